@@ -28,11 +28,11 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
 from mainspring.features.monitor.service import Monitor
 from mainspring.features.monitor.settings import MonitorSettings
+from mainspring.features.monitor.store.tallies import TallyRow
 from mainspring.features.monitor.traffic.tally import KINDS, Tally, ended
 from mainspring.serving.money.cost_watch import CostWatch
 from mainspring.stores import Stores
 from mainspring.stores.events.feed import Fact
-from mainspring.stores.monitoring.tallies import TallyRow
 from monitor_cost import HOUR, request
 
 REQUESTS, APPLICATIONS, DAYS = 100_000, 20, 28

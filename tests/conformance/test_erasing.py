@@ -72,11 +72,11 @@ class Answered:
 
 async def left(stores: Stores) -> str:
     """Everything that the database's rows say, but the plans of erasures."""
-    from mainspring.stores.schema import metadata
+    from mainspring.stores.schema import whole
 
     def work(connection: sa.Connection) -> str:
         found = ""
-        for table in metadata.sorted_tables:
+        for table in whole().sorted_tables:
             found += str([tuple(row) for row in connection.execute(sa.select(table))])
         return found
 

@@ -13,11 +13,11 @@ from mainspring.core.facts.registry import read
 from mainspring.core.types import EventRecord
 from mainspring.features.monitor.service import Monitor
 from mainspring.features.monitor.settings import MonitorSettings
+from mainspring.features.monitor.store.alerts import Alert, Alerts, Notice, Silence
+from mainspring.features.monitor.store.tallies import Tallies, TallyRow
 from mainspring.stores import Stores
 from mainspring.stores.events import commit_numbers
 from mainspring.stores.events.feed import Feed, move
-from mainspring.stores.monitoring.alerts import Alert, Alerts, Notice, Silence
-from mainspring.stores.monitoring.tallies import Tallies, TallyRow
 from mainspring.stores.sql import ids
 from mainspring.stores.sql.pages import Page
 from tests.databases import opened, settings

@@ -56,10 +56,10 @@ async def test_migrations_build_the_schema(opened: Stores) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from mainspring.stores.schema import metadata
+    from mainspring.stores.schema import whole
 
     def difference(connection: sa.Connection) -> list[object]:
-        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+        return list(compare_metadata(MigrationContext.configure(connection), whole()))
 
     assert await opened.database.write(difference) == []
 

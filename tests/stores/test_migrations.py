@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
-from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from mainspring import stores
+from mainspring.core import slices
 from mainspring.core.settings import Settings
-from mainspring.stores.schema import HEAD
+from mainspring.stores.schema import HEAD, chain
 from mainspring.stores.sql import database
 
-MIGRATIONS = Path(database.__file__).parents[1] / "migrations"
 FIRST = (
     "INSERT INTO files (tenant, id, name, bytes, sha256, purpose, created_at) VALUES ('a', 'f', 'n', 1, 's', 'p', 1)",
     "INSERT INTO collections (tenant, id, name, groups, embedder, version, created_at)"
@@ -29,9 +29,36 @@ FIRST = (
 
 
 def test_there_is_one_newest_revision() -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+    assert ScriptDirectory.from_config(chain.configuration()).get_heads() == [HEAD]
+
+
+def test_each_link_is_named_by_its_number_of_which_the_newest_has_the_greatest() -> None:
+    """So the newest is known by its name."""
+    links = {path.name[:4]: path for folder in chain.folders() for path in folder.glob("[0-9]*.py")}
+    assert len(links) == sum(len(list(folder.glob("[0-9]*.py"))) for folder in chain.folders())
+    scripts = list(ScriptDirectory.from_config(chain.configuration()).walk_revisions())
+    assert {script.revision for script in scripts} == set(links)
+    assert scripts[0].revision == max(links)
+
+
+LINK = '"""{}."""\nfrom alembic import op\nrevision = "{}"\ndown_revision = "{}"\ndef upgrade() -> None:\n    {}\n'
+
+
+async def test_a_feature_adds_a_link_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    feature = tmp_path / "features" / "lamps" / "migrations"
+    feature.mkdir(parents=True)
+    number = f"{int(HEAD) + 1:04}"
+    link = LINK.format("Lamps", number, HEAD, "op.execute('CREATE TABLE lamps (tenant TEXT)')")
+    (feature / f"{number}_lamps.py").write_text(link)
+    async with stores.open(Settings(home=tmp_path / "home")):
+        pass
+    monkeypatch.setattr(slices, "folder", lambda: tmp_path / "features")
+    assert chain.newest() == number
+    monkeypatch.setattr(database, "HEAD", number)
+    assert number in database.revisions()
+    async with stores.open(Settings(home=tmp_path / "home")) as opened:
+        found = await opened.database.read(lambda it: it.execute(sa.text("SELECT count(*) FROM lamps")).scalar_one())
+    assert found == 0
 
 
 async def test_what_the_first_schema_held_is_there(tmp_path: Path) -> None:
@@ -39,8 +66,8 @@ async def test_what_the_first_schema_held_is_there(tmp_path: Path) -> None:
     home.mkdir()
     engine = sa.create_engine(f"sqlite:///{home / database.FILE_NAME}")
     with engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(MIGRATIONS))
+        config = chain.configuration()
+        config.attributes["connection"] = connection
         command.upgrade(config, "0001")
         for statement in FIRST:
             connection.execute(sa.text(statement))
@@ -86,8 +113,8 @@ async def test_the_audit_log_tells_who_made_keys_and_budgets(tmp_path: Path) -> 
     home.mkdir()
     engine = sa.create_engine(f"sqlite:///{home / database.FILE_NAME}")
     with engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(MIGRATIONS))
+        config = chain.configuration()
+        config.attributes["connection"] = connection
         command.upgrade(config, "0033")
         said = [
             *(_key(each) for each in ("key_old", "key_new", "key_child", "key_grand", "key_plain")),

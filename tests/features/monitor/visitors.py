@@ -17,10 +17,10 @@ from mainspring.core.types import EventRecord
 from mainspring.engines.base import Embedder
 from mainspring.features.monitor.service import Monitor
 from mainspring.features.monitor.settings import MonitorSettings
+from mainspring.features.monitor.store.alerts import Alert, Alerts
 from mainspring.features.monitor.traffic.question_sample import Sampler
 from mainspring.features.monitor.watcher import Watcher
 from mainspring.stores import Stores
-from mainspring.stores.monitoring.alerts import Alert, Alerts
 from mainspring.stores.sql import ids
 
 BEGIN = 1_800_000_000.0

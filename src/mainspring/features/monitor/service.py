@@ -18,12 +18,12 @@ from mainspring.features.monitor.alerts.delivery import Deliveries
 from mainspring.features.monitor.alerts.error_budgets import ErrorBudgets
 from mainspring.features.monitor.judging.live_judging import Judging
 from mainspring.features.monitor.settings import RULES, MonitorSettings
+from mainspring.features.monitor.store.alerts import Alert, Alerts, Silence
+from mainspring.features.monitor.store.tallies import Tallies
 from mainspring.features.monitor.traffic.question_sample import Sampler
 from mainspring.features.monitor.traffic.series import Series
 from mainspring.features.monitor.watcher import NAME, Watcher, drifted
 from mainspring.stores.events.feed import Feed
-from mainspring.stores.monitoring.alerts import Alert, Alerts, Silence
-from mainspring.stores.monitoring.tallies import Tallies
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job, Jobs
 from mainspring.stores.sql.pages import Page, Slice

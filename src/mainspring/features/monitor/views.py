@@ -8,10 +8,10 @@ from typing import Any
 
 from mainspring.features.monitor.alerts.notices import runbook
 from mainspring.features.monitor.alerts.slo import ObjectiveBudget
+from mainspring.features.monitor.store.alerts import Alert, Silence
+from mainspring.features.monitor.store.tallies import TallyRow
 from mainspring.features.monitor.traffic.drift import Feature
 from mainspring.features.monitor.traffic.tally import Tally, merged
-from mainspring.stores.monitoring.alerts import Alert, Silence
-from mainspring.stores.monitoring.tallies import TallyRow
 
 _COUNTS = (
     *("ok", "failed", "refused", "cancelled", "cached", "up", "down", "edited", "retrievals", "unanswered"),

@@ -22,12 +22,12 @@ from mainspring.features.monitor.alerts.signals import Condition
 from mainspring.features.monitor.alerts.states import States
 from mainspring.features.monitor.judging.live_judging import Judging
 from mainspring.features.monitor.settings import MonitorSettings
+from mainspring.features.monitor.store.alerts import Alerts, Notice
+from mainspring.features.monitor.store.tallies import Tallies
 from mainspring.features.monitor.traffic.question_sample import Sampler
 from mainspring.features.monitor.traffic.series import Key, Series
 from mainspring.features.monitor.traffic.tally import KINDS, Tally
 from mainspring.stores.events.feed import Fact, Feed
-from mainspring.stores.monitoring.alerts import Alerts, Notice
-from mainspring.stores.monitoring.tallies import Tallies
 from mainspring.stores.sql.jobs import Job
 
 NAME = "monitor"

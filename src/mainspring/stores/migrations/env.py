@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from mainspring.stores.schema import metadata
+from mainspring.stores.schema import whole
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
+context.configure(connection=context.config.attributes["connection"], target_metadata=whole(), render_as_batch=True)
 context.run_migrations()

@@ -1,1 +1,1 @@
-"""Spans, tallies and alerts."""
+"""Spans of requests."""

@@ -1,4 +1,5 @@
-"""The tables. Primary keys begin with the tenant; text lives once, in ``contents``; all else refers to it.
+"""The tables that rooms have; features add theirs to these. Primary keys begin with the tenant; text lives once, in
+``contents``; all else refers to it.
 
 Times are Unix seconds. JSON is kept in text columns. The migrations in ``stores/migrations`` build exactly these tables
 (a test compares them); ``HEAD`` names the newest one.
@@ -6,11 +7,17 @@ Times are Unix seconds. JSON is kept in text columns. The migrations in ``stores
 
 from __future__ import annotations
 
+from importlib import import_module
+
+import sqlalchemy as sa
+
+from mainspring.core import slices
+from mainspring.stores.schema import chain
 from mainspring.stores.schema.approvals import approvals
 from mainspring.stores.schema.columns import CleanText, metadata
 from mainspring.stores.schema.compliance import audit, audit_heads, erasures
 from mainspring.stores.schema.conversations import session_summaries, sessions, turn_vectors, turns
-from mainspring.stores.schema.facts import contents, credentials, discarded, events, files, keys
+from mainspring.stores.schema.facts import contents, credentials, discarded, events, files, keys, watermarks
 from mainspring.stores.schema.knowledge import (
     collections,
     document_graphs,
@@ -20,14 +27,12 @@ from mainspring.stores.schema.knowledge import (
     stale_chunks,
 )
 from mainspring.stores.schema.money import budget_periods, budgets, reservations, tenant_limits
-from mainspring.stores.schema.monitoring import alerts, silences, tallies, watermarks
 from mainspring.stores.schema.prompts import prompt_moves, prompt_versions, prompts
 from mainspring.stores.schema.work import batch_lines, batches, jobs, repeat_tags, repeats
 
 __all__ = [
     "HEAD",
     "CleanText",
-    "alerts",
     "approvals",
     "audit",
     "audit_heads",
@@ -56,14 +61,20 @@ __all__ = [
     "reservations",
     "session_summaries",
     "sessions",
-    "silences",
     "sources",
     "stale_chunks",
-    "tallies",
     "tenant_limits",
     "turn_vectors",
     "turns",
     "watermarks",
+    "whole",
 ]
 
-HEAD = "0039"
+HEAD = chain.newest()
+
+
+def whole() -> sa.MetaData:
+    """All tables, with those that features declare in a module ``tables``."""
+    for feature in slices.having("tables"):
+        import_module(f"{slices.PACKAGE}.{feature}.tables")
+    return metadata

@@ -59,6 +59,15 @@ sa.Index(
     postgresql_where=events.c.kind == sa.literal_column("'call'"),
 )
 
+# How far a reader has come, by its name; and since when the drift of an application is looked for.
+watermarks = sa.Table(
+    "watermarks",
+    metadata,
+    key("tenant"),
+    key("name"),
+    sa.Column("position", sa.Double, nullable=False),
+)
+
 keys = sa.Table(
     "keys",
     metadata,

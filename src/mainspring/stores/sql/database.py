@@ -29,7 +29,7 @@ import sqlalchemy as sa
 from mainspring.core import private_files
 from mainspring.core.errors import MainspringError, MissingExtra, SettingsError, StoreError
 from mainspring.core.settings import Settings
-from mainspring.stores.schema import HEAD
+from mainspring.stores.schema import HEAD, chain
 from mainspring.stores.sql.disk_space import Ballast
 
 T = TypeVar("T")
@@ -331,24 +331,21 @@ def _revision(connection: sa.Connection) -> str | None:
 
 def revisions() -> frozenset[str]:
     """The schemas that this version knows how to bring to ``HEAD``."""
-    from alembic.config import Config
     from alembic.script import ScriptDirectory
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations").replace("%", "%%"))
-    return frozenset(script.revision for script in ScriptDirectory.from_config(config).walk_revisions())
+    found = ScriptDirectory.from_config(chain.configuration())
+    return frozenset(script.revision for script in found.walk_revisions())
 
 
 def _upgrade(connection: sa.Connection, name: str) -> None:
     # Imported only when there is something to do: it costs a tenth of a second of every start otherwise.
     from alembic import command
-    from alembic.config import Config
     from alembic.script import ScriptDirectory
 
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": UPGRADE_LOCK})
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations").replace("%", "%%"))
+    config = chain.configuration()
+    config.attributes["connection"] = connection
     found = _revision(connection)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if found is not None and found not in known:

@@ -19,8 +19,8 @@ from mainspring.core.settings import Settings
 from mainspring.features.monitor.alerts import notices as notify
 from mainspring.features.monitor.alerts.delivery import Deliveries
 from mainspring.features.monitor.settings import MonitorSettings
+from mainspring.features.monitor.store.alerts import Alert, Alerts
 from mainspring.stores import Stores
-from mainspring.stores.monitoring.alerts import Alert, Alerts
 from tests.conftest import ROOT
 from tests.features.monitor.receiver import mail_server, receiver
 

@@ -15,10 +15,10 @@ from mainspring.features.monitor.alerts import slo
 from mainspring.features.monitor.alerts.error_budgets import LATE, ErrorBudgets
 from mainspring.features.monitor.alerts.slo import ObjectiveBudget
 from mainspring.features.monitor.settings import Objective
+from mainspring.features.monitor.store.tallies import Tallies, TallyRow
 from mainspring.features.monitor.traffic.series import Series
 from mainspring.features.monitor.traffic.tally import Tally
 from mainspring.stores import Stores
-from mainspring.stores.monitoring.tallies import Tallies, TallyRow
 
 HOUR, FINE = 3600, 60
 OBJECTIVES = {

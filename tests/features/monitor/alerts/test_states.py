@@ -8,7 +8,7 @@ from typing import Any
 from mainspring.features.monitor.alerts.signals import Condition, Signal
 from mainspring.features.monitor.alerts.states import States
 from mainspring.features.monitor.settings import MonitorSettings, RuleName
-from mainspring.stores.monitoring.alerts import Alert, Silence
+from mainspring.features.monitor.store.alerts import Alert, Silence
 
 
 def condition(

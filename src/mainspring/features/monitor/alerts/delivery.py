@@ -18,7 +18,7 @@ import aiohttp
 
 import mainspring.features.monitor.alerts.notices as notify
 from mainspring.features.monitor.settings import EmailSettings, MonitorSettings, Webhook
-from mainspring.stores.monitoring.alerts import NOTICE
+from mainspring.features.monitor.store.alerts import NOTICE
 from mainspring.stores.sql.jobs import DONE, FAILED, Job, Jobs
 from mainspring.stores.sql.worker import Lease, Worker
 

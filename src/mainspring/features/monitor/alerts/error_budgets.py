@@ -16,9 +16,9 @@ from cachetools import LRUCache
 import mainspring.features.monitor.alerts.slo as slo
 from mainspring.features.monitor.alerts.slo import ObjectiveBudget
 from mainspring.features.monitor.settings import Objective
+from mainspring.features.monitor.store.tallies import Tallies, TallyRow
 from mainspring.features.monitor.traffic.series import COARSE
 from mainspring.features.monitor.traffic.tally import Tally
-from mainspring.stores.monitoring.tallies import Tallies, TallyRow
 
 Place = tuple[str, str]
 """(application, objective)."""

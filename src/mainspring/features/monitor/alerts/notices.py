@@ -14,7 +14,7 @@ import orjson
 
 from mainspring.core.types import TraceParent
 from mainspring.features.monitor.settings import EmailSettings, MonitorSettings
-from mainspring.stores.monitoring.alerts import Alert, Notice
+from mainspring.features.monitor.store.alerts import Alert, Notice
 
 EMAIL = "email"
 SIGNATURE, TIMESTAMP, DELIVERY = "x-mainspring-signature", "x-mainspring-timestamp", "x-mainspring-delivery"

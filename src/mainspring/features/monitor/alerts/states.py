@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import mainspring.stores.sql.ids as ids
 from mainspring.features.monitor.alerts.signals import Condition, Signal
 from mainspring.features.monitor.settings import MonitorSettings
-from mainspring.stores.monitoring.alerts import Alert, Silence
+from mainspring.features.monitor.store.alerts import Alert, Silence
 
 Key = tuple[str, str, str, str]
 Group = tuple[str, str]

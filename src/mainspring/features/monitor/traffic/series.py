@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from cachetools import LRUCache
 
+from mainspring.features.monitor.store.tallies import Tallies, TallyRow
 from mainspring.features.monitor.traffic.tally import Tally, ended, merged
 from mainspring.stores.events.feed import Fact
-from mainspring.stores.monitoring.tallies import Tallies, TallyRow
 
 Key = tuple[str, str]
 """(tenant, application)."""

@@ -14,7 +14,7 @@ import mainspring.stores.sql.jobs as jobs
 import mainspring.stores.sql.pages as pages
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import NotFound
-from mainspring.stores.schema import alerts, silences
+from mainspring.features.monitor.tables import alerts, silences
 from mainspring.stores.schema import jobs as jobs_table
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job

@@ -18,15 +18,6 @@ tallies = sa.Table(
     sa.Index(None, "span", "at"),
 )
 
-# How far a reader has come, by its name; and since when the drift of an application is looked for.
-watermarks = sa.Table(
-    "watermarks",
-    metadata,
-    key("tenant"),
-    key("name"),
-    sa.Column("position", sa.Double, nullable=False),
-)
-
 # One row for each time that something went wrong. ``told`` is the state that receivers last heard of.
 alerts = sa.Table(
     "alerts",

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 import mainspring.stores.events.feed as feed
 import mainspring.stores.sql.jobs as jobs
 import mainspring.stores.sql.rows as rows
-from mainspring.stores.schema import tallies, watermarks
+from mainspring.features.monitor.tables import tallies
+from mainspring.stores.schema import watermarks
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job
 

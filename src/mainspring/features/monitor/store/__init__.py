@@ -1,0 +1,1 @@
+"""What the monitor keeps: counts of the traffic, and alerts."""
