@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import openai
 import pytest
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +23,8 @@ from mainspring.core.errors import SettingsError
 from mainspring.core.plugins import Kind, Registry
 from mainspring.feature import FEATURE, Feature
 from tests.conftest import ROOT, Server, start_server, stop_server
+
+SAMPLE = ROOT / "samples" / "plugin"
 
 
 class Thing(Protocol):
@@ -174,26 +179,58 @@ def publish(place: Path, name: str, module: str) -> None:
     (information / "entry_points.txt").write_text(point, encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample package, and one that cannot be imported."""
+    """The sample package, installed as any other is, and a package that cannot be imported."""
     place = tmp_path_factory.mktemp("installed")
-    publish(place, "sample", "mainspring_sample.plugin")
+    uv = str(Path(sys.executable).parent / "uv")
+    into = ["--python", sys.executable, "--target", str(place)]
+    command = [uv, "pip", "install", "--quiet", "--no-deps", *into, str(SAMPLE)]
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=170)
     publish(place, "broken", "broken_plugin")
     (place / "broken_plugin.py").write_text("import nothing_of_this_name\n", encoding="utf-8")
     return place
 
 
-def path_of(sample: Path) -> str:
-    return os.pathsep.join([str(sample), str(ROOT / "samples" / "plugin" / "src"), os.environ.get("PYTHONPATH", "")])
+def surroundings(sample: Path, **more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(sample), os.environ.get("PYTHONPATH", "")]), **more}
+
+
+@pytest.mark.slow
+def test_the_parts_of_the_sample_keep_what_their_kinds_promise(sample: Path) -> None:
+    """Its own tests, as whoever wrote it runs them: without the settings of this project's tests."""
+    command = [sys.executable, "-m", "pytest", "-q", "-c", "pyproject.toml", "-p", "no:cacheprovider", "tests"]
+    told = subprocess.run(
+        command, cwd=SAMPLE, env=surroundings(sample), capture_output=True, text=True, check=False, timeout=170
+    )
+    assert told.returncode == 0, told.stdout
+    assert re.search(r"(\d+) passed", told.stdout)
+
+
+SETTINGS = """
+guards: {plugins: {loud: refuse}}
+monitor: {judging: {share: 1, metrics: [brevity]}}
+plugins: {sample: {loud_words: 2, brief_words: 5}}
+"""
+TICKETS = b"TICKET 17: Lamp\nThe lamp flickers after sunset.\n\nTICKET 18: Stove\nThe stove burns unevenly.\n"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 @pytest.fixture(scope="module")
 def serving(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("home")
-    server = start_server(home, PYTHONPATH=path_of(sample))
+    config = home / "plugins.yaml"
+    config.write_text(SETTINGS, encoding="utf-8")
+    server = start_server(home, MAINSPRING_CONFIG=str(config), PYTHONPATH=surroundings(sample)["PYTHONPATH"])
     yield server
     stop_server(server)
+
+
+@pytest.fixture(scope="module")
+def client(serving: Server) -> openai.OpenAI:
+    """A client whose requests are all of one trace."""
+    headers = {"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+    return openai.OpenAI(base_url=f"{serving.url}/v1", api_key=serving.key, default_headers=headers, max_retries=0)
 
 
 def test_the_sample_serves_an_application_and_a_route(serving: Server) -> None:
@@ -211,13 +248,47 @@ def test_the_sample_serves_an_application_and_a_route(serving: Server) -> None:
     assert serving.call("GET", "/v1/hello", key="ms-wrong")[0] == 401
 
 
-def test_its_calls_are_metered_under_one_trace(serving: Server) -> None:
-    body = {"model": "shout", "messages": [{"role": "user", "content": "Say goodbye."}], "max_tokens": 4}
-    status, headers, _ = serving.raw("POST", "/v1/chat/completions", body)
-    assert status == 200
-    _, events = serving.call("GET", f"/v1/events?trace_id={headers['x-trace-id']}")
-    kinds = {each["kind"] for each in events["data"]}
-    assert {"call", "answer"} <= kinds
+def test_parser_guard_application_and_metric_work_under_one_trace(serving: Server, client: openai.OpenAI) -> None:
+    store = client.vector_stores.create(name="desk")
+    file = client.files.create(file=("desk.tickets", TICKETS), purpose="assistants")
+    attached = client.vector_stores.files.create_and_poll(file.id, vector_store_id=store.id, poll_interval_ms=100)
+    assert attached.status == "completed"
+    (found, *_) = client.vector_stores.search(store.id, query="What is wrong with the lamp?").data
+    assert "flickers after sunset" in found.content[0].text
+    answer = client.chat.completions.create(
+        model="desk", messages=[{"role": "user", "content": "Why does the lamp flicker?"}]
+    )
+    assert "sunset" in str(answer.choices[0].message.content)
+
+    with pytest.raises(openai.BadRequestError, match="it contains shouting"):
+        client.chat.completions.create(model="shout", messages=[{"role": "user", "content": "WHERE IS my LAMP"}])
+    shouted = client.chat.completions.create(
+        model="shout", messages=[{"role": "user", "content": "Say good morning."}], max_tokens=12
+    )
+    text = str(shouted.choices[0].message.content)
+    assert text == text.upper()
+
+    def events() -> list[dict[str, Any]]:
+        data: list[dict[str, Any]] = serving.call("GET", f"/v1/events?trace_id={TRACE}&limit=100")[1]["data"]
+        return data
+
+    def score() -> dict[str, Any] | None:
+        return next((each for each in events() if each["kind"] == "score" and each["subject"] == shouted.id), None)
+
+    end = time.monotonic() + 60
+    while score() is None and time.monotonic() < end:
+        time.sleep(0.25)
+    judged = score()
+    assert judged is not None
+    expected = 5 / (5 + len(text.split()))
+    assert judged["facts"]["scores"]["brevity"] == pytest.approx(expected, abs=1e-3)
+    assert {"answer_relevancy_alone"} < set(judged["facts"]["scores"])
+
+    refused = [each["facts"] for each in events() if each["kind"] == "guard" and each["facts"]["guard"] == "loud"]
+    assert [(each["action"], each["kind"], each["count"]) for each in refused] == [("refuse", "shouting", 2)]
+    assert {"call", "answer", "retrieval", "guard", "score"} <= {each["kind"] for each in events()}
+    _, _, page = serving.raw("GET", "/metrics")
+    assert "sample_loud_texts_total 1.0" in page.decode()
 
 
 def test_its_engine_may_serve_all_models(sample: Path) -> None:
@@ -229,17 +300,24 @@ def test_its_engine_may_serve_all_models(sample: Path) -> None:
         print(registry.brought(ENGINE), sorted(registry.failed))
         """
     )
-    environment = {**os.environ, "PYTHONPATH": path_of(sample)}
-    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=surroundings(sample), capture_output=True, text=True, check=True
+    )
     assert told.stdout.strip() == "['parrot'] ['broken']"
 
 
-def test_doctor_names_the_one_that_fails(sample: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": path_of(sample), "MAINSPRING_HOME": str(tmp_path)}
+def test_doctor_names_what_each_plugin_brings_and_the_one_that_fails(sample: Path, tmp_path: Path) -> None:
     told = subprocess.run(
-        [sys.executable, "-m", "mainspring", "doctor"], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "mainspring", "doctor"],
+        env=surroundings(sample, MAINSPRING_HOME=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert told.returncode == 1
     lines = [line for line in told.stdout.splitlines() if line.startswith("plugin ")]
     assert any("plugin broken" in line and "wrong" in line and "nothing_of_this_name" in line for line in lines)
-    assert any("plugin sample" in line and "ok" in line for line in lines)
+    (sampled,) = [line for line in lines if "plugin sample" in line]
+    assert "ok" in sampled
+    for part in ("engine parrot", "guard loud", "parser tickets", "metric brevity", "application shout"):
+        assert part in sampled

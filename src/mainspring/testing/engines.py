@@ -236,8 +236,14 @@ class EngineSuite:
         assert await settled(engine)
 
     async def test_cancelled_caller_frees_the_slot(self, engine: Engine) -> None:
-        task = asyncio.create_task(run(engine, job("Write a very long story.", max_tokens=400)))
-        await asyncio.sleep(0.2)
+        begun = asyncio.Event()
+
+        async def read() -> None:
+            async for _ in await engine.generate(job("Write a very long story.", max_tokens=400)):
+                begun.set()
+
+        task = asyncio.create_task(read())
+        await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

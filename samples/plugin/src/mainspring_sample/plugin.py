@@ -2,26 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mainspring.core.errors import SettingsError
 from mainspring.core.plugins import Registry, hookimpl
+from mainspring.kinds import APPLICATION, ENGINE, FEATURE, GUARD, METRIC, PARSER
+from mainspring_sample.settings import NAME, SampleSettings
+
+if TYPE_CHECKING:
+    from mainspring.core.settings import Settings
+    from mainspring.core.types import Responder
+    from mainspring.engines.base import Engine
+    from mainspring.engines.catalogue.pull import PulledModel
+    from mainspring.feature import Feature, Rooms
+    from mainspring.guards.policy.scanners import TextGuard
+    from mainspring.rag.parse.formats import DocumentReader
+    from mainspring.rag.triad.live import AnswerMetric
+    from mainspring.telemetry.plugin_host import PluginHost
 
 
 @hookimpl
 def mainspring_register(registry: Registry) -> None:
-    registry.add("engine", "parrot", _parrot)
-    registry.add("application", "shout", _shout)
-    registry.add("feature", "hello", _hello)
+    registry.settings(NAME, SampleSettings)
+    registry.add(ENGINE, "parrot", _parrot)
+    registry.add(GUARD, "loud", _loud)
+    registry.add(PARSER, "tickets", _tickets)
+    registry.add(METRIC, "brevity", _brevity)
+    registry.add(APPLICATION, "shout", _shout)
+    registry.add(FEATURE, "hello", _hello)
 
 
-def _parrot(pulled: Any, _settings: Any) -> Any:
+def _parrot(pulled: PulledModel, _settings: Settings) -> Engine:
     from mainspring.engines.scripted import ScriptedEngine
 
     return ScriptedEngine(name=pulled.entry.name)
 
 
-def _shout(rooms: Any) -> Any:
+def _loud(host: PluginHost) -> TextGuard:
+    from mainspring_sample.loud import Loud
+
+    return Loud(host.section(NAME, SampleSettings).loud_words, host.metrics)
+
+
+def _tickets() -> DocumentReader:
+    from mainspring_sample.tickets import Tickets
+
+    return Tickets()
+
+
+def _brevity(host: PluginHost) -> AnswerMetric:
+    from mainspring_sample.brevity import Brevity
+
+    return Brevity(host.section(NAME, SampleSettings).brief_words)
+
+
+def _shout(rooms: Rooms) -> Responder:
     from mainspring_sample.shout import Shout
 
     if not rooms.path.chat:
@@ -29,7 +64,7 @@ def _shout(rooms: Any) -> Any:
     return Shout(next(iter(rooms.path.chat.items())))
 
 
-def _hello() -> Any:
-    from mainspring_sample.hello import FEATURE
+def _hello() -> Feature:
+    from mainspring_sample.hello import FEATURE as HELLO
 
-    return FEATURE
+    return HELLO
