@@ -83,6 +83,7 @@ class Library:
         """Stop the background work; what it was at stays ``in_progress`` and is taken up at the next start."""
         await self.syncs.close()
         await self.intake.close()
+        await self._ingestor.close()
         await self.forgetter.close()
         if self.originals is not None:
             await self.originals.close()

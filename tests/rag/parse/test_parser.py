@@ -17,8 +17,7 @@ import pytest
 
 from mainspring.core.errors import MissingExtra, UnreadableDocument
 from mainspring.core.settings import RagSettings
-from mainspring.rag.parse import formats, kinds, ocr
-from mainspring.rag.parse import parser as parse
+from mainspring.rag.parse import formats, kinds, ocr, workers
 from mainspring.rag.parse.parser import Parser
 from tests.rag.conftest import HANDBOOK
 
@@ -89,8 +88,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_one_worker_serves_a_batch(parser: Parser) -> None:
     for number in range(5):
         await parser.parse(f"text {number}".encode(), f"{number}.txt")
-    workers = parser._idle
-    assert [worker.served for worker in workers] == [5]
+    assert [worker.served for worker in parser._idle] == [5]
 
 
 # --- text -----------------------------------------------------------------------------------------------------
@@ -307,7 +305,7 @@ def test_a_message_of_outlook_is_refused_as_what_it_is() -> None:
 async def test_a_document_that_computes_too_long_is_refused_by_its_cpu_time(monkeypatch: pytest.MonkeyPatch) -> None:
     parser = Parser(RagSettings(parse_timeout_s=1))
     # Nobody looks at the clock: only the child's own limit can end it.
-    monkeypatch.setattr(parse, "_STILL_S", 1e9)
+    monkeypatch.setattr(workers, "_STILL_S", 1e9)
     with pytest.raises(UnreadableDocument, match="longer than 1 seconds of CPU") as raised:
         await parser.parse(b"Some *text* of :func:`it` here.\n\n" * 300_000, "long.rst")
     assert "rag.parse_timeout_s" in raised.value.remedy
@@ -317,7 +315,7 @@ async def test_a_document_that_computes_too_long_is_refused_by_its_cpu_time(monk
 async def test_time_that_passes_without_computing_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     parser = Parser(RagSettings(parse_timeout_s=5))
     await parser.parse(b"warm", "a.txt")
-    monkeypatch.setattr(parse, "_LOOK_S", 0.05)
+    monkeypatch.setattr(workers, "_LOOK_S", 0.05)
     process = parser._idle[0].process
     process.send_signal(signal.SIGSTOP)
     waiting = asyncio.ensure_future(parser.parse(b"later", "b.txt"))
@@ -331,28 +329,28 @@ async def test_time_that_passes_without_computing_does_not_count(monkeypatch: py
 async def test_a_parser_that_stands_still_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     parser = Parser(RagSettings())
     await parser.parse(b"warm", "a.txt")
-    monkeypatch.setattr(parse, "_LOOK_S", 0.05)
-    monkeypatch.setattr(parse, "_STILL_S", 0.2)
+    monkeypatch.setattr(workers, "_LOOK_S", 0.05)
+    monkeypatch.setattr(workers, "_STILL_S", 0.2)
     parser._idle[0].process.send_signal(signal.SIGSTOP)
     with pytest.raises(UnreadableDocument, match="stand still"):
         await parser.parse(b"never", "b.txt")
-    monkeypatch.setattr(parse, "_STILL_S", 60.0)
+    monkeypatch.setattr(workers, "_STILL_S", 60.0)
     assert (await parser.parse(b"after", "c.txt")).text == "after"
     await parser.close()
 
 
 async def test_a_parser_that_is_killed_is_no_broken_document(monkeypatch: pytest.MonkeyPatch) -> None:
     parser, asked = Parser(RagSettings()), 0
-    exchange = Parser._exchange
+    exchange = workers._exchange
 
-    async def killed_once(self: Parser, process: asyncio.subprocess.Process, *arguments: Any) -> Any:
+    async def killed_once(process: asyncio.subprocess.Process, *arguments: Any) -> Any:
         nonlocal asked
         asked += 1
         if asked == 1:
             process.kill()
-        return await exchange(self, process, *arguments)
+        return await exchange(process, *arguments)
 
-    monkeypatch.setattr(Parser, "_exchange", killed_once)
+    monkeypatch.setattr(workers, "_exchange", killed_once)
     try:
         assert (await parser.parse(b"Thirty days.", "a.txt")).text.strip() == "Thirty days."
     finally:

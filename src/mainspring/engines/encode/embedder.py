@@ -12,7 +12,8 @@ import numpy as np
 from mainspring.core.errors import ModelError
 from mainspring.engines.base import Embedded
 from mainspring.engines.catalogue.pull import PulledModel
-from mainspring.engines.encode.encoder import EncoderRunner, Precision, Row, clean, load_tokenizer
+from mainspring.engines.encode.encoder import EncoderRunner, Precision, Row, load_tokenizer
+from mainspring.engines.encode.tokens import clean
 
 _SLICE_TEXTS = 256
 # A text this many characters a readable token long is cut before it is tokenised: nothing behind is ever read.
@@ -54,6 +55,11 @@ class OpenVinoEmbedder:
     @property
     def max_tokens(self) -> int:
         return self._pulled.entry.max_tokens
+
+    @property
+    def tokenizer_file(self) -> str:
+        """The path of its tokenizer: others may count tokens by it."""
+        return str(self._pulled.files["tokenizer"])
 
     @property
     def fingerprint(self) -> str:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from mainspring.core.errors import EngineError, ModelError
 from mainspring.engines.catalogue.pull import PulledModel
+from mainspring.engines.encode.tokens import plain_tokenizer
 
 Floats = NDArray[np.float32]
 Precision = Literal["bf16", "f32"]
@@ -226,18 +227,8 @@ def _slices(rows: Sequence[Row]) -> list[Sequence[Row]]:
 
 
 def load_tokenizer(pulled: PulledModel) -> Any:
-    """The model's ``tokenizers.Tokenizer``, without the padding and cutting that bundled files come with."""
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(pulled.files["tokenizer"]))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
-
-
-def clean(text: str) -> str:
-    """``text`` as tokenizers accept it: lone surrogates (from broken JSON escapes) are replaced."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+    """The model's ``tokenizers.Tokenizer``; see ``plain_tokenizer``."""
+    return plain_tokenizer(str(pulled.files["tokenizer"]))
 
 
 def _batches(order: Sequence[int], rows: Sequence[Row]) -> list[list[int]]:

@@ -22,7 +22,8 @@ from mainspring.core.errors import EngineError, ModelError
 from mainspring.engines.base import Reranked
 from mainspring.engines.catalogue.pull import PulledModel
 from mainspring.engines.encode import bert
-from mainspring.engines.encode.encoder import EncoderRunner, Floats, Precision, Row, clean, load_tokenizer
+from mainspring.engines.encode.encoder import EncoderRunner, Floats, Precision, Row, load_tokenizer
+from mainspring.engines.encode.tokens import clean
 
 Halves = NDArray[np.float16]
 # How many layers, from the last one back, say what a token means.

@@ -16,7 +16,8 @@ from mainspring.core.settings.endpoints import RemoteReranker as RemoteSettings
 from mainspring.core.types import Context, Finish, Head, Request, RerankRequest, Response, Scores, Usage
 from mainspring.engines.base import Reranked, Reranker
 from mainspring.engines.catalogue.pull import PulledModel
-from mainspring.engines.encode.encoder import EncoderRunner, Precision, Row, clean, load_tokenizer
+from mainspring.engines.encode.encoder import EncoderRunner, Precision, Row, load_tokenizer
+from mainspring.engines.encode.tokens import clean
 from mainspring.engines.remote.openai_wire import counted
 from mainspring.telemetry.secrets import anonymous
 

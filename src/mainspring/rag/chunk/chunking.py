@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 from mainspring.core import plugins
 from mainspring.core.plugins import Registry, hookimpl
@@ -21,7 +23,17 @@ from mainspring.rag.chunk.structure import sentence, structure, tiles
 from mainspring.rag.chunk.windows import fixed, recursive
 from mainspring.rag.parse.parsed import Parsed
 
-__all__ = ["Chunk", "Chunker", "CountTokens", "chunk", "chunker", "narrowed"]
+__all__ = [
+    "Chunk",
+    "Chunker",
+    "CountTokens",
+    "CutRecipe",
+    "PlainChunker",
+    "chunk",
+    "chunker",
+    "cut_by",
+    "narrowed",
+]
 
 # Special tokens and the prefix that some models put before passages.
 RESERVED_TOKENS = 8
@@ -52,18 +64,9 @@ def chunker(settings: RagSettings, embedder: Embedder) -> Chunker:
 @hookimpl
 def mainspring_register(registry: Registry) -> None:
     """``factory(settings, embedder) -> Chunker``."""
-    for name, strategy in (
-        ("structure", structure),
-        ("sentence", sentence),
-        ("fixed", fixed),
-        ("recursive", recursive),
-    ):
-        registry.add(CHUNKER, name, _along(name, strategy))
+    for name in _CHOICES:
+        registry.add(CHUNKER, name, partial(_plain, name))
     registry.add(CHUNKER, "semantic", _Semantic)
-    registry.add(CHUNKER, "code", lambda settings, embedder: _Plain("code", _code(always=True), settings, embedder))
-    registry.add(CHUNKER, "auto", lambda settings, embedder: _Plain("auto", _code(always=False), settings, embedder))
-    registry.add(CHUNKER, "parent_child", _parent_child)
-    registry.add(CHUNKER, "sentence_window", _sentence_window)
 
 
 def narrowed(settings: RagSettings, embedder: Embedder) -> str:
@@ -81,23 +84,35 @@ def _cut(strategy: _Strategy, material: Material) -> list[Chunk]:
     return material.chunks(strategy(material))
 
 
-class _Plain:
-    """A chunker that needs no vectors and works in a thread; ``choose`` says how a document of that name is cut."""
+@dataclass(frozen=True, slots=True)
+class CutRecipe:
+    """How a strategy of ours that needs no vectors cuts: all that it depends on besides the document and its
+    tokenizer."""
 
-    def __init__(self, name: str, choose: _Choose, settings: RagSettings, embedder: Embedder) -> None:
-        self.name = name
-        self._choose = choose
-        self._limits = _limits(settings, embedder)
-        self._embedder = embedder
+    strategy: str
+    limits: Limits
+    parent_tokens: int
+    window_sentences: int
+
+
+def cut_by(recipe: CutRecipe, parsed: Parsed, count_tokens: CountTokens, *, name: str, title: str) -> list[Chunk]:
+    """The chunks of a document; see ``Chunker``. Raises ``MissingExtra``."""
+    material = Material(parsed, count_tokens, recipe.limits, name=name, title=title)
+    return _cut(_CHOICES[recipe.strategy](recipe)(parsed, name), material)
+
+
+class PlainChunker:
+    """A chunker that needs no vectors, and works in a thread here: another process can cut by its ``recipe``."""
+
+    def __init__(self, recipe: CutRecipe, embedder: Embedder) -> None:
+        self.name = recipe.strategy
+        self.recipe = recipe
+        self.embedder = embedder
 
     async def chunk(self, parsed: Parsed, *, name: str = "", title: str = "") -> list[Chunk]:
         """See ``Chunker``."""
-
-        def work() -> list[Chunk]:
-            material = Material(parsed, self._embedder.count_tokens, self._limits, name=name, title=title)
-            return _cut(self._choose(parsed, name), material)
-
-        return await asyncio.to_thread(work)
+        count = self.embedder.count_tokens
+        return await asyncio.to_thread(cut_by, self.recipe, parsed, count, name=name, title=title)
 
 
 class _Semantic:
@@ -124,11 +139,16 @@ class _Semantic:
         return await asyncio.to_thread(material.chunks, spans)
 
 
-def _along(name: str, strategy: _Strategy) -> Callable[[RagSettings, Embedder], Chunker]:
-    return lambda settings, embedder: _Plain(name, lambda _parsed, _name: strategy, settings, embedder)
+def _plain(name: str, settings: RagSettings, embedder: Embedder) -> Chunker:
+    recipe = CutRecipe(name, _limits(settings, embedder), settings.parent_tokens, settings.window_sentences)
+    return PlainChunker(recipe, embedder)
 
 
-def _code(*, always: bool) -> _Choose:
+def _along(strategy: _Strategy) -> Callable[[CutRecipe], _Choose]:
+    return lambda _: lambda _parsed, _name: strategy
+
+
+def _code(_: CutRecipe, *, always: bool) -> _Choose:
     """Source files along their syntax, ``always`` or where their grammar is installed; everything else by structure."""
 
     def choose(parsed: Parsed, name: str) -> _Strategy:
@@ -140,19 +160,27 @@ def _code(*, always: bool) -> _Choose:
     return choose
 
 
-def _parent_child(settings: RagSettings, embedder: Embedder) -> Chunker:
-    def strategy(material: Material) -> list[Span]:
-        return parents.parent_child(material, settings.parent_tokens)
-
-    return _along("parent_child", strategy)(settings, embedder)
+def _parent_child(recipe: CutRecipe) -> _Choose:
+    return lambda _parsed, _name: lambda material: parents.parent_child(material, recipe.parent_tokens)
 
 
-def _sentence_window(settings: RagSettings, embedder: Embedder) -> Chunker:
-    def strategy(material: Material) -> list[Span]:
-        return parents.sentence_window(material, settings.window_sentences, settings.parent_tokens)
-
-    return _along("sentence_window", strategy)(settings, embedder)
+def _sentence_window(recipe: CutRecipe) -> _Choose:
+    return lambda _parsed, _name: (
+        lambda material: parents.sentence_window(material, recipe.window_sentences, recipe.parent_tokens)
+    )
 
 
 def _limits(settings: RagSettings, embedder: Embedder) -> Limits:
     return Limits(settings.chunk_tokens, settings.chunk_overlap, embedder.max_tokens - RESERVED_TOKENS)
+
+
+_CHOICES: dict[str, Callable[[CutRecipe], _Choose]] = {
+    "structure": _along(structure),
+    "sentence": _along(sentence),
+    "fixed": _along(fixed),
+    "recursive": _along(recursive),
+    "code": partial(_code, always=True),
+    "auto": partial(_code, always=False),
+    "parent_child": _parent_child,
+    "sentence_window": _sentence_window,
+}

@@ -12,23 +12,25 @@ import hashlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from mainspring.core.errors import Conflict, MainspringError, NotFound, UnreadableDocument
 from mainspring.core.settings import RagSettings
 from mainspring.engines.base import Embedder
 from mainspring.engines.encode.embedders import Embedders, embedders_of
-from mainspring.rag.chunk.chunking import Chunker, chunker, narrowed
+from mainspring.rag.chunk.chunking import chunker, narrowed
 from mainspring.rag.connect.base import Batch, Connector, Source, SyncState
 from mainspring.rag.connect.folder import Folder
+from mainspring.rag.cutting.cutter import Cutter
 from mainspring.rag.graph.read.reader import Reader
-from mainspring.rag.ingest.publish import Failure, IngestReport, Prepared, Publisher, Told, forget
+from mainspring.rag.ingest.publish import Failure, IngestReport, Prepared, Publisher, Told, forget, generation_name
 from mainspring.rag.ingest.recipe import recipe
+from mainspring.rag.ingest.run import IngestRun, Progress
 from mainspring.rag.ingest.screening import Screener
 from mainspring.rag.parse import language
 from mainspring.rag.parse.parser import Parser
-from mainspring.rag.parse.title import read_as, title_of
+from mainspring.rag.parse.title import title_of
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.documents.catalogue import Document
 from mainspring.stores.documents.collections import Collection, Collections
@@ -41,43 +43,8 @@ __all__ = ["Failure", "IngestReport", "Ingestor", "Progress", "Source", "title_o
 _BATCH_CHUNKS = 256
 _BATCH_DOCUMENTS = 64
 
-Progress = Callable[[int, int, str], None]
-"""Called with (files done, files in all, name of the one that was just done)."""
 Advance = Callable[[str], Awaitable[None]]
 """Keeps a source's cursor."""
-
-
-@dataclass(slots=True)
-class _Run:
-    """One ingestion into a collection: what was there before it, and what it has done."""
-
-    collection: Collection
-    known: dict[str, Document]
-    recipe: str
-    chunker: Chunker
-    publisher: Publisher
-    source_id: str = ""
-    progress: Progress | None = None
-    groups: frozenset[str] | None = None
-    raising: bool = False
-    done: int = 0
-    report: IngestReport = field(default_factory=IngestReport)
-
-    def current(self, document: Document | None) -> bool:
-        """Whether only the content can make it necessary to read a document again."""
-        return document is not None and document.status == "completed" and document.about.recipe == self.recipe
-
-    def same(self, document: Document, source: Source) -> bool:
-        """Whether a source of the same bytes would be read like ``document``."""
-        return self.current(document) and read_as(document.name) == read_as(source.name)
-
-    def about(self, source: Source, document: Document | None = None, *, unread: bool = False) -> About:
-        """What is to be known of ``source``, which is ``document``. ``unread``: the content has still to be read. Where
-        nothing is said of an access list the document keeps its own: reading again opens nothing."""
-        document = document or self.known.get(source.key)
-        kept = document.about if document else About()
-        groups = kept.groups if self.groups is None else self.groups
-        return source.about(self.source_id or kept.source_id, "" if unread else self.recipe, groups)
 
 
 class Ingestor:
@@ -103,7 +70,12 @@ class Ingestor:
         self._parser = parser
         self._settings = settings
         self._screener = screener
+        self._cutter = Cutter(settings)
         self._graphs = None if settings.graph == "off" else graphs or Reader()
+
+    async def close(self) -> None:
+        """End the children that cut documents."""
+        await self._cutter.close()
 
     async def ingest_path(
         self, collection: Collection, paths: Sequence[Path], progress: Progress | None = None
@@ -202,13 +174,14 @@ class Ingestor:
         await self._ingest(run, sources)
         return await self._end(run)
 
-    async def _begin(self, collection: Collection, progress: Progress | None, source_id: str = "") -> _Run:
+    async def _begin(self, collection: Collection, progress: Progress | None, source_id: str = "") -> IngestRun:
         embedder = await self._embedders.get(collection.embedder, f"collection {collection.name}")
         known = {each.source_key: each for each in await self._collections.documents(collection, None)}
-        run = _Run(
+        run = IngestRun(
             collection,
             known,
             recipe(self._settings, embedder),
+            embedder.name,
             chunker(self._settings, embedder),
             Publisher(self._collections, self._blobs, self._vectors, embedder, self._graphs, self._screener),
             source_id,
@@ -219,7 +192,7 @@ class Ingestor:
             run.report.notices.append(said)
         return run
 
-    async def _end(self, run: _Run) -> IngestReport:
+    async def _end(self, run: IngestRun) -> IngestReport:
         await forget(self._collections, self._vectors, run.collection)
         if run.report.chunks:
             await self._vectors.settle(run.collection.table)
@@ -229,7 +202,7 @@ class Ingestor:
         run.report.seconds += time.monotonic()
         return run.report
 
-    async def _follow(self, run: _Run, connector: Connector, cursor: str, advance: Advance | None) -> None:
+    async def _follow(self, run: IngestRun, connector: Connector, cursor: str, advance: Advance | None) -> None:
         mine = {
             key: document
             for key, document in run.known.items()
@@ -244,7 +217,7 @@ class Ingestor:
             if batch.cursor is not None and advance is not None:
                 await advance(batch.cursor)
 
-    async def _apply(self, run: _Run, batch: Batch) -> None:
+    async def _apply(self, run: IngestRun, batch: Batch) -> None:
         run.report.failed.extend(Failure(*problem) for problem in batch.problems)
         for key in batch.kept:
             await self._kept(run, key)
@@ -259,7 +232,7 @@ class Ingestor:
             await forget(self._collections, self._vectors, run.collection)
         await self._ingest(run, sources)
 
-    async def _move(self, run: _Run, gone: dict[str, Document], sources: Sequence[Source]) -> Sequence[Source]:
+    async def _move(self, run: IngestRun, gone: dict[str, Document], sources: Sequence[Source]) -> Sequence[Source]:
         """Give documents that vanished, and whose content came back under a new key, that key. The ``sources`` to read:
         new and changed ones, and renamed ones whose new name changes the title or the file type."""
         lost = {each.sha256: key for key, each in sorted(gone.items(), reverse=True) if run.current(each)}
@@ -288,7 +261,7 @@ class Ingestor:
                 rest.append(source)
         return rest
 
-    async def _ingest(self, run: _Run, sources: Sequence[Source]) -> None:
+    async def _ingest(self, run: IngestRun, sources: Sequence[Source]) -> None:
         waiting: list[Prepared] = []
         total = run.done + len(sources)
         # Closed at once where publishing fails, lest the next document were still begun.
@@ -299,14 +272,16 @@ class Ingestor:
                 run.done += 1
                 if run.progress:
                     run.progress(run.done, total, source.name)
-                full = sum(len(each.chunks) for each in waiting) >= _BATCH_CHUNKS or len(waiting) >= _BATCH_DOCUMENTS
+                full = (
+                    sum(len(each.cut.chunks) for each in waiting) >= _BATCH_CHUNKS or len(waiting) >= _BATCH_DOCUMENTS
+                )
                 if full:
                     await run.publisher.publish(run.collection, waiting, run.report)
                     waiting = []
         await run.publisher.publish(run.collection, waiting, run.report)
 
     async def _prepare_all(
-        self, run: _Run, sources: Sequence[Source]
+        self, run: IngestRun, sources: Sequence[Source]
     ) -> AsyncGenerator[tuple[Source, Prepared | None], None]:
         """Each source, parsed and chunked, one ahead of the consumer: parsing runs beside embedding."""
         ahead: asyncio.Task[Prepared | None] | None = None
@@ -322,7 +297,7 @@ class Ingestor:
                 ahead.cancel()
                 await asyncio.gather(ahead, return_exceptions=True)
 
-    async def _prepare(self, run: _Run, source: Source) -> Prepared | None:
+    async def _prepare(self, run: IngestRun, source: Source) -> Prepared | None:
         document = run.known.get(source.key)
         same = document is not None and run.same(document, source)
         if document is not None and same and source.mark and source.mark == document.about.mark:
@@ -334,7 +309,7 @@ class Ingestor:
         except MainspringError as error:
             self._failed(run, source.name, error)
             return None
-        sha256 = hashlib.sha256(data).hexdigest()
+        sha256 = (await asyncio.to_thread(hashlib.sha256, data)).hexdigest()
         if document is not None and same and document.sha256 == sha256:
             await self._describe(run, document, source.key, source.name, run.about(source))
             return None
@@ -343,8 +318,15 @@ class Ingestor:
         )
         try:
             parsed = await self._parser.parse(data, source.name)
-            chunks = await run.chunker.chunk(parsed, name=source.name, title=title_of(source.name))
-            if not chunks:
+            cut = await self._cutter.cut(
+                run.chunker,
+                run.embedder,
+                parsed,
+                name=source.name,
+                title=title_of(source.name),
+                graph=generation_name(version) if self._graphs is not None and self._graphs.by_rules else "",
+            )
+            if not cut.chunks:
                 raise UnreadableDocument(f"{source.name} has no text", remedy="Check that it is the right file")
         except Exception as error:
             reason = str(error) or type(error).__name__
@@ -354,9 +336,9 @@ class Ingestor:
             self._failed(run, source.name, error)
             return None
         run.report.warnings.extend(Failure(source.name, warning) for warning in parsed.warnings)
-        return Prepared(source, version, parsed, chunks)
+        return Prepared(source, version, parsed, cut)
 
-    async def _kept(self, run: _Run, key: str) -> None:
+    async def _kept(self, run: IngestRun, key: str) -> None:
         """Note a document that its connector did not look at: only the source's own access list may be another."""
         document = run.known.get(key)
         if document is None:
@@ -365,7 +347,7 @@ class Ingestor:
         groups = document.groups if run.groups is None else run.groups
         await self._describe(run, document, key, document.name, replace(document.about, groups=groups))
 
-    async def _describe(self, run: _Run, document: Document, key: str, name: str, about: About) -> None:
+    async def _describe(self, run: IngestRun, document: Document, key: str, name: str, about: About) -> None:
         if (document.name, document.about) == (name, about):
             run.report.unchanged.append(name)
             return
@@ -378,7 +360,7 @@ class Ingestor:
         same = shown == (name, about.attributes, about.groups, about.modified_at)
         (run.report.unchanged if same else run.report.described).append(name)
 
-    def _failed(self, run: _Run, name: str, error: MainspringError) -> None:
+    def _failed(self, run: IngestRun, name: str, error: MainspringError) -> None:
         run.report.failed.append(Failure(name, str(error)))
         if run.raising:
             raise error

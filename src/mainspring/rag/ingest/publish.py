@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from mainspring.core.errors import Conflict, MainspringError, NotFound, UnreadableDocument
 from mainspring.engines.base import Embedder
-from mainspring.rag.chunk.chunking import Chunk
 from mainspring.rag.connect.base import Source
+from mainspring.rag.cutting.messages import Cut
 from mainspring.rag.graph.read.graph_model import GraphPiece
 from mainspring.rag.graph.read.reader import BuildReport, Reader
 from mainspring.rag.ingest import vector_reuse
@@ -33,6 +33,8 @@ Stage = Literal["parsing", "embedding", "writing"]
 Told = Callable[[Stage, int, int], None]
 """Called with what is done with a file now, and of how many of its chunks that is done."""
 log = logging.getLogger("mainspring.rag")
+WRITTEN_AT_ONCE = 1024
+"""Chunks that are embedded and written together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Prepared:
     source: Source
     version: DocumentVersion
     parsed: Parsed
-    chunks: Sequence[Chunk]
+    cut: Cut
 
 
 class Publisher:
@@ -139,7 +141,7 @@ class Publisher:
                 await self._fail(collection, each.version, done)
                 report.failed.append(Failure(each.source.name, str(done)))
                 continue
-            report.chunks += len(each.chunks)
+            report.chunks += len(each.cut.chunks)
             report.chars += len(each.parsed.text)
             report.languages[language.written(each.parsed.text)] += 1
             (report.updated if each.version.current else report.added).append(each.source.name)
@@ -171,30 +173,31 @@ class Publisher:
         await self._collections.fail(collection, version.document_id, reason, generation=version.generation)
 
     async def _write(self, collection: Collection, prepared: Sequence[Prepared], report: IngestReport) -> None:
-        texts = [piece.embedded for each in prepared for piece in each.chunks]
-        digests = [vector_reuse.digest(self._embedder, text) for text in texts]
-        told = self.told
-        advance = None if told is None else partial(told, "embedding")
-        made = await vector_reuse.vectors(self._vectors, collection.table, self._embedder, texts, digests, advance)
-        report.tokens += made.tokens
-        report.embedded += made.embedded
-        report.reused += len(texts) - made.embedded
-        rows: list[ChunkRow] = []
-        for each in prepared:
-            for number, piece in enumerate(each.chunks):
-                rows.append(_row(each, number, piece, made.rows[len(rows)], digests[len(rows)]))
-        if told is not None:
-            told("writing", len(rows), len(rows))
-        await self._vectors.write(collection.table, rows)
+        """Embed and write some chunks after the other: the loop is held by no more than these, and so is memory."""
+        pieces = [(each, number) for each in prepared for number in range(len(each.cut.chunks))]
+        for start in range(0, len(pieces), WRITTEN_AT_ONCE):
+            part = pieces[start : start + WRITTEN_AT_ONCE]
+            texts = [each.cut.chunks[number].embedded for each, number in part]
+            digests = [each.cut.digests[number] for each, number in part]
+            advance = None if self.told is None else partial(_advance, self.told, start, len(pieces))
+            made = await vector_reuse.vectors(self._vectors, collection.table, self._embedder, texts, digests, advance)
+            report.tokens += made.tokens
+            report.embedded += made.embedded
+            report.reused += len(texts) - made.embedded
+            rows = [_row(each, number, vector) for (each, number), vector in zip(part, made.rows, strict=True)]
+            if self.told is not None:
+                self.told("writing", start + len(rows), len(pieces))
+            await self._vectors.write(collection.table, rows)
 
     async def _graph(self, collection: Collection, each: Prepared, report: IngestReport) -> str:
         """The document's graph; empty if none is to be built, or it cannot be read."""
         if self._graphs is None:
             return ""
-        pieces = [
-            GraphPiece(_chunk_id(each.version, number), one.start, one.end) for number, one in enumerate(each.chunks)
-        ]
-        headings = [one.heading for one in each.chunks]
+        if each.cut.graph is not None:
+            return each.cut.graph
+        chunks = each.cut.chunks
+        pieces = [GraphPiece(_chunk_id(each.version, number), one.start, one.end) for number, one in enumerate(chunks)]
+        headings = [one.heading for one in chunks]
         built = BuildReport()
         try:
             graph = await self._graphs.read(
@@ -215,14 +218,15 @@ class Publisher:
         screened: Sequence[Screened],
         report: IngestReport,
     ) -> Sequence[int | Conflict | NotFound]:
-        blobs = await asyncio.gather(*(self._blobs.put(each.parsed.text.encode()) for each in prepared))
+        texts = [await asyncio.to_thread(each.parsed.text.encode) for each in prepared]
+        blobs = await asyncio.gather(*map(self._blobs.put, texts))
         graphs = [await self._graph(collection, each, report) for each in prepared]
         wanted = [
             Publication(
                 each.version.document_id,
                 each.version.generation,
                 chars=len(each.parsed.text),
-                chunks=len(each.chunks),
+                chunks=len(each.cut.chunks),
                 parser=each.parsed.parser,
                 text_blob=blob,
                 pages=len(each.parsed.pages) or None,
@@ -249,12 +253,21 @@ async def forget(collections: Collections, vectors: VectorStore, collection: Col
         await collections.settled(collection, stale)
 
 
+def generation_name(version: DocumentVersion) -> str:
+    """What the ids of its chunks begin with, before a point and their number."""
+    return f"{version.document_id}.{version.generation}"
+
+
 def _chunk_id(version: DocumentVersion, number: int) -> str:
-    return f"{version.document_id}.{version.generation}.{number}"
+    return f"{generation_name(version)}.{number}"
 
 
-def _row(each: Prepared, number: int, piece: Chunk, vector: Any, digest: str) -> ChunkRow:
-    version = each.version
+def _advance(told: Told, start: int, total: int, done: int, _: int) -> None:
+    told("embedding", start + done, total)
+
+
+def _row(each: Prepared, number: int, vector: Any) -> ChunkRow:
+    version, piece = each.version, each.cut.chunks[number]
     parent_start, parent_end = piece.parent or (-1, -1)
     return ChunkRow(
         chunk_id=_chunk_id(version, number),
@@ -268,5 +281,5 @@ def _row(each: Prepared, number: int, piece: Chunk, vector: Any, digest: str) ->
         vector=vector,
         parent_start=parent_start,
         parent_end=parent_end,
-        digest=digest,
+        digest=each.cut.digests[number],
     )

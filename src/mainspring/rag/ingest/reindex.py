@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from mainspring.core.errors import Conflict, NotFound, StoreError
 from mainspring.engines.base import Embedder
 from mainspring.rag.chunk.chunking import RESERVED_TOKENS
-from mainspring.rag.ingest import vector_reuse
+from mainspring.rag.ingest.digests import digest
 from mainspring.stores import Stores
 from mainspring.stores.documents import table_moves
 from mainspring.stores.documents.collections import Collection
@@ -95,7 +95,7 @@ async def reembedded(rows: Sequence[ChunkRow], embedder: Embedder) -> list[Chunk
     texts = await asyncio.to_thread(lambda: [_passage(row, embedder) for row in rows])
     vectors = (await embedder.embed(texts)).vectors if texts else []
     return [
-        dataclasses.replace(row, vector=vector, digest=vector_reuse.digest(embedder, text))
+        dataclasses.replace(row, vector=vector, digest=digest(embedder.name, text))
         for row, text, vector in zip(rows, texts, vectors, strict=True)
     ]
 

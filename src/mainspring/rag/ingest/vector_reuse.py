@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import mainspring.stores.sql.rows as rows
 from mainspring.engines.base import Embedder
 from mainspring.stores.vectors.base import VectorStore
 
@@ -21,11 +20,6 @@ class Vectors:
     rows: list[Any]
     embedded: int
     tokens: int
-
-
-def digest(embedder: Embedder, text: str) -> str:
-    """Names the vector that ``embedder`` makes of a passage."""
-    return rows.digest(f"{embedder.name}\n{text}")
 
 
 async def vectors(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -30,7 +31,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         data = requests.read(asked.bytes)
         if len(data) < asked.bytes:
             return
-        _limit_cpu(asked.timeout_s)
+        limit_cpu(asked.timeout_s)
         answers.writelines(_answered(data, asked))
         answers.flush()
 
@@ -69,7 +70,8 @@ def _no_memory(name: str) -> UnreadableDocument:
     )
 
 
-def _limit_cpu(timeout_s: float) -> None:
+def limit_cpu(timeout_s: float) -> None:
+    """Let this process compute for so long from now on."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime + timeout_s) + 1
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
@@ -83,7 +85,7 @@ def _limit(memory_mb: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def main() -> None:
+def child_main(serve: Callable[[BinaryIO, BinaryIO], None]) -> None:
     """Keep the pipe to the parent for answers alone, then serve."""
     # Documents are less urgent than answers.
     os.nice(_YIELDS)
@@ -95,4 +97,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    child_main(serve)

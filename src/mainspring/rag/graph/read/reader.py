@@ -39,6 +39,11 @@ class Reader:
         self._model = model
         self._facts = facts
 
+    @property
+    def by_rules(self) -> bool:
+        """Whether no model reads beside the rules: then another process may read as well."""
+        return self._model is None
+
     async def read(
         self,
         tenant: str,

@@ -1,0 +1,51 @@
+"""What one ingestion into a collection knows and has done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mainspring.rag.chunk.chunking import Chunker
+from mainspring.rag.connect.base import Source
+from mainspring.rag.ingest.publish import IngestReport, Publisher
+from mainspring.rag.parse.title import read_as
+from mainspring.stores.documents.catalogue import Document
+from mainspring.stores.documents.collections import Collection
+from mainspring.stores.documents.records import About
+
+Progress = Callable[[int, int, str], None]
+"""Called with (files done, files in all, name of the one that was just done)."""
+
+
+@dataclass(slots=True)
+class IngestRun:
+    """One ingestion into a collection: what was there before it, and what it has done."""
+
+    collection: Collection
+    known: dict[str, Document]
+    recipe: str
+    embedder: str
+    chunker: Chunker
+    publisher: Publisher
+    source_id: str = ""
+    progress: Progress | None = None
+    groups: frozenset[str] | None = None
+    raising: bool = False
+    done: int = 0
+    report: IngestReport = field(default_factory=IngestReport)
+
+    def current(self, document: Document | None) -> bool:
+        """Whether only the content can make it necessary to read a document again."""
+        return document is not None and document.status == "completed" and document.about.recipe == self.recipe
+
+    def same(self, document: Document, source: Source) -> bool:
+        """Whether a source of the same bytes would be read like ``document``."""
+        return self.current(document) and read_as(document.name) == read_as(source.name)
+
+    def about(self, source: Source, document: Document | None = None, *, unread: bool = False) -> About:
+        """What is to be known of ``source``, which is ``document``. ``unread``: the content has still to be read. Where
+        nothing is said of an access list the document keeps its own: reading again opens nothing."""
+        document = document or self.known.get(source.key)
+        kept = document.about if document else About()
+        groups = kept.groups if self.groups is None else self.groups
+        return source.about(self.source_id or kept.source_id, "" if unread else self.recipe, groups)
