@@ -43,12 +43,18 @@ def heard(frame: list[bytes], size: int = 0) -> frames.Answer:
     assert length <= frames.most(size)
     rest = whole[frames.LENGTH.size :]
     told = frames.told(rest[:length])
-    assert len(rest) == length + sum(told.images)
+    assert len(rest) == length + told.text + sum(told.images)
     return frames.document(told, rest[length:])
 
 
 def test_a_document_arrives_as_it_was() -> None:
     assert heard(frames.answer(DOCUMENT, 0)) == DOCUMENT
+
+
+def test_the_text_is_behind_the_head_where_nobody_has_to_parse_it() -> None:
+    framed, text, *_ = frames.answer(Parsed("na\u00efve " * 100_000), 0)
+    assert len(framed) < 1000
+    assert text.decode() == "na\u00efve " * 100_000
 
 
 def test_halves_of_surrogate_pairs_are_replaced_where_they_stood() -> None:

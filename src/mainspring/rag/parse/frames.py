@@ -64,11 +64,13 @@ class DrawnPage:
 
 @dataclass(frozen=True, slots=True)
 class ReadReply:
-    """An answer. ``images`` are the lengths of the figures' pictures, which follow in their order, or of the page's."""
+    """An answer. ``text`` is how many bytes of the document's text follow, ``images`` the lengths of the figures'
+    pictures, which follow that in their order, or of the page's."""
 
     parsed: Parsed | None = None
     failed: ReadFailure | None = None
     images: Annotated[tuple[int, ...], Field(max_length=100_000)] = ()
+    text: Annotated[int, Field(ge=0)] = 0
     drawn: DrawnPage | None = None
 
 
@@ -95,13 +97,14 @@ def answer(found: Answer, size: int) -> list[bytes]:
         head = DrawnPage(found.width, found.height, found.pages, found.marked)
         return [_framed(asdict(ReadReply(images=(len(found.png),), drawn=head))), found.png]
     images = [figure.image for figure in found.figures]
-    plain = replace(found, figures=tuple(replace(figure, image=b"") for figure in found.figures))
-    told = ReadReply(plain, images=tuple(map(len, images)))
+    plain = replace(found, text="", figures=tuple(replace(figure, image=b"") for figure in found.figures))
+    text = found.text.encode("utf-8", "replace")
+    told = ReadReply(plain, images=tuple(map(len, images)), text=len(text))
     frame = _framed(told)
-    if len(frame) > most(size) or sum(told.images) > _MAX_IMAGES or _crowded(frame[LENGTH.size :]):
+    if len(frame) + len(text) > most(size) or sum(told.images) > _MAX_IMAGES or _crowded(frame[LENGTH.size :]):
         problem = "it holds more text and tables than a document of its size has"
         return answer(UnreadableDocument(problem, remedy="Split it into several files"), size)
-    return [frame, *images]
+    return [frame, text, *images]
 
 
 def told(head: bytes) -> ReadReply:
@@ -116,24 +119,25 @@ def told(head: bytes) -> ReadReply:
     return found
 
 
-def document(found: ReadReply, images: bytes) -> Answer:
-    """What an answer and the pictures behind it say. Raises ``ValueError``."""
+def document(found: ReadReply, behind: bytes) -> Answer:
+    """What an answer, and the text and pictures behind it, say. Raises ``ValueError``."""
     if found.failed is not None:
         kind = _ERRORS.get(found.failed.error, UnreadableDocument)
         return kind(found.failed.message, remedy=found.failed.remedy)
     if (page := found.drawn) is not None:
-        if not images.startswith(PNG):
+        if not behind.startswith(PNG):
             raise ValueError("the answer's picture is none")
-        return PagePicture(images, page.width, page.height, page.pages, page.marked)
+        return PagePicture(behind, page.width, page.height, page.pages, page.marked)
     if found.parsed is None:
         raise ValueError("the answer is empty")
-    if not images:
-        return found.parsed
-    figures, at = [], 0
+    text, at = behind[: found.text].decode(), found.text
+    if not found.images:
+        return replace(found.parsed, text=text)
+    figures = []
     for figure, length in zip(found.parsed.figures, found.images, strict=True):
-        figures.append(replace(figure, image=images[at : at + length]))
+        figures.append(replace(figure, image=behind[at : at + length]))
         at += length
-    return replace(found.parsed, figures=tuple(figures))
+    return replace(found.parsed, text=text, figures=tuple(figures))
 
 
 def _failed(error: MainspringError) -> ReadFailure:

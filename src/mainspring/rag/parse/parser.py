@@ -80,7 +80,10 @@ class Parser(Workers):
                 raise ConnectionError("the parser sent more than a document")
             head = await answers.readexactly(length)
             told = await asyncio.to_thread(frames.told, head)
-            return frames.document(told, await answers.readexactly(sum(told.images)))
+            if told.text > frames.most(len(data)):
+                raise ConnectionError("the parser sent more than a document")
+            behind = await answers.readexactly(told.text + sum(told.images))
+            return await asyncio.to_thread(frames.document, told, behind)
 
         answer = await self.ask(asked.name, asked.timeout_s, (frames.request(asked), data), hear)
         if isinstance(answer, MainspringError):
