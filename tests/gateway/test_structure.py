@@ -82,6 +82,32 @@ def test_depth_is_what_a_parser_finds(value: Any, most: int) -> None:
     assert refused == (depth(value) > most)
 
 
+@given(json_values, st.integers(1, 60), st.integers(1, 7))
+def test_a_text_in_pieces_is_counted_as_the_whole(value: Any, most: int, size: int) -> None:
+    text = json.dumps(value, ensure_ascii=False).encode()
+    counting, refused = structure.Count(values=most), False
+    try:
+        for start in range(0, len(text), size):
+            counting.add(text[start : start + size])
+    except TooLarge:
+        refused = True
+    assert refused == (counted(value) >= most)
+
+
+@given(json_values, st.integers(0, 6), st.integers(1, 7))
+def test_depth_in_pieces_is_that_of_the_whole(value: Any, most: int, size: int) -> None:
+    text = json.dumps(value).encode()
+    counting, refused = structure.Count(), False
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structure, "MAX_DEPTH", most)
+        try:
+            for start in range(0, len(text), size):
+                counting.add(text[start : start + size])
+        except InvalidRequest:
+            refused = True
+    assert refused == (depth(value) > most)
+
+
 SHAPES = {
     "numbers": b'{"model":"m","messages":[' + b"1," * (SIZE // 2 - 40) + b"1]}",
     "objects": b'{"model":"m","messages":[' + b"{}," * (SIZE // 3 - 40) + b"{}]}",
@@ -98,6 +124,34 @@ async def test_a_body_of_much_structure_is_refused_unparsed(shape: str, monkeypa
     reply = await ask(gateway(Recited()), "POST", "/v1/chat/completions", SHAPES[shape])
     assert (reply.status, reply.error["code"]) == (413, TooLarge.code)
     assert not parsed
+
+
+@pytest.mark.parametrize("shape", ["numbers", "objects", "empty texts", "lists in lists"])
+async def test_no_more_of_a_body_is_looked_at_than_shows_that_it_holds_too_much(
+    shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    add = structure.Count.add
+
+    def counting(self: structure.Count, piece: bytes) -> None:
+        looked.append(len(piece))
+        add(self, piece)
+
+    monkeypatch.setattr(structure.Count, "add", counting)
+    body = SHAPES[shape]
+    pieces = [body[start : start + 2**16] for start in range(0, len(body), 2**16)]
+    reply = await ask(gateway(Recited()), "POST", "/v1/chat/completions", pieces=pieces)
+    assert reply.status in (400, 413)
+    assert 0 < sum(looked) < SIZE // 8
+    assert max(looked) <= structure.PIECE
+
+
+async def test_a_body_in_pieces_is_read_as_the_whole() -> None:
+    said = 'so "[{" \\ ' * 20_000
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": said}]}).encode()
+    for size in (1001, 65_536):
+        pieces = [body[start : start + size] for start in range(0, len(body), size)]
+        assert (await ask(gateway(Recited()), "POST", "/v1/chat/completions", pieces=pieces)).status == 200
 
 
 async def test_a_body_that_nests_deeply_is_refused_unparsed(monkeypatch: pytest.MonkeyPatch) -> None:

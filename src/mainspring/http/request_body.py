@@ -8,8 +8,10 @@ not know are refused like unknown fields of a body.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import aclosing
 from typing import Any
 
+import orjson
 from fastapi import Request as HttpRequest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
@@ -26,13 +28,42 @@ Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
 
 class JsonRequest(HttpRequest):
     """A request whose ``json()`` raises ``json.JSONDecodeError`` for anything other than JSON in UTF-8. It raises
-    ``TooLarge`` or ``InvalidRequest`` before parsing if a body has too much structure."""
+    ``TooLarge`` or ``InvalidRequest`` before parsing if a body has too much structure.
+
+    The structure of JSON that comes in several parts is counted part by part. Other requests have their turn in
+    between, and a body with too much structure is read no further.
+    """
 
     refused: MainspringError | None = None
+    _counted = False
+
+    async def body(self) -> bytes:
+        if not hasattr(self, "_body"):
+            counting = structure.Count() if _is_json(self.headers.get("content-type", "")) else None
+            parts: list[bytes] = []
+            try:
+                async with aclosing(self.stream()) as stream:
+                    async for part in stream:
+                        if part and parts and counting is not None:
+                            self._count(counting, part if self._counted else parts[0] + part)
+                        parts += [part] if part else []
+            except MainspringError as error:
+                self.refused = error
+                raise
+            self._body = b"".join(parts)
+        return self._body
+
+    def _count(self, counting: structure.Count, part: bytes) -> None:
+        self._counted = True
+        for start in range(0, len(part), structure.PIECE):
+            counting.add(part[start : start + structure.PIECE])
 
     async def json(self) -> Any:
+        body = await self.body()
+        if self._counted:
+            return orjson.loads(body)
         try:
-            return structure.loads(await self.body())
+            return structure.loads(body)
         except MainspringError as error:
             self.refused = error
             raise
@@ -65,6 +96,11 @@ class JsonRoute(APIRoute):
                 raise
 
         return strict
+
+
+def _is_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 def _dependants(dependant: Dependant) -> Iterator[Dependant]:
