@@ -72,7 +72,7 @@ async def filed(tmp_path: Path) -> AsyncIterator[Room]:
 @pytest.mark.parametrize("strategy", ["structure", "sentence", "fixed", "recursive", "parent_child", "sentence_window"])
 async def test_a_child_cuts_as_a_thread_does(cutter: Cutter, tmp_path: Path, strategy: str) -> None:
     embedder, document = FiledEmbedder(tmp_path), parsed()
-    made = chunker(RagSettings(chunker=strategy), embedder)  # type: ignore[arg-type]
+    made = chunker(RagSettings(chunker=strategy), embedder)
     cut = await cutter.cut(made, "words", document, name="f.md", title="ferries", graph="doc.1")
     here = await made.chunk(document, name="f.md", title="ferries")
     assert cut.chunks == here
