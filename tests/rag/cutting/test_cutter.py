@@ -12,6 +12,7 @@ import pytest
 
 from mainspring.core.errors import UnreadableDocument
 from mainspring.core.settings import RagSettings
+from mainspring.rag import workers
 from mainspring.rag.chunk import chunking
 from mainspring.rag.chunk.base import Chunk
 from mainspring.rag.chunk.chunking import chunker
@@ -23,7 +24,6 @@ from mainspring.rag.graph.read.graph_model import DocumentGraph, GraphPiece
 from mainspring.rag.graph.read.rules import extract
 from mainspring.rag.ingest import publish
 from mainspring.rag.ingest.digests import digest
-from mainspring.rag.parse import workers
 from mainspring.rag.parse.frames import LENGTH
 from mainspring.rag.parse.parsed import Heading, Page, Parsed
 from tests.rag.conftest import Room, WordEmbedder, furnish

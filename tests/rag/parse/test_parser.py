@@ -17,7 +17,8 @@ import pytest
 
 from mainspring.core.errors import MissingExtra, UnreadableDocument
 from mainspring.core.settings import RagSettings
-from mainspring.rag.parse import formats, kinds, ocr, workers
+from mainspring.rag import workers
+from mainspring.rag.parse import formats, kinds, ocr
 from mainspring.rag.parse.parser import Parser
 from tests.rag.conftest import HANDBOOK
 

@@ -17,7 +17,7 @@ from mainspring.rag.cutting.messages import Cut, CutRequest
 from mainspring.rag.ingest.digests import digest
 from mainspring.rag.parse.frames import LENGTH, most
 from mainspring.rag.parse.parsed import Parsed
-from mainspring.rag.parse.workers import Workers
+from mainspring.rag.workers import Workers
 
 SHORT = 16_384
 """Characters of a text that is cut in a thread: it takes as long as asking a child."""

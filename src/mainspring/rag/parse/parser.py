@@ -12,7 +12,7 @@ from mainspring.rag.parse import frames, kinds
 from mainspring.rag.parse.frames import ReadRequest
 from mainspring.rag.parse.parsed import MAX_QUOTE, PagePicture, Parsed
 from mainspring.rag.parse.reading_options import Options
-from mainspring.rag.parse.workers import Workers
+from mainspring.rag.workers import Workers
 
 _MAX_NAME = 1024
 # A document with text must not run out of time over its pictures.
