@@ -185,6 +185,31 @@ async def test_sessions_of_ones_own_are_for_one_key_alone(app: FastAPI, home: Ta
     assert shared == ["shared"]
 
 
+async def test_a_key_that_replaces_another_keeps_the_sessions_of_its_own(home: Talk) -> None:
+    keys, settings = home.stores.keys, GatewaySettings()
+    access = access_to(keys, settings.request_timeout_s)
+    routes = sessions.router(home.stores.sessions, access, Idempotency(Kept()), SessionAnswers(home.stores.database))
+    app = create_app([routes], settings, lambda header: TraceParent.new())
+    first, secret = await keys.create("me", tenant="acme", scopes=frozenset({"chat"}))
+    _, other = await keys.create("other", tenant="acme", scopes=frozenset({"chat"}))
+    turn = SessionTurn("acme", stored_name(first.principal(), "own:tea"), tuple(SAID[0]), "t", 5.0, 7)
+    await home.stores.events.settle([], [turn])
+    # Replaced twice, and each of the keys by its own secret.
+    second, again = await keys.rotate("acme", first.id, overlap_s=60)
+    _, last = await keys.rotate("acme", second.id, overlap_s=60)
+    for each, status in ((secret, 200), (again, 200), (last, 200), (other, 404)):
+        assert (await ask(app, "GET", "/v1/sessions/own:tea", headers=key(each))).status == status
+    listed = (await ask(app, "GET", "/v1/sessions?own=true", headers=key(last))).json["data"]
+    assert [one["id"] for one in listed] == ["own:tea"]
+
+
+async def test_a_key_that_one_made_is_somebody_else(home: Talk) -> None:
+    keys = home.stores.keys
+    maker, _ = await keys.create("admin", tenant="acme", scopes=frozenset({"admin"}))
+    made, _ = await keys.create("child", tenant="acme", scopes=frozenset({"chat"}), maker=maker.principal())
+    assert stored_name(made.principal(), "own:tea") != stored_name(maker.principal(), "own:tea")
+
+
 async def test_a_title_is_kept_searched_and_forgotten_with_what_was_said(app: FastAPI, home: Talk) -> None:
     for name, text in (("own:tea", "Which tea grows in Assam?"), ("own:ore", "Where is 100 % ore?")):
         await settle(home, name, [Message("user", text), Message("assistant", "Nobody knows.")])

@@ -105,7 +105,7 @@ def real(groups: Iterable[str]) -> frozenset[str]:
 class Principal:
     """Who asks: decided by the gateway, part of every key in every store. ``tier`` names the key's rate limits;
     ``consent`` is whether what it asks may be learnt from, where a request does not say; ``lineage`` names the keys
-    whose budgets hold it, too."""
+    whose budgets hold it, too. ``identity`` is what a key stands for that replaced another: the first of these."""
 
     tenant: str
     key_id: str
@@ -115,6 +115,12 @@ class Principal:
     consent: bool = False
     reach: Reach = Reach()
     lineage: tuple[str, ...] = ()
+    identity: str = ""
+
+    @property
+    def person(self) -> str:
+        """What stays the same when the key is replaced: the owner of what is somebody's own."""
+        return self.identity or self.key_id
 
 
 class Waiting(list[EventRecord]):

@@ -221,7 +221,7 @@ def owner(principal: Principal, *, own: bool = False) -> str:
     names = "\x00".join(sorted(principal.groups))
     if own:
         # No group has an empty name, so this is not a set of groups.
-        names = f"\x00\x00{principal.key_id}\x00{names}"
+        names = f"\x00\x00{principal.person}\x00{names}"
     return hashlib.sha256(names.encode()).hexdigest()[:16]
 
 

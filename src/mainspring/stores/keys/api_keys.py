@@ -46,7 +46,8 @@ class KeyInfo:
     """A key without its secret; ``hint`` is how the secret begins. Times are Unix seconds. ``tier`` names its rate
     limits in ``serving.tiers`` (empty: the default). ``consent``: its requests may be used for learning. ``reach``
     limits it. ``parent`` created it, and its spending counts for the budgets of ``lineage``: see
-    ``stores.keys.lineage``."""
+    ``stores.keys.lineage``. ``identity`` is the first of the keys that this one has replaced, one after the other; it
+    is empty for a key that replaced none. What belongs to a key belongs to that."""
 
     id: str
     tenant: str
@@ -63,6 +64,7 @@ class KeyInfo:
     reach: Reach = Reach()
     parent: str = ""
     lineage: tuple[str, ...] = ()
+    identity: str = ""
 
     def usable(self, at: float) -> bool:
         """Neither revoked nor expired at Unix time ``at``."""
@@ -79,6 +81,7 @@ class KeyInfo:
             self.consent,
             self.reach,
             self.lineage,
+            self.identity,
         )
 
 
@@ -216,7 +219,9 @@ class Keys:
         Raises ``NotFound`` for a key that is unknown, revoked or expired.
         """
         old = await self.get(tenant, key_id)
-        info, secret, row = _new(dataclasses.replace(old, lineage=lineage.extended(old.lineage, old.id)))
+        info, secret, row = _new(
+            dataclasses.replace(old, lineage=lineage.extended(old.lineage, old.id), identity=old.identity or old.id)
+        )
         end = time.time() + overlap_s
         end = end if old.expires_at is None else min(end, old.expires_at)
 

@@ -94,6 +94,8 @@ keys = sa.Table(
     # Who made it, and the keys whose budgets hold it: see ``stores.keys.lineage``.
     optional("parent"),
     json("lineage", "[]"),
+    # The first of the keys that it replaced, one after the other.
+    optional("identity"),
     sa.Index(None, "tenant", "parent"),
 )
 
