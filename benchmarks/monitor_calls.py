@@ -33,6 +33,7 @@ from mainspring.features.monitor.traffic.tally import KINDS, Tally, ended
 from mainspring.serving.money.cost_watch import CostWatch
 from mainspring.stores import Stores
 from mainspring.stores.events.feed import Fact
+from mainspring.telemetry.metrics import Metrics
 from monitor_cost import HOUR, request
 
 REQUESTS, APPLICATIONS, DAYS = 100_000, 20, 28
@@ -84,7 +85,7 @@ def _count(counted: dict[tuple[str, int, int], Tally], application: str, record:
         counted.setdefault((application, span, int(when // span) * span), Tally()).add(fact)
 
 
-class Counts:
+class Counts(Metrics):
     """Counts nothing."""
 
     def anomaly(self, model: str) -> None: ...

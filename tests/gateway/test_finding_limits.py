@@ -51,7 +51,7 @@ class Searching:
 
 def application(searching: Searching, limits: Limits, metrics: Metrics) -> FastAPI:
     found: Any = searching
-    return gateway(Recited(), search.router(found, access_to(Keys(), 9), Charge(limits, metrics)))
+    return gateway(Recited(), search.router(found, access_to(Keys(), 9), Charge(limits, metrics)))  # type: ignore[arg-type]
 
 
 async def post(app: FastAPI, route: str, **options: Any) -> Reply:

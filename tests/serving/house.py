@@ -36,6 +36,7 @@ from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.compose import Services, call_ring, request_ring
 from mainspring.serving.ring.registry import Registry, Served
 from mainspring.stores.sessions.conversations import Conversation, SessionTurn, TurnMessage
+from mainspring.telemetry.metrics import Metrics
 
 GREEDY = Sampling(temperature=0)
 STRICT = GuardPolicy(injection="refuse", pii_output_kinds=pii.KINDS)
@@ -117,7 +118,7 @@ class MemoryAnswers:
         self.tags[key] = tags
 
 
-class CountingMetrics:
+class CountingMetrics(Metrics):
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, str]] = []
         self.calls: list[tuple[str, Usage, str]] = []

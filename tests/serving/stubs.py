@@ -20,11 +20,12 @@ from mainspring.engines.remote.engine import RemoteEngine
 from mainspring.serving.route.balance import Balance
 from mainspring.serving.route.replica_state import Replica
 from mainspring.serving.route.retry_budget import Budget
+from mainspring.telemetry.routing_metrics import ArmMetrics
 
 Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Counts:
+class Counts(ArmMetrics):
     """What was counted of replicas, arms and shadows."""
 
     def __init__(self) -> None:

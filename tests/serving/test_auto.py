@@ -40,6 +40,7 @@ from mainspring.serving.ring.registry import Served
 from mainspring.serving.route import auto
 from mainspring.serving.route.auto import Auto, RoutedModel, classifier, confidence, rules
 from mainspring.serving.route.auto.classifier import Classifier, JudgedPrompt, fit
+from mainspring.telemetry.metrics import Metrics
 from tests.serving.house import House, MemoryTracing, visitor
 
 HEADER = "x-mainspring-route"
@@ -66,7 +67,7 @@ class Axes:
     async def close(self) -> None: ...
 
 
-class Counted:
+class Counted(Metrics):
     def __init__(self) -> None:
         self.routes: list[tuple[str, str]] = []
 

@@ -13,11 +13,12 @@ from mainspring.core.types import Principal
 from mainspring.serving.admit.rate_limits import Bucket, Limits
 from mainspring.serving.admit.shared_rate_limits import SharedLimits
 from mainspring.serving.admit.tenant_rate_limits import KeysAndTenants, TenantRates
-from mainspring.stores.cache.token_buckets import BucketRequest, Taken
+from mainspring.stores.cache.token_buckets import BucketRequest, SharedBuckets, Taken
+from mainspring.stores.keys.quotas import Quotas
 from tests.serving.admit.test_rate_limits import Clock
 
 
-class Given:
+class Given(Quotas):
     """Quotas by tenant."""
 
     def __init__(self, **limits: int) -> None:
@@ -110,7 +111,7 @@ async def test_other_rates_hold_from_the_next_request_on() -> None:
     await granted(at, range(9))
 
 
-class Together:
+class Together(SharedBuckets):
     """Buckets that servers share, as Redis holds them."""
 
     def __init__(self) -> None:

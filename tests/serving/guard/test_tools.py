@@ -22,14 +22,14 @@ from mainspring.core.types import (
 )
 from mainspring.guards.policy.policies import GuardPolicy
 from mainspring.serving.guard.tools import WITHHELD, GuardCalls
-from mainspring.stores.work.approvals import Approval
+from mainspring.stores.work.approvals import Approval, Approvals
 from tests.serving.house import Build, CountingMetrics, Recited, visitor
 
 SEND = Tool("send_mail", parameters={"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]})
 CLOCK = Tool("clock", parameters={"type": "object"})
 
 
-class Shelf:
+class Shelf(Approvals):
     """Approvals in memory; ``status`` is what every one of them has."""
 
     def __init__(self, status: Any = "pending", note: str = "") -> None:

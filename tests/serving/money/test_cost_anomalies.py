@@ -15,6 +15,7 @@ from mainspring.serving.money import cost_anomalies as anomaly
 from mainspring.serving.money.cost_anomalies import DAY, HISTORY, HOUR, WEEK, judge
 from mainspring.serving.money.cost_watch import CostWatch, look
 from mainspring.stores.sql import ids
+from mainspring.telemetry.metrics import Metrics
 
 START = 490_000
 
@@ -69,7 +70,7 @@ def test_a_quiet_tenant_may_wake_up() -> None:
     assert judge(series | {hour: 10**9}, hour) is not None
 
 
-class Counts:
+class Counts(Metrics):
     def __init__(self) -> None:
         self.models: Counter[str] = Counter()
 

@@ -28,6 +28,7 @@ from mainspring.serving.ring.registry import Registry, Served
 from mainspring.stores import Stores
 from mainspring.stores.money.ledger import LedgerQuery
 from mainspring.stores.money.spending import Budget, Exhausted, Spending
+from mainspring.telemetry.metrics import Metrics
 from tests.serving.house import GREEDY, House, visitor
 
 pytestmark = pytest.mark.usefixtures("one_day")
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("one_day")
 PRICE = Price.per_million(2.0, 6.0)
 
 
-class BudgetCounts:
+class BudgetCounts(Metrics):
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
 

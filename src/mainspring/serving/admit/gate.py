@@ -18,7 +18,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NoReturn, Protocol
+from typing import Literal, NoReturn
 
 from mainspring.core.errors import DeadlineExceeded, EngineDied, Overloaded
 from mainspring.core.settings.serving.queueing import AdmissionSettings
@@ -29,6 +29,7 @@ from mainspring.serving.admit.expected_usage import INPUT_COST, Expectations, Wo
 from mainspring.serving.admit.fair_queue import FairQueue, Ticket
 from mainspring.serving.admit.forecast import Run, predicted
 from mainspring.serving.admit.service_rate import FIRST_DURATION_S, ServiceRate
+from mainspring.telemetry.metrics import Metrics
 
 Outcome = Literal["admitted", "refused", "displaced", "overdue", "expired", "left"]
 LEAST_RETRY_S, MOST_RETRY_S = 1.0, 60.0
@@ -37,12 +38,6 @@ OTHERS = 2.0
 """The total that may wait, as a multiple of a standing queue's limit, if tenants without a standing queue are
 included."""
 PURGE_ABOVE = 1024
-
-
-class WaitMetrics(Protocol):
-    """What the gate reports of each request: its class, its wait in seconds, and the outcome."""
-
-    def queued(self, model: str, priority: str, seconds: float, outcome: Outcome) -> None: ...
 
 
 @dataclass(eq=False, slots=True)
@@ -88,7 +83,7 @@ class Gate:
         max_waiting: int,
         ahead: int = 0,
         spare: int = 0,
-        waits: WaitMetrics | None = None,
+        waits: Metrics | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model

@@ -19,6 +19,7 @@ from mainspring.core.errors import RateLimited, TooLarge
 from mainspring.core.path import Layer
 from mainspring.core.settings import ServingSettings
 from mainspring.core.types import Context, Principal, Request, Responder, Response
+from mainspring.telemetry.metrics import Metrics
 
 Clock = Callable[[], float]
 MINUTE = 60.0
@@ -294,18 +295,10 @@ def headers_of(buckets: Sequence[tuple[int, float]], levels: Sequence[float] | N
     return headers
 
 
-class LimitMetrics(Protocol):
-    def limited(self, limit: str) -> None:
-        """A key ran into its limit of ``requests`` or ``tokens``."""
-        ...
-
-
 class Limit(Layer):
     """Refuses what exceeds the key's limits, and settles its tokens when the answer has ended."""
 
-    def __init__(
-        self, inner: Responder, limits: RateLimits, metrics: LimitMetrics, *, default_output_tokens: int
-    ) -> None:
+    def __init__(self, inner: Responder, limits: RateLimits, metrics: Metrics, *, default_output_tokens: int) -> None:
         super().__init__(inner)
         self._limits = limits
         self._metrics = metrics
@@ -339,7 +332,7 @@ class Held(Protocol):
 class Charge:
     """The same limits for what no request ring is around: ``async with charge(context, tokens): ...``."""
 
-    def __init__(self, limits: RateLimits, metrics: LimitMetrics, budgets: Held | None = None) -> None:
+    def __init__(self, limits: RateLimits, metrics: Metrics, budgets: Held | None = None) -> None:
         self._limits = limits
         self._metrics = metrics
         self._budgets = budgets
@@ -362,7 +355,7 @@ class Charge:
         return self._limits.headers(principal)
 
 
-async def _grant(limits: RateLimits, metrics: LimitMetrics, context: Context, tokens: int) -> Grant:
+async def _grant(limits: RateLimits, metrics: Metrics, context: Context, tokens: int) -> Grant:
     try:
         return await limits.grant(context.principal, tokens)
     except RateLimited as error:

@@ -17,7 +17,6 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 from mainspring.core.errors import StoreError
 from mainspring.core.types import Principal
@@ -36,24 +35,12 @@ from mainspring.serving.admit.rate_limits import (
     headers_of,
     refusal,
 )
-from mainspring.stores.cache.token_buckets import BucketRequest, Taken
+from mainspring.stores.cache.token_buckets import BucketRequest, SharedBuckets, Taken
 
 BEAT_S = 10.0
 REMEMBERED = 4096
 _log = logging.getLogger(__name__)
 _Levels = tuple[float, ...]
-
-
-class Buckets(Protocol):
-    """``stores.cache.token_buckets.SharedBuckets``. Every method raises ``StoreError`` where they cannot be reached."""
-
-    async def take(self, account: str, asked: Sequence[BucketRequest]) -> Taken: ...
-
-    async def give(self, account: str, asked: Sequence[BucketRequest]) -> Taken: ...
-
-    async def beat(self, worker: str) -> int: ...
-
-    async def leave(self, worker: str) -> None: ...
 
 
 class _Alone:
@@ -115,7 +102,7 @@ class SharedGrant:
 class SharedLimits:
     """See the module. Implements ``serving.admit.rate_limits.RateLimits``. ``rates`` says what each key is granted."""
 
-    def __init__(self, buckets: Buckets, rates: Limits, *, clock: Clock = time.monotonic) -> None:
+    def __init__(self, buckets: SharedBuckets, rates: Limits, *, clock: Clock = time.monotonic) -> None:
         self._buckets = buckets
         self._rates = rates
         self._clock = clock
@@ -233,7 +220,7 @@ class SharedLimits:
 
 
 @asynccontextmanager
-async def opened(buckets: Buckets, rates: Limits) -> AsyncIterator[SharedLimits]:
+async def opened(buckets: SharedBuckets, rates: Limits) -> AsyncIterator[SharedLimits]:
     """Shared limits that tell the others of this server while they are open."""
     limits = SharedLimits(buckets, rates)
     await limits.beat()

@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
 
 from mainspring.core.errors import RateLimited
 from mainspring.core.types import Principal
 from mainspring.serving.admit.rate_limits import Clock, Grant, Limits, RateLimits, Rates
 from mainspring.serving.admit.running_requests import Running
+from mainspring.stores.keys.quotas import Quotas
 
 CONCURRENT = "concurrent_requests"
 SOON_S = 1.0
 _ANY = 2**53
-
-
-class TenantQuotas(Protocol):
-    """``mainspring.stores.keys.quotas.Quotas``, reduced to what a request needs."""
-
-    async def limits(self, tenant: str) -> Mapping[str, int]: ...
 
 
 class TenantRates(Limits):
@@ -75,7 +69,7 @@ class KeysAndTenants:
         keys: RateLimits,
         tenants: RateLimits,
         rates: TenantRates,
-        quotas: TenantQuotas,
+        quotas: Quotas,
         running: Running | None = None,
     ) -> None:
         self._keys = keys

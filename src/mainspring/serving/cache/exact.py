@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import mainspring.serving.cache.stored_answers as stored
 from mainspring.core.errors import InvalidRequest, StoreError
@@ -32,6 +32,7 @@ from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.ports import EventLog, FinishedAnswers
 from mainspring.serving.ring.registry import Registry
 from mainspring.stores.cache.answers import made_for
+from mainspring.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 OPTION = "cache"
@@ -40,12 +41,6 @@ OPTION = "cache"
 def answers_of(tenant: str) -> str:
     """The tag of the tenant's cached answers. (Its idempotent replies, which are stored beside them, have another.)"""
     return f"answers:{tenant}"
-
-
-class CacheMetrics(Protocol):
-    def cache(self, outcome: str, name: str = "response") -> None:
-        """Count one ``hit`` or ``miss`` (of the semantic cache also ``wrong``: a hit that was reported so)."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +111,7 @@ class ResponseCache(Layer):
         answers: FinishedAnswers,
         events: EventLog,
         background: Background,
-        metrics: CacheMetrics,
+        metrics: Metrics,
         *,
         ttl_s: float,
         hands_on: bool = False,

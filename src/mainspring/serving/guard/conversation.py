@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from mainspring.core.path import Layer
 from mainspring.core.types import ChatRequest, Context, Request, Responder, Response
 from mainspring.guards.detect import conversation
-from mainspring.serving.guard.layers import Detect, GuardDecision, GuardMetrics, Policies, Policy, note, tell
+from mainspring.guards.policy.policies import GuardDecision, GuardPolicy
+from mainspring.serving.guard.layers import Detect, Policies, note, tell
 from mainspring.serving.memory.layer import stored_name
 from mainspring.serving.ring.ports import EventLog, Tracing
 from mainspring.stores.sessions.conversations import SessionTurn
+from mainspring.telemetry.metrics import Metrics
 
 
 class GuardTurns(Layer):
@@ -30,7 +32,7 @@ class GuardTurns(Layer):
         inner: Responder,
         policy: Policies,
         events: EventLog,
-        metrics: GuardMetrics,
+        metrics: Metrics,
         detect: Detect | None = None,
         tracing: Tracing | None = None,
     ) -> None:
@@ -49,7 +51,7 @@ class GuardTurns(Layer):
                 await self._look(policy, said, request, context)
         return await self.inner.respond(request, context)
 
-    async def _look(self, policy: Policy, said: Sequence[str], request: ChatRequest, context: Context) -> None:
+    async def _look(self, policy: GuardPolicy, said: Sequence[str], request: ChatRequest, context: Context) -> None:
         if self._tracing is None:
             found = await decided(policy, said, self._detect, context)
         else:
@@ -74,7 +76,9 @@ class GuardTurns(Layer):
         await self._events.settle(records, back)
 
 
-async def decided(policy: Policy, said: Sequence[str], detect: Detect | None, context: Context) -> list[GuardDecision]:
+async def decided(
+    policy: GuardPolicy, said: Sequence[str], detect: Detect | None, context: Context
+) -> list[GuardDecision]:
     """What is decided about what a user ``said``, turn by turn, as one text: by the rules about all of it and about
     pieces put together, by the detector about neighbouring turns. The worst score of each."""
     heard = conversation.heard(said)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 from mainspring.core.types import Context
-from mainspring.serving.guard.layers import GuardMetrics, Policies, note
+from mainspring.serving.guard.layers import Policies, note
+from mainspring.telemetry.metrics import Metrics
 
 
 class FinishedTextRedactor:
     """Redacts what is said in one response. Call ``note`` with the findings after the last text."""
 
-    def __init__(self, policy: Policies, metrics: GuardMetrics, context: Context) -> None:
+    def __init__(self, policy: Policies, metrics: Metrics, context: Context) -> None:
         self._policy = policy.under(context.allowance.application)
         self._metrics = metrics
         self._context = context

@@ -26,13 +26,15 @@ from mainspring.core.types import (
 )
 from mainspring.guards.detect import question_limits
 from mainspring.guards.detect.question_limits import ExceededLimit
+from mainspring.guards.policy.policies import GuardDecision, GuardPolicy
 from mainspring.guards.policy.scanners import TextGuard
 from mainspring.guards.rewrite.placeholders import Placeholders
-from mainspring.serving.guard.layers import About, Detect, GuardDecision, GuardMetrics, Policies, Policy, note, tell
+from mainspring.serving.guard.layers import About, Detect, Policies, note, tell
 from mainspring.serving.guard.placeholder_return import Conversations, hidden, put_back
 from mainspring.serving.memory.base import Count
 from mainspring.serving.memory.tokens import estimated
 from mainspring.serving.ring.ports import EventLog, Tracing
+from mainspring.telemetry.metrics import Metrics
 
 # Longer texts are checked in a thread: the event loop has other streams to serve.
 IN_LINE_CHARACTERS = 4096
@@ -58,7 +60,7 @@ class GuardInput(Layer):
         inner: Responder,
         policy: Policies,
         events: EventLog,
-        metrics: GuardMetrics,
+        metrics: Metrics,
         conversations: Conversations,
         detect: Detect | None = None,
         about: About | None = None,
@@ -112,7 +114,7 @@ class GuardInput(Layer):
         return response.through(lambda events: put_back(events, placeholders, within_json=within_json))
 
     async def _checked(
-        self, policy: Policy, request: Request, context: Context, placeholders: Placeholders | None
+        self, policy: GuardPolicy, request: Request, context: Context, placeholders: Placeholders | None
     ) -> Request:
         """The request as it may go on. Raises ``GuardRefused``."""
         if isinstance(request, ChatRequest):
@@ -129,7 +131,7 @@ class GuardInput(Layer):
         return request
 
     async def _chat(
-        self, policy: Policy, request: ChatRequest, context: Context, placeholders: Placeholders | None
+        self, policy: GuardPolicy, request: ChatRequest, context: Context, placeholders: Placeholders | None
     ) -> ChatRequest:
         if (use := request.prompt) is not None and use.variables:
             # What users said, put among the system's words.
@@ -172,7 +174,7 @@ class Guard:
     def __init__(
         self,
         events: EventLog,
-        metrics: GuardMetrics,
+        metrics: Metrics,
         detect: Detect | None,
         about: About | None = None,
         scanners: Mapping[str, TextGuard] | None = None,
@@ -185,7 +187,7 @@ class Guard:
 
     async def limit(
         self,
-        policy: Policy,
+        policy: GuardPolicy,
         messages: Sequence[Message],
         context: Context,
         count: Count = estimated,
@@ -214,7 +216,7 @@ class Guard:
 
     async def check(
         self,
-        policy: Policy,
+        policy: GuardPolicy,
         texts: Sequence[tuple[str, str]],
         context: Context,
         *,
@@ -242,14 +244,14 @@ class Guard:
                 await self._decided(policy, judged, role, context, param)
         return passed
 
-    async def _scan(self, policy: Policy, text: str, role: str, context: Context, param: str) -> None:
+    async def _scan(self, policy: GuardPolicy, text: str, role: str, context: Context, param: str) -> None:
         """Ask the guards of plugins that the policy names. Raises ``GuardRefused``."""
         for name, action in policy.plugins.items():
             if action != "off":
                 decisions = policy.scanned(name, await self._scanners[name].scan(text, role), role)
                 await self._decided(policy, decisions, role, context, param)
 
-    async def tools(self, policy: Policy, request: ChatRequest, context: Context) -> ChatRequest:
+    async def tools(self, policy: GuardPolicy, request: ChatRequest, context: Context) -> ChatRequest:
         """The request with the tools that may be offered, and with what may come back of others.
 
         Raises ``GuardRefused`` naming what is not allowed."""
@@ -275,12 +277,12 @@ class Guard:
             return offered
         return dataclasses.replace(offered, messages=tuple(changed.get(id(each), each) for each in offered.messages))
 
-    async def untrusted(self, policy: Policy, messages: Sequence[Message], context: Context) -> None:
+    async def untrusted(self, policy: GuardPolicy, messages: Sequence[Message], context: Context) -> None:
         """What users pasted. Raises ``GuardRefused``."""
         for role, decisions in await untrusted.decided(policy, messages, self._detect, context):
             await self._decided(policy, decisions, role, context, "messages")
 
-    async def sift(self, policy: Policy, texts: Sequence[str], context: Context) -> list[bool]:
+    async def sift(self, policy: GuardPolicy, texts: Sequence[str], context: Context) -> list[bool]:
         """Whether each of these passages may be read by a model."""
         if self._detect is None or not policy.dropping or not texts:
             return [True] * len(texts)
@@ -292,7 +294,7 @@ class Guard:
         return kept
 
     async def _decided(
-        self, policy: Policy, decisions: Sequence[GuardDecision], role: str, context: Context, param: str
+        self, policy: GuardPolicy, decisions: Sequence[GuardDecision], role: str, context: Context, param: str
     ) -> None:
         note(context, decisions, "input", role, self._metrics)
         refused = [decision for decision in decisions if decision.action == "refuse" and not decision.dry_run]

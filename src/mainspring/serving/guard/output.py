@@ -27,11 +27,13 @@ from mainspring.core.types import (
     Text,
     Usage,
 )
-from mainspring.serving.guard.layers import GuardDecision, GuardMetrics, Policies, Policy, note, tell
+from mainspring.guards.policy.policies import GuardDecision, GuardPolicy
+from mainspring.serving.guard.layers import Policies, note, tell
 from mainspring.serving.guard.redaction import Outgoing, Passthrough, Redactor, Rewriter
 from mainspring.serving.judge.answer_checks import AnswerChecks
 from mainspring.serving.judge.windows import WindowJudge
 from mainspring.serving.ring.ports import Span, Tracing
+from mainspring.telemetry.metrics import Metrics
 
 Make = Callable[[], Redactor]
 SHORT = 8
@@ -60,7 +62,7 @@ class GuardOutput(Layer):
         self,
         inner: Responder,
         policy: Policies,
-        metrics: GuardMetrics,
+        metrics: Metrics,
         *,
         judge: WindowJudge | None = None,
         kinds: Kinds | None = None,
@@ -96,14 +98,14 @@ class GuardOutput(Layer):
 
         return response.through(lambda events: _redacted(events, outgoing), on_close=finish)
 
-    def _rules(self, policy: Policy, request: ChatRequest | CompletionRequest) -> Callable[[], Rewriter] | None:
+    def _rules(self, policy: GuardPolicy, request: ChatRequest | CompletionRequest) -> Callable[[], Rewriter] | None:
         """The rewriter of the answer: none if the answer must have a format, and not before a search has used it."""
         if self._kinds is None or request.sampling.grammar is not None:
             return None
         return policy.rewriter()
 
     async def _judged(
-        self, request: ChatRequest | CompletionRequest, context: Context, policy: Policy, make: Make | None
+        self, request: ChatRequest | CompletionRequest, context: Context, policy: GuardPolicy, make: Make | None
     ) -> Response:
         """The answer as it may be shown. One that may be asked for again is returned when it is whole, or so long that
         it may not."""
@@ -126,7 +128,7 @@ class GuardOutput(Layer):
         asked: ChatRequest | CompletionRequest,
         request: ChatRequest | CompletionRequest,
         context: Context,
-        policy: Policy,
+        policy: GuardPolicy,
         make: Make | None,
         *,
         final: bool,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from typing import Protocol
 
 from mainspring.core.errors import GuardRefused, InvalidRequest
 from mainspring.core.path import Layer, replay
@@ -29,22 +28,16 @@ from mainspring.core.types import (
     ToolCallDelta,
 )
 from mainspring.guards.policy import tools as rules
-from mainspring.serving.guard.layers import GuardDecision, GuardMetrics, Policies, Policy, note
-from mainspring.stores.work.approvals import Approval
+from mainspring.guards.policy.policies import GuardDecision, GuardPolicy
+from mainspring.serving.guard.layers import Policies, note
+from mainspring.stores.work.approvals import Approvals
+from mainspring.telemetry.metrics import Metrics
 
 OPTION = "approval"
 WITHHELD = "[withheld: the result of this tool holds instructions]"
 
 
-class ApprovalStore(Protocol):
-    """``mainspring.stores.work.approvals.Approvals``, reduced to what answers need."""
-
-    async def request(self, call: ToolCall, application: str, context: Context, keep_s: float) -> Approval: ...
-
-    async def take(self, context: Context, approval_id: str, application: str) -> Approval: ...
-
-
-def offered(policy: Policy, request: ChatRequest) -> tuple[ChatRequest | GuardRefused, list[GuardDecision]]:
+def offered(policy: GuardPolicy, request: ChatRequest) -> tuple[ChatRequest | GuardRefused, list[GuardDecision]]:
     """The request with the permitted tools, or the error for the others; and the decisions."""
     settings = policy.tools
     strange = [tool.name for tool in request.tools if not rules.listed(tool.name, settings)]
@@ -64,7 +57,7 @@ def offered(policy: Policy, request: ChatRequest) -> tuple[ChatRequest | GuardRe
     return dataclasses.replace(request, tools=kept), decisions
 
 
-def result(policy: Policy, text: str, scores: Mapping[str, float]) -> tuple[str, list[GuardDecision]]:
+def result(policy: GuardPolicy, text: str, scores: Mapping[str, float]) -> tuple[str, list[GuardDecision]]:
     """What came back from a tool, as it may go on, and the decisions about it."""
     limits = policy.tools.results
     decisions: list[GuardDecision] = list(policy.judge_result(text, scores))
@@ -80,9 +73,7 @@ def result(policy: Policy, text: str, scores: Mapping[str, float]) -> tuple[str,
 class GuardCalls(Layer):
     """Hands out the calls that the policy of the application lets through. ``approvals`` is where others wait."""
 
-    def __init__(
-        self, inner: Responder, policy: Policies, metrics: GuardMetrics, approvals: ApprovalStore | None
-    ) -> None:
+    def __init__(self, inner: Responder, policy: Policies, metrics: Metrics, approvals: Approvals | None) -> None:
         super().__init__(inner)
         self._policies = policy
         self._metrics = metrics
@@ -121,7 +112,7 @@ class GuardCalls(Layer):
         return Response(Head(request.model), replay(events))
 
     async def _watched(
-        self, events: AsyncIterator[Event], request: ChatRequest, policy: Policy, context: Context
+        self, events: AsyncIterator[Event], request: ChatRequest, policy: GuardPolicy, context: Context
     ) -> AsyncGenerator[Event, None]:
         """``events`` with complete calls, or their outcome, before the end of their choice."""
         calls: dict[tuple[int, int], ToolCall] = {}
@@ -143,7 +134,13 @@ class GuardCalls(Layer):
             yield event
 
     async def _judged(
-        self, calls: Sequence[ToolCall], end: Finish, request: ChatRequest, policy: Policy, context: Context, said: bool
+        self,
+        calls: Sequence[ToolCall],
+        end: Finish,
+        request: ChatRequest,
+        policy: GuardPolicy,
+        context: Context,
+        said: bool,
     ) -> list[Event]:
         """What is shown of a choice's calls, and its end."""
         kept: list[ToolCall] = []
@@ -165,7 +162,9 @@ class GuardCalls(Layer):
             end = dataclasses.replace(end, reason="stop" if waits else "content_filter")
         return [*events, end]
 
-    async def _notice(self, call: ToolCall, request: ChatRequest, policy: Policy, context: Context) -> Notice | None:
+    async def _notice(
+        self, call: ToolCall, request: ChatRequest, policy: GuardPolicy, context: Context
+    ) -> Notice | None:
         """Why a call is not handed out; None: it is."""
         settings = policy.tools
         tool = next((each for each in request.tools if each.name == call.name), None)
@@ -181,7 +180,7 @@ class GuardCalls(Layer):
         text = f"The call of {call.name} is waiting for approval ({waits.id})."
         return Notice("approval_pending", text, id=waits.id)
 
-    async def _refused(self, call: ToolCall, tool: Tool | None, policy: Policy, context: Context) -> list[str]:
+    async def _refused(self, call: ToolCall, tool: Tool | None, policy: GuardPolicy, context: Context) -> list[str]:
         settings = policy.tools
         if tool is None or not rules.listed(call.name, settings):
             self._note(context, policy.decision("tools", "refuse", "unlisted"))

@@ -10,15 +10,16 @@ from mainspring.core.path import Layer
 from mainspring.core.settings.guards.untrusted import UntrustedSettings
 from mainspring.core.types import ChatRequest, Context, Message, Request, Responder, Response
 from mainspring.guards.detect import quoted_text
+from mainspring.guards.policy.policies import GuardDecision, GuardPolicy
 from mainspring.guards.rewrite.spotlight import Spotlight
-from mainspring.serving.guard.layers import Detect, GuardDecision, Policies, Policy
+from mainspring.serving.guard.layers import Detect, Policies
 from mainspring.serving.ring.registry import Registry
 
 _SYSTEM = ("system", "developer")
 
 
 async def decided(
-    policy: Policy, messages: Sequence[Message], detect: Detect | None, context: Context
+    policy: GuardPolicy, messages: Sequence[Message], detect: Detect | None, context: Context
 ) -> list[tuple[str, Sequence[GuardDecision]]]:
     """The decisions about what users pasted, each with its role."""
     found: list[tuple[str, Sequence[GuardDecision]]] = []

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from mainspring.core.types import Context, Event, Events, Finish, Text, Usage
+from mainspring.guards.policy.policies import GuardDecision, GuardPolicy
 from mainspring.guards.rewrite.windows import Window, Windows
-from mainspring.serving.guard.layers import GuardDecision, Policy
 from mainspring.serving.guard.redaction import Outgoing
 from mainspring.serving.judge.event_queue import EventQueue
 from mainspring.serving.judge.windows import Read, WindowJudge
@@ -53,7 +53,7 @@ class AnswerChecks:
 
     def __init__(
         self,
-        policy: Policy,
+        policy: GuardPolicy,
         judge: WindowJudge | None,
         outgoing: Outgoing,
         question: Sequence[str],

@@ -10,9 +10,9 @@ import mainspring.serving.admit.token_estimate as estimate
 from mainspring.core.errors import Unsupported
 from mainspring.core.types import Context
 from mainspring.guards.detect import injection
-from mainspring.serving.guard.layers import GuardMetrics
 from mainspring.serving.judge.detection import Detection
 from mainspring.serving.ring.ports import EventLog
+from mainspring.telemetry.metrics import Metrics
 
 MODEL = "mainspring-moderation"
 OPENAI = (
@@ -54,7 +54,7 @@ class Moderator:
         self,
         detecting: Detection | None,
         events: EventLog,
-        metrics: GuardMetrics,
+        metrics: Metrics,
     ) -> None:
         self._detecting = detecting
         self._events = events

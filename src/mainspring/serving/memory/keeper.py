@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from mainspring.core.errors import MainspringError
 from mainspring.core.types import Allowance, Context, Priority
@@ -24,7 +23,7 @@ from mainspring.serving.memory.tokens import Tokens
 from mainspring.serving.money.reservation import BudgetReservations
 from mainspring.serving.ring.ports import EventLog
 from mainspring.stores.sessions.conversations import Summary
-from mainspring.stores.sessions.memory import EmbeddedMessage, UncoveredMessages
+from mainspring.stores.sessions.memory import SessionMemory, UncoveredMessages
 
 _log = logging.getLogger(__name__)
 # A summary is rewritten when the exchanges since have filled the first share of their budget, and then leaves the
@@ -33,26 +32,6 @@ FULL, LEFT = 0.75, 0.4
 # Embeddings made at once, older messages that a new one is compared with, messages that are summarised at once.
 _BATCH, _OLDER, _PAGE = 64, 4000, 400
 _TIMEOUT_S = 120.0
-
-
-class MemoryStore(Protocol):
-    """``stores.sessions.memory.SessionMemory``."""
-
-    async def older(
-        self, tenant: str, session_id: str, embedder: str, *, before: str, limit: int
-    ) -> list[EmbeddedMessage]: ...
-
-    async def unembedded(self, tenant: str, session_id: str, embedder: str, limit: int) -> UncoveredMessages: ...
-
-    async def uncovered(self, tenant: str, session_id: str, limit: int) -> UncoveredMessages: ...
-
-    async def embed(
-        self, tenant: str, session_id: str, embedder: str, vectors: dict[tuple[str, int], object], revision: int
-    ) -> bool: ...
-
-    async def summarise(self, tenant: str, session_id: str, summary: Summary, revision: int) -> bool: ...
-
-    async def spend(self, tenant: str, session_id: str, tokens: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +55,7 @@ class Keeper:
 
     def __init__(
         self,
-        store: MemoryStore,
+        store: SessionMemory,
         tokens: Tokens,
         embedder: Callable[[Context], Embedder],
         events: EventLog,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Sequence
-from typing import Protocol
 
 from mainspring.core import cards
 from mainspring.core.errors import InvalidRequest, SessionSpent
@@ -19,6 +18,7 @@ from mainspring.serving.memory.strategies import STRATEGIES
 from mainspring.serving.memory.tokens import estimated
 from mainspring.serving.ring.ports import Histories
 from mainspring.serving.ring.registry import Registry
+from mainspring.stores.keys.quotas import Quotas
 
 MAX_ID_CHARACTERS = 256
 # What the ids of sessions begin with that belong to who asks, not to the groups.
@@ -32,13 +32,6 @@ _SYSTEM = ("system", "developer")
 NOTES = "Notes on the earlier part of this conversation, for reference:\n"
 NOTED = "Noted."
 RECALLED = "From earlier in this conversation, for reference:\n"
-
-
-class Quotas(Protocol):
-    """``mainspring.stores.keys.quotas.Quotas``, reduced to what sessions need."""
-
-    async def check(self, tenant: str, name: str) -> None:
-        """Raises ``QuotaExceeded``."""
 
 
 class Session(Layer):

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import logging
 import time
-from typing import Protocol
 
 import mainspring.serving.money.cost_anomalies as anomaly
 from mainspring.core.errors import Conflict, MainspringError
@@ -15,6 +14,7 @@ from mainspring.core.types import EventRecord
 from mainspring.serving.money.cost_anomalies import HISTORY, HOUR, Anomaly
 from mainspring.serving.ring.ports import EventLog
 from mainspring.stores.money.ledger import Ledger
+from mainspring.telemetry.metrics import Metrics
 
 # After the start, and after the end of an hour: requests that began in it settle a while later.
 PATIENCE_S = 300.0
@@ -22,12 +22,6 @@ PATIENCE_S = 300.0
 _log = logging.getLogger(__name__)
 Series = dict[tuple[str, str], dict[int, int]]
 """Nano-US-dollars by hours since 1970, of (tenant, model)."""
-
-
-class AnomalyMetrics(Protocol):
-    def anomaly(self, model: str) -> None:
-        """Count one hour of one tenant that cost too much."""
-        ...
 
 
 async def look(
@@ -43,7 +37,7 @@ async def look(
 class CostWatch:
     """Looks once an hour. Every process does; the first tells. ``least`` is in nano-US-dollars."""
 
-    def __init__(self, ledger: Ledger, events: EventLog, metrics: AnomalyMetrics, *, least: int) -> None:
+    def __init__(self, ledger: Ledger, events: EventLog, metrics: Metrics, *, least: int) -> None:
         self._ledger = ledger
         self._events = events
         self._metrics = metrics

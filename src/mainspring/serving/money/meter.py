@@ -7,7 +7,7 @@ import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import ExitStack
-from typing import Any, Protocol
+from typing import Any
 
 import mainspring.serving.admit.token_estimate as estimate
 import mainspring.serving.money.prefix_cache_advice as advice
@@ -32,25 +32,10 @@ from mainspring.serving.money.pricing import Price, Tariff
 from mainspring.serving.ring.ports import Span, Tracing
 from mainspring.serving.ring.record import error_code, operation
 from mainspring.stores.sql import ids
+from mainspring.telemetry.metrics import Metrics
 
 # The codes of calls that their caller left, or had no more time for.
 _LEFT = ("cancelled", DeadlineExceeded.code)
-
-
-class CallMetrics(Protocol):
-    """What the ledger of calls shows on a dashboard. Times in seconds; ``code`` is "" for success."""
-
-    def gap(self, model: str, seconds: float) -> None:
-        """The time between two pieces of text."""
-        ...
-
-    def call(self, model: str, usage: Usage, ttft_s: float | None, duration_s: float, code: str) -> None:
-        """One call has ended."""
-        ...
-
-    def arm_call(self, route: str, arm: str, usage: Usage, ttft_s: float | None, duration_s: float, code: str) -> None:
-        """The same call, of an arm of a route or of one of its shadows."""
-        ...
 
 
 class _Call:
@@ -104,7 +89,7 @@ class Meter(Layer):
         inner: Responder,
         model: str,
         price: Price | Tariff,
-        metrics: CallMetrics,
+        metrics: Metrics,
         tracing: Tracing,
         *,
         provider: str,

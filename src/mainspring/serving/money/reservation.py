@@ -14,11 +14,13 @@ import mainspring.serving.admit.token_estimate as estimate
 from mainspring.core.errors import BudgetExceeded, InvalidRequest, MainspringError
 from mainspring.core.path import Layer
 from mainspring.core.settings.serving.money import PricesSettings
-from mainspring.core.types import Allowance, ChatRequest, Context, Principal, Request, Responder, Response, Usage
+from mainspring.core.types import Allowance, ChatRequest, Context, Request, Responder, Response, Usage
 from mainspring.serving.money.pricing import NANO
 from mainspring.serving.money.tariffs import Tariffs
 from mainspring.stores.money import spending
-from mainspring.stores.money.spending import Budget, Exhausted, Spending
+from mainspring.stores.money.budgets import Budgets
+from mainspring.stores.money.spending import Budget, Exhausted
+from mainspring.telemetry.metrics import Metrics
 
 Count = Callable[[Request], Awaitable[int]]
 """The tokens that a request sends. Raises the model's errors."""
@@ -40,24 +42,6 @@ ASKED_BESIDE = 128
 SOON_S = 2.0
 
 
-class BudgetMetrics(Protocol):
-    def budget(self, outcome: str) -> None:
-        """Count one request that was ``refused`` or went on over a limit (``soft``)."""
-        ...
-
-
-class BudgetStore(Protocol):
-    """``mainspring.stores.money.budgets.Budgets``, reduced to what a request needs."""
-
-    async def concerning(self, principal: Principal, application: str) -> Sequence[Budget]: ...
-
-    async def reserve(
-        self, wanted: Sequence[Budget], nanousd: int, tokens: int
-    ) -> tuple[str, Sequence[tuple[Budget, Spending]]]: ...
-
-    def done(self, reservation: str) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class BudgetReservations:
     """The budgets, and what requests may cost at most.
@@ -68,10 +52,10 @@ class BudgetReservations:
     tokens that are read of a request beside its prompt.
     """
 
-    budgets: BudgetStore
+    budgets: Budgets
     tariffs: Tariffs
     prices: PricesSettings
-    metrics: BudgetMetrics
+    metrics: Metrics
     default_output_tokens: int
     further: Callable[[Request], int] = lambda _: 0
     hedged: bool = False

@@ -5,31 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
 
-from mainspring.core.types import Context, Principal, Usage
-from mainspring.serving.money.reservation import BudgetMetrics, refusal
+from mainspring.core.types import Context, Usage
+from mainspring.serving.money.reservation import refusal
 from mainspring.serving.money.tariffs import Tariffs
-from mainspring.stores.money.spending import Budget, Exhausted, Spending
-
-
-class BudgetChecks(Protocol):
-    """``mainspring.stores.money.budgets.Budgets``, reduced to what is needed here."""
-
-    async def concerning(self, principal: Principal, application: str) -> Sequence[Budget]: ...
-
-    async def reserve(
-        self, wanted: Sequence[Budget], nanousd: int, tokens: int
-    ) -> tuple[str, Sequence[tuple[Budget, Spending]]]: ...
-
-    async def release(self, reservation: str) -> None: ...
+from mainspring.stores.money.budgets import Budgets
+from mainspring.stores.money.spending import Exhausted
+from mainspring.telemetry.metrics import Metrics
 
 
 class SideReservation:
     """Sets aside what the dearest of ``models`` may cost; it comes back when the work has ended, and its calls are
     charged where they are settled."""
 
-    def __init__(self, budgets: BudgetChecks, tariffs: Tariffs, metrics: BudgetMetrics, models: Sequence[str]) -> None:
+    def __init__(self, budgets: Budgets, tariffs: Tariffs, metrics: Metrics, models: Sequence[str]) -> None:
         self._budgets = budgets
         self._tariffs = tariffs
         self._metrics = metrics

@@ -6,12 +6,11 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from mainspring.core.errors import InvalidRequest, NotFound, SettingsError, TooLarge
 from mainspring.core.types import Message, PromptUse
 from mainspring.serving.prompts import template
-from mainspring.stores.work.prompts import LATEST, PromptVersion
+from mainspring.stores.work.prompts import LATEST, Prompts, PromptVersion
 
 PRODUCTION = "production"
 """The label that counts where neither a version nor a label is named."""
@@ -24,23 +23,6 @@ MAX_RENDERED = 4 * 2**20
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 LABEL = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _ROLES = ("system", "developer", "user", "assistant")
-
-
-class PromptStore(Protocol):
-    """Where prompts lie."""
-
-    async def add(
-        self,
-        tenant: str,
-        name: str,
-        messages: Sequence[Message],
-        variables: Sequence[str],
-        *,
-        note: str = "",
-        author: str = "",
-    ) -> tuple[PromptVersion, bool]: ...
-
-    async def find(self, tenant: str, name: str, wanted: str) -> PromptVersion: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +71,7 @@ def check_name(name: str) -> None:
 class PromptRegistry:
     """The prompts of all tenants. What the settings name lies with the tenant ``operator``."""
 
-    def __init__(self, store: PromptStore, operator: str = "default") -> None:
+    def __init__(self, store: Prompts, operator: str = "default") -> None:
         self._store = store
         self._operator = operator
 

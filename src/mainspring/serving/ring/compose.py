@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
 
 from mainspring.core.path import LayerFactory, ring
 from mainspring.core.settings import Settings
@@ -14,22 +13,22 @@ from mainspring.engines.base import Capacity
 from mainspring.guards.policy.scanners import TextGuard
 from mainspring.serving.admit.admission import Admit
 from mainspring.serving.admit.context_fit import Fits, Window
-from mainspring.serving.admit.gate import Gate, WaitMetrics
+from mainspring.serving.admit.gate import Gate
 from mainspring.serving.admit.load_shedding import Shed
-from mainspring.serving.admit.rate_limits import Limit, LimitMetrics, RateLimits
-from mainspring.serving.cache.exact import CacheMetrics, Keys, ResponseCache
+from mainspring.serving.admit.rate_limits import Limit, RateLimits
+from mainspring.serving.cache.exact import Keys, ResponseCache
 from mainspring.serving.cache.semantic.layer import Meaning, SemanticCache
 from mainspring.serving.guard.conversation import GuardTurns
 from mainspring.serving.guard.input import GuardInput
-from mainspring.serving.guard.layers import About, Detect, GuardMetrics, Policies
+from mainspring.serving.guard.layers import About, Detect, Policies
 from mainspring.serving.guard.output import GuardOutput
 from mainspring.serving.guard.placeholder_return import Conversations
-from mainspring.serving.guard.tools import ApprovalStore, GuardCalls
+from mainspring.serving.guard.tools import GuardCalls
 from mainspring.serving.guard.untrusted import Spotlit
 from mainspring.serving.judge.windows import WindowJudge
 from mainspring.serving.memory.keeper import Keeper
-from mainspring.serving.memory.layer import Quotas, Session
-from mainspring.serving.money.meter import CallMetrics, Meter
+from mainspring.serving.memory.layer import Session
+from mainspring.serving.money.meter import Meter
 from mainspring.serving.money.pricing import Price, Tariff
 from mainspring.serving.money.reservation import BudgetReservations, Reserve
 from mainspring.serving.money.spending_bound import Bound
@@ -44,18 +43,14 @@ from mainspring.serving.ring.ports import DiskRoom, EventLog, FinishedAnswers, H
 from mainspring.serving.ring.preset import ApplyPreset, Presets
 from mainspring.serving.ring.record import Record
 from mainspring.serving.ring.registry import Registry, Select
-from mainspring.serving.ring.trace import RequestMetrics, Trace
+from mainspring.serving.ring.trace import Trace
 from mainspring.serving.route.residency import Residency, Resident
-from mainspring.serving.route.retry import Retry, RetryMetrics
+from mainspring.serving.route.retry import Retry
 from mainspring.serving.route.retry_budget import Budget
 from mainspring.serving.scaling.scale import Scale
-
-
-class Metrics(
-    RequestMetrics, LimitMetrics, GuardMetrics, CacheMetrics, CallMetrics, RetryMetrics, WaitMetrics, Protocol
-):
-    """All that the layers measure."""
-
+from mainspring.stores.keys.quotas import Quotas
+from mainspring.stores.work.approvals import Approvals
+from mainspring.telemetry.metrics import Metrics
 
 AHEAD = 2
 """So many requests wait in the engine's own line, so that no step runs with an empty slot."""
@@ -85,7 +80,7 @@ class Services:
     judge: WindowJudge | None = None
     prompts: PromptRegistry | None = None
     about: About | None = None
-    approvals: ApprovalStore | None = None
+    approvals: Approvals | None = None
     scanners: Mapping[str, TextGuard] = field(default_factory=dict)
     plugin_layers: tuple[PluginLayer, ...] = ()
     room: DiskRoom | None = None

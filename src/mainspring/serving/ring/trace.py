@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack
-from typing import Protocol
 
 from mainspring.core import cards
 from mainspring.core.errors import GuardRefused, MainspringError
@@ -28,14 +27,9 @@ from mainspring.core.types import (
 from mainspring.serving.ring.journal import Journal, Outcome
 from mainspring.serving.ring.ports import Span, Tracing
 from mainspring.serving.ring.record import error_code, operation
+from mainspring.telemetry.metrics import Metrics
 
 REPLAY = "replay"
-
-
-class RequestMetrics(Protocol):
-    """What a request was like for its caller. Times in seconds; ``code`` is "" for success."""
-
-    def request(self, operation: str, model: str, duration_s: float, ttft_s: float | None, code: str) -> None: ...
 
 
 class _Seen:
@@ -62,9 +56,7 @@ class _Seen:
 class Trace(Layer):
     """Opens the root span; everything inside happens under it. It ends when the stream has ended."""
 
-    def __init__(
-        self, inner: Responder, tracing: Tracing, metrics: RequestMetrics, journal: Journal | None = None
-    ) -> None:
+    def __init__(self, inner: Responder, tracing: Tracing, metrics: Metrics, journal: Journal | None = None) -> None:
         super().__init__(inner)
         self._journal = journal
         self._tracing = tracing

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import mainspring.serving.admit.token_estimate as estimate
 import mainspring.serving.route.replica_choice as choice
@@ -37,6 +36,7 @@ from mainspring.serving.route.hedge import meter_lost, race
 from mainspring.serving.route.replica_state import Arm, Replica
 from mainspring.serving.route.residency import Residency
 from mainspring.serving.route.retry_budget import Budget
+from mainspring.telemetry.routing_metrics import ArmMetrics
 
 MOVABLE = (EngineError, ModelError, Overloaded, RateLimited, UnknownModel, DeadlineExceeded)
 """What another replica may do better."""
@@ -45,16 +45,6 @@ SLOWER, SLOWER_BY_S = 4.0, 0.1
 """A replica whose first tokens take so many times, and so many seconds, longer than the quickest's is left aside."""
 
 Clock = Callable[[], float]
-
-
-class BalanceMetrics(Protocol):
-    """What a dashboard shows of replicas. Times in seconds; ``code`` is "" for success."""
-
-    def attempt(self, model: str, replica: str, code: str, ttft_s: float | None) -> None: ...
-
-    def moved(self, model: str, code: str) -> None: ...
-
-    def hedged(self, model: str, outcome: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -92,7 +82,7 @@ class Balance:
         replicas: Sequence[Replica],
         model: str,
         settings: BalanceSettings,
-        metrics: BalanceMetrics,
+        metrics: ArmMetrics,
         budget: Budget,
         *,
         side: Callable[[Responder], Responder] | None = None,

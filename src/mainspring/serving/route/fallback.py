@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from mainspring.core.errors import (
     DeadlineExceeded,
@@ -19,12 +18,9 @@ from mainspring.core.errors import (
 )
 from mainspring.core.types import Context, EmbedRequest, Request, RerankRequest, Responder, Response
 from mainspring.serving.ring.record import error_code
+from mainspring.telemetry.routing_metrics import ArmMetrics
 
 FAILURES = (NoRegion, EngineError, ModelError, Overloaded, UnknownModel, DeadlineExceeded)
-
-
-class FallbackMetrics(Protocol):
-    def fell_back(self, model: str, to: str, code: str) -> None: ...
 
 
 class Fallback:
@@ -35,7 +31,7 @@ class Fallback:
         self,
         first: str,
         models: Mapping[str, Responder],
-        metrics: FallbackMetrics,
+        metrics: ArmMetrics,
         *,
         failures: Sequence[str] = (),
         too_long: Sequence[str] = (),

@@ -5,22 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from mainspring.core.errors import EngineDied, MainspringError, Overloaded, UpstreamError
 from mainspring.core.path import Layer
 from mainspring.core.types import Context, Request, Responder, Response
 from mainspring.serving.route.retry_budget import Budget
+from mainspring.telemetry.metrics import Metrics
 
 Sleep = Callable[[float], Awaitable[None]]
 FIRST_WAIT_S = 0.03
 # A queue that clears within half a second is worth one more try; to wait longer would be a second queue.
 OVERLOAD_PATIENCE_S = 0.5
 DEATH_PATIENCE_S = 10.0
-
-
-class RetryMetrics(Protocol):
-    def retry(self, model: str) -> None: ...
 
 
 class Retry(Layer):
@@ -33,7 +29,7 @@ class Retry(Layer):
         self,
         inner: Responder,
         model: str,
-        metrics: RetryMetrics,
+        metrics: Metrics,
         *,
         retries: int,
         sleep: Sleep = asyncio.sleep,

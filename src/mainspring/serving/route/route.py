@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from mainspring.core.settings.serving.routing import RouteSettings
 from mainspring.core.types import Context, Request, Responder, Response
-from mainspring.serving.route.fallback import Fallback, FallbackMetrics
+from mainspring.serving.route.fallback import Fallback
 from mainspring.serving.route.residency import Residency
-from mainspring.serving.route.shadow import ShadowMetrics, Shadows
+from mainspring.serving.route.shadow import Shadows
 from mainspring.serving.route.traffic_split import arm_of, copied, unit
-
-
-class RouteMetrics(FallbackMetrics, ShadowMetrics, Protocol):
-    def routed(self, route: str, arm: str, code: str) -> None:
-        """One request was given to an arm, which committed (``code`` "") or failed."""
-        ...
+from mainspring.telemetry.routing_metrics import ArmMetrics
 
 
 class Route:
@@ -32,7 +27,7 @@ class Route:
         name: str,
         settings: RouteSettings,
         models: Mapping[str, Responder],
-        metrics: RouteMetrics,
+        metrics: ArmMetrics,
         shadows: Shadows,
         shown: Mapping[str, Responder],
         residency: Residency | None = None,

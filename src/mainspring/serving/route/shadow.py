@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import logging
 import time
-from typing import Protocol
 
 from mainspring.core.errors import MainspringError
 from mainspring.core.facts.calls import UNCHARGED, CallFacts
@@ -24,20 +23,15 @@ from mainspring.core.types import (
 from mainspring.serving.ring.ports import EventLog
 from mainspring.serving.ring.record import error_code
 from mainspring.serving.route.fallback import named
+from mainspring.telemetry.routing_metrics import ArmMetrics
 
 _log = logging.getLogger(__name__)
-
-
-class ShadowMetrics(Protocol):
-    def shadowed(self, route: str, arm: str, code: str) -> None:
-        """One copy ended (``code`` "": well) or was left out (``busy``)."""
-        ...
 
 
 class Shadows:
     """The copies that run beside what is shown, in tasks of their own; ``close`` ends them."""
 
-    def __init__(self, events: EventLog, metrics: ShadowMetrics) -> None:
+    def __init__(self, events: EventLog, metrics: ArmMetrics) -> None:
         self._events = events
         self._metrics = metrics
         self._running: dict[tuple[str, str], set[asyncio.Task[None]]] = {}

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 
 from mainspring.core.settings import Settings
 from mainspring.engines import Engines
-from mainspring.serving.cache.exact import CacheMetrics
 from mainspring.serving.cache.semantic.layer import Meaning
 from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.serving.ring.background import Background
 from mainspring.stores import Stores
+from mainspring.telemetry.metrics import Metrics
 
 __all__ = ["Meaning", "open"]
 
@@ -23,7 +23,7 @@ async def open(  # noqa: A001
     engines: Engines,
     charged: ChargedModels,
     background: Background,
-    metrics: CacheMetrics,
+    metrics: Metrics,
 ) -> AsyncIterator[Meaning | None]:
     """What the semantic cache works with; None where it is switched off."""
     serving = settings.serving

@@ -20,7 +20,7 @@ from mainspring.core import cards
 from mainspring.core.errors import MainspringError, NotFound
 from mainspring.core.path import Layer
 from mainspring.core.types import ChatRequest, Context, Principal, Request, Responder, Response
-from mainspring.serving.cache.exact import CacheKey, CacheMetrics, Keys, cache_key, given_again
+from mainspring.serving.cache.exact import CacheKey, Keys, cache_key, given_again
 from mainspring.serving.cache.semantic.likeness import LONGEST_CHARS, same
 from mainspring.serving.judge.language import detect
 from mainspring.serving.money.charged_models import ChargedModels
@@ -28,6 +28,7 @@ from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.ports import FinishedAnswers
 from mainspring.stores.cache.similar_questions import Floats, Question, SimilarStore
 from mainspring.stores.sql import ids
+from mainspring.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from mainspring.engines.base import Embedder
@@ -55,7 +56,7 @@ class Meaning:
     index: SimilarStore
     answers: FinishedAnswers
     background: Background
-    metrics: CacheMetrics
+    metrics: Metrics
     threshold: float
     ttl_s: float
 

@@ -14,8 +14,9 @@ from mainspring.serving.money.pricing import Tariff
 from mainspring.serving.ring.ports import Tracing
 from mainspring.serving.route.auto.classifier import Classifier
 from mainspring.serving.route.auto.confidence import Agreement, AnswerJudge, Confidence, Format, Logprob
-from mainspring.serving.route.auto.responder import NAME, Auto, AutoMetrics, ChargedEmbedders, RoutedModel
+from mainspring.serving.route.auto.responder import NAME, Auto, ChargedEmbedders, RoutedModel
 from mainspring.serving.route.auto.routing_payoff import why_off
+from mainspring.telemetry.metrics import Metrics
 
 __all__ = ["NAME", "Auto", "RoutedModel", "make", "packaged"]
 
@@ -26,7 +27,7 @@ def make(
     *,
     default_output: int,
     tracing: Tracing,
-    metrics: AutoMetrics,
+    metrics: Metrics,
     embedder: Embedder,
     charging: ChargedEmbedders | None,
     permits: Callable[[str, Context], bool] = lambda _model, _context: True,

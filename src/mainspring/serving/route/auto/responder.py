@@ -19,6 +19,7 @@ from mainspring.serving.route.auto.classifier import Classifier
 from mainspring.serving.route.auto.confidence import Asking, Confidence
 from mainspring.serving.route.auto.rules import RouterInput
 from mainspring.serving.route.auto.savings import Bill
+from mainspring.telemetry.metrics import Metrics
 
 NAME = "auto"
 HEADER = "x-mainspring-route"
@@ -57,12 +58,6 @@ class AutoDecision:
         return f"model={self.model}; by={self.by}{score}{reason}"
 
 
-class AutoMetrics(Protocol):
-    def routed(self, model: str, by: str) -> None:
-        """A request went to ``model``; ``by`` is what decided, without numbers."""
-        ...
-
-
 class ChargedEmbedders(Protocol):
     """Makes an embedder whose calls are charged to a context."""
 
@@ -84,7 +79,7 @@ class Auto:
     large: str
     default_output: int
     tracing: Tracing
-    metrics: AutoMetrics
+    metrics: Metrics
     signal: Confidence
     classifier: Classifier | None = None
     embedder: Embedder | None = None
