@@ -1,14 +1,12 @@
-"""Pictures of the console for the documentation: servers of their own, asked and looked at.
+"""Pictures of the console for its page: a server of its own with the sample handbook, asked and looked at.
 
-python scripts/console_pictures.py docs/pictures [PAGE ...]    # the console's page, over the sample handbook
-python scripts/console_pictures.py docs/pictures readme        # the README, over the documentation itself
+python scripts/console_pictures.py docs/pictures [PAGE ...]
 """
 
 from __future__ import annotations
 
 import io
 import json
-import shutil
 import sys
 import tempfile
 import time
@@ -78,8 +76,7 @@ SETTINGS = {
         },
     },
 }
-WIDE, NARROW, README = (1440, 860), (390, 800), (1200, 840)
-OWN_QUESTIONS = ("Who pays for a batch?", "Which formats need an extra?")
+WIDE, NARROW = (1440, 860), (390, 800)
 
 
 def filled(server: Server) -> None:
@@ -341,34 +338,6 @@ SHOWN = (
 PAGES: dict[str, Callable[[Browser], None]] = {each.__name__: each for each in SHOWN}
 
 
-def readme(folder: Path, home: Path) -> None:
-    """An answer from the documentation, and its trace."""
-    docs = home / "mainspring-docs"
-    left_out = shutil.ignore_patterns("pictures", "log.md", "benchmarks*.md", "settings.md")
-    shutil.copytree(ROOT / "docs", docs, ignore=left_out)
-    server = start_server(home / "home", "--ingest", str(docs), "--collection", docs.name)
-    browser = Browser(server.url, home / "profile")
-    try:
-        # A passage is read by the reranker once; the pictures are of a server that has been asked before.
-        for question in OWN_QUESTIONS:
-            asked = {"model": docs.name, "messages": [{"role": "user", "content": question}]}
-            server.call("POST", "/v1/chat/completions", asked)
-        browser.sign_in(server.key)
-        browser.look("light", *README)
-        browser.open("/console/chat")
-        for question in OWN_QUESTIONS:
-            ask(browser, question, "mainspring-docs")
-        browser.gone(".spinner")
-        save(browser, folder / "readme-answer.png")
-        browser.open("/console/traces")
-        browser.click(".table tbody a")
-        browser.find(".span-row")
-        save(browser, folder / "readme-trace.png")
-    finally:
-        browser.close()
-        stop_server(server)
-
-
 def save(browser: Browser, file: Path) -> None:
     """Keep what the window shows, in as many colours as a page of documentation needs."""
     picture = Image.open(io.BytesIO(browser.picture())).convert("RGB")
@@ -379,9 +348,6 @@ def main(folder: Path, names: list[str]) -> None:
     """Take the pictures of ``names``, of all pages without any, into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
-        if names == ["readme"]:
-            readme(folder, Path(home))
-            return
         prices = {"MAINSPRING_PRICES__MODELS": json.dumps(PRICES)}
         config = Path(home) / "mainspring.yaml"
         config.write_text(json.dumps(SETTINGS), encoding="utf-8")
