@@ -33,8 +33,8 @@ from mainspring.stores.documents.files import Files
 from mainspring.stores.documents.forgetting import PendingErasure
 from mainspring.stores.documents.graphs import Graphs
 from mainspring.stores.documents.sources import Sources
-from mainspring.stores.erase.batch_lines import BatchErasing
 from mainspring.stores.erase.erasures import Erasures
+from mainspring.stores.erase.holdings import Holding, holdings
 from mainspring.stores.events import commit_numbers
 from mainspring.stores.events.audit_log import Audit
 from mainspring.stores.events.log import EventLog
@@ -94,7 +94,7 @@ class Stores:
     graphs: Graphs
     jobs: Jobs
     batches: Batches
-    batch_erasing: BatchErasing
+    holdings: tuple[Holding, ...]
     erasures: Erasures
     prompts: Prompts
     approvals: Approvals
@@ -183,7 +183,7 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
             graphs=Graphs(database),
             jobs=Jobs(database),
             batches=Batches(database, blobs, quotas),
-            batch_erasing=BatchErasing(database, blobs),
+            holdings=holdings(database, blobs),
             erasures=Erasures(database, audit),
             prompts=Prompts(database, quotas),
             approvals=Approvals(database, audit),

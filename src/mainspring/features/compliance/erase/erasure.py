@@ -1,8 +1,8 @@
 """Erases a person from every store, in the background, after the commit that records the request.
 
-In this order: lines of batches, conversations, answers with their events, cached answers and questions, kept replies,
-spans, documents that are theirs, and then what the files and logs of the databases remember. A second pass, once
-requests in progress must have ended, finds text that was written in the meantime.
+In this order: what features hold (lines of batches), conversations, answers with their events, cached answers and
+questions, kept replies, spans, documents that are theirs, and then what the files and logs of the databases remember.
+A second pass, once requests in progress must have ended, finds text that was written in the meantime.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from mainspring.features.compliance.metrics import ComplianceMetrics
 from mainspring.stores import Stores
 from mainspring.stores.cache.answers import made_for
 from mainspring.stores.erase import data_subjects, erasing
-from mainspring.stores.erase.batch_lines import Whose
 from mainspring.stores.erase.data_subjects import Held, Subject
 from mainspring.stores.erase.erasures import ERASED, NOTED, Erasure
 from mainspring.stores.events.audit_log import By
@@ -118,7 +117,8 @@ class Eraser:
         await stores.erasures.planned(note, held)
         done: Counter[str] = Counter(dict.fromkeys(("facts", "texts", "messages", "sessions", "approvals"), 0))
         done["answers"] = len(held.answers)
-        done["batch_lines"] = await stores.batch_erasing.erase(tenant, whose(subject, held), upto)
+        for holding in stores.holdings:
+            done[holding.name] = await holding.erase(subject, held, upto)
         await self._database(subject, held, upto, done)
         await self._caches(subject, held, done)
         done["spans"] = await self._spans(tenant, held)
@@ -175,13 +175,3 @@ class Eraser:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
                     await self._wake.wait()
-
-
-def whose(subject: Subject, held: Held) -> Whose:
-    """The lines of batches that are a subject's."""
-    return Whose(
-        user=subject.id if subject.kind == "user" else "",
-        answers=frozenset(held.answers),
-        key_id=subject.id if subject.kind == "key" else "",
-        everybody=subject.kind == "tenant",
-    )

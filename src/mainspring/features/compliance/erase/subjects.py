@@ -15,7 +15,6 @@ import sqlalchemy as sa
 import mainspring.stores.sql.rows as rows
 from mainspring.core.facts.derived import exported
 from mainspring.features.compliance.erase.documents import Documents
-from mainspring.features.compliance.erase.erasure import whose
 from mainspring.stores import Stores
 from mainspring.stores.cache.answers import made_for
 from mainspring.stores.erase import data_subjects
@@ -42,7 +41,7 @@ class Subjects:
         now = time.time()
         held = await self._stores.database.read(lambda connection: data_subjects.find(connection, subject, now))
         shown = await self._visible(subject, held, groups)
-        counts = {"answers": 0, "events": 0, "messages": 0, "batch_lines": 0, "documents": 0, "spans": 0, "cached": 0}
+        counts = {"answers": 0, "events": 0, "messages": 0, "documents": 0, "spans": 0, "cached": 0}
         for part in data_subjects.parts(shown, 100):
             for each in (*await self._events(subject.tenant, part), *await self._messages(subject.tenant, part, held)):
                 counts[{"answer": "answers", "message": "messages"}.get(each["type"], "events")] += 1
@@ -51,9 +50,11 @@ class Subjects:
         if len(shown) == len(held.answers):
             for summary in await self._summaries(subject.tenant, held):
                 yield summary
-        for line in await self._stores.batch_erasing.find(subject.tenant, whose(subject, seen_ids), now, groups):
-            counts["batch_lines"] += 1
-            yield {"type": "batch_line", "file_id": line.file_id or None, "line": line.text}
+        for holding in self._stores.holdings:
+            kept = await holding.find(subject, seen_ids, now, groups)
+            counts[holding.name] = len(kept)
+            for thing in kept:
+                yield dict(thing)
         for document in await self._documents.find(subject, now, groups):
             counts["documents"] += 1
             facts = {"id": document.id, "vector_store_id": document.collection_id, "name": document.name}

@@ -18,6 +18,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import NotFound, StoreError
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.documents.files import ANSWERS, REQUESTS
+from mainspring.stores.erase.data_subjects import Held, Subject
 from mainspring.stores.schema import batch_lines, batches, files
 from mainspring.stores.sql.database import Database
 
@@ -26,7 +27,7 @@ ERASED = {"code": "erased", "message": "this line was erased with the data of wh
 
 
 @dataclass(frozen=True, slots=True)
-class Whose:
+class LinesOf:
     """Whose lines are meant: those whose request names ``user``, those that were answered by ``answers``, and those of
     batches that ``key_id`` made; ``everybody``: all of the tenant."""
 
@@ -34,6 +35,16 @@ class Whose:
     answers: frozenset[str] = frozenset()
     key_id: str = ""
     everybody: bool = False
+
+    @classmethod
+    def subject(cls, subject: Subject, held: Held) -> LinesOf:
+        """The lines that are a subject's."""
+        return cls(
+            user=subject.id if subject.kind == "user" else "",
+            answers=frozenset(held.answers),
+            key_id=subject.id if subject.kind == "key" else "",
+            everybody=subject.kind == "tenant",
+        )
 
     def named_in(self, body: Any) -> bool:
         """Whether the body of a request names the user."""
@@ -81,24 +92,36 @@ class _Group:
         yield from self.waiting.values()
 
 
-class BatchErasing:
-    """Over the files of all tenants."""
+class BatchLines:
+    """What batches hold of data subjects, in the files of all tenants."""
+
+    name = "batch_lines"
 
     def __init__(self, database: Database, blobs: Blobs) -> None:
         self._database = database
         self._blobs = blobs
 
     async def find(
-        self, tenant: str, whose: Whose, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+    ) -> list[Mapping[str, Any]]:
+        """The lines of requests and answers as they are kept, of keys whose groups are among ``groups``."""
+        found = await self.lines(subject.tenant, LinesOf.subject(subject, held), upto, groups)
+        return [{"type": "batch_line", "file_id": line.file_id or None, "line": line.text} for line in found]
+
+    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+        """Take them out; how many. Can be done again."""
+        return await self.take_out(subject.tenant, LinesOf.subject(subject, held), upto)
+
+    async def lines(
+        self, tenant: str, whose: LinesOf, upto: float, groups: frozenset[str] | None = None
     ) -> list[BatchLine]:
-        """The lines of requests and answers, from before ``upto`` (Unix seconds), as they are kept: of keys whose
-        groups are among ``groups`` (None: of all)."""
+        """The lines from before ``upto``: of keys whose groups are among ``groups`` (None: of all)."""
         found = await self._groups(tenant, upto)
         seen = [each for each in found if groups is None or each.groups <= groups]
         return [line for group in seen for line in _chosen(group, whose)]
 
-    async def erase(self, tenant: str, whose: Whose, upto: float) -> int:
-        """Take them out; how many. Can be done again."""
+    async def take_out(self, tenant: str, whose: LinesOf, upto: float) -> int:
+        """Take the lines out; how many. Can be done again."""
         count = 0
         for group in await self._groups(tenant, upto):
             chosen = _chosen(group, whose)
@@ -200,7 +223,7 @@ class BatchErasing:
         await self._database.write(work, durable=True)
 
 
-def _chosen(group: _Group, whose: Whose) -> list[BatchLine]:
+def _chosen(group: _Group, whose: LinesOf) -> list[BatchLine]:
     """The lines that are somebody's: of a request and its answer both, where one of them is."""
     left = [line for line in group.lines() if not line.erased]
     if whose.everybody or (whose.key_id and group.key_id == whose.key_id):
@@ -211,7 +234,7 @@ def _chosen(group: _Group, whose: Whose) -> list[BatchLine]:
     return [line for line in left if line.custom_id in named or (line.file_id, line.number) in places]
 
 
-def _is_theirs(line: BatchLine, whose: Whose) -> bool:
+def _is_theirs(line: BatchLine, whose: LinesOf) -> bool:
     if line.said is None:
         # Whoever wrote it broke it: what cannot be read is theirs where it has their name.
         return bool(whose.user) and whose.user in line.text
@@ -237,3 +260,6 @@ def _said(text: str) -> Mapping[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) else None
+
+
+HOLDINGS = (BatchLines,)

@@ -10,8 +10,9 @@ import pytest
 
 from mainspring import stores
 from mainspring.core.settings import Settings
+from mainspring.features.batches.holdings import BatchLines
 from mainspring.stores.documents.files import REQUESTS
-from mainspring.stores.erase.batch_lines import Whose
+from mainspring.stores.erase.data_subjects import Given, Held, Subject
 
 THEIRS = json.dumps({"custom_id": "a", "body": {"user": "ada", "messages": []}})
 
@@ -32,8 +33,9 @@ async def test_lines_of_any_form_are_looked_through(tmp_path: Path, line: str) -
     data = f"{line}\n{THEIRS}".encode("utf-8", "surrogatepass")
     async with stores.open(Settings(home=tmp_path)) as opened:
         kept = await opened.files.add("a", "requests.jsonl", data, REQUESTS)
-        whose = Whose("ada", frozenset({"ans_1"}))
-        found = await opened.batch_erasing.find("a", whose, time.time() + 1)
-        assert [each.custom_id for each in found] == ["a"]
-        assert await opened.batch_erasing.erase("a", whose, time.time() + 1) == 1
+        lines = next(each for each in opened.holdings if isinstance(each, BatchLines))
+        ada, held = Subject("a", "user", "ada"), Held({"ans_1": Given("ans_1", "", 1.0)})
+        found = await lines.find(ada, held, time.time() + 1)
+        assert [json.loads(each["line"])["custom_id"] for each in found] == ["a"]
+        assert await lines.erase(ada, held, time.time() + 1) == 1
         assert b'"ada", "messages"' not in await opened.files.content("a", kept.id)

@@ -1,0 +1,44 @@
+"""What features keep of data subjects beside the rooms: each declares it, erasure and access exports collect it.
+
+A feature that keeps any has a module ``holdings`` with ``HOLDINGS``, a tuple of what makes a ``Holding`` of the
+database and the blobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from mainspring.core import slices
+from mainspring.stores.documents.blobs import Blobs
+from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.sql.database import Database
+
+
+class Holding(Protocol):
+    """What one feature keeps, in all tenants.
+
+    ``name`` is what receipts and exports count it by. ``held`` is what the rooms keep of the subject. ``upto`` is in
+    Unix seconds: what is newer is left alone.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    async def find(
+        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None
+    ) -> Sequence[Mapping[str, Any]]:
+        """Each thing as JSON values with its ``type``, as far as keys of ``groups`` may see it (None: all)."""
+        ...
+
+    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+        """Erase it, and return how many things those were. Can be done again."""
+        ...
+
+
+Make = Callable[[Database, Blobs], Holding]
+
+
+def holdings(database: Database, blobs: Blobs) -> tuple[Holding, ...]:
+    """Those of all features, by feature."""
+    return tuple(make(database, blobs) for _, found in slices.declared("holdings", "HOLDINGS") for make in found)
