@@ -119,6 +119,7 @@ SCOPES = {
     "GET /v1/slos": "admin",
     "GET /v1/quality": "admin",
     "GET /v1/me": "any",
+    "GET /v1/scopes": "admin",
     "GET /v1/keys": "admin",
     "POST /v1/keys": "admin",
     "POST /v1/keys/{key_id}/rotate": "admin",

@@ -13,8 +13,15 @@ from fastapi import Request as HttpRequest
 from fastapi import Security
 from fastapi.security import HTTPBearer
 
-from mainspring.core.errors import Forbidden, InvalidRequest, MainspringError, Unauthenticated, Unsupported
-from mainspring.core.scopes import OPERATE, brought
+from mainspring.core.errors import (
+    Forbidden,
+    InvalidRequest,
+    MainspringError,
+    SettingsError,
+    Unauthenticated,
+    Unsupported,
+)
+from mainspring.core.scopes import OPERATE, SCOPES, brought
 from mainspring.core.types import TOKEN, Allowance, Arrival, Context, Principal, Priority
 from mainspring.http.loop_fairness import SPENT, Pace
 from mainspring.stores.events.audit_log import By
@@ -50,6 +57,11 @@ class Caller:
         refused: Refused | None = None,
         pace: Pace | None = None,
     ) -> None:
+        if scope and scope not in SCOPES:
+            raise SettingsError(
+                f"routes ask for the scope {scope!r}, which nobody declares",
+                remedy="SCOPES in the module `scopes` of their feature names it",
+            )
         self._refused = refused
         self._pace = pace
         self._keys = keys

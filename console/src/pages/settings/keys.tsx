@@ -124,19 +124,9 @@ function Secret({ made, onClose }: { made: Key; onClose: () => void }): ReactNod
   );
 }
 
-const SCOPES: { scope: Scope; what: string }[] = [
-  { scope: "chat", what: "ask models, applications and collections" },
-  { scope: "embed", what: "embed and rerank" },
-  { scope: "ingest", what: "upload and remove documents" },
-  { scope: "prompts", what: "edit prompts and move their labels" },
-  { scope: "replay", what: "ask recorded requests again" },
-  { scope: "approve", what: "approve or deny calls of tools that wait" },
-  { scope: "admin", what: "everything of this tenant, and this page" },
-  { scope: "operate", what: "drain replicas; with admin: see what all tenants cost" },
-];
-
 function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) => void }): ReactNode {
   const me = useMe();
+  const all = useResource("scopes", (signal) => get<List<{ id: Scope; allows: string }>>("/v1/scopes", signal));
   const limits = useResource("limits", (signal) => get<Limits>("/v1/limits", signal));
   const [name, setName] = useState("");
   const [scopes, setScopes] = useState<Scope[]>(["chat", "embed"]);
@@ -183,10 +173,10 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) =
       <Field label="Name" hint="what it is for">{(ids) => <input {...ids} autoFocus value={name} maxLength={128} onChange={(event) => setName(event.target.value)} />}</Field>
       <fieldset>
         <legend>It may</legend>
-        {SCOPES.filter(({ scope }) => scope !== "operate" || may(me, scope)).map(({ scope, what }) => (
-          <label className="check" key={scope}>
-            <input type="checkbox" checked={scopes.includes(scope)} onChange={(event) => setScopes(toggle(scopes, scope, event.target.checked))} />
-            <span><strong>{scope}</strong> <span className="muted">{what}</span></span>
+        {(all.data?.data ?? []).filter(({ id }) => id !== "operate" || may(me, id)).map(({ id, allows }) => (
+          <label className="check" key={id}>
+            <input type="checkbox" checked={scopes.includes(id)} onChange={(event) => setScopes(toggle(scopes, id, event.target.checked))} />
+            <span><strong>{id}</strong> <span className="muted">{allows}</span></span>
           </label>
         ))}
       </fieldset>

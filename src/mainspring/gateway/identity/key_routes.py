@@ -12,7 +12,7 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from mainspring.core.scopes import OPERATE
+from mainspring.core.scopes import OPERATE, SCOPES
 from mainspring.core.settings import ServingSettings
 from mainspring.core.settings.identity import Roles, Scope
 from mainspring.core.settings.serving.rings import Region
@@ -72,6 +72,12 @@ def router(keys: Keys, settings: ServingSettings, access: Access, roles: Roles, 
     async def limits(context: admins) -> HttpResponse:  # noqa: ARG001
         """What one key may ask for: of everybody, and of the tiers that differ."""
         return json_response(limits_body(settings))
+
+    @routes.get("/scopes")
+    async def scopes(context: admins) -> HttpResponse:  # noqa: ARG001
+        """The scopes that a key can have, and what each allows."""
+        told = [{"id": name, "object": "scope", "allows": allows} for name, allows in SCOPES.items()]
+        return json_response({"object": "list", "data": told})
 
     _keys(routes, keys, settings, access, roles, KeyDelegation(keys, settings, token_days))
     return routes
