@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
+from pydantic import BaseModel
 
 from mainspring.core.errors import GuardRefused, SettingsError
 from mainspring.core.settings import DetectorsSettings, GuardsSettings, load
@@ -188,6 +192,46 @@ def test_each_application_has_its_policy() -> None:
     assert (support.detectors.injection, support.detectors.toxicity_above) == ("refuse", 0.7)
     assert (trial.injection, trial.links, trial.dry_run) == ("flag", "redact", True)
     assert len({policies.default.version, support.version, trial.version, policies.version}) == 4
+
+
+def others(value: Any, kind: Any) -> Iterator[Any]:
+    """Values that differ from ``value``, a field of this type; of a section one for each of its own fields."""
+    if isinstance(value, BaseModel):
+        for name, info in type(value).model_fields.items():
+            for other in others(getattr(value, name), info.annotation):
+                yield value.model_copy(update={name: other})
+    elif get_origin(kind) is Literal:
+        yield next(each for each in get_args(kind) if each != value)
+    elif isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int | float):
+        yield value + 1
+    elif value is None:
+        yield ("x",) if "tuple" in str(kind) else 1
+    elif isinstance(value, str):
+        yield f"{value}x"
+    elif isinstance(value, tuple):
+        yield (*value, "x")
+    else:
+        assert isinstance(value, Mapping), kind
+        inner = get_args(kind)[1]
+        named = isinstance(inner, type) and issubclass(inner, BaseModel)
+        yield {**value, "x": inner.model_construct() if named else "flag"}
+
+
+def test_the_version_follows_every_field(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text("pronouns: they")
+    policy, kinds = GuardPolicy(), get_type_hints(GuardPolicy)
+    versions = {"": policy.version}
+    for each in dataclasses.fields(policy):
+        if each.name == "rules":
+            found: Iterator[Any] = iter([str(tmp_path / "rules.yaml")])
+        else:
+            found = others(getattr(policy, each.name), kinds[each.name])
+        for number, other in enumerate(found):
+            versions[f"{each.name} {number}"] = dataclasses.replace(policy, **{each.name: other}).version
+    assert len(versions) > 50
+    assert len(set(versions.values())) == len(versions), "whatever changes, the version is another one"
 
 
 def test_the_version_of_all_follows_each() -> None:

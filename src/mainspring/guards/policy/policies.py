@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
+
+from pydantic import BaseModel
 
 from mainspring.core.errors import GuardRefused, MainspringError
 from mainspring.core.facts.guards import GuardFacts
@@ -79,6 +82,16 @@ class Checked:
         return tuple(decision for decision in self.decisions if decision.action == "refuse" and not decision.dry_run)
 
 
+def _plain(value: Any) -> str:
+    """A field of a policy as text, the same for values that decide alike: of names and of mappings the order is
+    nothing."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    elif isinstance(value, tuple):
+        value = sorted(value)
+    return json.dumps(dict(value) if isinstance(value, Mapping) else value, sort_keys=True)
+
+
 def _at_most_flagged(action: Any, role: str, roles: tuple[str, ...] = ("tool",)) -> Any:
     """``action``, but tool results never refuse a request: a single poisoned page would stop an agent."""
     return "flag" if role in roles and action == "refuse" else action
@@ -120,17 +133,7 @@ class GuardPolicy:
     @cached_property
     def version(self) -> str:
         """Changes whenever the same text might be decided otherwise; part of what cached answers depend on."""
-        content: list[Any] = [
-            *(self.injection, self.injection_above, self.harm),
-            *(self.pii_input, self.pii_output, sorted(self._output_kinds), self.spotlight),
-            *(self.prompt_leak, self.canary, self.links, sorted(self.allowed_hosts), self.dry_run),
-            *(
-                each.model_dump_json()
-                for each in (self.detectors, self.length, self.languages, self.topics, self.tools, self.untrusted)
-            ),
-            self.answers.model_dump_json(),
-            sorted(self.plugins.items()),
-        ]
+        content = [f"{each.name}={_plain(getattr(self, each.name))}" for each in fields(self)]
         if self.rewriting is not None:
             content.append(self.rewriting.rules.version)
         if self.detecting or self.dropping or self.answers.judging:
