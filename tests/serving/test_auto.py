@@ -602,4 +602,4 @@ async def test_samples_that_nobody_waits_for_any_more_end_with_the_one_that_fail
         with pytest.raises(EngineError):
             await asked
     assert engine.live == 0
-    assert len([each for each in context.allowance.records if each.kind == "call"]) == 3
+    assert len([each for each in context.settlement.records if each.kind == "call"]) == 3

@@ -361,7 +361,7 @@ async def test_who_leaves_before_the_first_token_has_had_his_prompt_read(house: 
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    (call,) = context.allowance.records
+    (call,) = context.settlement.records
     assert (call.facts.plain()["cost_nanousd"] > 0, call.facts.plain().get("estimated", False)) == (sends, sends)
     assert (call.facts.plain()["prompt_tokens"] > 0, call.facts.plain()["completion_tokens"]) == (sends, 0)
 
@@ -377,7 +377,7 @@ async def test_what_was_refused_or_came_too_late_was_not_read(house: Build) -> N
     late = visitor(deadline=time.monotonic() - 1)
     with pytest.raises(DeadlineExceeded):
         await ring.respond(REQUEST, late)
-    assert [each.facts.plain()["cost_nanousd"] for each in (*context.allowance.records, *late.allowance.records)] == [
+    assert [each.facts.plain()["cost_nanousd"] for each in (*context.settlement.records, *late.settlement.records)] == [
         0,
         0,
     ]

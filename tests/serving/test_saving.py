@@ -226,7 +226,7 @@ async def test_decisions_of_one_request_at_once_are_kept_apart(house: Any) -> No
         await collect(await made.respond(asking(), context))
 
     await asyncio.gather(one(), one(), one())
-    calls = list(context.allowance.records)
+    calls = list(context.settlement.records)
     assert len({call.facts.plain()["route"]["id"] for call in calls}) == 3
     assert len([call for call in calls if call.facts.plain().get("routed")]) == 3
     would = sum(LARGE.cost(usage(call)) for call in calls if call.facts.plain().get("routed"))

@@ -98,7 +98,7 @@ class Idempotency:
             if kept is not None and (replayed := _replayed(kept, digest, basis)) is not None:
                 return replayed
             response = await work()
-            if response.status_code < 300 and not context.allowance.private:
+            if response.status_code < 300 and not context.privacy.private:
                 await self._keep(
                     name, _packed(response, digest, basis), _tags(principal.tenant, response, basis, about)
                 )
@@ -137,7 +137,7 @@ class Idempotency:
         value: tuple[bytes, frozenset[str]] | None = None
         try:
             response = await work()
-            if response.status_code < 300 and not context.allowance.private:
+            if response.status_code < 300 and not context.privacy.private:
                 value = _packed(response, digest, basis), _tags(tenant, response, basis, about)
             return response
         finally:

@@ -251,7 +251,7 @@ def _redacted(policies: Policies, text: str) -> str:
 
 
 async def _sift(guard: Guard, policies: Policies, texts: Sequence[str], context: Context) -> list[bool]:
-    return await guard.sift(policies.under(context.allowance.application, context.policy), texts, context)
+    return await guard.sift(policies.under(context.settlement.application, context.policy), texts, context)
 
 
 @asynccontextmanager

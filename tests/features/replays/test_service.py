@@ -217,8 +217,8 @@ async def test_what_a_session_is_reminded_of_is_not_kept_and_said(tmp_path: Path
 async def test_a_response_is_asked_with_those_before_it_and_its_instructions(home: Talk) -> None:
     async def respond(text: str, previous: str | None = None, told: str = "") -> Answer:
         context = visitor()
-        context.allowance.turn = (Message("user", text),)
-        context.allowance.shown = {"instructions": told} if told else {}
+        context.settlement.turn = (Message("user", text),)
+        context.settlement.shown = {"instructions": told} if told else {}
         history = [Message("user", "one"), Message("assistant", first.text)] if previous else []
         system = (Message("system", told),) if told else ()
         messages = (*system, *history, Message("user", text))

@@ -54,7 +54,7 @@ async def test_what_is_missing_is_said(room: Room, asker: Context) -> None:
     assert found.text.endswith("The documents do not say: Which submarine submerged deepest?")
     assert found.missing == [Missing("Which submarine submerged deepest?")]
     await check_citations(room, found)
-    facts = told(asker.allowance.records[0])
+    facts = told(asker.settlement.records[0])
     assert [(part["part"], part["answered"]) for part in facts["parts"]] == [
         ("When do unused days expire?", True),
         ("Which submarine submerged deepest?", False),
@@ -111,7 +111,7 @@ async def test_written_answers_have_the_same_notes(room: Room, asker: Context) -
     assert len(found.contradictions[0].claims) == 2
     assert {claim.citation for claim in found.contradictions[0].claims} <= {each.index for each in found.citations}
     assert found.text.startswith("Everybody has 25 days of holiday a year. [1]\n\nThe sources disagree: ")
-    facts = asker.allowance.records[0].facts.plain()["reading"]
+    facts = asker.settlement.records[0].facts.plain()["reading"]
     assert facts["read"]
     assert facts["tokens"] > 0
 

@@ -132,7 +132,7 @@ async def test_what_a_question_names_must_stand_in_the_document(room: Room, aske
 async def test_the_retrieval_is_recorded(room: Room, asker: Context) -> None:
     await fill(room)
     await answer(room, ask("days of holiday"), asker)
-    (record,) = asker.allowance.records
+    (record,) = asker.settlement.records
     assert (record.kind, record.tenant, record.facts.plain()["refused"]) == ("retrieval", "default", False)
     assert record.facts.plain()["hits"][0]["dense_rank"] >= 1
     assert record.facts.plain()["cited"]
@@ -144,7 +144,7 @@ async def test_what_the_documents_do_not_speak_of_is_refused(room: Room, asker: 
     found = await answer(room, ask("Which submarine submerged deepest?"), asker)
     assert found.text == f"{REFUSAL} I looked for: submarine submerged deepest."
     assert (found.answered, found.sought, found.citations) == (False, ("submarine submerged deepest",), [])
-    assert asker.allowance.records[0].facts.plain()["refused"] is True
+    assert asker.settlement.records[0].facts.plain()["refused"] is True
 
 
 async def test_an_empty_collection_says_nothing(room: Room, asker: Context) -> None:
@@ -178,10 +178,10 @@ async def test_a_follow_up_is_answered_with_the_question_before(room: Room, aske
     followed = await answer(room, ask("How many days of holiday has the office group?", "25", "And workshop?"), asker)
     assert "Workshop: Days **28** [" in followed.text
     assert followed.missing == []
-    assert asker.allowance.records[-1].facts.plain()["condensed"] is True
+    assert asker.settlement.records[-1].facts.plain()["condensed"] is True
     other = await answer(room, ask("How many days of holiday are there?", "25", "Which pears are green?"), asker)
     assert "Pears are green. [" in other.text
-    assert "condensed" not in asker.allowance.records[-1].facts.plain()
+    assert "condensed" not in asker.settlement.records[-1].facts.plain()
 
 
 async def test_an_answer_that_was_given_before_is_noticed(room: Room, asker: Context) -> None:
@@ -324,7 +324,7 @@ async def test_written_sentences_carry_their_support(room: Room, asker: Context)
     for event in events:
         found.add(event)
     assert found.text == f"Everybody has 25 days of holiday a year. [1] Elephants sing opera loudly. {UNSUPPORTED}"
-    (score,) = [record.facts.plain() for record in asker.allowance.records if record.kind == "score"]
+    (score,) = [record.facts.plain() for record in asker.settlement.records if record.kind == "score"]
     assert score == {"metric": "support", "sentences": 2, "unsupported": 1}
     (citation,) = found.citations
     assert citation.quote == "Everybody has 25 days of holiday a year."

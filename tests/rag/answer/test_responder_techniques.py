@@ -30,7 +30,7 @@ async def answered(room: Room, context: Context, *said: str, arguments: Any = No
 
 
 def steps(context: Context) -> dict[str, Any]:
-    return {each["name"]: each for each in context.allowance.records[-1].facts.plain().get("steps", ())}
+    return {each["name"]: each for each in context.settlement.records[-1].facts.plain().get("steps", ())}
 
 
 async def test_a_misspelt_question_is_answered_where_that_is_asked_for(room: Room, asker: Context) -> None:
@@ -40,7 +40,7 @@ async def test_a_misspelt_question_is_answered_where_that_is_asked_for(room: Roo
     assert "Bananas are yellow" in await answered(room, asker, "Banannas?", techniques=["spelling"])
     assert steps(asker)["spelling"]["changed"] is True
     # The event outlives the documents: it has no word of theirs.
-    assert "bananas" not in repr(asker.allowance.records[-1].facts).lower()
+    assert "bananas" not in repr(asker.settlement.records[-1].facts).lower()
 
 
 async def test_acronyms_that_the_documents_explain_are_known(room: Room, asker: Context) -> None:
@@ -67,7 +67,7 @@ async def test_lists_deserve_more_passages_than_one_fact(room: Room, asker: Cont
     found = {}
     for question in ("How many apples does orchard 3 have?", "List all orchards that grow apples"):
         await answered(room, asker, question, techniques=["complexity"], top_k=5)
-        found[question] = len(asker.allowance.records[-1].facts.plain()["hits"])
+        found[question] = len(asker.settlement.records[-1].facts.plain()["hits"])
     few, many = found.values()
     assert few == 3
     assert many == 10

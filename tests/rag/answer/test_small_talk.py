@@ -53,7 +53,7 @@ async def test_what_the_documents_are_about_comes_from_their_headings(room: Room
     assert "- Leave (leave.md): Holidays; Sick leave" in about
     able = await said(room, asker, "What can you do?")
     assert "What does Leave say about “Sick leave”?" in able
-    record = asker.allowance.records[-1]
+    record = asker.settlement.records[-1]
     assert (record.kind, len(record.facts.plain()["hits"])) == ("retrieval", 2)
 
 

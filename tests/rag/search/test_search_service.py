@@ -184,14 +184,14 @@ async def test_models_are_asked_where_they_are_wanted_and_written_down(room: Roo
     context = asker()
     model = Model("The shop in Leeds opens at nine.")
     record = EventRecord(ids.new("evt_"), time.time(), "default", context.trace.trace_id, "", read("call", {}))
-    context.allowance.records.append(record)
+    context.settlement.records.append(record)
     found = await searching(room, model=model).search(
         context, "handbook", SearchRequest(("opening",), 1, techniques=("hyde",))
     )
     assert found.hits[0].hit.source == "shop.txt"
     assert found.steps[0].tokens == 30
     assert await room.stores.events.get("default", record.id)
-    assert context.allowance.records == []
+    assert context.settlement.records == []
     with pytest.raises(Unsupported):
         await searching(room).search(context, "handbook", SearchRequest(("opening",), 1, techniques=("hyde",)))
     with pytest.raises(Unsupported):

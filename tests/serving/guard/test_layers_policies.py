@@ -127,7 +127,7 @@ async def test_passages_with_instructions_are_left_out() -> None:
     context = visitor()
     policy = GuardPolicy(detectors=DetectorsSettings(indirect="drop", indirect_above=0.5))
     assert await guard.sift(policy, texts, context) == [True, False, False]
-    assert [record.facts.plain()["stage"] for record in context.allowance.records] == ["retrieved", "retrieved"]
+    assert [record.facts.plain()["stage"] for record in context.settlement.records] == ["retrieved", "retrieved"]
     flagged = GuardPolicy(detectors=DetectorsSettings(indirect="flag", indirect_above=0.5))
     assert await guard.sift(flagged, texts, visitor()) == [True] * 3
     assert await guard.sift(GuardPolicy(), texts, visitor()) == [True] * 3

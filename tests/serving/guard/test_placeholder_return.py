@@ -133,20 +133,20 @@ async def test_structured_answers_and_prompts(house: Build) -> None:
     raw = await collect(await home.ring.respond(CompletionRequest("chat", f"Mail {ANA}"), context))
     assert raw.text == json.dumps({"to": ANA})
     assert home.engine.seen[-1].prompt == "Mail [EMAIL_1]"
-    assert context.allowance.private
+    assert context.privacy.private
 
 
 async def test_nothing_is_private_where_there_is_nothing(house: Build) -> None:
     home, context = house(echo, TOKENISE), visitor()
     await home.ask("How are you?", context)
-    assert not context.allowance.private
+    assert not context.privacy.private
 
 
 @pytest.mark.parametrize("action", ["tokenise", "redact"])
 async def test_what_is_new_is_recorded_as_it_was_rewritten(house: Build, action: Any) -> None:
     home, context = house(echo, GuardPolicy(pii_input=action)), visitor()
     # As the route of responses does, which sends what came before too.
-    context.allowance.turn = (Message("user", f"I am {ANA}"),)
+    context.settlement.turn = (Message("user", f"I am {ANA}"),)
     said = (Message("user", "Hi"), Message("assistant", "Hello"), Message("user", f"I am {ANA}"))
     await home.ask("", context, messages=said)
     assert ANA not in everything(home)

@@ -73,7 +73,7 @@ async def answered(
 def decided(context: Context) -> list[tuple[str, str, str]]:
     return [
         (each.facts.plain()["guard"], each.facts.plain()["action"], each.facts.plain()["kind"])
-        for each in context.allowance.records
+        for each in context.settlement.records
     ]
 
 
@@ -122,7 +122,7 @@ async def test_flags_and_dry_runs_hand_everything_out() -> None:
     strict = ToolsSettings(arguments="refuse", approval=("*",), allowed=())
     answer, context = await answered(strict, *broken, shelf=shelf, dry_run=True)
     assert (len(answer.choices[0].tool_calls), shelf.asked) == (1, [])
-    assert all(each.facts.plain()["dry_run"] for each in context.allowance.records)
+    assert all(each.facts.plain()["dry_run"] for each in context.settlement.records)
 
 
 async def test_a_call_waits_for_approval() -> None:

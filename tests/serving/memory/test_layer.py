@@ -42,7 +42,7 @@ async def seen(history: Sequence[Sequence[Message]], *new: Message, max_tokens: 
     session = Session(inner, Fixed(*history), SessionsSettings.model_construct(max_tokens=max_tokens))
     context = visitor()
     await session.respond(ChatRequest("chat", new, session_id="s"), context)
-    assert context.allowance.turn == new
+    assert context.settlement.turn == new
     return [(message.role, message.content) for message in inner.requests[0].messages]
 
 

@@ -78,4 +78,4 @@ async def test_what_a_model_writes_for_a_search_is_redacted_and_noted(house: Bui
     context = visitor()
     answer = await collect(await shown.respond(ChatRequest("chat", (Message("user", "Who?"),)), context))
     assert answer.text == "Ask [EMAIL]."
-    assert "guard" in {record.kind for record in context.allowance.records}
+    assert "guard" in {record.kind for record in context.settlement.records}

@@ -112,7 +112,7 @@ async def test_found_documents_are_named(house: Build, lines: list[dict[str, Any
     ring, context = journaled(house()), visitor()
     facts = {"hits": [{"document_id": "doc_1"}, {"document_id": "doc_2"}, {"document_id": "doc_1"}], "refused": True}
     record = EventRecord("evt_r", 0.0, "acme", context.trace.trace_id, "", read("retrieval", facts))
-    context.allowance.records.append(record)
+    context.settlement.records.append(record)
     await collect(await ring.respond(say("Hello"), context))
     assert (lines[0]["documents"], lines[0]["unsupported"]) == (["doc_1", "doc_2"], True)
 

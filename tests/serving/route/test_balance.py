@@ -280,7 +280,7 @@ async def test_a_slow_replica_is_hedged_and_both_are_metered() -> None:
         answer = await collect(await balance.respond(ASK, context))
         assert answer.text.strip() == "second"
         assert counts.hedges == {"won": 1}
-        (record,) = context.allowance.records
+        (record,) = context.settlement.records
         assert record.facts.plain()["arms"] == {"hedge": "lost"}
         assert record.facts.plain()["prompt_tokens"] > 0
         assert context.allowance.spent.cost_nanousd > 0

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -140,36 +140,26 @@ class Waiting(list[EventRecord]):
         return (*self._taken, *self)
 
 
+@dataclass(slots=True)
 class Allowance:
     """What one request and all its inner calls may still spend, and what they did. Shared by child contexts.
 
-    ``records`` are the facts that wait for the request's one settling commit: the call ring adds them, the
-    Record layer writes them. ``turn`` are the messages by which the request lengthens its session: they settle
-    in the same commit, followed by the answer; ``shown`` is what the answer repeats of its request when it is read
-    again. ``money`` is in nano-US-dollars. ``application`` is the name that was
-    asked for at the top, ``rate`` the providers' rate that the work is done at (``batch``; empty: the standard),
-    ``reservation`` what was set aside of budgets for it, ``session_tokens`` what was of its session's. ``capped``: a
-    budget of tokens bounds it more than whoever asked. ``private``: what is shown holds values that nobody may keep;
-    ``put_back`` puts them into a JSON text that holds placeholders.
-    ``answer_id`` is the answer's, under which what is kept of it can be found.
+    ``tokens``, ``steps`` (calls of models) and ``money`` (nano-US-dollars) are what is left; None: no limit.
+    ``Reserve`` sets them by the budgets, with ``reservation``, which is set aside of those, and ``capped``: a budget
+    bounds the tokens more than whoever asked. ``Bound`` holds back what a call may come to spend, ``Admit`` counts the
+    steps, ``Meter`` adds to ``spent``. ``session_tokens`` is what ``Session`` set aside of the session's budget.
+    ``rate`` is the providers' rate that the work is done at (``batch``; empty: the standard).
     """
 
-    def __init__(self, tokens: int | None = None, steps: int | None = None, *, money: int | None = None) -> None:
-        self.tokens = tokens
-        self.steps = steps
-        self.money = money
-        self.application = ""
-        self.rate = ""
-        self.reservation = ""
-        self.spent = Usage()
-        self.records = Waiting()
-        self.turn: tuple[Message, ...] = ()
-        self.shown: Mapping[str, Any] = {}
-        self.session_tokens = 0
-        self.capped = False
-        self.private = False
-        self.answer_id = ""
-        self.put_back: Callable[[str], str] = str
+    tokens: int | None = None
+    steps: int | None = None
+    _: KW_ONLY
+    money: int | None = None
+    rate: str = ""
+    spent: Usage = field(default_factory=Usage)
+    reservation: str = ""
+    capped: bool = False
+    session_tokens: int = 0
 
     def spend(self, usage: Usage) -> None:
         self.spent = self.spent + usage
@@ -187,10 +177,38 @@ class Allowance:
 
     def fork(self) -> Allowance:
         """An account of its own for work that several share, with what is left here and nothing spent."""
-        forked = Allowance(self.tokens, self.steps, money=self.money)
-        forked.application, forked.rate, forked.capped = self.application, self.rate, self.capped
-        forked.answer_id = self.answer_id
-        return forked
+        return Allowance(self.tokens, self.steps, money=self.money, rate=self.rate, capped=self.capped)
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What is written down when a request ends. Shared by child contexts; ``Record`` names it and settles it.
+
+    ``application`` is the name that was asked for at the top, ``answer_id`` the answer's, under which what is kept of
+    it can be found. ``records`` are the facts that wait for the one settling commit: whoever has one adds it. ``turn``
+    are the messages by which the request lengthens its session (``Session``'s): they settle in the same commit,
+    followed by the answer. ``shown`` is what the answer repeats of its request when it is read again (the gateway's).
+    """
+
+    application: str = ""
+    answer_id: str = ""
+    records: Waiting = field(default_factory=Waiting)
+    turn: tuple[Message, ...] = ()
+    shown: Mapping[str, Any] = field(default_factory=dict)
+
+    def fork(self) -> Settlement:
+        """One of its own for work that several share, about the same answer, with nothing to write down yet."""
+        return Settlement(self.application, self.answer_id)
+
+
+@dataclass(slots=True)
+class Privacy:
+    """Values that guards took out of a request. ``private``: what is shown holds some that nobody may keep;
+    ``put_back`` puts them into a JSON text that holds placeholders. Shared by child contexts; ``GuardInput`` sets
+    it."""
+
+    private: bool = False
+    put_back: Callable[[str], str] = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +224,9 @@ class Routed:
 class Context:
     """Who asks, under which trace, until when and with what allowance. Frozen; carries no services.
 
+    What layers change of a request in flight is in ``allowance``, ``settlement`` and ``privacy``, which every step and
+    every inner call share.
+
     ``deadline`` is a ``time.monotonic()`` value, ``priority`` one of ``Priority``. ``batch`` marks a line of a batch
     job: it has a price of its own and nobody waits for it. ``arrival`` is for whoever begins the trace of a request,
     ``regions`` are those that it accepts (empty: any).
@@ -220,6 +241,8 @@ class Context:
     deadline: float | None = None
     priority: int = 0
     allowance: Allowance = field(default_factory=Allowance)
+    settlement: Settlement = field(default_factory=Settlement)
+    privacy: Privacy = field(default_factory=Privacy)
     depth: int = 0
     policy: str = ""
     consent: bool = False
@@ -242,6 +265,8 @@ class Context:
             self.deadline,
             self.priority,
             self.allowance,
+            self.settlement,
+            self.privacy,
             self.depth,
             self.policy,
             self.consent,
@@ -254,6 +279,14 @@ class Context:
             routed=self.routed,
             elsewhere=self.elsewhere,
         )
+
+    def forked(self, **changes: Any) -> Context:
+        """The context of work that several share: nobody's spending, facts and hidden values but its own."""
+        return self.apart(self.allowance.fork(), self.settlement.fork(), **changes)
+
+    def apart(self, allowance: Allowance, settlement: Settlement, **changes: Any) -> Context:
+        """The context of work with states of its own: what it spends, notes and hides is not this request's."""
+        return dataclasses.replace(self, allowance=allowance, settlement=settlement, privacy=Privacy(), **changes)
 
     def nested(self) -> Context:
         """The context of an inner call: same allowance, one level deeper."""

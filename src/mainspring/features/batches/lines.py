@@ -175,7 +175,7 @@ class LineAnswerer:
         history = await self._stored.history(asked.previous_response_id, context.principal)
         request = asked.request(history, self._settings.max_messages)
         shown = responses_encode.repeated(request, asked.repeated())
-        context.allowance.turn, context.allowance.shown = asked.turn(), shown
+        context.settlement.turn, context.settlement.shown = asked.turn(), shown
         context = consenting(context, asked.metadata)
         answer = await self._answer(request, context)
         return responses_encode.Shell.of(answer.head, shown).ended(answer)

@@ -293,14 +293,12 @@ class _Run:
                 return None
             allowed = dataclasses.replace(key.principal(), scopes=self.batch.scopes, groups=self.batch.groups)
             self._principal, self._believed = allowed, time.monotonic()
-        allowance = Allowance()
-        allowance.rate = "batch"
         deadline = time.monotonic() + self.work._timeout_s
         return Context(
             self._principal,
             deadline=deadline,
             priority=Priority.BATCH,
-            allowance=allowance,
+            allowance=Allowance(rate="batch"),
             consent=self._principal.consent,
             batch=True,
         )

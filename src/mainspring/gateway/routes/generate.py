@@ -141,10 +141,10 @@ async def _several(http: HttpRequest, responder: Responder, requests: Sequence[R
     aside, spends and settles is not another's."""
 
     async def one(request: Request) -> Answer:
-        own = dataclasses.replace(context, allowance=context.allowance.fork())
+        own = context.forked()
         answer = await collected(http, responder, request, own)
         context.allowance.spend(own.allowance.spent)
-        context.allowance.private |= own.allowance.private
+        context.privacy.private |= own.privacy.private
         return answer
 
     if context.allowance.tokens is None:

@@ -58,9 +58,9 @@ def router(
         request = body.request(history, settings.max_messages)
         if request.session_id is None:
             # Earlier messages are stored with the earlier responses: only new ones are recorded with this one.
-            context.allowance.turn = body.turn()
+            context.settlement.turn = body.turn()
         asked = encode.repeated(request, body.repeated())
-        context.allowance.shown = asked
+        context.settlement.shown = asked
         context = consenting(context, body.metadata)
         if body.stream:
             refuse_key(key, "stream: true")

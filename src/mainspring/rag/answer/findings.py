@@ -62,7 +62,7 @@ def record(
     parts: Sequence[QuestionPartFacts] = (),
     condensed: bool = False,
 ) -> EventRecord:
-    """The fact of this retrieval, for ``context.allowance.records``."""
+    """The fact of this retrieval, for ``context.settlement.records``."""
     # These decide who may see the answer, and when it is erased: so they include documents that only the graph
     # quoted.
     told = [] if found.walked is None else found.walked.cited()
@@ -115,7 +115,7 @@ def record(
 
 def named(context: Context, mode: str, collections: Sequence[str], documents: Sequence[str]) -> EventRecord:
     """The fact that an answer named ``documents`` (ids) of ``collections`` (ids) without searching, for
-    ``context.allowance.records``: it decides who may see the answer, and the answer is erased with them."""
+    ``context.settlement.records``: it decides who may see the answer, and the answer is erased with them."""
     return EventRecord(
         id=ids.new("evt_"),
         at=time.time(),
@@ -135,7 +135,7 @@ def named(context: Context, mode: str, collections: Sequence[str], documents: Se
 
 
 def checked(context: Context, facts: ScoreFacts) -> EventRecord:
-    """The fact of how many written sentences no passage supported, for ``context.allowance.records``: ``sentences``,
+    """The fact of how many written sentences no passage supported, for ``context.settlement.records``: ``sentences``,
     ``unsupported``, and of a model that is trusted what was written again, quoted and left out, and how long it
     took."""
     return EventRecord(

@@ -222,7 +222,7 @@ async def _recorded(check: _Check, events: AsyncIterator[Event], context: Contex
         yield event
     if check.sentences:
         facts = ScoreFacts(metric=SUPPORT, sentences=check.sentences, unsupported=check.unsupported)
-        context.allowance.records.append(checked(context, facts))
+        context.settlement.records.append(checked(context, facts))
 
 
 class _Check:

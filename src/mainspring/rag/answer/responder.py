@@ -173,7 +173,7 @@ class DocumentAnswerer:
             raise DeadlineExceeded("the deadline passed while the documents were searched") from None
         found = look.found
         if asked.graph == "global" and found.walked is not None and asked.mode == "extractive":
-            context.allowance.records.append(record(context, asked.mode, found, False, ()))
+            context.settlement.records.append(record(context, asked.mode, found, False, ()))
             return Response(Head(model=self._name), replay(self._themes(asked, found.walked.themes)))
         refused = not found.passages or found.evidence < self._refuse_below or bool(found.lacks)
         if refused or asked.mode == "extractive" or self._writer is None:
@@ -222,7 +222,7 @@ class DocumentAnswerer:
         said, named = await small_talk.reply(kind, [each for row in listed for each in row], self._retriever.text)
         if named:
             names = [document.document_id for document in named]
-            context.allowance.records.append(told_of(context, asked.mode, [each.id for each in chosen], names))
+            context.settlement.records.append(told_of(context, asked.mode, [each.id for each in chosen], names))
         read, written = self._retriever.embedder.count_tokens([asked.question, said])
         return Response(Head(self._name), replay([Answered(True), Text(said), Usage(read, written), Finish("stop")]))
 
@@ -363,7 +363,7 @@ class DocumentAnswerer:
     ) -> None:
         """Add the fact of this retrieval to what the request settles."""
         told = record(context, asked.mode, look.found, refused, cited, reading, look.facts, asked.condensed)
-        context.allowance.records.append(told)
+        context.settlement.records.append(told)
 
     def _extracted(self, asked: Question, look: Lookup, chosen: Sequence[Passage]) -> list[Event]:
         """The events of an extractive answer; every quote is checked against the stored text here."""

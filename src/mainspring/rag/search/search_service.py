@@ -353,7 +353,7 @@ class Search:
 
     async def _settle(self, context: Context) -> None:
         """Write down what models were asked: no request ring is around a search."""
-        records = context.allowance.records
+        records = context.settlement.records
         if records:
             waiting = list(records)
             records.clear()

@@ -89,8 +89,8 @@ class Keys:
         tags = {f"tenant:{tenant}", answers_of(tenant), f"model:{request.model}"}
         if served.kind in ("application", "collection"):
             tags.add(f"documents:{tenant}")
-        if context.allowance.answer_id:
-            tags.add(made_for(context.allowance.answer_id))
+        if context.settlement.answer_id:
+            tags.add(made_for(context.settlement.answer_id))
         key = cache_key(request, context, fingerprint, self.policy)
         return request, CacheKey(key, frozenset(tags), fingerprint, drawn)
 
@@ -154,10 +154,9 @@ class ResponseCache(Layer):
 
     def _start(self, key: str, tags: frozenset[str], request: Request, context: Context) -> SingleFlight:
         # The shared answer outlives its first listener, so it has an account of its own and no deadline.
-        allowance = context.allowance.fork()
-        own = dataclasses.replace(context, allowance=allowance, deadline=None)
+        own = context.forked(deadline=None)
         place = key, _urgency(context)
-        flight = SingleFlight(allowance, self._background, self._events, forget=lambda: self._forget(place, flight))
+        flight = SingleFlight(own, self._background, self._events, forget=lambda: self._forget(place, flight))
         self._flights[place] = flight
         flight.start(lambda: self.inner.respond(request, own), lambda: self._keep(key, tags, flight))
         return flight

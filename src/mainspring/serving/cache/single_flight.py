@@ -14,7 +14,7 @@ import mainspring.serving.cache.stored_answers as stored
 from mainspring.core.errors import DeadlineExceeded, EngineError
 from mainspring.core.facts.calls import CallFacts
 from mainspring.core.facts.retrievals import RetrievalFacts
-from mainspring.core.types import Allowance, Context, Event, EventRecord, Finish, Head, Response, Usage
+from mainspring.core.types import Context, Event, EventRecord, Finish, Head, Response, Usage
 from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.ports import EventLog
 
@@ -30,16 +30,15 @@ class Listener:
 
 
 class SingleFlight:
-    """``events`` so far; ``closing`` (usage and finish) are heard only when ``allowance`` has been charged."""
+    """``events`` so far; ``closing`` (usage and finish) are heard only when what ``context`` has spent is
+    charged."""
 
-    def __init__(
-        self, allowance: Allowance, background: Background, log: EventLog, *, forget: Callable[[], None]
-    ) -> None:
+    def __init__(self, context: Context, background: Background, log: EventLog, *, forget: Callable[[], None]) -> None:
         self.events: list[Event] = []
         self.closing: list[Event] = []
         self.head: Head | None = None
         self.retrieved: list[RetrievalFacts] = []
-        self._allowance = allowance
+        self._context = context
         self._background = background
         self._log = log
         self._forget = forget
@@ -102,20 +101,19 @@ class SingleFlight:
         self._done = True
         if self._error is not None:
             self._forget()
-        self.retrieved = [
-            record.facts for record in self._allowance.records if isinstance(record.facts, RetrievalFacts)
-        ]
+        noted = self._context.settlement.records
+        self.retrieved = [record.facts for record in noted if isinstance(record.facts, RetrievalFacts)]
         if self._listeners:
             self._payer = self._listeners[0]
             self._charge(self._payer.context)
         self._announce()
 
     def _charge(self, payer: Context) -> None:
-        spent, allowance = self._allowance.spent, payer.allowance
+        spent, noted = self._context.allowance.spent, self._context.settlement.records
         if spent != Usage():
-            allowance.spend(spent)
-        allowance.records.extend(_paid_by(record, payer) for record in self._allowance.records)
-        self._allowance.records.clear()
+            payer.allowance.spend(spent)
+        payer.settlement.records.extend(_paid_by(record, payer) for record in noted)
+        noted.clear()
 
     def _announce(self) -> None:
         self._change.set()
@@ -171,9 +169,9 @@ class SingleFlight:
         await asyncio.wait([self._task])
         if waiting:
             self._charge(listener.context)
-        elif self._allowance.records:
+        elif self._context.settlement.records:
             # The last listener was torn away while leaving and has settled already: the facts go in by themselves.
-            await self._log.append(*self._allowance.records)
+            await self._log.append(*self._context.settlement.records)
 
 
 def _paid_by(record: EventRecord, payer: Context) -> EventRecord:

@@ -83,7 +83,7 @@ def note(context: Context, retrieved: Iterable[RetrievalFacts]) -> None:
             consent=context.consent,
             retention=context.retention,
         )
-        context.allowance.records.append(record)
+        context.settlement.records.append(record)
 
 
 def _event(kind: str, fields: dict[str, Any]) -> Event:

@@ -23,7 +23,7 @@ from mainspring.telemetry.metrics import Metrics
 class GuardTurns(Layer):
     """Refuses a conversation whose turns together are an attack, as the policy says of ``injection``.
 
-    Decisions wait in the allowance like those of ``GuardInput``. Those of a refused request are written at once, and
+    Decisions wait in the settlement like those of ``GuardInput``. Those of a refused request are written at once, and
     its reservation of the session's budget is returned.
     """
 
@@ -45,7 +45,7 @@ class GuardTurns(Layer):
 
     async def respond(self, request: Request, context: Context) -> Response:
         if isinstance(request, ChatRequest):
-            policy = self._policies.under(context.allowance.application or request.model)
+            policy = self._policies.under(context.settlement.application or request.model)
             said = [each.content for each in request.messages if each.role == "user" and each.content]
             if policy.untrusted.turns > 1 and len(said) > 1:
                 await self._look(policy, said, request, context)
@@ -65,8 +65,8 @@ class GuardTurns(Layer):
             raise policy.refusal(refused)
 
     async def _write_down(self, request: ChatRequest, context: Context) -> None:
-        records = list(context.allowance.records)
-        context.allowance.records.clear()
+        records = list(context.settlement.records)
+        context.settlement.records.clear()
         reserved, context.allowance.session_tokens = context.allowance.session_tokens, 0
         back = []
         if reserved and request.session_id is not None:

@@ -13,7 +13,7 @@ class FinishedTextRedactor:
     """Redacts what is said in one response. Call ``note`` with the findings after the last text."""
 
     def __init__(self, policy: Policies, metrics: Metrics, context: Context) -> None:
-        self._policy = policy.under(context.allowance.application)
+        self._policy = policy.under(context.settlement.application)
         self._metrics = metrics
         self._context = context
         self._counts: Counter[str] = Counter()

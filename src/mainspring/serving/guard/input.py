@@ -49,7 +49,7 @@ class TokenCounter(Protocol):
 class GuardInput(Layer):
     """Checks what users and tools say, rewrites what the policy redacts, and notes each decision.
 
-    Rules come first; detectors read what they let pass. Decisions wait in the allowance for the settling commit; those
+    Rules come first; detectors read what they let pass. Decisions wait in the settlement for the settling commit; those
     of a request that is refused, here or before that commit, are written at once. Texts to be embedded pass: they are
     data, and a vector of other words would be a wrong answer. The same applies to documents to be reranked; their query
     is checked but not changed (see ``inspect``).
@@ -82,7 +82,7 @@ class GuardInput(Layer):
 
     async def respond(self, request: Request, context: Context) -> Response:
         policy = self._policies.under(request.model)
-        context.allowance.application = request.model
+        context.settlement.application = request.model
         placeholders = None
         if policy.tokenising and isinstance(request, ChatRequest | CompletionRequest):
             placeholders = await self._conversations.of(request, context)
@@ -90,14 +90,14 @@ class GuardInput(Layer):
             request = await self._checked(policy, request, context, placeholders)
         else:
             with self._tracing.span("guard", context) as span:
-                noted = len(context.allowance.records)
+                noted = len(context.settlement.records)
                 request = await self._checked(policy, request, span.context, placeholders)
-                told = [each.facts for each in context.allowance.records[noted:]]
+                told = [each.facts for each in context.settlement.records[noted:]]
                 tell(span, [each for each in told if isinstance(each, GuardFacts)])
         if placeholders:
             # A cache of shown answers must not store this one.
-            context.allowance.private = True
-            context.allowance.put_back = partial(placeholders.put_back, within_json=True)
+            context.privacy.private = True
+            context.privacy.put_back = partial(placeholders.put_back, within_json=True)
         try:
             response = await self.inner.respond(request, context)
         except BaseException:
@@ -158,12 +158,12 @@ class GuardInput(Layer):
             return request
         # A caller that already named the new part for the record gave it in the original words.
         new = dict(zip(asked, spoken, strict=True))
-        context.allowance.turn = tuple(new.get(each, each) for each in context.allowance.turn)
+        context.settlement.turn = tuple(new.get(each, each) for each in context.settlement.turn)
         return dataclasses.replace(request, messages=tuple(spoken))
 
     async def _write_down(self, context: Context) -> None:
-        records = list(context.allowance.records)
-        context.allowance.records.clear()
+        records = list(context.settlement.records)
+        context.settlement.records.clear()
         if records:
             await self._events.append(*records)
 
@@ -226,7 +226,7 @@ class Guard:
         """The permitted form of texts, given with the role of their author; ``placeholders`` belong to their
         conversation.
 
-        Raises ``GuardRefused`` naming ``param``, after writing down what waits in the allowance.
+        Raises ``GuardRefused`` naming ``param``, after writing down what waits in the settlement.
         """
         passed = []
         for role, text in texts:
@@ -305,8 +305,8 @@ class Guard:
             raise error
 
     async def _write_down(self, context: Context) -> None:
-        records = list(context.allowance.records)
-        context.allowance.records.clear()
+        records = list(context.settlement.records)
+        context.settlement.records.clear()
         await self._events.append(*records)
 
 
@@ -322,7 +322,7 @@ async def inspect(
     """Look at texts that are searched by, and note each decision. They are searched as they are: a query of other words
     would find something else, and is recorded nowhere.
 
-    Raises ``GuardRefused`` naming ``param``, after writing down what waits in the allowance.
+    Raises ``GuardRefused`` naming ``param``, after writing down what waits in the settlement.
     """
     policy = policies.under("")
     await guard.check(policy, [(role, text) for text in texts], context, param=param)

@@ -67,11 +67,11 @@ def note(context: Context, decisions: Sequence[GuardDecision], stage: str, role:
             tenant=context.principal.tenant,
             trace_id=context.trace.trace_id,
             subject="",
-            facts=decision.facts(stage, role, context.allowance.application, context.replay),
+            facts=decision.facts(stage, role, context.settlement.application, context.replay),
             consent=context.consent,
             retention=context.retention,
         )
-        context.allowance.records.append(record)
+        context.settlement.records.append(record)
 
 
 def tell(span: Span, decisions: Sequence[GuardDecision | GuardFacts]) -> None:

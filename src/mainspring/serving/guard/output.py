@@ -79,7 +79,7 @@ class GuardOutput(Layer):
     async def respond(self, request: Request, context: Context) -> Response:
         if not isinstance(request, ChatRequest | CompletionRequest):
             return await self.inner.respond(request, context)
-        policy = self._policies.under(context.allowance.application or request.model)
+        policy = self._policies.under(context.settlement.application or request.model)
         system, said = _told(request)
         if policy.canary and system and isinstance(request, ChatRequest):
             request = marked(request, self._secret)

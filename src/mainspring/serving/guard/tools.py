@@ -188,7 +188,7 @@ class GuardCalls(Layer):
         if settings.arguments == "off":
             return []
         # What was hidden of a value, an address say, is what its tool will get.
-        found = rules.problems(tool, context.allowance.put_back(call.arguments), settings)
+        found = rules.problems(tool, context.privacy.put_back(call.arguments), settings)
         for kind in found:
             self._note(context, policy.decision("tool_arguments", settings.arguments, kind))
         return found if settings.arguments == "refuse" and not policy.dry_run else []

@@ -48,7 +48,7 @@ class Spotlit(Layer):
 
     async def respond(self, request: Request, context: Context) -> Response:
         if isinstance(request, ChatRequest):
-            policy = self._policies.under(context.allowance.application or request.model)
+            policy = self._policies.under(context.settlement.application or request.model)
             wanted = policy.untrusted
             served = self._registry.fixed(request.model, context.principal)
             if (wanted.tools or wanted.user != "off") and served is not None and served.kind == "chat":

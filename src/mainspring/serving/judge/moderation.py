@@ -88,8 +88,8 @@ class Moderator:
         for name in sorted({name for verdict in verdicts for name in verdict.found}):
             count = sum(name in verdict.found for verdict in verdicts)
             self._metrics.guard("moderation", "flag", name, count)
-        records = list(context.allowance.records)
-        context.allowance.records.clear()
+        records = list(context.settlement.records)
+        context.settlement.records.clear()
         if records:
             await self._events.append(*records)
         judged = frozenset(OWN.get(name, name) for name in heads.heads) - {"indirect"}

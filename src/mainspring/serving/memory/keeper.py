@@ -5,14 +5,13 @@ messages and its summary. Each can be lost at any moment; the next turn makes wh
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mainspring.core.errors import MainspringError
-from mainspring.core.types import Allowance, Context, Priority
+from mainspring.core.types import Allowance, Context, Priority, Settlement
 from mainspring.engines.base import Embedder
 from mainspring.serving.memory import notes
 from mainspring.serving.memory.base import Count, Exchange, Shares, Strategy, exchanges, latest
@@ -123,13 +122,10 @@ class Keeper:
             self.after(kept)
 
     async def _keep(self, kept: KeptConversation) -> None:
-        allowance = Allowance()
-        allowance.application = kept.context.allowance.application
-        # At the rate of the work that it belongs to.
-        allowance.rate = kept.context.allowance.rate
-        context = dataclasses.replace(
-            kept.context,
-            allowance=allowance,
+        context = kept.context.apart(
+            # At the rate of the work that it belongs to.
+            Allowance(rate=kept.context.allowance.rate),
+            Settlement(kept.context.settlement.application),
             deadline=time.monotonic() + _TIMEOUT_S,
             # Nobody waits for this: it runs behind interactive requests.
             priority=min(kept.context.priority, Priority.BACKGROUND),
@@ -143,7 +139,7 @@ class Keeper:
             _log.warning("a conversation's memory was not brought up to date: %s", error)
         finally:
             # A call that was made has been paid for, whatever its result.
-            await self._settle(kept, allowance)
+            await self._settle(kept, context)
 
     async def _embed(self, kept: KeptConversation, context: Context) -> None:
         embedder = self._embedder(context)
@@ -195,7 +191,7 @@ class Keeper:
         allowance, purse = context.allowance, self._purse
         if purse is None or allowance.reservation:
             return True
-        found = await purse.budgets.concerning(context.principal, allowance.application)
+        found = await purse.budgets.concerning(context.principal, context.settlement.application)
         if not found:
             return True
         nanousd, tokens = await purse.most(writer.longest(), context)
@@ -203,9 +199,10 @@ class Keeper:
             _log.info("a summary is not written: budget %s holds no more", full.id)
         return full is None
 
-    async def _settle(self, kept: KeptConversation, allowance: Allowance) -> None:
+    async def _settle(self, kept: KeptConversation, context: Context) -> None:
         """What this took, as facts and on the session's account."""
-        records = [dataclasses.replace(each, subject=each.subject or kept.session_id) for each in allowance.records]
+        allowance = context.allowance
+        records = [each.about(kept.session_id) for each in context.settlement.records]
         try:
             if records or allowance.reservation:
                 await self._events.settle(records, (), allowance.reservation)

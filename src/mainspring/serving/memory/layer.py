@@ -38,7 +38,7 @@ class Session(Layer):
     """Puts the history of ``session_id`` before the new messages, as the strategy of ``options.session`` or of the
     settings composes it within its budget of tokens.
 
-    The new messages are left in the allowance's ``turn``, for Record to settle together with the answer. ``keeper``
+    The new messages are left in the settlement's ``turn``, for Record to settle together with the answer. ``keeper``
     finds older turns and writes summaries (None: strategies go without); ``quotas`` bound how many there may be.
     """
 
@@ -77,7 +77,7 @@ class Session(Layer):
         if choice.token_budget:
             request, composed = await self._reserve(request, kept, choice, composed, count)
         if request.store:
-            context.allowance.turn = request.messages
+            context.settlement.turn = request.messages
         response = await self.inner.respond(self._shown(request, context, composed), context)
         keeper = self._keeper
         if request.store and keeper is not None and (kept.strategy.summarises or kept.strategy.recalls):

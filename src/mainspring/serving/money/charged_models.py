@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -18,6 +17,7 @@ from mainspring.core.types import (
     RerankRequest,
     Responder,
     Response,
+    Settlement,
     Usage,
 )
 from mainspring.engines.base import Embedded, Embedder, Reranked, Reranker
@@ -52,12 +52,11 @@ class ChargedModels:
         """Charge ``context`` the ``tokens`` that ``inner`` has read for it, in one ``call`` event."""
         ring = self._ring(_Read(inner.name, tokens), inner.name, "mainspring.openvino")
         # It is done, whatever bounds what is still to be done: an account without bounds takes it.
-        account, own = context.allowance, Allowance()
-        own.application, own.rate = account.application, account.rate
-        nested = dataclasses.replace(context.nested(), allowance=own, deadline=None)
+        own, noted = Allowance(rate=context.allowance.rate), Settlement(context.settlement.application)
+        nested = context.nested().apart(own, noted, deadline=None)
         await collect(await ring.respond(EmbedRequest(inner.name, ()), nested))
-        account.spend(own.spent)
-        account.records.extend(own.records)
+        context.allowance.spend(own.spent)
+        context.settlement.records.extend(noted.records)
 
 
 class _Read:

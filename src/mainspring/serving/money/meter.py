@@ -78,7 +78,8 @@ class _Call:
 
 
 class Meter(Layer):
-    """Adds one ``call`` event and its cost to the allowance, when the call ends and before its ``Finish``.
+    """Adds one ``call`` event to the settlement and its cost to the allowance, when the call ends and before its
+    ``Finish``.
 
     A model that ``sends`` is asked at once, somewhere where reading is paid for: of a call that is left before its
     first token the prompt counts. ``assembled`` tells what is kept of a prompt (None: nothing).
@@ -176,7 +177,7 @@ class Meter(Layer):
         ttft = None if call.first is None else call.first - call.started
         call.context.allowance.spend(usage)
         record = self._record(call, usage, reasons, ttft, now - call.started, code, price)
-        call.context.allowance.records.append(record)
+        call.context.settlement.records.append(record)
         self._metrics.call(self._model, usage, ttft, now - call.started, code)
         for route, arm in call.context.arms.items():
             if route not in RESERVED:
@@ -226,7 +227,7 @@ class Meter(Layer):
             finish=reasons,
             depth=context.depth,
             key_id=context.principal.key_id,
-            application=allowance.application,
+            application=call.context.settlement.application,
             price=self._tariff.facts(price, usage.prompt_tokens, allowance.rate),
             prefix=prefix,
             prefix_tokens=prefix_tokens,

@@ -128,7 +128,7 @@ def _too_long(prompt: int, context: Context) -> MainspringError:
 
 
 def _spent(context: Context, request: Request | None, setting: str) -> BudgetExceeded:
-    name = context.allowance.application or (request.model if request else "the request")
+    name = context.settlement.application or (request.model if request else "the request")
     return BudgetExceeded(
         f"{name} has spent what was set aside of a budget for one request",
         remedy=f"Ask for less, or, for an application, raise prices.{setting}.{name}",

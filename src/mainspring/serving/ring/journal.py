@@ -70,7 +70,7 @@ class Journal:
             "cost_usd": round(context.allowance.spent.cost_nanousd * _NANO, 9),
             "prompt_hash": self.digest(prompt),
             "answer_hash": self.digest(answer) if answer else None,
-            **noted(context.allowance.records.all),
+            **noted(context.settlement.records.all),
         }
         if (head := outcome.head) is not None:
             fields |= {"answered_by": head.model, "answer_id": head.answer_id, "cache": head.cache}

@@ -104,7 +104,7 @@ class Record(Layer):
             self._room.admit_answer()
         book = _Book(request, context)
         cards.refuse(request.user, "user")
-        context.allowance.application, context.allowance.answer_id = request.model, book.answer_id
+        context.settlement.application, context.settlement.answer_id = request.model, book.answer_id
         try:
             response = await self.inner.respond(request, context)
         except BaseException as error:
@@ -175,7 +175,7 @@ def _status(book: _Book) -> str:
 
 def _stamped(book: _Book) -> list[EventRecord]:
     """The waiting records, now about this answer; without their text where the caller asked for that."""
-    waiting, stored = book.context.allowance.records, _stored(book.request)
+    waiting, stored = book.context.settlement.records, _stored(book.request)
     records = [record.about(book.answer_id, kept=stored) for record in waiting]
     waiting.clear()
     if replayed := book.context.replay:
@@ -258,13 +258,13 @@ def _content(book: _Book, answer: Answer) -> str:
     if isinstance(request, ChatRequest):
         use = request.prompt
         said = request.messages if use is None else use.asked
-        content["messages"] = [kept.plain(message) for message in book.context.allowance.turn or said]
+        content["messages"] = [kept.plain(message) for message in book.context.settlement.turn or said]
         if use is not None:
             content["prompt"] = {
                 "variables": dict(use.variables),
                 "messages": [kept.plain(message) for message in use.rendered],
             }
-        if shown := dict(book.context.allowance.shown):
+        if shown := dict(book.context.settlement.shown):
             if shown.get("instructions"):
                 # In the form that the guard let pass, which may differ from the request.
                 shown["instructions"] = next((each.content for each in said if each.role == "system"), "")
@@ -273,7 +273,7 @@ def _content(book: _Book, answer: Answer) -> str:
             content["shown"] = shown
         content |= kept.beside(request)
         if request.session_id is not None:
-            content["sent"] = kept.sent(said, book.context.allowance.turn)
+            content["sent"] = kept.sent(said, book.context.settlement.turn)
     elif isinstance(request, CompletionRequest):
         content["prompt"] = request.prompt
         if request.suffix:
@@ -292,13 +292,13 @@ def _content(book: _Book, answer: Answer) -> str:
 
 
 def _turns(book: _Book, answer: Answer) -> tuple[SessionTurn, ...]:
-    request, allowance = book.request, book.context.allowance
+    request, allowance, turn = book.request, book.context.allowance, book.context.settlement.turn
     if not (isinstance(request, ChatRequest) and request.session_id is not None):
         return ()
     said: tuple[Message, ...] = ()
-    if allowance.turn and book.ended:
+    if turn and book.ended:
         reply = (Message("assistant", each.text, tool_calls=tuple(each.tool_calls)) for each in answer.choices[:1])
-        said = (*allowance.turn, *reply)
+        said = (*turn, *reply)
     elif not allowance.session_tokens:
         return ()
     principal = book.context.principal

@@ -180,7 +180,7 @@ class _Run:
             consent=context.consent,
             retention=context.retention,
         )
-        context.allowance.records.append(record)
+        context.settlement.records.append(record)
 
 
 def instruction(grammar: Grammar) -> str:

@@ -19,6 +19,7 @@ from mainspring.core.types import (
     EventRecord,
     Request,
     Responder,
+    Settlement,
 )
 from mainspring.serving.ring.ports import EventLog
 from mainspring.serving.ring.record import error_code
@@ -44,9 +45,9 @@ class Shadows:
         if len(running) >= settings.concurrency:
             self._metrics.shadowed(route, name, "busy")
             return
-        own = dataclasses.replace(
-            context,
-            allowance=Allowance(tokens=settings.max_tokens, steps=1),
+        own = context.apart(
+            Allowance(tokens=settings.max_tokens, steps=1),
+            Settlement(),
             deadline=time.monotonic() + settings.timeout_s,
             # Requests that somebody waits for go first.
             priority=context.priority - 1,
@@ -80,7 +81,7 @@ class Shadows:
 
     async def _record(self, request: Request, context: Context, text: str) -> None:
         stored = request.store if isinstance(request, ChatRequest) else isinstance(request, CompletionRequest)
-        records = [_uncharged(record, text if stored and text else None) for record in context.allowance.records]
+        records = [_uncharged(record, text if stored and text else None) for record in context.settlement.records]
         try:
             await self._events.append(*records)
         except MainspringError as error:

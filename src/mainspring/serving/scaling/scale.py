@@ -230,7 +230,7 @@ class _Run:
             consent=context.consent,
             retention=context.retention,
         )
-        context.allowance.records.append(record)
+        context.settlement.records.append(record)
 
 
 def _majority(candidates: Sequence[AnswerCandidate]) -> tuple[AnswerCandidate, str, int, int | None]:

@@ -76,7 +76,7 @@ async def test_a_written_answer_is_checked_cited_and_told_of(room: Room, asker: 
     assert found.text == "You have 25 days of holiday a year. [1]"
     assert found.citations[0].quote == "Everybody has 25 days of holiday a year."
     assert found.answered is not None
-    (facts,) = [record.facts.plain() for record in asker.allowance.records if record.kind == "score"]
+    (facts,) = [record.facts.plain() for record in asker.settlement.records if record.kind == "score"]
     assert (facts["metric"], facts["sentences"], facts["unsupported"]) == ("support", 1, 0)
     assert facts["calls"] == 1
     assert float(str(facts["total_ms"])) > 0
@@ -102,7 +102,7 @@ async def test_a_model_that_says_no_refuses_where_the_settings_let_it(room: Room
     assert len(unsure.asked) == 1
     # Both prompts begin with the same notes.
     assert len({each.messages[1].content.partition("\n\nQuestion:")[0] for each in sure.asked}) == 1
-    retrievals = [told(record) for record in asker.allowance.records if record.kind == "retrieval"]
+    retrievals = [told(record) for record in asker.settlement.records if record.kind == "retrieval"]
     assert [facts["refused"] for facts in retrievals] == [False, True]
 
 

@@ -188,7 +188,7 @@ class Workbench:
         context = Context(EVALUATOR)
         request = ChatRequest(COLLECTION, (Message("user", question),), options=dict(options or {}), store=False)
         answer = await collect(await served.responder.respond(request, context))
-        looked = [each.facts for each in context.allowance.records if isinstance(each.facts, RetrievalFacts)]
+        looked = [each.facts for each in context.settlement.records if isinstance(each.facts, RetrievalFacts)]
         return WorkbenchAnswer(
             answer.text,
             tuple(citation.quote for citation in answer.citations),

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from mainspring.core.errors import MainspringError, NoRegion
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.types import (
-    Allowance,
     ChatRequest,
     Context,
     EventRecord,
@@ -20,6 +19,7 @@ from mainspring.core.types import (
     Reach,
     Responder,
     Sampling,
+    Settlement,
     TraceParent,
 )
 from mainspring.engines.base import Embedder
@@ -71,7 +71,7 @@ class ByEmbeddings:
         finally:
             if reading.tokens:
                 await self._charged.spent(self._embedder, reading.tokens, context)
-                await settle(self._events, answer, context.allowance)
+                await settle(self._events, answer, context)
 
 
 class ByModel:
@@ -104,14 +104,14 @@ class ByModel:
             return await verdict(given, self._embedder, judge, self._metrics)
         finally:
             # A call that was made has been paid for, whatever its result.
-            await settle(self._events, answer, context.allowance)
+            await settle(self._events, answer, context)
             if self._purse is not None and context.allowance.reservation:
                 self._purse.budgets.done(context.allowance.reservation)
 
     async def _set_aside(self, context: Context, given: GivenAnswer) -> bool:
         """Whether the budgets hold what all questions to the model may cost; they are held to it then."""
         allowance, purse = context.allowance, self._purse
-        found = [] if purse is None else await purse.budgets.concerning(context.principal, allowance.application)
+        found = [] if purse is None else await purse.budgets.concerning(context.principal, JUDGING)
         if purse is None or not found:
             return True
         text = "\n".join((given.question, given.answer, *given.passages))
@@ -128,28 +128,27 @@ def context_of(answer: EventRecord) -> Context:
     """What an answer is judged within: behind everybody else, in a trace of its own, in the regions that its request
     and its key asked for."""
     request, key = (frozenset(each) for each in AnswerFacts.of(answer.facts).regions or ((), ()))
-    allowance = Allowance()
-    allowance.application = JUDGING
     return Context(
         Principal(answer.tenant, JUDGING, reach=Reach(regions=key)),
         dataclasses.replace(TraceParent.new(), span_id="0" * 16, sampled=False),
         deadline=time.monotonic() + _TIMEOUT_S,
         priority=Priority.BATCH,
-        allowance=allowance,
+        settlement=Settlement(JUDGING),
         retention=answer.retention,
         regions=request,
     )
 
 
-async def settle(events: EventLog, answer: EventRecord, allowance: Allowance) -> None:
+async def settle(events: EventLog, answer: EventRecord, context: Context) -> None:
     """What judging took, as facts about the answer that was judged, without texts."""
     records: Sequence[EventRecord] = [
         dataclasses.replace(each, subject=answer.id, trace_id=answer.trace_id, content=None)
-        for each in allowance.records
+        for each in context.settlement.records
     ]
-    if not (records or allowance.reservation):
+    reservation = context.allowance.reservation
+    if not (records or reservation):
         return
     try:
-        await events.settle(records, (), allowance.reservation)
+        await events.settle(records, (), reservation)
     except MainspringError as error:
         _log.error("what judging an answer took could not be recorded: %s", error)

@@ -130,7 +130,7 @@ class NoteWriter(AnswerWriter):
         if self._stated_below > 0:
             stated = await author.stated()
             if stated is not None and stated < self._stated_below:
-                context.allowance.records.append(checked(context, author.facts()))
+                context.settlement.records.append(checked(context, author.facts()))
                 return None
         response = await author.write()
         return response.through(lambda events: self._settled(author, events, context))
@@ -150,7 +150,7 @@ class NoteWriter(AnswerWriter):
                     facts = author.facts()
                     for name in _ON_THE_SPAN:
                         span.set(f"mainspring.{name}", getattr(facts, name))
-                    context.allowance.records.append(checked(context, facts))
+                    context.settlement.records.append(checked(context, facts))
                 yield event
 
 

@@ -61,8 +61,8 @@ class Reader:
             graph, spent = await self._model.read(text, graph, context)
             built.tokens += spent.tokens
             built.problems += spent.problems
-            if self._facts is not None and context.allowance.records:
-                await self._facts.append(*context.allowance.records)
+            if self._facts is not None and context.settlement.records:
+                await self._facts.append(*context.settlement.records)
         built.documents += 1
         built.entities += len(graph.entities)
         built.relations += len(graph.relations)

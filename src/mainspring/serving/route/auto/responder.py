@@ -103,7 +103,7 @@ class Auto:
         """Raises what the chosen model raises, ``InvalidRequest`` for other requests."""
         if not isinstance(request, ChatRequest | CompletionRequest):
             raise InvalidRequest(f"{NAME} is a chat model and does not embed", param="model")
-        bill = Bill(context.allowance, self.large, self.tariff)
+        bill = Bill(context, self.large, self.tariff)
         with self.tracing.span("Route", context) as span:
             decision = await self.decide(request, bill.aside(span.context))
             try:

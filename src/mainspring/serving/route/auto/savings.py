@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 from mainspring.core.facts.calls import CallFacts
-from mainspring.core.types import Allowance, Context, EventRecord, Routed, Usage
+from mainspring.core.types import Context, EventRecord, Routed, Usage
 from mainspring.serving.money.pricing import Tariff
 from mainspring.stores.sql import ids
 
@@ -23,8 +23,8 @@ class Bill:
     nothing is said of savings. A model of this machine without a price by the hour has none.
     """
 
-    def __init__(self, allowance: Allowance, large: str, tariff: Tariff) -> None:
-        self._allowance = allowance
+    def __init__(self, context: Context, large: str, tariff: Tariff) -> None:
+        self._context = context
         self._large = large
         self._tariff = tariff
         self._id = ids.new("rt_")
@@ -39,7 +39,7 @@ class Bill:
 
     def settle(self, model: str = "") -> None:
         """Write down what was saved. ``model`` gave the answer (empty: none did)."""
-        records = self._allowance.records
+        records = self._context.settlement.records
         mine = {index: facts for index, record in enumerate(records) if (facts := self._mine(record)) is not None}
         given = [
             index for index, facts in mine.items() if model and facts.route is not None and facts.route.asked == model
@@ -64,4 +64,4 @@ class Bill:
         if model == self._large:
             return facts.cost_nanousd
         usage = Usage(facts.prompt_tokens, facts.completion_tokens, facts.cached_tokens)
-        return self._tariff.price(at, self._allowance.rate).cost(usage)
+        return self._tariff.price(at, self._context.allowance.rate).cost(usage)
