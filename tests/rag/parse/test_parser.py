@@ -128,6 +128,25 @@ async def test_headings_in_capitals_of_plain_text(parser: Parser) -> None:
     assert [one.title for one in parsed.headings][:3] == ["TARN PRESS 750", "1. SPECIFICATION", "2. BREWING"]
 
 
+async def test_tables_of_plain_text_are_read_as_tables(parser: Parser) -> None:
+    text = "DELIVERY\n\n| Zone | Price |\n|------|-------|\n| North | 4.50 |\n| South | 6.20 |\n\nSince May.\n"
+    parsed = await parser.parse(text.encode(), "delivery.txt")
+    assert "| Zone: South | Price: 6.20 |" in parsed.text
+    assert [table.rows[0] for table in parsed.tables] == [("Zone", "Price")]
+    assert [heading.title for heading in parsed.headings] == ["DELIVERY"]
+
+
+async def test_a_page_with_front_matter_is_read(parser: Parser) -> None:
+    front = '---\ntitle: "Opening hours"\nlayout: default\nregion: Hexley\n---\n'
+    page = f"{front}<p>The shop opens at nine on weekdays.</p>\n"
+    parsed = await parser.parse(page.encode(), "hours.html")
+    assert (
+        parsed.text
+        == "# Opening hours\n\nThe shop opens at nine on weekdays.\n\n| layout: default |\n| region: Hexley |"
+    )
+    assert [heading.title for heading in parsed.headings] == ["Opening hours"]
+
+
 async def test_code_is_text(parser: Parser) -> None:
     parsed = await parser.parse(b"def f():\n    # no heading\n    return 1\n", "f.py")
     assert parsed.kind == "code"

@@ -365,3 +365,18 @@ def test_offsets_are_exact_whatever_is_composed(blocks: list[Any]) -> None:
         assert parsed.page_at(table.start) == table.page
     for before, after in zip(parsed.pages, parsed.pages[1:], strict=False):
         assert before.end <= after.start
+
+
+def test_signs_of_currencies_stand_with_their_amounts_and_years_of_several_periods_name_columns() -> None:
+    table = [
+        ["", "", "2030", "2031", "2030", "2031"],
+        ["Mills", "$", "(412) $", "4,307 $", "(2,607) $", "8,416"],
+        ["Docks", "", "5,403", "6,976", "17,636", "17,464"],
+    ]
+    assert markdown.grid(table).lines == [
+        "| Mills | 2030: $ (412) | 2031: $ 4,307 | 2030: $ (2,607) | 2031: $ 8,416 |",
+        "| Docks | 2030: 5,403 | 2031: 6,976 | 2030: 17,636 | 2031: 17,464 |",
+    ]
+    # A column that is named has signs as its values.
+    priced = [["Item", "Currency", "Price"], ["Rope", "$", "4"], ["Sail", "£", "9"]]
+    assert markdown.grid(priced).lines[0] == "| Item: Rope | Currency: $ | Price: 4 |"

@@ -163,3 +163,8 @@ def test_of_many_strange_words_the_first_are_looked_at() -> None:
     )
     assert len(corrections) == 16
     assert text == " ".join(["warranty"] * 16 + ["warrenty"] * 24)
+
+
+def test_how_the_answer_is_to_be_given_is_no_question_of_its_own() -> None:
+    assert decompose.clauses("Which tools are not lent out? Name the kinds.") == []
+    assert len(decompose.clauses("Which tools are lent out? Explain the rules of return.")) == 2

@@ -24,6 +24,8 @@ from mainspring.rag.query.plan import PlanStep
 from mainspring.rag.search.hit import Hit
 from mainspring.stores.sql import ids
 
+_READ_DOCUMENTS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -50,6 +52,14 @@ def shown(candidates: Sequence[Hit], top_k: int) -> list[Hit]:
         first.setdefault(hit.document_id, hit)
     extra = [hit for hit in list(first.values())[: min(3, top_k)] if hit not in first_ones]
     return first_ones + extra
+
+
+def others(candidates: Sequence[Hit], hits: Sequence[Hit]) -> list[Hit]:
+    """The ``candidates`` that are not among ``hits``, which are shown, and are of the first three of their documents:
+    what answers often stands in another chunk of the right document than the one that is most like the question."""
+    documents = list(dict.fromkeys(hit.document_id for hit in candidates))[:_READ_DOCUMENTS]
+    known = {hit.document_id for hit in hits}.intersection(documents)
+    return [hit for hit in candidates if hit not in hits and hit.document_id in known]
 
 
 def record(

@@ -39,7 +39,7 @@ from mainspring.rag.answer.evidence import missing_topics
 from mainspring.rag.answer.evidence.calibration import Calibration
 from mainspring.rag.answer.evidence.features import features
 from mainspring.rag.answer.evidence.score import evidence
-from mainspring.rag.answer.findings import Findings, record, shown
+from mainspring.rag.answer.findings import Findings, others, record, shown
 from mainspring.rag.answer.findings import named as told_of
 from mainspring.rag.answer.generate import REFUSAL, AnswerWriter
 from mainspring.rag.answer.question import Question, refuse_unsupported, understood
@@ -290,7 +290,8 @@ class DocumentAnswerer:
             texts = await self._retriever.texts(hits)
             reader = self._retriever.reading(self._retriever.embedder, span.context, self._charged)
             vector = (await reader.embed([question], "query")).vectors[0]
-            passages = await extract.passages(question, hits, candidates, texts, reader, vector)
+            beside = others(candidates, hits)
+            passages = await extract.passages(question, hits, candidates, texts, reader, vector, beside)
             passages = await self._reread(question, passages, span.context)
             unsaid = await missing_topics.absent(question, passages, candidates, texts, reader)
         told = features(question, candidates, passages)
@@ -348,9 +349,7 @@ class DocumentAnswerer:
         if asked.max_tokens is not None:
             words = min(words, max(1, int(asked.max_tokens * _WORDS_A_TOKEN)))
         chosen = choose(look.each, max_sentences=self._settings.max_sentences, max_words=words)
-        room = max(0, words - sum(passage.words for passage in chosen))
-        grown = [display.whole(each, asked.question, look.found.texts, each.words + room) for each in chosen]
-        return extract.apart(chosen, grown)
+        return display.grown(chosen, asked.question, look.found.texts, words)
 
     def _record(
         self,

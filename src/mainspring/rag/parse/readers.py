@@ -79,7 +79,7 @@ def mainspring_register(registry: Registry) -> None:
     plain("json", structured.read_json)
     plain("jsonl", structured.read_json_lines)
     plain("xml", structured.read_xml)
-    plain("html", html.read_html)
+    plain("html", _html)
     plain("email", html.read_mail)
     plain("docx", lambda data, name, _kind: docx.read(data, name))
     plain("pptx", lambda data, name, _kind: pptx.read(data, name))
@@ -93,7 +93,11 @@ def _text(data: bytes, name: str, kind: str) -> Parsed:
     text, warning = decode(data, name)
     composer = Composer(name)
     composer.warnings.append(warning)
-    composer.add(text)
+    if kind == "text":
+        # Tables are written with pipes in plain text too.
+        composer.markdown(text)
+    else:
+        composer.add(text)
     return composer.parsed(kind, "text", headings="capitals" if kind == "text" else "none")
 
 
@@ -111,16 +115,37 @@ def _markdown(data: bytes, name: str, kind: str) -> Parsed:
     text = clean(text).lstrip("\n")
     composer = Composer(name)
     composer.warnings.append(warning)
-    front = _FRONT_MATTER.match(text)
+    front, text = _front_matter(text)
+    # Its title heads the document where no heading does; what else it says can be found as text.
+    title = _TITLE.search(front)
+    if title and not re.match(r"\s*#\s", text):
+        composer.add(f"# {title[1]}")
     if front:
-        # Its title heads the document where no heading does; what else it says can be found as text.
-        text = text[front.end() :]
-        title = _TITLE.search(front[1])
-        if title and not re.match(r"\s*#\s", text):
-            composer.add(f"# {title[1]}")
-        text = f"{text.rstrip()}\n\n{_described(front[1])}"
+        text = f"{text.rstrip()}\n\n{_described(front)}"
     composer.markdown(markdown_extensions.strip(text))
     return composer.parsed(kind, "text")
+
+
+def _html(data: bytes, name: str, kind: str) -> Parsed:
+    """A page, which site generators open with front matter as they do Markdown."""
+    if not data.lstrip(b"\xef\xbb\xbf").startswith(b"---"):
+        return html.read_html(data, name, kind)
+    text, warning = decode(data, name)
+    front, text = _front_matter(clean(text).lstrip("\n"))
+    composer = Composer(name)
+    composer.warnings.append(warning)
+    title = _TITLE.search(front)
+    if title and "<h1" not in text.lower():
+        composer.add(f"# {title[1]}")
+    html.write_html(text if "<body" in text.lower() else f"<html><body><main>{text}</main></body></html>", composer)
+    composer.markdown(_described(front))
+    return composer.parsed(kind, "trafilatura")
+
+
+def _front_matter(text: str) -> tuple[str, str]:
+    """(front matter, the rest) of ``text``; the first is empty where there is none."""
+    front = _FRONT_MATTER.match(text)
+    return (front[1], text[front.end() :]) if front else ("", text)
 
 
 def _described(front: str) -> str:

@@ -21,6 +21,13 @@ _QUESTION_WORD = (
 )
 _ENDS = re.compile(r"(?<=[?;])\s+")
 _AND = re.compile(rf",?\s+(?:and|as well as|and also)\s+(?={_QUESTION_WORD}\b)", re.IGNORECASE)
+# How the answer is to be given is no question: "Which tools are there? Name the kinds."
+_ASIDE = re.compile(
+    r"(?:please )?(?:name|list|give|tell|state|say|show|write|explain|describe|count)(?: (?:the|me|us|all|of|them|it"
+    r"|each|both|its|their|your|an?|one|some|in|kinds?|types?|sorts?|reasons?|details?|examples?|steps?|figures?|numbers?"
+    r"|values?|names?|answers?|sources?|short|brief|detail|words?|sentences?|list|why)){1,6}(?:,? please)?[.!]?",
+    re.IGNORECASE,
+)
 _SIDE = r"(?:(?!\b(?:and|or)\b)[^,?])+"
 # "How does Python differ from Java?", "how expenses, leave and remote work interact".
 _DIFFER = re.compile(
@@ -72,6 +79,7 @@ def clauses(question: str) -> list[tuple[str, str]]:
     if len(question) > _LONGEST or _sides(question) or _COMPARED.search(question):
         return []
     parts = [part.strip() for end in _ENDS.split(question.strip()) for part in _AND.split(end)]
+    parts = parts[:1] + [part for part in parts[1:] if not _ASIDE.fullmatch(part)]
     parts = [part for part in parts if terms.content(part) or _LEANS.search(part)]
     if len(parts) < 2 or not terms.content(parts[0]):
         return []

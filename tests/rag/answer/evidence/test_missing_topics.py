@@ -61,3 +61,27 @@ def test_what_somebody_owns_must_be_there_too() -> None:
     assert not has("Old Mill has an office in Leeds.", ExactName("Old Mill's Glasgow", "name"))
     assert has("Old Mill has an office in Glasgow.", ExactName("Old Mill's Glasgow", "name"))
     assert has("Hunter's Moon is a song.", ExactName("Hunter’s Moon", "name"))
+
+
+async def test_what_is_asked_of_somebody_must_stand_near_what_is_said_of_them() -> None:
+    mill = "Old Mill grinds rye and spelt. Old Mill has thirty workers and a rota for them."
+    dock = "The dock pays a pension to its workers by way of Norling."
+    hits = [
+        Hit("c", "d", "vs", "mill.txt", mill, 0, len(mill), None, "", 0.9, 0.5, 1, 1, 1, "blob"),
+        Hit("e", "f", "vs", "dock.txt", dock, 0, len(dock), None, "", 0.3, 0.4, 1, 1, 1, "blob"),
+    ]
+    texts = {"d": mill, "f": dock}
+    embedder = WordEmbedder()
+
+    async def lacks(question: str) -> list[str]:
+        vector = (await embedder.embed([question], "query")).vectors[0]
+        ranked = await passages(question, hits[:1], hits, texts, embedder, vector)
+        return [each.text for each in await absent(question, ranked, hits, texts, embedder)]
+
+    assert await lacks("Which pension provider does Old Mill use?") == ["pension", "provider"]
+    assert await lacks("How many workers does Old Mill have?") == []
+    # "What" and names may stand before a verb as well.
+    assert await lacks("What does the Old Mill underpin by its rota?") == []
+    assert await lacks("What underpins the rota of Old Mill?") == []
+    # Without a name the other document may be meant.
+    assert await lacks("Which pension is there?") == []

@@ -75,3 +75,33 @@ def test_a_list_below_a_heading_that_asks_is_shown_as_a_whole() -> None:
     assert display.whole(item, "What should I bring?", {item.hit.document_id: text}, 60).text.endswith("a padlock")
     plain = replace(item, heading="FAQ > Things")
     assert display.whole(plain, "What should I bring?", {item.hit.document_id: text}, 60) == plain
+
+
+DATES = "- 7 May 2031\n  - The second crane is painted\n- 6 August 2031\n  - The registry closes for good\n"
+
+
+def test_an_item_is_shown_with_the_date_that_it_stands_under() -> None:
+    item = passage(DATES, "The registry closes for good", "item", before="6 August 2031")
+    found = display.whole(item, "When does the registry close?", {"d": DATES}, 60)
+    assert found.text == "6 August 2031\n  - The registry closes for good"
+    assert DATES[found.start : found.end] == found.text
+    # What stands beside it in the list is no label, and neither is what leads in to the list.
+    flat = "- 6 August 2031\n- The registry closes for good"
+    beside = passage(flat, "The registry closes for good", "item", before="6 August 2031")
+    assert display.whole(beside, "When does the registry close?", {"d": flat}, 60) == beside
+
+
+def test_lines_below_one_that_leads_in_are_shown_where_several_things_are_asked_for() -> None:
+    text = "Not paid for are:\nFood: coffee machines.\nDecor: plants, rugs.\nFurniture: sofas.\n\nAsk first."
+    first = passage(text, "Not paid for are:\nFood: coffee machines.")
+    assert display.whole(first, "Which things are not paid for?", {"d": text}, 60).text.endswith("sofas.")
+    assert display.whole(first, "Is a coffee machine paid for?", {"d": text}, 60) == first
+
+
+def test_the_better_one_is_whole_before_a_worse_one_is_shown() -> None:
+    text = "The press keeps coffee hot for two hours. It must not be used on a stove. Wash it by hand in warm water."
+    first, second, third = text[:41], text[42:73], text[74:]
+    chosen = [passage(text, second, before=first), passage(text, third, before=second)]
+    question = "May I put it on a stove?"
+    assert [each.text for each in display.grown(chosen, question, {"d": text}, 60)] == [f"{first} {second}", third]
+    assert [each.text for each in display.grown(chosen, question, {"d": text}, 18)] == [f"{first} {second}"]

@@ -120,3 +120,18 @@ def test_what_would_overlap_when_it_is_grown_is_shown_as_it_is() -> None:
 async def test_the_title_of_a_document_is_no_answer() -> None:
     text = "Laundry: to all tenants of the laundry\n\nTokens are with Mr Lindt."
     assert await best("What about the laundry for tenants?", text) == "Tokens are with Mr Lindt."
+
+
+async def test_an_item_has_the_date_that_it_stands_under() -> None:
+    text = (
+        "The registry was opened ten years ago by the harbour master himself, who liked it.\n\n"
+        "- 7 May 2031\n  - The second crane is painted\n- 6 August 2031\n  - The registry closes for good"
+    )
+    question = "When does the registry close?"
+    hit = Hit("c", "d", "vs", "port.txt", text, 0, len(text), None, "", 0.9, 0.5, 1, 1, 1, "blob")
+    embedder = WordEmbedder()
+    vector = (await embedder.embed([question], "query")).vectors[0]
+    found = await passages(question, [hit], [hit], {"d": text}, embedder, vector)
+    item = next(each for each in found if each.text == "The registry closes for good")
+    assert item.before == "6 August 2031"
+    assert found[0] == item

@@ -66,3 +66,10 @@ def test_a_value_of_the_question_itself_answers_nothing() -> None:
 def test_a_heading_that_asks() -> None:
     assert question_kind.asks("Usage > Can I bring a dog?")
     assert not question_kind.asks("Dogs and other animals")
+
+
+def test_since_is_a_reason_only_where_a_clause_follows() -> None:
+    question = "Why is the greenhouse closed on Mondays?"
+    asked = terms.content(question)
+    assert question_kind.has("reason", "It has been closed since our opening ten years ago.", question, asked) == 0
+    assert question_kind.has("reason", "It is closed since we water then.", question, asked) == 1

@@ -119,6 +119,8 @@ def test_a_huge_sentence_is_judged_by_its_end(piece: str) -> None:
     [
         ("Three Months Ended June 30, 2021 | Six Months Ended June 30, 2021", "heading"),
         ("June 30, June 29,: June 30, June 29,", "heading"),
+        ("Three Months Ended: July 30, July 31, | Six Months Ended: July 30, July 31,", "heading"),
+        ("Year: 2031 | Month: March", "statement"),
         ("Cost of sales | 410 | 395", "statement"),
         ("Month: May | Year: 2020", "statement"),
         ("Opening day: May 3", "statement"),

@@ -2,8 +2,10 @@
 
 "How many weeks of paid sabbatical are there?" resembles pages about leave, which do not mention sabbaticals. A noun of
 the question counts as missing if neither the documents of the best passages nor the other chunks have it or a word with
-similar spelling, and no word of the passages is close to it in meaning. Questions about the asker's own affairs are
-told in everyday words, which documents write otherwise: they are left alone.
+similar spelling, and no word of the passages is close to it in meaning. If the question names somebody or something
+("Which pension provider does Larkfield use?"), the noun must be near the best passages: another document about pensions
+says nothing about Larkfield's. Questions about the asker's own affairs are told in everyday words, which documents
+write otherwise: they are left alone.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mainspring.engines.base import Embedder
-from mainspring.rag.answer.evidence.exact_names import ExactName
+from mainspring.rag.answer.evidence.exact_names import ExactName, named
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import terms
@@ -36,6 +38,10 @@ _COMPUTED = re.compile(
 )
 # Words before a noun, or before the word in front of it.
 _BEFORE_NOUNS = frozenset("a an the of for on with in about by any no".split())
+# Before nouns that name the kind of answer: documents may give it without that word if nothing else is named.
+_ASKED_FOR = frozenset("what which how many".split())
+# After a verb, as in "What explains the rise", and never after the noun of "What salary".
+_DETERMINERS = frozenset("the a an this that these those its their his her my your our".split())
 # Properties of things rather than things; documents write money as a sign.
 _SAYS_NOTHING = frozenset(
     "terms words word sentence sentences detail details example examples list summary document documents page pages "
@@ -55,6 +61,8 @@ _VALUES = frozenset(
 _CLOSE = 0.42
 _LETTERS, _SPELLING = 5, 0.8
 _PASSAGES, _DOCUMENTS, _WORDS = 12, 3, 160
+# Where something is named so many of the chunks with the best passages are looked at.
+_NEAR = 5
 
 
 async def absent(
@@ -68,12 +76,24 @@ async def absent(
     last = question.rpartition("\n")[2]
     if not passages or not _ASKS.match(last) or _COMPUTED.search(last) or _PERSONAL.search(_FOR_ALL.sub("", last)):
         return ()
-    nouns = _nouns(last)
-    if not nouns:
-        return ()
     documents = list(dict.fromkeys(passage.hit.document_id for passage in passages))[:_DOCUMENTS]
-    near = [f"{passage.hit.source} {passage.heading} {passage.text}" for passage in passages[:_PASSAGES]]
-    found = [*near, *(f"{hit.heading} {hit.text}" for hit in candidates), *(texts[name] for name in documents)]
+    best = [f"{passage.hit.source} {passage.heading} {passage.text}" for passage in passages[:_PASSAGES]]
+    everywhere = [*best, *(f"{hit.heading} {hit.text}" for hit in candidates), *(texts[name] for name in documents)]
+    found = await _unspoken(_nouns(last, _BEFORE_NOUNS), everywhere, best, embedder)
+    if found or not any(each.kind == "name" for each in named(last)):
+        return found
+    chunks: dict[tuple[str, int], str] = {}
+    for passage in passages:
+        place = f"{passage.hit.source} {passage.heading} {passage.hit.text}"
+        chunks.setdefault((passage.hit.document_id, passage.hit.start), place)
+    near = list(chunks.values())[:_NEAR]
+    return await _unspoken(_nouns(last, _BEFORE_NOUNS | _ASKED_FOR), near, near, embedder)
+
+
+async def _unspoken(
+    nouns: Sequence[str], found: Sequence[str], near: Sequence[str], embedder: Embedder
+) -> tuple[ExactName, ...]:
+    """Those of ``nouns`` that none of ``found`` has and no word of ``near`` is close to, in letters or in meaning."""
     missing = {terms.stem(noun.lower()): noun for noun in nouns}
     for text in found:
         for stem in terms.among(missing.keys(), text):
@@ -90,14 +110,28 @@ async def absent(
     return tuple(ExactName(noun, "name") for noun, close in zip(left, closest.tolist(), strict=True) if close < _CLOSE)
 
 
-def _nouns(question: str) -> list[str]:
-    """Words of ``question`` in noun positions, as written; names and empty words are left out."""
+def _nouns(question: str, openers: frozenset[str]) -> list[str]:
+    """Words of ``question`` in noun positions, as written: after ``openers`` or an adjective after those; names and
+    empty words are left out."""
     found: list[str] = []
     words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", question)
     for number, word in enumerate(words):
         before = [each.lower() for each in words[max(0, number - 2) : number]]
         plain = word.islower() and len(word) >= _LETTERS and word.isalpha() and not terms.stops(word)
-        adjective = len(before) == 2 and before[0] in _BEFORE_NOUNS and before[1] not in _BEFORE_NOUNS
-        if plain and before and (before[-1] in _BEFORE_NOUNS or adjective) and word not in _SAYS_NOTHING | _VALUES:
+        adjective = (
+            len(before) == 2 and before[0] in openers and before[1] not in openers and words[number - 1].islower()
+        )
+        verb = (
+            before[-1:] in (["what"], ["which"])
+            and words[number + 1 : number + 2]
+            and words[number + 1] in _DETERMINERS
+        )
+        if (
+            plain
+            and before
+            and not verb
+            and (before[-1] in openers or adjective)
+            and word not in _SAYS_NOTHING | _VALUES
+        ):
             found.append(word)
     return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from mainspring.core.types import Message
 from mainspring.rag.answer.evidence.values import Value
-from mainspring.rag.answer.verbatim import rows
+from mainspring.rag.answer.verbatim import extract, rows
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.verbatim.question_kind import answering, asks
 from mainspring.rag.answer.verbatim.roles import key
@@ -57,18 +57,37 @@ def several(question: str) -> bool:
 
 
 def whole(passage: Passage, question: str, texts: Mapping[str, str], room: int) -> Passage:
-    """``passage`` with the context that it needs, within ``room`` words: the sentence before one that refers to it, and
-    all items of its list if the question asks for several things or the heading above does."""
+    """``passage`` with the context that it needs, within ``room`` words: the sentence before one that refers to it, the
+    label above an item, and all items of its list or lines of its paragraph if the question asks for several things or
+    the heading above does."""
     text = texts[passage.hit.document_id]
     grown = passage
     if passage.kind == "item" and (several(question) or asks(passage.heading)):
         grown = _list(passage, text)
+    elif passage.kind == "item":
+        grown = _labelled(passage, text)
+    elif passage.kind == "sentence" and several(question):
+        grown = _paragraph(passage, text)
     elif passage.kind == "sentence" and passage.before and leans(passage.text):
         start = text.rfind(passage.before, max(0, passage.start - _AROUND), passage.start)
         between = text[start + len(passage.before) : passage.start]
         if start >= 0 and not between.strip() and "\n\n" not in between:
             grown = _span(passage, text, start, passage.end)
     return grown if grown.words <= max(room, passage.words) else passage
+
+
+def grown(chosen: Sequence[Passage], question: str, texts: Mapping[str, str], words: int) -> list[Passage]:
+    """``chosen`` (best first), each with what it is not understood without, as many as fit ``words``: what is better is
+    whole before what comes behind it is shown."""
+    found: list[Passage] = []
+    room = words
+    for passage in chosen:
+        each = whole(passage, question, texts, room)
+        fits = extract.apart([*found, passage], [*found, each])[len(found) :]
+        if fits and (fits[0].words <= room or not found):
+            found += fits
+            room -= fits[0].words
+    return found
 
 
 def repeated(shown: Sequence[ShownPiece], history: Sequence[Message]) -> bool:
@@ -169,6 +188,36 @@ def _list(passage: Passage, text: str) -> Passage:
     if first and units[first - 1].role == "lead_in":
         start = units[first - 1].start
     return _span(passage, text, start, units[last].end)
+
+
+def _labelled(passage: Passage, text: str) -> Passage:
+    """An item with the label that it stands under ("August 6" above "the service ends"), and what stands between."""
+    begin = max(0, passage.start - _AROUND)
+    label = text.rfind(passage.before, begin, passage.start) if passage.before else -1
+    line = text.rfind("\n", 0, passage.start) + 1
+    if label < 0 or "\n" not in text[label : passage.start] or passage.before.rstrip().endswith(":"):
+        return passage
+    over = text.rfind("\n", 0, label) + 1
+    nested = _indent(text, over) < _indent(text, line) and "\n\n" not in text[label : passage.start]
+    grown = _span(passage, text, label, passage.end)
+    return grown if nested and grown.words <= _LIST_WORDS else passage
+
+
+def _indent(text: str, line: int) -> int:
+    """How far the line that begins at ``line`` is indented."""
+    end = text.find("\n", line)
+    own = text[line : end if end >= 0 else len(text)]
+    return len(own) - len(own.lstrip())
+
+
+def _paragraph(passage: Passage, text: str) -> Passage:
+    """A sentence with the lines behind it in its paragraph, which are as good as a list where lines lead in to them."""
+    end = text.find("\n\n", passage.end)
+    rest = text[passage.end : end if end >= 0 else len(text)].rstrip()
+    lines = [line for line in rest.split("\n") if line.strip()]
+    leads = ":\n" in passage.text or passage.text.rstrip().endswith(":")
+    grown = _span(passage, text, passage.start, passage.end + len(rest))
+    return grown if leads and len(lines) > 1 and grown.words <= 2 * _LIST_WORDS else passage
 
 
 def _span(passage: Passage, text: str, start: int, end: int) -> Passage:

@@ -29,6 +29,8 @@ _OFFER, _FUSED, _CHUNK_COSINE = 0.07, 0.45, 0.5
 _WANTED = 0.12
 # Bonus of the first sentences below a heading that asks the question: for a cosine of 1, and less further below.
 _ASKED, _ASKED_FROM, _FURTHER = 1.0, 0.5, 0.6
+# An item with nested items is their label if it has at most this many words.
+_LABEL_WORDS = 12
 # Sentences of one paragraph are at most this many characters apart.
 _GAP = 1
 # Bonus of a sentence next to a chosen one: readers continue there.
@@ -50,6 +52,8 @@ _SAME_DOCUMENT = 0.5
 _TEMPERATURE = 0.06
 # Beside the best one, a sentence that scores so much less is not shown.
 _NEAR = 0.4
+# What a sentence loses whose chunk is not among those that are most like the question.
+_ELSEWHERE = 0.1
 # Embedding is what an answer costs: sentences that share least with the question are left out beyond this many.
 _MAX_EMBEDDED = 24
 
@@ -101,8 +105,9 @@ async def passages(
     texts: Mapping[str, str],
     embedder: Embedder,
     vector: Any,
+    others: Sequence[Hit] = (),
 ) -> list[Passage]:
-    """The sentences of ``shown``, best first.
+    """The sentences of ``shown`` and of ``others`` of the same documents, best first.
 
     ``considered`` are all candidates of the search (they tell which words are rare), ``texts`` the stored text of each
     document id, ``vector`` the question's. Headings are context and never passages. Chunks whose text differs from the
@@ -112,13 +117,12 @@ async def passages(
     weights = terms.rarity(asked, [terms.content(f"{hit.heading} {hit.text}") for hit in considered])
     kind = terms.asked(question)
     units = [unit for hit in shown for unit in _units(hit, texts[hit.document_id], weights, kind, asked, question)]
-    units = _exact(question, units, texts)
-    best: dict[tuple[str, int, int], _Unit] = {}
-    for unit in units:
-        key = (unit.hit.document_id, unit.start, unit.end)
-        if key not in best or best[key].lexical < unit.lexical:
-            best[key] = unit
-    chosen = sorted(best.values(), key=lambda unit: -unit.lexical)[:_MAX_EMBEDDED]
+    units += [
+        replace(unit, lexical=unit.lexical - _ELSEWHERE)
+        for hit in others
+        for unit in _units(hit, texts[hit.document_id], weights, kind, asked, question)
+    ]
+    chosen = _promising(_exact(question, units, texts))
     if not chosen:
         return []
     bodies = [unit.text for unit in chosen]
@@ -148,6 +152,16 @@ async def passages(
         for number, unit in enumerate(chosen)
     ]
     return sorted(ranked, key=lambda passage: -passage.score)
+
+
+def _promising(units: Sequence[_Unit]) -> list[_Unit]:
+    """Those of ``units`` that are embedded, best first: each place once."""
+    best: dict[tuple[str, int, int], _Unit] = {}
+    for unit in units:
+        key = (unit.hit.document_id, unit.start, unit.end)
+        if key not in best or best[key].lexical < unit.lexical:
+            best[key] = unit
+    return sorted(best.values(), key=lambda unit: -unit.lexical)[:_MAX_EMBEDDED]
 
 
 def choose(ranked: Sequence[Passage], *, max_sentences: int, max_words: int) -> list[Passage]:
@@ -269,39 +283,67 @@ def _units(
             above = terms.content(path) & asked
             continue
         told = True
-        # What leads in to a list is said of each of its items.
-        lead = body if sentence.role == "lead_in" else lead if sentence.kind == "item" else ""
+        # What leads in to a list or a table is said of each of its items or rows.
+        lead = body if sentence.role == "lead_in" else lead if sentence.kind in ("item", "row") else ""
         if not sentence.showable or _titles(text, hit.start + sentence.start, hit.start + sentence.end):
             continue
         own = words[number]
+        over = _over(found, number, text, hit.start)
+        told_by = over or lead
         previous = found[number - 1][1] if number and found[number - 1][0].kind != "heading" else ""
-        previous = lead if sentence.kind == "item" else previous
-        before = terms.content(previous) & asked - own if lead else words[number - 1] - own if number else frozenset()
+        previous = told_by if sentence.kind == "item" or told_by else previous
+        behind = words[number - 1] if number else frozenset[str]()
+        before = (terms.content(previous) & asked if told_by else behind) - own
         after = words[number + 1] - own if number + 1 < len(found) else frozenset()
+        said = f"{over}: {body}" if over else body
         lexical = (
             _OWN * terms.overlap(weights, own)
             + _BEFORE * terms.overlap(weights, before)
             + _AFTER * terms.overlap(weights, after)
             + _HEADING * terms.overlap(weights, above - own)
             + _AROUND * terms.overlap(weights, everything - own)
-            + _OFFER * terms.offers(kind, body, asked)
-            + _WANTED * question_kind.has(want, body, question, asked)
+            + _OFFER * terms.offers(kind, said, asked)
+            + _WANTED * question_kind.has(want, said, question, asked)
             + _FUSED * hit.score
             + _CHUNK_COSINE * hit.dense_score
         )
         if latest:
             lexical += _LATEST * len(own & latest) / len(latest)
-        row = rows.parsed(body) if sentence.kind == "row" else None
-        pair = rows.pair(body) if sentence.kind == "row" else None
-        if pair is not None:
-            # "Port: Kiel" answers what the port is, and not what happened at Kiel.
-            lexical += _KEY * rows.share(pair.name, asked) - _SAID * rows.share(pair.value, asked)
-        if row is not None:
-            lexical += _KEY * rows.matched(row, asked) + _RANGE * rows.within(row, question)
+        if sentence.kind == "row":
+            lexical += _of_row(body, question, asked)
         start, end = hit.start + sentence.start, hit.start + sentence.end
-        units.append(_Unit(hit, body, start, end, sentence.kind, path, lexical, previous, lead, below))
+        units.append(_Unit(hit, body, start, end, sentence.kind, path, lexical, previous, told_by, below))
         below += below >= 0
     return units
+
+
+def _of_row(body: str, question: str, asked: frozenset[str]) -> float:
+    """What a row of a table or a form has for its key and its ranges."""
+    score = 0.0
+    pair, row = rows.pair(body), rows.parsed(body)
+    if pair is not None:
+        # "Port: Kiel" answers what the port is, and not what happened at Kiel.
+        score += _KEY * rows.share(pair.name, asked) - _SAID * rows.share(pair.value, asked)
+    if row is not None:
+        score += _KEY * rows.matched(row, asked) + _RANGE * rows.within(row, question)
+    return score
+
+
+def _over(found: Sequence[tuple[sentences.Sentence, str]], number: int, text: str, base: int) -> str:
+    """What the item ``found[number]`` stands under in its list: the nearest item before it that is indented less, where
+    that is short, as a date is. Empty where there is none. ``base`` is where the chunk begins in ``text``."""
+
+    def indent(at: int) -> int:
+        place = base + found[at][0].lead
+        return place - (text.rfind("\n", 0, place) + 1)
+
+    own = indent(number)
+    for at in range(number - 1, -1, -1):
+        if found[number][0].kind != "item" or found[at][0].kind != "item":
+            return ""
+        if indent(at) < own:
+            return found[at][1] if len(found[at][1].split()) <= _LABEL_WORDS else ""
+    return ""
 
 
 def _titles(text: str, start: int, end: int) -> bool:

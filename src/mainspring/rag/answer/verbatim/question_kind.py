@@ -29,8 +29,9 @@ _ASKS_REASON = re.compile(
 )
 _REASON = re.compile(
     r"\b(?:because|due to|owing to|on account of|thanks to|so that|in order to|caused by|cause|reasons?|as a result of"
-    r"|to (?:avoid|prevent|protect|ensure|reduce|keep|make sure|save)|resulted? (?:in|from)|since|led to|driven by"
-    r"|reflecting|attributable to|which means|this means|therefore|otherwise)\b",
+    r"|to (?:avoid|prevent|protect|ensure|reduce|keep|make sure|save)|resulted? (?:in|from)|led to|driven by"
+    r"|reflecting|attributable to|which means|this means|therefore|otherwise"
+    r"|since (?:i|you|we|they|he|she|it|this|that|these|those|there|no|not|most|many|all|only))\b",
     re.IGNORECASE,
 )
 _ASKS_POLARITY = re.compile(

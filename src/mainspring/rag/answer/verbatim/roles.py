@@ -58,6 +58,7 @@ _PERIOD = re.compile(
     r"|billions)[^|]*)(?![\w-])|[$%]",
     re.IGNORECASE,
 )
+_ENDS_PERIOD = re.compile(r"\b(?:ended|ending|as of)\b", re.IGNORECASE)
 _MAX_STUB_WORDS = 14
 _MAX_FORM = 400
 _MAX_END = 120
@@ -118,7 +119,8 @@ def _role_of_row(text: str) -> Role:
     cells = [cell.strip() for cell in text.split(" | ")]
     pairs = [cell.partition(": ") for cell in cells]
     names = all(not value or value.strip(" :") == name.strip(" :") for name, _, value in pairs)
-    if names and not _PERIOD.sub("", _DATE.sub("", text)).strip(" |:,;()*&–-"):
+    said = _PERIOD.sub("", _DATE.sub("", text)).strip(" |:,;()*&–-")
+    if not said and (names or _ENDS_PERIOD.search(text)):
         # Lines of a header say whose figures stand below.
         return "heading"
     if len(cells) > 1:

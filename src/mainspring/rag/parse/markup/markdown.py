@@ -20,6 +20,7 @@ _DIVIDER = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]
 _CELL = re.compile(r"(?<!\\)\|")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~<>$&])")
 _EMPHASIS = re.compile(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1")
+_SIGNS = frozenset("$£€¥")
 _YEAR = re.compile(r"(?:FY ?)?(?:19|20)\d\d[AE]?")
 # Of the cells in the columns of keys of a form so many end with a colon, and of its values no more than the rest.
 _KEYS = 0.8
@@ -44,7 +45,7 @@ def grid(cells: Sequence[Sequence[str]], caption: str = "") -> Grid:
     whose keys and values stand side by side, has a line for each pair.
     """
     table = [[_flat(cell) for cell in row] for row in cells]
-    table = [row for row in table if any(row)]
+    table = _with_signs([row for row in table if any(row)])
     if not table:
         return Grid([], [], False, caption)
     if _is_form(table):
@@ -55,6 +56,27 @@ def grid(cells: Sequence[Sequence[str]], caption: str = "") -> Grid:
     header = len(table) > 1 and len(table[0]) > 1 and is_header(table[0])
     names, body = (table[0], table[1:]) if header else ([], table)
     return Grid(table, _lines(body, names, caption), header, caption)
+
+
+def _with_signs(table: list[list[str]]) -> list[list[str]]:
+    """``table`` with each sign of a currency in the cell of its amount, where statements of accounts give signs a
+    column of their own or leave them behind the amount before: ``$ | 412 $ | 307`` becomes ``$ 412 | $ 307``."""
+    alone = {number for row in table for number, cell in enumerate(row) if cell in _SIGNS}
+    named = {number for number, cell in enumerate(table[0]) if cell and cell not in _SIGNS} if table else set()
+    if not alone or alone & named:
+        return table
+    found = []
+    for row in table:
+        cells, sign = [], ""
+        for cell in row:
+            own = cell in _SIGNS or (cell[-2:-1] == " " and cell[-1:] in _SIGNS)
+            amount = cell[:-1].rstrip() if own else cell
+            cells.append(f"{sign} {amount}" if sign and amount else amount)
+            sign = cell[-1] if own else "" if amount else sign
+        found.append(cells if not sign else row)
+    width = max(map(len, found))
+    kept = [number for number in range(width) if any(number < len(row) and row[number] for row in found)]
+    return [[row[number] for number in kept if number < len(row)] for row in found]
 
 
 def _lines(body: Sequence[Sequence[str]], names: Sequence[str], caption: str) -> list[str]:
@@ -174,9 +196,11 @@ def _is_title(line: str) -> bool:
 def is_header(row: Sequence[str]) -> bool:
     """Whether a row names the columns below it: it has no gaps and no numbers except years."""
     years = [cell for cell in row[1:] if _YEAR.fullmatch(cell)]
-    if len(years) > 1 and len(set(years)) == len(years) == len(row) - 1:
-        # Years in ascending or descending order name the columns of figures.
-        return years in (sorted(years), sorted(years, reverse=True)) and not _NUMERIC.match(row[0])
+    if len(years) > 1 and len(years) == len(row) - 1:
+        # Years in ascending or descending order name the columns of figures, of one period or of several.
+        once = list(dict.fromkeys(years))
+        ordered = once in (sorted(once), sorted(once, reverse=True)) and len(once) > 1
+        return ordered and years == once * (len(years) // len(once)) and not _NUMERIC.match(row[0])
     return all(row[1:]) and not any(_NUMERIC.match(cell) for cell in row)
 
 
