@@ -69,7 +69,7 @@ class Library:
         self.graphs: GraphBuilder | None = None
         self.screener: Screener | None = None
         self.originals: Originals | None = None
-        self.syncs = Syncs(syncer)
+        self.syncs = Syncs(syncer, stores.jobs, stores.collections)
         # Has answers written by the best of the current chat models.
         self.rewire: Callable[[], None] = lambda: None
         self.intake = Intake(stores, ingestor)
@@ -78,6 +78,7 @@ class Library:
         """Begin the background work, with what an earlier process left undone."""
         await self.forgetter.start()
         self.intake.start()
+        self.syncs.start()
 
     async def close(self) -> None:
         """Stop the background work; what it was at stays ``in_progress`` and is taken up at the next start."""
@@ -324,7 +325,7 @@ class Library:
         collection = await self.get(principal, name)
         for source in await self._syncer.sources(collection):
             if source.id == source_id:
-                return source, self.syncs.begin(collection, source)
+                return source, await self.syncs.begin(collection, source)
         raise NotFound(f"{collection.name} has no source {source_id}", remedy="GET its sources lists them")
 
     async def sync(

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from mainspring.core.errors import EngineDied, InvalidRequest, ModelError
 from mainspring.engines.process import file_damage
 from mainspring.engines.process.protocol import Frames, Message, encode
-from mainspring.engines.process.supervisor import RestartPolicy, Supervisor
+from mainspring.engines.process.restarts import RestartPolicy
+from mainspring.engines.process.supervisor import Supervisor
 
 QUICK = RestartPolicy(first=0.01, longest=0.02, attempts=3)
 ECHO = """
@@ -361,3 +362,11 @@ def test_frames_survive_any_fragmentation(messages: list[Message], data: st.Data
 def test_frames_refuse_garbage() -> None:
     with pytest.raises(ValueError, match="exceeds"):
         list(Frames().feed(b"\xff" * 8))
+
+
+def test_starts_are_apart_and_time_that_a_child_lived_is_not_waited_again() -> None:
+    policy = RestartPolicy(first=0.1, longest=5.0)
+    assert [round(policy.pause(failures, 0.0), 1) for failures in (0, 1, 2, 4, 9, 60)] == [0.0, 0.1, 0.2, 0.8, 5.0, 5.0]
+    # What was killed while it loaded, every three seconds, for the fortieth time.
+    assert policy.pause(40, 3.0) == 2.0
+    assert policy.pause(40, 12.0) == 0.0

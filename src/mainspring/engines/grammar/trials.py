@@ -20,7 +20,8 @@ from pathlib import Path
 from mainspring.core.errors import EngineDied, InvalidSchema
 from mainspring.core.types import Grammar
 from mainspring.engines.process.protocol import Message
-from mainspring.engines.process.supervisor import RestartPolicy, Supervisor
+from mainspring.engines.process.restarts import RestartPolicy
+from mainspring.engines.process.supervisor import Supervisor
 from mainspring.engines.process.turn_taking import Allowances, Turns
 
 CHILD = "mainspring.engines.grammar.child"

@@ -23,6 +23,7 @@ from typing import Literal
 import mainspring.engines.process.file_damage as damage
 from mainspring.core.errors import EngineDied, InvalidRequest, MainspringError, ModelError
 from mainspring.engines.process.protocol import Frames, Message, encode
+from mainspring.engines.process.restarts import RestartPolicy
 
 logger = logging.getLogger(__name__)
 
@@ -30,17 +31,6 @@ State = Literal["new", "starting", "ready", "backoff", "failed", "closed"]
 
 _GRACE_S = 2.0
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}
-
-
-@dataclass(frozen=True, slots=True)
-class RestartPolicy:
-    """Seconds. The n-th failure in a row waits ``first * 2**n``, at most ``longest``. After ``attempts`` failures in a
-    row, callers get the error at once instead of waiting. A child that lived ``stable`` seconds resets the count."""
-
-    first: float = 0.1
-    longest: float = 5.0
-    attempts: int = 6
-    stable: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +256,7 @@ class Supervisor:
                 return
             if not became_ready:
                 self._note_failure(cause, failures, damaged=damaged)
-            pause = min(self._policy.longest, self._policy.first * 2 ** min(failures - 1, 32) if failures else 0)
+            pause = self._policy.pause(failures, lived)
             logger.warning("%s; starting it again in %.1f s", cause, pause)
             self.restarts += 1
             self._set("backoff")

@@ -12,12 +12,8 @@ from mainspring.http.access import Access
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 from mainspring.rag.connect.running_syncs import Sync
-from mainspring.rag.ingest.publish import IngestReport
 from mainspring.rag.library import Library
 from mainspring.stores.documents.sources import SourceRow
-
-# Files that could not be read which one answer names.
-_FAILURES = 20
 
 
 def router(library: Library, access: Access) -> APIRouter:
@@ -31,7 +27,7 @@ def router(library: Library, access: Access) -> APIRouter:
         now."""
         tenant = context.principal.tenant
         found = await library.sources(context.principal, store_id)
-        data = [source_body(each, library.syncs.of(tenant, each.id)) for each in found]
+        data = [source_body(each, await library.syncs.of(tenant, each.id)) for each in found]
         return json_response({"object": "list", "data": data, "has_more": False})
 
     @routes.post("/{store_id}/sources/{source_id}/sync", status_code=202)
@@ -45,7 +41,7 @@ def router(library: Library, access: Access) -> APIRouter:
 
 
 def source_body(source: SourceRow, sync: Sync | None = None) -> dict[str, Any]:
-    """A source as JSON, with the sync that follows it or did last, since the server started."""
+    """A source as JSON, with the sync that follows it or did last."""
     return {
         "id": source.id,
         "object": "vector_store.source",
@@ -60,7 +56,6 @@ def source_body(source: SourceRow, sync: Sync | None = None) -> dict[str, Any]:
 
 def sync_body(sync: Sync) -> dict[str, Any]:
     """A sync as JSON; ``report`` once it is done."""
-    report = sync.report
     return {
         "state": sync.state,
         "began_at": sync.began_at,
@@ -68,12 +63,5 @@ def sync_body(sync: Sync) -> dict[str, Any]:
         "done": sync.done,
         "total": sync.total,
         "error": sync.error or None,
-        "report": None if report is None else report_body(report),
+        "report": sync.report,
     }
-
-
-def report_body(report: IngestReport) -> dict[str, Any]:
-    """What a sync did as JSON, in numbers of documents; of those that were not read some with their reasons."""
-    names = ("added", "updated", "unchanged", "moved", "removed", "failed")
-    failures = [{"name": each.name, "error": each.error} for each in report.failed[:_FAILURES]]
-    return {**{name: len(getattr(report, name)) for name in names}, "failures": failures}

@@ -69,6 +69,22 @@ class Jobs:
             durable=True,
         )
 
+    async def again(self, tenant: str, job_id: str, kind: str, payload: Mapping[str, Any]) -> Job:
+        """Queue a job that can be done again: the one that waits or runs, or a fresh one in place of one that is over.
+        Durable when it returns."""
+
+        def work(connection: sa.Connection) -> Job:
+            now = time.time()
+            fresh = {"state": WAITING, "payload": rows.dump(dict(payload)), "attempts": 0, "cancelled": False}
+            fresh |= {"error": "", "created_at": now, "updated_at": now}
+            new = {"tenant": tenant, "id": job_id, "kind": kind, **fresh}
+            connection.execute(rows.insert_new(connection, jobs), new)
+            over = sa.update(jobs).where(_is(tenant, job_id), jobs.c.state.in_(OVER))
+            connection.execute(over.values(**fresh))
+            return _job(connection.execute(sa.select(jobs).where(_is(tenant, job_id))).one())
+
+        return await self._database.write(work, durable=True)
+
     async def get(self, tenant: str, job_id: str) -> Job:
         """Raises ``NotFound``."""
         query = sa.select(jobs).where(jobs.c.tenant == tenant, jobs.c.id == job_id)
@@ -144,6 +160,12 @@ class Jobs:
         """Ask the job to stop; its worker learns of it when it extends its lease."""
         wanted = sa.update(jobs).where(_is(tenant, job_id), jobs.c.state.not_in(OVER)).values(cancelled=True)
         await self._database.write(lambda connection: connection.execute(wanted) and None, durable=True)
+
+    async def note(self, job: Job, payload: Mapping[str, Any]) -> bool:
+        """Put ``payload`` in place of the job's own; whether the lease still held."""
+        mine = sa.and_(_is(job.tenant, job.id), jobs.c.state == RUNNING, jobs.c.owner == job.owner)
+        noted = sa.update(jobs).where(mine).values(payload=rows.dump(dict(payload)))
+        return bool(await self._database.write(lambda connection: connection.execute(noted).rowcount, durable=True))
 
     async def _end(self, job: Job, state: str, error: str) -> bool:
         def work(connection: sa.Connection) -> bool:
