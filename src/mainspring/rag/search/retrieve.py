@@ -29,6 +29,7 @@ from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.rerank import rerank
 from mainspring.rag.search.scope import Groups, Scope, Scopes
 from mainspring.rag.search.selection import SearchOptions, decay, select
+from mainspring.rag.tenant_turns import TenantTurns
 from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.documents.catalogue import Document
@@ -72,6 +73,7 @@ class Retriever:
         self.embedder = self.embedders.default
         self.remembered = CachingEmbedder(self.embedder)
         self.reranker = reranker
+        self.turns = TenantTurns()
 
     async def search(
         self,
@@ -132,19 +134,21 @@ class Retriever:
         plan = QueryPlan.of(query) if plan is None else plan.checked()
         chosen = [within] if isinstance(within, Collection) else list(within)
         tree = filtering.parse(filters)
-        scopes, vectors = await asyncio.gather(
-            asyncio.gather(*(self.scopes.of(collection, groups, tree) for collection in chosen)),
-            self._vectors_of(plan, options, chosen, context, charged),
-        )
-        depth = options.depth(k, self._settings.candidates)
-        rounds = await asyncio.gather(
-            *(
-                self._round(scopes, query, {name: each[number] for name, each in vectors.items()}, depth, options, span)
-                for number, query in enumerate(plan.queries)
+        async with self.turns.of(chosen[0].tenant if chosen else ""):
+            scopes, vectors = await asyncio.gather(
+                asyncio.gather(*(self.scopes.of(collection, groups, tree) for collection in chosen)),
+                self._vectors_of(plan, options, chosen, context, charged),
             )
-        )
-        with span_of(self._tracing, "fuse", context):
-            ranked = await self._ranked(plan, rounds, options, groups)
+            depth = options.depth(k, self._settings.candidates)
+            found = [{name: each[number] for name, each in vectors.items()} for number in range(len(plan.queries))]
+            rounds = await asyncio.gather(
+                *(
+                    self._round(scopes, query, vector, depth, options, span)
+                    for query, vector in zip(plan.queries, found, strict=True)
+                )
+            )
+            with span_of(self._tracing, "fuse", context):
+                ranked = await self._ranked(plan, rounds, options, groups)
         if self.reranker is None or not options.rerank or options.mode == "sparse":
             return ranked
         with span_of(self._tracing, "rerank", context) as reading:

@@ -186,7 +186,9 @@ class Search:
                 found = SearchResult(
                     queries=tuple(query.text for query in plan.queries),
                     # Some fifty passages are tokenised and stemmed: the loop serves others meanwhile.
-                    hits=await asyncio.to_thread(_all_shown, hits, plan, wanted.highlights),
+                    hits=await self._retriever.turns.to_thread(
+                        collection.tenant, _all_shown, hits, plan, wanted.highlights
+                    ),
                     facets=facets.facets(candidates, wanted.facets),
                     suggestion=await self._suggestion(collection, context, wanted, steps),
                     summary=await self._summary(span.context, plan, hits, candidates, wanted, steps),
