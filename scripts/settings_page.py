@@ -25,8 +25,14 @@ from mainspring.core.settings import Settings
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
 HEAD = """# All settings
 
-How they are given, and where: [configuration](configuration.md). Written from the code by `python
-scripts/settings_page.py`. NAME is a name of your own. What has no default must be given where its section is.
+After this page you can name any setting, with its default and its meaning. This shows the ones in force:
+
+```sh
+mainspring doctor
+```
+
+[Configuration](configuration.md) says how and where to give them. NAME is a name of your own. A setting without a
+default must be given where its section is. `python scripts/settings_page.py` writes this page from the code.
 
 """
 # Defaults that depend on the machine.

@@ -16,6 +16,8 @@ from tests.conftest import ROOT, Server
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+# The benchmarks' pages begin with their tables.
+GUIDES = [page for page in PAGES if page.parent.parent == DOCS and not page.name.startswith("benchmarks")]
 LINK = re.compile(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)")
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Commands that set up the machine, stop the reader's server or need a hub; `make` targets are what CI runs itself.
@@ -78,6 +80,14 @@ def test_the_contents_name_every_page() -> None:
     contents = DOCS / "README.md"
     named = {(DOCS / target).resolve() for target, _ in LINK.findall(contents.read_text(encoding="utf-8"))}
     assert {page for page in DOCS.rglob("*.md") if page != contents} == named
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_a_page_says_what_one_can_do_after_it_and_then_shows_it(page: Path) -> None:
+    """The first sentence tells the reader's gain, and an example comes before the first section."""
+    opening = page.read_text(encoding="utf-8").split("\n## ", 1)[0]
+    assert re.match(r"# .+\n\nAfter this page you ", opening), "the page does not open with what one can do after it"
+    assert re.search(r"^```", opening, re.MULTILINE), "no example stands before the first section"
 
 
 def test_every_picture_is_shown() -> None:
