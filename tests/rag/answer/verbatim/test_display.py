@@ -105,3 +105,21 @@ def test_the_better_one_is_whole_before_a_worse_one_is_shown() -> None:
     question = "May I put it on a stove?"
     assert [each.text for each in display.grown(chosen, question, {"d": text}, 60)] == [f"{first} {second}", third]
     assert [each.text for each in display.grown(chosen, question, {"d": text}, 18)] == [f"{first} {second}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("After five failures in a row within the window,\nthe replica rests.", None),
+        ("After five failures in a row within the window,\n  the replica rests.", None),
+        ("These replicas rest after five failures in a row:\n- the first\n- the second", "same"),
+        ("These replicas rest after five failures in a row:\n1. the first\n2. the second", "same"),
+        ("A line that ends in two spaces is meant to end there  \nand this is the next", "same"),
+        ("Mill Lane 4\nLeeds", "same"),
+        ("Food: coffee machines and all that is cooked with.\nDecor: plants, rugs.", "same"),
+    ],
+)
+def test_wrapped_lines_flow(text: str, shown: str | None) -> None:
+    assert display.unwrapped(text) == (
+        text if shown else "After five failures in a row within the window, the replica rests."
+    )

@@ -29,6 +29,8 @@ _SEVERAL = re.compile(
     re.IGNORECASE,
 )
 _MARK = re.compile(r"\[\d+\]")
+# Where somebody's editor wrapped a sentence: a long line ends within it, and no item, quote or row follows.
+_WRAPPED = re.compile(r"(?<=[^\n]{40})(?<![\s\\.:;!?])[ \t]?\n[ \t]*(?=[^\s\-*+•>|#])(?!\d+[.)]\s)")
 # A list of up to this many words is shown whole, and is searched this far around its item.
 _LIST_WORDS, _AROUND = 60, 1500
 _MOST_BOLD, _CLOSE = 2, 40
@@ -148,7 +150,12 @@ def _prose(passage: Passage, question: str, number: int) -> ShownPiece:
     if passage.kind == "code":
         return ShownPiece(f"```\n{passage.text}\n```\n[{number}]", (passage,), True)
     block = passage.kind != "sentence"
-    return ShownPiece(f"{bold(passage.text, question)} [{number}]", (passage,), block)
+    return ShownPiece(f"{bold(unwrapped(passage.text), question)} [{number}]", (passage,), block)
+
+
+def unwrapped(text: str) -> str:
+    """``text`` without the line breaks at which its source was wrapped; those of lists, rows and short lines stay."""
+    return _WRAPPED.sub(" ", text)
 
 
 def _alike(passages: Sequence[Passage], question: str) -> list[tuple[Passage, rows.Row]]:
