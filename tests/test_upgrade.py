@@ -1,10 +1,12 @@
-"""A home that the release before wrote (scripts/previous_home.py made it): everything in it is there, and it serves."""
+"""Homes that earlier versions wrote (scripts/previous_home.py makes them): everything in them is there, they serve, and
+they erase."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import tarfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -90,3 +92,60 @@ def test_it_serves_live_traffic_right_after(upgraded: Server, told: dict[str, st
     assert status == 201, replay
     assert replay["original"]["text"] == told["answer_text"]
     assert any("recorded by an earlier version" in each for each in replay["notices"])
+
+
+LATER = ROOT / "tests" / "data" / "home-0038.tar.gz"
+"""With prompts, a batch, feedback and two people, of whom one is erased."""
+
+
+@pytest.fixture(scope="module")
+def later(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("later") / "home"
+    with tarfile.open(LATER) as pack:
+        pack.extractall(folder, filter="data")
+    assert schema(folder) == "0038"
+    return folder
+
+
+def test_a_later_home_opens_answers_and_erases(later: Path) -> None:
+    told: dict[str, str] = json.loads((later / "told.json").read_text())
+    key = told["secret"]
+    server = start_server(later)
+    server.key = told["admin"]
+    try:
+        assert schema(later) == HEAD
+        _everything_is_there(server, told)
+        assert server.call("POST", "/v1/chat/completions", ask("lanterns", QUESTION), key)[0] == 200
+        status, done = server.call("DELETE", "/v1/subjects/ada?kind=user")
+        assert status in (200, 202), done
+        end = time.monotonic() + 60
+        while not (found := server.call("GET", f"/v1/erasures/{done['id']}")[1])["receipt"]:
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        erased = found["receipt"]["erased"]
+        assert erased["batch_lines"] == 2, erased
+        assert erased["answers"] == 2
+        assert server.raw("GET", f"/v1/files/{told['output']}/content", key=key)[2].count(b'"ada"') == 0
+        # Bob is there as he was.
+        _, session = server.call("GET", "/v1/sessions/tea/messages?order=asc", key=key)
+        assert [each["content"] for each in session["data"]] == ["My name is Bob.", told["turn_text"]]
+    finally:
+        stop_server(server)
+    for path in later.rglob("*"):
+        if path.is_file() and path.name != "told.json":
+            assert b"Adalind" not in path.read_bytes(), path
+
+
+def _everything_is_there(server: Server, told: dict[str, str]) -> None:
+    key = told["secret"]
+    for name in ("answer", "turn", "hers"):
+        status, response = server.call("GET", f"/v1/responses/{told[name]}", key=key)
+        assert status == 200, response
+        assert response["output"][0]["content"][0]["text"] == told[f"{name}_text"]
+    _, prompt = server.call("GET", "/v1/prompts/terse/versions/latest", key=key)
+    assert prompt["messages"][0]["content"] == "Be brief."
+    _, batch = server.call("GET", f"/v1/batches/{told['batch']}", key=key)
+    assert (batch["status"], batch["request_counts"]["completed"]) == ("completed", 2)
+    assert server.raw("GET", f"/v1/files/{told['output']}/content", key=key)[2].count(b'"custom_id":"ada"') == 1
+    _, budgets = server.call("GET", "/v1/budgets")
+    assert [(each["id"], each["limit_usd"]) for each in budgets["data"]] == [(told["budget"], 5.0)]

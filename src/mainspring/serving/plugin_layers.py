@@ -1,4 +1,4 @@
-"""Layers that plugins bring, and where in the rings they stand."""
+"""Layers that features and plugins bring, and where in the rings they stand."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mainspring.core import slices
 from mainspring.core.errors import SettingsError
 from mainspring.core.path import LayerFactory
 from mainspring.core.plugins import Kind, Registry, nearest
@@ -30,8 +31,10 @@ LAYER: Kind[[PluginHost], PluginLayer] = Kind("layer", PluginLayer, ("host",))
 
 
 def made(registry: Registry, host: PluginHost) -> tuple[PluginLayer, ...]:
-    """The layers of all plugins, in the order of their registration; one that fails is left out."""
-    return tuple(layer for _, layer in registry.made(LAYER, host))
+    """The layers that features declare, in ``LAYERS`` of their module ``layers``, then those of all plugins, in the
+    order of their registration; one of a plugin that fails is left out."""
+    own = [make(host) for _, found in slices.declared("layers", "LAYERS") for make in found]
+    return (*own, *(layer for _, layer in registry.made(LAYER, host)))
 
 
 def placed(

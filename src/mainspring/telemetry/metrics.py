@@ -121,10 +121,6 @@ class Metrics:
         """An hour cost a tenant far more than comparable hours."""
         self._anomalies.labels(self._label(model)).inc()
 
-    def judged(self, outcome: str) -> None:
-        """The outcome for an answer that was chosen to be judged."""
-        self._judged.labels(outcome).inc()
-
     def embedded(self, model: str, texts: int) -> None:
         self._embedded.labels(self._label(model)).inc(texts)
 
@@ -189,7 +185,6 @@ class Metrics:
     def _define_rest(self) -> None:
         self._guards = self._counter("guard_findings", "Findings of guards.", "guard", "action", "kind")
         self._embedded = self._counter("embedded_texts", "Texts embedded.", "model")
-        self._judged = self._counter("judged", "Answers chosen to be judged, by what became of them.", "outcome")
         self._retrieval = Histogram(
             "mainspring_retrieval_seconds",
             "Duration of searches in collections.",

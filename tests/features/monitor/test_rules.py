@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from mainspring.features.monitor import rules
+from mainspring.features.monitor.metrics import MonitorMetrics
 from mainspring.features.monitor.settings import RULES, MonitorSettings
 from mainspring.telemetry.metrics import Metrics
 from tests.cli.command import Command
@@ -304,6 +305,7 @@ def test_metrics_that_are_read_are_on_the_page_of_a_server(server: Server) -> No
 
 def test_labels_that_are_read_are_those_of_the_metrics() -> None:
     metrics: Any = Metrics()
+    MonitorMetrics(metrics.registry)
     known: dict[str, set[str]] = {}
     for registry in (metrics.registry, metrics.of_tenants):
         for name, collector in registry._names_to_collectors.items():

@@ -11,6 +11,7 @@ from mainspring.core.settings import Settings
 from mainspring.engines import Engines
 from mainspring.features.monitor.judging.judges import JUDGING, ByEmbeddings, ByModel
 from mainspring.features.monitor.judging.live_judging import Bench, Judging
+from mainspring.features.monitor.metrics import MonitorMetrics
 from mainspring.features.monitor.service import Monitor
 from mainspring.features.monitor.settings import MonitorSettings
 from mainspring.rag.answer.passages import Passages
@@ -37,6 +38,7 @@ def make(settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engi
     def free() -> bool:
         return not telemetry.tracing.under_way and idle()
 
+    metrics = MonitorMetrics(telemetry.metrics.registry)
     judging, chosen = None, settings.section(MonitorSettings)
     for measure in chosen.quality.floors:
         engines.plugins.get(METRIC, measure)
@@ -50,7 +52,7 @@ def make(settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engi
             Passages(stores.collections, stores.vectors),
             _bench(settings, stores, telemetry, engines, path, free),
             idle=free,
-            count=telemetry.metrics.judged,
+            count=metrics.judged,
         )
     return Monitor(chosen, stores.database, stores.jobs, engines.embedder, idle=idle, judging=judging)
 
