@@ -6,13 +6,17 @@ UV := $(BIN)/uv
 LOCK := requirements.lock
 # The suite is half waiting; memory, not cores, sets the limit (about 3 GB a worker). 0: one process, in order.
 WORKERS ?= 2
+# What the lock holds and the tests install. `providers` is apart: it keeps clients of others at versions of last year.
+EXTRAS := documents ocr code connectors credentials eval gguf oidc otlp postgres redis dev
+comma := ,
+space := $(subst ,, )
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraints $(LOCK) --editable
 
 # Without kept bytecode each process compiles all that it imports: a server's start takes more than twice the CPU time.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-kills test-writer test-services test-neighbours check format console console-check bench docs lock clean
+.PHONY: help run test test-fast test-kills test-writer test-services test-providers test-neighbours check format console console-check bench docs lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -28,7 +32,7 @@ $(VENV)/.run: $(UV) pyproject.toml $(LOCK)
 	@touch $@
 
 $(VENV)/.test: $(UV) pyproject.toml $(LOCK)
-	@$(INSTALL) '.[documents,ocr,code,connectors,credentials,eval,gguf,oidc,otlp,postgres,redis,dev]'
+	@$(INSTALL) '.[$(subst $(space),$(comma),$(EXTRAS))]'
 	@touch $@ $(VENV)/.run
 
 run: $(VENV)/.run ## Set up, pull the default models, ingest the sample handbook, serve and ask three questions
@@ -65,6 +69,10 @@ format: $(VENV)/.test ## Format the code, and write docs/reference/settings.md a
 	@$(BIN)/python scripts/settings_page.py
 	@$(BIN)/python scripts/events_page.py
 
+test-providers: $(VENV)/.test ## Run the tests of providers that are not OpenAI-shaped, with their library beside the environment
+	@$(UV) pip install --quiet --python $(BIN)/python --target $(VENV)/providers "$$($(BIN)/python scripts/extra.py providers)"
+	@PYTHONPATH=$(VENV)/providers $(BIN)/python -m pytest tests/engines/remote/test_native.py $(ARGS)
+
 test-neighbours: $(VENV)/.test ## What a tenant gets while another does its worst (ARGS=--dry writes no result)
 	@$(BIN)/mainspring models pull
 	@$(BIN)/python benchmarks/noisy_neighbour.py $(ARGS)
@@ -88,7 +96,7 @@ docs: $(VENV)/.test ## Run every example of the documentation
 	@$(BIN)/python -m pytest tests/test_docs.py
 
 lock: $(UV) ## Resolve the dependencies anew
-	@$(UV) pip compile --quiet --universal --all-extras --no-header --no-annotate --generate-hashes pyproject.toml -o $(LOCK)
+	@$(UV) pip compile --quiet --universal $(EXTRAS:%=--extra %) --no-header --no-annotate --generate-hashes pyproject.toml -o $(LOCK)
 
 clean: ## Remove the environment and caches (models and data stay)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring.core.plugins import Kind
 
 if TYPE_CHECKING:
-    from mainspring.engines.kinds import ENGINE
+    from mainspring.engines.kinds import ENGINE, PROVIDER
     from mainspring.feature import APPLICATION, FEATURE
     from mainspring.guards.policy.scanners import GUARD
     from mainspring.rag.chunk.base import CHUNKER
@@ -30,6 +30,7 @@ __all__ = [
     "LAYER",
     "METRIC",
     "PARSER",
+    "PROVIDER",
     "every",
 ]
 
@@ -42,6 +43,7 @@ _MODULES = {
     "LAYER": "serving.plugin_layers",
     "METRIC": "rag.triad.live",
     "PARSER": "rag.parse.formats",
+    "PROVIDER": "engines.kinds",
 }
 
 

@@ -31,6 +31,7 @@ PROJECT = "mainspring"
 GROUP = "mainspring.plugins"
 KINDS = (
     "engine",
+    "provider",
     "guard",
     "layer",
     "parser",

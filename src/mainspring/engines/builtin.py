@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from mainspring.core import plugins
 from mainspring.core.errors import ModelNotPulled
 from mainspring.core.plugins import Registry, hookimpl
 from mainspring.core.settings import Settings
-from mainspring.core.settings.endpoints import RemoteReplica
+from mainspring.core.settings.endpoints import RemoteModel, RemoteReplica
 from mainspring.engines.base import Engine, Reranker
 from mainspring.engines.catalogue.entries import ModelEntry
 from mainspring.engines.catalogue.pull import PulledModel, Puller
@@ -19,7 +20,7 @@ from mainspring.engines.chat.chat_model import ChatModel, Replica
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.chat.template import ChatTemplate
 from mainspring.engines.encode.embedder import OpenVinoEmbedder
-from mainspring.engines.kinds import ENGINE
+from mainspring.engines.kinds import ENGINE, PROVIDER
 
 if TYPE_CHECKING:
     from mainspring.engines.encode.late_interaction import LateInteraction
@@ -32,6 +33,9 @@ def mainspring_register(registry: Registry) -> None:
     """``factory(pulled, settings) -> Engine``."""
     registry.add(ENGINE, "openvino", _openvino)
     registry.add(ENGINE, "llamacpp", _llamacpp)
+    registry.add(PROVIDER, "openai", _openai)
+    for name in ("gemini", "cohere", "bedrock", "azure"):
+        registry.add(PROVIDER, name, _native)
 
 
 def local_models(settings: Settings, registry: Registry) -> list[ChatModel]:
@@ -79,8 +83,6 @@ def remote_models(settings: Settings) -> list[ChatModel]:
     if not settings.models.remote:
         # Their HTTP client takes a fifth of a second of every start.
         return []
-    from mainspring.engines.remote.engine import RemoteEngine
-
     models = []
     for name, remote in settings.models.remote.items():
         endpoints = remote.endpoints()
@@ -90,7 +92,7 @@ def remote_models(settings: Settings) -> list[ChatModel]:
                 update={"url": endpoint.url, "model": endpoint.model, "api_key": endpoint.api_key, "replicas": ()}
             )
             # If there is another engine, nobody waits for one that refuses connections.
-            engine = RemoteEngine(name, own, retries=0 if remote.replicas else 2)
+            engine = plugins.registry().make(PROVIDER, remote.provider, name, own, 0 if remote.replicas else 2)
             responder = _responder(engine, name, settings, remote.fingerprint or None, None)
             replicas.append(
                 Replica(
@@ -110,7 +112,7 @@ def remote_models(settings: Settings) -> list[ChatModel]:
                 replicas[0].engine,
                 replicas[0].responder,
                 remote.grounded,
-                "openai",
+                remote.provider,
                 remote.price_input,
                 remote.price_output,
                 replicas=tuple(replicas),
@@ -269,6 +271,18 @@ def _openvino(pulled: PulledModel, settings: Settings) -> Engine:
 
     draft = Puller(settings).local(settings.engines.draft_model) if settings.engines.speculation == "draft" else None
     return OpenVinoEngine(pulled, settings.engines, pulled.entry.name, pulled.entry.context_window, draft)
+
+
+def _openai(name: str, remote: RemoteModel, retries: int) -> Engine:
+    from mainspring.engines.remote.engine import RemoteEngine
+
+    return RemoteEngine(name, remote, retries=retries)
+
+
+def _native(name: str, remote: RemoteModel, retries: int) -> Engine:
+    from mainspring.engines.remote.native import NativeEngine
+
+    return NativeEngine(name, remote, retries)
 
 
 def _llamacpp(pulled: PulledModel, settings: Settings) -> Engine:

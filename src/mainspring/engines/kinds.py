@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mainspring.core.plugins import Kind
 from mainspring.core.settings import Settings
+from mainspring.core.settings.endpoints import RemoteModel
 from mainspring.engines.base import Engine
 from mainspring.engines.catalogue.pull import PulledModel
 
@@ -11,3 +12,8 @@ ENGINE: Kind[[PulledModel, Settings], Engine] = Kind(
     "engine", Engine, ("pulled", "settings"), builtins="mainspring.engines.builtin", setting="engines.kind"
 )
 """Runs a chat model of the catalogue on this machine."""
+PROVIDER: Kind[[str, RemoteModel, int], Engine] = Kind(
+    "provider", Engine, ("name", "remote", "retries"), builtins="mainspring.engines.builtin", setting="provider"
+)
+"""Asks a model that runs elsewhere: ``name`` is its key in ``models.remote``. What was not begun may be tried again
+``retries`` times."""

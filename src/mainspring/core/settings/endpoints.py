@@ -28,14 +28,17 @@ class RemoteReplica(Section):
 
 
 class RemoteModel(Section):
-    """A model of an OpenAI-compatible endpoint, served here under its key in ``models.remote``.
+    """A model of an OpenAI-compatible endpoint, served here under its key in ``models.remote``. Another ``provider``
+    speaks another protocol, and may know its own ``url``; ``options`` are for its client.
 
     ``replicas`` are further endpoints of the same model. ``fingerprint`` names its weights: only with one may answers
     be cached.
     """
 
-    url: str
+    url: str = ""
     model: str
+    provider: str = Field("openai", description="openai, or gemini, cohere, bedrock, azure with the extra `providers`")
+    options: dict[str, str] = Field(default_factory=dict, description="of the provider's client, such as region_name")
     api_key: str = Field("", repr=False)
     context_window: int = Field(32768, gt=0)
     grounded: bool = True
@@ -54,6 +57,12 @@ class RemoteModel(Section):
     silence_timeout_s: float = Field(300.0, gt=0, description="between two pieces of an answer")
     fingerprint: str = ""
     region: str = Field("", pattern=REGION, description="where it is; what requires a region is sent nowhere else")
+
+    @model_validator(mode="after")
+    def _openai_is_somewhere(self) -> RemoteModel:
+        if self.provider == "openai" and not self.url:
+            raise ValueError("url is missing: where is the OpenAI-compatible endpoint?")
+        return self
 
     def endpoints(self) -> tuple[RemoteReplica, ...]:
         """All endpoints, this one first, with every empty field except the name filled in."""

@@ -135,12 +135,16 @@ class StreamReader:
                 raise TypeError(f"a chunk is {type(chunk).__name__}")
             if chunk.get("error") or event.kind == "error":
                 raise self._error(chunk)
-            if chunk.get("usage"):
-                self._usage = self._usage.then(_usage(chunk["usage"]), each_choice=self._usage_per_choice)
-            for choice in chunk.get("choices") or ():
-                yield from self._choice(choice)
+            yield from self.take(chunk)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise UpstreamError(f"{self._name} sent a chunk that cannot be read: {error}") from None
+
+    def take(self, chunk: Mapping[str, Any]) -> Iterator[Event]:
+        """The events in one chunk. Raises ``ValueError``, ``TypeError`` and their like for nonsense."""
+        if chunk.get("usage"):
+            self._usage = self._usage.then(_usage(chunk["usage"]), each_choice=self._usage_per_choice)
+        for choice in chunk.get("choices") or ():
+            yield from self._choice(choice)
 
     def end(self) -> Iterator[Event]:
         """Usage and finishes. Raises ``UpstreamError`` where the stream was cut before its end."""
