@@ -265,7 +265,13 @@ async def test_access_shows_all_that_erasing_would_take(tmp_path: Path) -> None:
         assert ana not in str(entry)
 
 
-@pytest.mark.parametrize("step", ["caches", "spans", "conversations", "answers", "receipt"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "conversations",
+        *(pytest.param(each, marks=pytest.mark.kills) for each in ("caches", "spans", "answers", "receipt")),
+    ],
+)
 async def test_an_erasure_that_was_killed_is_taken_up_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

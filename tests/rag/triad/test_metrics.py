@@ -83,7 +83,7 @@ async def test_a_judge_decides_in_place_of_the_heuristic() -> None:
         async def useful(self, question: str, passage: str) -> float:
             return 0.75
 
-    triad = Triad(WordEmbedder(), judge=Strict())
+    triad = Triad(WordEmbedder(), judge=Strict())  # type: ignore[arg-type]
     found = await triad.faithfulness("It is 30 days. It is green.", [POLICY])
     assert await triad.answer_relevancy("How long?", "It is 30 days.") == 0.25
     assert await triad.answer_relevancy("How long?", REFUSAL) == 0

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 from mainspring.core.errors import GuardRefused, InvalidRequest, MainspringError
 from mainspring.core.path import Answer, collect
@@ -20,14 +20,13 @@ from mainspring.core.types import (
     Context,
     Message,
     Principal,
-    Request,
-    Response,
     Sampling,
     Tool,
 )
 from mainspring.features.redteam import calls
 from mainspring.features.redteam.attacks import Attack
 from mainspring.features.redteam.judge import Bait, Outcome, succeeded
+from mainspring.features.redteam.target import SystemTarget
 
 TOKENS = 64
 AT_ONCE = 4
@@ -45,24 +44,6 @@ STRICT = GuardsSettings(
     answers=AnswersSettings(toxicity="refuse", relevancy="refuse", unsupported="redact"),
 )
 """Every guard at its strictest."""
-
-
-class Target(Protocol):
-    """What is attacked."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def reads(self) -> bool:
-        """Whether it answers from a collection: documents go there, and it takes no system prompt."""
-        ...
-
-    async def respond(self, request: Request, context: Context) -> Response: ...
-
-    async def ingest(self, paths: Sequence[Path]) -> None:
-        """Put documents where the target finds them."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +72,7 @@ class Round:
 
 
 async def attack(
-    target: Target,
+    target: SystemTarget,
     attacks: Sequence[Attack],
     innocent: Sequence[str] = (),
     progress: Callable[[str, int, int], None] = lambda *_: None,
@@ -121,7 +102,7 @@ async def attack(
     return Round(list(results), len(innocent), sum(await asyncio.gather(*asking)))
 
 
-async def _fill(target: Target, attacks: Sequence[Attack], baits: Sequence[Bait]) -> None:
+async def _fill(target: SystemTarget, attacks: Sequence[Attack], baits: Sequence[Bait]) -> None:
     with tempfile.TemporaryDirectory(prefix="mainspring-red-") as folder:
         paths = []
         for attack, bait in zip(attacks, baits, strict=True):
@@ -133,7 +114,7 @@ async def _fill(target: Target, attacks: Sequence[Attack], baits: Sequence[Bait]
             await target.ingest(paths)
 
 
-async def _send(target: Target, attack: Attack, bait: Bait) -> Result:
+async def _send(target: SystemTarget, attack: Attack, bait: Bait) -> Result:
     """Say the attack turn by turn; it ends when a turn is refused."""
     calling = attack.goal == "call"
     messages: list[Message] = []
@@ -166,7 +147,7 @@ async def _send(target: Target, attack: Attack, bait: Bait) -> Result:
     return Result(attack, "resisted", shown[:200])
 
 
-async def _refused(target: Target, text: str) -> bool:
+async def _refused(target: SystemTarget, text: str) -> bool:
     try:
         return _withheld(await _ask(target, [Message("user", text)], tokens=1))
     except GuardRefused:
@@ -180,7 +161,9 @@ def _withheld(answer: Answer) -> bool:
     return any(choice.finish == "content_filter" for choice in answer.choices)
 
 
-async def _ask(target: Target, messages: Sequence[Message], tokens: int = TOKENS, tools: Sequence[Tool] = ()) -> Answer:
+async def _ask(
+    target: SystemTarget, messages: Sequence[Message], tokens: int = TOKENS, tools: Sequence[Tool] = ()
+) -> Answer:
     sampling = Sampling(temperature=0.0, max_tokens=tokens)
     choice = "required" if tools else "auto"
     request = ChatRequest(

@@ -12,7 +12,8 @@ from mainspring.core.plugins import Kind, Registry, hookimpl
 from mainspring.engines.base import Embedder
 from mainspring.rag.triad import model_judge as asking
 from mainspring.rag.triad import weights
-from mainspring.rag.triad.metrics import Judge, Triad
+from mainspring.rag.triad.metrics import Triad
+from mainspring.rag.triad.model_judge import ChatJudge
 from mainspring.telemetry.plugin_host import PluginHost
 
 # Limits of a judge: statements of an answer, and characters of the question and of the answer.
@@ -86,7 +87,7 @@ class TriadMetric:
 async def verdict(
     given: GivenAnswer,
     embedder: Embedder,
-    judge: Judge | None = None,
+    judge: ChatJudge | None = None,
     metrics: Mapping[str, AnswerMetric] | None = None,
 ) -> Verdict:
     """Judge an answer by embeddings, or by ``judge``, with ``metrics`` (None: the triad). Raises what they raise.

@@ -1,6 +1,6 @@
 """The RAG triad without references: context precision and recall, context relevance, faithfulness, answer relevancy.
 
-Everything is computed from an embedding model and shared words; a chat model as ``Judge`` is an option. Faithfulness
+Everything is computed from an embedding model and shared words; a chat model as judge is an option. Faithfulness
 and answer relevancy are logistic models over features that anyone can check (``evidence``, ``relevancy``), fitted on
 development questions of SQuAD. None of these numbers establishes truth. The value of each was measured against labels
 on other questions and on claims that people judged (``benchmarks/triad.py``, AUROC with intervals in
@@ -21,7 +21,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from cachetools import LRUCache
@@ -32,6 +32,7 @@ from mainspring.rag.text import sentences, terms
 from mainspring.rag.triad import claim_evidence as evidence
 from mainspring.rag.triad import relevancy
 from mainspring.rag.triad.claim_evidence import Evidence, Unit
+from mainspring.rag.triad.model_judge import ChatJudge
 from mainspring.rag.triad.relevancy import Relevance
 from mainspring.rag.triad.weights import ANSWER, ANSWER_ALONE, SUPPORT, SUPPORT_ASKED
 
@@ -76,26 +77,10 @@ class Faithfulness:
     claims: tuple[Claim, ...]
 
 
-class Judge(Protocol):
-    """Decides in place of the heuristics: ``judge.ChatJudge`` does. All from 0 to 1."""
-
-    async def supported(self, claim: str, passages: Sequence[str]) -> float:
-        """How well the passages support the claim."""
-        ...
-
-    async def answers(self, question: str, answer: str) -> float:
-        """How fully the answer answers the question, true or not."""
-        ...
-
-    async def useful(self, question: str, passage: str) -> float:
-        """How much of the answer the passage holds."""
-        ...
-
-
 class Triad:
     """Computes the measures with ``embedder``; ``judge`` (None: the heuristics) decides in their place."""
 
-    def __init__(self, embedder: Embedder, judge: Judge | None = None) -> None:
+    def __init__(self, embedder: Embedder, judge: ChatJudge | None = None) -> None:
         self._embedder = embedder
         self._judge = judge
         self._vectors: LRUCache[str, Any] = LRUCache(_KEPT_VECTORS)

@@ -69,7 +69,7 @@ def schema(key: str, values: Sequence[str]) -> dict[str, Any]:
 
 
 class ChatJudge:
-    """Implements ``triad.Judge`` with a chat model. ``tokens`` counts its input and output; its calls run within
+    """Judges with a chat model. ``tokens`` counts its input and output; its calls run within
     ``context``, which pays for them (None: a new, uncharged one for each question).
 
     Every method raises ``EngineError`` where the model's reply is not of the schema, and what the model raises.

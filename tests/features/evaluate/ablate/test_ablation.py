@@ -41,6 +41,7 @@ class Backwards:
         self.closed = True
 
 
+@pytest.mark.slow
 async def test_every_arm_is_measured_on_the_same_queries(folder: Path, settings: Settings, engines: Engines) -> None:
     arms = grid(["default", "small:chunk_tokens=32+chunk_overlap=0"], ["bm25", "dense"])
     told: list[str] = []
@@ -91,6 +92,7 @@ def test_every_option_of_a_search_can_be_an_arm() -> None:
         assert arm.options == {field.name: field.default}
 
 
+@pytest.mark.slow
 async def test_a_reranker_is_an_arm_and_its_tokens_are_counted(
     folder: Path, settings: Settings, engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
