@@ -1,9 +1,9 @@
-"""What a feature is made of, and how those that are there are found.
+"""The declaration of a feature, and how features are found.
 
 A feature is a folder ``features/NAME``. Its module ``feature`` has ``FEATURE``: a service that is open while the system
-is, its routes, and work in the background of a server. Its module ``cmd`` has ``COMMANDS``. Whoever adds a folder
-changes nothing else: the composition root, the gateway and the command line collect what they find here.
-``core.slices`` tells how rooms below find what a feature declares for them: settings, scopes, tables.
+is, its routes, and work in the background of a server. Its module ``cmd`` has ``COMMANDS``. Adding a folder changes
+nothing else: the composition root, the gateway and the command line collect the declarations. ``core.slices`` tells how
+rooms below find what a feature declares for them: settings, scopes, tables.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """What routes are given besides the rooms: who may call them, and what answers a request that is sent again."""
+    """The arguments of routes besides the rooms: access checks, and idempotency of repeated requests."""
 
     rooms: Rooms
     services: Services
@@ -92,10 +92,10 @@ class Http:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One feature. What it has none of is None.
+    """One feature. Missing parts are None.
 
     ``open`` makes its service, which others find by its class. ``routes`` are added to the gateway's. ``work`` runs
-    within a server, and in no other process. ``refused`` gives what is told of each request that was not let in.
+    within a server, and in no other process. ``refused`` returns a callback for refused requests.
     """
 
     name: str
@@ -149,7 +149,7 @@ def lend(context: typer.Context, opener: Opener) -> None:
 
 
 def opener(context: typer.Context) -> Opener:
-    """What opens the whole system for a command of a feature, which lies below it: the rooms are open in its block."""
+    """Opens the whole system for a command of a feature, which is in a lower room: the rooms are open in its block."""
     found: Opener = context.meta[_OPENER]
     return found
 

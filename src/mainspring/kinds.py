@@ -1,8 +1,8 @@
-"""All kinds of parts that a plugin may bring, each from the room that declares it.
+"""All kinds of parts that a plugin may bring, each from the room that defines it.
 
     from mainspring.kinds import CHUNKER, ENGINE
 
-What is named here is imported when it is used: a plugin that brings an engine loads no store.
+The names in this module are imported on first use: a plugin with an engine loads no store.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _MODULES = {
 
 
 def every() -> list[Kind[Any, Any]]:
-    """All kinds, for whoever looks at the whole registry."""
+    """All kinds, for readers of the whole registry."""
     return [__getattr__(name) for name in _MODULES]
 
 

@@ -76,7 +76,7 @@ def test_the_log_is_listed_exported_and_verified(run: Any, tmp_path: Path) -> No
 
 def test_a_home_without_a_log_is_not_called_intact(run: Any, tmp_path: Path) -> None:
     empty = str(tmp_path / "empty")
-    assert said(run("audit", "verify", MAINSPRING_HOME=empty)) == "There is no log here yet: nothing was verified.\n"
+    assert said(run("audit", "verify", MAINSPRING_HOME=empty)) == "There is no log yet: nothing was verified.\n"
 
 
 def test_somebody_is_shown_and_erased(run: Any) -> None:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from mainspring.core import slices
 
 OPERATE = "operate"
-"""The scope of whoever operates the server: sums over all tenants. No other scope brings it, ``admin`` neither."""
+"""The scope of the server's operator: sums over all tenants. No other scope brings it, ``admin`` neither."""
 SCOPES: Mapping[str, str] = MappingProxyType(
     {
         "chat": "ask models, applications and collections",

@@ -1,8 +1,8 @@
-"""What features declare, found by its place: nobody lists the features.
+"""Finds what features declare by its place: there is no list of features.
 
-A feature is a folder of ``mainspring/features``. What it has to say to a room below stands in a module of an agreed
-name (``settings``, ``scopes``, ``tables``), which imports no more than that room has. A module that is not there is
-not looked for by importing anything.
+A feature is a folder of ``mainspring/features``. Declarations for lower rooms are in modules of agreed names
+(``settings``, ``scopes``, ``tables``), which import no more than that room. Missing modules are detected without
+importing anything.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def having(module: str) -> list[str]:
 
 
 def declared(module: str, name: str) -> Iterator[tuple[str, Any]]:
-    """Each feature whose ``module`` has ``name``, and what that is."""
+    """Each feature whose ``module`` defines ``name``, with its value."""
     for feature in having(module):
         found = getattr(import_module(f"{PACKAGE}.{feature}.{module}"), name, None)
         if found is not None:

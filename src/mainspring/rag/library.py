@@ -247,7 +247,8 @@ class Library:
         return dataclasses.replace(document, about=about)
 
     async def release(self, principal: Principal, id_or_name: str, file_id: str) -> Document:
-        """Let searches find a document that is quarantined. Raises ``NotFound``, and ``Conflict`` for another one."""
+        """Release a quarantined document, so that searches find it. Raises ``NotFound``, and ``Conflict`` for another
+        one."""
         collection = await self.get(principal, id_or_name)
         document = await self.document(principal, collection.id, file_id)
         if document.screening != "quarantined":

@@ -77,7 +77,7 @@ class Workers:
             except TimeoutError:
                 await _end(worker)
                 raise UnreadableDocument(
-                    f"{name} made its parser stand still for {_STILL_S:g} seconds", remedy="Save the document anew"
+                    f"{name} made its parser stand still for {_STILL_S:g} seconds", remedy="Save the document again"
                 ) from None
             except (asyncio.IncompleteReadError, ConnectionError, ValueError):
                 raise await _ended(worker, name, timeout_s) from None
@@ -134,7 +134,7 @@ async def _ended(worker: _Worker, name: str, timeout_s: float) -> UnreadableDocu
         )
     return _Crashed(
         f"{name} crashed its parser or ran out of memory",
-        remedy="Raise rag.parse_memory_mb, or save the document anew",
+        remedy="Raise rag.parse_memory_mb, or save the document again",
     )
 
 

@@ -164,7 +164,7 @@ class Metrics:
         self._errors = self._counter("errors", "Failures by code.", "code")
         self._limited = self._counter("rate_limited", "Requests over a key's limit.", "limit")
         self._budgets = self._counter("budget_requests", "Requests that met the limit of a budget.", "outcome")
-        self._anomalies = self._counter("cost_anomalies", "Hours that cost far more than such hours do.", "model")
+        self._anomalies = self._counter("cost_anomalies", "Hours that cost far more than comparable hours.", "model")
         self._cache = self._counter("cache", "Cache look-ups by outcome.", "cache", "outcome")
 
     def _define_calls(self) -> None:
@@ -179,7 +179,7 @@ class Metrics:
         self._queue_seconds = self._histogram(
             "queue_seconds", "Time that calls waited for a place in their engine.", _DURATION, "model", "priority"
         )
-        self._retries = self._counter("retries", "Model calls tried again.", "model")
+        self._retries = self._counter("retries", "Retried model calls.", "model")
         self._routes = self._counter("routes", "Requests that the router sent on, by what decided.", "model", "by")
 
     def _define_rest(self) -> None:

@@ -1,4 +1,4 @@
-"""What each kind of part promises, as tests that whoever writes one runs over it.
+"""The contract of each kind of part, as tests that implementers run.
 
     import pytest
     from mainspring.testing import ParserSuite
@@ -10,7 +10,7 @@
         def parser(self):
             return Tickets()
 
-The tests need pytest and pytest-asyncio. What is named here is imported when it is used.
+The tests need pytest and pytest-asyncio. The names in this module are imported on first use.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from mainspring.core.types import ChatRequest, Context, Finish, Message, Princip
 
 
 def context() -> Context:
-    """Somebody who may chat."""
+    """A principal who may chat."""
     return Context(Principal("tenant", "key", frozenset({"chat"})))
 
 

@@ -12,8 +12,8 @@ from mainspring.stores.cache.answers import AnswerStore
 
 @pytest.mark.asyncio
 class CacheSuite:
-    """A subclass has a fixture ``cache``, which gives one that keeps ``limit`` entries. What was put is written within
-    ``written_s`` seconds, and up to ``slack`` entries more than the limit may be there for a while."""
+    """A subclass has a fixture ``cache``, which gives one that keeps ``limit`` entries. A stored value is written
+    within ``written_s`` seconds, and the cache may exceed its limit by up to ``slack`` entries for a while."""
 
     limit = 1100
     written_s = 0.0

@@ -18,8 +18,8 @@ ODD = (
 
 @pytest.mark.asyncio
 class MetricSuite:
-    """A subclass has a fixture ``metric``, and answers of which the ``better`` one is to score higher than the
-    ``worse`` one."""
+    """A subclass has a fixture ``metric``, and answers of which the ``better`` one must score higher than the ``worse``
+    one."""
 
     better: GivenAnswer
     worse: GivenAnswer

@@ -11,7 +11,7 @@ from mainspring.rag.parse.reading_options import Options
 
 
 class ParserSuite:
-    """A subclass has a fixture ``parser`` and a ``document`` that it can read, with ``said``, some words of it."""
+    """A subclass has a fixture ``parser`` and a ``document`` that it can read, with ``said``, some of its words."""
 
     document = b""
     said: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class ParserSuite:
         assert self._read_or_refused(parser, bytes(range(256)) * 8)
 
     def _read_or_refused(self, parser: DocumentReader, data: bytes) -> bool:
-        """No other error may leave a parser: this one is told to whoever sent the file."""
+        """A parser must raise no other error: this one is shown to the sender of the file."""
         try:
             return isinstance(parser.read(data, self.name, Options()), Parsed)
         except UnreadableDocument:

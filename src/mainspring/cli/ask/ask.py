@@ -32,18 +32,18 @@ def ask(
     ],
     question: Annotated[str, typer.Argument(help="The question")],
     collection: Annotated[
-        bool, typer.Option("--collection", help="WHAT is a collection, even where a file or folder is called so")
+        bool, typer.Option("--collection", help="WHAT is a collection, even if a file or folder has the same name")
     ] = False,
     group: Annotated[
-        list[str] | None, typer.Option(help="Collection: a group that you act as one of; can be repeated")
+        list[str] | None, typer.Option(help="For a collection: a group to act as a member of; can be repeated")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
     """Answer a question from PDF, Office, HTML, Markdown, text or code files, or from a collection, with citations.
 
-    Parsed files are cached, so that the next question about the same paths is answered at once. A collection is asked
-    at the running server where MAINSPRING_API_KEY is set, else in this machine's data directory. The exit status is 3
-    where some files could not be read.
+    Parsed files are cached, so that the next question about the same paths is answered at once. With
+    MAINSPRING_API_KEY set, the running server answers for a collection; otherwise this machine's data directory is
+    opened. The exit status is 3 if some files could not be read.
     """
     settings = without_chat(with_larger(load(context.obj).settings))
     # What cannot be a name is no collection.

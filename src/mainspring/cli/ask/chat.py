@@ -28,13 +28,14 @@ def chat(
     ] = "document-qa",
     group: Annotated[
         list[str] | None,
-        typer.Option(help="Without a server: a group that you act as one of; can be repeated"),
+        typer.Option(help="Without a server: a group to act as a member of; can be repeated"),
     ] = None,
 ) -> None:
-    """Talk with documents or a chat model; each line is a question, and the answer is shown as it comes.
+    """Talk with documents or a chat model: each line is a question, and the answer streams.
 
-    The running server is asked where MAINSPRING_API_KEY is set, else this machine's data directory. `exit`, Ctrl-D or
-    the end of piped input ends it. The exit status is 1 if no question could be answered and 3 if only some could.
+    With MAINSPRING_API_KEY set, the running server answers; otherwise this machine's data directory is opened.
+    `exit`, Ctrl-D or the end of piped input ends it. The exit status is 1 if no question could be answered and 3 if
+    only some could.
     """
     settings = _for(load(context.obj).settings, model)
     asked, failed = asyncio.run(_talk(context, settings, model, group or ()))

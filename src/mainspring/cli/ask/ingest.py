@@ -23,7 +23,7 @@ _PACKAGES = {"web": "protego", "storage": "fsspec"}
 
 def ingest(
     context: typer.Context,
-    collection: Annotated[str, typer.Argument(help="Collection to fill; made when absent")],
+    collection: Annotated[str, typer.Argument(help="Collection to fill; created if missing")],
     sources: Annotated[
         list[str],
         typer.Argument(
@@ -31,31 +31,36 @@ def ingest(
             "mbox:PATH, maildir:PATH, eml:PATH, s3://bucket/prefix"
         ),
     ],
-    depth: Annotated[int | None, typer.Option(min=0, help="Web: how many links far from the start page")] = None,
-    max_pages: Annotated[int | None, typer.Option(min=1, help="Web: pages at most")] = None,
+    depth: Annotated[int | None, typer.Option(min=0, help="Web: maximum distance from the start page in links")] = None,
+    max_pages: Annotated[int | None, typer.Option(min=1, help="Web: maximum number of pages")] = None,
     delay: Annotated[float | None, typer.Option(min=0, help="Web: seconds between requests")] = None,
     allow_private: Annotated[
-        list[str] | None, typer.Option(help="Web: host that may be read though its address is private")
+        list[str] | None, typer.Option(help="Web: host that may be read although its address is private")
     ] = None,
     include: Annotated[list[str] | None, typer.Option(help="Git: pattern of paths to read (*.md)")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Git: pattern of paths to leave out")] = None,
-    query: Annotated[str | None, typer.Option(help="SQL: the SELECT whose rows are read")] = None,
-    id_column: Annotated[str | None, typer.Option("--id", help="SQL: column that names a row")] = None,
+    query: Annotated[str | None, typer.Option(help="SQL: the SELECT to read")] = None,
+    id_column: Annotated[str | None, typer.Option("--id", help="SQL: column that identifies a row")] = None,
     text: Annotated[list[str] | None, typer.Option(help="SQL: column with text; repeat for more")] = None,
-    changed: Annotated[str | None, typer.Option(help="SQL: column that grows with every change")] = None,
+    changed: Annotated[str | None, typer.Option(help="SQL: column whose value grows with every change")] = None,
     groups_column: Annotated[str | None, typer.Option(help="SQL: column with each row's groups")] = None,
     group: Annotated[
         list[str] | None,
-        typer.Option(help="Only keys of this group may find what is read, and you act as one of it; can be repeated"),
+        typer.Option(
+            help="Only keys of this group may find the documents, and you act as a member of it; can be repeated"
+        ),
     ] = None,
     everyone: Annotated[
-        bool, typer.Option("--everyone", help="All who see the collection may find what is read; ends --group")
+        bool,
+        typer.Option("--everyone", help="Everybody who sees the collection may find the documents; undoes --group"),
     ] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Stay, and follow changes until interrupted")] = False,
-    every: Annotated[float, typer.Option(min=1, help="--watch: seconds between looks at what is no folder")] = 300.0,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep running and follow changes until interrupted")] = False,
+    every: Annotated[
+        float, typer.Option(min=1, help="--watch: seconds between checks of sources other than folders")
+    ] = 300.0,
     as_json: sync.AsJson = False,
 ) -> None:
-    """Ingest sources: what changed is read again, what vanished is forgotten. `mainspring sync` repeats it."""
+    """Ingest sources: read new and changed documents, remove vanished ones. `mainspring sync` repeats it."""
     from mainspring.rag.connect.registry import GROUPS
 
     given: dict[str, Any] = {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Groups = Annotated[
-    list[str] | None, typer.Option("--group", help="Without a server: a group that you act as one of; can be repeated")
+    list[str] | None, typer.Option("--group", help="Without a server: a group to act as a member of; can be repeated")
 ]
 _SHOWN = 300
 
@@ -27,12 +27,12 @@ _SHOWN = 300
 def search(
     context: typer.Context,
     collection: Annotated[str, typer.Argument(help="Collection", autocompletion=complete.collections)],
-    query: Annotated[str, typer.Argument(help="What to look for")],
-    k: Annotated[int, typer.Option("--limit", "-n", min=1, max=50, help="Passages at most")] = 5,
+    query: Annotated[str, typer.Argument(help="The query")],
+    k: Annotated[int, typer.Option("--limit", "-n", min=1, max=50, help="Maximum number of passages")] = 5,
     group: Groups = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the passages of a collection that fit a query best; nothing is answered."""
+    """Find the best passages of a collection for a query, without writing an answer."""
     found = _asked(context, group, lambda asked: asked.search(collection, query, k))
     if as_json:
         show.as_json(found)

@@ -32,12 +32,14 @@ _STARTING_S = 0.5
 def sync(
     context: typer.Context,
     collection: Annotated[str, typer.Argument(help="Collection that `mainspring ingest` has filled")],
-    watch: Annotated[bool, typer.Option("--watch", help="Stay, and follow changes until interrupted")] = False,
-    every: Annotated[float, typer.Option(min=1, help="--watch: seconds between looks at what is no folder")] = 300.0,
-    group: Annotated[list[str] | None, typer.Option(help="A group of yours; can be repeated")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep running and follow changes until interrupted")] = False,
+    every: Annotated[
+        float, typer.Option(min=1, help="--watch: seconds between checks of sources other than folders")
+    ] = 300.0,
+    group: Annotated[list[str] | None, typer.Option(help="A group to act as a member of; can be repeated")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Follow a collection's sources: what changed is read again, what vanished is forgotten."""
+    """Sync a collection with its sources: read new and changed documents, remove vanished ones."""
     asyncio.run(follow(context.obj, collection, (), watching=watch, every=every, groups=group or (), as_json=as_json))
 
 

@@ -23,7 +23,7 @@ Name = Annotated[
 
 @app.command("list")
 def list_models(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the catalogue and what is on this machine."""
+    """List the catalogue, and the models on this machine."""
     puller = _puller(context)
     states = [(entry, _state(puller, entry.name)) for entry in puller.catalogue]
     if as_json:
@@ -40,7 +40,7 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
 def pull(
     context: typer.Context,
     names: Annotated[list[str] | None, typer.Argument(help="Models", show_default="those that are configured")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Fetch and convert again what is already here")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Fetch and convert existing models again")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Fetch, verify, convert and check models."""
@@ -61,7 +61,7 @@ def pull(
 
 @app.command("show")
 def show_model(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
-    """Show a model's entry, and its files and checks where it is pulled."""
+    """Show a model's entry and, if it is pulled, its files and checks."""
     puller = _puller(context)
     entry = puller.catalogue.get(name)
     state = _state(puller, name)
@@ -76,7 +76,7 @@ def show_model(context: typer.Context, name: Name, as_json: AsJson = False) -> N
 
 @app.command("grade")
 def grade_model(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
-    """Measure whether a chat model may write answers over documents, and keep that with the model."""
+    """Measure whether a chat model may write answers over documents, and store the grade with the model."""
     import asyncio
     from dataclasses import asdict
 

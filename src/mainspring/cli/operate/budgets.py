@@ -22,7 +22,7 @@ MOST_USD = 10**9
 """As much as an API request may ask for."""
 app = typer.Typer(help="Create, list, change and delete budgets.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-Tenant = Annotated[str, typer.Option(help="Tenant that the budget is of; empty: the budgets over all tenants")]
+Tenant = Annotated[str, typer.Option(help="Tenant of the budget; empty: the budgets over all tenants")]
 Usd = Annotated[str | None, typer.Option(help="Limit in US dollars")]
 Tokens = Annotated[int | None, typer.Option(min=0, max=10**15, help="Limit in tokens")]
 Identifier = Annotated[str, typer.Argument(help="The budget's id, from `mainspring budgets list`")]
@@ -32,16 +32,17 @@ Identifier = Annotated[str, typer.Argument(help="The budget's id, from `mainspri
 def create(
     context: typer.Context,
     scope: Annotated[str, typer.Option(help=f"One of {', '.join(SCOPES)}")] = "tenant",
-    subject: Annotated[str, typer.Option(help="The key's id, or the name that is asked for as model")] = "",
-    window: Annotated[str, typer.Option(help="day or month of UTC, or total: from now on")] = "month",
+    subject: Annotated[str, typer.Option(help="The key's id, or the name in requests' `model`")] = "",
+    window: Annotated[str, typer.Option(help="day or month in UTC, or total: from now on")] = "month",
     usd: Usd = None,
     tokens: Tokens = None,
-    soft: Annotated[bool, typer.Option("--soft", help="Tell, and refuse nothing")] = False,
-    name: Annotated[str, typer.Option(help="What messages call it")] = "",
+    soft: Annotated[bool, typer.Option("--soft", help="Report, but refuse nothing")] = False,
+    name: Annotated[str, typer.Option(help="Its name in messages")] = "",
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Create a budget; what its current day or month has spent counts. Running servers heed it within seconds."""
+    """Create a budget, which includes the spending of its current day or month. Running servers apply it within
+    seconds."""
 
     async def work(opened: Stores) -> Budget:
         limits: dict[str, Any] = {"limit_nanousd": _nano(usd), "limit_tokens": tokens}
@@ -88,7 +89,7 @@ def change(
     budget_id: Identifier,
     usd: Usd = None,
     tokens: Tokens = None,
-    name: Annotated[str | None, typer.Option(help="What messages call it")] = None,
+    name: Annotated[str | None, typer.Option(help="Its name in messages")] = None,
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:

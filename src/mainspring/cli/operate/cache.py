@@ -21,19 +21,21 @@ if TYPE_CHECKING:
     from mainspring.serving.cache.semantic.calibrate import JudgedPair
 
 app = typer.Typer(
-    help="Look into the caches of answers, empty them, and calibrate the semantic one.",
-    epilog="What is cached, for whom and how long: docs/guides/caching.md.",
+    help="Show, clear and calibrate the caches of answers.",
+    epilog="docs/guides/caching.md says what is cached, for whom and how long.",
     no_args_is_help=True,
 )
-_TENANT = Annotated[str, typer.Option(help="Whose answers, where no server runs (else those of the key's tenant)")]
+_TENANT = Annotated[
+    str, typer.Option(help="Without a server: tenant that owns the answers (otherwise the key's tenant)")
+]
 _AS_JSON = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 
 
 @app.command("show")
 def show_state(context: typer.Context, tenant: _TENANT = "default", as_json: _AS_JSON = False) -> None:
-    """How many answers are cached, and how alike questions must be to share one.
+    """Show how many answers are cached, and how similar questions must be to share one.
 
-    Asks the running server with the key in MAINSPRING_API_KEY, or looks into the stores where none runs.
+    Asks the running server with the key in MAINSPRING_API_KEY, or reads the stores if none runs.
     """
     found = _served(load(context.obj), "GET") or asyncio.run(_stored(load(context.obj).settings, tenant, clear=False))
     if as_json:
@@ -65,7 +67,7 @@ def calibrate(
         Path, typer.Argument(metavar="FILE.jsonl", help='Lines of {"one": ..., "other": ..., "same": ...}')
     ],
     at_most: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of different pairs that may be taken for one")
+        float, typer.Option(min=0, max=1, help="Maximum share of different pairs that are taken for the same")
     ] = 0,
     as_json: _AS_JSON = False,
 ) -> None:

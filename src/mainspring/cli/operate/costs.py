@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 DIMENSIONS = "tenant, key, application, model, day, hour, request"
 UNITS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 NANO = 10**9
-app = typer.Typer(help="What was spent, on what and by whom.", invoke_without_command=True)
+app = typer.Typer(help="Show spending by tenant, key, application, model or time.", invoke_without_command=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-Tenant = Annotated[str, typer.Option(help="Whose costs; empty: those of all tenants")]
+Tenant = Annotated[str, typer.Option(help="Tenant; empty: all tenants")]
 Since = Annotated[str, typer.Option(help="How far back: 12h, 7d, 4w, or a day like 2026-11-25")]
 
 
@@ -32,7 +32,9 @@ def costs(
     since: Since = "30d",
     tenant: Tenant = "default",
     trace: Annotated[str | None, typer.Option(help="Only the request of this x-trace-id")] = None,
-    anomalies: Annotated[bool, typer.Option("--anomalies", help="Hours that cost far more than such hours do")] = False,
+    anomalies: Annotated[
+        bool, typer.Option("--anomalies", help="Show hours that cost far more than comparable hours")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Sum up what was spent: by model unless something else is asked for."""
@@ -56,7 +58,7 @@ def costs(
 
 @app.command()
 def prices(context: typer.Context, as_json: AsJson = False) -> None:
-    """What each configured model costs in US dollars a million tokens, and who says so."""
+    """Show each configured model's price in US dollars per million tokens, and its source."""
     rows = []
     for name, tariff in known_tariffs(_settings(context)).known():
         price = tariff.price(time.time())
@@ -76,12 +78,13 @@ def prices(context: typer.Context, as_json: AsJson = False) -> None:
 def calibrate(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="A model of models.chat")],
-    streams: Annotated[int, typer.Option(min=1, max=256, help="Requests at once")] = 8,
+    streams: Annotated[int, typer.Option(min=1, max=256, help="Number of concurrent requests")] = 8,
     prompt_tokens: Annotated[int, typer.Option(min=32, max=8192, help="Tokens of each prompt")] = 512,
     output_tokens: Annotated[int, typer.Option(min=8, max=4096, help="Tokens of each answer")] = 128,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how many tokens a second a model reads and writes here, for prices by the hour. Stop the server first."""
+    """Measure how many tokens per second a model reads and writes on this machine, for hourly prices. Stop the server
+    first."""
     import dataclasses
 
     from mainspring import engines
@@ -125,11 +128,13 @@ def advice_command(
     context: typer.Context,
     since: Since = "7d",
     tenant: Tenant = "default",
-    storage: Annotated[float, typer.Option(min=0, help="US dollars an hour to keep a million tokens")] = 0.0,
-    kept_minutes: Annotated[float, typer.Option(min=0.1, help="How long a prefix is kept after its last use")] = 5.0,
+    storage: Annotated[float, typer.Option(min=0, help="US dollars per hour to cache a million tokens")] = 0.0,
+    kept_minutes: Annotated[
+        float, typer.Option(min=0.1, help="Minutes for which a prefix is cached after its last use")
+    ] = 5.0,
     as_json: AsJson = False,
 ) -> None:
-    """Say which prompts begin alike, and whether paying their provider to keep that would pay."""
+    """Show which prompts share a prefix, and whether paying the provider to cache it would pay off."""
     import dataclasses
 
     from mainspring.serving.money.prefix_cache_advice import Advice, PrefixTerms, advise

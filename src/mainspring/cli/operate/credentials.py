@@ -17,14 +17,14 @@ from mainspring.terminal import show
 if TYPE_CHECKING:
     from mainspring.stores import Stores
 
-app = typer.Typer(help="Keep secrets of providers, encrypted.", no_args_is_help=True)
+app = typer.Typer(help="Store secrets of providers, encrypted.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-Name = Annotated[str, typer.Argument(help="What the configuration calls it: api_key: credential:NAME")]
+Name = Annotated[str, typer.Argument(help="Its name in the configuration: api_key: credential:NAME")]
 
 
 @app.command("set")
 def set_credential(context: typer.Context, name: Name) -> None:
-    """Keep a secret, read from a prompt or from standard input. Running servers read it at their next start."""
+    """Store a secret, read from a prompt or from standard input. Servers read it at their next start."""
     secret = getpass.getpass(f"Secret of {name}: ") if sys.stdin.isatty() else sys.stdin.read()
     if not secret.strip():
         raise InvalidRequest("no secret was given", remedy=f"Pipe it in: `mainspring credentials set {name} < FILE`")
@@ -54,14 +54,14 @@ def list_credentials(context: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command()
 def remove(context: typer.Context, name: Name) -> None:
-    """Forget a credential."""
+    """Delete a credential."""
     _run(context, lambda opened: opened.credentials.remove(name))
     print(f"{name} is forgotten.")
 
 
 @app.command()
 def rotate(context: typer.Context, as_json: AsJson = False) -> None:
-    """Guard all credentials with another key: a new one in the key file, or the first of stores.credentials_key."""
+    """Encrypt all credentials with another key: a new one in the key file, or the first of stores.credentials_key."""
     count, key_id = _run(context, lambda opened: opened.credentials.rotate())
     text = f"{count} {'credential is' if count == 1 else 'credentials are'} guarded by the key {key_id}."
     show.done(text, {"credentials": count, "key": key_id}, as_json)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mainspring.guards.policy.policies import GuardDecision, GuardPolicy
 
 app = typer.Typer(
-    help="Files of rules for answers, and what a policy does to a text.",
+    help="Check files of rules for answers, and try a policy on a text.",
     epilog="What the guards do and what a file of rules says: docs/operate/security.md.",
     no_args_is_help=True,
 )
@@ -28,7 +28,7 @@ def check(
     file: Annotated[str, typer.Argument(help="A file of rules, or `default`: the package's")],
     as_json: AsJson = False,
 ) -> None:
-    """Read a file of rules and say what it holds. An error names the faulty key."""
+    """Read a file of rules and show its content. An error names the faulty key."""
     from mainspring.guards.rules import file as files
     from mainspring.guards.rules.rewrite import Rewriting
 
@@ -54,12 +54,14 @@ def attempt(
     context: typer.Context,
     text: Annotated[str, typer.Argument(help="A text, or - for standard input")],
     policy: Annotated[str, typer.Option("--policy", help="A named policy", show_default="everybody's")] = "default",
-    rules: Annotated[str, typer.Option("--rules", help="A file of rules in place of the policy's")] = "",
-    question: Annotated[str, typer.Option("--question", help="What an answer of this text would answer")] = "",
-    detect: Annotated[bool, typer.Option("--detect", help="Load the embedding model: detectors read it too")] = False,
+    rules: Annotated[str, typer.Option("--rules", help="A file of rules that replaces the policy's")] = "",
+    question: Annotated[str, typer.Option("--question", help="A question for which the text would be the answer")] = "",
+    detect: Annotated[
+        bool, typer.Option("--detect", help="Also run the detectors, which load the embedding model")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a policy would do to TEXT as a question, and as an answer. Nothing is recorded, and no server is
+    """Show what a policy would do to TEXT as a question and as an answer. Nothing is recorded, and no server is
     involved."""
     import sys
 

@@ -30,19 +30,26 @@ def create(
     group: Annotated[list[str] | None, typer.Option(help="Access group; repeat for more")] = None,
     tenant: Tenant = "default",
     days: Annotated[float | None, typer.Option(min=0, help="Days until it expires", show_default="never")] = None,
-    tier: Annotated[str, typer.Option(help="Rate limits, a name of serving.tiers", show_default="everybody's")] = "",
-    role: Annotated[str, typer.Option(help="Scopes by a name of gateway.roles")] = "",
-    model: Annotated[list[str] | None, typer.Option(help="Model that it may ask; repeat", show_default="any")] = None,
-    within: Annotated[
-        list[str] | None, typer.Option("--collection", help="Collection that it may see; repeat", show_default="any")
+    tier: Annotated[
+        str, typer.Option(help="Tier with the rate limits, a name of serving.tiers", show_default="everybody's")
+    ] = "",
+    role: Annotated[str, typer.Option(help="Role with the scopes, a name of gateway.roles")] = "",
+    model: Annotated[
+        list[str] | None, typer.Option(help="Model that it may use; repeat for more", show_default="any")
     ] = None,
-    region: Annotated[list[str] | None, typer.Option(help="Region it accepts; repeat", show_default="any")] = None,
+    within: Annotated[
+        list[str] | None,
+        typer.Option("--collection", help="Collection that it may see; repeat for more", show_default="any"),
+    ] = None,
+    region: Annotated[
+        list[str] | None, typer.Option(help="Region that it accepts; repeat for more", show_default="any")
+    ] = None,
     consent: Annotated[
-        bool, typer.Option("--consent", help="What is asked with it may be learnt from, where a request does not say")
+        bool, typer.Option("--consent", help="Requests with this key may be used for learning if they do not say")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create a key and print its secret, this once."""
+    """Create a key and print its secret, which is shown only once."""
     if unknown := set(scope or ()) - set(SCOPES):
         raise InvalidRequest(f"unknown scope {', '.join(sorted(unknown))}", remedy=f"There are: {', '.join(SCOPES)}")
     expires = time.time() + days * 86_400 if days is not None else None
@@ -97,12 +104,13 @@ def rotate(
     context: typer.Context,
     key_id: Annotated[str, typer.Argument(help="The key's id, from `mainspring keys list`")],
     overlap: Annotated[
-        float, typer.Option(min=0, max=30 * 86_400, help="Seconds for which the old secret goes on", show_default="0")
+        float,
+        typer.Option(min=0, max=30 * 86_400, help="Seconds for which the old secret stays valid", show_default="0"),
     ] = 0.0,
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Put a new key in the place of one, with all that it may do, and print its secret, this once."""
+    """Replace a key by a new one with the same rights, and print its secret, which is shown only once."""
 
     async def work() -> tuple[str, str]:
         from mainspring import stores
@@ -120,7 +128,8 @@ def revoke(
     context: typer.Context,
     key_id: Annotated[str, typer.Argument(help="The key's id, from `mainspring keys list`")],
     children: Annotated[
-        str, typer.Option(help="revoke or keep: what becomes of the usable keys that it made", show_default="asked for")
+        str,
+        typer.Option(help="revoke or keep: what happens to the usable keys that it created", show_default="asked for"),
     ] = "",
     tenant: Tenant = "default",
     as_json: AsJson = False,
@@ -144,7 +153,7 @@ def revoke(
 def tier(
     context: typer.Context,
     key_id: Annotated[str, typer.Argument(help="The key's id, from `mainspring keys list`")],
-    name: Annotated[str, typer.Argument(help="A name of serving.tiers; empty: everybody's limits")],
+    name: Annotated[str, typer.Argument(help="A name of serving.tiers; empty: the default limits")],
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
@@ -178,7 +187,7 @@ def tier(
 def consent(
     context: typer.Context,
     key_id: Annotated[str, typer.Argument(help="The key's id, from `mainspring keys list`")],
-    given: Annotated[bool, typer.Option("--yes/--no", help="Whether it is given")],
+    given: Annotated[bool, typer.Option("--yes/--no", help="Whether the key consents")],
     tenant: Tenant = "default",
 ) -> None:
     """Set whether a key's requests may be used for learning if they do not say."""

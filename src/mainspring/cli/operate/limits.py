@@ -13,7 +13,7 @@ from mainspring.terminal import show
 if TYPE_CHECKING:
     from mainspring.stores import Stores
 
-app = typer.Typer(help="Show and set what a tenant may take, all its keys together.", no_args_is_help=True)
+app = typer.Typer(help="Show and set the limits of a tenant, over all its keys.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Tenant = Annotated[str, typer.Option(help="The tenant")]
 
@@ -24,7 +24,7 @@ def show_limits(
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Show a tenant's limits with what it has."""
+    """Show a tenant's limits and usage."""
     found = asyncio.run(_changed(context, tenant, {}))
     if as_json:
         show.as_json(found)
@@ -39,12 +39,12 @@ def show_limits(
 def set_limits(
     context: typer.Context,
     given: Annotated[
-        list[str], typer.Argument(help="NAME=AMOUNT; 0: any amount; nothing behind =: as the settings say")
+        list[str], typer.Argument(help="NAME=AMOUNT; 0: unlimited; nothing after =: the value in the settings")
     ],
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Set limits of a tenant; running servers heed them within seconds."""
+    """Set limits of a tenant; running servers apply them within seconds."""
     found = asyncio.run(_changed(context, tenant, dict(_pair(each) for each in given)))
     names = [each.partition("=")[0] for each in given]
     rows = [row for row in found["data"] if row["name"] in names]

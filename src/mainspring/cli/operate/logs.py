@@ -26,20 +26,18 @@ _PAUSE_S = 0.3
 
 def logs(
     context: typer.Context,
-    trace: Annotated[str | None, typer.Option(help="Of this trace")] = None,
-    level: Annotated[str, typer.Option(help="Of this level or above")] = "debug",
-    since: Annotated[str | None, typer.Option(help="Of the last 90s, 15m, 2h, 7d, or since 2026-01-31T12:00")] = None,
-    model: Annotated[str | None, typer.Option(help="Of requests for this model or application")] = None,
-    tenant: Annotated[str | None, typer.Option(help="Of this tenant")] = None,
-    code: Annotated[
-        str | None, typer.Option(help="Of requests that ended with this code (ok, content_refused)")
-    ] = None,
-    requests: Annotated[bool, typer.Option("--requests", help="Of requests only")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="The last so many")] = 50,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes")] = False,
+    trace: Annotated[str | None, typer.Option(help="Only lines of this trace")] = None,
+    level: Annotated[str, typer.Option(help="Only this level and above")] = "debug",
+    since: Annotated[str | None, typer.Option(help="Only the last 90s, 15m, 2h, 7d, or since 2026-01-31T12:00")] = None,
+    model: Annotated[str | None, typer.Option(help="Only requests for this model or application")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant")] = None,
+    code: Annotated[str | None, typer.Option(help="Only requests with this code (ok, content_refused)")] = None,
+    requests: Annotated[bool, typer.Option("--requests", help="Only lines of requests")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Maximum number of lines, the latest")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep running and print new lines")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The lines as they are written")] = False,
 ) -> None:
-    """Show the server's log. Prompts and answers are in it as hashes, or as texts where telemetry.log_prompts is on."""
+    """Show the server's log. It contains prompts and answers as hashes, or as text if telemetry.log_prompts is on."""
     from mainspring.telemetry.logs import FILE, REQUESTS, files
 
     if level not in LEVELS:

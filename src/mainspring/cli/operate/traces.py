@@ -22,14 +22,18 @@ def traces(
     trace_id: Annotated[
         str | None, typer.Argument(help="The x-trace-id header of a response", show_default="list the latest")
     ] = None,
-    tenant: Annotated[str, typer.Option(help="Tenant whose traces and facts are shown")] = "default",
-    model: Annotated[str | None, typer.Option(help="List: asked for this model or application")] = None,
+    tenant: Annotated[str, typer.Option(help="Tenant that owns the traces")] = "default",
+    model: Annotated[str | None, typer.Option(help="List: requests for this model or application")] = None,
     operation: Annotated[str | None, typer.Option(help="List: chat, embeddings, rerank, search ...")] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="List: failed ones")] = False,
-    least_ms: Annotated[float | None, typer.Option(min=0, help="List: took so many milliseconds or more")] = None,
-    least_usd: Annotated[float | None, typer.Option(min=0, help="List: cost so many US dollars or more")] = None,
-    since: Annotated[str | None, typer.Option(help="List: of the last 90s, 15m, 2h, 7d, or since a time")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="List: so many")] = 20,
+    failed: Annotated[bool, typer.Option("--failed", help="List: only failed requests")] = False,
+    least_ms: Annotated[
+        float | None, typer.Option(min=0, help="List: requests of at least this many milliseconds")
+    ] = None,
+    least_usd: Annotated[
+        float | None, typer.Option(min=0, help="List: requests of at least this many US dollars")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="List: only the last 90s, 15m, 2h, 7d, or since a time")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="List: maximum number")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
     """Show the spans and the recorded facts of one trace, or list the latest traces."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mainspring.rag.chunk.chunking import Chunk
     from mainspring.rag.parse.parsed import Parsed
 
-app = typer.Typer(help="See what becomes of documents, and keep, move and measure collections.", no_args_is_help=True)
+app = typer.Typer(help="Show how documents are processed; screen, move and measure collections.", no_args_is_help=True)
 app.command("recall")(store.recall)
 app.command("reindex")(store.reindex)
 app.command("quarantine")(screening.quarantine)
@@ -37,12 +37,12 @@ app.command("import")(transfer.import_)
 def chunks(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A document of any kind that can be ingested")],
-    strategy: Annotated[str | None, typer.Option(help="The chunker that cuts it", show_default="rag.chunker")] = None,
+    strategy: Annotated[str | None, typer.Option(help="The chunker to use", show_default="rag.chunker")] = None,
     size: Annotated[
-        int | None, typer.Option(min=32, help="Most tokens of a chunk", show_default="rag.chunk_tokens")
+        int | None, typer.Option(min=32, help="Maximum tokens of a chunk", show_default="rag.chunk_tokens")
     ] = None,
     overlap: Annotated[
-        int | None, typer.Option(min=0, help="Tokens that neighbours share", show_default="rag.chunk_overlap")
+        int | None, typer.Option(min=0, help="Tokens shared by neighbouring chunks", show_default="rag.chunk_overlap")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
@@ -76,11 +76,11 @@ def parse(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(metavar="FILE", help="A document of any kind that can be ingested")],
     figures: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write the pictures of a PDF's figures there")
+        Path | None, typer.Option(metavar="FOLDER", help="Folder for pictures of a PDF's figures")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
-    """Show what is read from a file: its text with headings, pages and tables, the parser and its warnings."""
+    """Show the result of parsing a file: its text with headings, pages and tables, the parser and its warnings."""
     existing([path], "mainspring rag parse FILE")
     parsed = asyncio.run(_parsed(load(context.obj).settings, path, images=figures is not None))
     written = _write_figures(parsed, figures, path.stem) if figures is not None else {}

@@ -23,19 +23,17 @@ app = typer.Typer(help="Entities and relations of a collection, paths between th
 
 _Collection = Annotated[str, typer.Argument(help="Collection, by name or id")]
 _AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-_Some = Annotated[int, typer.Option("-k", min=1, max=50, help="How many are shown")]
+_Some = Annotated[int, typer.Option("-k", min=1, max=50, help="Maximum number of results")]
 
 
 @app.command("build")
 def build(
     context: typer.Context,
     collection: _Collection,
-    again: Annotated[
-        bool, typer.Option("--again", help="Read all documents, those that have a graph included")
-    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Read all documents, including those with a graph")] = False,
     as_json: _AsJson = False,
 ) -> None:
-    """Read the graphs of documents that were ingested without one (`rag.graph` says what reads them)."""
+    """Build the graphs of documents that were ingested without one (`rag.graph` sets the method)."""
 
     async def work(system: System) -> Any:
         with show.progress() as progress:
@@ -61,7 +59,7 @@ def show_(
     k: _Some = 10,
     as_json: _AsJson = False,
 ) -> None:
-    """Show what is said of an entity and its nearest, or what the collection is about."""
+    """Show the statements about an entity and its neighbours, or the collection's themes."""
 
     async def work(system: System) -> Any:
         graphs = system.library.search.graphs
@@ -93,7 +91,7 @@ def show_(
 def search(
     context: typer.Context,
     collection: _Collection,
-    query: Annotated[str, typer.Argument(help="What to look for")],
+    query: Annotated[str, typer.Argument(help="The query")],
     mode: Annotated[str, typer.Option(help="local, global or off")] = "local",
     k: _Some = 5,
     as_json: _AsJson = False,
@@ -141,11 +139,11 @@ def path(
     context: typer.Context,
     collection: _Collection,
     start: Annotated[str, typer.Argument(help="An entity")],
-    end: Annotated[str, typer.Argument(help="Another")],
-    most: Annotated[int, typer.Option("--steps", min=1, max=6, help="Most steps")] = 4,
+    end: Annotated[str, typer.Argument(help="Another entity")],
+    most: Annotated[int, typer.Option("--steps", min=1, max=6, help="Maximum number of steps")] = 4,
     as_json: _AsJson = False,
 ) -> None:
-    """Show how one entity is joined to another, each step with the sentence that says so."""
+    """Show the path between two entities, with the sentence behind each step."""
 
     async def work(system: System) -> Any:
         graphs = system.library.search.graphs

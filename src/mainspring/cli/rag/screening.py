@@ -27,7 +27,7 @@ def release(
     file: File,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
-    """Let searches find a document that is quarantined."""
+    """Release a quarantined document, so that searches find it."""
     found = Server.of(context).call("POST", f"{_path(collection)}/{quote(file, safe='')}/release")
     show.done(f"{found['filename']} is {found['screening']}: searches find it from now on.", found, as_json)
 

@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from mainspring.stores.documents.collections import Collection
     from mainspring.stores.vectors.index_recall import Recall
 
-_TENANT = Annotated[str, typer.Option(help="Whose collection it is")]
-_GROUPS = Annotated[list[str] | None, typer.Option("--group", help="A group that may see it; can be repeated")]
+_TENANT = Annotated[str, typer.Option(help="Tenant that owns the collection")]
+_GROUPS = Annotated[
+    list[str] | None, typer.Option("--group", help="A group that may see the collection; can be repeated")
+]
 
 
 def recall(
     context: typer.Context,
     collection: Annotated[str, typer.Argument(help="Collection, by name or id")],
-    k: Annotated[int, typer.Option(min=1, help="How many nearest chunks count")] = 20,
-    queries: Annotated[int, typer.Option(min=1, help="How many stored vectors are searched for")] = 50,
+    k: Annotated[int, typer.Option(min=1, help="Number of nearest chunks to compare")] = 20,
+    queries: Annotated[int, typer.Option(min=1, help="Number of stored vectors used as queries")] = 50,
     tenant: _TENANT = "default",
     groups: _GROUPS = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,

@@ -19,8 +19,10 @@ from mainspring.terminal.pulling import pull_missing
 if TYPE_CHECKING:
     from mainspring.rag.ingest.transfer import ExportReport, ImportReport
 
-_TENANT = Annotated[str, typer.Option(help="Whose collection it is")]
-_GROUPS = Annotated[list[str] | None, typer.Option("--group", help="A group that may see it; can be repeated")]
+_TENANT = Annotated[str, typer.Option(help="Tenant that owns the collection")]
+_GROUPS = Annotated[
+    list[str] | None, typer.Option("--group", help="A group that may see the collection; can be repeated")
+]
 _JSON = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 
 
@@ -53,16 +55,19 @@ def export(
 
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `mainspring rag export` wrote")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file written by `mainspring rag export`")],
     name: Annotated[str | None, typer.Option(help="Name of the new collection", show_default="its own")] = None,
     reembed: Annotated[
-        bool, typer.Option("--reembed", help="Embed it anew with models.embedding, whatever its vectors are of")
+        bool,
+        typer.Option("--reembed", help="Embed it again with models.embedding, whatever model its vectors come from"),
     ] = False,
-    tenant: Annotated[str, typer.Option(help="Whose collection it becomes")] = "default",
-    groups: Annotated[list[str] | None, typer.Option("--group", help="A group of yours; can be repeated")] = None,
+    tenant: Annotated[str, typer.Option(help="Tenant that will own the collection")] = "default",
+    groups: Annotated[
+        list[str] | None, typer.Option("--group", help="A group to act as a member of; can be repeated")
+    ] = None,
     as_json: _JSON = False,
 ) -> None:
-    """Make a collection of an exported file. An interrupted import can be repeated."""
+    """Create a collection from an exported file. An interrupted import can be repeated."""
     existing([file], "mainspring rag import FILE")
     settings = load(context.obj).settings
     settings = settings.model_copy(update={"models": settings.models.model_copy(update={"chat": ()})})

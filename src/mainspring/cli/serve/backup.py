@@ -22,7 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 def backup(
     context: typer.Context,
     target: Annotated[str, typer.Argument(help="A file (.tar, .tar.gz), or a URL that fsspec can write: s3://...")],
-    keep_going: Annotated[bool, typer.Option(help="Also where documents are not whole; they are named")] = False,
+    keep_going: Annotated[bool, typer.Option(help="Back up even if documents are incomplete, and name them")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Copy the home and the database, while servers run, into one file."""
@@ -50,11 +50,14 @@ def backup(
 def restore(
     context: typer.Context,
     source: Annotated[str, typer.Argument(help="A backup: a file, or a URL that fsspec can read")],
-    home: Annotated[Path, typer.Option(help="The new home; a folder that is not there yet, or empty")],
+    home: Annotated[Path, typer.Option(help="The new home: a folder that does not exist or is empty")],
     as_json: AsJson = False,
 ) -> None:
-    """Make a home of a backup, every file checked. It is migrated when something first opens it. Where the backup has
-    the dump of a Postgres it fills the database that stores.database names, which must be empty."""
+    """Restore a home from a backup, checking every file.
+
+    The home is migrated when it is first opened. A backup with a Postgres dump fills the database in stores.database,
+    which must be empty.
+    """
     from mainspring.core.settings import load
     from mainspring.stores.backup import restore as restoring
     from mainspring.stores.sql import database as sql

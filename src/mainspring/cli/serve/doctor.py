@@ -42,7 +42,7 @@ def doctor(
 ) -> None:
     """Print every setting with its origin, and check models, extras, the home's files, disk and processor.
 
-    Exits with 1 where something is missing, wrong, damaged or held by another process.
+    Exits with 1 if something is missing, wrong, damaged or locked by another process.
     """
     from mainspring.core.settings import describe, load
 

@@ -11,13 +11,13 @@ from mainspring.terminal.remote import Server
 
 app = typer.Typer(help="Show, drain and undrain the replicas of a running server.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-Model = Annotated[str, typer.Argument(help="Model, as it is served")]
-Name = Annotated[str, typer.Argument(help="Replica, as `mainspring replicas list` names it")]
+Model = Annotated[str, typer.Argument(help="Name of the served model")]
+Name = Annotated[str, typer.Argument(help="Name of the replica, from `mainspring replicas list`")]
 
 
 @app.command("list")
 def list_replicas(context: typer.Context, as_json: AsJson = False) -> None:
-    """List replicas and the arms of routes, as they are now."""
+    """List the current replicas and the arms of routes."""
     found = Server.of(context).call("GET", "/v1/replicas")
     if as_json:
         show.as_json(found)
@@ -42,10 +42,10 @@ def drain(
     context: typer.Context,
     model: Model,
     name: Name,
-    force: Annotated[bool, typer.Option("--force", help="Also where it is the last that takes calls")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also drain the last available replica")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give a replica no more calls; those that run end by themselves."""
+    """Send no more calls to a replica; running ones end normally."""
     body = {"model": model, "replica": name, "force": force}
     found = Server.of(context).call("POST", "/v1/replicas/drain", body)
     show.done(f"{name} of {model} is {found['state']}: {found['running']} calls run on it.", found, as_json)

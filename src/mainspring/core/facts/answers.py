@@ -1,4 +1,4 @@
-"""What an answer says of itself, and an answer to a request that was asked again."""
+"""The facts of an answer, and of a replayed answer."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class PromptFacts(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenFacts(Facts):
-    """One answer, to a user or not: ``requested`` by this name, given by this ``model``, with what it cost. So many
-    ``sentences`` of it were checked, and ``unsupported`` ones are borne out by no source. ``groups`` are those of an
-    asker without a key, ``regions`` those that the request and its key accept. From version 2 on ``sampling`` is
-    kept."""
+    """One answer, to a user or not: ``requested`` by this name, given by this ``model``, with what it cost.
+    ``sentences`` of it were checked, and no source supports ``unsupported`` of them. ``groups`` belong to an asker
+    without a key; ``regions`` are those that the request and its key accept. From version 2 on, ``sampling`` is
+    stored."""
 
     VERSION: ClassVar[int] = 2
 
@@ -68,7 +68,7 @@ class GivenFacts(Facts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerFacts(GivenFacts):
-    """An answer to somebody."""
+    """An answer to a user."""
 
     EVENT: ClassVar[str] = "answer"
 

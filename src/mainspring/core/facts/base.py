@@ -1,4 +1,4 @@
-"""What facts are made of: dataclasses that are written as JSON without what is as usual, and read from any JSON."""
+"""The base of facts: dataclasses that are written as JSON without default values, and can be read from any JSON."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _ZEROS: Mapping[Any, Any] = {str: "", int: 0, float: 0.0, bool: False}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A mapping within facts. A field without a default is always written, one with a default only where it differs;
-    what is absent is read as the default, or as nothing of its type."""
+    """A mapping within facts. A field without a default is always written, one with a default only if it differs; a
+    missing field is read as the default, or as the empty value of its type."""
 
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
@@ -40,28 +40,29 @@ class Part:
 
     @classmethod
     def from_json(cls: type[P], found: Mapping[str, Any]) -> P:
-        """From JSON values; what is not known here is left out."""
+        """From JSON values; unknown fields are dropped."""
         values, _ = shape(cls).known(found)
         return cls(**values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(Part):
-    """What an event says. ``replay_of`` is the answer whose request was asked again: what came of it is no user's
-    traffic. ``unknown`` is what some other version of the program wrote; it is written again as it was. ``origin`` is
-    the JSON that they were read from."""
+    """What an event says. ``replay_of`` is the answer whose request is replayed: the event is not user traffic.
+    ``unknown`` is what some other version of the program wrote; it is written again as it was. ``origin`` is the JSON
+    that they were read from."""
 
     EVENT: ClassVar[str] = ""
     """The kind of the event."""
     VERSION: ClassVar[int] = 1
-    """What is written now; older ones are read with what they lack absent."""
+    """The current version; older facts are read with missing fields empty."""
 
     replay_of: Erase[str] = ""
     unknown: Mapping[str, Any] | None = None
     origin: Mapping[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
 
     def plain(self) -> dict[str, Any]:
-        """As JSON values, for the event log and for whoever asks for the event. What was read is as it was written."""
+        """As JSON values, for the event log and for readers of the event. Facts that were read are returned as they
+        were written."""
         if self.origin is not None:
             return dict(self.origin)
         made = Part.plain(self)
@@ -72,7 +73,7 @@ class Facts(Part):
         """From the JSON of an event of this kind, whichever version wrote it."""
         values, unknown = shape(cls).known(found)
         facts = cls(**values, unknown=unknown or None)
-        # What is made of it by ``dataclasses.replace`` has none any more.
+        # A copy by ``dataclasses.replace`` has none.
         object.__setattr__(facts, "origin", found)
         return facts
 
@@ -170,7 +171,7 @@ def _writing(kind: type[Part]) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[
 
 
 def name_of(kind: type[Part], field: str) -> str:
-    """The JSON name of a field, for whoever asks a database for it. Raises ``TypeError`` where there is no such."""
+    """The JSON name of a field, for database queries. Raises ``TypeError`` where there is no such."""
     if field not in shape(kind).by_name:
         raise TypeError(f"{kind.__name__} has no field {field}")
     return field

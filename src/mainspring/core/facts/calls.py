@@ -10,13 +10,13 @@ from mainspring.core.facts.base import Facts, Part
 from mainspring.core.facts.marks import Count, Digest, Erase, Keep, Served, Sum, Unexported
 
 UNCHARGED = "no"
-"""What ``charged`` of a call says that is nobody's bill: a copy of a request for a model under trial."""
+"""Values of ``charged`` for calls that nobody is billed for: copies of requests for a model under trial."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceFacts(Part):
-    """What a call was priced at: where the price is from, in nano-US-dollars a million tokens, at a provider's
-    ``rate`` other than the standard."""
+    """The price of a call: its source, in nano-US-dollars per million tokens, and a provider's ``rate`` if it is not
+    the standard."""
 
     source: Keep[str]
     input: Keep[int]

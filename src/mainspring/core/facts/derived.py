@@ -13,7 +13,7 @@ from mainspring.core.facts.base import Facts, Field, Part, shape
 from mainspring.core.facts.registry import KINDS, foreign
 
 UNSERVED = "model_not_found"
-"""The ``error`` of what was asked under a name that nobody serves."""
+"""The ``error`` of a request under an unknown name."""
 _DIGESTED = re.compile(r"erased:[0-9a-f]{16}\Z")
 _GONE = object()
 
@@ -25,7 +25,7 @@ class Eraser:
         self._key = os.urandom(16)
 
     def left(self, kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """What may stay of the facts of an event, given as JSON. Of what is not known here only numbers do."""
+        """What may stay of the facts of an event, given as JSON. Of unknown fields, only numbers are."""
         return self._part(KINDS.get(kind) or foreign(kind), facts)
 
     def _part(self, kind: type[Part], found: Mapping[str, Any]) -> dict[str, Any]:

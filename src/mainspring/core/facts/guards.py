@@ -32,7 +32,7 @@ class GuardFacts(Facts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalFacts(Facts):
-    """What became of a call of a tool that waits for somebody's approval; ``by`` is the key that decided."""
+    """The outcome of a tool call that waits for approval; ``by`` is the key that decided."""
 
     EVENT: ClassVar[str] = "approval"
 
@@ -46,6 +46,6 @@ class ApprovalFacts(Facts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolFacts(Facts):
-    """A call of a tool. Nothing writes any yet."""
+    """A call of a tool. Nothing writes this kind yet."""
 
     EVENT: ClassVar[str] = "tool"

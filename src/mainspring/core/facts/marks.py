@@ -1,10 +1,10 @@
-"""What becomes of a field of an event's facts: the marks that each of them carries.
+"""Marks for the fields of an event's facts: their treatment by erasure, export and the ledger.
 
 ``Keep`` outlives an erasure: numbers, and names that are ours or the operator's. ``Served`` names a model or an
-application: it is kept, too, unless nobody serves one of that name; then it is the caller's text. ``Erase`` goes.
-``Digest`` is replaced by a digest under a key that is thrown away: what was equal stays equal within one erasure, and
-nobody can tell what it was. ``Unexported`` is shown to no data subject and goes into no lake: it is about the machine
-or the operator's contracts. ``Sum`` and ``Count`` are what the ledger adds up.
+application: it is kept, unless the name is unknown; then it is the caller's text. ``Erase`` goes. ``Digest`` is
+replaced by a digest under a discarded key: equal values stay equal within one erasure, and nobody can recover them.
+``Unexported`` is shown to no data subject and goes into no lake: it is about the machine or the operator's contracts.
+``Sum`` and ``Count`` are what the ledger adds up.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One word about a field: what an erasure does with it, whether it is kept only where it is ``served``, whether it
-    is ``exported``, and how the ledger reads it."""
+    """A mark of a field: what an erasure does with it, whether it is kept only if it is ``served``, whether it is
+    ``exported``, and how the ledger reads it."""
 
     erasure: Erasure | None = None
     served: bool = False

@@ -10,7 +10,7 @@ from mainspring.core.facts.base import Facts
 from mainspring.core.facts.marks import Erase, Keep, Served
 
 ANOMALY = "cost_anomaly"
-"""What ``signal`` of a cost says that tells of an hour dearer than such hours are."""
+"""The value of ``signal`` in a cost for an hour that was more expensive than comparable hours."""
 REACHED = "budget_reached"
 
 

@@ -31,9 +31,8 @@ class FeedbackFacts(Facts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreFacts(Facts):
-    """A score. Of ``metric`` SUPPORT: how many sentences were written and what became of them. Of VERDICT: ``scores``
-    by what was judged, and how many ``claims`` are ``supported``. Of the ``name`` ``agreement``: how alike two answers
-    are."""
+    """A score. For ``metric`` SUPPORT: the number of sentences, and their outcomes. Of VERDICT: ``scores`` by what was
+    judged, and how many ``claims`` are ``supported``. For the ``name`` ``agreement``: the similarity of two answers."""
 
     EVENT: ClassVar[str] = "score"
 
@@ -62,6 +61,6 @@ class ScoreFacts(Facts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelFacts(Facts):
-    """What somebody marked an answer with. Nothing writes any yet."""
+    """A person's mark on an answer. Nothing writes this kind yet."""
 
     EVENT: ClassVar[str] = "label"

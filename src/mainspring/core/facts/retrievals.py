@@ -1,4 +1,4 @@
-"""What a question found in documents. Facts outlive documents, so they hold no words of them."""
+"""What a question found in documents. Facts outlive documents, so they contain none of their words."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class StepFacts(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphFacts(Part):
-    """How many paths and themes a graph told of."""
+    """The number of paths and themes from a graph."""
 
     paths: Keep[int]
     themes: Keep[int]
@@ -53,7 +53,7 @@ class GraphFacts(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingFacts(Part):
-    """What a model was given to read of what was found, and what was left out."""
+    """The passages that a model was given, and those left out."""
 
     tokens: Keep[int]
     read: Keep[Sequence[SpanFacts]]
@@ -72,7 +72,8 @@ class QuestionPartFacts(Part):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrievalFacts(Facts):
     """One look into ``collections`` (ids). ``evidence`` in [0, 1] is how likely they hold the answer, ``features`` what
-    that is made of. ``refused``: nothing was answered for want of it. ``cached``: the answer was given again."""
+    that is made of. ``refused``: there was no answer for lack of evidence. ``cached``: the answer was replayed from a
+    cache."""
 
     EVENT: ClassVar[str] = "retrieval"
 

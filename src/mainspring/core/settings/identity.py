@@ -11,12 +11,13 @@ from pydantic import Field, field_validator, model_validator
 from mainspring.core.scopes import SCOPES
 from mainspring.core.settings.section import Section
 
-# Signatures with a key that only the provider has: with a shared one (HS256) whoever checks a token could make one.
+# Signatures with a key that only the provider has. With a shared key (HS256), anybody who verifies tokens could also
+# issue them.
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 if TYPE_CHECKING:
     Scope = str
 else:
-    # Whatever reads a scope, of a file or of a request, names those that there are.
+    # Errors in files and requests list the existing scopes.
     Scope = Literal[tuple(SCOPES)]
 Roles = dict[str, Annotated[tuple[Scope, ...], Field(min_length=1)]]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

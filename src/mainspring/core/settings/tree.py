@@ -60,7 +60,7 @@ class RoomSettings(Section):
         return (*self.models.local, *((self.models.layout,) if self.rag.parser == "layout-model" else ()))
 
     def section(self, kind: type[S]) -> S:
-        """The section of this class, which a feature declares. Raises ``SettingsError`` where none does."""
+        """The section of this class, which a feature declares. Raises ``SettingsError`` if none does."""
         for name in type(self).model_fields:
             found = getattr(self, name)
             if isinstance(found, kind):

@@ -1,4 +1,4 @@
-"""Who asks, under which trace, until when and with what allowance."""
+"""The caller, trace, deadline and allowance of a request."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What somebody is limited to; each empty: not at all. ``models`` are names that may be asked, ``collections``
+    """The limits of a caller; each is empty if there is none. ``models`` are names that may be asked, ``collections``
     names of the collections that are there at all, ``regions`` where the work may be done."""
 
     models: frozenset[str] = frozenset()
@@ -71,18 +71,18 @@ class Reach:
     regions: frozenset[str] = frozenset()
 
     def beyond(self, other: Reach) -> list[str]:
-        """What of it goes further than ``other``: the names of the limits that are laxer."""
+        """The limits in which it is laxer than ``other``, by name."""
         names = ("models", "collections", "regions")
         pairs = [(name, getattr(self, name), getattr(other, name)) for name in names]
         return [name for name, ours, theirs in pairs if theirs and (not ours or ours - theirs)]
 
 
 TOKEN = "oidc_"  # noqa: S105 - no secret
-"""How the ``key_id`` begins of whoever came with a token of an identity provider."""
+"""The prefix of the ``key_id`` of callers with a token of an identity provider."""
 CONFINED = "\x1fonly\x1f"
-"""How a group begins that is none: it says which collections its holder is confined to. It stands among the groups
-because all that is kept is kept for a set of groups: what somebody confined leaves (sessions, cached answers, uploads,
-batches) is for those who are confined in the same way. No group of a person's begins like this."""
+"""How a group begins that is none: it says which collections its holder is confined to. It is one of the groups because
+everything is stored for a set of groups: what a confined caller stores (sessions, cached answers, uploads, batches) is
+only for callers with the same confinement. No group of a person's begins like this."""
 
 
 def confined(groups: frozenset[str], collections: frozenset[str]) -> frozenset[str]:
@@ -97,15 +97,16 @@ def confinement(groups: frozenset[str]) -> frozenset[str]:
 
 
 def real(groups: Iterable[str]) -> frozenset[str]:
-    """``groups`` without what says how they are confined: as people are told of them."""
+    """``groups`` without the one for confinement, for display."""
     return frozenset(group for group in groups if not group.startswith(CONFINED))
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Who asks: decided by the gateway, part of every key in every store. ``tier`` names the key's rate limits;
-    ``consent`` is whether what it asks may be learnt from, where a request does not say; ``lineage`` names the keys
-    whose budgets hold it, too. ``identity`` is what a key stands for that replaced another: the first of these."""
+    ``consent`` says whether its requests may be used for learning if they do not say; ``lineage`` names further keys
+    whose budgets count its spending. ``identity`` is what a key stands for that replaced another: the first of
+    these."""
 
     tenant: str
     key_id: str
@@ -142,7 +143,7 @@ class Waiting(list[EventRecord]):
 
 @dataclass(slots=True)
 class Allowance:
-    """What one request and all its inner calls may still spend, and what they did. Shared by child contexts.
+    """The remaining allowance of a request and all its inner calls, and their spending. Child contexts share it.
 
     ``tokens``, ``steps`` (calls of models) and ``money`` (nano-US-dollars) are what is left; None: no limit.
     ``Reserve`` sets them by the budgets, with ``reservation``, which is set aside of those, and ``capped``: a budget
@@ -222,18 +223,17 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Who asks, under which trace, until when and with what allowance. Frozen; carries no services.
+    """The caller, trace, deadline and allowance of a request. Frozen; carries no services.
 
     What layers change of a request in flight is in ``allowance``, ``settlement`` and ``privacy``, which every step and
     every inner call share.
 
     ``deadline`` is a ``time.monotonic()`` value, ``priority`` one of ``Priority``. ``batch`` marks a line of a batch
-    job: it has a price of its own and nobody waits for it. ``arrival`` is for whoever begins the trace of a request,
-    ``regions`` are those that it accepts (empty: any).
-    ``policy`` names the policy of guards that counts whatever is asked (empty: that of what is asked).
-    ``elsewhere`` says that somebody else answers where this call fails: nobody waits to try again.
-    ``replay`` is the answer whose request is asked again: what comes of it is no user's traffic. ``routed`` marks what
-    a router has done beneath it.
+    job: it has a price of its own, and nobody waits for it. ``arrival`` is for the layer that starts the request's
+    trace; ``regions`` are the accepted ones (empty: any). ``policy`` names the guard policy that applies to every
+    request (empty: the requested application's). ``elsewhere`` says that another model will answer if this call fails,
+    so that it is not retried. ``replay`` is the answer whose request is replayed: the result is not user traffic.
+    ``routed`` marks what a router has done beneath it.
     """
 
     principal: Principal

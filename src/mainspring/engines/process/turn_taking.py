@@ -83,7 +83,7 @@ class Allowances:
         if left <= 0:
             raise RateLimited(
                 f"the grammars of this tenant took more than {self._most:g} s to compile",
-                remedy="Send simpler ones, or the same again: what was compiled is remembered",
+                remedy="Send simpler ones, or repeat the same ones: compiled grammars are remembered",
                 retry_after=max(1.0, (1.0 - left) / self._rate),
             )
 

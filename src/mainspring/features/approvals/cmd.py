@@ -12,25 +12,25 @@ from mainspring.feature import ACCESS, Command
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 
-app = typer.Typer(help="List, approve and deny calls of tools that wait at a running server.", no_args_is_help=True)
-Approval = Annotated[str, typer.Argument(help="Id, as `mainspring approvals list` shows it")]
+app = typer.Typer(help="List, approve and deny tool calls that wait at a running server.", no_args_is_help=True)
+Approval = Annotated[str, typer.Argument(help="Its id, from `mainspring approvals list`")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-Note = Annotated[str, typer.Option(help="Told to whoever asks what became of the call")]
+Note = Annotated[str, typer.Option(help="A note for the caller who asks for the outcome")]
 
 
 @app.command("list")
 def list_approvals(
     context: typer.Context,
-    every: Annotated[bool, typer.Option("--all", help="Those too that were decided or have expired")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Include decided and expired calls")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List what waits, the latest hundred."""
+    """List the latest hundred waiting calls."""
     found = Server.of(context).call("GET", f"/v1/approvals?limit=100{'' if every else '&status=pending'}")["data"]
     if as_json:
         show.as_json(found)
         return
     if not found:
-        print("Nothing waits for approval.")
+        print("No call waits for approval.")
         return
     rows = []
     for each in found:
@@ -42,13 +42,13 @@ def list_approvals(
 
 @app.command()
 def approve(context: typer.Context, approval: Approval, note: Note = "", as_json: AsJson = False) -> None:
-    """Let a call be handed out, once."""
+    """Approve a call, so that it is handed out once."""
     _decide(context, approval, "approve", note, as_json)
 
 
 @app.command()
 def deny(context: typer.Context, approval: Approval, note: Note = "", as_json: AsJson = False) -> None:
-    """Never hand a call out."""
+    """Deny a call."""
     _decide(context, approval, "deny", note, as_json)
 
 

@@ -25,18 +25,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 app = typer.Typer(help="Submit, list, show, cancel and download batches.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-Tenant = Annotated[str, typer.Option(help="Whose batches they are")]
-Groups = Annotated[list[str] | None, typer.Option("--group", help="Group of the key that made them; repeat for more")]
+Tenant = Annotated[str, typer.Option(help="Tenant that owns the batches")]
+Groups = Annotated[
+    list[str] | None, typer.Option("--group", help="Group of the key that created them; repeat for more")
+]
 Id = Annotated[str, typer.Argument(help="The batch's id")]
 
 
 @app.command()
 def submit(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON Lines, a request each")],
-    key: Annotated[str, typer.Option(help="Id of the API key that it is charged to, of `mainspring keys list`")],
-    endpoint: Annotated[str, typer.Option(help="Where all of its lines go")] = "/v1/chat/completions",
-    window: Annotated[str, typer.Option(help="Hours that it may take")] = "24h",
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON Lines, one request per line")],
+    key: Annotated[str, typer.Option(help="Id of the API key to charge, from `mainspring keys list`")],
+    endpoint: Annotated[str, typer.Option(help="The route of all its lines")] = "/v1/chat/completions",
+    window: Annotated[str, typer.Option(help="Time limit in hours")] = "24h",
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
@@ -83,7 +85,7 @@ def list_batches(
     context: typer.Context,
     tenant: Tenant = "default",
     group: Groups = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest first")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number, newest first")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List the batches of a set of groups."""
@@ -111,7 +113,7 @@ def list_batches(
 def show_batch(
     context: typer.Context, batch_id: Id, tenant: Tenant = "default", group: Groups = None, as_json: AsJson = False
 ) -> None:
-    """Show how far a batch is, and what is wrong with its file."""
+    """Show the progress of a batch, and the errors of its file."""
 
     async def work(opened: Stores, _: Settings) -> dict[str, Any]:
         from mainspring.features.batches.routes import batch_body
@@ -154,11 +156,11 @@ def download(
     context: typer.Context,
     batch_id: Id,
     out: Annotated[Path | None, typer.Option(help="File to write", show_default="the terminal")] = None,
-    errors: Annotated[bool, typer.Option("--errors", help="The lines that failed")] = False,
+    errors: Annotated[bool, typer.Option("--errors", help="Write the failed lines instead")] = False,
     tenant: Tenant = "default",
     group: Groups = None,
 ) -> None:
-    """Write out the answers of a batch, or its errors."""
+    """Write the answers of a batch, or its errors, to a file."""
 
     async def work(opened: Stores, _: Settings) -> bytes:
         groups = frozenset(group or ())

@@ -1,7 +1,7 @@
-"""Lines of batches that are somebody's: found in the files of requests and of answers, read out and taken out.
+"""A person's lines of batches: finds them in the files of requests and answers, reads them, removes them.
 
-A line is somebody's where its request names them, or where its answer is one of theirs. What is left in its place keeps
-the number of lines, so that a batch which is being answered goes on.
+A line belongs to a person if its request names the person, or if its answer is one of the person's. A placeholder keeps
+the number of lines, so that a running batch continues.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ class BatchLines:
         await self._database.write(work, durable=True)
 
     async def _unquote(self, tenant: str, batch_id: str, *, whole: bool) -> None:
-        """What a batch says of errors, without the messages, which may quote a line; ``whole``: its metadata, too."""
+        """A batch's errors without their messages, which may quote a line; ``whole``: also without its metadata."""
         mine = sa.and_(batches.c.tenant == tenant, batches.c.id == batch_id)
 
         def work(connection: sa.Connection) -> None:
@@ -236,9 +236,9 @@ def _chosen(group: _Group, whose: LinesOf) -> list[BatchLine]:
 
 def _is_theirs(line: BatchLine, whose: LinesOf) -> bool:
     if line.said is None:
-        # Whoever wrote it broke it: what cannot be read is theirs where it has their name.
+        # Its author broke it: an unreadable line is the person's if it contains the person's name.
         return bool(whose.user) and whose.user in line.text
-    # Whoever wrote a file of requests may have written anything.
+    # The file's author may have written anything.
     response = line.said.get("response")
     answer = response.get("body") if isinstance(response, dict) else None
     answered = isinstance(answer, dict) and isinstance(answer.get("id"), str) and answer["id"] in whose.answers
@@ -246,7 +246,7 @@ def _is_theirs(line: BatchLine, whose: LinesOf) -> bool:
 
 
 def _without(line: BatchLine) -> str:
-    """What stands for a line that was taken out."""
+    """The placeholder for a removed line."""
     said, custom_id = line.said or {}, f"erased-{line.number}"
     if "response" in said:
         return rows.dump({"id": said.get("id"), "custom_id": custom_id, "response": None, "error": ERASED})

@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 app = typer.Typer(
     help="List, verify and export the audit log.",
-    epilog="What is in it and what it can prove: docs/operate/compliance.md.",
+    epilog="docs/operate/compliance.md describes its entries and what it proves.",
     no_args_is_help=True,
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-Tenant = Annotated[str, typer.Option(help='Whose log; "" is that of the server itself')]
+Tenant = Annotated[str, typer.Option(help='Tenant of the log; "": the server\'s own')]
 
 
 @app.command("list")
 def list_entries(
     context: typer.Context,
     tenant: Tenant = "default",
-    action: Annotated[str | None, typer.Option(help="Only this action, as in key.created")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="The latest so many")] = 50,
+    action: Annotated[str | None, typer.Option(help="Only this action, such as key.created")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number, the latest")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List the latest entries, newest last."""
@@ -63,19 +63,20 @@ def list_entries(
     if rows:
         show.table(("number", "at", "action", "by", "what", "details"), rows)
     else:
-        print("Nothing is in this log yet.")
+        print("This log is empty.")
 
 
 @app.command()
 def verify(
     context: typer.Context,
-    tenant: Annotated[str | None, typer.Option(help='Only this log; "" is that of the server itself')] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's log; \"\": the server's own")] = None,
     head: Annotated[
-        list[str] | None, typer.Option(help="A head that was noted before, NUMBER:HASH, of --tenant; repeat for more")
+        list[str] | None, typer.Option(help="A head noted earlier, NUMBER:HASH, of --tenant's log; repeat for more")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read whole logs and say what was changed, taken out, put in or moved. The exit status is 1 if the log is damaged.
+    """Read whole logs and report entries that were changed, removed, inserted or moved. The exit status is 1 if the
+    log is damaged.
 
     Store the printed heads outside of the reach of everybody who can write the database: only they reveal later that
     the end of a log was cut off together with its head.
@@ -102,7 +103,7 @@ def verify(
     if as_json:
         show.as_json(reports, ok=_whole(reports))
     elif not reports:
-        print("There is no log here yet: nothing was verified.")
+        print("There is no log yet: nothing was verified.")
     for report in reports if not as_json else ():
         name = report["tenant"] or "(the server)"
         state = "intact" if report["intact"] else "NOT INTACT"
@@ -125,7 +126,7 @@ def _whole(reports: Sequence[Mapping[str, Any]]) -> bool:
 @app.command()
 def export(
     context: typer.Context,
-    file: Annotated[Path | None, typer.Argument(help="Where to", show_default="standard output")] = None,
+    file: Annotated[Path | None, typer.Argument(help="The file to write", show_default="standard output")] = None,
     tenant: Tenant = "default",
 ) -> None:
     """Write all entries as lines of JSON, in the form that their hashes cover."""

@@ -12,8 +12,8 @@ class ComplianceMetrics:
         def counter(name: str, text: str, label: str) -> Counter:
             return Counter(f"mainspring_{name}", text, (label,), registry=registry)
 
-        self._erased = counter("erasures", "Erasures that were carried out, by what they were of.", "kind")
-        self._deleted = counter("retention_deleted", "What was deleted because its time was over.", "data")
+        self._erased = counter("erasures", "Executed erasures, by kind.", "kind")
+        self._deleted = counter("retention_deleted", "Expired data that was deleted.", "data")
         self._refused = counter("refused_credentials", "Requests without a key that would do, by reason.", "reason")
 
     def erased(self, kind: str) -> None:

@@ -159,9 +159,9 @@ class Retention:
                     gone = await self.apply()
                     await self._stores.jobs.release(job)
                     if gone:
-                        log.info("what was kept long enough was deleted: %s", dict(gone))
+                        log.info("expired data was deleted: %s", dict(gone))
             except MainspringError as error:
-                log.warning("what is due was not deleted, which the next round does: %s", error)
+                log.warning("expired data was not deleted; the next round repeats it: %s", error)
             await asyncio.sleep(min(_LOOK_S, self._settings.every_s))
 
 

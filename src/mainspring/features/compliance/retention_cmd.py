@@ -12,12 +12,14 @@ from mainspring.terminal import show
 
 def retention(
     context: typer.Context,
-    apply: Annotated[bool, typer.Option("--apply", help="Delete what is due, rather than wait for the server")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Delete expired data now instead of waiting for the server")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
-    """Show for how long each class of data is kept and how much of it is due to be deleted.
+    """Show the retention period of each class of data, and how much of it has expired.
 
-    A running server deletes what is due every hour (`compliance.retention.every_s`).
+    A running server deletes expired data every hour (`compliance.retention.every_s`).
     """
 
     async def work() -> tuple[list[tuple[str, str, int]], dict[str, int]]:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from mainspring.stores import Stores
 
 app = typer.Typer(
-    help="Show what is held of somebody, and erase it.",
-    epilog="What is reached and what is not: docs/operate/compliance.md.",
+    help="Export and erase the data of a person.",
+    epilog="docs/operate/compliance.md lists what an erasure reaches.",
     no_args_is_help=True,
 )
 _KINDS = ("user", "session", "key", "tenant")
@@ -33,7 +33,7 @@ Identifier = Annotated[
     str, typer.Argument(metavar="ID", help="The user's name, the session's, the key's id, or the tenant")
 ]
 Kind = Annotated[str, typer.Option(help=f"One of {', '.join(_KINDS)}")]
-Tenant = Annotated[str, typer.Option(help="Whose data it is in")]
+Tenant = Annotated[str, typer.Option(help="Tenant of the data")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 
 
@@ -41,7 +41,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 def show_subject(
     context: typer.Context, subject_id: Identifier, kind: Kind = "user", tenant: Tenant = "default"
 ) -> None:
-    """Write everything that is held of a subject as lines of JSON; the last one counts it."""
+    """Write all data of a subject as lines of JSON; the last line has the number of items."""
 
     async def work() -> None:
         from mainspring.core.settings import load

@@ -27,7 +27,7 @@ def litellm(
     out: Annotated[
         Path | None, typer.Option("--out", help="File to be written", show_default="standard output")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite --out where it exists")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite --out if it exists")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Settings and notes as JSON on standard output")] = False,
 ) -> None:
     """Convert a LiteLLM proxy's configuration; settings without a counterpart are listed on standard error."""

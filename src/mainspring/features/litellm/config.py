@@ -221,7 +221,7 @@ def _deployment(entry: Mapping[str, Any], place: str, found: ImportedConfig) -> 
     elif key is not None:
         made["api_key"] = _value(key)
         if not str(key).startswith(_REFERENCE):
-            found.note(f"{place}.api_key", "imported as it is: a secret now stands in the file; `env:NAME` is safer")
+            found.note(f"{place}.api_key", "imported unchanged: the file now contains a secret; `env:NAME` is safer")
     _numbers(made, parameters, info)
     info.pop("mode", None)
     _note_all(found, place, parameters)

@@ -17,14 +17,14 @@ from mainspring.terminal.remote import Server
 app = typer.Typer(help="Show, acknowledge and silence alerts of a running server.", invoke_without_command=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Rule = Annotated[str, typer.Option(help="latency, errors, cost, quality, safety, drift or slo; empty: any")]
-Application = Annotated[str, typer.Option(help="The name that is asked for as model; empty: any")]
+Application = Annotated[str, typer.Option(help="The name in requests' `model`; empty: any")]
 UNITS = {"m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 @app.callback()
 def alerts(
     context: typer.Context,
-    everything: Annotated[bool, typer.Option("--all", help="Also those that are over")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Include resolved alerts")] = False,
     rule: Rule = "",
     as_json: AsJson = False,
 ) -> None:
@@ -72,7 +72,7 @@ def silence(
 
 @app.command()
 def silences(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the silences that are not over."""
+    """List the current silences."""
     found = Server.of(context).call("GET", "/v1/silences")["data"]
     if as_json:
         show.as_json(found)
@@ -94,7 +94,7 @@ def speak(context: typer.Context, silence_id: Annotated[str, typer.Argument(help
 
 
 def slos(context: typer.Context, application: Application = "", as_json: AsJson = False) -> None:
-    """Show each application's objectives over thirty days, and what is left of their error budgets."""
+    """Show each application's objectives over thirty days, and the rest of their error budgets."""
     asked = f"?{urllib.parse.urlencode({'application': application})}" if application else ""
     found = Server.of(context).call("GET", f"/v1/slos{asked}")["data"]
     if as_json:
@@ -114,7 +114,7 @@ def slos(context: typer.Context, application: Application = "", as_json: AsJson 
         ]
         show.table(("APPLICATION", "OBJECTIVE", "TARGET", "REACHED", "BAD", "BUDGET LEFT", "BURNS"), rows)
     else:
-        print("No traffic was counted yet.")
+        print("No traffic has been counted yet.")
 
 
 def _row(alert: dict[str, Any]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 AUTHOR = "command line"
 app = typer.Typer(help="Add, show, label, roll back and compare prompts.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-Tenant = Annotated[str, typer.Option(help="Tenant that the prompt is of")]
+Tenant = Annotated[str, typer.Option(help="Tenant of the prompt")]
 Name = Annotated[str, typer.Argument(help="The prompt's name")]
 Label = Annotated[str, typer.Argument(help="The label: production, staging, any")]
 Note = Annotated[str, typer.Option(help="Why; kept with it")]
@@ -58,7 +58,7 @@ def list_prompts(context: typer.Context, tenant: Tenant = "default", as_json: As
 def show_prompt(
     context: typer.Context,
     name: Name,
-    version: Annotated[str, typer.Argument(help="A version's number or a label; none: what there is")] = "",
+    version: Annotated[str, typer.Argument(help="A version's number or a label; none: list the versions")] = "",
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
@@ -168,7 +168,7 @@ def diff(
     context: typer.Context,
     name: Name,
     before: Annotated[str, typer.Argument(help="A version's number or a label")],
-    after: Annotated[str, typer.Argument(help="Another")] = "latest",
+    after: Annotated[str, typer.Argument(help="Another version or label")] = "latest",
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:

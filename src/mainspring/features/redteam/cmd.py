@@ -30,37 +30,41 @@ REMOTE = "red-team-target"
 def redteam(
     context: typer.Context,
     target: Annotated[
-        str, typer.Argument(help="A model, route or collection, or `document-qa`; with --url what is there")
+        str, typer.Argument(help="A model, route or collection, or `document-qa`; with --url, a model of the endpoint")
     ],
     url: Annotated[str, typer.Option("--url", help="Attack an OpenAI-compatible endpoint behind these guards")] = "",
     key: Annotated[str, typer.Option("--key", envvar="RED_TEAM_KEY", help="Its API key", show_default=False)] = "",
     into: Annotated[
         str,
-        typer.Option("--into", help="The endpoint answers from a vector store: make this one, then delete it"),
+        typer.Option(
+            "--into", help="The endpoint answers from a vector store: create this one and delete it afterwards"
+        ),
     ] = "",
-    categories: Annotated[str, typer.Option("--categories", help="Some of them, with commas", show_default="all")] = "",
-    most: Annotated[int, typer.Option("--most", min=1, help="Attacks of each category")] = 20,
+    categories: Annotated[
+        str, typer.Option("--categories", help="Categories, separated by commas", show_default="all")
+    ] = "",
+    most: Annotated[int, typer.Option("--most", min=1, help="Maximum number of attacks per category")] = 20,
     strict: Annotated[bool, typer.Option("--strict", help="Every guard on, not the configured policy")] = False,
     off: Annotated[
         bool,
         typer.Option("--off/--no-off", help="Attack with the guards off first, to compare", show_default="yes"),
     ] = True,
-    regressions: Annotated[
-        Path, typer.Option("--regressions", help="File of attacks that are known to get through")
-    ] = Path("redteam.json"),
-    update: Annotated[bool, typer.Option("--update", help="Write what gets through now into that file")] = False,
+    regressions: Annotated[Path, typer.Option("--regressions", help="File of attacks known to get through")] = Path(
+        "redteam.json"
+    ),
+    update: Annotated[bool, typer.Option("--update", help="Write the attacks that get through into that file")] = False,
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder of data sets", show_default="$MAINSPRING_DATA")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
-    """Attack TARGET in a temporary home, and say what gets through by category.
+    """Attack TARGET in a temporary home, and report by category what gets through.
 
-    A TARGET that is no model or route is a collection, which is filled with poisoned documents there.
+    A TARGET that is no model or route is a collection, which is filled with poisoned documents.
 
-    Attacks that the file knows are always repeated. The exit status is 1 where one gets through with the guards on that
-    the file does not know, where no attack was made, and where all of them failed. docs/operate/security.md says
-    what counts as getting through.
+    Attacks in the file of known ones are always repeated. The exit status is 1 if an attack outside of that file gets
+    through with the guards on, if there was no attack, or if all of them failed. docs/operate/security.md defines
+    getting through.
     """
     loaded = load(context.obj)
     settings = _settings(loaded.settings, target, url, key)

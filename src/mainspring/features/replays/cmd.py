@@ -18,14 +18,14 @@ def replay(
     context: typer.Context,
     trace_id: Annotated[str, typer.Argument(help="The x-trace-id header of a response, or the id of its answer")],
     model: Annotated[str | None, typer.Option(help="Ask this model")] = None,
-    prompt: Annotated[str | None, typer.Option(help="Under this prompt of the registry: NAME or NAME@VERSION")] = None,
-    policy: Annotated[str | None, typer.Option(help="Under this policy of guards")] = None,
+    prompt: Annotated[str | None, typer.Option(help="Use this prompt of the registry: NAME or NAME@VERSION")] = None,
+    policy: Annotated[str | None, typer.Option(help="Use this guard policy")] = None,
     temperature: Annotated[float | None, typer.Option(min=0, max=2)] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1)] = None,
     seed: Annotated[int | None, typer.Option()] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
-    """Ask a recorded request again, on the running server, and show both answers side by side."""
+    """Replay a recorded request on the running server, and show both answers side by side."""
     body: dict[str, Any] = {"answer_id" if trace_id.startswith("ans_") else "trace_id": trace_id}
     drawn = {"temperature": temperature, "max_tokens": max_tokens, "seed": seed}
     body["parameters"] = {name: value for name, value in drawn.items() if value is not None} or None

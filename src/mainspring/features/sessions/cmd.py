@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 app = typer.Typer(help="List, show, fork, export and delete conversations.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-Tenant = Annotated[str, typer.Option(help="Whose sessions they are")]
-Groups = Annotated[list[str] | None, typer.Option("--group", help="Group of the keys that talked; repeat for more")]
+Tenant = Annotated[str, typer.Option(help="Tenant that owns the sessions")]
+Groups = Annotated[list[str] | None, typer.Option("--group", help="Group of the sessions' keys; repeat for more")]
 Name = Annotated[str, typer.Argument(help="The session's id")]
 FORMATS = ("jsonl", "markdown")
 
@@ -33,7 +33,7 @@ def list_sessions(
     context: typer.Context,
     tenant: Tenant = "default",
     group: Groups = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest first")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number, newest first")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List the sessions of a set of groups."""
@@ -98,12 +98,12 @@ def fork(
     context: typer.Context,
     session_id: Name,
     into: Annotated[str, typer.Argument(help="The new session's id")],
-    turn: Annotated[str | None, typer.Option(help="The last turn that it has", show_default="the last")] = None,
+    turn: Annotated[str | None, typer.Option(help="The last turn to copy", show_default="the last")] = None,
     tenant: Tenant = "default",
     group: Groups = None,
     as_json: AsJson = False,
 ) -> None:
-    """Begin a new session with the turns of another."""
+    """Start a new session with the turns of another."""
 
     async def work(opened: Stores, principal: Principal) -> dict[str, Any]:
         from mainspring.features.sessions.routes import session_body
@@ -128,7 +128,7 @@ def export(
     tenant: Tenant = "default",
     group: Groups = None,
 ) -> None:
-    """Write a session out, a message a line or as text."""
+    """Write a session to a file, one message per line or as text."""
     if form not in FORMATS:
         raise InvalidRequest(f"there is no format {form!r}", remedy=f"Use {' or '.join(FORMATS)}", param="format")
 
@@ -155,7 +155,7 @@ def delete(
     group: Groups = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forget a session, with what was derived from it and the recorded texts of its answers."""
+    """Delete a session, with its derived data and the recorded texts of its answers."""
 
     async def work(opened: Stores, principal: Principal) -> int:
         from mainspring.serving.memory.layer import stored_name

@@ -39,7 +39,7 @@ Format = Annotated[Literal["jsonl", "markdown"], Query(description="One message 
 
 Words = Annotated[str | None, Query(min_length=1, max_length=256, description="Each in the title or a message")]
 Own = Annotated[bool, Query(description="Those of this key or user alone, whose ids begin with own:")]
-PartOf = Annotated[str | None, Query(min_length=1, max_length=128, description="A session of one's own")]
+PartOf = Annotated[str | None, Query(min_length=1, max_length=128, description="A session of your own")]
 Include = Annotated[Literal["answers"] | None, Query(description="What was recorded of answers")]
 
 

@@ -148,7 +148,7 @@ def _changes(routes: APIRouter, keys: Keys, access: Access, bestowal: KeyDelegat
         context: admins,
         children: Annotated[
             Children | None,
-            Query(description="What becomes of the usable keys that it made; must be said where it did"),
+            Query(description="What happens to the usable keys that it created; required if there are any"),
         ] = None,
     ) -> HttpResponse:
         """Refuse a key from now on, and with `children=revoke` all that it and those made. A key cannot revoke itself,

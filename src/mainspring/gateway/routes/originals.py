@@ -14,7 +14,7 @@ from mainspring.http.request_body import JsonRoute
 from mainspring.rag.library import Library
 
 PageNumber = Annotated[int, PathParameter(ge=1, le=10**6)]
-Marked = Annotated[int | None, Query(ge=0, le=2**53, description="Of the passage that is marked, in characters")]
+Marked = Annotated[int | None, Query(ge=0, le=2**53, description="Of the passage to mark, in characters")]
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
 
 

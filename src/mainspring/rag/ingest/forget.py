@@ -67,7 +67,7 @@ class Forgetter:
             async with asyncio.timeout(_CLOSING_S):
                 await self.round()
         except (MainspringError, TimeoutError) as error:
-            log.warning("what was deleted is taken out of the files at the next start: %s", error)
+            log.warning("deleted data could not be removed from the files; the next start repeats it: %s", error)
 
     async def round(self) -> None:
         """Act on all notes that are new, or old enough for the second look. Raises what a store raises."""
@@ -122,7 +122,7 @@ class Forgetter:
                 self._wake.clear()
                 await self.round()
             except MainspringError as error:
-                log.warning("what was deleted is not yet taken out of the files: %s", error)
+                log.warning("deleted data could not be removed from the files yet: %s", error)
             took = time.monotonic() - began
             await asyncio.sleep(min(_LONGEST_REST_S, _REST * took))
             # Before Python 3.12, ``wait_for`` loses a cancellation that arrives while it ends, and this would then

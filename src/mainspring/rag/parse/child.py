@@ -61,7 +61,7 @@ def _answer(data: bytes, asked: frames.ReadRequest) -> frames.Answer:
     except Exception as error:
         # Any failure of a third party's parser is a fact about the document, not about the server.
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        return UnreadableDocument(f"{name} cannot be parsed ({reason})", remedy="Save it anew or export it as PDF")
+        return UnreadableDocument(f"{name} cannot be parsed ({reason})", remedy="Save it again or export it as PDF")
 
 
 def _no_memory(name: str) -> UnreadableDocument:

@@ -161,7 +161,7 @@ def _archive(data: bytes, name: str) -> str:
                 kind = _open_document(archive.read("mimetype")[:100]) if names.index("mimetype") == 0 else ""
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError) as error:
         raise UnreadableDocument(
-            f"{name} is damaged or truncated: {error}", remedy="Get the file again, or save it anew"
+            f"{name} is damaged or truncated: {error}", remedy="Get the file again, or save it again"
         ) from None
     if not kind:
         raise UnreadableDocument(f"{name} is an archive", remedy="Unpack it and ingest the files in it")
@@ -176,18 +176,18 @@ def _check_members(data: bytes, members: list[zipfile.ZipInfo], name: str) -> No
     if unpacked > _RATIO_COUNTS_FROM and unpacked > _MAX_RATIO * len(data):
         raise UnreadableDocument(
             f"{name} unpacks to {unpacked // len(data)} times its size, as no document does",
-            remedy="Check where it comes from, or save it anew in its program",
+            remedy="Check its origin, or save it again in its program",
         )
     if any(member.flag_bits & 1 for member in members):
         raise UnreadableDocument(f"{name} is encrypted", remedy="Save it without a password")
     names = [member.filename for member in members]
     if len(set(names)) != len(names):
-        raise UnreadableDocument(f"{name} holds two files of one name", remedy="Save it anew in its program")
+        raise UnreadableDocument(f"{name} holds two files of one name", remedy="Save it again in its program")
     for each in names:
         path = posixpath.normpath(each.replace("\\", "/"))
         if path.startswith(("/", "..")) or path[1:2] == ":" or "\x00" in each:
             raise UnreadableDocument(
-                f"{name} holds a file outside of its folder ({each[:80]})", remedy="Save it anew in its program"
+                f"{name} holds a file outside of its folder ({each[:80]})", remedy="Save it again in its program"
             )
 
 

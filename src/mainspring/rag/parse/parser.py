@@ -92,7 +92,7 @@ class Parser(Workers):
 
 
 def _broken(name: str) -> UnreadableDocument:
-    return UnreadableDocument(f"{name} was not read as was asked", remedy="Save the document anew")
+    return UnreadableDocument(f"{name} was not read as was asked", remedy="Save the document again")
 
 
 def layout_model(settings: Settings) -> str:

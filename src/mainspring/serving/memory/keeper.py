@@ -87,7 +87,7 @@ class Keeper:
             try:
                 vector = (await embedder.embed([query], "query")).vectors[0]
             except MainspringError as error:
-                _log.warning("older turns are looked for by words alone: %s", error)
+                _log.warning("older turns are searched by words only: %s", error)
         scores = await asyncio.to_thread(self._ranker.scores, query, vector, older)
         count = self.tokens.counter(kept.model)
         said = [each.said for each in older]

@@ -40,7 +40,7 @@ def throughputs(home: Path) -> dict[str, Throughput]:
     try:
         return {name: Throughput(**fields) for name, fields in json.loads(path.read_text(encoding="utf-8")).items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        _log.warning("%s cannot be read: %s; `mainspring costs calibrate` writes it anew", path, error)
+        _log.warning("%s cannot be read: %s; `mainspring costs calibrate` writes it again", path, error)
         return {}
 
 

@@ -134,7 +134,7 @@ def _stage(
     if missing and not keep_going:
         raise StoreError(
             f"{len(missing)} documents are not whole: {'; '.join(missing[:3])}",
-            remedy="Ingest them anew, or keep going without them with --keep-going",
+            remedy="Ingest them again, or continue without them with --keep-going",
         )
     return BackupReport(documents=len(moment.read), schema=moment.schema, held_s=moment.held_s, missing=missing)
 

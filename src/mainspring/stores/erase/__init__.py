@@ -1,1 +1,1 @@
-"""What is deleted of somebody, and what is due to be deleted."""
+"""Erasure of a person's data, and of expired data."""

@@ -1,8 +1,8 @@
-"""Whose data something is: the answers that were for a subject, and what hangs on them.
+"""The data of a subject: the answers given to the subject, and everything attached to them.
 
 A subject is a user by the name that requests give (OpenAI's ``user`` or ``safety_identifier``, Anthropic's
 ``metadata.user_id``), a session, an API key, or the whole tenant. Its answers are those that name it, those of sessions
-in which it took part (whoever else did: what they were answered may repeat it), and those that continue one of these.
+in which it took part (answers to others there may repeat it), and those that continue one of these.
 """
 
 from __future__ import annotations
@@ -136,8 +136,8 @@ def _named(connection: sa.Connection, subject: Subject, upto: float) -> sa.Selec
 
 
 def _sessions_of(connection: sa.Connection, tenant: str, answers: Sequence[Given]) -> set[str]:
-    """The sessions, forks among them, that hold turns of these answers. A trace may be several requests', so a turn is
-    known by its moment, too."""
+    """The sessions, forks among them, that hold turns of these answers. Several requests may share a trace, so a turn
+    is identified by its time, too."""
     found: set[str] = set()
     for part in parts(answers):
         moments = {(each.trace_id, each.at) for each in part}
@@ -161,7 +161,7 @@ def _answers_in(tenant: str, names: Sequence[str], upto: float) -> sa.Select[Any
 
 
 def _replayed(connection: sa.Connection, tenant: str, answers: Iterable[str], upto: float) -> Iterator[sa.Row[Any]]:
-    """What came of asking again what led to ``answers``: it repeats what was asked. There are few of them."""
+    """The replays of requests behind ``answers``, which repeat them. Their number is small."""
     known = set(answers)
     query: sa.Select[Any] = sa.select(events.c.id, events.c.trace_id, events.c.at, events.c.parent_id)
     query = query.where(events.c.tenant == tenant, events.c.kind == "replay", events.c.at <= upto)
@@ -173,5 +173,5 @@ def _continuing(connection: sa.Connection, tenant: str, answers: Iterable[str], 
     previous = RowAccess(connection, frozenset()).field(events.c.facts, name_of(AnswerFacts, "previous"))
     known = set(answers)
     query = _answers(tenant, upto).add_columns(previous.label("previous")).where(previous.is_not(None))
-    # Those that continue any are few; asking for each of many ids would read all facts once for each part of them.
+    # Few answers continue another: querying for each of many ids would read all facts once for each part of them.
     return (row for row in connection.execute(query).all() if row.previous in known and row.id not in known)

@@ -1,6 +1,6 @@
-"""Erasing in the database: texts of answers, what their facts tell of somebody, and conversations.
+"""Erasure in the database: texts of answers, personal facts, and conversations.
 
-Each function is one transaction's work, and can be done again. Sums of money stay what they were.
+Each function works within one transaction and can be repeated. Sums of money stay.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from mainspring.stores.sessions.turns import delete_turns
 
 
 def answers(connection: sa.Connection, tenant: str, ids: Sequence[str]) -> dict[str, int]:
-    """Take the texts out of all events about these answers, and out of their facts what is somebody's, and delete the
-    verdicts on them; how many events were changed and how many texts went."""
+    """Remove the texts of all events about these answers, and the personal parts of their facts, and delete the
+    verdicts on them; returns the numbers of changed events and deleted texts."""
     contents.lock(connection)
     about = sa.and_(events.c.tenant == tenant, events.c.subject.in_(ids))
     # First those, so that they are not looked at.
@@ -52,7 +52,7 @@ def conversations(connection: sa.Connection, tenant: str, names: Iterable[str], 
         left = sa.select(sa.literal(1)).where(
             turns.c.tenant == sessions.c.tenant, turns.c.session_id == sessions.c.session_id
         )
-        # One that was begun and has no turn (yet) says its name, nothing else.
+        # A session without turns (yet) says only its name.
         empty = sa.and_(sessions.c.tenant == tenant, sessions.c.session_id.in_(part), ~left.exists())
         connection.execute(sa.delete(sessions).where(empty))
         # What their memory took is recorded under their names.

@@ -1,8 +1,8 @@
-"""What somebody asked to be erased: noted in a commit, with an entry of the audit log, and done after it.
+"""Requests for erasure: recorded in a commit together with an entry of the audit log, and executed after it.
 
-A note is ``noted`` until everything was erased once, ``erased`` until that was looked at a second time (what was under
-way may still have written), and then ``over``; only then does the note lose whom it is about. A process that dies
-leaves its notes, and the next to start acts on them.
+A request is ``noted`` until everything was erased once, ``erased`` until that was checked a second time (requests in
+progress may have written meanwhile), and then ``over``; only then is its subject removed. A process that dies leaves
+its notes, and the next to start acts on them.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ NOTED, ERASED, OVER = "noted", "erased", "over"
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """A note. ``subject`` is whom it is about (None: it is over), ``digest`` the keyed hash that stands for them in the
-    audit log; ``receipt`` is empty until everything was erased once. ``plan`` is what was found to be erased, so that
-    what was begun is ended though nothing leads to it any more. Times are Unix seconds."""
+    """A note. ``subject`` is the person (None: it is over), ``digest`` the keyed hash of the person in the audit log;
+    ``receipt`` is empty until everything was erased once. ``plan`` lists everything to erase, so that an interrupted
+    erasure can finish although the links to its targets are gone. Times are Unix seconds."""
 
     tenant: str
     id: str
@@ -117,8 +117,8 @@ class Erasures:
         await self._database.write(lambda connection: connection.execute(mine) and None, durable=True)
 
     async def erased(self, note: Erasure, counts: Mapping[str, int], limits: Sequence[str]) -> bool:
-        """Everything was erased once: write the receipt, in one commit with the entry of the audit log that seals it;
-        whether nobody else has. ``limits`` say what was not reached."""
+        """Everything was erased once: write the receipt in one commit with the audit entry that seals it; returns
+        whether no other process has. ``limits`` say what was not reached."""
         now = time.time()
         told: dict[str, Any] = {
             "erasure": note.id,
@@ -147,8 +147,8 @@ class Erasures:
         return await self._database.write(work, durable=True)
 
     async def settled(self, note: Erasure, counts: Mapping[str, int]) -> bool:
-        """It was looked at a second time: forget whom it was about; whether nobody else has. ``counts`` is what had
-        come in between."""
+        """It was checked a second time: remove the subject; returns whether no other process has. ``counts`` is what
+        had come in between."""
 
         def work(connection: sa.Connection) -> bool:
             found = connection.execute(sa.select(erasures.c.receipt).where(_where(note, ERASED))).scalar_one_or_none()

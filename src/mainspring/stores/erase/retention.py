@@ -1,7 +1,7 @@
-"""What is due to be deleted because its time is over, class by class, in pieces that hold nobody up.
+"""Deletion of expired data, class by class, in pieces that delay nobody.
 
-Each class has a count of what is due before a time (Unix seconds) and a deletion of a piece of it, which can be done
-again. Sums of money stay: of calls and answers their bare facts are kept for ever.
+Each class has a count of the data due before a time (Unix seconds) and a repeatable deletion of a piece of it. Sums of
+money stay: of calls and answers their bare facts are kept for ever.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _events_due(before: float) -> tuple[sa.Table, sa.ColumnElement[bool]]:
 
 
 def _jobs_due(before: float) -> tuple[sa.Table, sa.ColumnElement[bool]]:
-    # The row of a batch that is kept says what became of it.
+    # The row of a stored batch has its outcome.
     batch = sa.exists().where(batches.c.tenant == jobs.c.tenant, batches.c.id == jobs.c.id)
     return jobs, sa.and_(jobs.c.updated_at < before, jobs.c.state.in_(jobs_store.OVER), ~batch)
 
@@ -193,5 +193,5 @@ def _named() -> sa.ColumnElement[bool]:
 
 
 def drop_batch(connection: sa.Connection, tenant: str, batch_id: str) -> None:
-    """Forget that there was a batch."""
+    """Delete the record of a batch."""
     connection.execute(sa.delete(batches).where(batches.c.tenant == tenant, batches.c.id == batch_id))

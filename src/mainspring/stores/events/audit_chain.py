@@ -1,4 +1,4 @@
-"""What an audit chain is made of: entries and heads, how they are hashed and sealed, and what is wrong with them.
+"""An audit chain: entries and heads, their hashes and seals, and their verification.
 
 The ``hash`` of an entry is the sha256 of its fields and of the hash before it. Its ``seal`` is that hash under a key of
 two parts: one in the database, and ``compliance.audit_key``, which is not.
@@ -22,8 +22,8 @@ _HEAD = ("tenant", "seq", "hash", "trimmed", "trimmed_hash")
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who acts: the id of a key, ``local`` (whoever works at the machine) or ``server`` (what it does by itself);
-    ``trace_id`` is the request's."""
+    """The actor: the id of a key, ``local`` (a command at the machine) or ``server`` (the server itself); ``trace_id``
+    is the request's."""
 
     actor: str = "local"
     trace_id: str = ""
@@ -34,7 +34,7 @@ LOCAL, ITSELF = By(), By("server")
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """A text of which only a keyed hash is kept: whoever knows it can tell that it was this one."""
+    """A text stored only as a keyed hash: anybody who knows the text can verify that it was this one."""
 
     text: str
 
@@ -113,7 +113,7 @@ def check(row: Mapping[str, Any], keys: Mapping[str, bytes], report: ChainReport
             row["seq"], "it is sealed with a key that is not known; compliance.audit_keys_before names earlier ones"
         )
     elif not hmac.compare_digest(seal_of(keys[row["key_id"]], row["hash"]), row["seal"]):
-        report.tell(row["seq"], "it was written by somebody who does not have the key")
+        report.tell(row["seq"], "it was written without the key")
 
 
 def check_known(report: ChainReport, found: Mapping[int, str], known: Iterable[Head]) -> None:

@@ -1,11 +1,12 @@
 """The audit log: who did what to the system, appended to and never changed, each entry chained to the one before it.
 
-An entry is written in the transaction of the act that it tells of, wherever that is one of the database. What was
-changed, taken out, put in or moved is found by ``verify``, and so is a tail that was cut off, by the sealed head. Not
-found is a database that was put back as a whole to an earlier state: only a head that was noted elsewhere tells
-(``verify(known=...)``). Nor is what somebody writes who has the database and ``compliance.audit_key``.
+An entry is written in the same transaction as its action, if the action is one of the database. ``verify`` finds
+entries that were changed, removed, inserted or moved, and by the sealed head a tail that was cut off. Not found is a
+database that was put back as a whole to an earlier state: only a head that was noted elsewhere tells
+(``verify(known=...)``). It also cannot detect entries by somebody who has the database and ``compliance.audit_key``.
 
-No entry holds personal text: free text is kept as a keyed hash (``Hidden``), so that erasing somebody breaks no chain.
+No entry contains personal text: free text is stored as a keyed hash (``Hidden``), so that erasing a person breaks no
+chain.
 """
 
 from __future__ import annotations
@@ -237,7 +238,7 @@ class Audit:
     async def _behind(self, tenant: str, report: ChainReport) -> None:
         """Entries that no head knows of."""
         beyond = await self.after(tenant, report.head.seq, 1)
-        # What was appended during the walk moved the head, too.
+        # Entries appended during the walk moved the head, too.
         if beyond and (await self.head(tenant)).seq < beyond[0].seq:
             report.tell(beyond[0].seq, "it stands behind the head of the chain")
 
@@ -264,7 +265,7 @@ def _begin(connection: sa.Connection, tenant: str) -> None:
 
 def _head(connection: sa.Connection, tenant: str) -> sa.Row[Any] | None:
     found = connection.execute(sa.select(audit_heads).where(audit_heads.c.tenant == tenant)).one_or_none()
-    # One that was only asked for hashes has nothing in it yet.
+    # A chain created only for its hashes has no entries yet.
     return None if found is None or found.seq == 0 else found
 
 

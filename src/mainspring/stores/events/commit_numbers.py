@@ -1,7 +1,7 @@
-"""The number of the commit in which an event was settled: who has read all events up to one has missed none.
+"""The number of the commit that settled an event: a reader that has read all events up to one number has missed none.
 
-SQLite has one writer, whose numbers grow with time. On Postgres it is the number of the transaction; what a transaction
-that still runs may yet settle lies beyond the horizon, which readers do not pass.
+SQLite has one writer, whose numbers grow with time. On Postgres it is the transaction's number; events of running
+transactions are beyond the horizon, which readers do not pass.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _next(connection: sa.Connection) -> int:
 
 
 def newest(connection: sa.Connection) -> float:
-    """When the latest commit was, by the clock of its server: Unix seconds, 0 where there is none."""
+    """The time of the latest commit by the clock of its server, in Unix seconds; 0 if there is none."""
     if connection.dialect.name == "postgresql":
         last = sa.select(events.c.at).where(events.c.settled.is_not(None)).order_by(events.c.settled.desc()).limit(1)
         return float(connection.execute(last).scalar_one_or_none() or 0.0)
@@ -43,18 +43,18 @@ def newest(connection: sa.Connection) -> float:
 
 
 def before_horizon(connection: sa.Connection) -> sa.ColumnElement[bool]:
-    """The condition of events that were settled, and before which none will be settled any more."""
+    """The condition for settled events before which no more will be settled."""
     if connection.dialect.name == "postgresql":
         return events.c.settled < sa.literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
     return events.c.settled.is_not(None)
 
 
 def latest(connection: sa.Connection) -> int:
-    """The newest number that may be in the table: a reader that is beyond it reads another database than it did."""
+    """The newest number that the table may contain: a reader beyond it reads another database than before."""
     if connection.dialect.name == "postgresql":
         query: sa.Select[Any] = sa.select(
             sa.literal_column("pg_snapshot_xmax(pg_current_snapshot())::text::bigint", sa.BigInteger)
         )
         return int(connection.execute(query).scalar_one())
-    # Where the clock was set back, what was numbered before is still ahead of it.
+    # After the clock was set back, earlier numbers are still ahead of it.
     return max((connection.execute(_LAST).scalar() or 0), time.time_ns() // 1000) + 1

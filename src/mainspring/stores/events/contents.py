@@ -21,7 +21,7 @@ def row(tenant: str, text: str, at: float) -> Row:
 
 
 def insert(connection: sa.Connection, new: Iterable[Row]) -> None:
-    """Keep those that are not kept yet."""
+    """Store the texts that are not stored yet."""
     unique = {(each["tenant"], each["sha256"]): each for each in new}
     if unique:
         # Sorted, so that two transactions never wait for each other's rows in a circle.
@@ -49,8 +49,8 @@ def drop_unreferenced(connection: sa.Connection, tenant: str, ids: Iterable[str]
 def lock(connection: sa.Connection) -> None:
     """Keep other writers out until this transaction ends; to be called before its first statement.
 
-    Otherwise, where writers run side by side, a text that one of them has just found here, and refers to,
-    could be deleted as unreferenced by another that does not see the reference yet.
+    Otherwise, with concurrent writers, one could delete a text as unreferenced that another has just found here and
+    refers to in an uncommitted row.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("LOCK TABLE contents IN SHARE ROW EXCLUSIVE MODE"))

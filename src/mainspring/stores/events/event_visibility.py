@@ -1,4 +1,4 @@
-"""Which events a set of groups may see, as a condition in SQL: those of answers that were made of what it may see.
+"""The events that a set of groups may see, as a condition in SQL: those of answers whose sources it may see.
 
 The rules are those of ``EventLog.page``.
 """
@@ -62,7 +62,7 @@ def _asked_with_more(sight: RowAccess) -> sa.ColumnElement[bool]:
     asker = sa.and_(
         keys.c.tenant == answer.c.tenant, keys.c.id == sight.field(answer.c.facts, name_of(AnswerFacts, "key_id"))
     )
-    # Who came with a token has no row: its groups stand with the answer.
+    # A caller with a token has no row: its groups are stored with the answer.
     groups = sight.field(answer.c.facts, name_of(AnswerFacts, "groups"))
     return sa.or_(
         _some(answer, keys).where(of_answer, asker, ~sight.has_all(keys.c.groups)).exists(),
@@ -74,7 +74,7 @@ def _retrieval() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
     """Retrievals, and which of them belong to the answer that an event is about."""
     retrieval = events.alias()
     same = sa.and_(retrieval.c.tenant == events.c.tenant, retrieval.c.subject == events.c.subject)
-    # What was torn away from its answer is about nothing but itself.
+    # An event detached from its answer concerns only itself.
     own = sa.or_(events.c.subject != "", retrieval.c.id == events.c.id)
     return retrieval, sa.and_(same, own, retrieval.c.kind == "retrieval")
 

@@ -43,8 +43,8 @@ class Feed:
         self._database = database
 
     async def begin(self, name: str) -> int:
-        """Where the reader ``name`` has come to; a new one begins with what is settled from now on that was not yet,
-        and one whose database was replaced by an older copy goes on from there."""
+        """The position of the reader ``name``. A new reader starts with the events that are settled from now on, and
+        one whose database was replaced by an older copy continues from there."""
 
         def work(connection: sa.Connection) -> int:
             position = connection.execute(sa.select(watermarks.c.position).where(_is(name))).scalar_one_or_none()
@@ -53,7 +53,7 @@ class Feed:
         return await self._database.read(work)
 
     async def after(self, position: int, kinds: Sequence[str], limit: int) -> list[Fact]:
-        """The next events of these kinds: about ``limit`` of them, of whole commits."""
+        """The next events of these kinds: about ``limit`` of them, in whole commits."""
         columns = (
             *(events.c.settled, events.c.at, events.c.tenant, events.c.id, events.c.trace_id, events.c.kind),
             *(events.c.subject, events.c.facts, events.c.content_id),
@@ -87,7 +87,7 @@ class Feed:
 
 
 def move(connection: sa.Connection, name: str, position: float, tenant: str = "") -> None:
-    """Note how far the reader ``name`` has come, in the transaction that writes what it made of it."""
+    """Record how far the reader ``name`` has read, in the transaction that writes its results."""
     place = sa.update(watermarks).where(_is(name, tenant)).values(position=position)
     if not connection.execute(place).rowcount:
         connection.execute(sa.insert(watermarks).values(tenant=tenant, name=name, position=position))

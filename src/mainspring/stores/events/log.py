@@ -1,9 +1,9 @@
 """The event log: facts about requests, settled in one commit with the turns that they belong to.
 
-Who may read what is recorded about an answer is decided by what it was made of, see ``EventLog.page``.
+The sources of an answer decide who may read the records about it, see ``EventLog.page``.
 
-The table is the outbox as well: ``pending`` lists what no consumer has taken yet. Settlements that arrive while
-one is being committed share the next commit, and so one sync of the disk; each caller returns after its own is durable
+The table is also the outbox: ``pending`` lists events that no consumer has taken yet. Settlements that arrive while one
+is being committed share the next commit, and so one sync of the disk; each caller returns after its own is durable
 (``stores.durability`` says against what).
 """
 
@@ -132,10 +132,10 @@ class EventLog:
 
         Events hold questions and answers, so they are as restricted as what the answer was made of. Nothing about an
         answer is shown (its calls, its retrieval and its feedback neither) when one of its recorded retrievals came
-        upon a collection or a document that ``groups`` may not see. Where the record does not tell what an answer
-        was made of, it may repeat whatever its asker could see: it came from the cache, continues a session, was not
-        completed, or what it came upon is gone. Then it is shown to those only who are in all groups of the key that
-        asked. Raises ``InvalidRequest`` for a cursor that is no event in this list.
+        upon a collection or a document that ``groups`` may not see. If the record does not show an answer's sources,
+        the answer may repeat anything that its asker could see: it came from the cache, continues a session, was not
+        completed, or its sources are gone. Then it is shown to those only who are in all groups of the key that asked.
+        Raises ``InvalidRequest`` for a cursor that is no event in this list.
         """
 
         def work(connection: sa.Connection) -> Slice[sa.Row[Any]]:
@@ -190,11 +190,11 @@ class EventLog:
     async def erase(self, tenant: str, subject: str, *, by: By | None = None, compact: bool = True) -> EventRecord:
         """Delete the texts about ``subject`` and leave an ``erased`` event, which is returned.
 
-        What goes: the text of every event of the subject and of its traces, and the session turns of those
-        traces. Facts stay, but for verdicts. A text that something else also says stays with that. The bytes are
-        overwritten on SQLite. Derived copies (the answer cache, indexes, exports) are the caller's to rebuild.
-        ``by`` is who asks for it, for the audit log (None: it follows from what is written there already). Without
-        ``compact`` the database's log still has them.
+        What goes: the text of every event of the subject and of its traces, and the session turns of those traces.
+        Facts stay, except verdicts. A text that something else also says stays with that. The bytes are overwritten on
+        SQLite. Derived copies (the answer cache, indexes, exports) are the caller's to rebuild. ``by`` is who asks for
+        it, for the audit log (None: it follows from what is written there already). Without ``compact`` the database's
+        log still has them.
         """
         record_id, at = ids.new("event-"), time.time()
 
@@ -263,7 +263,7 @@ class EventLog:
 
 
 def insert(connection: sa.Connection, *records: EventRecord) -> None:
-    """Write ``records`` in a transaction of somebody else."""
+    """Write ``records`` within the caller's transaction."""
     _insert(connection, [_settlement(records, ())])
 
 
@@ -287,7 +287,7 @@ def _settlement(records: Iterable[EventRecord], turns: Iterable[SessionTurn]) ->
     for record in records:
         content_id = None
         if record.content is not None:
-            # The content of an answer is JSON, other texts are as they were said.
+            # The content of an answer is JSON; other texts are stored as written.
             said = cards.scrub_json(record.content) if record.kind in ("answer", "replay") else record.content
             text = contents.row(record.tenant, said, record.at)
             settlement.contents.append(text)
@@ -341,7 +341,7 @@ def _erase(connection: sa.Connection, tenant: str, subject: str) -> ErasedFacts:
     mine = sa.and_(events.c.tenant == tenant, events.c.subject == subject)
     traces = sa.select(events.c.trace_id).where(mine, events.c.trace_id != "")
     named = sa.or_(events.c.subject == subject, events.c.trace_id.in_(traces))
-    # What was asked again repeats what was asked.
+    # A replayed request repeats the original.
     repeats = sa.and_(events.c.kind == "replay", events.c.parent_id == subject)
     touched = sa.and_(events.c.tenant == tenant, sa.or_(named, repeats))
     messages = delete_turns(connection, tenant, sa.and_(turns.c.tenant == tenant, turns.c.trace_id.in_(traces)))
@@ -349,7 +349,7 @@ def _erase(connection: sa.Connection, tenant: str, subject: str) -> ErasedFacts:
     texts = connection.execute(sa.select(events.c.content_id).where(spoken)).scalars().all()
     connection.execute(sa.update(events).where(spoken).values(content_id=None))
     forget_verdicts(connection, touched)
-    # What a call was to say, if it still waits for somebody's approval: it will be handed out empty.
+    # The arguments of a call that still waits for approval: it will be handed out empty.
     waits = approvals.c.status.in_(("pending", "approved"))
     waiting = sa.and_(approvals.c.tenant == tenant, approvals.c.trace_id.in_(traces), waits)
     connection.execute(sa.update(approvals).where(waiting).values(arguments="", status="expired"))

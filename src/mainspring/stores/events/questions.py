@@ -16,7 +16,7 @@ from mainspring.stores.schema import contents, events
 from mainspring.stores.sql.database import Database
 
 MOST_READ = 2000
-"""Texts that contain what is looked for, the latest first, of which the questions are read."""
+"""Texts that contain the search words, latest first, from which the questions are read."""
 LENGTH = 300
 
 
@@ -31,7 +31,7 @@ class AskedQuestion:
 
 
 class Questions:
-    """Questions of recorded answers, as far as groups may see these (``EventLog.page``)."""
+    """Questions of recorded answers that groups may see (``EventLog.page``)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -49,7 +49,7 @@ class Questions:
 
     async def traces(self, tenant: str, groups: frozenset[str], text: str, limit: int) -> list[str]:
         """The latest traces with a question that contains ``text``, whatever its case."""
-        # Texts are JSON: what is looked for stands in them as JSON writes it.
+        # Texts are JSON: the search words are in them as JSON writes them.
         written = orjson.dumps(text).decode()[1:-1]
 
         def work(connection: sa.Connection) -> Sequence[sa.Row[Any]]:

@@ -39,7 +39,7 @@ class Verdicts:
         there = sa.select(sa.literal(1)).where(events.c.tenant == record.tenant, events.c.id == record.id)
 
         def work(connection: sa.Connection) -> bool:
-            # Whoever erases the answer holds the same lock: either this is not written, or erased with it.
+            # An erasure of the answer holds the same lock: either this is not written, or it is erased too.
             contents.lock(connection)
             if connection.execute(kept).first() is None or connection.execute(there).first() is not None:
                 return False

@@ -107,6 +107,6 @@ def has_made(key_id: str, living: Sequence[tuple[str, str]]) -> Conflict:
     shown = ", ".join(f"{name} ({each})" for each, name in living[:5]) + (", ..." if len(living) > 5 else "")
     return Conflict(
         f"{key_id} made {len(living)} {'key that is' if len(living) == 1 else 'keys that are'} in use: {shown}",
-        remedy="Say what becomes of what it made: children=revoke or children=keep (--children at the machine)",
+        remedy="Decide about the keys that it created: children=revoke or children=keep (--children at the machine)",
         param="children",
     )

@@ -217,7 +217,7 @@ class Budgets:
                 durable=False,
             )
         except (Exhausted, MainspringError) as error:
-            _log.debug("reservation %s of nobody: %s", reservation, error)
+            _log.debug("reservation %s has no owner: %s", reservation, error)
 
     async def _renew(self) -> None:
         while self._live:

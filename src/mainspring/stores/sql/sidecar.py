@@ -56,7 +56,7 @@ class Sidecar:
                 if not _damaged(error):
                     raise
                 _log.warning(
-                    "%s is damaged (%s) and begun anew; it held nothing that cannot be lost", self._path, error
+                    "%s is damaged (%s) and was created again; it held only data that may be lost", self._path, error
                 )
                 self._discard()
                 return self._transact(work)

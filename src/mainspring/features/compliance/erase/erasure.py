@@ -67,7 +67,7 @@ class Eraser:
             async with asyncio.timeout(_CLOSING_S):
                 await self.round(only_new=True)
         except (MainspringError, TimeoutError) as error:
-            log.warning("what is to be erased is erased at the next start: %s", error)
+            log.warning("the erasure failed and is repeated at the next start: %s", error)
 
     async def request(self, subject: Subject, by: By, wait_s: float = 0.0) -> Erasure:
         """Note an erasure, and wait so long for it to be done; the note as it is then."""
@@ -169,7 +169,7 @@ class Eraser:
                 self._wake.clear()
                 await self.round()
             except MainspringError as error:
-                log.warning("what is to be erased is not erased yet: %s", error)
+                log.warning("the erasure failed and is repeated: %s", error)
             # Before Python 3.12, ``wait_for`` loses a cancellation that arrives while it ends, and this would then
             # never end.
             with contextlib.suppress(TimeoutError):

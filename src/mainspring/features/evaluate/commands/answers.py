@@ -29,15 +29,17 @@ Mode = Literal["auto", "extractive", "generative"]
 def answers(
     context: typer.Context,
     collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="A name of `eval collections`, or a folder")],
-    mode: Annotated[Mode | None, typer.Option(help="How answers come about", show_default="rag.mode")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="How answers are made", show_default="rag.mode")] = None,
     split: Annotated[
         Literal["development", "reported", "all"],
-        typer.Option("--split", help="Questions to ask; look and tune on development only"),
+        typer.Option("--split", help="Questions to ask; inspect and tune on development only"),
     ] = "development",
-    limit: Annotated[int, typer.Option("--limit", min=0, help="At most so many questions, evenly spaced (0: all)")] = 0,
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, help="Maximum number of questions, evenly spaced (0: all)")
+    ] = 0,
     home: Annotated[
         Path | None,
-        typer.Option(help="Folder that keeps what was read for the next run", show_default="a temporary one"),
+        typer.Option(help="Folder that keeps the ingested documents for the next run", show_default="a temporary one"),
     ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder of the data sets", show_default="$MAINSPRING_DATA")
@@ -47,7 +49,7 @@ def answers(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
-    """Ask every question the way `ask` and the gateway do, and score the answers: sources, gold strings, refusals.
+    """Ask every question like `ask` and the gateway, and score the answers: sources, gold strings, refusals.
 
     No model judges. Shares have Wilson's 95 % intervals.
     """

@@ -33,8 +33,8 @@ Split = Literal["development", "reported", "all"]
 _HALVES: tuple[Split, Split] = ("development", "reported")
 Source = Annotated[str, typer.Argument(metavar="COLLECTION", help="A name of `eval collections`, or a folder")]
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of the data sets", show_default="$MAINSPRING_DATA")]
-Half = Annotated[Split, typer.Option("--split", help="Queries to use; look and tune on development only")]
-Limit = Annotated[int, typer.Option("--limit", min=0, help="At most so many queries, evenly spaced (0: all)")]
+Half = Annotated[Split, typer.Option("--split", help="Queries to use; inspect and tune on development only")]
+Limit = Annotated[int, typer.Option("--limit", min=0, help="Maximum number of queries, evenly spaced (0: all)")]
 Out = Annotated[Path | None, typer.Option("--out", help="Also write the results, as JSON or (.md) as Markdown")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 
@@ -44,7 +44,7 @@ app.command("answers")(answers.answers)
 
 @app.command("collections")
 def collections(as_json: AsJson = False) -> None:
-    """List the judged collections that are known by name."""
+    """List the judged collections with built-in names."""
     from mainspring.features.evaluate.sets.loading import named
 
     rows = [(name, about) for name, (about, _) in named().items()]
@@ -58,13 +58,15 @@ def collections(as_json: AsJson = False) -> None:
 def rag(
     context: typer.Context,
     collection: Source,
-    chunkers: Annotated[str, typer.Option(help="Chunkers, as `structure,fixed,small:chunk_tokens=64`")] = "default",
+    chunkers: Annotated[
+        str, typer.Option(help="Chunkers, such as `structure,fixed,small:chunk_tokens=64`")
+    ] = "default",
     retrievers: Annotated[str, typer.Option(help="Of bm25, dense, hybrid, or `rrf:fusion=rrf`")] = "default",
-    expansions: Annotated[str, typer.Option(help="Techniques, as `none,spelling+acronyms,hyde`")] = "none",
-    rerankers: Annotated[str, typer.Option(help="Rerankers, as `off,late,ms-marco-minilm-l6-v2`")] = "default",
+    expansions: Annotated[str, typer.Option(help="Techniques, such as `none,spelling+acronyms,hyde`")] = "none",
+    rerankers: Annotated[str, typer.Option(help="Rerankers, such as `off,late,ms-marco-minilm-l6-v2`")] = "default",
     k: Annotated[int, typer.Option("--k", min=1, max=1000, help="Cut of the metrics")] = 10,
     metrics: Annotated[
-        str, typer.Option(help="Metrics, the one that decides first", show_default="ndcg@k and others")
+        str, typer.Option(help="Metrics, the deciding one first", show_default="ndcg@k and others")
     ] = "",
     baseline: Annotated[str, typer.Option(help="Arm to compare with", show_default="the first")] = "",
     split: Half = "development",
@@ -72,7 +74,9 @@ def rag(
     chat: Annotated[bool, typer.Option("--chat", help="Load the chat models (for techniques that write)")] = False,
     one_at_a_time: Annotated[
         bool,
-        typer.Option("--one-at-a-time", help="Vary one axis at a time from the first values, not all combinations"),
+        typer.Option(
+            "--one-at-a-time", help="Vary one axis at a time from the first values instead of all combinations"
+        ),
     ] = False,
     keep: Annotated[Path | None, typer.Option(help="Folder for vectors, so that no run embeds a passage twice")] = None,
     data: Data = None,
@@ -81,8 +85,8 @@ def rag(
 ) -> None:
     """Compare combinations of chunker, retriever, expansion and reranker on one collection.
 
-    Each has its metrics with 95 % intervals, a paired significance test against the baseline (corrected for the
-    number of arms), tokens and milliseconds a query, and the size of its index.
+    For each it shows metrics with 95 % intervals, a paired significance test against the baseline (corrected for the
+    number of arms), tokens and milliseconds per query, and the size of its index.
     """
     from mainspring.features.evaluate.ablate import report
     from mainspring.features.evaluate.statistics import ranking as measures
@@ -110,7 +114,7 @@ def refusal(
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """How well the answerer's evidence tells what can be answered from what cannot: AUROC, and risk against coverage.
+    """Measure how well the evidence separates answerable questions from others: AUROC, and risk against coverage.
 
     Answers are extractive: no chat model is loaded.
     """
@@ -137,18 +141,18 @@ def _grid(settings: Settings, axes: Mapping[str, str], one_at_a_time: bool) -> l
 def calibrate(
     context: typer.Context,
     collection: Source,
-    out: Annotated[Path, typer.Option("--out", help="Where the calibration goes")] = Path("calibration.json"),
+    out: Annotated[Path, typer.Option("--out", help="The file to write")] = Path("calibration.json"),
     refused: Annotated[
-        float, typer.Option(min=0, max=0.99, help="Share of answerable questions that may be refused")
+        float, typer.Option(min=0, max=0.99, help="Maximum share of answerable questions that are refused")
     ] = 0.05,
     risk: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of answers that may be wrong, in place of --refused")
+        float | None, typer.Option(min=0, max=1, help="Maximum share of wrong answers, instead of --refused")
     ] = None,
     limit: Limit = 0,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fit the evidence and its threshold on a collection's development half, and report them on the other half.
+    """Fit the evidence and its threshold on a collection's development half, and evaluate them on the other half.
 
     The file goes into the setting `rag.calibration`. Labels are the questions' kinds: answerable, near_miss, off_topic.
     """

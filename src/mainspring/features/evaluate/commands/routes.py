@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 app = typer.Typer(
-    help="Where the model `auto` sends a prompt; judging a small model and fitting the classifier.",
+    help="Show where the model `auto` sends a prompt; judge a small model and fit the classifier.",
     epilog="Policies and what they are worth: docs/guides/auto.md.",
     no_args_is_help=True,
 )
@@ -37,7 +37,7 @@ def explain(
     prompt: Annotated[str, typer.Argument(help="A message of a user")],
     as_json: AsJson = False,
 ) -> None:
-    """Say where `auto` would send a prompt, and by what. No model is called."""
+    """Show where `auto` would send a prompt, and the reason. No model is called."""
 
     async def work(rooms: Rooms) -> AutoDecision:
         from mainspring.core.types import ChatRequest, Context, Message
@@ -61,7 +61,8 @@ def judge(
     max_tokens: Annotated[int, typer.Option(min=1, max=4096, help="Tokens of an answer")] = 256,
     as_json: AsJson = False,
 ) -> None:
-    """Ask the small model every question, judge its answers by the references, and write rows for `routes train`."""
+    """Ask the small model every question, compare its answers with the references, and write rows for `routes
+    train`."""
     from mainspring.features.evaluate.fit import routing
 
     asked = routing.read_questions(questions)
@@ -83,14 +84,14 @@ def judge(
 def collect(
     context: typer.Context,
     out: Out = Path("routes.jsonl"),
-    tenant: Annotated[str, typer.Option(help="Whose answers")] = "default",
+    tenant: Annotated[str, typer.Option(help="Tenant that owns the answers")] = "default",
     model: Annotated[str, typer.Option(help="Small model", show_default="that of serving.auto")] = "",
     all_feedback: Annotated[
-        bool, typer.Option("--all-feedback", help="Feedback without consent to learn from it, too")
+        bool, typer.Option("--all-feedback", help="Include feedback without consent to learning")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make rows for `routes train` of what people thought of the small model's answers."""
+    """Write rows for `routes train` from people's feedback on the small model's answers."""
     from mainspring import stores
     from mainspring.features.evaluate.fit.recorded_routes import from_feedback
     from mainspring.features.evaluate.fit.routing import write_rows
@@ -118,9 +119,9 @@ def train(
     ridge: Annotated[float, typer.Option(min=0.001, help="Precision of the prior on each weight")] = 100.0,
     as_json: AsJson = False,
 ) -> None:
-    """Fit the classifier on one half of the prompts, tell what it is worth on the other, and write it.
+    """Fit the classifier on one half of the prompts, evaluate it on the other, and write it.
 
-    The saved classifier is fitted on all of them. It goes into the setting `serving.auto.classifier`.
+    The saved classifier is fitted on all of them. Name the file in the setting `serving.auto.classifier`.
     """
     from mainspring.features.evaluate.fit.routing import read_rows
 

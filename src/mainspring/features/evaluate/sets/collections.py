@@ -9,10 +9,10 @@ can be ingested, and ``questions.jsonl`` with one JSON object per line:
     {"question": "How long is the warranty?", "sources": ["warranty.pdf"], "answers": ["two years"]}
 
 ``sources`` are file names below ``documents/`` (a name, or an object of names and gains); ``answers`` are strings, and
-a right answer contains one of them. A question without sources has no answer in the documents. Optional are ``id``,
-``split`` (``development`` or ``reported``), ``kind``, ``all`` (lists of strings: a right answer contains one of each),
-``polarity`` (``yes`` or ``no``), ``within`` (file names: nothing else is searched) and ``type`` (a word of one's own,
-by which answers are counted).
+a right answer contains one of them. A question without sources has no answer in the documents. Optional fields are
+``id``, ``split`` (``development`` or ``reported``), ``kind``, ``all`` (lists of strings: a right answer contains one of
+each), ``polarity`` (``yes`` or ``no``), ``within`` (file names: only these are searched) and ``type`` (your own label,
+for counting answers).
 """
 
 from __future__ import annotations

@@ -111,8 +111,8 @@ def squad(data: Path) -> JudgedCollection:
 
 
 def squad_refusal(data: Path) -> JudgedCollection:
-    """What there is to refuse: SQuAD without every fifth article. 500 answerable, 500 adversarially unanswerable
-    (``near_miss``) and 200 ``off_topic`` questions (of the articles that were left out) a half."""
+    """Questions to refuse: SQuAD without every fifth article. 500 answerable, 500 adversarially unanswerable
+    (``near_miss``) and 200 ``off_topic`` questions (about the omitted articles) per half."""
     everything = articles(data)
     kept = [article for number, article in enumerate(everything) if number % _LEFT_OUT]
     documents, questions = _squad_rows(kept)

@@ -229,7 +229,7 @@ async def until(idle: Callable[[], bool], wait: Callable[[float], Awaitable[None
 
 
 def _judgeable(facts: AnswerFacts) -> bool:
-    """Whether an answer was completed, shown to somebody, for the first time, and unchanged."""
+    """Whether an answer was completed, shown to a user, new, and unchanged."""
     if facts.status != "completed" or facts.operation != "chat" or facts.replay_of:
         return False
     return facts.cache not in GIVEN_AGAIN and not set(facts.finish) - {"stop", "length"}

@@ -63,6 +63,6 @@ def load(path: Path, *, embedder: str, reranker: str) -> Calibration:
         raise SettingsError(
             f"rag.calibration: {path} was fitted with {found.embedder} and reranker {found.reranker or 'none'}, not "
             f"with {embedder} and {reranker or 'none'}",
-            remedy="Fit it anew with `mainspring eval calibrate`",
+            remedy="Fit it again with `mainspring eval calibrate`",
         )
     return found

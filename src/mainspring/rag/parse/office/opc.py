@@ -111,7 +111,7 @@ class Package:
 
     def _damaged(self, reason: str) -> UnreadableDocument:
         return UnreadableDocument(
-            f"{self.name} is damaged or truncated: {reason}", remedy="Get the file again, or save it anew"
+            f"{self.name} is damaged or truncated: {reason}", remedy="Get the file again, or save it again"
         )
 
 
