@@ -46,18 +46,14 @@ def ingest(
     groups_column: Annotated[str | None, typer.Option(help="SQL: column with each row's groups")] = None,
     group: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Only keys of this group may find the documents, and you act as a member of it; can be repeated"
-        ),
+        typer.Option(help="Only keys of this group, as whose member you act, may find the documents"),
     ] = None,
     everyone: Annotated[
         bool,
-        typer.Option("--everyone", help="Everybody who sees the collection may find the documents; undoes --group"),
+        typer.Option("--everyone", help="All who see the collection may find the documents; undoes --group"),
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Keep running and follow changes until interrupted")] = False,
-    every: Annotated[
-        float, typer.Option(min=1, help="--watch: seconds between checks of sources other than folders")
-    ] = 300.0,
+    every: Annotated[float, typer.Option(min=1, help="--watch: seconds between checks")] = 300.0,
     as_json: sync.AsJson = False,
 ) -> None:
     """Ingest sources: read new and changed documents, remove vanished ones. `mainspring sync` repeats it."""

@@ -15,5 +15,5 @@ class AuditSettings(Section):
     audit_key: str = Field("", repr=False)
     audit_keys_before: tuple[str, ...] = Field((), repr=False)
     documents: Literal["keep", "redact"] = Field(
-        "keep", description="payment card numbers in documents: as they are, or replaced before they are kept"
+        "keep", description="payment card numbers in documents: unchanged, or replaced before storing"
     )

@@ -21,7 +21,9 @@ class RemoteReplica(Section):
     url: str
     model: str = ""
     api_key: str = Field("", repr=False)
-    name: str = Field("", pattern=r"^[\w.:-]*$", description="in headers, metrics and commands; default: its host")
+    name: str = Field(
+        "", pattern=r"^[\w.:-]*$", description="its name in headers, metrics and commands; default: its host"
+    )
     weight: float = Field(1.0, gt=0)
     concurrency: int = Field(0, ge=0)
     region: str = Field("", pattern=REGION)
@@ -43,20 +45,25 @@ class RemoteModel(Section):
     context_window: int = Field(32768, gt=0)
     grounded: bool = True
     parameters: tuple[ExtraParameter, ...] = Field(
-        (), description="sampling fields that the endpoint takes beyond OpenAI's (vLLM and llama.cpp take these)"
+        (),
+        description="sampling parameters that the endpoint supports beyond OpenAI's (vLLM and llama.cpp support these)",
     )
     grammars: tuple[Literal["json_schema"], ...] = Field(
-        ("json_schema",), description="what the endpoint enforces; () where answers are validated here instead"
+        ("json_schema",), description="response formats that the endpoint enforces; (): answers are validated here"
     )
-    price_input: Usd = Field(0.0, description="US dollars a million tokens")
-    price_output: Usd = Field(0.0, description="US dollars a million tokens")
+    price_input: Usd = Field(0.0, description="US dollars per million tokens")
+    price_output: Usd = Field(0.0, description="US dollars per million tokens")
     replicas: tuple[RemoteReplica, ...] = ()
-    weight: float = Field(1.0, gt=0, description="of this endpoint beside its replicas")
-    concurrency: int = Field(0, ge=0, description="answers at a time at this endpoint; 0: any number")
-    first_token_timeout_s: float = Field(60.0, gt=0, description="until an endpoint counts as stalled")
-    silence_timeout_s: float = Field(300.0, gt=0, description="between two pieces of an answer")
+    weight: float = Field(1.0, gt=0, description="weight of this endpoint beside its replicas")
+    concurrency: int = Field(0, ge=0, description="concurrent answers at this endpoint; 0: unlimited")
+    first_token_timeout_s: float = Field(
+        60.0, gt=0, description="seconds without a first token after which an endpoint counts as stalled"
+    )
+    silence_timeout_s: float = Field(300.0, gt=0, description="maximum seconds between two pieces of an answer")
     fingerprint: str = ""
-    region: str = Field("", pattern=REGION, description="where it is; what requires a region is sent nowhere else")
+    region: str = Field(
+        "", pattern=REGION, description="its region; requests that require a region are sent only there"
+    )
 
     @model_validator(mode="after")
     def _openai_is_somewhere(self) -> RemoteModel:
@@ -107,13 +114,13 @@ class VllmModel(Section):
     replicas: int = Field(1, ge=1)
     context_window: int = Field(32768, gt=0)
     grounded: bool = True
-    price_input: Usd = Field(0.0, description="US dollars a million tokens")
-    price_output: Usd = Field(0.0, description="US dollars a million tokens")
+    price_input: Usd = Field(0.0, description="US dollars per million tokens")
+    price_output: Usd = Field(0.0, description="US dollars per million tokens")
     start_timeout_s: float = Field(600.0, gt=0)
     first_token_timeout_s: float = Field(60.0, gt=0)
     silence_timeout_s: float = Field(300.0, gt=0)
     fingerprint: str = ""
-    region: str = Field("", pattern=REGION, description="default: models.region, where it is started here")
+    region: str = Field("", pattern=REGION, description="its region; default: models.region if it is started here")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> VllmModel:

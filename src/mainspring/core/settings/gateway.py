@@ -18,9 +18,9 @@ class TlsSettings(Section):
 
     certificate: Path | None = None
     key: Path | None = None
-    password: str = Field("", repr=False, description="of the key, where it has one")
+    password: str = Field("", repr=False, description="the key's password, if it has one")
     minimum_version: Literal["1.2", "1.3"] = "1.2"
-    hsts_s: int = Field(31_536_000, ge=0, description="how long browsers shall insist on TLS; 0: they are not told to")
+    hsts_s: int = Field(31_536_000, ge=0, description="seconds for which browsers insist on TLS (HSTS); 0: no header")
 
     @model_validator(mode="after")
     def _both(self) -> TlsSettings:
@@ -36,7 +36,7 @@ class CorsSettings(Section):
     """
 
     origins: tuple[str, ...] = ()
-    max_age_s: int = Field(600, ge=0, description="how long a browser may remember what it was allowed")
+    max_age_s: int = Field(600, ge=0, description="seconds for which a browser may cache a preflight result")
 
     @field_validator("origins")
     @classmethod
@@ -52,9 +52,9 @@ class AddressSettings(Section):
     """Bounds of one client address (of IPv6: of its /64 network). 0: none."""
 
     requests_per_minute: int = Field(0, ge=0)
-    failures_per_minute: int = Field(60, ge=0, description="wrong credentials; more of them are a 429")
-    connections: int = Field(2048, ge=0, description="open at a time")
-    remembered: int = Field(10_000, ge=100, description="addresses whose counts are kept, the latest")
+    failures_per_minute: int = Field(60, ge=0, description="refused credentials per minute; more get a 429")
+    connections: int = Field(2048, ge=0, description="open connections")
+    remembered: int = Field(10_000, ge=100, description="most recent addresses whose counts are kept")
 
 
 class GatewaySettings(Section):
@@ -70,7 +70,7 @@ class GatewaySettings(Section):
     cors: CorsSettings = Field(default_factory=CorsSettings)
     addresses: AddressSettings = Field(default_factory=AddressSettings)
     trusted_proxies: tuple[str, ...] = ()
-    metrics_key: str = Field("", repr=False, description="what Prometheus brings to /metrics as its bearer token")
+    metrics_key: str = Field("", repr=False, description="the bearer token of Prometheus for /metrics")
     roles: Roles = Field(default_factory=roles)
     oidc: OidcSettings = Field(default_factory=OidcSettings)
     max_body_bytes: int = Field(8 * 2**20, gt=0)
@@ -81,17 +81,19 @@ class GatewaySettings(Section):
     read_timeout_s: float = Field(
         30.0,
         gt=0,
-        description="for the headers of a request; beyond a second per 4 KiB for its body, and for reading its answer",
+        description="for a request's headers; its body and the reading of its answer get a second more per 4 KiB",
     )
     shutdown_grace_s: float = Field(30.0, ge=0)
     quiet_share: float = Field(
         0.4,
         ge=0,
         le=1,
-        description="of the server's time that tenants may take together while one that takes little is served, before"
-        " those that take more wait; 0: nobody waits",
+        description="share of the server's time for heavy tenants together while a light one is active; beyond it they"
+        " wait; 0: nobody waits",
     )
-    heartbeat_s: float = Field(15.0, ge=0, description="silence in a stream until a comment line is sent; 0: never")
+    heartbeat_s: float = Field(
+        15.0, ge=0, description="seconds of silence in a stream before a comment line is sent; 0: never"
+    )
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -38,22 +38,24 @@ class OidcSettings(Section):
     """
 
     issuer: str = ""
-    audience: tuple[str, ...] = Field((), description="one of them must be in the token")
+    audience: tuple[str, ...] = Field((), description="accepted audiences; a token must have one of them")
     jwks_url: str = ""
     jwks_file: Path | None = None
     algorithms: tuple[Algorithm, ...] = Field(("RS256", "ES256"), min_length=1)
-    leeway_s: float = Field(30.0, ge=0, le=600, description="how far clocks may differ")
+    leeway_s: float = Field(30.0, ge=0, le=600, description="tolerated difference between clocks in seconds")
     max_token_bytes: int = Field(8192, ge=256)
-    tenant: str = Field("default", min_length=1, description="of all tokens, where tenant_claim is empty")
+    tenant: str = Field("default", min_length=1, description="tenant of all tokens if tenant_claim is empty")
     tenant_claim: str = ""
     groups_claim: str = "groups"
     roles_claim: str = "roles"
     regions_claim: str = ""
-    default_roles: tuple[str, ...] = Field((), description="of tokens that name none of gateway.roles")
-    tier: str = Field("", description="rate limits of a token's subject, a name of serving.tiers")
-    key_days: float = Field(90.0, gt=0, le=36_500, description="how long keys that a token makes last at most")
-    refresh_s: float = Field(300.0, gt=0, description="age of the provider's keys at which they are asked for anew")
-    outage_s: float = Field(86_400.0, ge=0, description="how long they are believed while the provider is away")
+    default_roles: tuple[str, ...] = Field((), description="roles of tokens that name none of gateway.roles")
+    tier: str = Field("", description="tier with the rate limits of a token's subject, a name of serving.tiers")
+    key_days: float = Field(90.0, gt=0, le=36_500, description="maximum lifetime in days of keys created with a token")
+    refresh_s: float = Field(300.0, gt=0, description="age in seconds from which the provider's keys are fetched again")
+    outage_s: float = Field(
+        86_400.0, ge=0, description="seconds for which they stay trusted while the provider is down"
+    )
 
     @field_validator("issuer", "jwks_url")
     @classmethod

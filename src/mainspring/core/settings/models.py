@@ -25,16 +25,18 @@ class ModelsSettings(Section):
     chat: tuple[str, ...] = ("smollm2-135m-instruct",)
     larger: str = Field(
         "qwen2.5-coder-1.5b-instruct",
-        description="chat model that `mainspring up` serves beside those of `chat` where these were not set and the "
-        "machine has the memory that it needs; empty: none",
+        description="chat model that `mainspring up` serves beside the default if `chat` is not set and the machine "
+        "has enough memory; empty: none",
     )
     embedding: str = "all-minilm-l6-v2"
     catalogues: tuple[Path, ...] = ()
-    hub: str = Field("https://huggingface.co", pattern=r"^https?://", description="where `hf:` sources lie")
+    hub: str = Field(
+        "https://huggingface.co", pattern=r"^https?://", description="address of the hub for `hf:` sources"
+    )
     reranker: str = "late"
-    answers: str = Field("", description="reranker that reads the sentences of answers again; empty: none")
+    answers: str = Field("", description="reranker for the sentences of answers; empty: none")
     layout: str = "pp-layout-cdla"
-    region: str = Field("", pattern=REGION, description="where this machine is, and with it what runs here")
+    region: str = Field("", pattern=REGION, description="region of this machine and everything that runs on it")
     replicas: dict[str, int] = Field(default_factory=dict)
     remote: dict[str, RemoteModel] = Field(default_factory=dict)
     vllm: dict[str, VllmModel] = Field(default_factory=dict)

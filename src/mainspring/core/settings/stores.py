@@ -20,20 +20,22 @@ class StoresSettings(Section):
     redis: str = Field("", repr=False, description="redis://user:password@host:6379/0; empty: none")
     cache: Literal["file", "redis"] = "file"
     disk_reserve_mb: int = Field(
-        256, ge=0, description="MiB of the home's disk below which nothing is added, below a quarter nothing answered"
+        256,
+        ge=0,
+        description="MiB that must be free on the home's disk to add documents, and a quarter of it to answer",
     )
     durability: Literal["power", "process"] = Field(
         "power",
-        description="what acknowledged facts survive: loss of power (synced to disk) or only the death of the process",
+        description="acknowledged facts survive a loss of power (synced to disk), or only the death of the process",
     )
     cache_entries: int = Field(10_000, gt=0)
     cache_ttl_s: float = Field(86_400.0, gt=0)
     credentials_key: str = Field(
         "",
         repr=False,
-        description="what encrypts credentials: 32 bytes in base64, behind a comma former ones; empty: the key file",
+        description="encrypts credentials: 32 bytes in base64, older keys after commas; empty: the key file",
     )
-    credentials_key_file: Path | None = Field(None, description="default: credentials.key under home")
+    credentials_key_file: Path | None = Field(None, description="file of that key; default: credentials.key under home")
 
     @model_validator(mode="after")
     def _redis_is_named(self) -> StoresSettings:

@@ -29,7 +29,7 @@ class TelemetrySettings(Section):
     waiting_spans: int = Field(50_000, ge=100)
     otlp_endpoint: str = ""
     span_retention_days: float = Field(7.0, gt=0)
-    store_prompts: bool = Field(False, description="keep each prompt as it was assembled for a model")
+    store_prompts: bool = Field(False, description="store each prompt as it was assembled for a model")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "text"
     log_requests: Literal["off", "file", "both"] = "file"

@@ -45,7 +45,7 @@ class RoomSettings(Section):
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     compliance: AuditSettings = Field(default_factory=AuditSettings)
     plugins: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="a section for each plugin that has one"
+        default_factory=dict, description="a section for each plugin with settings"
     )
 
     @model_validator(mode="after")

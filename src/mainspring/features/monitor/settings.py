@@ -71,7 +71,7 @@ class JudgingSettings(Section):
     share: float = Field(0.0, ge=0, le=1)
     applications: dict[str, float] = Field(default_factory=dict)
     model: str = Field("", description="chat model that judges; empty: embeddings")
-    metrics: tuple[str, ...] = Field((), description="metrics of plugins that score answers beside mainspring's own")
+    metrics: tuple[str, ...] = Field((), description="metrics of plugins that also score answers")
     queue: int = Field(64, ge=1, le=10_000)
     passages: int = Field(8, ge=1, le=50)
     consented: bool = False
@@ -121,7 +121,7 @@ class DriftSettings(Section):
     ks: float = Field(0.15, gt=0, lt=1)
     p_value: float = Field(1e-4, gt=0, lt=0.1)
     embed_per_hour: int = Field(120, ge=0)
-    block: int = Field(20, ge=5, description="questions whose mean vector is kept, and nothing else of them")
+    block: int = Field(20, ge=5, description="number of questions per stored mean vector")
 
 
 class Objective(Section):
@@ -196,7 +196,9 @@ class MonitorSettings(Section):
 
     enabled: bool = True
     every_s: float = Field(15.0, gt=0)
-    bucket_s: int = Field(60, ge=1, le=3600, description="what counts are kept by for some hours; then by the hour")
+    bucket_s: int = Field(
+        60, ge=1, le=3600, description="seconds of a step for the latest hours; older counts are hourly"
+    )
     window_s: float = Field(300.0, gt=0)
     least: int = Field(20, ge=1)
     baseline_s: float = Field(7 * _DAY_S, gt=0)
@@ -207,7 +209,7 @@ class MonitorSettings(Section):
     repeat_s: float = Field(14_400.0, ge=0)
     keep_days: float = Field(35.0, ge=1)
     lease_s: float = Field(30.0, ge=1)
-    runbooks: str = Field("docs/operate/runbooks.md", description="address of the runbooks' page")
+    runbooks: str = Field("docs/operate/runbooks.md", description="address of the runbooks page")
     latency: LatencyRule = Field(default_factory=LatencyRule)
     errors: ErrorsRule = Field(default_factory=ErrorsRule)
     cost: CostRule = Field(default_factory=CostRule)

@@ -36,13 +36,9 @@ def redteam(
     key: Annotated[str, typer.Option("--key", envvar="RED_TEAM_KEY", help="Its API key", show_default=False)] = "",
     into: Annotated[
         str,
-        typer.Option(
-            "--into", help="The endpoint answers from a vector store: create this one and delete it afterwards"
-        ),
+        typer.Option("--into", help="Answer from this vector store of the endpoint, created for the attacks"),
     ] = "",
-    categories: Annotated[
-        str, typer.Option("--categories", help="Categories, separated by commas", show_default="all")
-    ] = "",
+    categories: Annotated[str, typer.Option("--categories", help="Categories, with commas", show_default="all")] = "",
     most: Annotated[int, typer.Option("--most", min=1, help="Maximum number of attacks per category")] = 20,
     strict: Annotated[bool, typer.Option("--strict", help="Every guard on, not the configured policy")] = False,
     off: Annotated[

@@ -10,7 +10,7 @@ from mainspring.core.settings.section import Section
 class ReplaysSettings(Section):
     """Many recorded requests that are asked again as one job."""
 
-    lease_s: float = Field(30.0, ge=1, description="after this long others take up what a dead process left")
+    lease_s: float = Field(30.0, ge=1, description="seconds after which another process resumes the work of a dead one")
 
 
 SECTIONS = {"replays": ReplaysSettings}

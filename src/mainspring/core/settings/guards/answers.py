@@ -23,17 +23,17 @@ class AnswersSettings(Section):
 
     toxicity: OnAnswer = "off"
     toxicity_above: float | None = Field(
-        None, gt=0, lt=1, description="probability from which a sentence counts; none: the fitted threshold"
+        None, gt=0, lt=1, description="probability from which a sentence counts as toxic; none: the fitted threshold"
     )
     relevancy: Literal["off", "flag", "refuse", "retry"] = "off"
     relevancy_below: float = Field(
-        0.2, gt=-1, lt=1, description="cosine of question and answer below which an answer is beside it"
+        0.2, gt=-1, lt=1, description="cosine of question and answer below which the answer is off the question"
     )
     unsupported: OnAnswer = "off"
-    reason: str = Field(POLITE, min_length=1, max_length=1000, description="what is said in place of a refused answer")
-    held: int = Field(24, ge=1, le=512, description="pieces of an answer that wait for the guards")
+    reason: str = Field(POLITE, min_length=1, max_length=1000, description="the text that replaces a refused answer")
+    held: int = Field(24, ge=1, le=512, description="pieces of an answer that are held back for the guards")
     retries: int = Field(1, ge=1, le=3)
-    buffered: int = Field(4000, ge=100, le=100_000, description="characters of an answer that may be asked again")
+    buffered: int = Field(4000, ge=100, le=100_000, description="characters up to which an answer may be retried")
 
     @property
     def judging(self) -> bool:

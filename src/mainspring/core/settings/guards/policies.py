@@ -90,22 +90,22 @@ class GuardsSettings(Section):
     prompt_leak: OnOutput = "off"
     canary: bool = False
     links: OnOutput = "redact"
-    allowed_hosts: tuple[str, ...] = Field((), description="with their subdomains")
+    allowed_hosts: tuple[str, ...] = Field((), description="allowed hosts, including their subdomains")
     detectors: DetectorsSettings = Field(default_factory=DetectorsSettings)
     answers: AnswersSettings = Field(default_factory=AnswersSettings)
     length: LengthLimits = Field(default_factory=LengthLimits)
     languages: LanguageLimits = Field(default_factory=LanguageLimits)
     topics: TopicLimits = Field(default_factory=TopicLimits)
-    rules: str = Field("", description="file of rules that answers are rewritten by, or `default`: the package's")
+    rules: str = Field("", description="file of rules that rewrite answers, or `default`: the package's")
     tools: ToolsSettings = Field(default_factory=ToolsSettings)
     untrusted: UntrustedSettings = Field(default_factory=UntrustedSettings)
     plugins: dict[str, OnInput] = Field(
-        default_factory=dict, description="guards of plugins, each with what is done about what it finds"
+        default_factory=dict, description="guards of plugins, each with the action for its findings"
     )
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     dry_run: bool = False
     placeholders_kept_s: float = Field(
-        86_400.0, gt=0, description="how long the values of a conversation are kept in memory, with pii_input: tokenise"
+        86_400.0, gt=0, description="seconds for which a conversation's values stay in memory, with pii_input: tokenise"
     )
     policies: dict[str, NamedPolicy] = Field(default_factory=dict)
 

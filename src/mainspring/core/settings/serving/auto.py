@@ -22,9 +22,9 @@ class RouteRule(Section):
     words: tuple[str, ...] = ()
     pattern: str = ""
     tokens_above: int | None = Field(None, ge=0, description="estimated tokens of the whole prompt")
-    turns_above: int | None = Field(None, ge=0, description="messages of the user")
+    turns_above: int | None = Field(None, ge=0, description="number of the user's messages")
     tools: bool | None = Field(None, description="whether tools are offered")
-    structured: bool | None = Field(None, description="whether a response_format is asked for")
+    structured: bool | None = Field(None, description="whether a response_format is requested")
 
     @field_validator("pattern")
     @classmethod
@@ -59,10 +59,14 @@ class AutoSettings(Section):
     large: str = ""
     rules: tuple[RouteRule, ...] = ()
     policy: Literal["rules", "classifier", "cascade", "hybrid"] = "cascade"
-    classifier: Path | None = Field(None, description="file of `mainspring routes train`; none: the packaged one")
-    try_small_above: float = Field(0.5, ge=0, le=1, description="chance of the small model, for classifier")
-    sure_above: float = Field(0.8, ge=0, le=1, description="hybrid: the small one answers without a check")
-    sure_below: float = Field(0.2, ge=0, le=1, description="hybrid: the large one answers at once")
+    classifier: Path | None = Field(None, description="file from `mainspring routes train`; none: the packaged one")
+    try_small_above: float = Field(
+        0.5, ge=0, le=1, description="chance of a good answer by the small model, for classifier"
+    )
+    sure_above: float = Field(
+        0.8, ge=0, le=1, description="hybrid: chance from which the small model answers without a check"
+    )
+    sure_below: float = Field(0.2, ge=0, le=1, description="hybrid: chance below which the large model answers at once")
     confidence: Literal["logprob", "agreement", "format", "judge"] = "logprob"
     accept_above: float = Field(0.8, ge=0, le=1)
     samples: int = Field(3, ge=2, le=16, description="further answers of the small model, for agreement")

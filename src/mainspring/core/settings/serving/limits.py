@@ -17,18 +17,16 @@ class TenantLimits(Section):
 
     requests_per_minute: Amount = 0
     tokens_per_minute: Amount = 0
-    concurrent_requests: Amount = Field(0, description="that run or wait at a time")
-    keys: Amount = Field(1_000, description="that can be used")
+    concurrent_requests: Amount = Field(0, description="requests that run or wait at a time")
+    keys: Amount = Field(1_000, description="usable keys")
     vector_stores: Amount = 1_000
     files: Amount = 100_000
     file_bytes: Amount = 0
-    chunks: Amount = Field(
-        5_000_000, description="parts of documents that are searched; looked at before each document"
-    )
+    chunks: Amount = Field(5_000_000, description="searchable chunks; checked before each document")
     sessions: Amount = 1_000_000
-    batches: Amount = Field(1_000, description="that are not over")
+    batches: Amount = Field(1_000, description="unfinished batches")
     prompts: Amount = Field(10_000, description="versions of all prompts")
-    budgets: Amount = Field(1_000, description="of all kinds; those that the operator sets count, too")
+    budgets: Amount = Field(1_000, description="budgets of all kinds, including the operator's")
     feedback_per_answer: Amount = 100
 
 

@@ -33,7 +33,7 @@ class ModelPrice(Section):
     input: Usd | None = None
     output: Usd | None = None
     cached_input: Usd | None = None
-    batch: float | None = Field(None, ge=0, le=1, description="what a batch costs, as a share of the standard price")
+    batch: float | None = Field(None, ge=0, le=1, description="price of a batch as a share of the standard price")
     listed: str = Field("", pattern=r"^$|^[^/\s]+/\S+$")
     per_hour: Usd | None = None
     input_tokens_per_s: float | None = Field(None, gt=0)

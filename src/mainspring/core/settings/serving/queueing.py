@@ -23,7 +23,7 @@ class AdmissionSettings(Section):
     burst_s: float = Field(2.0, ge=0)
     standing_wait: float = Field(0.5, ge=0)
     background_wait_s: float = Field(60.0, ge=0)
-    age_s: float = Field(30.0, gt=0, description="a wait after which a lower class gets one turn in ten")
+    age_s: float = Field(30.0, gt=0, description="seconds of waiting after which a lower class gets one turn in ten")
 
     @field_validator("shares")
     @classmethod

@@ -52,20 +52,28 @@ class ServingSettings(Section):
     default_output_tokens: int = Field(512, gt=0)
     retries: int = Field(2, ge=0)
     cache_responses: bool = True
-    repair_rounds: int = Field(2, ge=0, le=5, description="for models without grammars; 0: response_format is refused")
-    max_samples: int = Field(16, ge=1, le=64, description="answers that one request may have written for scaling")
+    repair_rounds: int = Field(
+        2,
+        ge=0,
+        le=5,
+        description="attempts to repair structured output of models without grammars; 0: response_format is refused",
+    )
+    max_samples: int = Field(16, ge=1, le=64, description="maximum answers that scaling may generate for one request")
     residency: dict[str, tuple[Region, ...]] = Field(default_factory=dict)
     scaled: dict[str, ScaledModel] = Field(default_factory=dict)
-    semantic_cache: bool = Field(False, description="questions in other words may get the same cached answer")
+    semantic_cache: bool = Field(False, description="questions in other words may share a cached answer")
     semantic_threshold: float = Field(
-        0.93, gt=0.5, le=1, description="least cosine of their embeddings; `mainspring cache calibrate` finds it"
+        0.93,
+        gt=0.5,
+        le=1,
+        description="lowest cosine of two questions that may share an answer; `mainspring cache calibrate` finds it",
     )
     presets: dict[str, Preset] = Field(default_factory=dict)
     default_presets: dict[str, str] = Field(default_factory=dict)
     system_prompts: dict[str, PromptReference] = Field(default_factory=dict)
-    prompts_tenant: str = Field("default", min_length=1, description="whose prompts the settings name")
+    prompts_tenant: str = Field("default", min_length=1, description="tenant whose prompts the settings name")
     auto: AutoSettings = Field(default_factory=AutoSettings)
-    share_limits: bool = Field(True, description="where stores.redis is named: rates are of all servers together")
+    share_limits: bool = Field(True, description="with stores.redis: all servers share the rate limits")
     admission: AdmissionSettings = Field(default_factory=AdmissionSettings)
     balance: routing.BalanceSettings = Field(default_factory=routing.BalanceSettings)
     routes: dict[str, routing.RouteSettings] = Field(default_factory=dict)

@@ -26,16 +26,18 @@ class BalanceSettings(Section):
 
     policy: Policy = "prefix"
     slack: float = Field(1.25, ge=1)
-    failures: int = Field(5, ge=1, description="in a row, until a replica is left alone")
-    error_rate: float = Field(0.5, gt=0, le=1, description="of the calls within window_s, with the same effect")
+    failures: int = Field(5, ge=1, description="consecutive failures after which a replica is left alone")
+    error_rate: float = Field(0.5, gt=0, le=1, description="share of failed calls within window_s with the same effect")
     window_s: float = Field(30.0, gt=0)
-    min_calls: int = Field(10, ge=1, description="within window_s, below which the error rate says nothing")
-    cooldown_s: float = Field(1.0, gt=0, description="of the first pause; each further one is twice as long")
+    min_calls: int = Field(10, ge=1, description="calls within window_s below which the error rate does not count")
+    cooldown_s: float = Field(1.0, gt=0, description="seconds of the first pause; each further one is twice as long")
     longest_cooldown_s: float = Field(60.0, gt=0)
-    retry_share: float = Field(0.2, ge=0, le=1, description="of all calls that may be tried again")
-    retry_burst: int = Field(100, ge=1, description="calls that may be tried again beside that share")
-    hedge_share: float = Field(0.0, ge=0, le=0.5, description="of all calls that may get a second attempt; 0: off")
-    hedge_quantile: float = Field(0.95, gt=0.5, lt=1, description="of the replica's times to the first token")
+    retry_share: float = Field(0.2, ge=0, le=1, description="share of all calls that may be retried")
+    retry_burst: int = Field(100, ge=1, description="calls that may be retried in addition to that share")
+    hedge_share: float = Field(
+        0.0, ge=0, le=0.5, description="share of all calls that may get a second attempt; 0: off"
+    )
+    hedge_quantile: float = Field(0.95, gt=0.5, lt=1, description="quantile of the replica's times to the first token")
     hedge_minimum_s: float = Field(0.05, ge=0)
 
 
@@ -51,9 +53,9 @@ class ShadowArm(Section):
 
     model: str
     share: float = Field(1.0, gt=0, le=1)
-    concurrency: int = Field(4, ge=1, description="copies at a time; further ones are left out and counted")
+    concurrency: int = Field(4, ge=1, description="concurrent copies; further ones are skipped and counted")
     timeout_s: float = Field(60.0, gt=0)
-    max_tokens: int = Field(2048, ge=1, description="of one copy, its prompt included")
+    max_tokens: int = Field(2048, ge=1, description="maximum tokens of one copy, including its prompt")
 
 
 class RouteSettings(Section):
