@@ -1,4 +1,4 @@
-"""What a client asks: the system in this process or a server."""
+"""The interface behind a client: the system in this process, or a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the clients give back: the same values, wherever they were made."""
+"""The results of clients, the same for both backends."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every room may import: errors, nouns, settings, the ring mechanism and the extension point."""
+"""Code for every room: errors, types, settings, the ring mechanism and the registry of plugins."""

@@ -1,4 +1,4 @@
-"""What keys may be for: the scopes of the rooms, and those that features declare for their routes."""
+"""The scopes of keys: those of the rooms, and those that features declare for their routes."""
 
 from __future__ import annotations
 

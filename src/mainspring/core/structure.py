@@ -1,4 +1,4 @@
-"""How much structure a JSON text has, counted on its bytes before anything parses it.
+"""Measures the structure of a JSON text on its bytes, before anything parses it.
 
 A parsed value takes up to eighty times the bytes that it is written in, and a validator keeps an error for each that is
 wrong: a body within its bound of bytes could still take gigabytes. The count is of brackets and commas outside of

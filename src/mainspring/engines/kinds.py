@@ -1,4 +1,4 @@
-"""What the registry knows of engines: each kind with what its factories are given and make."""
+"""The registry's kinds of engines, with the arguments and results of their factories."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What users see as one thing each, in one folder each: service, routes and commands."""
+"""Features: vertical slices with service, routes, commands and settings, one folder each."""

@@ -1,4 +1,4 @@
-"""Which service each router receives: the gateway's table of contents."""
+"""Connects each router with its service: the gateway's table of contents."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every route is made of: access, bodies, pages, errors and idempotency."""
+"""Parts of every route: access, bodies, pages, errors and idempotency."""

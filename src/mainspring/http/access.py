@@ -1,4 +1,4 @@
-"""Who asks: API keys to principals, and the Context that every request carries below the gateway."""
+"""Access control: API keys to principals, and the Context that every request carries below the gateway."""
 
 from __future__ import annotations
 

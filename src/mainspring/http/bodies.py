@@ -1,4 +1,4 @@
-"""What request bodies are made of: their base, and lists and tables with bounds.
+"""Base classes of request bodies, and bounded lists and tables.
 
 Every list and table of a body has a bound, which is checked before the contents.
 """

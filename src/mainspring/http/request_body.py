@@ -1,4 +1,4 @@
-"""How requests are read: the key first, then the query, then the body, each strictly and only if the one before held.
+"""Reads requests: the key first, then the query, then the body, each strictly and only if the previous one is valid.
 
 The standard library's JSON parser lets through what nothing further along can hold: NaN, infinities, halves of
 surrogate pairs. Refused here, they cannot fail a child process or a store later. Query parameters that a route does

@@ -1,4 +1,4 @@
-"""From a Response to HTTP: headers of the head, streams, and cancellation when the client leaves."""
+"""Turns a Response into HTTP: headers, streams, and cancellation when the client leaves."""
 
 from __future__ import annotations
 

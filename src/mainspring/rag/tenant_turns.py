@@ -1,4 +1,4 @@
-"""How much of one thing a tenant does at a time while others want to do it as well.
+"""Limits the concurrent work of one tenant while others wait for the same resource.
 
 Searches are steps of Python, and one step runs at a time: beside sixteen searches of one tenant, another's single one
 gets a seventeenth. So each tenant has its own line. Alone it does as many as keep the machine busy, beside others few.

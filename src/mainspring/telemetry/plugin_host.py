@@ -1,4 +1,4 @@
-"""What a plugin is given to work with: settings, the event log and a registry for metrics."""
+"""The host of a plugin: settings, the event log and a registry for metrics."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every command is made of: output, completion, and the connection to a server."""
+"""Parts of every command: output, completion, and the connection to a server."""

@@ -1,4 +1,4 @@
-"""What an ingestion did, on stderr and as JSON values."""
+"""The report of an ingestion, on stderr and as JSON values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the command line speaks: failures, answers with citations, tables and progress."""
+"""Output of the command line: failures, answers with citations, tables and progress."""
 
 from __future__ import annotations
 

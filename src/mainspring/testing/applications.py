@@ -1,4 +1,4 @@
-"""What every application, and every other ``Responder``, promises."""
+"""The contract of applications and all other ``Responder``s."""
 
 from __future__ import annotations
 

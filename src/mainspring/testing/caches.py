@@ -1,4 +1,4 @@
-"""What every cache of answers promises."""
+"""The contract of answer caches."""
 
 from __future__ import annotations
 

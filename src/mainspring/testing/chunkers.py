@@ -1,4 +1,4 @@
-"""What every chunker promises."""
+"""The contract of chunkers."""
 
 from __future__ import annotations
 

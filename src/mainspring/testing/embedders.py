@@ -1,4 +1,4 @@
-"""What every embedder promises, and one that needs no model."""
+"""The contract of embedders, and an embedder without a model."""
 
 from __future__ import annotations
 

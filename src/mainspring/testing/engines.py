@@ -1,4 +1,4 @@
-"""What every engine promises."""
+"""The contract of engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every guard promises."""
+"""The contract of guards."""
 
 from __future__ import annotations
 

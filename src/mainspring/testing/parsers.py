@@ -1,4 +1,4 @@
-"""What every parser promises."""
+"""The contract of parsers."""
 
 from __future__ import annotations
 

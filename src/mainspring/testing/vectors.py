@@ -1,4 +1,4 @@
-"""What every store of vectors promises."""
+"""The contract of vector stores."""
 
 from __future__ import annotations
 

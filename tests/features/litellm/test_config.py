@@ -97,7 +97,7 @@ def test_what_is_not_is_listed_with_its_reason() -> None:
     assert notes["model_list.0 (gpt-4o).model_info.id"] == "has no counterpart here"
     assert "api_version" in "".join(notes)
     assert "model_list.2 (claude).max_tokens" in notes
-    assert "a secret now stands in the file" in notes["model_list.3 (local).api_key"]
+    assert "the file now contains a secret" in notes["model_list.3 (local).api_key"]
     assert "only chat models" in notes["model_list.4 (embed)"]
     assert "bedrock does not speak" in notes["model_list.5 (bedrock)"]
     assert "patterns" in notes["model_list.6 (*)"]

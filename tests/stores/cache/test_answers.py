@@ -106,7 +106,7 @@ async def test_a_broken_file_is_begun_anew(tmp_path: Path, damage: bytes, caplog
     with caplog.at_level(logging.WARNING):
         cache = AnswerCache(tmp_path / "cache.db", 100)
         assert await cache.get("k") is None
-    assert ("begun anew" in caplog.text) == bool(damage)
+    assert ("created again" in caplog.text) == bool(damage)
     await cache.put("k", b"v", 60)
     again = await reopened(cache, tmp_path)
     assert await again.get("k") == b"v"

@@ -1,4 +1,4 @@
-"""Where a question goes: the running server that ``MAINSPRING_API_KEY`` opens, or this machine's home without one."""
+"""The target of a question: the server that ``MAINSPRING_API_KEY`` opens, or this machine's home without the key."""
 
 from __future__ import annotations
 

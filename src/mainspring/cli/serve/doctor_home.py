@@ -1,6 +1,5 @@
-"""What ``mainspring doctor`` looks at in the home: whether its files are whole, writable and of this version, and
-whether the clock goes forwards. The checks change nothing, and servers may be running on the home.
-"""
+"""The checks of ``mainspring doctor`` on the home: its files are complete, writable and of this version, and the clock
+runs forwards. The checks change nothing, and servers may be running on the home."""
 
 from __future__ import annotations
 

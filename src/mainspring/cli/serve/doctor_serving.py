@@ -1,4 +1,4 @@
-"""What ``mainspring doctor`` looks at beyond this machine: names that models and routes go by, and where state lives.
+"""The checks of ``mainspring doctor`` beyond this machine: names of models and routes, and the places of state.
 
 A server that would refuse to start under these settings is told here, and why.
 """

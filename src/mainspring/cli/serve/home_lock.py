@@ -1,4 +1,4 @@
-"""One server a home: what it keeps in memory (limits, cached answers, engines) would be there twice."""
+"""Locks a home for one server: limits, cached answers and engines in memory must not exist twice."""
 
 from __future__ import annotations
 

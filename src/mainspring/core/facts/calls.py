@@ -1,4 +1,4 @@
-"""What a call of a model says: the ledger is the sum of these."""
+"""The facts of a model call. The ledger is the sum of these."""
 
 from __future__ import annotations
 

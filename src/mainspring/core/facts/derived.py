@@ -1,4 +1,4 @@
-"""What follows from the marks: what an erasure leaves, what a data subject is shown, and the columns of each kind."""
+"""Derives from the marks what an erasure keeps, what a data subject is shown, and the columns of each kind."""
 
 from __future__ import annotations
 

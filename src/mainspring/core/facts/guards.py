@@ -1,4 +1,4 @@
-"""What guards and people decided about a text or a call of a tool. None of it holds the text."""
+"""The facts of decisions by guards and people about a text or a tool call. None contains the text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the system did beside answering: money that is out of the ordinary, refusals, repairs, candidates, erasures."""
+"""The facts of other operations: cost anomalies, refusals, repairs, candidates, erasures."""
 
 from __future__ import annotations
 

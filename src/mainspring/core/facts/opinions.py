@@ -1,4 +1,4 @@
-"""What people and judges said of an answer."""
+"""The facts of opinions on an answer, by people and judges."""
 
 from __future__ import annotations
 

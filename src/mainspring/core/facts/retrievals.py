@@ -1,4 +1,4 @@
-"""What a question found in documents. Facts outlive documents, so they contain none of their words."""
+"""The facts of a search in documents. Facts outlive documents, so they contain none of their words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where things lie if nothing is said: as the XDG base directories have it."""
+"""The default places of files, following the XDG base directories."""
 
 from __future__ import annotations
 

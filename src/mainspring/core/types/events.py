@@ -1,4 +1,4 @@
-"""What an answer is a stream of."""
+"""The events of an answer's stream."""
 
 from __future__ import annotations
 

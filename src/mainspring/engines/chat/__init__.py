@@ -1,1 +1,1 @@
-"""From an engine to a chat model: templates, tools, sampling, and the text that comes out."""
+"""Makes a chat model from an engine: templates, tools, sampling and text output."""

@@ -1,4 +1,4 @@
-"""From token ids to text, as it streams: UTF-8 safe, special tokens skipped, stop strings never shown.
+"""Turns token ids into text while they stream: UTF-8 safe, without special tokens and stop strings.
 
 ``Vocabulary`` turns ids into bytes with one table look-up a token where the tokenizer is byte-level (checked at
 start), else through the tokenizer. ``Streamer`` assembles the text of one choice.

@@ -1,4 +1,4 @@
-"""What a request may ask of an engine: sampling values in range, and nothing that the engine would ignore."""
+"""Checks a request against an engine: sampling values are in range, and no parameter would be ignored."""
 
 from __future__ import annotations
 

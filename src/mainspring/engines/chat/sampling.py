@@ -1,4 +1,4 @@
-"""How tokens are drawn, as pure numpy functions: the definitions that every engine is held against.
+"""Token sampling as pure numpy functions: the reference for every engine.
 
 Logits and log-probabilities are float64 arrays of shape (vocabulary,). A token that is left out has a logit of minus
 infinity. The order is the one of transformers and vLLM: penalties, temperature, top-k, top-p, min-p. Sources: Ackley et

@@ -1,4 +1,4 @@
-"""What llama.cpp's server is asked beyond OpenAI's format, and what it answers too much."""
+"""Adapts requests and answers of llama.cpp's server where they differ from OpenAI's format."""
 
 from __future__ import annotations
 

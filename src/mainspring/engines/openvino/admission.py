@@ -1,4 +1,4 @@
-"""Which waiting sequences may run: a bounded number at once, within the capacity of the KV cache.
+"""Admits waiting sequences: a bounded number at once, within the capacity of the KV cache.
 
 The inference runtime enforces neither bound by itself, and preempts and recomputes when its cache is full; so a
 sequence is admitted only when all the tokens that it may ever need fit beside those of the others.

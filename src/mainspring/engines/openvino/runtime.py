@@ -1,4 +1,4 @@
-"""What OpenVINO GenAI is told: how to load a pipeline and how to sample one request."""
+"""Settings for OpenVINO GenAI: loading a pipeline, and sampling one request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the sequences that were let in run in the next step, where several tenants share an engine.
+"""Selects the admitted sequences that run in the next step if several tenants share an engine.
 
 A step takes longer the more sequences it has, and all of them wait for it: beside 32 answers of one tenant, another
 tenant's single answer would be written at a fraction of its own pace. So while several tenants are there, only so many

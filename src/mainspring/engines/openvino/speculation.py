@@ -1,4 +1,4 @@
-"""Which sequences speculate: several next tokens are guessed, then checked in one step of the model.
+"""Selects sequences for speculation: several next tokens are proposed and verified in one step of the model.
 
 Guesses come from the text itself (what followed the last three tokens when they occurred before) or from a smaller
 model. One answer alone leaves the processor waiting for weights, so that checking five tokens costs little more than

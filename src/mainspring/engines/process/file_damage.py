@@ -1,4 +1,4 @@
-"""Whether the files of a pulled model are those that were pulled: what crashes on whole files is no broken file."""
+"""Compares the files of a pulled model with the pull: a crash with intact files is not a damaged file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One request in flight: the events that its engine's child sends, as the stream that its caller reads."""
+"""A request in progress: the events from its engine's child as a stream for its caller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an engine child and its parent talk: length-prefixed JSON messages over an inherited socket.
+"""The protocol between an engine child and its parent: length-prefixed JSON messages over an inherited socket.
 
 A frame is four bytes (big-endian length) and one JSON object. ``Frames`` decodes on either side; ``Channel`` is
 the child's blocking end. The first frame that a child receives is its configuration; the first that it sends is

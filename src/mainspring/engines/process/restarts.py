@@ -1,4 +1,4 @@
-"""How soon a child that died is started again."""
+"""The delays before restarts of a dead child."""
 
 from __future__ import annotations
 

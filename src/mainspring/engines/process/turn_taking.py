@@ -1,4 +1,4 @@
-"""Who goes next where one works at a time: tenants take turns, and each has an allowance of time."""
+"""Turns of tenants at a resource for one at a time; each tenant has an allowance of time."""
 
 from __future__ import annotations
 

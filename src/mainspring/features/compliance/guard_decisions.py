@@ -1,4 +1,4 @@
-"""What the guards decided, sealed by the audit log: an entry holds a digest over the guard events of a span of time.
+"""Seals guard decisions in the audit log: an entry holds a digest over the guard events of a time span.
 
 Guard events are facts in the event log and contain no text. An entry describes a span of them: start, end, number,
 actions by count, and a digest. ``check`` finds later changes and deletions, but cannot distinguish deletions from

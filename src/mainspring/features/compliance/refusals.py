@@ -1,4 +1,4 @@
-"""Who was not let in: refused credentials and scopes, counted and written to the audit log once in a while.
+"""Counts refused credentials and scopes, and writes the counts to the audit log periodically.
 
 At most one entry a minute, of bounded size, however many requests are refused: nobody can flood the log. Addresses are
 kept as keyed hashes. Counts since the last entry are lost if the process is killed; the metrics include them.

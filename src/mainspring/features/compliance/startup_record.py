@@ -1,4 +1,4 @@
-"""What a server starts under: a fingerprint of its settings and the versions of its policies, noted where they changed.
+"""Records changes of a server's configuration: a fingerprint of its settings and the versions of its policies.
 
 Settings hold secrets and names, so each section is noted as a keyed hash: that it changed is seen, what it says is not.
 Limits are recorded as plain numbers.

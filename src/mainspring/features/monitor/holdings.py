@@ -1,5 +1,5 @@
-"""What the monitor keeps of somebody: which key silenced or acknowledged an alert, and what it wrote. Counts of the
-traffic name nobody."""
+"""The monitor's data of a person: which key silenced or acknowledged an alert, and its comments. Counts of the traffic
+name nobody."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One look after the other at the traffic: count what was settled, compare it, raise and clear alerts, queue notices.
+"""Looks at the traffic periodically: counts settled requests, compares them, raises and clears alerts, queues notices.
 
 One process does it at a time, under a lease. Everything that outlives a look is written under it: counts with the
 position in the event log, and alerts with their notices. The next process continues from there.

@@ -1,4 +1,4 @@
-"""What ``mainspring redteam`` attacks: a name of an open system, which finds documents there or at an endpoint."""
+"""The target of ``mainspring redteam``: a name of an open system, with documents there or at an endpoint."""
 
 from __future__ import annotations
 

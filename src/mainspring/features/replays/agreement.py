@@ -1,4 +1,4 @@
-"""How far two answers agree: word for word, by meaning, and where they differ."""
+"""Measures the agreement of two answers: word for word, by meaning, and their differences."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Who may do what: keys, tokens, quotas, policies and presets."""
+"""Access: keys, tokens, quotas, policies and presets."""

@@ -1,4 +1,5 @@
-"""What a key may grant to another: never more scopes, groups, limits, tier, class and lifetime than its own."""
+"""Limits of the rights that a key may grant to another: never more scopes, groups, limits, tier, class and lifetime
+than its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the documents of a vector store come from, for administrators: a location may be a path of this server."""
+"""Routes of a vector store's sources, for administrators: a location may be a path of this server."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 

@@ -1,4 +1,4 @@
-"""What a user says over several turns, as the texts that it makes together: neighbouring turns, and pieces put back.
+"""Combines a user's messages of several turns into texts to check: neighbouring turns, and rejoined pieces.
 
 An attack that is cut into pieces shows in none of them, and one that is built up step by step hardly shows in its last
 step. Only the last ``MOST`` turns are looked at, each cut at ``LONGEST`` characters on either end, so that time is

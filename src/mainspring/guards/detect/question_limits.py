@@ -1,5 +1,4 @@
-"""What may be asked at all: how long, in which language, about what. A refused caller is given the configured
-reason."""
+"""Limits of questions: length, language, topic. A refused caller is given the configured reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tools may be called, and what calls of them may say: names, schemas, addresses, paths, forbidden texts.
+"""Checks tool calls: names, schemas, addresses, paths, forbidden texts.
 
 A rule that cannot be checked is one that is broken: arguments that are no JSON fit nothing.
 """

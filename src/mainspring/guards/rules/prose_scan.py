@@ -1,4 +1,4 @@
-"""What of an answer is prose, and what is code or a quotation, told while it streams."""
+"""Separates prose from code and quotations in an answer while it streams."""
 
 from __future__ import annotations
 

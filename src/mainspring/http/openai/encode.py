@@ -1,4 +1,4 @@
-"""What goes over the wire: our answers and events in OpenAI's shapes.
+"""Encodes our answers and events in OpenAI's formats.
 
 Citations are an extension: ``message.citations`` (and ``delta.citations`` in streams); so are ``missing``, the parts
 of a question that the documents do not answer, ``conflicts``, where cited sources disagree, and ``notices``.

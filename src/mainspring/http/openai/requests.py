@@ -1,4 +1,4 @@
-"""What comes over the wire: OpenAI's request bodies, checked and turned into our requests.
+"""OpenAI's request bodies, checked and converted to our requests.
 
 Unknown fields are refused with the nearest known name: a parameter that is silently ignored is worse than an
 error. What changes no answer anywhere (``metadata``, ``prompt_cache_key``, a ``service_tier`` of ``auto``) is accepted.

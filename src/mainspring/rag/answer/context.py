@@ -1,4 +1,4 @@
-"""What a model reads to answer: spans of documents, merged, without repetition, within a budget of tokens.
+"""Selects a model's input for an answer: spans of documents, merged, without repetition, within a budget of tokens.
 
 Chunks that overlap or touch become one span; a chunk whose parent is known is read as the parent; a table is read as a
 whole. Text that an earlier span contains is left out, and so are spans that do not fit. The best span comes first and

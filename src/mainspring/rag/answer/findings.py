@@ -1,4 +1,4 @@
-"""What a question found in the documents, and the fact of it for the event log."""
+"""The findings of a question in the documents, and their facts for the event log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where documents do not answer: what a question names that they lack, and what is said instead of an answer.
+"""Refusals: finds the names in a question that the documents lack, and writes the text that replaces an answer.
 
 A near miss is of the right subject, and the fact is not there. Rules can see only exact names in the question: a
 product, a company, a place, an option, a year. Where the document that would be cited has not got it, the answer would

@@ -1,4 +1,4 @@
-"""What chunks and chunkers are, and the material that strategies cut: a document with its sizes, headings and tables.
+"""Chunks, chunkers, and the material for strategies: a document with its sizes, headings and tables.
 
 A strategy chooses spans of the text; ``Material.chunks`` turns them into chunks. Whatever the strategy, no chunk
 exceeds its size, and no embedded text is longer than the model reads.

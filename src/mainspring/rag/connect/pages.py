@@ -1,4 +1,4 @@
-"""What crawling reads out of answers: links of pages, addresses of sitemaps."""
+"""Extracts links from pages and addresses from sitemaps, for crawling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes between the child that cuts documents and its parent.
+"""The messages between the child that chunks documents and its parent.
 
 A request is the length of its head (8 bytes, big-endian), the head (JSON), and the text in UTF-8. An answer is such a
 head, and behind it what it announces: a row of numbers for each chunk (int64, ``COLUMNS``), a digest for each chunk

@@ -1,4 +1,4 @@
-"""Which entities of a graph a question names."""
+"""Finds the entities of a graph that a question names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which names mean the same entity: case, plural, article, acronym, alias, and a cautious look at misspellings.
+"""Matches names of the same entity: case, plural, article, acronym, alias, and cautiously misspellings.
 
 The result depends on the set of names and aliases alone, not on their order, and resolving what was resolved changes
 nothing. Names that differ in a number or in a model's designation are never joined by spelling.

@@ -1,4 +1,4 @@
-"""What a graph search gives: hits, paths whose steps are quoted, and themes."""
+"""The results of a graph search: hits, paths with quoted steps, and themes."""
 
 from __future__ import annotations
 

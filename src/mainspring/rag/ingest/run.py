@@ -1,4 +1,4 @@
-"""What one ingestion into a collection knows and has done."""
+"""The state of one ingestion into a collection."""
 
 from __future__ import annotations
 

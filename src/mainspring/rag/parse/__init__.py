@@ -1,1 +1,1 @@
-"""From the bytes of a file to its text, in a child process."""
+"""Extracts the text of a file in a child process."""

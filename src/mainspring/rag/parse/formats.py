@@ -1,4 +1,4 @@
-"""Who reads which format: the parsers of mainspring (``readers``) and those of plugins, by the name of the format."""
+"""The registry of parsers by format: mainspring's own (``readers``) and those of plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes between a parser's child process and its parent: JSON of known shape, and pictures behind it.
+"""The messages between a parser's child process and its parent: JSON of known shape, followed by pictures.
 
 A frame is the length of its head (8 bytes, big-endian), the head, and the bytes that the head announces. Nothing in an
 answer is executed or named by the child: a child that a document has taken over can say no more than a document.

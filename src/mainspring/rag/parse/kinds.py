@@ -1,4 +1,4 @@
-"""What a file is: by its first bytes where they tell, by its name where they do not."""
+"""Detects the type of a file: by its first bytes if possible, otherwise by its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which language a text is in, by its script and its most frequent words, and whether the embedding model knows it.
+"""Detects the language of a text by its script and frequent words, and whether the embedding model knows it.
 
 A rule and no model: about two dozen languages, certain only for a few sentences. What it cannot tell is ``und``, and
 nothing is said of that.

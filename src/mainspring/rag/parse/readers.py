@@ -1,4 +1,4 @@
-"""One function a format: bytes to ``Parsed``. They run in the parser's child process, never in the server's.
+"""One function per format: bytes to ``Parsed``. They run in the parser's child process, never in the server's.
 
 Heavy libraries are imported on use: a worker that reads only PDFs loads nothing else.
 """

@@ -1,4 +1,4 @@
-"""What the name of a file says about its content."""
+"""Derives a title from the name of a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where chunks stand that were found: their documents' names, pages and headings, and how they begin."""
+"""The locations of chunks: their documents' names, pages and headings, and their first words."""
 
 from __future__ import annotations
 

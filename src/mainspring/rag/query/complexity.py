@@ -1,4 +1,4 @@
-"""How many passages a question deserves: few for one fact, more for lists, comparisons and several parts."""
+"""Chooses the number of passages for a question: few for one fact, more for lists, comparisons and several parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a question to a plan: the techniques that were asked for, one after the other, each timed.
+"""Turns a question into a plan: applies the requested techniques in order and times each.
 
 Rules come first; a model is asked where a technique needs its words, and for decisions (what a follow-up means, which
 parts a question has) only where it is capable. A failing technique leaves the question unchanged and records the

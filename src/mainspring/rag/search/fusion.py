@@ -1,4 +1,4 @@
-"""How the scores of one search become one: cosine and BM25 fused, several queries combined."""
+"""Fuses the scores of a search: cosine with BM25, and several queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search finds: a chunk, where it stands, and why."""
+"""A hit of a search: a chunk, its place, and its scores."""
 
 from __future__ import annotations
 

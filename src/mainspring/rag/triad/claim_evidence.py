@@ -1,4 +1,4 @@
-"""What speaks for and against a claim in the passages that it is held against: the features of ``Triad``'s support.
+"""The evidence in passages for and against a claim: the features of ``Triad``'s support.
 
 Each is a number that anyone can check by eye. None needs a model of its own: vectors are the embedding model's.
 """

@@ -1,4 +1,4 @@
-"""Whether an answer speaks of what was asked: the features of ``Triad``'s answer relevancy.
+"""Whether an answer is about the question: the features of ``Triad``'s answer relevancy.
 
 The shown passages reveal the answer's origin: an answer to this question is found close to the question's words, an
 answer to another one elsewhere. Without passages, there are only the two texts.

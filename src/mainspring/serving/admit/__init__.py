@@ -1,1 +1,1 @@
-"""Who gets in: limits, queues and forecasts."""
+"""Admission: limits, queues and forecasts."""

@@ -1,4 +1,4 @@
-"""Whether a line stands, as controlled delay (Nichols and Jacobson, 2012) has it."""
+"""Detects standing queues, following controlled delay (Nichols and Jacobson, 2012)."""
 
 from __future__ import annotations
 

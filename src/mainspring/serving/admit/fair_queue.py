@@ -1,4 +1,4 @@
-"""Who goes next: priority classes, within a class fair shares of tenants, within a tenant of its keys.
+"""The order of waiting requests: priority classes, within a class fair shares of tenants, within a tenant of its keys.
 
 Fairness is counted in tokens, as in the virtual token counter of Sheng et al., "Fairness in Serving Large Language
 Models" (OSDI 2024). Each tenant has a counter of its started work, divided by its weight, and the waiting tenant with

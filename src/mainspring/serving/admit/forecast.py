@@ -1,4 +1,4 @@
-"""How long a request would wait for its place in an engine: a simulation of the running and waiting requests.
+"""Predicts the wait of a request for its place in an engine, by simulating the running and waiting requests.
 
 Each running request is assumed to continue at its own pace so far, or at the engine's average; when one ends, waiting
 requests start in order if they fit, as the gate would admit them.

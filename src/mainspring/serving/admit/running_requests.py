@@ -1,4 +1,4 @@
-"""How many requests of a tenant run at a time: in this process, or on all servers that share a Redis.
+"""Counts the running requests of a tenant: in this process, or on all servers that share a Redis.
 
 Each server tells Redis how many run there, all of them numbered: of two that overtake each other the older is nothing
 new. The reports of a server that has fallen silent do not count. While Redis is away each server grants its part (the

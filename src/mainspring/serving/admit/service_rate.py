@@ -1,4 +1,4 @@
-"""How fast an engine serves, measured from its finished requests, weighted by how full it was."""
+"""Measures the rate at which an engine serves from its finished requests, weighted by its load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many tokens a request sends, in the vocabulary of the model that is asked, for the models that run here."""
+"""Counts the tokens of a request in the vocabulary of the requested model, for local models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many tokens a request may take, estimated before any tokenizer has seen it."""
+"""Estimates the tokens of a request before any tokenizer has seen it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tenant may do to its cached answers: count them, drop them, and say that one was given wrongly."""
+"""A tenant's control of its cached answers: count them, drop them, report a wrong one."""
 
 from __future__ import annotations
 

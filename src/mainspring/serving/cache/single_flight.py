@@ -1,4 +1,4 @@
-"""One answer that several listeners hear: generated once, in a task of its own, replayed while it still runs.
+"""One answer for several listeners: generated once, in a task of its own, and replayed while it still runs.
 
 Its cost is charged to one listener, the payer: the earliest of those who still listen when it ends. When the last one
 leaves, it is cancelled and charged to them.

@@ -1,4 +1,4 @@
-"""What guards are to the layers, and what they do on the way out. The way in is ``serving.guard.input``."""
+"""The interfaces of guards for layers, and the output layers. ``serving.guard.input`` has the input layer."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What reads answers while they stream."""
+"""Judges of streaming answers."""

@@ -1,4 +1,4 @@
-"""Which language a text is in, by its script and its most frequent words.
+"""Detects the language of a text by its script and frequent words.
 
 A rule and no model: about two dozen languages, certain only for a few sentences. What it cannot tell is ``und``.
 """

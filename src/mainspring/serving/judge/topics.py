@@ -1,4 +1,4 @@
-"""What a text is about, by the embeddings of examples: those of a policy's topics are embedded once."""
+"""Judges the topic of a text by the embeddings of examples; a policy's topics are embedded once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reads answers while they stream: windows of many answers embedded together, off the event loop."""
+"""Judges answers while they stream: embeds windows of many answers together, off the event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the keeper of conversations from what the serving room has opened."""
+"""Builds the keeper of conversations from the opened serving room."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""What is made ready for the next turn of a conversation, in the background and after the answer: embeddings of its
-messages and its summary. Each can be lost at any moment; the next turn makes what is missing.
-"""
+"""Prepares a conversation's next turn in the background, after the answer: embeddings of its messages, and its summary.
+Each can be lost at any moment; the next turn computes missing ones."""
 
 from __future__ import annotations
 

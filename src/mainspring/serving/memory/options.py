@@ -1,4 +1,4 @@
-"""How one request wants its conversation remembered: the settings, and ``options.session`` over them."""
+"""The memory options of one request: the settings, overridden by ``options.session``."""
 
 from __future__ import annotations
 

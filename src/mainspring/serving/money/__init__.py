@@ -1,1 +1,1 @@
-"""What calls cost, and who pays."""
+"""Prices, costs and budgets of calls."""

@@ -1,4 +1,4 @@
-"""Whether caching a prefix at a provider would pay: the necessary reuse, and the actual reuse in the ledger."""
+"""Advises whether caching a prefix at a provider would pay: the necessary reuse, and the actual reuse in the ledger."""
 
 from __future__ import annotations
 

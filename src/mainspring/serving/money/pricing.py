@@ -1,4 +1,4 @@
-"""What tokens cost, in fixed-point money."""
+"""Prices of tokens, in fixed-point money."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One span a layer: how long each held a request before it was answered or refused."""
+"""A span for each layer: how long it held a request before it was answered or refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the layers ask of other rooms: no more than they use."""
+"""The layers' interfaces to other rooms: no more than they use."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One name, several models or replicas behind it."""
+"""Several models or replicas behind one name."""

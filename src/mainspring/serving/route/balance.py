@@ -1,4 +1,4 @@
-"""One model on several replicas: each call goes to one, and to another where that fails before its first token."""
+"""Balances one model over several replicas: a call that fails before its first token goes to another one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of one replica: its calls under way, how it answered, whether it may be asked."""
+"""The state of one replica: its running calls, its latest answers, and whether it may be called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many further attempts there may be: a share of all calls, so that failures cannot multiply the load."""
+"""Bounds retries to a share of all calls, so that failures cannot multiply the load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which arm of a route a request belongs to: by weight, and always the same one for the same session or key."""
+"""Assigns a request to an arm of a route: by weight, and always the same one for the same session or key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the database of a backup names, and whether all of it is in the copy."""
+"""Checks that the copy contains everything that the backup's database names."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What may be lost: cached answers, and counters that servers share."""
+"""Stores that may be lost: cached answers, and counters that servers share."""

@@ -1,4 +1,4 @@
-"""What changed in a collection: its version grows, and each document keeps the version at which it last changed.
+"""Changes of a collection: its version grows, and each document stores the version of its last change.
 
 A reader that knows the collection at one version therefore reads only later changes, unless a document was removed.
 """

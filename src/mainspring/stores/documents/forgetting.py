@@ -1,4 +1,4 @@
-"""What is still to be forgotten: noted in the commit that deletes a document or a collection, done after it.
+"""Pending deletions: recorded in the commit that deletes a document or a collection, and executed after it.
 
 Nothing that was deleted is found from that commit on. What is left to do concerns bytes: chunks in the vector store,
 answers that were made of the document, and what derived from those. A process that dies leaves its notes behind, and

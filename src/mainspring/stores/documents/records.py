@@ -1,4 +1,4 @@
-"""What the stores know of collections and their documents: plain records, and how they become columns."""
+"""Records of collections and their documents, and their conversion from and to columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the documents of collections come from, and how far each source has been followed.
+"""The sources of collections, and how far each has been synced.
 
 A source's cursor is written after its documents are published: a process that dies in between reads them again and
 finds them unchanged.

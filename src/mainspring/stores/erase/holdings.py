@@ -1,4 +1,4 @@
-"""What features keep of data subjects beside the rooms: each declares it, erasure and access exports collect it.
+"""Features' data of data subjects: each feature declares it, and erasure and access exports collect it.
 
 A feature that keeps any has a module ``holdings`` with ``HOLDINGS``, a tuple of what makes a ``Holding`` of the
 database and the blobs.

@@ -1,4 +1,4 @@
-"""What was asked in the latest traces: the question of an answer, as the guards let it pass, and who asked."""
+"""The questions of the latest traces, in the form that the guards let pass, and their askers."""
 
 from __future__ import annotations
 

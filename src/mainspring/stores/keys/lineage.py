@@ -1,4 +1,5 @@
-"""Which key made which: what ends with a key, and whose budgets hold those that it made. For use in a transaction.
+"""The lineage of keys: what ends with a key, and whose budgets count the spending of its descendants. For use in a
+transaction.
 
 ``parent`` is the key (or the token's subject) that made a key, empty where it was made at the machine; it changes when
 that key is replaced. ``lineage`` names every key whose budgets count this key's spending: its ancestors and the keys

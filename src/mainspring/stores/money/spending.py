@@ -1,4 +1,4 @@
-"""What budgets are, and the statements that count for them, for use within a transaction."""
+"""Budgets, and the statements that count spending, for use within a transaction."""
 
 from __future__ import annotations
 

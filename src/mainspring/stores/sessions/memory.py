@@ -1,4 +1,4 @@
-"""What is derived from the turns of sessions: a summary each, and an embedding of each message.
+"""Data derived from the turns of sessions: a summary each, and an embedding of each message.
 
 Both can be lost and computed again. They are written only if no turn was deleted since the computation started, so that
 erased text does not return.

@@ -1,4 +1,4 @@
-"""How values become columns: cleaned text, JSON in text columns, hashes, and inserts that skip what is there."""
+"""Conversion of values to columns: cleaned text, JSON in text columns, hashes, and inserts that skip existing rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a vector store is: rows of chunks under document generations, and hybrid search over the current ones.
+"""The interface of vector stores: rows of chunks under document generations, and hybrid search over the current ones.
 
 The store keeps every generation that was written. The SQL commit of ``Documents.publish`` decides which generation of a
 document is visible: each search takes the mapping ``current`` and joins its hits with it, so a half-written generation

@@ -1,4 +1,4 @@
-"""How much of what an exact search finds the index finds: recall@k and latency for each effort."""
+"""Measures the recall of an index against exact search: recall@k and latency for each effort."""
 
 from __future__ import annotations
 

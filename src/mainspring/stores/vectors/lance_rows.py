@@ -1,4 +1,4 @@
-"""What is kept in memory of a LanceDB table, so that a search knows which rows it may show without reading them.
+"""Caches a LanceDB table's rows in memory, so that a search knows which rows it may show without reading them.
 
 Of each row its document and generation, and the vector in half of its bytes (bfloat16) once a search has compared rows
 one by one. A row keeps its number for as long as it is there and is never changed in place, so that after a write only

@@ -1,4 +1,4 @@
-"""How settings name a prompt of the registry."""
+"""References to prompts of the registry in settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people thought of a small model's recorded answers, as rows to fit a router on."""
+"""Turns people's feedback on a small model's recorded answers into rows to fit a router."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Whether a difference between two systems can be chance: paired tests, confidence intervals, corrected for many.
+"""Tests whether a difference between two systems may be chance: paired tests, confidence intervals, correction for
+several.
 
 Everything is per query, on the same queries for both sides. The paired randomisation test makes no assumption on how
 scores are distributed (Smucker, Allan and Carterette, CIKM 2007); a p-value of it says how often a difference at

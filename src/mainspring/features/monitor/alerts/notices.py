@@ -1,4 +1,4 @@
-"""What receivers are told: the body that Prometheus' Alertmanager posts (version 4), signed; and the same as mail."""
+"""The notices for receivers: the body that Prometheus' Alertmanager posts (version 4), signed; and the same as mail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is looked at: each signal compares the traffic of a window with a limit, or with the traffic before."""
+"""The signals of alerts: each compares the traffic of a window with a limit, or with earlier traffic."""
 
 from __future__ import annotations
 

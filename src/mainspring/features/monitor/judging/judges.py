@@ -1,4 +1,4 @@
-"""Who judges: embeddings, or a chat model behind its call ring. What they read is charged under a name of its own."""
+"""The judges: embeddings, or a chat model behind its call ring. Their reading is charged under a name of its own."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the monitor keeps: counts of the traffic, and alerts."""
+"""The monitor's stores: counts of the traffic, and alerts."""

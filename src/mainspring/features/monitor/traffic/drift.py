@@ -1,4 +1,4 @@
-"""Whether the traffic has changed: what is asked, what is found for it, what is answered, what guards say.
+"""Detects changes of the traffic: questions, retrieval, answers, guard findings.
 
 Each feature of a current window is compared with the reference before it. A change is told where the effect is large
 and chance does as much as rarely as the settings say, which are two things: with many requests the smallest difference

@@ -1,4 +1,4 @@
-"""Whether two sets of counts may be of one kind: standard statistics, each with the limit that chance sets it."""
+"""Standard statistics for whether two sets of counts have the same distribution, each with its critical value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is counted of an application's traffic in a stretch of time. No texts, and no single request but examples."""
+"""The counts of an application's traffic in a time span: no texts, and no single requests except examples."""
 
 from __future__ import annotations
 

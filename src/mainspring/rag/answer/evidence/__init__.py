@@ -1,1 +1,1 @@
-"""Whether documents say what a question asks."""
+"""Evidence: whether documents answer a question."""

@@ -1,4 +1,4 @@
-"""What a search tells about whether the documents answer a question: numbers, each with a reason, for ``calibration``.
+"""The features of a search that show whether the documents answer: numbers, each with a reason, for ``calibration``.
 
 None needs another model call: they come from the scores, the words and the sentences that an answer looks at anyway.
 """

@@ -1,4 +1,4 @@
-"""Whether the documents speak of what a question asks: one number from 0 to 1, from what the search found.
+"""Scores from 0 to 1 whether the search found documents about the question.
 
 A logistic regression on the best chunk's cosine, the best sentence's cosine and the largest share of the question's
 words (weighted by rarity) in one shown chunk. It was fitted on questions about two corpora (SQuAD's paragraphs and the

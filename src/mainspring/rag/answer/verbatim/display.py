@@ -1,4 +1,4 @@
-"""How chosen passages are shown: whole units, the value in bold, rows by their columns, code as code.
+"""Displays chosen passages: whole units, the value in bold, rows by their columns, code as code.
 
 A passage is shown in its own words, except for Markdown marks; a row in its cells.
 """

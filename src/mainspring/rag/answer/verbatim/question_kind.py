@@ -1,4 +1,4 @@
-"""What kind of thing a question asks for beyond its words, and whether a sentence has it.
+"""Detects the kind of thing that a question asks for, and whether a sentence has it.
 
 The sentence that repeats a question often says nothing more. An answer contains a reason if the question asks for one,
 a value with its unit, a name or an identifier that the question lacks, or a yes or no.

@@ -1,4 +1,4 @@
-"""What kind of answer a question wishes for: its form, its plainness, its language. Rules decide, for English
+"""Detects the form of answer that a question wants: its form, its plainness, its language. Rules decide, for English
 questions; the language is detected for others too."""
 
 from __future__ import annotations

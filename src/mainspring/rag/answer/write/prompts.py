@@ -1,5 +1,5 @@
-"""What a model is asked for a written answer. Everything that differs between the calls of one answer is at the end of
-the prompt, so that the notes before it are read once and then come from the prefix cache."""
+"""The prompts for a written answer. Everything that differs between the calls of one answer is at the end of the
+prompt, so that the notes before it are read once and then come from the prefix cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a writer reads: the best sentences, items and rows, each a numbered note with the words that it leans on."""
+"""The writer's input: the best sentences, items and rows, each a numbered note with its context."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From the text of a document to its graph."""
+"""Builds the graph of a document from its text."""

@@ -1,4 +1,4 @@
-"""What reads the graph of a document while it is ingested, and of documents that were ingested without one."""
+"""Builds graphs of documents at ingestion, and later for documents without one."""
 
 from __future__ import annotations
 

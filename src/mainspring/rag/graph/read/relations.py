@@ -1,4 +1,5 @@
-"""What a sentence or a table's row says of two entities, by patterns: "X of Y", a verb between them, is-a, cells."""
+"""Extracts relations of two entities from a sentence or a table's row, by patterns: "X of Y", a verb between them,
+is-a, cells."""
 
 from __future__ import annotations
 

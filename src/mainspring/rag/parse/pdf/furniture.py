@@ -1,4 +1,4 @@
-"""What repeats from page to page and is no part of the text: running headers and footers, page numbers, watermarks.
+"""Finds text that repeats on pages and is not content: running headers and footers, page numbers, watermarks.
 
 A line in the margin is furniture if it is at the same height on several pages and is the same there, except for a
 number that grows with the page. A title in a large font must be the same to the letter.

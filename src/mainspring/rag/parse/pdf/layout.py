@@ -1,4 +1,4 @@
-"""From pages of boxes to blocks of text in reading order: paragraphs, headings, items, tables and figures.
+"""Groups the boxes of pages into blocks of text in reading order: paragraphs, headings, items, tables and figures.
 
 Two routes (guide section E.2, document parsing). ``rules`` trusts the drawing order of a page and finds lines,
 paragraphs and drawn tables by fixed rules: right and fast for text in one column. ``layout`` uses positions: columns,

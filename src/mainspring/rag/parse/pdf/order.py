@@ -1,4 +1,4 @@
-"""Whether the order in which a page is drawn is the order in which it is read.
+"""Checks whether the drawing order of a page is its reading order.
 
 Most programs draw text as it is read, and no rule about where things stand is right as often. So the drawing order is
 kept unless something speaks against it: lines of two columns of prose that are drawn in turns, a right column drawn

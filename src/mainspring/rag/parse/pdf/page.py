@@ -1,4 +1,4 @@
-"""What is on a page of a PDF: runs of text, drawn lines and images, with their boxes. Over pypdfium2.
+"""The content of a PDF page: runs of text, drawn lines and images, with their boxes. Uses pypdfium2.
 
 Text is taken in whole runs where the page is plain, which is fast. Where it is turned, where one run of text spans
 several columns, or where each glyph is placed by itself, it is put together from single characters along their

@@ -1,4 +1,4 @@
-"""From pairs of questions, labelled as the same or not, to the threshold of the semantic cache."""
+"""Derives the threshold of the semantic cache from pairs of questions labelled as the same or not."""
 
 from __future__ import annotations
 

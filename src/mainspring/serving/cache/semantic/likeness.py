@@ -1,4 +1,5 @@
-"""Whether two questions are one: the rules of ``agree``, and how alike the model finds what they leave open."""
+"""Decides whether two questions are the same: the rules of ``agree``, and the model's similarity for what they leave
+open."""
 
 from __future__ import annotations
 

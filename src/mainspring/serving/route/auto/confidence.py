@@ -1,4 +1,4 @@
-"""How sure one may be of a small model's answer, in [0, 1].
+"""Estimates the confidence in a small model's answer, in [0, 1].
 
 ``logprob`` is the geometric mean of its tokens' probabilities, ``agreement`` how much further samples say the same,
 ``judge`` a model's word for it. Whatever is asked, an answer of broken form has confidence 0.

@@ -1,4 +1,4 @@
-"""Whether routing pays for a pair of models: without a graded router for the pair, the large model answers."""
+"""Decides whether routing pays for a pair of models: without a graded router for the pair, the large model answers."""
 
 from __future__ import annotations
 

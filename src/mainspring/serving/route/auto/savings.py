@@ -1,4 +1,4 @@
-"""What routing saves: what an answer would have cost with always the large model, less what its calls did cost.
+"""Computes the savings of routing: the cost of an answer with only the large model, minus the actual cost of its calls.
 
 The large model is taken to read and to write as many tokens as the model that answered, and to find as many of them
 cached. The cost of deciding and of discarded attempts counts against it: an escalated answer costs more than without a
