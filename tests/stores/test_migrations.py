@@ -52,7 +52,9 @@ async def test_a_feature_adds_a_link_in_its_folder(tmp_path: Path, monkeypatch: 
     (feature / f"{number}_lamps.py").write_text(link)
     async with stores.open(Settings(home=tmp_path / "home")):
         pass
-    monkeypatch.setattr(slices, "folder", lambda: tmp_path / "features")
+    before = chain.folders()
+    assert all(each in before for each in slices.folder().glob("*/migrations"))
+    monkeypatch.setattr(chain, "folders", lambda: [*before, feature])
     assert chain.newest() == number
     monkeypatch.setattr(database, "HEAD", number)
     assert number in database.revisions()
