@@ -2,8 +2,8 @@
 
 A feature is a folder ``features/NAME``. Its module ``feature`` has ``FEATURE``: a service that is open while the system
 is, its routes, and work in the background of a server. Its module ``cmd`` has ``COMMANDS``. Adding a folder changes
-nothing else: the composition root, the gateway and the command line collect the declarations. ``core.slices`` tells how
-rooms below find what a feature declares for them: settings, scopes, tables.
+nothing else: the composition root, the gateway and the command line collect the declarations. ``core.slices`` describes
+how lower rooms find a feature's declarations for them: settings, scopes, tables.
 """
 
 from __future__ import annotations

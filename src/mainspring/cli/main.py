@@ -71,7 +71,7 @@ def main(
 
 @asynccontextmanager
 async def _open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
-    # The system is the most of what there is to import.
+    # Importing the system takes most of the time.
     from mainspring.system import open_rooms
 
     async with open_rooms(settings) as rooms:

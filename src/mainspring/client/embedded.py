@@ -20,7 +20,7 @@ from mainspring.terminal.pulling import pull_missing
 
 @asynccontextmanager
 async def opened(home: str | Path | None, settings: Settings | None) -> AsyncIterator[Embedded]:
-    """The system of ``settings`` (default: the configuration in force), with another ``home`` where one is given."""
+    """The system of ``settings`` (default: the current configuration), with another ``home`` if given."""
     chosen = settings or load().settings
     if home is not None:
         chosen = chosen.model_copy(update={"home": await asyncio.to_thread(Path(home).expanduser)})

@@ -147,7 +147,7 @@ class Server:
 
 
 async def _frames(response: aiohttp.ClientResponse) -> AsyncGenerator[dict[str, Any], None]:
-    """The events of a stream. Raises ``ServerRefused`` where one is an error."""
+    """The events of a stream. Raises ``ServerRefused`` if one is an error."""
     async for line in response.content:
         kind, _, data = line.strip().partition(b":")
         if kind != b"data" or data.strip() == b"[DONE]":

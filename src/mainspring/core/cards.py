@@ -2,8 +2,8 @@
 stored.
 
 No card number is ever stored: what writes texts down scrubs them first, whatever the policy of the guards. So this lies
-below all rooms. Numbers of a JSON text are let alone, strings within it are not: scrub values before they are written
-out as JSON, where a line break before a number looks like a letter.
+below all rooms. Numbers in a JSON text are left unchanged, and strings are scrubbed: scrub values before they become
+JSON, in which an escaped line break before a number looks like a letter.
 """
 
 from __future__ import annotations

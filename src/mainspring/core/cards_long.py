@@ -70,8 +70,8 @@ def _found(points: NDArray[np.uint32], least: int, most: int) -> Iterator[tuple[
 
 
 def _beginnings(points: NDArray[np.uint32], places: Ints, values: Ints, ends: Ints, least: int, most: int) -> Ints:
-    """Indices of digits that a number may begin with: from 2 to 6, behind neither a letter nor a digit, another digit
-    at once behind it, and digits enough."""
+    """Indices of digits that may start a number: digits from 2 to 6, after neither a letter nor a digit, directly
+    followed by another digit and enough further ones."""
     before = np.concatenate((points[:1] * 0, points[:-1]))[places]
     low = before | 32
     named = ((before >= 48) & (before <= 57)) | ((low >= 97) & (low <= 122) & (before < 128))

@@ -85,7 +85,7 @@ class MainspringError(Exception):
 
     @property
     def told(self) -> str:
-        """``str(error)`` as clients are told it: where the fault is the server's, without the folders of its files."""
+        """``str(error)`` in the form for clients: without the server's folders if the fault is the server's."""
         said = str(self)
         return said if self.status < 500 else _FOLDERS.sub(r"\1", said)
 
@@ -215,7 +215,7 @@ class Conflict(MainspringError):
 
 
 class Outdated(Conflict):
-    """The caller saw an earlier state than the one that is there."""
+    """The caller saw an earlier state than the current one."""
 
     status = 412
     code = "precondition_failed"

@@ -1,7 +1,7 @@
 """The registry: each part that has a name is found here, whether mainspring or a plugin brings it.
 
-A room declares the ``Kind`` of what it looks up by name, and registers its own parts with the same hook as plugins do.
-A plugin publishes, under the entry point group ``mainspring.plugins``, a module that has
+A room declares the ``Kind`` of parts that it looks up by name, and registers its own with the same hook as plugins. A
+plugin publishes, under the entry point group ``mainspring.plugins``, a module that has
 
     @mainspring.core.plugins.hookimpl
     def mainspring_register(registry: Registry) -> None:
@@ -70,7 +70,7 @@ class Kind(Generic[P, T]):
         try:
             signature = inspect.signature(factory)
         except (TypeError, ValueError):
-            # Some classes of C do not tell what they take.
+            # Some C classes do not reveal their parameters.
             return
         try:
             signature.bind(*self.given)
@@ -112,8 +112,8 @@ class Registry:
         self.failed: dict[str, str] = {}
 
     def add(self, kind: Kind[P, T] | str, name: str, factory: Callable[P, T]) -> None:
-        """Raises ``SettingsError`` for a kind that there is not, and for a factory that its kind cannot call. A kind
-        that is given by its name is checked when the part is first used."""
+        """Raises ``SettingsError`` for an unknown kind, and for a factory that its kind cannot call. A kind that is
+        given by its name is checked when the part is first used."""
         named = kind if isinstance(kind, str) else kind.name
         if named not in KINDS:
             raise SettingsError(f"there is no kind of plugin {named!r}", remedy=nearest(named, KINDS))
@@ -130,13 +130,13 @@ class Registry:
         self._sections[name] = model
 
     def names(self, kind: Kind[P, T]) -> list[str]:
-        """What there is of ``kind``: mainspring's own first, then those of plugins."""
+        """The parts of ``kind``: mainspring's own first, then those of plugins."""
         self._read_builtins(kind)
         both = dict.fromkeys([*self._builtin, *self._factories])
         return [name for known, name in both if known == kind.name]
 
     def brought(self, kind: Kind[P, T]) -> list[str]:
-        """What plugins have of ``kind``; mainspring's own parts are not imported for it."""
+        """The plugins' parts of ``kind``; mainspring's own are not imported for it."""
         return [name for known, name in self._factories if known == kind.name]
 
     def added(self) -> dict[str, list[str]]:
@@ -152,7 +152,7 @@ class Registry:
         return (kind.name, name) in self._factories or (kind.name, name) in self._builtin
 
     def get(self, kind: Kind[P, T], name: str) -> Callable[P, T]:
-        """The factory. Raises ``SettingsError`` that names the nearest part that there is."""
+        """The factory. Raises ``SettingsError`` with the nearest existing name."""
         self._read_builtins(kind)
         key = (kind.name, name)
         factory = self._factories.get(key) or self._builtin.get(key)
@@ -166,7 +166,7 @@ class Registry:
         return factory
 
     def make(self, kind: Kind[P, T], name: str, /, *given: P.args, **named: P.kwargs) -> T:
-        """What the factory makes, checked. Raises ``SettingsError``: there is none, or a plugin's fails."""
+        """What the factory makes, checked. Raises ``SettingsError`` if there is none, or a plugin's fails."""
         factory = self.get(kind, name)
         if (origin := self._origins.get((kind.name, name))) is None:
             return factory(*given, **named)
@@ -181,7 +181,7 @@ class Registry:
             ) from error
 
     def made(self, kind: Kind[P, T], /, *given: P.args, **named: P.kwargs) -> Iterator[tuple[str, T]]:
-        """What each factory of ``kind`` makes, with its name; one that fails is left out."""
+        """The result of each factory of ``kind``, with its name; failing ones are left out."""
         for name in self.names(kind):
             try:
                 yield name, kind.checked(name, self.get(kind, name)(*given, **named))
@@ -273,7 +273,7 @@ def installed() -> list[EntryPoint]:
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
-    """What to say to whoever wrote ``name`` where there are only ``names``."""
+    """The remedy for an unknown ``name``, given the existing ``names``."""
     close = difflib.get_close_matches(name, names, n=1)
     return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(names) or 'none'}"
 

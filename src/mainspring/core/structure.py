@@ -15,7 +15,7 @@ from mainspring.core.errors import InvalidRequest, TooLarge
 MAX_VALUES = 100_000
 """Limits of one body: 512 messages of 20 parts are a tenth of this."""
 MAX_DEPTH = 512
-"""Of one body. What walks one of its fields has a bound of its own, and names the field."""
+"""Of one body. Code that walks one of its fields has a bound of its own and names the field."""
 
 _OTHERS = bytes(byte for byte in range(256) if byte not in b'"[]{},')
 # The bit in which a brace differs from its bracket.
@@ -30,7 +30,7 @@ def check(text: bytes, what: str = "the body", *, values: int = MAX_VALUES) -> N
     """Raise ``TooLarge`` if ``text`` has more than ``values`` values, ``InvalidRequest`` if it nests deeper than
     ``MAX_DEPTH``.
 
-    Linear in the length of ``text``, and over as soon as there are too many. It needs not be JSON: its parser fails no
+    Linear in the length of ``text``; stops as soon as there are too many. It needs not be JSON: its parser fails no
     later than where this and it begin to see different things.
     """
     # Marks within strings are counted too: a text that has few of them has few values.
@@ -50,7 +50,7 @@ class Count:
         self._what = what
         self._values = values
         self._seen = self._depth = 0
-        # Whether the next byte stands in a string, and whether a backslash stands before it.
+        # Whether the next byte is in a string, and whether a backslash precedes it.
         self._inside = np.uint8(0)
         self._escaped = False
 

@@ -1,4 +1,4 @@
-"""Engines: what generates text and what embeds it, behind the protocols of ``base``.
+"""Engines generate text and embed it, behind the protocols of ``base``.
 
 Engine children import this package, so it imports nothing heavy: ``prepare`` starts the children first, ``open``
 brings in the rest.

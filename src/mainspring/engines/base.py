@@ -1,4 +1,4 @@
-"""The engine protocols: what generates text and what embeds it.
+"""The engine protocols: generating and embedding text.
 
 Engines know tokens and text (or, for remote endpoints that apply their own chat template, messages). Chat
 templates, grammar validation and tool parsing belong to ``ModelResponder``.

@@ -15,5 +15,5 @@ ENGINE: Kind[[PulledModel, Settings], Engine] = Kind(
 PROVIDER: Kind[[str, RemoteModel, int], Engine] = Kind(
     "provider", Engine, ("name", "remote", "retries"), builtins="mainspring.engines.builtin", setting="provider"
 )
-"""Asks a model that runs elsewhere: ``name`` is its key in ``models.remote``. What was not begun may be tried again
-``retries`` times."""
+"""Asks a model that runs elsewhere: ``name`` is its key in ``models.remote``. A call that had not started may be
+retried ``retries`` times."""

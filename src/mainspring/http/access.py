@@ -34,7 +34,7 @@ class Authenticator(Protocol):
 
 
 CONSENT, CONSENT_FIELD = "x-training-consent", "training_consent"
-"""The header, and the field of ``metadata``, by which a request says whether it may be learnt from."""
+"""The header, and the field of ``metadata``, in which a request says whether it may be used for learning."""
 Refused = Callable[[MainspringError, str, str, "Principal | None"], None]
 """Called for each refused request: with the reason, the address, the scope, and the owner of the key (None: no valid
 key)."""
@@ -68,7 +68,8 @@ class Caller:
         self._classes = classes
         self._scope = scope
         self._timeout_s = timeout_s
-        # What the framework reads instead of ``__call__``: there the scope stands in a default, each caller's own.
+        # The framework inspects this instead of ``__call__``: the scope is a default in it, different for each
+        # caller.
         either = inspect.Parameter.POSITIONAL_OR_KEYWORD
         http = inspect.Parameter("http", either, annotation=HttpRequest)
         key = inspect.Parameter("key", either, default=Security(DECLARED, scopes=[scope] if scope else []))
@@ -104,7 +105,7 @@ class Caller:
 
     def _check_scope(self, principal: Principal) -> None:
         if self._scope and self._scope not in brought(principal.scopes):
-            # What the scope is of use for asks for admin as well.
+            # Actions of this scope also require admin.
             options = f"{'--scope admin ' if self._scope == OPERATE else ''}--scope {self._scope}"
             raise Forbidden(
                 f"this {'token' if principal.key_id.startswith(TOKEN) else 'API key'} lacks the scope {self._scope!r}",
@@ -191,7 +192,7 @@ def _timeout(http: HttpRequest, most: float) -> float:
 
 
 def _priority(http: HttpRequest, principal: Principal, own: Priority) -> Priority:
-    """The class of a request: that of its key's tier, or a lower one that it asks for; operators may ask for any."""
+    """The class of a request: its key tier's, or a lower one that it asks for; operators may ask for any."""
     text = http.headers.get("x-priority")
     if text is None:
         return own
@@ -220,7 +221,7 @@ def _regions(http: HttpRequest) -> frozenset[str]:
 
 
 def _most_tokens(http: HttpRequest) -> int | None:
-    """What the request may take of tokens in all, prompts and answers of all its calls; None: what it likes."""
+    """The maximum of tokens for all prompts and answers of the request's calls; None: unlimited."""
     text = http.headers.get("x-max-total-tokens")
     if text is None:
         return None

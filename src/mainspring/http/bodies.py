@@ -44,7 +44,7 @@ Few = Annotated[list[T], Field(max_length=64, fail_fast=True)]
 Many = Annotated[list[T], Field(max_length=10_000, fail_fast=True)]
 Texts = Annotated[list[str], Field(max_length=100_000, fail_fast=True)]
 Table = Annotated[dict[str, T], Field(max_length=64), AtMost(64)]
-"""What a caller names; what a schema or arguments name are ``Free``."""
+"""A name given by a caller; names within a schema or arguments are ``Free``."""
 Free = Annotated[dict[str, Any], Field(max_length=1_000), AtMost(1_000)]
 Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16), AtMost(16)

@@ -4,8 +4,8 @@ Everything that a server does for its callers goes through one thread, and a req
 delays those of everybody. The time of each request's steps is measured and counted for its tenant, and is forgotten
 with ``TAU_S``. (This is wall-clock time: on a busy machine, a loop that gets a third of a processor counts as full.)
 While a light tenant is active, all others together get ``busy`` of the loop's time minus its share. A request of a
-heavier tenant waits, before its body is read, until that holds again. The room that is left is what keeps the quick
-answers of the one quick; who is alone, or among equals, is not held up.
+heavier tenant waits, before its body is read, until that holds again. The remaining room keeps quick answers quick; a
+tenant that is alone, or among equals, is not delayed.
 """
 
 from __future__ import annotations

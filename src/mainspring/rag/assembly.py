@@ -169,7 +169,7 @@ class Assembly:
 def graph_reader(
     models: Sequence[ChatModel], responders: Mapping[str, Responder], stores: Stores, settings: Settings
 ) -> Reader:
-    """What reads graphs at ingest: rules, and a grounded model beside them where the settings ask for one."""
+    """The reader of graphs at ingestion: rules, with a grounded model if the settings ask for one."""
     if settings.rag.graph != "model":
         return Reader()
     if not models or not models[0].grounded:

@@ -121,7 +121,7 @@ class Library:
         return await self._collections.update(collection, seen_by=principal.groups, name=name, metadata=metadata)
 
     async def get(self, principal: Principal, id_or_name: str) -> Collection:
-        """Raises ``NotFound`` for what the principal may not see, as for what does not exist."""
+        """Raises ``NotFound`` if the principal may not see it, or it does not exist."""
         return await self._collections.get(principal.tenant, id_or_name, groups=principal.groups)
 
     async def collections(self, principal: Principal) -> list[Collection]:

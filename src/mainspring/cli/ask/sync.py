@@ -53,10 +53,10 @@ async def follow(
     groups: Collection[str] = (),
     as_json: bool = False,
 ) -> None:
-    """Add ``specs`` to the collection's sources, or follow all that it has where none are given; then stay if
+    """Add ``specs`` to the collection's sources, or follow all of its sources if none are given; then keep running if
     ``watching``. The groups on whose behalf it runs.
 
-    Ends with exit code 3 where a file was not read. ``as_json`` tells at the end what was done."""
+    Ends with exit code 3 where a file was not read. ``as_json`` prints the result at the end."""
     if watching and as_json:
         raise typer.BadParameter("--json tells what was done, and --watch is never done")
     settings = load(config).settings
@@ -122,7 +122,7 @@ async def _stay(system: System, who: Principal, collection: str, every: float) -
 
     found = await system.library.sources(who, collection)
     folders = [Path(source.location) for source in found if source.kind == "folder"]
-    # Only when nothing but folders is followed is there nothing to look at in between.
+    # If only folders are followed, nothing needs periodic checks.
     limit = None if len(folders) == len(found) else every
     changes = watch(folders).__aiter__() if folders else None
     waiting: asyncio.Future[None] | None = None

@@ -19,8 +19,8 @@ from mainspring.terminal import show
 async def graded(config: Path | None, name: str) -> tuple[grade.Grade, bool]:
     """The grade of ``name``, and whether it was stored with the model.
 
-    Raises ``UnknownModel``, ``ModelNotPulled``, ``InvalidRequest`` for what is no chat model, and what the model
-    raises.
+    Raises ``UnknownModel``, ``ModelNotPulled``, ``InvalidRequest`` for a model that is no chat model, and the model's
+    errors.
     """
     settings = await filled(load(config).settings)
     elsewhere = {model.name: model for model in builtin.remote_models(settings)}

@@ -1,4 +1,4 @@
-"""``mainspring models``: what the catalogue has and what is on this machine; pull, show and remove."""
+"""``mainspring models``: list the catalogue and this machine's models; pull, show and remove them."""
 
 from __future__ import annotations
 

@@ -126,10 +126,9 @@ async def _stored(settings: Settings, tenant: str, *, clear: bool) -> dict[str, 
 
 
 def _served(loaded: LoadedSettings, method: str) -> dict[str, Any] | None:
-    """What the running server says; None where none runs. Only the server itself can count and drop entries in its
-    memory.
+    """The running server's state; None if none runs. Only the server itself can count and drop entries in its memory.
 
-    Raises ``Unauthenticated`` where there is no key to ask it with, ``UpstreamError`` for what it refuses.
+    Raises ``Unauthenticated`` without a key, ``UpstreamError`` if the server refuses.
     """
     gateway = loaded.settings.gateway
     url = loaded.environment.get("MAINSPRING_URL") or gateway.url

@@ -1,4 +1,4 @@
-"""``mainspring costs``: what was spent on what, what models cost, and whether keeping a prefix would pay."""
+"""``mainspring costs``: spending, prices of models, and whether caching a prefix would pay."""
 
 from __future__ import annotations
 

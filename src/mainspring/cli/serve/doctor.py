@@ -1,4 +1,4 @@
-"""``mainspring doctor``: what is configured, where it came from, and what is missing on this machine."""
+"""``mainspring doctor``: prints the configuration with its origins, and reports faults of this machine."""
 
 from __future__ import annotations
 

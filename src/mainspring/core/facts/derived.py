@@ -69,7 +69,7 @@ def _number(value: Any) -> Any:
 
 
 def exported(kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What a data subject is shown of the facts of an event, given as JSON: all that is not marked otherwise."""
+    """The facts of an event that a data subject is shown, as JSON: all except those marked otherwise."""
     return _exported(KINDS.get(kind) or foreign(kind), facts)
 
 

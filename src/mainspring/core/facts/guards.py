@@ -11,9 +11,9 @@ from mainspring.core.facts.marks import Erase, Keep, Served
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardFacts(Facts):
-    """What a guard did about ``count`` findings of one ``kind``, at which ``stage`` and in whose words (``role``).
-    ``policy`` is the version of the policy, ``score`` a detector's probability. The audit log seals digests of what an
-    erasure leaves of these, so no mark here may change."""
+    """A guard's action on ``count`` findings of one ``kind``, with the ``stage`` and the author's ``role``. ``policy``
+    is the version of the policy, ``score`` a detector's probability. The audit log seals digests of what an erasure
+    leaves of these, so no mark here may change."""
 
     EVENT: ClassVar[str] = "guard"
 

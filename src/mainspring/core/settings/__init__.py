@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name):
-        """What has the sections of all features, whose modules import from this package: made when it is asked for."""
+        """The settings with the sections of all features, whose modules import from this package: built on first
+        access."""
         if name in __all__:
             from mainspring.core.settings import loading, tree
 

@@ -99,7 +99,7 @@ class RemoteReranker(Section):
 
 
 class VllmModel(Section):
-    """A model behind vLLM: a server that runs already at ``url``, or one that is started and kept here.
+    """A model behind vLLM: a running server at ``url``, or one that is started and supervised here.
 
     ``model`` is a folder or a hub name that ``vllm serve`` loads; ``arguments`` are further arguments of its command
     line; ``command`` starts it. ``replicas`` servers are started, each on a port of its own.

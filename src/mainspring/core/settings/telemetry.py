@@ -12,10 +12,10 @@ from mainspring.core.settings.section import Section
 class TelemetrySettings(Section):
     """Traces, metrics and logs.
 
-    ``sample`` is the share of traces that are kept beside failed, refused and slow ones. ``slow_s`` says in seconds
-    from when on a request of an operation (``chat``, ``embeddings``, ``search``) is slow; of others those are above
-    ``slow_quantile`` of the last thousand like them (1: none). ``waiting_spans`` bounds the spans held for requests in
-    progress.
+    ``sample`` is the share of other traces that are kept in addition to failed, refused and slow ones. ``slow_s`` says
+    in seconds from when on a request of an operation (``chat``, ``embeddings``, ``search``) is slow; of others those
+    are above ``slow_quantile`` of the last thousand like them (1: none). ``waiting_spans`` bounds the spans held for
+    requests in progress.
 
     The server logs to standard error, and as JSON to files in ``logs`` under ``home``. Each file holds at most
     ``log_file_mb`` megabytes and one day. ``log_requests`` says where the line of each request goes; prompts and

@@ -42,7 +42,7 @@ class TraceParent:
         return cls(os.urandom(16).hex(), os.urandom(8).hex())
 
     def headers(self) -> dict[str, str]:
-        """What tells another service of it: all that is passed on of a caller's own headers."""
+        """The headers for another service: the only part of a caller's headers that is passed on."""
         headers = {"traceparent": f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"}
         return headers | {"tracestate": self.state} if self.state else headers
 
@@ -63,8 +63,8 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The limits of a caller; each is empty if there is none. ``models`` are names that may be asked, ``collections``
-    names of the collections that are there at all, ``regions`` where the work may be done."""
+    """The limits of a caller; each is empty if there is none. ``models`` are permitted names, ``collections`` names of
+    visible collections, ``regions`` permitted regions."""
 
     models: frozenset[str] = frozenset()
     collections: frozenset[str] = frozenset()
@@ -120,7 +120,7 @@ class Principal:
 
     @property
     def person(self) -> str:
-        """What stays the same when the key is replaced: the owner of what is somebody's own."""
+        """The identity that survives the replacement of a key: the owner of personal data."""
         return self.identity or self.key_id
 
 
@@ -145,11 +145,11 @@ class Waiting(list[EventRecord]):
 class Allowance:
     """The remaining allowance of a request and all its inner calls, and their spending. Child contexts share it.
 
-    ``tokens``, ``steps`` (calls of models) and ``money`` (nano-US-dollars) are what is left; None: no limit.
-    ``Reserve`` sets them by the budgets, with ``reservation``, which is set aside of those, and ``capped``: a budget
-    bounds the tokens more than whoever asked. ``Bound`` holds back what a call may come to spend, ``Admit`` counts the
-    steps, ``Meter`` adds to ``spent``. ``session_tokens`` is what ``Session`` set aside of the session's budget.
-    ``rate`` is the providers' rate that the work is done at (``batch``; empty: the standard).
+    ``tokens``, ``steps`` (model calls) and ``money`` (nano-US-dollars) are the remaining amounts; None: no limit.
+    ``Reserve`` sets them from the budgets, with ``reservation``, the reserved amount, and ``capped``: a budget limits
+    the tokens more than the caller did. ``Bound`` holds back what a call may come to spend, ``Admit`` counts the steps,
+    ``Meter`` adds to ``spent``. ``session_tokens`` is what ``Session`` set aside of the session's budget. ``rate`` is
+    the providers' rate that the work is done at (``batch``; empty: the standard).
     """
 
     tokens: int | None = None
@@ -170,25 +170,25 @@ class Allowance:
             self.money -= usage.cost_nanousd
 
     def hold(self, tokens: int, money: int) -> None:
-        """Take what a call may come to spend off what is left while it runs; negative: it has ended."""
+        """Reserve the maximum of a call while it runs; a negative amount: it has ended."""
         if self.tokens is not None:
             self.tokens -= tokens
         if self.money is not None:
             self.money -= money
 
     def fork(self) -> Allowance:
-        """An account of its own for work that several share, with what is left here and nothing spent."""
+        """A separate account for shared work, with the remaining amounts and no spending."""
         return Allowance(self.tokens, self.steps, money=self.money, rate=self.rate, capped=self.capped)
 
 
 @dataclass(slots=True)
 class Settlement:
-    """What is written down when a request ends. Shared by child contexts; ``Record`` names it and settles it.
+    """The records of a request, written when it ends. Child contexts share it; ``Record`` names and settles it.
 
-    ``application`` is the name that was asked for at the top, ``answer_id`` the answer's, under which what is kept of
-    it can be found. ``records`` are the facts that wait for the one settling commit: whoever has one adds it. ``turn``
-    are the messages by which the request lengthens its session (``Session``'s): they settle in the same commit,
-    followed by the answer. ``shown`` is what the answer repeats of its request when it is read again (the gateway's).
+    ``application`` is the requested name, ``answer_id`` identifies the answer and its records. ``records`` are facts
+    waiting for the settling commit: any layer may add some. ``turn`` are the messages that the request adds to its
+    session (set by ``Session``): they settle in the same commit, followed by the answer. ``shown`` is what the answer
+    repeats of its request when it is read again (the gateway's).
     """
 
     application: str = ""
@@ -204,9 +204,8 @@ class Settlement:
 
 @dataclass(slots=True)
 class Privacy:
-    """Values that guards took out of a request. ``private``: what is shown holds some that nobody may keep;
-    ``put_back`` puts them into a JSON text that holds placeholders. Shared by child contexts; ``GuardInput`` sets
-    it."""
+    """Values that guards took out of a request. ``private``: the shown text contains values that must not be stored;
+    ``put_back`` restores them in a JSON text with placeholders. Child contexts share it; ``GuardInput`` sets it."""
 
     private: bool = False
     put_back: Callable[[str], str] = str
@@ -233,7 +232,7 @@ class Context:
     trace; ``regions`` are the accepted ones (empty: any). ``policy`` names the guard policy that applies to every
     request (empty: the requested application's). ``elsewhere`` says that another model will answer if this call fails,
     so that it is not retried. ``replay`` is the answer whose request is replayed: the result is not user traffic.
-    ``routed`` marks what a router has done beneath it.
+    ``routed`` marks the calls of a router.
     """
 
     principal: Principal
@@ -281,7 +280,7 @@ class Context:
         )
 
     def forked(self, **changes: Any) -> Context:
-        """The context of work that several share: nobody's spending, facts and hidden values but its own."""
+        """The context of shared work, with spending, facts and hidden values of its own."""
         return self.apart(self.allowance.fork(), self.settlement.fork(), **changes)
 
     def apart(self, allowance: Allowance, settlement: Settlement, **changes: Any) -> Context:

@@ -18,7 +18,7 @@ class TokenLogprob:
 
 
 Grounds = Literal["", "verbatim", "supported", "unsupported"]
-"""What a sentence rests on, where it was checked: the words of a source, a source that says so, or none."""
+"""The basis of a checked sentence: the words of a source, a source that supports it, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,8 @@ class Contradiction:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A note to the reader of an answer, outside of the answer's text. ``code`` is stable, ``id`` names what it is
-    about where that has a name."""
+    """A note to the reader of an answer, outside of the answer's text. ``code`` is stable; ``id`` names the subject if
+    it has a name."""
 
     code: str
     text: str

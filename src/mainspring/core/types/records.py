@@ -9,11 +9,10 @@ from mainspring.core.facts.base import Facts
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """A fact about a request: transactional, never sampled. ``facts`` say of which kind it is; text goes into
-    ``content``.
+    """A fact about a request: transactional, never sampled. ``facts`` determine its kind; text goes into ``content``.
 
-    ``subject`` is what it is about (an answer id), ``parent_id`` the event that it follows, ``at`` Unix seconds;
-    ``person`` is whom an answer was for, as the caller named them.
+    ``subject`` is an id (of an answer), ``parent_id`` the event that it follows, ``at`` Unix seconds; ``person`` is the
+    user of an answer, as the caller named it.
     """
 
     id: str

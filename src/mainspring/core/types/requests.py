@@ -78,9 +78,9 @@ class Sampling:
 class PromptUse:
     """The prompt of the registry that a request uses.
 
-    ``wanted`` is a version's number or a label (empty: ``production``). The rest is known once it is resolved:
-    ``version`` and ``sha256`` of what was found, its ``rendered`` messages, and what was ``asked``: the request's
-    messages without it. ``default``: the settings name it, not the request.
+    ``wanted`` is a version's number or a label (empty: ``production``). The other fields are set when it is resolved:
+    ``version`` and ``sha256`` of the prompt, its ``rendered`` messages, and ``asked``: the request's messages without
+    it. ``default``: the settings name it, not the request.
     """
 
     name: str

@@ -89,10 +89,10 @@ Transform = Callable[[Events], AsyncGenerator[Event, None]]
 class Response:
     """A committed answer: a head and a stream of events.
 
-    Iterate it to the end or call ``aclose()``; both release what runs beneath, inner before outer, in the
-    caller's own task. (Nested bare async generators finalise outer first, or in another task altogether.)
-    A late failure is raised from the iteration. Use as ``async with response: async for event in response``. ``ending``
-    tells, where that is known, when the engine is done with it.
+    Iterate it to the end or call ``aclose()``; both release the responses beneath, inner before outer, in the caller's
+    own task. (Nested bare async generators finalise outer first, or in another task altogether.) A late failure is
+    raised from the iteration. Use as ``async with response: async for event in response``. ``ending`` tells, where that
+    is known, when the engine is done with it.
     """
 
     __slots__ = ("_callbacks", "_events", "_finished", "_inner", "_iterator", "ending", "head")

@@ -32,8 +32,8 @@ _STAGES = {"requantise": "requantise", "check": "check"}
 
 
 def run(job: Job, progress: Progress, timeout_s: float = 3600.0) -> dict[str, Any]:
-    """Run one job in a child process and give its result. ``progress`` is told again what it was told last while the
-    child says nothing: what it raises ends the child.
+    """Run one job in a child process and give its result. ``progress`` is called repeatedly with the last report while
+    the child is silent: an exception from it ends the child.
 
     Raises the child's own error, and ``ModelError`` when it was ended by a signal or took too long.
     """
@@ -196,8 +196,8 @@ def describe(job: Job, _: Progress) -> dict[str, Any]:
 def check(job: Job, progress: Progress) -> dict[str, Any]:
     """Gate the converted ``model`` on its perplexity; compare ``tokenizer`` where there is one.
 
-    Where the catalogue knows no reference, it is computed from ``source`` in numpy. ``reference`` in the result
-    is None where that architecture has no reference implementation: then nothing but sanity was checked.
+    Where the catalogue knows no reference, it is computed from ``source`` in numpy. ``reference`` in the result is None
+    if that architecture has no reference implementation: then only plausibility was checked.
     """
     from mainspring.engines.catalogue.gguf_weights import GgufWeights
     from mainspring.engines.catalogue.perplexity import TEXT, gate, measure

@@ -86,8 +86,7 @@ class SamplingEntry(_Part):
 
 
 class FimEntry(_Part):
-    """How a model is asked for what stands between a prompt and a suffix: the marker before each of the three, which
-    are tokens of its own, and those that ``stop`` what it writes there."""
+    """Fill in the middle: the marker tokens before prefix, suffix and middle, and those that ``stop`` the output."""
 
     prefix: str = Field(min_length=1)
     suffix: str = Field(min_length=1)

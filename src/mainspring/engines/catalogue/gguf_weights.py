@@ -130,7 +130,7 @@ class GgufWeights:
         return str(words[number]) if isinstance(number, int) and 0 <= number < len(words) else None
 
     def tokenizer(self) -> Any | None:
-        """A ``tokenizers.Tokenizer``, or None where the file's pre-tokenizer is not one that is known here."""
+        """A ``tokenizers.Tokenizer``; None if the file's pre-tokenizer is unknown here."""
         from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
         split = _pre_tokenizer(str(self.field("tokenizer.ggml.pre", "")), pre_tokenizers)

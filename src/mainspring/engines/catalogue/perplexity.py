@@ -1,8 +1,8 @@
 """The gate that conversions pass: perplexity over a fixed text, through OpenVINO, against a reference.
 
-Greedy text says nothing (two correct quantisations of one model agree on one prompt in eight); perplexity tells a
-good conversion (within 0.1 %) from a ruined one (a quarter off). The reference is that of the source weights,
-dequantised: from the catalogue where it was measured beforehand, else computed by ``reference.py``.
+Greedy text says nothing (two correct quantisations of one model agree on one prompt in eight); perplexity tells a good
+conversion (within 0.1 %) from a ruined one (a quarter off). The reference is the perplexity of the dequantised source
+weights: from the catalogue if it was measured in advance, else computed by ``reference_forward``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mainspring.core.errors import ConversionRejected, ModelError
 
 TOLERANCE = 0.03
 SERVED = {"INFERENCE_PRECISION_HINT": "bf16"}
-"""What the engine is told by default (``engines.precision``)."""
+"""The engine's default precision (``engines.precision``)."""
 _BLOCKS = 64
 
 # References in catalogues are measured over exactly this text: changing a letter makes them all wrong.

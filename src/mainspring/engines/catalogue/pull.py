@@ -372,7 +372,7 @@ def _read_manifest(directory: Path) -> dict[str, Any] | None:
 
 def _pins(directory: Path) -> dict[str, str]:
     manifest = None
-    # A damaged manifest is what a forced pull is there to replace.
+    # A forced pull must be able to replace a damaged manifest.
     with contextlib.suppress(ModelError):
         manifest = _read_manifest(directory)
     return {name: source["sha256"] for name, source in (manifest or {}).get("sources", {}).items()}

@@ -31,7 +31,7 @@ class Read:
 
 
 class Reference:
-    """The forward pass of one model (llama, qwen2 or qwen3), with an adapter merged where one is given."""
+    """The forward pass of one model (llama, qwen2 or qwen3), with an adapter merged if given."""
 
     def __init__(self, weights: GgufWeights, adapter: Adapter | None = None) -> None:
         if weights.architecture not in READS:

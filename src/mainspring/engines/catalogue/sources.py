@@ -107,8 +107,8 @@ class Fetcher:
     def fetch(self, file: FileEntry) -> Path:
         """Fetch ``file`` from the first source that works and check its sha256; returns its path.
 
-        A file that is there already and has the right sha256 is kept. Raises ``ChecksumMismatch`` at once (a
-        wrong file is not a reason to look elsewhere quietly) and ``ModelError`` when no source works.
+        An existing file with the right sha256 is kept. Raises ``ChecksumMismatch`` at once (a wrong file is not a
+        reason to look elsewhere quietly) and ``ModelError`` when no source works.
         """
         target = self._directory / file.name
         if file.sha256 and target.exists():

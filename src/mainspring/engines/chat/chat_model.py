@@ -1,4 +1,4 @@
-"""A chat model behind its engines, and one of several that answer for it."""
+"""A chat model over its engines, and one of several replicas."""
 
 from __future__ import annotations
 

@@ -130,10 +130,9 @@ class _WholeDecoder:
 
 
 class Streamer:
-    """The text of one choice. Text that may be the beginning of a stop string is held back; ``stopped_by`` is the one
-    that was met. Special tokens are skipped, except for those in ``shown``. Where the ``grammar`` (kind, source) is
-    that of JSON, white space without end stops it too: ``closed`` where that brought the JSON to its end, else
-    ``blank``."""
+    """The text of one choice. A possible start of a stop string is held back; ``stopped_by`` is the string that
+    matched. Special tokens are skipped, except for those in ``shown``. If the ``grammar`` (kind, source) is one of
+    JSON, endless white space stops the text too: ``closed`` if the JSON could be completed, else ``blank``."""
 
     def __init__(
         self,

@@ -30,9 +30,9 @@ class Dialect:
 
     ``opens`` begin calls anywhere in an answer, ``starts`` only where an answer begins or right behind a call.
     ``noise`` may stand around calls and is no part of the answer. ``read(text, names, final)`` reads the calls at the
-    beginning of ``text``, which is one of those markers and what follows; None: more text is needed. It is asked when a
-    character of ``ends`` comes, and with ``final`` when nothing more will. Its decisions never depend on characters
-    that it has not read.
+    start of ``text``, which starts with one of those markers; None: more text is needed. It is asked when a character
+    of ``ends`` comes, and with ``final`` when nothing more will. Its decisions never depend on characters that it has
+    not read.
     """
 
     name: str
@@ -55,7 +55,7 @@ def of(template: str | None) -> Dialect:
 
 
 def parse_call(text: str, names: Names) -> ToolCall | None:
-    """The call of one of ``names`` that ``text`` is as a JSON object, under a new id; None where it is none.
+    """``text``, a JSON object, as a call of one of ``names`` under a new id; None if it is not one.
 
     ``arguments`` (or llama's ``parameters``) keep the model's own spelling; a JSON string of JSON is unwrapped.
     """
@@ -233,7 +233,7 @@ def _python_calls(source: str, names: Names) -> list[ToolCall]:
 
 
 _MISTRAL = "[TOOL_CALLS]"
-# What is left of it where an engine drops special tokens.
+# The rest of it if an engine drops special tokens.
 _DROPPED = "[{"
 _NAMED = re.compile(r"\s*([\w.-]+)(?:\[CALL_ID\][\w-]*)?(?:\[ARGS\])?\s*(?=\{)")
 

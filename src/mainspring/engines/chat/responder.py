@@ -49,13 +49,12 @@ class ModelResponder:
     """A chat model: answers ``ChatRequest`` and ``CompletionRequest``.
 
     ``fingerprint`` names the weights (None: unknown, as with remote models; answers are then never cached).
-    ``template`` is None for engines that take messages, and for models that only complete text. Without ``max_tokens``
-    an answer gets ``default_output_tokens``, or what the context window leaves; ``max_output_tokens`` bounds what may
-    be asked for. ``stop`` ends every answer that does not ignore its end, in addition to the request's own stop
-    strings. ``drawn`` are the model's own values of temperature, top_p, top_k and min_p: where a request names no
-    temperature, they hold for all that it leaves unset. ``fim`` is how it fills in the middle of a text (None: it does
-    not). The answer's fingerprint does not look at the sampling: whether a sampled answer may be cached is for the
-    cache to decide.
+    ``template`` is None for engines that take messages, and for models that only complete text. Without ``max_tokens``,
+    an answer gets ``default_output_tokens``, or the rest of the context window; ``max_output_tokens`` is the limit for
+    requests. ``stop`` ends every answer that does not ignore its end, in addition to the request's own stop strings.
+    ``drawn`` are the model's own temperature, top_p, top_k and min_p: they apply to unset fields of requests without a
+    temperature. ``fim`` is how it fills in the middle of a text (None: it does not). The answer's fingerprint does not
+    look at the sampling: whether a sampled answer may be cached is for the cache to decide.
     """
 
     def __init__(

@@ -15,8 +15,8 @@ async def stopped(
 ) -> AsyncGenerator[Event, None]:
     """``events`` up to the first of ``stops`` in each choice, which is not shown.
 
-    It holds back at most a partial stop string. When every choice has ended, ``events`` are closed; usage is then what
-    was counted so far: ``prompt_tokens`` and the tokens of each ``Text``.
+    It holds back at most a partial stop string. When every choice has ended, ``events`` are closed; usage is then the
+    count so far: ``prompt_tokens`` and the tokens of each ``Text``.
     """
     held: dict[int, Text] = {}
     done: dict[int, str] = {}
@@ -61,7 +61,7 @@ def _join(before: Text | None, event: Text) -> Text:
 
 
 def _split(event: Text, stops: Sequence[str]) -> tuple[Text | None, Text | None, str]:
-    """What may be shown, what must wait, and the stop string that has ended the choice, if any."""
+    """The text to show, the text to hold back, and the stop string that ended the choice, if any."""
     found = markers.first(event.text, stops)
     if found:
         shown = event.text[: found[0]]

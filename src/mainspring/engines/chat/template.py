@@ -1,9 +1,9 @@
 """Chat templates: a conversation rendered into a prompt by the model's own Jinja template, in a sandbox.
 
-Control tokens written by callers are disarmed: in every string that comes from a request (contents, names, tool
-descriptions, arguments) a zero-width space is put behind the first character of each special token, so that
-``<|im_start|>`` in a user's message stays visible text and can open no turn. Special is what the caller names
-(``special_tokens``), what the template writes, and whatever has the shape ``<|...|>``.
+Control tokens written by callers are disarmed: in every string of a request (contents, names, tool descriptions,
+arguments), a zero-width space is inserted after the first character of each special token, so that ``<|im_start|>`` in
+a user's message stays visible text and cannot open a turn. Special tokens are those that the caller names
+(``special_tokens``), those that the template writes, and anything of the form ``<|...|>``.
 
 This module supplies what a template lacks. ``developer`` becomes ``system``. A template that refuses system messages
 gets them in front of the first user message; one that requires alternating roles gets neighbours joined; one without

@@ -96,7 +96,7 @@ class ToolParser:
         return None
 
     def _around(self, text: str) -> int:
-        """How much at the beginning of ``text`` is white space, and behind a call what belongs to its form."""
+        """The length of white space at the start of ``text``, and after a call the rest of its form."""
         at = 0
         while True:
             start = at

@@ -58,7 +58,7 @@ class OpenVinoEmbedder:
 
     @property
     def tokenizer_file(self) -> str:
-        """The path of its tokenizer: others may count tokens by it."""
+        """The path of its tokenizer, for counting tokens elsewhere."""
         return str(self._pulled.files["tokenizer"])
 
     @property

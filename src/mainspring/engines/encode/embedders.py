@@ -44,8 +44,7 @@ class Embedders:
     async def get(self, name: str, what: str = "a collection") -> Embedder:
         """The embedder ``name``, which ``what`` needs.
 
-        Raises ``Conflict`` where no catalogue knows it, and ``ModelNotPulled`` or ``ModelError`` where it is known and
-        cannot be used.
+        Raises ``Conflict`` if no catalogue has it, and ``ModelNotPulled`` or ``ModelError`` if it cannot be used.
         """
         if name == self.default.name:
             return self.default

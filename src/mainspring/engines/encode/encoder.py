@@ -95,7 +95,7 @@ class EncoderRunner:
     async def run(self, rows: Sequence[Row], width: int, finish: Finish | None = None) -> Floats:
         """The graph's output for each row, float32 (rows, ``width``), in their order.
 
-        ``finish`` makes that of what the graph gives for a batch, (texts, tokens, ...), in the runner's thread.
+        ``finish`` converts the graph's output for a batch, (texts, tokens, ...), in the runner's thread.
 
         Raises ``ModelError`` when the graph cannot be loaded and ``EngineError`` after ``close``.
         """

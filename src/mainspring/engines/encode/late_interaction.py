@@ -1,9 +1,9 @@
 """Late interaction: a reranker made of the embedding model's own token vectors (ColBERT, Khattab and Zaharia 2020).
 
 A passage's score is the mean, over the query's tokens, of the largest cosine to one of its tokens. Nothing is trained.
-A token's vector is that of the last layer, which knows what the text is about but makes its tokens alike for the pooled
-vector, beside that of the layer before, which still tells them apart. Vectors of passages are cached, so that
-frequently found passages are read once.
+A token's vector combines the last layer, which knows the text's subject but makes its tokens similar for pooling, with
+the layer before, which still distinguishes them. Vectors of passages are cached, so that frequently found passages are
+read once.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _MAX_CHARACTERS_A_TOKEN = 64
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A text's tokens: unit ``vectors`` (tokens, layers x hidden), ``spans`` of characters (empty for those that open
-    and close every text and for what a prefix added), and ``known``, which are in the model's vocabulary."""
+    """A text's tokens: unit ``vectors`` (tokens, layers x hidden), ``spans`` of characters (empty for added tokens),
+    and ``known``: whether each is in the model's vocabulary."""
 
     vectors: Halves
     spans: Sequence[tuple[int, int]]

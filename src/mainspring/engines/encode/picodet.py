@@ -117,7 +117,7 @@ class Detector:
 
 
 def _best(boxes: Any, scores: Any) -> list[int]:
-    """The places whose score is enough and whose box overlaps no better one."""
+    """The places with a sufficient score whose box overlaps no better one."""
     waiting = np.flatnonzero(scores > _LEAST_SCORE)
     waiting = waiting[np.argsort(-scores[waiting], kind="stable")]
     kept = []

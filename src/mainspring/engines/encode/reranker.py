@@ -67,7 +67,7 @@ class CrossEncoder:
         return Reranked(1 / (1 + np.exp(-found.scores)), found.tokens, found.truncated)
 
     async def score(self, question: str, texts: Sequence[str]) -> Reranked:
-        """As ``rerank``, with the logits themselves: where all are good or all are bad, these still tell apart.
+        """Like ``rerank``, with the logits, which still distinguish passages that are all good or all bad.
 
         A text's score does not depend on what else is scored with it.
         """

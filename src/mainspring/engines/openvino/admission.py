@@ -1,7 +1,7 @@
 """Admits waiting sequences: a bounded number at once, within the capacity of the KV cache.
 
-The inference runtime enforces neither bound by itself, and preempts and recomputes when its cache is full; so a
-sequence is admitted only when all the tokens that it may ever need fit beside those of the others.
+The inference runtime enforces neither bound, and preempts and recomputes when its cache is full; a sequence is
+therefore admitted only when its maximum of tokens fits beside the others'.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class _Waiting(Generic[Job]):
 
 
 class Admission(Generic[Job]):
-    """Admits by priority (higher first), then by order of arrival; the head of a tenant's line is never overtaken by
-    its own, and by another tenant's only where that one is below its share and this one is not (``SlotCapacity``).
+    """Admits by priority (higher first), then by arrival. The head of a tenant's queue is never overtaken within the
+    tenant, and by another tenant only if that one is below its share and this one is not (``SlotCapacity``).
 
     ``width`` is how many sequences a job runs at once (beams), ``tokens`` the most KV tokens it can occupy. ``spare``
     slots beyond ``max_sequences`` are for tenants below their share.

@@ -102,7 +102,7 @@ class Scheduler:
                 raise ValueError(f"unknown operation {unknown!r}")
 
     def step(self) -> None:
-        """Admit what fits, run one step of the pipeline, collect what it produced."""
+        """Admit sequences that fit, run one step of the pipeline, collect its output."""
         now = time.monotonic()
         while (sequence := self._admission.pop()) is not None:
             sequence.admitted, sequence.since = True, now

@@ -2,10 +2,9 @@
 blocks.
 
 A block of the KV cache is found by the tokens in it and all before it. When the cache is full, OpenVINO GenAI 2026.4
-gives away any of the blocks that were never found again, and only then those that were, the one that was found longest
-ago first (a block keeps the time at which it was last found, and all others look equally old). The runtime's hashes
-decide which block is evicted. Here it is drawn at random: once the cache has been full, the count is right on average
-only.
+evicts any of the blocks that were never reused, and only then reused ones, the least recently reused first (a block
+stores the time of its last reuse, and all others look equally old). The runtime's hashes decide which block is evicted.
+Here it is drawn at random: once the cache has been full, the count is right on average only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The requests of an OpenVINO child: their sequences, and what is read off one that ran."""
+"""The requests of an OpenVINO child: their sequences, and the output of a running one."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """Selects the admitted sequences that run in the next step if several tenants share an engine.
 
 A step takes longer the more sequences it has, and all of them wait for it: beside 32 answers of one tenant, another
-tenant's single answer would be written at a fraction of its own pace. So while several tenants are there, only so many
-run together that a step takes no longer than one sequence alone would, times the tenants: each has at least the part of
-the engine that is due to it. Sequences of the largest tenant are suspended; their prompts and output stay in the prefix
-cache. Prompts are given to the engine in batches, and those of the largest tenant wait while another tenant is served,
-for ``LONGEST_HOLD_S`` at most.
+tenant's single answer would be written at a fraction of its own pace. With several active tenants, the number of
+sequences is limited so that a step takes no longer than one sequence alone would, times the tenants: each tenant has at
+least its share of the engine. Sequences of the largest tenant are suspended; their prompts and output stay in the
+prefix cache. Prompts are given to the engine in batches, and those of the largest tenant wait while another tenant is
+served, for ``LONGEST_HOLD_S`` at most.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ STAYS_S = 3.0
 """Seconds for which a tenant counts after its last sequence has ended: it may return."""
 LONGEST_HOLD_S = 1.0
 FIRST_RATIO = 8.0
-"""What a step takes by itself, over what one more sequence adds, until it is measured: that of a small model on two
-cores."""
+"""The fixed cost of a step relative to one more sequence, until it is measured: that of a small model on two cores."""
 LEAST_RATIO, MOST_RATIO = 1.0, 64.0
 _KEPT = 0.995
 _ENOUGH = 30.0
@@ -64,7 +63,7 @@ class StepTimes:
 
     @property
     def ratio(self) -> float:
-        """What a step takes by itself over what one more sequence adds."""
+        """The fixed cost of a step relative to one more sequence."""
         if self.weight < _ENOUGH:
             return FIRST_RATIO
         mean_n, mean_t = self.n / self.weight, self.t / self.weight

@@ -25,7 +25,7 @@ class Speculation:
         self.taken = 0
         self.settings: Message = {} if pipeline is None else speculation_config(configuration)
         self._looks_up = configuration.get("speculation") == "prompt_lookup"
-        # As in the first one a block stays free; guesses are written ahead of what is kept.
+        # As in the first one, a block stays free; proposals are written ahead of accepted tokens.
         self._left = 0 if pipeline is None else (speculating_blocks(configuration) - 2) * BLOCK
 
     def take(self, wish: bool | None, sampling: Message, prompt: int, tokens: int, *, alone: bool) -> bool:

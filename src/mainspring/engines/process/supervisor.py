@@ -118,7 +118,8 @@ class Supervisor:
     for about ``silence`` seconds (at most half as much again) hangs: it is killed and restarted.
 
     What fails in its first load has failed for good. A child that was ready once is started again for ever. ``damaged``
-    tells whether its files are whole: one that crashes on a broken file is asked in vain until that is replaced.
+    says whether its files are damaged: restarting a child that crashes on a broken file is useless until the file is
+    replaced.
     """
 
     def __init__(

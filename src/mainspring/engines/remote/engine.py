@@ -49,9 +49,9 @@ PARAMETERS = frozenset({"temperature", "top_p", "presence_penalty", "frequency_p
 class RemoteEngine:
     """A model of an OpenAI-compatible endpoint. Implements ``Engine``.
 
-    ``name`` is its key in ``models.remote``, whose ``parameters`` name what the endpoint takes beyond OpenAI's sampling
-    fields. ``retries`` bounds further attempts at connecting. A seed is passed on; at best, it is honoured if nothing
-    else runs there.
+    ``name`` is its key in ``models.remote``, whose ``parameters`` list the endpoint's sampling fields beyond OpenAI's.
+    ``retries`` bounds further attempts at connecting. A seed is passed on; at best, it is honoured if nothing else runs
+    there.
     """
 
     def __init__(

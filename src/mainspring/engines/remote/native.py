@@ -84,7 +84,7 @@ class NativeEngine:
         return None
 
     async def start(self) -> None:
-        """Make the provider's client; nobody is asked yet. Raises ``SettingsError`` for options that it lacks, and
+        """Create the provider's client; no request is sent yet. Raises ``SettingsError`` for options that it lacks, and
         ``MissingExtra``."""
         if self._client is None:
             self._client = await asyncio.to_thread(self._made)

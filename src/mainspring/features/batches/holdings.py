@@ -28,8 +28,8 @@ ERASED = {"code": "erased", "message": "this line was erased with the data of wh
 
 @dataclass(frozen=True, slots=True)
 class LinesOf:
-    """Whose lines are meant: those whose request names ``user``, those that were answered by ``answers``, and those of
-    batches that ``key_id`` made; ``everybody``: all of the tenant."""
+    """The owner of lines: those whose request names ``user``, those answered by ``answers``, and those of batches that
+    ``key_id`` created; ``everybody``: all of the tenant."""
 
     user: str = ""
     answers: frozenset[str] = frozenset()
@@ -104,7 +104,7 @@ class BatchLines:
     async def find(
         self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
     ) -> list[Mapping[str, Any]]:
-        """The lines of requests and answers as they are kept, of keys whose groups are among ``groups``."""
+        """The stored lines of requests and answers, for keys whose groups are among ``groups``."""
         found = await self.lines(subject.tenant, LinesOf.subject(subject, held), upto, groups)
         return [{"type": "batch_line", "file_id": line.file_id or None, "line": line.text} for line in found]
 
@@ -224,7 +224,7 @@ class BatchLines:
 
 
 def _chosen(group: _Group, whose: LinesOf) -> list[BatchLine]:
-    """The lines that are somebody's: of a request and its answer both, where one of them is."""
+    """The person's lines: both the request and its answer if one of them is."""
     left = [line for line in group.lines() if not line.erased]
     if whose.everybody or (whose.key_id and group.key_id == whose.key_id):
         return left

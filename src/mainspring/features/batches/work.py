@@ -251,7 +251,7 @@ class _Run:
         except BudgetExceeded as error:
             soon = error.retry_after is not None and error.retry_after <= _LONGEST_WAIT_S
             if soon or (error.headers and "x-should-retry" not in error.headers):
-                # Only what runs beside it, other lines among it, has set too much aside; or the window ends.
+                # Only concurrent work, including other lines, has reserved too much; or the time window ends.
                 return _Outcome(*failure(error), "full", error.retry_after)
             if not error.headers and error.retry_after is None:
                 # This line alone has spent what was set aside for it.

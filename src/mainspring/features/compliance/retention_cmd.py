@@ -1,4 +1,4 @@
-"""``mainspring retention``: for how long what is kept, what is due, and deleting it now."""
+"""``mainspring retention``: shows retention periods and expired data, and deletes expired data."""
 
 from __future__ import annotations
 

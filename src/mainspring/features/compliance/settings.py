@@ -1,4 +1,4 @@
-"""Settings of compliance: the audit log, how long what is kept, and payment cards in documents."""
+"""Settings of compliance: the audit log, retention, and payment cards in documents."""
 
 from __future__ import annotations
 

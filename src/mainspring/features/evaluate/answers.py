@@ -130,7 +130,7 @@ def score(query: Query, shown: ShownAnswer) -> ScoredAnswer:
 
 
 def holds(text: str, query: Query) -> bool:
-    """Whether ``text`` holds one of the gold answers, and one of each group of ``every``; False without any gold."""
+    """Whether ``text`` contains one of the gold answers, and one of each group of ``every``; False without any gold."""
     groups = [group for group in (query.answers, *query.every) if group]
     # In a table row, a comma may separate two numbers or groups of digits: both readings count.
     readings = [f" {_plain(text, joined)} " for joined in (False, True)]

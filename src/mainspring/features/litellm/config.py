@@ -294,7 +294,7 @@ def _value(value: Any) -> Any:
 
 
 def _note_all(found: ImportedConfig, place: str, value: Any) -> None:
-    """Note ``value``, which is not imported: each of its keys where it is a mapping."""
+    """Note that ``value`` is not imported; for a mapping, each of its keys."""
     if isinstance(value, Mapping) and place.rpartition(".")[2] not in _REASONS:
         for name in value:
             found.note(f"{place}.{name}")

@@ -14,7 +14,7 @@ from mainspring.stores.erase.data_subjects import Held, Subject
 from mainspring.stores.sql.database import Database
 
 ERASED = "erased"
-"""Who acknowledged an alert, once that is not to be known: it stays acknowledged."""
+"""The placeholder for an erased acknowledger: the alert stays acknowledged."""
 
 
 class Silenced:
@@ -32,7 +32,7 @@ class Silenced:
         upto: float,
         groups: frozenset[str] | None,  # noqa: ARG002
     ) -> Sequence[Mapping[str, Any]]:
-        """Silences, whose comments are somebody's words."""
+        """Silences, whose comments a person wrote."""
         if (mine := _silences(subject, upto)) is None:
             return []
         found = await self._database.read(lambda it: it.execute(sa.select(silences).where(mine)).all())
@@ -42,7 +42,7 @@ class Silenced:
         ]
 
     async def erase(self, subject: Subject, held: Held, upto: float) -> int:  # noqa: ARG002
-        """Empty what was written and by whom; silences and acknowledgements hold as they did."""
+        """Clear comments and authors; silences and acknowledgements stay in force."""
         if (mine := _silences(subject, upto)) is None:
             return 0
 

@@ -98,7 +98,7 @@ def _measures(routes: APIRouter, monitor: Monitor, access: Access) -> None:
 
     @routes.get("/slos")
     async def slos(context: admins, application: Name = None) -> HttpResponse:
-        """Objectives with what is left of their error budgets."""
+        """Objectives with the rest of their error budgets."""
         return json_response({"object": "list", "data": await monitor.slos(context.principal.tenant, application)})
 
     @routes.get("/quality")

@@ -18,7 +18,7 @@ from mainspring.core.errors import MainspringError
 from mainspring.features.monitor.settings import MonitorSettings
 
 NAME = "mainspring"
-# What a request may take where the settings name no limit.
+# The maximum duration of a request if the settings set no limit.
 _TOTAL_S, _TTFT_S = 10.0, 2.0
 _WIDTH, _HEIGHT, _ACROSS = 8, 7, 3
 
@@ -76,7 +76,7 @@ def dashboard(settings: MonitorSettings) -> dict[str, Any]:
 def prometheus(target: str, *, secure: bool = False, key_file: str = "") -> dict[str, Any]:
     """A configuration of Prometheus that reads both files and scrapes ``target`` (host:port).
 
-    Over TLS where that is ``secure``, with the key in ``key_file`` (beside the configuration) where there is one.
+    Scrapes over TLS if ``secure``, with the key in ``key_file`` (beside the configuration) if there is one.
     """
     scraped: dict[str, Any] = {"job_name": NAME, "static_configs": [{"targets": [target]}]}
     if secure:

@@ -1,4 +1,4 @@
-"""The monitor as routes and commands see it: any process answers from what the one that watches has written."""
+"""The monitor for routes and commands: any process answers from the watching process's data."""
 
 from __future__ import annotations
 
@@ -196,14 +196,14 @@ class Monitor:
         return {"object": "drift.accepted", "application": application, "accepted_at": now}
 
     async def slos(self, tenant: str, application: str | None = None) -> list[dict[str, Any]]:
-        """The objectives of each application with what is left of their budgets, as JSON."""
+        """The objectives of each application with the rest of their budgets, as JSON."""
         applications = [name for _, name in await self._keys(tenant, application)]
         return [views.slo(each) for each in await self._budgets.spent(tenant, applications, self._clock())]
 
     async def quality(
         self, tenant: str, since: float, until: float, step: int, application: str | None = None
     ) -> dict[str, Any]:
-        """What guards decided, what people thought and what was refused, over time, as JSON. ``step`` is in seconds."""
+        """Guard decisions, feedback and refusals over time, as JSON. ``step`` is in seconds."""
         fine = self.settings.bucket_s
         span = fine if since >= Series(self._tallies, fine).fine_start(self._clock()) else 60 * fine
         step = max(span, step // span * span)

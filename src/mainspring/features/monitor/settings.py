@@ -33,8 +33,8 @@ class ErrorsRule(Section):
 
 
 class CostRule(Section):
-    """What a request costs: ``ratio`` times what it did in the time before, and dearer by ``least_usd`` in the window.
-    Anomalous hourly costs (``prices.anomaly_usd``) are reported as well."""
+    """The cost of a request: ``ratio`` times the earlier cost, and ``least_usd`` more in the window. Anomalous hourly
+    costs (``prices.anomaly_usd``) are reported as well."""
 
     enabled: bool = True
     ratio: float = Field(2.0, gt=1)
@@ -189,8 +189,8 @@ class EmailSettings(Section):
 class MonitorSettings(Section):
     """What watches the traffic. The watcher looks every ``every_s`` at the last ``window_s``.
 
-    A rule needs ``least`` requests in the window and ``baseline_least`` in the ``baseline_s`` before. What is wrong for
-    ``for_s`` raises its alert, what is right again for ``clear_s`` clears it. Alerts of one application within
+    A rule needs ``least`` requests in the window and ``baseline_least`` in the ``baseline_s`` before. A condition that
+    holds for ``for_s`` raises its alert; one that is gone for ``clear_s`` clears it. Alerts of one application within
     ``group_s`` are reported together, and again every ``repeat_s`` until somebody acknowledges them (0: once).
     """
 

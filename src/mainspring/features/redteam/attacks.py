@@ -39,8 +39,8 @@ _LIMIT = 6000
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """``turns`` are the user's messages in order; ``document`` is what a target reads (empty: nothing), from its
-    collection, in the message or, where a ``call`` is wanted, as what a tool returned."""
+    """``turns`` are the user's messages in order; ``document`` is text for the target (empty: none), from its
+    collection, in the message or, if a ``call`` is wanted, as a tool's result."""
 
     category: str
     source: str

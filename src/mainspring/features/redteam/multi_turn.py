@@ -121,7 +121,7 @@ def talks() -> list[tuple[tuple[str, ...], Goal]]:
 
 def carried(attacks: Sequence[str], harmless: Sequence[str]) -> dict[str, list[list[str]]]:
     """Each of ``attacks`` spread over turns in several ways, by the name of the way; ``harmless`` questions come before
-    or between (ways that need them are left out where there are none)."""
+    or between (ways that need them are skipped if there are none)."""
     found: dict[str, list[list[str]]] = {"in pieces": [_pieces(text, 2 + at % 3) for at, text in enumerate(attacks)]}
     found["in pieces that are announced"] = [_announced(_pieces(text, 2 + at % 3)) for at, text in enumerate(attacks)]
     found["in quoted pieces to be put together"] = [_assigned(text, 2 + at % 2) for at, text in enumerate(attacks)]
@@ -136,7 +136,7 @@ def carried(attacks: Sequence[str], harmless: Sequence[str]) -> dict[str, list[l
 
 
 def _pieces(text: str, parts: int) -> list[str]:
-    """``text`` in so many turns, cut at blanks (in fewer where it has fewer words)."""
+    """``text`` in this many turns, cut at blanks (fewer if it has fewer words)."""
     words = text.split()
     ends = [round(len(words) * place / parts) for place in range(parts + 1)]
     return [" ".join(words[begin:end]) for begin, end in itertools.pairwise(ends) if end > begin]

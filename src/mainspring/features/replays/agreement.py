@@ -10,7 +10,7 @@ from typing import Literal
 
 from mainspring.engines.base import Embedder
 
-# Beyond so many words the comparison would take seconds: the rest is told as one difference.
+# Beyond this many words the comparison would take seconds: the rest is reported as one difference.
 MAX_WORDS = 4000
 _WORD = re.compile(r"\s+|[^\W_]+|[^\w\s]|_")
 
@@ -18,7 +18,7 @@ _WORD = re.compile(r"\s+|[^\W_]+|[^\w\s]|_")
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """``exact``: equal texts except for surrounding white space. ``similarity`` is the cosine of both texts' embeddings
-    (1 where they are the same, None where one is empty): near texts may still say opposite things."""
+    (1 if they are equal, None if one is empty): similar texts may still contradict each other."""
 
     exact: bool
     similarity: float | None

@@ -65,8 +65,8 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Both answers side by side; ``original`` is None if the caller may no longer see it. ``agreement`` is None where
-    one of the texts is not kept."""
+    """Both answers side by side; ``original`` is None if the caller may no longer see it. ``agreement`` is None if one
+    of the texts is not stored."""
 
     original: Side | None
     replay: Side
@@ -94,8 +94,7 @@ class Replays:
     async def run(self, answer_id: str, changes: Changes, context: Context) -> Replay:
         """Ask what led to this answer again, now. The context's trace is that of the replay.
 
-        Raises ``NotFound`` for what may not be seen, ``Conflict`` for what is not kept, and whatever the request may
-        raise.
+        Raises ``NotFound`` if the caller may not see it, ``Conflict`` if it is not stored, and the request's errors.
         """
         original = await self._events.answer_for(context.principal, answer_id)
         responder = self._under_policy(changes.policy) if changes.policy else self._responder

@@ -130,7 +130,7 @@ async def _parts(sessions: Sessions, context: Context, session_id: str) -> list[
 
 
 def _told(routes: APIRouter, sessions: Sessions, access: Access, answers: SessionAnswers | None) -> None:
-    """The routes of what was said in a session, and what it is called."""
+    """The routes of a session's content and name."""
     chats = Annotated[Context, Depends(access("chat"))]
 
     @routes.post("/{session_id}")

@@ -1,9 +1,9 @@
 """Bounds of one client address: its requests, its refused credentials, its open connections.
 
-Bounds on requests and connections hold before anything is checked or read. Wrong credentials are bounded after they
-were looked up: behind one address (a proxy, an office) sit many, and a right key is never refused for what others send.
-The server decides which address counts: the peer's, or behind a trusted proxy the one that the proxy names. For IPv6 it
-is the network (/64), which one customer gets.
+Bounds on requests and connections hold before anything is checked or read. Wrong credentials are limited after they
+were looked up: many users share one address (a proxy, an office), and a valid key is never refused because of the
+others. The server decides which address counts: the peer's, or behind a trusted proxy the one that the proxy names. For
+IPv6 it is the network (/64), which one customer gets.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Addresses:
             raise _refusal(f"this address may send {limit} requests a minute", wait)
 
     def failed(self, host: str) -> RateLimited | None:
-        """Count a credential of this address that was refused. What it is told instead, where there were too many."""
+        """Count a credential of this address that was refused. The refusal if there were too many."""
         if not self._settings.failures_per_minute:
             return None
         place = network(host)

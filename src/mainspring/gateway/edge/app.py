@@ -39,7 +39,7 @@ def create_app(
     counted: Counted = lambda *_: None,
     pace: Pace | None = None,
 ) -> FastAPI:
-    """The application over ``routers``. ``pace`` is that of what gives them access."""
+    """The application over ``routers``. ``pace`` belongs to the access checks."""
     app = FastAPI(
         title="mainspring",
         version=__version__,

@@ -141,8 +141,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(self._refusal or InvalidRequest("this is not HTTP/1.1"))
 
     def _decline_upgrade(self, rest: bytes) -> None:
-        """Read the request as one that does not ask for another protocol, which is what HTTP means by no answer to
-        that. (Java's client asks for HTTP/2 with every first request.)"""
+        """Ignore a request for another protocol, as HTTP permits. (Java's client asks for HTTP/2 with every first
+        request.)"""
         head = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
         for name, value in self.headers:
             if name not in (b"upgrade", b"connection", b"http2-settings"):
@@ -297,8 +297,8 @@ def bounded_protocol(read_timeout_s: float, open_of: Connections | None = None) 
 
 
 def framing_problem(version: str, method: bytes, headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """What keeps a request from meaning the same to everybody who reads it; empty: nothing. (The parser has refused
-    what it cannot read: two lengths, a length beside a transfer coding, bare line feeds, folded lines.)"""
+    """What keeps a request from meaning the same to everybody who reads it; empty: nothing. (The parser has already
+    refused other ambiguities: two lengths, a length beside a transfer coding, bare line feeds, folded lines.)"""
     if version not in ("1.0", "1.1"):
         return f"HTTP/{version} is not spoken here"
     if method == b"CONNECT":

@@ -103,7 +103,7 @@ def router(files: dict[str, BuiltFile]) -> APIRouter:
 
 
 def answer(file: BuiltFile, http: HttpRequest) -> HttpResponse:
-    """``file`` as ``http`` takes it: not again where it is known, compressed where that is understood."""
+    """``file`` as ``http`` requires: no body if the client has it, compressed if the client supports that."""
     headers = dict(file.headers)
     if http.headers.get("if-none-match") == headers["etag"]:
         return HttpResponse(status_code=304, headers=headers)

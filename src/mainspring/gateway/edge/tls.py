@@ -19,7 +19,7 @@ Verdict = tuple[Literal["ok", "soon", "wrong"], str]
 
 
 def context(settings: TlsSettings) -> ssl.SSLContext | None:
-    """What the server's connections begin with; None where they are plain. Raises ``SettingsError``."""
+    """The context of the server's connections; None without TLS. Raises ``SettingsError``."""
     if settings.certificate is None or settings.key is None:
         return None
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -77,7 +77,7 @@ def _explained(settings: TlsSettings, error: ssl.SSLError) -> str:
 
 
 def _shown(certificate: Path, server: ssl.SSLContext) -> tuple[str, dict[str, Any]]:
-    """(what is wrong with its dates, the certificate's fields): what a client of this very server is shown.
+    """(fault of its dates, the certificate's fields), as a client of this server sees it.
 
     The standard library shows a certificate only to a client that has verified it, so this module runs one in memory
     that trusts this certificate and nothing else.

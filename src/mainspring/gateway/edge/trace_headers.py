@@ -39,7 +39,7 @@ SECURITY: tuple[Header, ...] = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
 )
 METHODS = ("GET", "POST", "DELETE", "PUT", "PATCH")
-# What pages may send, and what they may read of an answer beside its body.
+# The methods and headers that pages may send, and the response headers that they may read.
 SENT = (
     *("authorization", "content-type", "x-api-key", "idempotency-key", "traceparent", "tracestate"),
     *("x-request-timeout", "x-priority", "x-max-total-tokens", "x-region", "x-training-consent", "if-match"),
@@ -105,7 +105,7 @@ class Edge:
         if trace.trace_id in asked.get("traceparent", "") and (states := asked.getlist("tracestate")):
             trace = dataclasses.replace(trace, state=parse_tracestate(states))
         head = [(b"x-trace-id", trace.trace_id.encode()), *self._headers(scope, asked)]
-        # What goes past the middlewares (frames of streams, heartbeats) finds here what it has to add itself.
+        # Responses that bypass the middlewares (frames of streams, heartbeats) find their additional headers here.
         state = scope.setdefault("state", {})
         spent = self._pace.spent()
         state.update({"trace": trace, "came_ns": came_ns, SEND: send, HEAD: head, SPENT: spent})

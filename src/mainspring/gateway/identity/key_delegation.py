@@ -16,8 +16,8 @@ DAY_S = 86_400
 
 
 class KeyDelegation:
-    """Checks what a key would give to one that it makes or replaces. ``token_days``: how long what a token makes lasts
-    at most."""
+    """Checks the rights that a key grants to one that it creates or replaces. ``token_days``: how long what a token
+    makes lasts at most."""
 
     def __init__(self, keys: Keys, settings: ServingSettings, token_days: float) -> None:
         self._keys = keys

@@ -54,7 +54,7 @@ class PromptCounter:
         return await self._names.basis(request, context)
 
     async def count(self, request: ChatRequest, context: Context) -> int:
-        """Raises ``UnknownModel``, ``Unsupported`` for what is no chat model, and what the model refuses."""
+        """Raises ``UnknownModel``, ``Unsupported`` for a model that is no chat model, and the model's refusals."""
         served = await self._names.find(request.model, context.principal)
         model = self._chat.get(served.name)
         if model is None or not isinstance(model.responder, Counting):

@@ -45,7 +45,7 @@ Group = Literal["line_item", "api_key_id", "project_id"]
 
 
 class BudgetBody(Body):
-    """``POST /v1/budgets``. US dollars to nine places; no limit of a kind where it is left out."""
+    """``POST /v1/budgets``. US dollars to nine places; an omitted limit does not exist."""
 
     scope: Literal["tenant", "key", "application"] = "tenant"
     subject: Name = ""

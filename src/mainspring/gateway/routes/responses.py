@@ -33,7 +33,7 @@ STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream
 Count = Callable[[ChatRequest, Context], Awaitable[int]]
 """The tokens that a request would send to its chat model. Raises ``UnknownModel``, ``Unsupported``."""
 Basis = Callable[[Request, Context], Awaitable[str]]
-"""What an answer is made of beside the model: empty, or it changes with what the caller may read."""
+"""The state behind an answer besides the model: empty, or it changes with the documents that the caller may read."""
 
 
 def router(

@@ -1,4 +1,4 @@
-"""Routes of traces: the latest requests, the timed steps of one, what models were sent, what was found."""
+"""Routes of traces: the latest requests, the spans of one, the models' input, the passages found."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
@@ -142,8 +142,8 @@ def _found(routes: APIRouter, events: EventLog, places: Places, access: Access) 
 
     @routes.get("/{trace_id}/found")
     async def get_found(trace_id: str, context: admins) -> HttpResponse:
-        """Where the chunks stand that searches of a trace found: document, page, heading and first words of those that
-        are there and that the key may read. Ranks and scores are in the `retrieval` events."""
+        """The places of chunks found by a trace's searches: document, page, heading and first words of existing ones
+        that the key may read. Ranks and scores are in the `retrieval` events."""
         principal = context.principal
         page = Page(limit=MOST_CALLS, order="asc")
         events_of = await events.page(
@@ -212,7 +212,7 @@ def verdict_body(verdict: EventRecord, facts: ScoreFacts) -> dict[str, Any]:
 
 
 def trace_body(trace: TraceRow, asked: AskedQuestion | None = None) -> dict[str, Any]:
-    """A trace as it is listed: its outermost span, what was asked, and what its model calls cost."""
+    """A trace in a list: its outermost span, the question, and the total cost of its model calls."""
     root = trace.root
     attributes = orjson.loads(root.attributes)
     return {

@@ -36,7 +36,7 @@ def windows(said: Sequence[str], turns: int) -> list[str]:
 
 def put_together(said: Sequence[str]) -> list[str]:
     """The text of the pieces in ``said``, without their surroundings: once joined with blanks and once without, since
-    they may be cut within a word. Nothing where no turn holds a piece that is told to be one."""
+    they may be cut within a word. Empty if no turn contains a piece that is marked as one."""
     parts = [_piece(text) for text in said]
     if len(said) < 2 or all(part is None for part in parts):
         return []
@@ -46,7 +46,7 @@ def put_together(said: Sequence[str]) -> list[str]:
 
 
 def _piece(text: str) -> str | None:
-    """What is quoted in ``text``, or else what follows its label."""
+    """The quotation in ``text``, or else the text after its label."""
     quoted = [next(part for part in found.groups() if part) for found in _QUOTED.finditer(text)]
     if quoted:
         return " ".join(quoted)

@@ -1,8 +1,8 @@
 """Detectors: linear heads over embeddings. What each was fitted and judged on: docs/reference/detectors.md.
 
-A long text is read in windows that overlap, a document in pieces of two sentences (an instruction is short, and lost
-in a long window); it counts as its worst one. Weights are kept as JSON beside this module and say which embedding
-model they belong to: vectors of another one mean nothing to them.
+A long text is read in windows that overlap, a document in pieces of two sentences (an instruction is short, and lost in
+a long window); it counts as its worst one. Weights are JSON files beside this module and name their embedding model:
+vectors of another model do not fit.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Rules for requests for help with harm, and for threats: violence, weapons, drugs, theft, intrusion, self-harm.
 
 Each rule pairs a deed with what it is done to, and most want the form of a request or of a plan: a word alone says
-nothing ("kill a process", "shoot a film"). What is said of games, films and stories, of protection and of history is
-left alone. The rules are English, precise, and find the plain request, not the wrapped one.
+nothing ("kill a process", "shoot a film"). Sentences about games, films, stories, protection and history are allowed.
+The rules are English, precise, and find the plain request, not the wrapped one.
 """
 
 # ruff: noqa: E501  (an expression that is cut in two reads worse)
@@ -129,7 +129,7 @@ _LEFT_ALONE = re.compile(
     r"what (?:happened|does it mean|is the (?:punishment|sentence|penalty|history|definition|difference)))|history of|"
     r"mosquito\w*|weeds?|ants?|cockroach\w*|rats?|mice|bacteria|germs|process(?:es)?|threads?)\b"
 )
-# A rule is tried only where one of these occurs.
+# A rule is tried only if one of these occurs.
 _MARKS = re.compile(
     r"bomb|explos|molotov|napalm|agent|ricin|sarin|gas|anthrax|weapon|gun|silencer|grenade|ied|thermite|meth|heroin|cocaine|"
     r"fentanyl|mdma|lsd|ghb|drug|kill|murder|poison|strangl|stab|shoot|assassin|tortur|rape|kidnap|abduct|behead|drown|"

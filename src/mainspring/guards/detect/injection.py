@@ -188,7 +188,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     ),
 )
 _COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in _RULES)
-# A rule is tried only where one of its marks occurs: twenty substring searches cost less than one such pattern.
+# A rule is tried only if one of its marks occurs: twenty substring searches cost less than one such pattern.
 _MARKS: tuple[tuple[str, ...], ...] = (
     (
         "instru",

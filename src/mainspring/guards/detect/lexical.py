@@ -1,8 +1,8 @@
 """A detector that reads words: TF-IDF over words and pairs of words, with a logistic regression over it.
 
 It costs some microseconds a message and needs no model, so it is part of the default policy. ``injection`` finds the
-long attempts to take a model over for which the rules of ``guards.detect.injection`` have no pattern. Short texts
-have too few words to tell by, and are left to the rules. It was fitted on English (docs/reference/detectors.md).
+long attempts to take a model over for which the rules of ``guards.detect.injection`` have no pattern. Short texts have
+too few words for it and are left to the rules. It was fitted on English (docs/reference/detectors.md).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Lexical:
     card: Mapping[str, Any]
 
     def chance(self, text: str) -> float:
-        """The probability that ``text`` is what the detector finds: its worst window's; 0 where it is too short."""
+        """The probability of a finding in ``text``: its worst window's; 0 if it is too short."""
         words = _WORD.findall(text.lower())
         if len(words) < LEAST:
             return 0.0

@@ -6,8 +6,8 @@ and are not found. Phone numbers are found in international form (``+44 ...``) a
 
 Whether a finding starts at a position depends on two characters before it and at most ``LONGEST`` after it, and
 overlaps are settled from left to right: that is what lets ``guards.rewrite.stream`` redact pieces of a text exactly as
-``redact`` does the whole. ``Search.held_from`` is the other half of that promise: beside each pattern stands what may
-be its beginning at the end of a text. Change both together.
+``redact`` does the whole. ``Search.held_from`` is the other half of that guarantee: beside each pattern there is one
+for its possible start at the end of a text. Change both together.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def redact(text: str, kinds: Iterable[str] = KINDS) -> tuple[str, list[Finding]]
 
 
 def ordered(found: list[Candidate]) -> list[Candidate]:
-    """From left to right; of those that start together the one that takes precedence first."""
+    """From left to right; of those with the same start, the one with precedence first."""
     return sorted(found, key=lambda item: (item.start, item.rank, -item.end))
 
 

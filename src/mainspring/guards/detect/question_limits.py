@@ -34,7 +34,7 @@ def length(text: str, tokens: int, limits: LengthLimits) -> list[ExceededLimit]:
 
 
 def messages(count: int, limits: LengthLimits) -> list[ExceededLimit]:
-    """What a conversation of so many messages passes."""
+    """The limits that a conversation of this many messages exceeds."""
     return [ExceededLimit("length", "messages")] if limits.messages is not None and count > limits.messages else []
 
 

@@ -33,7 +33,7 @@ class Chain:
         return sum((part.counts for part in self._parts), Counter())
 
     def push(self, text: str) -> str:
-        """Take the next piece; return what can be shown now (the same object where nothing changed)."""
+        """Take the next piece; return the text that can be shown now (the same object if nothing changed)."""
         for part in self._parts:
             if not text:
                 break

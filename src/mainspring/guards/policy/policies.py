@@ -1,4 +1,4 @@
-"""The guards as named, versioned policies: what is checked, what is done, and the decisions that it records."""
+"""The guards as named, versioned policies: checks, actions, and recorded decisions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class GuardDecision:
     dry_run: bool = False
 
     def facts(self, stage: str, role: str, application: str = "", replay_of: str = "") -> GuardFacts:
-        """For the ``guard`` event: at which stage, in whose words, of which application."""
+        """For the ``guard`` event: its stage, the author's role, the application."""
         return GuardFacts(
             stage=stage,
             role=role,
@@ -216,7 +216,7 @@ class GuardPolicy:
         )
 
     def scanned(self, guard: str, found: Iterable[Found], role: str) -> tuple[GuardDecision, ...]:
-        """What is decided about what the guard of a plugin found in what ``role`` said."""
+        """The decisions about a plugin guard's findings in a text of ``role``."""
         action = _at_most_flagged(self.plugins[guard], role)
         return tuple(
             GuardDecision(guard, action, each.kind, each.count, self.version, each.score, self.dry_run)
@@ -228,7 +228,7 @@ class GuardPolicy:
         return GuardDecision(guard, action, kind, count, self.version, None, self.dry_run)
 
     def judge_result(self, text: str, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
-        """What is decided about what came back from a tool: by the rules, and by the detector where it read it."""
+        """The decisions about a tool's result: by the rules, and by the detector if it read it."""
         return self._foreign(text, scores, "indirect", "result", self.tools.results.injection)
 
     def judge_pasted(self, text: str, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
@@ -248,7 +248,7 @@ class GuardPolicy:
         )
 
     def _worst(self, texts: Sequence[str]) -> Iterable[GuardDecision]:
-        """What the rules find in ``texts``, which say the same: each kind as often as in the text where it is most."""
+        """The rules' findings in ``texts``, which are variants of one text: each kind with its highest count."""
         found: Counter[str] = Counter()
         for text in texts:
             found |= Counter(each.kind for each in injection.scan(text))
@@ -359,7 +359,7 @@ class GuardPolicy:
         return Rewriting(file.read(self.rules)) if self.rules else None
 
     def rewriter(self) -> Callable[[], Rewriter | DryRunRules] | None:
-        """Makes what rewrites each text of an answer; None where there are no rules."""
+        """Makes the rewriter for each text of an answer; None without rules."""
         ready = self.rewriting
         if ready is None:
             return None

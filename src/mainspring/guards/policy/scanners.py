@@ -1,4 +1,4 @@
-"""Guards that plugins bring: what they find in what users and tools say, and which of them a policy asks."""
+"""Guards from plugins: their findings in texts of users and tools, and the policies that use them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mainspring.telemetry.plugin_host import PluginHost
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """``count`` things of one ``kind`` in a text, with a detector's probability where it has one. It never holds the
-    text that matched: events are made of it."""
+    """``count`` things of one ``kind`` in a text, with a detector's probability where it has one. It never contains the
+    matched text: events are made of it."""
 
     kind: str
     count: int = 1
@@ -22,7 +22,7 @@ class Found:
 
 
 class TextGuard(Protocol):
-    """Looks at texts. ``guards.plugins`` says what is done about what it finds."""
+    """Looks at texts. ``guards.plugins`` sets the action for its findings."""
 
     @property
     def version(self) -> str:
@@ -30,9 +30,9 @@ class TextGuard(Protocol):
         ...
 
     async def scan(self, text: str, role: str) -> Sequence[Found]:
-        """What is in a text that a ``user``, a ``tool`` or a ``query`` says; nothing where all is well.
+        """The findings in a text by a ``user``, a ``tool`` or a ``query``; empty if there are none.
 
-        It runs before the request goes on: what takes long is not for here, and what it raises fails the request.
+        It runs before the request continues: it must be fast, and an exception fails the request.
         """
         ...
 
@@ -47,5 +47,5 @@ def named(settings: GuardsSettings) -> list[str]:
 
 
 def made(registry: Registry, settings: GuardsSettings, host: PluginHost) -> Mapping[str, TextGuard]:
-    """The guards that some policy asks, by name. Raises ``SettingsError`` naming the nearest where there is none."""
+    """The guards that some policy asks, by name. Raises ``SettingsError`` with the nearest name if there is none."""
     return {name: registry.make(GUARD, name, host) for name in named(settings)}

@@ -37,7 +37,7 @@ def _begun(word: str) -> str:
     return pattern
 
 
-# What may be the beginning of one where it reaches the end of the text.
+# A possible start of one at the end of the text.
 _BEGUN = re.compile(
     rf"(?:!(?:\[[^\]\n]{{0,200}}(?:\](?:\([^)\n]{{0,{HELD_AT_MOST}}}|\[[^\]\n]{{0,200}})?)?)?"
     rf"|</?(?:[a-z]{{0,8}}|(?:{_TAGS})[\s/][^>]{{0,{HELD_AT_MOST}}})"

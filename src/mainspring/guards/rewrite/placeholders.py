@@ -98,7 +98,7 @@ class PlaceholderReturn:
         self.counts: Counter[str] = Counter()
 
     def push(self, text: str) -> str:
-        """Take the next piece; return what can be shown now (the same object where nothing changed)."""
+        """Take the next piece; return the text that can be shown now (the same object if nothing changed)."""
         if not self._held and "[" not in text:
             return text
         text = self._held + text

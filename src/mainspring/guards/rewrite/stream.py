@@ -61,7 +61,7 @@ class StreamRedactor:
         return "".join(released)
 
     def _scan(self, search: pii.Search, final: bool) -> str:
-        """Release up to the first credential, whose tail may be long, or else to where one may begin."""
+        """Release the text up to the first credential, whose tail may be long, or else to a possible start of one."""
         text, position = self._behind + self._held, len(self._behind)
         limit = len(text) if final else search.held_from(text, position)
         pieces: list[str] = []

@@ -1,4 +1,4 @@
-"""The length of an answer: cut behind so many sentences, or behind the last word within so many characters."""
+"""Cuts the length of an answer: after a number of sentences, or after the last word within a number of characters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Sentences:
             if not self._left:
                 self.done = True
                 return text[:at]
-        # Whether a sentence ends there is told by what follows.
+        # The following text decides whether a sentence ends there.
         if marks := _MARKS.search(text, at):
             text, self._held = text[: marks.start()], text[marks.start() :]
         return text

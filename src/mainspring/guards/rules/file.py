@@ -63,7 +63,7 @@ class Nsfw(Section):
 
 
 class Format(Section):
-    """The shape of an answer. ``max_sentences`` and ``max_characters`` cut it, ``disclaimer`` is put behind it."""
+    """The shape of an answer. ``max_sentences`` and ``max_characters`` cut it; ``disclaimer`` is appended."""
 
     strip_markdown: bool = False
     max_sentences: int | None = Field(None, ge=1, le=1000)

@@ -93,7 +93,7 @@ class Rewriter:
         return self._all(self._scan.push(text))
 
     def verbatim(self, text: str) -> str:
-        """Words that are not to be changed, behind all that was said before; they have no length."""
+        """Words that must not be changed, after all previous text; they have no length."""
         before = self._all(self._scan.flush()) + self._end_prose()
         self._said.append(text)
         return before + text

@@ -191,7 +191,7 @@ class _Encoder:
                 return
 
     def end(self) -> Iterator[bytes]:
-        """Tell what is held, close what is open; an answer without anything is one empty text."""
+        """Send held events, close open blocks; an answer without content is one empty text."""
         for each in self._turn.rest():
             yield from self._told(each)
         if self._index < 0:

@@ -239,7 +239,7 @@ class _Encoder:
                 return
 
     def end(self) -> Iterator[bytes]:
-        """Tell what is held, close what is open; an answer without anything is one empty message."""
+        """Send held events, close open items; an answer without content is one empty message."""
         for each in self._turn.rest():
             yield from self._told(each)
         if self._index < 0:

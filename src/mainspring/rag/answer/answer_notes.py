@@ -20,8 +20,8 @@ _TOGETHER_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What is known about a question beside its answer. ``passages`` are its best, ``texts`` the documents' texts,
-    ``missing`` the parts that the documents do not answer."""
+    """The notes on a question beside its answer. ``passages`` are its best, ``texts`` the documents' texts, ``missing``
+    the parts that the documents do not answer."""
 
     question: str
     passages: Sequence[Passage]

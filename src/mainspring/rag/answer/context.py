@@ -68,7 +68,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class ContextReading:
-    """What is read, in the order of reading, and what is not."""
+    """The spans to read, in order, and the ones left out."""
 
     sources: tuple[ContextSpan, ...]
     left_out: tuple[LeftOut, ...] = ()

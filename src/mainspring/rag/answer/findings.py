@@ -29,9 +29,9 @@ _READ_DOCUMENTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a question found: the hits that count, their sentences by score, the texts, the evidence in [0, 1], and
-    what a graph said of it (None: none was asked). ``steps`` are what was done to the question before, ``lacks`` is
-    what the question names and the document of the best sentence has not got."""
+    """The results of a question: the hits that count, their sentences by score, the texts, the evidence in [0, 1], and
+    the graph's result (None: not asked). ``steps`` are the techniques applied to the question; ``lacks`` are the
+    question's names that the best sentence's document lacks."""
 
     question: str
     hits: Sequence[Hit]
@@ -55,8 +55,8 @@ def shown(candidates: Sequence[Hit], top_k: int) -> list[Hit]:
 
 
 def others(candidates: Sequence[Hit], hits: Sequence[Hit]) -> list[Hit]:
-    """The ``candidates`` that are not among ``hits``, which are shown, and are of the first three of their documents:
-    what answers often stands in another chunk of the right document than the one that is most like the question."""
+    """The ``candidates`` outside of ``hits``, which are shown, from the first three of their documents: the answer is
+    often in another chunk of the right document than the most similar one."""
     documents = list(dict.fromkeys(hit.document_id for hit in candidates))[:_READ_DOCUMENTS]
     known = {hit.document_id for hit in hits}.intersection(documents)
     return [hit for hit in candidates if hit not in hits and hit.document_id in known]
@@ -83,7 +83,7 @@ def record(
         None
         if found.walked is None
         else GraphFacts(
-            # Counts: facts outlive the documents, so they hold no words of them.
+            # Only counts: facts outlive the documents, so they contain none of their words.
             paths=len(found.walked.paths),
             themes=len(found.walked.themes),
         )

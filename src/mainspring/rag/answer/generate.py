@@ -143,7 +143,7 @@ class AnswerWriter:
         """Write over what ``read`` gave; commit with the model's first words, raise what the model raises up to then.
         None where the model says that the sources do not state the answer.
 
-        ``passages`` are what sentences are checked against, ``notes`` what is said behind the answer.
+        ``passages`` are used to check sentences; ``notes`` follow the answer.
         """
         light = Spotlight.over(self._secret, [text for each in reading.sources for text in (each.name, each.text)])
         messages = self._messages(request, question, reading.sources, light, request.again)
@@ -301,6 +301,6 @@ class _Check:
             yield cite(number, found.passage, stored, support=round(found.score, 3))
 
     def _noted(self) -> list[Event]:
-        """What is said behind the answer, once; nothing behind an answer that has no source."""
+        """The notes after the answer, once; none after an answer without a source."""
         notes, self._notes = self._notes, None
         return notes.events(self._numbers) if notes is not None and self._numbers.passages else []

@@ -28,7 +28,7 @@ def opened(document: Document, text: str, start: int, end: int | None, around: i
     """Open ``text[start:end]`` (None: as much as one answer holds) with about ``around`` characters on either side, cut
     between words.
 
-    Raises ``InvalidRequest`` where there is no such span, or one of more than ``MOST`` characters.
+    Raises ``InvalidRequest`` if there is no such span, or it has more than ``MOST`` characters.
     """
     if start > len(text):
         raise InvalidRequest(f"{document.name} has {len(text)} characters", param="start")

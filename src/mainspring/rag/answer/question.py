@@ -23,8 +23,8 @@ _MAX_TOP_K = 50
 @dataclass(frozen=True, slots=True)
 class Question:
     """A request, understood. ``mode`` is one of ``auto``, ``extractive``, ``generative``, and ``free`` says whether the
-    asker left it open; ``history`` is what was said before the question, ``condensed`` whether the question was made
-    to stand alone."""
+    asker left it open; ``history`` are the messages before the question, ``condensed`` says whether the question was
+    rewritten to stand alone."""
 
     question: str
     mode: str

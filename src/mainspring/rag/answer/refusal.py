@@ -75,8 +75,8 @@ def closest(passages: Sequence[Passage], evidence: float) -> Sequence[Passage]:
 
 
 def said(sought: Sequence[str], passages: Sequence[Passage], evidence: float) -> str:
-    """What is said in place of an answer: that the documents do not say, what was looked for, and what is closest to
-    it and where, if anything is."""
+    """The text that replaces an answer: the documents do not say, the missing topic, and the closest passage, if
+    any."""
     parts = [REFUSAL]
     if sought:
         parts.append(f"I looked for: {', '.join(sought)}.")

@@ -67,7 +67,7 @@ _WORDS_A_TOKEN = 0.7
 
 
 class DocumentAnswerer:
-    """Answers from one ``collection``, or from those that the request names, or from all that the asker may see.
+    """Answers from one ``collection``, from the collections that the request names, or from all that the asker may see.
 
     ``writer`` writes generative answers (None: there is no chat model). ``grounded`` says that its model can be
     trusted to keep to sources: then ``auto`` means generative. ``ask`` makes the model that rewrites follow-ups of a
@@ -154,9 +154,9 @@ class DocumentAnswerer:
     async def respond(self, request: Request, context: Context) -> Response:
         """Answer once the passages are found (extractive) or the first words are written (generative).
 
-        Raises ``InvalidRequest`` naming the option at fault, ``NotFound`` for a collection that the asker cannot
-        see, ``DeadlineExceeded``, ``Conflict`` where a collection has another embedding model, and what the
-        generating model raises.
+        Raises ``InvalidRequest`` with the faulty option, ``NotFound`` for a collection that the asker cannot see,
+        ``DeadlineExceeded``, ``Conflict`` if a collection has another embedding model, and the generating model's
+        errors.
         """
         if not isinstance(request, ChatRequest):
             raise InvalidRequest(f"{self._name} answers chat requests only", param="model")

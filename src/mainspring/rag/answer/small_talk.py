@@ -147,7 +147,7 @@ async def reply(
 
 
 async def outlined(documents: Sequence[Document], text: Callable[[str], Awaitable[str]]) -> list[Outline]:
-    """The outlines of ``documents``, in their order; one that was removed meanwhile is left out."""
+    """The outlines of ``documents``, in order; documents removed in the meantime are skipped."""
     found = []
     for document in documents:
         try:
@@ -169,8 +169,8 @@ async def suggested(documents: Sequence[Document], text: Callable[[str], Awaitab
 
 
 def suggestions(outlines: Sequence[Outline], most: int = 6) -> list[str]:
-    """Questions that the documents of ``outlines`` may answer, one of each in turn: their headings that ask, and others
-    as "What does TITLE say about HEADING?"."""
+    """Questions that the documents of ``outlines`` may answer, one of each in turn: headings in question form, and
+    others as "What does TITLE say about HEADING?"."""
     rows = [_questions(outline) for outline in outlines]
     found: list[str] = []
     for turn in range(max(map(len, rows), default=0)):

@@ -33,7 +33,7 @@ class Chunk:
     """``text[start:end]`` of the document, ``tokens`` long in the embedding model's vocabulary.
 
     ``page`` is that of its first character, ``heading`` (a path, or empty) that of its first words below a heading;
-    ``embedded`` is what is embedded. ``parent`` is the span of the document that is read in its place once it is
+    ``embedded`` is the text to embed. ``parent`` is the span of the document that is read in its place once it is
     found; None: the chunk itself.
     """
 
@@ -57,8 +57,8 @@ class Chunker(Protocol):
     async def chunk(self, parsed: Parsed, *, name: str = "", title: str = "") -> list[Chunk]:
         """The chunks of a document in the order of their starts; none for one without words.
 
-        ``name`` is its file's (source code is told by it), ``title`` opens the heading path where the document has
-        no heading of level 1. Raises ``MissingExtra`` where the strategy needs one for this document.
+        ``name`` is its file's (which identifies source code); ``title`` opens the heading path if the document has no
+        heading of level 1. Raises ``MissingExtra`` where the strategy needs one for this document.
         """
         ...
 
@@ -93,7 +93,7 @@ class Span:
 
 
 class Material:
-    """A document that is being cut. ``size`` is what a chunk may have so that its heading path fits beside it."""
+    """A document that is being cut. ``size`` is the maximum of a chunk so that its heading path fits too."""
 
     def __init__(
         self, parsed: Parsed, count_tokens: CountTokens, limits: Limits, *, name: str = "", title: str = ""

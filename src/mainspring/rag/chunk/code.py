@@ -81,7 +81,7 @@ class _Lines:
         return runs
 
     def _belongs(self, run: Sequence[_Unit], unit: _Unit) -> bool:
-        """Neighbours of one scope do, what closes a scope, and what opens one with what is in it."""
+        """Neighbours of one scope do, the end of a scope, and its opening with its content."""
         if run[-1].scope == unit.scope or not self._says(unit):
             return True
         opening = unit.scope[: len(run[-1].scope)] == run[-1].scope and not any(each.name for each in run)

@@ -41,7 +41,7 @@ def _child(material: Material, start: int, end: int, parent: tuple[int, int]) ->
 
 
 def _units(found: Sequence[Tile], size: int) -> list[tuple[int, int]]:
-    """(first, last) tile of each sentence: what leads goes with the sentence behind it where both fit."""
+    """(first, last) tile of each sentence: a lead-in stays with the next sentence if both fit."""
     units: list[tuple[int, int]] = []
     first, total = 0, 0
     for index, tile in enumerate(found):

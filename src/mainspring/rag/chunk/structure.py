@@ -86,7 +86,7 @@ def pack(found: Sequence[Tile], size: int, overlap: int, *, sections: bool = Tru
         full = total + tile.tokens > size or tile.end - found[first].start > limit
         section = tile.heading and total >= size * _SECTION_FRACTION
         section = sections and (section or tile.page != found[first].page)
-        # What leads belongs to what follows it, not to a chunk of its own.
+        # A lead-in belongs to the text after it, not to a chunk of its own.
         if index > first and (full or section) and not _only_leads(found, first, index):
             last = index - 1
             while not section and last > first and found[last].leads:
@@ -97,7 +97,7 @@ def pack(found: Sequence[Tile], size: int, overlap: int, *, sections: bool = Tru
             first = last + 1 if fresh else _overlapping(found, first, last, index, size, overlap)
             total = sum(part.tokens for part in found[first:index])
             if first < index and total + tile.tokens > size:
-                # Headings that do not fit beside what they head stand alone.
+                # Headings that do not fit with their text stand alone.
                 runs.append((first, index - 1))
                 first, total = index, 0
         elif index > first and full:

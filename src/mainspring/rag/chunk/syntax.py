@@ -130,7 +130,7 @@ def _defines(kind: str) -> bool:
 
 
 def _name(node: Any, depth: int = 0) -> str:
-    """What a node defines, seen through what wraps a definition (decorators, exports, templates)."""
+    """The definition in a node, seen through its wrappers (decorators, exports, templates)."""
     kind = node.type
     if _defines(kind):
         field = "type" if kind.startswith("impl_") else "name"

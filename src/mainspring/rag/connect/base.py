@@ -1,7 +1,7 @@
 """A connector lists the current documents of a source, batch by batch.
 
-A batch is applied whole before the next is asked for: its vanished documents are removed (or moved, where a new one
-has their content), its sources ingested, and then its cursor is kept. So a sync that dies is repeated from the last
+A batch is applied completely before the next is requested: its vanished documents are removed (or moved, if a new one
+has their content), its sources ingested, and then its cursor is stored. So a sync that dies is repeated from the last
 cursor, and finds what it had done already unchanged.
 """
 

@@ -19,8 +19,7 @@ _SETTLED_S = 2.0
 
 
 class Folder:
-    """A file, or all files below a folder; hidden ones, those that editors leave behind, and links
-    that lead out of the folder are left out.
+    """A file, or all files below a folder, except hidden ones, editors' leftovers, and links out of the folder.
 
     Keys are absolute paths, names are relative to the folder.
     """

@@ -1,7 +1,7 @@
 """Files of a git repository at a ref, through the git program. A file's mark is its blob's hash, the cursor a commit.
 
-Only the newest commit is fetched, into a bare repository that is kept between syncs; what changed since the last sync
-is what has another blob.
+Only the newest commit is fetched, into a bare repository that is kept between syncs; changed files are those with
+another blob.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _MAX_NAME = 100
 
 
 class Mail:
-    """The messages at ``path``, which is of one of ``FORMS``. Raises ``InvalidRequest`` for another form."""
+    """The messages at ``path``, in one of ``FORMS``. Raises ``InvalidRequest`` for another form."""
 
     kind = "mail"
 

@@ -1,7 +1,7 @@
 """Syncs that were begun over HTTP: how far each is, and how each source's last one ended.
 
-Each is a job of its source. One that a server left behind, killed or stopped, goes on in the next one, or in another of
-the same database: from the source's cursor, so that what was published is not read again.
+Each is a job of its source. A sync that a killed or stopped server left continues in the next one, or in another server
+on the same database, from the source's cursor, so that published documents are not read again.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class FindsCollections(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """One sync: ``done`` of ``total`` files, both 0 until they are known, and where another process runs it; ``report``
+    """One sync: ``done`` of ``total`` files, both 0 until they are known, and if another process runs it; ``report``
     once it is done (see ``report_body``), ``error`` if it failed. Times are Unix seconds."""
 
     state: State
@@ -87,18 +87,18 @@ class Syncs:
         self._worker.start()
 
     async def close(self) -> None:
-        """Stop: what runs goes on at the next start, from its last batch."""
+        """Stop: running syncs continue at the next start, from their last batch."""
         await self._worker.close()
 
     async def of(self, tenant: str, source_id: str) -> Sync | None:
-        """The sync that is under way, or the last one; None where there was none, or it is too long ago."""
+        """The running sync, or the last one; None if there was none, or it is too long ago."""
         try:
             return self._told(await self._jobs.get(tenant, _name(source_id)))
         except NotFound:
             return None
 
     async def begin(self, collection: Collection, source: SourceRow) -> Sync:
-        """Begin to follow a source; the sync that is under way where there is one."""
+        """Start to sync a source; returns the running sync if there is one."""
         wanted = {"collection": collection.id, "source": source.id}
         job = await self._jobs.again(collection.tenant, _name(source.id), KIND, wanted)
         self._worker.soon()
@@ -157,7 +157,7 @@ class Syncs:
 
 
 def report_body(report: IngestReport) -> dict[str, Any]:
-    """What a sync did as JSON, in numbers of documents; of those that were not read some with their reasons."""
+    """The result of a sync as JSON: numbers of documents, and some unread ones with their reasons."""
     names = ("added", "updated", "unchanged", "moved", "removed", "failed")
     failures = [{"name": each.name, "error": each.error} for each in report.failed[:_FAILURES]]
     return {**{name: len(getattr(report, name)) for name in names}, "failures": failures}

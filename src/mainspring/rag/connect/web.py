@@ -39,7 +39,7 @@ _SUFFIXES = {
 
 
 def _suffixes() -> dict[str, str]:
-    """The media types of what is kept, each with the ending of its name; with those that plugins read."""
+    """The media types to keep, each with its file extension; including those that plugins read."""
     return {**_SUFFIXES, **formats.by_content_type()}
 
 
@@ -81,8 +81,8 @@ class _Crawl:
 class Web:
     """The pages of ``url``'s site (same scheme, host and port).
 
-    ``url`` is a sitemap or an index of them where it ends in ``.xml`` or ``.xml.gz``, else a start page, whose links
-    are followed ``depth`` steps far. It reads at most ``max_pages`` pages of at most ``max_bytes`` each, one every
+    ``url`` is a sitemap or an index of sitemaps if it ends in ``.xml`` or ``.xml.gz``, else a start page, whose links
+    are followed up to ``depth`` steps. It reads at most ``max_pages`` pages of at most ``max_bytes`` each, one every
     ``delay_s`` seconds (or as slowly as robots.txt asks). ``private_hosts`` are hosts that may be read though their
     address is not public.
     """

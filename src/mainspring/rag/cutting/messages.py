@@ -1,8 +1,8 @@
 """The messages between the child that chunks documents and its parent.
 
 A request is the length of its head (8 bytes, big-endian), the head (JSON), and the text in UTF-8. An answer is such a
-head, and behind it what it announces: a row of numbers for each chunk (int64, ``COLUMNS``), a digest for each chunk
-(32 bytes), and the graph. Chunks are spans of the text that the parent has: no text comes back.
+head, followed by the data that it announces: a row of numbers for each chunk (int64, ``COLUMNS``), a digest for each
+chunk (32 bytes), and the graph. Chunks are spans of the text that the parent has: no text comes back.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ Numbers = NDArray[np.int64]
 class CutRequest:
     """A document that is to be cut; ``bytes`` of text follow. ``tokenizer`` is the path of the file that counts tokens.
 
-    ``embedder`` goes into the digests of what is embedded. With ``graph`` its graph is read by rules, too, over chunks
-    that are called ``graph``, a point and their number.
+    ``embedder`` goes into the digests of what is embedded. With ``graph``, its graph is also read by rules, over chunks
+    named ``graph``, a point and their number.
     """
 
     name: str
@@ -54,8 +54,8 @@ class CutRequest:
 
 @dataclass(frozen=True, slots=True)
 class CutHead:
-    """The head of an answer. What is embedded of a chunk is its lead and its text. ``error`` names an error of
-    ``mainspring.core.errors``, empty where there is none."""
+    """The head of an answer. The embedded text of a chunk is its lead and its text. ``error`` names an error of
+    ``mainspring.core.errors``; empty if there is none."""
 
     chunks: Annotated[int, Field(ge=0)] = 0
     graph: Annotated[int, Field(ge=0)] = 0
@@ -127,7 +127,7 @@ def cut_head(head: bytes, text: str) -> CutHead:
 
 
 def cut_of(head: CutHead, behind: bytes, text: str) -> Cut:
-    """What an answer about ``text`` says. Raises ``ValueError`` for what none is."""
+    """What an answer about ``text`` says. Raises ``ValueError`` if it is not one."""
     count = head.chunks
     numbers: Numbers = np.frombuffer(behind, np.int64, count * COLUMNS).reshape(count, COLUMNS)
     _check(numbers, head, len(text))

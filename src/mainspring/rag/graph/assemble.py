@@ -17,7 +17,7 @@ import numpy as np
 from mainspring.rag.graph import resolve
 from mainspring.rag.graph.read.graph_model import VALUES, DocumentGraph, Kind
 
-# Names in one sentence that are held to have to do with each other: the nearest so many.
+# Names in one sentence that count as related: the nearest ones, up to this number.
 _NEAR = 4
 _STRONG: frozenset[Kind] = frozenset(("name", "term", "acronym", "code"))
 
@@ -288,8 +288,8 @@ def _ties(
     statements: Sequence[Statement],
     said: Mapping[int, Sequence[TextPlace]],
 ) -> tuple[list[tuple[int, int]], list[float]]:
-    """Pairs and how close they are: normalised pointwise mutual information of standing in one sentence (Bouma 2009),
-    and at least a half where a sentence says what one has to do with the other."""
+    """Pairs and their closeness: normalised pointwise mutual information of occurring in one sentence (Bouma 2009), and
+    at least a half if a sentence relates them."""
     total = max(2, len({place for places in said.values() for place in places}))
     ties: dict[tuple[int, int], float] = {}
     for (one, other), count in pairs.items():

@@ -1,7 +1,7 @@
 """The graphs of collections as a caller may see them: loads, joins, caches and searches them.
 
-What is kept in memory hangs on the exact documents and generations that a search for the same groups would read, so
-a document that was removed, replaced or closed is in no graph, path or theme from the next question on.
+Cached data depends on the exact documents and generations that a search for the same groups would read, so a removed,
+replaced or closed document is in no graph, path or theme from the next question on.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _PART_MENTIONS = 4_000_000
 _GRAPH_MENTIONS = 4_000_000
 # Chunks of other documents that one search brings in.
 _MOST_REACHED = 50
-# Paths that are shown, and hits that they may lead to: what the graph lifted among the first so many.
+# The number of paths shown, and of hits that they may lead to: those that the graph lifted among the first ones.
 _MOST_PATHS = 5
 _LOOKED_AT = 10
 
 
 @dataclass(frozen=True, slots=True)
 class JoinedGraph:
-    """The graph of what may be seen of some collections; ``homes`` and ``generations`` are those of each document."""
+    """The graph of the visible part of some collections; ``homes`` and ``generations`` are those of each document."""
 
     graph: Graph
     homes: dict[str, Collection]
@@ -158,7 +158,7 @@ class Graphs:
         self, within: Collection | Sequence[Collection], start: str, end: str, *, groups: Groups, most: int = 4
     ) -> Path:
         """How the entity called ``start`` is joined to the one called ``end``. Raises ``NotFound`` for a name that no
-        document has, or where no path of so many steps leads from one to the other."""
+        document has, or if no path of that many steps connects the two."""
         joined = await self.of(within, groups)
         ends = [self._entity(joined.graph, name, field) for name, field in ((start, "start"), (end, "end"))]
         steps = await asyncio.to_thread(paths.between, joined.graph, ends[0], ends[1], most)
@@ -331,7 +331,7 @@ class Graphs:
     async def _quotes(
         self, joined: JoinedGraph, places: Sequence[TextPlace], groups: Groups
     ) -> dict[TextPlace, CitedStep]:
-        """The words of each place whose document is still the one that the graph is of, and may be seen."""
+        """The words of each place whose document is unchanged since the graph was built, and visible."""
         found: dict[TextPlace, CitedStep] = {}
         for home in {joined.homes[place.document_id].id: joined.homes[place.document_id] for place in places}.values():
             mine = [place for place in places if joined.homes[place.document_id].id == home.id]

@@ -62,8 +62,8 @@ def _steps(graph: Graph, came: dict[tuple[int, int], tuple[int, int]], node: tup
 
 
 def step(graph: Graph, one: int, other: int, within: GraphChunk | None = None) -> PathStep:
-    """What is said of two entities, in the chunk ``within`` where that says anything: a statement, or that a sentence
-    names both, or (for two that nothing joins) that the chunk names the second."""
+    """The statement about two entities, in the chunk ``within`` if it has one: a statement, a sentence that names both,
+    or (for two unconnected ones) the chunk naming the second."""
     pair = min(one, other), max(one, other)
     stated = [each for each in graph.stated.get(pair, ()) if within is None or _inside(each.place, within)]
     if stated:

@@ -1,8 +1,8 @@
 """Spreading activation: from the best hits of a search to chunks that name the same rare things.
 
-A question that needs two passages often names what the first is about and not what the second is about; the first
-passage names that. Each of the best hits activates the entities that it names and the question does not; each entity
-activates the chunks that name it: most if the entity is rare, and if the chunk's heading names it.
+A question that needs two passages often names the first one's subject but not the second one's; the first passage names
+that. Each of the best hits activates the entities that it names and the question does not; each entity activates the
+chunks that name it: most if the entity is rare, and if the chunk's heading names it.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class Manifest(BaseModel):
 
 
 class ArchiveEntry(BaseModel):
-    """A document. ``sha256`` is that of the bytes it was read from, ``text`` that of what was read."""
+    """A document. ``sha256`` is the digest of the source bytes, ``text`` that of the extracted text."""
 
     source_key: Text
     name: Text
@@ -163,7 +163,8 @@ class ArchiveWriter:
 class Archive:
     """An archive that is whole. Opening reads all of it once; everything blocks.
 
-    Raises ``InvalidRequest`` for what is no archive, is damaged, of a newer format, or holds what it should not.
+    Raises ``InvalidRequest`` for a file that is no archive, is damaged, has a newer format, or contains unexpected
+    data.
     """
 
     def __init__(self, path: Path) -> None:

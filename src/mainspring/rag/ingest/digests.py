@@ -1,4 +1,4 @@
-"""Names of vectors: what was embedded, and by which model."""
+"""Identifiers of vectors: the embedded text and the model."""
 
 from __future__ import annotations
 

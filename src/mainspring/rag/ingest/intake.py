@@ -1,8 +1,8 @@
 """Attached files on their way into their collections: read in the background, tenants in turn.
 
 Each tenant has one file read at a time, several tenants are served at once, and the one served longest ago is next.
-Small files have places of their own, so that a sentence of one tenant does not wait for the books of others. What is
-deleted meanwhile, here or by another process, is read no further.
+Small files have places of their own, so that a sentence of one tenant does not wait for the books of others. Files
+deleted in the meantime, here or by another process, are not read further.
 """
 
 from __future__ import annotations

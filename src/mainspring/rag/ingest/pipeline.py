@@ -1,8 +1,8 @@
 """Ingestion: documents into a collection, each parsed, chunked, embedded, written and then published in one commit.
 
-A document whose bytes and recipe are those of its current generation is left alone; of one that changed only the
-chunks are embedded whose text is new to the collection. One that cannot be read is recorded as failed and the rest
-go on. Whatever dies before a document's commit has published nothing; ingesting again repairs it.
+A document is skipped if its bytes and recipe are those of its current generation; of a changed one, only chunks with
+text new to the collection are embedded. One that cannot be read is recorded as failed and the rest go on. Whatever dies
+before a document's commit has published nothing; ingesting again repairs it.
 """
 
 from __future__ import annotations

@@ -49,12 +49,12 @@ class Failure:
 class IngestReport:
     """What an ingestion did; sizes in characters, times in seconds.
 
-    ``languages`` are those of the documents that were read, by code, and ``notices`` what follows from them. ``chunks``
-    were written, ``embedded`` of them with new vectors (``tokens`` in all) and ``reused`` with existing ones. ``moved``
-    documents have another name or key and the same content (one whose title or kind changed by it is among ``updated``,
-    too); ``described`` ones other attributes, groups or times. ``flagged`` ones hold instructions, ``quarantined`` ones
-    too, and cannot be found until they are released. ``graph_tokens`` are those of a chat model that read entities and
-    relations.
+    ``languages`` counts the documents by language code; ``notices`` are the resulting warnings. ``chunks`` were
+    written, ``embedded`` of them with new vectors (``tokens`` in all) and ``reused`` with existing ones. ``moved``
+    documents have another name or key and the same content (one whose title or type changed with it is also among
+    ``updated``); ``described`` ones have other attributes, groups or times. ``flagged`` ones hold instructions,
+    ``quarantined`` ones too, and cannot be found until they are released. ``graph_tokens`` are those of a chat model
+    that read entities and relations.
     """
 
     added: list[str] = field(default_factory=list)
@@ -149,7 +149,7 @@ class Publisher:
     async def _screened(
         self, collection: Collection, prepared: Sequence[Prepared], report: IngestReport
     ) -> tuple[list[Prepared], list[Screened]]:
-        """What may be published, and what was found in it."""
+        """A document ready for publication, with its findings."""
         kept: list[Prepared] = []
         screened: list[Screened] = []
         for each in prepared:
@@ -173,7 +173,7 @@ class Publisher:
         await self._collections.fail(collection, version.document_id, reason, generation=version.generation)
 
     async def _write(self, collection: Collection, prepared: Sequence[Prepared], report: IngestReport) -> None:
-        """Embed and write some chunks after the other: the loop is held by no more than these, and so is memory."""
+        """Embed and write a few chunks at a time, which bounds the loop's blocking and the memory."""
         pieces = [(each, number) for each in prepared for number in range(len(each.cut.chunks))]
         for start in range(0, len(pieces), WRITTEN_AT_ONCE):
             part = pieces[start : start + WRITTEN_AT_ONCE]

@@ -1,6 +1,6 @@
 """The recipe of a document: a digest of everything except its bytes that determines its chunks.
 
-A document whose recipe is another than the present one is read again though its bytes are the same.
+A document with another recipe than the current one is read again even if its bytes are the same.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(slots=True)
 class IngestRun:
-    """One ingestion into a collection: what was there before it, and what it has done."""
+    """One ingestion into a collection: the state before it, and its progress."""
 
     collection: Collection
     known: dict[str, Document]
@@ -43,8 +43,8 @@ class IngestRun:
         return self.current(document) and read_as(document.name) == read_as(source.name)
 
     def about(self, source: Source, document: Document | None = None, *, unread: bool = False) -> About:
-        """What is to be known of ``source``, which is ``document``. ``unread``: the content has still to be read. Where
-        nothing is said of an access list the document keeps its own: reading again opens nothing."""
+        """The record of ``source``, which is ``document``. ``unread``: the content has still to be read. Where nothing
+        is said of an access list the document keeps its own: reading again opens nothing."""
         document = document or self.known.get(source.key)
         kept = document.about if document else About()
         groups = kept.groups if self.groups is None else self.groups

@@ -1,8 +1,8 @@
 """Transfer: writes a collection to a file and reads it into any store, with its vectors unchanged.
 
 An export is of the documents whose latest ingest is read; an import makes a new collection of the importing tenant.
-Each document of it is published in one commit. An import that dies leaves a collection whose metadata says so, and
-the same import run again takes it up where it stopped.
+Each document of it is published in one commit. An import that dies leaves a collection marked as incomplete in its
+metadata, and repeating the import resumes it.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ async def export_collection(
     """Write all of ``collection``, regardless of access, to the new file ``path``, which only its owner can read.
     ``fingerprint`` is that of the collection's embedder (empty: unknown).
 
-    Raises ``Conflict`` for a file that is there and for a collection that changes meanwhile, ``InvalidRequest`` for
-    one without chunks, ``StoreError``.
+    Raises ``Conflict`` for an existing file and for a collection that changes meanwhile, ``InvalidRequest`` for one
+    without chunks, ``StoreError``.
     """
     if await asyncio.to_thread(path.exists):
         raise Conflict(f"there is a file {path} already", remedy="Choose another name, or move it away", param="file")

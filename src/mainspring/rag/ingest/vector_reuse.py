@@ -30,7 +30,7 @@ async def vectors(
     digests: Sequence[str],
     advance: Callable[[int, int], None] | None = None,
 ) -> Vectors:
-    """The vectors of ``texts``, whose ``digests`` are given: from the collection where it has them, else embedded.
+    """The vectors of ``texts`` with the given ``digests``: from the collection if it has them, else embedded.
     ``advance`` is called with the number done and the total."""
     known = await store.vectors(collection_id, set(digests))
     missing = {name: text for name, text in zip(digests, texts, strict=True) if name not in known}

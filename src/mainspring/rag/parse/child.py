@@ -71,7 +71,7 @@ def _no_memory(name: str) -> UnreadableDocument:
 
 
 def limit_cpu(timeout_s: float) -> None:
-    """Let this process compute for so long from now on."""
+    """Let this process compute for this long from now on."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime + timeout_s) + 1
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)

@@ -26,7 +26,7 @@ _SAMPLE = 65536
 
 
 def decode(data: bytes, name: str) -> tuple[str, str]:
-    """(text, warning). UTF-8 where it is, else by byte order mark, else by what it looks like, else Windows-1252.
+    """(text, warning). UTF-8 if valid, else by byte order mark, else by detection, else Windows-1252.
 
     Raises ``UnreadableDocument`` for binary data.
     """
@@ -84,7 +84,7 @@ def _wide(data: bytes) -> str:
 
 
 def _foreign(data: bytes) -> str:
-    """The encoding of a script other than the Latin one, or empty. charset-normalizer judges, where it is there."""
+    """The encoding of a non-Latin script, or empty. charset-normalizer detects it, if installed."""
     head = data[:_SAMPLE]
     if sum(byte > 0x7F for byte in head) < _FOREIGN_BYTES * len(head):
         return ""

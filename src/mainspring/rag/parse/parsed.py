@@ -61,8 +61,8 @@ class Table:
 class Figure:
     """A picture: its caption and what could be read in it (``text``), which cover ``text[start:end]`` of the document.
 
-    ``start == end`` marks the place of a picture without text. ``box`` is where it lies on its page, ``image`` a PNG of
-    it where one was asked for.
+    ``start == end`` marks the place of a picture without text. ``box`` is its place on the page, ``image`` a PNG of it
+    if requested.
     """
 
     start: int

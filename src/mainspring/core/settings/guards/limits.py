@@ -19,8 +19,8 @@ class Limited(Section):
 
 
 class LengthLimits(Limited):
-    """``characters`` and ``tokens`` are those of one message of a user, ``messages`` all that are sent but system
-    prompts. Tokens are counted as the model counts them where it is known, else as four characters each."""
+    """``characters`` and ``tokens`` limit one user message, ``messages`` all messages except system prompts. Tokens are
+    counted as the model counts them where it is known, else as four characters each."""
 
     characters: int | None = Field(None, gt=0)
     tokens: int | None = Field(None, gt=0)
@@ -39,7 +39,7 @@ class LanguageLimits(Limited):
 
 
 class Topic(Section):
-    """A topic: what it is in a sentence, and what is asked about it. More examples tell it better (ten or more)."""
+    """A topic: a description in a sentence, and example questions. More examples tell it better (ten or more)."""
 
     description: str = Field("", max_length=1000)
     examples: tuple[str, ...] = Field((), max_length=200)

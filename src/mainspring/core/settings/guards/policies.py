@@ -25,9 +25,9 @@ def _all_kinds(value: Any) -> Any:
 
 
 class DetectorsSettings(Section):
-    """What is done with what the fitted detectors find: ``injection`` and ``toxicity`` in what users and tools say,
-    ``indirect`` (instructions) in passages that a model is to read, where ``drop`` leaves the passage out. Turns that
-    are read together (``untrusted.turns``) are ``injection`` from ``conversation_above``."""
+    """Actions for findings of the fitted detectors: ``injection`` and ``toxicity`` in messages of users and tools,
+    ``indirect`` (instructions) in passages for a model, where ``drop`` removes the passage. Turns that are read
+    together (``untrusted.turns``) are ``injection`` from ``conversation_above``."""
 
     injection: OnInput = "off"
     toxicity: OnInput = "off"
@@ -69,7 +69,7 @@ class NamedPolicy(Section):
 
 
 class GuardsSettings(Section):
-    """What the guards do with what they find.
+    """The guards' actions.
 
     ``injection`` is about attempts to take the model over, found by rules and by their words; ``harm`` about requests
     for help with violence, weapons, crime and self-harm, and threats, found by rules. In tool results both are flagged

@@ -1,4 +1,4 @@
-"""Settings of tools: which may be offered and called, what calls may say, what may come back, who must approve."""
+"""Settings of tools: which ones may be offered and called, limits of arguments and results, and approval."""
 
 from __future__ import annotations
 

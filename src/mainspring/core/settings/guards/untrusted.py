@@ -11,9 +11,9 @@ from mainspring.core.settings.section import Section
 
 
 class UntrustedSettings(Section):
-    """``tools``: results of tools stand between delimiters in what a model reads; ``user``: what users ``pasted`` into
-    their messages, or ``all`` that they say. ``pasted`` is what is done with pasted text that holds instructions, by
-    the rules and, where ``detectors.indirect`` is on, by that detector. ``turns``: the detector also reads that many
+    """``tools``: tool results are put between delimiters for the model; ``user``: the same for text that users
+    ``pasted``, or for ``all`` their text. ``pasted`` is what is done with pasted text that holds instructions, by the
+    rules and, where ``detectors.indirect`` is on, by that detector. ``turns``: the detector also reads that many
     neighbouring user messages as one text, and the rules read the whole conversation (0: each message alone; the
     detector was fitted on 4)."""
 

@@ -23,7 +23,7 @@ class Tier(Section):
 
 
 class ModelPrice(Section):
-    """What one model costs, in one of three ways.
+    """The price of a model, in one of three ways.
 
     ``input``, ``output`` and ``cached_input`` are US dollars a million tokens. ``listed`` names an entry of the price
     book: ``openai/gpt-4o``. ``per_hour`` is US dollars an hour for the machine that it runs on, with the tokens a
@@ -55,8 +55,8 @@ class ModelPrice(Section):
 
 
 class PricesSettings(Section):
-    """What models cost. ``models`` are by the name that they are served under; without an entry there a model costs
-    what its entry in ``models.remote`` or in the catalogue says, then what the price book says of its endpoint.
+    """What models cost. ``models`` maps served names to prices. A model without an entry has the price in
+    ``models.remote`` or in the catalogue, then the price book's for its endpoint.
 
     ``per_hour`` is the cost of the machine. With it and a measurement (``mainspring costs calibrate``), local models
     cost their share of the machine. ``utilisation`` is the share of an hour in which it has work. ``applications`` is

@@ -1,4 +1,4 @@
-"""Settings of the rings: limits, presets, and what is served beside models."""
+"""Settings of the rings: limits, presets, and further served names."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from mainspring.core.settings.section import Section
 
 RESERVED = frozenset({"shadow", "hedge"})
-"""What calls note among the names of routes, beside them."""
+"""Names that calls record in place of a route's arm."""
 
 Policy = Literal["prefix", "least_tokens", "latency", "weighted"]
 
@@ -19,9 +19,9 @@ Policy = Literal["prefix", "least_tokens", "latency", "weighted"]
 class BalanceSettings(Section):
     """How a call finds its replica, and when a replica is left alone. Times in seconds.
 
-    ``policy``: ``prefix`` (where the beginning of the prompt was read before, within the bound of ``slack``),
-    ``least_tokens`` (fewest tokens under way), ``latency`` (lowest expected time to the first token), ``weighted`` (at
-    random by weight). ``slack`` is how many times the mean load a replica may have and still be preferred.
+    ``policy``: ``prefix`` (the replica that has read the start of the prompt, within the bound of ``slack``),
+    ``least_tokens`` (fewest tokens in progress), ``latency`` (lowest expected time to the first token), ``weighted``
+    (at random by weight). ``slack`` is how many times the mean load a replica may have and still be preferred.
     """
 
     policy: Policy = "prefix"

@@ -1,8 +1,8 @@
 """Erases a person from every store, in the background, after the commit that records the request.
 
-In this order: what features hold (lines of batches), conversations, answers with their events, cached answers and
-questions, kept replies, spans, documents that are theirs, and then what the files and logs of the databases remember.
-A second pass, once requests in progress must have ended, finds text that was written in the meantime.
+In this order: features' data (lines of batches), conversations, answers with their events, cached answers and
+questions, idempotent replies, spans, the person's documents, and then the databases' files and logs. A second pass,
+once requests in progress must have ended, finds text that was written in the meantime.
 """
 
 from __future__ import annotations

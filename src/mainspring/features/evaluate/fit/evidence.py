@@ -74,8 +74,8 @@ def calibrate(
     """Fit on ``fitting``, look at ``reporting``.
 
     The threshold refuses at most the share ``refused`` of the fitting questions that can be answered; with ``risk`` it
-    is the one that answers most while at most that share of the answers is wrong. Raises ``InvalidRequest`` where a
-    half lacks one of both kinds, or where no threshold reaches ``risk``.
+    is the one that answers most while at most that share of the answers is wrong. Raises ``InvalidRequest`` if a half
+    lacks one of both kinds, or if no threshold reaches ``risk``.
     """
     found = fit(fitting, embedder=embedder, reranker=reranker)
     outcomes = [RefusalOutcome(row.query, row.kind, found.evidence(row.features), row.right) for row in fitting]

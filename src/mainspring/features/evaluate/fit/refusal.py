@@ -1,4 +1,4 @@
-"""Refusal: does the answerer's evidence tell what the documents can answer from what they cannot.
+"""Refusal: whether the answerer's evidence separates answerable questions from others.
 
 Every question is answered without the threshold, and its evidence and whether a gold answer is shown are kept; every
 threshold can then be looked at. ``near_miss`` questions are the hard ones: the subject is there, the fact is not.

@@ -1,4 +1,4 @@
-"""Routing judged: what a small model gets right, how well a signal tells it beforehand, and what a policy would cost.
+"""Evaluates routing: a small model's correct answers, how well a signal predicts them, and the cost of a policy.
 
 A question has reference answers. An answer is right if it contains one of them at word boundaries, or if its last
 number equals theirs. Costs are nano-US-dollars as the ledger has them, or tokens where models have no price.
@@ -124,7 +124,7 @@ def outcomes(
 
 
 def by_chance(rows: Sequence[Priced], large: float) -> tuple[float, float]:
-    """Expected quality and cost where a coin sends the share ``large`` to the large model: what a router must beat."""
+    """Expected quality and cost if a coin sends the share ``large`` to the large model: the baseline for a router."""
     quality = [large * row.large_good + (1 - large) * row.small_good for row in rows]
     cost = [large * row.large_cost + (1 - large) * row.small_cost for row in rows]
     return sum(quality) / len(rows), sum(cost) / len(rows)

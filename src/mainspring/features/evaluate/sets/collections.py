@@ -73,7 +73,7 @@ class JudgedCollection:
     def part(self, split: Split | Literal["all"], limit: int = 0) -> JudgedCollection:
         """The same documents with the queries of one half; ``limit`` (0: none) keeps evenly spaced ones.
 
-        Raises ``InvalidRequest`` where no query is left.
+        Raises ``InvalidRequest`` if no query is left.
         """
         chosen = [query for query in self.queries if split in ("all", query.split)]
         if not chosen:

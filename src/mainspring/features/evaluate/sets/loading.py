@@ -34,7 +34,7 @@ def named() -> dict[str, tuple[str, Callable[[Path], JudgedCollection]]]:
 def load(name_or_folder: str, data: Path | None = None) -> JudgedCollection:
     """A collection by name, from the folder of data sets ``data``, or from your own folder.
 
-    Raises ``NotFound`` for what is neither or lacks its files, ``InvalidRequest`` naming the line at fault.
+    Raises ``NotFound`` for an unknown name or missing files, ``InvalidRequest`` with the faulty line.
     """
     known = named()
     if name_or_folder in known:

@@ -129,7 +129,7 @@ def build(passages: Sequence[Passage]) -> list[Query]:
 
 
 def plain(title: str) -> str:
-    """A title without what tells it from others of the same name, in parentheses."""
+    """A title without the part in parentheses that distinguishes it from others."""
     return re.sub(r"\s*\([^)]*\)$", "", title).strip()
 
 

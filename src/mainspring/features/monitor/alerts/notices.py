@@ -105,7 +105,7 @@ def trace_of(body: Mapping[str, Any], delivery: str) -> TraceParent | None:
 
 
 def _examples(alert: Alert) -> list[str]:
-    """Trace ids, those of what was wrong last."""
+    """Trace ids of the latest bad requests."""
     signals = sorted(alert.details.get("signals", ()), key=lambda signal: bool(signal.get("wrong")))
     return list(dict.fromkeys(trace for signal in signals for trace in signal.get("examples", ())))
 

@@ -54,8 +54,8 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What one alert is about: a rule on one application, with its signals; wrong when one of them is. ``for_s`` and
-    ``clear_s`` are how long it must be wrong or right (None: as the settings say)."""
+    """The subject of one alert: a rule on one application, with its signals; it is wrong when one of them is. ``for_s``
+    and ``clear_s`` are how long it must be wrong or right (None: as the settings say)."""
 
     rule: RuleName
     tenant: str
@@ -109,7 +109,7 @@ def errors(now: Tally, rule: ErrorsRule, least: int) -> list[Signal]:
 
 
 def cost(now: Tally, before: Tally, hour: Tally, rule: CostRule, least: int, baseline_least: int) -> list[Signal]:
-    """What a request costs, and hours that were told to cost too much."""
+    """The cost of a request, and reported hours of anomalous cost."""
     found = []
     sketch, past = now.sketch("cost"), before.sketch("cost")
     usual, value = past.mean(), sketch.mean()

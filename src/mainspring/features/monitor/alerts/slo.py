@@ -1,4 +1,4 @@
-"""Service level objectives: what is left of their error budgets, and whether it burns too fast.
+"""Service level objectives: the rest of their error budgets, and their burn rates.
 
 Alerts use several windows and rates, following the Google SRE workbook: a rate must be exceeded over a long window, so
 that it matters, and over a short one, so that it is current.

@@ -43,7 +43,7 @@ class States:
                 self._ended.append(alert)
 
     def raised_at(self, tenant: str, rule: str, application: str) -> float | None:
-        """Since when the first alert of this rule is open: what came after says nothing of what is usual."""
+        """The time since which the first alert of this rule is open: later traffic is not normal."""
         times = [
             alert.raised_at
             for alert in self.open.values()
@@ -151,7 +151,7 @@ def _silenced(alert: Alert, silences: Sequence[Silence], now: float) -> bool:
 
 
 def details(condition: Condition) -> dict[str, object]:
-    """What is kept of a condition with its alert."""
+    """The stored state of a condition with its alert."""
     return {
         "signals": [signal.plain() for signal in condition.signals],
         **({"facts": dict(condition.facts)} if condition.facts else {}),

@@ -34,7 +34,7 @@ JUDGING = "judging"
 """The application and the key that judging is charged to."""
 _log = logging.getLogger(__name__)
 _TIMEOUT_S = 120.0
-# Beside the texts: what is asked of each, and what is replied.
+# In addition to the texts: the tokens of each question and reply.
 _ASKED_TOKENS, _REPLY_TOKENS = 400, 256
 
 

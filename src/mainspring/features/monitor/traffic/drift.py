@@ -66,7 +66,7 @@ def compare(reference: Tally, current: Tally, settings: DriftSettings, embedder:
 
 
 def numeric(name: str, reference: Tally, current: Tally, settings: DriftSettings) -> list[Feature]:
-    """By both statistics: PSI sees what is spread out, KS what has moved."""
+    """By both statistics: PSI sees spread, KS sees shifts."""
     before, after = reference.sketch(name), current.sketch(name)
     n, m = before.total, after.total
     if n < settings.reference_least or m < settings.least:
@@ -98,7 +98,7 @@ def inputs(before: Floats, after: Floats, settings: DriftSettings) -> Feature | 
 
 
 def signals(features: Sequence[Feature]) -> list[Signal]:
-    """A signal for each feature; a numeric one is wrong where both statistics say so."""
+    """A signal for each feature; a numeric one fires if both statistics do."""
     by_name: dict[str, list[Feature]] = {}
     for feature in features:
         by_name.setdefault(feature.name, []).append(feature)

@@ -51,7 +51,7 @@ class Sampler:
 
     @staticmethod
     def name_of(embedder: Embedder) -> str:
-        """What vectors of this embedder are marked with: those of another cannot be compared."""
+        """The mark of this embedder's vectors: those of another are not comparable."""
         return hashlib.sha256(str(getattr(embedder, "fingerprint", embedder.name)).encode()).hexdigest()[:8]
 
     def offer(self, key: Key, fact: Fact, now: float) -> None:

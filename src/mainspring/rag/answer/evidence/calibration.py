@@ -43,8 +43,7 @@ class Calibration:
 def load(path: Path, *, embedder: str, reranker: str) -> Calibration:
     """The calibration in ``path``.
 
-    Raises ``SettingsError`` where it cannot be read, and where it was fitted with other models than these: their scores
-    mean something else.
+    Raises ``SettingsError`` if it cannot be read or was fitted with other models, whose scores mean something else.
     """
     remedy = "Make it with `mainspring eval calibrate`"
     try:

@@ -1,6 +1,6 @@
 """Finds exact names in a question (identifiers, proper names, years), and looks for them in texts.
 
-An identifier ("--max-duration", "BORG_RSH", "N8770M", "3.2") is met by itself alone: what differs in one character is
+An identifier ("--max-duration", "BORG_RSH", "N8770M", "3.2") matches only exactly: one different character makes
 another thing. A name matches its words next to each other, however they are joined: "Made Tech" matches "madetech/".
 """
 

@@ -30,11 +30,11 @@ NAMES = (
     "words",
 )
 """``chunk`` and ``sentence``: the greatest cosines. ``covered``: the largest share of the question's words, weighted by
-rarity, in one chunk; ``sentence_covered``: in one of the best sentences under its heading. ``late`` is what the
-reranker says of the best chunk, ``late_gap`` how far the next document is behind. ``pairs``: the share of neighbouring
-words of the question that are neighbours in a sentence. ``named_missing``: the share of its names and numbers that the
-best chunk lacks; ``rarest_missing``: whether the chunk lacks its rarest word. ``offered``: whether a sentence offers
-the kind of thing that the question asks for; ``asks_kind``: whether it asks for a kind at all. ``negation``: one of
+rarity, in one chunk; ``sentence_covered``: in one of the best sentences under its heading. ``late`` is the reranker's
+score of the best chunk, ``late_gap`` its distance to the next document. ``pairs``: the share of neighbouring words of
+the question that are neighbours in a sentence. ``named_missing``: the share of its names and numbers that the best
+chunk lacks; ``rarest_missing``: whether the chunk lacks its rarest word. ``offered``: whether a sentence offers the
+kind of thing that the question asks for; ``asks_kind``: whether it asks for a kind at all. ``negation``: one of
 question and best sentence says no. ``words``: tens of content words."""
 
 _CHUNKS, _SENTENCES = 5, 3
@@ -72,7 +72,7 @@ def features(question: str, candidates: Sequence[Hit], passages: Sequence[Passag
 
 
 def _late(candidates: Sequence[Hit]) -> tuple[float, float]:
-    """What the reranker says of the best chunk, and how much more than of the best one of another document."""
+    """The reranker's score of the best chunk, and its distance to the best one of another document."""
     read = [hit for hit in candidates if hit.rerank_score is not None]
     if not read:
         return 0.0, 0.0

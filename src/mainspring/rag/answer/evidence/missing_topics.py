@@ -4,8 +4,8 @@
 the question counts as missing if neither the documents of the best passages nor the other chunks have it or a word with
 similar spelling, and no word of the passages is close to it in meaning. If the question names somebody or something
 ("Which pension provider does Larkfield use?"), the noun must be near the best passages: another document about pensions
-says nothing about Larkfield's. Questions about the asker's own affairs are told in everyday words, which documents
-write otherwise: they are left alone.
+says nothing about Larkfield's. Questions about the asker's own affairs use everyday words, which documents write
+differently: they are exempt.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _VALUES = frozenset(
 _CLOSE = 0.42
 _LETTERS, _SPELLING = 5, 0.8
 _PASSAGES, _DOCUMENTS, _WORDS = 12, 3, 160
-# Where something is named so many of the chunks with the best passages are looked at.
+# If the question names something, this many chunks with the best passages are checked.
 _NEAR = 5
 
 

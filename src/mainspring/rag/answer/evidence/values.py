@@ -85,7 +85,7 @@ POLAR = terms.content(
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value: what compares (``kind``, ``unit``) with what differs (``amount``), and ``text`` as it is written."""
+    """A value: ``kind`` and ``unit`` are compared, ``amount`` may differ, and ``text`` is its spelling."""
 
     kind: str
     unit: str

@@ -29,7 +29,7 @@ _SEVERAL = re.compile(
     re.IGNORECASE,
 )
 _MARK = re.compile(r"\[\d+\]")
-# Where somebody's editor wrapped a sentence: a long line ends within it, and no item, quote or row follows.
+# Where an editor wrapped a sentence: a long line ends within it, and no item, quote or row follows.
 _WRAPPED = re.compile(r"(?<=[^\n]{40})(?<![\s\\.:;!?])[ \t]?\n[ \t]*(?=[^\s\-*+•>|#])(?!\d+[.)]\s)")
 # A list of up to this many words is shown whole, and is searched this far around its item.
 _LIST_WORDS, _AROUND = 60, 1500
@@ -79,8 +79,8 @@ def whole(passage: Passage, question: str, texts: Mapping[str, str], room: int) 
 
 
 def grown(chosen: Sequence[Passage], question: str, texts: Mapping[str, str], words: int) -> list[Passage]:
-    """``chosen`` (best first), each with what it is not understood without, as many as fit ``words``: what is better is
-    whole before what comes behind it is shown."""
+    """``chosen`` (best first), each with its necessary context, as many as fit ``words``: a better passage is complete
+    before the next is shown."""
     found: list[Passage] = []
     room = words
     for passage in chosen:
@@ -198,7 +198,7 @@ def _list(passage: Passage, text: str) -> Passage:
 
 
 def _labelled(passage: Passage, text: str) -> Passage:
-    """An item with the label that it stands under ("August 6" above "the service ends"), and what stands between."""
+    """An item with its label ("August 6" above "the service ends"), and the text between."""
     begin = max(0, passage.start - _AROUND)
     label = text.rfind(passage.before, begin, passage.start) if passage.before else -1
     line = text.rfind("\n", 0, passage.start) + 1

@@ -39,11 +39,11 @@ _NEXT = 0.2
 _KEY, _RANGE = 0.3, 0.35
 # What a sentence has for the words of the follow-up itself.
 _LATEST = 0.6
-# What a sentence loses that lacks an identifier of the question which others have, and one whose document lacks a name.
+# Malus of a sentence without an identifier of the question that others have, and of one whose document lacks a name.
 _IDENTIFIER, _NAME = 0.8, 0.5
 # What of that a sentence loses that names no other identifier, in a document that has the one asked for.
 _SILENT = 0.4
-# What a pair of a form loses whose value the question has.
+# Malus of a form's pair whose value is in the question.
 _SAID = 0.6
 # Malus of a sentence for each one already chosen from its document, times the doubt about that document: a second
 # source is worth more than a third sentence of the first only if the first may be wrong.
@@ -52,7 +52,7 @@ _SAME_DOCUMENT = 0.5
 _TEMPERATURE = 0.06
 # Beside the best one, a sentence that scores so much less is not shown.
 _NEAR = 0.4
-# What a sentence loses whose chunk is not among those that are most like the question.
+# Malus of a sentence whose chunk is not among the most similar to the question.
 _ELSEWHERE = 0.1
 # Embedding is what an answer costs: sentences that share least with the question are left out beyond this many.
 _MAX_EMBEDDED = 24
@@ -277,7 +277,7 @@ def _units(
     units: list[_Unit] = []
     for number, (sentence, body) in enumerate(found):
         if sentence.kind == "heading":
-            # The path of the chunk is that of its first sentence; a heading behind that one opens another section.
+            # A chunk's path is that of its first sentence; a heading after that sentence opens another section.
             path = _below(hit.heading, body) if told else path
             below = 0
             above = terms.content(path) & asked
@@ -330,8 +330,8 @@ def _of_row(body: str, question: str, asked: frozenset[str]) -> float:
 
 
 def _over(found: Sequence[tuple[sentences.Sentence, str]], number: int, text: str, base: int) -> str:
-    """What the item ``found[number]`` stands under in its list: the nearest item before it that is indented less, where
-    that is short, as a date is. Empty where there is none. ``base`` is where the chunk begins in ``text``."""
+    """The label of the item ``found[number]`` in its list: the nearest item before it with less indentation, if that is
+    short, such as a date. Empty if there is none. ``base`` is where the chunk begins in ``text``."""
 
     def indent(at: int) -> int:
         place = base + found[at][0].lead

@@ -64,7 +64,7 @@ def pair(text: str) -> Cell | None:
 
 def columns(row: Row, question: str, most: int = 2) -> tuple[Cell, ...]:
     """The cells of ``row`` that ``question`` asks for: those in the columns that it names best, in order; if it names
-    none, the only cell with the kind of thing asked for. () where that does not tell them apart.
+    none, the only cell with the kind of thing asked for. () if that does not distinguish them.
 
     In a follow-up, which is in the last line, its own names have priority over the earlier question's.
     """
@@ -161,7 +161,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _range(text: str, numbers: Sequence[float]) -> tuple[float | None, float | None]:
-    """(least, most) of what a key stands for; (None, None) where it is no range."""
+    """(least, most) of a key's range; (None, None) if it is no range."""
     if not numbers:
         return None, None
     if len(numbers) >= 2:

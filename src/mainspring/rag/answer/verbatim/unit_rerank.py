@@ -1,7 +1,7 @@
 """Units of documents read again by a cross-encoder, each under its heading.
 
-Pairs are kept short, for reading is what an answer costs: few units, each with the end of its heading's path, a list
-item with what leads in to it, a row of a table with its key and the columns that the question names.
+Pairs are short, because reading is the cost of an answer: few units, each with the end of its heading's path, a list
+item with its lead-in, a row with its key and the columns that the question names.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def form(passage: Passage, question: str) -> str:
 
 
 def logit(read: float) -> float:
-    """The logit of a probability, within what a float tells apart."""
+    """The logit of a probability, within float precision."""
     return math.log(max(read, 1e-7) / max(1 - read, 1e-7))
 
 

@@ -131,7 +131,7 @@ class Author:
             yield event
 
     def _closed(self) -> list[Event]:
-        """What is said behind the answer, once; nothing behind an answer that has no source."""
+        """The notes after the answer, once; none after an answer without a source."""
         closing, self._closing = self._closing, None
         return closing(self.checked.numbers) if closing is not None and self.checked.numbers.passages else []
 
@@ -196,7 +196,7 @@ class Author:
 def prompt(
     instruction: str, notes: Sequence[Note], question: str, task: str, light: Spotlight | None
 ) -> tuple[Message, ...]:
-    """The messages of one call. What a ``task`` quotes of a model's own reply is kept from imitating the template."""
+    """The messages of one call. A ``task`` that quotes a model's own reply is prevented from imitating the template."""
     lines = numbered(notes)
     body = light.wrap(lines, "notes") if light is not None else neutralise(lines)
     system = f"{instruction} {light.instruction}" if light is not None else instruction

@@ -130,7 +130,7 @@ class Checked:
             yield out
 
     def show(self, said: CheckedSentence) -> list[Event]:
-        """The events of one sentence: its text with the numbers of its sources, and what they are where they are new.
+        """The events of one sentence: its text with the numbers of its sources, and the citations of new sources.
         Nothing for what was shown already, or beyond the most."""
         if len(self._shown) >= self._most or any(within(said.text, other) for other in self._shown):
             self.tally.dropped += 1
@@ -163,7 +163,7 @@ class Checked:
         self._waiting = "" if last else self._waiting[begin:]
 
     async def _sentence(self, body: str) -> CheckedSentence | None:
-        """What is shown for ``body``; None where it says nothing, or there is no room for more."""
+        """The text to show for ``body``; None if it says nothing, or there is no room for more."""
         marks, text = marked(body, len(self._notes))
         if not re.search(r"\w", text) or len(self._shown) >= self._most:
             return None
@@ -254,12 +254,12 @@ class Checked:
         return "\n".join(f"{self._named(number)}\n{self._notes[number - 1].text}" for number in numbers)
 
     def _named(self, number: int) -> str:
-        """What says what a note is about: its headings and the name of its document."""
+        """The subject of a note: its headings and the name of its document."""
         note = self._notes[number - 1]
         return f"{note.best.hit.source}\n{note.source.name}"
 
     def _best(self, marks: Sequence[int], text: str = "") -> int:
-        """The note that a sentence is by: the one that it names, or the one that goes best with it."""
+        """The note of a sentence: the one that it names, or the one that fits best."""
         if marks:
             return marks[0]
         if not text:
@@ -267,7 +267,7 @@ class Checked:
         return self._by_fit(text)[0]
 
     def _by_fit(self, text: str) -> list[int]:
-        """The numbers of all notes, that of the one which goes best with ``text`` first."""
+        """The numbers of all notes, the one that best fits ``text`` first."""
         _, rest = claims.opening(text)
         fits = {
             number: claims.fit(rest, self._around((number,)), self._question)

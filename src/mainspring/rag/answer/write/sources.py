@@ -26,8 +26,8 @@ _LONGEST = 700
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What the model reads under one number (``text``: the words of ``source``, of a row its key and the columns that
-    the question names), and the passages in it, best first: what can be cited."""
+    """The model's input under one number (``text``: the words of ``source``; for a row, its key and the columns that
+    the question names), and the passages in it, best first, which can be cited."""
 
     source: ContextSpan
     passages: tuple[Passage, ...]

@@ -1,7 +1,7 @@
 """The input of a summary: the most informative sentences of each section of a document, or of one section.
 
-The document is the one whose name or title the question has, else that of the best passage. The model does not read
-long documents: a section is represented by its sentences with most of the words that it repeats.
+The document whose name or title the question has, else that of the best passage. The model does not read long
+documents: a section is represented by its sentences with most of the words that it repeats.
 """
 
 from __future__ import annotations

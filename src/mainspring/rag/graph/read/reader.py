@@ -33,7 +33,7 @@ class BuildReport:
 
 
 class Reader:
-    """Reads graphs by rules, and with ``model`` beside them where there is one; ``facts`` keeps what that cost."""
+    """Reads graphs by rules, and additionally with ``model`` if there is one; ``facts`` records the cost."""
 
     def __init__(self, model: ModelReader | None = None, facts: EventLog | None = None) -> None:
         self._model = model

@@ -1,7 +1,7 @@
 """The graph of a document by rules: nothing is asked of a model, and the same text gives the same graph.
 
-Sentences are read for names and for what stands between them; rows of tables for what each column says of the row;
-headings and the title for what the chunks below them are about.
+Sentences are read for names and the text between them; table rows for each column's statement about the row; headings
+and the title for the subject of the chunks below.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ class _Reading:
 
 
 def _kind_of(value: str, *, row_name: bool) -> Kind | None:
-    """What a cell holds; None where it is too long to be the name or the value of anything."""
+    """The content of a cell; None if it is too long to be a name or a value."""
     if len(value) > _LONGEST_VALUE:
         return None
     found = names(value, 0, len(value), phrases=False)

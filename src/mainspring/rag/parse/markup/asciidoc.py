@@ -1,7 +1,7 @@
 """AsciiDoc as Markdown is parsed here: headings, items, fenced code, pipe tables, plain prose.
 
-Attribute lines, anchors, conditions and includes steer a build and are left out; macros leave what they show. Source:
-the AsciiDoc language documentation and the manual pages of git.
+Attribute lines, anchors, conditions and includes control a build and are left out; macros leave their visible text.
+Source: the AsciiDoc language documentation and the manual pages of git.
 """
 
 from __future__ import annotations

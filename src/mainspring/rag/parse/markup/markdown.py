@@ -22,7 +22,7 @@ _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~<>$&])")
 _EMPHASIS = re.compile(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1")
 _SIGNS = frozenset("$£€¥")
 _YEAR = re.compile(r"(?:FY ?)?(?:19|20)\d\d[AE]?")
-# Of the cells in the columns of keys of a form so many end with a colon, and of its values no more than the rest.
+# Minimum share of cells in a form's key columns that end with a colon; its values may not have more of them.
 _KEYS = 0.8
 _NUMERIC = re.compile(r"[\s\d.,:%£$€+\-/()]*\d[\s\d.,:%£$€+\-/()]*$")
 
@@ -80,7 +80,7 @@ def _with_signs(table: list[list[str]]) -> list[list[str]]:
 
 
 def _lines(body: Sequence[Sequence[str]], names: Sequence[str], caption: str) -> list[str]:
-    """A line a row; before them the names themselves where one of them names nothing but empty cells."""
+    """One line per row; before them the column names if one of them has only empty cells."""
     lines = [_line(row, names, caption) for row in body]
     told = {number for row in body for number, cell in enumerate(row) if cell}
     unused = any(name and number not in told for number, name in enumerate(names))

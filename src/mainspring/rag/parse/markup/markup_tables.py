@@ -47,7 +47,7 @@ def _places(line: str) -> list[int]:
 
 
 def simple(lines: Sequence[str], at: int) -> tuple[Rows, int]:
-    """(rows of the simple table whose first rule is line ``at``, the line behind it)."""
+    """(rows of the simple table whose first rule is line ``at``, the next line after it)."""
     rules = [number for number in range(at, len(lines)) if re.fullmatch(r"=+(?:\s+=+)*\s*", lines[number] or " ")]
     rules = [number for number in rules if _same_rule(lines[number], lines[at])]
     # Two rules without a header, three with one; behind the last one stands a blank line.

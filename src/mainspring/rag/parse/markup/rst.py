@@ -92,7 +92,7 @@ class _Converter:
         return out
 
     def _next(self, lines: Sequence[str], at: int, out: list[str], depth: int) -> int:
-        """Convert what begins at line ``at``; the line behind it."""
+        """Convert the element at line ``at``; returns the next line after it."""
         line = lines[at]
         heading = self._heading(lines, at, out)
         if heading:

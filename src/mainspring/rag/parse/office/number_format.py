@@ -21,7 +21,7 @@ _MAX_SERIAL = 2_958_466
 
 
 def show(value: float, code: str, *, since_1904: bool = False) -> str:
-    """``value`` under the format ``code``; without format where the code is one that is not understood."""
+    """``value`` in the format ``code``; unformatted if the code is not understood."""
     section = _section(value, code)
     tokens = _LITERAL.sub("", section).lower()
     if re.search(r"[ydhs]|m(?!\w*[#0])", tokens) and "general" not in tokens:

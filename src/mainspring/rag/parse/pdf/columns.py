@@ -130,7 +130,7 @@ def _gutter(left: Sequence[Piece], right: Sequence[Piece], em: float) -> Gutter 
 
 
 def _common(side: Sequence[Piece], other: Sequence[Piece], em: float) -> list[Piece]:
-    """``side`` without what stands apart below the other side's end: a heading of what follows both columns."""
+    """``side`` without the part below the other side's end: a heading of the text after both columns."""
     end = min(piece.bottom for piece in other)
     kept = sorted(side, key=lambda piece: -piece.middle)
     while len(kept) > 1 and kept[-1].top < end and kept[-2].bottom - kept[-1].top > 1.1 * em:
