@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from pathlib import Path
+
+from cachetools import LRUCache
 
 from mainspring.core.errors import Conflict, MainspringError, Overloaded
 from mainspring.rag.parse.parsed import PagePicture
@@ -32,7 +33,7 @@ class Originals:
         self._blobs = blobs
         self._sources = sources
         self._parser = parser
-        self._cached: OrderedDict[_Key, PagePicture] = OrderedDict()
+        self._cached: LRUCache[_Key, PagePicture] = LRUCache(_CACHED_BYTES, getsizeof=lambda each: len(each.png))
         self._lines: dict[str, tuple[asyncio.Lock, int]] = {}
 
     async def page(self, collection: Collection, document: Document, number: int, quote: str = "") -> PagePicture:
@@ -48,14 +49,15 @@ class Originals:
             )
         digest = hashlib.sha256(quote.encode("utf-8", "replace")).hexdigest()
         key = (collection.tenant, document.sha256, number, digest)
-        if (found := self._known(key)) is not None:
+        if (found := self._cached.get(key)) is not None:
             return found
         async with self._turn(collection.tenant):
-            if (found := self._known(key)) is not None:
+            if (found := self._cached.get(key)) is not None:
                 return found
             data = await self.data(collection, document)
             drawn = await self._parser.draw(data, document.name, number, quote)
-            self._keep(key, drawn)
+            if len(drawn.png) <= _CACHED_BYTES:
+                self._cached[key] = drawn
             return drawn
 
     async def data(self, collection: Collection, document: Document) -> bytes:
@@ -84,16 +86,6 @@ class Originals:
             if source.kind == "folder" and path.is_absolute() and path.is_relative_to(source.location):
                 return path
         return None
-
-    def _known(self, key: _Key) -> PagePicture | None:
-        if (found := self._cached.get(key)) is not None:
-            self._cached.move_to_end(key)
-        return found
-
-    def _keep(self, key: _Key, drawn: PagePicture) -> None:
-        self._cached[key] = drawn
-        while sum(len(each.png) for each in self._cached.values()) > _CACHED_BYTES:
-            self._cached.popitem(last=False)
 
     @contextlib.asynccontextmanager
     async def _turn(self, tenant: str) -> AsyncIterator[None]:

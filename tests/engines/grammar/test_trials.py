@@ -153,12 +153,17 @@ async def test_a_tenant_has_an_allowance_of_compiling_time(trial: Trial) -> None
     assert await trial.does("newer") == ""
 
 
-async def test_verdicts_that_are_kept_are_few_and_small(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("trial")
+async def test_verdicts_that_are_kept_are_few_and_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials, "_REMEMBERED", 3)
-    for number in range(6):
-        assert await trial.does(f"fine{number}" + "x" * 1000) == ""
-    assert len(trial._verdicts) == 3
-    assert all(len(key) == 32 for key in trial._verdicts)
+    forgetful = Trial(tmp_path / "log")
+    try:
+        for number in range(6):
+            assert await forgetful.does(f"fine{number}" + "x" * 1000) == ""
+        assert len(forgetful._verdicts) == 3
+        assert all(len(key) == 32 for key in forgetful._verdicts)
+    finally:
+        await forgetful.close()
 
 
 async def test_nobody_waits_for_a_grammar_whose_caller_left(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from math import inf
 from pathlib import Path
+
+from cachetools import LRUCache
 
 from mainspring.core.errors import EngineDied, InvalidSchema
 from mainspring.core.types import Grammar
@@ -53,7 +54,7 @@ class GrammarTrial:
         self._quick = _Lane(model, f"{name} (grammars)")
         self._slow = _Lane(model, f"{name} (slow grammars)")
         self._allowances = Allowances(_ALLOWANCE_S, _ALLOWANCE_RATE, clock)
-        self._verdicts: OrderedDict[bytes, _Verdict] = OrderedDict()
+        self._verdicts: LRUCache[bytes, _Verdict] = LRUCache(_REMEMBERED)
 
     async def check(self, grammar: Grammar, tenant: str = "") -> None:
         """Return if the engine can compile ``grammar``; raise ``InvalidSchema`` if not, or if it takes too long.
@@ -83,9 +84,6 @@ class GrammarTrial:
 
     def _keep(self, key: bytes, problem: str, seconds: float = inf) -> _Verdict:
         verdict = self._verdicts[key] = _Verdict(problem, self._clock() + seconds)
-        self._verdicts.move_to_end(key)
-        if len(self._verdicts) > _REMEMBERED:
-            self._verdicts.popitem(last=False)
         return verdict
 
     async def _tried(self, lane: _Lane, key: bytes, grammar: Grammar, tenant: str, most: float) -> _Verdict | None:

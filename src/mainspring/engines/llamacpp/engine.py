@@ -13,12 +13,12 @@ import contextlib
 import importlib.util
 import json
 import os
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import aiohttp
+from cachetools import LRUCache
 
 from mainspring.core.errors import (
     DeadlineExceeded,
@@ -118,7 +118,7 @@ class LlamaCppEngine:
         )
         self._waiting: set[asyncio.Future[None]] = set()
         self._outstanding = 0
-        self._grammars: OrderedDict[str, str] = OrderedDict()
+        self._grammars: LRUCache[str, str] = LRUCache(_TRIED_GRAMMARS)
         self._trial = Turns()
         self._prefix: list[int] | None = None
 
@@ -310,8 +310,6 @@ class LlamaCppEngine:
         except InvalidRequest as error:
             problem = error.message
         self._grammars[grammar.source] = problem
-        while len(self._grammars) > _TRIED_GRAMMARS:
-            self._grammars.popitem(last=False)
         return problem
 
     async def count_tokens(self, text: str) -> int:
