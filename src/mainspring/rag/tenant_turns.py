@@ -33,7 +33,8 @@ class _Line:
 
 
 class TenantTurns:
-    """``alone`` of a tenant at a time, ``beside`` while others are there. Belongs to one event loop."""
+    """``alone`` is a tenant's maximum at a time, ``beside`` the maximum while others wait. Belongs to one event
+    loop."""
 
     def __init__(
         self,

@@ -28,7 +28,7 @@ _STILL_S = 60.0
 _ENDING_S = 5.0
 _T = TypeVar("_T")
 Hear = Callable[[asyncio.StreamReader], Awaitable[_T]]
-"""Reads one answer. Raises ``ValueError`` or ``ConnectionError`` for what none is."""
+"""Reads one answer. Raises ``ValueError`` or ``ConnectionError`` if it is none."""
 
 
 @dataclass(slots=True)
@@ -55,13 +55,14 @@ class Workers:
     async def ask(self, name: str, timeout_s: float, pieces: Sequence[bytes], hear: Hear[_T]) -> _T:
         """What ``hear`` makes of the answer to ``pieces``, which are about the document ``name``.
 
-        Raises ``UnreadableDocument`` where the child runs out of time or memory, twice where it may have been killed.
+        Raises ``UnreadableDocument`` if the child runs out of time or memory, on the second attempt if another cause
+        may have killed it.
         """
         async with self._slots:
             try:
                 return await self._read(name, timeout_s, pieces, hear)
             except _Crashed:
-                # Somebody may have killed it, for memory say: a file that kills it does so twice.
+                # Another cause may have killed it, such as memory pressure: a file that kills it does so twice.
                 return await self._read(name, timeout_s, pieces, hear)
 
     async def close(self) -> None:
@@ -123,7 +124,7 @@ async def _exchange(process: asyncio.subprocess.Process, pieces: Sequence[bytes]
 async def _ended(worker: _Worker, name: str, timeout_s: float) -> UnreadableDocument:
     """What is said of the document that a worker broke off."""
     with contextlib.suppress(TimeoutError):
-        # What the system has ended says why; what only closed its pipes is ended here.
+        # An exit by signal shows its reason; a child that only closed its pipes is ended here.
         async with asyncio.timeout(_ENDING_S):
             await worker.process.wait()
     await _end(worker)

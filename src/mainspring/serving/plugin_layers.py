@@ -1,4 +1,4 @@
-"""Layers that features and plugins bring, and where in the rings they stand."""
+"""Layers from features and plugins, and their places in the rings."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from mainspring.telemetry.plugin_host import PluginHost
 class PluginLayer:
     """A layer and its place: next to the layer of that class, ``after`` it (further in) or ``before`` it (further out).
 
-    ``make`` puts the layer around a responder. What a layer of the request ring changes, those further in see; those
-    of the call ring run around every call of a model.
+    ``make`` puts the layer around a responder. Changes by a layer of the request ring are visible to those further in;
+    layers of the call ring run around every model call.
     """
 
     make: LayerFactory
@@ -31,8 +31,8 @@ LAYER: Kind[[PluginHost], PluginLayer] = Kind("layer", PluginLayer, ("host",))
 
 
 def made(registry: Registry, host: PluginHost) -> tuple[PluginLayer, ...]:
-    """The layers that features declare, in ``LAYERS`` of their module ``layers``, then those of all plugins, in the
-    order of their registration; one of a plugin that fails is left out."""
+    """The layers that features declare, in ``LAYERS`` of their module ``layers``, then those of all plugins, in order
+    of registration; those of a failing plugin are left out."""
     own = [make(host) for _, found in slices.declared("layers", "LAYERS") for make in found]
     return (*own, *(layer for _, layer in registry.made(LAYER, host)))
 
@@ -40,8 +40,8 @@ def made(registry: Registry, host: PluginHost) -> tuple[PluginLayer, ...]:
 def placed(
     layers: Sequence[LayerFactory], brought: Sequence[PluginLayer], ring: Literal["request", "call"]
 ) -> list[LayerFactory]:
-    """``layers`` with those of plugins at their places. Raises ``SettingsError`` naming the nearest layer where there
-    is none of the class that a plugin names."""
+    """``layers`` with those of plugins at their places. Raises ``SettingsError`` with the nearest layer if there is no
+    layer of the class that a plugin names."""
     found = list(layers)
     for each in brought:
         if each.ring != ring:

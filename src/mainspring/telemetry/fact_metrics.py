@@ -28,8 +28,8 @@ _SCORES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 class FactMetrics:
-    """Counts events. ``label`` is what a model or application is counted as; ``of_tenants`` is for what names
-    tenants."""
+    """Counts events. ``label`` returns the counted name of a model or application; ``of_tenants`` is for metrics that
+    name tenants."""
 
     def __init__(self, registry: CollectorRegistry, of_tenants: CollectorRegistry, label: Callable[[str], str]) -> None:
         self._label = label

@@ -33,8 +33,8 @@ class DurationQuantile:
 
 
 class SlowRequests:
-    """Which requests are slow: those over the limit of their operation, where one is set; else those above the running
-    ``quantile`` of requests of the same operation to the same model (1: none)."""
+    """Slow requests: those over the limit of their operation, if one is set; else those above the running ``quantile``
+    of requests of the same operation to the same model (1: none)."""
 
     def __init__(self, limits_s: Mapping[str, float], quantile: float) -> None:
         self._limits = {operation: round(seconds * 1e9) for operation, seconds in limits_s.items()}

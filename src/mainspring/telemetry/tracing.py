@@ -47,7 +47,7 @@ class SpanWriter(Protocol):
 
 
 def parse_traceparent(header: str | None) -> TraceParent | None:
-    """The W3C ``traceparent`` header; None where it is absent or invalid (a new trace is then begun)."""
+    """The W3C ``traceparent`` header; None if it is absent or invalid (a new trace then starts)."""
     match = _TRACEPARENT.fullmatch(header.strip()) if header else None
     if match is None or match[1] == "ff" or (match[1] == "00" and match[5]):
         return None

@@ -29,7 +29,7 @@ class Group(TyperGroup):
 
 
 class Root(Group):
-    """The command itself: a wrong command line is told in JSON where that is asked for."""
+    """The command itself: a wrong command line is reported in JSON if requested."""
 
     def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
         # After `--`, no argument is an option.

@@ -23,7 +23,7 @@ _HERE = frozenset({"localhost", "::1", "0.0.0.0", "::"})  # noqa: S104
 
 
 class ServerRefused(MainspringError):
-    """The server answered with an error, which is told in its own words."""
+    """The server answered with an error, which is reported in its own words."""
 
     code = "server_refused"
 

@@ -70,7 +70,7 @@ def as_json(
 
 
 def done(text: str, data: Any, machine: bool) -> None:
-    """What a command has done: in words, or where it speaks to a ``machine`` as ``data``."""
+    """The result of a command: in words, or for a ``machine`` as ``data``."""
     if machine:
         as_json(data)
     else:

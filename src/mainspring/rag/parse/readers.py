@@ -143,7 +143,7 @@ def _html(data: bytes, name: str, kind: str) -> Parsed:
 
 
 def _front_matter(text: str) -> tuple[str, str]:
-    """(front matter, the rest) of ``text``; the first is empty where there is none."""
+    """(front matter, the rest) of ``text``; the first is empty if there is none."""
     front = _FRONT_MATTER.match(text)
     return (front[1], text[front.end() :]) if front else ("", text)
 

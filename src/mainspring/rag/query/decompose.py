@@ -91,7 +91,7 @@ def clauses(question: str) -> list[tuple[str, str]]:
 
 
 def _sides(question: str) -> list[str]:
-    """What a question asks to be set side by side, where it names that in a list or as different from each other."""
+    """The things that a question compares, if it names them in a list or as different from each other."""
     differ = _DIFFER.search(question)
     if differ:
         found = [differ["one"], differ["other"]]

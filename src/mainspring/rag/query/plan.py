@@ -16,10 +16,10 @@ from mainspring.core.types import Progress
 class Query:
     """One query of a plan.
 
-    ``text`` is searched by words and by meaning. Where they differ, ``lexical`` is what words are searched by, and
-    ``dense`` what is embedded; the embeddings of ``passages`` (texts that an answer might have) are averaged with
-    that. ``vector``, float32 of shape (dimensions,), L2-normalised, takes the place of all embedding. ``weight`` is
-    its part in the fused score.
+    ``text`` is searched by words and by meaning. If they differ, ``lexical`` is the text for the word search and
+    ``dense`` the text to embed; the embeddings of ``passages`` (hypothetical answers) are averaged with it. ``vector``,
+    float32 of shape (dimensions,), L2-normalised, takes the place of all embedding. ``weight`` is its part in the fused
+    score.
     """
 
     text: str

@@ -41,8 +41,8 @@ class Lookup:
 
 
 def look(question: str, whole: Findings, found: Sequence[tuple[QuestionPart, Findings]], refuse_below: float) -> Lookup:
-    """``whole`` is what the question found as one, ``found`` what its parts found. Where no part is answered it is the
-    whole that counts: the parts may have been no questions."""
+    """``whole`` is the result of the question as one, ``found`` the results of its parts. Where no part is answered it
+    is the whole that counts: the parts may have been no questions."""
     kept = [findings for part, findings in found if supported(part, findings, refuse_below)]
     facts = tuple(
         QuestionPartFacts(part=part.written, evidence=round(findings.evidence, 4), answered=findings in kept)

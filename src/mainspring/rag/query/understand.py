@@ -1,8 +1,7 @@
 """Turns a question into a plan: applies the requested techniques in order and times each.
 
-Rules come first; a model is asked where a technique needs its words, and for decisions (what a follow-up means, which
-parts a question has) only where it is capable. A failing technique leaves the question unchanged and records the
-failure in its step.
+Rules come first. A model is asked if a technique needs its words; it decides (on follow-ups and parts) only if it is
+capable. A failing technique leaves the question unchanged and records the failure in its step.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _NEED_A_MODEL = ("multi_query", "query2doc", "hyde")
 ASKING = frozenset({"condense", "decompose", *_NEED_A_MODEL})
 """What may ask a model."""
 MAX_TOKENS = 400
-# A query in other words counts so much beside the one that was written.
+# Weight of a rephrased query relative to the original.
 _EXPANDED, _PART = 0.5, 0.5
 
 
@@ -74,8 +73,8 @@ class Understanding:
         max_tokens: int = MAX_TOKENS,
         param: str = "techniques",
     ) -> QueryPlan:
-        """The plan for a question. ``max_tokens`` bounds what a model may read and write in all: one is asked only
-        where what it may write still fits.
+        """The plan for a question. ``max_tokens`` limits a model's total input and output: it is asked only while its
+        maximum output still fits.
 
         Raises ``Unsupported``, naming ``param``, if a technique needs a model and there is none.
         """

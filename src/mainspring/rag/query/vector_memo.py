@@ -22,8 +22,8 @@ _KEPT = 10_000
 class CachingEmbedder:
     """Implements ``engines.base.Embedder`` over another. Usable from any thread and event loop.
 
-    ``tokens`` and ``truncated`` count what was read now: nothing for a text that is kept. A vector depends on its text
-    alone, but charges must not reveal what others asked: each owner has a cache of its own.
+    ``tokens`` and ``truncated`` count texts read now, and nothing for cached ones. A vector depends on its text alone,
+    but charges must not reveal what others asked: each owner has a cache of its own.
     """
 
     def __init__(self, embedder: Embedder) -> None:
@@ -56,7 +56,7 @@ class CachingEmbedder:
         return self._embedder.count_tokens(texts)
 
     async def embed(self, texts: Sequence[str], kind: Kind = "passage") -> Embedded:
-        """Embed ``texts``, those that are not kept; raises what the embedder raises."""
+        """Embed the uncached ones of ``texts``; raises the embedder's errors."""
         with self._lock:
             mine = {text: self._kept.get((self._owner, kind, text)) for text in texts}
         known = {text: vector for text, vector in mine.items() if vector is not None}

@@ -1,6 +1,6 @@
 """Filters over documents, in the language of OpenAI's vector stores: comparisons, joined by ``and`` and ``or``.
 
-A key names an attribute of the document, or one of its own fields (``FIELDS``) where it has no such attribute. Values
+A key names an attribute of the document, or one of its own fields (``FIELDS``) if it has no such attribute. Values
 compare within their kind only (text, number, truth): ``gt`` on a text attribute with a number keeps nothing. A document
 without the attribute passes only ``ne`` and ``nin``.
 """
@@ -64,8 +64,8 @@ def parse(value: object, param: str = "filters") -> Filter | None:
     """The filter that ``value`` writes out; None for None.
 
     Besides OpenAI's objects ``{"name": ["a.pdf", "b.pdf"]}`` is read: lists of the values that ``document_id``,
-    ``source_key``, ``file_id`` and ``name`` may have. Raises ``InvalidRequest`` whose ``param`` is the place at
-    fault (``filters.filters.1.value``).
+    ``source_key``, ``file_id`` and ``name`` may have. Raises ``InvalidRequest`` whose ``param`` is the faulty place
+    (``filters.filters.1.value``).
     """
     if value is None or isinstance(value, Comparison | Compound):
         return value

@@ -30,7 +30,7 @@ def spans(asked: Set[str], text: str) -> list[Span]:
 def snippet(asked: Set[str], text: str, most: int = 240) -> Snippet:
     """The part of ``text``, up to ``most`` characters, with the most of the query's words.
 
-    It begins where a sentence does if one that fits there has as many, else at a word, and ends at a word's end.
+    It starts at a sentence if one that fits contains as many, else at a word, and ends at the end of a word.
     """
     found = [(word, start, end) for word, start, end in terms.located(text) if word in asked]
     starts = {sentence.start for sentence in sentences.split(text)} | {0}

@@ -44,7 +44,7 @@ _SUMMARY_SENTENCES, _SUMMARY_WORDS, _SUMMARISED_HITS = 4, 120, 8
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """What is searched, and what is to come with the hits.
+    """The queries, and the options of their results.
 
     ``queries`` are fused with equal weights. ``facets`` names attributes, ``techniques`` apply to each query,
     ``spelling`` requests a suggestion without searching for it.
@@ -81,8 +81,8 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a search comes to. ``queries`` are those that were searched, ``suggestion`` the query without its
-    misspellings (empty: none), ``walked`` what a graph said (None: none was asked)."""
+    """What a search comes to. ``queries`` are the searched ones, ``suggestion`` is the query without its misspellings
+    (empty: none), ``walked`` the graph's result (None: not asked)."""
 
     queries: tuple[str, ...]
     hits: tuple[ShownHit, ...]

@@ -39,8 +39,8 @@ class SearchOptions:
     ``mmr_lambda``: maximal marginal relevance with this much weight on relevance and the rest on being unlike what is
     already chosen (None: off). ``score_threshold``: hits below are dropped. ``adaptive_k``: the list ends at the
     largest drop of the score. ``rerank``: the best are read again by the reranker, where there is one (questions are
-    answered so; topics are found no better for it). ``graph``: ``local`` also finds what is joined to the hits by what
-    both name, ``global`` what the collection's themes say.
+    answered so; topics are found no better for it). ``graph``: ``local`` also finds chunks connected with the hits by a
+    common entity, ``global`` the collection's themes.
     """
 
     mode: Mode = "hybrid"
@@ -78,7 +78,7 @@ class SearchOptions:
 
 
 def decay(age_s: float, half_life_days: float) -> float:
-    """What is left of a score after ``age_s`` seconds: a half after each half-life, all of it with 0 days."""
+    """The rest of a score after ``age_s`` seconds: a half after each half-life, all of it with 0 days."""
     if half_life_days <= 0:
         return 1.0
     return float(0.5 ** (max(0.0, age_s) / (half_life_days * _DAY_S)))

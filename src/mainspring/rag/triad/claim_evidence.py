@@ -46,12 +46,13 @@ class Evidence:
     """The features of one claim, each in [0, 1] but where it says otherwise.
 
     ``cosine``: to the closest sentence. ``beside`` and ``within``: the share of the claim's content words in that
-    sentence with its neighbours, and in it alone; ``rare``: ``beside`` with rare words weighing more. ``anywhere``: the
-    share in all passages. ``together``: of neighbouring content words of the claim, the share that stands close
-    together in one sentence. ``placed``: whether the words that the claim adds to the question are close to the rest of
-    the claim: 1 in the best sentence for the rest, less in another, 0 nowhere; the mean (without a question: the value
-    of the word furthest from the rest). ``number``, ``name``: 1 for one that no passage has. ``negation``, ``turned``:
-    1 where only one of claim and sentence is negated, or one speaks of a rise and the other of a fall.
+    sentence with its neighbours, and in it alone; ``rare``: like ``beside``, with a higher weight for rare words.
+    ``anywhere``: the share in all passages. ``together``: of neighbouring content words of the claim, the share that
+    stands close together in one sentence. ``placed``: whether the words that the claim adds to the question are close
+    to the rest of the claim: 1 in the best sentence for the rest, less in another, 0 nowhere; the mean (without a
+    question: the value of the word furthest from the rest). ``number``, ``name``: 1 for one that no passage has.
+    ``negation``, ``turned``: 1 where only one of claim and sentence is negated, or one speaks of a rise and the other
+    of a fall.
     """
 
     cosine: float
@@ -114,8 +115,8 @@ def _placed(
     words: frozenset[str], asked: frozenset[str], contents: Sequence[frozenset[str]], cosines: Sequence[float]
 ) -> float:
     """For each word that the claim adds (or each word): how well its best sentence covers the other words, as a share
-    of the best coverage by any sentence. Of the added ones the mean, 0 for one that no sentence has; of all that some
-    sentence has the least."""
+    of the best coverage by any sentence. For the added words the mean, 0 for one that no sentence has; for all words in
+    some sentence the minimum."""
     added = words - asked if asked else frozenset[str]()
     looked_at = added or words & frozenset(word for each in contents for word in each)
     if not looked_at:

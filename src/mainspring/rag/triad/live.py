@@ -42,8 +42,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class MetricScore:
-    """A ``value`` in [0, 1]; of a metric that counts them, how many ``claims`` it looked at and how many are
-    ``supported``."""
+    """A ``value`` in [0, 1]; for a metric that counts claims, the number of ``claims`` and of ``supported`` ones."""
 
     value: float
     claims: int = 0
@@ -59,8 +58,8 @@ class AnswerMetric(Protocol):
         ...
 
     async def score(self, given: GivenAnswer, triad: Triad) -> MetricScore | None:
-        """The score of one answer, None where the metric has nothing to say of it. ``triad`` embeds and judges texts
-        that are asked about it, at the expense of whoever judges."""
+        """The score of one answer; None if the metric does not apply to it. ``triad`` embeds and judges texts for the
+        metric, charged to the judge."""
         ...
 
 
@@ -92,8 +91,8 @@ async def verdict(
 ) -> Verdict:
     """Judge an answer by embeddings, or by ``judge``, with ``metrics`` (None: the triad). Raises what they raise.
 
-    ``context_relevance`` is that of the best passage; ``faithfulness`` the mean support of the answer's statements;
-    ``answer_relevancy`` is called ``answer_relevancy_alone`` where there are no passages: it is another measure then.
+    ``context_relevance`` is that of the best passage; ``faithfulness`` is the mean support of the answer's statements;
+    ``answer_relevancy`` is called ``answer_relevancy_alone`` without passages, because it is then another measure.
     """
     # A triad remembers the texts that it has embedded: each answer gets its own, and nothing of it stays.
     triad = Triad(embedder, judge)
@@ -140,7 +139,7 @@ TRIAD: Mapping[str, AnswerMetric] = {
     "context_relevance": TriadMetric(_relevance),
     "faithfulness": TriadMetric(_faithfulness),
 }
-"""What scores answers wherever nobody says otherwise."""
+"""The default metric for answers."""
 
 
 @hookimpl
@@ -155,13 +154,13 @@ def mainspring_register(registry: Registry) -> None:
 
 
 def metrics_of(registry: Registry, further: Sequence[str], host: PluginHost) -> dict[str, AnswerMetric]:
-    """The triad and ``further`` metrics. Raises ``SettingsError`` naming the nearest where there is none."""
+    """The triad and ``further`` metrics. Raises ``SettingsError`` with the nearest name if there is none."""
     return {name: registry.make(METRIC, name, host) for name in (*TRIAD, *further)}
 
 
 def judged_by(embedder: Embedder, model: str = "", metrics: Mapping[str, AnswerMetric] | None = None) -> str:
-    """Who judges, for people to read, and different where scores must not be compared: the embedding model or
-    ``model``, with a digest of what it judges by, metrics of plugins included."""
+    """The judge's readable name, different if scores must not be compared: the embedding model or ``model``, with a
+    digest of the criteria, including plugins' metrics."""
     if model:
         basis = repr((asking.version(), model))
     else:

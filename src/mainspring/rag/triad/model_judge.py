@@ -50,7 +50,7 @@ _MAX_TOKENS = 256
 
 
 def version() -> str:
-    """Changes with what a judge is asked, and with what its words count for."""
+    """Changes with the judge's questions and with the weights of its replies."""
     told = (_SUPPORT, _ANSWER, _PASSAGE, _MAX_TOKENS, sorted(VERDICTS.items()), sorted(GRADES.items()))
     return hashlib.sha256(repr(told).encode()).hexdigest()
 
@@ -72,7 +72,7 @@ class ChatJudge:
     """Judges with a chat model. ``tokens`` counts its input and output; its calls run within
     ``context``, which pays for them (None: a new, uncharged one for each question).
 
-    Every method raises ``EngineError`` where the model's reply is not of the schema, and what the model raises.
+    Every method raises ``EngineError`` if the model's reply does not fit the schema, and the model's errors.
     """
 
     def __init__(self, responder: Responder, model: str, *, context: Context | None = None) -> None:

@@ -33,7 +33,7 @@ class Work:
 
 
 class Expected:
-    """How much of what requests may take they take, learnt from those that have ended."""
+    """The share of their maximum that requests use, learnt from finished ones."""
 
     def __init__(self, prompt: float = 1.0, output: float = 1.0) -> None:
         self.prompt = prompt
@@ -55,8 +55,8 @@ class Expected:
 
 
 class Expectations:
-    """Expectations by tenant: one whose answers are long says nothing about those of another. A new one gets the
-    average of all."""
+    """Expectations by tenant: one tenant's long answers say nothing about another's. A new one gets the average of
+    all."""
 
     def __init__(self) -> None:
         self._all = Expected()

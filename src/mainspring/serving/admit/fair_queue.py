@@ -143,7 +143,7 @@ class _Shares:
                 heapq.heapreplace(heads, (counter + ticket.cost / weight, number, weight, following, tickets))
 
     def part(self, name: str) -> float:
-        """The share that ``name`` has while it waits beside those that wait now."""
+        """The share of ``name`` among the requests that wait now."""
         mine = self._weigh(name)
         return mine / (mine + sum(lane.weight for other, lane in self.active.items() if other != name))
 

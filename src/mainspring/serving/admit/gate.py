@@ -8,8 +8,8 @@ running requests, their progress and pace, and the requests that wait before (``
 A burst may wait ``max_wait_s``. A queue that does not empty for ``burst_s`` adds latency for everybody and no
 throughput: while it stands, and until there has been no refusal for a while, only as much may wait as keeps the engine
 busy (``standing_wait`` of the service time of a request). This is the controlled delay of Maurer, "Fail at Scale" (ACM
-Queue 13:8, 2015), with the bound applied to the predicted wait, so that refusals are immediate. Each tenant has such a
-line of its own (as flows have in RFC 8290): whose line does not stand is not refused for that of the others.
+Queue 13:8, 2015), with the bound applied to the predicted wait, so that refusals are immediate. Each tenant has a queue
+of its own (like flows in RFC 8290): a tenant whose queue is not standing is not refused because of the others'.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Place:
     _left: bool = False
 
     def follow(self, written: Callable[[], int]) -> None:
-        """``written`` tells how many tokens the engine has written so far: how long others wait is computed from it."""
+        """``written`` returns the number of tokens that the engine has written, from which the wait of others is
+        computed."""
         self._run.written = written
 
     def leave(self, usage: Usage | None) -> None:
@@ -229,7 +230,7 @@ class Gate:
         return self._room.fits(ticket.tenant, ticket.width, ticket.tokens) and not self._closed
 
     def _passes(self, ticket: Ticket, blocked: Ticket) -> bool:
-        """Whether ``ticket`` takes none of the room that ``blocked`` waits for: what is kept for others than it."""
+        """Whether ``ticket`` uses no room that ``blocked`` waits for, but only room reserved for others."""
         below = self._room.below
         return below(ticket.tenant, ticket.width, ticket.tokens) and not below(
             blocked.tenant, blocked.width, blocked.tokens

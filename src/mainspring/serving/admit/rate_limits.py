@@ -59,7 +59,7 @@ class Bucket:
         return 0.0
 
     def lacks(self, amount: float) -> float:
-        """Seconds until ``amount`` is there; 0 where it is."""
+        """Seconds until ``amount`` is available; 0 if it is."""
         missing = amount - self._refilled()
         return missing * self.period_s / self.capacity if missing > 1e-9 else 0.0
 

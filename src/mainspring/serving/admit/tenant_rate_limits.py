@@ -1,4 +1,4 @@
-"""Limits of a tenant beside those of each of its keys: requests and tokens a minute, requests at a time.
+"""Limits of a tenant in addition to those of its keys: requests and tokens a minute, concurrent requests.
 
 A key's own limit comes first: what that refuses takes nothing of the tenant's. Rates are shared by the servers that
 share the keys' ones, and so are requests at a time (``running_requests``).

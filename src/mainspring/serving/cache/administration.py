@@ -32,7 +32,7 @@ class Caches:
         self._meaning = meaning
 
     async def state(self, tenant: str) -> State:
-        """What is kept for ``tenant``."""
+        """The cached data of ``tenant``."""
         tag = answers_of(tenant)
         answers, questions = await self._answers.count(tag), await self._similar.count(tag)
         if self._meaning is None:

@@ -45,7 +45,7 @@ def answers_of(tenant: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CacheKey:
-    """What an answer is kept under, its tags, what its responder depends on, and whether it was drawn at random."""
+    """An answer's key, its tags, the state behind its responder, and whether it was sampled."""
 
     key: str
     tags: frozenset[str]
@@ -162,7 +162,7 @@ class ResponseCache(Layer):
         return flight
 
     def _flying(self, key: str, context: Context) -> SingleFlight | None:
-        """The flight to be joined: never one that waits behind those that the caller goes before."""
+        """The shared answer to join: never one that waits behind requests with lower priority than the caller's."""
         classes = (each for each in sorted(Priority, reverse=True) if each >= _urgency(context))
         return next((found for each in classes if (found := self._flights.get((key, each)))), None)
 

@@ -87,7 +87,7 @@ class SingleFlight:
             self._error = EngineError("the shared answer was cancelled")
             raise
         except Exception as error:
-            # Raised again in every listener, which is where it belongs.
+            # Raised again in every listener.
             self._error = error
         finally:
             self._land()

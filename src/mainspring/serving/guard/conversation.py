@@ -79,8 +79,8 @@ class GuardTurns(Layer):
 async def decided(
     policy: GuardPolicy, said: Sequence[str], detect: Detect | None, context: Context
 ) -> list[GuardDecision]:
-    """What is decided about what a user ``said``, turn by turn, as one text: by the rules about all of it and about
-    pieces put together, by the detector about neighbouring turns. The worst score of each."""
+    """The decisions about a user's messages ``said`` in several turns: the rules read all of them as one text and
+    rejoined pieces, the detector reads neighbouring turns. The worst score of each."""
     heard = conversation.heard(said)
     scores: Sequence[Mapping[str, float]] = ()
     if detect is not None and "injection" in policy.detecting:

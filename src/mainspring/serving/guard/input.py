@@ -47,7 +47,7 @@ class TokenCounter(Protocol):
 
 
 class GuardInput(Layer):
-    """Checks what users and tools say, rewrites what the policy redacts, and notes each decision.
+    """Checks messages of users and tools, rewrites them as the policy says, and records each decision.
 
     Rules come first; detectors read what they let pass. Decisions wait in the settlement for the settling commit; those
     of a request that is refused, here or before that commit, are written at once. Texts to be embedded pass: they are

@@ -75,7 +75,7 @@ def note(context: Context, decisions: Sequence[GuardDecision], stage: str, role:
 
 
 def tell(span: Span, decisions: Sequence[GuardDecision | GuardFacts]) -> None:
-    """What guards decided, on the span of what they looked at; of a trace with a refusal all is kept."""
+    """Records guard decisions on the current span; a trace with a refusal is kept completely."""
     if decisions:
         span.set("mainspring.guard.findings", [f"{each.guard} {each.action} {each.kind}" for each in decisions])
         if any(each.action == "refuse" and not each.dry_run for each in decisions):

@@ -55,8 +55,8 @@ class Kinds(Protocol):
 
 
 class GuardOutput(Layer):
-    """Redacts text, reasoning, tool arguments and quotes, and holds back no more than a redactor does; with a ``judge``
-    it also sees to what a policy says of the content of answers. ``kinds`` says whether a name is a model's."""
+    """Redacts text, reasoning, tool arguments and quotes, and holds back no more than a redactor; with a ``judge``, it
+    also applies the policy for the content of answers. ``kinds`` says whether a name is a model's."""
 
     def __init__(
         self,
@@ -188,7 +188,7 @@ async def _read(response: Response, characters: int) -> list[Event]:
 
 
 async def _after(read: list[Event], earlier: Usage, events: Events) -> AsyncGenerator[Event, None]:
-    """What was ``read`` already, the rest, and what the attempts before took."""
+    """The events already ``read``, the rest, and the usage of earlier attempts."""
     told = earlier == Usage()
     for event in read:
         if isinstance(event, Finish) and not told:

@@ -19,7 +19,7 @@ from mainspring.serving.memory.layer import owner, stored_name
 from mainspring.serving.ring.ports import Histories
 
 CONVERSATIONS = 4096
-"""Conversations whose placeholders are kept at most, the latest ones."""
+"""Maximum number of conversations whose placeholders are kept, the latest ones."""
 # For an unknown session, this many messages are searched for placeholders in use.
 _LOOKED_AT = 512
 Key = tuple[str, str, str]

@@ -1,4 +1,4 @@
-"""Tools under a policy: which are offered, what calls of them are handed out, what may come back.
+"""Tools under a policy: the permitted ones, checks of their calls, and checks of their results.
 
 A call is handed out when it is complete and checked: it fits its tool's schema and rules, and somebody has approved it
 if the policy requires that. Until then it waits in the store, and the answer contains its id. Asked again with
@@ -187,7 +187,7 @@ class GuardCalls(Layer):
             return [] if policy.dry_run else ["unlisted"]
         if settings.arguments == "off":
             return []
-        # What was hidden of a value, an address say, is what its tool will get.
+        # A tool gets hidden values, such as an address, in the clear.
         found = rules.problems(tool, context.privacy.put_back(call.arguments), settings)
         for kind in found:
             self._note(context, policy.decision("tool_arguments", settings.arguments, kind))

@@ -1,4 +1,4 @@
-"""An answer on its way out whose content is judged while it streams: toxic, beside the question, unsupported.
+"""Judges the content of an answer while it streams: toxic, off the question, unsupported.
 
 Text that may be removed waits in an ``EventQueue`` until it is judged. Nothing waits if findings are only noted.
 """
@@ -24,7 +24,7 @@ ALL = 1 << 60
 LEAST_WORDS = 12
 """A shorter answer shares too few words with its question for its relevancy to be judged."""
 SENTENCES = 3
-"""An answer is beside its question where none of its first sentences, nor so many together, is near it."""
+"""An answer is off its question if none of its first sentences, nor that many together, is close to it."""
 _ENDING = frozenset({"refuse", "retry"})
 
 
@@ -166,7 +166,7 @@ class AnswerChecks:
     # --- what is judged --------------------------------------------------------------------------------------
 
     async def _judged(self, *, wait: bool) -> None:
-        """Take in what was judged, and have judged what is due; ``wait`` until all of it is."""
+        """Process judged windows and start judging new ones; ``wait`` until all are judged."""
         for number, choice in list(self._choices.items()):
             while choice.task is not None or (choice.due and not choice.stopped):
                 if choice.task is None:

@@ -61,7 +61,7 @@ class WindowJudge:
         return np.asarray(embedded.vectors), embedded.tokens
 
     async def charge(self, context: Context, tokens: int, windows: int, found: Mapping[str, Any]) -> None:
-        """Charge ``context`` what was read for one answer, and leave a span that says what was ``found``."""
+        """Charge ``context`` for the reading of one answer, and leave a span with the number ``found``."""
         with self._tracing.span("judge", context, **{"mainspring.detectors": self.heads.version}) as span:
             span.set("mainspring.windows", windows)
             span.set("gen_ai.usage.input_tokens", tokens)

@@ -70,8 +70,8 @@ class Material:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """The history as it goes before the new messages: ``notes`` on what is not shown, the ``first`` exchanges, the
-    ``recent`` ones, and older ones that were ``recalled`` for the new message."""
+    """The history that precedes the new messages: ``notes`` on turns that are not shown, the ``first`` exchanges, the
+    ``recent`` ones, and older ones ``recalled`` for the new message."""
 
     recent: tuple[Exchange, ...] = ()
     first: tuple[Exchange, ...] = ()

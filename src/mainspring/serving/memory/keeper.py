@@ -186,7 +186,8 @@ class Keeper:
         return Summary(end, turns, method, notes.dump(made), time.time())
 
     async def _set_aside(self, writer: Writer, context: Context) -> bool:
-        """Whether the budgets hold what ``writer`` may cost; once for all that is written now, which is held to it."""
+        """Whether the budgets allow the cost of ``writer``: reserved once for all current writing, which is limited to
+        it."""
         allowance, purse = context.allowance, self._purse
         if purse is None or allowance.reservation:
             return True

@@ -95,7 +95,7 @@ class Session(Layer):
         return KeptConversation(context.principal.tenant, name, request.model, strategy, shares, context)
 
     async def _room(self, request: ChatRequest, choice: MemoryOptions, count: Count) -> int:
-        """Tokens of history that fit: by the settings, and beside what is new in the model's window."""
+        """The number of history tokens that fit: by the settings, and beside the new messages in the model's window."""
         window = None if self._keeper is None else self._keeper.tokens.window(request.model)
         if window is None:
             return choice.max_tokens
@@ -142,7 +142,7 @@ class Session(Layer):
         history: _History,
         count: Count,
     ) -> tuple[ChatRequest, _History]:
-        """Set aside what the request may take, of the session's budget; less of it where that is to be trimmed.
+        """Reserve the request's maximum of the session's budget, or less if it is to be trimmed.
 
         Raises ``SessionSpent``.
         """
@@ -204,13 +204,13 @@ class _History:
 
 
 def stored_name(principal: Principal, session_id: str) -> str:
-    """The stored name of a session: one set of groups cannot continue the conversation of another. One whose id begins
-    with ``OWN`` belongs to one key, or one user who came with a token, among those of the groups."""
+    """The stored name of a session: one set of groups cannot continue the conversation of another. A session whose id
+    starts with ``OWN`` belongs to one key, or to one user with a token, within the groups."""
     return f"{owner(principal, own=session_id.startswith(OWN))}:{session_id}"
 
 
 def owner(principal: Principal, *, own: bool = False) -> str:
-    """What the stored names of all sessions of a set of groups begin with; with ``own`` those of who asks alone."""
+    """The prefix of the stored names of a set of groups' sessions; with ``own``, of the caller's own sessions."""
     names = "\x00".join(sorted(principal.groups))
     if own:
         # No group has an empty name, so this is not a set of groups.
@@ -240,7 +240,7 @@ def _spoken(messages: Sequence[Message]) -> list[Message]:
 
 
 def _with_recalled(new: Sequence[Message], recalled: Sequence[Exchange]) -> tuple[Message, ...]:
-    """Recalled turns in front of the last user's message: behind all that is the same from turn to turn."""
+    """Recalled turns are placed before the last user message, after everything that stays the same between turns."""
     lines = [
         f"{each.role}: {each.content.strip()}"
         for group in recalled

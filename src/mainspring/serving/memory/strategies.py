@@ -34,7 +34,7 @@ class Truncation:
 
 
 class Window:
-    """The first exchanges, which say what it is all about, and the latest that fit beside them."""
+    """The first exchanges, which state the subject, and the latest that fit beside them."""
 
     summarises = recalls = False
 

@@ -18,7 +18,7 @@ _STOP = frozenset(
     "to too us very was we were what when where which who why will with would you your i'm i've i'd i'll it's that's "
     "don't ok okay yes no not please thanks thank".split()
 )
-# Distinct words of all texts whose words are kept.
+# Distinct words of all texts with cached words.
 _KEPT = 1_000_000
 
 

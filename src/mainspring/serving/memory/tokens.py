@@ -15,7 +15,7 @@ from mainspring.engines import ChatModel
 from mainspring.serving.memory.base import Count
 
 _KEPT = 100_000
-# A template is asked for no more than so many messages at once: the engine's child answers one after another.
+# Maximum number of concurrent template requests: the engine's child answers one at a time.
 _AT_ONCE = 64
 
 

@@ -30,7 +30,7 @@ async def measure(
     clock: Clock = time.perf_counter,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Throughput:
-    """Raises what the model raises; ``EngineError`` where it reports no usage."""
+    """Raises the model's errors, and ``EngineError`` if it reports no usage."""
     progress("warming up")
     await _round(responder, [_request(model, _text(20), 4)] * 2, clock)
     long = [_request(model, _text(prompt_tokens), 1) for _ in range(streams)]

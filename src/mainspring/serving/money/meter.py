@@ -39,7 +39,7 @@ _LEFT = ("cancelled", DeadlineExceeded.code)
 
 
 class _Call:
-    """What is known so far about one call."""
+    """The current knowledge about one call."""
 
     __slots__ = (
         "at",
@@ -82,7 +82,7 @@ class Meter(Layer):
     ``Finish``.
 
     A model that ``sends`` is asked at once, somewhere where reading is paid for: of a call that is left before its
-    first token the prompt counts. ``assembled`` tells what is kept of a prompt (None: nothing).
+    first token the prompt counts. ``assembled`` returns the stored part of a prompt (None: nothing).
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class Meter(Layer):
         return usage
 
     def _estimated(self, call: _Call, code: str) -> Usage:
-        # An engine that was stopped has not said what it read; one that refused has read nothing.
+        # An engine that was stopped has not reported its input; one that refused has read nothing.
         sent = self._sends and code in _LEFT and not call.late
         if not (call.committed or sent):
             return Usage()

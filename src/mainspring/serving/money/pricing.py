@@ -59,7 +59,7 @@ class Price:
         return self.cost(dataclasses.replace(usage, cached_tokens=0)) - self.cost(usage)
 
     def for_prompt(self, tokens: int) -> Price:
-        """What a prompt of so many tokens pays."""
+        """The price of a prompt of this many tokens."""
         found = self
         for start, price in self.above:
             if tokens <= start:

@@ -36,7 +36,8 @@ HEADER = "x-mainspring-budget"
 # The default allowance of an application beyond the request itself, in tokens and in calls.
 APPLICATION_TOKENS = 4096
 APPLICATION_CALLS = 2
-# Tokens of what is asked beside the request's own words, in each of several calls: for steps, a rating, a valid answer.
+# Tokens of the instruction in each of several calls, in addition to the request's own words: for steps, a rating, a
+# valid answer.
 ASKED_BESIDE = 128
 # When what others have set aside may have come back, in seconds.
 SOON_S = 2.0
@@ -47,9 +48,9 @@ class BudgetReservations:
     """The budgets, and what requests may cost at most.
 
     ``further`` is the number of extra calls for an answer that must be repaired. With ``hedged``, any call may be made
-    twice, and one of them is stopped after its prompt was read. ``counts`` tell by the name of a model how many tokens
-    a request sends it, in its own vocabulary and within its template; of what has none the bytes count. ``beside`` are
-    tokens that are read of a request beside its prompt.
+    twice, and one of them is stopped after its prompt was read. ``counts`` maps a model's name to a counter of a
+    request's tokens in its vocabulary and template; without one, bytes count. ``beside`` are tokens of the request that
+    are read outside of its prompt.
     """
 
     budgets: Budgets

@@ -1,4 +1,4 @@
-"""Hard budgets hold what is spent outside of the request ring, too: what searches and moderation have models read."""
+"""Applies hard budgets to spending outside of the request ring: reading by models for searches and moderation."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mainspring.telemetry.metrics import Metrics
 
 
 class SideReservation:
-    """Sets aside what the dearest of ``models`` may cost; it comes back when the work has ended, and its calls are
-    charged where they are settled."""
+    """Reserves the maximum cost of the most expensive of ``models``; the reservation is returned when the work has
+    ended, and its calls are charged at settlement."""
 
     def __init__(self, budgets: Budgets, tariffs: Tariffs, metrics: Metrics, models: Sequence[str]) -> None:
         self._budgets = budgets

@@ -1,4 +1,4 @@
-"""Calls within what a request may still spend: of tokens in all, and of money where a hard budget bounds it."""
+"""Limits calls to the remaining allowance of a request: total tokens, and money if a hard budget applies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ Count = Callable[[ChatRequest], Awaitable[int]]
 
 
 class Bound(Layer):
-    """Lowers ``max_tokens`` to what the request's allowance still pays for, and refuses what it pays nothing of.
+    """Lowers ``max_tokens`` to the amount that the request's allowance pays for, and refuses a request that it cannot
+    pay at all.
 
     The maximum usage of a call is reserved while it runs, so that concurrent calls see the rest. ``count`` is the
     engine's own count of a prompt; None, and for what is no chat: an estimate.
@@ -80,7 +81,7 @@ class Bound(Layer):
         return estimate.prompt_tokens(request)
 
     def _bounded(self, request: Request, prompt: int, context: Context) -> tuple[Request, int]:
-        """The request within what is left, and the most tokens that it may have written."""
+        """The request within the remaining allowance, and its maximum of output tokens."""
         left = min(_tokens_left(prompt, context), self._tokens_paid(request, prompt, context))
         if not isinstance(request, ChatRequest | CompletionRequest):
             return request, 0

@@ -54,7 +54,7 @@ def keep_throughput(home: Path, model: str, measured: Throughput) -> None:
 
 
 class Tariffs:
-    """The tariffs under one configuration. Raises ``SettingsError`` where a price names what is not in the book."""
+    """The tariffs under one configuration. Raises ``SettingsError`` if a price names an entry that the book lacks."""
 
     def __init__(self, settings: Settings, measured: Mapping[str, Throughput] | None = None) -> None:
         self._prices = settings.prices

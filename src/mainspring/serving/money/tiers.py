@@ -1,4 +1,4 @@
-"""Tiers compared: what the keys of one are granted that those of another are not."""
+"""Compares tiers: rights of one tier's keys that another's lack."""
 
 from __future__ import annotations
 

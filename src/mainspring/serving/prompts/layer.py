@@ -19,7 +19,7 @@ _OWN = ("application", "collection")
 
 
 class PromptChoice:
-    """Which prompt a request is put under, and how: by what it names, else by the settings."""
+    """The prompt of a request, and its use: the one that the request names, else the settings'."""
 
     def __init__(self, prompts: PromptRegistry | None, registry: Registry, settings: Settings) -> None:
         self._prompts = prompts
@@ -76,8 +76,8 @@ class PromptChoice:
 
 
 class UsePrompt(Layer):
-    """Below the session: what it remembers are the messages as they were sent, and the prompt is always the one that
-    the label points to now. Above the record and the caches: both contain the version."""
+    """Below the session: the session stores the messages as sent, and the prompt is always the label's current one.
+    Above the record and the caches: both contain the version."""
 
     def __init__(self, inner: Responder, prompting: PromptChoice, tracing: Tracing) -> None:
         super().__init__(inner)

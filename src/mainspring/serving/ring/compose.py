@@ -131,7 +131,7 @@ def request_ring(
 def _before_record(
     services: Services, registry: Registry, limits: RateLimits, gates: Mapping[str, Gate], keys: Keys
 ) -> list[LayerFactory]:
-    """What leaves nothing behind but what it decided."""
+    """Layers that leave only their decisions behind."""
     serving = services.settings.serving
     return [
         partial(Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens),

@@ -63,7 +63,7 @@ class Presets:
 
 
 class ApplyPreset(Layer):
-    """Fills in what a request leaves unset: from ``options.preset``, else from what its model has by default.
+    """Fills unset parameters of a request: from ``options.preset``, else from its model's default preset.
 
     What the request sets wins. Beams and drawing exclude each other: of the two the request's own stays alone.
     """

@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Book:
-    """What is known so far about one request."""
+    """The current knowledge about one request."""
 
     __slots__ = (
         "answer_id",
@@ -80,9 +80,9 @@ class _Book:
 class Record(Layer):
     """Names the answer, collects it, and settles call, guard, retrieval and answer events with the session's turn.
 
-    ``Finish`` is passed on only after that commit. A request that fails or whose client leaves settles what was
-    spent, with status ``failed`` or ``cancelled``, even while its task is being cancelled. Where the disk has no
-    ``room`` for the facts nothing is answered.
+    ``Finish`` is passed on only after that commit. A request that fails or whose client leaves settles its cost, with
+    status ``failed`` or ``cancelled``, even while its task is being cancelled. Where the disk has no ``room`` for the
+    facts nothing is answered.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Record(Layer):
         except BaseException as error:
             book.error = error
             raise
-        # What the layers beneath note at their end belongs into this commit.
+        # Notes that the layers beneath make at their end belong to this commit.
         await events.aclose()
         book.events.extend(finishes)
         book.ended = True

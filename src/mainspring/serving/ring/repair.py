@@ -1,4 +1,4 @@
-"""Structured output without a grammar: what a model writes is validated, and it is asked again with what is wrong.
+"""Structured output without a grammar: the model's output is validated, and the model is asked again with the fault.
 
 For engines that cannot be held to a JSON schema or an expression while they generate, and for schemas that cannot be
 enforced there (``options.repair``). Every round is a call of its own: metered, priced and bounded.
@@ -47,7 +47,7 @@ _FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 
 
 class Repair(Layer):
-    """Validates and asks again where the engine behind it has no grammar of the kind that is asked for.
+    """Validates and asks again if the engine has no grammar of the requested kind.
 
     ``enforced`` are the kinds that it has: those pass through, unless ``options.repair`` asks for this (a number of
     rounds, true for ``rounds``). After the last round the answer fails with ``UnfitAnswer``. Nothing of an answer is

@@ -93,7 +93,7 @@ def references(content: Mapping[str, Any]) -> list[str]:
 
 
 def restored_messages(content: Mapping[str, Any], texts: Mapping[str, str]) -> tuple[tuple[Message, ...], list[str]]:
-    """The messages of a request, and what of them is not kept. ``texts`` are those of ``references`` that are there.
+    """The messages of a request, and what of them is not kept. ``texts`` contains the existing ones of ``references``.
 
     Raises ``Conflict`` where earlier messages of the session are gone."""
     turn = [message(each) for each in content.get("messages", ())]

@@ -33,7 +33,7 @@ REPLAY = "replay"
 
 
 class _Seen:
-    """What is known so far about one request."""
+    """The current knowledge about one request."""
 
     __slots__ = (
         "code", "first", "head", "model", "operation", "request", "span", "started", "status", "texts", "usage",

@@ -42,7 +42,8 @@ MOVABLE = (EngineError, ModelError, Overloaded, RateLimited, UnknownModel, Deadl
 """What another replica may do better."""
 
 SLOWER, SLOWER_BY_S = 4.0, 0.1
-"""A replica whose first tokens take so many times, and so many seconds, longer than the quickest's is left aside."""
+"""A replica is avoided if its first tokens take longer than the quickest one's by this factor and by this many
+seconds."""
 
 Clock = Callable[[], float]
 
@@ -62,7 +63,7 @@ class _Begun:
         self.arm.running -= 1
 
     def drop(self) -> None:
-        """Its task has ended; one that was cancelled before its first step has left nothing behind but this."""
+        """Its task has ended; one that was cancelled before its first step leaves only this."""
         if not self.runs:
             self.runs = True
             self.leave()

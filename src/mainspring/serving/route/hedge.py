@@ -21,7 +21,7 @@ async def race(
     ``lost`` or ``failed``.
 
     ``second`` is called when ``first`` has not committed within ``after_s``. The other attempt is cancelled and
-    ``lost`` awaited for it. Raises what ``first`` raises where both fail, or what the only one raises.
+    ``lost`` awaited for it. Raises the error of ``first`` if both fail, or the error of the only one.
     """
     attempts: set[Attempt] = {first}
     try:

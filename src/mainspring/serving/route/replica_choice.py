@@ -39,7 +39,7 @@ replica."""
 
 
 def least_tokens(replicas: Sequence[ReplicaSnapshot], tokens: int, blocks: Sequence[int]) -> int:  # noqa: ARG001
-    """The fewest tokens under way by weight; of equal ones that which has waited longest."""
+    """The fewest tokens in progress by weight; of equal ones the one that has waited longest."""
     return min(range(len(replicas)), key=lambda i: (_load(replicas[i]), replicas[i].last))
 
 

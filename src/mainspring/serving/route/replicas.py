@@ -138,7 +138,7 @@ class Replicas:
 
 
 class _Alive(Layer):
-    """Sends those who waited at the gate of an engine that died meanwhile on to one that lives."""
+    """Moves requests that waited at the gate of a dead engine to a living one."""
 
     def __init__(self, engine: Engine, every: Sequence[Engine]) -> None:
         super().__init__(engine.responder)

@@ -52,7 +52,7 @@ class Residency:
         return [sorted(regions) for _, regions in self.wanted(context)]
 
     def check(self, model: str, regions: Sequence[str], context: Context) -> None:
-        """Raises ``NoRegion`` where none of ``regions``, those of the endpoints of ``model``, may be used."""
+        """Raises ``NoRegion`` if none of ``regions``, those of the endpoints of ``model``, may be used."""
         wanted = self.wanted(context)
         if not wanted or any(all(region in each for _, each in wanted) for region in regions):
             return
@@ -67,7 +67,7 @@ class Residency:
 
 
 class Resident(Layer):
-    """The outermost of a model's call ring: lets pass what one of its ``regions`` may work on."""
+    """The outermost layer of a model's call ring: passes requests that one of its ``regions`` may process."""
 
     def __init__(self, inner: Responder, model: str, regions: Sequence[str], residency: Residency) -> None:
         super().__init__(inner)

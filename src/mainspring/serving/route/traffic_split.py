@@ -8,7 +8,7 @@ from mainspring.serving.route.replica_choice import rendezvous
 
 
 def unit(route: str, settings: RouteSettings, request: Request, context: Context) -> str:
-    """What is kept together: the session, else the end user, of a tenant; its key; or this one request."""
+    """The unit that stays together: a tenant's session, else its end user; its key; or this one request."""
     principal = context.principal
     if settings.sticky == "key":
         return f"{route}\0{principal.tenant}\0key\0{principal.key_id}"

@@ -120,7 +120,7 @@ class Sampler:
         likely = candidate.logprob if candidate.logprob is not None else -20.0
         match self._plan.score:
             case "arithmetic":
-                # Of those whose sums hold alike the likelier one: log-probabilities decide no more than that.
+                # Among answers with equally valid sums the likelier one: log-probabilities decide no more than that.
                 return extract.arithmetic(candidate.text) + likely / 1000
             case "schema" if self._check is not None:
                 return (0.0 if self._check(candidate.text)[1] else 1.0) + likely / 1000

@@ -145,7 +145,7 @@ class _Run:
         self._context = context
 
     async def chain(self, first: Response) -> AsyncGenerator[Event, None]:
-        """One answer whose steps are shown as they come, as reasoning, and whose end is the answer."""
+        """One answer whose steps stream as reasoning, and whose end is the answer."""
         pieces: list[str] = []
         reason: FinishReason = "stop"
         hidden = self._plan.show == "answer" and self._plan.answer != "whole"
@@ -234,8 +234,8 @@ class _Run:
 
 
 def _majority(candidates: Sequence[AnswerCandidate]) -> tuple[AnswerCandidate, str, int, int | None]:
-    """The first candidate with the answer that most gave (of answers with as many votes the earliest), what is told of
-    it, its votes, and how many answers there are."""
+    """The first candidate with the answer of most votes (with equal votes the earliest), the note about it, its votes,
+    and the number of answers."""
     votes: dict[str, list[AnswerCandidate]] = defaultdict(list)
     for each in candidates:
         if each.answer is not None:

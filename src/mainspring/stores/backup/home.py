@@ -47,8 +47,8 @@ _BLOCK = 1 << 20
 
 @dataclass(slots=True)
 class BackupReport:
-    """What a backup holds. ``held_s`` is for how long writers of the database waited, ``missing`` names documents
-    whose chunks or text are not there: only where the caller keeps going."""
+    """What a backup holds. ``held_s`` is the time for which writers of the database waited; ``missing`` names documents
+    without chunks or text: only if the caller keeps going."""
 
     files: int = 0
     bytes: int = 0
@@ -83,7 +83,8 @@ def write(
 
 @contextlib.contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    """One backup of a home at a time; what a killed one left goes: its second names would keep what was deleted."""
+    """One backup of a home at a time. Leftovers of a killed one are deleted: its second names would keep deleted
+    files."""
     descriptor = os.open(home, os.O_RDONLY)
     try:
         try:
@@ -98,7 +99,7 @@ def _alone(home: Path) -> Iterator[None]:
 
 
 def _place_of(settings: Settings) -> tuple[files.BackupScope, sa.URL | None]:
-    """What is copied, and the address of the database where it is a Postgres."""
+    """The files to copy, and the address of the database if it is a Postgres."""
     home, models, url = settings.home, settings.models.directory, sql.url_of(settings)
     if url is None:
         return files.BackupScope(home, home / sql.FILE_NAME, models), None

@@ -68,7 +68,7 @@ async def _freeze(place: files.BackupScope, url: sa.URL, staged: Path, vectors: 
             began = time.perf_counter()
             snapshot = await reader.fetchval("SELECT pg_export_snapshot()")
             blobs = {str(row[0]) for row in await reader.fetch(check.BLOBS)}
-            # Not in a thread: what it may not meet is kept out by the lock.
+            # Not in a thread: the lock excludes conflicting work.
             files.link_files(place, staged, blobs)
             held_s = time.perf_counter() - began
         schema = str(await reader.fetchval(check.SCHEMA_VERSION))

@@ -53,9 +53,9 @@ def read(
     """Unpack a backup to ``home``, which must be absent or empty. ``database`` is asked for the address of an empty
     Postgres where the backup has the dump of one.
 
-    Raises ``Conflict`` for a home or a database that is not empty, ``StoreError`` for what is no backup, is cut short
-    or damaged, or has a schema newer than this version knows, and ``SettingsError`` where a Postgres is needed and none
-    is named. In that case, ``home`` does not exist afterwards.
+    Raises ``Conflict`` for a home or a database that is not empty, ``StoreError`` for a file that is no backup, is
+    truncated or damaged, or has a schema newer than this version knows, and ``SettingsError`` if a Postgres is needed
+    and none is configured. In that case, ``home`` does not exist afterwards.
     """
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise Conflict(f"{home} is not empty", remedy="Name a folder that is not there yet")

@@ -54,7 +54,7 @@ def copy_others(place: files.BackupScope, staged: Path) -> None:
 
 
 def _leave_out_repeats(path: Path) -> None:
-    """Take out what was answered under an Idempotency-Key: it would be found again beside what changed since."""
+    """Remove answers under an Idempotency-Key, which would not match data changed since."""
     with contextlib.closing(sqlite3.connect(path)) as copy:
         copy.execute("PRAGMA secure_delete=ON")
         for table in sql.UNKEPT:

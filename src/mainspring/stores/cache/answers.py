@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 def made_for(answer_id: str) -> str:
-    """The tag of what is kept of one answer, under whatever key."""
+    """The tag of everything cached from one answer, under any key."""
     return f"answer:{answer_id}"
 
 

@@ -1,4 +1,4 @@
-"""The answer cache in Redis: what one server keeps, every server finds, and what one drops is gone for all.
+"""The answer cache in Redis: all servers share entries, and an entry dropped by one is gone for all.
 
 Values live under ``mainspring:cache:KEY`` until their time is over. For each tag there is a set of the keys that carry
 it, and one set of all keys by age enforces the bound. Both are ordered by time, so that expired keys can be trimmed.

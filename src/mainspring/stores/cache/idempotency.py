@@ -17,7 +17,7 @@ from mainspring.stores.sql.database import Database
 
 LEASE_S = 15.0
 Claim = bytes | Literal["mine", "busy"]
-"""What was answered under the name, or whose turn it is."""
+"""The answer under the name, or the owner of the claim."""
 
 
 class Repeats:

@@ -55,7 +55,7 @@ __all__ = [
     "document_of",
 ]
 
-# Collections whose generations are kept in memory.
+# The number of collections whose generations are cached.
 REMEMBERED = 256
 # Columns that searches show or filter by.
 _SHOWN = ("source_key", "name", "attributes", "groups", "modified_at")
@@ -82,7 +82,7 @@ class Documents:
     ) -> DocumentVersion:
         """Start a generation of the document ``source_key``, creating the document if it is new.
 
-        The latest to begin wins: earlier ones that are still under way can no longer be published. An access list that
+        The latest to start wins: earlier ones that are still running can no longer be published. An access list that
         removes access takes effect at once, also for the current generation. Raises ``NotFound`` when the collection is
         gone.
         """
@@ -122,7 +122,7 @@ class Documents:
     async def describe(
         self, collection: Collection, document_id: str, source_key: str, name: str, about: About
     ) -> None:
-        """Note what a source says now of a document whose content is what it was, perhaps under another key.
+        """Update the source's data of a document with unchanged content, perhaps under another key.
 
         Raises ``NotFound``, or ``Conflict`` when an ingest of it has begun or another document has that key."""
 
@@ -159,7 +159,7 @@ class Documents:
         text_blob: str,
         pages: int | None = None,
     ) -> int:
-        """Make ``generation`` the one that is read, in one commit; the one that it supersedes (0: none).
+        """Make ``generation`` the current one, in one commit; returns the superseded one (0: none).
 
         ``text_blob`` is the sha256 of the parsed text in the blobs. Raises ``Conflict`` when a newer
         generation was begun or the text is gone, ``NotFound`` when document or collection are.
@@ -311,8 +311,8 @@ class Documents:
         return [document_of(row) for row in found if visible(row, groups)]
 
     async def document(self, collection: Collection, document_id: str, groups: frozenset[str] | None) -> Document:
-        """The document, if ``groups`` may see it (None: maintenance). Raises ``NotFound`` for what they may not,
-        as for what is not there."""
+        """The document, if ``groups`` may see it (None: maintenance). Raises ``NotFound`` if they may not see it, or it
+        does not exist."""
         query = sa.select(documents).where(_one(collection, document_id))
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         if row is None or not visible(row, groups):

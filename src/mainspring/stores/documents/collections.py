@@ -136,8 +136,8 @@ class Collections(Documents):
         return changed
 
     async def get(self, tenant: str, id_or_name: str, *, groups: frozenset[str] = frozenset()) -> Collection:
-        """The collection as ``groups`` may see it, the oldest of that name. Raises ``NotFound`` for what they may
-        not see, as for what does not exist."""
+        """The collection as ``groups`` may see it, the oldest of that name. Raises ``NotFound`` if they may not see it,
+        or it does not exist."""
         either = sa.or_(collections.c.id == id_or_name, collections.c.name == id_or_name)
         found = await self._visible(tenant, groups, either)
         if not found:
@@ -252,7 +252,7 @@ class Collections(Documents):
         self._versions.pop((tenant, collection_id), None)
 
     async def unfinished(self) -> builtins.list[tuple[Collection, Document]]:
-        """Documents of all tenants whose ingest was begun and neither published nor failed, oldest first."""
+        """Documents of all tenants whose ingestion started and neither succeeded nor failed, oldest first."""
         query = sa.select(documents).where(documents.c.status == "in_progress").order_by(documents.c.updated_at)
 
         def work(connection: sa.Connection) -> builtins.list[tuple[Collection, Document]]:

@@ -38,7 +38,7 @@ REQUESTS = "batch"
 """The purpose of files that batches read."""
 LARGE = 2**20
 """Bytes of a large file."""
-# Bytes of lines that are looked at before others have their turn.
+# Bytes of lines that are processed before others have their turn.
 _AT_ONCE = 128 * 1024
 
 
@@ -77,7 +77,7 @@ class Files:
         self._audit = audit or Audit(database)
         self._blobs = blobs
         self._redact = redact
-        # A lock lives as long as somebody holds it or waits for it.
+        # A lock exists while somebody holds it or waits for it.
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def add(
@@ -85,7 +85,7 @@ class Files:
     ) -> FileInfo:
         """Keep a file; durable when it returns. The same bytes twice are two files and one blob.
 
-        Of a tenant one large file is written at a time: commits of others wait for what is on its way to the disk.
+        One large file per tenant is written at a time: other commits wait for data on its way to the disk.
         """
         if len(data) < LARGE:
             return await self._add(tenant, name, data, purpose, groups)
@@ -119,7 +119,7 @@ class Files:
         return info
 
     async def get(self, tenant: str, file_id: str, *, groups: frozenset[str] = frozenset()) -> FileInfo:
-        """The file as ``groups`` may see it. Raises ``NotFound`` for what they may not, as for what is not there."""
+        """The file as ``groups`` may see it. Raises ``NotFound`` if they may not see it, or it does not exist."""
         found = await self._visible(tenant, groups, files.c.id == file_id)
         if not found:
             raise NotFound(f"there is no file {file_id}", remedy="GET /v1/files lists them")
@@ -249,7 +249,7 @@ async def _scrubbed_lines(data: bytes) -> bytes:
 
 
 def _parts(data: bytes) -> Iterator[bytes]:
-    """``data`` in parts that end where a line does."""
+    """``data`` in parts that end with a line."""
     start = 0
     while start < len(data):
         end = data.find(b"\n", start + _AT_ONCE) + 1 or len(data)

@@ -1,8 +1,8 @@
 """Pending deletions: recorded in the commit that deletes a document or a collection, and executed after it.
 
-Nothing that was deleted is found from that commit on. What is left to do concerns bytes: chunks in the vector store,
-answers that were made of the document, and what derived from those. A process that dies leaves its notes behind, and
-the next to start acts on them.
+Nothing that was deleted is found from that commit on. The remaining work concerns bytes: chunks in the vector store,
+answers made from the document, and data derived from those. A process that dies leaves its notes behind, and the next
+to start acts on them.
 """
 
 from __future__ import annotations

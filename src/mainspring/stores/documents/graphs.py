@@ -1,8 +1,7 @@
 """The graphs of documents, one text a generation, beside the documents' own rows.
 
-A graph is written in the commit that makes its generation the one that is read, and forgotten in the commit that
-supersedes or removes that: there is no moment at which one is there without the other. The reader says which
-generations it may read and gets no others.
+A graph is written in the commit that makes its generation current, and deleted in the commit that supersedes or removes
+it: neither ever exists without the other. The reader says which generations it may read and gets no others.
 """
 
 from __future__ import annotations

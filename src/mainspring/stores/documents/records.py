@@ -50,7 +50,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a source says of a document beside its content.
+    """A source's description of a document besides its content.
 
     ``groups`` is its access list (empty: everyone who sees the collection), ``modified_at`` the source's own time in
     Unix seconds. ``mark`` is the source's name of this version (an ETag, a commit's blob), ``recipe`` the digest of
@@ -67,7 +67,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class DocumentVersion:
-    """A generation that an ingest has begun. ``current`` is the one that readers see meanwhile (0: none)."""
+    """A generation that an ingest has begun. ``current`` is the generation that readers see meanwhile (0: none)."""
 
     document_id: str
     generation: int

@@ -49,7 +49,7 @@ class Sources:
         self._database = database
 
     async def add(self, collection: Collection, kind: str, location: str, options: Mapping[str, Any]) -> SourceRow:
-        """Configure a source, or change the options of one that is there; changed options start it afresh."""
+        """Configure a source, or change the options of an existing one; changed options restart it."""
         dumped = rows.dump(dict(options))
         new = {
             "tenant": collection.tenant,

@@ -21,8 +21,8 @@ _RANDOM_DIGITS = 12
 
 
 async def begin(database: Database, collection: Collection) -> tuple[str, str]:
-    """Claim a new table: its name, and that of a table which an earlier move left behind (empty: none), which the
-    caller drops. Raises ``NotFound``."""
+    """Claim a new table: returns its name, and that of a table left by an earlier move (empty: none), which the caller
+    drops. Raises ``NotFound``."""
     table = f"{collection.id}_{ids.new('')[-_RANDOM_DIGITS:]}"
 
     def work(connection: sa.Connection) -> str:
@@ -37,8 +37,8 @@ async def begin(database: Database, collection: Collection) -> tuple[str, str]:
 
 
 async def switch(database: Database, collection: Collection, table: str, embedder: str, version: int) -> bool:
-    """Read ``table``, whose vectors are of ``embedder``, from this commit on; the one that was read becomes the one
-    to drop. False where the collection is no longer at ``version``: what changed is to be caught up with.
+    """Use ``table``, with vectors of ``embedder``, from this commit on; the old table becomes the one to drop. False
+    where the collection is no longer at ``version``: what changed is to be caught up with.
 
     Raises ``Conflict`` where another move has begun or the collection is gone.
     """

@@ -1,7 +1,7 @@
 """The documents of a collection that a caller may see: one rule for every query on a caller's behalf.
 
-A document is seen by those whom both its access lists admit: that of the text which is read and that of the latest
-ingest. So taking access away counts at once, and giving it counts when the text that it was given for is read.
+A document is visible to callers whom both its access lists admit: that of the current text and that of the latest
+ingestion. So taking access away counts at once, and giving it counts when the text that it was given for is read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cachetools import LRUCache
 import mainspring.stores.sql.rows as rows
 from mainspring.stores.vectors.base import CurrentGenerations
 
-# Sets of groups whose view of a collection is kept.
+# The number of sets of groups whose view of a collection is cached.
 _VIEWS = 64
 
 

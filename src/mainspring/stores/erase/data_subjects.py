@@ -27,7 +27,7 @@ AT_ONCE = 400
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose data is meant. ``id`` is the user's name, the session's, the key's id or the tenant's name."""
+    """The subject in question. ``id`` is the user's name, the session's, the key's id or the tenant's name."""
 
     tenant: str
     kind: Kind
@@ -49,7 +49,7 @@ class Given:
 
 @dataclass(slots=True)
 class Held:
-    """What is held of a subject: its answers by id, the stored names of its sessions, and its uploaded files."""
+    """The data of a subject: its answers by id, the stored names of its sessions, and its uploaded files."""
 
     answers: dict[str, Given] = field(default_factory=dict)
     sessions: set[str] = field(default_factory=set)
@@ -69,7 +69,7 @@ class Held:
 
 
 def find(connection: sa.Connection, subject: Subject, upto: float, known: Held | None = None) -> Held:
-    """All that is from before ``upto`` (Unix seconds), with what was ``known`` before and what hangs on that."""
+    """All data from before ``upto`` (Unix seconds), with previously ``known`` items and everything attached to them."""
     held = Held(dict(known.answers), set(known.sessions), set(known.files)) if known else Held()
     _take(held, connection.execute(_named(connection, subject, upto)))
     if subject.kind == "session":

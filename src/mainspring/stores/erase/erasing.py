@@ -43,8 +43,8 @@ def answers(connection: sa.Connection, tenant: str, ids: Sequence[str]) -> dict[
 
 
 def conversations(connection: sa.Connection, tenant: str, names: Iterable[str], upto: float) -> dict[str, int]:
-    """Delete what was said in sessions until ``upto`` (Unix seconds), with what was derived from it; how many messages,
-    and how many sessions have nothing left."""
+    """Delete the messages of sessions until ``upto`` (Unix seconds), with their derived data; returns the numbers of
+    messages and of sessions that are empty now."""
     messages = gone = 0
     for part in parts(sorted(names), 100):
         mine = sa.and_(turns.c.tenant == tenant, turns.c.session_id.in_(part), turns.c.at <= upto)

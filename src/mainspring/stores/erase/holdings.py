@@ -19,7 +19,7 @@ class Holding(Protocol):
     """What one feature keeps, in all tenants.
 
     ``name`` is what receipts and exports count it by. ``held`` is what the rooms keep of the subject. ``upto`` is in
-    Unix seconds: what is newer is left alone.
+    Unix seconds: newer data stays.
     """
 
     @property
@@ -28,11 +28,11 @@ class Holding(Protocol):
     async def find(
         self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None
     ) -> Sequence[Mapping[str, Any]]:
-        """Each thing as JSON values with its ``type``, as far as keys of ``groups`` may see it (None: all)."""
+        """Each item as JSON values with its ``type``, if keys of ``groups`` may see it (None: all)."""
         ...
 
     async def erase(self, subject: Subject, held: Held, upto: float) -> int:
-        """Erase it, and return how many things those were. Can be done again."""
+        """Erase the data; returns the number of items. Can be done again."""
         ...
 
 

@@ -25,7 +25,7 @@ from mainspring.stores.work.batches import OVER
 Data = Literal["contents", "feedback", "sessions", "events", "jobs", "erasures"]
 PIECE = 200
 BARE = "bare"
-"""What ``retention`` of an event says whose facts were reduced to those of money."""
+"""The value of ``retention`` in an event whose facts were reduced to money."""
 _MONEY = ("call", "answer", "cost", "erased")
 _COMMENTED = sa.and_(events.c.kind == "feedback", events.c.facts.contains('"comment":"', autoescape=True))
 

@@ -46,8 +46,8 @@ _AT_ONCE = 500
 
 
 class Audit:
-    """The chains of all tenants. ``key`` is the part of the sealing key that is kept outside of the database,
-    ``former`` are those that were in use before it."""
+    """The chains of all tenants. ``key`` is the part of the sealing key outside of the database; ``former`` are earlier
+    ones."""
 
     def __init__(self, database: Database, key: str = "", former: Sequence[str] = ()) -> None:
         self._database = database
@@ -255,7 +255,7 @@ def _begin(connection: sa.Connection, tenant: str) -> None:
         "tenant": tenant,
         "hash": START,
         "trimmed_hash": START,
-        # What hashes texts and seals entries; together with ``compliance.audit_key``, where that is set.
+        # Hashes texts and seals entries, together with ``compliance.audit_key`` if set.
         "secret": secrets.token_hex(32),
     }
     known = sa.select(audit_heads.c.tenant).where(audit_heads.c.tenant == tenant)

@@ -158,7 +158,7 @@ class EventLog:
         """The answer, where ``principal`` may see it: its key asked, or is an admin's, or could continue the session
         that the answer belongs to; and its groups may see what the answer was made of, as in ``page``.
 
-        Raises ``NotFound`` for what it may not see, as for what is not there.
+        Raises ``NotFound`` if it may not see it, or it does not exist.
         """
         one = sa.and_(events.c.tenant == principal.tenant, events.c.kind == kind, events.c.id == answer_id)
 

@@ -115,8 +115,8 @@ class Keys:
         by: By = LOCAL,
     ) -> tuple[KeyInfo, str]:
         """A new key, made by the key or token of ``maker`` (None: at the machine), and its secret, which cannot be read
-        again. Raises ``InvalidRequest``: an unknown scope, or one that no limit would hold; ``Forbidden`` where the
-        maker has ended, or ends sooner."""
+        again. Raises ``InvalidRequest`` for an unknown scope, or a scope that no limit can restrict; ``Forbidden`` if
+        the maker has ended, or ends sooner."""
         if unknown := scopes - set(SCOPES):
             raise InvalidRequest(
                 f"unknown scope {', '.join(sorted(unknown))}",
@@ -251,7 +251,7 @@ class Keys:
         return any("admin" in info.scopes and info.usable(now) for info in await self._select(sa.select(keys)))
 
     async def close(self) -> None:
-        """Wait for what runs beside the requests."""
+        """Wait for background work."""
         if self._notes:
             await asyncio.wait(self._notes)
 
@@ -370,7 +370,7 @@ def _told(info: KeyInfo) -> dict[str, Any]:
 def _change(
     connection: sa.Connection, tenant: str, key_id: str, changes: Mapping[str, float | str], *, usable: bool = False
 ) -> None:
-    """Raises ``NotFound`` for no such key, or for one that has ended where it is to be ``usable``."""
+    """Raises ``NotFound`` if there is no such key, or it has ended but must be ``usable``."""
     mine = sa.and_(keys.c.tenant == tenant, keys.c.id == key_id)
     if usable:
         mine &= keys.c.revoked_at.is_(None) & sa.or_(keys.c.expires_at.is_(None), keys.c.expires_at > time.time())

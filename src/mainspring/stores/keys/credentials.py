@@ -1,8 +1,8 @@
 """Credentials of providers, encrypted at rest: what ``api_key: credential:NAME`` in the configuration means.
 
 Each secret is encrypted with a random key of its own, and that key with one of the keyring, which is not in the
-database (AES-256-GCM both times; names and key ids are bound in). A copy of the database reveals nothing, a row that
-was changed or moved to another name is refused, and changing the master key re-encrypts only small keys.
+database (AES-256-GCM both times, bound to names and key ids). A copy of the database reveals nothing, a row that was
+changed or moved to another name is refused, and changing the master key re-encrypts only small keys.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ SETTING = "stores.credentials_key"
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """``keys`` by their ids, the one that encrypts first; ``place`` is where they are from."""
+    """``keys`` by id, the encrypting one first; ``place`` is their origin."""
 
     keys: dict[str, bytes]
     place: str

@@ -33,7 +33,7 @@ def extended(above: Sequence[str], key_id: str) -> tuple[str, ...]:
 
 
 def check_parent(connection: sa.Connection, tenant: str, parent: str, expires_at: float | None) -> None:
-    """Raises ``Forbidden`` where the key ``parent`` has ended meanwhile, or ends before what it is to make."""
+    """Raises ``Forbidden`` if the key ``parent`` has ended in the meantime, or ends before the key that it creates."""
     if not parent.startswith(KEY):
         return
     query = sa.select(keys.c.expires_at, keys.c.revoked_at).where(keys.c.tenant == tenant, keys.c.id == parent)

@@ -43,7 +43,7 @@ _OVER = ("completed", "failed", "expired", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """One of them: what is counted, and what makes room."""
+    """A quota: the counted items, and the remedy that makes room."""
 
     what: str
     remedy: str

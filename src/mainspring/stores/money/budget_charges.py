@@ -16,7 +16,7 @@ from mainspring.stores.money.spending import Budget, Charge, Spending
 
 
 def settle(connection: sa.Connection, charges: Sequence[Charge], released: Sequence[str]) -> list[EventRecord]:
-    """Count ``charges``, whose events this transaction has written, and give back what was set aside.
+    """Count ``charges``, whose events this transaction has written, and return the reservations.
 
     Returns a ``cost`` event for each budget whose limit was reached by it, for this transaction to write.
     """

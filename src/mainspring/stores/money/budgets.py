@@ -67,8 +67,8 @@ class Budgets:
         setter: spending.Setter = "operator",
         by: By = LOCAL,
     ) -> Budget:
-        """A new budget, in which what its current day or month has spent so far counts; one without an end (``total``)
-        begins at nothing. Raises ``InvalidRequest`` naming the field, ``Conflict`` where there is such a budget."""
+        """A new budget, which includes the spending of its current day or month; one without an end (``total``) starts
+        at zero. Raises ``InvalidRequest`` naming the field, ``Conflict`` where there is such a budget."""
         now = time.time()
         owner = "" if scope == "global" else tenant
         made = Budget(
@@ -168,7 +168,7 @@ class Budgets:
     async def reserve(
         self, wanted: Sequence[Budget], nanousd: int, tokens: int
     ) -> tuple[str, Sequence[tuple[Budget, Spending]]]:
-        """Set so much aside of each, all or nothing: the reservation's id, and each budget with what was spent.
+        """Reserve the amount in each, all or nothing; returns the reservation's id, and each budget with its spending.
 
         Raises ``Exhausted``. The lease is renewed until ``done``.
         """
@@ -194,7 +194,7 @@ class Budgets:
         self._live.discard(reservation)
 
     async def release(self, reservation: str) -> None:
-        """Give it back, of what is settled elsewhere; where the database fails its lease ends."""
+        """Return a reservation that is settled elsewhere; if the database fails, its lease expires."""
         self.done(reservation)
         try:
             await self._database.write(
@@ -204,7 +204,7 @@ class Budgets:
             _log.warning("reservation %s was not given back: %s", reservation, error)
 
     async def close(self) -> None:
-        """End what runs beside the requests."""
+        """Stop background work."""
         for task in list(self._beside.values()):
             task.cancel()
         await asyncio.gather(*self._beside.values(), return_exceptions=True)

@@ -31,7 +31,7 @@ _FIELDS = {
 }
 _CHARGED, _COST = name_of(CallFacts, "charged"), name_of(CallFacts, "cost_nanousd")
 _HOUR, _DAY = 3600, 24
-# The fields of a line that are sums of facts of calls, and numbers of those that have one, are called as these are.
+# Fields of a line that are sums of call facts, and counts of calls with a fact, have the names of these facts.
 _SUMS, _COUNTS = summed(CallFacts, "sum"), summed(CallFacts, "count")
 
 

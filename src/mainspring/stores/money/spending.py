@@ -59,9 +59,9 @@ _CHARGE = sa.text(
 @dataclass(frozen=True, slots=True)
 class Budget:
     """``scope`` is all tenants (``global``), a ``tenant``, one of its keys or one of its applications; ``subject`` is
-    the key's id or the name that is asked for. ``window`` is a day or month of UTC, or ``total``: since it was
-    made. A ``hard`` one refuses what passes a limit, a soft one tells. None: no limit of that kind. What the
-    ``operator`` set, no administrator of the tenant changes."""
+    the key's id or the requested name. ``window`` is a day or month of UTC, or ``total``: since it was made. A ``hard``
+    one refuses what passes a limit, a soft one tells. None: no limit of that kind. What the ``operator`` set, no
+    administrator of the tenant changes."""
 
     tenant: str
     id: str

@@ -50,9 +50,9 @@ class SpanRow:
 
 @dataclass(frozen=True, slots=True)
 class TraceFilter:
-    """Which traces are listed. ``model`` is what was asked for; ``least_ns`` nanoseconds or more; ``before_ns``: begun
-    before this Unix time in nanoseconds; ``least_nanousd``: all of it cost that much or more; ``answered``: whether
-    documents answered; ``traces``: one of these, as JSON. None: any."""
+    """Which traces are listed. ``model`` is the requested name; ``least_ns`` is a minimum in nanoseconds;
+    ``before_ns``: started before this Unix time in nanoseconds; ``least_nanousd``: minimum total cost; ``answered``:
+    whether documents answered; ``traces``: one of these, as JSON. None: any."""
 
     model: str | None = None
     status: str | None = None

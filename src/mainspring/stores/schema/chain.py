@@ -1,5 +1,5 @@
-"""The migrations: one linear chain, whose links lie in ``stores/migrations/versions`` and in the ``migrations`` folders
-of features. A link is named ``NUMBER_what.py``, and its number is its revision."""
+"""The migrations: one linear chain, in ``stores/migrations/versions`` and in the ``migrations`` folders of features. A
+link is named ``NUMBER_what.py``, and its number is its revision."""
 
 from __future__ import annotations
 

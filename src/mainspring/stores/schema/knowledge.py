@@ -36,7 +36,7 @@ documents = sa.Table(
     text("name"),
     text("sha256"),
     text("file_id", nullable=True),
-    # ``generation`` is what readers see (0: nothing yet), ``begun`` the newest that an ingest has started.
+    # ``generation`` is the one that readers see (0: none yet), ``begun`` the newest that an ingestion has started.
     count("generation"),
     count("begun"),
     text("status"),
@@ -49,7 +49,7 @@ documents = sa.Table(
     time("created_at"),
     time("updated_at"),
     json("attributes", "{}"),
-    # The access list of the latest ingest, and that of the text which is read: a reader needs both.
+    # The access list of the latest ingestion, and that of the current text: a reader needs both.
     json("groups", "[]"),
     json("read_groups", "[]"),
     time("modified_at", nullable=True),

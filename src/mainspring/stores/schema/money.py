@@ -56,5 +56,5 @@ reservations = sa.Table(
     sa.Index(None, "expires_at"),
 )
 
-# What tenants may take, where the operator set another amount than the settings name.
+# The operator's own limits for tenants, which override the settings.
 tenant_limits = sa.Table("tenant_limits", metadata, key("tenant"), key("name"), count("amount"), time("at"))

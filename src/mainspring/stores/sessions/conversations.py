@@ -46,8 +46,8 @@ PART = "."
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """What is known of a session. ``name`` is what its callers call it, ``title`` what a person does (empty: nothing
-    yet), ``begins`` how its first question begins, ``spent`` the tokens that it took; times are Unix seconds.
+    """What is known of a session. ``name`` is the callers' name for it, ``title`` a person's (empty: none yet),
+    ``begins`` the start of its first question, ``spent`` the tokens that it used; times are Unix seconds.
     ``summarised`` is the last turn that the summary covers (empty: no summary)."""
 
     session_id: str
@@ -155,8 +155,8 @@ class Sessions:
     async def page(
         self, tenant: str, owner: str, page: Page, *, words: str = "", part_of: str | None = None, whole: bool = False
     ) -> Slice[SessionInfo]:
-        """The sessions of one owner, by the time of their beginning: those with each of ``words`` in their title or
-        a message, those that are parts of ``part_of``, and with ``whole`` none that is a part of another.
+        """The sessions of one owner, by start time: those with each of ``words`` in their title or a message, those
+        that are parts of ``part_of``, and with ``whole`` only those that are no parts.
 
         A cursor is a session's name; raises ``InvalidRequest`` for one that is in no session of the list.
         """

@@ -76,8 +76,8 @@ def turn_rows(turn: SessionTurn) -> tuple[list[dict[str, Any]], list[contents.Ro
 
 
 def behind(connection: sa.Connection, new: Sequence[dict[str, Any]]) -> None:
-    """Give those of ``new`` (rows of ``turn_rows``) another id that would not sort behind the turns of their session:
-    a clock that was set back, or another server's, must not reorder a conversation."""
+    """Give those of ``new`` (rows of ``turn_rows``) another id that would not sort after the turns of their session: a
+    clock that was set back, or another server's, must not reorder a conversation."""
     of_session: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in new:
         of_session.setdefault((row["tenant"], row["session_id"]), []).append(row)

@@ -1,4 +1,4 @@
-"""Durable work: rows that a process leases, works on and finishes; what it leaves behind another takes up.
+"""Durable work: rows that a process leases, works on and finishes; another process resumes the work of a dead one.
 
 A job is ``waiting``, ``running`` under a lease, or over (``done``, ``failed``, ``cancelled``). The holder of a lease
 extends it while it works. A dead process does not: when the lease has expired, another process gets the job, and
@@ -58,7 +58,7 @@ class Jobs:
         )
 
     async def ensure(self, tenant: str, job_id: str, kind: str) -> None:
-        """Queue a job that is never done, where it is not there yet: who leases it is the one that does its work."""
+        """Queue a job that never finishes, if it does not exist yet: the lease holder does its work."""
         now = time.time()
         values = {"kind": kind, "state": WAITING, "created_at": now, "updated_at": now}
         await self._database.write(
@@ -70,7 +70,7 @@ class Jobs:
         )
 
     async def again(self, tenant: str, job_id: str, kind: str, payload: Mapping[str, Any]) -> Job:
-        """Queue a job that can be done again: the one that waits or runs, or a fresh one in place of one that is over.
+        """Queue a repeatable job: returns the one that waits or runs, or a new one that replaces a finished one.
         Durable when it returns."""
 
         def work(connection: sa.Connection) -> Job:

@@ -50,8 +50,8 @@ def read(
 ) -> Slice[sa.Row[Any]]:
     """The page of ``query``, ordered by ``columns``, which together are unique.
 
-    ``place`` finds where a cursor stands, None for one that stands nowhere. Raises ``InvalidRequest`` naming
-    ``after`` or ``before``.
+    ``place`` returns a cursor's position; None if it has none. Raises ``InvalidRequest`` naming ``after`` or
+    ``before``.
     """
     key = sa.tuple_(*columns)
     descending = page.order == "desc"

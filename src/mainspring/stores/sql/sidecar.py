@@ -1,4 +1,4 @@
-"""Sidecar files: SQLite files of what may be lost (cached answers, spans), apart from what may not.
+"""Sidecar files: SQLite files for data that may be lost (cached answers, spans), separate from the rest.
 
 A damaged sidecar is deleted and created again, with a line in the log.
 """

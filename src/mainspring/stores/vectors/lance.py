@@ -109,7 +109,7 @@ class LanceVectors:
         return await asyncio.to_thread(_by_digest, found)
 
     async def look(self, collection_id: str) -> None:
-        """Open a table and read a column of each of its files. Raises ``StoreError`` where one is damaged or gone."""
+        """Open a table and read a column of each of its files. Raises ``StoreError`` if one is damaged or missing."""
         async with self._errors(collection_id, "read"):
             table = await self._table(collection_id)
             if table is not None:

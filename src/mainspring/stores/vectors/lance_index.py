@@ -20,7 +20,7 @@ HNSW_ROWS = 20_000
 # half of that with these.
 IVF_ROWS = 250_000
 _NEIGHBOURS, _BUILD_CANDIDATES = 20, 150
-# The lists' centres are learned from so many rows each, in so many rounds.
+# Training rows per list centre, and rounds of training.
 _SAMPLES, _ROUNDS = 128, 15
 # The lists take 400 bytes a row of 384 dimensions, all of it in memory.
 PQ_ROWS = 2_000_000
@@ -61,8 +61,8 @@ async def kinds(table: Any) -> dict[str, str]:
 
 
 async def index(table: Any, *, vectors: bool = True) -> None:
-    """Make the indexes that the table is large enough for (with ``vectors`` the one of vectors, too), put new rows into
-    them, compact, and let go of versions that no search can still be reading."""
+    """Build the indexes that the table is large enough for (with ``vectors``, also the one of vectors), add new rows to
+    them, compact, and delete versions that no search can still be reading."""
     rows = await table.count_rows()
     present = await kinds(table)
     names = set((await table.schema()).names)

@@ -132,7 +132,7 @@ async def read(table: Any) -> Rows:
 
 
 async def follow(table: Any, known: Rows) -> Rows:
-    """The rows of ``table``, which is at a later version than the one of ``known``."""
+    """The rows of ``table``, which has a later version than ``known``."""
     after = int(known.numbers[-1]) + 1 if len(known.numbers) else 0
     rows = _append(known, await _new(table, after))
     if len(rows.numbers) == await table.count_rows():

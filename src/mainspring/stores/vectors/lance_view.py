@@ -1,4 +1,4 @@
-"""Tables of chunks as searches see them: one version each, with what is kept in memory of its rows.
+"""Tables of chunks as searches see them: one version each, with its cached rows.
 
 A search uses the view of the newest version, which all searches share until the next write. The vectors of tables that
 were recently compared row by row are kept in memory, within the budget.

@@ -291,7 +291,7 @@ async def _index(connection: Any, tables: Tables, dimensions: int) -> None:
     if valid:
         return
     if valid is not None:
-        # What a build that was interrupted left behind.
+        # The leftovers of an interrupted build.
         await connection.execute(tables.drop_index(), timeout=_BUILD_TIMEOUT_S)
     await connection.execute("SET maintenance_work_mem = '1GB'")
     await connection.execute(tables.index(dimensions), timeout=_BUILD_TIMEOUT_S)

@@ -51,7 +51,7 @@ class Approval:
 
 
 class Approvals:
-    """The approvals of all tenants. A key sees those of keys whose groups are among its own."""
+    """The approvals of all tenants. A key sees the approvals of keys whose groups are among its own."""
 
     def __init__(self, database: Database, audit: Audit) -> None:
         self._database = database
@@ -108,9 +108,9 @@ class Approvals:
         return (await self._database.write(work)).map(_approval)
 
     async def decide(self, context: Context, approval_id: str, *, approve: bool, note: str = "") -> Approval:
-        """Approve the call or deny it. Raises ``NotFound``; ``Conflict`` where that was decided, or the time is over;
-        ``Forbidden`` for the key that asks for the call itself, and for one that it made or that took its place, unless
-        an operator's."""
+        """Approve the call or deny it. Raises ``NotFound``; ``Conflict`` if it was decided or has expired;
+        ``Forbidden`` for the asking key itself, and for a key that it created or that replaced it, unless an
+        operator's."""
         principal, now = context.principal, time.time()
         status: Status = "approved" if approve else "denied"
 

@@ -172,7 +172,7 @@ class Batches:
         return set(found)
 
     async def record(self, job: Job, number: int, line: str, *, succeeded: bool) -> bool:
-        """Keep the answer to a line, where none is kept and the lease holds; whether it was kept."""
+        """Store the answer to a line if none is stored and the lease holds; returns whether it was stored."""
         line = cards.scrub_json(line)
         row = {"tenant": job.tenant, "batch_id": job.id, "number": number, "succeeded": succeeded, "line": line}
         column = batches.c.completed if succeeded else batches.c.failed

@@ -340,7 +340,7 @@ def _check(before: Sequence[Move], label: str, seen: int | None) -> None:
 
 
 def _places(before: Sequence[Move]) -> list[int | None]:
-    """Where a label has pointed, without what was taken back; the last is where it points."""
+    """The history of a label without undone moves; the last one is the current one."""
     places: list[int | None] = []
     for each in before:
         if each.kind == "rollback":

@@ -1,7 +1,7 @@
 """Checks that a page of a PDF was read completely: compares its words and numbers with pdfium's text.
 
-Numbers are compared by themselves, as a page of figures that loses one is wrong where a page of prose that loses a word
-is hardly so. A page that loses too much is given as pdfium's plain text instead.
+Numbers are compared separately, because a page of figures without one number is wrong, while a page of prose without
+one word hardly is. A page that loses too much is given as pdfium's plain text instead.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MAX_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a text lacks of another: words, of so many, and numbers of three digits and more, of so many."""
+    """The parts of another text that a text lacks: words and numbers of three digits and more, each with the total."""
 
     words: int
     of_words: int

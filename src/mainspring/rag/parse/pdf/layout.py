@@ -177,8 +177,8 @@ def _by_layout(page: ArrangedPage) -> list[_Line]:
 def _as_drawn(
     sheet: Sheet, page: ArrangedPage, shown: Sequence[int], regions: Sequence[Sequence[Piece]]
 ) -> list[_Line]:
-    """In drawing order. Of the tables and figures those with numbers in ``shown``: tables where their first cell is
-    drawn, figures before what is first drawn below them."""
+    """In drawing order. The tables and figures with numbers in ``shown``: tables at the place of their first cell,
+    figures before the first thing drawn below them."""
     tabled = [number for number in shown if isinstance(page.placed[number], tables.PlacedTable)]
     waiting = [number for number in shown if number not in tabled]
     where = {id(piece): number for number, region in enumerate(regions) for piece in region}

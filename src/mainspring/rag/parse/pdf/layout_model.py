@@ -2,8 +2,8 @@
 
 The model classifies the regions of a page's picture. Their text is the PDF's own (OCR's if there is none), so no letter
 comes from the model: it only groups existing text. Regions are read in Breuel's order (High performance document layout
-analysis, 2003): above before below where they share a column, left before right where nothing lies across both.
-Footnotes are read at the end of their page.
+analysis, 2003): above before below if they share a column, left before right if nothing lies across both. Footnotes are
+read at the end of their page.
 """
 
 from __future__ import annotations

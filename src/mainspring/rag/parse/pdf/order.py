@@ -1,8 +1,8 @@
 """Checks whether the drawing order of a page is its reading order.
 
-Most programs draw text as it is read, and no rule about where things stand is right as often. So the drawing order is
-kept unless something speaks against it: lines of two columns of prose that are drawn in turns, a right column drawn
-before the left one beside it, or prose drawn above prose of the same column that came earlier.
+Most programs draw text as it is read, and no rule about where things stand is right as often. The drawing order is
+therefore kept unless something contradicts it: lines of two columns of prose that are drawn alternately, a right column
+drawn before the left one, or prose drawn after prose below it in the same column.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The content of a PDF page: runs of text, drawn lines and images, with their boxes. Uses pypdfium2.
 
-Text is taken in whole runs where the page is plain, which is fast. Where it is turned, where one run of text spans
-several columns, or where each glyph is placed by itself, it is put together from single characters along their
-baselines. Either way words end where pdfium's own text has space, and nowhere else.
+On simple pages, text is taken in whole runs, which is fast. If it is rotated, if one run spans several columns, or if
+each glyph is placed separately, it is assembled from single characters along their baselines. Either way words end
+where pdfium's own text has space, and nowhere else.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _text(text_page: Any, text: str) -> _Text:
 
 
 def _plain(text_page: Any, text: str) -> _Text | None:
-    """Runs of a page whose text is all upright; None where it must be read by characters."""
+    """The runs of a page with only upright text; None if it must be read by characters."""
     import pypdfium2.raw as raw
 
     handle = text_page.raw

@@ -134,7 +134,7 @@ def _values(piece: str) -> list[str]:
 
 
 def _row(page: str, values: list[str]) -> Iterator[tuple[int, str]]:
-    """Where the values of a row stand: beside one of them that is there once, the longest first, in their order."""
+    """The places of a row's values: close to a value that occurs once, the longest first, in order."""
     for anchor in sorted(range(len(values)), key=lambda each: -len(values[each])):
         at = page.find(values[anchor])
         if at < 0 or page.find(values[anchor], at + 1) >= 0:

@@ -81,7 +81,7 @@ def _read(document: Any, name: str, options: Options) -> Parsed:
     if options.ocr:
         for number in scans:
             sheets[number] = _recognised(recogniser, document[number])
-        # A scan needs OCR to be read at all; pictures beside text are read where it is there.
+        # A scan cannot be read without OCR; pictures beside text are read if OCR is installed.
         if any(sheet.pictures for sheet in sheets) and ocr.installed():
             _read_pictures(recogniser, document, sheets, composer, options.pictures_s)
     composer.warnings.append(recogniser.warning)

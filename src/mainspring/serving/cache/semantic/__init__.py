@@ -1,4 +1,4 @@
-"""Answers by meaning: when two questions may share an answer, and what is kept for it."""
+"""The semantic cache: when two questions may share an answer, and the stored entries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def open(  # noqa: A001
     background: Background,
     metrics: Metrics,
 ) -> AsyncIterator[Meaning | None]:
-    """What the semantic cache works with; None where it is switched off."""
+    """The parts of the semantic cache; None if it is off."""
     serving = settings.serving
     if not serving.semantic_cache or not serving.cache_responses:
         yield None

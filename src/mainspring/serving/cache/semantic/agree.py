@@ -19,7 +19,7 @@ _OF_ANYBODY = ("how", "where")
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How the words of two questions correspond: indices of ``pairs`` into both, and what is left over on each side."""
+    """The alignment of two questions' words: ``pairs`` of indices, and the remaining words on each side."""
 
     pairs: tuple[tuple[int, int], ...]
     left: tuple[int, ...]

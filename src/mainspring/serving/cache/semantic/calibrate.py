@@ -82,7 +82,7 @@ def read_pairs(path: Path) -> list[Pair]:
 
 
 async def judge(pairs: Sequence[Pair], embedder: Embedder, words: LateInteraction) -> list[JudgedPair]:
-    """Each pair as the cache sees it; those that the rules tell apart are not embedded, and have a cosine of 0.
+    """Each pair from the cache's view; pairs that the rules separate are not embedded and have a cosine of 0.
 
     Raises what the models raise.
     """

@@ -80,7 +80,7 @@ class Meaning:
 
 
 class SemanticCache(Layer):
-    """Answers a question with what was answered to one that asks the same.
+    """Answers a question with the answer to an equivalent one.
 
     Only for what the answer cache keeps, and of that: one English question of at most 400 characters after the system's
     words, without tools, at a temperature of at most 0.3. Everything beside the question's wording must be equal.

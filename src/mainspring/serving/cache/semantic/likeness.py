@@ -69,7 +69,7 @@ async def _alike(one: str, word: Word, other: str, instead: Word, words: Words) 
 
 
 def _vector(tokens: Tokens, word: Word) -> NDArray[np.float32] | None:
-    """The unit vector of ``word``; None where the model does not know it, or did not read so far."""
+    """The unit vector of ``word``; None if the model does not know it, or its input was cut before it."""
     inside = [
         index
         for index, (start, end) in enumerate(tokens.spans)

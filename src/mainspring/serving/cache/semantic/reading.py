@@ -200,8 +200,8 @@ def _told(tokens: list[_Token]) -> tuple[bool, list[_Token]]:
 
 
 def _asks(tokens: list[_Token]) -> tuple[str, list[_Token]]:
-    """What kind of thing is asked for, by the first question word, "whether", or "" without one; and the tokens without
-    those that only say so ("what is the best way to")."""
+    """The kind of thing asked for, by the first question word, "whether", or "" without one; and the tokens without
+    introductory phrases ("what is the best way to")."""
     lowers = [token.lower for token in tokens]
     for index, lower in enumerate(lowers):
         if lower in lexicon.QUESTION:

@@ -75,7 +75,7 @@ def make(
 
 
 def packaged() -> Classifier:
-    """The classifier that ships with the package; its card says on what it was fitted and what it is worth."""
+    """The classifier in the package; its card describes its training data and its quality."""
     with as_file(files("mainspring.serving.route.auto") / "router.json") as path:
         return Classifier.load(path)
 

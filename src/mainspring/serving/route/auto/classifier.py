@@ -1,7 +1,7 @@
 """A small model's chance to answer a prompt well: logistic regression over the prompt's embedding and a few counts.
 
 It is fitted on prompts that one small model has answered and people have judged, and says nothing about other small
-models. Weights are kept as JSON, with what they were fitted on.
+models. Weights are stored as JSON, with a description of their training data.
 """
 
 from __future__ import annotations

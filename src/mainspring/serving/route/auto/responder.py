@@ -90,7 +90,7 @@ class Auto:
     off: str = ""
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
-        """Of everything that may take part; None where one of the models has none."""
+        """A combined fingerprint of all models that may take part; None if one of them has none."""
         prints = [model.responder.fingerprint(request, context) for model in self.models.values()]
         if None in prints:
             return None

@@ -15,8 +15,8 @@ LEAST_AUROC = 0.6
 def why_off(settings: AutoSettings, small: str, large: str, classifier: Classifier | None = None) -> str:
     """The reason for which ``auto`` does not route between ``small`` and ``large``; empty where it does.
 
-    Any setting in the section `serving.auto` is a decision of the operator and is followed. A classifier is of one
-    small model, and no other; one whose own card shows that it tells nothing is not asked.
+    Any setting in the section `serving.auto` is a decision of the operator and is followed. A classifier belongs to one
+    small model; one whose own card shows that it predicts nothing is not used.
     """
     if small == large:
         return ""
