@@ -16,6 +16,9 @@ P = TypeVar("P", bound="Part")
 F = TypeVar("F", bound="Facts")
 _OWN = ("unknown", "origin")
 Row = tuple[str, Any, bool, Callable[[Any], Any] | None]
+Writing = tuple[Callable[[Any], tuple[Any, ...]], tuple[Row, ...]]
+"""What reads all fields of an instance at once; and of each its name, default, whether that is omitted, and what makes
+JSON of a value (None: it is)."""
 _ZEROS: Mapping[Any, Any] = {str: "", int: 0, float: 0.0, bool: False}
 
 
@@ -26,7 +29,7 @@ class Part:
 
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
-        values, rows = writing(type(self))
+        values, rows = _WRITING.get(type(self)) or _writing(type(self))
         made: dict[str, Any] = {}
         # Each request comes here several times.
         for value, (name, default, omitted, encode) in zip(values(self), rows, strict=True):
@@ -134,7 +137,7 @@ class Shape:
 
 
 _SHAPES: dict[Any, Shape] = {}
-_WRITING: dict[Any, tuple[Callable[[Any], tuple[Any, ...]], tuple[Row, ...]]] = {}
+_WRITING: dict[Any, Writing] = {}
 
 
 def shape(kind: type[Part]) -> Shape:
@@ -152,22 +155,15 @@ def _shape(kind: type[Part]) -> Shape:
     return Shape(tuple(fields), {each.name: each for each in fields}, zeros)
 
 
-def writing(kind: type[Part]) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[Row, ...]]:
-    """Reads all fields of an instance at once; and of each its name, default, whether that is omitted, and what makes
-    JSON of a value (None: it is)."""
-    found = _WRITING.get(kind)
-    if found is None:
-        found = _WRITING[kind] = _writing(kind)
-    return found
-
-
-def _writing(kind: type[Part]) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[Row, ...]]:
+def _writing(kind: type[Part]) -> Writing:
     fields = shape(kind).fields
     rows = tuple((each.name, each.default, each.omitted, each.encode if each.part else None) for each in fields)
     names = [each.name for each in fields]
+    read: Callable[[Any], tuple[Any, ...]] = lambda facts: tuple(getattr(facts, name) for name in names)  # noqa: E731
     if len(names) > 1:
-        return attrgetter(*names), rows
-    return (lambda facts: tuple(getattr(facts, name) for name in names)), rows
+        read = attrgetter(*names)
+    _WRITING[kind] = read, rows
+    return _WRITING[kind]
 
 
 def name_of(kind: type[Part], field: str) -> str:

@@ -288,7 +288,7 @@ def _settlement(records: Iterable[EventRecord], turns: Iterable[SessionTurn]) ->
         content_id = None
         if record.content is not None:
             # The content of an answer is JSON; other texts are stored as written.
-            said = cards.scrub_json(record.content) if record.kind in ("answer", "replay") else record.content
+            said = cards.scrub_json(record.content) if record.facts.EVENT in ("answer", "replay") else record.content
             text = contents.row(record.tenant, said, record.at)
             settlement.contents.append(text)
             content_id = text["sha256"]
@@ -299,7 +299,7 @@ def _settlement(records: Iterable[EventRecord], turns: Iterable[SessionTurn]) ->
                 "at": record.at,
                 "trace_id": record.trace_id,
                 "parent_id": record.parent_id,
-                "kind": record.kind,
+                "kind": record.facts.EVENT,
                 "subject": record.subject,
                 "version": record.version,
                 "consent": record.consent,
