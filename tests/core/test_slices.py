@@ -1,0 +1,29 @@
+"""Features are found by their place, and a module that is not there imports nothing."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+import pytest
+
+from mainspring.core import slices
+
+
+def test_what_features_declare_is_found_by_the_name_of_a_module() -> None:
+    assert {"monitor", "batches", "compliance"} <= set(slices.having("settings"))
+    assert dict(slices.declared("scopes", "SCOPES")).keys() == {"approvals", "prompts", "replays"}
+    assert [name for name, _ in slices.declared("feature", "FEATURE")] == sorted(slices.having("feature"))
+    assert list(slices.declared("scopes", "NOTHING")) == []
+
+
+def test_a_feature_without_the_module_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    imported: list[str] = []
+
+    def note(name: str) -> ModuleType:
+        imported.append(name)
+        return sys.modules[__name__]
+
+    monkeypatch.setattr(slices, "import_module", note)
+    list(slices.declared("holdings", "HOLDINGS"))
+    assert imported == [f"mainspring.features.{feature}.holdings" for feature in ("batches", "monitor")]
