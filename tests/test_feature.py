@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mainspring.command import commands
 from mainspring.core.errors import SettingsError
-from mainspring.feature import Services, commands, features
+from mainspring.feature import Services, features
 
 
 def test_features_are_found_by_their_folders() -> None:

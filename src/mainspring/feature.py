@@ -8,10 +8,10 @@ how lower rooms find a feature's declarations for them: settings, scopes, tables
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mainspring.core import slices
 from mainspring.core.errors import MainspringError, SettingsError
@@ -19,7 +19,6 @@ from mainspring.core.plugins import Kind
 from mainspring.core.types import Principal, Responder
 
 if TYPE_CHECKING:
-    import typer
     from fastapi import APIRouter
 
     from mainspring.core.plugins import Registry
@@ -33,10 +32,6 @@ if TYPE_CHECKING:
     from mainspring.telemetry import Telemetry
 
 T = TypeVar("T")
-_OPENER = "mainspring.feature.opener"
-# The headings of the help of the command line.
-START, DOCUMENTS, MODELS, ACCESS = "Start and ask", "Documents", "Models and routing", "Keys, money and limits"
-QUALITY, WATCH, KEEP = "Quality and safety", "Watch what happens", "Keep and comply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +50,6 @@ class Rooms:
     def responder(self) -> Responder:
         """The request ring."""
         return self.path.responder
-
-
-Opener = Callable[["Settings"], AbstractAsyncContextManager[Rooms]]
 
 
 class Services:
@@ -105,15 +97,6 @@ class Feature:
     refused: Callable[[Services], Refused] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command, or a group of commands (a ``typer.Typer``), under ``panel`` of the help."""
-
-    name: str
-    run: Any
-    panel: str
-
-
 APPLICATION: Kind[[Rooms], Responder] = Kind("application", Responder, ("rooms",))
 """A model that is served under the name of the application."""
 FEATURE: Kind[[], Feature] = Kind("feature", Feature)
@@ -126,12 +109,6 @@ def features(plugins: Registry | None = None) -> list[Feature]:
     return [each for each in found if isinstance(each, Feature)]
 
 
-def commands() -> Iterator[Command]:
-    """The commands of all features, by feature."""
-    for _, found in slices.declared("cmd", "COMMANDS"):
-        yield from found
-
-
 def refusals(found: Sequence[Feature], services: Services) -> Refused:
     """Tells all of ``found`` that want to know of a request that was not let in."""
     told = [each.refused(services) for each in found if each.refused is not None]
@@ -141,17 +118,6 @@ def refusals(found: Sequence[Feature], services: Services) -> Refused:
             each(error, address, scope, principal)
 
     return tell
-
-
-def lend(context: typer.Context, opener: Opener) -> None:
-    """Have commands of features open the whole system by ``opener``."""
-    context.meta[_OPENER] = opener
-
-
-def opener(context: typer.Context) -> Opener:
-    """Opens the whole system for a command of a feature, which is in a lower room: the rooms are open in its block."""
-    found: Opener = context.meta[_OPENER]
-    return found
 
 
 def routers(found: Sequence[Feature], http: Http) -> list[APIRouter]:

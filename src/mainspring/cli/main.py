@@ -26,9 +26,9 @@ from mainspring.cli.operate import (
 )
 from mainspring.cli.rag import documents
 from mainspring.cli.serve import backup, doctor, replicas, up
+from mainspring.command import ACCESS, DOCUMENTS, KEEP, MODELS, QUALITY, START, WATCH, Command, commands, lend
 from mainspring.core.errors import InvalidRequest, MainspringError, SettingsError
 from mainspring.core.version import __version__
-from mainspring.feature import ACCESS, DOCUMENTS, KEEP, MODELS, QUALITY, START, WATCH, Command, commands, lend
 from mainspring.terminal import named_commands, show
 
 if TYPE_CHECKING:

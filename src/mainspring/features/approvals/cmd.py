@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import typer
 
-from mainspring.feature import ACCESS, Command
+from mainspring.command import ACCESS, Command
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from mainspring.command import MODELS, Command
 from mainspring.core.errors import InvalidRequest, NotFound
-from mainspring.feature import MODELS, Command
 from mainspring.terminal import show
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The commands for data of a person, retention and the audit log."""
 
-from mainspring.feature import KEEP, Command
+from mainspring.command import KEEP, Command
 from mainspring.features.compliance import audit_cmd, retention_cmd, subject_cmd
 
 COMMANDS = (

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 import yaml
 
+from mainspring.command import MODELS, Command
 from mainspring.core.errors import Conflict, NotFound, SettingsError
-from mainspring.feature import MODELS, Command
 from mainspring.terminal import show
 
 app = typer.Typer(help="Turn another server's configuration into mainspring.yaml.", no_args_is_help=True)

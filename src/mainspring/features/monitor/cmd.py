@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mainspring.command import WATCH, Command
 from mainspring.core.errors import InvalidRequest
-from mainspring.feature import WATCH, Command
 from mainspring.features.monitor import telemetry_cmd
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server

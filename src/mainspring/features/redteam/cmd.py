@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mainspring.command import QUALITY, Command, opener
 from mainspring.core.errors import InvalidRequest, MainspringError
 from mainspring.core.settings import GuardsSettings, Settings, load
-from mainspring.feature import QUALITY, Command, opener
 from mainspring.features.redteam.target import COLLECTION, Endpoint, SystemTarget
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
-    from mainspring.feature import Opener, Rooms
+    from mainspring.command import Opener
+    from mainspring.feature import Rooms
     from mainspring.features.redteam.attacks import Attack
     from mainspring.features.redteam.run import Round
 

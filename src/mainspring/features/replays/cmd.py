@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mainspring.command import QUALITY, Command
 from mainspring.core.errors import InvalidRequest
-from mainspring.feature import QUALITY, Command
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 

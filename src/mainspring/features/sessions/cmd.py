@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from mainspring.command import KEEP, Command
 from mainspring.core.errors import InvalidRequest, NotFound
-from mainspring.feature import KEEP, Command
 from mainspring.terminal import show
 
 if TYPE_CHECKING:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mainspring.command import opener
 from mainspring.core.facts.retrievals import RetrievalFacts
-from mainspring.feature import opener
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
+    from mainspring.command import Opener
     from mainspring.core.settings import Settings
     from mainspring.core.types import Context
-    from mainspring.feature import Opener, Rooms
+    from mainspring.feature import Rooms
     from mainspring.features.evaluate.answers import ScoredAnswer
     from mainspring.features.evaluate.sets.collections import JudgedCollection
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from mainspring.command import opener
 from mainspring.core.settings import Settings, load
-from mainspring.feature import opener
 from mainspring.terminal import show
 
 if TYPE_CHECKING:

@@ -1,0 +1,48 @@
+"""What a command is, how those of features are found, and how they open the whole system, which lies above them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mainspring.core import slices
+
+if TYPE_CHECKING:
+    import typer
+
+    from mainspring.core.settings import Settings
+    from mainspring.feature import Rooms
+
+Opener = Callable[["Settings"], AbstractAsyncContextManager["Rooms"]]
+_OPENER = "mainspring.command.opener"
+# The headings of the help of the command line.
+START, DOCUMENTS, MODELS, ACCESS = "Start and ask", "Documents", "Models and routing", "Keys, money and limits"
+QUALITY, WATCH, KEEP = "Quality and safety", "Watch what happens", "Keep and comply"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command, or a group of commands (a ``typer.Typer``), under ``panel`` of the help."""
+
+    name: str
+    run: Any
+    panel: str
+
+
+def commands() -> Iterator[Command]:
+    """The commands of all features, by feature."""
+    for _, found in slices.declared("cmd", "COMMANDS"):
+        yield from found
+
+
+def lend(context: typer.Context, opener: Opener) -> None:
+    """Have commands of features open the whole system by ``opener``."""
+    context.meta[_OPENER] = opener
+
+
+def opener(context: typer.Context) -> Opener:
+    """Opens the whole system for a command of a feature, which is in a lower room: the rooms are open in its block."""
+    found: Opener = context.meta[_OPENER]
+    return found
