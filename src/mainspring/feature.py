@@ -59,7 +59,7 @@ class Services:
         self._services: dict[type, object] = {}
 
     def add(self, service: object) -> None:
-        """Raises ``SettingsError`` where another of its class is there."""
+        """Raises ``SettingsError`` if another of its class is there."""
         if type(service) in self._services:
             raise SettingsError(f"two features have the service {type(service).__name__}", remedy="Remove one of them")
         self._services[type(service)] = service

@@ -77,7 +77,7 @@ class Answer:
     citations: list[Citation] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
     answered: bool | None = None
-    """Whether documents answered the question; None where none were asked."""
+    """Whether documents answered the question; None if none were asked."""
     sought: tuple[str, ...] = ()
     """Topics of the question that the documents do not mention."""
     contradictions: list[Contradiction] = field(default_factory=list)

@@ -76,7 +76,7 @@ class Caller:
         self.__signature__ = inspect.Signature([http, key])
 
     async def admit(self, http: HttpRequest) -> Context:
-        """Raises ``Unauthenticated``, ``Forbidden``, ``InvalidRequest`` naming a header, or ``Overloaded`` where its
+        """Raises ``Unauthenticated``, ``Forbidden``, ``InvalidRequest`` naming a header, or ``Overloaded`` if its
         tenant asks for more of the server's time than its share."""
         principal = None
         try:

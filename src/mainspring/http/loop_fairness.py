@@ -109,7 +109,7 @@ class Pace:
         return LoopTime(self)
 
     async def turn(self, name: str, spent: LoopTime) -> None:
-        """Return when the request of ``spent`` may go on for the tenant ``name``. Raises ``Overloaded`` where too many
+        """Return when the request of ``spent`` may go on for the tenant ``name``. Raises ``Overloaded`` if too many
         of its requests wait, or one waited too long."""
         tenant = self._known(name)
         tenant.came = self._clock()

@@ -186,7 +186,7 @@ def _asking(
 
 
 def _listwise(path: Path, settings: Settings) -> Listwise | None:
-    """The chat model that reranks. Raises ``SettingsError`` where it is not loaded."""
+    """The chat model that reranks. Raises ``SettingsError`` if it is not loaded."""
     name = settings.models.listwise
     if not name:
         return None

@@ -180,7 +180,7 @@ class Library:
     ) -> PagePicture:
         """Page ``number`` of the original of a PDF, with ``[start:end]`` of its text marked.
 
-        Raises as ``open_passage`` does, and ``Conflict`` where the original is not kept.
+        Raises as ``open_passage`` does, and ``Conflict`` if the original is not kept.
         """
         collection = await self.get(principal, id_or_name)
         document = await self.document(principal, collection.id, file_id)

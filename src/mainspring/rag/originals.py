@@ -61,7 +61,7 @@ class Originals:
             return drawn
 
     async def data(self, collection: Collection, document: Document) -> bytes:
-        """The bytes that the document was read from. Raises ``Conflict`` where they are not kept."""
+        """The bytes that the document was read from. Raises ``Conflict`` if they are not kept."""
         if document.file_id is not None:
             with contextlib.suppress(MainspringError):
                 return await self._blobs.get(document.sha256)

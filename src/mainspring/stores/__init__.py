@@ -67,7 +67,7 @@ _CLOCK_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The opened stores. ``redis`` is None where none is configured."""
+    """The opened stores. ``redis`` is None if none is configured."""
 
     database: Database
     audit: Audit
@@ -208,7 +208,7 @@ def _open_similar(settings: Settings, redis: Redis | None) -> SimilarStore:
 def open_vectors(settings: Settings) -> VectorStore:
     """The configured store of chunks; nothing is connected to or made before it is used.
 
-    Raises ``SettingsError`` where Postgres is to hold the vectors and ``stores.database`` names none, and
+    Raises ``SettingsError`` if Postgres is to hold the vectors and ``stores.database`` names none, and
     ``MissingExtra``.
     """
     # Here, because the modules of this room are imported by many that never open a vector store.

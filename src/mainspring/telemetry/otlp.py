@@ -30,7 +30,7 @@ class OtlpSink:
         self._resource = Resource.create({"service.name": "mainspring", "service.version": version})
 
     async def write(self, rows: Sequence[Span]) -> None:
-        """Send in a thread. Raises ``StoreError`` where the collector did not take them."""
+        """Send in a thread. Raises ``StoreError`` if the collector did not take them."""
         from opentelemetry.sdk.trace.export import SpanExportResult
 
         spans = [self._readable(span) for span in rows]

@@ -57,7 +57,7 @@ def parse_traceparent(header: str | None) -> TraceParent | None:
 
 
 def parse_tracestate(headers: Iterable[str]) -> str:
-    """The W3C ``tracestate`` of a request, to be passed on as it is; empty where any of it is not valid.
+    """The W3C ``tracestate`` of a request, to be passed on as it is; empty if any of it is not valid.
 
     Values beyond 512 characters are dropped as the standard says: first long members, then the last ones.
     """
@@ -100,7 +100,7 @@ class Span:
         self.name = name
         self.attributes = attributes
         self.parent_id: str | None = None if above.span_id == _NO_SPAN else above.span_id
-        # Unique is enough: reading the system's random numbers would let go of the interpreter at every step.
+        # Unique is enough: reading the system's random numbers would release the interpreter at every step.
         self.span_id = f"{getrandbits(64):016x}"
         self._parent = parent
         # Made when it is asked for: half of all steps have none below them.

@@ -101,7 +101,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 @contextmanager
 def progress() -> Iterator[ProgressCallback]:
-    """A progress bar on stderr; the callback takes (stage, done, total), total 0 where it is unknown."""
+    """A progress bar on stderr; the callback takes (stage, done, total), total 0 if it is unknown."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 

@@ -84,7 +84,7 @@ async def settled(engine: Engine) -> bool:
 
 class EngineSuite:
     """A subclass, or its module, has a fixture ``engine``, which gives one that was started; ``loop_scope`` is how long
-    the event loop lives that it was started in. ``generates`` is False where no model chooses the words: then nothing
+    the event loop lives that it was started in. ``generates`` is False if no model chooses the words: then nothing
     is asked that depends on them."""
 
     def __init_subclass__(cls, *, loop_scope: str = "function") -> None:

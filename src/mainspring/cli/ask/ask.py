@@ -66,7 +66,7 @@ def _nothing(name: str) -> NotFound:
 
 
 async def _of_paths(settings: Settings, paths: Sequence[Path], question: str, as_json: bool) -> int:
-    """Answer, and how many files were not read. Raises ``InvalidRequest`` where there is nothing to answer from."""
+    """Answer, and how many files were not read. Raises ``InvalidRequest`` if there is nothing to answer from."""
     from mainspring.system import System
 
     resolved = sorted(str(path.resolve()) for path in paths)

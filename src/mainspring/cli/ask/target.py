@@ -47,7 +47,7 @@ class Target(Protocol):
 async def place(context: typer.Context, settings: Settings, groups: Collection[str] = ()) -> AsyncIterator[Target]:
     """The running server where there is a key for it and it answers, else the home of ``settings``, opened here.
 
-    Raises ``NotFound`` where ``MAINSPRING_URL`` names a server that does not answer.
+    Raises ``NotFound`` if ``MAINSPRING_URL`` names a server that does not answer.
     """
     server = await asyncio.to_thread(_server, context)
     if server is not None:

@@ -17,7 +17,7 @@ NAME = "server.lock"
 @contextmanager
 def sole_server(settings: Settings) -> Iterator[None]:
     """Hold the home while the block runs; the lock of a process that dies is released. Servers that share a database
-    may also share the home. Raises ``Conflict`` where another server holds it."""
+    may also share the home. Raises ``Conflict`` if another server holds it."""
     if settings.stores.database:
         yield
         return

@@ -74,7 +74,7 @@ def up(
 def existing(paths: list[Path], usage: str) -> None:
     """Raises ``NotFound`` for the first path that is not there."""
     for path in paths:
-        # Path.exists raises where a name is too long to be one.
+        # Path.exists raises if a name is too long to be one.
         if not os.path.exists(path):
             raise NotFound(f"there is no {path}", remedy=f"Usage: {usage}")
 

@@ -167,7 +167,7 @@ def _writing(kind: type[Part]) -> Writing:
 
 
 def name_of(kind: type[Part], field: str) -> str:
-    """The JSON name of a field, for database queries. Raises ``TypeError`` where there is no such."""
+    """The JSON name of a field, for database queries. Raises ``TypeError`` if there is no such."""
     if field not in shape(kind).by_name:
         raise TypeError(f"{kind.__name__} has no field {field}")
     return field

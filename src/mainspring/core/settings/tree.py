@@ -70,7 +70,7 @@ class RoomSettings(Section):
 
 def sections() -> dict[str, type[Section]]:
     """The sections that features declare, by their names. One may extend the section of a room, and is then a subclass
-    of that. Raises ``SettingsError`` where two features have the same name."""
+    of that. Raises ``SettingsError`` if two features have the same name."""
     found: dict[str, type[Section]] = {}
     for feature, declared in slices.declared("settings", "SECTIONS"):
         for name, kind in declared.items():

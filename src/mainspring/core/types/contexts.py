@@ -91,7 +91,7 @@ def confined(groups: frozenset[str], collections: frozenset[str]) -> frozenset[s
 
 
 def confinement(groups: frozenset[str]) -> frozenset[str]:
-    """The collections that ``groups`` are confined to; empty where they are not."""
+    """The collections that ``groups`` are confined to; empty if they are not."""
     found = [group.removeprefix(CONFINED).split("\x1f") for group in groups if group.startswith(CONFINED)]
     return frozenset(name for names in found for name in names)
 

@@ -23,7 +23,7 @@ Grounds = Literal["", "verbatim", "supported", "unsupported"]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Generated text. ``tokens`` counts the tokens that it came from (0 where the engine does not say). Where
+    """Generated text. ``tokens`` counts the tokens that it came from (0 if the engine does not say). Where
     ``grounds`` are told it is a whole sentence."""
 
     text: str
@@ -96,7 +96,7 @@ class Answered:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a cited source says where sources disagree. ``citation`` is the number of its citation, ``modified_at`` its
-    document's time in Unix seconds; ``newest`` marks the latest of the documents (none where all have one time)."""
+    document's time in Unix seconds; ``newest`` marks the latest of the documents (none if all have one time)."""
 
     citation: int
     value: str

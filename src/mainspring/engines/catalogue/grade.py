@@ -102,7 +102,7 @@ async def grade(
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     asked: Sequence[Case] | None = None,
 ) -> Grade:
-    """Ask every question, one after the other. Raises what the model raises."""
+    """Ask every question, one after the other. Raises the model's errors."""
     asked = cases() if asked is None else asked
     answers = []
     for number, case in enumerate(asked, 1):

@@ -49,7 +49,7 @@ class Choice:
 def choose(settings: Settings, memory: int | None = None) -> Choice:
     """Whether the larger model is served, comes, or is left out, by ``memory`` in bytes (None: this machine's).
 
-    Raises ``UnknownModel`` where ``models.larger`` is in no catalogue, and ``ModelError`` where its files are damaged.
+    Raises ``UnknownModel`` if ``models.larger`` is in no catalogue, and ``ModelError`` if its files are damaged.
     """
     models = settings.models
     name = models.larger

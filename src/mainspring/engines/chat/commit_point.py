@@ -46,7 +46,7 @@ class CommittedStream(AsyncGenerator[Event, None]):
 async def commit(events: AsyncGenerator[Event, None]) -> CommittedStream:
     """Wait for the first event of ``events``; an earlier failure is raised here, after releasing everything.
 
-    Raises ``EngineError`` where the generator ends without any event.
+    Raises ``EngineError`` if the generator ends without any event.
     """
     try:
         first = await events.__anext__()

@@ -21,7 +21,7 @@ from mainspring.core.types import ToolCall
 
 Names = frozenset[str]
 Read = tuple[int, list[ToolCall]]
-"""How many characters were read, and the calls that they are: none where they are plain text."""
+"""How many characters were read, and the calls that they are: none if they are plain text."""
 
 
 @dataclass(frozen=True, slots=True)

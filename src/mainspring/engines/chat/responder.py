@@ -110,7 +110,7 @@ class ModelResponder:
         return await self.engine.count_tokens(text)
 
     def rendered(self, request: Request) -> str:
-        """The text that a chat request becomes by the model's template; empty where its endpoint applies its own."""
+        """The text that a chat request becomes by the model's template; empty if its endpoint applies its own."""
         return self._chat(request)[0].prompt if isinstance(request, ChatRequest) else ""
 
     async def _generate(self, generation: Generation, parsers: _Parsers | None, context: Context) -> Response:

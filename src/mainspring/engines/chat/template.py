@@ -55,7 +55,7 @@ class ChatTemplate:
     """A compiled chat template.
 
     ``bos_token`` and ``eos_token`` are the texts that templates refer to; ``special_tokens`` further control
-    tokens of the tokenizer. Raises ``ModelError`` where ``source`` is not a template.
+    tokens of the tokenizer. Raises ``ModelError`` if ``source`` is not a template.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class ChatTemplate:
     def render(self, messages: Sequence[Message], tools: Sequence[Tool] = (), **variables: Any) -> str:
         """The prompt that ends where the assistant is to speak. ``variables`` are passed to the template unchanged.
 
-        Raises ``InvalidRequest`` naming ``messages`` where the template refuses them.
+        Raises ``InvalidRequest`` naming ``messages`` if the template refuses them.
         """
         if not messages:
             raise InvalidRequest("messages is empty", param="messages")

@@ -40,7 +40,7 @@ class Region:
 def convert(source: Path, target: Path, name: str, labels: tuple[str, ...]) -> dict[str, Any]:
     """The ONNX file ``source`` as ``openvino_model.xml`` in ``target``, taking pictures of any size.
 
-    Raises ``ModelError`` for another file and ``ConversionRejected`` where its outputs do not fit ``labels``.
+    Raises ``ModelError`` for another file and ``ConversionRejected`` if its outputs do not fit ``labels``.
     """
     import openvino as ov
     from openvino.preprocess import PrePostProcessor, ResizeAlgorithm
@@ -73,7 +73,7 @@ def convert(source: Path, target: Path, name: str, labels: tuple[str, ...]) -> d
 
 
 class Detector:
-    """A converted layout model. Raises ``ModelError`` where the graph cannot be read."""
+    """A converted layout model. Raises ``ModelError`` if the graph cannot be read."""
 
     def __init__(self, graph: Path) -> None:
         import openvino as ov

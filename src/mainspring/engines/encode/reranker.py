@@ -121,7 +121,7 @@ class RemoteReranker:
     async def rerank(
         self, query: str, passages: Sequence[str], trace: Mapping[str, str] = MappingProxyType({})
     ) -> Reranked:
-        """``trace`` are the headers that tell the endpoint of the trace. Raises ``UpstreamError`` where it is not
+        """``trace`` are the headers that tell the endpoint of the trace. Raises ``UpstreamError`` if it is not
         reached, refuses, or answers something else."""
         import aiohttp
 
@@ -146,7 +146,7 @@ class RemoteReranker:
         return _scores(answer, len(passages), self.name)
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Release connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None

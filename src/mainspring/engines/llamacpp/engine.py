@@ -78,8 +78,8 @@ class LlamaCppEngine:
     """Generates from a GGUF file through llama.cpp. Implements ``Engine``.
 
     At most ``settings.max_sequences`` sequences run, within ``settings.kv_tokens`` tokens in all;
-    ``settings.max_waiting`` requests wait and more is ``Overloaded`` at once. Raises ``MissingExtra`` where
-    llama.cpp is not installed, ``ModelError`` where ``model`` has no GGUF.
+    ``settings.max_waiting`` requests wait and more is ``Overloaded`` at once. Raises ``MissingExtra`` if
+    llama.cpp is not installed, ``ModelError`` if ``model`` has no GGUF.
     """
 
     def __init__(self, model: Path | PulledGguf, settings: EnginesSettings, name: str, context_window: int) -> None:

@@ -75,7 +75,7 @@ def open_pipeline(runtime: Any, configuration: Message) -> Any:
 
 
 def open_speculating(runtime: Any, configuration: Message) -> Any | None:
-    """A second pipeline over the same model, in which every request speculates; None where that is off.
+    """A second pipeline over the same model, in which every request speculates; None if that is off.
 
     The runtime has no pipeline that does so for some requests only, and it costs throughput where many run.
     """

@@ -108,7 +108,7 @@ class RemoteEngine:
         """Return at the first token.
 
         Raises ``UpstreamError`` (refused key, no such path, 5xx, unreadable, unreachable), ``RateLimited`` with
-        ``retry_after``, ``InvalidRequest`` where the endpoint blames the request, ``PromptTooLong``,
+        ``retry_after``, ``InvalidRequest`` if the endpoint blames the request, ``PromptTooLong``,
         ``UnknownModel``, ``DeadlineExceeded``.
         """
         limits.check(generation.sampling, self._capabilities, self._name)

@@ -48,7 +48,7 @@ _ADDRESS = {"cohere": "base_url"}
 class NativeEngine:
     """A model of ``remote.provider``. Implements ``Engine``; prompts without messages are refused.
 
-    Raises ``MissingExtra`` where any-llm is not installed.
+    Raises ``MissingExtra`` if any-llm is not installed.
     """
 
     def __init__(self, name: str, remote: RemoteModel, retries: int = 2) -> None:

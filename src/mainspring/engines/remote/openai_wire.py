@@ -147,7 +147,7 @@ class StreamReader:
             yield from self._choice(choice)
 
     def end(self) -> Iterator[Event]:
-        """Usage and finishes. Raises ``UpstreamError`` where the stream was cut before its end."""
+        """Usage and finishes. Raises ``UpstreamError`` if the stream was cut before its end."""
         unfinished = self._seen - self._finished.keys()
         if unfinished or not (self.done or self._finished):
             raise UpstreamError(f"{self._name} cut its answer before the end")
@@ -230,7 +230,7 @@ def _usage(usage: Mapping[str, Any]) -> _Told:
 
 
 def counted(value: Any) -> int | None:
-    """``value`` as a number of tokens; None where it is none: what an endpoint counts is charged, so that nothing may
+    """``value`` as a number of tokens; None if it is none: what an endpoint counts is charged, so that nothing may
     count below zero, and no single answer may close a key for years."""
     try:
         count = int(value)
@@ -275,7 +275,7 @@ def error_of(raw: bytes) -> tuple[str, str]:
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds in a Retry-After header: a number or an HTTP date; None where it is neither."""
+    """Seconds in a Retry-After header: a number or an HTTP date; None if it is neither."""
     if not value:
         return None
     try:

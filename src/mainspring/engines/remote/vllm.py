@@ -38,7 +38,7 @@ class VllmEngine(RemoteEngine):
     """A model behind vLLM. Implements ``Engine``.
 
     ``spawn()`` starts its server without waiting, ``start()`` waits for it. Raises ``ModelError`` with vLLM's last
-    words where it never becomes ready.
+    words if it never becomes ready.
     """
 
     def __init__(self, name: str, settings: VllmModel) -> None:

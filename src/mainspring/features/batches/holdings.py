@@ -56,7 +56,7 @@ class LinesOf:
 
 @dataclass(frozen=True, slots=True)
 class BatchLine:
-    """A line of a file (or of what waits to become one). ``said`` is None where it is no JSON object."""
+    """A line of a file (or of what waits to become one). ``said`` is None if it is no JSON object."""
 
     file_id: str
     number: int

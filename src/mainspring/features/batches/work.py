@@ -59,7 +59,7 @@ class Slots:
         self.active = self._generating = 0
 
     async def enter(self, *, generates: bool, stopped: Callable[[], object] = lambda: False) -> bool:
-        """Wait for a place; False where it was ``stopped`` before there was one."""
+        """Wait for a place; False if it was ``stopped`` before there was one."""
         # Engines do not report free capacity.
         while self.active >= self._room():
             if stopped():
@@ -226,7 +226,7 @@ class _Run:
         return self.stop
 
     async def _line(self, line: InputLine) -> bool:
-        """Answer a line and keep that; False where the batch was stopped before it was answered."""
+        """Answer a line and keep that; False if the batch was stopped before it was answered."""
         died = 0
         for attempt in itertools.count():
             context = await self._context()

@@ -249,7 +249,7 @@ def _numbers(made: dict[str, Any], parameters: dict[str, Any], info: dict[str, A
 
 
 def _problem(name: str, parameters: Mapping[str, Any], info: Mapping[str, Any]) -> str:
-    """Why a deployment cannot be imported; empty where it can."""
+    """Why a deployment cannot be imported; empty if it can."""
     model = parameters.get("model")
     if not name or not isinstance(model, str):
         return "it has no name or no model"

@@ -174,7 +174,7 @@ async def _ask(
 
 
 def load_regressions(path: Path) -> list[Attack]:
-    """The attacks that got through before; none where there is no file. Raises ``InvalidRequest`` for a damaged one."""
+    """The attacks that got through before; none if there is no file. Raises ``InvalidRequest`` for a damaged one."""
     if not path.exists():
         return []
     try:

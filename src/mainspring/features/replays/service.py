@@ -107,7 +107,7 @@ class Replays:
         return await self._compared(original, made, notices, changes)
 
     async def answer_of(self, trace_id: str, principal: Principal) -> str:
-        """The answer under a trace. Raises ``NotFound``, and ``Conflict`` naming answers where there are several."""
+        """The answer under a trace. Raises ``NotFound``, and ``Conflict`` naming answers if there are several."""
         found = await self._events.page(
             principal.tenant, Page(), groups=principal.groups, kind="answer", trace_id=trace_id
         )

@@ -178,7 +178,7 @@ class Connections:
         self._open: Counter[str] = Counter()
 
     def open(self, host: str) -> bool:
-        """Count one more; False where it is too many. Every True is followed by one ``close``."""
+        """Count one more; False if it is too many. Every True is followed by one ``close``."""
         place = network(host)
         if self._most and self._open[place] >= self._most and not self._trusted(host):
             return False

@@ -50,7 +50,7 @@ class BuiltFile:
 
     @cached_property
     def packed(self) -> bytes | None:
-        """The data compressed; None where that gains nothing."""
+        """The data compressed; None if that gains nothing."""
         return gzip.compress(self.data, 9, mtime=0) if self._ending in PACKED else None
 
     @cached_property
@@ -71,7 +71,7 @@ class BuiltFile:
 
 
 def built() -> dict[str, BuiltFile]:
-    """The files of the build by their names below ``PREFIX``; empty where the package was made without them."""
+    """The files of the build by their names below ``PREFIX``; empty if the package was made without them."""
     folder = resources.files("mainspring.gateway").joinpath("static")
     found: dict[str, BuiltFile] = {}
     for place, prefix in ((folder, ""), (folder.joinpath("assets"), HASHED)):

@@ -126,7 +126,7 @@ class Tokens:
 
 
 def _names(claims: Mapping[str, Any], path: str) -> list[str]:
-    """The names in a claim, which may be one or a list; none where it is not there. Raises ``InvalidToken``."""
+    """The names in a claim, which may be one or a list; none if it is not there. Raises ``InvalidToken``."""
     value: Any = claims.get(path)
     if value is None:
         value = claims

@@ -313,7 +313,7 @@ class GuardPolicy:
     # --- on the way out --------------------------------------------------------------------------------------
 
     def output(self, system: Sequence[str] = (), said: Sequence[str] = ()) -> Callable[[], PieceFilter] | None:
-        """Makes the redactor of each text of an answer; None where nothing is looked for. ``system`` are the prompts
+        """Makes the redactor of each text of an answer; None if nothing is looked for. ``system`` are the prompts
         that must not be repeated, ``said`` all texts of the request."""
         makers: list[Callable[[], PieceFilter]] = []
         if self._output_kinds:
@@ -332,7 +332,7 @@ class GuardPolicy:
         return (lambda: DryRunFilter(make())) if watch or self.dry_run else make
 
     def output_stream(self) -> PieceFilter | None:
-        """A redactor for one text that belongs to no request; None where output is not guarded."""
+        """A redactor for one text that belongs to no request; None if output is not guarded."""
         make = replace(self, prompt_leak="off", links="off").output()
         return make() if make is not None else None
 
@@ -355,7 +355,7 @@ class GuardPolicy:
 
     @cached_property
     def rewriting(self) -> Rewriting | None:
-        """The rules for answers, made ready. Raises ``SettingsError`` where their file is wrong."""
+        """The rules for answers, made ready. Raises ``SettingsError`` if their file is wrong."""
         return Rewriting(file.read(self.rules)) if self.rules else None
 
     def rewriter(self) -> Callable[[], Rewriter | DryRunRules] | None:

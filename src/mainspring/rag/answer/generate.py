@@ -89,7 +89,7 @@ class AnswerWriter:
         self._secret = os.urandom(32)
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
-        """That of the model which writes; None where its answers must not be cached."""
+        """That of the model which writes; None if its answers must not be cached."""
         return self._responder.fingerprint(request, context)
 
     async def read(
@@ -117,7 +117,7 @@ class AnswerWriter:
         return reading
 
     def _fits(self, candidates: Sequence[Candidate], reading: ContextReading, tokens: int) -> None:
-        """Raises ``PromptTooLong`` where there are ``candidates`` and none is read."""
+        """Raises ``PromptTooLong`` if there are ``candidates`` and none is read."""
         if candidates and not reading.sources:
             raise PromptTooLong(
                 f"{self._model} reads {self._window} tokens: beside the question and {tokens} for the answer there is "
@@ -140,8 +140,8 @@ class AnswerWriter:
         context: Context,
         notes: Notes | None = None,
     ) -> Response | None:
-        """Write over what ``read`` gave; commit with the model's first words, raise what the model raises up to then.
-        None where the model says that the sources do not state the answer.
+        """Write over what ``read`` gave; commit with the model's first words, raise the model's errors up to then.
+        None if the model says that the sources do not state the answer.
 
         ``passages`` are used to check sentences; ``notes`` follow the answer.
         """

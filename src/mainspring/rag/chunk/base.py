@@ -58,7 +58,7 @@ class Chunker(Protocol):
         """The chunks of a document in the order of their starts; none for one without words.
 
         ``name`` is its file's (which identifies source code); ``title`` opens the heading path if the document has no
-        heading of level 1. Raises ``MissingExtra`` where the strategy needs one for this document.
+        heading of level 1. Raises ``MissingExtra`` if the strategy needs one for this document.
         """
         ...
 

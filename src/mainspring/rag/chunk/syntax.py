@@ -59,7 +59,7 @@ class Node:
 
 
 def language(name: str) -> str:
-    """The ending that says in which language a file of this name is written; empty where no grammar reads it."""
+    """The ending that says in which language a file of this name is written; empty if no grammar reads it."""
     suffix = PurePath(name).suffix.lower().lstrip(".")
     return suffix if suffix in _GRAMMARS else ""
 
@@ -73,7 +73,7 @@ def available(name: str) -> bool:
 def tree(text: str, name: str) -> Node | None:
     """The syntax tree of a source file; None if there is none (unknown language, far too large, broken Python).
 
-    Raises ``MissingExtra`` where the grammar of a known language is not installed.
+    Raises ``MissingExtra`` if the grammar of a known language is not installed.
     """
     suffix = language(name)
     if not suffix or len(text) > _MAX_CHARACTERS:

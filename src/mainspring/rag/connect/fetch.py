@@ -36,7 +36,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """What a server answered. ``url`` is the address after redirects; ``headers`` have lower-case names; ``body``
-    is empty where the status is not 200 or the type was not ``wanted``."""
+    is empty if the status is not 200 or the type was not ``wanted``."""
 
     url: str
     status: int

@@ -47,7 +47,7 @@ class Cutter(Workers):
         """The chunks of a document as ``chunker`` cuts it, with digests for ``embedder``. With ``graph`` its graph as
         well, where it was cut elsewhere: the chunks' names in it begin with that and a point.
 
-        Raises what ``Chunker.chunk`` raises, and ``UnreadableDocument`` where it takes too much time or memory.
+        Raises what ``Chunker.chunk`` raises, and ``UnreadableDocument`` if it takes too much time or memory.
         """
         if len(parsed.text) > SHORT and isinstance(chunker, PlainChunker) and isinstance(chunker.embedder, Tokenised):
             return await self._elsewhere(chunker, chunker.embedder.tokenizer_file, embedder, parsed, name, title, graph)

@@ -117,7 +117,7 @@ def cut_answer(text: str, chunks: Sequence[Chunk], digests: Sequence[bytes], gra
 
 def cut_head(head: bytes, text: str) -> CutHead:
     """The head of an answer about ``text``. Raises ``ValueError`` for what none is, ``UnreadableDocument`` or
-    ``MissingExtra`` where the document could not be cut."""
+    ``MissingExtra`` if the document could not be cut."""
     found = _HEAD.validate_json(head)
     if found.error:
         raise _ERRORS.get(found.error, UnreadableDocument)(found.message, remedy=found.remedy)

@@ -34,7 +34,7 @@ class Walker:
         """Where a walk is found that goes back to where it began with probability ``restart`` at each step.
 
         ``entities`` and ``chunks`` are float64 weights of the beginnings, one for each entity and chunk. Gives float64
-        of shape (entities + chunks,) that sums to 1, or zeros where there is no beginning.
+        of shape (entities + chunks,) that sums to 1, or zeros if there is no beginning.
         """
         start = np.concatenate([entities, chunks]).astype(np.float64)
         total = start.sum()

@@ -49,7 +49,7 @@ class Member(BaseModel):
 
 
 class MadeBy(BaseModel):
-    """The embedder of the vectors. ``fingerprint`` is empty where the model was not at hand."""
+    """The embedder of the vectors. ``fingerprint`` is empty if the model was not at hand."""
 
     name: str
     fingerprint: str

@@ -76,7 +76,7 @@ class Intake:
         return self._reading.get(document_id)
 
     def ahead(self, document_id: str) -> int | None:
-        """How many files of all tenants may be read before a document that waits; None where it does not."""
+        """How many files of all tenants may be read before a document that waits; None if it does not."""
         with contextlib.suppress(ValueError):
             return self._waiting.index(document_id)
         return None

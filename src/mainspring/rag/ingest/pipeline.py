@@ -166,7 +166,7 @@ class Ingestor:
     ) -> IngestReport:
         """Ingest ``sources``. With ``raising``, the first failure is raised after it is recorded.
 
-        Raises what ``Embedders.get`` raises where the collection's model is not at hand.
+        Raises what ``Embedders.get`` raises if the collection's model is not at hand.
         """
         run = await self._begin(collection, progress)
         run.raising = raising

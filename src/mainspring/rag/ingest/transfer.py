@@ -121,7 +121,7 @@ async def import_collection(
     ``fingerprint`` (empty: unknown).
 
     Raises ``InvalidRequest`` for a file that is not whole, ``Conflict`` for a name that is taken, for vectors of
-    another embedder, and where another import of the same collection runs.
+    another embedder, and if another import of the same collection runs.
     """
     source = await asyncio.to_thread(Archive, path)
     try:

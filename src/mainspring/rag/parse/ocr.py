@@ -21,7 +21,7 @@ _MANY_UNREAD = 0.3
 class Recogniser:
     """OCR that is loaded when it is first needed. ``name`` is what errors call the document.
 
-    Raises ``MissingExtra`` on first use where rapidocr is not installed.
+    Raises ``MissingExtra`` on first use if rapidocr is not installed.
     """
 
     def __init__(self, name: str) -> None:

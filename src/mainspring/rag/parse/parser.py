@@ -98,7 +98,7 @@ def _broken(name: str) -> UnreadableDocument:
 def layout_model(settings: Settings) -> str:
     """The path of the layout model's graph; empty unless ``rag.parser`` asks for it.
 
-    Raises ``ModelNotPulled`` or ``ModelError``, also where ``models.layout`` names a model of another kind.
+    Raises ``ModelNotPulled`` or ``ModelError``, also if ``models.layout`` names a model of another kind.
     """
     if settings.rag.parser != "layout-model":
         return ""

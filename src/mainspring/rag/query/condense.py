@@ -72,7 +72,7 @@ async def condensed(question: str, history: Sequence[Message], ask: ModelAsk | N
 
 
 async def by_model(question: str, history: Sequence[Message], ask: Ask, step: PlanStep, room: int) -> str:
-    """The question as a capable model rewrites it; empty where it failed."""
+    """The question as a capable model rewrites it; empty if it failed."""
     said = [f"{each.role}: {each.content.strip()[:_CHARACTERS]}" for each in history[-_TURNS:] if each.content.strip()]
     text = "\n".join([*said, f"Last question: {question}"])
     return await soft(ask, step, _INSTRUCTION, text, MAX_TOKENS, room)

@@ -55,7 +55,7 @@ def look(question: str, whole: Findings, found: Sequence[tuple[QuestionPart, Fin
 
 
 def parts(question: str) -> list[QuestionPart]:
-    """The parts of ``question``; none where it asks one thing, or compares two."""
+    """The parts of ``question``; none if it asks one thing, or compares two."""
     found = [QuestionPart(*clause) for clause in decompose.clauses(question)]
     return found if len(found) > 1 else []
 

@@ -86,7 +86,7 @@ def _scaled(scores: Sequence[float]) -> list[float]:
 def combine(weights: Sequence[float], scores: Sequence[Mapping[str, float]], fusion: str) -> dict[str, float]:
     """The scores in [0, 1] of what several queries found, by key.
 
-    ``convex``: the weighted mean of the queries' scores, 0 where one did not find it. ``rrf``: the weighted
+    ``convex``: the weighted mean of the queries' scores, 0 if one did not find it. ``rrf``: the weighted
     reciprocal ranks of their orders, so that no query outvotes another by the scale of its scores.
     """
     if len(scores) == 1:

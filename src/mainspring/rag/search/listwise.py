@@ -90,7 +90,7 @@ class Listwise:
         return Reranked(scores, tokens, sum(len(passage.split()) > _WORDS for passage in passages))
 
     async def close(self) -> None:
-        """Nothing to let go of: the model belongs to another room."""
+        """Nothing to release: the model belongs to another room."""
 
     async def _ask(self, query: str, passages: Sequence[str], context: Context) -> tuple[str, int]:
         request = ChatRequest(

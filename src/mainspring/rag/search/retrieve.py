@@ -88,7 +88,7 @@ class Retriever:
     ) -> list[Hit]:
         """The best ``k`` (``rag.top_k``) chunks for ``query``, best first, as ``options`` select them.
 
-        Raises ``InvalidRequest`` for an empty query or a wrong filter, and what ``Embedders.get`` raises where the
+        Raises ``InvalidRequest`` for an empty query or a wrong filter, and what ``Embedders.get`` raises if the
         model of a collection is not at hand.
         """
         k = k or self._settings.top_k
@@ -178,7 +178,7 @@ class Retriever:
         return found
 
     async def text(self, text_blob: str) -> str:
-        """The parsed text that the blob holds. Raises ``NotFound`` where its document was removed."""
+        """The parsed text that the blob holds. Raises ``NotFound`` if its document was removed."""
         text = self._texts.get(text_blob)
         if text is None:
             text = (await self._blobs.get(text_blob)).decode()

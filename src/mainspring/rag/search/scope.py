@@ -50,7 +50,7 @@ class Scopes:
         )
 
     async def of(self, collection: Collection, groups: Groups, tree: Filter | None = None) -> Scope:
-        """The scope of ``groups`` under the filter. Raises ``NotFound`` where the collection is gone."""
+        """The scope of ``groups`` under the filter. Raises ``NotFound`` if the collection is gone."""
         current = await self._collections.current(collection, groups)
         if tree is None:
             return Scope(collection, current)

@@ -145,7 +145,7 @@ class Search:
         return self._retriever.embedder.name
 
     async def text(self, text_blob: str) -> str:
-        """A document's parsed text. Raises ``NotFound`` where it was removed."""
+        """A document's parsed text. Raises ``NotFound`` if it was removed."""
         return await self._retriever.text(text_blob)
 
     def tokens(self, wanted: SearchRequest) -> int:

@@ -35,7 +35,7 @@ _CODE_LINE = re.compile(r"[{};=<>\[\]\\]|\w\(|^\s{2,}\S|^[$#%>]")
 # Khmer.
 _PLAIN_MARKS = "。！？｡．।॥؟۔።፧։။។"
 _DENSE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-# An end of a sentence: its mark, closing quotes or brackets, then space (none where words have none between them;
+# An end of a sentence: its mark, closing quotes or brackets, then space (none if words have none between them;
 # a full-width point between digits is a decimal one).
 _END = re.compile(
     rf"[.!?…]+[\"'”’»)\]]*(?=\s)|[!?]+(?=[{_DENSE}])"
@@ -346,6 +346,6 @@ _STARTERS = frozenset(
 
 
 def _word_at(text: str, at: int) -> str:
-    """The letters from ``at`` on; empty where there are none."""
+    """The letters from ``at`` on; empty if there are none."""
     match = _LETTERS.match(text, at)
     return match.group() if match else ""

@@ -23,7 +23,7 @@ MOST_CHARACTERS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class GivenAnswer:
-    """An answer with what it was given to. ``passages`` are empty where it was made of none."""
+    """An answer with what it was given to. ``passages`` are empty if it was made of none."""
 
     question: str
     answer: str

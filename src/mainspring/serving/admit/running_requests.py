@@ -16,7 +16,7 @@ from mainspring.core.errors import StoreError
 
 
 class SharedCounters(Protocol):
-    """``stores.buckets.SharedBuckets``. Raises ``StoreError`` where it cannot be reached."""
+    """``stores.buckets.SharedBuckets``. Raises ``StoreError`` if it cannot be reached."""
 
     async def run(self, tenant: str, worker: str, number: int, running: int, limit: int) -> int | None:
         """Report the number of the tenant's requests that run at ``worker``, the last of which has just arrived. With a

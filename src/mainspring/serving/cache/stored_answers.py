@@ -57,7 +57,7 @@ def encode(head: Head, events: list[Event], retrieved: Sequence[RetrievalFacts] 
 
 
 def decode(value: bytes) -> Answer | None:
-    """The answer, or None where another version of this program wrote it."""
+    """The answer, or None if another version of this program wrote it."""
     content = json.loads(value)
     if content["version"] != VERSION:
         return None

@@ -63,9 +63,9 @@ class Detection:
 
 
 def make(embedder: Embedder, charged: ChargedModels, tracing: Tracing, *, wanted: bool) -> Detection | None:
-    """The packaged detectors; None where another embedding model is loaded than they were fitted on.
+    """The packaged detectors; None if another embedding model is loaded than they were fitted on.
 
-    Raises ``SettingsError`` where they are ``wanted`` then.
+    Raises ``SettingsError`` if they are ``wanted`` then.
     """
     heads = packaged()
     if heads.embedder == embedder.name:

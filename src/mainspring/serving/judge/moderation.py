@@ -65,7 +65,7 @@ class Moderator:
         return sum(map(estimate.text_tokens, texts))
 
     async def judge(self, texts: Sequence[str], context: Context) -> Moderated:
-        """One verdict a text. Raises ``Unsupported`` where the detectors' embedding model is not the loaded one."""
+        """One verdict a text. Raises ``Unsupported`` if the detectors' embedding model is not the loaded one."""
         if self._detecting is None:
             raise Unsupported(
                 "the detectors were fitted on another embedding model than the loaded one",

@@ -29,7 +29,7 @@ class Tokens:
         self._known: LRUCache[tuple[str, bytes], int] = LRUCache(_KEPT)
 
     def window(self, model: str) -> int | None:
-        """The context window of ``model``; None where it is not known."""
+        """The context window of ``model``; None if it is not known."""
         found = self._reader(model)
         return None if found is None else found.engine.capabilities.context_window
 

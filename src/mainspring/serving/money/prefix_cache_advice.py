@@ -75,7 +75,7 @@ class Advice:
 
 def prefix_tokens(request: Request) -> tuple[str, int] | None:
     """The text that a chat request begins with, as providers cache it (tools, then instructions), and its estimated
-    tokens; None where it is too short to be kept."""
+    tokens; None if it is too short to be kept."""
     if not isinstance(request, ChatRequest):
         return None
     said = []

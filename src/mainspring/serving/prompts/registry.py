@@ -78,7 +78,7 @@ class PromptRegistry:
     async def add(
         self, tenant: str, name: str, messages: Sequence[Message], *, note: str = "", author: str = ""
     ) -> tuple[PromptVersion, bool]:
-        """A new version, and True; the latest and False where it says the same. Raises ``InvalidRequest`` naming the
+        """A new version, and True; the latest and False if it says the same. Raises ``InvalidRequest`` naming the
         message and line at fault, ``TooLarge``."""
         check_name(name)
         if not 1 <= len(messages) <= MAX_MESSAGES:

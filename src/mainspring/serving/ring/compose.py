@@ -88,7 +88,7 @@ class Services:
 
 
 def gate_before(services: Services, model: str, capacity: Capacity | None) -> Gate | None:
-    """The gate of an engine of that capacity; None where it is not known."""
+    """The gate of an engine of that capacity; None if it is not known."""
     if capacity is None:
         return None
     return Gate(

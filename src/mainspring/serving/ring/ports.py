@@ -49,7 +49,7 @@ class DiskRoom(Protocol):
     """The room on the disk."""
 
     def admit_answer(self) -> None:
-        """Raises ``StorageFull`` where the facts of an answer may find none."""
+        """Raises ``StorageFull`` if the facts of an answer may find none."""
 
 
 class Histories(Protocol):

@@ -37,7 +37,7 @@ def builtin() -> dict[str, Preset]:
 class Presets:
     """Every preset by name, and the names that models and applications have by default.
 
-    Raises ``SettingsError`` where a default names no preset.
+    Raises ``SettingsError`` if a default names no preset.
     """
 
     def __init__(self, settings: ServingSettings) -> None:

@@ -95,7 +95,7 @@ def references(content: Mapping[str, Any]) -> list[str]:
 def restored_messages(content: Mapping[str, Any], texts: Mapping[str, str]) -> tuple[tuple[Message, ...], list[str]]:
     """The messages of a request, and what of them is not kept. ``texts`` contains the existing ones of ``references``.
 
-    Raises ``Conflict`` where earlier messages of the session are gone."""
+    Raises ``Conflict`` if earlier messages of the session are gone."""
     turn = [message(each) for each in content.get("messages", ())]
     if "sent" not in content:
         return tuple(turn), []

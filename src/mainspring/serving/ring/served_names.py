@@ -70,7 +70,7 @@ class ServedNames:
         """Serve a chat model that came later, with the others; ``chat`` is completed. ``auto`` chooses among them all
         from now on.
 
-        Raises ``Conflict`` where something else is served by its name.
+        Raises ``Conflict`` if something else is served by its name.
         """
         self._gate(model)
         ring = self._chat_ring(model)

@@ -106,7 +106,7 @@ class Balance:
         self._given = 0
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
-        """That of all replicas; None where they differ."""
+        """That of all replicas; None if they differ."""
         found = {arm.replica.responder.fingerprint(request, context) for arm in self.arms}
         return found.pop() if len(found) == 1 else None
 

@@ -47,7 +47,7 @@ class Replicas:
         side: Callable[[Responder], Responder],
         admit: Callable[[str, Responder], Responder],
     ) -> Responder | None:
-        """A balancer over the replicas of ``model``; None where its only one runs here and needs none. ``admit`` puts
+        """A balancer over the replicas of ``model``; None if its only one runs here and needs none. ``admit`` puts
         the admission of the replica of that name before its responder."""
         every = model.all_replicas()
         replicas = [

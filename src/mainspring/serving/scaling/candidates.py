@@ -26,7 +26,7 @@ _JUDGE = (
 
 @dataclass(slots=True)
 class AnswerCandidate:
-    """One answer, or one way through a tree. ``logprob`` is the mean of its tokens, None where it is not known."""
+    """One answer, or one way through a tree. ``logprob`` is the mean of its tokens, None if it is not known."""
 
     text: str
     reasoning: str = ""
@@ -104,7 +104,7 @@ class Sampler:
         return [each async for some in self.rest(request, first, width, count) for each in some]
 
     async def score(self, candidates: Sequence[AnswerCandidate]) -> None:
-        """Give each candidate its score. Raises ``DeadlineExceeded`` where there is no time left for a judge."""
+        """Give each candidate its score. Raises ``DeadlineExceeded`` if there is no time left for a judge."""
         if self._plan.score == "judge":
             for start in range(0, len(candidates), AT_ONCE):
                 if self.exhausted():

@@ -53,7 +53,7 @@ def missing(staged: Path, moment: FrozenState) -> list[str]:
 
 
 def counted_in_files(staged: Path, table: str) -> Counts:
-    """Rows by document and generation in the copy's table; none where it cannot be read."""
+    """Rows by document and generation in the copy's table; none if it cannot be read."""
     import lancedb
 
     counts: dict[tuple[str, int], int] = {}

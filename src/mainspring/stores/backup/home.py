@@ -64,7 +64,7 @@ def write(
     """Pack the home into ``out`` as a tar file.
 
     Raises ``Conflict`` while another backup is made, and ``StoreError`` for a home that is not there, a Postgres
-    without its programs on this machine, and where chunks or texts are missing (with ``keep_going`` they are reported).
+    without its programs on this machine, and if chunks or texts are missing (with ``keep_going`` they are reported).
     """
     place, url = _place_of(settings)
     if not (place.database or place.home).exists():

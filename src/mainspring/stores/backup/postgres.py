@@ -49,7 +49,7 @@ def freeze(place: files.BackupScope, url: sa.URL, staged: Path, *, vectors: bool
 
 
 def restore(url: sa.URL, dump: Path) -> None:
-    """Fill the empty database at ``url``, completely or not at all. Raises ``Conflict`` where it is not empty, and
+    """Fill the empty database at ``url``, completely or not at all. Raises ``Conflict`` if it is not empty, and
     ``StoreError``."""
     asyncio.run(_restore(url, dump))
 

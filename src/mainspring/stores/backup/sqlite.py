@@ -69,7 +69,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _copy(source: sqlite3.Connection, path: Path) -> None:
-    """The database of the source's transaction as one file. Raises ``sqlite3.Error`` where it is damaged."""
+    """The database of the source's transaction as one file. Raises ``sqlite3.Error`` if it is damaged."""
     with contextlib.closing(sqlite3.connect(path)) as copy:
         source.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")

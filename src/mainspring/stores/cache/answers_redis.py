@@ -56,7 +56,7 @@ _NAMES = (_VALUE, _TAGS, _TAG, _ALL)
 
 
 class RedisCache:
-    """At most ``entries`` answers. Everything raises ``StoreError`` where the server is away or refuses."""
+    """At most ``entries`` answers. Everything raises ``StoreError`` if the server is away or refuses."""
 
     def __init__(self, server: Redis, entries: int) -> None:
         self._server = server

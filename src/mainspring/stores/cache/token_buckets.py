@@ -131,7 +131,7 @@ class Taken:
 
 
 class SharedBuckets:
-    """The buckets of all accounts. Every method raises ``StoreError`` where Redis does not answer.
+    """The buckets of all accounts. Every method raises ``StoreError`` if Redis does not answer.
 
     ``clock`` replaces the server's clock, for tests.
     """
@@ -154,7 +154,7 @@ class SharedBuckets:
 
     async def run(self, tenant: str, worker: str, number: int, running: int, limit: int) -> int | None:
         """Report the number of requests of ``tenant`` that run at ``worker``, the last of which has just arrived;
-        ``number`` grows with each message. With a ``limit`` of all servers: None where it may run, else how many do
+        ``number`` grows with each message. With a ``limit`` of all servers: None if it may run, else how many do
         without it."""
         told = (worker, number, running, limit, int(ALIVE_S), _RUNNING_S)
         ran = int(await self._redis.run_script(_RUN, [RUNNING + tenant, WORKERS], *told))

@@ -57,7 +57,7 @@ class Graphs:
     async def put(self, collection: Collection, graphs: Sequence[tuple[str, int, str]]) -> int:
         """Store (document id, generation, graph) for generations that are current; returns their number.
 
-        Generations that were superseded or removed in the meantime are skipped. Raises ``NotFound`` where the
+        Generations that were superseded or removed in the meantime are skipped. Raises ``NotFound`` if the
         collection is gone.
         """
 

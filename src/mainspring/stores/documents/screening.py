@@ -29,7 +29,7 @@ def note(
     findings: Mapping[str, int],
 ) -> int:
     """Record the findings in the current text; returns the collection's new version. Raises ``NotFound``, and
-    ``Conflict`` where the document is gone, or another text of it is read by now."""
+    ``Conflict`` if the document is gone, or another text of it is read by now."""
     version = changes.bump(connection, collection)
     same = sa.and_(
         documents.c.tenant == collection.tenant,

@@ -38,9 +38,9 @@ async def begin(database: Database, collection: Collection) -> tuple[str, str]:
 
 async def switch(database: Database, collection: Collection, table: str, embedder: str, version: int) -> bool:
     """Use ``table``, with vectors of ``embedder``, from this commit on; the old table becomes the one to drop. False
-    where the collection is no longer at ``version``: what changed is to be caught up with.
+    if the collection is no longer at ``version``: what changed is to be caught up with.
 
-    Raises ``Conflict`` where another move has begun or the collection is gone.
+    Raises ``Conflict`` if another move has begun or the collection is gone.
     """
 
     def work(connection: sa.Connection) -> bool:

@@ -56,7 +56,7 @@ class Erasures:
         self._audit = audit
 
     async def note(self, subject: Subject, by: By) -> Erasure:
-        """Ask for an erasure; durable when it returns. Asked for again while it is under way, it is the same one."""
+        """Ask for an erasure; durable when it returns. Asked for again while it is in progress, it is the same one."""
         made = ids.new(PREFIX)
 
         def work(connection: sa.Connection) -> sa.Row[Any]:

@@ -81,7 +81,7 @@ class Feed:
         return {(row.tenant, row.id): AnswerFacts.from_json(rows.load(row.facts)).requested for row in found}
 
     async def text(self, tenant: str, content_id: str) -> str | None:
-        """The text of an event; None where it is gone."""
+        """The text of an event; None if it is gone."""
         query = sa.select(contents.c.text).where(contents.c.tenant == tenant, contents.c.sha256 == content_id)
         return await self._database.read(lambda connection: connection.execute(query).scalar_one_or_none())
 

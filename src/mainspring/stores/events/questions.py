@@ -22,7 +22,7 @@ LENGTH = 300
 
 @dataclass(frozen=True, slots=True)
 class AskedQuestion:
-    """``text`` is None where it is not kept; cut to ``LENGTH`` characters. ``session_id`` is None without a session."""
+    """``text`` is None if it is not kept; cut to ``LENGTH`` characters. ``session_id`` is None without a session."""
 
     trace_id: str
     text: str | None
@@ -75,7 +75,7 @@ def _question(row: sa.Row[Any]) -> AskedQuestion:
 
 
 def _asked(content: str | None) -> str | None:
-    """The last message of a user in an answer's record, on one line; None where there is no text of one."""
+    """The last message of a user in an answer's record, on one line; None if there is no text of one."""
     if content is None:
         return None
     try:

@@ -97,7 +97,7 @@ class Credentials:
         await self._database.write(work, durable=True)
 
     async def reveal(self, name: str) -> str:
-        """The secret. Raises ``NotFound``, ``SettingsError``, and ``StoreError`` where it cannot be decrypted."""
+        """The secret. Raises ``NotFound``, ``SettingsError``, and ``StoreError`` if it cannot be decrypted."""
         query = sa.select(credentials).where(credentials.c.name == name)
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         if row is None:
@@ -108,7 +108,7 @@ class Credentials:
         """Guard all credentials with another key: a new one, or the first of ``stores.credentials_key``.
 
         Gives how many there are and the key's id. The file has both keys until all is done: whatever ends in between
-        loses nothing. Raises ``StoreError`` where one cannot be decrypted; then nothing has changed.
+        loses nothing. Raises ``StoreError`` if one cannot be decrypted; then nothing has changed.
         """
         configured = bool(self._settings.stores.credentials_key)
         path = keyrings.path_of(self._settings)
@@ -157,7 +157,7 @@ class Credentials:
 async def resolved(settings: Settings) -> Settings:
     """``settings`` with each ``credential:NAME`` replaced by its secret.
 
-    Raises ``SettingsError`` naming the setting, where the credential is not there or cannot be decrypted.
+    Raises ``SettingsError`` naming the setting, if the credential is not there or cannot be decrypted.
     """
     named = references.credentials_in(settings)
     if not named:
@@ -225,7 +225,7 @@ def _encrypt(key: bytes, plain: bytes, bound: str) -> str:
 
 
 def _decrypt(key: bytes, text: str, bound: str) -> bytes | None:
-    """None where it was changed."""
+    """None if it was changed."""
     cipher = _cipher(key)
     from cryptography.exceptions import InvalidTag
 

@@ -1,7 +1,7 @@
 """The lineage of keys: what ends with a key, and whose budgets count the spending of its descendants. For use in a
 transaction.
 
-``parent`` is the key (or the token's subject) that made a key, empty where it was made at the machine; it changes when
+``parent`` is the key (or the token's subject) that made a key, empty if it was made at the machine; it changes when
 that key is replaced. ``lineage`` names every key whose budgets count this key's spending: its ancestors and the keys
 that it replaced. It only grows, so that neither a new key nor a replaced one escapes a budget.
 """

@@ -68,7 +68,7 @@ class Budgets:
         by: By = LOCAL,
     ) -> Budget:
         """A new budget, which includes the spending of its current day or month; one without an end (``total``) starts
-        at zero. Raises ``InvalidRequest`` naming the field, ``Conflict`` where there is such a budget."""
+        at zero. Raises ``InvalidRequest`` naming the field, ``Conflict`` if there is such a budget."""
         now = time.time()
         owner = "" if scope == "global" else tenant
         made = Budget(

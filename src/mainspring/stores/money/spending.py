@@ -181,7 +181,7 @@ def scopes(tenant: str, key_id: str, application: str, above: Sequence[str] = ()
 
 
 def asked(connection: sa.Connection, budget: Budget, at: float) -> list[LedgerQuery]:
-    """The parts of the ledger that the period of ``at`` is the sum of; none where it begins with the budget."""
+    """The parts of the ledger that the period of ``at`` is the sum of; none if it begins with the budget."""
     since = begins(budget.window, at)
     if since is None:
         return []

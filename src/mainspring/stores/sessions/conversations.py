@@ -205,7 +205,7 @@ class Sessions:
         """A new session ``into`` with the turns of this one, up to and with turn ``upto`` (None: all).
 
         Texts are shared: erasing an answer takes it out of both. Raises ``NotFound`` for an unknown session or turn,
-        ``Conflict`` where ``into`` is taken.
+        ``Conflict`` if ``into`` is taken.
         """
         source = sa.and_(turns.c.tenant == tenant, turns.c.session_id == session_id)
 

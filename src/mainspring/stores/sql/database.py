@@ -225,7 +225,7 @@ def lock(connection: sa.Connection, name: str) -> None:
 
 
 def url_of(settings: Settings) -> sa.URL | None:
-    """``stores.database``; None where it is empty. Raises ``SettingsError``."""
+    """``stores.database``; None if it is empty. Raises ``SettingsError``."""
     text = settings.stores.database
     if not text:
         return None

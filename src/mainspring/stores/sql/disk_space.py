@@ -40,7 +40,7 @@ class DiskRoom:
         return self._free
 
     def admit(self, size: int = 0) -> None:
-        """Raises ``StorageFull`` where ``size`` more bytes of documents would leave less than the reserve."""
+        """Raises ``StorageFull`` if ``size`` more bytes of documents would leave less than the reserve."""
         if self._reserve and self.free() - size < self._reserve:
             raise StorageFull(
                 "the disk of this server is nearly full: nothing is added to it",

@@ -126,7 +126,7 @@ class Redis:
 
 @asynccontextmanager
 async def open(settings: Settings) -> AsyncIterator[Redis | None]:  # noqa: A001
-    """The server of ``stores.redis``, which answers; None where none is named. Disconnected on leaving.
+    """The server of ``stores.redis``, which answers; None if none is named. Disconnected on leaving.
 
     Raises ``StoreError`` (unreachable, wrong password), ``SettingsError`` or ``MissingExtra``.
     """

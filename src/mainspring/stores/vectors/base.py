@@ -38,7 +38,7 @@ class ChunkRow:
     """One chunk to be stored.
 
     ``start`` and ``end`` are character offsets into the document's parsed text, and ``text`` is exactly that
-    span; ``page`` counts from 1 (None where the format has no pages); ``vector`` is a float32 array
+    span; ``page`` counts from 1 (None if the format has no pages); ``vector`` is a float32 array
     (dimensions,), L2-normalised. ``chunk_id`` is unique within a collection and holds the generation.
     ``parent_start`` and ``parent_end`` are the span of the larger passage that the chunk stands for (-1: none), and
     ``digest`` is the sha256 of the text that was embedded, with which its vector is found again (empty: unknown).
@@ -62,7 +62,7 @@ class ChunkRow:
 class SearchHit:
     """A chunk that a search found.
 
-    ``dense`` is the cosine similarity to the query vector and ``lexical`` the BM25 score, each None where that half of
+    ``dense`` is the cosine similarity to the query vector and ``lexical`` the BM25 score, each None if that half of
     the search did not run or did not find the chunk; higher is better for both. ``parent_start`` and ``parent_end`` are
     the span of the larger passage around the chunk, -1 if there is none.
     """

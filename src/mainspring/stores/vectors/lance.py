@@ -252,7 +252,7 @@ class LanceVectors:
             self._views.forget(collection_id)
 
     async def close(self) -> None:
-        """Wait for indexing that runs, then let go of the files."""
+        """Wait for indexing that runs, then release the files."""
         for timer in self._later.values():
             timer.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)

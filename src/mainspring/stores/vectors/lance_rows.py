@@ -96,7 +96,7 @@ class Rows:
         return dict(zip(numbers.tolist(), found[best].tolist(), strict=True))
 
     def nearest_of(self, vector: Any, numbers: Sequence[int], k: int) -> dict[int, float]:
-        """The same among the rows ``numbers``; empty where their vectors are not in memory."""
+        """The same among the rows ``numbers``; empty if their vectors are not in memory."""
         if self.matrix is None or not self.compared:
             return {}
         places = np.searchsorted(self.numbers, np.array(numbers, np.uint64))

@@ -53,7 +53,7 @@ class Views:
         return view
 
     async def with_vectors(self, view: View, dimensions: int) -> View | None:
-        """``view`` with its vectors; None where they are more than may be kept in memory."""
+        """``view`` with its vectors; None if they are more than may be kept in memory."""
         if len(view.rows.numbers) * dimensions * _BYTES_A_FLOAT > VECTOR_BYTES:
             return None
         async with self._locks.setdefault(view.name, asyncio.Lock()):

@@ -288,8 +288,8 @@ def without(line: str, answers: Collection[str]) -> str:
 def _with_any(
     connection: sa.Connection, tenant: str, answers: Collection[str]
 ) -> list[tuple[str, str | None, set[str]]]:
-    """The batches that may hold some of ``answers``, with their output files and those: of the same key, and under way
-    when the answer was given."""
+    """The batches that may hold some of ``answers``, with their output files and those: of the same key, and in
+    progress when the answer was given."""
     found: dict[tuple[str, str | None], set[str]] = {}
     for answer in sorted(answers):
         given = sa.select(events.c.at, events.c.facts).where(

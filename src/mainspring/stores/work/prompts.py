@@ -94,7 +94,7 @@ class Prompts:
         note: str = "",
         author: str = "",
     ) -> tuple[PromptVersion, bool]:
-        """A new version, and True; the latest one and False where it says the same."""
+        """A new version, and True; the latest one and False if it says the same."""
         text = rows.dump([{"role": each.role, "content": each.content} for each in messages])
         digest, at = rows.digest(text), time.time()
 

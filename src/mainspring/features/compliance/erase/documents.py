@@ -20,7 +20,7 @@ ATTRIBUTE = "subject"
 
 @dataclass(frozen=True, slots=True)
 class Theirs:
-    """A document of a collection. ``file_id`` is None where it was not uploaded, ``attributes`` JSON text."""
+    """A document of a collection. ``file_id`` is None if it was not uploaded, ``attributes`` JSON text."""
 
     collection_id: str
     id: str

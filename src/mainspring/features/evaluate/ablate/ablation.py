@@ -80,7 +80,7 @@ async def ablate(
     """Measure every arm on ``collection``. ``metrics`` default to those at ``k``, nDCG first; the first decides.
 
     ``baseline`` names an arm (the first by default). Raises ``InvalidRequest`` for an unknown metric or baseline, or
-    where no query has a relevant document, ``UnknownModel`` and ``ModelNotPulled`` for an arm's reranker.
+    if no query has a relevant document, ``UnknownModel`` and ``ModelNotPulled`` for an arm's reranker.
     """
     wanted = tuple(metrics) or default_metrics(k)
     for name in wanted:

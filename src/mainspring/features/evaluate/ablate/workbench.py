@@ -159,7 +159,7 @@ class Workbench:
         self.tokens = tokens
 
     async def fill(self, documents: Sequence[Document]) -> Index:
-        """Ingest ``documents`` through the real path. Raises ``InvalidRequest`` where none could be read."""
+        """Ingest ``documents`` through the real path. Raises ``InvalidRequest`` if none could be read."""
         folder = self._home / "documents"
         before = replace(self.tokens)
         await asyncio.to_thread(_write, folder, documents)

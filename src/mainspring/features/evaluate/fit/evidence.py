@@ -96,7 +96,7 @@ def calibrate(
 def fit(rows: Sequence[EvidenceRow], *, embedder: str = "", reranker: str = "") -> Calibration:
     """Logistic regression (ridge, Newton's method) of "can be answered" on the standardised features.
 
-    Raises ``InvalidRequest`` where there is only one kind of question.
+    Raises ``InvalidRequest`` if there is only one kind of question.
     """
     import numpy as np
 

@@ -51,7 +51,7 @@ async def measure(
 ) -> Refusal:
     """Ask every question of ``collection`` on a workbench that was opened with ``rag.refuse_below`` 0 and filled.
 
-    Raises ``InvalidRequest`` where the collection has no question that can be answered.
+    Raises ``InvalidRequest`` if the collection has no question that can be answered.
     """
     outcomes: list[RefusalOutcome] = []
     for number, query in enumerate(collection.queries, 1):

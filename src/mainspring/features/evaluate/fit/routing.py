@@ -87,7 +87,7 @@ def _value(text: str) -> float:
 async def ask(
     small: Responder, model: str, signal: Confidence, question: Question, context: Context, sampling: Sampling
 ) -> Row:
-    """Ask the small model like the cascade. Raises ``MainspringError`` where it fails."""
+    """Ask the small model like the cascade. Raises ``MainspringError`` if it fails."""
     request = ChatRequest(model, (Message("user", question.prompt),), sampling, store=False)
     tried = await attempt(small, signal, request, context)
     if tried.problem:
@@ -97,7 +97,7 @@ async def ask(
 
 
 def signal_quality(rows: Sequence[tuple[float, bool]]) -> Estimate | None:
-    """AUROC of a signal for a right answer; None where all are right, or none is."""
+    """AUROC of a signal for a right answer; None if all are right, or none is."""
     goods = [score for score, good in rows if good]
     bads = [score for score, good in rows if not good]
     return auroc(goods, bads) if goods and bads else None

@@ -91,7 +91,7 @@ FACTS = (
 def read(path: Path) -> list[Passage]:
     """The passages of a JSON file, a list of objects with ``title`` and ``text``.
 
-    Raises ``InvalidRequest`` where the file has another shape.
+    Raises ``InvalidRequest`` if the file has another shape.
     """
     rows = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(rows, list) or not all(isinstance(row, dict) and {"title", "text"} <= row.keys() for row in rows):

@@ -73,7 +73,7 @@ def risk_coverage(scores: Sequence[float], right: Sequence[bool]) -> RiskCoverag
 def auroc(positive: Sequence[float], negative: Sequence[float], *, seed: int = SEED) -> Estimate:
     """The probability that a positive scores higher than a negative (ties count half), with a 95 % interval.
 
-    The interval is a stratified bootstrap over both kinds. Raises ``InvalidRequest`` where a kind is empty.
+    The interval is a stratified bootstrap over both kinds. Raises ``InvalidRequest`` if a kind is empty.
     """
     import numpy as np
 

@@ -43,7 +43,7 @@ class Scores:
     unjudged: tuple[str, ...] = ()
 
     def mean(self, metric: str) -> float:
-        """The mean over the scored queries. Raises ``InvalidRequest`` where no query could be scored."""
+        """The mean over the scored queries. Raises ``InvalidRequest`` if no query could be scored."""
         found = self.values[metric]
         if not found:
             raise InvalidRequest("no query has a relevant document", remedy="Check the judgements", param="judgements")

@@ -116,7 +116,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def compare(systems: Mapping[str, Mapping[str, float]], baseline: str, *, seed: int = SEED) -> dict[str, Comparison]:
     """Compares every other system with ``baseline``, with p-values corrected over all of them.
 
-    ``systems`` are values by query id. Raises ``InvalidRequest`` where a system was not measured on the baseline's
+    ``systems`` are values by query id. Raises ``InvalidRequest`` if a system was not measured on the baseline's
     queries, or there is no such baseline.
     """
     if baseline not in systems:

@@ -95,7 +95,7 @@ class ByModel:
         self.name = judged_by(embedder, model, metrics)
 
     async def judge(self, answer: EventRecord, given: GivenAnswer) -> Verdict | None:
-        """None if a budget is exhausted. Raises ``NoRegion``, and what the model raises."""
+        """None if a budget is exhausted. Raises ``NoRegion``, and the model's errors."""
         context = context_of(answer)
         try:
             if not await self._set_aside(context, given):

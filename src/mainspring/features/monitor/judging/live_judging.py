@@ -51,7 +51,7 @@ class Bench(Protocol):
     def name(self) -> str: ...
 
     async def judge(self, answer: EventRecord, given: GivenAnswer) -> Verdict | None:
-        """None if a budget is exhausted. Raises ``NoRegion`` where the answer may not be worked on here, and what
+        """None if a budget is exhausted. Raises ``NoRegion`` if the answer may not be worked on here, and what
         judging raises. What it took is settled when it returns."""
         ...
 

@@ -29,12 +29,12 @@ class Moments:
 
     @property
     def mean(self) -> float:
-        """0 where there are none."""
+        """0 if there are none."""
         return self.total / _SCALE / self.count if self.count else 0.0
 
     @property
     def variance(self) -> float:
-        """That of a single score; 0 where there are fewer than two."""
+        """That of a single score; 0 if there are fewer than two."""
         if self.count < 2:
             return 0.0
         spread = self.squares / _SCALE - self.count * self.mean**2

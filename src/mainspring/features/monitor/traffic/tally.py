@@ -46,7 +46,7 @@ class Tally:
         return self.counts["ok"] + self.counts["failed"]
 
     def sketch(self, name: str) -> Sketch:
-        """That of this name, empty where nothing was counted."""
+        """That of this name, empty if nothing was counted."""
         return self.sketches.get(name) or Sketch()
 
     def named(self, prefix: str) -> dict[str, int]:

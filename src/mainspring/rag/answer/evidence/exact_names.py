@@ -122,7 +122,7 @@ def has(text: str, each: ExactName) -> bool:
 
 
 def _owned(name: str) -> tuple[str, str]:
-    """("Larkfield", "Glasgow") of "Larkfield's Glasgow"; empty where nothing is owned."""
+    """("Larkfield", "Glasgow") of "Larkfield's Glasgow"; empty if nothing is owned."""
     owner, mark, owned = name.replace("’s ", "'s ").partition("'s ")
     return (owner, owned) if mark else ("", "")
 
@@ -143,7 +143,7 @@ def _nearly(name: str, text: str) -> bool:
 
 
 def _known(word: str, known: Mapping[str, Sequence[int]]) -> str:
-    """``word`` as it is written in ``known``; empty where it is not."""
+    """``word`` as it is written in ``known``; empty if it is not."""
     if word in known:
         return word
     if len(word) < _FUZZY:

@@ -42,7 +42,7 @@ _NAMED = re.compile(r"(?<=\S\s)[A-Z][\w-]+|\d+(?:[.,:]\d+)*")
 
 
 def features(question: str, candidates: Sequence[Hit], passages: Sequence[Passage]) -> dict[str, float]:
-    """The value of each of ``NAMES``; all 0 where nothing was found. Candidates and passages come best first."""
+    """The value of each of ``NAMES``; all 0 if nothing was found. Candidates and passages come best first."""
     if not candidates or not passages:
         return dict.fromkeys(NAMES, 0.0)
     asked = terms.content(question)

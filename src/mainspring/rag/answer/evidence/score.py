@@ -21,7 +21,7 @@ _COVERED_HITS = 5
 
 
 def evidence(question: str, candidates: Sequence[Hit], passages: Sequence[Passage]) -> float:
-    """How likely it is that the documents are about the question. 0 where nothing was found."""
+    """How likely it is that the documents are about the question. 0 if nothing was found."""
     if not candidates or not passages:
         return 0.0
     asked = terms.content(question)

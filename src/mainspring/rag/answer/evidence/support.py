@@ -31,7 +31,7 @@ class Support:
 
 
 async def support(sentence: str, passages: Sequence[Passage], embedder: Embedder) -> Support | None:
-    """The best support for ``sentence`` among ``passages``; None where there are no passages or no words."""
+    """The best support for ``sentence`` among ``passages``; None if there are no passages or no words."""
     words = terms.content(sentence)
     if not words or not passages:
         return None

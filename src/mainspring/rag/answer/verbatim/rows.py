@@ -41,7 +41,7 @@ class Row:
 
 
 def parsed(text: str) -> Row | None:
-    """The row in ``text``, a passage of kind ``row``; None where its cells have no names or there are none."""
+    """The row in ``text``, a passage of kind ``row``; None if its cells have no names or there are none."""
     cells = []
     for part in text.split(_BETWEEN):
         match = _NAMED.fullmatch(part.strip())
@@ -57,7 +57,7 @@ def parsed(text: str) -> Row | None:
 
 
 def pair(text: str) -> Cell | None:
-    """The pair of key and value that ``text``, a line of a form, is; None where it is another row."""
+    """The pair of key and value that ``text``, a line of a form, is; None if it is another row."""
     match = _NAMED.fullmatch(text.strip()) if _BETWEEN not in text else None
     return Cell(match["name"].strip(), match["value"].strip()) if match else None
 

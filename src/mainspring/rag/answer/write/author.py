@@ -84,7 +84,7 @@ class Author:
         return prompt(self._instruction, self._notes, self._question, task, self._light)
 
     async def stated(self) -> float | None:
-        """How likely the model holds it that the notes state the answer; None where its engine does not tell."""
+        """How likely the model holds it that the notes state the answer; None if its engine does not tell."""
         sampling = Sampling(max_tokens=1, temperature=0.0, logprobs=0)
         try:
             reply = await self._ask(prompts.STATED, sampling)
@@ -144,7 +144,7 @@ class Author:
         try:
             reply = await self._ask(said, Sampling(max_tokens=_SENTENCE_TOKENS, temperature=0.0))
         except MainspringError:
-            # The answer is under way: what cannot be written again is quoted.
+            # The answer is in progress: what cannot be written again is quoted.
             return "", Usage()
         return reply.text, reply.usage
 

@@ -33,7 +33,7 @@ class _Section:
 
 
 def passages(question: str, found: Sequence[Passage], texts: Mapping[str, str]) -> list[Passage]:
-    """The sentences to summarise, in the order of the document; empty where it has none. ``found`` are the passages of
+    """The sentences to summarise, in the order of the document; empty if it has none. ``found`` are the passages of
     the question, best first."""
     if not found:
         return []

@@ -91,7 +91,7 @@ class DocumentGraph:
 
     @classmethod
     def load(cls, text: str) -> DocumentGraph:
-        """From ``dump``'s text. Raises ``StoreError`` where it is something else."""
+        """From ``dump``'s text. Raises ``StoreError`` if it is something else."""
         try:
             rows = orjson.loads(text)
             if rows["v"] != VERSION:

@@ -129,7 +129,7 @@ class _Adding:
                 self._relations.append(Relation(subject, predicate, thing, *said))
 
     def _entity(self, name: str, start: int, end: int) -> int | None:
-        """The entity, with all its mentions in the passage; None where the passage does not have it."""
+        """The entity, with all its mentions in the passage; None if the passage does not have it."""
         name = " ".join(name.split())
         if len(name) < 2:
             return None

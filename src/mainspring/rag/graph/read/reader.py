@@ -82,7 +82,7 @@ class GraphBuilder:
         self, collection: Collection, *, again: bool = False, progress: Progress | None = None
     ) -> BuildReport:
         """Make the graphs that are missing, or all of them ``again``. Documents that were replaced or removed in the
-        meantime are skipped. Raises ``NotFound`` where the collection is gone."""
+        meantime are skipped. Raises ``NotFound`` if the collection is gone."""
         current = dict(await self._collections.current(collection, None))
         wanted = current if again else await self._store.missing(collection, current)
         built = BuildReport()

@@ -24,7 +24,7 @@ _HEADERS = ("Subject", "From", "To", "Cc", "Date")
 
 
 def read_html(data: bytes, name: str, kind: str) -> Parsed:
-    """The main text of a page. Raises ``MissingExtra`` where trafilatura is not installed."""
+    """The main text of a page. Raises ``MissingExtra`` if trafilatura is not installed."""
     composer = Composer(name)
     write_html(data, composer)
     return composer.parsed(kind, "trafilatura")

@@ -125,7 +125,7 @@ def _found(written: str, quote: str) -> Iterator[tuple[int, int]]:
 
 
 def _values(piece: str) -> list[str]:
-    """The signs of the values of a row of a table; none where it is no row. The names of its columns stand above the
+    """The signs of the values of a row of a table; none if it is no row. The names of its columns stand above the
     table, not in each row."""
     cells = [cell.strip() for cell in piece.strip().strip("|").split(" | ")]
     if len(cells) < 2 or "\n" in piece.strip() or not all(": " in cell for cell in cells):

@@ -33,7 +33,7 @@ def make(
     permits: Callable[[str, Context], bool] = lambda _model, _context: True,
     tariff: Callable[[str], Tariff] = lambda _model: Tariff.unknown(),
 ) -> Auto | None:
-    """The router over ``models`` in their configured order; None where there are none. Where routing does not pay
+    """The router over ``models`` in their configured order; None if there are none. Where routing does not pay
     (``why_off``) it answers with the large one.
 
     Raises ``SettingsError`` for names that are not served, a damaged classifier, or one of another embedder.

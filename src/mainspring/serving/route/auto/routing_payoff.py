@@ -13,7 +13,7 @@ LEAST_AUROC = 0.6
 
 
 def why_off(settings: AutoSettings, small: str, large: str, classifier: Classifier | None = None) -> str:
-    """The reason for which ``auto`` does not route between ``small`` and ``large``; empty where it does.
+    """The reason for which ``auto`` does not route between ``small`` and ``large``; empty if it does.
 
     Any setting in the section `serving.auto` is a decision of the operator and is followed. A classifier belongs to one
     small model; one whose own card shows that it predicts nothing is not used.
