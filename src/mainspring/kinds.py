@@ -13,17 +13,24 @@ from typing import TYPE_CHECKING, Any
 from mainspring.core.plugins import Kind
 
 if TYPE_CHECKING:
-    from mainspring.engines.kinds import ENGINE, PROVIDER
+    from mainspring.engines.kinds import EMBEDDER, ENGINE, PROVIDER, RERANKER
     from mainspring.feature import APPLICATION, FEATURE
     from mainspring.guards.policy.scanners import GUARD
     from mainspring.rag.chunk.base import CHUNKER
+    from mainspring.rag.connect.registry import CONNECTOR
     from mainspring.rag.parse.formats import PARSER
     from mainspring.rag.triad.live import METRIC
     from mainspring.serving.plugin_layers import LAYER
+    from mainspring.stores.kinds import CACHE, VECTORS
+    from mainspring.stores.sql.database import DATABASE
 
 __all__ = [
     "APPLICATION",
+    "CACHE",
     "CHUNKER",
+    "CONNECTOR",
+    "DATABASE",
+    "EMBEDDER",
     "ENGINE",
     "FEATURE",
     "GUARD",
@@ -31,12 +38,19 @@ __all__ = [
     "METRIC",
     "PARSER",
     "PROVIDER",
+    "RERANKER",
+    "VECTORS",
     "every",
 ]
 
 _MODULES = {
     "APPLICATION": "feature",
+    "CACHE": "stores.kinds",
     "CHUNKER": "rag.chunk.base",
+    "CONNECTOR": "rag.connect.registry",
+    "DATABASE": "stores.sql.database",
+    "EMBEDDER": "engines.kinds",
+    "VECTORS": "stores.kinds",
     "ENGINE": "engines.kinds",
     "FEATURE": "feature",
     "GUARD": "guards.policy.scanners",
@@ -44,6 +58,7 @@ _MODULES = {
     "METRIC": "rag.triad.live",
     "PARSER": "rag.parse.formats",
     "PROVIDER": "engines.kinds",
+    "RERANKER": "engines.kinds",
 }
 
 

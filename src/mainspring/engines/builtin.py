@@ -5,27 +5,27 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from mainspring.core import plugins
 from mainspring.core.errors import ModelNotPulled
-from mainspring.core.plugins import Registry, hookimpl
+from mainspring.core.plugins import Kind, Registry, hookimpl
 from mainspring.core.settings import Settings
 from mainspring.core.settings.endpoints import RemoteModel, RemoteReplica
-from mainspring.engines.base import Engine, Reranker
+from mainspring.engines.base import Embedder, Engine, Reranker
 from mainspring.engines.catalogue.entries import ModelEntry
 from mainspring.engines.catalogue.pull import PulledModel, Puller
 from mainspring.engines.chat.chat_model import ChatModel, Replica
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.chat.template import ChatTemplate
-from mainspring.engines.encode.embedder import OpenVinoEmbedder
-from mainspring.engines.kinds import ENGINE, PROVIDER
+from mainspring.engines.kinds import EMBEDDER, ENGINE, PROVIDER, RERANKER
 
 if TYPE_CHECKING:
     from mainspring.engines.encode.late_interaction import LateInteraction
 
 log = logging.getLogger("mainspring.engines")
+T = TypeVar("T")
 
 
 @hookimpl
@@ -185,16 +185,22 @@ def _divided(settings: Settings, count: int) -> Settings:
     return settings.model_copy(update={"engines": engines})
 
 
-async def embedder(settings: Settings) -> OpenVinoEmbedder:
+async def embedder(settings: Settings) -> Embedder:
     """The embedder of ``models.embedding``. Raises ``ModelNotPulled``."""
-    made = OpenVinoEmbedder(Puller(settings).local(settings.models.embedding), settings.engines.threads)
-    await made.start()
+    made = embedders(settings)(settings.models.embedding)
+    if (start := getattr(made, "start", None)) is not None:
+        await start()
     return made
 
 
-def embedders(settings: Settings) -> Callable[[str], OpenVinoEmbedder]:
-    """Makes embedders of the catalogue by name; each loads its graph at the first use."""
-    return lambda name: OpenVinoEmbedder(Puller(settings).local(name), settings.engines.threads)
+def embedders(settings: Settings) -> Callable[[str], Embedder]:
+    """Makes embedders by what ``models.embedding`` may be; one of the catalogue loads its graph at the first use."""
+
+    def make(text: str) -> Embedder:
+        name, model = _named(EMBEDDER, text, "openvino")
+        return plugins.registry().make(EMBEDDER, name, model, settings)
+
+    return make
 
 
 def words(settings: Settings) -> LateInteraction:
@@ -209,20 +215,13 @@ def reranker(settings: Settings) -> Reranker | None:
 
     Raises ``ModelNotPulled``, ``UnknownModel``, and ``ModelError`` for a model of another kind.
     """
-    from mainspring.engines.encode.late_interaction import CombinedReranker, LateInteraction
-    from mainspring.engines.encode.reranker import CrossEncoder, RemoteReranker
-
     name = settings.models.reranker
     if not name or settings.models.listwise:
         # A chat model that reranks is asked through its call ring, which the rag room knows.
         return None
-    if name in settings.models.remote_rerankers:
-        return RemoteReranker(settings.models.remote_rerankers[name])
-    puller = Puller(settings)
     if settings.models.late:
-        parts = [LateInteraction(puller.local(each), settings.engines.threads) for each in settings.models.late]
-        return parts[0] if len(parts) == 1 else CombinedReranker(parts)
-    return CrossEncoder(puller.local(name), settings.engines.threads)
+        return plugins.registry().make(RERANKER, "late", name, settings)
+    return _reranking(name, settings)
 
 
 def reader(settings: Settings) -> Reranker | None:
@@ -231,18 +230,27 @@ def reader(settings: Settings) -> Reranker | None:
 
     Raises ``UnknownModel``, and ``ModelError`` for a model of another kind.
     """
-    from mainspring.engines.encode.reranker import CrossEncoder, RemoteReranker
-
     name = settings.models.answers
     if not name:
         return None
-    if name in settings.models.remote_rerankers:
-        return RemoteReranker(settings.models.remote_rerankers[name])
     try:
-        return CrossEncoder(Puller(settings).local(name), settings.engines.threads)
+        return _reranking(name, settings)
     except ModelNotPulled as error:
         log.warning("sentences of answers are chosen without a reranker: %s", error)
         return None
+
+
+def _reranking(text: str, settings: Settings) -> Reranker:
+    if text in settings.models.remote_rerankers:
+        return plugins.registry().make(RERANKER, "remote", text, settings)
+    name, model = _named(RERANKER, text, "cross-encoder")
+    return plugins.registry().make(RERANKER, name, model, settings)
+
+
+def _named(kind: Kind[[str, Settings], T], text: str, default: str) -> tuple[str, str]:
+    """``NAME:MODEL`` as the part of that name and its model; what names no part is a model of ``default``."""
+    name, found, model = text.partition(":")
+    return (name, model) if found and plugins.registry().has(kind, name) else (default, text)
 
 
 def _responder(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mainspring.core.plugins import Kind
 from mainspring.core.settings import Settings
 from mainspring.core.settings.endpoints import RemoteModel
-from mainspring.engines.base import Engine
+from mainspring.engines.base import Embedder, Engine, Reranker
 from mainspring.engines.catalogue.pull import PulledModel
 
 ENGINE: Kind[[PulledModel, Settings], Engine] = Kind(
@@ -17,3 +17,20 @@ PROVIDER: Kind[[str, RemoteModel, int], Engine] = Kind(
 )
 """Asks a model that runs elsewhere: ``name`` is its key in ``models.remote``. A call that had not started may be
 retried ``retries`` times."""
+EMBEDDER: Kind[[str, Settings], Embedder] = Kind(
+    "embedder",
+    Embedder,
+    ("model", "settings"),
+    builtins="mainspring.engines.encode.builtin",
+    setting="models.embedding",
+)
+"""``models.embedding: NAME:MODEL`` asks NAME for its MODEL; without NAME it is a model of the catalogue. One with a
+method ``start`` is started before it is used."""
+RERANKER: Kind[[str, Settings], Reranker] = Kind(
+    "reranker",
+    Reranker,
+    ("model", "settings"),
+    builtins="mainspring.engines.encode.builtin",
+    setting="models.reranker",
+)
+"""``models.reranker: NAME:MODEL`` asks NAME for its MODEL."""

@@ -14,6 +14,7 @@ from mainspring.rag.answer.evidence import calibration
 from mainspring.rag.answer.generate import AnswerWriter
 from mainspring.rag.answer.responder import DocumentAnswerer
 from mainspring.rag.answer.write.writer import NoteWriter
+from mainspring.rag.chunk.base import CHUNKER
 from mainspring.rag.connect.sync import Syncer
 from mainspring.rag.graph.graphs import Graphs
 from mainspring.rag.graph.read.model_written import ModelReader
@@ -48,6 +49,8 @@ class Assembly:
     def __init__(self, settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engines, path: Path) -> None:
         self._settings, self._stores, self._telemetry = settings, stores, telemetry
         self._engines, self._path = engines, path
+        # A name that is wrong is told now, and not at the first document.
+        engines.plugins.get(CHUNKER, settings.rag.chunker)
         parser = CoveringParser if settings.compliance.documents == "redact" else Parser
         self._parser = parser(settings.rag, layout_model(settings))
         self._embedders = Embedders(engines.embedder, engines.load_embedder, keep=settings.engines.embedders)

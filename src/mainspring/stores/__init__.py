@@ -16,17 +16,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from mainspring.core import private_files
-from mainspring.core.errors import SettingsError, StoreError
+from mainspring.core import plugins, private_files
+from mainspring.core.errors import StoreError
 from mainspring.core.settings import Settings
-from mainspring.stores.cache import answers as cache_store
-from mainspring.stores.cache import similar_questions as similar_store
-from mainspring.stores.cache.answers import AnswerCache, AnswerStore
+from mainspring.stores.cache.answers import AnswerStore
 from mainspring.stores.cache.answers_and_idempotency import CacheAndRepeats
-from mainspring.stores.cache.answers_redis import RedisCache
 from mainspring.stores.cache.idempotency import Repeats
-from mainspring.stores.cache.similar_questions import SimilarQuestions, SimilarStore
-from mainspring.stores.cache.similar_questions_redis import RedisSimilar
+from mainspring.stores.cache.similar_questions import SimilarStore
 from mainspring.stores.documents.blobs import Blobs, sweep
 from mainspring.stores.documents.collections import Collections
 from mainspring.stores.documents.files import Files
@@ -42,6 +38,7 @@ from mainspring.stores.events.questions import Questions
 from mainspring.stores.keys.api_keys import Keys
 from mainspring.stores.keys.credentials import Credentials
 from mainspring.stores.keys.quotas import Quotas
+from mainspring.stores.kinds import CACHE, VECTORS
 from mainspring.stores.money.budgets import Budgets
 from mainspring.stores.money.ledger import Ledger
 from mainspring.stores.monitoring import spans as span_store
@@ -152,8 +149,8 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
         await collections.open()
         redis = await stack.enter_async_context(redis_store.open(settings))
         repeats = Repeats(database)
-        cache = CacheAndRepeats(_open_cache(settings, redis), repeats)
-        similar = _open_similar(settings, redis)
+        kept = plugins.registry().make(CACHE, settings.stores.cache, settings, redis)
+        cache, similar = CacheAndRepeats(kept.answers, repeats), kept.similar
         spans, vectors = Spans(home / span_store.FILE_NAME), open_vectors(settings)
         for each in (cache, similar, spans, vectors):
             stack.push_async_callback(each.close)
@@ -191,40 +188,9 @@ async def open(settings: Settings) -> AsyncIterator[Stores]:  # noqa: A001
         )
 
 
-def _open_cache(settings: Settings, redis: Redis | None) -> AnswerStore:
-    entries = settings.stores.cache_entries
-    if settings.stores.cache == "redis" and redis is not None:
-        return RedisCache(redis, entries)
-    return AnswerCache(settings.home / cache_store.FILE_NAME, entries)
-
-
-def _open_similar(settings: Settings, redis: Redis | None) -> SimilarStore:
-    entries = settings.stores.cache_entries
-    if settings.stores.cache == "redis" and redis is not None:
-        return RedisSimilar(redis, entries)
-    return SimilarQuestions(settings.home / similar_store.FILE_NAME, entries)
-
-
 def open_vectors(settings: Settings) -> VectorStore:
-    """The configured store of chunks; nothing is connected to or made before it is used.
-
-    Raises ``SettingsError`` if Postgres is to hold the vectors and ``stores.database`` names none, and
-    ``MissingExtra``.
-    """
-    # Here, because the modules of this room are imported by many that never open a vector store.
-    if settings.stores.vectors == "lance":
-        from mainspring.stores.vectors.lance import LanceVectors
-
-        return LanceVectors(settings.home / "vectors", durable=settings.stores.durability == "power")
-    from mainspring.stores.vectors.pgvector import PostgresVectors
-
-    url = databases.url_of(settings)
-    if url is None or url.get_backend_name() != "postgresql":
-        raise SettingsError(
-            "stores.vectors is postgres, and stores.database names no Postgres",
-            remedy="Set stores.database to postgresql://user:password@host/name, or stores.vectors to lance",
-        )
-    return PostgresVectors(url.set(drivername="postgresql").render_as_string(hide_password=False))
+    """The store of chunks that ``stores.vectors`` names. Raises ``SettingsError`` and ``MissingExtra``."""
+    return plugins.registry().make(VECTORS, settings.stores.vectors, settings)
 
 
 def _make_home(home: Path) -> None:

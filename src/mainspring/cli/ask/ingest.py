@@ -92,15 +92,15 @@ def _extras(specs: list[Spec]) -> None:
 def _specs(sources: list[str], options: dict[str, Any], access: dict[str, Any]) -> list[Spec]:
     """Each source with the options that apply to its kind. Raises ``BadParameter`` for an option that applies to
     none."""
-    from mainspring.rag.connect.registry import OPTIONS, Spec
+    from mainspring.rag.connect.registry import Spec
 
     specs = [Spec(source) for source in sources]
     for name in options:
-        if not any(name in OPTIONS[spec.kind] for spec in specs):
+        if not any(name in spec.known for spec in specs):
             raise typer.BadParameter(f"none of the sources has the option {name}")
     _extras(specs)
     existing([Path(spec.text) for spec in specs if spec.kind == "folder"], "mainspring ingest COLLECTION SOURCE...")
     return [
-        Spec(spec.text, {name: value for name, value in options.items() if name in OPTIONS[spec.kind]} | access)
+        Spec(spec.text, {name: value for name, value in options.items() if name in spec.known} | access)
         for spec in specs
     ]

@@ -62,6 +62,10 @@ class ModelsSettings(Section):
     def _late_is_named(self) -> ModelsSettings:
         if "" in self.late:
             raise ValueError(f"reranker {self.reranker} lacks the name of an embedding model, as in late+NAME")
+        if any(":" in name for name in self.late):
+            raise ValueError(
+                f"reranker {self.reranker} needs an embedding model of the catalogue, not {self.embedding}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -90,4 +94,6 @@ class ModelsSettings(Section):
         elsewhere = {"", *self.remote_rerankers}
         rerankers = self.late or (() if self.reranker in elsewhere or self.listwise else (self.reranker,))
         answers = () if self.answers in elsewhere else (self.answers,)
-        return tuple(dict.fromkeys((*self.chat, self.embedding, *rerankers, *answers)))
+        named = (*self.chat, self.embedding, *rerankers, *answers)
+        # What a plugin makes is written NAME:MODEL, and is nothing that is pulled.
+        return tuple(dict.fromkeys(name for name in named if ":" not in name))

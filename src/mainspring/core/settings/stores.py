@@ -16,9 +16,9 @@ class StoresSettings(Section):
     is where answers are kept: in memory and a file under ``home``, or in ``redis``, which several servers may share."""
 
     database: str = ""
-    vectors: Literal["lance", "postgres"] = "lance"
+    vectors: str = Field("lance", description="lance, postgres, or the store of a plugin")
     redis: str = Field("", repr=False, description="redis://user:password@host:6379/0; empty: none")
-    cache: Literal["file", "redis"] = "file"
+    cache: str = Field("file", description="file, redis, or the cache of a plugin")
     disk_reserve_mb: int = Field(
         256,
         ge=0,

@@ -9,29 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Protocol
 
+from mainspring.core import plugins
 from mainspring.core.errors import InvalidRequest
-from mainspring.rag.connect import git, mail, sql
+from mainspring.core.plugins import Kind
 from mainspring.rag.connect.base import Connector
-from mainspring.rag.connect.folder import Folder
-from mainspring.rag.connect.git import Git
-from mainspring.rag.connect.mail import Mail
-from mainspring.rag.connect.sql import Sql
-from mainspring.rag.connect.storage import Storage
-from mainspring.rag.connect.web import Web
-
-# Options of each kind of source, by the names that they are stored under.
-OPTIONS: Mapping[str, frozenset[str]] = {
-    "folder": frozenset(),
-    "web": frozenset({"depth", "max_pages", "max_bytes", "delay_s", "private_hosts"}),
-    "git": frozenset({"include", "exclude"}),
-    "sql": frozenset({"query", "id", "text", "changed", "groups_column"}),
-    "mail": frozenset(),
-    "storage": frozenset(),
-}
-
 
 GROUPS = "groups"
 """An option of every source, which no connector reads: the access list of what comes from it."""
@@ -54,16 +37,33 @@ class Spec:
     @property
     def kind(self) -> str:
         """Which connector reads it."""
-        scheme, _, _ = self.text.partition(":")
-        if self.text.startswith(("http://", "https://")):
-            return "web"
-        if self.text.startswith(git.PREFIX):
-            return "git"
-        if self.text.startswith(sql.PREFIX):
-            return "sql"
-        if scheme in mail.FORMS:
-            return "mail"
-        return "storage" if "://" in self.text else "folder"
+        return _reader(self.text)[0]
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The options that such a source has."""
+        return _reader(self.text)[1].options
+
+
+class ConnectorType(Protocol):
+    """A kind of source: which texts name one, which options it has, and what reads it."""
+
+    @property
+    def options(self) -> frozenset[str]:
+        """By the names that they are stored under."""
+        ...
+
+    def names(self, text: str) -> bool:
+        """Whether ``text`` is such a source, as a user writes it: ``wiki:SPACE``."""
+        ...
+
+    def open(self, spec: Spec, options: Mapping[str, Any], home: Path) -> Connector:
+        """What reads it; ``home`` is where it may keep files between syncs. Raises ``InvalidRequest``."""
+        ...
+
+
+CONNECTOR: Kind[[], ConnectorType] = Kind("connector", ConnectorType, builtins="mainspring.rag.connect.builtin")
+"""The first one that names a source reads it, those of plugins before mainspring's own."""
 
 
 def connector(spec: Spec, home: Path) -> Connector:
@@ -71,47 +71,26 @@ def connector(spec: Spec, home: Path) -> Connector:
 
     Raises ``InvalidRequest`` for an option that this kind of source lacks or for one that is wrong.
     """
-    kind = spec.kind
-    unknown = sorted(spec.options.keys() - OPTIONS[kind] - {GROUPS})
+    kind, made = _reader(spec.text)
+    unknown = sorted(spec.options.keys() - made.options - {GROUPS})
     if unknown:
-        known = ", ".join(sorted(OPTIONS[kind])) or "none"
+        known = ", ".join(sorted(made.options)) or "none"
         raise InvalidRequest(
             f"{unknown[0]} is no option of a {kind} source", remedy=f"Its options: {known}", param=unknown[0]
         )
-    options: dict[str, Any] = {name: value for name, value in spec.options.items() if name != GROUPS}
-    match kind:
-        case "web":
-            return Web(spec.text, **options)
-        case "git":
-            url, ref = _at_ref(spec.text.removeprefix(git.PREFIX))
-            return Git(url, home / "git", ref=ref, **options)
-        case "sql":
-            missing = sorted({"query", "id", "text"} - options.keys())
-            if missing:
-                raise InvalidRequest(
-                    f"a database needs {missing[0]}",
-                    remedy="Give --query 'SELECT ...' --id COLUMN --text COLUMN",
-                    param=missing[0],
-                )
-            return Sql(spec.text.removeprefix(sql.PREFIX), **options)
-        case "mail":
-            form, _, path = spec.text.partition(":")
-            return Mail(form, Path(path))
-        case "storage":
-            return Storage(spec.text)
-        case _:
-            return Folder(Path(spec.text))
+    return made.open(spec, {name: value for name, value in spec.options.items() if name != GROUPS}, home)
+
+
+def _reader(text: str) -> tuple[str, ConnectorType]:
+    registry = plugins.registry()
+    brought = registry.brought(CONNECTOR)
+    for name in (*brought, *(each for each in registry.names(CONNECTOR) if each not in brought)):
+        made = registry.make(CONNECTOR, name)
+        if made.names(text):
+            return name, made
+    raise InvalidRequest(f"{text} is no source that anything reads")
 
 
 def stored(spec: Spec, made: Connector) -> Spec:
     """The source as it is stored: paths absolute, passwords left out."""
-    if isinstance(made, Sql):
-        return Spec(made.address, spec.options)
-    return Spec(made.location, spec.options)
-
-
-def _at_ref(text: str) -> tuple[str, str]:
-    """``https://host/path@ref`` -> (``https://host/path``, ``ref``); an ``@`` in the host is none of ours."""
-    path = urlsplit(text).path
-    _, found, ref = path.rpartition("@")
-    return (text[: -len(ref) - 1], ref) if found and ref else (text, "HEAD")
+    return Spec(getattr(made, "address", made.location), spec.options)

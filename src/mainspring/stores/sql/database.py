@@ -26,8 +26,9 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from mainspring.core import private_files
+from mainspring.core import plugins, private_files
 from mainspring.core.errors import MainspringError, MissingExtra, SettingsError, StoreError
+from mainspring.core.plugins import Kind, Registry, hookimpl
 from mainspring.core.settings import Settings
 from mainspring.stores.schema import HEAD, chain
 from mainspring.stores.sql.disk_space import Ballast
@@ -243,16 +244,28 @@ def _connect(settings: Settings) -> Database:
     durable = settings.stores.durability == "power"
     if url is None:
         return Sqlite(settings.home / FILE_NAME, durable=durable)
-    match url.get_backend_name():
-        case "sqlite" if url.database and url.database != ":memory:":
-            return Sqlite(Path(url.database), durable=durable)
-        case "postgresql":
-            return Postgres(url.set(drivername="postgresql+asyncpg"))
-        case other:
-            raise SettingsError(
-                f"stores.database names {other}, which cannot be used",
-                remedy="Use sqlite:///path/to/file or postgresql://user:password@host/name",
-            )
+    return plugins.registry().make(DATABASE, url.get_backend_name(), url, durable)
+
+
+DATABASE: Kind[[sa.URL, bool], Database] = Kind(
+    "database", Database, ("url", "durable"), builtins=__name__, setting="stores.database"
+)
+"""Its name is the one that the URL begins with; ``durable`` is whether what is written outlives a loss of power."""
+
+
+@hookimpl
+def mainspring_register(registry: Registry) -> None:
+    """``factory(url, durable) -> Database``."""
+    registry.add(DATABASE, "sqlite", _sqlite)
+    registry.add(DATABASE, "postgresql", lambda url, _: Postgres(url.set(drivername="postgresql+asyncpg")))
+
+
+def _sqlite(url: sa.URL, durable: bool) -> Database:
+    if not url.database or url.database == ":memory:":
+        raise SettingsError(
+            "stores.database names an sqlite without a file, which cannot be used", remedy="Use sqlite:///path/to/file"
+        )
+    return Sqlite(Path(url.database), durable=durable)
 
 
 def _sqlite_engine(path: Path, *, readers: int) -> sa.Engine:

@@ -1,0 +1,223 @@
+"""Each part with a name is found in the registry: chunkers, connectors, stores, caches; and nothing looks elsewhere."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mainspring import kinds
+from mainspring.core import plugins
+from mainspring.core.errors import InvalidRequest, SettingsError, UnknownModel
+from mainspring.core.plugins import Registry
+from mainspring.core.settings import ModelsSettings, RagSettings, Settings, StoresSettings
+from mainspring.engines import builtin
+from mainspring.engines.base import Reranked
+from mainspring.rag.chunk.chunking import chunker
+from mainspring.rag.connect.base import Batch, Connector, SyncState
+from mainspring.rag.connect.registry import Spec, connector, stored
+from mainspring.stores import open_vectors
+from mainspring.testing import WordEmbedder
+from tests.conftest import ROOT
+
+SOURCE = ROOT / "src" / "mainspring"
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """A registry in the place of the process's, without plugins."""
+    made = Registry()
+    monkeypatch.setattr(plugins, "registry", lambda: made)
+    return made
+
+
+class Wiki:
+    """A connector of a plugin."""
+
+    kind = "wiki"
+    options = frozenset({"language"})
+
+    def __init__(self, location: str = "") -> None:
+        self.location = location
+
+    def names(self, text: str) -> bool:
+        return text.startswith("wiki:")
+
+    def open(self, spec: Spec, options: Mapping[str, Any], home: Path) -> Connector:
+        return Wiki(f"{spec.text}?{options.get('language', 'en')}")
+
+    def owns(self, key: str) -> bool:
+        return False
+
+    async def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
+        yield Batch()
+
+
+def test_a_connector_of_a_plugin_reads_what_it_names(registry: Registry, tmp_path: Path) -> None:
+    assert Spec("wiki:harbour").kind == "folder"
+    registry.add(kinds.CONNECTOR, "wiki", Wiki)
+    spec = Spec("wiki:harbour", {"language": "de"})
+    assert (spec.kind, spec.known) == ("wiki", frozenset({"language"}))
+    made = connector(spec, tmp_path)
+    assert made.location == "wiki:harbour?de"
+    assert stored(spec, made).text == "wiki:harbour?de"
+    with pytest.raises(InvalidRequest, match=r"depth is no option of a wiki source.*language"):
+        connector(Spec("wiki:harbour", {"depth": 2}), tmp_path)
+    assert Spec("https://example.com").kind == "web"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("https://example.com/a", "web"),
+        ("git+https://example.com/a@main", "git"),
+        ("sql+postgresql://u:p@h/d", "sql"),
+        ("mbox:/var/mail/a", "mail"),
+        ("s3://bucket/prefix", "storage"),
+        ("/srv/documents", "folder"),
+    ],
+)
+def test_each_source_has_its_connector(registry: Registry, text: str, kind: str) -> None:
+    assert Spec(text).kind == kind
+
+
+def test_the_settings_name_the_store_the_cache_and_the_chunker(registry: Registry, tmp_path: Path) -> None:
+    from mainspring.stores.kinds import CacheStores
+
+    vectors, caches = object(), CacheStores("answers", "similar")  # type: ignore[arg-type]
+    registry.add("vectors", "mine", lambda settings: vectors)
+    registry.add(kinds.CACHE, "mine", lambda settings, redis: caches)
+    settings = Settings(home=tmp_path, stores=StoresSettings(vectors="lance", cache="mine"))
+    assert type(open_vectors(settings)).__name__ == "LanceVectors"
+    assert registry.make(kinds.CACHE, settings.stores.cache, settings, None) is caches
+    with pytest.raises(SettingsError, match=r"no vectors named 'lanc'.*stores\.vectors.*Did you mean lance"):
+        open_vectors(Settings(home=tmp_path, stores=StoresSettings(vectors="lanc")))
+    with pytest.raises(SettingsError, match=r"no cache named 'fil'.*Did you mean file"):
+        registry.get(kinds.CACHE, "fil")
+    with pytest.raises(SettingsError, match=r"no chunker named 'structur'.*rag\.chunker.*Did you mean structure"):
+        chunker(RagSettings(chunker="structur"), WordEmbedder())
+    with pytest.raises(SettingsError, match=r"no database named 'mysql'.*stores\.database.*sqlite, postgresql"):
+        registry.get(kinds.DATABASE, "mysql")
+
+
+def test_what_a_plugin_registers_untyped_is_checked_when_it_is_used(registry: Registry, tmp_path: Path) -> None:
+    registry.take("mine", Vectors())
+    with pytest.raises(SettingsError, match=r"the vectors 'mine' is a object, which lacks .*search.*VectorStore"):
+        open_vectors(Settings(home=tmp_path, stores=StoresSettings(vectors="mine")))
+
+
+class Sized(WordEmbedder):
+    def __init__(self, model: str) -> None:
+        self.dimensions = int(model)
+
+
+class Shortest:
+    """Ranks short passages first."""
+
+    fingerprint = "1"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def rerank(self, query: str, passages: Sequence[str]) -> Reranked:
+        return Reranked(np.array([1 / (1 + len(each)) for each in passages], np.float32), 0)
+
+    async def close(self) -> None: ...
+
+
+async def test_a_plugin_embeds_and_reranks_under_its_name(registry: Registry) -> None:
+    registry.add(kinds.EMBEDDER, "sized", lambda model, settings: Sized(model))
+    registry.add(kinds.RERANKER, "shortest", lambda model, settings: Shortest(model))
+    models = ModelsSettings(embedding="sized:64", reranker="shortest:first", answers="shortest:second")
+    settings = Settings(models=models)
+    embedder = await builtin.embedder(settings)
+    assert (await embedder.embed(["a b"])).vectors.shape == (1, 64)
+    assert [getattr(made(settings), "name", "") for made in (builtin.reranker, builtin.reader)] == ["first", "second"]
+    assert models.local == models.chat
+    with pytest.raises(ValueError, match="late needs an embedding model of the catalogue, not sized:64"):
+        ModelsSettings(embedding="sized:64")
+    with pytest.raises(UnknownModel):
+        await builtin.embedder(Settings(models=ModelsSettings(embedding="sizd:64", reranker="")))
+
+
+class Vectors:
+    @plugins.hookimpl
+    def mainspring_register(self, registry: Registry) -> None:
+        registry.add("vectors", "mine", lambda settings: object())
+
+
+LIGHT = """
+import sys
+import mainspring, mainspring.kinds, mainspring.core.plugins
+heavy = ("sqlalchemy", "openvino", "lancedb", "fastapi", "numpy", "pyarrow", "mainspring.stores", "mainspring.engines")
+print([name for name in heavy if name in sys.modules])
+from mainspring.kinds import ENGINE
+print([name for name in ("sqlalchemy", "lancedb", "fastapi", "openvino_genai") if name in sys.modules])
+"""
+
+
+def test_the_registry_loads_nothing_heavy() -> None:
+    told = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True, check=True)
+    assert told.stdout.split("\n")[:2] == ["[]", "[]"]
+
+
+NAMING = {
+    kind.setting.rpartition(".")[2]
+    for kind in kinds.every()
+    if kind.setting and kind.name not in ("guard", "metric", "database")
+}
+"""The last words of the settings that name a part: ``vectors``, ``cache``, ``chunker``, ``kind``, ``provider``."""
+OWNERS = frozenset({"stores", "rag", "engines", "remote", "settings", "_remote"})
+"""What such a setting is read from, by its last word."""
+KNOWN = {
+    ("cli/serve/doctor_home.py", "vectors"): "what is looked at are the files of LanceDB",
+    ("stores/backup/home.py", "vectors"): "a backup of vectors in Postgres is one of the database",
+    ("engines/remote/native.py", "provider"): "one engine for several providers, which differ in words",
+}
+
+
+def compared(tree: ast.AST) -> Iterator[str]:
+    """The settings that name a part and are compared with a word, or looked up in a table of words, in ``tree``."""
+    for node in ast.walk(tree):
+        sides: list[ast.expr] = []
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            if not any(isinstance(each, ast.Constant) and isinstance(each.value, str) for each in ast.walk(node)):
+                continue
+        elif isinstance(node, ast.Match):
+            sides = [node.subject]
+        elif isinstance(node, ast.Subscript):
+            sides = [node.slice]
+        for side in sides:
+            if isinstance(side, ast.Attribute) and side.attr in NAMING:
+                owner = side.value
+                last = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+                if last in OWNERS:
+                    yield side.attr
+
+
+def test_nothing_but_the_registry_looks_up_what_a_setting_names() -> None:
+    assert {"vectors", "cache", "chunker", "kind", "provider"} <= NAMING
+    found = {
+        (str(path.relative_to(SOURCE)), name)
+        for path in sorted(SOURCE.rglob("*.py"))
+        for name in compared(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert found == set(KNOWN)
+
+
+def test_the_look_finds_what_it_looks_for() -> None:
+    for text in (
+        'x = 1 if settings.stores.vectors == "lance" else 2',
+        'x = settings.rag.chunker in ("a", "b")',
+        "x = TABLE[settings.engines.kind]",
+        "match remote.provider:\n    case 'a': pass",
+    ):
+        assert len(list(compared(ast.parse(text)))) == 1
+    assert list(compared(ast.parse('x = event.kind == "a"'))) == []
