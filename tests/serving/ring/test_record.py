@@ -6,6 +6,7 @@ import json
 import pytest
 
 from mainspring.core.errors import EngineError, GuardRefused, NoRegion, StoreError, UnknownModel
+from mainspring.core.facts.derived import Eraser
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Finish, Message, Sampling, Text, Usage
 from mainspring.guards.policy.policies import GuardPolicy
@@ -155,6 +156,18 @@ async def test_without_store_facts_stay_and_text_goes(house: Build) -> None:
     assert [record.content for record in records] == [None, None]
     assert records[1].facts.plain()["completion_tokens"] == 4
     assert home.answers.values == {}
+
+
+async def test_a_name_that_nobody_serves_is_in_no_fact_that_outlives_an_erasure(house: Build) -> None:
+    home = house(policy=STRICT)
+    with pytest.raises(UnknownModel):
+        await home.ask("I am eve@example.com.", model="model-of-eve")
+    [(records, _)] = home.events.commits
+    assert [record.kind for record in records] == ["guard", "answer"]
+    assert records[1].facts.plain()["requested"] == "model-of-eve"
+    left = [Eraser().left(record.kind, record.facts.plain()) for record in records]
+    assert "model-of-eve" not in repr(left)
+    assert left[0]["action"] == "redact"
 
 
 async def test_records_and_engine_hold_no_personal_data(house: Build) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 import mainspring.serving.ring.request_snapshot as kept
 from mainspring.core import cards
-from mainspring.core.errors import MainspringError
+from mainspring.core.errors import MainspringError, UnknownModel
 from mainspring.core.facts.answers import AnswerFacts, GivenFacts, PromptFacts, ReplayFacts
+from mainspring.core.facts.guards import GuardFacts
 from mainspring.core.path import Answer, Layer
 from mainspring.core.types import (
     TOKEN,
@@ -182,7 +183,16 @@ def _stamped(book: _Book) -> list[EventRecord]:
         # Statistics about user traffic leave these out.
         marked = (dataclasses.replace(record.facts, replay_of=replayed) for record in records)
         records = [dataclasses.replace(record, facts=facts) for record, facts in zip(records, marked, strict=True)]
+    if isinstance(book.error, UnknownModel):
+        records = [_unserved(record) for record in records]
     return records
+
+
+def _unserved(record: EventRecord) -> EventRecord:
+    """A guard's decision without the application: the caller's text, which nobody serves, would outlive an erasure."""
+    if not isinstance(record.facts, GuardFacts):
+        return record
+    return dataclasses.replace(record, facts=dataclasses.replace(record.facts, application=""))
 
 
 def _answer_record(book: _Book, answer: Answer) -> EventRecord:
