@@ -41,7 +41,7 @@ def test_refuses_attacks_and_redacts_by_default() -> None:
 def test_refuses_without_quoting(settings: GuardsSettings, kind: str) -> None:
     policy = GuardPolicy.of(settings)
     with pytest.raises(GuardRefused) as refused:
-        policy.check_input(ATTACK)
+        raise policy.refusal(policy.inspect(ATTACK).refused)
     assert kind in str(refused.value)
     assert "ana@example.org" not in str(refused.value)
     assert policy.inspect(ATTACK).refused[0].kind == kind
@@ -71,19 +71,19 @@ def test_what_a_tool_returned_is_flagged_at_most() -> None:
 
 def test_off_is_off() -> None:
     policy = GuardPolicy.of(GuardsSettings(injection="off", harm="off", pii_input="off", pii_output="off", links="off"))
-    assert policy.check_input(ATTACK).text is ATTACK
-    assert policy.check_input(ATTACK).decisions == ()
+    assert policy.inspect(ATTACK).text is ATTACK
+    assert policy.inspect(ATTACK).decisions == ()
     assert policy.output_stream() is None
 
 
 def test_clean_text_is_the_same_object() -> None:
     text = "What is the warranty on the stove?"
-    assert GuardPolicy().check_input(text).text is text
+    assert GuardPolicy().inspect(text).text is text
 
 
 def test_decisions_never_hold_the_text() -> None:
     secret = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
-    checked = GuardPolicy().check_input(f"my token {secret}")
+    checked = GuardPolicy().inspect(f"my token {secret}")
     assert secret not in json.dumps([facts_of(decision) for decision in checked.decisions])
     assert secret not in checked.text
 
@@ -131,7 +131,7 @@ def test_the_version_follows_the_settings() -> None:
 
 def test_a_dry_run_records_and_changes_nothing() -> None:
     policy = GuardPolicy(injection="refuse", dry_run=True)
-    checked = policy.check_input(ATTACK)
+    checked = policy.inspect(ATTACK)
     assert checked.text is ATTACK
     assert checked.refused == ()
     assert [(each.action, each.dry_run) for each in checked.decisions] == [

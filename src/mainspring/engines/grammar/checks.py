@@ -32,7 +32,7 @@ MAX_PATHS = 4_000
 """In how many ways they may be followed: alternatives of alternatives multiply."""
 PARAM = "response_format"
 
-JSON_OBJECT = Grammar("json_schema", '{"type": "object"}')
+JSON_OBJECT = Grammar("json_schema", '{"type":"object"}')
 """What ``response_format={"type": "json_object"}`` asks for: any JSON object."""
 
 _TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})

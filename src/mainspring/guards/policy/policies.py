@@ -184,13 +184,6 @@ class GuardPolicy:
             action = _at_most_flagged(self.harm, role, ("tool", "query"))
             yield from self._decisions("harm", action, Counter(finding.kind for finding in harmful))
 
-    def check_input(self, text: str) -> Checked:
-        """``inspect``, raising ``GuardRefused`` (which names the kinds, never the text) where it must not go on."""
-        checked = self.inspect(text)
-        if checked.refused:
-            raise self.refusal(checked.refused)
-        return checked
-
     def refusal(self, decisions: Sequence[GuardDecision]) -> MainspringError:
         """The error that reports ``decisions``."""
         for decision in decisions:

@@ -23,6 +23,7 @@ from mainspring.core.types import (
     Tool,
     ToolCall,
 )
+from mainspring.engines.grammar.checks import JSON_OBJECT
 from mainspring.http.bodies import (
     AtMost,
     Body,
@@ -251,7 +252,7 @@ class ChatBody(SamplingBody):
         if wanted is None or wanted.type == "text":
             return None
         if wanted.type == "json_object":
-            return Grammar("json_schema", '{"type":"object"}')
+            return JSON_OBJECT
         if wanted.type == "json_schema":
             if wanted.json_schema is None:
                 raise InvalidRequest("response_format json_schema needs the field json_schema", param="response_format")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mainspring.core.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupported
 from mainspring.core.types import ChatRequest, Grammar, Message, Sampling, Tool, ToolCall
+from mainspring.engines.grammar.checks import JSON_OBJECT
 from mainspring.http.bodies import Body, ContentPart, Few, Free, Many, Name, ServiceTier, Table, bounded, json_text
 from mainspring.http.openai.requests import PromptBody, StreamOptions
 
@@ -189,7 +190,7 @@ class ResponsesBody(Body):
         if wanted is None or wanted.type == "text":
             return None
         if wanted.type == "json_object":
-            return Grammar("json_schema", '{"type":"object"}')
+            return JSON_OBJECT
         if wanted.type == "regex":
             if not wanted.pattern:
                 raise InvalidRequest("text.format regex needs the field pattern", param="text.format")
