@@ -1,4 +1,4 @@
-"""kill -9 of the server, its engine and its parser at random under mixed load: nothing acknowledged is lost or doubled.
+"""kill -9 of the server, its engine and its readers of documents under mixed load: nothing is lost or doubled.
 
     python benchmarks/kill_everything.py --kills 20 [--home FOLDER] [--seed 1] [--dry]
 
@@ -37,7 +37,12 @@ from mainspring import stores
 from mainspring.core.settings import Settings
 from overload import key_of
 
-TARGETS = ("server", "server", "engine", "parser")
+TARGETS = ("server", "server", "engine", "parser", "cutter")
+MODULES = {
+    "engine": "mainspring.engines.openvino.child",
+    "parser": "mainspring.rag.parse.child",
+    "cutter": "mainspring.rag.cutting.child",
+}
 PORT_TRIES_S, DONE_S = 120.0, 400.0
 
 
@@ -77,7 +82,7 @@ class House:
     def kill(self, target: str) -> bool:
         """Whether there was one to kill."""
         assert self.process is not None
-        module = {"engine": "mainspring.engines.openvino.child", "parser": "mainspring.rag.parse.child"}.get(target)
+        module = MODULES.get(target)
         try:
             pid = self.process.pid if module is None else child(self.process.pid, module)
         except LookupError:
@@ -92,7 +97,7 @@ class House:
 
 def child(parent: int, module: str) -> int:
     """Raises ``LookupError`` where the process has no child that runs ``module``."""
-    if "parse" not in module:
+    if module == MODULES["engine"]:
         return engine_child(parent, module)
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
