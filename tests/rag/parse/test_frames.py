@@ -57,6 +57,16 @@ def test_the_text_is_behind_the_head_where_nobody_has_to_parse_it() -> None:
     assert text.decode() == "na\u00efve " * 100_000
 
 
+def test_a_document_of_headings_alone_keeps_the_first_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "_MAX_HEADINGS", 3)
+    headings = tuple(Heading(1, "a", at, at + 1) for at in range(0, 10, 2))
+    found = heard(frames.answer(Parsed("a\na\na\na\na\n", headings=headings), 0))
+    assert isinstance(found, Parsed)
+    assert found.headings == headings[:3]
+    assert found.text.count("a") == 5
+    assert found.warnings == ("it has 5 headings: those after the first 3 are read as text",)
+
+
 def test_halves_of_surrogate_pairs_are_replaced_where_they_stood() -> None:
     found = heard(frames.answer(Parsed("a\ud800b", headings=(Heading(1, "\udfff", 0, 3),)), 0))
     assert isinstance(found, Parsed)

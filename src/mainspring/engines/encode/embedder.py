@@ -16,6 +16,7 @@ from mainspring.engines.encode.encoder import EncoderRunner, Precision, Row, loa
 from mainspring.engines.encode.tokens import clean
 
 _SLICE_TEXTS = 256
+_COUNTED_TEXTS = 64
 # A text this many characters a readable token long is cut before it is tokenised: nothing behind is ever read.
 _MAX_CHARACTERS_A_TOKEN = 64
 
@@ -76,8 +77,12 @@ class OpenVinoEmbedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text without special tokens and without prefixes."""
-        encoded = self._tokenizer.encode_batch([clean(text) for text in texts], add_special_tokens=False)
-        return [len(one.ids) for one in encoded]
+        counts: list[int] = []
+        # An encoding takes a hundred bytes a token: of a long document no more are there at once.
+        for start in range(0, len(texts), _COUNTED_TEXTS):
+            part = [clean(text) for text in texts[start : start + _COUNTED_TEXTS]]
+            counts += [len(one.ids) for one in self._tokenizer.encode_batch(part, add_special_tokens=False)]
+        return counts
 
     async def start(self) -> None:
         """Load the graph now rather than at the first ``embed``. Raises ``ModelError`` when it cannot be used."""

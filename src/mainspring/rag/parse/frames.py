@@ -27,6 +27,8 @@ LENGTH = struct.Struct(">Q")
 _LEAST, _TIMES, _MOST = 32 * 2**20, 16, 512 * 2**20
 _MAX_IMAGES = 128 * 2**20
 _MAX_VALUES = 4_000_000
+# A heading takes half a kilobyte in the parent. A document has fewer; a hostile one has one in each line.
+_MAX_HEADINGS = 100_000
 _ERRORS = {each.__name__: each for each in (UnreadableDocument, errors.MissingExtra, errors.ModelError)}
 
 
@@ -96,6 +98,9 @@ def answer(found: Answer, size: int) -> list[bytes]:
     if isinstance(found, PagePicture):
         head = DrawnPage(found.width, found.height, found.pages, found.marked)
         return [_framed(asdict(ReadReply(images=(len(found.png),), drawn=head))), found.png]
+    if len(found.headings) > _MAX_HEADINGS:
+        warning = f"it has {len(found.headings)} headings: those after the first {_MAX_HEADINGS} are read as text"
+        found = replace(found, headings=found.headings[:_MAX_HEADINGS], warnings=(*found.warnings, warning))
     images = [figure.image for figure in found.figures]
     plain = replace(found, text="", figures=tuple(replace(figure, image=b"") for figure in found.figures))
     text = found.text.encode("utf-8", "replace")
