@@ -5,12 +5,11 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from selenium.webdriver.common.keys import Keys
 
 from tests.cli.command import data
 from tests.conftest import Server
 from tests.console.browser import Browser
-from tests.console.test_chat import COMPOSER, ask
+from tests.console.test_chat import ask
 from tests.http.test_access import CHAT, run
 
 
@@ -63,6 +62,7 @@ def test_an_abstention_is_no_answer_wherever_it_is_counted(browser: Browser, ser
     assert "not in the documents" in row.text
     row.find_element("css selector", "a").click()
     browser.find(".badge", "not in the documents")
+    browser.until(lambda: server.call("GET", "/v1/drift")[1]["data"], "what the monitor counted")
     browser.open("/console/quality/overview")
     browser.find(".stacked")
     told = figures(browser)
@@ -98,8 +98,11 @@ def test_traces_are_found_by_words_key_and_session(browser: Browser, server: Ser
     answered(server, key, "Say something else.")
     other = server.call("POST", "/v1/keys", {"name": "second", "scopes": ["chat"]}, key=key)[1]
     by_other, _ = answered(server, other["secret"], "Say it by another key.")
-    for trace in (in_session, by_other):
-        browser.until(lambda trace=trace: server.call("GET", f"/v1/traces/{trace}", key=key)[0] == 200, "the trace")
+
+    def there() -> bool:
+        return all(server.call("GET", f"/v1/traces/{each}", key=key)[0] == 200 for each in (in_session, by_other))
+
+    browser.until(there, "the traces")
     browser.sign_in(key, "/console/traces")
     browser.until(lambda: len(browser.all(".table tbody tr")) == 3, "all three")
     for query, wanted in (
@@ -149,11 +152,3 @@ def test_what_was_answered_is_shown_and_not_its_markup(browser: Browser, server:
     shown = browser.find(".said-card .prose.said").text
     assert shown
     assert not {"#", "*"} & set(shown)
-
-
-def test_the_composer_is_there_for_who_may_chat(browser: Browser, server: Server) -> None:
-    made = server.call("POST", "/v1/keys", {"name": "talker", "scopes": ["chat"]})[1]
-    browser.sign_in(made["secret"])
-    browser.find(COMPOSER)
-    browser.keys(Keys.ESCAPE)
-    assert "Settings" not in browser.find("nav[aria-label=Pages]").text
