@@ -22,6 +22,7 @@ def asked(model: str) -> ChatRequest:
     return ChatRequest(model, (Message("user", "Name a river."),), Sampling(max_tokens=4, temperature=0))
 
 
+@pytest.mark.slow
 async def test_a_model_is_brought_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(home=tmp_path, models=ModelsSettings(chat=()))
     async with System.open(settings) as system:

@@ -206,6 +206,7 @@ async def traffic(home: Path) -> Numbers:
     return number
 
 
+@pytest.mark.slow
 async def test_no_card_number_is_in_any_store(log_file: Path) -> None:
     number = await traffic(log_file)
     assert await number.kept(log_file) == {}
@@ -215,6 +216,7 @@ async def test_no_card_number_is_in_any_store(log_file: Path) -> None:
     assert await matching(log_file, re.compile(rb"it says \[CREDIT_CARD\]"))
 
 
+@pytest.mark.slow
 async def test_the_look_finds_them_where_nothing_keeps_them_out(
     log_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,6 +116,7 @@ def test_scripts_without_spaces_are_cut_into_pairs() -> None:
 
 
 @pytest.mark.parametrize("language", ASKED)
+@pytest.mark.slow
 async def test_words_of_every_script_are_found(room: Room, asker: Context, language: str) -> None:
     sources = [Source(name, f"{name}.txt", text.encode) for name, text in TEXTS.items()]
     await room.ingestor.ingest(room.collection, sources)

@@ -62,6 +62,7 @@ async def test_page_furniture_is_dropped_and_wrapped_lines_are_joined(parser: Pa
     assert [page.number for page in parsed.pages] == [1, 2, 3]
 
 
+@pytest.mark.slow
 async def test_a_scan_is_read(parser: Parser) -> None:
     pytest.importorskip("rapidocr")
     parsed = await parser.parse(HANDBOOK / "repair-centre-notice.pdf")
@@ -227,6 +228,7 @@ def test_an_archive_unpacks_to_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
         kinds.detect(zipped({"xl/workbook.xml": b"0" * (3 * 2**20)}), "bomb.xlsx")
 
 
+@pytest.mark.slow
 async def test_a_bomb_that_lies_about_its_size_dies_in_the_child() -> None:
     parser = Parser(RagSettings(parse_memory_mb=256, parse_timeout_s=20))
     honest = zipped({"[Content_Types].xml": b"<a/>", "word/document.xml": b"<w:t>" + b"A" * (400 * 2**20)})
@@ -252,6 +254,7 @@ def flate_bomb_pdf() -> bytes:
     return b"%PDF-1.4\n" + body + b"trailer<</Root 1 0 R>>\n%%EOF"
 
 
+@pytest.mark.slow
 async def test_a_document_that_takes_all_memory_or_time_is_refused() -> None:
     parser = Parser(RagSettings(parse_memory_mb=192, parse_timeout_s=3))
     with pytest.raises(UnreadableDocument, match=r"longer than|memory|damaged|no text|crashed") as raised:
@@ -322,6 +325,7 @@ def test_a_message_of_outlook_is_refused_as_what_it_is() -> None:
         kinds.detect(ole + bytes(600), "mail.msg")
 
 
+@pytest.mark.slow
 async def test_a_document_that_computes_too_long_is_refused_by_its_cpu_time(monkeypatch: pytest.MonkeyPatch) -> None:
     parser = Parser(RagSettings(parse_timeout_s=1))
     # Nobody looks at the clock: only the child's own limit can end it.

@@ -126,6 +126,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 async def test_processes_write_side_by_side(tmp_path: Path) -> None:
     async with stores.open(Settings(home=tmp_path)) as opened:
         others = [
