@@ -34,6 +34,31 @@ export function pieces(text: string): Piece[] {
   return found;
 }
 
+export interface Line {
+  text: string;
+  start: number;
+  heading: boolean;
+}
+
+const HEADING = /^#{1,6} +(\S[^\n]*)/gm;
+// In code a line that begins with a hash is a remark.
+const PROSE = /\.(md|markdown|txt|rst|adoc|pdf|docx?|odt|rtf|html?|epub|pptx?|odp|eml)$/i;
+
+// Text that stands at `start` of the document called `name`, with headings apart and without their marks.
+export function headed(text: string, start: number, name: string): Line[] {
+  const found: Line[] = [];
+  let at = 0;
+  for (const match of PROSE.test(name) ? text.matchAll(HEADING) : []) {
+    const title = match[1]!;
+    const from = match.index + match[0].length - title.length;
+    if (match.index > at) found.push({ text: text.slice(at, match.index), start: start + at, heading: false });
+    found.push({ text: title, start: start + from, heading: true });
+    at = from + title.length;
+  }
+  if (at < text.length) found.push({ text: text.slice(at), start: start + at, heading: false });
+  return found;
+}
+
 function cells(line: string, start: number): [string, Cell][] | undefined {
   const written = line.trimEnd();
   if (!ROW.test(written)) return undefined;

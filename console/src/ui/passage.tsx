@@ -5,7 +5,7 @@ import type { Citation, Passage } from "../api/types";
 import { place } from "../lib/citations";
 import { count } from "../lib/format";
 import { useResource } from "../lib/resource";
-import { pieces, type Cell } from "../lib/rows";
+import { headed, pieces, type Cell } from "../lib/rows";
 import { Button } from "./controls";
 import { Dialog } from "./dialog";
 import { PagePicture } from "./page_picture";
@@ -38,7 +38,7 @@ export function PassageDrawer({ citation, onClose }: { citation: Place; onClose:
             )}
             <div className={citation.page ? "beside" : undefined}>
               {citation.page && <PagePicture pages={`${files}/pages`} number={citation.page} span={`start=${citation.start}&end=${citation.end}`} label={citation.source} />}
-              <DocumentText found={found} />
+              <DocumentText found={found} name={citation.source} />
             </div>
             {around < FAR && (found.start - signs(found.before) > 0 || found.end + signs(found.after) < found.length) && (
               <Button onClick={() => setAround(FAR)}>Show more of the document</Button>
@@ -55,7 +55,7 @@ function signs(text: string): number {
   return [...text].length;
 }
 
-function DocumentText({ found }: { found: Passage }): ReactNode {
+function DocumentText({ found, name }: { found: Passage; name: string }): ReactNode {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     // In braces: where it returns a promise, that would be taken for what is to be called at the end.
@@ -72,7 +72,13 @@ function DocumentText({ found }: { found: Passage }): ReactNode {
     <div className="document-text" ref={box}>
       {found.start - signs(found.before) > 0 && <span className="muted">… </span>}
       {pieces(found.before + passage + found.after).map((piece, index) =>
-        "columns" in piece ? <Rows key={index} columns={piece.columns} rows={piece.rows} marked={marked} /> : <span key={index}>{marked(piece.text, piece.start)}</span>,
+        "columns" in piece ? (
+          <Rows key={index} columns={piece.columns} rows={piece.rows} marked={marked} />
+        ) : (
+          headed(piece.text, piece.start, name).map((line) =>
+            line.heading ? <strong key={line.start}>{marked(line.text, line.start)}</strong> : <span key={line.start}>{marked(line.text, line.start)}</span>,
+          )
+        ),
       )}
       {found.end + signs(found.after) < found.length && <span className="muted"> …</span>}
     </div>
