@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.cli.command import data
 from tests.conftest import Server
 from tests.console.browser import Browser
-from tests.console.test_chat import ask
+from tests.console.test_chat import QUESTION, ask
 from tests.http.test_access import CHAT, run
 
 
@@ -152,3 +153,15 @@ def test_what_was_answered_is_shown_and_not_its_markup(browser: Browser, server:
     shown = browser.find(".said-card .prose.said").text
     assert shown
     assert not {"#", "*"} & set(shown)
+
+
+def test_a_cited_passage_shows_headings_and_not_their_marks(browser: Browser, server: Server) -> None:
+    browser.sign_in(server.key)
+    ask(browser, QUESTION)
+    browser.click(".cite", "1")
+    browser.find("dialog mark")
+    shown = str(browser.find("dialog .document-text").get_attribute("textContent"))
+    headings = [each.text for each in browser.all("dialog .document-text strong")]
+    assert headings
+    assert all(heading and heading in shown for heading in headings)
+    assert not re.search(r"(^|\n)#{1,6} ", shown)
