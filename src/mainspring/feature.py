@@ -103,7 +103,7 @@ FEATURE: Kind[[], Feature] = Kind("feature", Feature)
 
 
 def features(plugins: Registry | None = None) -> list[Feature]:
-    """Those of this package, by name, then those of ``plugins``."""
+    """The features of this package, by name, then those of ``plugins``."""
     found = [each for _, each in slices.declared("feature", "FEATURE")]
     found += [made for _, made in plugins.made(FEATURE)] if plugins is not None else []
     return [each for each in found if isinstance(each, Feature)]

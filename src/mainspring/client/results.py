@@ -17,7 +17,7 @@ class Turn(TypedDict):
 
 
 Said = str | Sequence[Turn]
-"""What a model is asked: the user's words, or a conversation that ends with them."""
+"""The input of a model: the user's words, or a conversation that ends with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What a search found. ``score`` is higher for the better; scores of two searches do not compare."""
+    """A passage found by a search. ``score`` is higher for the better; scores of two searches do not compare."""
 
     document: str
     text: str

@@ -134,7 +134,7 @@ def scrub_lines(data: bytes) -> bytes:
 
 
 def scrub_text(data: bytes) -> bytes:
-    """A file without card numbers, where it is text in UTF-8; anything else as it is."""
+    """A file without card numbers if it is text in UTF-8; anything else unchanged."""
     try:
         text = data.decode()
     except UnicodeDecodeError:

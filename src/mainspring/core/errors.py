@@ -38,8 +38,8 @@
     └── StoreError                          500  store_error
         └── StorageFull                     507  insufficient_storage
 
-Each error has a message that names what is wrong and, in ``remedy``, what to do next. ``param`` names the
-request field at fault. ``status`` and ``code`` are what the HTTP gateway answers with; codes are stable.
+Each error has a message that names the fault and, in ``remedy``, the next step. ``param`` names the request field at
+fault. ``status`` and ``code`` are what the HTTP gateway answers with; codes are stable.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from typing import ClassVar
 _FOLDERS = re.compile(
     r"(?<![\w.:/])/(?!v1/|console\b|healthz|readyz|metrics)(?:[^\s/'\"()\[\],;]+/)+([^\s/'\"()\[\],;]*)"
 )
-# Errors repeat what was sent; how long that is, is the sender's to choose.
+# Errors repeat the input, whose length the sender chooses.
 MAX_MESSAGE = 4_000
 MAX_PARAM = 256
 
@@ -335,7 +335,7 @@ class StoreError(MainspringError):
 
 
 class StorageFull(StoreError):
-    """The disk has no room for what was to be kept."""
+    """The disk has no room for the data."""
 
     status = 507
     code = "insufficient_storage"

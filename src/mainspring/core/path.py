@@ -36,7 +36,7 @@ LayerFactory = Callable[[Responder], Responder]
 
 
 class Layer:
-    """A responder around another. Subclasses override what they change; the rest passes through."""
+    """A responder around another. Subclasses override the methods that they change; the rest passes through."""
 
     def __init__(self, inner: Responder) -> None:
         self.inner = inner
@@ -147,8 +147,8 @@ async def collect(response: Response) -> Answer:
 
 
 async def together(*works: Coroutine[Any, Any, T]) -> list[T]:
-    """What ``works`` return, run side by side. If one fails, or the caller is cancelled, the others are cancelled and
-    awaited before the exception is raised. Their spending is booked by then, and none of them keeps running."""
+    """The results of ``works``, run concurrently. If one fails, or the caller is cancelled, the others are cancelled
+    and awaited before the exception is raised. Their spending is booked by then, and none of them keeps running."""
     tasks = [asyncio.ensure_future(work) for work in works]
     if not tasks:
         return []

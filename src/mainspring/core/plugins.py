@@ -87,7 +87,7 @@ class Kind(Generic[P, T]):
             ) from None
 
     def checked(self, name: str, made: T) -> T:
-        """``made``, if it has all that this kind asks for. Raises ``SettingsError`` that names what it lacks."""
+        """``made``, if it has all that this kind asks for. Raises ``SettingsError`` with the missing members."""
         lacking = [each for each in _members(self.makes) if not hasattr(type(made), each) and not hasattr(made, each)]
         if lacking:
             raise SettingsError(
@@ -102,7 +102,7 @@ class Kind(Generic[P, T]):
 
 
 class Registry:
-    """Factories by kind and name. What a plugin registers replaces what mainspring has under that name.
+    """Factories by kind and name. A plugin's part replaces mainspring's part of the same name.
 
     ``failed`` says of each plugin that was left out why; ``added`` says what each of the others brought.
     """
@@ -146,7 +146,7 @@ class Registry:
         return [name for known, name in self._factories if known == kind.name]
 
     def added(self) -> dict[str, list[str]]:
-        """What each plugin registered: ``chunker lines``."""
+        """The registrations of each plugin: ``chunker lines``."""
         found: dict[str, list[str]] = {}
         for key, origin in self._origins.items():
             found.setdefault(origin, []).append(" ".join(key))
@@ -172,7 +172,7 @@ class Registry:
         return factory
 
     def make(self, kind: Kind[P, T], name: str, /, *given: P.args, **named: P.kwargs) -> T:
-        """What the factory makes, checked. Raises ``SettingsError`` if there is none, or a plugin's fails."""
+        """The factory's result, checked. Raises ``SettingsError`` if there is none, or a plugin's fails."""
         factory = self.get(kind, name)
         if (origin := self._origins.get((kind.name, name))) is None:
             return factory(*given, **named)
@@ -211,7 +211,7 @@ class Registry:
             section(sections, name, self._sections[name])
 
     def take(self, name: str, plugin: object) -> None:
-        """Call the hook of ``plugin``. What it registered before it failed is forgotten again."""
+        """Call the hook of ``plugin``. Its registrations before the failure are removed."""
         before = dict(self._factories), dict(self._origins), dict(self._sections)
         self._loading = name
         try:
@@ -297,7 +297,7 @@ def _told(error: Exception) -> str:
 
 @cache
 def _members(makes: Any) -> frozenset[str]:
-    """What a protocol asks for: its methods and attributes. A plain class asks for nothing: mypy checks it."""
+    """The members of a protocol: its methods and attributes. A plain class asks for nothing: mypy checks it."""
     if not getattr(makes, "_is_protocol", False):
         return frozenset()
     found: set[str] = set()

@@ -8,7 +8,7 @@ _OTHERS = 0o007
 
 
 def folder(path: Path) -> None:
-    """Make ``path``, and what is missing above it, for its owner alone. An existing folder is left as it is.
+    """Make ``path``, and missing folders above it, for its owner alone. An existing folder is left as it is.
 
     The mode that ``Path.mkdir`` takes does not count for the parents that it makes.
     """

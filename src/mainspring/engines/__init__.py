@@ -29,10 +29,9 @@ log = logging.getLogger("mainspring.engines")
 
 @dataclass(slots=True)
 class Engines:
-    """What this room opens. ``load_embedder`` loads another embedder of the catalogue for collections that use it
-    (None: not possible). ``reader`` is the reranker that reads the sentences of answers. ``load_chat`` starts a chat
-    model of the catalogue that came later, which ends with the others. ``plugins`` is what is installed, of every
-    kind."""
+    """The opened engines. ``load_embedder`` loads another embedder of the catalogue for collections that use it (None:
+    not possible). ``reader`` is the reranker that reads the sentences of answers. ``load_chat`` starts a chat model of
+    the catalogue that came later, which ends with the others. ``plugins`` are the installed ones, of every kind."""
 
     chat: dict[str, ChatModel]
     embedder: Embedder

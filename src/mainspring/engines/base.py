@@ -36,8 +36,8 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What an engine can run at once: ``sequences``, within ``kv_tokens`` tokens of cache in all, and ``spare`` ones
-    beyond where several tenants ask (``engines.openvino.slots``)."""
+    """An engine's capacity: ``sequences``, within ``kv_tokens`` tokens of cache in all, and ``spare`` further ones if
+    several tenants ask (``engines.openvino.slots``)."""
 
     sequences: int
     kv_tokens: int

@@ -204,14 +204,14 @@ def embedders(settings: Settings) -> Callable[[str], Embedder]:
 
 
 def words(settings: Settings) -> LateInteraction:
-    """What reads texts token by token with the model of ``models.embedding``. Raises ``ModelNotPulled``."""
+    """The token reader with the model of ``models.embedding``. Raises ``ModelNotPulled``."""
     from mainspring.engines.encode.late_interaction import LateInteraction
 
     return LateInteraction(Puller(settings).local(settings.models.embedding), settings.engines.threads)
 
 
 def reranker(settings: Settings) -> Reranker | None:
-    """What ``models.reranker`` names; its graph is loaded at the first use.
+    """The reranker in ``models.reranker``; its graph is loaded on first use.
 
     Raises ``ModelNotPulled``, ``UnknownModel``, and ``ModelError`` for a model of another kind.
     """
@@ -225,7 +225,7 @@ def reranker(settings: Settings) -> Reranker | None:
 
 
 def reader(settings: Settings) -> Reranker | None:
-    """What ``models.answers`` names; its graph is loaded at the first use. None, with a warning, where it is not
+    """The reranker in ``models.answers``; its graph is loaded on first use. None, with a warning, where it is not
     pulled: words and cosines choose sentences then.
 
     Raises ``UnknownModel``, and ``ModelError`` for a model of another kind.

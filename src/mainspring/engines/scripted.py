@@ -1,4 +1,4 @@
-"""A deterministic engine: what it says is a script. For tests of everything above it, and for replay.
+"""A deterministic engine with scripted output. For tests of everything above it, and for replay.
 
 engine = ScriptedEngine({"refund": ["Thirty", " days", "."]})
 engine = ScriptedEngine(lambda generation: ["It", " is", EngineError("the cable was pulled")])
@@ -20,7 +20,7 @@ Piece = str | Exception | asyncio.Event
 """One step of a script: a token's text, an error to raise there, or an event to wait for."""
 
 Script = Callable[[Generation], Sequence[Piece]] | Mapping[str, Sequence[Piece]]
-"""What to say to a generation. A mapping answers with the first key that occurs in the prompt or messages."""
+"""The script for a generation. A mapping answers with the first key that occurs in the prompt or messages."""
 
 PARAMETERS = frozenset(
     {

@@ -156,7 +156,7 @@ def check_lasting(context: Context, what: str) -> None:
 
 
 def acting(context: Context) -> By:
-    """Who acts, for the audit log."""
+    """The actor, for the audit log."""
     return By(context.principal.key_id, context.trace.trace_id)
 
 

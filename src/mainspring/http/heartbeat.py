@@ -33,7 +33,7 @@ class Heartbeat:
 
     def __init__(self, http: HttpRequest, interval_s: float) -> None:
         state = http.scope.get("state", {})
-        # Past the middlewares, as the frames of a stream go: what they would add to the head is written here.
+        # Outside of the middlewares, like the frames of a stream: their additions to the head are written here.
         self._send: Send = state.get(SEND, http._send)
         self._headers = [*HEADERS, *state.get(HEAD, ())]
         self._interval = interval_s

@@ -77,7 +77,7 @@ class Idempotency:
         basis: str = "",
         about: str = "",
     ) -> HttpResponse:
-        """What ``work`` answers, or has answered under this key. ``body`` are the parts that must be the same.
+        """The answer of ``work``, or the stored one under this key. ``body`` are the parts that must be the same.
 
         ``basis`` names the sources of an answer. An answer with another basis is not replayed but made again: it could
         reveal data that has been deleted or closed to the caller. ``about`` is the answer that this is about (where the

@@ -30,7 +30,7 @@ SPENT = "spent"
 TAU_S = 1.0
 """Time constant in seconds of the decaying account: older use counts 1/e."""
 ABOUT_S = 2.0
-"""So long after its last request a tenant is still about."""
+"""Seconds for which a tenant stays active after its last request."""
 QUIET = 0.5
 """A tenant is light if it uses less than this share of the average."""
 REFUSED = 4.0
@@ -55,7 +55,7 @@ class _Tenant:
 
 
 class LoopTime:
-    """What one request has taken of the loop. Belongs to no tenant until ``Pace.turn`` names one."""
+    """The loop time of one request. Belongs to no tenant until ``Pace.turn`` names one."""
 
     __slots__ = ("_pace", "_prepaid", "refused", "seconds", "tenant")
 
@@ -67,7 +67,7 @@ class LoopTime:
         self.tenant: _Tenant | None = None
 
     def took(self, seconds: float) -> None:
-        """A step of the request took so long."""
+        """Record the duration of a step of the request."""
         self.seconds += seconds
         if self.tenant is not None:
             beyond = seconds - self._prepaid
@@ -98,7 +98,7 @@ class Pace:
         self._busy = busy
         self._clock = clock
         self._all = _Tenant(clock())
-        # Who came last is last.
+        # The latest comer goes last.
         self._tenants: OrderedDict[str, _Tenant] = OrderedDict()
         self.waited = 0
         """Requests that had to wait."""

@@ -90,7 +90,7 @@ class JsonRoute(APIRoute):
             try:
                 return await handle(request)
             except HTTPException:
-                # What the framework makes of an error in its body parser is a vague 400.
+                # The framework turns an error of its body parser into a vague 400.
                 if request.refused is not None:
                     raise request.refused from None
                 raise

@@ -66,8 +66,8 @@ Failed = Callable[[MainspringError], bytes]
 async def streamed(
     http: HttpRequest, work: Awaitable[Response], frames: Frames, failed: Failed, heartbeat_s: float
 ) -> HttpResponse:
-    """Answer ``work`` as server-sent events. Failures before the commit point still become an HTTP status, unless it
-    took so long that a heartbeat has sent the head: then ``failed`` writes them as a frame."""
+    """Answer ``work`` as server-sent events. Failures before the commit point still become an HTTP status, unless a
+    heartbeat has already sent the head: then ``failed`` writes them as a frame."""
     heartbeat = Heartbeat(http, heartbeat_s)
     heartbeat.start()
     try:

@@ -46,7 +46,7 @@ def ask(
     opened. The exit status is 3 if some files could not be read.
     """
     settings = without_chat(with_larger(load(context.obj).settings))
-    # What cannot be a name is no collection.
+    # A string that cannot be a name is no collection.
     if collection or not any(map(os.path.exists, what)):
         if len(what) > 1 or os.sep in what[0] or nothing_kept(context, settings):
             raise _nothing(what[0])

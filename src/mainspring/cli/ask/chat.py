@@ -44,7 +44,7 @@ def chat(
 
 
 def _for(settings: Settings, model: str) -> Settings:
-    """Those that load the chat models which may write, and the one that is talked with."""
+    """The chat models that may write, and the one to talk with."""
     settings = with_larger(settings)
     kept = without_chat(settings)
     names = tuple(name for name in settings.models.chat if name == model or name in kept.models.chat)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mainspring.rag.connect.registry import Spec
 
 
-# What the connectors of a kind import, of the extra [connectors].
+# Packages that the connectors of a kind import, from the extra [connectors].
 _PACKAGES = {"web": "protego", "storage": "fsspec"}
 
 

@@ -1,4 +1,4 @@
-"""``mainspring sync``: bring a collection in step with its sources again, once or for as long as it is watched."""
+"""``mainspring sync``: syncs a collection with its sources again, once or continuously."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ async def _again(system: System, who: Principal, collection: str, *, patient: bo
 
 
 async def _stay(system: System, who: Principal, collection: str, every: float) -> None:
-    """Follow the sources again whenever a folder among them changes, and every so often for the others."""
+    """Sync the sources again whenever a folder among them changes, and periodically for the others."""
     from mainspring.rag.connect.watch import watch
 
     found = await system.library.sources(who, collection)

@@ -260,7 +260,7 @@ def _part(text: str) -> str:
 
 
 def _frame(line: bytes) -> dict[str, Any]:
-    """One line of an event stream; empty for what is no frame. Raises ``ServerRefused``."""
+    """One line of an event stream; empty if it is no frame. Raises ``ServerRefused``."""
     kind, _, data = line.strip().partition(b":")
     if kind != b"data" or data.strip() == b"[DONE]":
         return {}

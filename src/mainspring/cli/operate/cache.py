@@ -1,4 +1,5 @@
-"""``mainspring cache``: what is cached, dropping it, and the threshold of the semantic cache from labelled pairs."""
+"""``mainspring cache``: shows and clears the caches, and calibrates the semantic cache's threshold from labelled
+pairs."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def costs(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Sum up what was spent: by model unless something else is asked for."""
+    """Sum up spending, by model unless stated otherwise."""
     if context.invoked_subcommand is not None:
         return
     start = _start(since)

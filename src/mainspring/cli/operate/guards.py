@@ -96,7 +96,7 @@ def attempt(
 
 
 def _tried(policy: GuardPolicy, text: str, scores: dict[str, float]) -> dict[str, Any]:
-    """What would be decided, and what would go on."""
+    """The decisions, and the resulting text."""
     checked = policy.inspect(text)
     judged = policy.judge({name: scores[name] for name in policy.detecting if name in scores})
     refused = [each for each in (*checked.decisions, *judged) if each.action == "refuse" and not each.dry_run]

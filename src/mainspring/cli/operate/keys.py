@@ -169,7 +169,7 @@ def tier(
         _check_tier(settings, name)
         async with stores.open(settings) as opened:
             await opened.keys.set_tier(tenant, key_id, name)
-            # What it made is not granted more than itself.
+            # The keys that it created are reduced to at most its own limits.
             above = [
                 each.id for each in await opened.keys.below(tenant, key_id) if beyond(settings.serving, each.tier, name)
             ]

@@ -111,7 +111,7 @@ class LogFiles:
         """The inode that was read last, and where its last whole line ended."""
 
     def read(self, paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
-        """What is in the files."""
+        """The lines in the files."""
         for path in paths:
             try:
                 file = path.open("rb")
@@ -122,7 +122,7 @@ class LogFiles:
                 yield from self._whole(file)
 
     def follow(self, path: Path) -> Iterator[dict[str, Any]]:
-        """What is written to ``path`` after that, also after it was put aside."""
+        """The lines written to ``path`` from now on, also after its rotation."""
         while True:
             try:
                 file = path.open("rb")

@@ -148,7 +148,7 @@ def _larger(settings: Settings) -> list[Check]:
 
 
 def _languages(settings: Settings) -> list[Check]:
-    """What the embedding model was made for."""
+    """The languages of the embedding model."""
     from mainspring.engines.catalogue.entries import Catalogue
     from mainspring.rag.parse.language import EVERY, NAMES, remedy
 
@@ -200,7 +200,7 @@ def _prices(settings: Settings) -> list[Check]:
 
 
 def _tls(context: typer.Context) -> list[Check]:
-    """What is wrong with the certificate, or until when it is good."""
+    """The fault of the certificate, or its expiry."""
     from mainspring.core.settings import load
     from mainspring.gateway.edge import tls
 

@@ -60,7 +60,7 @@ def router(settings: Settings) -> list[Check]:
 
 
 def guards(settings: Settings) -> Check:
-    """What the default policy does."""
+    """The actions of the default policy."""
     section = settings.guards
     done = {
         "injection": section.injection,

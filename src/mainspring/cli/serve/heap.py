@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 YOUNG = 50_000
-"""So many new objects may stand until they are looked through. A finished request leaves no cycles behind. Running
-requests and spans in the queue stay, and each full collection would scan tens of thousands of them again."""
+"""Number of new objects that triggers a collection. A finished request leaves no cycles behind. Running requests and
+spans in the queue stay, and each full collection would scan tens of thousands of them again."""
 
 
 @contextmanager

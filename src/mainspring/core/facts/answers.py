@@ -10,7 +10,7 @@ from mainspring.core.facts.base import Facts, Part
 from mainspring.core.facts.marks import Erase, Keep, Served, Unexported
 
 GIVEN_AGAIN = ("hit", "semantic")
-"""What ``cache`` of an answer says that was given before: to the same question, or to one that means it."""
+"""Values of ``cache`` for replayed answers: to the same question, or to an equivalent one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +26,9 @@ class PromptFacts(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenFacts(Facts):
-    """One answer, to a user or not: ``requested`` by this name, given by this ``model``, with what it cost.
-    ``sentences`` of it were checked, and no source supports ``unsupported`` of them. ``groups`` belong to an asker
-    without a key; ``regions`` are those that the request and its key accept. From version 2 on, ``sampling`` is
-    stored."""
+    """An answer: ``requested`` by this name, given by this ``model``, with its cost. ``sentences`` of it were checked,
+    and no source supports ``unsupported`` of them. ``groups`` belong to an asker without a key; ``regions`` are those
+    that the request and its key accept. From version 2 on, ``sampling`` is stored."""
 
     VERSION: ClassVar[int] = 2
 
@@ -75,8 +74,7 @@ class AnswerFacts(GivenFacts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayFacts(GivenFacts):
-    """An answer to a recorded request that was asked again; ``skipped`` ones have a ``message`` that says why, and
-    what was to be changed."""
+    """An answer to a replayed request; ``skipped`` ones have a ``message`` with the reason, and the changes."""
 
     EVENT: ClassVar[str] = "replay"
 
@@ -85,7 +83,7 @@ class ReplayFacts(GivenFacts):
 
     @classmethod
     def skipped(cls, key_id: str, requested: str, error: str, message: str, changes: Mapping[str, Any]) -> ReplayFacts:
-        """Of one that could not be asked again: nothing was spent."""
+        """For a request that could not be replayed: nothing was spent."""
         nothing = cls.from_json({})
         return replace(
             nothing,

@@ -50,7 +50,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(Part):
-    """What an event says. ``replay_of`` is the answer whose request is replayed: the event is not user traffic.
+    """The facts of an event. ``replay_of`` is the answer whose request is replayed: the event is not user traffic.
     ``unknown`` is what some other version of the program wrote; it is written again as it was. ``origin`` is the JSON
     that they were read from."""
 
@@ -141,7 +141,7 @@ _WRITING: dict[Any, Writing] = {}
 
 
 def shape(kind: type[Part]) -> Shape:
-    """What a dataclass of facts says of its fields. Raises ``TypeError`` for one that has no mark."""
+    """The field descriptions of a dataclass of facts. Raises ``TypeError`` for one that has no mark."""
     found = _SHAPES.get(kind)
     if found is None:
         found = _SHAPES[kind] = _shape(kind)

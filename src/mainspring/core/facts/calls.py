@@ -36,9 +36,9 @@ class RouteFacts(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFacts(Facts):
-    """One call of a model. ``estimated``: the engine has not said what it read. ``prefix`` tells which calls of a
-    tenant begin alike. ``saved_nanousd`` is the saving by a cached prompt; ``routing_saved_nanousd`` is the router's,
-    if known. ``charged`` is UNCHARGED or empty."""
+    """One call of a model. ``estimated``: the engine has not reported its input. ``prefix`` identifies calls of a
+    tenant with the same start. ``saved_nanousd`` is the saving by a cached prompt; ``routing_saved_nanousd`` is the
+    router's, if known. ``charged`` is UNCHARGED or empty."""
 
     EVENT: ClassVar[str] = "call"
 

@@ -25,7 +25,7 @@ class Eraser:
         self._key = os.urandom(16)
 
     def left(self, kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """What may stay of the facts of an event, given as JSON. Of unknown fields, only numbers are."""
+        """The part of an event's facts that survives, as JSON. Of unknown fields, only numbers are."""
         return self._part(KINDS.get(kind) or foreign(kind), facts)
 
     def _part(self, kind: type[Part], found: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,8 +88,8 @@ def _exported(kind: type[Part], found: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a kind of events: the name of the fact, its type (``list[str]``, ``float | null``; of what has
-    fields of its own their names after a dot), what an erasure does with it, and whether it leaves the house."""
+    """A column of an event kind: the name of the fact, its type (``list[str]``, ``float | null``; for nested fields
+    their names after a dot), its treatment by an erasure, and whether it is exported."""
 
     name: str
     type: str

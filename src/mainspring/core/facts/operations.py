@@ -52,7 +52,7 @@ class RefusalsFacts(Facts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairFacts(Facts):
-    """How many rounds it took to get an answer that fits its schema, and what was wrong in each."""
+    """The number of rounds until an answer fitted its schema, and the fault in each."""
 
     EVENT: ClassVar[str] = "repair"
 

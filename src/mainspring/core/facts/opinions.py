@@ -10,9 +10,9 @@ from mainspring.core.facts.base import Facts
 from mainspring.core.facts.marks import Erase, Keep, Served
 
 SUPPORT = "support"
-"""What ``metric`` of a score says that counts the sentences of a written answer."""
+"""The ``metric`` of a score that counts the sentences of a written answer."""
 VERDICT = "verdict"
-"""What ``metric`` of a score says that is the verdict on a live answer."""
+"""The ``metric`` of a score that is the verdict on a live answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +31,8 @@ class FeedbackFacts(Facts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreFacts(Facts):
-    """A score. For ``metric`` SUPPORT: the number of sentences, and their outcomes. Of VERDICT: ``scores`` by what was
-    judged, and how many ``claims`` are ``supported``. For the ``name`` ``agreement``: the similarity of two answers."""
+    """A score. For ``metric`` SUPPORT: the number of sentences, and their outcomes. For VERDICT: ``scores`` by measure,
+    and how many ``claims`` are ``supported``. For the ``name`` ``agreement``: the similarity of two answers."""
 
     EVENT: ClassVar[str] = "score"
 

@@ -25,7 +25,7 @@ KINDS: Mapping[str, type[Facts]] = {
 
 
 def read(kind: str, facts: Mapping[str, Any]) -> Facts:
-    """The facts of an event, from its JSON. Those of a kind that is not known here are all ``unknown``."""
+    """The facts of an event, from its JSON. Facts of an unknown kind are all ``unknown``."""
     return (KINDS.get(kind) or foreign(kind)).from_json(facts)
 
 

@@ -14,7 +14,7 @@ from mainspring.core.settings.section import Section
 
 
 class TlsSettings(Section):
-    """TLS of the server's own: PEM files of the certificate (with what it was signed by) and of its key."""
+    """TLS of the server itself: PEM files of the certificate (with its chain) and of its key."""
 
     certificate: Path | None = None
     key: Path | None = None

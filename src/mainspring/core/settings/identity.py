@@ -24,7 +24,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def roles() -> Roles:
-    """Those that are there without being configured."""
+    """The built-in roles."""
     return {"reader": ("chat",), "user": ("chat", "embed"), "editor": ("chat", "embed", "ingest"), "admin": ("admin",)}
 
 

@@ -22,6 +22,6 @@ class Section(BaseModel):
 
 
 def _words(annotation: Any) -> set[Any]:
-    """What a field of that type may be called: the values of its Literals, also within a union."""
+    """The names that a field of that type accepts: the values of its Literals, also within a union."""
     parts = get_args(annotation)
     return {part for part in parts if isinstance(part, str)}.union(*map(_words, parts))

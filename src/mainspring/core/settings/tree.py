@@ -29,7 +29,7 @@ S = TypeVar("S", bound=Section)
 
 
 class RoomSettings(Section):
-    """What can be configured of the rooms below the features."""
+    """The configuration of the rooms below the features."""
 
     home: Path = Field(default_factory=places.data)
     gateway: GatewaySettings = Field(default_factory=GatewaySettings)

@@ -103,9 +103,9 @@ def real(groups: Iterable[str]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: decided by the gateway, part of every key in every store. ``tier`` names the key's rate limits;
-    ``consent`` says whether its requests may be used for learning if they do not say; ``lineage`` names further keys
-    whose budgets count its spending. ``identity`` is what a key stands for that replaced another: the first of
+    """The caller: the gateway determines it, and it is part of every key in every store. ``tier`` names the key's rate
+    limits; ``consent`` says whether its requests may be used for learning if they do not say; ``lineage`` names further
+    keys whose budgets count its spending. ``identity`` is what a key stands for that replaced another: the first of
     these."""
 
     tenant: str
@@ -224,7 +224,7 @@ class Routed:
 class Context:
     """The caller, trace, deadline and allowance of a request. Frozen; carries no services.
 
-    What layers change of a request in flight is in ``allowance``, ``settlement`` and ``privacy``, which every step and
+    The state of a request that layers change is in ``allowance``, ``settlement`` and ``privacy``, which every step and
     every inner call share.
 
     ``deadline`` is a ``time.monotonic()`` value, ``priority`` one of ``Priority``. ``batch`` marks a line of a batch
@@ -284,7 +284,8 @@ class Context:
         return self.apart(self.allowance.fork(), self.settlement.fork(), **changes)
 
     def apart(self, allowance: Allowance, settlement: Settlement, **changes: Any) -> Context:
-        """The context of work with states of its own: what it spends, notes and hides is not this request's."""
+        """The context of work with states of its own: its spending, notes and hidden values are separate from this
+        request's."""
         return dataclasses.replace(self, allowance=allowance, settlement=settlement, privacy=Privacy(), **changes)
 
     def nested(self) -> Context:

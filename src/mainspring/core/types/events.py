@@ -95,8 +95,8 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a cited source says where sources disagree. ``citation`` is the number of its citation, ``modified_at`` its
-    document's time in Unix seconds; ``newest`` marks the latest of the documents (none if all have one time)."""
+    """The statement of a cited source if sources disagree. ``citation`` is the number of its citation, ``modified_at``
+    its document's time in Unix seconds; ``newest`` marks the latest of the documents (none if all have one time)."""
 
     citation: int
     value: str
@@ -127,7 +127,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a long answer is doing, for people who watch it."""
+    """The progress of a long answer, for people who watch it."""
 
     stage: str
     detail: str = ""

@@ -51,7 +51,8 @@ class Grammar:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn. ``None`` leaves the engine's default; an engine refuses what it cannot honour.
+    """How tokens are drawn. ``None`` leaves the engine's default; an engine refuses parameters that it does not
+    support.
 
     ``temperature`` 0 is greedy. ``logprobs`` is the number of alternatives a token (0: the chosen one only,
     None: none). ``beams`` above 1 is beam search.

@@ -158,7 +158,7 @@ class Response:
                 await self._release()
 
     async def _release(self) -> None:
-        # One callback that fails, or is cancelled, must not keep the others from freeing what they hold.
+        # A failing or cancelled callback must not prevent the others from releasing their resources.
         try:
             while self._callbacks:
                 await self._callbacks.pop(0)()
@@ -186,6 +186,6 @@ class Responder(Protocol):
         ...
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
-        """What the answer depends on besides the request: weights, prompt, policy, collection versions,
-        access groups. None: never cache these answers."""
+        """The state behind the answer besides the request: weights, prompt, policy, collection versions, access groups.
+        None: never cache these answers."""
         ...

@@ -177,7 +177,7 @@ def openvino(job: Job, progress: Progress) -> dict[str, Any]:
 
 
 def describe(job: Job, _: Progress) -> dict[str, Any]:
-    """What templating and counting need from ``source``: template, special tokens, ``tokenizer.json``."""
+    """The files from ``source`` for templating and counting: template, special tokens, ``tokenizer.json``."""
     from mainspring.engines.catalogue.gguf_weights import GgufWeights
 
     weights = GgufWeights(Path(job["source"]))

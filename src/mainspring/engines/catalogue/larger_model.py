@@ -39,7 +39,8 @@ def memory_bytes(limits: tuple[Path, ...] = _LIMITS) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """``settings`` to serve by, the model that is ``coming`` (empty: none), and ``reason`` for what is not obvious."""
+    """``settings`` to serve with, the model that is ``coming`` (empty: none), and the ``reason`` if it is not
+    obvious."""
 
     settings: Settings
     coming: str = ""
@@ -107,7 +108,7 @@ class _Stopped(Exception):
 
 
 class BackgroundPull:
-    """Pulls a model in a thread of its own, which ends with the process; a later one goes on with what is whole.
+    """Pulls a model in a thread of its own, which ends with the process; a later pull resumes with complete parts.
 
     ``arrived`` is called in that thread with the model once it is there.
     """

@@ -1,8 +1,8 @@
 """Pulling models: fetch, verify, convert, check, and only then put in place.
 
-Everything happens in ``DIRECTORY/.work/NAME``, which survives an interruption: the next pull goes on with what is
-whole there. The manifest, with the sha256 of every file, is written last, and one rename makes the model visible:
-a directory ``DIRECTORY/NAME`` is always complete.
+Everything happens in ``DIRECTORY/.work/NAME``, which survives an interruption: the next pull continues with complete
+files there. The manifest, with the sha256 of every file, is written last, and one rename makes the model visible: a
+directory ``DIRECTORY/NAME`` is always complete.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class Reference:
         return self.read(ids, progress).perplexity
 
     def read(self, ids: Sequence[int], progress: Callable[[int, int], None] | None = None) -> Read:
-        """What the model makes of ``ids``."""
+        """The model's output for ``ids``."""
         tokens = np.asarray(ids)
         x = self.weights.rows("token_embd.weight", tokens)
         layers = int(self.weights.hyper("block_count"))

@@ -69,7 +69,7 @@ class _Together:
 
     def tell(self, number: int, share: float) -> None:
         with self._lock:
-            # A part that starts again does not take back what was told.
+            # A part that starts again does not reduce the reported progress.
             self._shares[number] = max(self._shares[number], min(share, 1.0))
             mean = sum(self._shares) / self._count
             self._progress("download", int(mean * self._total), self._total)

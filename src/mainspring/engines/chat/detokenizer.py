@@ -159,7 +159,7 @@ class Streamer:
         return self._release(self._decoder.push(token))
 
     def flush(self) -> str:
-        """What was held back, at the end of the sequence."""
+        """The text held back, at the end of the sequence."""
         if self.stopped:
             return ""
         text = self._release(self._decoder.flush())

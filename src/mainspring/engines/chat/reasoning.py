@@ -45,7 +45,7 @@ class ReasoningParser:
         return events
 
     def flush(self) -> list[Event]:
-        """What was held back at the end of the stream."""
+        """The text held back, at the end of the stream."""
         text, self._text = self._text, ""
         if not text:
             return []

@@ -150,7 +150,8 @@ class ModelResponder:
         return Generation(prompt, sampling, shown=shown, speculate=speculate), parsers
 
     def _speculation(self, request: ChatRequest) -> bool | None:
-        """What ``options.speculation`` asks for; None: where it pays. Raises ``InvalidRequest``, ``Unsupported``."""
+        """The wish in ``options.speculation``; None: speculate when it pays. Raises ``InvalidRequest``,
+        ``Unsupported``."""
         for name in request.options:
             if name not in _OPTIONS:
                 close = nearest(name, _OPTIONS)

@@ -57,7 +57,7 @@ class ToolParser:
         return events
 
     def flush(self) -> list[Event]:
-        """What was held back at the end of the stream."""
+        """The text held back, at the end of the stream."""
         events: list[Event] = []
         while self._step(events, final=True):
             pass

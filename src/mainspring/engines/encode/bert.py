@@ -40,7 +40,7 @@ class Encoder:
 
 
 def load(directory: Path) -> Encoder:
-    """Read ``config.json`` and ``model.safetensors``. Raises ``ModelError`` for what is not a BERT encoder."""
+    """Read ``config.json`` and ``model.safetensors``. Raises ``ModelError`` if it is not a BERT encoder."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

@@ -41,8 +41,8 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """What a file holds. ``folded``: what the normaliser makes of a code point, () for nothing. ``tensors``: kind,
-    count of weights and offset by name. ``specials``: the ids that begin and end a text, and of what is unknown."""
+    """The content of a file. ``folded``: what the normaliser makes of a code point, () for nothing. ``tensors``: kind,
+    count of weights and offset by name. ``specials``: the ids that start and end a text, and the unknown one."""
 
     raw: bytes
     hidden: int
@@ -187,7 +187,7 @@ def _tokenizer(pack: Pack) -> Any:
         for points, text in ((drawn(()), ""), (drawn((32,)), " "))
         if points
     ]
-    # What else the pack folds is what NFKC folds.
+    # The pack's other normalisation equals NFKC.
     steps += [normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]
     tokenizer.normalizer = normalizers.Sequence(steps)
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement=_SPACE, prepend_scheme="always")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mainspring.core.errors import ModelError
 
-# Numbers of fields in onnx.proto: ModelProto.graph, GraphProto.node and .initializer, and what is read of those.
+# Field numbers in onnx.proto: ModelProto.graph, GraphProto.node and .initializer, and the fields of those.
 _GRAPH, _NODE, _INITIALIZER = 7, 1, 5
 _NODE_INPUT, _NODE_NAME, _NODE_KIND = 1, 3, 4
 _DIMS, _TYPE, _FLOATS, _INTEGERS, _NAME, _RAW = 1, 2, 4, 5, 8, 9
@@ -64,7 +64,7 @@ def unpack(source: Path, target: Path) -> None:
 
 
 def _config(weights: Arrays) -> dict[str, Any]:
-    """What ``bert.load`` needs, from the shapes of the weights."""
+    """The configuration for ``bert.load``, from the shapes of the weights."""
     words, hidden = weights[_WORDS].shape
     layers = 1 + max(int(name.split(".")[2]) for name in weights if name.startswith("encoder.layer."))
     return {

@@ -2,7 +2,7 @@
 
 PP-Structure's layout models are of this kind. A head for each of the strides 8, 16, 32 and 64 gives every place of its
 grid a score for each class and, for each side of a box, a distribution over distances (generalised focal loss); their
-means are the box. What overlaps a better box of its own class is dropped. Runs on OpenVINO, which the base install
+means are the box. A box that overlaps a better one of its class is dropped. Runs on OpenVINO, which the base install
 includes.
 """
 

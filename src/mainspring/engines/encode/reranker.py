@@ -133,7 +133,7 @@ class RemoteReranker:
         body = {"model": self._settings.model, "query": query, "documents": list(passages)}
         headers = {**trace, **({"Authorization": f"Bearer {self._settings.api_key}"} if self._settings.api_key else {})}
         try:
-            # What a redirect leads to was not configured, and is not sent what people ask.
+            # The target of a redirect was not configured, and must not receive people's queries.
             asking = self._session.post(self._settings.url, json=body, headers=headers, allow_redirects=False)
             async with asking as response:
                 if response.status != 200:

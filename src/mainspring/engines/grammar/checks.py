@@ -1,9 +1,9 @@
 """Checks of JSON schemas, regular expressions and grammars before an engine sees them.
 
-Grammar backends compile what they are given inside the engine, and a bad one can stop it for everybody. So only a
-conservative subset passes: what is malformed, unbounded or not enforceable is refused with ``InvalidSchema``,
-naming the place. A keyword that a backend would silently ignore is refused as well, since its caller relies on it;
-``oneOf`` is enforced as ``anyOf``. Whether its own backend compiles what passed here, each engine tries out.
+Grammar backends compile grammars inside the engine, and a bad one can stop it for everybody. Only a conservative subset
+passes: malformed, unbounded or unenforceable grammars are refused with ``InvalidSchema``, naming the place. A keyword
+that a backend would silently ignore is refused as well, since its caller relies on it; ``oneOf`` is enforced as
+``anyOf``. Whether its own backend compiles what passed here, each engine tries out.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ _FREE = _NOTES | {"$ref", "type", "$defs", "definitions", "items", "additionalPr
 
 
 def check(grammar: Grammar, *, param: str = PARAM) -> Grammar:
-    """``grammar``, normalised, if an engine may have it. Raises ``InvalidSchema``, naming what is wrong with it
-    and, as ``param``, the field that it came in."""
+    """``grammar``, normalised, if an engine may have it. Raises ``InvalidSchema`` with the fault and, as ``param``, its
+    field."""
     try:
         if len(grammar.source.encode("utf-8", "replace")) > MAX_BYTES:
             raise _invalid(f"it is longer than {MAX_BYTES} bytes")

@@ -64,7 +64,7 @@ class Trial:
         self._pipeline = self._open()
 
     def check(self, kind: str, source: str) -> str:
-        """What is wrong with the grammar; empty when it compiles."""
+        """The grammar's fault; empty if it compiles."""
         runtime = self._runtime
         try:
             grammar = structured(runtime, kind, source)

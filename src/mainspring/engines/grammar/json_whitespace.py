@@ -1,5 +1,5 @@
 """Unlimited white space between JSON tokens, which grammars allow: a model may write nothing else until it is cut off.
-Where closing what is open makes JSON that the schema allows, that is done; else the text is cut.
+If closing the open parts gives JSON that the schema allows, they are closed; else the text is cut.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ _CLOSERS = {"{": "}", "[": "]"}
 
 
 class Blanks:
-    """Follows JSON as it is written. ``closing`` is the text that completes it, if one was found; empty if the text is
-    cut."""
+    """Parses JSON while it is written. ``closing`` is the text that completes it, if one was found; empty if the text
+    is cut."""
 
     __slots__ = ("_escaped", "_lines", "_open", "_run", "_schema", "_string", "_text", "closing")
 

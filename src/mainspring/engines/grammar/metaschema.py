@@ -30,7 +30,7 @@ _FLAGS = ("uniqueItems", "deprecated", "readOnly", "writeOnly")
 
 
 def problem(schema: Any) -> str:
-    """What is wrong with ``schema`` and where; empty: nothing."""
+    """The fault of ``schema`` and its place; empty: none."""
     try:
         _validator().validate_python(schema)
     except ValidationError as error:

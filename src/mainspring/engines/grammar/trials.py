@@ -126,7 +126,7 @@ class _Lane:
         self._pending: dict[int, asyncio.Future[str]] = {}
 
     async def ask(self, grammar: Grammar, most: float) -> str:
-        """What is wrong with the grammar. Raises ``TimeoutError`` after ``most`` seconds, ``EngineDied``."""
+        """The grammar's fault. Raises ``TimeoutError`` after ``most`` seconds, ``EngineDied``."""
         supervisor = await self.ready()
         number = next(self._ids)
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -85,7 +85,7 @@ _VALIDATOR: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
 
 
 def validator(source: str, *, param: str = PARAM) -> Callable[[Any], jsonschema.ValidationError | None]:
-    """What is most wrong with a value under the schema ``source``, JSON text; None: nothing. Raises ``InvalidSchema``
+    """The most relevant fault of a value under the schema ``source``, JSON text; None: none. Raises ``InvalidSchema``
     naming ``param``."""
     checks = _VALIDATOR(_read(source, param))
 

@@ -178,7 +178,7 @@ class LlamaCppEngine:
                 f"{_URL}/v1/completions", body, {}, deadline, pauses=(self._revived,), reader=reader
             )
             if sampling.stop:
-                # llama.cpp swallows what it held back for a stop string when the answer ends for another reason.
+                # llama.cpp loses text held back for a stop string if the answer ends for another reason.
                 events = stopped(events, sampling.stop, choices=sampling.n, prompt_tokens=len(tokens))
             async with contextlib.aclosing(events):
                 async for event in events:
@@ -294,7 +294,7 @@ class LlamaCppEngine:
             raise InvalidSchema(problem, param="response_format")
 
     async def _tried(self, grammar: Grammar) -> str:
-        """What is wrong with ``grammar``; empty: nothing."""
+        """The fault of ``grammar``; empty: none."""
         body = {
             "prompt": "a",
             "n_predict": 1,

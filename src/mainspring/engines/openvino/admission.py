@@ -38,7 +38,7 @@ class Admission(Generic[Job]):
 
     @property
     def max_sequences(self) -> int:
-        """What one tenant may run at once."""
+        """The maximum that one tenant may run at once."""
         return self.room.sequences
 
     @property

@@ -67,7 +67,7 @@ class Scheduler:
         # up: the runtime then evicts a sequence and computes it again.
         self._reserve: float = configuration.get("kv_reserve", 1.0)
         self._least: int = configuration.get("kv_least", 0)
-        # What each pipeline's prefix cache holds: the second one is the pipeline that speculates.
+        # The content of each pipeline's prefix cache: the second one is the speculating pipeline.
         held = (configuration["kv_blocks"], speculating_blocks(configuration)) if self._prefix_cache else (0, 0)
         self._prefixes = tuple(PrefixBlocks(blocks, BLOCK) for blocks in held)
         self._jobs: dict[int, Job] = {}

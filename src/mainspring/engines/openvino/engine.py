@@ -47,7 +47,7 @@ _PARAMETERS = frozenset(
     }
 )
 _MAX_BEAMS = 8
-# What decides how tokens are drawn, and the values at which it decides nothing.
+# Parameters that influence sampling, with their neutral values.
 _DRAWN = ("temperature", "top_p", "top_k", "min_p", "seed")
 _NEUTRAL = {"temperature": 0, "top_p": 1, "top_k": 0, "min_p": 0}
 _PATIENCE_S = 30.0

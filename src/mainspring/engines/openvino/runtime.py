@@ -20,7 +20,7 @@ NGRAM = 3
 
 
 def speculation_config(configuration: Message) -> Message:
-    """What a request of the second pipeline adds to its ``GenerationConfig``."""
+    """Additions to the ``GenerationConfig`` of the second pipeline's requests."""
     looked_up = {"max_ngram_size": NGRAM} if configuration["speculation"] == "prompt_lookup" else {}
     return {"num_assistant_tokens": configuration["speculation_tokens"], **looked_up}
 

@@ -76,7 +76,7 @@ class StepTimes:
         return min(MOST_RATIO, max(LEAST_RATIO, (mean_t - more * mean_n) / more))
 
     def most(self, tenants: int) -> int:
-        """So many sequences of ``tenants`` make a step no longer than ``tenants`` steps of one."""
+        """Number of sequences of ``tenants`` for which a step takes no longer than ``tenants`` steps of one."""
         return tenants + int((tenants - 1) * self.ratio)
 
 
@@ -92,8 +92,8 @@ class SharedSteps(Generic[One]):
     _bound_at: float = float("-inf")
 
     def choose(self, there: Sequence[One], now: float) -> tuple[list[One], list[One]]:
-        """Those of ``there`` (in the order in which they came) that stand aside from now on, and those that run from
-        now on. Times in seconds."""
+        """The sequences of ``there`` (in order of arrival) to suspend from now on, and those to run from now on. Times
+        in seconds."""
         for each in there:
             self._seen[each.tenant] = now
         self._seen = {tenant: at for tenant, at in self._seen.items() if now - at <= STAYS_S}

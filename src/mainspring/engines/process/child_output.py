@@ -12,8 +12,8 @@ _CHUNK = 1 << 16
 
 
 def lines(stream: IO[bytes], beat: Callable[[], None], every_s: float = BEAT_S) -> Iterator[str]:
-    """The lines of ``stream``, a pipe, without their ends. ``beat`` is called whenever nothing came for ``every_s``
-    seconds; what it raises ends the reading."""
+    """The lines of ``stream``, a pipe, without their ends. ``beat`` is called after ``every_s`` seconds of silence; an
+    exception from it ends the reading."""
     rest = b""
     while True:
         ready, _, _ = select.select([stream], [], [], every_s)

@@ -92,7 +92,7 @@ class EventJob(AsyncGenerator[Event, None]):
         raise typ
 
     async def aclose(self) -> None:
-        """Cancel if the job still runs, and drop what was not read. Idempotent."""
+        """Cancel if the job still runs, and drop unread events. Idempotent."""
         self._leave()
         self._events.clear()
         self._error = None

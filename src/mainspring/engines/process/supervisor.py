@@ -117,8 +117,8 @@ class Supervisor:
     ``generation`` counts incarnations: messages to an older one are lost. A child that is ``busy`` and sends nothing
     for about ``silence`` seconds (at most half as much again) hangs: it is killed and restarted.
 
-    What fails in its first load has failed for good. A child that was ready once is started again for ever. ``damaged``
-    says whether its files are damaged: restarting a child that crashes on a broken file is useless until the file is
+    A failure in its first load is permanent. A child that was ready once is started again for ever. ``damaged`` says
+    whether its files are damaged: restarting a child that crashes on a broken file is useless until the file is
     replaced.
     """
 
@@ -249,7 +249,7 @@ class Supervisor:
             lived = time.monotonic() - began
             failures = 0 if became_ready and lived > self._policy.stable else failures + 1
             self.down_since = self.down_since or time.monotonic()
-            # What crashes on its first load will crash again: say so now.
+            # A crash on its first load will repeat: report it now.
             if not became_ready and self.generation == 0:
                 self._failure = ModelError(cause, remedy=self._remedy)
                 self._set("failed")

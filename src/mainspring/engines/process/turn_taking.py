@@ -15,7 +15,7 @@ _TENANTS = 4096
 
 
 class Turns:
-    """One works at a time. Of those who wait, tenants take turns, and a tenant's own come in their order."""
+    """One works at a time. Waiting tenants take turns, and a tenant's own requests keep their order."""
 
     def __init__(self, most: int = 64) -> None:
         self._most = most

@@ -124,7 +124,7 @@ class RemoteEngine:
         path, body = self._request(generation)
         headers = dict(generation.headers)
         if generation.timeout is not None:
-            # What will be too late should not be begun over there either; another mainspring heeds it.
+            # Work that will be too late should not start at the endpoint either; another mainspring respects it.
             headers["x-request-timeout"] = f"{max(generation.timeout, 0.001):.3f}"
         headers |= self._headers()
         # Jitter prevents many clients of one endpoint from returning together.

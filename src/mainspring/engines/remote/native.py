@@ -1,6 +1,6 @@
 """Providers with protocols of their own (Gemini, Cohere, Bedrock, Azure) as engines, by way of any-llm.
 
-any-llm (Apache-2.0) brings each provider's own client and makes OpenAI's chunks of what they stream. It is in the extra
+any-llm (Apache-2.0) has each provider's own client and converts their streams to OpenAI's chunks. It is in the extra
 ``providers``; nothing of it is imported before such a model is started.
 """
 
@@ -33,7 +33,7 @@ from mainspring.engines.chat.commit_point import commit
 from mainspring.engines.remote import openai_wire as wire
 
 _log = logging.getLogger(__name__)
-# What each client takes of OpenAI's sampling fields, and how any-llm calls the provider and its address.
+# The supported sampling fields of each client, and any-llm's names of the provider and its address.
 _COMMON = frozenset({"temperature", "top_p"})
 _PARAMETERS = {
     "gemini": _COMMON | {"stop", "presence_penalty", "frequency_penalty"},
@@ -145,7 +145,7 @@ class NativeEngine:
             self._live -= 1
 
     def _body(self, generation: Generation) -> dict[str, Any]:
-        """What any-llm is asked, which passes on to a client what it does not know by the client's own names."""
+        """Arguments of any-llm, which passes unknown ones on to the provider's client."""
         _, body = wire.request(generation, self._remote.model)
         del body["stream_options"]
         if body.get("tool_choice") == "auto":

@@ -214,7 +214,7 @@ class _Told:
         return dataclasses.replace(self, completion=self.completion + later.completion)
 
     def or_else(self, prompt: int, completion: int) -> Usage:
-        """These counts; estimates for those that are missing."""
+        """These counts, with estimates for missing ones."""
         read = prompt if self.prompt is None else self.prompt
         wrote = completion if self.completion is None else self.completion
         return Usage(read, wrote, min(self.cached or 0, read))

@@ -93,7 +93,7 @@ class _Group:
 
 
 class BatchLines:
-    """What batches hold of data subjects, in the files of all tenants."""
+    """Batches' data of data subjects, in the files of all tenants."""
 
     name = "batch_lines"
 

@@ -54,7 +54,7 @@ class InputLine:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """An input file: its lines, or OpenAI's objects of what is wrong with it."""
+    """An input file: its lines, or OpenAI's error objects."""
 
     lines: tuple[InputLine, ...] = ()
     errors: tuple[Mapping[str, Any], ...] = ()

@@ -52,7 +52,7 @@ def router(
     access: Access,
     idempotency: Idempotency,
 ) -> APIRouter:
-    """The routes over the stores; workers find what is new by themselves."""
+    """The routes over the stores; workers find new batches by themselves."""
     routes = APIRouter(route_class=JsonRoute, tags=["batches"], prefix=PREFIX)
     ingests = Annotated[Context, Depends(access("ingest"))]
 
@@ -132,7 +132,8 @@ async def create(
 
 
 def window_s(endpoint: str, window: str) -> float:
-    """Seconds that a batch may take. Raises ``InvalidRequest`` for what is no endpoint of batches, or no window."""
+    """Seconds that a batch may take. Raises ``InvalidRequest`` for an endpoint without batches, or an invalid
+    window."""
     hours = _WINDOW.fullmatch(window)
     if endpoint not in SCOPES:
         raise InvalidRequest(
@@ -186,7 +187,7 @@ _TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancel
 
 
 class Running(Protocol):
-    """What batches need of an open system."""
+    """The parts of an open system that batches need."""
 
     @property
     def settings(self) -> Settings: ...

@@ -135,7 +135,7 @@ class BatchWork:
         )
 
     async def _read(self, batch: Batch) -> bytes | dict[str, Any]:
-        """The input file, or what is wrong with it."""
+        """The input file, or its faults."""
         try:
             data = await self._files.content(batch.tenant, batch.input_file_id, groups=batch.groups)
         except (NotFound, StoreError) as error:
@@ -254,9 +254,9 @@ class _Run:
                 # Only concurrent work, including other lines, has reserved too much; or the time window ends.
                 return _Outcome(*failure(error), "full", error.retry_after)
             if not error.headers and error.retry_after is None:
-                # This line alone has spent what was set aside for it.
+                # This line alone has spent its reservation.
                 return _Outcome(*failure(error))
-            # What follows would be refused as well, line by line.
+            # The following lines would be refused as well, one by one.
             self.stop = "refused"
             self.errors = [{"code": error.code, "message": str(error), "param": None, "line": line.number}]
             return _Outcome(*failure(error))
@@ -281,7 +281,7 @@ class _Run:
             await asyncio.sleep(_LOOK_S * 5)
 
     async def _context(self) -> Context | None:
-        """Who asks: the key that made the batch, with what it was allowed then, as long as it can be used."""
+        """The caller: the key that created the batch, with its rights then, while it is usable."""
         if self._principal is None or time.monotonic() > self._believed + _KEY_S:
             try:
                 key = await self.work._keys.get(self.batch.tenant, self.batch.key_id)

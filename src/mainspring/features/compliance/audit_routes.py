@@ -1,4 +1,4 @@
-"""Routes of the audit log: what was done in the key's own tenant, whether the log is whole, and the log as a file."""
+"""Routes of the audit log: actions in the key's own tenant, verification, and export."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
@@ -30,14 +30,14 @@ def router(audit: Audit, access: Access) -> APIRouter:
 
     @routes.get("")
     async def list_entries(context: admins, page: AskedPage, action: Action = None) -> HttpResponse:
-        """What was done in the key's tenant, newest first."""
+        """Actions in the key's tenant, newest first."""
         found = await audit.page(context.principal.tenant, page, action=action)
         return json_response(list_body(found.map(entry_body)))
 
     @routes.get("/verify")
     async def verify(context: admins, head: Noted = None) -> HttpResponse:
-        """Read the whole log of the tenant and say whether an entry was changed, taken out, put in or moved, and with
-        `head` whether it still holds what it held when that was noted."""
+        """Read the whole log of the tenant and report changed, removed, inserted or moved entries, and with `head`
+        whether the log still contains everything up to that head."""
         tenant = context.principal.tenant
         report = await audit.verify(tenant, [] if head is None else [noted(tenant, head)])
         return json_response(report_body(report))
@@ -53,7 +53,7 @@ def router(audit: Audit, access: Access) -> APIRouter:
 
 
 def noted(tenant: str, text: str) -> Head:
-    """Raises ``InvalidRequest`` for what is no head."""
+    """Raises ``InvalidRequest`` if it is no head."""
     head = parse_head(tenant, text)
     if head is None:
         raise InvalidRequest("a head is a number, a colon and 64 hexadecimal digits", param="head")
@@ -101,7 +101,7 @@ def report_body(report: ChainReport) -> dict[str, Any]:
 
 
 def decisions_body(checked: Sequence[Checked]) -> dict[str, Any]:
-    """The state of the guard events that entries refer to, as JSON. Those that are gone may be so by retention."""
+    """The state of the guard events that entries refer to, as JSON. Missing ones may have been deleted by retention."""
     return {
         "sealed": sum(each.count for each in checked),
         "missing": sum(each.missing for each in checked),

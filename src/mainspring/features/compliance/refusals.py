@@ -22,7 +22,7 @@ _OTHERS = "others"
 
 
 class _Counted:
-    """What was refused of one tenant since ``since`` (Unix seconds)."""
+    """The refusals of one tenant since ``since`` (Unix seconds)."""
 
     __slots__ = ("addresses", "keys", "reasons", "since")
 
@@ -45,7 +45,7 @@ class _Counted:
 
 
 class Refusals:
-    """Counts; ``flush`` writes down what was counted."""
+    """Counts refusals; ``flush`` writes the counts."""
 
     def __init__(self, audit: Audit, metrics: ComplianceMetrics) -> None:
         self._audit = audit

@@ -52,7 +52,7 @@ class Due:
 
 
 class Retention:
-    """Deletes what is due; ``start`` has it look for that from time to time."""
+    """Deletes expired data; ``start`` makes it do so periodically."""
 
     def __init__(self, stores: Stores, settings: RetentionSettings, metrics: ComplianceMetrics) -> None:
         self._stores = stores
@@ -69,7 +69,7 @@ class Retention:
             await asyncio.gather(self._worker, return_exceptions=True)
 
     async def due(self, now: float | None = None) -> list[Due]:
-        """What would be deleted now (Unix seconds), class by class."""
+        """The data that would be deleted now (Unix seconds), class by class."""
         now = time.time() if now is None else now
         found = []
         for data, name in _TABLES:
@@ -85,7 +85,7 @@ class Retention:
         return found
 
     async def apply(self, by: By = ITSELF, now: float | None = None) -> Counter[str]:
-        """Delete what is due now; how much of each class. Raises what a store raises."""
+        """Delete expired data now; returns the amount of each class. Raises what a store raises."""
         now = time.time() if now is None else now
         gone: dict[str, Counter[str]] = {}
         for data, setting in _TABLES:

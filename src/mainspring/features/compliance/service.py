@@ -29,7 +29,7 @@ log = logging.getLogger("mainspring.compliance")
 
 @dataclass(frozen=True, slots=True)
 class Compliance:
-    """What the gateway is given."""
+    """The services for the gateway."""
 
     subjects: Subjects
     eraser: Eraser

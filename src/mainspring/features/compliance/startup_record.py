@@ -1,7 +1,7 @@
 """Records changes of a server's configuration: a fingerprint of its settings and the versions of its policies.
 
-Settings hold secrets and names, so each section is noted as a keyed hash: that it changed is seen, what it says is not.
-Limits are recorded as plain numbers.
+Settings contain secrets and names, so each section is recorded as a keyed hash: a change is visible, the content is
+not. Limits are recorded as plain numbers.
 """
 
 from __future__ import annotations

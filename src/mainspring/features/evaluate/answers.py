@@ -1,4 +1,4 @@
-"""Answers as a whole: the right document cited first, the answer in what is shown, nothing false, refusals in place.
+"""Scores whole answers: the right document cited first, the answer in the shown text, nothing false, refusals in place.
 
 Every question goes through the path that serves (``Respond``), and its answer is scored without a model: gold strings
 at word boundaries, numbers and number words alike whatever their form; numbers of an answer that neither its citations
@@ -38,7 +38,7 @@ Z = 1.959964
 
 @dataclass(frozen=True, slots=True)
 class ShownAnswer:
-    """The outcome of a question. ``cited`` are the sources in the order of the citations, ``quotes`` what they quote.
+    """The outcome of a question. ``cited`` are the sources in the order of the citations, ``quotes`` their quotes.
 
     ``first`` and ``seconds`` are the times to the first text and to the end.
     """

@@ -147,7 +147,7 @@ class _Routes:
                     self._found.note(here, "that model was not imported")
 
     def known(self, place: str, names: Any) -> list[str]:
-        """Those of ``names`` that were imported; the others are noted."""
+        """The imported ones of ``names``; the others are noted."""
         kept = []
         for name in names if isinstance(names, list) else [names]:
             if isinstance(name, str) and name in self._models:

@@ -26,7 +26,7 @@ SAME_WIRE: Mapping[str, str] = {
 OWN_ADDRESS = frozenset(
     {"azure", "hosted_vllm", "vllm", "openai_like", "lm_studio", "llamafile", "litellm_proxy", "custom_openai"}
 )
-"""Those that listen wherever their operator has put them."""
+"""Providers at an address of their operator's choice."""
 
 PLAIN: Mapping[str, str] = {"ollama_chat": "ollama"}
 """Other names for the same."""

@@ -35,7 +35,7 @@ class SilenceBody(Body):
 
 
 class AcceptBody(Body):
-    """``POST /v1/drift/accept``: the traffic of this application is what is to be expected from now on."""
+    """``POST /v1/drift/accept``: the current traffic of this application is normal from now on."""
 
     application: Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -84,7 +84,7 @@ def router(monitor: Monitor, access: Access) -> APIRouter:
 
 
 def _measures(routes: APIRouter, monitor: Monitor, access: Access) -> None:
-    """The routes of what is measured: drift, objectives and quality."""
+    """The routes of measurements: drift, objectives and quality."""
     admins = Annotated[Context, Depends(access("admin"))]
 
     @routes.get("/drift")

@@ -91,7 +91,7 @@ def prometheus(target: str, *, secure: bool = False, key_file: str = "") -> dict
 
 
 def values(settings: MonitorSettings) -> dict[str, str]:
-    """What stands for the names in the definition."""
+    """The values for the names in the definition."""
     targets = [each.target for each in settings.slos.values() if each.kind == "availability"]
     return {
         "failures": "|".join(sorted(code for code, status in statuses().items() if status >= 500)),

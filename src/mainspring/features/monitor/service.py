@@ -152,7 +152,7 @@ class Monitor:
         return self._body(found, await self._alerts.silences(self._clock(), tenant))
 
     async def silences(self, tenant: str) -> list[dict[str, Any]]:
-        """Those that are not over, as JSON."""
+        """The current ones, as JSON."""
         return [views.silence(each) for each in await self._alerts.silences(self._clock(), tenant)]
 
     async def silence(
@@ -188,7 +188,7 @@ class Monitor:
         return found
 
     async def accept(self, tenant: str, application: str) -> dict[str, Any]:
-        """The traffic of an application is what is to be expected from now on. Raises ``InvalidRequest``."""
+        """The current traffic of an application is normal from now on. Raises ``InvalidRequest``."""
         if not await self._keys(tenant, application):
             raise InvalidRequest(f"nothing is known of an application {application!r}", param="application")
         now = self._clock()

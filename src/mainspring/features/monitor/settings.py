@@ -15,8 +15,8 @@ _DAY_S = 86_400.0
 
 
 class LatencyRule(Section):
-    """p95 of the time to first text and of the whole answer: above a limit in seconds, or above ``ratio`` times what it
-    was in the time before and by ``least_s`` (ratio 0: compared with nothing)."""
+    """p95 of the time to the first text and of the whole answer: above a limit in seconds, or above ``ratio`` times the
+    earlier value and by ``least_s`` (ratio 0: no comparison)."""
 
     enabled: bool = True
     ttft_s: float | None = Field(None, gt=0)
@@ -126,8 +126,8 @@ class DriftSettings(Section):
 
 class Objective(Section):
     """A service level objective of some applications (``*``: of each by itself): the share of requests that are to be
-    good. What is good: ``availability`` not failed by the server's fault; ``latency`` answered within ``under_s`` (its
-    first text with ``measure: ttft``); ``quality`` not rated down."""
+    good. A good request: for ``availability``, not failed through the server's fault; for ``latency``, answered within
+    ``under_s`` (its first text with ``measure: ttft``); for ``quality``, not rated down."""
 
     kind: Literal["availability", "latency", "quality"] = "availability"
     applications: tuple[str, ...] = Field(("*",), min_length=1)
@@ -187,7 +187,7 @@ class EmailSettings(Section):
 
 
 class MonitorSettings(Section):
-    """What watches the traffic. The watcher looks every ``every_s`` at the last ``window_s``.
+    """Settings of the monitor. The watcher looks every ``every_s`` at the last ``window_s``.
 
     A rule needs ``least`` requests in the window and ``baseline_least`` in the ``baseline_s`` before. A condition that
     holds for ``for_s`` raises its alert; one that is gone for ``clear_s`` clears it. Alerts of one application within

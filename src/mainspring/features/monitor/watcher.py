@@ -33,7 +33,7 @@ from mainspring.stores.sql.jobs import Job
 NAME = "monitor"
 _ABOUT_ANSWERS = ("feedback", "retrieval", "guard", "score")
 ODD, DRIFTED = "odd", "drifted"
-"""Marks of times in which an alert was open: they are no measure of what is usual."""
+"""Marks of times with an open alert, which are not normal."""
 PAGE = 1000
 # Pages per look: further ones wait for the next look, so that a backlog does not delay alerts.
 _PAGES = 50
@@ -159,7 +159,7 @@ class Watcher:
         return found
 
     async def _before(self, key: Key, now: float, gap: float) -> Tally:
-        """What is usual: the time before, up to ``gap`` seconds ago, or before the first alert that is open."""
+        """The reference period: up to ``gap`` seconds ago, or before the first open alert."""
         settings = self._settings
         times = [
             alert.raised_at

@@ -76,7 +76,7 @@ class RenderBody(Body):
 
 
 def router(store: Prompts, registry: PromptRegistry, access: Access, idempotency: Idempotency) -> APIRouter:
-    """The routes over the store, into which the registry puts what it has checked."""
+    """The routes over the store, which the registry fills with checked prompts."""
     routes = APIRouter(route_class=JsonRoute, tags=["prompts"], prefix=PREFIX)
     editors = Annotated[Context, Depends(access("prompts"))]
 
@@ -139,7 +139,7 @@ def _versions(
 
     @routes.post("/{name}/versions/{version}/render")
     async def render(name: str, version: str, body: RenderBody, context: editors) -> HttpResponse:
-        """What a version says with these variables; no model is asked."""
+        """The rendering of a version with these variables; no model is called."""
         found = await store.find(context.principal.tenant, name, version)
         use = rendered(found, PromptUse(name, version, values(body.variables, "variables")), "body")
         said = [{"role": each.role, "content": each.content} for each in use.rendered]
@@ -152,7 +152,7 @@ def _versions(
         from_: Annotated[Wanted, Query(alias="from")],
         to: Wanted = "latest",
     ) -> HttpResponse:
-        """What changed from one version to another, as a unified diff."""
+        """The changes between two versions, as a unified diff."""
         tenant = context.principal.tenant
         return json_response(diff_body(await store.find(tenant, name, from_), await store.find(tenant, name, to)))
 
@@ -193,7 +193,7 @@ def _labels(routes: APIRouter, store: Prompts, access: Access) -> None:
 
 
 def prompt_body(info: PromptInfo) -> dict[str, Any]:
-    """A prompt as it is listed."""
+    """A prompt in a list."""
     return {
         "id": info.name,
         "object": "prompt",

@@ -104,7 +104,7 @@ def _reads(settings: Settings, target: str) -> bool:
 
 
 def _settings(settings: Settings, target: str, url: str, key: str) -> Settings:
-    """Those that serve the target alone where that can be told."""
+    """Settings that serve only the target, if possible."""
     from mainspring.core.settings.endpoints import RemoteModel
     from mainspring.terminal.pulling import pull_missing
 

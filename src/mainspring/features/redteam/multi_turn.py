@@ -1,4 +1,4 @@
-"""Attacks over several turns: talks that lead step by step to what is wanted, and single attacks spread over turns.
+"""Attacks over several turns: conversations that lead to the target step by step, and single attacks spread over turns.
 
 No detector was fitted on any of them.
 """

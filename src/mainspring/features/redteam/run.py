@@ -77,7 +77,7 @@ async def attack(
     innocent: Sequence[str] = (),
     progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Round:
-    """Send every attack, a few at a time, and then what is harmless.
+    """Send every attack, a few at a time, and then the harmless texts.
 
     A target that reads documents has those of all attacks in its collection, like a poisoned library.
     """

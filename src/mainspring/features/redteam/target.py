@@ -68,7 +68,7 @@ class Endpoint:
             await self._settled(session, store["id"], files)
 
     async def clear(self) -> None:
-        """Delete what was put there."""
+        """Delete the documents that were put there."""
         import aiohttp
 
         async with aiohttp.ClientSession(headers={"authorization": f"Bearer {self.key}"}) as session:

@@ -133,7 +133,7 @@ def router(replays: Replays, jobs: Jobs, access: Access, idempotency: Idempotenc
 
     @routes.post("/{batch_id}/cancel")
     async def cancel_batch(batch_id: str, context: players) -> HttpResponse:
-        """Stop a batch after what it is asking now."""
+        """Stop a batch after its current request."""
         job = await _job(jobs, batch_id, context)
         await jobs.cancel(job.tenant, job.id)
         return json_response(await batch_body(replays, await jobs.get(job.tenant, job.id), context))
@@ -207,7 +207,7 @@ async def batch_body(replays: Replays, job: Job, context: Context) -> dict[str, 
 
 
 def listed_body(record: EventRecord) -> dict[str, Any]:
-    """A replay as it is listed."""
+    """A replay in a list."""
     facts = ReplayFacts.of(record.facts)
     body: dict[str, Any] = {
         "id": record.id,

@@ -35,8 +35,8 @@ _PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which answers are replayed: the latest ``limit`` that match everything given. ``since`` is in Unix seconds,
-    ``model`` what was asked for or what answered."""
+    """Which answers are replayed: the latest ``limit`` that match everything given. ``since`` is in Unix seconds;
+    ``model`` is the requested or the answering one."""
 
     since: float | None = None
     model: str = ""

@@ -59,7 +59,7 @@ class SessionBody(Body):
 def router(
     sessions: Sessions, access: Access, idempotency: Idempotency, answers: SessionAnswers | None = None
 ) -> APIRouter:
-    """The routes over the store of sessions, and over what was recorded of their answers."""
+    """The routes over the store of sessions, and over the records of their answers."""
     routes = APIRouter(route_class=JsonRoute, tags=["sessions"], prefix=PREFIX)
     chats = Annotated[Context, Depends(access("chat"))]
 
@@ -215,7 +215,7 @@ def message_body(said: TurnMessage) -> dict[str, Any]:
 
 
 def answer_body(answer: SessionAnswer) -> dict[str, Any]:
-    """What was recorded of an answer as JSON."""
+    """The record of an answer as JSON."""
     facts = answer.facts
     return {
         "id": answer.answer_id,

@@ -31,7 +31,7 @@ MOST_WARNED = 64
 
 
 def network(host: str) -> str:
-    """What is counted as one address."""
+    """The unit that counts as one address."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

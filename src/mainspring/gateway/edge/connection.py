@@ -270,7 +270,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 # Another response in the middle of a running one would be read as a part of it.
                 self.transport.close()
                 return
-            # The application learns that its client is gone, and what it may still say is not sent.
+            # The application learns that its client has left, and its further output is not sent.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         elif self.cycle is not None and not self.cycle.response_complete:
@@ -297,8 +297,9 @@ def bounded_protocol(read_timeout_s: float, open_of: Connections | None = None) 
 
 
 def framing_problem(version: str, method: bytes, headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """What keeps a request from meaning the same to everybody who reads it; empty: nothing. (The parser has already
-    refused other ambiguities: two lengths, a length beside a transfer coding, bare line feeds, folded lines.)"""
+    """The ambiguity that lets a request mean different things to different readers; empty: none. (The parser has
+    already refused other ambiguities: two lengths, a length beside a transfer coding, bare line feeds, folded
+    lines.)"""
     if version not in ("1.0", "1.1"):
         return f"HTTP/{version} is not spoken here"
     if method == b"CONNECT":

@@ -21,7 +21,7 @@ from mainspring.core.errors import NotFound
 
 PREFIX = "/console"
 PAGE = "index.html"
-# Names that hold a hash of what is in them, as the build makes them.
+# Names with a hash of their content, as the build writes them.
 HASHED = "assets/"
 SECURITY = {
     # Scripts and styles are files of ours, so that text which an answer or a document brings can run nothing, load
@@ -43,7 +43,7 @@ PACKED = frozenset(TYPES) | {"svg", "json", "webmanifest"}
 
 @dataclass(frozen=True)
 class BuiltFile:
-    """A built file as it is served."""
+    """A built file in its served form."""
 
     name: str
     data: bytes

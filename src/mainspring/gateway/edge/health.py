@@ -39,8 +39,8 @@ def router(health: System, metrics: Metrics, metrics_key: str, access: Access) -
 
     @routes.get("/metrics", response_class=HttpResponse, responses={200: {"content": {"text/plain": {}}}})
     async def metrics_page(http: HttpRequest) -> HttpResponse:
-        """For Prometheus. What names tenants is on it for who brings `gateway.metrics_key`; without one, for who asks
-        from this machine."""
+        """For Prometheus. Metrics that name tenants are included for requests with `gateway.metrics_key`; without that
+        setting, for requests from this machine."""
         scraper = _brings(http, metrics_key) if metrics_key else _here(http)
         if metrics_key and not scraper:
             # The console's live page shows it to administrators of a tenant.

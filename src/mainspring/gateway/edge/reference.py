@@ -108,7 +108,7 @@ def _told(schema: Json) -> str:
 
 
 def _kind(schema: Json) -> str:
-    """What a value is, in HTML."""
+    """A value's type, in HTML."""
     if "$ref" in schema:
         name = str(schema["$ref"]).rpartition("/")[2]
         return f"<a href=#{_anchor(name)}>{escape(_short(name))}</a>"

@@ -40,7 +40,7 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        # What uvicorn does, with a bound on how long a client may take to begin TLS: until then nothing watches it.
+        # uvicorn's behaviour, with a bound on the time until a client starts TLS: nothing else watches it until then.
         config, loop = self.config, asyncio.get_running_loop()
 
         def connection() -> asyncio.Protocol:

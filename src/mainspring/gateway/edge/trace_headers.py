@@ -25,7 +25,7 @@ TraceOf = Callable[[str | None], TraceParent]
 """The trace of a request from its ``traceparent`` header (None: it has none)."""
 
 Counted = Callable[[str, str, int], None]
-"""Told of each answer: method, route and status."""
+"""Called for each response: method, route and status."""
 
 Header = tuple[bytes, bytes]
 

@@ -70,7 +70,7 @@ def router(keys: Keys, settings: ServingSettings, access: Access, roles: Roles, 
 
     @routes.get("/limits")
     async def limits(context: admins) -> HttpResponse:  # noqa: ARG001
-        """What one key may ask for: of everybody, and of the tiers that differ."""
+        """The limits of one key: the default ones, and those of tiers that differ."""
         return json_response(limits_body(settings))
 
     @routes.get("/scopes")
@@ -202,7 +202,7 @@ def reach_body(reach: Reach) -> dict[str, list[str]]:
 
 
 def principal_body(principal: Principal, name: str) -> dict[str, Any]:
-    """Who asks, as JSON."""
+    """The caller, as JSON."""
     return {
         "object": "principal",
         "tenant": principal.tenant,

@@ -1,4 +1,4 @@
-"""Bearer tokens of an identity provider (JWT, RFC 7519; what is checked follows RFC 8725): to principals."""
+"""Bearer tokens of an identity provider (JWT, RFC 7519; checked following RFC 8725), mapped to principals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REMEDY = "Sign in again"
 
 
 class Either:
-    """Tokens where what was sent looks like one, API keys else."""
+    """Tokens if the credential looks like one, else API keys."""
 
     def __init__(self, keys: Authenticator, tokens: Authenticator) -> None:
         self._keys = keys

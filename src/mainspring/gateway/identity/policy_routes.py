@@ -16,7 +16,7 @@ from mainspring.http.respond import json_response
 
 
 def router(policies: Policies, access: Access) -> APIRouter:
-    """The routes over what is in force."""
+    """The routes over the policies in force."""
     routes = APIRouter(tags=["operate"])
     admins = Annotated[Context, Depends(access("admin"))]
 

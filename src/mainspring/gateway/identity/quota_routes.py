@@ -59,7 +59,7 @@ def router(quotas: Quotas, access: Access) -> APIRouter:
 
 
 def quotas_body(tenant: str, limits: Mapping[str, int], used: Mapping[str, int]) -> dict[str, Any]:
-    """Limits as JSON: ``limit`` null is none, ``used`` null what is not counted for a tenant as a whole."""
+    """Limits as JSON: a null ``limit`` means none, a null ``used`` means not counted per tenant."""
     data = [
         {
             "object": "tenant.limit",

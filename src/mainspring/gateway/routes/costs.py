@@ -1,4 +1,4 @@
-"""Budgets, and what was spent: our own lines, and OpenAI's costs of an organisation."""
+"""Budgets and spending: our own format, and OpenAI's costs of an organisation."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
@@ -284,13 +284,13 @@ def line_body(line: LedgerLine) -> dict[str, Any]:
 
 
 async def budget_now(budgets: Budgets, budget: Budget) -> dict[str, Any]:
-    """A budget as JSON, with what was spent in its current period."""
+    """A budget as JSON, with the spending of its current period."""
     now = time.time()
     return budget_body(budget, await budgets.spending(budget, now), now)
 
 
 def budget_body(budget: Budget, spent: Spending, at: float) -> dict[str, Any]:
-    """A budget as JSON, with what was spent in the period of the Unix time ``at``."""
+    """A budget as JSON, with the spending of the period at the Unix time ``at``."""
     return {
         "object": "budget",
         "id": budget.id,
@@ -316,7 +316,7 @@ def budget_body(budget: Budget, spent: Spending, at: float) -> dict[str, Any]:
 
 
 def _nano(dollars: Decimal | None) -> int | None:
-    """Raises ``InvalidRequest`` for what is finer than a billionth of a dollar."""
+    """Raises ``InvalidRequest`` for fractions below a billionth of a dollar."""
     if dollars is None:
         return None
     scaled = dollars * NANO

@@ -1,4 +1,4 @@
-"""Feedback on answers, and what was recorded of a trace."""
+"""Feedback on answers, and the records of a trace."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 

@@ -137,8 +137,8 @@ def _coming_body(model: ModelArrival) -> dict[str, object]:
 
 
 async def _several(http: HttpRequest, responder: Responder, requests: Sequence[Request], context: Context) -> Answer:
-    """The answers to several prompts as choices of one. Each is a request with an account of its own: what one sets
-    aside, spends and settles is not another's."""
+    """The answers to several prompts as choices of one. Each is a request with an account of its own: reservations,
+    spending and settlement are separate."""
 
     async def one(request: Request) -> Answer:
         own = context.forked()

@@ -85,7 +85,7 @@ class StoreFileUpdateBody(Body):
 
 
 def files_router(files: Files, library: Library, access: Access, idempotency: Idempotency) -> APIRouter:
-    """The file routes over the file store; the library deletes what was made of a file."""
+    """The file routes over the file store; the library deletes documents made from a file."""
     routes = APIRouter(route_class=JsonRoute, tags=["files"], prefix="/v1/files")
     ingests = Annotated[Context, Depends(access("ingest"))]
 
@@ -188,7 +188,7 @@ def stores_router(library: Library, access: Access, idempotency: Idempotency) ->
 
 
 def documents_router(library: Library, access: Access) -> APIRouter:
-    """The routes of what is in a vector store: its files."""
+    """The routes of a vector store's files."""
     routes = APIRouter(route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores")
     ingests = Annotated[Context, Depends(access("ingest"))]
     chats = Annotated[Context, Depends(access("chat"))]

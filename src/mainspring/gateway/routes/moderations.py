@@ -19,7 +19,7 @@ from mainspring.serving.judge.moderation import MODEL, OPENAI, OWN, Moderated, M
 from mainspring.stores.sql import ids
 
 MAX_CHARACTERS = 1_000_000
-"""Of all texts of a request."""
+"""Usage of all texts of a request."""
 
 
 class ModerationPart(Body):
@@ -38,7 +38,7 @@ class ModerationBody(Body):
     model: Name = MODEL
 
     def texts(self, most: int) -> list[str]:
-        """Raises ``InvalidRequest``, ``TooLarge``, ``Unsupported`` for what is no text, ``UnknownModel``."""
+        """Raises ``InvalidRequest``, ``TooLarge``, ``Unsupported`` for other content than text, ``UnknownModel``."""
         if self.model != MODEL and not self.model.startswith(("omni-moderation", "text-moderation")):
             raise UnknownModel(
                 f"no model {self.model!r} moderates", remedy=f"Leave it out, or use {MODEL}", param="model"

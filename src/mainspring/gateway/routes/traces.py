@@ -122,7 +122,7 @@ def _sent(routes: APIRouter, events: EventLog, access: Access) -> None:
 
     @routes.get("/{trace_id}/prompt")
     async def get_prompt(trace_id: str, context: admins) -> HttpResponse:
-        """What models were sent under a trace, as the guards let it be read, call by call; see
+        """The models' input under a trace, in the form that the guards let pass, call by call; see
         `telemetry.store_prompts`."""
         principal = context.principal
         page = Page(limit=MOST_CALLS, order="asc")
@@ -155,7 +155,7 @@ def _found(routes: APIRouter, events: EventLog, places: Places, access: Access) 
             facts = RetrievalFacts.of(event.facts)
             within |= dict.fromkeys(facts.collections)
             for hit in facts.hits:
-                # What only a graph quoted is no chunk.
+                # A quotation by the graph alone is no chunk.
                 if hit.chunk_id:
                     wanted.setdefault(hit.document_id, set()).add(hit.chunk_id)
         found = await places.of(principal, list(within), wanted)
@@ -197,7 +197,7 @@ def prompt_body(call: EventRecord) -> dict[str, Any]:
 
 
 def verdict_body(verdict: EventRecord, facts: ScoreFacts) -> dict[str, Any]:
-    """What a judged answer scored, from 0 to 1, and who judged; no texts."""
+    """The scores of a judged answer, from 0 to 1, and its judge; no texts."""
     return {
         "id": verdict.id,
         "object": "verdict",

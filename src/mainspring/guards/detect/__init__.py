@@ -1,1 +1,1 @@
-"""Detectors: what is wrong with a text, and where."""
+"""Detectors: faults of a text, and their places."""

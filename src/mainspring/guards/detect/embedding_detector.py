@@ -1,4 +1,5 @@
-"""Detectors: linear heads over embeddings. What each was fitted and judged on: docs/reference/detectors.md.
+"""Detectors: linear heads over embeddings. The data for fitting and evaluation is described in
+docs/reference/detectors.md.
 
 A long text is read in windows that overlap, a document in pieces of two sentences (an instruction is short, and lost in
 a long window); it counts as its worst one. Weights are JSON files beside this module and name their embedding model:
@@ -52,7 +53,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Heads:
-    """The heads that belong to one embedding model. ``card`` says what they were fitted on."""
+    """The heads that belong to one embedding model. ``card`` describes their training data."""
 
     embedder: str
     heads: Mapping[str, Head]
@@ -157,7 +158,8 @@ async def score(
     embedder: Embedder,
     cut: Callable[[str], list[str]] = windows,
 ) -> HeadScores:
-    """What ``names`` of ``heads`` say about ``texts``; time is bounded, and linear in their length below that."""
+    """The scores of ``names`` of ``heads`` for ``texts``; the time is bounded, and linear in their length below
+    that."""
     parts = [cut(text) for text in texts]
     owners = [owner for owner, part in enumerate(parts) for _ in part]
     flat = [window for part in parts for window in part]

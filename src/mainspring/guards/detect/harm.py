@@ -1,8 +1,8 @@
 """Rules for requests for help with harm, and for threats: violence, weapons, drugs, theft, intrusion, self-harm.
 
-Each rule pairs a deed with what it is done to, and most want the form of a request or of a plan: a word alone says
-nothing ("kill a process", "shoot a film"). Sentences about games, films, stories, protection and history are allowed.
-The rules are English, precise, and find the plain request, not the wrapped one.
+Each rule pairs a deed with its object, and most require the form of a request or of a plan: a word alone says nothing
+("kill a process", "shoot a film"). Sentences about games, films, stories, protection and history are allowed. The rules
+are English, precise, and find the plain request, not the wrapped one.
 """
 
 # ruff: noqa: E501  (an expression that is cut in two reads worse)

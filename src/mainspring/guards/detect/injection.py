@@ -265,8 +265,8 @@ _BLANKS = re.compile(r"\t|  ")
 def scan(text: str) -> list[Finding]:
     """Findings with offsets into ``text``; an empty list says that no rule matched, not that it is harmless.
 
-    Kinds: instruction_override, prompt_extraction, role_play, indirect, exfiltration, control_token, hidden_text,
-    and ``encoded_...`` of these for what was found inside an encoded run. Time is linear in the length.
+    Kinds: instruction_override, prompt_extraction, role_play, indirect, exfiltration, control_token, hidden_text, and
+    ``encoded_...`` of these for findings in an encoded run. Time is linear in the length.
     """
     found = list(_hidden(text))
     plain, offsets = _unhide(text)

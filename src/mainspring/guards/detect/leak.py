@@ -15,7 +15,7 @@ RUN = 10
 LEAST = 6
 KIND = "system_prompt"
 PLACEHOLDER = "[SYSTEM_PROMPT]"
-# So many words of a run are shown: shorter ones begin in every second sentence.
+# The number of a run's words that are shown: shorter runs start in every second sentence.
 _SHOWN = 2
 _LONGEST = 64
 _HAN = "\u2e80-\u9fff\uac00-\ud7af"

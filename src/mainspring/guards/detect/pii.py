@@ -192,7 +192,7 @@ def candidates(text: str, kinds: frozenset[str]) -> list[Candidate]:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What a stream looks for.
+    """The patterns for a stream.
 
     ``trigger`` never misses a text with a finding; ``begun`` matches a possible or undecided finding at the end of a
     text; ``either`` matches if one of them does.

@@ -39,7 +39,7 @@ def messages(count: int, limits: LengthLimits) -> list[ExceededLimit]:
 
 
 def language(code: str, limits: LanguageLimits, *, unknown: str) -> list[ExceededLimit]:
-    """What a text of the language ``code`` passes; ``unknown`` is the code of what cannot be told."""
+    """The limits that a text in the language ``code`` exceeds; ``unknown`` is the code for an undetected language."""
     if code == unknown:
         return [] if limits.unknown else [ExceededLimit("language", code)]
     strange = bool(limits.allowed) and code not in limits.allowed
@@ -72,8 +72,8 @@ def nearest(vector: Any, topics: Mapping[str, Floats]) -> tuple[str, float]:
 
 
 def topic(text: str, vectors: Sequence[Any], examples: Examples, limits: TopicLimits) -> list[ExceededLimit]:
-    """What a text passes. ``vectors`` are its own and, of a question that may go on with another, of both together: the
-    forbidden counts in either, for the allowed one will do."""
+    """The limits that a text exceeds. ``vectors`` are its own and, of a question that may go on with another, of both
+    together: the forbidden counts in either, for the allowed one will do."""
     forbidden = max((nearest(vector, examples.forbidden) for vector in vectors), key=lambda pair: pair[1])
     allowed = max((nearest(vector, examples.allowed) for vector in vectors), key=lambda pair: pair[1])
     # A text closer to an allowed example is not meant by the forbidden one.

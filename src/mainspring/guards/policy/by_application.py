@@ -38,7 +38,7 @@ class Policies:
         return f"{self.default.version}+{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     def described(self) -> list[dict[str, Any]]:
-        """Each policy, everybody's first: its name, version and applications, and what it says."""
+        """Each policy, the default one first: its name, version and applications, and its actions."""
         found = []
         for policy in (self.default, *self.named.values()):
             applications = [name for name, each in self._of.items() if each is policy]

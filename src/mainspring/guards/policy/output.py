@@ -10,7 +10,7 @@ from mainspring.guards.rules.rewrite import Rewriter
 
 
 class PieceFilter(Protocol):
-    """Takes a text in pieces and gives it back without what it finds; ``counts`` is how often each kind was found."""
+    """Takes streamed text and returns it without findings; ``counts`` has the number of each kind."""
 
     @property
     def counts(self) -> Counter[str]: ...

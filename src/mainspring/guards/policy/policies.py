@@ -38,7 +38,7 @@ _PII = frozenset(pii.KINDS)
 
 @dataclass(frozen=True, slots=True)
 class GuardDecision:
-    """What a guard did about ``count`` findings of one kind. It never holds the text that matched.
+    """A guard's action on ``count`` findings of one kind. It never holds the text that matched.
 
     ``policy`` is the version of the policy that said so, ``score`` a detector's probability. In a ``dry_run``, the
     action is the one that would have been taken.
@@ -71,7 +71,7 @@ class GuardDecision:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A text as it may go on, and what was decided about it."""
+    """A text in its permitted form, and the decisions about it."""
 
     text: str
     decisions: tuple[GuardDecision, ...] = ()
@@ -155,8 +155,8 @@ class GuardPolicy:
         return self.pii_input == "tokenise" and not self.dry_run
 
     def inspect(self, text: str, placeholders: Placeholders | None = None, *, role: str = "user") -> Checked:
-        """What rules and words decide about a user's or tool's text; time is linear in its length. Where personal data
-        is tokenised and there are no ``placeholders`` of a conversation, it is redacted for good."""
+        """The decisions of rules and words about a user's or tool's text; the time is linear in its length. Where
+        personal data is tokenised and there are no ``placeholders`` of a conversation, it is redacted for good."""
         decisions: list[GuardDecision] = []
         if self.injection != "off" and (matched := injection.scan(text)):
             found = Counter(finding.kind for finding in matched)
@@ -217,7 +217,7 @@ class GuardPolicy:
         )
 
     def decision(self, guard: str, action: Any, kind: str, count: int = 1) -> GuardDecision:
-        """What some other room decided under this policy."""
+        """A decision of another room under this policy."""
         return GuardDecision(guard, action, kind, count, self.version, None, self.dry_run)
 
     def judge_result(self, text: str, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
@@ -293,7 +293,7 @@ class GuardPolicy:
         return (*self._decisions("passage_rules", action, found), *self.judge({"indirect": scores["indirect"]}))
 
     def judge(self, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
-        """What is decided on the detectors' probabilities for one text."""
+        """The decision on the detectors' probabilities for one text."""
         found = []
         for name, score in scores.items():
             least = getattr(self.detectors, f"{name}_above") or packaged().heads[name].threshold

@@ -33,7 +33,7 @@ def listed(name: str, settings: ToolsSettings) -> bool:
 
 
 def problems(tool: Tool, arguments: str, settings: ToolsSettings) -> list[str]:
-    """What is wrong with a call of ``tool``: ``json``, ``schema``, ``host``, ``path``, ``forbidden``; each once."""
+    """The faults of a call of ``tool``: ``json``, ``schema``, ``host``, ``path``, ``forbidden``; each once."""
     try:
         value = json.loads(arguments or "{}")
     except (ValueError, RecursionError):
@@ -51,7 +51,7 @@ def _unfit(tool: Tool, value: Any) -> bool:
     try:
         return validator(json.dumps(tool.parameters))(value) is not None
     except InvalidSchema:
-        # What cannot be checked was not checked.
+        # Arguments that cannot be checked count as unchecked.
         return True
 
 

@@ -34,7 +34,7 @@ class Placeholders:
         return len(self._values)
 
     def reserve(self, text: str) -> None:
-        """What has the shape of a placeholder in ``text``, and is none of these, will stand for nothing."""
+        """Text in the form of a placeholder in ``text`` that is none of these will stand for nothing."""
         if "[" in text:
             self._taken.update(_SHAPE.findall(text))
 
@@ -86,7 +86,7 @@ class Placeholders:
 class PlaceholderReturn:
     """Takes a text in pieces and gives it back with the values in it; holds back the beginning of a placeholder alone.
 
-    What it gives, joined, is ``put_back`` of the whole. ``counts`` is how many of each kind were put back.
+    Its joined output equals ``put_back`` of the whole. ``counts`` is how many of each kind were put back.
     """
 
     __slots__ = ("_held", "_placeholders", "_within_json", "counts")

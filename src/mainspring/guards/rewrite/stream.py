@@ -15,7 +15,7 @@ HELD_AT_MOST = pii.LONGEST
 
 
 class StreamRedactor:
-    """``push`` pieces of one text, then ``flush``: what they return, joined, is ``pii.redact`` of the whole.
+    """``push`` pieces of one text, then ``flush``: the joined output equals ``pii.redact`` of the whole.
 
     It holds back only a possible start of a finding. The tail of a credential is swallowed as it comes. ``counts`` is
     how many of each kind were replaced so far.

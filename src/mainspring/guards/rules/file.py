@@ -1,4 +1,4 @@
-"""Files of rules for answers: read, checked, and versioned by what they say."""
+"""Files of rules for answers: reads them, checks them, and derives a version from their content."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Scan:
         self._found: list[tuple[Kind, str]] = []
 
     def push(self, text: str) -> list[tuple[Kind, str]]:
-        """What is decided by now, in order."""
+        """The decided spans so far, in order."""
         if self._state == "prose" and not self._run and self._indent is None and not _SPECIAL.search(text):
             self._before = text[-1:] or self._before
             return [("prose", text)] if text else []

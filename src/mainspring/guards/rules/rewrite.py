@@ -34,7 +34,8 @@ _LINK_BEGUN = re.compile(rf"!?(?:\[(?:[^\[\]\n]{{0,{_LINK}}}(?:\](?:\([^()\s]{{0
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What ``expression`` finds is of this ``kind`` and becomes ``say(match)``; it looks at ``width`` characters."""
+    """Matches of ``expression`` have this ``kind`` and become ``say(match)``; the expression reads ``width``
+    characters."""
 
     kind: str
     expression: re.Pattern[str]
@@ -63,7 +64,7 @@ class Rewriting:
         self.width = max((rule.width for rule in made), default=0)
 
     def part(self) -> Rewriter:
-        """What rewrites one text."""
+        """The rewriter of one text."""
         return Rewriter(self)
 
 

@@ -50,7 +50,7 @@ _KINDS = {
 
 
 class AnthropicErrorFacts(BaseModel):
-    """What went wrong: ``code`` is stable, ``param`` names the field at fault."""
+    """The error: ``code`` is stable, ``param`` names the faulty field."""
 
     type: str
     message: str
@@ -163,7 +163,7 @@ class _Encoder:
         self._documents = _Documents()
         self._turn = EventOrder()
         self._index = -1
-        # What the open block holds: ("text", 0), ("thinking", 0) or ("tool_use", the call's index).
+        # The content of the open block: ("text", 0), ("thinking", 0) or ("tool_use", the call's index).
         self._open: tuple[str, int] | None = None
 
     def encode(self, event: Event) -> Iterator[bytes]:

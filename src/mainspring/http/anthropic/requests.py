@@ -1,6 +1,6 @@
 """Anthropic's request bodies (``POST /v1/messages``), checked and turned into our requests.
 
-What Anthropic's API knows and nothing here honours (server tools, images, thinking budgets) is refused by name.
+Parts of Anthropic's API that nothing here supports (server tools, images, thinking budgets) are refused by name.
 ``cache_control`` is accepted: prompt prefixes are cached without being asked to. Reasoning of earlier turns is not sent
 to the model again.
 """

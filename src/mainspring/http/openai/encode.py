@@ -44,7 +44,7 @@ _MARK = "text"
 
 
 class ErrorFacts(BaseModel):
-    """What went wrong: ``code`` is stable, ``param`` names the field at fault."""
+    """The error: ``code`` is stable, ``param`` names the faulty field."""
 
     message: str
     type: Literal["invalid_request_error", "rate_limit_error", "server_error"]

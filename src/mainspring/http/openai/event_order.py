@@ -40,7 +40,7 @@ class EventOrder:
                 yield from self._again()
 
     def rest(self) -> Iterator[Event]:
-        """What is still held, when nothing more comes: each call as one, in the order in which they began."""
+        """The held events at the end: each call as one, in the order of their starts."""
         order: dict[int | None, list[_Held]] = {}
         for event in self._held:
             order.setdefault(_call(event), []).append(event)

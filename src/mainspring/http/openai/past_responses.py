@@ -60,7 +60,7 @@ def _unknown(response_id: str, param: str | None) -> NotFound:
 
 
 def content_of(record: EventRecord) -> Mapping[str, Any]:
-    """What the event keeps of the texts of a response."""
+    """The request texts that a response's event stores."""
     content: Mapping[str, Any] = json.loads(record.content or "{}")
     return content
 

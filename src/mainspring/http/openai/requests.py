@@ -1,7 +1,7 @@
 """OpenAI's request bodies, checked and converted to our requests.
 
-Unknown fields are refused with the nearest known name: a parameter that is silently ignored is worse than an
-error. What changes no answer anywhere (``metadata``, ``prompt_cache_key``, a ``service_tier`` of ``auto``) is accepted.
+Unknown fields are refused with the nearest known name: a parameter that is silently ignored is worse than an error.
+Fields that change no answer anywhere (``metadata``, ``prompt_cache_key``, a ``service_tier`` of ``auto``) are accepted.
 """
 
 from __future__ import annotations

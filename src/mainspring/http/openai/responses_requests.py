@@ -1,6 +1,7 @@
 """OpenAI's Responses API, incoming: bodies of ``POST /v1/responses``, checked and turned into our requests.
 
-What nothing here honours (background work, tools that run on OpenAI's servers, reasoning effort) is refused by name.
+Features that nothing here supports (background work, tools that run on OpenAI's servers, reasoning effort) are refused
+by name.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class ResponsesNamedTool(Body):
 
 
 class TextFormat(Body):
-    """What the text looks like; ``regex`` is an extension, as in chat completions."""
+    """The text's format; ``regex`` is an extension, as in chat completions."""
 
     type: Literal["text", "json_object", "json_schema", "regex"]
     name: Name | None = None
@@ -113,7 +114,7 @@ class ResponsesBody(Body):
     prompt: PromptBody | None = None
 
     def repeated(self) -> dict[str, Any]:
-        """What a response repeats as it was sent."""
+        """The request fields that a response repeats."""
         return self.model_dump(include=set(_REPEATED), exclude_none=True, by_alias=True)
 
     def turn(self) -> tuple[Message, ...]:

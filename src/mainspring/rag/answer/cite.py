@@ -10,7 +10,8 @@ from mainspring.rag.answer.verbatim.extract import Passage
 def cite(index: int, passage: Passage, text: str, support: float | None = None) -> Citation:
     """The citation numbered ``index`` of ``passage``; ``text`` is the stored text of its document.
 
-    Raises ``StoreError`` when ``text[start:end]`` is not the passage: an answer never shows what it cannot prove.
+    Raises ``StoreError`` if ``text[start:end]`` is not the passage: an answer never shows a citation that it cannot
+    prove.
     """
     if text[passage.start : passage.end] != passage.text:
         raise StoreError(f"the index of {passage.hit.source} does not fit its text", remedy="Ingest the document again")

@@ -22,7 +22,7 @@ from mainspring.rag.text import sentences
 
 Why = Literal["said already", "no room", "instructions"]
 Count = Callable[[Sequence["ContextSpan"]], Awaitable[list[int]]]
-"""Tokens of each source as it is put into the prompt."""
+"""Tokens of each source in its form in the prompt."""
 Sift = Callable[[Sequence[str], Context], Awaitable[list[bool]]]
 """Whether each of these texts may be read by a model."""
 
@@ -140,7 +140,7 @@ async def assemble(candidates: Sequence[Candidate], budget: int, count: Count, *
         if fitting is None or any(within(fitting.text, other.text) for other in chosen):
             left.append(_left(wide, "said already"))
             continue
-        # What says all of an earlier one takes its place.
+        # A span that contains an earlier one replaces it.
         inside = [other for other in chosen if within(other.text, fitting.text)]
         left += [_left(other, "said already") for other in inside]
         rank = min([fitting.rank, *(other.rank for other in inside)])

@@ -2,7 +2,7 @@
 
 Rules, and strict ones: a false alarm costs more trust than a silence. Two sentences disagree where, apart from one
 value of one kind and unit (or apart from a "not"), they have the same content words and the same other values, and
-their headings name no different things. What one only implies, or says in quite other words, is not found.
+their headings name no different things. Statements that are only implied, or use quite different words, are not found.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TEXTUAL = terms.content(
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Two passages that disagree, the value of each as it is written, and what they are about."""
+    """Two passages that disagree, the value of each as written, and the subject."""
 
     one: Passage
     other: Passage

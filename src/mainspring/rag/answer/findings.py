@@ -146,8 +146,7 @@ def named(context: Context, mode: str, collections: Sequence[str], documents: Se
 
 def checked(context: Context, facts: ScoreFacts) -> EventRecord:
     """The fact of how many written sentences no passage supported, for ``context.settlement.records``: ``sentences``,
-    ``unsupported``, and of a model that is trusted what was written again, quoted and left out, and how long it
-    took."""
+    ``unsupported``, and for a trusted model the numbers rewritten, quoted and left out, and the time."""
     return EventRecord(
         id=ids.new("evt_"),
         at=time.time(),

@@ -53,7 +53,7 @@ _FEW = 4
 # Where the model's own vocabulary is not at hand, tokens are counted with the embedding model's; others need up to
 # this much more.
 _TOKEN_MARGIN = 1.4
-# What a chat template puts around two messages, and what joining two counted texts may add.
+# Tokens of a chat template around two messages, and of joining two counted texts.
 _TEMPLATE_TOKENS, _JOIN_TOKENS = 64, 1
 # Small models repeat the delimiters of their sources, and may be cut off within one.
 _ECHO = re.compile(r"<<\s*/?\s*[a-z]{1,16}-[0-9a-f]{0,16}(?:>>|$)\s*")
@@ -217,7 +217,7 @@ def _sentences(passages: Sequence[Passage]) -> list[Candidate]:
 
 
 async def _recorded(check: _Check, events: AsyncIterator[Event], context: Context) -> AsyncGenerator[Event, None]:
-    """What ``check`` makes of ``events``; what it found settles with the answer."""
+    """``events`` after ``check``; its findings settle with the answer."""
     async for event in check.through(events):
         yield event
     if check.sentences:

@@ -1,4 +1,4 @@
-"""The passages that an answer was made of, read again from what is recorded of its retrieval."""
+"""The passages behind an answer, read again from the record of its retrieval."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Passages:
         wanted: dict[str, str] = {}
         for facts in retrievals:
             for hit in facts.hits:
-                # What a graph quoted is no chunk.
+                # A quotation by the graph is no chunk.
                 if hit.chunk_id:
                     wanted.setdefault(hit.chunk_id, hit.document_id)
         wanted = dict(list(wanted.items())[:most])

@@ -15,7 +15,7 @@ from mainspring.rag.search.selection import GraphMode
 
 _OPTIONS = ("mode", "top_k", "collections", "filters", "graph", "techniques")
 _MODES = ("auto", "extractive", "generative")
-# What people call them.
+# Everyday names for them.
 _ALIASES = {"verbatim": "extractive", "written": "generative"}
 _MAX_TOP_K = 50
 
@@ -40,7 +40,7 @@ class Question:
 
 
 def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: bool) -> Question:
-    """What ``request`` asks of the responder ``name``; ``one``: it is a single collection.
+    """The question of ``request`` to the responder ``name``; ``one``: it is a single collection.
 
     Raises ``InvalidRequest`` (``Unsupported``) naming the option at fault.
     """
@@ -78,7 +78,7 @@ def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: b
 
 
 def question(request: ChatRequest) -> tuple[str, tuple[Message, ...]]:
-    """The last user message and what was said before it. Raises ``InvalidRequest`` if there is none."""
+    """The last user message and the previous ones. Raises ``InvalidRequest`` if there is none."""
     for place in range(len(request.messages) - 1, -1, -1):
         message = request.messages[place]
         if message.role == "user" and message.content.strip():

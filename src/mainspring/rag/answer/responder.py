@@ -62,7 +62,7 @@ from mainspring.stores.documents.collections import Collection, Collections
 from mainspring.telemetry.tracing import Tracing, span_of
 
 _SEARCH = SearchOptions(rerank=True)
-# So many words of English are about one token, for a limit that was given in tokens.
+# The number of English words per token, for a limit given in tokens.
 _WORDS_A_TOKEN = 0.7
 
 
@@ -227,7 +227,7 @@ class DocumentAnswerer:
         return Response(Head(self._name), replay([Answered(True), Text(said), Usage(read, written), Finish("stop")]))
 
     def _noticed(self, asked: Question, found: Findings, response: Response) -> Response:
-        """``response`` with what is to be known about it in front."""
+        """``response`` with a note in front."""
         texts = [hit.text for hit in found.hits if not hit.foreign]
         said = language.unfamiliar(self._retriever.embedder, asked.question, texts)
         if not said:
@@ -262,7 +262,7 @@ class DocumentAnswerer:
         return look(asked.question, whole, list(zip(pieces, each, strict=True)), self._refuse_below)
 
     async def find(self, asked: Question, context: Context) -> Findings:
-        """Search, and score the sentences of what was found."""
+        """Search, and score the sentences of the hits."""
         chosen = await self._scope(asked.names, context)
         plan = await self._plan(asked, chosen, context)
         question, top_k = plan.text, plan.top_k or asked.top_k
@@ -310,7 +310,7 @@ class DocumentAnswerer:
         return await unit_rerank.reread(question, passages, reader)
 
     async def _plan(self, asked: Question, chosen: Sequence[Collection], context: Context) -> QueryPlan:
-        """What is searched in place of the question."""
+        """The text that is searched instead of the question."""
         if not asked.techniques:
             return QueryPlan.of(asked.question)
         if self._understanding is None:

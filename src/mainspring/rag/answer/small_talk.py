@@ -1,7 +1,7 @@
 """Answers to messages that are no search: greetings, thanks, and questions about the collection.
 
-Those about the collection are answered from its catalogue: the names, titles, headings and times of the documents that
-the asker may see. Nothing of it comes from a model, and nothing is invented.
+Questions about the collection are answered from its catalogue: the names, titles, headings and times of the documents
+that the asker may see. Nothing of it comes from a model, and nothing is invented.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def talk(message: str) -> Talk | None:
 async def reply(
     kind: Talk, documents: Sequence[Document], text: Callable[[str], Awaitable[str]]
 ) -> tuple[str, list[Document]]:
-    """(what is said to ``kind``, the documents that it names). ``documents`` are those that the asker may see, ``text``
+    """(the reply to ``kind``, the documents that it names). ``documents`` are those that the asker may see, ``text``
     reads a blob's text."""
     if kind in _REPLIES:
         return _REPLIES[kind], []

@@ -47,5 +47,5 @@ class AnswersSettings(Section):
 
     @property
     def actions(self) -> frozenset[str]:
-        """What may be done."""
+        """The possible actions."""
         return frozenset({self.toxicity, self.relevancy, self.unsupported})

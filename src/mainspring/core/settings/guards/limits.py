@@ -52,7 +52,7 @@ class Topic(Section):
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What it is known by."""
+        """Its description and examples."""
         return (*self.examples, *([self.description] if self.description else []))
 
 

@@ -73,9 +73,9 @@ class GuardsSettings(Section):
 
     ``injection`` is about attempts to take the model over, found by rules and by their words; ``harm`` about requests
     for help with violence, weapons, crime and self-harm, and threats, found by rules. In tool results both are flagged
-    at most; ``tools.results`` sets what happens to results. ``pii_output_kinds`` is what is redacted in answers: a list
-    of kinds, or ``all``. Without ``ip``, ``email`` and ``phone``, which documents rightly hold, ordinary words of a
-    stream need not wait for their end. ``prompt_leak`` is about answers that repeat the system prompt, ``links`` about
+    at most; ``tools.results`` sets what happens to results. ``pii_output_kinds`` are the kinds redacted in answers: a
+    list, or ``all``. Without ``ip``, ``email`` and ``phone``, which documents rightly hold, ordinary words of a stream
+    need not wait for their end. ``prompt_leak`` is about answers that repeat the system prompt, ``links`` about
     pictures and addresses in answers that could carry data to hosts other than ``allowed_hosts``. With ``canary``, a
     mark that nobody can guess precedes each system prompt.
     """

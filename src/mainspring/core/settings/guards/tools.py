@@ -11,9 +11,9 @@ from mainspring.core.settings.section import Section
 
 
 class ToolRule(Section):
-    """What calls of a tool may say. ``hosts`` are those of addresses in its arguments (with their subdomains),
-    ``paths`` the folders that an argument of that name must be in, ``forbidden`` expressions that none of its texts
-    may match."""
+    """Limits on the arguments of a tool's calls. ``hosts`` are those of addresses in its arguments (with their
+    subdomains), ``paths`` the folders that an argument of that name must be in, ``forbidden`` expressions that none of
+    its texts may match."""
 
     hosts: tuple[str, ...] | None = None
     paths: dict[str, tuple[str, ...]] = Field(default_factory=dict)

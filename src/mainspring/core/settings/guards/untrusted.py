@@ -12,8 +12,8 @@ from mainspring.core.settings.section import Section
 
 class UntrustedSettings(Section):
     """``tools``: tool results are put between delimiters for the model; ``user``: the same for text that users
-    ``pasted``, or for ``all`` their text. ``pasted`` is what is done with pasted text that holds instructions, by the
-    rules and, where ``detectors.indirect`` is on, by that detector. ``turns``: the detector also reads that many
+    ``pasted``, or for ``all`` their text. ``pasted`` is the action for pasted text with instructions, found by the
+    rules and, if ``detectors.indirect`` is on, by that detector. ``turns``: the detector also reads that many
     neighbouring user messages as one text, and the rules read the whole conversation (0: each message alone; the
     detector was fitted on 4)."""
 

@@ -31,7 +31,7 @@ class TenantLimits(Section):
 
 
 class OverriddenLimits(BaseModel):
-    """Fields of what sets limits of one tenant; None leaves a limit as it is."""
+    """Fields of one tenant's limits; None leaves a limit unchanged."""
 
     requests_per_minute: Amount | None = None
     tokens_per_minute: Amount | None = None
@@ -53,8 +53,8 @@ class TenantOverrides(OverriddenLimits, Section):
 
 
 class LimitsSettings(Section):
-    """``tenant`` holds for every tenant, ``tenants`` names others for some. What is set over HTTP or by
-    ``mainspring limits set``, with the scope ``operate``, comes before both."""
+    """``tenant`` holds for every tenant, ``tenants`` names others for some. Values set over HTTP or by ``mainspring
+    limits set``, with the scope ``operate``, override both."""
 
     tenant: TenantLimits = Field(default_factory=TenantLimits)
     tenants: dict[str, TenantOverrides] = Field(default_factory=dict)

@@ -10,7 +10,7 @@ from mainspring.core.settings.section import Section
 
 
 class AdmissionSettings(Section):
-    """Who waits for an engine, and how long. Times in seconds.
+    """The waiting requests of an engine, and their longest waits. Times in seconds.
 
     ``shares`` are the weights of tenants (1 where not named), ``tiers`` the classes of the keys of a tier (interactive
     where not named). Interactive requests may wait ``max_wait_s``, while the

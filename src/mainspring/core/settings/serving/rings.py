@@ -31,7 +31,7 @@ class Preset(Section):
     beams: int | None = Field(None, ge=1, le=16)
 
     def parameters(self) -> dict[str, float]:
-        """What it sets, by the names of ``types.Sampling``."""
+        """Its values, by the names of ``types.Sampling``."""
         return self.model_dump(exclude={"description", "source"}, exclude_none=True)
 
 

@@ -49,7 +49,7 @@ class RouteArm(Section):
 
 
 class ShadowArm(Section):
-    """A model that gets a copy of a ``share`` of the requests; what it says is recorded and never shown."""
+    """A model that gets a copy of a ``share`` of the requests; its output is recorded and never shown."""
 
     model: str
     share: float = Field(1.0, gt=0, le=1)

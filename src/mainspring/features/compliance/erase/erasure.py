@@ -59,7 +59,7 @@ class Eraser:
         self._worker = asyncio.create_task(self._work(), name="erase")
 
     async def close(self) -> None:
-        """Do what was noted and not done yet, within a minute; the rest is noted."""
+        """Execute open requests within a minute; the rest stays recorded."""
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.wait((self._worker,))
@@ -70,7 +70,7 @@ class Eraser:
             log.warning("the erasure failed and is repeated at the next start: %s", error)
 
     async def request(self, subject: Subject, by: By, wait_s: float = 0.0) -> Erasure:
-        """Note an erasure, and wait so long for it to be done; the note as it is then."""
+        """Record an erasure and wait this long for it; returns its record."""
         note = await self._stores.erasures.note(subject, by)
         self._wake.set()
         with contextlib.suppress(TimeoutError):

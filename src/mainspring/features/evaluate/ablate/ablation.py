@@ -25,7 +25,7 @@ from mainspring.features.evaluate.statistics import ranking
 from mainspring.features.evaluate.statistics.significance import Comparison, Estimate, compare, interval
 
 Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, how many are done, how many in all)."""
+"""Called with (activity, number done, total)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Measured:
         return interval(list(self.values[metric].values()))
 
     def latency(self, quantile: float) -> float:
-        """A quantile of the times, in milliseconds: the smallest time that so many queries do not exceed."""
+        """A quantile of the times, in milliseconds: the smallest time that this share of queries does not exceed."""
         ordered = sorted(self.milliseconds)
         return ordered[min(len(ordered) - 1, max(0, -int(-quantile * len(ordered) // 1) - 1))]
 

@@ -13,7 +13,7 @@ ALPHA = 0.05
 
 
 def header(found: Ablation) -> str:
-    """What was measured, in a sentence."""
+    """The measurement in a sentence."""
     halves = f"{found.split} queries" if found.split != "all" else "queries"
     return (
         f"{found.collection}: {found.documents} documents, {found.queries} {halves}; "

@@ -52,7 +52,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What ingesting cost: chunks, tokens embedded, seconds, bytes on disk (vectors and texts), files not read."""
+    """The cost of ingesting: chunks, tokens embedded, seconds, bytes on disk (vectors and texts), unread files."""
 
     chunks: int
     tokens: int
@@ -182,7 +182,7 @@ class Workbench:
         return list(dict.fromkeys(shown.hit.source for shown in found.hits))
 
     async def answer(self, question: str, options: Mapping[str, Any] | None = None) -> WorkbenchAnswer:
-        """What the collection, asked as a model, answers. ``options`` are the request's."""
+        """The collection's answer when asked as a model. ``options`` are the request's."""
         served = await self._library.find(COLLECTION, EVALUATOR)
         assert served is not None
         context = Context(EVALUATOR)
@@ -200,7 +200,7 @@ class Workbench:
 
 @asynccontextmanager
 async def open(settings: Settings, engines: Engines) -> AsyncIterator[Workbench]:  # noqa: A001
-    """A workbench with its stores under ``settings.home``; opened again there, it has what was ingested before."""
+    """A workbench with its stores under ``settings.home``; a reopened one has the earlier documents."""
     tokens = Tokens()
     chat = {name: _counted(model, tokens) for name, model in engines.chat.items()}
     reranker = CountingReranker(engines.reranker, tokens) if engines.reranker is not None else None

@@ -18,7 +18,7 @@ from mainspring.features.evaluate.statistics.curves import RiskCoverage
 from mainspring.rag.answer.evidence.calibration import Calibration
 from mainspring.rag.answer.evidence.features import NAMES
 
-# Of the sum of squared standardised weights, beside the mean log-loss of the questions.
+# Weight of the sum of squared standardised weights, relative to the questions' mean log-loss.
 _RIDGE = 0.01
 _STEPS = 50
 _PLOT_ROWS, _PLOT_COLUMNS = 10, 50

@@ -23,7 +23,7 @@ _PIECE = re.compile(r"\d+(?:[.,]\d+)*|\w+|[%$£€]")
 
 @dataclass(frozen=True, slots=True)
 class RefusalOutcome:
-    """A question's answer: its evidence, and whether a gold answer was shown (never for what has none)."""
+    """A question's answer: its evidence, and whether a gold answer was shown (never if there is none)."""
 
     query: str
     kind: Kind

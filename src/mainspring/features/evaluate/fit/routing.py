@@ -39,7 +39,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What the small model did with a prompt. ``confidence`` None: not measured (a row from feedback)."""
+    """The small model's result for a prompt. ``confidence`` None: not measured (a row from feedback)."""
 
     prompt: str
     good: bool
@@ -64,7 +64,8 @@ class Priced:
 
 @dataclass(frozen=True, slots=True)
 class RoutingOutcome:
-    """What a policy makes of many prompts: share right, mean cost, and the share that the large model answered."""
+    """A policy's result over many prompts: the share of right answers, the mean cost, and the share that the large
+    model answered."""
 
     policy: str
     quality: float

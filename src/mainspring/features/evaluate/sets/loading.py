@@ -11,7 +11,7 @@ from mainspring.features.evaluate.sets.collections import JudgedCollection, own
 
 
 def named() -> dict[str, tuple[str, Callable[[Path], JudgedCollection]]]:
-    """What ``load`` knows by name: a line about it, and its loader, which takes the folder of data sets."""
+    """The names for ``load``: a line of description, and the loader, which takes the folder of data sets."""
     return {
         "cranfield": ("1,400 abstracts on aerodynamics, 225 queries, graded", public.cranfield),
         "cacm": ("3,204 records of computer science, 52 judged queries", public.cacm),

@@ -25,7 +25,7 @@ _SEED = 2024
 _A_KIND = 30
 _DATE = r"(?:\d{1,2} [A-Z][a-z]+ \d{4}|[A-Z][a-z]+ \d{1,2}, ?\d{4})"
 _PERSON = r"(?P<name>[A-Z][\w.'’\-]*(?: [\w.'’\-]+){0,4}?)"
-# What may follow a single name; " and " only where no second name can follow.
+# The text that may follow a single name; " and " only if no second name can follow.
 _ENDS = r"(?=,| and [a-z]|\.(?:\s|$)|;| starring| from| in \d| based| with | which| that | featuring|\s?\()"
 
 
@@ -49,7 +49,8 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What a passage states of its subject: ``pattern``'s ``answer``, asked for as ``question`` of ``{subject}``."""
+    """A statement of a passage about its subject: ``pattern``'s ``answer``, asked for as ``question`` of
+    ``{subject}``."""
 
     kind: str
     question: str

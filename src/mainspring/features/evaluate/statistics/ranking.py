@@ -1,7 +1,7 @@
 """Ranking metrics with graded judgements: hit rate, recall, precision, MRR, MAP and nDCG, computed by trec_eval.
 
-``ir-measures`` computes them through trec_eval's own code, so figures compare with published ones. What the
-conventions leave open is settled here:
+``ir-measures`` computes them through trec_eval's own code, so figures compare with published ones. This module settles
+the points that the conventions leave open:
 
 - A ranking is a sequence of document ids, best first, so there are no ties in it. ``ranked`` makes one of scores and
   puts equal scores in the order of their ids.
@@ -97,7 +97,7 @@ def _scores(ranking: Sequence[str]) -> dict[str, float]:
 
 
 def library() -> Any:
-    """What computes ranking metrics. Raises ``MissingExtra``."""
+    """The library of ranking metrics. Raises ``MissingExtra``."""
     try:
         import ir_measures
     except ImportError:

@@ -162,7 +162,7 @@ def _batch(size: int) -> int:
 
 
 def stats_library() -> Any:
-    """What computes p-values and intervals. Raises ``MissingExtra``."""
+    """The library of p-values and intervals. Raises ``MissingExtra``."""
     try:
         from scipy import stats
     except ImportError:

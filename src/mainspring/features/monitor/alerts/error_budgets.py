@@ -36,7 +36,7 @@ class _Hours:
 
 
 class ErrorBudgets:
-    """Those of all tenants, from the counts of steps of ``fine`` seconds and of sixty times as many."""
+    """The budgets of all tenants, from the counts of steps of ``fine`` seconds and of sixty times as long."""
 
     def __init__(self, tallies: Tallies, objectives: Mapping[str, Objective], fine: int) -> None:
         self._tallies = tallies
@@ -45,7 +45,7 @@ class ErrorBudgets:
         self._kept: LRUCache[str, _Hours] = LRUCache(TENANTS)
 
     async def spent(self, tenant: str, applications: Sequence[str], now: float) -> list[ObjectiveBudget]:
-        """What of each application's budgets is spent."""
+        """The spent part of each application's budgets."""
         start = int(now // self._coarse) * self._coarse - self._coarse
         begin = int((now - slo.PERIOD_STEPS * self._fine) // self._coarse) * self._coarse
         kept = self._kept.get(tenant) or _Hours()
@@ -95,5 +95,5 @@ class ErrorBudgets:
 
 
 def _within(steps: Steps, begin: int, end: int) -> Steps:
-    """Those that begin in this time."""
+    """Steps that start in this time."""
     return {place: {at: pair for at, pair in of.items() if begin <= at < end} for place, of in steps.items()}

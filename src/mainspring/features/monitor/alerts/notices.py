@@ -67,7 +67,7 @@ def signed(body: bytes, secret: str, at: int) -> str:
 
 
 def encoded(body: Mapping[str, Any]) -> bytes:
-    """The body as it is sent."""
+    """The body to send."""
     return orjson.dumps(body)
 
 

@@ -167,7 +167,7 @@ def _scored(
     limits = ([before.mean - rule.less] if known else []) + ([] if floor is None else [floor])
     limit = max(limits)
     fell = known and now.mean <= before.mean - rule.less and below(now, before) >= SCORE_SPREADS
-    # So many standard errors of the mean below it.
+    # Number of standard errors of the mean.
     short = floor is not None and (floor - now.mean) * math.sqrt(now.count) >= SCORE_SPREADS * math.sqrt(now.variance)
     right = now.mean > limit + (1 - CLEAR) * rule.less
     wrong = now.count >= max(SCORE_LEAST * least, FEWEST) and (fell or (short and now.mean < (floor or 0.0)))

@@ -25,8 +25,7 @@ class AlertGroup:
 
 
 class States:
-    """The alerts that are open, and what is about to become one. ``open_alerts`` are those that an earlier process
-    left."""
+    """The open alerts, and pending conditions. ``open_alerts`` are those that an earlier process left."""
 
     def __init__(self, settings: MonitorSettings, open_alerts: Iterable[Alert] = ()) -> None:
         self._settings = settings
@@ -52,7 +51,7 @@ class States:
         return min(times, default=None)
 
     def step(self, conditions: Sequence[Condition], now: float) -> list[Alert]:
-        """The alerts that are raised or cleared by what is so now. Open alerts without a condition (there was no data)
+        """The alerts raised or cleared by the current conditions. Open alerts without a condition (there was no data)
         count as cleared."""
         changed = []
         seen = {condition.key: condition for condition in conditions}
@@ -91,7 +90,7 @@ class States:
         return alert
 
     def _kept(self, alert: Alert, condition: Condition | None, now: float) -> Alert:
-        """The alert as it is now; the same object where nothing changed."""
+        """The alert in its current state; the same object if nothing changed."""
         if condition is not None and not condition.right:
             self._right_since.pop(alert.key, None)
             return alert

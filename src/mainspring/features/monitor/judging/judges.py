@@ -125,8 +125,7 @@ class ByModel:
 
 
 def context_of(answer: EventRecord) -> Context:
-    """What an answer is judged within: behind everybody else, in a trace of its own, in the regions that its request
-    and its key asked for."""
+    """The context of judging: lowest priority, a trace of its own, the regions of the request and its key."""
     request, key = (frozenset(each) for each in AnswerFacts.of(answer.facts).regions or ((), ()))
     return Context(
         Principal(answer.tenant, JUDGING, reach=Reach(regions=key)),
@@ -140,7 +139,7 @@ def context_of(answer: EventRecord) -> Context:
 
 
 async def settle(events: EventLog, answer: EventRecord, context: Context) -> None:
-    """What judging took, as facts about the answer that was judged, without texts."""
+    """The cost of judging, as facts about the judged answer, without texts."""
     records: Sequence[EventRecord] = [
         dataclasses.replace(each, subject=answer.id, trace_id=answer.trace_id, content=None)
         for each in context.settlement.records

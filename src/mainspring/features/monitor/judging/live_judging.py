@@ -33,15 +33,15 @@ from mainspring.stores.events.verdicts import Verdicts
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 0.2
-# Answers that were given so long ago tell nothing of now.
+# Answers older than this say nothing about the present.
 _STALE_S = 3600.0
 # Texts embedded at once: a request waits for at most these.
 _PIECE = 8
 
 Outcome = Literal["judged", "dropped", "late", "gone", "nothing", "withheld", "elsewhere", "unpaid", "failed"]
 """``dropped``: there was no room in the queue. ``late``: there was no idle time within an hour. ``gone``: its text or
-what it was made of is not kept. ``nothing``: there is nothing to judge. ``withheld``: without consent. ``elsewhere``:
-not where the judge works. ``unpaid``: a budget is exhausted."""
+its sources are not stored. ``nothing``: there is nothing to judge. ``withheld``: without consent. ``elsewhere``: not
+where the judge works. ``unpaid``: a budget is exhausted."""
 
 
 class Bench(Protocol):
@@ -51,8 +51,8 @@ class Bench(Protocol):
     def name(self) -> str: ...
 
     async def judge(self, answer: EventRecord, given: GivenAnswer) -> Verdict | None:
-        """None if a budget is exhausted. Raises ``NoRegion`` if the answer may not be worked on here, and what
-        judging raises. What it took is settled when it returns."""
+        """None if a budget is exhausted. Raises ``NoRegion`` if the answer may not be worked on here, and what judging
+        raises. Its cost is settled when it returns."""
         ...
 
 
@@ -133,7 +133,7 @@ class Judging:
         if self._clock() - waiting.at > _STALE_S:
             return "late"
         if await self._verdicts.known(waiting.tenant, [waiting.answer_id]):
-            # Who watched before has judged it.
+            # The previous watcher has judged it.
             return "nothing"
         answer = await self._events.get(waiting.tenant, waiting.answer_id)
         if self._settings.consented and not answer.consent:

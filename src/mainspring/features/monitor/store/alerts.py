@@ -88,7 +88,7 @@ class Alerts:
         self._database = database
 
     async def open(self) -> list[Alert]:
-        """Those that are firing, or whose end was not told."""
+        """Alerts that are firing, or whose end was not reported."""
         unsettled = sa.or_(alerts.c.state == "firing", sa.and_(alerts.c.state == "resolved", alerts.c.told == "firing"))
         query = sa.select(alerts).where(unsettled).order_by(alerts.c.raised_at)
         found = await self._database.read(lambda connection: connection.execute(query).all())
@@ -96,7 +96,7 @@ class Alerts:
 
     async def write(self, changed: Sequence[Alert], notices: Sequence[Notice], lease: Job | None) -> bool:
         """Store the current alerts and queue their notices, in one transaction; returns False, and writes nothing, if
-        another process holds the lease. Who acknowledged an alert meanwhile stays."""
+        another process holds the lease. An acknowledgement in the meantime stays."""
 
         def work(connection: sa.Connection) -> bool:
             if lease is not None and not jobs.held(connection, lease):
@@ -168,7 +168,7 @@ class Alerts:
         )
 
     async def silences(self, now: float, tenant: str | None = None) -> list[Silence]:
-        """Those that are not over."""
+        """Current silences."""
         query = sa.select(silences).where(silences.c.until > now).order_by(silences.c.created_at)
         if tenant is not None:
             query = query.where(silences.c.tenant == tenant)
@@ -182,7 +182,8 @@ class Alerts:
             raise NotFound(f"there is no silence {silence_id!r}", param="silence_id")
 
     async def expire(self, before: float) -> None:
-        """Forget alerts that were cleared before then, silences that were over, and what was told or given up."""
+        """Delete alerts that were cleared before that time, silences that had ended, and notices that were sent or
+        given up."""
 
         def work(connection: sa.Connection) -> None:
             connection.execute(sa.delete(alerts).where(alerts.c.state == "resolved", alerts.c.cleared_at < before))

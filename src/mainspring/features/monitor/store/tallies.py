@@ -63,7 +63,7 @@ class Tallies:
         tenant: str | None = None,
         application: str | None = None,
     ) -> list[TallyRow]:
-        """Those of ``span`` that begin at ``since`` or later and before ``until``, the oldest first."""
+        """Rows of ``span`` that start at ``since`` or later and before ``until``, oldest first."""
         found = await self.rows(span, since, until, tenant=tenant, application=application)
         # The rows of weeks take a while to be parsed.
         return await asyncio.to_thread(list, found) if len(found) > _FEW else list(found)
@@ -137,7 +137,7 @@ class Tallies:
 
 
 _ACCEPTED = "accepted:"
-# So many rows are parsed faster than a thread is found.
+# This many rows are parsed faster than a thread starts.
 _FEW = 50
 
 

@@ -27,7 +27,7 @@ from mainspring.features.monitor.traffic.statistics import (
 from mainspring.features.monitor.traffic.tally import Tally
 
 NUMERIC = ("input", "output", "score", "evidence")
-"""Sketches that are compared: tokens of prompts and answers, the best cosine found, the evidence in what was found."""
+"""Compared sketches: tokens of prompts and answers, the best cosine found, the evidence."""
 SHIFT = 8.0
 """``mean_shift`` from which questions count as different: see ``benchmarks/drift.py``."""
 FEWEST_BLOCKS = 4
@@ -89,7 +89,7 @@ def categorical(name: str, before: Sequence[int], after: Sequence[int], settings
 
 
 def inputs(before: Floats, after: Floats, settings: DriftSettings) -> Feature | None:
-    """Of the mean vectors of blocks of questions."""
+    """For the mean vectors of blocks of questions."""
     if len(before) < max(FEWEST_BLOCKS, settings.reference_least // settings.block) or len(after) < FEWEST_BLOCKS:
         return None
     before, after = _thinned(before, MOST_BLOCKS), after[-MOST_BLOCKS:]
@@ -148,7 +148,7 @@ def _guarded(tally: Tally) -> dict[str, int]:
 
 
 def _thinned(rows: Floats, most: int) -> Floats:
-    """At most so many rows, of all times alike."""
+    """Maximum number of rows, sampled evenly over time."""
     if len(rows) <= most:
         return rows
     chosen: Floats = rows[np.linspace(0, len(rows) - 1, most).astype(int)]

@@ -33,14 +33,14 @@ Keep = Callable[[Key, float, str], None]
 class Sampler:
     """Takes questions as they come, up to a rate, and embeds them while ``idle`` says so; ``clock`` is in Unix seconds.
 
-    ``keep`` receives the mean of each ``block`` of them. Those of a block that is not full are forgotten at the end.
+    ``keep`` receives the mean of each ``block`` of them. Questions of a partial block are forgotten at the end.
     """
 
     def __init__(self, texts: Feed, embedder: Embedder, settings: DriftSettings, *, idle: Callable[[], bool]) -> None:
         self._texts = texts
         self._embedder = embedder
         self._settings = settings
-        # Who watches sets it.
+        # The watcher sets it.
         self.keep: Keep | None = None
         self._idle = idle
         self._granted: dict[Key, tuple[float, float]] = {}
@@ -111,7 +111,7 @@ class Sampler:
 
 
 def _question(text: str | None) -> str:
-    """What the user said last, of an answer's content."""
+    """The user's last message in an answer's content."""
     if not text:
         return ""
     try:

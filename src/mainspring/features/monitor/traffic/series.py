@@ -1,4 +1,4 @@
-"""The counts of all applications over time: the last hours here, in fine steps; what was before in the database."""
+"""The counts of all applications over time: the last hours in memory, in fine steps; earlier ones in the database."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Series:
         self._past: LRUCache[tuple[Key, int, int, str], Tally] = LRUCache(_SUMS)
 
     async def open(self, now: float, tenant: str | None = None) -> None:
-        """Take up what was counted before, of one tenant to read it or of all to go on."""
+        """Load the stored counts, of one tenant to read them or of all to continue."""
         start = self.fine_start(now)
         for span in (self.fine, self.coarse):
             for row in await self._tallies.load(span, start, tenant=tenant):
@@ -77,7 +77,7 @@ class Series:
             self.at(span, when, key).blocks.append(block)
 
     def changed(self) -> list[TallyRow]:
-        """What is to be written down."""
+        """The data to store."""
         return [TallyRow(*key, span, at, self._kept[span][at][key].plain()) for span, at, key in sorted(self._changed)]
 
     def written(self, now: float) -> None:

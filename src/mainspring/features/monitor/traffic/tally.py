@@ -17,7 +17,7 @@ from mainspring.features.monitor.traffic.sketch import Sketch
 from mainspring.stores.events.feed import Fact
 
 KINDS = ("answer", "refusals", "guard", "retrieval", "feedback", "score", "cost")
-"""The events that are counted. Model calls are many, and what they cost is in the answers."""
+"""The events that are counted. Model calls are many, and their cost is in the answers."""
 EXAMPLES = 3
 """Trace ids that are kept of each thing that went wrong."""
 LEAKS = ("prompt_leak", "canary", "secret")
@@ -213,8 +213,8 @@ def merged(tallies: Iterable[Tally]) -> Tally:
 
 
 def outcome_of(facts: AnswerFacts) -> str:
-    """What an answer's facts say of the service: ``ok``, ``failed`` by its fault, ``refused`` by its caller's, or
-    ``cancelled``."""
+    """The outcome in an answer's facts: ``ok``, ``failed`` through the service's fault, ``refused`` through its
+    caller's, or ``cancelled``."""
     if facts.status == "completed":
         return "ok"
     if facts.status != "failed":

@@ -76,7 +76,7 @@ class ExactName:
 
 @lru_cache(1024)
 def named(question: str) -> tuple[ExactName, ...]:
-    """What ``question`` names, each once, in the order of kinds: identifiers, years, names."""
+    """The names in ``question``, each once, in the order of kinds: identifiers, years, names."""
     found: dict[str, ExactName] = {}
     taken: list[tuple[int, int]] = []
 
@@ -103,7 +103,7 @@ def identifiers(question: str) -> tuple[str, ...]:
 
 
 def has(text: str, each: ExactName) -> bool:
-    """Whether ``text`` has what is named."""
+    """Whether ``text`` contains the name."""
     if each.kind == "identifier":
         return exact(text, each.text)
     if each.kind == "year":
@@ -116,7 +116,7 @@ def has(text: str, each: ExactName) -> bool:
         return True
     owner, owned = _owned(each.text)
     if owned and has(text, ExactName(owner, "name")):
-        # "Larkfield's Glasgow" is not met by what is only Larkfield's.
+        # "Larkfield's Glasgow" does not match a text about Larkfield only.
         return has(text, ExactName(owned, "name"))
     return _nearly(each.text, text)
 

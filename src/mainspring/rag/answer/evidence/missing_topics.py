@@ -49,7 +49,7 @@ _SAYS_NOTHING = frozenset(
     "value moment purpose reason result pounds pound dollars dollar euros euro percent percentage beginning "
     "middle".split()
 )
-# What documents give as a value and need not name: "Bread: £3" has a price.
+# Nouns that documents give as a value without naming them: "Bread: £3" has a price.
 _VALUES = frozenset(
     "price cost costs charge charges length height width weight depth distance dimensions volume capacity duration "
     "period deadline start opening closing hours times address email phone telephone contact location place colour "
@@ -72,7 +72,7 @@ async def absent(
     texts: Mapping[str, str],
     embedder: Embedder,
 ) -> tuple[ExactName, ...]:
-    """The nouns of ``question`` that are absent from what was found."""
+    """The nouns of ``question`` that the search results lack."""
     last = question.rpartition("\n")[2]
     if not passages or not _ASKS.match(last) or _COMPUTED.search(last) or _PERSONAL.search(_FOR_ALL.sub("", last)):
         return ()
@@ -93,7 +93,7 @@ async def absent(
 async def _unspoken(
     nouns: Sequence[str], found: Sequence[str], near: Sequence[str], embedder: Embedder
 ) -> tuple[ExactName, ...]:
-    """Those of ``nouns`` that none of ``found`` has and no word of ``near`` is close to, in letters or in meaning."""
+    """The ``nouns`` that none of ``found`` has and to which no word of ``near`` is close, in spelling or in meaning."""
     missing = {terms.stem(noun.lower()): noun for noun in nouns}
     for text in found:
         for stem in terms.among(missing.keys(), text):

@@ -41,7 +41,8 @@ _PLAIN_CELLS = 3
 
 @dataclass(frozen=True, slots=True)
 class ShownPiece:
-    """What is shown of one or more passages. ``block``: it begins on a line of its own, and so does what follows."""
+    """The displayed form of one or more passages. ``block``: it begins on a line of its own, and so does what
+    follows."""
 
     text: str
     passages: tuple[Passage, ...]
@@ -99,7 +100,7 @@ def repeated(shown: Sequence[ShownPiece], history: Sequence[Message]) -> bool:
 
 
 def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator[ShownPiece]:
-    """What is shown of ``chosen``, in their order; citations are numbered from ``first`` on."""
+    """The displayed pieces of ``chosen``, in order; citations are numbered from ``first`` on."""
     at = 0
     while at < len(chosen):
         passage = chosen[at]

@@ -37,11 +37,11 @@ _GAP = 1
 _NEXT = 0.2
 # Bonus of a row if the question contains its key, and for a range that contains or excludes a value of the question.
 _KEY, _RANGE = 0.3, 0.35
-# What a sentence has for the words of the follow-up itself.
+# Bonus of a sentence for the words of the follow-up itself.
 _LATEST = 0.6
 # Malus of a sentence without an identifier of the question that others have, and of one whose document lacks a name.
 _IDENTIFIER, _NAME = 0.8, 0.5
-# What of that a sentence loses that names no other identifier, in a document that has the one asked for.
+# Share of that malus for a sentence that names no other identifier, in a document that has the right one.
 _SILENT = 0.4
 # Malus of a form's pair whose value is in the question.
 _SAID = 0.6
@@ -50,7 +50,7 @@ _SAID = 0.6
 _SAME_DOCUMENT = 0.5
 # A document whose best chunk scores this much less is 1/e times as likely the right one.
 _TEMPERATURE = 0.06
-# Beside the best one, a sentence that scores so much less is not shown.
+# A sentence with a score lower than the best one's by this much is not shown.
 _NEAR = 0.4
 # Malus of a sentence whose chunk is not among the most similar to the question.
 _ELSEWHERE = 0.1
@@ -93,7 +93,7 @@ class _Unit:
     heading: str
     lexical: float
     before: str = ""
-    # What leads in to an item, and how many units stand between the heading and this (-1: unknown).
+    # The lead-in of an item, and the number of units between the heading and this (-1: unknown).
     lead: str = ""
     below: int = -1
 
@@ -155,7 +155,7 @@ async def passages(
 
 
 def _promising(units: Sequence[_Unit]) -> list[_Unit]:
-    """Those of ``units`` that are embedded, best first: each place once."""
+    """The ``units`` with embeddings, best first: each place once."""
     best: dict[tuple[str, int, int], _Unit] = {}
     for unit in units:
         key = (unit.hit.document_id, unit.start, unit.end)
@@ -221,7 +221,7 @@ def likelihoods(ranked: Sequence[Passage]) -> dict[str, float]:
 
 
 def apart(chosen: Sequence[Passage], grown: Sequence[Passage] = ()) -> list[Passage]:
-    """``chosen`` in their order, without those that an earlier one overlaps; each as it is ``grown``, unless that
+    """``chosen`` in order, without those that an earlier one overlaps; each in its ``grown`` form, unless that
     overlaps."""
     found: list[Passage] = []
     for passage, whole in zip(chosen, grown or chosen, strict=True):
@@ -283,7 +283,7 @@ def _units(
             above = terms.content(path) & asked
             continue
         told = True
-        # What leads in to a list or a table is said of each of its items or rows.
+        # The lead-in of a list or a table applies to each of its items or rows.
         lead = body if sentence.role == "lead_in" else lead if sentence.kind in ("item", "row") else ""
         if not sentence.showable or _titles(text, hit.start + sentence.start, hit.start + sentence.end):
             continue
@@ -318,7 +318,7 @@ def _units(
 
 
 def _of_row(body: str, question: str, asked: frozenset[str]) -> float:
-    """What a row of a table or a form has for its key and its ranges."""
+    """Bonus of a table row or form for its key and its ranges."""
     score = 0.0
     pair, row = rows.pair(body), rows.parsed(body)
     if pair is not None:
