@@ -98,7 +98,7 @@ class System:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """What features do in the background of a server, while the block runs."""
+        """The background work of features in a server, while the block runs."""
         async with AsyncExitStack() as stack:
             for feature in self.features:
                 if feature.work is not None:
@@ -120,7 +120,7 @@ class System:
         self.library.rewire()
 
     async def readiness(self) -> dict[str, str]:
-        """What of this server is not ready, by part."""
+        """The parts of this server that are not ready."""
         models = self.engines.chat.values()
         missing = {model.name: "the engine is not ready" for model in models if not model.ready()}
         if problem := await self.stores.problem():

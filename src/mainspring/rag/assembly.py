@@ -44,7 +44,7 @@ log = logging.getLogger("mainspring.rag")
 
 
 class Assembly:
-    """The parts of the room, each made once. ``close`` what it made after the library."""
+    """The parts of the room, each made once. ``close`` its parts after the library."""
 
     def __init__(self, settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engines, path: Path) -> None:
         self._settings, self._stores, self._telemetry = settings, stores, telemetry
@@ -101,8 +101,8 @@ class Assembly:
         forgetter = Forgetter(stores, again_s=2 * settings.gateway.request_timeout_s)
         library = Library(stores, ingestor, syncer, self._search(), self._answerer, forgetter)
         library.screener = screener
-        # Parsers of its own: who opens a page does not wait for documents that are being read.
-        # Where personal data are covered in what was read, no picture shows them.
+        # Parsers of its own: who opens a page does not wait for documents that are being read. If personal data is
+        # masked in the text, pictures are not shown.
         covered = settings.compliance.documents == "redact"
         library.originals = Originals(stores.blobs, stores.sources, Parser(settings.rag), shown=not covered)
         library.rewire = lambda: self._rewire(library)
@@ -212,7 +212,7 @@ def _writer(
         return None
     model = models[0]
     window, spotlight = model.engine.capabilities.context_window, settings.guards.spotlight
-    # What applies its own chat template is elsewhere, and only estimates tokens.
+    # A remote model applies its own chat template, and its tokens are only estimated.
     elsewhere = model.engine.capabilities.templates
     count = None if elsewhere else model.engine.count_tokens
     responder = responders[model.name]

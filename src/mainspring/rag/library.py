@@ -1,4 +1,4 @@
-"""The library: a tenant's collections, what is in them, and the background work that fills them.
+"""The library: a tenant's collections, their contents, and the background work that fills them.
 
 Attaching a file is durable at once (an ``in_progress`` document row); the ingesting itself runs in the background
 (``intake``) and is taken up again after a restart.
@@ -65,7 +65,7 @@ class Library:
         self.search = search
         self._answering = answering
         self._embedder_name = search.embedder_name
-        # Makes graphs of what was ingested without; the room's ``open`` sets it.
+        # Builds graphs of documents without one; the room's ``open`` sets it.
         self.graphs: GraphBuilder | None = None
         self.screener: Screener | None = None
         self.originals: Originals | None = None
@@ -81,7 +81,7 @@ class Library:
         self.syncs.start()
 
     async def close(self) -> None:
-        """Stop the background work; what it was at stays ``in_progress`` and is taken up at the next start."""
+        """Stop the background work; files being read stay ``in_progress`` and are resumed at the next start."""
         await self.syncs.close()
         await self.intake.close()
         await self._ingestor.close()
@@ -132,7 +132,7 @@ class Library:
         return await self._collections.page(principal.tenant, page, groups=principal.groups)
 
     async def tallies(self, principal: Principal, found: Sequence[Collection]) -> dict[str, DocumentCounts]:
-        """What each collection holds that the principal may see, by id."""
+        """The visible contents of each collection for the principal, by id."""
         return await self._collections.tallies(found, groups=principal.groups)
 
     async def delete(self, principal: Principal, id_or_name: str, *, by: By = LOCAL) -> None:
@@ -232,7 +232,7 @@ class Library:
         attributes: Attributes | None,
         groups: frozenset[str] | None = None,
     ) -> Document:
-        """Give a document other attributes, another access list, or both (None: as it is). Raises ``NotFound``, or
+        """Give a document other attributes, another access list, or both (None: unchanged). Raises ``NotFound``, or
         ``Conflict`` while it is being ingested, and for the access list of what a source says more of."""
         collection = await self.get(principal, id_or_name)
         document = await self.document(principal, collection.id, file_id)
@@ -318,7 +318,7 @@ class Library:
         return await self._syncer.add(collection, source, progress)
 
     async def sources(self, principal: Principal, name: str) -> list[SourceRow]:
-        """What a collection is filled from. Raises ``NotFound``."""
+        """The sources of a collection. Raises ``NotFound``."""
         return await self._syncer.sources(await self.get(principal, name))
 
     async def begin_sync(self, principal: Principal, name: str, source_id: str) -> tuple[SourceRow, Sync]:

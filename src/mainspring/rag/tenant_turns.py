@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 ABOUT_S = 2.0
-"""A tenant counts as being there until so long after its last turn."""
+"""Seconds for which a tenant counts as active after its last turn."""
 _LINES = 1024
 
 
@@ -62,7 +62,7 @@ class TenantTurns:
             self._admit(tenant, line)
 
     async def to_thread(self, tenant: str, function: Callable[..., Result], *arguments: Any) -> Result:
-        """What ``function`` gives, run in a thread in a turn of the tenant."""
+        """The result of ``function``, run in a thread in a turn of the tenant."""
         async with self.of(tenant):
             return await asyncio.to_thread(function, *arguments)
 

@@ -53,7 +53,7 @@ class Workers:
         self._closed = False
 
     async def ask(self, name: str, timeout_s: float, pieces: Sequence[bytes], hear: Hear[_T]) -> _T:
-        """What ``hear`` makes of the answer to ``pieces``, which are about the document ``name``.
+        """The result of ``hear`` for the answer to ``pieces`` of the document ``name``.
 
         Raises ``UnreadableDocument`` if the child runs out of time or memory, on the second attempt if another cause
         may have killed it.
@@ -122,7 +122,7 @@ async def _exchange(process: asyncio.subprocess.Process, pieces: Sequence[bytes]
 
 
 async def _ended(worker: _Worker, name: str, timeout_s: float) -> UnreadableDocument:
-    """What is said of the document that a worker broke off."""
+    """The message about the document that made a worker break off."""
     with contextlib.suppress(TimeoutError):
         # An exit by signal shows its reason; a child that only closed its pipes is ended here.
         async with asyncio.timeout(_ENDING_S):

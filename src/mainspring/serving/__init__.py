@@ -118,7 +118,7 @@ class Path:
 async def open(  # noqa: A001
     settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engines
 ) -> AsyncIterator[Path]:
-    """Both rings over the models of ``engines``. What still settles when it closes is waited for."""
+    """Both rings over the models of ``engines``. Closing waits for unfinished settlements."""
     tariffs, policies = Tariffs(settings), Policies(settings.guards)
     residency = _residency(settings, engines)
     purse = _purse(settings, stores, telemetry, tariffs, engines, policies)

@@ -98,7 +98,7 @@ class Stores:
     room: DiskRoom
 
     async def problem(self) -> str:
-        """What keeps the database from being read or written; empty when nothing does."""
+        """The reason why the database cannot be read or written; empty if it can."""
         if self.room.full:
             return self.room.problem()
         try:

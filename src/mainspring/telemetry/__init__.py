@@ -30,7 +30,7 @@ _HOUR_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """What the rooms above are given. ``logs`` is the module of that name."""
+    """The services for the rooms above. ``logs`` is the module of that name."""
 
     tracing: Tracing
     metrics: Metrics
@@ -45,7 +45,7 @@ class Telemetry:
 
 @asynccontextmanager
 async def open(settings: Settings, spans: Spans) -> AsyncIterator[Telemetry]:  # noqa: A001
-    """Start the writers; stop them, with what they hold, on leaving. Raises ``MissingExtra`` for OTLP."""
+    """Start the writers; stop them, with their data, on leaving. Raises ``MissingExtra`` for OTLP."""
     # The stores' libraries take a second to import, and metrics and logs do without them.
     from mainspring.telemetry.span_rows import stored_row
 
@@ -67,7 +67,7 @@ async def open(settings: Settings, spans: Spans) -> AsyncIterator[Telemetry]:  #
         metrics.watch_count(
             "spans_lost",
             "Spans that were not written.",
-            # What writers had no room for is among what tracing dropped.
+            # Spans that writers dropped count as dropped by tracing.
             lambda: float(tracing.dropped + sum(writer.failed + writer.late for writer in writers)),
         )
         yield Telemetry(tracing, metrics, logs, tuple(writers))

@@ -1,4 +1,4 @@
-"""Prometheus instruments of what was settled: quality, money and safety, counted from the events as they are written.
+"""Prometheus instruments of settled facts: quality, money and safety, counted while the events are written.
 
 Tenants and applications have labels of their own up to a number; the rest share ``other``.
 """
@@ -19,7 +19,7 @@ from mainspring.telemetry.metric_family import Family
 
 OTHER = "other"
 LEAKS = frozenset({"prompt_leak", "canary", "secret"})
-"""What guards call texts that must not be told."""
+"""The guards' kinds of secret texts."""
 _MOST_TENANTS = 100
 _NANO = 1e-9
 _EVIDENCE = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -65,7 +65,7 @@ class FactMetrics:
         self._unrouted = Counter("mainspring_unrouted_cost_usd", unrouted, registry=registry)
         self._refusals = counter("guard_refusals", "Decisions of guards to refuse.", "guard", "stage")
         self._leaks = counter("leaks_stopped", "Secrets and prompts that guards kept out of answers.", "kind")
-        # What begins at one instead of nought has not grown for who looks at it later.
+        # A counter that starts at one instead of zero shows no growth later.
         for family, names in (
             (self._feedback, ("up", "down", "edited", "changed")),
             (self._retrievals, ("supported", "unsupported")),
@@ -77,7 +77,7 @@ class FactMetrics:
                 family.labels(name)
 
     def count(self, records: Iterable[EventRecord]) -> None:
-        """Take in what was settled."""
+        """Count settled records."""
         for record in records:
             match record.facts:
                 # Here stands what comes most often first.

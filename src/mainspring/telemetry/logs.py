@@ -46,7 +46,7 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 _LONGEST = 2000
 # No payment card number is shorter, and no credential.
 _SHORTEST = 13
-# What moves a terminal's cursor, begins a line or turns the direction of writing.
+# Characters that move a terminal's cursor, start a line or change the direction of writing.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 

@@ -129,7 +129,7 @@ class Metrics:
         self._retrieval.observe(seconds)
 
     def http(self, method: str, route: str, status: int) -> None:
-        """One answer over HTTP; ``route`` is a route's template and never what was asked."""
+        """One HTTP response; ``route`` is a route's template and never the requested path."""
         self._http.labels(method, route, str(status)).inc()
 
     def watch_engine(self, engine: str, statistics: Statistics) -> None:
@@ -208,7 +208,7 @@ class _Gaps(Collector):
         if counts is None:
             counts = self._counts[model] = [0] * (len(GAPS) + 1)
             self._seconds[model] = 0.0
-        # A bucket holds what is not above its bound.
+        # A bucket counts values up to its bound.
         counts[bisect_left(GAPS, seconds)] += 1
         self._seconds[model] += seconds
 
@@ -230,7 +230,7 @@ class _Gaps(Collector):
 
 
 class _Gauges(Collector):
-    """What others know at the moment of a scrape."""
+    """Values that other parts know at the moment of a scrape."""
 
     def __init__(self) -> None:
         self.engines: dict[str, Statistics] = {}

@@ -20,7 +20,7 @@ Views = Callable[[], list[Mapping[str, Any]]]
 
 
 class ArmMetrics:
-    """What is counted of replicas and arms. Times are in seconds, ``code`` is an error's stable code ("": success)."""
+    """The metrics of replicas and arms. Times are in seconds, ``code`` is an error's stable code ("": success)."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:

@@ -57,7 +57,7 @@ def parse_traceparent(header: str | None) -> TraceParent | None:
 
 
 def parse_tracestate(headers: Iterable[str]) -> str:
-    """The W3C ``tracestate`` of a request, to be passed on as it is; empty if any of it is not valid.
+    """The W3C ``tracestate`` of a request, to be passed on unchanged; empty if any part is invalid.
 
     Values beyond 512 characters are dropped as the standard says: first long members, then the last ones.
     """

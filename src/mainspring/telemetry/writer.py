@@ -64,7 +64,7 @@ class BatchWriter:
         self._task = asyncio.create_task(self._run(), name="span-writer")
 
     async def close(self, timeout: float = 5.0) -> None:
-        """Write what is queued, for at most ``timeout`` seconds."""
+        """Write queued spans, for at most ``timeout`` seconds."""
         self._closing.set()
         self._wake.set()
         if self._task is None:
@@ -77,7 +77,7 @@ class BatchWriter:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def flush(self) -> None:
-        """Write what is queued now."""
+        """Write queued spans now."""
         while self._queue:
             rows = [self._row(span) for span in itertools.islice(self._queue, self._batch)]
             for _ in rows:

@@ -26,7 +26,7 @@ def collections(incomplete: str) -> list[str]:
 
 
 def answering(incomplete: str) -> list[str]:
-    """What can be talked with: collections, applications and chat models that are served here."""
+    """The names to chat with: served collections, applications and chat models."""
     with contextlib.suppress(Exception):
         settings = load().settings
         return _fitting(["document-qa", *_collections(settings), *settings.models.chatting], incomplete)

@@ -23,7 +23,7 @@ def _counts(report: IngestReport) -> dict[str, int]:
 
 
 def report_facts(report: IngestReport) -> dict[str, Any]:
-    """What an ingestion did, as JSON values."""
+    """The result of an ingestion, as JSON values."""
     told = {name: getattr(report, name) for name in ("failed", "warnings", "flagged", "quarantined")}
     return {
         **_counts(report),

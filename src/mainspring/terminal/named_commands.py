@@ -65,7 +65,7 @@ def _usage() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        # Told on stderr by who catches it.
+        # Reported on stderr by its handler.
         said = getattr(error, "format_message", None)
         if said is not None and show.running.as_json:
             show.as_json(None, ok=False, errors=[show.problem("usage", said())])

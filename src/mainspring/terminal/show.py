@@ -44,7 +44,7 @@ def problem(code: str, message: str, remedy: str | None = None, param: str | Non
 
 @dataclass(slots=True)
 class Run:
-    """The command that runs in this process, as it is called (``keys list``), and whether it is to answer in JSON."""
+    """The running command's name (``keys list``), and whether it should answer in JSON."""
 
     command: str = ""
     as_json: bool = False
@@ -110,7 +110,7 @@ def progress() -> Iterator[ProgressCallback]:
     tasks: dict[str, TaskID] = {}
 
     def update(stage: str, done: int, total: int) -> None:
-        # What fails before its first step shows no bar.
+        # A failure before the first step shows no progress bar.
         bar.start()
         if stage not in tasks:
             tasks[stage] = bar.add_task(stage, total=total or None)

@@ -20,8 +20,8 @@ from mainspring.rag.parse.parsed import Parsed, heading_paths
 CountTokens = Callable[[Sequence[str]], list[int]]
 """Tokens of each text in the embedding model's vocabulary, special tokens excluded."""
 
-# Word pieces of English run to 4-5 characters; what is far denser than this (one endless word, base64) is cut by
-# characters, or a single unknown token would stand for megabytes.
+# Word pieces of English have 4-5 characters; much denser text (one endless word, base64) is cut by characters, or a
+# single unknown token could stand for megabytes.
 MAX_CHARACTERS_A_TOKEN = 12
 _HEADING_FRACTION = 0.25
 # Texts that are joined may have a token more than their parts.

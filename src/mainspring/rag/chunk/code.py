@@ -26,7 +26,7 @@ Scope = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """Lines ``first`` to ``last`` in ``scope``; ``name`` is what they define as a whole."""
+    """Lines ``first`` to ``last`` in ``scope``; ``name`` is the name of their definition."""
 
     first: int
     last: int

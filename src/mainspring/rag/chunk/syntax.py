@@ -172,7 +172,7 @@ def _from_ast(node: Any, lines: Sequence[str]) -> Node:
     if isinstance(node, ast.match_case):
         return Node(node.pattern.lineno - 1, (node.body[-1].end_lineno or 1) - 1, "", False, children)
     first = min(each.lineno for each in (node, *getattr(node, "decorator_list", ()))) - 1
-    # Comments are no nodes here; those right above belong to what they stand above.
+    # Comments are no nodes here; comments directly above a node belong to it.
     while first > 0 and lines[first - 1].lstrip().startswith("#"):
         first -= 1
     defines = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)

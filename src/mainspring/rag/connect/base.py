@@ -1,8 +1,8 @@
 """A connector lists the current documents of a source, batch by batch.
 
 A batch is applied completely before the next is requested: its vanished documents are removed (or moved, if a new one
-has their content), its sources ingested, and then its cursor is stored. So a sync that dies is repeated from the last
-cursor, and finds what it had done already unchanged.
+has their content), its sources ingested, and then its cursor is stored. A sync that dies is repeated from the last
+cursor and finds its earlier work unchanged.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class SyncState:
-    """What is known of a source from earlier syncs.
+    """The stored knowledge about a source from earlier syncs.
 
     ``cursor`` belongs to the last applied batch (empty: read everything); ``marks`` maps each document's key to its
     mark, which is empty if the document must be read again.
@@ -55,8 +55,8 @@ class Batch:
     """A part of a source's documents.
 
     ``kept`` are keys of unchanged documents, ``gone`` keys of removed ones. ``cursor`` (None: stay) is where the next
-    sync may begin once this batch is applied. ``problems`` are (name, reason) of what could not be read; it keeps what
-    it had.
+    sync may begin once this batch is applied. ``problems`` are (name, reason) of unreadable documents, which stay as
+    they were.
     """
 
     sources: Sequence[Source] = ()

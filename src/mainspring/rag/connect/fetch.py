@@ -35,8 +35,8 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a server answered. ``url`` is the address after redirects; ``headers`` have lower-case names; ``body``
-    is empty if the status is not 200 or the type was not ``wanted``."""
+    """A server's answer. ``url`` is the address after redirects; ``headers`` have lower-case names; ``body`` is empty
+    if the status is not 200 or the type was not ``wanted``."""
 
     url: str
     status: int

@@ -1,4 +1,4 @@
-"""Files and folders of this machine. Changes are told by a file's times, size and inode, renames by content."""
+"""Files and folders of this machine. A file's times, size and inode show changes; content shows renames."""
 
 from __future__ import annotations
 

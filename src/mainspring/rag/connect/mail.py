@@ -46,7 +46,7 @@ class Mail:
         return key.startswith(f"{self.location}#")
 
     async def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
-        """Batches of new messages with their attachments, then what is gone. No batch if an mbox is unchanged. Where a
+        """Batches of new messages with their attachments, then removed ones. No batch if an mbox is unchanged. Where a
         file is too large to be read nothing is gone, for its message may be known. Raises ``NotFound``."""
         if not self.path.exists():
             raise NotFound(f"there is no {self.path}", remedy="Give mail that exists", param="source")

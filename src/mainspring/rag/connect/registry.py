@@ -22,7 +22,7 @@ GROUPS = "groups"
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A source: what was written, and the options that go with it."""
+    """A source: its text, and its options."""
 
     text: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -92,5 +92,5 @@ def _reader(text: str) -> tuple[str, ConnectorType]:
 
 
 def stored(spec: Spec, made: Connector) -> Spec:
-    """The source as it is stored: paths absolute, passwords left out."""
+    """The source in its stored form: paths absolute, passwords removed."""
     return Spec(getattr(made, "address", made.location), spec.options)

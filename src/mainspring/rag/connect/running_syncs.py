@@ -22,7 +22,7 @@ from mainspring.stores.sql.worker import Lease, Worker
 log = logging.getLogger("mainspring.rag")
 KIND = "sync"
 LEASE_S = 30.0
-# Those of one tenant wait for each other, so that many may be leased and few run.
+# Syncs of one tenant wait for each other, so that many may be leased while few run.
 _AT_ONCE = 64
 # Files that could not be read which a report names.
 _FAILURES = 20

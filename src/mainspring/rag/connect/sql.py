@@ -93,7 +93,7 @@ class Sql:
         return key.startswith(self._prefix)
 
     async def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
-        """Batches of changed rows, then what is gone. Raises ``UpstreamError``, ``InvalidRequest``."""
+        """Batches of changed rows, then removed ones. Raises ``UpstreamError``, ``InvalidRequest``."""
         engine = self._engine()
         try:
             connection = await self._do(engine.connect)
@@ -198,7 +198,7 @@ class Sql:
 
 
 def _groups(value: Any, column: str) -> frozenset[str]:
-    """The access list in a row. Raises ``InvalidRequest`` for what is none: it might be for few."""
+    """The access list in a row. Raises ``InvalidRequest`` if there is none: the document might be restricted."""
     if isinstance(value, str):
         try:
             value = json.loads(value) if value.lstrip().startswith("[") else value.split(",")
@@ -242,7 +242,7 @@ def _value(cursor: str) -> Any:
 
 
 def _seconds(value: Any) -> float | None:
-    """Unix seconds of a time, a time's text or a number of seconds; None for what is no time."""
+    """Unix seconds of a time, a time's text or a number of seconds; None if it is no time."""
     if isinstance(value, str):
         try:
             value = datetime.datetime.fromisoformat(value)

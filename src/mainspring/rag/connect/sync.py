@@ -23,7 +23,7 @@ class Syncer:
         self._home = home
 
     async def sources(self, collection: Collection) -> list[SourceRow]:
-        """What the collection is filled from."""
+        """The sources of the collection."""
         return await self._sources.list(collection)
 
     async def add(self, collection: Collection, spec: Spec, progress: Progress | None = None) -> IngestReport:

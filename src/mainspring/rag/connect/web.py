@@ -43,7 +43,7 @@ def _suffixes() -> dict[str, str]:
     return {**_SUFFIXES, **formats.by_content_type()}
 
 
-# What is remembered of a site between crawls.
+# The stored state of a site between crawls.
 _CURSOR_CHARACTERS = 1_000_000
 _BATCH_PAGES = 16
 _MAX_SITEMAPS = 200

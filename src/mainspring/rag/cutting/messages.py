@@ -35,7 +35,7 @@ Numbers = NDArray[np.int64]
 class CutRequest:
     """A document that is to be cut; ``bytes`` of text follow. ``tokenizer`` is the path of the file that counts tokens.
 
-    ``embedder`` goes into the digests of what is embedded. With ``graph``, its graph is also read by rules, over chunks
+    ``embedder`` is part of the digests of embedded texts. With ``graph``, its graph is also read by rules, over chunks
     named ``graph``, a point and their number.
     """
 
@@ -73,7 +73,7 @@ class CutHead:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A document's chunks, the digest of what is embedded of each, and its graph (None: not asked for)."""
+    """A document's chunks, the digest of each one's embedded text, and its graph (None: not requested)."""
 
     chunks: Sequence[Chunk]
     digests: Sequence[str]
@@ -127,7 +127,7 @@ def cut_head(head: bytes, text: str) -> CutHead:
 
 
 def cut_of(head: CutHead, behind: bytes, text: str) -> Cut:
-    """What an answer about ``text`` says. Raises ``ValueError`` if it is not one."""
+    """The content of an answer about ``text``. Raises ``ValueError`` if it is not one."""
     count = head.chunks
     numbers: Numbers = np.frombuffer(behind, np.int64, count * COLUMNS).reshape(count, COLUMNS)
     _check(numbers, head, len(text))

@@ -38,7 +38,7 @@ def paths(found: GraphResult | None, hits: Sequence[Hit], before: Sequence[Event
 
 
 def themes(found: Sequence[Theme]) -> list[Event]:
-    """A line for each theme: what it names, then its summary or its sentences, each with its citation."""
+    """A line for each theme: its entities, then its summary or its sentences, each with its citation."""
     events: list[Event] = []
     number = 1
     for theme in found[:_MOST_THEMES]:
@@ -73,7 +73,7 @@ async def summarised(found: Sequence[Theme], ask: Ask, step: PlanStep, room: int
 
 
 def steps(found: GraphResult) -> str:
-    """What the graph did, in a few words."""
+    """The graph's contribution, in a few words."""
     parts = [f"{len(found.paths)} paths" if found.paths else "", f"{len(found.themes)} themes" if found.themes else ""]
     return ", ".join(filter(None, parts))
 

@@ -169,7 +169,8 @@ class Graphs:
     async def around(
         self, within: Collection | Sequence[Collection], name: str, k: int, *, groups: Groups
     ) -> tuple[str, list[CitedStep]]:
-        """The entity called ``name`` as it is written most, and what is said of it and its ``k`` nearest."""
+        """The entity called ``name`` in its most frequent spelling, and the statements about it and its ``k``
+        nearest."""
         from mainspring.rag.graph.pagerank import nearest
 
         joined = await self.of(within, groups)

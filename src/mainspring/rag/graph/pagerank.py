@@ -44,7 +44,7 @@ class Walker:
         here = start
         for _ in range(steps):
             moved = np.bincount(self._to, self._values * here[self._from], self.size)
-            # Who cannot go on goes back.
+            # Dead ends return to the start.
             moved += here[self._dead].sum() * start
             here = restart * start + (1 - restart) * moved
         return here

@@ -1,7 +1,7 @@
 """Matches names of the same entity: case, plural, article, acronym, alias, and cautiously misspellings.
 
-The result depends on the set of names and aliases alone, not on their order, and resolving what was resolved changes
-nothing. Names that differ in a number or in a model's designation are never joined by spelling.
+The result depends only on the set of names and aliases, not on their order, and resolving twice changes nothing. Names
+that differ in a number or in a model's designation are never joined by spelling.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mainspring.rag.graph.read.graph_model import Kind
 _PART = re.compile(r"[^\W_]+")
 _ARTICLES = frozenset(("the", "a", "an"))
 _PLURAL: frozenset[Kind] = frozenset(("term", "phrase", "acronym", "code"))
-# A word must be so long that one wrong letter in its middle is more likely a slip than another name.
+# Minimum length of a word for which one wrong letter in its middle is more likely a slip than another name.
 _LONG = 8
 _LONGEST_WORD = 24
 _MOST_ALIKE = 50

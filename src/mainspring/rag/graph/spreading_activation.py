@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from mainspring.rag.graph.assemble import Graph
 from mainspring.rag.graph.read.graph_model import VALUES
 
-# Hits that are gone on from, and the part of a chunk's score that comes from there, beside 1 for its own.
-# These were chosen on development questions of HotpotQA, MuSiQue and the sample handbook: docs/guides/graph.md.
+# Hits that are gone on from, and the part of a chunk's score that comes from there, beside 1 for its own. These
+# values were chosen on development questions of HotpotQA, MuSiQue and the sample handbook: docs/guides/graph.md.
 SEEDS = 5
 WEIGHT = 0.6
 # A chunk under a heading that names the entity counts up to twice; the exponent of the entity's rarity.
 _ABOUT = 1.0
 _RARITY = 2.0
-# What an entity that the question names gives the chunks that name it.
+# The activation that an entity in the question gives to chunks that name it.
 _ASKED = 0.5
-# The part of a chunk's likeness to the question in what it gains.
+# The share of a chunk's similarity to the question in its bonus.
 _MEANING = 0.3
 # Entities that more chunks name than this say nothing about any of them.
 _MOST_CHUNKS = 500
@@ -39,13 +39,13 @@ class ReachedChunk:
 
 
 def gain(how: ReachedChunk, dense: float) -> float:
-    """What a chunk gains by being reached, in [0, 1]; more where its cosine to the question (``dense``) is high."""
+    """The bonus of a reached chunk, in [0, 1]; more if its cosine to the question (``dense``) is high."""
     return min(1.0, how.activation * (1 - _MEANING + _MEANING * max(0.0, dense)))
 
 
 def spread(graph: Graph, asked: Sequence[int], scores: Mapping[int, float]) -> dict[int, ReachedChunk]:
-    """What is reached from the chunks of ``scores`` (score by number, the best ``SEEDS`` of them count) and from the
-    entities ``asked`` for, by number of the chunk. Within one document nothing is gained by going on."""
+    """The chunks reached from those of ``scores`` (score by number, the best ``SEEDS`` of them count) and from the
+    entities ``asked`` for, by number. Within one document nothing is gained by going on."""
     found: dict[int, ReachedChunk] = {}
     about = graph.about
     best = sorted(scores, key=lambda number: (-scores[number], number))[:SEEDS]

@@ -42,7 +42,7 @@ Attribute = Annotated[str, Field(strict=True)] | StrictBool | Annotated[int, Fie
 
 
 class Member(BaseModel):
-    """What the bytes of a member must be."""
+    """The digest and size of a member's bytes."""
 
     sha256: Sha256
     bytes: NonNegativeInt

@@ -26,7 +26,7 @@ log = logging.getLogger("mainspring.rag")
 # large table takes long to rewrite and must not be rewritten constantly.
 _LOOK_S = 5.0
 _REST, _LONGEST_REST_S = 10, 60.0
-# How long a process that ends waits for what it has deleted.
+# Seconds that a stopping process waits for its deletions.
 _CLOSING_S = 60.0
 
 Also = Callable[[Sequence[Forgetting]], Awaitable[None]]

@@ -24,11 +24,11 @@ log = logging.getLogger("mainspring.rag")
 RETRY_S = 5.0
 LOOK_S = 5.0
 AT_ONCE = 4
-"""So many large files are read at once, and as many small ones; of a tenant one of all."""
+"""The number of large files read at once, and of small ones; one per tenant."""
 SMALL = 262_144
 """Bytes of a small file."""
 TENANTS = 4096
-"""So many turns are remembered."""
+"""The number of remembered turns."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class FileReading:
 
 
 class Intake:
-    """Reads what is attached. Belongs to one event loop."""
+    """Reads attached files. Belongs to one event loop."""
 
     def __init__(self, stores: Stores, ingestor: Ingestor) -> None:
         self._collections = stores.collections

@@ -106,8 +106,8 @@ class Ingestor:
         groups: frozenset[str] | None = None,
     ) -> IngestReport:
         """Bring the collection in step with what ``connector`` reads. ``advance`` keeps each cursor once all before it
-        is published. ``groups`` is the access list of what has none of its own (None: it stays). Raises the connector's
-        errors; applied batches stay."""
+        is published. ``groups`` is the access list of documents without one of their own (None: unchanged). Raises the
+        connector's errors; applied batches stay."""
         run = await self._begin(collection, progress, source_id)
         run.groups = groups
         try:

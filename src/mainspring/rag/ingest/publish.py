@@ -31,7 +31,7 @@ from mainspring.stores.vectors.base import ChunkRow, VectorStore
 
 Stage = Literal["parsing", "embedding", "writing"]
 Told = Callable[[Stage, int, int], None]
-"""Called with what is done with a file now, and of how many of its chunks that is done."""
+"""Called with the current step of a file, and the number of its chunks."""
 log = logging.getLogger("mainspring.rag")
 WRITTEN_AT_ONCE = 1024
 """Chunks that are embedded and written together."""
@@ -47,7 +47,7 @@ class Failure:
 
 @dataclass(slots=True)
 class IngestReport:
-    """What an ingestion did; sizes in characters, times in seconds.
+    """The result of an ingestion; sizes in characters, times in seconds.
 
     ``languages`` counts the documents by language code; ``notices`` are the resulting warnings. ``chunks`` were
     written, ``embedded`` of them with new vectors (``tokens`` in all) and ``reused`` with existing ones. ``moved``
@@ -254,7 +254,7 @@ async def forget(collections: Collections, vectors: VectorStore, collection: Col
 
 
 def generation_name(version: DocumentVersion) -> str:
-    """What the ids of its chunks begin with, before a point and their number."""
+    """The prefix of the ids of its chunks, before a point and their number."""
     return f"{version.document_id}.{version.generation}"
 
 

@@ -1,7 +1,7 @@
 """Re-indexing: embeds a collection's chunks again with another model, while searches use the old vectors.
 
 The new table is filled from the old one, then follows new publications until none are left; one commit then makes it
-current. What dies before that commit leaves the old one serving.
+current. A process that dies before that commit leaves the old one in service.
 """
 
 from __future__ import annotations

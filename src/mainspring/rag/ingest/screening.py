@@ -19,14 +19,14 @@ from mainspring.stores.events.log import EventLog
 from mainspring.stores.sql import ids
 from mainspring.telemetry.metrics import Metrics
 
-# A detector reads so many characters at once: of longer texts it would take samples.
+# Characters that a detector reads at once: it would only sample longer texts.
 _AT_ONCE = 4000
 _HEAD = "indirect"
 
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """What was found, by kind, and the status that follows; ``refused``: it is not taken."""
+    """The findings, by kind, and the resulting status; ``refused``: the document is rejected."""
 
     status: Screening = ""
     findings: dict[str, int] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Screened:
 
     @property
     def told(self) -> str:
-        """For people: what was found."""
+        """The findings, for people."""
         return "instructions to its reader: " + ", ".join(f"{kind} ({n})" for kind, n in self.findings.items())
 
 

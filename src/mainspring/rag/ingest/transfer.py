@@ -187,7 +187,7 @@ class _Import:
         self.documents = self.kept = 0
 
     async def all(self) -> None:
-        """Import what is not there yet, then index it."""
+        """Import missing documents, then index the collection."""
         stores, collection = self._stores, self._collection
         known = {each.source_key: each for each in await stores.collections.documents(collection, None)}
         with contextlib.closing(self._source.batches()) as batches:

@@ -32,7 +32,7 @@ def covered(parsed: Parsed) -> Parsed:
             )
             for each in parsed.tables
         ),
-        # A picture of what is covered would show it.
+        # A picture would show the masked text.
         figures=tuple(
             dataclasses.replace(each, caption=cover(each.caption), text=cover(each.text), image=b"")
             for each in parsed.figures

@@ -1,7 +1,7 @@
 """The parser's child process: reads one request after the other from standard input, under limits.
 
-Run as ``python -m mainspring.rag.parse.child``. Requests and answers are frames: see
-``parse_frames``. What a hostile document does, it does here.
+Run as ``python -m mainspring.rag.parse.child``. Requests and answers are frames: see ``parse_frames``. A hostile
+document affects only this process.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Composer:
         return self._append(text)
 
     def page(self, number: int) -> None:
-        """What follows stands on page ``number``."""
+        """The following text is on page ``number``."""
         self._end_page()
         self._page, self._fresh = number, True
         self._pages.append(Page(number, self._length, self._length))
@@ -75,7 +75,7 @@ class Composer:
         self._tables.append(Table(start, end, rows, grid.header, caption or prefix, self._page))
 
     def figure(self, *, caption: str = "", text: str = "", box: Box | None = None) -> None:
-        """Append what was read in a picture and its caption; without either, only mark its place."""
+        """Append the text in a picture and its caption; without either, only mark its place."""
         caption, text = clean(caption).strip(), clean(text).strip()
         start, end = self.add("\n\n".join(part for part in (text, caption) if part))
         self._figures.append(Figure(start, end, self._page, box, caption, text))

@@ -23,7 +23,7 @@ from mainspring.rag.parse.reading_options import Options
 Answer = Parsed | PagePicture | MainspringError
 
 LENGTH = struct.Struct(">Q")
-# What a document says, with its tables twice, takes some times its own bytes; packed ones a lot more.
+# A document's text, with its tables twice, is a few times its own size; for packed formats it is much more.
 _LEAST, _TIMES, _MOST = 32 * 2**20, 16, 512 * 2**20
 _MAX_IMAGES = 128 * 2**20
 _MAX_VALUES = 4_000_000
@@ -47,7 +47,7 @@ class ReadRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReadFailure:
-    """Why a document was not read: the name of an error of ``mainspring.core.errors``, and what it says."""
+    """The reason why a document was not read: the name of an error of ``mainspring.core.errors``, and its message."""
 
     error: str
     message: str
@@ -125,7 +125,7 @@ def told(head: bytes) -> ReadReply:
 
 
 def document(found: ReadReply, behind: bytes) -> Answer:
-    """What an answer, and the text and pictures behind it, say. Raises ``ValueError``."""
+    """The content of an answer, and of the text and pictures after it. Raises ``ValueError``."""
     if found.failed is not None:
         kind = _ERRORS.get(found.failed.error, UnreadableDocument)
         return kind(found.failed.message, remedy=found.failed.remedy)

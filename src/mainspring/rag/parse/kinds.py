@@ -93,7 +93,7 @@ def detect(data: bytes, name: str, further: Mapping[str, str] | None = None) -> 
 
 
 def too_large(name: str, size: int) -> UnreadableDocument:
-    """What is said of a file of ``size`` bytes, more than ``MAX_BYTES``."""
+    """The message for a file of ``size`` bytes, more than ``MAX_BYTES``."""
     problem = f"{name} has {size} bytes, more than {MAX_BYTES}"
     return UnreadableDocument(problem, remedy="Split it into several files")
 

@@ -1,7 +1,7 @@
 """Detects the language of a text by its script and frequent words, and whether the embedding model knows it.
 
-A rule and no model: about two dozen languages, certain only for a few sentences. What it cannot tell is ``und``, and
-nothing is said of that.
+A rule and no model: about two dozen languages, certain only for a few sentences. Undetected languages are ``und``, and
+cause no warning.
 """
 
 from __future__ import annotations
@@ -111,5 +111,5 @@ def strange(embedder: Embedder, languages: Mapping[str, int]) -> str:
 
 
 def remedy() -> str:
-    """What to do about it."""
+    """The remedy."""
     return f"A model for many languages ({MULTILINGUAL}) in models.embedding and `mainspring rag reindex` help."

@@ -88,9 +88,9 @@ class Dropped:
 class Parsed:
     """A document's text and structure.
 
-    ``kind`` is the format that its bytes have (``pdf``, ``docx``, ``html`` ...), ``parser`` what read it.
-    ``route`` is how, and why so: ``rules: one column`` or ``layout: columns on 3 of 4 pages`` (guide section E.2,
-    document parsing). ``warnings`` is what was lost on the way (undecodable bytes, pages without text).
+    ``kind`` is the format that its bytes have (``pdf``, ``docx``, ``html`` ...), ``parser`` what read it. ``route`` is
+    how, and why so: ``rules: one column`` or ``layout: columns on 3 of 4 pages`` (guide section E.2, document parsing).
+    ``warnings`` lists losses (undecodable bytes, pages without text).
     """
 
     text: str
@@ -129,7 +129,7 @@ def heading_paths(headings: tuple[Heading, ...]) -> list[tuple[int, str]]:
     return paths
 
 
-# Of the picture of a page: pixels, bytes, the characters of what is marked in it, and how a PNG begins.
+# Limits of a page's picture: pixels, bytes, the characters of the marked text; and the start of a PNG.
 MAX_PIXELS, MAX_PICTURE_BYTES, MAX_QUOTE = 1_500_000, 8 * 2**20, 4000
 PNG = b"\x89PNG\r\n\x1a\n"
 

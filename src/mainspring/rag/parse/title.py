@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def title_of(name: str) -> str:
-    """What a file's name says about its content: ``returns-and-refunds.pdf`` -> ``returns and refunds``."""
+    """The content indicated by a file's name: ``returns-and-refunds.pdf`` -> ``returns and refunds``."""
     title = " ".join(Path(name).stem.replace("-", " ").replace("_", " ").split())[:120]
     # Names such as ``scan0012`` or ``p17`` say nothing.
     return title if re.search(r"(?<![a-z])[a-z]{3,}(?!\w)", title, re.IGNORECASE) else ""

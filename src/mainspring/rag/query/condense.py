@@ -23,7 +23,7 @@ _ELLIPSIS = re.compile(
     r"^\s*(?:and|or|but|so|then|also|what about|how about|what if|why|why not|same for|the same|instead|otherwise)\b",
     re.IGNORECASE,
 )
-# "In a shop?", "For members, too?": a place or a case of what was asked before.
+# "In a shop?", "For members, too?": a place or a case of the earlier question.
 _FRAGMENT = re.compile(
     r"^\s*(?:in|at|on|for|with|without|to|from|by|during|per|under|as|if|when|within|outside|after|before)\s"
     r"(?:(?!\b(?:what|which|who|whom|where|when|why|how|is|are|do|does|did|can|may|must|should|will|has|have)\b).)*\?*\s*$",

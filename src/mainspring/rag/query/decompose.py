@@ -75,7 +75,7 @@ def by_rules(question: str) -> list[str]:
 
 
 def clauses(question: str) -> list[tuple[str, str]]:
-    """(as it is written, as it is searched) of each sentence or clause that asks something; fewer than two: none."""
+    """(as written, as searched) for each sentence or clause that asks something; fewer than two: none."""
     if len(question) > _LONGEST or _sides(question) or _COMPARED.search(question):
         return []
     parts = [part.strip() for end in _ENDS.split(question.strip()) for part in _AND.split(end)]

@@ -19,7 +19,7 @@ _MARKER = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.):]|Q\d*:)\s*")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model wrote, and the tokens that it read and wrote."""
+    """A model's text, and its input and output tokens."""
 
     text: str
     tokens: int = 0

@@ -32,7 +32,8 @@ class Query:
 
 @dataclass(slots=True)
 class PlanStep:
-    """What one technique did. ``note`` says why where it did nothing; ``tokens`` are a model's, read and written."""
+    """The effect of one technique. ``note`` says why where it did nothing; ``tokens`` are a model's, read and
+    written."""
 
     name: str
     milliseconds: float = 0.0
@@ -67,7 +68,7 @@ class QueryPlan:
 
     @property
     def text(self) -> str:
-        """What the question has become."""
+        """The current form of the question."""
         return self.queries[0].text
 
     @property

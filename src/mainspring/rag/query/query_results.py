@@ -28,7 +28,7 @@ def key(pair: tuple[Scope, SearchHit]) -> str:
 
 
 def fused(query: str, pairs: Sequence[tuple[Scope, SearchHit]], settings: RagSettings, mode: Mode) -> list[float]:
-    """The score of each of what one query found."""
+    """The scores of one query's results."""
     kinds = [scope.collection.embedder for scope, _ in pairs]
     return fuse(query, [hit for _, hit in pairs], settings, mode, kinds)
 

@@ -80,7 +80,7 @@ def supported(part: QuestionPart, found: Findings, refuse_below: float) -> bool:
 
 
 def joined(question: str, found: Sequence[Findings]) -> Findings:
-    """What several parts found, as what one question finds: hits and passages of all in turns, each once."""
+    """The results of several parts in the form of one question's: hits and passages of all in turn, each once."""
     hits = _in_turns([list(each.hits) for each in found], lambda hit: (hit.collection_id, hit.chunk_id))
     passages = _in_turns(
         [list(each.passages) for each in found],
@@ -112,7 +112,7 @@ def choose(found: Sequence[Findings], *, max_sentences: int, max_words: int) -> 
 
 
 def _in_turns(rows: Sequence[Sequence[_T]], key: Callable[[_T], Hashable]) -> list[_T]:
-    """The first of each row, the second of each, and so on; what has the same key once."""
+    """The first of each row, the second of each, and so on; equal keys once."""
     found: dict[Hashable, _T] = {}
     for row in zip_longest(*rows):
         for each in row:

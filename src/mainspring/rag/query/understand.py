@@ -26,10 +26,10 @@ Technique = Literal["condense", "spelling", "acronyms", "decompose", "multi_quer
 TECHNIQUES: tuple[Technique, ...] = get_args(Technique)
 """In the order of application."""
 REWRITING: tuple[Technique, ...] = ("condense", "spelling", "acronyms")
-"""What ``rewrite_query`` means: by rules and by the documents' own words."""
+"""The effect of ``rewrite_query``: rules and the documents' own words."""
 _NEED_A_MODEL = ("multi_query", "query2doc", "hyde")
 ASKING = frozenset({"condense", "decompose", *_NEED_A_MODEL})
-"""What may ask a model."""
+"""The techniques that may ask a model."""
 MAX_TOKENS = 400
 # Weight of a rephrased query relative to the original.
 _EXPANDED, _PART = 0.5, 0.5

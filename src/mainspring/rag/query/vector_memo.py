@@ -1,4 +1,4 @@
-"""An embedder that keeps the vectors of short texts: questions, and the sentences of what is found often."""
+"""An embedder that caches the vectors of short texts: questions, and the sentences of frequent hits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Diversity: maximal marginal relevance over the words of what was found."""
+"""Diversity: maximal marginal relevance over the words of the hits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from mainspring.rag.text import terms
 
-# Selecting is quadratic in what it chooses from.
+# Selection is quadratic in the number of candidates.
 _MOST = 400
 
 

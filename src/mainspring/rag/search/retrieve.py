@@ -187,7 +187,7 @@ class Retriever:
         return text
 
     async def embedder_of(self, collection: Collection) -> Embedder:
-        """What the collection's vectors are of. Raises what ``Embedders.get`` raises."""
+        """The model of the collection's vectors. Raises what ``Embedders.get`` raises."""
         return await self.embedders.get(collection.embedder, f"collection {collection.name}")
 
     async def chunks(
@@ -270,7 +270,7 @@ class Retriever:
         options: SearchOptions,
         span: Span,
     ) -> list[tuple[Scope, SearchHit]]:
-        """What one query finds in all collections."""
+        """The results of one query in all collections."""
         stages: Stages = []
         text = None if options.mode == "dense" else (query.lexical or query.text)
         found = await asyncio.gather(

@@ -77,7 +77,7 @@ class Scopes:
         return await self._collections.named(collection, wanted, groups)
 
     def version(self, collection: Collection) -> int:
-        """The collection's newest known version: what is remembered about it hangs on that."""
+        """The collection's newest known version, on which cached data depends."""
         return self._collections.version(collection)
 
     async def _all(self, collection: Collection, version: int) -> _Known:

@@ -1,4 +1,4 @@
-"""Search as a product: hits with highlights, facets, a spelling suggestion, a summary, and what it cost."""
+"""Search as a product: hits with highlights, facets, a spelling suggestion, a summary, and the cost."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a search comes to. ``queries`` are the searched ones, ``suggestion`` is the query without its misspellings
+    """The result of a search. ``queries`` are the searched ones, ``suggestion`` is the query without its misspellings
     (empty: none), ``walked`` the graph's result (None: not asked)."""
 
     queries: tuple[str, ...]

@@ -76,7 +76,7 @@ class Similar:
     ) -> list[Hit]:
         """The ``k`` documents most like ``text``, each by its best chunk, best first; ``without`` that one.
 
-        ``embedder`` is the collection's as it is to be used (None: as it is).
+        ``embedder`` is the collection's embedder to use (None: the default).
         """
         vocabulary = await self._vocabularies.of([collection], groups)
         words = await asyncio.to_thread(key_terms, text, vocabulary)

@@ -34,13 +34,12 @@ class Correction:
 
 
 def correct(query: str, vocabulary: Vocabulary, count_tokens: Count) -> tuple[str, list[Correction]]:
-    """``query`` with its misspelt words replaced, and what was replaced.
+    """``query`` with its misspelt words replaced, and the replacements.
 
-    Misspelt is a word of at least four letters that the documents have in no form and that is not one token to
-    ``count_tokens`` either: a word that much text has is meant as it is written. It is replaced by the nearest word of
-    the documents within one edit (two from eight letters on; swapped neighbours are one edit), the most frequent of
-    equally near ones, or by two of their words joined. Names in capitals and words with digits stay. The first 16 such
-    words are looked at.
+    A word counts as misspelt if it has at least four letters, the documents have it in no form, and it is not one token
+    to ``count_tokens``: a common word is meant as written. It is replaced by the nearest word of the documents within
+    one edit (two from eight letters on; swapped neighbours are one edit), the most frequent of equally near ones, or by
+    two of their words joined. Names in capitals and words with digits stay. The first 16 such words are looked at.
     """
     found = [match for match in _WORD.finditer(query) if _suspicious(match.group(), vocabulary)][:_MOST_WORDS]
     if not found:

@@ -73,7 +73,7 @@ class Sentence:
     """``text[start:end]``, without surrounding white space, list marker, heading marks or outer pipes.
 
     ``lead`` is where its marker begins (``start`` without one): cut there, the rest keeps its kind. ``role`` says what
-    it is good for (``roles``).
+    it can be used for (``roles``).
     """
 
     start: int
@@ -103,7 +103,7 @@ def split(text: str) -> list[Sentence]:
 
 
 def _spans(text: str, block: Sentence) -> list[tuple[int, int]]:
-    """What of a block is one unit each."""
+    """The units of a block."""
     length = block.end - block.start
     if block.kind in ("heading", "row") or (block.kind == "item" and length <= _WHOLE_ITEM):
         return [(block.start, block.end)]

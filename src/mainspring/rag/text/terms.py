@@ -96,7 +96,7 @@ def among(asked: Set[str], text: str) -> frozenset[str]:
     """``content(text) & asked``, without cutting all of ``text`` into words: searches read every candidate by this."""
     lower = text.lower().replace("’", "'")
     if "\u0130" in text or "\u03a3" in text:
-        # Their lower case depends on what is around them.
+        # Their lower case depends on their context.
         return content(text) & asked
     found = set()
     for wanted in asked:

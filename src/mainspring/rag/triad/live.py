@@ -23,7 +23,7 @@ MOST_CHARACTERS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class GivenAnswer:
-    """An answer with what it was given to. ``passages`` are empty if it was made of none."""
+    """An answer with its question and passages. ``passages`` are empty if it was made of none."""
 
     question: str
     answer: str
@@ -89,7 +89,7 @@ async def verdict(
     judge: ChatJudge | None = None,
     metrics: Mapping[str, AnswerMetric] | None = None,
 ) -> Verdict:
-    """Judge an answer by embeddings, or by ``judge``, with ``metrics`` (None: the triad). Raises what they raise.
+    """Judge an answer by embeddings, or by ``judge``, with ``metrics`` (None: the triad). Raises their errors.
 
     ``context_relevance`` is that of the best passage; ``faithfulness`` is the mean support of the answer's statements;
     ``answer_relevancy`` is called ``answer_relevancy_alone`` without passages, because it is then another measure.

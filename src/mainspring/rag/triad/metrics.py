@@ -138,7 +138,7 @@ class Triad:
         return Faithfulness(score, tuple(found))
 
     async def claim(self, text: str, passages: Sequence[str], question: str = "") -> Claim:
-        """One claim's support by the passages: 0 without passages or words. ``question`` is what it answers."""
+        """One claim's support by the passages: 0 without passages or words. ``question`` is the one that it answers."""
         if self._judge is not None and passages:
             return Claim(text, await self._judge.supported(text, passages))
         found = await self.evidence(text, passages, question)
@@ -150,8 +150,7 @@ class Triad:
         return Claim(text, _logistic(weights, evidence.NAMES, seen.vector()), unit.passage, why)
 
     async def evidence(self, text: str, passages: Sequence[str], question: str = "") -> tuple[Evidence, Unit] | None:
-        """What speaks for and against a claim, and the sentence that is closest to it; None without passages or
-        words."""
+        """The evidence for and against a claim, and the closest sentence; None without passages or words."""
         units = evidence.units(passages)
         if not units or not terms.content(text):
             return None
@@ -160,7 +159,7 @@ class Triad:
         return seen, units[closest]
 
     async def answer_relevancy(self, question: str, answer: str, passages: Sequence[str] = ()) -> float:
-        """Whether the answer speaks of what was asked. An answer that evades scores 0.
+        """Whether the answer is about the question. An answer that evades scores 0.
 
         With the ``passages`` behind it, an answer to another question can be recognised; without them, a short one
         hardly can.

@@ -47,7 +47,7 @@ class Relevance:
 
 NAMES = tuple(field.name for field in fields(Relevance))
 ALONE = ("cosine", "shared", "echo", "offers", "short")
-"""Those that need no passages."""
+"""The features that need no passages."""
 
 
 def gather(question: str, answer: str, units: Sequence[Unit], cosine: Callable[[str, str], float]) -> Relevance:

@@ -119,7 +119,7 @@ class Admit(Layer):
 
 
 def work_of(request: Request, default_output: int) -> Work:
-    """What ``request`` asks of an engine, estimated."""
+    """The estimated work of ``request`` for an engine."""
     prompt = estimate.prompt_tokens(request)
     if not isinstance(request, ChatRequest | CompletionRequest):
         return Work(prompt, 0)

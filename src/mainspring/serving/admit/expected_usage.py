@@ -14,8 +14,7 @@ TENANTS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a request asks of an engine, estimated: tokens to read, the most to write in each of ``width``
-    sequences."""
+    """The estimated work of a request: tokens to read, the maximum to write in each of ``width`` sequences."""
 
     prompt: int
     output: int
@@ -23,7 +22,7 @@ class Work:
 
     @property
     def reads(self) -> float:
-        """What reading it costs."""
+        """The cost of reading it."""
         return INPUT_COST * self.prompt
 
     @property

@@ -49,7 +49,7 @@ def _never(_ticket: Ticket, _blocked: Ticket) -> bool:
 
 @dataclass(eq=False, slots=True)
 class _Lane:
-    """Those who wait under one name. ``counter`` is the work begun for it, over its weight."""
+    """The waiting requests of one name. ``counter`` is the work begun for it, over its weight."""
 
     weight: float
     counter: float = 0.0
@@ -223,7 +223,7 @@ class FairQueue:
                 self.begin(chosen)
                 return chosen
             if blocked is None or not aged or blocked.overtaken >= MOST_OVERTAKEN:
-                # Those of a lower class would take the room that the higher one waits for.
+                # Requests of a lower class would take the room that the higher one waits for.
                 return None
             blocked.overtaken += 1
         return None

@@ -103,7 +103,7 @@ def wait(
 
 
 class _Line:
-    """Those who wait, as ``FairQueue`` has them begin."""
+    """The waiting requests, in the order in which ``FairQueue`` would start them."""
 
     def __init__(self, before: Iterator[Ticket], ticket: Ticket) -> None:
         self._coming = before

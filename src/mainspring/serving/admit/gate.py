@@ -210,7 +210,8 @@ class Gate:
     def _ticket(self, work: Work, context: Context) -> Ticket:
         principal = context.principal
         expected = self._expected.of(principal.tenant)
-        # What exceeds the engine is for the engine to refuse, in its own words: here it only must not wait for ever.
+        # A request beyond the engine's capacity is left for the engine to refuse; here it only must not wait for
+        # ever.
         return Ticket(
             principal.tenant,
             principal.key_id,

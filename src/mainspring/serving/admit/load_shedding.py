@@ -39,8 +39,7 @@ class Shed(Layer):
     """Raises ``Overloaded`` if the gate of the named model would.
 
     ``gates`` belong to names that lead to exactly one engine. Requests that a cache may answer pass: they may need no
-    engine. Those who are refused here leave no event each: they are counted, in one event a second for each tenant and
-    model.
+    engine. Requests refused here leave no event each: one event a second counts them for each tenant and model.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """Limits of one API key: requests and tokens a minute and requests a day, granted and refused at once, never queued.
 
 Each is a token bucket that holds the amount of a minute (or a day) and refills evenly; a key's tier decides the amount.
-Tokens are reserved before an answer (the prompt's estimate plus the most it may generate) and settled after it to what
-was really spent, which may put a bucket into debt. Granting is one synchronous step on the event loop: no interleaving
-can grant too much.
+Tokens are reserved before an answer (the prompt's estimate plus the maximum output) and corrected to the actual usage
+after it, which may put a bucket into debt. Granting is one synchronous step on the event loop: no interleaving can
+grant too much.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ REQUESTS_A_DAY = "requests_per_day"
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What one key is granted; 0 requests a day: as many as it likes."""
+    """The rates of one key; 0 requests a day: unlimited."""
 
     requests_per_minute: int
     tokens_per_minute: int
@@ -111,7 +111,7 @@ class _Account:
 
 
 class Grant(Protocol):
-    """What was set aside for one request."""
+    """The reservation of one request."""
 
     async def settle(self, spent: int) -> None:
         """Replace the tokens that were reserved by what was ``spent``; only the first call counts."""
@@ -206,7 +206,7 @@ class Limits:
         return self.of_tier(principal.tier)
 
     def of_tier(self, tier: str) -> Rates:
-        """What the keys of ``tier`` are granted."""
+        """The rates of the keys of ``tier``."""
         return self._tiers.get(tier, self._rates)
 
     def reserve(self, principal: Principal, tokens: int) -> Reservation:

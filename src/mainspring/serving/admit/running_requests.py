@@ -50,7 +50,7 @@ class Running:
 
 
 class SharedRunning(Running):
-    """Those of ``worker`` and of all that tell ``shared``; ``workers`` is how many live."""
+    """The requests of ``worker`` and of all that report to ``shared``; ``workers`` is the number of live ones."""
 
     def __init__(self, shared: SharedCounters, worker: str, workers: Callable[[], int]) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 KEPT = 0.97
-"""What of its weight a sample keeps when another comes: about the last thirty count."""
+"""The share of its weight that a sample keeps when another comes: about the last thirty count."""
 FIRST_DURATION_S = 2.0
 """The assumed duration of a request before the first one has ended."""
 

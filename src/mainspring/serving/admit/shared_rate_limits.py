@@ -1,9 +1,9 @@
 """Limits of API keys that several servers share through Redis, and what each grants by itself while Redis is away.
 
 Redis holds the buckets, on its own clock, and all buckets of a request are taken in one script: servers cannot grant
-too much between them. While Redis does not answer each server grants its part of every limit (the limit over the
-servers that were last known to live), beginning with its part of what was last seen in the buckets. Amounts that it
-granted then, and settlements that failed, are taken from Redis' buckets when Redis is back.
+too much between them. While Redis does not answer, each server grants its part of every limit (the limit divided by the
+servers last known to be alive), starting with its part of the buckets' last known level. Amounts that it granted then,
+and settlements that failed, are taken from Redis' buckets when Redis is back.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Alone:
         # The amount taken here and not refilled since, plus what was missing before.
         self._own = [Bucket(part, clock, each.period_s) for part, each in zip(parts, asked, strict=True)]
         for bucket, level in zip(self._buckets, seen or (), strict=seen is not None):
-            # A part of what was there, not of what could have been.
+            # A part of the actual level, not of the possible one.
             bucket.give(min(0, int(level / workers) - bucket.capacity))
 
     def take(self, asked: Sequence[BucketRequest]) -> Taken:
@@ -80,7 +80,7 @@ class _Alone:
 
 
 class SharedGrant:
-    """What was set aside for one request."""
+    """The reservation of one request."""
 
     def __init__(self, owner: SharedLimits, principal: Principal, reserved: int, levels: _Levels) -> None:
         self._owner = owner
@@ -151,7 +151,7 @@ class SharedLimits:
             self._owed[name] = self._owed.get(name, 0) + back
 
     def headers(self, principal: Principal) -> dict[str, str]:
-        """What was last known of the buckets of ``principal``."""
+        """The last known level of the buckets of ``principal``."""
         return self.headers_of(principal, self._seen.get(_name(principal)))
 
     def headers_of(self, principal: Principal, levels: _Levels | None) -> dict[str, str]:
@@ -174,7 +174,7 @@ class SharedLimits:
             await self._buckets.leave(self.worker)
 
     async def _make_up(self, name: str, rates: Rates) -> None:
-        """Take from Redis what was granted without it."""
+        """Take amounts from Redis that were granted without it."""
         alone, owed = self._alone.get(name), self._owed.get(name, 0)
         if alone is None and not owed:
             return

@@ -41,7 +41,7 @@ class TenantRates(Limits):
 
 
 class _Both:
-    """What was set aside of a key and of its tenant."""
+    """The reservation of a key and of its tenant."""
 
     def __init__(self, key: Grant, tenant: Grant | None, leave: Callable[[], Awaitable[None]]) -> None:
         self._key = key

@@ -24,7 +24,7 @@ class ByModel:
         self._engines = engines
 
     def get(self, model: str) -> Count | None:
-        """What counts for ``model``."""
+        """The counter for ``model``."""
         embedder, found = self._engines.embedder, self._engines.chat.get(model)
         if model == embedder.name:
             return partial(_embedded, embedder)
@@ -34,7 +34,7 @@ class ByModel:
 
 
 async def generated(responder: ModelResponder, request: Request) -> int:
-    """What ``request`` sends to the engine of ``responder``. Raises ``InvalidRequest`` in the same cases."""
+    """The input of ``request`` for the engine of ``responder``. Raises ``InvalidRequest`` in the same cases."""
     if isinstance(request, ChatRequest | CompletionRequest):
         return await responder.prompt_tokens(request) + MARKS
     return estimate.most_prompt_tokens(request)

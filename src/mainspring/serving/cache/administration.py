@@ -47,7 +47,7 @@ class Caches:
         return State(await self._answers.invalidate(tag), questions)
 
     async def report_wrong(self, principal: Principal, entry_id: str) -> None:
-        """An answer found by meaning does not answer what was asked. Raises ``NotFound``."""
+        """An answer found by meaning does not answer the question. Raises ``NotFound``."""
         if self._meaning is None:
             raise NotFound("the semantic cache is off", remedy="serving.semantic_cache switches it on")
         await self._meaning.report(principal, entry_id)

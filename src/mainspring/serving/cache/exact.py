@@ -241,7 +241,7 @@ def _plain(value: Any) -> Any:
 
 
 def _without_option(request: Request) -> tuple[Request, bool | None]:
-    """The request without our own option, which no application need know, and what it said."""
+    """The request without our own option, which applications need not know, and the option's value."""
     if not isinstance(request, ChatRequest) or OPTION not in request.options:
         return request, None
     wish = request.options[OPTION]

@@ -55,7 +55,7 @@ class SingleFlight:
         self._task = self._background.start(self._run(respond, keep))
 
     async def join(self, context: Context) -> Response:
-        """Hear it from its beginning. Raises what it raised before its commit point."""
+        """Hear it from its beginning. Raises its error before the commit point."""
         listener = Listener(context)
         self._listeners.append(listener)
         self._joined += 1
@@ -68,7 +68,7 @@ class SingleFlight:
         except BaseException:
             await self._leave(listener)
             raise
-        # What was found by meaning says so to everybody.
+        # An answer found by meaning says so to every listener.
         head = dataclasses.replace(self.head, cache=self.head.cache or cache)
         return Response(head, self._replay(listener), on_close=lambda: self._leave(listener))
 
@@ -185,6 +185,6 @@ def _paid_by(record: EventRecord, payer: Context) -> EventRecord:
 
 
 def free(usage: Usage) -> Usage:
-    """What an answer costs those who did not cause it: nothing, all of its prompt cached."""
+    """The usage of an answer for those who did not cause it: free, with all of its prompt cached."""
     saved = usage.saved_nanousd + usage.cost_nanousd
     return dataclasses.replace(usage, cached_tokens=usage.prompt_tokens, cost_nanousd=0, saved_nanousd=saved)

@@ -10,7 +10,7 @@ from mainspring.telemetry.metrics import Metrics
 
 
 class FinishedTextRedactor:
-    """Redacts what is said in one response. Call ``note`` with the findings after the last text."""
+    """Redacts the texts of one response. Call ``note`` with the findings after the last text."""
 
     def __init__(self, policy: Policies, metrics: Metrics, context: Context) -> None:
         self._policy = policy.under(context.settlement.application)

@@ -49,10 +49,10 @@ class TokenCounter(Protocol):
 class GuardInput(Layer):
     """Checks messages of users and tools, rewrites them as the policy says, and records each decision.
 
-    Rules come first; detectors read what they let pass. Decisions wait in the settlement for the settling commit; those
-    of a request that is refused, here or before that commit, are written at once. Texts to be embedded pass: they are
-    data, and a vector of other words would be a wrong answer. The same applies to documents to be reranked; their query
-    is checked but not changed (see ``inspect``).
+    Rules come first; detectors read the texts that they let pass. Decisions wait in the settlement for the settling
+    commit; those of a request that is refused, here or before that commit, are written at once. Texts to be embedded
+    pass: they are data, and a vector of other words would be a wrong answer. The same applies to documents to be
+    reranked; their query is checked but not changed (see ``inspect``).
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class GuardInput(Layer):
         self, policy: GuardPolicy, request: ChatRequest, context: Context, placeholders: Placeholders | None
     ) -> ChatRequest:
         if (use := request.prompt) is not None and use.variables:
-            # What users said, put among the system's words.
+            # Users' texts within the system's prompt.
             given = [("variable", text) for text in use.variables.values()]
             texts = await self._guard.check(policy, given, context, param="prompt.variables", placeholders=placeholders)
             use = dataclasses.replace(use, variables=dict(zip(use.variables, texts, strict=True)))
@@ -144,7 +144,7 @@ class GuardInput(Layer):
         spoken = list(request.messages)
         heard = [index for index, each in enumerate(spoken) if each.role in ("user", "tool") and each.content]
         if placeholders is not None:
-            # Answers repeat what was put back into them. All in their order, so that it is the same each time.
+            # Answers repeat restored values. All in their order, so that it is the same each time.
             spoken = await asyncio.to_thread(hidden, spoken, placeholders)
         said = [(spoken[index].role, request.messages[index].content) for index in heard]
         count = None if self._tokens is None else self._tokens.counter(request.model)
@@ -169,7 +169,7 @@ class GuardInput(Layer):
 
 
 class Guard:
-    """What is done with texts on the way in, by the rules and the detectors of a policy."""
+    """Applies a policy's rules and detectors to input texts."""
 
     def __init__(
         self,
@@ -194,7 +194,7 @@ class Guard:
         *,
         param: str = "messages",
     ) -> None:
-        """Whether so much, in these languages, about this may be said. Raises ``GuardRefused`` like ``check``."""
+        """Checks the length, languages and topics of a request. Raises ``GuardRefused`` like ``check``."""
         said = [each for each in messages if each.role == "user"]
         beyond: list[ExceededLimit] = []
         if policy.length.action != "off":
@@ -254,7 +254,7 @@ class Guard:
     async def tools(self, policy: GuardPolicy, request: ChatRequest, context: Context) -> ChatRequest:
         """The request with the tools that may be offered, and with what may come back of others.
 
-        Raises ``GuardRefused`` naming what is not allowed."""
+        Raises ``GuardRefused`` with the forbidden kind."""
         offered, decisions = tool_guard.offered(policy, request)
         note(context, decisions, "input", "tools", self._metrics)
         if isinstance(offered, GuardRefused):

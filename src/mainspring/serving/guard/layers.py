@@ -38,7 +38,7 @@ class Policies(Protocol):
         ...
 
     def under(self, application: str) -> GuardPolicy:
-        """The policy for what is asked under this name (empty: of everybody else)."""
+        """The policy for requests under this name (empty: the default one)."""
         ...
 
 
@@ -51,7 +51,7 @@ class Detect(Protocol):
 
 
 class About(Protocol):
-    """What the last of texts passes of a policy's limits of topics; they were said one after the other."""
+    """The topic limits of a policy that the last of consecutive texts exceeds."""
 
     async def __call__(self, said: Sequence[str], limits: TopicLimits, context: Context) -> Sequence[ExceededLimit]: ...
 

@@ -107,8 +107,8 @@ class GuardOutput(Layer):
     async def _judged(
         self, request: ChatRequest | CompletionRequest, context: Context, policy: GuardPolicy, make: Make | None
     ) -> Response:
-        """The answer as it may be shown. One that may be asked for again is returned when it is whole, or so long that
-        it may not."""
+        """The answer as it may be shown. An answer that may be retried is returned when it is complete, or too long for
+        a retry."""
         answers, asked, earlier = policy.answers, request, Usage()
         again = "retry" in answers.actions and isinstance(request, ChatRequest) and not policy.dry_run
         for left in range(answers.retries if again else 0, -1, -1):
@@ -146,7 +146,7 @@ class GuardOutput(Layer):
         return response.through(checked.through, on_close=finish), checked
 
     def _running(self, context: Context) -> tuple[ExitStack, Span | None]:
-        """The span of what is done with an answer while it streams."""
+        """The span of processing an answer while it streams."""
         running = ExitStack()
         if self._tracing is None:
             return running, None
@@ -158,7 +158,7 @@ class GuardOutput(Layer):
             tell(span, decisions)
 
     async def _asked_again(self, request: ChatRequest, context: Context, wrong: str) -> ChatRequest:
-        """``request`` with what was wrong with the answer: an application is told, a model reads it."""
+        """``request`` with the answer's fault: an application gets it as a field, a model in a message."""
         assert self._kinds is not None
         served = await self._kinds.find(request.model, context.principal)
         if served.kind in ("application", "collection"):
@@ -173,7 +173,7 @@ class GuardOutput(Layer):
 
 
 async def _read(response: Response, characters: int) -> list[Event]:
-    """What ``response`` says up to its end, or to so many characters."""
+    """The text of ``response`` up to its end, or up to this many characters."""
     read: list[Event] = []
     left = characters
     while left > 0:
@@ -203,8 +203,8 @@ async def _after(read: list[Event], earlier: Usage, events: Events) -> AsyncGene
 
 
 def question(request: ChatRequest | CompletionRequest) -> list[str]:
-    """What an answer is to be an answer to: the last thing that a user said and, where that is short, the same with
-    what either side said before it. Nothing where no user said anything."""
+    """The question of an answer: the user's last message and, if that is short, the same with the previous messages.
+    Nothing where no user said anything."""
     if isinstance(request, CompletionRequest):
         return []
     said = [each for each in request.messages if each.role in ("user", "assistant") and each.content.strip()]
@@ -228,7 +228,7 @@ def _told(request: ChatRequest | CompletionRequest) -> tuple[list[str], list[str
 
 def marked(request: ChatRequest, secret: bytes) -> ChatRequest:
     """``request`` with a mark before each system prompt that nobody can guess without ``secret``; equal prompts get
-    equal marks, so that they still share a prefix. Who repeats the prompt repeats the mark."""
+    equal marks, so that they still share a prefix. Repeating the prompt repeats the mark."""
 
     def mark(message: Message) -> Message:
         if message.role not in ("system", "developer") or not message.content:

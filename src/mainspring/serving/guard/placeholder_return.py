@@ -1,8 +1,8 @@
 """Personal data that a conversation holds as placeholders: kept for its length, put back into what the caller is shown.
 
 A request outside of a stored conversation carries all earlier messages: its placeholders live as long as the request,
-and are the same each time, since they are numbered in message order. Those of a session, and of answers that may be
-continued by name, are kept in memory for a while. Nothing of them is written anywhere.
+and are the same each time, since they are numbered in message order. Placeholders of a session, and of answers that may
+be continued by name, are kept in memory for a while. Nothing of them is written anywhere.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Conversations:
         self._kept: TTLCache[Key, Placeholders] = TTLCache(CONVERSATIONS, keep_s)
 
     async def of(self, request: ChatRequest | CompletionRequest, context: Context) -> Placeholders:
-        """Those that ``request`` goes on with, or new ones. Placeholders that its texts already contain are not
-        assigned again."""
+        """The placeholders that ``request`` continues with, or new ones. Placeholders that its texts already contain
+        are not assigned again."""
         if isinstance(request, CompletionRequest):
             placeholders = Placeholders()
             placeholders.reserve(request.said)
@@ -52,7 +52,7 @@ class Conversations:
         return placeholders
 
     async def _reserve(self, placeholders: Placeholders, session_id: str, context: Context) -> None:
-        """Those of an earlier life of the session must not stand for something else in this one."""
+        """Placeholders of an earlier life of the session must not stand for something else in this one."""
         name = stored_name(context.principal, session_id)
         told = await self._histories.read(context.principal.tenant, name, limit=_LOOKED_AT)
         for each in told.recent:

@@ -80,7 +80,7 @@ class _TextStream:
         self._logprobs: list[tuple[int, TokenLogprob]] = []
 
     def push(self, event: Text) -> Text | None:
-        """What of ``event``, and of what was held back before it, can be shown now."""
+        """The part of ``event``, and of text held back before it, that can be shown now."""
         text = self.redactor.push(event.text if self.rules is None else self._ruled(self.rules, event))
         if text is event.text and text and not (self._tokens or event.logprobs or self._logprobs):
             self._shown += len(text)
@@ -109,7 +109,7 @@ class _TextStream:
 
     def _ready(self, final: bool) -> tuple[TokenLogprob, ...]:
         if self.redactor.counts or (self.rules is not None and self.rules.counts):
-            # Tokens spell what was redacted, and lengths no longer tell which: none of the rest is shown.
+            # Tokens spell the redacted text, and lengths no longer identify them: none of the rest is shown.
             self._logprobs.clear()
             return ()
         ready = tuple(logprob for end, logprob in self._logprobs if final or end <= self._shown)
@@ -147,7 +147,7 @@ class Outgoing:
         return sum((each.counts for each in (*self._redactors, *self._rewriters)), Counter())
 
     def text(self, event: Text) -> Text | None:
-        """What can be shown after one more piece of a choice's text."""
+        """The text that can be shown after one more piece of a choice."""
         stream = self._texts.get(event.choice)
         if stream is None:
             rules = None if self._rules is None else self._rules()
@@ -157,7 +157,7 @@ class Outgoing:
         return stream.push(event)
 
     def other(self, event: Event) -> Iterator[Event]:
-        """What to pass on for any other event."""
+        """The events to pass on for any other event."""
         if isinstance(event, Reasoning):
             yield from self._thought(event)
         elif isinstance(event, ToolCallDelta):

@@ -58,7 +58,7 @@ def offered(policy: GuardPolicy, request: ChatRequest) -> tuple[ChatRequest | Gu
 
 
 def result(policy: GuardPolicy, text: str, scores: Mapping[str, float]) -> tuple[str, list[GuardDecision]]:
-    """What came back from a tool, as it may go on, and the decisions about it."""
+    """A tool's result in its permitted form, and the decisions about it."""
     limits = policy.tools.results
     decisions: list[GuardDecision] = list(policy.judge_result(text, scores))
     if decisions and limits.injection == "withhold" and not policy.dry_run:
@@ -142,7 +142,7 @@ class GuardCalls(Layer):
         context: Context,
         said: bool,
     ) -> list[Event]:
-        """What is shown of a choice's calls, and its end."""
+        """The visible calls of a choice, and its end."""
         kept: list[ToolCall] = []
         notices: list[Notice] = []
         for call in calls:

@@ -36,7 +36,7 @@ async def decided(
 class Spotlit(Layer):
     """Puts text by third parties between delimiters before a model reads it; an application gets messages unchanged.
 
-    Beneath the caches and the record: delimiters are no part of what is asked. They are the same for the whole of a
+    Below the caches and the record: delimiters are not part of the request. They are the same for the whole of a
     conversation, by its first words, so that prompts go on to begin alike.
     """
 

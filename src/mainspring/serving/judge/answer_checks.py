@@ -29,7 +29,7 @@ _ENDING = frozenset({"refuse", "retry"})
 
 
 class _Choice:
-    """What is known of one choice."""
+    """The state of one choice."""
 
     def __init__(self, *, steps: bool) -> None:
         self.windows = Windows(steps=steps)
@@ -125,7 +125,7 @@ class AnswerChecks:
     # --- what comes in ---------------------------------------------------------------------------------------
 
     def _shown(self, event: Event) -> Iterator[Event]:
-        """What of ``event`` goes on to be judged, past the redactors."""
+        """The part of ``event`` to be judged, past the redactors."""
         choice = self._choices.get(getattr(event, "choice", 0))
         if choice is not None and choice.stopped:
             return
@@ -317,7 +317,7 @@ class AnswerChecks:
 
 
 def spent(closing: Sequence[Event], before: Usage, context: Context) -> Usage:
-    """What an answer took: as it says itself, or, of one that was stopped, by the account."""
+    """The usage of an answer: its own report or, if it was stopped, the account."""
     told = [event for event in closing if isinstance(event, Usage)]
     if told:
         return sum(told, Usage())

@@ -58,7 +58,7 @@ class Detection:
         return [found[key] for key in keys]
 
     def judge(self, background: Background) -> WindowJudge:
-        """What reads answers with the same heads."""
+        """The judge of answers with the same heads."""
         return WindowJudge(self.heads, self._embedder, self._charged, self._tracing, background)
 
 

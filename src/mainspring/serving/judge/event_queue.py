@@ -1,7 +1,7 @@
 """A line in which the events of an answer wait for their turn: as many leave it as come, so that a stream stays even.
 
-What guards hold back comes in bursts. Pieces of an answer that wait to be judged leave one for each new piece of the
-model: the reader sees an answer that starts later and then arrives as evenly as it is generated.
+Text held back by guards arrives in bursts. Pieces of an answer that wait to be judged leave one for each new piece of
+the model: the reader sees an answer that starts later and then arrives as evenly as it is generated.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Detects the language of a text by its script and frequent words.
 
-A rule and no model: about two dozen languages, certain only for a few sentences. What it cannot tell is ``und``.
+A rule and no model: about two dozen languages, certain only for a few sentences. Undetected languages are ``und``.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class Moderator:
         self._metrics = metrics
 
     def tokens(self, texts: Sequence[str]) -> int:
-        """About what judging them will embed, for the limits of a key: no tokenizer reads what is then refused."""
+        """An estimate of the tokens to embed, for the limits of a key: a refused request is not tokenised."""
         return sum(map(estimate.text_tokens, texts))
 
     async def judge(self, texts: Sequence[str], context: Context) -> Moderated:
@@ -81,7 +81,7 @@ class Moderator:
             shown = {OWN.get(name, name): value for name, value in each.items() if name != "indirect"}
             found = {OWN.get(name, name) for name, value in each.items() if value >= heads.heads[name].threshold}
             if rule:
-                # A rule has no probability: what it finds is found.
+                # A rule has no probability: a finding counts as 1.
                 shown["prompt_injection"] = 1.0
                 found.add("prompt_injection")
             verdicts.append(ModerationVerdict(shown, frozenset(found - {"indirect"})))

@@ -16,7 +16,7 @@ from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.serving.ring.ports import Tracing
 
 _POLICIES = 256
-# What of a long text says what it is about.
+# The part of a long text that shows its subject.
 _READ = 2000
 
 
@@ -30,7 +30,7 @@ class Topics:
         self._examples: LRUCache[str, Examples] = LRUCache(_POLICIES)
 
     async def __call__(self, said: Sequence[str], limits: TopicLimits, context: Context) -> list[ExceededLimit]:
-        """What the last of ``said`` passes, which users said one after the other. Raises what the embedder raises."""
+        """The limits that the last of ``said``, consecutive user messages, exceeds. Raises what the embedder raises."""
         last = said[-1].strip()
         if not last:
             return []

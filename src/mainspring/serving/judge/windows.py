@@ -23,7 +23,7 @@ AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What is known of a window: the ``toxicity`` in it, and its ``vector``, float32 of shape (dimensions,)."""
+    """The result for a window: its ``toxicity``, and its ``vector``, float32 of shape (dimensions,)."""
 
     toxicity: float
     vector: Any
@@ -56,7 +56,7 @@ class WindowJudge:
         return [await future for future in futures]
 
     async def question(self, texts: Sequence[str]) -> tuple[Any, int]:
-        """What is asked, each of ``texts`` as a row of float32 (texts, dimensions), and how many tokens were read."""
+        """The texts as rows of float32 (texts, dimensions), and the number of tokens read."""
         embedded = await self._embedder.embed(texts, "query")
         return np.asarray(embedded.vectors), embedded.tokens
 

@@ -1,7 +1,7 @@
 """The types of conversation memory: exchanges, the material of a strategy, and its result.
 
-A strategy keeps what is stable in front (summary, first exchanges) and lets the latest exchanges grow at the end, so
-that one prompt is mostly the beginning of the next and the engine's prefix cache holds.
+A strategy keeps stable parts in front (summary, first exchanges) and lets the latest exchanges grow at the end, so that
+each prompt mostly repeats the previous one and the engine's prefix cache works.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mainspring.stores.sessions.conversations import Conversation
 from mainspring.stores.sessions.turns import TurnMessage
 
 StrategyName = Literal["truncation", "window", "summary", "hierarchical"]
-# Of a message longer than this many bytes for each token of a budget no tokenizer need be asked.
+# A message longer than this many bytes per token of the budget needs no tokenizer.
 BYTES_A_TOKEN = 12
 
 
@@ -43,7 +43,7 @@ class Count(Protocol):
 
 
 Recall = Callable[[str, str, int], Awaitable[Sequence[Exchange]]]
-"""Exchanges before a turn that have to do with a query, in so many tokens, oldest first."""
+"""Exchanges before a turn that are relevant to a query, within a number of tokens, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a strategy works on. ``query`` is the new message, ``first`` how many exchanges are always kept."""
+    """The input of a strategy. ``query`` is the new message, ``first`` how many exchanges are always kept."""
 
     conversation: Conversation
     query: str

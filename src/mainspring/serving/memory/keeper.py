@@ -200,7 +200,7 @@ class Keeper:
         return full is None
 
     async def _settle(self, kept: KeptConversation, context: Context) -> None:
-        """What this took, as facts and on the session's account."""
+        """The cost of this work, as facts and on the session's account."""
         allowance = context.allowance
         records = [each.about(kept.session_id) for each in context.settlement.records]
         try:

@@ -21,11 +21,11 @@ from mainspring.serving.ring.registry import Registry
 from mainspring.stores.keys.quotas import Quotas
 
 MAX_ID_CHARACTERS = 256
-# What the ids of sessions begin with that belong to who asks, not to the groups.
+# The prefix of ids of sessions that belong to the caller, not to the groups.
 OWN = "own:"
 # Messages that are read at most, of the latest and of the first turns.
 _MESSAGES, _FIRST = 512, 8
-# What a template adds around a prompt, and the shortest answer that is worth a request.
+# Tokens that a template adds around a prompt, and the shortest useful answer.
 _MARGIN, _LEAST_ANSWER = 64, 16
 _LEASE_S = 600.0
 _SYSTEM = ("system", "developer")

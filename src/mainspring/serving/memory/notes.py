@@ -1,4 +1,4 @@
-"""A summary as it is kept: notes with the turn that each comes from, and as it is shown: text within a budget."""
+"""A stored summary: notes with the turn of each; and its displayed form: text within a budget."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class MemoryOptions:
 
 
 def wanted(request: ChatRequest, settings: SessionsSettings) -> tuple[ChatRequest, MemoryOptions]:
-    """The request without ``options.session``, which no application need know, and what it wants.
+    """The request without ``options.session``, which applications need not know, and the option's value.
 
     Raises ``InvalidRequest`` naming the option at fault.
     """

@@ -15,16 +15,16 @@ from mainspring.stores.sessions.memory import EmbeddedMessage, matrix
 from mainspring.stores.sessions.turns import TurnMessage
 
 _K1, _B = 1.2, 0.6
-# Of the score of an exchange, the share that is meaning; words have the rest.
+# The weight of meaning in an exchange's score; words have the rest.
 DENSE = 0.5
-# What scores less has nothing to do with the message.
+# A lower score means no relevance to the message.
 LEAST = 0.2
 # A repeated question resembles the first one: statements count more than questions.
 _ASKED = 0.75
 
 
 class Ranker:
-    """Ranks what was said before against a new message."""
+    """Ranks earlier messages by relevance to a new one."""
 
     def __init__(self) -> None:
         self._terms = TermCounts()

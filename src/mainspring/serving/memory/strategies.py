@@ -21,7 +21,7 @@ _SHARE = 4
 
 
 class Truncation:
-    """The latest exchanges that fit, and nothing of what was before them."""
+    """The latest exchanges that fit, and no earlier ones."""
 
     summarises = recalls = False
 
@@ -58,7 +58,7 @@ class Window:
 
 
 class Summary:
-    """A running summary of what is not shown any more, and the exchanges since."""
+    """A running summary of hidden exchanges, followed by the exchanges since."""
 
     summarises, recalls = True, False
 

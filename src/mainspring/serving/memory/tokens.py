@@ -34,7 +34,7 @@ class Tokens:
         return None if found is None else found.engine.capabilities.context_window
 
     def counter(self, model: str) -> Count:
-        """What counts for ``model``."""
+        """The counter for ``model``."""
         found = self._reader(model)
         if found is None:
             return estimated

@@ -51,7 +51,7 @@ class ChargedModels:
     async def spent(self, inner: Embedder, tokens: int, context: Context) -> None:
         """Charge ``context`` the ``tokens`` that ``inner`` has read for it, in one ``call`` event."""
         ring = self._ring(_Read(inner.name, tokens), inner.name, "mainspring.openvino")
-        # It is done, whatever bounds what is still to be done: an account without bounds takes it.
+        # The work is done: an account without limits takes its cost.
         own, noted = Allowance(rate=context.allowance.rate), Settlement(context.settlement.application)
         nested = context.nested().apart(own, noted, deadline=None)
         await collect(await ring.respond(EmbedRequest(inner.name, ()), nested))
@@ -60,7 +60,7 @@ class ChargedModels:
 
 
 class _Read:
-    """A responder that has read so many tokens."""
+    """A responder that has read this many tokens."""
 
     def __init__(self, model: str, tokens: int) -> None:
         self._model = model

@@ -38,7 +38,7 @@ class Anomaly:
 
     @property
     def ratio(self) -> float:
-        """How many times what was expected."""
+        """The factor over the expected cost."""
         return self.cost / max(self.expected, 1)
 
 

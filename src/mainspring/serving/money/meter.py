@@ -255,8 +255,8 @@ class Meter(Layer):
 
 
 def _prefix(call: _Call) -> tuple[str, int]:
-    """With what a call begins, keyed by the tenant, and its tokens: it tells which calls begin alike, and not what
-    with."""
+    """The start of a call, hashed with the tenant's key, and its tokens: it identifies calls with the same start
+    without revealing the start."""
     if (kept := advice.prefix_tokens(call.request)) is None:
         return "", 0
     text, tokens = kept

@@ -19,10 +19,10 @@ SHORT_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class PrefixTerms:
-    """What keeping a prefix costs, in nano-US-dollars a million tokens: ``write`` once, ``read`` at each use, and
-    ``storage`` for each hour; it is forgotten ``kept_s`` seconds after its last use.
+    """The cost of caching a prefix, in nano-US-dollars per million tokens: ``write`` once, ``read`` at each use, and
+    ``storage`` per hour; it is dropped ``kept_s`` seconds after its last use.
 
-    Who asks for storage has a prefix written beforehand, and every use reads it; elsewhere the first use writes it.
+    With paid storage, a prefix is written in advance and every use reads it; otherwise the first use writes it.
     """
 
     input: int
@@ -92,7 +92,7 @@ def prefix_tokens(request: Request) -> tuple[str, int] | None:
 
 
 def advise(model: str, uses: Iterable[tuple[str, int, float]], terms: PrefixTerms) -> list[Advice]:
-    """What keeping each prefix would have brought, the best first; ``uses`` are (prefix, tokens, Unix seconds)."""
+    """The gain of caching each prefix, the best first; ``uses`` are (prefix, tokens, Unix seconds)."""
     times: dict[tuple[str, int], list[float]] = {}
     for prefix, tokens, at in uses:
         times.setdefault((prefix, tokens), []).append(at)

@@ -104,7 +104,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """What a model costs, now and earlier, and who says so.
+    """A model's prices, current and earlier, and their source.
 
     The last active period counts, else the first. ``rates`` are the periods of other rates, ``batch`` say; a rate that
     it lacks costs the standard. ``priced`` is false if the price is unknown: a cost of 0 is then no fact.
@@ -144,7 +144,7 @@ class Tariff:
         return self.price(at) if rate in self.rates else periods[0].price
 
     def facts(self, price: Price, prompt_tokens: int, rate: str = "") -> PriceFacts:
-        """What a ledger line says about its price, in nano-US-dollars a million tokens."""
+        """The price in a ledger line, in nano-US-dollars per million tokens."""
         price = price.for_prompt(prompt_tokens)
         return PriceFacts(
             source=self.source,

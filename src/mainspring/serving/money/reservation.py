@@ -27,7 +27,7 @@ Count = Callable[[Request], Awaitable[int]]
 
 
 class ModelCounts(Protocol):
-    """What counts for each model."""
+    """The counter of each model."""
 
     def get(self, model: str, /) -> Count | None: ...
 
@@ -80,7 +80,7 @@ class BudgetReservations:
         if calls > 1:
             prompt += ASKED_BESIDE
         if further := self.further(request):
-            # A repair reads the schema, and what was written before.
+            # A repair reads the schema and the earlier output.
             grammar = request.sampling.grammar if isinstance(request, ChatRequest) else None
             prompt += further * (output + ASKED_BESIDE) + (len(grammar.source) // 2 if grammar else 0)
         price, read = tariff.price(now, rate), prompt if self.hedged else 0
@@ -94,7 +94,7 @@ class BudgetReservations:
         try:
             return await count(request)
         except MainspringError:
-            # What is wrong with it the model says itself, or else it has none.
+            # The model reports its fault itself, or there is none.
             return estimate.most_prompt_tokens(request)
 
     async def hold(self, allowance: Allowance, found: Sequence[Budget], nanousd: int, tokens: int) -> Budget | None:
@@ -181,7 +181,7 @@ class Reserve(Layer):
 
 
 def refusal(full: Exhausted, nanousd: int, tokens: int) -> BudgetExceeded:
-    """What the caller is told."""
+    """The error for the caller."""
     budget = full.budget
     named = f"budget {budget.name or budget.id} of this {budget.scope if budget.scope != 'global' else 'server'}"
     # The period that was full: at midnight a new one has started, and nobody needs to wait for its end.

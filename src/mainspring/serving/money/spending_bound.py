@@ -37,7 +37,7 @@ class Bound(Layer):
     pay at all.
 
     The maximum usage of a call is reserved while it runs, so that concurrent calls see the rest. ``count`` is the
-    engine's own count of a prompt; None, and for what is no chat: an estimate.
+    engine's own count of a prompt; None, and for requests other than chats: an estimate.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Bound(Layer):
         prompt = await self._prompt(request)
         request, most = self._bounded(request, prompt, context)
         price = self._tariff.price(time.time(), allowance.rate)
-        # What bounds it later has nothing to give back.
+        # A later limit has nothing to return.
         tokens = 0 if allowance.tokens is None else prompt + most
         money = 0 if allowance.money is None else price.cost(Usage(prompt, most))
         allowance.hold(tokens, money)

@@ -33,7 +33,7 @@ class Throughput:
 
 
 def throughputs(home: Path) -> dict[str, Throughput]:
-    """What was measured on this machine, by model. A file that cannot be read counts as empty."""
+    """The measurements on this machine, by model. A file that cannot be read counts as empty."""
     path = home / FILE_NAME
     if not path.exists():
         return {}
@@ -80,7 +80,7 @@ class Tariffs:
         return iter(self._known.items())
 
     def of(self, name: str, catalogue: Price = Price()) -> Tariff:  # noqa: B008 - frozen
-        """The tariff of what is served as ``name``; ``catalogue`` is the price in its own entry, zero for none."""
+        """The tariff of the served ``name``; ``catalogue`` is the price in its own entry, zero for none."""
         if name not in self._known:
             self._known[name] = self._find(name, catalogue)
         return self._known[name]
@@ -148,7 +148,7 @@ class Tariffs:
 
 def _online(listed: Tariff, batch: float | None = None) -> Tariff:
     """A listed tariff for interactive calls: our batches are such calls too, and the provider's batch rate does not
-    apply to them. ``batch`` is what they are charged here, as a share of the standard."""
+    apply to them. ``batch`` is their price here, as a share of the standard."""
     if batch is None:
         return dataclasses.replace(listed, rates={})
     periods = (dataclasses.replace(period, price=period.price.scaled(batch)) for period in listed.periods)

@@ -18,7 +18,7 @@ PREFIX = "prompt:"
 MAX_CHARACTERS = 200_000
 MAX_MESSAGES = 64
 MAX_VARIABLES = 64
-# Of all messages, with their variables.
+# Maximum over all messages, with their variables.
 MAX_RENDERED = 4 * 2**20
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 LABEL = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -69,7 +69,7 @@ def check_name(name: str) -> None:
 
 
 class PromptRegistry:
-    """The prompts of all tenants. What the settings name lies with the tenant ``operator``."""
+    """The prompts of all tenants. Prompts that the settings name belong to the tenant ``operator``."""
 
     def __init__(self, store: Prompts, operator: str = "default") -> None:
         self._store = store
@@ -104,7 +104,7 @@ class PromptRegistry:
         return rendered(found, use, param)
 
     async def configured(self, reference: Reference, setting: str) -> PromptUse:
-        """What ``setting`` names, rendered. Raises ``SettingsError``: it is the operator who can help."""
+        """The prompt that ``setting`` names, rendered. Raises ``SettingsError``: it is the operator who can help."""
         use = PromptUse(reference.name, reference.wanted, default=True)
         try:
             return await self.resolve(self._operator, use, setting)

@@ -3,8 +3,8 @@
     Answer as {{company}}'s support. {{#tone}}Be {{tone}}.{{/tone}}{{^tone}}Be brief.{{/tone}}
 
 ``{{name}}`` is a variable's value. Text between ``{{#name}}`` and ``{{/name}}`` is shown if the value is not empty,
-between ``{{^name}}`` and ``{{/name}}`` if it is. A backslash before two braces makes them two braces. A value is put in
-as it is: braces in it mean nothing.
+between ``{{^name}}`` and ``{{/name}}`` if it is. A backslash before two braces makes them two braces. A value is
+inserted unchanged: braces in it mean nothing.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Assembled:
         self._redact = redact
 
     def of(self, request: Request, render: Render | None = None) -> str | None:
-        """As JSON: ``messages`` and ``rendered``, or ``prompt``; None for what is no text for a model to go on with."""
+        """As JSON: ``messages`` and ``rendered``, or ``prompt``; None if there is no text for a model to continue."""
         told: dict[str, Any]
         if isinstance(request, ChatRequest):
             told = {

@@ -53,12 +53,12 @@ from mainspring.stores.work.approvals import Approvals
 from mainspring.telemetry.metrics import Metrics
 
 AHEAD = 2
-"""So many requests wait in the engine's own line, so that no step runs with an empty slot."""
+"""The number of requests that wait in the engine itself, so that no step runs with an empty slot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the layers of both rings work with. The owner closes ``background`` before the stores. Without ``meaning``
+    """The services of the layers of both rings. The owner closes ``background`` before the stores. Without ``meaning``
     there is no semantic cache; without ``detect`` the guards use rules only; without ``about`` they know no topics;
     without ``judge`` nothing judges answers."""
 
@@ -110,8 +110,8 @@ def request_ring(
     gates: Mapping[str, Gate] | None = None,
     window: Window = lambda _: 0,
 ) -> Responder:
-    """What every request passes, once. ``gates`` belong to names that lead to exactly one engine; ``window`` returns
-    the context window of each name."""
+    """The layers that every request passes, once. ``gates`` belong to names that lead to exactly one engine; ``window``
+    returns the context window of each name."""
     serving = services.settings.serving
     keys = Keys(registry, services.policy.version, enabled=serving.cache_responses)
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics, journal=services.journal)
@@ -182,7 +182,7 @@ def _before_record(
 
 
 def _from_record(services: Services, registry: Registry, keys: Keys) -> list[LayerFactory]:
-    """What is settled in one commit with the answer."""
+    """The layers whose results settle in one commit with the answer."""
     return [
         partial(
             Record,

@@ -1,4 +1,4 @@
-"""The line of each request in the log: who asked which model, what it took, cost and found, and no text.
+"""The log line of each request: the caller and the model, usage, cost and findings, and no text.
 
 Prompts and answers are written as keyed hashes: equal texts have equal hashes, and nobody can guess a text without the
 key. With ``telemetry.log_prompts`` they are also written as text, in the form that the guards let pass.
@@ -89,7 +89,7 @@ class Journal:
 
 
 def noted(records: Sequence[EventRecord]) -> dict[str, Any]:
-    """What guards decided and which documents were found."""
+    """The guard decisions and the documents found."""
     found: dict[str, Any] = {"guard_triggered": False}
     guards = [facts for each in records if isinstance(facts := each.facts, GuardFacts)]
     if guards:

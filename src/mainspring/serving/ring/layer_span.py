@@ -11,7 +11,7 @@ from mainspring.serving.ring.ports import Tracing
 
 
 class LayerSpan(Layer):
-    """Opens a span named after ``layer``'s class around it, up to the commit point; what it calls goes below. A layer
+    """Opens a span named after ``layer``'s class around it, up to the commit point; inner calls are below it. A layer
     with a method ``attributes`` has them of each request on its span."""
 
     def __init__(self, layer: Responder, tracing: Tracing) -> None:

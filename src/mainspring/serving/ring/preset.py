@@ -65,7 +65,8 @@ class Presets:
 class ApplyPreset(Layer):
     """Fills unset parameters of a request: from ``options.preset``, else from its model's default preset.
 
-    What the request sets wins. Beams and drawing exclude each other: of the two the request's own stays alone.
+    The request's own values have priority. Beams and drawing exclude each other: of the two the request's own stays
+    alone.
     """
 
     def __init__(self, inner: Responder, presets: Presets) -> None:
@@ -89,7 +90,7 @@ class ApplyPreset(Layer):
 
 
 def applied(preset: Preset, sampling: Sampling) -> Sampling:
-    """``sampling`` with what it leaves unset from ``preset``."""
+    """``sampling`` with unset values from ``preset``."""
     values: dict[str, Any] = dict(preset.parameters())
     if sampling.beams > 1:
         values = {name: value for name, value in values.items() if name not in (*_DRAWN, "beams")}

@@ -262,7 +262,7 @@ def _prompt(use: PromptUse) -> PromptFacts:
 
 
 def _content(book: _Book, answer: Answer) -> str:
-    """What was asked and answered, as JSON. Of a session only the new messages: the others have been kept."""
+    """The question and the answer, as JSON. For a session only the new messages: the others are already stored."""
     request = book.request
     content: dict[str, Any] = {}
     if isinstance(request, ChatRequest):

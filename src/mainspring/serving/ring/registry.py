@@ -108,7 +108,7 @@ class Registry:
         self._collections = collections
 
     async def find(self, name: str, principal: Principal, *, inner: bool = False) -> Served:
-        """What answers under ``name`` for ``principal``. Raises ``UnknownModel`` with the nearest names.
+        """The responder under ``name`` for ``principal``. Raises ``UnknownModel`` with the nearest names.
 
         ``inner``: a permitted application names it; the caller itself need not be allowed to.
         """
@@ -154,7 +154,7 @@ class Registry:
 
 
 class Select:
-    """The core of the request ring: hands a request to what is served under its model name. ``inner`` is for those that
+    """The core of the request ring: passes a request to the responder with its model name. ``inner`` is for those that
     ask models by names of their own."""
 
     def __init__(self, registry: Registry, *, inner: bool = False) -> None:

@@ -42,7 +42,7 @@ OPTION = "repair"
 MAX_ROUNDS = 5
 HEADER = "x-mainspring-structured"
 Validator = Callable[[str], tuple[str, str]]
-"""The value in a text, as the model spelt it, and what is wrong with it (empty: nothing)."""
+"""The value in a text, in the model's spelling, and its fault (empty: none)."""
 _FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 
 
@@ -168,7 +168,7 @@ class _Run:
         return any(left is not None and left <= 0 for left in (allowance.tokens, allowance.money, remaining))
 
     def _note(self, outcome: str) -> None:
-        """A fact for the settling commit: how many rounds, and what was wrong in each."""
+        """A fact for the settling commit: the number of rounds, and the fault in each."""
         context = self._context
         record = EventRecord(
             id=ids.new("evt_"),
@@ -184,7 +184,7 @@ class _Run:
 
 
 def instruction(grammar: Grammar) -> str:
-    """What the model is told instead of being held to ``grammar``."""
+    """The instruction for the model that replaces ``grammar``."""
     if grammar.kind == "regex":
         return (
             f"Answer with a text that matches this regular expression as a whole, and nothing else:\n{grammar.source}"

@@ -23,7 +23,7 @@ _NOT_AGAIN = ("cache", "session", "preset")
 
 
 def plain(noun: Any) -> dict[str, Any]:
-    """A noun as JSON, without what it leaves open."""
+    """A value object as JSON, without default values."""
     return {name: value for name, value in dataclasses.asdict(noun).items() if value not in (None, "", (), [])}
 
 

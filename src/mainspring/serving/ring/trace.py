@@ -79,7 +79,7 @@ class Trace(Layer):
             journal = self._journal
             seen = _Seen(request, span, [] if journal is not None and journal.wanted else None)
             if context.replay:
-                # What users get is measured without it.
+                # Statistics about users leave it out.
                 seen.operation = REPLAY
             try:
                 response = await self.inner.respond(request, span.context)

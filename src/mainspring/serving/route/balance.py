@@ -39,7 +39,7 @@ from mainspring.serving.route.retry_budget import Budget
 from mainspring.telemetry.routing_metrics import ArmMetrics
 
 MOVABLE = (EngineError, ModelError, Overloaded, RateLimited, UnknownModel, DeadlineExceeded)
-"""What another replica may do better."""
+"""Errors after which another replica may succeed."""
 
 SLOWER, SLOWER_BY_S = 4.0, 0.1
 """A replica is avoided if its first tokens take longer than the quickest one's by this factor and by this many
@@ -50,7 +50,7 @@ Clock = Callable[[], float]
 
 @dataclass(slots=True)
 class _Begun:
-    """A call that was given to ``arm``, with so many ``tokens``, ``at`` a time."""
+    """A call assigned to ``arm``, with its ``tokens``, ``at`` a time."""
 
     arm: Arm
     tokens: int
@@ -228,7 +228,7 @@ class Balance:
         arm.breaker.succeeded(self._clock())
 
     def _note(self, arm: Arm, error: BaseException, context: Context, began: float, *, probe: bool) -> None:
-        """What an end before the first token says about the replica."""
+        """The verdict on a replica from an end before the first token."""
         now = self._clock()
         self._metrics.attempt(self.model, arm.name, error_code(error), None)
         match error:

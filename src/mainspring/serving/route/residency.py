@@ -16,7 +16,7 @@ from mainspring.core.types import Context, Request, Responder, Response
 
 
 class Residency:
-    """What tenants ask for, and where models are: ``regions`` by model name, one for each of its endpoints."""
+    """The tenants' requirements and the models' regions: ``regions`` by model name, one for each of its endpoints."""
 
     def __init__(
         self, tenants: Mapping[str, Iterable[str]] | None = None, regions: Mapping[str, Sequence[str]] | None = None

@@ -72,7 +72,7 @@ class Route:
         settings = self.settings
         near = {name: arm for name, arm in settings.arms.items() if self._residency.serves(arm.model, context)}
         if len(near) < len(settings.arms) and any(arm.weight for arm in near.values()):
-            # Those that may not answer leave their share to the others.
+            # Arms that may not answer leave their share to the others.
             settings = settings.model_copy(update={"arms": near})
         return arm_of(settings, unit(self.name, settings, request, context))
 

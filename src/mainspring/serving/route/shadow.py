@@ -1,4 +1,4 @@
-"""Shadow traffic: copies of requests to a model under trial. What it says is recorded and never shown."""
+"""Shadow traffic: copies of requests to a model under trial. Its output is recorded and never shown."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Scaled:
         self._plan = plan
 
     async def respond(self, request: Request, context: Context) -> Response:
-        """Raises ``InvalidRequest`` for what is no chat."""
+        """Raises ``InvalidRequest`` if it is no chat."""
         if not isinstance(request, ChatRequest):
             raise InvalidRequest(f"{request.model} scales chats and does nothing else", param="model")
         return await scaled(self._inner, self._plan, dataclasses.replace(request, model=self._plan.model), context)

@@ -23,7 +23,7 @@ Counts = Mapping[tuple[str, int], int]
 
 @dataclass(frozen=True, slots=True)
 class FrozenState:
-    """What was frozen: rows of ``READ`` and of ``UPLOADS``, and ``counted`` of a table. ``held_s`` is for how long
+    """The frozen state: rows of ``READ`` and of ``UPLOADS``, and ``counted`` of a table. ``held_s`` is for how long
     writers of the database waited."""
 
     schema: str

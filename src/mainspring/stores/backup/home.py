@@ -47,8 +47,8 @@ _BLOCK = 1 << 20
 
 @dataclass(slots=True)
 class BackupReport:
-    """What a backup holds. ``held_s`` is the time for which writers of the database waited; ``missing`` names documents
-    without chunks or text: only if the caller keeps going."""
+    """The contents of a backup. ``held_s`` is the time for which writers of the database waited; ``missing`` names
+    documents without chunks or text: only if the caller keeps going."""
 
     files: int = 0
     bytes: int = 0
@@ -168,7 +168,7 @@ def _add_json(pack: tarfile.TarFile, name: str, value: Any) -> None:
 
 
 class _Digesting:
-    """Reads a file and digests what is read."""
+    """Reads a file and computes the digest of the data."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

@@ -83,7 +83,7 @@ def _fill(url: sa.URL | None, dump: Path) -> str:
             remedy="Make an empty database with createdb and set stores.database to postgresql://user:password@host/name",
         )
     backup_postgres.restore(url, dump)
-    # It would keep what is erased later.
+    # It would keep data that is erased later.
     dump.unlink()
     return postgres_tools.address(url)
 

@@ -53,7 +53,7 @@ class _Entry:
 
 
 class AnswerStore(Protocol):
-    """What both kinds of answer cache do. All may raise ``StoreError``; losing everything loses nothing."""
+    """The interface of both kinds of answer cache. All may raise ``StoreError``; losing everything loses nothing."""
 
     async def get(self, key: str) -> bytes | None:
         """The value; None if there is none or it has expired."""
@@ -80,11 +80,11 @@ class AnswerStore(Protocol):
         ...
 
     async def compact(self) -> None:
-        """Take what was deleted out of files and logs."""
+        """Remove deleted data from files and logs."""
         ...
 
     async def close(self) -> None:
-        """Write what is unwritten."""
+        """Write pending data."""
         ...
 
 
@@ -145,7 +145,7 @@ class AnswerCache:
         return len(live | await self._file.run(lambda connection: _keys(connection, tag, now)))
 
     async def expire(self) -> int:
-        """Drop what has expired, from memory and file. Raises ``StoreError``."""
+        """Drop expired entries from memory and file. Raises ``StoreError``."""
         now = time.time()
         for entries in (self._memory, self._unwritten):
             for key in [key for key, entry in entries.items() if entry.expires_at <= now]:
@@ -157,7 +157,7 @@ class AnswerCache:
         await self._file.run(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)") and None)
 
     async def close(self) -> None:
-        """Write what is unwritten."""
+        """Write pending data."""
         while self._writer is not None:
             await asyncio.wait([self._writer])
         await self._file.close()

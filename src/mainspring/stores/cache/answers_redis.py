@@ -89,7 +89,7 @@ class RedisCache:
         return int(await self._server.call("ZCOUNT", f"{_TAG}{tag}", int(time.time() * 1000), "+inf"))
 
     async def expire(self) -> int:
-        """The server drops by itself what has expired."""
+        """The server drops expired entries by itself."""
         return 0
 
     async def compact(self) -> None:

@@ -21,7 +21,7 @@ Claim = bytes | Literal["mine", "busy"]
 
 
 class Repeats:
-    """The answers of all tenants. A claim may be lost with the power; what was answered not."""
+    """The answers of all tenants. A claim may be lost in a power failure; an answer may not."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -58,7 +58,7 @@ class Repeats:
         await self._database.write(lambda connection: connection.execute(mine.values(**new)) and None, durable=False)
 
     async def done(self, tenant: str, name: str, owner: str, value: bytes, tags: frozenset[str]) -> None:
-        """Keep what was answered; durable when it returns."""
+        """Store the answer; it is durable on return."""
 
         def work(connection: sa.Connection) -> None:
             mine = sa.update(repeats).where(_is(tenant, name), repeats.c.owner == owner)

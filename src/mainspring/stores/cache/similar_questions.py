@@ -57,7 +57,7 @@ class Question:
 
 
 class SimilarStore(Protocol):
-    """What both kinds of index do. All may raise ``StoreError``; losing everything loses nothing."""
+    """The interface of both kinds of index. All may raise ``StoreError``; losing everything loses nothing."""
 
     async def add(self, question: Question) -> None:
         """Keep it until its time is over, in place of the same question of its scope."""
@@ -92,7 +92,7 @@ class SimilarStore(Protocol):
         ...
 
     async def compact(self) -> None:
-        """Take what was deleted out of files and logs."""
+        """Remove deleted data from files and logs."""
         ...
 
     async def close(self) -> None: ...
@@ -168,7 +168,7 @@ class SimilarQuestions:
         await self._load()
         gone = [question.id for question in self._entries.values() if tag in question.tags]
         self._drop(gone)
-        # The file may hold what was pushed out of this memory, or what another process wrote.
+        # The file may contain entries that were evicted from this memory, or that another process wrote.
         return await self._file.run(lambda connection: _delete_tag(connection, tag, gone))
 
     async def count(self, tag: str) -> int:

@@ -122,8 +122,8 @@ class BucketRequest:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """``failed`` is the index of the first bucket that lacks something (None: all was taken), ``wait_s`` the seconds
-    until it would not; ``levels`` are what is in the buckets now."""
+    """``failed`` is the index of the first bucket with too little (None: all was taken), ``wait_s`` the seconds until
+    it has enough; ``levels`` are the buckets' levels now."""
 
     failed: int | None
     wait_s: float

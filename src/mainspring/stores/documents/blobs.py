@@ -43,7 +43,7 @@ class Blobs:
         self._unfinished = directory / "unfinished"
 
     async def open(self) -> None:
-        """Make the directory and remove what was never finished."""
+        """Create the directory and remove unfinished files."""
         await asyncio.to_thread(self._open)
 
     async def put(self, data: bytes) -> str:
@@ -59,7 +59,7 @@ class Blobs:
         await asyncio.to_thread(self.unlink, sha256)
 
     def path(self, sha256: str) -> Path:
-        """Where the blob lies or would lie. Raises ``NotFound`` for what is not a sha256."""
+        """Where the blob lies or would lie. Raises ``NotFound`` if it is not a sha256."""
         if not _SHA256.match(sha256):
             raise NotFound(f"{sha256!r} is not the sha256 of a blob")
         return self._directory / sha256[:2] / sha256

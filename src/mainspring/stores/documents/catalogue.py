@@ -1,7 +1,7 @@
 """The documents of collections, and the commit that makes one generation of a document the one that is read.
 
 An ingest begins a generation, writes its chunks to the vector store under that number, and publishes it: from that
-commit on searches see the new chunks and no longer the old ones. What dies in between has published nothing.
+commit on searches see the new chunks and no longer the old ones. A process that dies in between has published nothing.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class Documents:
     async def publish_all(
         self, collection: Collection, wanted: Sequence[Publication]
     ) -> list[int | Conflict | NotFound]:
-        """``publish`` for several documents in one commit; for each what it returns or raises.
+        """``publish`` for several documents in one commit; returns each one's result or error.
 
         Raises ``NotFound`` when the collection is gone."""
 
@@ -270,8 +270,8 @@ class Documents:
         await self._database.write(work, durable=True)
 
     async def remove(self, collection: Collection, document_id: str, *, by: By | None = None) -> None:
-        """Forget a document and its text. Its chunks are invisible from here on, and stale. ``by`` whom is written into
-        the audit log; None: what it is a part of is written there. Raises ``NotFound``."""
+        """Forget a document and its text. Its chunks are invisible from here on, and stale. ``by`` is the actor for the
+        audit log; None: the enclosing action is logged. Raises ``NotFound``."""
 
         def work(connection: sa.Connection) -> int:
             version = changes.bump(connection, collection, removing=True)

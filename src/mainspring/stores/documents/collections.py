@@ -166,7 +166,7 @@ class Collections(Documents):
         return (await self._database.read(work)).map(_collection)
 
     async def tallies(self, found: Sequence[Collection], *, groups: frozenset[str]) -> dict[str, DocumentCounts]:
-        """What each collection holds that ``groups`` may see, by id. Takes some hundred at most."""
+        """The visible contents of each collection for ``groups``, by id. Takes some hundred at most."""
 
         def work(connection: sa.Connection) -> builtins.list[Any]:
             mine = sa.tuple_(documents.c.tenant, documents.c.collection_id).in_(
@@ -211,8 +211,8 @@ class Collections(Documents):
         return (await self._database.read(work)).map(document_of)
 
     async def document_called(self, collection: Collection, name: str, *, groups: frozenset[str]) -> Document:
-        """The document with this file id or document id. Raises ``NotFound`` for what ``groups`` may not see, as
-        for what is not there."""
+        """The document with this file id or document id. Raises ``NotFound`` if ``groups`` may not see it, or it does
+        not exist."""
 
         def work(connection: sa.Connection) -> sa.Row[Any] | None:
             query = _documents_seen(connection, collection, groups).where(_called(name)).order_by(documents.c.id)

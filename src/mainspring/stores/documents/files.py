@@ -44,7 +44,7 @@ _AT_ONCE = 128 * 1024
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
-    """What is known of an uploaded file. ``bytes`` is its size, ``created_at`` Unix seconds.
+    """The record of an uploaded file. ``bytes`` is its size, ``created_at`` Unix seconds.
 
     ``groups`` may see it while it is in no collection (empty: the tenant).
     """
@@ -169,7 +169,7 @@ class Files:
         by: By | None = None,
     ) -> None:
         """Forget a file, and its bytes unless another file or document has the same. ``groups`` None: the caller has
-        looked who asks. ``by`` whom is written into the audit log; None: what it is a part of is written there.
+        looked who asks. ``by`` is the actor for the audit log; None: the enclosing action is logged.
 
         Raises ``NotFound``, and ``Conflict`` while documents depend on it.
         """

@@ -50,7 +50,7 @@ class Graphs:
         return {row.document_id: (row.generation, row.mark) for row in found}
 
     async def missing(self, collection: Collection, current: Mapping[str, int]) -> dict[str, int]:
-        """Those of the generations that have no graph."""
+        """The generations without a graph."""
         have = await self.marks(collection)
         return {name: number for name, number in current.items() if have.get(name, (0, ""))[0] != number}
 

@@ -40,7 +40,7 @@ class Collection:
 
     @property
     def table(self) -> str:
-        """What the vector store calls the chunks of this collection."""
+        """The vector store's name for this collection's chunks."""
         return self.stored_in or self.id
 
     def visible_to(self, groups: frozenset[str]) -> bool:
@@ -76,7 +76,7 @@ class DocumentVersion:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What is to be published of a document: see ``Documents.publish``.
+    """The data to publish for a document: see ``Documents.publish``.
 
     With ``text``, its blob is written again if the removal of another document deleted it in the meantime. ``graph`` is
     the document's serialised graph (empty: unknown).

@@ -27,7 +27,7 @@ PREFIX = "src_"
 class SourceRow:
     """A configured source of a collection.
 
-    ``kind`` names the connector, ``location`` what it reads (one row for each), ``options`` how. ``cursor`` is the
+    ``kind`` names the connector, ``location`` its source (one row for each), ``options`` its options. ``cursor`` is the
     connector's own note of where it stopped (empty: at the beginning), ``error`` why the last sync failed, and
     ``synced_at`` (Unix seconds) when one last came to its end.
     """

@@ -47,7 +47,7 @@ class Generations:
         return cls(version).follow(version, found)
 
     def follow(self, version: int, found: Iterable[sa.Row[Any]]) -> Generations:
-        """These at a later version, with the rows that changed in between."""
+        """The same at a later version, with the changed rows."""
         everything, restricted = dict(self.everything), dict(self._restricted)
         quarantined = set(self._quarantined)
         for row in found:
@@ -60,7 +60,7 @@ class Generations:
         return Generations(version, CurrentGenerations(everything), restricted, mentioned, frozenset(quarantined))
 
     def view(self, groups: frozenset[str] | None) -> CurrentGenerations:
-        """What ``groups`` may find, by document id: nothing that is quarantined."""
+        """The documents that ``groups`` may find, by id, without quarantined ones."""
         if groups is None or not (self._restricted or self._quarantined):
             return self.everything
         known = groups & self._mentioned

@@ -55,7 +55,7 @@ def conversations(connection: sa.Connection, tenant: str, names: Iterable[str], 
         # A session without turns (yet) says only its name.
         empty = sa.and_(sessions.c.tenant == tenant, sessions.c.session_id.in_(part), ~left.exists())
         connection.execute(sa.delete(sessions).where(empty))
-        # What their memory took is recorded under their names.
+        # The cost of their memory is recorded under their names.
         called = sa.and_(events.c.tenant == tenant, events.c.subject.in_(part), events.c.at <= upto)
         connection.execute(sa.update(events).where(called).values(subject=""))
         kept = sa.select(sa.func.count()).select_from(sessions)
@@ -74,7 +74,7 @@ def calls_that_wait(connection: sa.Connection, tenant: str, traces: Sequence[str
 
 
 def of_no_answer(connection: sa.Connection, tenant: str, upto: float) -> dict[str, int]:
-    """Of a whole tenant: also the texts of events that are about no answer."""
+    """For a whole tenant: also the texts of events outside of answers."""
     contents.lock(connection)
     left = sa.and_(events.c.tenant == tenant, events.c.at <= upto, events.c.content_id.is_not(None))
     found: Sequence[Any] = connection.execute(sa.select(events.c.content_id).where(left)).scalars().all()

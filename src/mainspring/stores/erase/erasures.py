@@ -105,20 +105,20 @@ class Erasures:
         return (await self._database.read(work)).map(_erasure)
 
     async def pending(self) -> Sequence[Erasure]:
-        """Those that something is left to be done for, oldest first."""
+        """Requests with remaining work, oldest first."""
         query = sa.select(erasures).where(erasures.c.state.in_((NOTED, ERASED))).order_by(erasures.c.requested_at)
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return [_erasure(row) for row in found]
 
     async def planned(self, note: Erasure, held: Held) -> None:
-        """Write down what was found, before any of it is erased."""
+        """Record the plan before anything is erased."""
         kept = rows.dump({"receipt": dict(note.receipt), "plan": held.plan()})
         mine = sa.update(erasures).where(_where(note, note.state)).values(receipt=kept)
         await self._database.write(lambda connection: connection.execute(mine) and None, durable=True)
 
     async def erased(self, note: Erasure, counts: Mapping[str, int], limits: Sequence[str]) -> bool:
         """Everything was erased once: write the receipt in one commit with the audit entry that seals it; returns
-        whether no other process has. ``limits`` say what was not reached."""
+        whether no other process has. ``limits`` lists stores that were not reached."""
         now = time.time()
         told: dict[str, Any] = {
             "erasure": note.id,

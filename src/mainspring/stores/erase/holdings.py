@@ -16,7 +16,7 @@ from mainspring.stores.sql.database import Database
 
 
 class Holding(Protocol):
-    """What one feature keeps, in all tenants.
+    """One feature's data, in all tenants.
 
     ``name`` is what receipts and exports count it by. ``held`` is what the rooms keep of the subject. ``upto`` is in
     Unix seconds: newer data stays.
@@ -40,5 +40,5 @@ Make = Callable[[Database, Blobs], Holding]
 
 
 def holdings(database: Database, blobs: Blobs) -> tuple[Holding, ...]:
-    """Those of all features, by feature."""
+    """The data of all features, by feature."""
     return tuple(make(database, blobs) for _, found in slices.declared("holdings", "HOLDINGS") for make in found)

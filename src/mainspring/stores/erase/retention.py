@@ -38,7 +38,7 @@ def due(connection: sa.Connection, data: Data, before: float) -> dict[str, int]:
 
 
 def delete(connection: sa.Connection, data: Data, before: float) -> dict[str, int]:
-    """Delete a piece of what is due; how much, by tenant. Empty: nothing was left."""
+    """Delete a piece of the expired data; returns the amount by tenant. Empty: nothing was left."""
     return _DELETE[data](connection, before)
 
 

@@ -41,7 +41,7 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One act. ``at`` is Unix seconds; ``object`` the id of what it was done to."""
+    """One act. ``at`` is Unix seconds; ``object`` is the id of the action's object."""
 
     tenant: str
     seq: int
@@ -71,7 +71,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with entry ``seq`` (0: with the chain as a whole)."""
+    """The fault of entry ``seq`` (0: of the chain as a whole)."""
 
     seq: int
     what: str
@@ -79,7 +79,7 @@ class Problem:
 
 @dataclass(slots=True)
 class ChainReport:
-    """What a verification found; ``trimmed`` entries were dropped by the log's own retention."""
+    """The result of a verification; ``trimmed`` entries were dropped by the log's own retention."""
 
     head: Head
     entries: int = 0
@@ -105,7 +105,7 @@ def parse_head(tenant: str, text: str) -> Head | None:
 
 
 def check(row: Mapping[str, Any], keys: Mapping[str, bytes], report: ChainReport) -> None:
-    """Tell ``report`` what is wrong with an entry by itself."""
+    """Add the faults of a single entry to ``report``."""
     if hash_of(row) != row["hash"]:
         report.tell(row["seq"], "it was changed: its hash is another")
     elif row["key_id"] not in keys:
@@ -135,7 +135,7 @@ def key_of(outside: str, secret: str) -> bytes:
 
 
 def name_of(key: bytes) -> str:
-    """What entries call a key."""
+    """The name of a key in entries."""
     return hashlib.sha256(b"name" + key).hexdigest()[:12]
 
 
@@ -145,7 +145,7 @@ def seal_of(key: bytes, digest: str) -> str:
 
 
 def hidden_of(key: bytes, text: str) -> str:
-    """What stands for a text."""
+    """The hash that replaces a text."""
     return hmac.new(key, b"text" + rows.clean(text).encode(), hashlib.sha256).hexdigest()[:32]
 
 
@@ -155,7 +155,7 @@ def hash_of(row: Mapping[str, Any]) -> str:
 
 
 def head_body(head: Mapping[str, Any]) -> str:
-    """What the seal of a head covers."""
+    """The data that a head's seal covers."""
     return "head" + rows.dump([head[name] for name in _HEAD])
 
 

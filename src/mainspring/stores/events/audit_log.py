@@ -150,12 +150,12 @@ class Audit:
         return Head(tenant, 0, START) if found is None else Head(tenant, found.seq, found.hash)
 
     async def tenants(self) -> list[str]:
-        """Those that have a chain."""
+        """The tenants with a chain."""
         query = sa.select(audit_heads.c.tenant).order_by(audit_heads.c.tenant)
         return list(await self._database.read(lambda connection: connection.execute(query).scalars().all()))
 
     async def verify(self, tenant: str, known: Iterable[Head] = ()) -> ChainReport:
-        """Read the whole chain and say what is wrong with it. ``known`` are heads that were noted before."""
+        """Read the whole chain and report its faults. ``known`` are heads that were noted before."""
         found = await self._database.read(lambda connection: _head(connection, tenant))
         if found is None:
             report = ChainReport(Head(tenant, 0, START))

@@ -72,7 +72,7 @@ class Feed:
         return await self._database.read(work)
 
     async def applications(self, answers: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        """What was asked for to get these answers, given as (tenant, id)."""
+        """The questions behind these answers, given as (tenant, id)."""
         if not answers:
             return {}
         named = sa.tuple_(events.c.tenant, events.c.id).in_(list(answers))

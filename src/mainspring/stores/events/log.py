@@ -64,7 +64,7 @@ class EventLog:
         self._waiting: list[tuple[_Settlement, asyncio.Future[None]]] = []
         self._committer: asyncio.Task[None] | None = None
         self.heard: list[Callable[[Sequence[EventRecord]], None]] = []
-        """Called with what was written, by this process."""
+        """Called with the records that this process has written."""
 
     async def append(self, *records: EventRecord) -> None:
         """Write ``records`` in one commit. See ``settle``."""
@@ -75,7 +75,7 @@ class EventLog:
     ) -> None:
         """Write all of it in one commit, or none; durable when it returns.
 
-        What calls cost is charged to their budgets in the same commit, and the reservation ``released`` given back.
+        The cost of calls is charged to their budgets in the same commit, and the reservation ``released`` is returned.
         Raises ``Conflict`` when an event id is taken already, ``TypeError`` for facts that are not JSON.
         """
         settlement = _settlement(records, turns)
@@ -180,7 +180,7 @@ class EventLog:
         return _record(row)
 
     async def texts(self, tenant: str, digests: Sequence[str]) -> dict[str, str]:
-        """Those of the tenant's texts that are kept, by their sha256."""
+        """The tenant's stored texts, by sha256."""
         wanted = sa.select(contents_table.c.sha256, contents_table.c.text).where(
             contents_table.c.tenant == tenant, contents_table.c.sha256.in_(sorted(set(digests)))
         )
@@ -190,11 +190,11 @@ class EventLog:
     async def erase(self, tenant: str, subject: str, *, by: By | None = None, compact: bool = True) -> EventRecord:
         """Delete the texts about ``subject`` and leave an ``erased`` event, which is returned.
 
-        What goes: the text of every event of the subject and of its traces, and the session turns of those traces.
+        Deleted are the texts of all events of the subject and of its traces, and the session turns of those traces.
         Facts stay, except verdicts. A text that something else also says stays with that. The bytes are overwritten on
-        SQLite. Derived copies (the answer cache, indexes, exports) are the caller's to rebuild. ``by`` is who asks for
-        it, for the audit log (None: it follows from what is written there already). Without ``compact`` the database's
-        log still has them.
+        SQLite. Derived copies (the answer cache, indexes, exports) are the caller's to rebuild. ``by`` is the actor for
+        the audit log (None: the enclosing action is already logged). Without ``compact`` the database's log still has
+        them.
         """
         record_id, at = ids.new("event-"), time.time()
 

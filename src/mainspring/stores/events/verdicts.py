@@ -26,7 +26,7 @@ class Verdicts:
         self._log = log
 
     async def known(self, tenant: str, answers: Sequence[str]) -> set[str]:
-        """Those of these answers that were judged."""
+        """The judged ones of these answers."""
         query = sa.select(events.c.subject).where(
             events.c.tenant == tenant, events.c.id.in_([name(each) for each in answers])
         )

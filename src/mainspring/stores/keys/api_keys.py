@@ -47,7 +47,7 @@ class KeyInfo:
     limits in ``serving.tiers`` (empty: the default). ``consent``: its requests may be used for learning. ``reach``
     limits it. ``parent`` created it, and its spending counts for the budgets of ``lineage``: see
     ``stores.keys.lineage``. ``identity`` is the first of the keys that this one has replaced, one after the other; it
-    is empty for a key that replaced none. What belongs to a key belongs to that."""
+    is empty for a key that replaced none. Belongings of a key belong to that id."""
 
     id: str
     tenant: str
@@ -71,7 +71,7 @@ class KeyInfo:
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
     def principal(self) -> Principal:
-        """Who asks with this key. The scope ``admin`` brings all others of its tenant."""
+        """The principal of this key. The scope ``admin`` brings all others of its tenant."""
         return Principal(
             self.tenant,
             self.id,
@@ -88,7 +88,7 @@ class KeyInfo:
 class Keys:
     """The keys of all tenants. Secrets have 256 random bits, so a plain sha256 hides them.
 
-    What changes a key is in the audit log with it; ``by`` says who did it.
+    Changes of a key are logged in the same transaction; ``by`` is the actor.
     """
 
     def __init__(self, database: Database, audit: Audit | None = None, quotas: Quotas | None = None) -> None:
@@ -171,7 +171,7 @@ class Keys:
     async def revoke(
         self, tenant: str, key_id: str, *, children: Children | None = None, by: By = LOCAL
     ) -> builtins.list[str]:
-        """Refuse the key from now on: here at once, elsewhere within ``REMEMBERED_S``; the ids of what was revoked.
+        """Refuse the key from now on: here at once, elsewhere within ``REMEMBERED_S``; returns the ids of revoked keys.
 
         ``children`` says what happens to the usable keys that it and its descendants created: they are revoked too, or
         kept as if its own maker had created them. Raises ``NotFound``, and ``Conflict`` if there are such keys and
@@ -355,7 +355,7 @@ def _new(like: KeyInfo) -> tuple[KeyInfo, str, dict[str, Any]]:
 
 
 def _told(info: KeyInfo) -> dict[str, Any]:
-    """What the audit log says of a new key: neither its name nor its secret."""
+    """The audit log's record of a new key: neither its name nor its secret."""
     return {
         "scopes": sorted(info.scopes),
         "groups": [Hidden(each) for each in sorted(info.groups)],

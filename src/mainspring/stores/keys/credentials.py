@@ -52,7 +52,7 @@ class Credentials:
         self._audit = audit or Audit(database)
 
     async def set(self, name: str, secret: str, *, by: By = LOCAL) -> CredentialInfo:
-        """Keep ``secret`` under ``name``, in the place of what was there.
+        """Store ``secret`` under ``name``, replacing an earlier one.
 
         Raises ``InvalidRequest`` (a name that cannot be referred to, a secret that is empty or too long),
         ``SettingsError`` and ``MissingExtra``.
@@ -143,7 +143,7 @@ class Credentials:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One process at a time writes: what is encrypted while the key changes would be lost."""
+        """One process at a time writes: a secret encrypted during a change of key would be lost."""
         path = keyrings.path_of(self._settings)
         private_files.folder(path.parent)
         handle = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)

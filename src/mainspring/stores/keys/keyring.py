@@ -39,7 +39,7 @@ class Keyring:
 
 
 def new_key() -> str:
-    """A random key as it is written."""
+    """A random key in its written form."""
     return base64.urlsafe_b64encode(secrets.token_bytes(BYTES)).decode()
 
 

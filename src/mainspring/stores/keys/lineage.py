@@ -73,7 +73,7 @@ def usable(connection: sa.Connection, tenant: str, ids: Iterable[str]) -> list[t
 
 
 def move(connection: sa.Connection, tenant: str, old: str, new: str) -> None:
-    """What ``old`` made counts as made by ``new`` from now on."""
+    """Keys created by ``old`` count as created by ``new`` from now on."""
     mine = sa.and_(keys.c.tenant == tenant, keys.c.parent == old)
     connection.execute(sa.update(keys).where(mine).values(parent=new))
 

@@ -84,7 +84,7 @@ QUOTAS: Mapping[str, Quota] = {
     "budgets": Quota("budgets", "Delete some", _rows(budgets)),
     "feedback_per_answer": Quota("pieces of feedback on one answer", "Send no more for it", _feedback),
 }
-"""What is counted, by the names of the settings."""
+"""The counted items, by the names of the settings."""
 
 
 class Quotas:
@@ -99,7 +99,7 @@ class Quotas:
         self._counted: LRUCache[tuple[str, str, str], tuple[int, float]] = LRUCache(REMEMBERED)
 
     async def limits(self, tenant: str) -> dict[str, int]:
-        """The limits of a tenant by their names; 0: none. What another process set holds within seconds."""
+        """The limits of a tenant by their names; 0: none. Another process's change takes effect within seconds."""
         if self._read_at is None or time.monotonic() - self._read_at > REMEMBERED_S:
             read_at = time.monotonic()
             found = await self._database.read(lambda connection: connection.execute(sa.select(tenant_limits)).all())
@@ -110,7 +110,7 @@ class Quotas:
         return self._settings.of(tenant) | self._set.get(tenant, {})
 
     async def used(self, tenant: str) -> dict[str, int]:
-        """How much a tenant has of what is counted for a tenant as a whole."""
+        """A tenant's usage of limits per tenant."""
         whole = {name: quota for name, quota in QUOTAS.items() if name != "feedback_per_answer"}
 
         def work(connection: sa.Connection) -> dict[str, int]:
@@ -151,7 +151,7 @@ class Quotas:
         await self._database.read(work)
 
     def hold(self, connection: sa.Connection, tenant: str, name: str, adding: int = 1, *, of: str = "") -> None:
-        """Count in a transaction that adds so much. Raises ``QuotaExceeded``, which must roll it back."""
+        """Count in a transaction that adds this amount. Raises ``QuotaExceeded``, which must roll it back."""
         limit = self._limit(connection, tenant, name)
         if not limit:
             return

@@ -24,7 +24,7 @@ def settle(connection: sa.Connection, charges: Sequence[Charge], released: Seque
 
 
 def charge(record: EventRecord, facts: CallFacts) -> Charge:
-    """What budgets count of a call."""
+    """The amounts of a call that budgets count."""
     return Charge(
         record.tenant,
         facts.key_id,

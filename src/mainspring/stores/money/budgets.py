@@ -133,7 +133,7 @@ class Budgets:
         return changed
 
     async def delete(self, tenant: str, budget_id: str, *, by: By = LOCAL) -> None:
-        """Forget the budget and what was counted for it; the ledger stays. Raises ``NotFound``."""
+        """Delete the budget and its counts; the ledger stays. Raises ``NotFound``."""
 
         def work(connection: sa.Connection) -> None:
             for table, name in ((reservations, "budget_id"), (budget_periods, "budget_id"), (budgets, "id")):
@@ -147,7 +147,7 @@ class Budgets:
         self._forget()
 
     async def spending(self, budget: Budget, at: float | None = None) -> Spending:
-        """What was spent in the period of the Unix time ``at`` (None: now)."""
+        """The spending in the period of the Unix time ``at`` (None: now)."""
         period = spending.period(budget.window, time.time() if at is None else at)
         return await self._database.read(lambda connection: spending.read(connection, budget, period))
 

@@ -23,7 +23,7 @@ from mainspring.stores.sql.row_access import RowAccess
 
 Dimension = Literal["tenant", "key", "application", "model", "day", "hour", "request"]
 DIMENSIONS: tuple[Dimension, ...] = ("tenant", "key", "application", "model", "day", "hour", "request")
-# What each is called in the facts of calls and of answers.
+# Names of each in the facts of calls and of answers.
 _FIELDS = {
     "key": (name_of(CallFacts, "key_id"), name_of(AnswerFacts, "key_id")),
     "application": (name_of(CallFacts, "application"), name_of(AnswerFacts, "requested")),

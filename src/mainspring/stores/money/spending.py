@@ -60,8 +60,8 @@ _CHARGE = sa.text(
 class Budget:
     """``scope`` is all tenants (``global``), a ``tenant``, one of its keys or one of its applications; ``subject`` is
     the key's id or the requested name. ``window`` is a day or month of UTC, or ``total``: since it was made. A ``hard``
-    one refuses what passes a limit, a soft one tells. None: no limit of that kind. What the ``operator`` set, no
-    administrator of the tenant changes."""
+    one refuses what passes a limit, a soft one tells. None: no limit of that kind. A tenant's administrators cannot
+    change a budget set by the ``operator``."""
 
     tenant: str
     id: str
@@ -108,8 +108,8 @@ class Charge:
 
 
 class Exhausted(Exception):
-    """A hard budget does not hold what was to be set aside at the Unix time ``at``, which names its period. ``soon``:
-    the amount would fit without other reservations."""
+    """A hard budget cannot hold the reservation at the Unix time ``at``, which identifies its period. ``soon``: the
+    amount would fit without other reservations."""
 
     def __init__(self, budget: Budget, spent: Spending, at: float, *, soon: bool) -> None:
         super().__init__(budget.id)
@@ -204,7 +204,7 @@ def find(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[B
 
 
 def read(connection: sa.Connection, budget: Budget, of: str) -> Spending:
-    """What was spent in one period."""
+    """The spending in one period."""
     columns = [budget_periods.c[each.name] for each in dataclasses.fields(Spending)]
     found = connection.execute(sa.select(*columns).where(_here(budget, of))).one_or_none()
     return Spending(of) if found is None else Spending(*found)

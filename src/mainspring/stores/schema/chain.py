@@ -26,7 +26,7 @@ def newest() -> str:
 
 
 def configuration() -> Config:
-    """What Alembic needs to know of the chain."""
+    """Alembic's configuration of the chain."""
     from alembic.config import Config
 
     config = Config()

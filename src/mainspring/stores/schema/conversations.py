@@ -1,4 +1,4 @@
-"""Sessions, their turns, and what is derived from those."""
+"""Sessions, their turns, and derived data."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ sessions = sa.Table(
     sa.Index(None, "tenant", "owner", "created_at", "session_id"),
 )
 
-# What is remembered of the turns of a session up to and with ``upto``, as the serving room writes it.
+# The summary of a session's turns up to and including ``upto``, as the serving room writes it.
 session_summaries = sa.Table(
     "session_summaries",
     metadata,

@@ -87,11 +87,11 @@ keys = sa.Table(
     optional("tier"),
     # Whether requests of the key may be used for learning if they do not say.
     sa.Column("consent", sa.Boolean, nullable=False, server_default=sa.false()),
-    # What it is limited to; empty: nothing.
+    # Its limits; empty: none.
     json("models", "[]"),
     json("collections", "[]"),
     json("regions", "[]"),
-    # Who made it, and the keys whose budgets hold it: see ``stores.keys.lineage``.
+    # Its creator, and the keys whose budgets count its spending: see ``stores.keys.lineage``.
     optional("parent"),
     json("lineage", "[]"),
     # The first of the keys that it replaced, one after the other.

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from mainspring.stores.schema.columns import CleanText, count, key, metadata, text, time
 
-# What a scope may spend in a window of time. Budgets over all tenants are stored under the empty tenant.
+# The spending limits of a scope in a window of time. Budgets over all tenants are stored under the empty tenant.
 budgets = sa.Table(
     "budgets",
     metadata,
@@ -25,8 +25,8 @@ budgets = sa.Table(
     sa.UniqueConstraint("tenant", "scope", "subject", "window", "hard", "setter"),
 )
 
-# What was spent in one period of a budget, exactly the sum of the ``call`` events that it concerns, and what running
-# requests have set aside.
+# The spending in one period of a budget, exactly the sum of its ``call`` events, and the reservations of running
+# requests.
 budget_periods = sa.Table(
     "budget_periods",
     metadata,

@@ -9,7 +9,7 @@ from mainspring.stores.schema.columns import count, key, metadata, optional, tex
 # ``latest`` is the highest number that a version ever had: numbers are given once.
 prompts = sa.Table("prompts", metadata, key("tenant"), key("name"), time("created_at"), count("latest"))
 
-# A version is never changed. What is deleted keeps its row, so that records which name it stay clear, without text.
+# A version is never changed. A deleted version keeps its row without text, so that records that name it stay clear.
 prompt_versions = sa.Table(
     "prompt_versions",
     metadata,

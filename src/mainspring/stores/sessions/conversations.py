@@ -46,9 +46,9 @@ PART = "."
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """What is known of a session. ``name`` is the callers' name for it, ``title`` a person's (empty: none yet),
-    ``begins`` the start of its first question, ``spent`` the tokens that it used; times are Unix seconds.
-    ``summarised`` is the last turn that the summary covers (empty: no summary)."""
+    """The record of a session. ``name`` is the callers' name for it, ``title`` a person's (empty: none yet), ``begins``
+    the start of its first question, ``spent`` the tokens that it used; times are Unix seconds. ``summarised`` is the
+    last turn that the summary covers (empty: no summary)."""
 
     session_id: str
     name: str
@@ -65,7 +65,7 @@ class SessionInfo:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What is remembered of the first ``turns`` turns, up to and with turn ``upto``. ``notes`` is JSON text as the
+    """The summary of the first ``turns`` turns, up to and including turn ``upto``. ``notes`` is JSON text as the
     serving room writes it, ``method`` what made it."""
 
     upto: str

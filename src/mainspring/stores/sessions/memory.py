@@ -147,7 +147,7 @@ def _first(
     summary: Summary | None = None,
 ) -> UncoveredMessages:
     mine = sa.and_(sessions.c.tenant == tenant, sessions.c.session_id == session_id)
-    # Read before the messages: what is deleted after it changes it.
+    # Read before the messages: a later deletion changes it.
     revision = connection.execute(sa.select(sessions.c.revision).where(mine)).scalar_one_or_none()
     wanted = query.where(turns.c.tenant == tenant, turns.c.session_id == session_id)
     found = connection.execute(wanted.order_by(turns.c.id, turns.c.position).limit(limit)).all()

@@ -25,7 +25,7 @@ PREFIX = "turn-"
 
 @dataclass(frozen=True, slots=True)
 class SessionTurn:
-    """What one request added to a session: the new messages of the caller, and the answer. ``at`` Unix seconds.
+    """The addition of one request to a session: the caller's new messages, and the answer. ``at`` Unix seconds.
 
     ``spent`` are the tokens that the request took, ``reserved`` those that were set aside for it. Without messages,
     only the usage is booked, if the session exists.

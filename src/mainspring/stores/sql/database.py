@@ -171,7 +171,7 @@ class Postgres(Database):
         return await self._shielded(work, "READ WRITE")
 
     async def compact(self) -> None:
-        """Nothing to do: the server's own vacuum and log recycling remove what was deleted."""
+        """Nothing to do: the server's own vacuum and log recycling remove deleted data."""
 
     async def close(self) -> None:
         if self._running:

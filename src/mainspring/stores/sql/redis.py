@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 class Redis:
     """One server, through a pool of connections. Keys begin with ``PREFIX`` by convention of the callers.
 
-    ``name`` is the address without its password. Raises ``SettingsError`` for what is no Redis URL, and
+    ``name`` is the address without its password. Raises ``SettingsError`` for an invalid Redis URL, and
     ``MissingExtra``.
     """
 

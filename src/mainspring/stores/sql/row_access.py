@@ -10,7 +10,7 @@ from mainspring.stores.schema import collections, documents
 
 
 class RowAccess:
-    """What ``groups`` may see, as conditions of queries on ``connection``.
+    """The rows that ``groups`` may see, as conditions of queries on ``connection``.
 
     A caller confined to some collections sees no others, and of rows outside of collections only those written by
     callers with the same confinement.
@@ -37,7 +37,8 @@ class RowAccess:
         return sa.and_(theirs, sa.or_(collections.c.name.in_(self._only), collections.c.id.in_(self._only)))
 
     def left(self, column: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-        """Whether what is in no collection, with the groups in a JSON column, was left by those confined as we are."""
+        """Whether a row outside of collections, with the groups in a JSON column, was written by a caller with our
+        confinement."""
         if not self._confined:
             return sa.true()
         each = self.items(column)

@@ -41,7 +41,7 @@ class Sidecar:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
 
     async def close(self) -> None:
-        """Let what was handed in end, then close the file. Idempotent."""
+        """Finish submitted work, then close the file. Idempotent."""
         if self._closed:
             return
         self._closed = True

@@ -38,7 +38,7 @@ point."""
 
 
 GiveUp = Callable[[Lease, Exception], Awaitable[None]]
-"""Ends a job that broke off too often, with what it is about."""
+"""Ends a job that broke off too often, and its subject."""
 
 
 class Worker:

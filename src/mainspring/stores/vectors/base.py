@@ -84,7 +84,7 @@ class SearchHit:
 class CurrentGenerations(dict[str, int]):
     """The generation that is read of each document, by id; never changed once it is made.
 
-    So a store may remember what it derives from one for as long as it is asked with the very same object.
+    A store may therefore cache data derived from one while the very same object is used.
     """
 
     __slots__ = ("__weakref__",)

@@ -15,7 +15,7 @@ EFFORTS = (0.0, 0.25, EFFORT, 0.75, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Of one effort: the mean share of the exact ``k`` nearest that were found, and milliseconds a search."""
+    """For one effort: the mean share of the exact ``k`` nearest that were found, and milliseconds per search."""
 
     effort: float
     recall: float

@@ -32,7 +32,7 @@ _LATER_COLUMNS = {
     "digest": "CAST('' AS STRING)",
 }
 _FORGET_AT_ONCE = 200
-# A purge leaves the index of the vectors to be made so much later, once for all purges until then.
+# Seconds after a purge until the vector index is built again, once for all purges until then.
 _LATER_S = 600.0
 _ATTEMPTS = 5
 
@@ -194,7 +194,7 @@ class LanceVectors:
         )
 
     async def settle(self, collection_id: str) -> None:
-        """Index what was written, compact and forget old versions; searches are right without it, and slower."""
+        """Index new rows, compact and delete old versions; searches are correct without it, but slower."""
         async with self._lock(collection_id), self._errors(collection_id, "indexed"):
             table = await self._table(collection_id)
             if table is not None:

@@ -45,7 +45,7 @@ class Depth:
 
 
 def depth(effort: float, kind: str) -> Depth:
-    """What ``effort`` in [0, 1] means for an index of this ``kind`` (as LanceDB calls it; empty: none).
+    """The search parameters of ``effort`` in [0, 1] for an index of this ``kind`` (LanceDB's name; empty: none).
 
     Each step of 0.2 doubles the work, and 1 is exact search.
     """
@@ -105,7 +105,7 @@ async def rewrite(table: Any) -> None:
 
 
 def waits(kinds: Mapping[str, str], rows: int) -> bool:
-    """Whether a table has no index of its vectors and should, as it is left by ``rewrite``."""
+    """Whether a table lacks a vector index that it should have, as after ``rewrite``."""
     return HNSW_ROWS <= rows < IVF_ROWS and "vector" not in kinds
 
 

@@ -1,8 +1,8 @@
 """Caches a LanceDB table's rows in memory, so that a search knows which rows it may show without reading them.
 
-Of each row its document and generation, and the vector in half of its bytes (bfloat16) once a search has compared rows
-one by one. A row keeps its number for as long as it is there and is never changed in place, so that after a write only
-new numbers are read. Nothing here decides what a search shows: results are read from the table and checked again.
+For each row its document and generation, and the vector in half of its bytes (bfloat16) once a search has compared rows
+one by one. A row keeps its number while it exists and never changes in place, so that only new numbers are read after a
+write. Nothing here decides what a search shows: results are read from the table and checked again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mainspring.stores.vectors.base import CurrentGenerations
 
 # Sets of documents whose rows are remembered.
 _MASKS = 64
-# Rows compared at a time: what they take stays in the processor's cache.
+# Rows compared at a time, so that they fit the processor's cache.
 _BLOCK = 1024
 
 

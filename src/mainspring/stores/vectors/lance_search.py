@@ -27,10 +27,11 @@ EXACT_ROWS = 20_000
 EXACT_DOCUMENTS = 10
 # Rows that are compared in the time in which the index finds one more.
 _ROWS_A_CANDIDATE = 8
-# What either index is asked for at most, and documents that are rather made the condition of a search by words.
+# Maximum requested from either index, and the number of documents up to which they become the filter of a word
+# search.
 _MOST_CANDIDATES = 10_000
 CONDITION_DOCUMENTS = 100
-# In memory vectors have three digits: so many more rows are compared exactly.
+# Vectors in memory have three digits: this many more rows are compared exactly.
 _SPARE = 6
 _COLUMNS = ("chunk_id", "document_id", "generation", "text", "start", "end", "page", "heading", "vector")
 _LATER_COLUMNS = ("parent_start", "parent_end")

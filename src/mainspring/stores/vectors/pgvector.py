@@ -150,7 +150,7 @@ class PostgresVectors:
                 await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 1))", collection_id)
 
     async def purge(self, collection_id: str) -> None:
-        """Sweep up what was deleted; pages and log of the server are the server's to overwrite."""
+        """Remove deleted rows; the server overwrites its own pages and log."""
         tables = Tables(collection_id)
         async with self._connection(f"collection {collection_id} cannot be swept up") as connection:
             if await self._known(connection, tables) is not None:

@@ -1,8 +1,8 @@
 """Hybrid search in Postgres over the generations that are current, in one transaction of the caller's.
 
 Each half finds the ids of rows; then all that were found are read at once with their exact cosines. Some thousand rows
-are compared one by one. Of more, the index is asked for so many more than are wanted as others lie between; where too
-few of those may be shown, it is read on until enough are.
+are compared one by one. For more rows, the index returns additional candidates for hidden ones; if too few may be
+shown, it is read further until there are enough.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EXACT_ROWS = 10_000
 CONDITION_DOCUMENTS = 2_000
 # The index is asked for as many rows as this at most before it is read on under a condition.
 _MOST_CANDIDATES = 2_000
-# What pgvector takes at most.
+# pgvector's maximum.
 _EF = 1_000
 # The index is in half precision: some more are compared exactly.
 _REFINE = 2
@@ -115,7 +115,7 @@ def _kept(found: list[Any], current: Mapping[str, int]) -> list[int]:
 
 
 async def _share(connection: Any, tables: Tables, chunks: int, documents: int) -> float:
-    """About which share of all chunks belongs to so many documents, by the server's statistics."""
+    """The approximate share of all chunks in this many documents, by the server's statistics."""
     distinct: float | None = await connection.fetchval(sql.DISTINCT, sql.SCHEMA, tables.name)
     if not distinct:
         return 0.0 if documents <= CONDITION_DOCUMENTS else 1.0

@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS {SCHEMA}.collections (
 );
 CREATE SEQUENCE IF NOT EXISTS {SCHEMA}.chunk_ids;
 """
-# Of each text: its words as the English dictionary stems them, without stop words, and how often each occurs.
+# For each text: its words stemmed by the English dictionary, without stop words, and their frequencies.
 COUNT_WORDS = """
 SELECT number, lexeme, cardinality(positions) AS count
 FROM unnest($1::text[]) WITH ORDINALITY AS t(words, number), unnest(to_tsvector('english', words))
@@ -92,7 +92,7 @@ class Tables:
         return f"{self.name} hnsw"
 
     def index(self, dimensions: int) -> str:
-        # Half precision halves the index; the cosines of what it finds are computed from the whole vectors.
+        # Half precision halves the index; cosines of its results are computed from the whole vectors.
         return f"""CREATE INDEX CONCURRENTLY IF NOT EXISTS "{self.index_name}" ON {self.chunks}
         USING hnsw ((vector::halfvec({int(dimensions)})) halfvec_ip_ops) WITH (m = 16, ef_construction = 100)"""
 
@@ -157,7 +157,7 @@ class Tables:
         ORDER BY s.score DESC, s.id"""
 
     def show(self) -> str:
-        """What hits show of the rows $1, with the cosine to $2 (null: none)."""
+        """The columns of hits for the rows $1, with the cosine to $2 (null: none)."""
         columns = ", ".join(f'"{name}"' for name in (*FIELDS, "parent_start", "parent_end"))
         return f"""
         SELECT id, {columns}, -(vector <#> $2::vector) AS cosine FROM {self.chunks} WHERE id = ANY($1::bigint[])"""

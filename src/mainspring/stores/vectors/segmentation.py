@@ -13,7 +13,7 @@ _RUN = re.compile(f"[{DENSE}]+")
 
 
 def segmented(text: str) -> str:
-    """``text`` with each run of such characters as pairs between spaces; other text as it is."""
+    """``text`` with each run of such characters as pairs between spaces; other text unchanged."""
     if text.isascii():
         return text
     return _RUN.sub(lambda match: f" {' '.join(pairs(match.group()))} ", text)

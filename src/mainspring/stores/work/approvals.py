@@ -160,7 +160,7 @@ class Approvals:
 
 
 def _expire(connection: sa.Connection, tenant: str) -> None:
-    """End what was not decided, or not taken, in time."""
+    """End calls that were not decided, or not collected, in time."""
     late = sa.and_(
         approvals.c.tenant == tenant,
         approvals.c.status.in_(("pending", "approved")),

@@ -30,7 +30,7 @@ from mainspring.stores.sql.pages import Page, Slice
 
 LATEST = "latest"
 """The reserved name of the newest version; no label can have it."""
-# What another process changes is heeded after this long at most.
+# Another process's change takes effect after at most this time.
 REMEMBERED_S = 1.0
 REMEMBERED = 1000
 Kind = Literal["move", "rollback", "remove"]

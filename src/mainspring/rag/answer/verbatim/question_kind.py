@@ -85,7 +85,7 @@ def asks(heading: str) -> bool:
 
 
 def has(kind: Wanted, text: str, question: str, asked: frozenset[str]) -> float:
-    """How far ``text`` has what is wanted beyond ``question`` (content words ``asked``): from 0 to 1.
+    """The degree to which ``text`` has the wanted kind beyond ``question`` (content words ``asked``): from 0 to 1.
 
     If the question wants anything, it is always 0, so that all sentences are equal.
     """

@@ -44,7 +44,7 @@ _STUB = re.compile(
     r"|this (?:page|section) (?:is )?(?:intentionally )?(?:left )?(?:blank|empty))\)?\.?",
     re.IGNORECASE | re.DOTALL,
 )
-# Of the header of a statement: "Three Months Ended | Six Months Ended", "June 30, 2021 | June 30, 2020".
+# The header of a financial statement: "Three Months Ended | Six Months Ended", "June 30, 2021 | June 30, 2020".
 _DATE = re.compile(
     r"\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)\b\.?(?:\s+\d{1,2}\b)?|\b(?:19|20)\d\d\b",
@@ -91,7 +91,7 @@ def role_of(text: str, kind: str, *, alone: bool = False) -> Role:
     if _LEADS_IN.search(end) or (_POINTS_ON.search(end) and not any(map(str.isdigit, body))):
         return "lead_in"
     if len(body) > _MAX_FORM:
-        # Nothing that is no statement is so long, and forms are searched in bounded time only.
+        # Longer text is no such statement, and searching for forms takes bounded time.
         return "statement"
     if _FOOTER.fullmatch(body):
         return "footer"
@@ -105,7 +105,7 @@ def role_of(text: str, kind: str, *, alone: bool = False) -> Role:
 
 
 def key(text: str) -> str:
-    """What two texts share that say the same in the same words: their letters and digits, without case."""
+    """The common form of two texts with the same words: their letters and digits, without case."""
     return _NOT_ALPHANUMERIC.sub("", text).casefold()
 
 

@@ -47,7 +47,7 @@ async def reread(question: str, ranked: Sequence[Passage], reranker: Reranker) -
 
 
 def form(passage: Passage, question: str) -> str:
-    """What is read of a unit."""
+    """The text of a unit for the reranker."""
     body = passage.text
     row = rows.parsed(body) if passage.kind == "row" else None
     if row is not None:

@@ -82,7 +82,7 @@ def _form(question: str) -> Form:
 
 
 def subject(question: str) -> str:
-    """``question`` without the words that say how to answer: what is searched for."""
+    """``question`` without the words about the form of the answer: the text to search for."""
     stripped = _ANSWERED_IN.sub("", question)
     stripped = _SIMPLE.sub("", stripped)
     return re.sub(r"\s{2,}", " ", stripped).strip(" ,;:-") or question

@@ -17,7 +17,7 @@ _PLACES = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class Calculation:
-    """``terms`` as the text has them, joined by ``signs`` (one fewer), and what they make."""
+    """``terms`` as in the text, joined by ``signs`` (one fewer), and their result."""
 
     terms: tuple[str, ...]
     signs: tuple[str, ...]

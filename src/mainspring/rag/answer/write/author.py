@@ -33,9 +33,9 @@ from mainspring.rag.answer.write.numbers import numbers
 from mainspring.rag.answer.write.sources import Note, numbered, told
 
 Call = Callable[[Sequence[Message], Sampling], Awaitable[Response]]
-"""Asks the model; raises what it raises."""
+"""Asks the model; raises its errors."""
 
-# Of one written sentence, and of a calculation.
+# Maximum tokens of a written sentence, and of a calculation.
 _SENTENCE_TOKENS, _CALCULATION_TOKENS = 70, 40
 MOST_TOKENS = 160
 
@@ -94,7 +94,7 @@ class Author:
         return self._stated
 
     async def write(self) -> Response:
-        """Commits with the model's first words; raises what it raises up to then."""
+        """Commits with the model's first words; raises its errors up to then."""
         if self._wish.form == "arithmetic" and (computed := await self._computed()) is not None:
             return computed
         wish = replace(self._wish, form="plain") if self._wish.form == "arithmetic" else self._wish
@@ -108,7 +108,7 @@ class Author:
         return response.through(self._timed)
 
     def facts(self) -> ScoreFacts:
-        """What happened, for the trace and the event log: milliseconds since this answer was begun, counts."""
+        """The steps, for the trace and the event log: milliseconds since this answer started, counts."""
         return replace(
             self.checked.tally.facts(),
             calls=self.calls,

@@ -25,7 +25,7 @@ from mainspring.rag.answer.write.sources import Note, told
 from mainspring.rag.text import sentences
 
 Again = Callable[[str, Sequence[Problem], int], Awaitable[tuple[str, Usage]]]
-"""Writes a sentence again, which has these problems, from the note of this number (from 1): the text, what it cost."""
+"""Rewrites a sentence with these problems from the note of this number (from 1): returns the text and the cost."""
 
 _MARK = re.compile(r"\[\s*(?:note\s*)?(\d{1,2}(?:\s*[,;]\s*\d{1,2})*)\s*\]\s*", re.IGNORECASE)
 _ECHO = re.compile(r"<<\s*/?\s*[a-z]{1,16}-[0-9a-f]{0,16}(?:>>|$)\s*")
@@ -36,7 +36,7 @@ _EVASIVE = re.compile(
     r"no\s+information)\b",
     re.IGNORECASE,
 )
-# A sentence may be by two of so many notes that go best with it.
+# The number of best-fitting notes of which two may support a sentence.
 _TOGETHER = 3
 
 
@@ -131,7 +131,7 @@ class Checked:
 
     def show(self, said: CheckedSentence) -> list[Event]:
         """The events of one sentence: its text with the numbers of its sources, and the citations of new sources.
-        Nothing for what was shown already, or beyond the most."""
+        Nothing for text that was already shown, or beyond the maximum."""
         if len(self._shown) >= self._most or any(within(said.text, other) for other in self._shown):
             self.tally.dropped += 1
             return []
@@ -276,7 +276,7 @@ class Checked:
         return sorted(fits, key=lambda number: (-round(fits[number], 2), number))
 
     def _cited(self, text: str, number: int) -> Passage:
-        """Of the passages of a note the one that says most of ``text``."""
+        """The passage of a note that covers most of ``text``."""
         inside = self._notes[number - 1].passages
         return max(inside, key=lambda passage: claims.shared(text, passage.text))
 

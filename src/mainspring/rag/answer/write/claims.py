@@ -106,7 +106,7 @@ def problems(
     ``names`` are words around the source (its document's name and headings), which also support names, units, plain
     words and amounts. Words of the ``question`` may be repeated, except those that ``rare`` counts as names; its
     numbers and names only if the source has them. ``least`` is the share of the content words that the source or its
-    surroundings must contain. Of a ``translated`` sentence only numbers and identifiers can be compared.
+    surroundings must contain. In a ``translated`` sentence, only numbers and identifiers can be compared.
     """
     body = _OPENING.sub("", sentence, count=1)
     around = f"{names}\n{source}"
@@ -256,7 +256,7 @@ def _asked(sentence: str, around: str, question: str, rare: Rare) -> list[Proble
 
 def _names(sentence: str, source: str, names: str) -> list[Problem]:
     """Names are capitalised words that do not open the sentence, words with a capital inside, and an opening word
-    before another capital. What names a document may be written in one word."""
+    before another capital. The name of a document may be written in one word."""
     known = {word.lower() for match in _WORD.finditer(f"{names}\n{source}") for word in _forms(match.group())}
     run_together = re.sub(r"[\W_]", "", names.lower())
     dated = {word for value in values(sentence) if value.kind in ("date", "time") for word in _WORD.findall(value.text)}
@@ -295,7 +295,7 @@ def _polarity(sentence: str, source: str) -> list[Problem]:
         words = terms.content(said)
         nearest = max(clauses, key=lambda clause: _likeness(words, terms.content(clause)), default="")
         if not words & terms.content(nearest):
-            # What no clause speaks of is not denied by any.
+            # A topic that no clause mentions is denied by none.
             found += [Problem("negation", said.strip())] if negative(said) else []
             continue
         # A "not" must be in the clause itself; a missing one may be expressed in another way.

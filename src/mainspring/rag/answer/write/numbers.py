@@ -50,8 +50,8 @@ _BETWEEN = re.compile(r"[\s-]+(?:and\s+)?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """What may be meant by ``text[start:end]``: one amount, two of ``5m``, which may be metres or millions. ``scale``
-    is the word that multiplies it (empty: none), ``word`` is true where it is spelt out."""
+    """Possible meanings of ``text[start:end]``: one amount, or two for ``5m``, which may be metres or millions.
+    ``scale`` is the word that multiplies it (empty: none), ``word`` is true where it is spelt out."""
 
     amounts: tuple[float, ...]
     start: int

@@ -40,7 +40,7 @@ def again(sentence: str, found: Sequence[str], number: int, wish: Wish) -> str:
 
 
 def translated(code: str) -> str:
-    """What is to be known about an answer in another language than its sources."""
+    """The note for an answer in another language than its sources."""
     return (
         f"This answer is written in {NAMES[code]} by a model that was made for English and code: its numbers and codes "
         "were held against the sources, its words could not be. The cited passages are as the documents have them."

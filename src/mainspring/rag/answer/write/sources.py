@@ -14,7 +14,7 @@ from mainspring.rag.text import sentences
 MOST = 6
 """Notes of one prompt: more of them cost time and make the choice worse."""
 TOKENS = 500
-"""Of all notes of one prompt."""
+"""Maximum over all notes of one prompt."""
 # A sentence that begins so is not understood without the one before.
 _LEANS = re.compile(
     r"(?:it|its|they|them|their|this|that|these|those|he|she|his|her|there|then|here|such|both|otherwise|in that case|"

@@ -27,11 +27,11 @@ _QUOTED = ("plain", "yes_no")
 
 
 class NoteWriter(AnswerWriter):
-    """Writes answers with the chat model ``model``, which ``responder`` serves and which keeps to what it reads.
+    """Writes answers with the chat model ``model``, which ``responder`` serves and which keeps to its sources.
 
-    Notes are the best sentences with what they lean on, or whole passages for a ``wide`` model. Where its probability
-    that the notes state the answer is below ``stated_below`` nothing is written (0: it is not asked). The rest is as
-    in ``AnswerWriter``.
+    Notes are the best sentences with their context, or whole passages for a ``wide`` model. Where its probability that
+    the notes state the answer is below ``stated_below`` nothing is written (0: it is not asked). The rest is as in
+    ``AnswerWriter``.
     """
 
     def __init__(

@@ -61,9 +61,9 @@ class GraphPiece:
 
 @dataclass(frozen=True, slots=True)
 class DocumentGraph:
-    """What one generation of a document says. ``about`` are pairs (entity, piece): a heading or title above the piece
-    names the entity. ``aliases`` are pairs of entities that the text says are one. ``by`` is what read it: ``rules``,
-    or the model's name."""
+    """The graph of one generation of a document. ``about`` are pairs (entity, piece): a heading or title above the
+    piece names the entity. ``aliases`` are pairs of entities that the text says are one. ``by`` is what read it:
+    ``rules``, or the model's name."""
 
     entities: tuple[Entity, ...] = ()
     mentions: tuple[Mention, ...] = ()

@@ -51,7 +51,7 @@ SCHEMA = json.dumps(_Reply.model_json_schema())
 
 @dataclass(slots=True)
 class ReadingCost:
-    """What reading a document cost: calls, tokens read and written, and what went wrong with passages."""
+    """The cost of reading a document: calls, input and output tokens, and problems with passages."""
 
     calls: int = 0
     tokens: int = 0

@@ -68,7 +68,7 @@ class FoundName:
 
 
 def names(text: str, start: int, end: int, *, phrases: bool = True) -> list[FoundName]:
-    """What ``text[start:end]``, a sentence or a cell, names: in order, without overlaps."""
+    """The names in ``text[start:end]``, a sentence or a cell: in order, without overlaps."""
     found = [
         FoundName(_clean(match.group()), kind, match.start(), match.end())
         for kind, pattern in _PATTERNS

@@ -23,7 +23,7 @@ _BATCH = 64
 
 @dataclass(slots=True)
 class BuildReport:
-    """What building graphs did; ``tokens`` are a model's."""
+    """The result of building graphs; ``tokens`` are a model's."""
 
     documents: int = 0
     entities: int = 0
@@ -53,7 +53,7 @@ class Reader:
         name: str,
         built: BuildReport | None = None,
     ) -> str:
-        """The graph of the text of the document ``name``, as it is stored."""
+        """The serialised graph of the text of the document ``name``."""
         graph = await asyncio.to_thread(extract, text, pieces, headings, title_of(name))
         built = built or BuildReport()
         if self._model is not None:

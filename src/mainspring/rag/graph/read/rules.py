@@ -83,8 +83,8 @@ class _Reading:
         )
 
     def _acts(self, word: FoundName, found: Sequence[FoundName]) -> bool:
-        """Whether a word that opens a sentence, capitalised anyway, is a name by what it has to do with the next one:
-        "Twitter was acquired by X Corp". Plurals are not: "Employees are led by Ada Holm"."""
+        """Whether a capitalised first word of a sentence is a name, judged by its relation to the next one: "Twitter
+        was acquired by X Corp". Plurals are not: "Employees are led by Ada Holm"."""
         if word.name.endswith("s") and not word.name.endswith("ss"):
             return False
         said = relations.between(self.text, found)

@@ -163,7 +163,7 @@ class _Converter:
             self._write(self.inline(said))
 
     def _definition(self) -> None:
-        """Terms on lines of their own, then what they mean, as one item."""
+        """Terms on lines of their own, followed by their meaning, as one item."""
         terms = []
         while self._at < len(self._lines) and (found := _TERM.match(self._lines[self._at])):
             terms.append(self.inline(found[1]))

@@ -126,7 +126,7 @@ def _span(value: str | None) -> int:
 
 
 def read_mail(data: bytes, name: str, kind: str) -> Parsed:
-    """One message: its subject, who and when, its text (of HTML mails the page's), names of what is attached."""
+    """One message: its subject, sender and time, its text (of HTML mails the page's), names of its attachments."""
     message = message_from_bytes(data, policy=policy.default)
     composer = Composer(name)
     subject = _header(message, "Subject")

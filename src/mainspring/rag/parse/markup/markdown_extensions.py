@@ -33,7 +33,7 @@ _INLINE_CODE = re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 
 
 def strip(text: str) -> str:
-    """``text`` without these marks; code stays as it is."""
+    """``text`` without these marks; code stays unchanged."""
     out: list[str] = []
     fence = ""
     prose: list[str] = []

@@ -1,7 +1,7 @@
 """Manual pages (roff with the macros man or mdoc) as Markdown is parsed here: headings, items, fenced code, prose.
 
-Only visible text is kept: comments, macro definitions, conditions and fonts are dropped. An option and what it does are
-one item. Source: groff_man(7), mdoc(7).
+Only visible text is kept: comments, macro definitions, conditions and fonts are dropped. An option and its description
+are one item. Source: groff_man(7), mdoc(7).
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class _Reader:
 
     def _break(self, name: str) -> None:
         if name == "RS" and self._words and len(self._words) < 6 and not self._state:
-            # A term on lines of its own, and what it means indented below, as DocBook writes them.
+            # A term on lines of its own, and its meaning indented below, as DocBook writes them.
             self._term, self._words, self._state = [word for word in self._words if word != "\n"], [], "body"
             self._indent += 1
             return

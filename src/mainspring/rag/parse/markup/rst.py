@@ -1,8 +1,8 @@
 """reStructuredText as Markdown is parsed here: headings, items, fenced code, pipe tables, plain prose.
 
-Sphinx's directives and roles are known by what they show: a described function becomes a heading, a note a paragraph
-that begins with ``Note:``, a role its text. What only steers a build (indexes, targets, comments) is left out. Source:
-the reStructuredText specification of Docutils and the directives of Sphinx.
+Sphinx's directives and roles are converted by their effect: a described function becomes a heading, a note a paragraph
+that starts with ``Note:``, a role its text. Parts that only control a build (indexes, targets, comments) are left out.
+Source: the reStructuredText specification of Docutils and the directives of Sphinx.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ class _Converter:
     def _paragraph(self, lines: Sequence[str], at: int, out: list[str], depth: int) -> int:
         following = lines[at + 1] if at + 1 < len(lines) else ""
         if following.startswith(" ") and not lines[at].endswith("::"):
-            # A definition: its term on one line, what it means below, indented.
+            # A definition: its term on one line, its meaning below, indented.
             end = _indented(lines, at + 1, 1)
             self._definition(self.inline(lines[at]), _dedented(lines[at + 1 : end]), out, depth)
             return end
@@ -265,7 +265,7 @@ class _Converter:
 
 
 def _role(whole: str, text: str) -> str:
-    """What is shown of a role: its title, or the end of the name that it points to."""
+    """The visible text of a role: its title, or the end of the name that it points to."""
     text = " ".join(text.split())
     titled = re.fullmatch(r"(.+?)\s*<[^>]+>", text)
     if titled:

@@ -1,4 +1,4 @@
-"""Office files as what they are: archives of XML. Members are unpacked under limits, XML is read without entities."""
+"""Office files as archives of XML. Members are unpacked under limits, XML is read without entities."""
 
 from __future__ import annotations
 

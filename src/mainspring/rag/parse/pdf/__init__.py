@@ -1,1 +1,1 @@
-"""PDF pages: runs of text, layout, tables, and what was lost."""
+"""PDF pages: runs of text, layout, tables, and losses."""

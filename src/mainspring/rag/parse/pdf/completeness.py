@@ -65,14 +65,14 @@ def _numbers(text: str) -> Counter[str]:
 
 @dataclass(slots=True)
 class Checks:
-    """What the checks of a document's pages found."""
+    """The findings of the checks on a document's pages."""
 
     plain: list[int] = field(default_factory=list)
     lacking: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
 
     def page(self, number: int, sheet: Sheet, blocks: list[Block], dropped: Iterable[str]) -> list[Block]:
-        """``blocks`` of page ``number``, or its plain text if they lack too much of it. ``dropped`` is what was left
-        out on purpose."""
+        """``blocks`` of page ``number``, or its plain text if they lack too much of it. ``dropped`` is the text that
+        was left out on purpose."""
         if not sheet.reference:
             return blocks
         aside = "\n".join([*(text for text, _ in sheet.asides), *dropped])
@@ -117,7 +117,7 @@ def plain(reference: str) -> list[Block]:
 
 
 def _text(blocks: Sequence[Block]) -> str:
-    """What will be written of ``blocks``."""
+    """The text that ``blocks`` will produce."""
     parts: list[str] = []
     for block in blocks:
         parts.append(block.caption)

@@ -47,7 +47,7 @@ class _Line:
 
 
 def remove(sheets: Sequence[Sheet]) -> list[Dropped]:
-    """Take furniture out of ``sheets``; what it was, in order of pages."""
+    """Remove furniture from ``sheets``; returns it in page order."""
     lines = [each for page, sheet in enumerate(sheets) for each in _margin_lines(page, sheet)]
     sizes = [piece.size for sheet in sheets for piece in sheet.pieces if piece.size]
     body = median(sizes) if sizes else 0.0
@@ -79,7 +79,7 @@ def _line_numbers(page: int, sheet: Sheet) -> list[Dropped]:
         column.sort(key=lambda each: -each.middle)
         values = [int(each.text) for each in column]
         steps = {later - earlier for earlier, later in pairwise(values)}
-        # Rows and items are numbered one by one too, but hardly so many without a word above or below.
+        # Rows and items are numbered one by one too, but rarely this many without a word above or below.
         least = _MIN_LINE_NUMBERS if steps & {5, 10} else 5 * _MIN_LINE_NUMBERS
         if len(column) < least or len(steps) != 1 or not steps & {1, 5, 10}:
             continue

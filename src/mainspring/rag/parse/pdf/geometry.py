@@ -54,7 +54,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image on the page, what was read in it (empty: nothing, or not tried), and its packed size in bytes."""
+    """An image on the page, its text by OCR (empty: none, or not tried), and its packed size in bytes."""
 
     left: float
     bottom: float

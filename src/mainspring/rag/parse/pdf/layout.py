@@ -2,9 +2,9 @@
 
 Two routes (guide section E.2, document parsing). ``rules`` trusts the drawing order of a page and finds lines,
 paragraphs and drawn tables by fixed rules: right and fast for text in one column. ``layout`` uses positions: columns,
-tables without rules, figures, and text whose drawing order is not its reading order. The choice is made once a
-document, by what its pages look like; the order of the text once a page: as it is drawn, unless something speaks
-against it (``order``).
+tables without rules, figures, and text whose drawing order is not its reading order. The choice is made once per
+document, by the look of its pages; the order of the text once per page: as drawn, unless something contradicts it
+(``order``).
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def render(
 
 
 def arrange(sheet: Sheet) -> ArrangedPage:
-    """Cut a page into regions, and say what it has that needs more than rules."""
+    """Cut a page into regions, and report content that needs more than rules."""
     em = geometry.em(sheet.pieces)
     placed: list[tables.PlacedTable | Picture] = []
     pieces = sheet.pieces

@@ -70,7 +70,7 @@ def _loaded(graph: str) -> Detector:
 
 
 def regions(found: Sequence[picodet.Region], sheet: Sheet) -> list[Region]:
-    """What a ``Detector`` found on a picture of the page, on the sheet, each thing once."""
+    """The detections of a ``Detector`` in the page's picture, in the sheet's coordinates, without duplicates."""
     kept: list[Region] = []
     for each in found:
         box = (
@@ -87,7 +87,7 @@ def regions(found: Sequence[picodet.Region], sheet: Sheet) -> list[Region]:
 
 
 def arrange(sheet: Sheet, found: Sequence[Region], page: int) -> tuple[layout.ArrangedPage, list[Dropped]]:
-    """Cut ``sheet`` into ``found``, as ``layout.arrange`` does without a model; and what was left out as furniture."""
+    """Cut ``sheet`` into ``found``, like ``layout.arrange`` without a model; also returns the removed furniture."""
     em = geometry.em(sheet.pieces)
     pieces, dropped = _without_furniture(sheet, found, page)
     placed: list[tables.PlacedTable | Picture] = []

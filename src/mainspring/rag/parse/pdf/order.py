@@ -1,8 +1,8 @@
 """Checks whether the drawing order of a page is its reading order.
 
-Most programs draw text as it is read, and no rule about where things stand is right as often. The drawing order is
-therefore kept unless something contradicts it: lines of two columns of prose that are drawn alternately, a right column
-drawn before the left one, or prose drawn after prose below it in the same column.
+Most programs draw text in reading order, and no rule about positions is right as often. The drawing order is therefore
+kept unless something contradicts it: lines of two columns of prose that are drawn alternately, a right column drawn
+before the left one, or prose drawn after prose below it in the same column.
 """
 
 from __future__ import annotations

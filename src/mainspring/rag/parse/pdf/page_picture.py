@@ -26,14 +26,14 @@ _MAX_MARKS = 500
 _LEAST_RUN = 12
 # Signs between two cells of a row: of a cell that goes on below.
 _ROW = 60
-# What white becomes under a mark, of 255 each.
+# The colour of white under a mark, of 255 each.
 _MARKER = (255, 224, 102)
 
 
 def drawn(data: bytes, name: str, number: int, quote: str, max_pages: int) -> PagePicture:
     """Page ``number`` (from 1) of a PDF with ``quote`` marked, if it is found there: a scan has no text.
 
-    Raises ``UnreadableDocument`` for what is no PDF, is damaged, or has no such page.
+    Raises ``UnreadableDocument`` if it is no PDF, is damaged, or has no such page.
     """
     import pypdfium2 as pdfium
 

@@ -48,7 +48,7 @@ _WRONG_COUNTS_S, _WRONG_RAISES = 30 * 86_400.0, 0.2
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What questions are read and found with. ``threshold`` is the least cosine of two questions' embeddings."""
+    """The parts for reading and finding questions. ``threshold`` is the least cosine of two questions' embeddings."""
 
     embedder: Embedder
     words: LateInteraction

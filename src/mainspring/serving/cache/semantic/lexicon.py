@@ -1,4 +1,4 @@
-"""English words that decide whether two questions ask the same, by what they do in a sentence."""
+"""English words that decide whether two questions ask the same, by function."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ FIXED = _words(
     "worse worst than too very good bad should ought must shall need needs required obliged supposed allowed may might "
     "and or but if because although though while whether either versus he him his himself she her hers herself whose"
 )
-"""Words that change what is asked by being there: never left over on one side."""
+"""Words that change the question by their presence: never left over on one side."""
 
 UNITS = _words(
     "second seconds minute minutes hour hours day days week weeks month months year years decade century "
@@ -111,7 +111,7 @@ UNITS = _words(
     "thursday friday "
     "saturday sunday spring summer autumn winter morning afternoon evening night today tomorrow yesterday"
 )
-"""Units and times: what is counted, and when."""
+"""Units and times."""
 
 DIRECTION = _words(
     "from to into onto toward towards through via over under above below before after since until till during between "

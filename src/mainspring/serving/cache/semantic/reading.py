@@ -45,8 +45,8 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a question consists of. ``names`` are the stems of words written as names; ``speaks`` is who is spoken of
-    beside third persons: the one who asks, or the one who is asked."""
+    """The parts of a question. ``names`` are the stems of words written as names; ``speaks`` is who is spoken of beside
+    third persons: the one who asks, or the one who is asked."""
 
     words: tuple[Word, ...]
     asks: str
@@ -123,7 +123,7 @@ class _Reader:
         self.words.append(Word(compared, token.lower, role, token.start, token.end, fixed, passive=passive))
 
     def _drop_role(self) -> None:
-        """A word of direction that nothing follows is a word of its own: "what is it for"."""
+        """A word of direction at the end is a word of its own: "what is it for"."""
         if self._role is not None:
             role, self._role = self._role, None
             self.words.append(Word(role.lower, role.lower, "", role.start, role.end, role.lower not in lexicon.LIGHT))
@@ -139,7 +139,7 @@ def read(text: str) -> Reading:
     """The reading of ``text``."""
     told, tokens = _told(_tokens(text))
     asks, tokens = _asks(tokens)
-    # "Tell me the capital of France" asks what it is.
+    # "Tell me the capital of France" asks for a thing.
     asks = asks or ("what" if told else "")
     reader = _Reader(tokens, asks)
     reader.read()

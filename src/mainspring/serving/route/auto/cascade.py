@@ -1,6 +1,6 @@
 """A small model first; a large one where its answer does not inspire confidence (FrugalGPT, Chen et al., 2023).
 
-The small answer is read to its end before anything is shown: so what it wrote can still be thrown away.
+The small answer is read completely before anything is shown, so that it can still be discarded.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from mainspring.serving.route.auto.confidence import Asking, Confidence, well_fo
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A small model's answer: ``events`` as they would be shown, and what it has cost. ``problem`` is the code of the
-    error that it ended in."""
+    """A small model's answer: its ``events``, and its cost. ``problem`` is the code of the error that it ended in."""
 
     head: Head
     events: list[Event]

@@ -26,7 +26,7 @@ COUNTS = ("log_words", "log_lines", "digits", "operators", "code", "questions")
 _CODE = re.compile(r"```|\bdef |\bclass \w+[:(]|\breturn\b|[{};]\s*$|=>|\b\w+\(\w*\)", re.M)
 _OPERATORS = re.compile(r"[+*/=%$^<>]|\d\s*-\s*\d")
 _STEPS = 50
-# What varies less over all prompts tells none from another; embeddings have such numbers, of rounding alone.
+# A feature that varies less over all prompts distinguishes none; embeddings have such numbers, from rounding alone.
 _CONSTANT = 1e-4
 
 

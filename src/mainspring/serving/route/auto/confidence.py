@@ -41,7 +41,7 @@ class Confidence(Protocol):
     def logprobs(self) -> bool: ...
 
     async def of(self, request: Asking, context: Context, answer: Answer) -> float:
-        """The confidence in ``answer``'s first choice. What models it asks is charged to ``context``."""
+        """The confidence in ``answer``'s first choice. Its model calls are charged to ``context``."""
         ...
 
 
@@ -59,7 +59,7 @@ class Logprob:
 
 
 class Format:
-    """Form alone: 1, since what has none does not come here."""
+    """Form alone: 1, since malformed answers do not get here."""
 
     name = "format"
     logprobs = False

@@ -18,9 +18,9 @@ from mainspring.stores.sql import ids
 class Bill:
     """The calls of one decision: marked through their contexts, found again among the facts that wait to be settled.
 
-    Each call says what it saved (``routing_saved_nanousd``: less than nothing for all but the answer's); the call that
-    gave the answer says that it is ``routed``. Where the large model has no price, that is ``routing_unknown``, and
-    nothing is said of savings. A model of this machine without a price by the hour has none.
+    Each call records its saving (``routing_saved_nanousd``: negative for all but the answer's); the call that gave the
+    answer is marked as ``routed``. Where the large model has no price, that is ``routing_unknown``, and nothing is said
+    of savings. A model of this machine without a price by the hour has none.
     """
 
     def __init__(self, context: Context, large: str, tariff: Tariff) -> None:
@@ -38,7 +38,7 @@ class Bill:
         return dataclasses.replace(context, routed=Routed(self._id))
 
     def settle(self, model: str = "") -> None:
-        """Write down what was saved. ``model`` gave the answer (empty: none did)."""
+        """Record the saving. ``model`` gave the answer (empty: none did)."""
         records = self._context.settlement.records
         mine = {index: facts for index, record in enumerate(records) if (facts := self._mine(record)) is not None}
         given = [
