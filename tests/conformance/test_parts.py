@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import email.message
 import json
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
 
 from mainspring.core import plugins
-from mainspring.core.settings import RagSettings
+from mainspring.core.settings import RagSettings, Settings
 from mainspring.core.types import Responder
 from mainspring.engines.base import Embedder
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
-from mainspring.kinds import CHUNKER, METRIC, PARSER
+from mainspring.kinds import CHUNKER, EMBEDDER, METRIC, PARSER
 from mainspring.rag.chunk.base import Chunker
 from mainspring.rag.parse.formats import DocumentReader
 from mainspring.rag.triad.live import TRIAD, AnswerMetric, GivenAnswer
@@ -95,3 +96,17 @@ class TestModelAsApplication(ApplicationSuite):
     @pytest.fixture
     def application(self) -> Responder:
         return ModelResponder(ScriptedEngine(templates=True), model_name="scripted", fingerprint="1")
+
+
+@pytest.mark.slow
+class TestOpenVinoEmbedder(EmbedderSuite):
+    @pytest.fixture
+    async def embedder(self) -> AsyncIterator[Embedder]:
+        from mainspring.engines.encode.embedder import OpenVinoEmbedder
+
+        settings = Settings()
+        made = plugins.registry().make(EMBEDDER, "openvino", settings.models.embedding, settings)
+        assert isinstance(made, OpenVinoEmbedder)
+        await made.start()
+        yield made
+        await made.close()
