@@ -118,9 +118,9 @@ def _nouns(question: str, openers: frozenset[str]) -> list[str]:
     for number, word in enumerate(words):
         before = [each.lower() for each in words[max(0, number - 2) : number]]
         plain = word.islower() and len(word) >= _LETTERS and word.isalpha() and not terms.stops(word)
-        adjective = (
-            len(before) == 2 and before[0] in openers and before[1] not in openers and words[number - 1].islower()
-        )
+        # "In Polish zloty" has an adjective, "the Mongols bring" a verb.
+        people = words[number - 1].istitle() and words[number - 1].endswith("s")
+        adjective = len(before) == 2 and before[0] in openers and before[1] not in openers and not people
         verb = (
             before[-1:] in (["what"], ["which"])
             and words[number + 1 : number + 2]
