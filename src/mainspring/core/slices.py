@@ -1,4 +1,4 @@
-"""Finds what features declare by its place: there is no list of features.
+"""Finds the declarations of features by their location: there is no list of features.
 
 A feature is a folder of ``mainspring/features``. Declarations for lower rooms are in modules of agreed names
 (``settings``, ``scopes``, ``tables``), which import no more than that room. Missing modules are detected without

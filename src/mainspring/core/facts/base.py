@@ -17,8 +17,8 @@ F = TypeVar("F", bound="Facts")
 _OWN = ("unknown", "origin")
 Row = tuple[str, Any, bool, Callable[[Any], Any] | None]
 Writing = tuple[Callable[[Any], tuple[Any, ...]], tuple[Row, ...]]
-"""What reads all fields of an instance at once; and of each its name, default, whether that is omitted, and what makes
-JSON of a value (None: it is)."""
+"""The reader of all fields of an instance at once; and for each field its name, its default, whether the default is
+omitted from the JSON, and its encoder (None: the value is JSON already)."""
 _ZEROS: Mapping[Any, Any] = {str: "", int: 0, float: 0.0, bool: False}
 
 
@@ -43,7 +43,7 @@ class Part:
 
     @classmethod
     def from_json(cls: type[P], found: Mapping[str, Any]) -> P:
-        """From JSON values; unknown fields are dropped."""
+        """Read JSON values; unknown fields are dropped."""
         values, _ = shape(cls).known(found)
         return cls(**values)
 

@@ -95,5 +95,5 @@ class ModelsSettings(Section):
         rerankers = self.late or (() if self.reranker in elsewhere or self.listwise else (self.reranker,))
         answers = () if self.answers in elsewhere else (self.answers,)
         named = (*self.chat, self.embedding, *rerankers, *answers)
-        # What a plugin makes is written NAME:MODEL, and is nothing that is pulled.
+        # A plugin's model is written NAME:MODEL and is never pulled.
         return tuple(dict.fromkeys(name for name in named if ":" not in name))

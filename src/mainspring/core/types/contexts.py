@@ -147,9 +147,9 @@ class Allowance:
 
     ``tokens``, ``steps`` (model calls) and ``money`` (nano-US-dollars) are the remaining amounts; None: no limit.
     ``Reserve`` sets them from the budgets, with ``reservation``, the reserved amount, and ``capped``: a budget limits
-    the tokens more than the caller did. ``Bound`` holds back what a call may come to spend, ``Admit`` counts the steps,
-    ``Meter`` adds to ``spent``. ``session_tokens`` is what ``Session`` set aside of the session's budget. ``rate`` is
-    the providers' rate that the work is done at (``batch``; empty: the standard).
+    the tokens more than the caller did. ``Bound`` reserves the maximum usage of a call, ``Admit`` counts the steps,
+    ``Meter`` adds to ``spent``. ``session_tokens`` is the amount that ``Session`` reserved of the session's budget.
+    ``rate`` is the providers' rate for the work (``batch``; empty: the standard rate).
     """
 
     tokens: int | None = None
@@ -198,7 +198,7 @@ class Settlement:
     shown: Mapping[str, Any] = field(default_factory=dict)
 
     def fork(self) -> Settlement:
-        """One of its own for work that several share, about the same answer, with nothing to write down yet."""
+        """A new settlement for work that several requests share: it has the same answer, and nothing to write yet."""
         return Settlement(self.application, self.answer_id)
 
 

@@ -85,8 +85,8 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Whether the documents answer the question that was put to them. ``sought`` is what the search looked for in vain,
-    in the question's words (empty if the documents answer, or if the question names nothing)."""
+    """Whether the documents answer the question that was put to them. ``sought`` names what the search did not find, in
+    the question's words (empty if the documents answer, or if the question names nothing)."""
 
     answered: bool
     sought: tuple[str, ...] = ()

@@ -89,7 +89,7 @@ class RouteSettings(Section):
 
 
 def problem(routes: Mapping[str, RouteSettings], models: Sequence[str]) -> str:
-    """The error in ``routes`` if ``models`` are the permitted targets; empty if there is none."""
+    """The error in ``routes`` if ``models`` are the permitted targets; empty if there is no error."""
     for name, route in routes.items():
         if name in RESERVED:
             return f"serving.routes.{name}: calls are marked by that word; give the route another name"
