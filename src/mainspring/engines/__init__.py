@@ -59,7 +59,7 @@ class Prepared:
                     kill()
 
     def engines(self) -> list[Engine]:
-        """Those of all models, all replicas."""
+        """The engines of all replicas of all models."""
         return [replica.engine for model in self.models for replica in model.all_replicas()]
 
 
@@ -90,7 +90,7 @@ def prepare(settings: Settings) -> Prepared:
 async def filled(settings: Settings) -> Settings:
     """``settings`` with the secrets of the credentials that they name. Raises ``SettingsError``."""
     if not references.credentials_in(settings):
-        # The database is needed for nothing else here, and importing it is slow.
+        # Nothing else here needs the database, and importing it is slow.
         return settings
     from mainspring.stores.keys import credentials
 

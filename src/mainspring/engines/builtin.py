@@ -91,7 +91,7 @@ def remote_models(settings: Settings) -> list[ChatModel]:
             own = remote.model_copy(
                 update={"url": endpoint.url, "model": endpoint.model, "api_key": endpoint.api_key, "replicas": ()}
             )
-            # If there is another engine, nobody waits for one that refuses connections.
+            # If there are other replicas, a call does not wait for one that refuses connections.
             engine = plugins.registry().make(PROVIDER, remote.provider, name, own, 0 if remote.replicas else 2)
             responder = _responder(engine, name, settings, remote.fingerprint or None, None)
             replicas.append(

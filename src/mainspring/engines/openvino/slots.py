@@ -21,7 +21,7 @@ def spare_of(sequences: int) -> int:
 
 @dataclass(slots=True)
 class TenantShare:
-    """What one tenant holds: slots and tokens of cache."""
+    """The slots and the tokens of cache that one tenant holds."""
 
     slots: int = 0
     tokens: int = 0
@@ -30,8 +30,8 @@ class TenantShare:
 class SlotCapacity:
     """``sequences`` slots and ``kv_tokens`` of cache, and ``spare`` slots beyond for tenants below their share.
 
-    A tenant's share is proportional to its weight among the active tenants; a single active tenant is counted with one
-    more, which may come. A tenant that holds nothing is below its share whatever it asks for.
+    A tenant's share is proportional to its weight among the active tenants; if only one tenant is active, a second one
+    that may come is counted too. A tenant that holds nothing is below its share, whatever the size of its request.
     """
 
     def __init__(

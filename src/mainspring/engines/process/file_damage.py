@@ -18,7 +18,7 @@ def unknown() -> str | None:
 
 
 def of(model: Any) -> Damage:
-    """For a ``PulledModel``; for a plain path the original is unknown."""
+    """The check for a ``PulledModel``; for a plain path the original is unknown."""
     directory, manifest = getattr(model, "directory", None), getattr(model, "manifest", None)
     if not isinstance(directory, Path) or manifest is None:
         return unknown

@@ -54,7 +54,7 @@ class Turns:
             if waiting:
                 self._waiting[tenant] = waiting
             if not turn.done():
-                # Still busy: nobody may come in between.
+                # The engine stays busy, so that no other caller can start in between.
                 turn.set_result(None)
                 return
         self._busy = False

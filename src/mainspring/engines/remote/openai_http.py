@@ -111,7 +111,7 @@ class StreamClient:
         pauses: tuple[Callable[[], Any], ...],
     ) -> aiohttp.ClientResponse:
         """The response whose stream may be read, or the error that it stands for."""
-        # A task of its own, so that close() can end a request that has no response yet.
+        # The separate task lets close() end a request that has no response yet.
         opening = asyncio.ensure_future(self._connect(url, body, headers, pauses))
         self._opening.add(opening)
         limit = asyncio.timeout_at(deadline)

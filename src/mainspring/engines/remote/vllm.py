@@ -31,7 +31,7 @@ _SHORT_CALL_S = 60.0
 
 
 class _Unreached(EngineDied):
-    """Nobody listens on its socket."""
+    """No server listens on the socket."""
 
 
 class VllmEngine(RemoteEngine):
