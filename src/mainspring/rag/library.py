@@ -281,7 +281,7 @@ class Library:
     async def delete_file(self, principal: Principal, file_id: str, *, by: By = LOCAL) -> None:
         """Delete an uploaded file and every document made from it, in all collections.
 
-        Raises ``NotFound``, and ``Conflict`` before any deletion if the principal may not see all of them.
+        Raises ``NotFound``, and ``Conflict`` before any deletion if the principal may not see all the documents.
         """
         tenant = principal.tenant
         uses = await self._files.uses(tenant, file_id, groups=principal.groups)
@@ -332,7 +332,7 @@ class Library:
     async def sync(
         self, principal: Principal, name: str, source: SourceRow, progress: Progress | None = None
     ) -> IngestReport:
-        """Sync a collection with one of its sources again. Raises what the connector raises."""
+        """Sync a collection with one of its sources again. Raises the connector's errors."""
         return await self._syncer.sync(await self.get(principal, name), source, progress)
 
     async def build_graphs(
@@ -358,7 +358,7 @@ class Library:
         return self._served(collection)
 
     async def visible(self, principal: Principal) -> list[Served]:
-        # Of several with one name, ``find`` returns the oldest.
+        # ``find`` returns the oldest of several collections with one name.
         found = [each for each in await self.collections(principal) if not _of_a_conversation(each)]
         named = {each.name: each for each in reversed(found)}
         return [self._served(named[name]) for name in sorted(named)]
@@ -377,7 +377,8 @@ class Library:
 
 
 def _of_a_conversation(collection: Collection) -> bool:
-    """Files attached to it: a request that names it is answered from them, and it is not listed as a model."""
+    """Whether the collection holds files attached to a conversation: a request that names it is answered from these
+    files, and it is not listed as a model."""
     return collection.metadata.get("made_by") == "console"
 
 

@@ -25,8 +25,8 @@ _Key = tuple[str, str, int, str]
 
 
 class Originals:
-    """Finds the originals of documents. Access to the document is checked before; unless ``shown``, nobody sees an
-    original."""
+    """Finds the originals of documents. Callers check the access to the document first; unless ``shown``, no original
+    is shown."""
 
     def __init__(self, blobs: Blobs, sources: Sources, parser: Parser, *, shown: bool = True) -> None:
         self._shown = shown

@@ -80,7 +80,7 @@ def disagreements(question: str, cited: Sequence[Passage], considered: Sequence[
 
 
 def _differ(one: _Said, other: _Said) -> tuple[str, str] | None:
-    """The two values, if two sentences differ in nothing else."""
+    """The two values, if two sentences differ only in them."""
     if len(one.everything & other.everything) < _LEAST_SHARED or not one.subject & other.subject:
         return None
     if (one.subject - other.everything - _GLUE) or (other.subject - one.everything - _GLUE):

@@ -73,7 +73,7 @@ def record(
     condensed: bool = False,
 ) -> EventRecord:
     """The fact of this retrieval, for ``context.settlement.records``."""
-    # These decide who may see the answer, and when it is erased: so they include documents that only the graph
+    # The sources decide who may see the answer and when it is erased, so they include documents that only the graph
     # quoted.
     told = [] if found.walked is None else found.walked.cited()
     listed = {hit.document_id for hit in found.hits}

@@ -1,7 +1,7 @@
 """Answers that a chat model writes over retrieved sources, checked sentence by sentence as they stream.
 
-This is for models that cannot be trusted to keep to sources (``write.writer`` is for those that can): the model is told
-to use the sources but not asked to cite them. Its own markers are dropped, and each sentence gets the passage that
+This responder is for models that do not keep to sources reliably (``write.writer`` is for the others): the model is
+told to use the sources but not asked to cite them. Its own markers are dropped, and each sentence gets the passage that
 supports it best, or ``[unsupported]``.
 """
 

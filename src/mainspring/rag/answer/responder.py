@@ -248,7 +248,7 @@ class DocumentAnswerer:
         with steps.step("condense") as step:
             ask = self._ask(context) if self._ask is not None else None
             question = await condense.condensed(asked.question, asked.history, ask, step, MAX_TOKENS)
-        # A rewritten question is one new question, which may have parts of its own.
+        # A rewritten question is a new question and may have several parts.
         return replace(asked, question=question, condensed=step.changed and "\n" in question)
 
     async def _look(self, asked: Question, context: Context) -> Lookup:

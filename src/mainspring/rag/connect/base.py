@@ -55,8 +55,8 @@ class Batch:
     """A part of a source's documents.
 
     ``kept`` are keys of unchanged documents, ``gone`` keys of removed ones. ``cursor`` (None: stay) is where the next
-    sync may begin once this batch is applied. ``problems`` are (name, reason) of unreadable documents, which stay as
-    they were.
+    sync may begin once this batch is applied. ``problems`` are pairs (name, reason) of unreadable documents, whose
+    stored versions stay.
     """
 
     sources: Sequence[Source] = ()

@@ -38,7 +38,7 @@ class BuiltinConnector:
 
 @hookimpl
 def mainspring_register(registry: Registry) -> None:
-    """``factory() -> ConnectorType``, the widest last: a folder is whatever nothing else is."""
+    """``factory() -> ConnectorType``, the most general last: every text that names no other source names a folder."""
     web = frozenset({"depth", "max_pages", "max_bytes", "delay_s", "private_hosts"})
     columns = frozenset({"query", "id", "text", "changed", "groups_column"})
     kinds = {

@@ -91,7 +91,7 @@ class Git:
         return key.startswith(f"{self.location}#")
 
     async def changes(self, seen: SyncState) -> AsyncIterator[Batch]:
-        """One batch with the changed blobs; none if the commit is the last one's."""
+        """One batch with the changed blobs; no batch if the commit is still the same."""
         commit = await self._fetch()
         if commit == seen.cursor:
             return

@@ -41,7 +41,7 @@ class Spec:
 
     @property
     def known(self) -> frozenset[str]:
-        """The options that such a source has."""
+        """The options of this kind of source."""
         return _reader(self.text)[1].options
 
 
@@ -50,7 +50,7 @@ class ConnectorType(Protocol):
 
     @property
     def options(self) -> frozenset[str]:
-        """By the names that they are stored under."""
+        """The names of the options, as they are stored."""
         ...
 
     def names(self, text: str) -> bool:
@@ -58,12 +58,13 @@ class ConnectorType(Protocol):
         ...
 
     def open(self, spec: Spec, options: Mapping[str, Any], home: Path) -> Connector:
-        """What reads it; ``home`` is where it may keep files between syncs. Raises ``InvalidRequest``."""
+        """The connector that reads the source; ``home`` is its folder for files between syncs. Raises
+        ``InvalidRequest``."""
         ...
 
 
 CONNECTOR: Kind[[], ConnectorType] = Kind("connector", ConnectorType, builtins="mainspring.rag.connect.builtin")
-"""The first one that names a source reads it, those of plugins before mainspring's own."""
+"""The first connector that names a source reads it; connectors of plugins come before mainspring's own."""
 
 
 def connector(spec: Spec, home: Path) -> Connector:

@@ -1,7 +1,7 @@
-"""Syncs that were begun over HTTP: how far each is, and how each source's last one ended.
+"""Syncs that were started over HTTP: the progress of each, and the result of each source's last sync.
 
-Each is a job of its source. A sync that a killed or stopped server left continues in the next one, or in another server
-on the same database, from the source's cursor, so that published documents are not read again.
+Each is a job of its source. If a server is killed or stopped during a sync, the next sync, or another server on the
+same database, continues from the source's cursor, so that published documents are not read again.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class FindsCollections(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """One sync: ``done`` of ``total`` files, both 0 until they are known, and if another process runs it; ``report``
-    once it is done (see ``report_body``), ``error`` if it failed. Times are Unix seconds."""
+    """One sync. ``done`` of ``total`` files are done; both are 0 until they are known, and if another process runs the
+    sync. ``report`` is set once it is done (see ``report_body``), ``error`` if it failed. Times are Unix seconds."""
 
     state: State
     began_at: float

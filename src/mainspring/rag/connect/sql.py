@@ -1,6 +1,7 @@
 """Rows of a query, each a document: an id column, text columns, and a column that grows with every change.
 
-The database is only read: SQLite is opened read-only, others are told so, and only a single SELECT is accepted.
+The database is only read: SQLite is opened read-only, other databases get read-only transactions, and only a single
+SELECT is accepted.
 """
 
 from __future__ import annotations
@@ -198,7 +199,7 @@ class Sql:
 
 
 def _groups(value: Any, column: str) -> frozenset[str]:
-    """The access list in a row. Raises ``InvalidRequest`` if there is none: the document might be restricted."""
+    """The access list in a row. Raises ``InvalidRequest`` if the row has none: the document might be restricted."""
     if isinstance(value, str):
         try:
             value = json.loads(value) if value.lstrip().startswith("[") else value.split(",")

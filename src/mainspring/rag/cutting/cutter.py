@@ -1,7 +1,7 @@
 """Cuts documents: long ones in a child process, short ones in a thread.
 
-Cutting and reading a graph by rules are Python from end to end: 12 MB take some ten seconds, in which every other
-thread of the process would wait for the interpreter again and again.
+Cutting and reading a graph by rules run in pure Python: 12 MB take some ten seconds, in which every other thread of the
+process would wait repeatedly for the interpreter.
 """
 
 from __future__ import annotations

@@ -73,7 +73,8 @@ class CutHead:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A document's chunks, the digest of each one's embedded text, and its graph (None: not requested)."""
+    """A document's chunks, the digest of the embedded text of each chunk, and the document's graph (None: not
+    requested)."""
 
     chunks: Sequence[Chunk]
     digests: Sequence[str]

@@ -57,7 +57,7 @@ class Graph:
 
     ``of``, ``within`` and ``weights`` (int64, int64, float64 of one length) say that entity ``of`` is mentioned in
     chunk ``within``; ``ends`` (int64, (n, 2)) and ``ties`` (float64, (n,)) are pairs of entities and how close they
-    are, in (0, 1]. ``seen`` is a place that mentions each pair together.
+    are, in (0, 1]. ``seen`` is, for each pair, a place that mentions both entities.
     """
 
     names: Sequence[str]

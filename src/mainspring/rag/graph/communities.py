@@ -23,8 +23,9 @@ _LONGEST_PLACE = 600
 
 @dataclass(frozen=True, slots=True)
 class Community:
-    """Entities that belong together, most central first, with their most informative places; ``chunks`` are the numbers
-    of those that name several of them, in descending order. ``weight`` in (0, 1] is its part of all that is said."""
+    """Entities that belong together, the most central first, with their most informative places. ``chunks`` are the
+    numbers of the chunks that name several of the entities, in descending order. ``weight`` in (0, 1] is its part of
+    all that is said."""
 
     entities: tuple[int, ...]
     places: tuple[TextPlace, ...]

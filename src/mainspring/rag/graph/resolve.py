@@ -26,7 +26,7 @@ _MOST_ALIKE = 50
 
 def key(name: str, kind: Kind) -> str:
     """The common key of names that differ in case, punctuation, a leading article or a possessive; for terms, phrases
-    and acronyms also in the plural. Equal keys mean the same entity only as far as spelling shows."""
+    and acronyms also in the plural. Equal keys show equal spelling, which does not always mean the same entity."""
     words = _PART.findall(name.casefold().replace("’", "'").replace("'s", ""))
     if len(words) > 1 and words[0] in _ARTICLES:
         words = words[1:]

@@ -1,8 +1,8 @@
 """Spreading activation: from the best hits of a search to chunks that name the same rare things.
 
-A question that needs two passages often names the first one's subject but not the second one's; the first passage names
-that. Each of the best hits activates the entities that it names and the question does not; each entity activates the
-chunks that name it: most if the entity is rare, and if the chunk's heading names it.
+A question that needs two passages often names the subject of the first one but not that of the second one; the first
+passage names the second subject. Each of the best hits activates the entities that it names and the question does not.
+Each entity activates the chunks that name it, more strongly if the entity is rare, and if the chunk's heading names it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from mainspring.rag.graph.assemble import Graph
 from mainspring.rag.graph.read.graph_model import VALUES
 
-# Hits that are gone on from, and the part of a chunk's score that comes from there, beside 1 for its own. These
-# values were chosen on development questions of HotpotQA, MuSiQue and the sample handbook: docs/guides/graph.md.
+# The number of hits from which activation starts, and the weight of activation in a chunk's score, beside 1 for its
+# own score. These values were chosen on development questions of HotpotQA, MuSiQue and the sample handbook:
+# docs/guides/graph.md.
 SEEDS = 5
 WEIGHT = 0.6
 # A chunk under a heading that names the entity counts up to twice; the exponent of the entity's rarity.
@@ -24,7 +25,7 @@ _RARITY = 2.0
 _ASKED = 0.5
 # The share of a chunk's similarity to the question in its bonus.
 _MEANING = 0.3
-# Entities that more chunks name than this say nothing about any of them.
+# An entity that more chunks name than this says nothing about any of the chunks.
 _MOST_CHUNKS = 500
 
 

@@ -1,10 +1,10 @@
 """Erases deleted data from every file, in the background, after the commit that deleted it.
 
-From that commit on nothing finds it. These are then removed, in this order: the answers that repeat it (with their
-session turns and lines of batch files) and its tenant's cached answers, its chunks, the table versions that still
-contain them, and the databases' logs. Requests in progress during the deletion may still have written some of it, so
-everything is checked a second time once they must have ended; then the note is deleted. A process that dies leaves the
-notes.
+After that commit no query finds the data. The following are then removed, in this order: the answers that repeat the
+data (with their session turns and lines of batch files) and the tenant's cached answers, the chunks, the table versions
+that still contain them, and the databases' logs. Requests in progress during the deletion may still write some of the
+data, so everything is checked a second time once they must have ended; then the note is deleted. The notes survive a
+process that dies.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _REST, _LONGEST_REST_S = 10, 60.0
 _CLOSING_S = 60.0
 
 Also = Callable[[Sequence[Forgetting]], Awaitable[None]]
-"""Forgets what another room derived from the documents of these notes. To be done more than once."""
+"""Forgets what another room derived from the documents of these notes. It may be called repeatedly."""
 
 
 def cached_of(tenant: str) -> str:
@@ -39,7 +39,8 @@ def cached_of(tenant: str) -> str:
 
 
 class Forgetter:
-    """Acts on notes of deletion. ``again_s`` is how long a request may take, ``also`` what other rooms forget."""
+    """Acts on notes of deletion. ``again_s`` is the longest duration of a request; ``also`` makes other rooms forget
+    their data."""
 
     def __init__(self, stores: Stores, *, again_s: float, also: Sequence[Also] = ()) -> None:
         self._stores = stores
@@ -51,11 +52,11 @@ class Forgetter:
         self._worker: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin, with what earlier processes left."""
+        """Start, and continue with the notes of earlier processes."""
         self._worker = asyncio.create_task(self._work(), name="forget")
 
     def soon(self) -> None:
-        """Something was deleted."""
+        """Report a deletion, so that its note is acted on soon."""
         self._wake.set()
 
     async def close(self) -> None:

@@ -246,7 +246,8 @@ class Ingestor:
                 continue
             document = gone[key]
             same = run.same(document, source)
-            # The recipe has recorded it even if the process is killed before the document is read again.
+            # The stored recipe stays empty until the document is read again, even if the process is killed before
+            # that.
             about = run.about(source, document, unread=not same)
             try:
                 await self._collections.describe(run.collection, document.document_id, source.key, source.name, about)

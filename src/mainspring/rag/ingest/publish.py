@@ -34,7 +34,7 @@ Told = Callable[[Stage, int, int], None]
 """Called with the current step of a file, and the number of its chunks."""
 log = logging.getLogger("mainspring.rag")
 WRITTEN_AT_ONCE = 1024
-"""Chunks that are embedded and written together."""
+"""The number of chunks that are embedded and written together."""
 
 
 @dataclass(frozen=True, slots=True)

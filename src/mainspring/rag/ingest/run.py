@@ -35,7 +35,7 @@ class IngestRun:
     report: IngestReport = field(default_factory=IngestReport)
 
     def current(self, document: Document | None) -> bool:
-        """Whether only the content can make it necessary to read a document again."""
+        """Whether only changed content requires reading a document again."""
         return document is not None and document.status == "completed" and document.about.recipe == self.recipe
 
     def same(self, document: Document, source: Source) -> bool:

@@ -16,7 +16,7 @@ MAX_BYTES = 256 * 2**20
 MAX_UNPACKED = 1024 * 2**20
 _MAX_MEMBERS = 20_000
 _ENTRY = b"PK\x01\x02"
-# Text compresses to a twentieth, repetitive sheets to a hundredth; beyond that, nobody wrote the content.
+# Text compresses to a twentieth, repetitive sheets to a hundredth; higher ratios are no real content.
 _MAX_RATIO = 300
 _RATIO_COUNTS_FROM = 64 * 2**20
 

@@ -30,7 +30,7 @@ class Recogniser:
         self._lines = self._unread = 0
 
     def read(self, pixels: Any, scale: float) -> Sheet:
-        """The text in ``pixels`` (height x width x 3), of which ``scale`` are a point: a sheet of the same size."""
+        """The text in ``pixels`` (height x width x 3) with ``scale`` pixels a point, as a sheet of the same size."""
         result = self.load()(pixels)
         height, width = pixels.shape[0] / scale, pixels.shape[1] / scale
         pieces = []

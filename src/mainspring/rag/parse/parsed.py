@@ -35,9 +35,9 @@ class Heading:
 class Table:
     """A table whose row lines cover ``text[start:end]``.
 
-    In the text each row is self-contained, with the names of its columns (``| Zone: 3 | Express: 23.95 |``), so that it
-    can be found and cited by itself. ``rows`` are the cells as they were, the header first where ``header`` is set; a
-    merged cell is repeated in each place that it covers.
+    Each row in the text is self-contained, with the names of its columns (``| Zone: 3 | Express: 23.95 |``), so that it
+    can be found and cited by itself. ``rows`` are the original cells, the header first if ``header`` is set; a merged
+    cell is repeated in each place that it covers.
     """
 
     start: int

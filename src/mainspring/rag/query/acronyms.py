@@ -38,7 +38,7 @@ def explained(text: str) -> Iterator[tuple[str, str]]:
 
 
 def long_form(short: str, words: Sequence[str]) -> str:
-    """The end of ``words`` that ``short`` abbreviates; empty if there is none."""
+    """The part at the end of ``words`` that ``short`` abbreviates; empty if there is no such part."""
     text = " ".join(words)
     place = len(text)
     for index in range(len(short) - 1, -1, -1):

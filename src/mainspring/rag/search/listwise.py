@@ -172,7 +172,7 @@ def permutation(reply: str, count: int) -> list[int] | None:
     """The order (from 0) that ``reply`` gives to ``count`` passages.
 
     Repeated or invalid numbers are dropped; passages that it does not name follow in their previous order. None if the
-    reply names fewer than two of them, or is prose around less than half of them.
+    reply names fewer than two passages, or names fewer than half of them in prose.
     """
     named = [int(number) - 1 for number in _PLACE.findall(reply)]
     found = list(dict.fromkeys(place for place in named if 0 <= place < count))

@@ -185,7 +185,7 @@ class Search:
                 hits = select(candidates, min(wanted.k, plan.top_k or wanted.k), wanted.options)
                 found = SearchResult(
                     queries=tuple(query.text for query in plan.queries),
-                    # Some fifty passages are tokenised and stemmed: the loop serves others meanwhile.
+                    # Some fifty passages are tokenised and stemmed in a thread, so that the loop can serve others.
                     hits=await self._retriever.turns.to_thread(
                         collection.tenant, _all_shown, hits, plan, wanted.highlights
                     ),

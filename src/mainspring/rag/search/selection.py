@@ -33,14 +33,14 @@ _GREATEST: Mapping[str, float] = {
 class SearchOptions:
     """How one search differs from the settings.
 
-    ``mode``: by meaning and words, or by one of them. ``effort`` in [0, 1]: how many candidates are looked at, and how
-    thoroughly they are looked for (1: exactly). ``fusion`` and ``dense_weight``: None takes the settings'.
-    ``half_life_days``: a document this much older counts half (None: the settings', 0: age does not count).
-    ``mmr_lambda``: maximal marginal relevance with this weight on relevance and the rest on difference from chosen hits
-    (None: off). ``score_threshold``: hits below are dropped. ``adaptive_k``: the list ends at the largest drop of the
-    score. ``rerank``: the best are read again by the reranker, where there is one (questions are answered so; topics
-    are found no better for it). ``graph``: ``local`` also finds chunks connected with the hits by a common entity,
-    ``global`` the collection's themes.
+    ``mode``: by meaning, by words, or by both. ``effort`` in [0, 1]: the number of candidates, and the thoroughness of
+    the search for them (1: exact). ``fusion`` and ``dense_weight``: None takes the settings'. ``half_life_days``: a
+    document this much older counts half (None: the settings', 0: age does not count). ``mmr_lambda``: maximal marginal
+    relevance with this weight on relevance and the rest on difference from chosen hits (None: off).
+    ``score_threshold``: hits below are dropped. ``adaptive_k``: the list ends at the largest drop of the score.
+    ``rerank``: the best are read again by the reranker, where there is one (questions are answered so; topics are found
+    no better for it). ``graph``: ``local`` also finds chunks connected with the hits by a common entity, ``global`` the
+    collection's themes.
     """
 
     mode: Mode = "hybrid"

@@ -65,7 +65,7 @@ def located(text: str) -> Iterator[tuple[str, int, int]]:
     dense = not text.isascii() and _DENSE.search(text) is not None
     for match in (_MIXED if dense else _WORD).finditer(text):
         if dense and _DENSE.match(match.group()):
-            # Without spaces there are no words: pairs of neighbouring characters replace them.
+            # These scripts have no spaces between words, so pairs of neighbouring characters replace words.
             for at, pair in enumerate(pairs(match.group())):
                 yield pair, match.start() + at, match.start() + at + len(pair)
             continue

@@ -47,10 +47,10 @@ class Evidence:
 
     ``cosine``: to the closest sentence. ``beside`` and ``within``: the share of the claim's content words in that
     sentence with its neighbours, and in it alone; ``rare``: like ``beside``, with a higher weight for rare words.
-    ``anywhere``: the share in all passages. ``together``: of neighbouring content words of the claim, the share that
-    stands close together in one sentence. ``placed``: whether the words that the claim adds to the question are close
-    to the rest of the claim: 1 in the best sentence for the rest, less in another, 0 nowhere; the mean (without a
-    question: the value of the word furthest from the rest). ``number``, ``name``: 1 for one that no passage has.
+    ``anywhere``: the share in all passages. ``together``: the share of the claim's neighbouring content words that are
+    close together in one sentence. ``placed``: whether the words that the claim adds to the question are close to the
+    rest of the claim: 1 in the best sentence for the rest, less in another, 0 nowhere; the mean (without a question:
+    the value of the word furthest from the rest). ``number``, ``name``: 1 if the claim has one that is in no passage.
     ``negation``, ``turned``: 1 where only one of claim and sentence is negated, or one speaks of a rise and the other
     of a fall.
     """

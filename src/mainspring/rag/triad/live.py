@@ -154,7 +154,7 @@ def mainspring_register(registry: Registry) -> None:
 
 
 def metrics_of(registry: Registry, further: Sequence[str], host: PluginHost) -> dict[str, AnswerMetric]:
-    """The triad and ``further`` metrics. Raises ``SettingsError`` with the nearest name if there is none."""
+    """The triad and ``further`` metrics. Raises ``SettingsError`` with the nearest name if a name is unknown."""
     return {name: registry.make(METRIC, name, host) for name in (*TRIAD, *further)}
 
 

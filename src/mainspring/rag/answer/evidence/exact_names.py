@@ -143,7 +143,7 @@ def _nearly(name: str, text: str) -> bool:
 
 
 def _known(word: str, known: Mapping[str, Sequence[int]]) -> str:
-    """``word`` as it is written in ``known``; empty if it is not."""
+    """``word`` as it is written in ``known``; empty if ``known`` lacks it."""
     if word in known:
         return word
     if len(word) < _FUZZY:
@@ -167,7 +167,7 @@ def exact(text: str, identifier: str) -> bool:
 
 
 def missing(question: str, texts: Iterable[str]) -> tuple[ExactName, ...]:
-    """The names of ``question`` that none of ``texts`` has."""
+    """The names of ``question`` that are in none of ``texts``."""
     kept = list(texts)
     return tuple(each for each in named(question) if not any(has(text, each) for text in kept))
 

@@ -36,11 +36,12 @@ _COMPUTED = re.compile(
     r"\b(?:increases?|decreases?|changes?|ratio|difference|average|mean|total|sum|percentage|growth|proportion|net)\b",
     re.IGNORECASE,
 )
-# Words before a noun, or before the word in front of it.
+# Words that precede a noun, or the word in front of a noun.
 _BEFORE_NOUNS = frozenset("a an the of for on with in about by any no".split())
-# Before nouns that name the kind of answer: documents may give it without that word if nothing else is named.
+# Words that precede a noun for the kind of answer: if the question names nothing else, documents may give the answer
+# without that noun.
 _ASKED_FOR = frozenset("what which how many".split())
-# After a verb, as in "What explains the rise", and never after the noun of "What salary".
+# They follow a verb, as in "What explains the rise", and never follow the noun of "What salary".
 _DETERMINERS = frozenset("the a an this that these those its their his her my your our".split())
 # Properties of things rather than things; documents write money as a sign.
 _SAYS_NOTHING = frozenset(
@@ -93,7 +94,8 @@ async def absent(
 async def _unspoken(
     nouns: Sequence[str], found: Sequence[str], near: Sequence[str], embedder: Embedder
 ) -> tuple[ExactName, ...]:
-    """The ``nouns`` that none of ``found`` has and to which no word of ``near`` is close, in spelling or in meaning."""
+    """The ``nouns`` that no text of ``found`` contains and that are close to no word of ``near``, in spelling or in
+    meaning."""
     missing = {terms.stem(noun.lower()): noun for noun in nouns}
     for text in found:
         for stem in terms.among(missing.keys(), text):

@@ -1,10 +1,10 @@
 """Scores from 0 to 1 whether the search found documents about the question.
 
 A logistic regression on the best chunk's cosine, the best sentence's cosine and the largest share of the question's
-words (weighted by rarity) in one shown chunk. It was fitted on questions about two corpora (SQuAD's paragraphs and the
-sample handbook), each asked of the corpus that answers it and of the other, and on arithmetic problems; reports use
-none of them. ``rag.refuse_below`` is where one off-topic question in twenty gets through. Off-topic questions score
-low; a near miss (right subject, fact not there) does not: telling those apart needs a reader.
+words (weighted by rarity) in one shown chunk. It was fitted on arithmetic problems and on questions about two corpora
+(SQuAD's paragraphs and the sample handbook). Each question was asked of the corpus that answers it and of the other
+one. Reports use none of this data. At ``rag.refuse_below``, one off-topic question in twenty passes. Off-topic
+questions score low. Near misses (right subject, missing fact) do not: only a reader can recognise them.
 """
 
 from __future__ import annotations

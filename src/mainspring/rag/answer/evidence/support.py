@@ -1,6 +1,6 @@
 """Scores the support of a generated sentence by a passage: shared words and cosine, a heuristic and no proof.
 
-It catches sentences about another subject, and numbers that no source has. It does not catch a false combination of
+It catches sentences about another subject, and numbers that are in no source. It does not catch a false combination of
 true words. ``Citation.support`` carries the score so that the reader can judge.
 """
 

@@ -50,11 +50,12 @@ _SAID = 0.6
 _SAME_DOCUMENT = 0.5
 # A document whose best chunk scores this much less is 1/e times as likely the right one.
 _TEMPERATURE = 0.06
-# A sentence with a score lower than the best one's by this much is not shown.
+# A sentence whose score is this much below the best score is not shown.
 _NEAR = 0.4
-# Malus of a sentence whose chunk is not among the most similar to the question.
+# Penalty of a sentence whose chunk is not among those most similar to the question.
 _ELSEWHERE = 0.1
-# Embedding is what an answer costs: sentences that share least with the question are left out beyond this many.
+# Embedding dominates the cost of an answer: at most this many sentences are embedded, those that share most with the
+# question.
 _MAX_EMBEDDED = 24
 
 

@@ -1,8 +1,8 @@
 """The use of a sentence, list item, table row or block of code: which of them may be shown as an answer.
 
-A statement may. A heading, a question, what only leads in to something ("The fees are as follows:"), a page's footer
-and a stub ("See above.") say nothing by themselves. These are rules over the form of the text, for English and the
-marks of other scripts; a sentence that no rule knows is a statement.
+A statement may. A heading, a question, a lead-in ("The fees are as follows:"), a page's footer and a stub ("See
+above.") say nothing by themselves. The rules look at the form of the text, for English and the marks of other scripts;
+a sentence that matches no rule is a statement.
 """
 
 from __future__ import annotations

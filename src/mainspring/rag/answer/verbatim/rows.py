@@ -63,8 +63,8 @@ def pair(text: str) -> Cell | None:
 
 
 def columns(row: Row, question: str, most: int = 2) -> tuple[Cell, ...]:
-    """The cells of ``row`` that ``question`` asks for: those in the columns that it names best, in order; if it names
-    none, the only cell with the kind of thing asked for. () if that does not distinguish them.
+    """The cells of ``row`` that ``question`` asks for: those of the columns that it names best, in order; if it
+    names no column, the only cell with the kind of thing asked for. () if that does not distinguish them.
 
     In a follow-up, which is in the last line, its own names have priority over the earlier question's.
     """
@@ -82,7 +82,7 @@ def _columns(row: Row, question: str, most: int) -> tuple[Cell, ...]:
     scores = [terms.overlap(weights, (words & asked) - shared) for words in names]
     best = max(scores, default=0.0)
     if best > 0:
-        # Of "Zone 1" and "Zone 3" the one whose other word the question has too.
+        # Between "Zone 1" and "Zone 3", the column whose second word is also in the question wins.
         chosen = [cell for cell, score in zip(row.cells, scores, strict=True) if score >= 0.99 * best]
         return tuple(chosen) if len(chosen) <= most else ()
     kind = terms.asked(question)

@@ -18,9 +18,10 @@ from mainspring.rag.answer.verbatim.extract import Passage
 
 log = logging.getLogger("mainspring.rag")
 MOST = 16
-"""Units that are read."""
+"""The number of units that are read."""
 _WORDS, _HEADING_PARTS, _BEFORE_WORDS = 60, 2, 24
-# The weight of a certain reading beside the score of words and cosines; this logit counts half of it.
+# The weight of a certain reading, added to the score of words and cosines; the logit that counts half of it; and the
+# slope.
 _WEIGHT, _HALF, _SLOPE = 1.0, 2.0, 0.4
 
 

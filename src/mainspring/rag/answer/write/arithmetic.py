@@ -35,7 +35,7 @@ class Calculation:
 def calculation(reply: str) -> Calculation | None:
     """The first calculation in a model's ``reply``; None if there is none or it cannot be computed.
 
-    Only the numbers and the signs are taken: what the model says it makes is not looked at.
+    Only the numbers and the signs are used: the model's own result is ignored.
     """
     match = _LINE.search(reply.replace("\n", " "))
     if not match:

@@ -1,8 +1,9 @@
-"""A stream of text becomes sentences with sources: each is held against the note that it names before it is sent.
+"""Turns a stream of text into sentences with sources: each sentence is checked against the note that it names before it
+is sent.
 
-A sentence that its note does not support may be supported by another note. Otherwise, if nothing can be quoted instead
-(a comparison, a summary, another language), it is rewritten once from its note alone; if it is still unsupported, the
-note's own words replace it. So nothing leaves here that was not checked.
+A sentence that its note does not support may be supported by another note. If not, and if nothing can be quoted instead
+(a comparison, a summary, another language), it is rewritten once from its note alone. If it is still unsupported, the
+note's own words replace it. So every sentence that is sent was checked.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _EVASIVE = re.compile(
     r"no\s+information)\b",
     re.IGNORECASE,
 )
-# The number of best-fitting notes of which two may support a sentence.
+# Two of this many best-fitting notes may support a sentence together.
 _TOGETHER = 3
 
 

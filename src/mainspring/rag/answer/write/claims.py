@@ -1,9 +1,9 @@
 """Finds claims in a written sentence that its cited source does not have: numbers, units, names, dates, polarity.
 
 Rules that anyone can check, and strict ones: a sentence that they reject is written again or replaced by the source's
-own words, so that a false alarm costs style and a miss costs truth. The rules do not understand: a false combination of
-things in the source passes, which is why a source is a sentence, a list item or a row with its surroundings, and never
-a page.
+own words, so that a false alarm costs style and a miss costs truth. The rules do not understand the text: a false
+combination of things from the source passes. Therefore a source is a sentence, a list item or a row with its
+surroundings, and never a page.
 """
 
 from __future__ import annotations

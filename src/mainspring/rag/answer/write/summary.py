@@ -96,7 +96,7 @@ def _chosen(text: str, sections: Sequence[_Section]) -> list[tuple[str, Sentence
 
 def _ranked(text: str, found: Sequence[Sentence]) -> list[Sentence]:
     """``found``, sorted by the number of their frequent words; the first passage, which often states the subject,
-    counts half as much again."""
+    counts one and a half times."""
     contents = [terms.content(text[each.start : each.end]) for each in found]
     counts = Counter(word for words in contents for word in words)
     weights = [

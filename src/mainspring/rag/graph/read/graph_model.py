@@ -1,6 +1,6 @@
-"""The graph of one document: entities, their mentions, and the statements about pairs of them.
+"""The graph of one document: entities, their mentions, and the statements about pairs of entities.
 
-It is kept as one JSON text a generation of a document. Offsets are character offsets into the parsed text.
+It is stored as one JSON text for each generation of a document. Offsets are character offsets into the parsed text.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from mainspring.core.errors import StoreError
 
 Kind = Literal["name", "term", "phrase", "acronym", "code", "date", "amount"]
 """``name``: capitalised; ``term``: a heading, a title, a table's row or a defined term; ``phrase``: adjacent words,
-which count once another place makes an entity of them; ``code``: identifiers and model numbers."""
+which count only if another place makes them an entity; ``code``: identifiers and model numbers."""
 VALUES: frozenset[str] = frozenset(("date", "amount"))
-"""Kinds that are what relations state, and nothing to walk through."""
+"""Kinds that are values of relations; no path leads through them."""
 VERSION = 1
 
 

@@ -1,7 +1,7 @@
 """The graph of a document as a chat model reads it: JSON under a schema, checked against the text, merged with rules.
 
-Only a model that the catalogue or the settings mark ``grounded`` is asked. An entity must occur in the passage that the
-model read, or it is dropped: a model cannot add entities that no document has.
+Only a model that the catalogue or the settings mark ``grounded`` is asked. Each entity must occur in the passage that
+the model read; others are dropped. So a model cannot add entities that are in no document.
 """
 
 from __future__ import annotations

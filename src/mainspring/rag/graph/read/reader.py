@@ -41,7 +41,7 @@ class Reader:
 
     @property
     def by_rules(self) -> bool:
-        """Whether no model reads beside the rules: then another process may read as well."""
+        """Whether only the rules read the text: then another process can read it as well."""
         return self._model is None
 
     async def read(

@@ -22,7 +22,7 @@ _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~<>$&])")
 _EMPHASIS = re.compile(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1")
 _SIGNS = frozenset("$£€¥")
 _YEAR = re.compile(r"(?:FY ?)?(?:19|20)\d\d[AE]?")
-# Minimum share of cells in a form's key columns that end with a colon; its values may not have more of them.
+# Minimum share of cells in a form's key columns that end with a colon; its value columns may not have a larger share.
 _KEYS = 0.8
 _NUMERIC = re.compile(r"[\s\d.,:%£$€+\-/()]*\d[\s\d.,:%£$€+\-/()]*$")
 

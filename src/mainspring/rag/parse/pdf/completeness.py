@@ -71,8 +71,8 @@ class Checks:
     lacking: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
 
     def page(self, number: int, sheet: Sheet, blocks: list[Block], dropped: Iterable[str]) -> list[Block]:
-        """``blocks`` of page ``number``, or its plain text if they lack too much of it. ``dropped`` is the text that
-        was left out on purpose."""
+        """``blocks`` of page ``number``, or the page's plain text if the blocks lack too much of it. ``dropped`` is the
+        text that was left out on purpose."""
         if not sheet.reference:
             return blocks
         aside = "\n".join([*(text for text, _ in sheet.asides), *dropped])

@@ -52,8 +52,9 @@ class Block:
 class ArrangedPage:
     """A page cut up: its text in regions in reading order; pieces with ``block`` stand for tables and figures.
 
-    ``roles`` maps regions to the layout model's classes: then nothing else is a heading. ``as_drawn``: nothing speaks
-    against the order in which the page is drawn. ``torn``: numbers of tables that the drawing order shows to be none.
+    ``roles`` maps regions to the layout model's classes; then only the model decides what is a heading. ``as_drawn``:
+    nothing speaks against the order in which the page is drawn. ``torn``: numbers of tables that are no tables, as the
+    drawing order shows.
     """
 
     regions: list[list[Piece]]

@@ -1,9 +1,9 @@
 """Pages cut up by a layout model: the AI-based route of guide section E.2, document parsing.
 
-The model classifies the regions of a page's picture. Their text is the PDF's own (OCR's if there is none), so no letter
-comes from the model: it only groups existing text. Regions are read in Breuel's order (High performance document layout
-analysis, 2003): above before below if they share a column, left before right if nothing lies across both. Footnotes are
-read at the end of their page.
+The model classifies the regions of a page's picture. The text of the regions is the PDF's own (or OCR's if the PDF has
+none). The model writes no text: it only groups existing text. Regions are read in Breuel's order (High performance
+document layout analysis, 2003): above before below if they share a column, left before right if nothing lies across
+both. Footnotes are read at the end of their page.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def arrange(sheet: Sheet, found: Sequence[Region], page: int) -> tuple[layout.Ar
 
 
 def _share(one: Box, other: Box) -> float:
-    """The share of ``one`` that lies in ``other``."""
+    """The share of ``one`` inside ``other``."""
     across = min(one[2], other[2]) - max(one[0], other[0])
     up = min(one[3], other[3]) - max(one[1], other[1])
     area = max((one[2] - one[0]) * (one[3] - one[1]), 1e-6)

@@ -181,7 +181,7 @@ def _read_pictures(
 ) -> None:
     """Read the pictures on pages with text of their own; results of only a few letters are dropped.
 
-    A picture that comes again is read once. After ``seconds`` of CPU the rest is left unread.
+    A repeated picture is read once. After ``seconds`` of CPU time the remaining pictures are not read.
     """
     done = 0
     end = time.process_time() + seconds

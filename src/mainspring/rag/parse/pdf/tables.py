@@ -299,7 +299,8 @@ def _run_end(parts: Sequence[Sequence[Sequence[Piece]]], start: int, least: int,
 
 
 def _wraps(cells: Sequence[Sequence[Piece]], above: Sequence[Sequence[Piece]], em: float) -> bool:
-    """Whether a line continues cells of the line above: it is close, and each part starts under one of them."""
+    """Whether a line continues cells of the line above: it is close to that line, and each part starts under one of its
+    cells."""
     gap = min(piece.bottom for cell in above for piece in cell) - max(piece.top for cell in cells for piece in cell)
     return gap <= _WRAP * em and all(any(abs(cell[0].left - other[0].left) < em for other in above) for cell in cells)
 
