@@ -3,7 +3,7 @@
 Fairness is counted in tokens, as in the virtual token counter of Sheng et al., "Fairness in Serving Large Language
 Models" (OSDI 2024). Each tenant has a counter of its started work, divided by its weight, and the waiting tenant with
 the lowest counter goes next. A tenant that starts to wait is lifted to the lowest counter of the waiting ones, so that
-nobody saves up while idle. Work is estimated at its start and corrected to the actual work.
+an idle tenant saves nothing up. Work is estimated at its start and corrected to the actual work.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class _Shares:
         """Work of ``cost`` begins for ``name``."""
         lane = self._lane(name)
         lane.counter = max(lane.counter, self._clock)
-        # While nobody waits, nobody is delayed: usage at that time must not become a debt.
+        # While no request waits, usage delays no other tenant, so it must not become a debt.
         self._advance() if self.active else self._turn_to(lane.counter)
         lane.counter += cost / lane.weight
 
@@ -276,8 +276,8 @@ class FairQueue:
         return self._classes[ticket.priority].part(ticket.tenant)
 
     def newest_of_longest(self, ticket: Ticket) -> Ticket | None:
-        """The request that makes room for ``ticket`` when the queue of its class is full: the last one of the tenant
-        with most waiting work by weight, if that is more than the newcomer's tenant would have."""
+        """The request that makes room for ``ticket`` when the queue of its class is full: the last request of the
+        tenant with the most waiting work by weight, if that work is more than the newcomer's tenant would have."""
         shares = self._classes[ticket.priority]
         if not shares.active:
             return None

@@ -1,9 +1,9 @@
-"""The gate before one engine: it lets in as many as the engine can run, has the others wait their turn, and refuses
-at once those whose turn would come too late.
+"""The gate before one engine: it admits as many requests as the engine can run, lets the others wait, and refuses at
+once those whose turn would come too late.
 
 Running requests are bounded as well as waiting ones: some slots are reserved for tenants below their share
-(``engines.openvino.slots``), so that nobody waits for the end of another tenant's work. The wait is computed from the
-running requests, their progress and pace, and the requests that wait before (``forecast``).
+(``engines.openvino.slots``), so that no tenant waits for the end of another tenant's work. The wait is computed from
+the running requests, their progress and pace, and the requests that wait before (``forecast``).
 
 A burst may wait ``max_wait_s``. A queue that does not empty for ``burst_s`` adds latency for everybody and no
 throughput: while it stands, and until there has been no refusal for a while, only as much may wait as keeps the engine
@@ -53,8 +53,8 @@ class Place:
     _left: bool = False
 
     def follow(self, written: Callable[[], int]) -> None:
-        """``written`` returns the number of tokens that the engine has written, from which the wait of others is
-        computed."""
+        """``written`` returns the number of tokens that the engine has written; the wait of other requests is computed
+        from it."""
         self._run.written = written
 
     def leave(self, usage: Usage | None) -> None:
@@ -107,7 +107,7 @@ class Gate:
         self._closed = False
 
     def enter(self, work: Work, context: Context) -> Place | None:
-        """A place in the engine if one is free and nobody waits; None: ``wait`` for it."""
+        """A place in the engine if one is free and no request waits; None: call ``wait`` for it."""
         ticket = self._ticket(work, context)
         if len(self._line) or not self._fits(ticket):
             return None
@@ -180,12 +180,12 @@ class Gate:
         return len(self._line) > 0
 
     def refuse_what_is_too_late(self, work: Work, context: Context) -> None:
-        """Raise ``Overloaded`` where ``wait`` would at once because of the wait, and count it. For an early check: it
-        joins no queue and displaces nobody."""
+        """Raise ``Overloaded`` if ``wait`` would raise it at once because of the expected wait, and count the refusal.
+        An early check: it joins no queue and displaces no request."""
         self._check(self._ticket(work, context), context)
 
     def close(self) -> None:
-        """Nobody is admitted any more; waiting requests get an error."""
+        """Admit no further requests; waiting requests get an error."""
         self._closed = True
         for turn in list(self._turns.values()):
             if not turn.done():
@@ -268,7 +268,8 @@ class Gate:
         self._part(ticket)
 
     def _lines(self, ticket: Ticket) -> list[StandingQueue]:
-        """The queues that it is in: the common one and its tenant's. Requests of lower classes delay nobody."""
+        """The queues of a request: the common one and its tenant's. Requests of lower classes have none, since they
+        delay no others."""
         if ticket.priority is not Priority.INTERACTIVE:
             return []
         if ticket.tenant not in self._tenants:
@@ -386,7 +387,8 @@ class Gate:
                 line.refused_at = now
 
     def _refusal(self, ticket: Ticket, until: float, why: str) -> Overloaded:
-        """Wakes them when there is room, and one at a time: together they would only be refused again."""
+        """The error, with the time to try again. The times of several requests are staggered: if they returned
+        together, they would be refused again."""
         now = self._clock()
         share = self._rate.per_second(ticket.cost) * self._line.part(ticket)
         turn = max(now + until, self._promised) + ticket.cost / share

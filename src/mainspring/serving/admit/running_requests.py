@@ -19,8 +19,8 @@ class SharedCounters(Protocol):
     """``stores.buckets.SharedBuckets``. Raises ``StoreError`` if it cannot be reached."""
 
     async def run(self, tenant: str, worker: str, number: int, running: int, limit: int) -> int | None:
-        """Report the number of the tenant's requests that run at ``worker``, the last of which has just arrived. With a
-        ``limit``, returns None if it may run, else the number of the others."""
+        """Report the number of the tenant's requests that run at ``worker``, including one that has just arrived. With
+        a ``limit``, returns None if it may run, else the number of the others."""
         ...
 
 

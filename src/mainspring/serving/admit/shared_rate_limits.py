@@ -44,7 +44,7 @@ _Levels = tuple[float, ...]
 
 
 class _Alone:
-    """The buckets of one account while Redis is away: this server's share of them."""
+    """The buckets of one account while Redis is unreachable: this server's share of them."""
 
     def __init__(self, asked: Sequence[BucketRequest], workers: int, seen: _Levels | None, clock: Clock) -> None:
         parts = [max(1, each.capacity // workers) for each in asked]

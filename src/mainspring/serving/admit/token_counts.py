@@ -43,7 +43,7 @@ async def generated(responder: ModelResponder, request: Request) -> int:
 async def _embedded(embedder: Embedder, request: Request) -> int:
     if not isinstance(request, EmbedRequest):
         return estimate.most_prompt_tokens(request)
-    # Many long texts take a while: the loop serves others meanwhile.
+    # Many long texts take a while, so a thread counts them and the loop can serve others.
     found = await asyncio.to_thread(embedder.count_tokens, request.inputs)
     return sum(found) + MARKS * len(found)
 

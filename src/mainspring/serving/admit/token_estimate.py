@@ -85,7 +85,7 @@ def answers(request: Request) -> int:
 
 
 def calls(request: Request) -> int:
-    """The number of calls for them: a judge reads each answer again."""
+    """The number of model calls for the answers: a judge reads each answer again."""
     plan = _plan(request)
     return answers(request) * (2 if plan is not None and plan.score == "judge" else 1)
 

@@ -40,9 +40,9 @@ class Caches:
         return State(answers, questions, await self._meaning.raised(tenant), self._meaning.threshold)
 
     async def clear(self, tenant: str) -> State:
-        """Drop all of it; returns the number."""
+        """Drop the tenant's cached answers and questions; returns their numbers."""
         tag = answers_of(tenant)
-        # First what leads to answers, then they.
+        # Questions lead to answers, so they go first.
         questions = await self._similar.invalidate(tag)
         return State(await self._answers.invalidate(tag), questions)
 

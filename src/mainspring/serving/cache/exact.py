@@ -216,7 +216,7 @@ def cache_key(request: Request, context: Context, fingerprint: str, policy: str)
     }
     bounds = [context.allowance.tokens, context.allowance.money]
     if bounds != [None, None]:
-        # They may cut an answer short, also for those who listen while it is generated.
+        # The bounds may cut an answer short, also for callers that share it while it is generated.
         parts["bounds"] = bounds
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_plain).encode()).hexdigest()
 

@@ -163,7 +163,7 @@ class SingleFlight:
             waiting.clear()
 
     async def _abandon(self, listener: Listener, waiting: list[bool]) -> None:
-        """Stop an answer that nobody hears any more, and charge its last listener."""
+        """Stop an answer that has no listeners any more, and charge its last listener."""
         assert self._task is not None
         self._task.cancel()
         await asyncio.wait([self._task])

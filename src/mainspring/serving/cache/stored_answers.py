@@ -70,8 +70,8 @@ def decode(value: bytes) -> Answer | None:
 
 
 def note(context: Context, retrieved: Iterable[RetrievalFacts]) -> None:
-    """Add the retrievals of a replayed answer to the facts of its receiver: its events are as restricted as the first
-    one's, and are erased with its sources."""
+    """Add the retrievals of a replayed answer to the facts of its receiver: the receiver's events are then as
+    restricted as the first ones, and are erased with the answer's sources."""
     for facts in retrieved:
         record = EventRecord(
             id=ids.new("evt_"),

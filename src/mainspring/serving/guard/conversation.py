@@ -23,8 +23,8 @@ from mainspring.telemetry.metrics import Metrics
 class GuardTurns(Layer):
     """Refuses a conversation whose turns together are an attack, as the policy says of ``injection``.
 
-    Decisions wait in the settlement like those of ``GuardInput``. Those of a refused request are written at once, and
-    its reservation of the session's budget is returned.
+    Decisions wait in the settlement like those of ``GuardInput``. The decisions about a refused request are written at
+    once, and its reservation of the session's budget is returned.
     """
 
     def __init__(

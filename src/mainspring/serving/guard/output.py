@@ -227,8 +227,8 @@ def _told(request: ChatRequest | CompletionRequest) -> tuple[list[str], list[str
 
 
 def marked(request: ChatRequest, secret: bytes) -> ChatRequest:
-    """``request`` with a mark before each system prompt that nobody can guess without ``secret``; equal prompts get
-    equal marks, so that they still share a prefix. Repeating the prompt repeats the mark."""
+    """``request`` with a mark before each system prompt. Nobody can guess the mark without ``secret``; equal prompts
+    get equal marks, so that they still share a prefix. Repeating the prompt repeats the mark."""
 
     def mark(message: Message) -> Message:
         if message.role not in ("system", "developer") or not message.content:

@@ -33,8 +33,8 @@ class Conversations:
         self._kept: TTLCache[Key, Placeholders] = TTLCache(CONVERSATIONS, keep_s)
 
     async def of(self, request: ChatRequest | CompletionRequest, context: Context) -> Placeholders:
-        """The placeholders that ``request`` continues with, or new ones. Placeholders that its texts already contain
-        are not assigned again."""
+        """The placeholders that ``request`` continues with, or new ones. Placeholders that the request's texts already
+        contain are not assigned again."""
         if isinstance(request, CompletionRequest):
             placeholders = Placeholders()
             placeholders.reserve(request.said)

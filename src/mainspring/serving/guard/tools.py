@@ -1,8 +1,8 @@
 """Tools under a policy: the permitted ones, checks of their calls, and checks of their results.
 
-A call is handed out when it is complete and checked: it fits its tool's schema and rules, and somebody has approved it
-if the policy requires that. Until then it waits in the store, and the answer contains its id. Asked again with
-``options.approval``, the answer is the call, once, or its outcome.
+A call is handed out once it is complete, fits its tool's schema and rules, and is approved if the policy requires that.
+Until then it waits in the store, and the answer contains its id. A later request with ``options.approval`` gets the
+call, once, or its outcome.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Judges the content of an answer while it streams: toxic, off the question, unsupported.
 
-Text that may be removed waits in an ``EventQueue`` until it is judged. Nothing waits if findings are only noted.
+Text that may be removed waits in an ``EventQueue`` until it is judged. If findings are only noted, nothing waits.
 """
 
 from __future__ import annotations
@@ -209,8 +209,8 @@ class AnswerChecks:
                 self._line.judged(number, window.end)
 
     def _answered(self, choice: _Choice) -> bool:
-        """Whether the text may be shown as far as the question goes: there is no question, or the answer has come close
-        to it."""
+        """Whether the check against the question allows the text to be shown: there is no question, or the answer has
+        come close to it."""
         if not self._question or self._answers.relevancy not in _ENDING:
             return True
         return choice.settled or choice.nearest >= self._answers.relevancy_below

@@ -1,7 +1,7 @@
-"""A line in which the events of an answer wait for their turn: as many leave it as come, so that a stream stays even.
+"""A queue for the events of an answer: as many leave it as arrive, so that a stream stays even.
 
-Text held back by guards arrives in bursts. Pieces of an answer that wait to be judged leave one for each new piece of
-the model: the reader sees an answer that starts later and then arrives as evenly as it is generated.
+Text held back by guards arrives in bursts. Pieces of an answer that wait to be judged leave one by one, each when the
+model writes a new piece: the reader sees an answer that starts later and then arrives as evenly as it is generated.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from mainspring.core.types import Event, Text
 
 SLACK = 8
-"""Pieces by which the queue may deviate from its target: bursts leave evenly."""
+"""The number of pieces by which the queue may deviate from its target, so that bursts leave evenly."""
 _PIECE = re.compile(r"\s*\S+|\s+")
 
 
@@ -87,7 +87,7 @@ class EventQueue:
             before, after = event.text[: max(0, start - begin)], event.text[max(0, end - begin) :]
             text = f"{before}{'' if found else placeholder}{after}"
             found = True
-            # Its tokens were generated, whatever is shown of them; the text of the tokens was not shown.
+            # The event keeps its token count: the tokens were generated, although their text was not shown.
             kept.append((Text(text, choice, event.tokens), upto))
         self._events = kept
         return found

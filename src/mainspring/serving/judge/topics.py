@@ -21,7 +21,7 @@ _READ = 2000
 
 
 class Topics:
-    """Judges texts by topic; embedding a text is charged to its sender, embedding the examples to nobody."""
+    """Judges texts by topic; embedding a text is charged to its sender, embedding the examples is not charged."""
 
     def __init__(self, embedder: Embedder, charged: ChargedModels, tracing: Tracing) -> None:
         self._embedder = embedder

@@ -112,7 +112,7 @@ def exchanges(said: Sequence[TurnMessage], turns: int) -> list[Exchange]:
 async def latest(groups: Sequence[Exchange], count: Count, tokens: int) -> tuple[list[Exchange], list[int]]:
     """The latest exchanges that can matter to a budget of ``tokens``, and the tokens of each.
 
-    No token is shorter than a byte: a short text counts as its bytes.
+    A token has at least one byte: a short text counts as its bytes.
     """
     near: list[Exchange] = []
     size = 0

@@ -126,7 +126,7 @@ class Keeper:
             Allowance(rate=kept.context.allowance.rate),
             Settlement(kept.context.settlement.application),
             deadline=time.monotonic() + _TIMEOUT_S,
-            # Nobody waits for this: it runs behind interactive requests.
+            # No caller waits for this work: it runs behind interactive requests.
             priority=min(kept.context.priority, Priority.BACKGROUND),
         )
         try:

@@ -100,7 +100,7 @@ class Session(Layer):
         if window is None:
             return choice.max_tokens
         room = window - self._answer_tokens(request) - _MARGIN
-        # No token is shorter than a byte: usually nothing needs to be counted.
+        # A token has at least one byte: usually nothing needs to be counted.
         if (
             room - sum(len(each.content.encode("utf-8", "replace")) + 4 for each in request.messages)
             < choice.max_tokens
@@ -213,7 +213,7 @@ def owner(principal: Principal, *, own: bool = False) -> str:
     """The prefix of the stored names of a set of groups' sessions; with ``own``, of the caller's own sessions."""
     names = "\x00".join(sorted(principal.groups))
     if own:
-        # No group has an empty name, so this is not a set of groups.
+        # No group has an empty name, so this name cannot be that of a set of groups.
         names = f"\x00\x00{principal.person}\x00{names}"
     return hashlib.sha256(names.encode()).hexdigest()[:16]
 

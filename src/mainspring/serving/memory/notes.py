@@ -51,10 +51,10 @@ def dump(notes: Notes) -> str:
 
 
 def merge(old: Sequence[Note], new: Sequence[Note], most: int = KEPT) -> tuple[Note, ...]:
-    """The ``most`` heaviest of both, in order. Of two nearly equal notes the later one is kept, with the higher
-    weight."""
+    """The ``most`` heaviest of both, in order. If two notes are nearly equal, the later one is kept, with the higher
+    weight of the two."""
     kept: list[tuple[Note, frozenset[str]]] = []
-    # Each note is compared with all others: of very many, only promising ones are compared.
+    # Each note is compared with all others, so only the heaviest of very many notes are compared.
     both = [*old, *new]
     likely = sorted(heapq.nlargest(COMPARED * most, range(len(both)), key=lambda index: both[index].weight))
     for note in sorted((both[index] for index in likely), key=lambda each: each.turn):

@@ -41,7 +41,7 @@ class TermCounts:
 
     def __init__(self, most: int = _KEPT) -> None:
         self._found: LRUCache[str, Counter[str]] = LRUCache(most, getsizeof=lambda bag: 1 + len(bag))
-        # Conversations are ranked in several threads, and the cache belongs to none of them.
+        # Conversations are ranked in several threads, which share the cache.
         self._lock = threading.Lock()
 
     def __call__(self, text: str, digest: str) -> Counter[str]:

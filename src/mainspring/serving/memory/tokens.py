@@ -20,8 +20,8 @@ _AT_ONCE = 64
 
 
 class Tokens:
-    """Counts for every chat model. Other names (routes, applications) may lead to any of them, so they count for the
-    model with the smallest window. Without a chat model the count is an estimate."""
+    """Counts for every chat model. Other names (routes, applications) may lead to any model, so the model with the
+    smallest window counts for them. Without a chat model the count is an estimate."""
 
     def __init__(self, chat: Mapping[str, ChatModel]) -> None:
         self._chat = chat

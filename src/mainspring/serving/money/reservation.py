@@ -94,12 +94,12 @@ class BudgetReservations:
         try:
             return await count(request)
         except MainspringError:
-            # The model reports its fault itself, or there is none.
+            # If the request has a fault, the model reports it.
             return estimate.most_prompt_tokens(request)
 
     async def hold(self, allowance: Allowance, found: Sequence[Budget], nanousd: int, tokens: int) -> Budget | None:
-        """Set that much aside of each of ``found``, and hold what works within ``allowance`` to it. Returns the budget
-        that is too small; nothing is reserved then."""
+        """Reserve these amounts in each budget of ``found``, and limit the work within ``allowance`` to them. Returns
+        the budget that is too small; nothing is reserved then."""
         try:
             allowance.reservation, _ = await self.budgets.reserve(found, nanousd, tokens)
         except Exhausted as full:
@@ -124,7 +124,7 @@ class BudgetReservations:
 
 
 class Reserve(Layer):
-    """Reserves the maximum cost of a request in every budget that counts it; costs nothing if there is none."""
+    """Reserves the maximum cost of a request in every budget that counts it; without such a budget it costs nothing."""
 
     def __init__(self, inner: Responder, purse: BudgetReservations) -> None:
         super().__init__(inner)
@@ -184,7 +184,8 @@ def refusal(full: Exhausted, nanousd: int, tokens: int) -> BudgetExceeded:
     """The error for the caller."""
     budget = full.budget
     named = f"budget {budget.name or budget.id} of this {budget.scope if budget.scope != 'global' else 'server'}"
-    # The period that was full: at midnight a new one has started, and nobody needs to wait for its end.
+    # This is the end of the period that was full: if it is past, a new period has started, and no caller needs to
+    # wait.
     end = spending.ends(budget.window, full.at)
     if full.soon:
         wait: float | None = SOON_S

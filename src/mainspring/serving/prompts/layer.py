@@ -60,7 +60,7 @@ class PromptChoice:
         return request
 
     def _under(self, request: ChatRequest, use: PromptUse) -> ChatRequest:
-        """System messages first, the prompt's before the request's: not every template accepts them elsewhere."""
+        """System messages come first, the prompt's before the request's: not every template accepts them elsewhere."""
         both = [use.rendered, request.messages]
         told = [each for messages in both for each in messages if each.role in _SYSTEM]
         said = [each for messages in both for each in messages if each.role not in _SYSTEM]

@@ -14,7 +14,7 @@ from mainspring.core import cards
 from mainspring.core.types import ChatRequest, CompletionRequest, Request
 
 Render = Callable[[Request], str]
-"""The text that a chat model's template makes of a request; empty if it is rendered elsewhere."""
+"""Renders a request with a chat model's template; the text is empty if the template is applied elsewhere."""
 
 
 class Assembled:

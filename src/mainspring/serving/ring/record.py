@@ -189,7 +189,8 @@ def _stamped(book: _Book) -> list[EventRecord]:
 
 
 def _unserved(record: EventRecord) -> EventRecord:
-    """A guard's decision without the application: the caller's text, which nobody serves, would outlive an erasure."""
+    """A guard's decision without the application: that name is the caller's text, which no served application has, and
+    it would outlive an erasure."""
     if not isinstance(record.facts, GuardFacts):
         return record
     return dataclasses.replace(record, facts=dataclasses.replace(record.facts, application=""))
@@ -244,7 +245,7 @@ def _facts(book: _Book, answer: Answer) -> GivenFacts:
         arm=head.arm,
         replica=head.replica,
         instead=head.instead,
-        # For a key they are looked up; for a token only this record has them.
+        # A key's groups can be looked up; a token's groups are only in this record.
         groups=sorted(real(principal.groups)) if principal.key_id.startswith(TOKEN) else None,
         # Later processing of the event respects them, too.
         regions=[sorted(each) for each in regions] if any(regions) else None,

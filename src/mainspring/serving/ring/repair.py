@@ -221,7 +221,7 @@ def validator(grammar: Grammar) -> Validator:
 
 
 def _json_in(text: str) -> str:
-    """The JSON value in ``text``: all of it, the content of a fence, or the first object or list."""
+    """The JSON value in ``text``: the whole text, the content of a fence, or the first object or list."""
     stripped = text.strip()
     fenced: list[str] = [found.strip() for found in _FENCE.findall(stripped)]
     for candidate in (stripped, *fenced):

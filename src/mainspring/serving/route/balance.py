@@ -42,8 +42,8 @@ MOVABLE = (EngineError, ModelError, Overloaded, RateLimited, UnknownModel, Deadl
 """Errors after which another replica may succeed."""
 
 SLOWER, SLOWER_BY_S = 4.0, 0.1
-"""A replica is avoided if its first tokens take longer than the quickest one's by this factor and by this many
-seconds."""
+"""A replica is avoided if its first tokens take longer than those of the quickest replica by this factor and by this
+many seconds."""
 
 Clock = Callable[[], float]
 

@@ -90,7 +90,8 @@ class Fallback:
                 return self._failures if isinstance(error, FAILURES) else ()
 
     async def _ask(self, name: str, request: Request, context: Context, *, elsewhere: bool) -> Response:
-        """``elsewhere``: another model is called at once if this one fails, so that nobody waits for it."""
+        """``elsewhere``: another model is called at once if this one fails, so that the caller does not wait for this
+        one."""
         elsewhere = elsewhere or context.elsewhere
         asked = context if elsewhere == context.elsewhere else dataclasses.replace(context, elsewhere=elsewhere)
         return await self._models[name].respond(named(request, name), asked)

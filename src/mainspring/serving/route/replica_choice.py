@@ -39,7 +39,7 @@ replica."""
 
 
 def least_tokens(replicas: Sequence[ReplicaSnapshot], tokens: int, blocks: Sequence[int]) -> int:  # noqa: ARG001
-    """The fewest tokens in progress by weight; of equal ones the one that has waited longest."""
+    """The replica with the fewest tokens in progress by weight; of equal ones, the one that has waited longest."""
     return min(range(len(replicas)), key=lambda i: (_load(replicas[i]), replicas[i].last))
 
 
@@ -63,10 +63,11 @@ def weighted(rng: random.Random) -> Choose:
 
 
 def prefix(slack: float) -> Choose:
-    """Where most of the prompt's beginning was read before; a new beginning goes where its first block hashes to.
+    """The replica that has read most of the prompt's beginning before; a new beginning goes to the replica of its first
+    block's hash.
 
-    Neither may have more than ``slack`` times the mean load, by weight, including the new call: one popular prefix must
-    not pile up on one replica. Prompts shorter than a block go to the least load.
+    A replica is not chosen if its load would exceed ``slack`` times the mean load, by weight, including the new call:
+    one popular prefix must not pile up on one replica. Prompts shorter than a block go to the least load.
     """
 
     def choose(replicas: Sequence[ReplicaSnapshot], tokens: int, blocks: Sequence[int]) -> int:

@@ -92,7 +92,7 @@ class Arm:
         )
 
     def expected_s(self, now: float) -> float:
-        """The time to the first token: up at once where one was slow, back within some ten seconds."""
+        """The time to the first token: it rises at once after a slow one and falls back within some ten seconds."""
         # A replica that was slow long ago must be tried again, or nobody would notice that it has become fast.
         return self._expected_s * math.exp(-max(0.0, now - self._expected_at - DECAY_S) / DECAY_S)
 

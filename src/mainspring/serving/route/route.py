@@ -18,8 +18,8 @@ from mainspring.telemetry.routing_metrics import ArmMetrics
 class Route:
     """A responder over ``models`` by name, as ``settings`` say.
 
-    The arm is a function of the request and its context alone: the fingerprint, under which answers are cached, belongs
-    to the arm that would answer, and one arm's answer is never given as another's.
+    The arm depends only on the request and its context. The fingerprint, under which answers are cached, belongs to the
+    arm that would answer, so one arm's answer is never given as another's.
     """
 
     def __init__(

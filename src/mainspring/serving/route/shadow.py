@@ -49,7 +49,7 @@ class Shadows:
             Allowance(tokens=settings.max_tokens, steps=1),
             Settlement(),
             deadline=time.monotonic() + settings.timeout_s,
-            # Requests that somebody waits for go first.
+            # Requests with a waiting caller go first.
             priority=context.priority - 1,
             arms={**context.arms, route: name, "shadow": name},
         )

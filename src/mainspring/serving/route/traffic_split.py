@@ -30,6 +30,6 @@ def copied(share: float, name: str, context: Context) -> bool:
     """Whether a shadow gets this request: the same for the same trace."""
     if share >= 1:
         return True
-    # Two arms with these weights, one of which is the copy's.
+    # Two arms have these weights; one of them is the copy's.
     unit = f"shadow\0{name}\0{context.trace.trace_id}"
     return rendezvous(unit, "copy", share) > rendezvous(unit, "none", 1 - share)

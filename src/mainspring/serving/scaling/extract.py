@@ -40,7 +40,7 @@ def instruction(template: str, kind: str) -> str:
 def answer(text: str, kind: str) -> str | None:
     """The answer of ``kind`` in ``text``, normalised; None if there is none.
 
-    What stands behind the last "answer is", "Answer:", "####" or "\\boxed{" counts before the last of its kind.
+    The value after the last "answer is", "Answer:", "####" or "\\boxed{" takes precedence over the last of its kind.
     """
     if kind == "whole":
         return text.strip() or None

@@ -1,7 +1,7 @@
 """The semantic cache: a question in other words gets the answer that its like has got.
 
 It stands beneath the answer cache and holds no answers of its own. The head says how the answer was found: by meaning,
-at which similarity, and under which name the hit may be reported as wrong.
+with which similarity, and under which name the hit may be reported as wrong.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ DIRECTION = _words(
 )
 """Prepositions and conjunctions, which give the following words a place, a time or a role."""
 LIGHT = _words("of in on at for about")
-"""Those of them that often change without changing the meaning."""
+"""The prepositions that often vary without changing the meaning."""
 
 QUESTION = _words("what which who whom whose when where why how")
 MEASURED = _words("many much long far old often large big tall high fast deep heavy quickly soon wide small")

@@ -1,5 +1,5 @@
-"""Decides whether two questions are the same: the rules of ``agree``, and the model's similarity for what they leave
-open."""
+"""Decides whether two questions are the same: by the rules of ``agree``, and by the model's similarity where the rules
+do not decide."""
 
 from __future__ import annotations
 

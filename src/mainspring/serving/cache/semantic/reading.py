@@ -27,7 +27,8 @@ _GOOD = ("best", "good", "possible")
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """``stem`` compares; ``role`` is the word of direction before it, ``start`` and ``end`` where it is in the text.
+    """``stem`` is compared; ``role`` is the word of direction before this word, ``start`` and ``end`` are its place in
+    the text.
 
     A ``fixed`` word may not be left over on one side only, an ``optional`` one may. ``passive`` is a participle after
     "was" and the like: a person who was assured has assured nobody.

@@ -158,7 +158,7 @@ class Auto:
         return AutoDecision(self.small, "cascade", cascade=True)
 
     def _needed(self, request: Asking, asked: RouterInput) -> Literal["", "window", "grammar", "choices"]:
-        """The reason why the small model cannot answer this at all."""
+        """The reason why the small model cannot answer this request at all."""
         small, large = self.models[self.small].capabilities, self.models[self.large].capabilities
         if asked.tokens + asked.output_tokens > small.context_window < large.context_window:
             return "window"

@@ -48,7 +48,8 @@ class Bill:
         for index, call in mine.items():
             facts = call
             if known:
-                # Of several rounds of one model only the last was needed; the large model may have needed as many.
+                # If a model took several rounds, only the last one was needed; the large model may have needed as
+                # many.
                 counted = given if model == self._large else given[-1:]
                 would = self._would_cost(records[index].at, call, model) if index in counted else 0
                 facts = dataclasses.replace(facts, routing_saved_nanousd=would - call.cost_nanousd)
