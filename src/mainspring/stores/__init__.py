@@ -56,8 +56,8 @@ from mainspring.stores.work.approvals import Approvals
 from mainspring.stores.work.batches import Batches
 from mainspring.stores.work.prompts import Prompts
 
-# Seconds within which the database must accept a write (or be locked by somebody), and by which an event may lie in
-# the future.
+# The time for the database to accept a write (or to be locked by another process), and the maximum distance of an
+# event into the future, in seconds.
 _PROBE_S = 2.0
 _CLOCK_S = 60.0
 

@@ -1,4 +1,4 @@
-"""What the registry knows of stores: each kind with what its factories are given and make."""
+"""The kinds of stores in the registry: what their factories receive and return."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A home whose database is a Postgres: a dump of the moment in which its files got their second names.
 
-The moment is a snapshot that one transaction holds and ``pg_dump`` reads. Nobody can discard a blob while files get
+The moment is a snapshot that one transaction holds and ``pg_dump`` reads. No process can discard a blob while files get
 their second names: the table of discarded blobs is locked for some hundredths of a second. Other writers go on.
 """
 

@@ -1,7 +1,7 @@
 """The answer cache in Redis: all servers share entries, and an entry dropped by one is gone for all.
 
-Values live under ``mainspring:cache:KEY`` until their time is over. For each tag there is a set of the keys that carry
-it, and one set of all keys by age enforces the bound. Both are ordered by time, so that expired keys can be trimmed.
+Values live under ``mainspring:cache:KEY`` until their time is over. Each tag has a set of the keys that carry it, and
+one set of all keys by age enforces the bound. Both are ordered by time, so that expired keys can be trimmed.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Repeats:
         self._database = database
 
     async def claim(self, tenant: str, name: str, owner: str, ttl_s: float) -> Claim:
-        """Claim the name for ``owner`` unless somebody holds it or it has an answer."""
+        """Claim the name for ``owner`` unless it is claimed already or has an answer."""
         now = time.time()
         new = {"tenant": tenant, "name": name, "owner": owner, "leased_until": now + LEASE_S, "expires_at": now + ttl_s}
 

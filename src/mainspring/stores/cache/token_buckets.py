@@ -153,7 +153,7 @@ class SharedBuckets:
         return int(await self._redis.run_script(_BEAT, [WORKERS], worker, int(ALIVE_S)))
 
     async def run(self, tenant: str, worker: str, number: int, running: int, limit: int) -> int | None:
-        """Report the number of requests of ``tenant`` that run at ``worker``, the last of which has just arrived;
+        """Report the number of requests of ``tenant`` that run at ``worker``, including one that has just arrived;
         ``number`` grows with each message. With a ``limit`` of all servers: None if it may run, else how many do
         without it."""
         told = (worker, number, running, limit, int(ALIVE_S), _RUNNING_S)

@@ -133,7 +133,7 @@ async def sweep(database: Database, blobs: Blobs) -> None:
     """Delete the discarded blobs that no file and no document names.
 
     This runs apart from, and after, the commit that discarded them: if bytes were deleted first and the commit failed,
-    they would be missing. A sweep that fails or dies is made up for by the next, at the latest at the next opening.
+    they would be missing. The next sweep makes up for one that fails or dies, at the latest at the next opening.
     """
 
     def work(connection: sa.Connection) -> None:

@@ -173,7 +173,7 @@ class Documents:
     async def publish_all(
         self, collection: Collection, wanted: Sequence[Publication]
     ) -> list[int | Conflict | NotFound]:
-        """``publish`` for several documents in one commit; returns each one's result or error.
+        """``publish`` for several documents in one commit; returns a result or an error for each document.
 
         Raises ``NotFound`` when the collection is gone."""
 
@@ -311,8 +311,8 @@ class Documents:
         return [document_of(row) for row in found if visible(row, groups)]
 
     async def document(self, collection: Collection, document_id: str, groups: frozenset[str] | None) -> Document:
-        """The document, if ``groups`` may see it (None: maintenance). Raises ``NotFound`` if they may not see it, or it
-        does not exist."""
+        """The document, if ``groups`` may see it (None: maintenance). Raises ``NotFound`` if it does not exist or
+        ``groups`` may not see it."""
         query = sa.select(documents).where(_one(collection, document_id))
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         if row is None or not visible(row, groups):

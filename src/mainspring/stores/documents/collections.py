@@ -136,8 +136,8 @@ class Collections(Documents):
         return changed
 
     async def get(self, tenant: str, id_or_name: str, *, groups: frozenset[str] = frozenset()) -> Collection:
-        """The collection as ``groups`` may see it, the oldest of that name. Raises ``NotFound`` if they may not see it,
-        or it does not exist."""
+        """The collection as ``groups`` may see it, the oldest of that name. Raises ``NotFound`` if it does not exist or
+        ``groups`` may not see it."""
         either = sa.or_(collections.c.id == id_or_name, collections.c.name == id_or_name)
         found = await self._visible(tenant, groups, either)
         if not found:

@@ -1,8 +1,9 @@
 """Uploaded files: a row that says whose and what, and a blob with the bytes.
 
 Until it is attached a file is for the groups of the key that uploaded it (none: for the tenant). From then on the file
-is as restricted as the documents made from it, each with its collection: whoever may read one of them may have the
-original. A batch's output is for callers in all groups of its key: any of these groups may have opened a document.
+is as restricted as the documents made from it, each with its collection: a caller who may read one of these documents
+may have the original. A batch's output is for callers in all groups of its key: any of these groups may have opened a
+document.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Files:
         self._audit = audit or Audit(database)
         self._blobs = blobs
         self._redact = redact
-        # A lock exists while somebody holds it or waits for it.
+        # A lock exists while a caller holds it or waits for it.
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def add(
@@ -119,7 +120,7 @@ class Files:
         return info
 
     async def get(self, tenant: str, file_id: str, *, groups: frozenset[str] = frozenset()) -> FileInfo:
-        """The file as ``groups`` may see it. Raises ``NotFound`` if they may not see it, or it does not exist."""
+        """The file as ``groups`` may see it. Raises ``NotFound`` if it does not exist or ``groups`` may not see it."""
         found = await self._visible(tenant, groups, files.c.id == file_id)
         if not found:
             raise NotFound(f"there is no file {file_id}", remedy="GET /v1/files lists them")
@@ -141,8 +142,8 @@ class Files:
         return (await self._database.read(work)).map(_info)
 
     async def uses(self, tenant: str, file_id: str, *, groups: frozenset[str]) -> builtins.list[tuple[str, str]]:
-        """The collection and document ids that were made of a file. Raises ``NotFound``, and ``Conflict`` if ``groups``
-        may not see all of them."""
+        """The collection ids and document ids of the documents that were made from a file. Raises ``NotFound``, and
+        ``Conflict`` if ``groups`` may not see all of these documents."""
         made_of = sa.and_(documents.c.tenant == tenant, documents.c.file_id == file_id)
         query = sa.select(documents.c.collection_id, documents.c.id).join(collections, IN_COLLECTION).where(made_of)
         await self.get(tenant, file_id, groups=groups)

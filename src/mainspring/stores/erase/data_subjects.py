@@ -1,8 +1,9 @@
 """The data of a subject: the answers given to the subject, and everything attached to them.
 
 A subject is a user by the name that requests give (OpenAI's ``user`` or ``safety_identifier``, Anthropic's
-``metadata.user_id``), a session, an API key, or the whole tenant. Its answers are those that name it, those of sessions
-in which it took part (answers to others there may repeat it), and those that continue one of these.
+``metadata.user_id``), a session, an API key, or the whole tenant. The subject's answers are those that name the
+subject, those of sessions in which the subject took part (answers to others there may repeat the subject's words), and
+those that continue such an answer.
 """
 
 from __future__ import annotations
@@ -173,5 +174,5 @@ def _continuing(connection: sa.Connection, tenant: str, answers: Iterable[str], 
     previous = RowAccess(connection, frozenset()).field(events.c.facts, name_of(AnswerFacts, "previous"))
     known = set(answers)
     query = _answers(tenant, upto).add_columns(previous.label("previous")).where(previous.is_not(None))
-    # Few answers continue another: querying for each of many ids would read all facts once for each part of them.
+    # Few answers continue another one. A query for many ids would read all facts once for each part of the ids.
     return (row for row in connection.execute(query).all() if row.previous in known and row.id not in known)

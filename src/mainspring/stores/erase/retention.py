@@ -1,7 +1,7 @@
-"""Deletion of expired data, class by class, in pieces that delay nobody.
+"""Deletion of expired data, class by class, in pieces that do not delay other work.
 
 Each class has a count of the data due before a time (Unix seconds) and a repeatable deletion of a piece of it. Sums of
-money stay: of calls and answers their bare facts are kept for ever.
+money stay: the bare facts of calls and answers are kept for ever.
 """
 
 from __future__ import annotations

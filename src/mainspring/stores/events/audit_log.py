@@ -1,9 +1,10 @@
 """The audit log: who did what to the system, appended to and never changed, each entry chained to the one before it.
 
 An entry is written in the same transaction as its action, if the action is one of the database. ``verify`` finds
-entries that were changed, removed, inserted or moved, and by the sealed head a tail that was cut off. Not found is a
-database that was put back as a whole to an earlier state: only a head that was noted elsewhere tells
-(``verify(known=...)``). It also cannot detect entries by somebody who has the database and ``compliance.audit_key``.
+entries that were changed, removed, inserted or moved, and the sealed head shows whether the tail was cut off. It cannot
+detect that the whole database was put back to an earlier state, unless a head was noted elsewhere
+(``verify(known=...)``). It also cannot detect entries that were forged with access to the database and
+``compliance.audit_key``.
 
 No entry contains personal text: free text is stored as a keyed hash (``Hidden``), so that erasing a person breaks no
 chain.
@@ -236,7 +237,7 @@ class Audit:
         return await self._database.read(lambda connection: _rows(connection, tenant, after, _AT_ONCE, upto))
 
     async def _behind(self, tenant: str, report: ChainReport) -> None:
-        """Entries that no head knows of."""
+        """Report entries beyond the head."""
         beyond = await self.after(tenant, report.head.seq, 1)
         # Entries appended during the walk moved the head, too.
         if beyond and (await self.head(tenant)).seq < beyond[0].seq:

@@ -43,7 +43,7 @@ def newest(connection: sa.Connection) -> float:
 
 
 def before_horizon(connection: sa.Connection) -> sa.ColumnElement[bool]:
-    """The condition for settled events before which no more will be settled."""
+    """The condition for events below the horizon: no further event will be settled before them."""
     if connection.dialect.name == "postgresql":
         return events.c.settled < sa.literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
     return events.c.settled.is_not(None)
@@ -56,5 +56,5 @@ def latest(connection: sa.Connection) -> int:
             sa.literal_column("pg_snapshot_xmax(pg_current_snapshot())::text::bigint", sa.BigInteger)
         )
         return int(connection.execute(query).scalar_one())
-    # After the clock was set back, earlier numbers are still ahead of it.
+    # If the clock was set back, earlier numbers may be ahead of it.
     return max((connection.execute(_LAST).scalar() or 0), time.time_ns() // 1000) + 1

@@ -53,7 +53,7 @@ class Feed:
         return await self._database.read(work)
 
     async def after(self, position: int, kinds: Sequence[str], limit: int) -> list[Fact]:
-        """The next events of these kinds: about ``limit`` of them, in whole commits."""
+        """The next events of these kinds: about ``limit`` events, in whole commits."""
         columns = (
             *(events.c.settled, events.c.at, events.c.tenant, events.c.id, events.c.trace_id, events.c.kind),
             *(events.c.subject, events.c.facts, events.c.content_id),

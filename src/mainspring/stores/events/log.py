@@ -158,7 +158,7 @@ class EventLog:
         """The answer, where ``principal`` may see it: its key asked, or is an admin's, or could continue the session
         that the answer belongs to; and its groups may see what the answer was made of, as in ``page``.
 
-        Raises ``NotFound`` if it may not see it, or it does not exist.
+        Raises ``NotFound`` if it does not exist or ``principal`` may not see it.
         """
         one = sa.and_(events.c.tenant == principal.tenant, events.c.kind == kind, events.c.id == answer_id)
 
@@ -190,11 +190,10 @@ class EventLog:
     async def erase(self, tenant: str, subject: str, *, by: By | None = None, compact: bool = True) -> EventRecord:
         """Delete the texts about ``subject`` and leave an ``erased`` event, which is returned.
 
-        Deleted are the texts of all events of the subject and of its traces, and the session turns of those traces.
-        Facts stay, except verdicts. A text that something else also says stays with that. The bytes are overwritten on
-        SQLite. Derived copies (the answer cache, indexes, exports) are the caller's to rebuild. ``by`` is the actor for
-        the audit log (None: the enclosing action is already logged). Without ``compact`` the database's log still has
-        them.
+        The texts of all events of the subject and of its traces are deleted, and the session turns of those traces.
+        Facts stay, except verdicts. A text that other data also refers to stays. The bytes are overwritten on SQLite.
+        The caller must rebuild derived copies (the answer cache, indexes, exports). ``by`` is the actor for the audit
+        log (None: the enclosing action is already logged). Without ``compact`` the database's log still has them.
         """
         record_id, at = ids.new("event-"), time.time()
 

@@ -16,7 +16,7 @@ from mainspring.stores.schema import contents, events
 from mainspring.stores.sql.database import Database
 
 MOST_READ = 2000
-"""Texts that contain the search words, latest first, from which the questions are read."""
+"""The number of texts with the search words, latest first, that are searched for questions."""
 LENGTH = 300
 
 

@@ -173,9 +173,9 @@ class Keys:
     ) -> builtins.list[str]:
         """Refuse the key from now on: here at once, elsewhere within ``REMEMBERED_S``; returns the ids of revoked keys.
 
-        ``children`` says what happens to the usable keys that it and its descendants created: they are revoked too, or
-        kept as if its own maker had created them. Raises ``NotFound``, and ``Conflict`` if there are such keys and
-        ``children`` is not given.
+        ``children`` says what happens to the usable keys that this key and its descendants created: they are revoked
+        too, or kept as if this key's own maker had created them. Raises ``NotFound``, and ``Conflict`` if there are
+        such keys and ``children`` is not given.
         """
 
         def work(connection: sa.Connection) -> builtins.list[str]:

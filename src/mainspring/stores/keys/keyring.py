@@ -98,8 +98,8 @@ def _ring(written: Sequence[str], place: str) -> Keyring:
 
 def _write(path: Path, keys: Sequence[str], *, replace: bool) -> None:
     private_files.folder(path.parent)
-    # Written to another file first and renamed: nobody reads half a key, and of two processes that start together one
-    # wins. Mode 0600 from the first byte.
+    # The keys are written to another file, which is then renamed: no process reads half a key, and if two processes
+    # start together, one of them wins. Mode 0600 from the first byte.
     handle, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="ascii") as file:

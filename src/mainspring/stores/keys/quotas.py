@@ -1,4 +1,4 @@
-"""Quotas: what a tenant may have and how much of it there is, counted in the transaction that would add to it.
+"""Quotas: the limits of a tenant and its current amounts, counted in the transaction that would add to them.
 
 The amounts come from ``limits`` in the settings, or from the operator's own values for one tenant in the database. A
 count far below its limit is remembered for a while; close to the limit, every addition counts again.
@@ -157,7 +157,7 @@ class Quotas:
             return
         key, now = (tenant, name, of), time.monotonic()
         known = self._counted.get(key)
-        # A count does not see concurrent additions: there must be room for many of them.
+        # A count does not see concurrent additions: there must be room for many additions.
         near = limit - limit // 10
         roomy = IN_FLIGHT * adding <= limit // 10 and known is not None and known[0] + adding < near
         if known is not None and roomy and now - known[1] < COUNTED_S:

@@ -182,7 +182,7 @@ class Budgets:
         try:
             taken = await asyncio.shield(taking)
         except asyncio.CancelledError:
-            # No process knows it any more, so nobody can settle it.
+            # No process knows this reservation any more, so none can settle it.
             self._run_beside(f"give back {reservation}", partial(self._give_back, taking, reservation))
             raise
         self._live.add(reservation)

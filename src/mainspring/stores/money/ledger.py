@@ -112,7 +112,7 @@ class Ledger:
     async def hourly(self, since: int, until: int, tenant: str | None = None) -> dict[tuple[str, str], dict[int, int]]:
         """Nano-US-dollars of each (tenant, model) by hours since 1970, from ``since`` until before ``until``.
 
-        One day at a time: nobody waits long behind it, and it reads only the calls of these hours.
+        It reads one day at a time, so that no other query waits long, and it reads only the calls of these hours.
         """
 
         def work(connection: sa.Connection, first: int, end: int) -> list[tuple[str, str, int, int]]:

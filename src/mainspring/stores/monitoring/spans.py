@@ -1,7 +1,7 @@
 """Spans: the timed steps of traces. Telemetry: sampled, expiring, in a file that may be lost.
 
-A span holds neither prompts nor answers, but it names models, and collections are models: it is stored under the tenant
-and groups of the asking key, and only callers in all of them can read it.
+A span holds neither prompts nor answers, but it names models, and collections are models. So it is stored under the
+tenant and the groups of the asking key, and only callers in all of these groups can read it.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ documents = sa.Table(
     json("read_groups", "[]"),
     time("modified_at", nullable=True),
     optional("source_id"),
-    # The source's version of it, and the digest of the settings that it was read with.
+    # The source's version of the document, and the digest of the settings with which it was read.
     optional("mark"),
     optional("recipe"),
     # Whether it was screened for instructions, the outcome, and the findings: counts by kind.

@@ -20,7 +20,7 @@ budgets = sa.Table(
     sa.Column("limit_tokens", sa.BigInteger, nullable=True),
     sa.Column("hard", sa.Boolean, nullable=False),
     time("created_at"),
-    # Who may change it: the operator only, or the tenant's administrators as well.
+    # Who may change the budget: the operator only, or the tenant's administrators as well.
     sa.Column("setter", CleanText, nullable=False, server_default="operator"),
     sa.UniqueConstraint("tenant", "scope", "subject", "window", "hard", "setter"),
 )

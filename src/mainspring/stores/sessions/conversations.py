@@ -79,7 +79,7 @@ class Summary:
 class Conversation:
     """A session as the next answer needs it: the latest messages, the first ones, instructions and summary.
 
-    ``revision`` is None if the session does not exist; ``turns`` counts all of them.
+    ``revision`` is None if the session does not exist; ``turns`` is the number of all turns.
     """
 
     revision: int | None = None
@@ -127,8 +127,8 @@ class Sessions:
         return await self._database.read(work)
 
     async def reserve(self, tenant: str, session_id: str, tokens: int, budget: int, *, lease_s: float) -> int | None:
-        """Reserve ``tokens`` of ``budget`` for a request. Returns the rest without them if it is too small, and None if
-        they were reserved (or the session does not exist yet). A reservation that nobody settles expires after
+        """Reserve ``tokens`` of ``budget`` for a request. Returns None if they were reserved (or the session does not
+        exist yet), else the rest of the budget, which is too small for them. An unsettled reservation expires after
         ``lease_s`` seconds."""
         now = time.time()
         mine = sa.and_(sessions.c.tenant == tenant, sessions.c.session_id == session_id)
@@ -155,10 +155,10 @@ class Sessions:
     async def page(
         self, tenant: str, owner: str, page: Page, *, words: str = "", part_of: str | None = None, whole: bool = False
     ) -> Slice[SessionInfo]:
-        """The sessions of one owner, by start time: those with each of ``words`` in their title or a message, those
-        that are parts of ``part_of``, and with ``whole`` only those that are no parts.
+        """The sessions of one owner, by start time: those with each of ``words`` in their title or a message, with
+        ``part_of`` only its parts, and with ``whole`` only sessions that are no parts.
 
-        A cursor is a session's name; raises ``InvalidRequest`` for one that is in no session of the list.
+        A cursor is a session's name; raises ``InvalidRequest`` for a name that is not in the list.
         """
         query = _infos(tenant).where(sessions.c.owner == owner)
         if whole:

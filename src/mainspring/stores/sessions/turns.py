@@ -1,4 +1,4 @@
-"""The turns of conversations as rows: writes them with the facts of a request, reads them, deletes them.
+"""Writes the turns of conversations as rows, with the facts of a request; reads and deletes them.
 
 The transaction that deletes turns also deletes their derived data (summaries, embeddings) and changes their session's
 ``revision``: derivations in progress are then not written.

@@ -250,7 +250,7 @@ def _connect(settings: Settings) -> Database:
 DATABASE: Kind[[sa.URL, bool], Database] = Kind(
     "database", Database, ("url", "durable"), builtins=__name__, setting="stores.database"
 )
-"""Its name is the one that the URL begins with; ``durable`` is whether what is written outlives a loss of power."""
+"""The name of a database is the start of its URL; ``durable`` says whether written data survives a loss of power."""
 
 
 @hookimpl

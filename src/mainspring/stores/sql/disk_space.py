@@ -1,8 +1,8 @@
 """The space on the disk that holds the home: a reserve is kept free so that a full disk can still be emptied.
 
-Documents and files are refused when less than ``stores.disk_reserve_mb`` is free, answers (whose facts could not be
-written) below a quarter of it. Deleting goes on. Where others filled the disk to its last byte, a deletion gives back a
-file of ours that lay there for that.
+Documents and files are refused when less than ``stores.disk_reserve_mb`` is free. Answers, whose facts could not be
+written, are refused below a quarter of that. Deletion still works. If others have filled the disk completely, a
+deletion first removes a file that was reserved for this case.
 """
 
 from __future__ import annotations

@@ -94,9 +94,10 @@ class Jobs:
         return _job(row)
 
     async def lease(self, kind: str, owner: str, lease_s: float) -> Job | None:
-        """Lease the next job of ``kind`` that waits or whose lease has expired to ``owner``; None if there is none.
+        """Lease to ``owner`` the next job of ``kind`` that waits or whose lease has expired; None if there is no such
+        job.
 
-        ``owner`` is to be a new name each time: it tells this lease from every other.
+        ``owner`` must be a new name each time: it distinguishes this lease from every other.
         """
 
         def work(connection: sa.Connection) -> Job | None:

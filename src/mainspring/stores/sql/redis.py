@@ -86,7 +86,7 @@ class Redis:
                 self._came_back()
                 raise StoreError(f"{self.name} refused {command[0]!s}: {error}") from error
             if trial or self.available:
-                # Of many commands in flight when the connection is lost, only the first is news.
+                # If the connection is lost with many commands in flight, only the first failure is news.
                 self._went_away(error)
             raise StoreError(
                 f"{self.name} does not answer ({error or 'timeout'})", remedy="Start it, or empty stores.redis"

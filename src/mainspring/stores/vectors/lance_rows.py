@@ -2,7 +2,7 @@
 
 For each row its document and generation, and the vector in half of its bytes (bfloat16) once a search has compared rows
 one by one. A row keeps its number while it exists and never changes in place, so that only new numbers are read after a
-write. Nothing here decides what a search shows: results are read from the table and checked again.
+write. This copy does not decide what a search shows: results are read from the table and checked again.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Rows:
     """The rows of a table at one version, ascending by ``numbers`` (LanceDB's row ids, uint64).
 
     ``documents`` (int32) are places in ``names``. ``matrix`` holds the upper halves (uint16) of the float32 vectors of
-    the first ``len(matrix)`` rows; None until somebody asks for them.
+    the first ``len(matrix)`` rows; None until they are first requested.
     """
 
     numbers: NDArray[np.uint64]
@@ -72,7 +72,7 @@ class Rows:
         return allowed
 
     def are(self, numbers: NDArray[np.uint64], allowed: Allowed) -> NDArray[np.bool_]:
-        """Which of ``numbers`` are rows that may be shown."""
+        """For each of ``numbers``, whether it is a row that may be shown."""
         places = np.searchsorted(self.numbers, numbers)
         places[places == len(self.numbers)] = 0
         found: NDArray[np.bool_] = (self.numbers[places] == numbers) & allowed.mask[places]
@@ -141,7 +141,7 @@ async def follow(table: Any, known: Rows) -> Rows:
     kept = np.isin(rows.numbers, found["_rowid"].to_numpy(), assume_unique=True)
     matrix = rows.matrix
     if matrix is not None:
-        # After a compaction all rows are new, and the old vectors match none of them.
+        # After a compaction all rows are new, so no old vector matches a row.
         matrix = matrix[kept[: len(matrix)]] if kept[: len(matrix)].any() else None
     return Rows(rows.numbers[kept], rows.documents[kept], rows.generations[kept], rows.names, matrix)
 

@@ -27,8 +27,8 @@ EXACT_ROWS = 20_000
 EXACT_DOCUMENTS = 10
 # Rows that are compared in the time in which the index finds one more.
 _ROWS_A_CANDIDATE = 8
-# Maximum requested from either index, and the number of documents up to which they become the filter of a word
-# search.
+# The maximum number of candidates from either index; and up to this many documents, a word search filters by
+# document.
 _MOST_CANDIDATES = 10_000
 CONDITION_DOCUMENTS = 100
 # Vectors in memory have three digits: this many more rows are compared exactly.

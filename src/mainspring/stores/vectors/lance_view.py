@@ -65,7 +65,7 @@ class Views:
         return full
 
     def forget(self, name: str) -> bool:
-        """The table is gone or was replaced under the same name; returns whether anything was known of it."""
+        """Forget a table that is gone or was replaced under the same name; returns whether a view of it was known."""
         return self._views.pop(name, None) is not None
 
     def _keep(self, view: View) -> None:

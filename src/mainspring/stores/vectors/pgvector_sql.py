@@ -112,7 +112,7 @@ class Tables:
         SELECT count(*) AS chunks, coalesce(sum(length), 0)::bigint AS words FROM gone"""
 
     # --- searches -------------------------------------------------------------------------------------------------
-    # $1 is what is searched for, $2 how many rows; documents and their generations follow.
+    # $1 is the query, $2 the number of rows; documents and their generations follow.
 
     def nearest_of(self) -> str:
         """Exact, among the chunks of some documents. No index provides this order."""
