@@ -1,4 +1,4 @@
-"""A person's lines of batches: finds them in the files of requests and answers, reads them, removes them.
+"""Finds, reads and removes a person's lines in the files of batches (requests and answers).
 
 A line belongs to a person if its request names the person, or if its answer is one of the person's. A placeholder keeps
 the number of lines, so that a running batch continues.
@@ -28,8 +28,8 @@ ERASED = {"code": "erased", "message": "this line was erased with the data of wh
 
 @dataclass(frozen=True, slots=True)
 class LinesOf:
-    """The owner of lines: those whose request names ``user``, those answered by ``answers``, and those of batches that
-    ``key_id`` created; ``everybody``: all of the tenant."""
+    """Selects the lines whose request names ``user``, the lines answered by ``answers``, and the lines of batches that
+    ``key_id`` created; ``everybody``: all lines of the tenant."""
 
     user: str = ""
     answers: frozenset[str] = frozenset()

@@ -128,7 +128,7 @@ class BatchWork:
         await self._finish(run, await run.all())
 
     async def give_up(self, lease: Lease, error: Exception) -> None:
-        """Give up a batch that was interrupted again and again."""
+        """Give up a batch that was interrupted repeatedly."""
         message = f"the batch broke off: {type(error).__name__}: {error}"
         await self._batches.finish(
             lease.job, "failed", [{"code": "internal_error", "message": message, "param": None, "line": None}]

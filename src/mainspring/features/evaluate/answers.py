@@ -56,9 +56,9 @@ class ShownAnswer:
 class ScoredAnswer:
     """A question with its answer and the measures that need no reader.
 
-    ``unsupported`` are numbers of the answer that neither a quote nor the question has. ``opposite``: it starts with
-    yes when no is right, or the reverse. ``suspect``: it is shown, contains no gold string, and the question asks for a
-    value, so that a reader must say whether the value is wrong.
+    ``unsupported`` are numbers of the answer that are neither in a quote nor in the question. ``opposite``: it starts
+    with yes when no is right, or the reverse. ``suspect``: it is shown, contains no gold string, and the question asks
+    for a value, so that a reader must say whether the value is wrong.
     """
 
     query: Query

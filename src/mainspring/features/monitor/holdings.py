@@ -1,5 +1,5 @@
 """The monitor's data of a person: which key silenced or acknowledged an alert, and its comments. Counts of the traffic
-name nobody."""
+identify no person."""
 
 from __future__ import annotations
 

@@ -219,8 +219,8 @@ async def drifted(
     accepted: float,
     raised: float | None,
 ) -> list[drift.Feature]:
-    """The features of an application now, against the earlier period: before it was ``raised``, if it is, and since it
-    was ``accepted`` as normal."""
+    """The features of an application now, compared with an earlier period: the period ends before the alert was
+    ``raised`` (if it was) and starts after the traffic was ``accepted`` as normal."""
     chosen = settings.drift
     begin = max(now - chosen.window_s, accepted)
     until = min(begin, (now if raised is None or raised < accepted else raised) - chosen.window_s)

@@ -1,8 +1,8 @@
 """Combines a user's messages of several turns into texts to check: neighbouring turns, and rejoined pieces.
 
-An attack that is cut into pieces shows in none of them, and one that is built up step by step hardly shows in its last
-step. Only the last ``MOST`` turns are looked at, each cut at ``LONGEST`` characters on either end, so that time is
-bounded whatever a request brings.
+If an attack is cut into pieces, no single piece shows it. If it is built up step by step, its last step hardly shows
+it. Only the last ``MOST`` turns are checked, each cut to ``LONGEST`` characters at either end, so that the time is
+bounded for every request.
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ _END = re.compile(r"(?<=[.!?])\s+|\s*\n\s*\n\s*|\|")
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """``weights``: float64 of shape (dimensions,). ``threshold`` is the probability from which a text counts as a
-    finding."""
+    """``weights``: float64 of shape (dimensions,). A text counts as a finding if its probability is at least
+    ``threshold``."""
 
     name: str
     weights: Floats
@@ -136,7 +136,7 @@ def pieces(text: str) -> list[str]:
 
 
 def _spread(items: list[T]) -> list[T]:
-    """At most ``MAX_WINDOWS`` of them, evenly spaced."""
+    """At most ``MAX_WINDOWS`` of the items, evenly spaced."""
     if len(items) <= MAX_WINDOWS:
         return items
     return [items[round(index * (len(items) - 1) / (MAX_WINDOWS - 1))] for index in range(MAX_WINDOWS)]

@@ -31,7 +31,7 @@ class Prompt:
 
     def __init__(self, texts: Sequence[str]) -> None:
         each = [_WORD.findall(text.casefold()) for text in texts]
-        # No word is a line break: a run never continues from one prompt into the next.
+        # A line break never matches a word, so no run continues from one prompt into the next.
         words = [word for found in each for word in (*found, "\n")]
         self.places: dict[str, list[int]] = {}
         for place, word in enumerate(words):

@@ -204,7 +204,7 @@ class Search:
     either: re.Pattern[str]
 
     def held_from(self, text: str, position: int = 0) -> int:
-        """The offset, at or after ``position``, before which more text cannot change any finding.
+        """The offset (at least ``position``) up to which further text cannot change any finding.
 
         Only a possible start of one of ``kinds`` follows it, at most ``LONGEST`` characters.
         """

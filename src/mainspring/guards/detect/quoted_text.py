@@ -1,6 +1,7 @@
 """Parts of a user's message that somebody else seems to have written: quotations, code, e-mails, a text in question.
 
-By its form alone: who wrote something, no form proves. Spans are offsets into the message, in order, without overlaps.
+Only the form decides, and the form does not prove who wrote something. Spans are offsets into the message, in order,
+without overlaps.
 """
 
 from __future__ import annotations

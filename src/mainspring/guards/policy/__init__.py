@@ -1,1 +1,1 @@
-"""Policies: what is checked for whom, and the actions."""
+"""Policies: which checks and actions apply to whom."""

@@ -74,7 +74,7 @@ class Policies:
 
     @property
     def conversing(self) -> bool:
-        """Whether any of them checks several turns together."""
+        """Whether any policy checks several turns together."""
         return any(policy.untrusted.turns > 1 for policy in (self.default, *self.named.values()))
 
     def retries(self, application: str) -> int:

@@ -180,7 +180,7 @@ class GuardPolicy:
                 done: Any = _at_most_flagged(self.injection, role)
                 yield GuardDecision("injection_words", done, "injection", 1, self.version, score, self.dry_run)
         if self.harm != "off" and (harmful := harm.scan(text)):
-            # A search for harmful content in documents only finds what they say, and tells no more.
+            # A search query about something harmful only finds what documents say, so it is flagged at most.
             action = _at_most_flagged(self.harm, role, ("tool", "query"))
             yield from self._decisions("harm", action, Counter(finding.kind for finding in harmful))
 

@@ -13,8 +13,8 @@ from mainspring.telemetry.plugin_host import PluginHost
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """``count`` things of one ``kind`` in a text, with a detector's probability where it has one. It never contains the
-    matched text: events are made of it."""
+    """``count`` things of one ``kind`` in a text, with the detector's probability if it gives one. A finding never
+    contains the matched text, because events contain findings."""
 
     kind: str
     count: int = 1
@@ -47,5 +47,6 @@ def named(settings: GuardsSettings) -> list[str]:
 
 
 def made(registry: Registry, settings: GuardsSettings, host: PluginHost) -> Mapping[str, TextGuard]:
-    """The guards that some policy asks, by name. Raises ``SettingsError`` with the nearest name if there is none."""
+    """The guards that some policy asks, by name. Raises ``SettingsError`` with the nearest name if the name is
+    unknown."""
     return {name: registry.make(GUARD, name, host) for name in named(settings)}

@@ -1,8 +1,8 @@
 """Pictures, tags and addresses in an answer that could carry data away when it is shown, found while it streams.
 
-Whatever shows the answer fetches the picture: it is a finding on every host that is not allowed. An address is one
-where it holds data: a long query or fragment, a long opaque part, credentials, a script. Addresses that the request
-itself holds are known, and carry nothing new. A host alone says nothing about who is behind it.
+The program that shows the answer fetches its pictures: a picture on a host that is not allowed is a finding. An address
+is a finding if it holds data: a long query or fragment, a long opaque part, credentials, a script. Addresses that the
+request itself holds are known, and carry nothing new. A host alone says nothing about who is behind it.
 """
 
 from __future__ import annotations

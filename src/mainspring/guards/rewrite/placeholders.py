@@ -1,7 +1,7 @@
 """Placeholders that stand for personal data and credentials, and the way back: ``[EMAIL_1]`` for an address.
 
-The same value has the same placeholder as long as its ``Placeholders`` live. They are held in memory and never written:
-after losing them, nobody can restore a value.
+The same value has the same placeholder as long as its ``Placeholders`` live. Placeholders are held in memory and never
+written: if they are lost, nobody can restore a value.
 """
 
 from __future__ import annotations

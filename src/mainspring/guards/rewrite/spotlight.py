@@ -28,8 +28,8 @@ class Spotlight:
 
     @classmethod
     def over(cls, secret: bytes, texts: Sequence[str]) -> Spotlight:
-        """Delimiters that are equal for equal ``texts``, so that prompts over them start alike, and that nobody can
-        guess without ``secret``: no text can contain its own."""
+        """Delimiters that are equal for equal ``texts``, so that prompts over these texts start alike. Nobody can guess
+        them without ``secret``: no text can contain its own delimiter."""
         made = hmac.new(secret, digestmod=hashlib.sha256)
         for text in texts:
             encoded = text.encode("utf-8", "surrogatepass")

@@ -1,7 +1,8 @@
-"""Expressions that users write, held to what costs a bounded number of steps at each place of a text.
+"""Checks that the expressions of users cost a bounded number of steps at each position of a text.
 
 Unbounded repetition, nested repetition, back references and lookaround are refused: the work at one position is then at
-most the product of the choices, which is bounded too. Longer matches than ``WIDEST`` could not wait in a stream.
+most the product of the choices, which is bounded too. Matches longer than ``WIDEST`` are refused, because a stream
+cannot wait for them.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def _walk(parsed: Any, *, nested: bool) -> Iterator[tuple[str, int, bool]]:
         name = str(operation)
         if name in _REPEATS:
             least, most, inner = value
-            # An expression that matches the empty text would be repeated as often as it says.
+            # A repeated expression that matches only the empty text would run as often as its bound says.
             if inner.getwidth()[1] == 0 and int(most) > 1:
                 yield "EMPTY", 1, nested
             choices = int(most) - int(least) + 1

@@ -115,7 +115,7 @@ def write_documents(judged: JudgedCollection, folder: Path) -> None:
             path.unlink()
     for path, document in named.items():
         content = document.read()
-        # A rewritten file is another file: its time would be stored again.
+        # Rewriting an equal file would change its time, and the new time would be stored.
         if not path.is_file() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)

@@ -273,7 +273,7 @@ def _settings(context: typer.Context, *, chat: bool) -> Settings:
     from mainspring.features.evaluate.statistics.significance import stats_library
     from mainspring.terminal.pulling import pull_missing
 
-    # Before anything is pulled or indexed: a missing package must be reported at once.
+    # This comes before anything is pulled or indexed: a missing package must be reported at once.
     stats_library()
     settings = load(context.obj).settings
     if not chat:

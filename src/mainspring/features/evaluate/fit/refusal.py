@@ -23,7 +23,7 @@ _PIECE = re.compile(r"\d+(?:[.,]\d+)*|\w+|[%$£€]")
 
 @dataclass(frozen=True, slots=True)
 class RefusalOutcome:
-    """A question's answer: its evidence, and whether a gold answer was shown (never if there is none)."""
+    """A question's answer: its evidence, and whether a gold answer was shown (never if the question has none)."""
 
     query: str
     kind: Kind
@@ -33,9 +33,9 @@ class RefusalOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Outcomes, the curve over all of them, and AUROC of the evidence: answerable questions against each other kind.
+    """Outcomes, their curve, and the AUROC of the evidence for answerable questions against each other kind.
 
-    ``threshold`` is what the settings refuse below; ``refused`` the share of each kind that it refuses.
+    ``threshold`` is the evidence below which the settings refuse; ``refused`` is the refused share of each kind.
     """
 
     collection: str

@@ -50,8 +50,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """One prompt under both models: who is right, at what cost, and what the signals say. ``chance`` is the
-    classifier's; None if there is none."""
+    """One prompt under both models: who is right, at what cost, and what the signals say. ``chance`` comes from the
+    classifier; None without a classifier."""
 
     source: str
     small_good: bool

@@ -19,7 +19,7 @@ FOLDER = "qa/hipporag"
 
 
 def hotpotqa(data: Path) -> JudgedCollection:
-    """HotpotQA's sample: 994 passages, and 100 questions that need two of them."""
+    """HotpotQA's sample: 994 passages, and 100 questions that need two of the passages."""
     questions, corpus = _files(data, "hotpotqa_train")
     if not isinstance(corpus, Mapping):
         raise InvalidRequest("the corpus of HotpotQA is an object of titles and sentences", param="data")
@@ -35,7 +35,7 @@ def hotpotqa(data: Path) -> JudgedCollection:
 
 
 def musique(data: Path) -> JudgedCollection:
-    """MuSiQue's sample: 1,890 passages, and the 68 of its 100 questions that need two of them."""
+    """MuSiQue's sample: 1,890 passages, and the 68 of its 100 questions that need two of the passages."""
     questions, corpus = _files(data, "musique_train")
     if not isinstance(corpus, list):
         raise InvalidRequest("the corpus of MuSiQue is a list of objects with title and text", param="data")

@@ -1,6 +1,6 @@
 """Loaders of the public collections and of the sample handbook, each from the folder that holds its files.
 
-Nothing is downloaded and none of their text is part of this package: docs/guides/evaluation.md says where to get them.
+This package contains none of their text and downloads nothing: docs/guides/evaluation.md says where to get them.
 """
 
 from __future__ import annotations

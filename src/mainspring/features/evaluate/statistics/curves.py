@@ -42,7 +42,7 @@ class RiskCoverage:
         return next(point for point in self.points if point.coverage >= coverage - 1e-12)
 
     def at_risk(self, risk: float) -> Point | None:
-        """The point with the most answers whose risk is at most ``risk``; None if there is none."""
+        """The point with the most answers whose risk is at most ``risk``; None if every point has a higher risk."""
         return next((point for point in reversed(self.points) if point.risk <= risk), None)
 
 

@@ -114,7 +114,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def compare(systems: Mapping[str, Mapping[str, float]], baseline: str, *, seed: int = SEED) -> dict[str, Comparison]:
-    """Compares every other system with ``baseline``, with p-values corrected over all of them.
+    """Compares every other system with ``baseline``; the p-values are corrected for the number of comparisons.
 
     ``systems`` are values by query id. Raises ``InvalidRequest`` if a system was not measured on the baseline's
     queries, or there is no such baseline.

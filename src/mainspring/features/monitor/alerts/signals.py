@@ -21,12 +21,12 @@ from mainspring.features.monitor.traffic.statistics import proportions
 from mainspring.features.monitor.traffic.tally import Tally
 
 CLEAR = 0.8
-"""A condition that fires at a limit clears below this share of it."""
+"""A condition that fires at a limit clears below this share of that limit."""
 SPREADS = 3.0
-"""Standard errors that chance does not pass."""
+"""The number of standard errors that chance does not exceed."""
 SCORE_SPREADS, SCORE_LEAST = 4.0, 2
-"""For means of scores: several are tested repeatedly, and scores are far from normally distributed. The latter is how
-many times ``least`` they take."""
+"""For means of scores: several are tested repeatedly, and scores are far from normally distributed. The second value is
+the multiple of ``least`` that they need."""
 FEWEST = 3
 """Fewer requests than these raise nothing, whatever their share."""
 NANO = 10**9

@@ -138,14 +138,14 @@ class States:
         if alert.told != alert.state:
             return True
         again = self._settings.repeat_s
-        # Its end is reported once; while it lasts, it is reported repeatedly until somebody acknowledges it.
+        # The end of an alert is reported once; while it lasts, it is reported repeatedly until it is acknowledged.
         return bool(
             alert.state == "firing" and again and not alert.acknowledged_by and now - (alert.told_at or 0) >= again
         )
 
 
 def _silenced(alert: Alert, silences: Sequence[Silence], now: float) -> bool:
-    # Receivers of an alert are also told of its end.
+    # The end of an alert is never silenced: its receivers know of the alert.
     return alert.state == "firing" and any(silence.covers(alert, now) for silence in silences)
 
 

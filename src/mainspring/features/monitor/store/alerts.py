@@ -140,8 +140,8 @@ class Alerts:
         return _alert(row)
 
     async def acknowledge(self, tenant: str, alert_id: str, by: str) -> Alert:
-        """Somebody has acknowledged it: receivers are told only when it ends. The first who says so stays. Raises
-        ``NotFound``."""
+        """Acknowledge an alert: from now on receivers are notified only of its end. The first acknowledgement stays.
+        Raises ``NotFound``."""
         found = await self.get(tenant, alert_id)
         if found.acknowledged_by:
             return found
@@ -154,7 +154,7 @@ class Alerts:
         return replace(found, acknowledged_by=by, acknowledged_at=now)
 
     async def acknowledged(self, found: Sequence[Alert]) -> dict[str, tuple[str, float | None]]:
-        """By whom and when these alerts were acknowledged, by id; alerts without acknowledgement are omitted."""
+        """Who acknowledged these alerts and when, by id; alerts without acknowledgement are omitted."""
         named = sa.and_(alerts.c.id.in_([each.id for each in found]), alerts.c.acknowledged_by != "")
         query = sa.select(alerts.c.id, alerts.c.acknowledged_by, alerts.c.acknowledged_at).where(named)
         rows_ = await self._database.read(lambda connection: connection.execute(query).all())

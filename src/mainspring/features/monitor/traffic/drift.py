@@ -29,7 +29,7 @@ from mainspring.features.monitor.traffic.tally import Tally
 NUMERIC = ("input", "output", "score", "evidence")
 """Compared sketches: tokens of prompts and answers, the best cosine found, the evidence."""
 SHIFT = 8.0
-"""``mean_shift`` from which questions count as different: see ``benchmarks/drift.py``."""
+"""The ``mean_shift`` at which questions count as different: see ``benchmarks/drift.py``."""
 FEWEST_BLOCKS = 4
 MOST_BLOCKS = 60
 

@@ -33,7 +33,7 @@ Keep = Callable[[Key, float, str], None]
 class Sampler:
     """Takes questions as they come, up to a rate, and embeds them while ``idle`` says so; ``clock`` is in Unix seconds.
 
-    ``keep`` receives the mean of each ``block`` of them. Questions of a partial block are forgotten at the end.
+    ``keep`` receives the mean of each ``block`` of questions. Questions of a partial block are forgotten at the end.
     """
 
     def __init__(self, texts: Feed, embedder: Embedder, settings: DriftSettings, *, idle: Callable[[], bool]) -> None:

@@ -43,7 +43,7 @@ class Series:
             self._known.setdefault(of, set()).add(application)
 
     def fine_start(self, now: float) -> int:
-        """The time from which fine steps exist."""
+        """The earliest time with fine steps."""
         return int(now // self.coarse) * self.coarse - self.coarse
 
     def name(self, tenant: str, application: str) -> str:
@@ -59,7 +59,7 @@ class Series:
         placed = [(application, fact, ended(fact)) for application, fact in facts]
         for span in (self.fine, self.coarse):
             for at in sorted({int(when // span) * span for _, _, when in placed} - self._kept[span].keys()):
-                # For a time that is no longer in memory, or not yet.
+                # This time is no longer in memory, or not in memory yet.
                 rows = await self._tallies.load(span, at, at + 1)
                 self._kept[span][at] = {(row.tenant, row.application): Tally.of(row.counted) for row in rows}
             for application, fact, when in placed:

@@ -29,8 +29,8 @@ class Tested:
 def psi(reference: Sequence[int], current: Sequence[int], p_value: float) -> Tested:
     """The population stability index of counts in the same bins; half a count is added to each.
 
-    Under the null hypothesis it is about (1/n + 1/m) times a chi-squared variable with one degree of freedom less than
-    bins.
+    Under the null hypothesis the index is approximately (1/n + 1/m) times a chi-squared variable with bins - 1 degrees
+    of freedom.
     """
     n, m, bins = sum(reference), sum(current), len(reference)
     if bins < 2 or not n or not m:

@@ -36,7 +36,7 @@ class Tally:
         self.examples: dict[str, list[str]] = {}
         self.blocks: list[str] = []
         self.scores: dict[tuple[str, str], Moments] = {}
-        # The largest value so far of those with an example in ``_value``, and the lowest scores; not stored.
+        # The largest values (see ``_value``) and the lowest scores among those with an example; not stored.
         self._most: dict[str, float] = {}
         self._least: dict[str, float] = {}
 
