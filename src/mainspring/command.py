@@ -1,4 +1,4 @@
-"""What a command is, how those of features are found, and how they open the whole system, which lies above them."""
+"""Defines commands, finds those of features, and opens the whole system for them, which is above this module."""
 
 from __future__ import annotations
 

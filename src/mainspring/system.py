@@ -143,8 +143,8 @@ class System:
         return bool(local) and all(model.down_s() >= DEAD_S for model in local)
 
     async def first_admin_key(self) -> str | None:
-        """The secret of a new admin key if the home has none yet; shown once. It sees the sums of all tenants, as does
-        anybody with access to the machine."""
+        """The secret of a new admin key if the home has none yet; shown once. Like anybody with access to the machine,
+        it sees the sums of all tenants."""
         if await self.stores.keys.any_admin():
             return None
         _, secret = await self.stores.keys.create("first admin", scopes=frozenset({"admin", OPERATE}))

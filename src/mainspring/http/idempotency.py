@@ -3,8 +3,9 @@
 A client that did not receive an answer cannot know whether the request was executed; with a key it can send the request
 again. A key belongs to the API key that sent it and to one route. While the first request runs, those that follow it
 wait. Only successful answers are stored: a refused request may be sent again under the same key. Answers with restored
-personal data are not stored either: such a request is executed again. They are stored in the database, so all processes
-that share it see them. If a process dies while it answers, the waiting request starts again when the lease ends.
+personal data are not stored either: such a request is executed again. Answers are stored in the database, so all
+processes that share the database see them. If a process dies while it answers, the waiting request starts again when
+the lease ends.
 """
 
 # No postponed annotations here: FastAPI must see them.
@@ -63,7 +64,7 @@ class Idempotency:
         self._answers = answers
         self._claims = claims
         self._beside: set[asyncio.Task[None]] = set()
-        # A lock exists while somebody holds it or waits for it.
+        # A lock exists while a request holds it or waits for it.
         self._running: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def once(

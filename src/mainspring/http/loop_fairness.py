@@ -34,8 +34,8 @@ ABOUT_S = 2.0
 QUIET = 0.5
 """A tenant is light if it uses less than this share of the average."""
 REFUSED = 4.0
-"""A refused request counts this many times its cost: it is useful to nobody, and a client that ignores Retry-After must
-not gain loop time by it."""
+"""A refused request counts this many times its cost: it is of no use, and a client that ignores Retry-After must not
+gain loop time."""
 MOST_WAITING = 64
 MOST_WAIT_S = 5.0
 SHORTEST_S, LONGEST_S = 0.002, 0.25
@@ -92,7 +92,7 @@ class LoopTime:
 
 
 class Pace:
-    """The time of one event loop, by tenant. ``busy`` is a fraction of 1; 0: nobody waits."""
+    """The time of one event loop, by tenant. ``busy`` is a fraction of 1; 0: no request waits."""
 
     def __init__(self, busy: float, clock: Clock = time.monotonic) -> None:
         self._busy = busy

@@ -80,7 +80,7 @@ class FactMetrics:
         """Count settled records."""
         for record in records:
             match record.facts:
-                # Here stands what comes most often first.
+                # The most frequent kinds come first.
                 case CallFacts() as call:
                     self._call(record.tenant, call)
                 case AnswerFacts() as answer:

@@ -157,8 +157,8 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def visible(text: str) -> str:
-    """``text`` on one line, with control characters escaped: a line break would allow whoever supplies a logged name to
-    forge a line, and an escape sequence could control the terminal."""
+    """``text`` on one line, with control characters escaped: a line break in a logged name could forge a line, and an
+    escape sequence could control the terminal."""
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 

@@ -73,8 +73,8 @@ def parse_tracestate(headers: Iterable[str]) -> str:
 
 @dataclass(slots=True)
 class _Trace:
-    """The finished spans of a trace that wait for its outermost span. ``reason`` is why the trace is kept ("": it is
-    not, or not decided yet); ``lost`` counts spans for which there was no room; a ``cut`` trace had to drop its
+    """The finished spans of a trace that wait for its outermost span. ``reason`` says why the trace is kept ("" if it
+    is not kept, or not decided yet); ``lost`` counts spans for which there was no room; a ``cut`` trace had to drop its
     spans."""
 
     sampled: bool

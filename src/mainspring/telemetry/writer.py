@@ -25,7 +25,7 @@ class BatchWriter:
     """Queues up to ``capacity`` spans and writes them, ``batch`` at a time, at most ``delay_s`` later.
 
     ``dropped`` counts spans that found the queue full, ``failed`` those whose sink raised, ``late`` those unwritten at
-    close; all of them are lost.
+    close; all these spans are lost.
     """
 
     def __init__(

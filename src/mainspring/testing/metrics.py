@@ -18,8 +18,7 @@ ODD = (
 
 @pytest.mark.asyncio
 class MetricSuite:
-    """A subclass has a fixture ``metric``, and answers of which the ``better`` one must score higher than the ``worse``
-    one."""
+    """A subclass has a fixture ``metric``, and two answers: ``better`` must score higher than ``worse``."""
 
     better: GivenAnswer
     worse: GivenAnswer

@@ -13,11 +13,11 @@ spans in the queue stay, and each full collection would scan tens of thousands o
 
 @contextmanager
 def collecting_later() -> Iterator[None]:
-    """Nothing is collected while a server starts; from ``started`` on, only newer objects are. Restores the collector
-    afterwards.
+    """While a server starts, no objects are collected; after ``started``, only newer objects are collected. Restores
+    the collector afterwards.
 
-    A full collection looks at every object that modules, models and routes consist of: some 0.2 s in which no request
-    goes on, several times at the start and every few hundred requests.
+    A full collection visits every object of modules, models and routes: no request proceeds for some 0.2 s, several
+    times at the start and again every few hundred requests.
     """
     before, enabled = gc.get_threshold(), gc.isenabled()
     gc.disable()

@@ -52,7 +52,7 @@ def up(
     settings = _with_address(load(context.obj).settings, host, port)
     existing(ingest or [], "mainspring up --ingest PATH")
     tls.context(settings.gateway.tls)
-    # Before models are pulled and loaded: an occupied address should be reported at once.
+    # This comes before models are pulled and loaded: an occupied address should be reported at once.
     with bind(settings.gateway) as bound, sole_server(settings), heap.collecting_later():
         from mainspring import engines
         from mainspring.engines.catalogue import larger_model

@@ -3,7 +3,7 @@
 Bounds on requests and connections hold before anything is checked or read. Wrong credentials are limited after they
 were looked up: many users share one address (a proxy, an office), and a valid key is never refused because of the
 others. The server decides which address counts: the peer's, or behind a trusted proxy the one that the proxy names. For
-IPv6 it is the network (/64), which one customer gets.
+IPv6 it is the /64 network, which one customer gets.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        # What the client must send, the deadline, and the timer that checks it.
+        # The part that the client must send next, its deadline, and the timer that checks the deadline.
         self._awaited: Literal["nothing", "headers", "body"] = "nothing"
         self._deadline = 0.0
         self._watch: asyncio.TimerHandle | None = None
@@ -250,7 +250,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if now < self._deadline:
             self._watch = self.loop.call_at(self._deadline, self._look)
         elif not self._begun:
-            # There was no request, so there is no response: browsers keep spare connections open like this.
+            # No request came, so no response is due: browsers keep spare connections open like this.
             self.transport.close()
         else:
             self._refuse(
@@ -267,7 +267,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if in_body:
             if self.cycle.response_started or self.pipeline:
-                # Another response in the middle of a running one would be read as a part of it.
+                # A client would read a second response in the middle of a running one as part of the first.
                 self.transport.close()
                 return
             # The application learns that its client has left, and its further output is not sent.

@@ -40,7 +40,8 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        # uvicorn's behaviour, with a bound on the time until a client starts TLS: nothing else watches it until then.
+        # uvicorn's behaviour, with a bound on the time until a client starts TLS: until then nothing else watches the
+        # connection.
         config, loop = self.config, asyncio.get_running_loop()
 
         def connection() -> asyncio.Protocol:

@@ -79,8 +79,8 @@ def _explained(settings: TlsSettings, error: ssl.SSLError) -> str:
 def _shown(certificate: Path, server: ssl.SSLContext) -> tuple[str, dict[str, Any]]:
     """(fault of its dates, the certificate's fields), as a client of this server sees it.
 
-    The standard library shows a certificate only to a client that has verified it, so this module runs one in memory
-    that trusts this certificate and nothing else.
+    The standard library shows a certificate only to a client that has verified it, so this module runs a client in
+    memory that trusts this certificate alone.
     """
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False

@@ -1,7 +1,7 @@
 """The outermost layer of the application: each request gets its trace, and each response the common headers.
 
-These are the trace id, headers that restrict what browsers do with a response, and headers that allow pages of other
-origins to read it (``gateway.cors``).
+The common headers are the trace id, headers that restrict what browsers do with a response, and headers that allow
+pages of other origins to read it (``gateway.cors``).
 """
 
 from __future__ import annotations

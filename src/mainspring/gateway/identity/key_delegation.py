@@ -50,8 +50,8 @@ class KeyDelegation:
 
     async def _end(self, giver: Principal) -> float | None:
         if giver.key_id.startswith(TOKEN):
-            # A token's key ends within the hour; keys that its owner creates should last, and end even if nobody
-            # remembers them.
+            # A token's key ends within the hour. Keys that its owner creates should last longer, but forgotten keys
+            # must end too.
             return time.time() + self._token_days * DAY_S
         try:
             return (await self._keys.get(giver.tenant, giver.key_id)).expires_at

@@ -139,7 +139,7 @@ def _changes(routes: APIRouter, budgets: Budgets, access: Access) -> None:
 
 
 class _Paces:
-    """How often a tenant may create budgets: creating one sums up the ledger, and all writers wait meanwhile."""
+    """How often a tenant may create budgets: creating one sums up the ledger, and all writers wait for that."""
 
     def __init__(self) -> None:
         self._buckets: LRUCache[str, Bucket] = LRUCache(10_000)
