@@ -166,7 +166,7 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> SettingsErro
 
 
 def _placed(sentence: str, dotted: str) -> str:
-    """``sentence`` behind the key that it is about, unless it names that, or a key of its own."""
+    """``sentence`` after the key that it is about, unless it names that key or another one."""
     section = dotted.partition(".")[0]
     return sentence if not dotted or f"{section}." in sentence else f"{dotted}: {sentence}"
 

@@ -105,8 +105,8 @@ def real(groups: Iterable[str]) -> frozenset[str]:
 class Principal:
     """The caller: the gateway determines it, and it is part of every key in every store. ``tier`` names the key's rate
     limits; ``consent`` says whether its requests may be used for learning if they do not say; ``lineage`` names further
-    keys whose budgets count its spending. ``identity`` is what a key stands for that replaced another: the first of
-    these."""
+    keys whose budgets count its spending. ``identity`` of a key that replaced another one is the first key of that
+    chain."""
 
     tenant: str
     key_id: str

@@ -50,7 +50,7 @@ class Ending:
         self._usage: Usage | None = None
 
     def watch(self, watcher: Callable[[Usage | None], None]) -> None:
-        """Have ``watcher`` called then; at once where that is over."""
+        """Have ``watcher`` called when the engine is done; at once if it is done already."""
         if self._told:
             watcher(self._usage)
         else:
