@@ -135,7 +135,8 @@ def vllm_models(settings: Settings) -> list[ChatModel]:
                 str(number),
                 engine,
                 _responder(engine, name, settings, configured.fingerprint or None, None),
-                # One that is started here tells whether it runs; of one elsewhere only its answers tell.
+                # A server that is started here reports whether it runs; the state of another one shows only in its
+                # answers.
                 local=not configured.url,
                 patience_s=configured.first_token_timeout_s,
                 region=configured.region or ("" if configured.url else settings.models.region),
@@ -225,8 +226,8 @@ def reranker(settings: Settings) -> Reranker | None:
 
 
 def reader(settings: Settings) -> Reranker | None:
-    """The reranker in ``models.answers``; its graph is loaded on first use. None, with a warning, where it is not
-    pulled: words and cosines choose sentences then.
+    """The reranker in ``models.answers``; its graph is loaded on first use. None, with a warning, if the model is not
+    pulled: then words and cosines choose the sentences.
 
     Raises ``UnknownModel``, and ``ModelError`` for a model of another kind.
     """

@@ -99,7 +99,7 @@ class ScriptedEngine:
         self._closed.clear()
 
     async def generate(self, generation: Generation) -> EngineStream:
-        """Return at the script's first piece. Raises what the script raises, ``PromptTooLong``, ``Overloaded``,
+        """Return at the script's first piece. Raises the script's errors, ``PromptTooLong``, ``Overloaded``,
         ``DeadlineExceeded`` after ``generation.timeout``, ``EngineDied`` when closed."""
         limits.check(generation.sampling, self.capabilities, self.name)
         self.seen.append(generation)

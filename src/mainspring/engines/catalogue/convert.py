@@ -224,7 +224,7 @@ def check(job: Job, progress: Progress) -> dict[str, Any]:
 def encoder(job: Job, progress: Progress) -> dict[str, Any]:
     """A BERT encoder in ``source`` as an OpenVINO graph into ``target``, compared with numpy on two texts.
 
-    ``compress`` stores its weights in float16: for those that never were more.
+    ``compress`` stores its weights in float16: for weights that never had more precision.
     """
     import numpy as np
     import openvino as ov
@@ -251,7 +251,7 @@ def encoder(job: Job, progress: Progress) -> dict[str, Any]:
         inputs = [encoded.ids, encoded.attention_mask] + ([encoded.type_ids] if head == "score" else [])
         got = compiled([np.array([row], np.int64) for row in inputs])[0][0]
         expected = bert.reference(weights, head, encoded.ids, encoded.type_ids)
-        # A single logit has no angle: its relative error is held to the same bound.
+        # A single logit has no angle, so its relative error must keep the same bound.
         scale = float(np.linalg.norm(got) * np.linalg.norm(expected))
         close = float(got @ expected) / scale if head != "score" else 1.0 - float(abs(got / expected - 1).max())
         worst = min(worst, close)

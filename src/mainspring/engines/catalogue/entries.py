@@ -102,11 +102,10 @@ class ModelEntry(_Part):
     """One model. Prices are US dollars a million tokens, sizes bytes, windows tokens.
 
     ``grounded`` says that the model may write answers over sources itself; without it answering is extractive.
-    ``chat_template`` is a Jinja template, or ``gguf`` for the one in the file's metadata. ``reference_perplexity``
-    is that of the unconverted weights over the packaged text (see ``perplexity.py``). ``stop`` are texts that end an
-    answer, for models that go on behind it; the token that ends a turn does so by itself. ``sampling`` holds where a
-    request says nothing of its own. ``labels`` are the classes
-    of a layout model, in its order.
+    ``chat_template`` is a Jinja template, or ``gguf`` for the one in the file's metadata. ``reference_perplexity`` is
+    that of the unconverted weights over the packaged text (see ``perplexity.py``). ``stop`` are texts that end an
+    answer, for models that continue after them; the token that ends a turn needs no entry. ``sampling`` applies where a
+    request does not set its own values. ``labels`` are the classes of a layout model, in its order.
     """
 
     name: PlainName

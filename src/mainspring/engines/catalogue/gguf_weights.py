@@ -27,8 +27,8 @@ _CONTROL, _USER_DEFINED = 3, 4
 
 
 def _reader(gguf: Any, path: Path) -> Any:
-    """A reader whose slices are plain arrays. It makes several of each word of a vocabulary: with those of a memory map
-    a file is opened in four times the time."""
+    """A reader whose slices are plain arrays. It makes several arrays of each word of a vocabulary: with arrays of a
+    memory map, opening a file takes four times as long."""
 
     class Reader(gguf.GGUFReader):  # type: ignore[misc]
         @property

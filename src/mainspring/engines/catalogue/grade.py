@@ -1,6 +1,6 @@
 """Grades a chat model: whether it may write answers over sources itself (``grounded``).
 
-It is asked the questions of ``grade.yaml`` over a few short sources, greedily and without any of what the rag room does
+It answers the questions of ``grade.yaml`` over a few short sources, greedily and without the steps of the rag room
 around an answer. The server reads ``Grade.grounded`` when it loads the model and prefers it to the catalogue's value.
 """
 

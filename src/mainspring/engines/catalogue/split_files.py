@@ -28,7 +28,7 @@ _CHUNK = 1 << 22
 
 
 def expanded(source: str) -> list[str]:
-    """The sources that ``source`` stands for: itself where it names no range. Raises ``ModelError``."""
+    """The sources that ``source`` stands for: itself if it names no range. Raises ``ModelError``."""
     ranges = [(int(match[1]), int(match[2]), len(match[1])) for match in _RANGE.finditer(source)]
     if not ranges:
         return [source]

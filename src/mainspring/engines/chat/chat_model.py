@@ -46,8 +46,9 @@ class ChatModel:
         return self.replicas or (Replica("1", self.engine, self.responder),)
 
     def ready(self) -> bool:
-        """Whether what this server runs for it can answer. An endpoint elsewhere is no part of this server: else its
-        outage would take away all servers that know it, and without traffic none would see it come back."""
+        """Whether the model is ready: an engine that runs here for it is healthy, or a replica of it is elsewhere. An
+        endpoint elsewhere is no part of this server: else its outage would take away all servers that know it, and
+        without traffic none would see it come back."""
         return any(not replica.local or replica.engine.healthy() for replica in self.all_replicas())
 
     def down_s(self) -> float:

@@ -22,7 +22,7 @@ class CommittedStream(AsyncGenerator[Event, None]):
         self._rest = rest
 
     async def __anext__(self) -> Event:
-        # Written out: that of the base class is one more coroutine an event.
+        # The method is written out: the base class's one is another coroutine for each event.
         if self._first is not None:
             first, self._first = self._first, None
             return first

@@ -195,7 +195,7 @@ _UNDECIDED, _NO_CALL = -1, -2
 
 
 def _started(text: str, shape: re.Pattern[str], bracket: str) -> int:
-    """Where the bracket of a call stands; ``_UNDECIDED`` while it may still come, ``_NO_CALL`` where it cannot."""
+    """The place of a call's bracket; ``_UNDECIDED`` while it may still come, ``_NO_CALL`` if it cannot."""
     if shape.match(text):
         return text.index(bracket)
     # A possible start of the format is recognised when the rest follows.

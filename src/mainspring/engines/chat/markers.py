@@ -1,4 +1,4 @@
-"""Markers in streamed text: how much of a piece must wait because a marker may have begun in it."""
+"""Markers in streamed text: how much of a piece must wait because a marker may start in it."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class ReasoningParser:
 
     @property
     def over(self) -> bool:
-        """Whether all that follows is the answer, as it comes."""
+        """Whether all following text is the answer as it arrives."""
         return self._state == "answer" and not self._trim and not self._text
 
     def push(self, event: Text) -> list[Event]:

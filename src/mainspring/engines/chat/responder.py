@@ -222,7 +222,7 @@ class ModelResponder:
             problem = f"max_tokens is {wanted}; {self._model} has a context window of {window}"
             raise PromptTooLong(problem, remedy="Ask for fewer tokens", param="max_tokens")
         # A token has at least one byte, so most prompts fit without counting. A remote model's tokens are only
-        # estimated here, so it is left to refuse by itself.
+        # estimated here, so its server decides about a refusal.
         if generation.messages or len(generation.prompt.encode()) + 1 + wanted <= window:
             most = min(wanted, window)
             return sampling if sampling.max_tokens == most else dataclasses.replace(sampling, max_tokens=most)

@@ -149,7 +149,7 @@ def _as_text(message: Message, neutral: Callable[[str], str]) -> Message:
 
 
 def parsed(arguments: str) -> Any:
-    """``arguments`` as a JSON value, or as they are where they are not JSON."""
+    """``arguments`` as a JSON value, or unchanged if they are not JSON."""
     try:
         return json.loads(arguments)
     except (ValueError, RecursionError):

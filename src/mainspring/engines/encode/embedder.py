@@ -108,7 +108,7 @@ class OpenVinoEmbedder:
         self._runner.unload()
 
     async def close(self) -> None:
-        """Stop the thread after the batch that is running; what waits fails with ``EngineError``."""
+        """Stop the thread after the running batch; waiting batches fail with ``EngineError``."""
         await self._runner.close()
 
     def _tokenise(self, texts: Sequence[str], prefix: str) -> tuple[list[Row], int]:

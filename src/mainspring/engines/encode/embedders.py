@@ -82,7 +82,7 @@ class Embedders:
         except UnknownModel:
             raise _conflict(name, what, self.default.name) from None
         except ModelError as error:
-            # The same kind of failure, told from the side of what needs the model.
+            # The error has the same type, but describes what needs the model.
             raise type(error)(
                 f"{what} was embedded with {name}: {error.message}", remedy=REMEDY.format(name)
             ) from error

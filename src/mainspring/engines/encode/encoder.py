@@ -1,4 +1,4 @@
-"""Runs a pulled encoder by OpenVINO in one thread of its own: what embedders and rerankers have in common.
+"""Runs a pulled encoder by OpenVINO in a separate thread: the common part of embedders and rerankers.
 
 Texts are sorted by length and cut into batches of bounded size. Batches of all requests wait in one priority queue:
 small requests (queries) go before the batches of large ones (ingestion), and large ones take turns. A request waits at
@@ -118,7 +118,7 @@ class EncoderRunner:
         return results
 
     async def close(self) -> None:
-        """Stop the thread after the batch that is running; what waits fails with ``EngineError``."""
+        """Stop the thread after the running batch; waiting batches fail with ``EngineError``."""
         with self._lock:
             self._closed = True
             thread = self._thread

@@ -26,7 +26,7 @@ from mainspring.engines.encode.encoder import EncoderRunner, Floats, Precision, 
 from mainspring.engines.encode.tokens import clean
 
 Halves = NDArray[np.float16]
-# How many layers, from the last one back, say what a token means.
+# The number of layers, counted from the last, that describe a token's meaning.
 _LAYERS = 2
 # About 500 chunks of 128 tokens and two times 384 dimensions.
 _KEPT_BYTES = 100_000_000
@@ -111,14 +111,14 @@ class LateInteraction:
         return found
 
     async def close(self) -> None:
-        """Stop the thread after the batch that is running; what waits fails with ``EngineError``."""
+        """Stop the thread after the running batch; waiting batches fail with ``EngineError``."""
         self._closed = True
         await self._runner.close()
 
     async def _vectors(self, rows: Sequence[Row]) -> list[Halves]:
         """The unit vectors of each row's tokens, (tokens, layers x hidden).
 
-        They depend on the text alone, so those that one caller's request made may serve another's.
+        They depend on the text alone, so vectors computed for one caller may serve another.
         """
         if self._closed:
             raise EngineError(f"reranker {self.name} is closed")
@@ -188,7 +188,7 @@ class CombinedReranker:
     async def rerank(self, query: str, passages: Sequence[str]) -> Reranked:
         """Score each of ``passages`` in [0, 1]; tokens are those that all models read.
 
-        Raises what the parts raise.
+        Raises the errors of the parts.
         """
         found = await asyncio.gather(*(part.rerank(query, passages) for part in self._parts))
         scores = mean_of_ranges([each.scores for each in found])

@@ -78,7 +78,7 @@ class CrossEncoder:
         return Reranked(logits, sum(len(row.ids) for row in rows), truncated)
 
     async def close(self) -> None:
-        """Stop the thread after the batch that is running; what waits fails with ``EngineError``."""
+        """Stop the thread after the running batch; waiting batches fail with ``EngineError``."""
         await self._runner.close()
 
     def _pairs(self, query: str, passages: Sequence[str]) -> tuple[list[Row], int]:

@@ -56,7 +56,7 @@ class Blanks:
 
 def _holds(schema: str, text: str) -> bool:
     """Whether ``text`` is JSON that ``schema`` allows."""
-    # Here, because engines are started by those who never need it.
+    # The import is here because most processes that start engines never need it.
     import jsonschema
 
     try:

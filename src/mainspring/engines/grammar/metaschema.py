@@ -1,6 +1,6 @@
 """Validates JSON schemas (draft 2020-12) against their metaschema, which is compiled.
 
-A validator that interprets the metaschema takes 150 µs a part, half a second for what a request may hold.
+A validator that interprets the metaschema takes 150 µs a part, half a second for the largest request.
 """
 
 from __future__ import annotations

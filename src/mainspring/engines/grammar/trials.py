@@ -93,7 +93,7 @@ class GrammarTrial:
             if (verdict := self._known(key)) is not None:
                 return verdict
             self._allowances.require(tenant)
-            # The first death may be the work of what came before, the second is this grammar's own.
+            # The first death may have an earlier cause; the second one is this grammar's own.
             for _ in range(2):
                 await lane.ready()
                 began = self._clock()

@@ -60,7 +60,7 @@ class PrefixBlocks:
             self._found.move_to_end(key, last=False)
 
     def _leave(self, key: int) -> None:
-        """Take ``key`` out of those that were never found again: the last of them takes its place."""
+        """Remove ``key`` from the blocks that were never found again: the last of them takes its place."""
         place, last = self._places.pop(key), self._new.pop()
         if last != key:
             self._new[place] = last

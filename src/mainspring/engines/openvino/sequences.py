@@ -93,7 +93,7 @@ def reason_of(streamer: Streamer, reason: str) -> str:
 def release_logprobs(sequence: Sequence, text: str) -> list[tuple[str, float, bool]] | None:
     """Log-probabilities of the tokens whose text is out, and whether each is asked for as the likeliest of its place.
 
-    Tokens of held-back text wait; those of a stop string and of the end-of-text token are dropped.
+    Tokens of held-back text wait; tokens of a stop string and of the end-of-text token are dropped.
     """
     if sequence.job.sampling["logprobs"] is None:
         return None

@@ -28,7 +28,7 @@ def serve(channel: Channel, configuration: Message) -> None:
     try:
         process = subprocess.Popen(  # noqa: S603 - the operator's own command
             configuration["command"],
-            # It inherits what this child was started with, as any program does: nothing here looks at it.
+            # The server inherits the environment of this child, as any program does: nothing here reads it.
             env=os.environ | configuration["environment"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
