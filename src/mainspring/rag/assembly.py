@@ -110,7 +110,7 @@ class Assembly:
         return library
 
     def serve(self, library: Library) -> None:
-        """Serve ``document-qa``, the listwise reranker where there is one, and the library's collections."""
+        """Serve ``document-qa``, the listwise reranker if there is one, and the library's collections."""
         registry = self._path.registry
         if self._listwise is not None:
             registry.add(Served(self._listwise.name, "reranker", ListwiseResponder(self._listwise), sampled=False))

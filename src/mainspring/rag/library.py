@@ -165,7 +165,7 @@ class Library:
     async def open_passage(
         self, principal: Principal, id_or_name: str, file_id: str, start: int, end: int | None, around: int
     ) -> PassageView:
-        """``[start:end]`` of a document's parsed text and what stands around it.
+        """``[start:end]`` of a document's parsed text and its surroundings.
 
         Raises ``NotFound`` if the principal may not see it, ``Conflict`` for a document that was never read, and
         ``InvalidRequest`` for an invalid span.
@@ -309,7 +309,7 @@ class Library:
     ) -> IngestReport:
         """Make ``source`` one of the collection ``name`` (made when absent) and bring both in step.
 
-        Raises ``InvalidRequest`` for a source that makes no sense, and what its connector raises.
+        Raises ``InvalidRequest`` for a source that makes no sense, and the connector's errors.
         """
         try:
             collection = await self.get(principal, name)

@@ -107,7 +107,7 @@ class Originals:
 
 
 def _unchanged(path: Path, sha256: str) -> bytes | None:
-    """The bytes of a file that still are those of ``sha256``. Links are not followed: they may lead elsewhere."""
+    """The bytes of a file if they still match ``sha256``. Links are not followed: they may lead elsewhere."""
     if path.is_symlink() or not path.is_file() or path.resolve() != path:
         return None
     data = load(path)

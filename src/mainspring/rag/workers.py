@@ -159,7 +159,8 @@ async def _watched(process: asyncio.subprocess.Process, work: Coroutine[Any, Any
 
 
 def _cpu_seconds(pid: int) -> float:
-    """CPU seconds that a process has used; the clock's where the system does not tell: then none stands still."""
+    """CPU seconds that a process has used, or the clock's seconds if the system does not report them: then no process
+    seems to stand still."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -14,7 +14,7 @@ from mainspring.rag.answer.cite import Numbers, cite
 from mainspring.rag.answer.contradict import Disagreement, disagreements
 from mainspring.rag.answer.verbatim.extract import Passage
 
-# Documents whose times are closer than this came together: none of them is the newest.
+# Documents whose times are closer than this arrived together: none of them is the newest.
 _TOGETHER_S = 60.0
 
 

@@ -206,7 +206,7 @@ class _Group:
 
 
 def _widened(hit: Hit, text: str) -> tuple[int, int]:
-    """The parent of a chunk where it has one, and tables at both ends of that to their own ends."""
+    """The parent of a chunk if it has one, extended to the ends of the tables at both its ends."""
     start, end = hit.start, hit.end
     if 0 <= hit.parent_start <= start and end <= hit.parent_end <= len(text):
         start, end = hit.parent_start, hit.parent_end
@@ -246,7 +246,7 @@ def _fitting(options: Sequence[ContextSpan], room: int, budget: int) -> ContextS
 
 
 async def _cut(source: ContextSpan, room: int, count: Count) -> ContextSpan | None:
-    """The longest beginning of ``source`` that fits: whole sentences, or words where there is no room for one."""
+    """The longest beginning of ``source`` that fits: whole sentences, or words if there is no room for a sentence."""
     stops = [sentence.end for sentence in sentences.split(source.text)]
     return await _shortest(source, stops, room, count) or await _shortest(
         source, [match.end() for match in re.finditer(r"\S+", source.text)], room, count

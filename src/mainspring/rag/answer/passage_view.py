@@ -1,4 +1,4 @@
-"""A cited passage opened in its document: the passage, what stands around it, and where."""
+"""A cited passage opened in its document: the passage, its surroundings, and its place."""
 
 from __future__ import annotations
 

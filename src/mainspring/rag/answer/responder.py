@@ -195,7 +195,7 @@ class DocumentAnswerer:
     async def _written(
         self, writer: AnswerWriter, request: ChatRequest, asked: Question, look: Lookup, context: Context
     ) -> Response:
-        """An answer that ``writer`` writes; a refusal where nothing may be read, or its model says no."""
+        """An answer that ``writer`` writes; a refusal if nothing may be read, or if its model says no."""
         question, passages, texts = look.found.question, look.found.passages, look.found.texts
         with span_of(self._tracing, "assemble", context) as span:
             reading = await writer.read(request, question, look.found.hits, passages, texts)
@@ -303,7 +303,7 @@ class DocumentAnswerer:
         return Findings(question, hits, passages, texts, likely, told, walked, plan.steps, lacks)
 
     async def _reread(self, question: str, passages: list[Passage], context: Context) -> list[Passage]:
-        """``passages`` as the cross-encoder orders them, where there is one."""
+        """``passages`` in the order of the cross-encoder, if there is one."""
         if self._reader is None:
             return passages
         reader = self._reader if self._charged is None else self._charged.reranker(self._reader, context)
@@ -360,7 +360,7 @@ class DocumentAnswerer:
         cited: Sequence[Passage],
         reading: ReadingFacts | None = None,
     ) -> None:
-        """Add the fact of this retrieval to what the request settles."""
+        """Add the fact of this retrieval to the request's settlement."""
         told = record(context, asked.mode, look.found, refused, cited, reading, look.facts, asked.condensed)
         context.settlement.records.append(told)
 
@@ -391,7 +391,7 @@ class DocumentAnswerer:
         return [*events, Usage(prompt_tokens=read, completion_tokens=written), Finish("stop")]
 
     def _themes(self, asked: Question, themes: Sequence[Theme]) -> list[Event]:
-        """The events of an answer about what the collection is about."""
+        """The events of an answer about the subject of the collection."""
         found = told.themes(themes)
         events = [Answered(bool(found)), *(found or [Text(REFUSAL)])]
         text = "".join(event.text for event in events if isinstance(event, Text))

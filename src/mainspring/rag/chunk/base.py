@@ -204,7 +204,7 @@ class Material:
 
 
 def cut(text: str, start: int, end: int, limit: int) -> list[tuple[int, int]]:
-    """``text[start:end]`` in pieces of at most ``limit`` characters, cut after white space where there is some."""
+    """``text[start:end]`` in pieces of at most ``limit`` characters, cut after white space if there is any."""
     pieces: list[tuple[int, int]] = []
     while end - start > limit:
         window = text[start : start + limit]

@@ -35,7 +35,7 @@ class _Unit:
 
 
 def code(material: Material) -> list[Span]:
-    """Source code by its syntax; by lines where there is no tree. Raises ``MissingExtra`` without the grammar."""
+    """Source code cut by its syntax, or by lines if there is no tree. Raises ``MissingExtra`` without the grammar."""
     root = syntax.tree(material.text, material.name)
     return recursive(material) if root is None else _Lines(material).spans(root)
 

@@ -18,7 +18,7 @@ _SECTION_FRACTION = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A sentence with what separates it from the next; tiles cover the text without gaps.
+    """A sentence with the separator before the next one; tiles cover the text without gaps.
 
     ``leads``: it says what follows it is about (a heading, the header row of a table).
     """
@@ -49,7 +49,7 @@ def spans(found: Sequence[Tile], runs: Sequence[tuple[int, int]]) -> list[Span]:
 
 
 def tiles(material: Material, size: int) -> list[Tile]:
-    """The sentences of a document, those of more than ``size`` tokens in pieces."""
+    """The sentences of a document; sentences of more than ``size`` tokens are cut into pieces."""
     text = material.text
     found = sentences.split(text)
     if not found:

@@ -26,8 +26,8 @@ def fixed(material: Material) -> list[Span]:
 
 
 def recursive(material: Material) -> list[Span]:
-    """Paragraphs, in lines where they are too long, in sentences, in words where even these are; small pieces of one
-    level are joined up to the size."""
+    """Paragraphs, or lines if a paragraph is too long, then sentences, then words; small pieces of one level are joined
+    up to the size."""
     return _spans(material, _divided(material, 0, len(material.text), 0))
 
 
@@ -55,7 +55,7 @@ def _divided(material: Material, start: int, end: int, level: int) -> list[Piece
 
 
 def _pieces(material: Material, start: int, end: int, level: int) -> Iterator[Piece]:
-    """``text[start:end]`` by the separator of ``level``, each piece with what separates it from the next."""
+    """``text[start:end]`` cut by the separator of ``level``, each piece with the separator before the next one."""
     text = material.text
     if level < len(_SEPARATORS):
         stops = [match.end() for match in _SEPARATORS[level].finditer(text, start, end)]

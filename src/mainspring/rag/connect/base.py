@@ -19,7 +19,7 @@ class Source:
     """Bytes to ingest: ``key`` names them within the collection; ``load`` reads them when needed.
 
     ``groups`` is the access list (empty: everyone who sees the collection; None: nothing is said of one),
-    ``modified_at`` the source's own time in Unix seconds. ``mark`` is what the source calls this version (an ETag, a
+    ``modified_at`` the source's own time in Unix seconds. ``mark`` is the source's name for this version (an ETag, a
     blob's hash): a document that has it already is not loaded. Empty: only the content tells.
     """
 
@@ -89,5 +89,5 @@ class Connector(Protocol):
 
 
 def split(keys: Mapping[str, str], there: set[str]) -> list[str]:
-    """The keys that are not among those which are ``there``, in order."""
+    """The keys that are not in ``there``, in order."""
     return sorted(key for key in keys if key not in there)

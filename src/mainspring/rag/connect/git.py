@@ -117,7 +117,7 @@ class Git:
         try:
             await self._git(*fetch)
         except UpstreamError as error:
-            # A git that was killed leaves its lock files behind for good.
+            # A killed git leaves its lock files behind.
             if ".lock" not in error.message:
                 raise
             await asyncio.to_thread(shutil.rmtree, self._repository)

@@ -79,7 +79,7 @@ class Syncs:
         self._collections = collections
         self._worker = Worker(jobs, KIND, self._run, parallel=_AT_ONCE, lease_s=lease_s, poll_s=poll_s)
         self._turns: dict[str, asyncio.Lock] = {}
-        # (files done, files in all) of those that run here, by job.
+        # (files done, all files) of the syncs that run here, by job.
         self._progress: dict[tuple[str, str], tuple[int, int]] = {}
 
     def start(self) -> None:

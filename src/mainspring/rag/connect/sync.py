@@ -30,7 +30,7 @@ class Syncer:
         """Configure a source (or change its options) and follow it for the first time. A source that is configured
         already keeps its access list where ``spec`` says nothing of one: reading it again opens nothing.
 
-        Raises what the connector raises; the source stays configured unless it could not even be made sense of.
+        Raises the connector's errors; the source stays configured unless it could not even be understood.
         """
         made = registry.connector(spec, self._home)
         kept = registry.stored(spec, made)
@@ -42,7 +42,7 @@ class Syncer:
         return await self._follow(collection, row, made, progress)
 
     async def sync(self, collection: Collection, row: SourceRow, progress: Progress | None = None) -> IngestReport:
-        """Follow a configured source from its cursor on. Raises what the connector raises, after noting it."""
+        """Follow a configured source from its cursor on. Raises the connector's errors, after noting them."""
         return await self._follow(collection, row, registry.connector(spec_of(row), self._home), progress)
 
     async def _follow(

@@ -1,4 +1,4 @@
-"""Watching files: through ``watchfiles`` where it is installed, by looking again every few seconds where not."""
+"""Watches files: through ``watchfiles`` if it is installed, otherwise by checking every few seconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _POLL_S = 2.0
 
 async def watch(paths: Sequence[Path], *, poll_s: float = _POLL_S, polling: bool = False) -> AsyncIterator[None]:
     """Yields whenever something below ``paths`` has changed, several changes at once as one. Ends never: the caller
-    leaves. ``polling`` looks every ``poll_s`` seconds even where the system could tell."""
+    leaves. ``polling`` checks every ``poll_s`` seconds even if the system can report changes."""
     if not polling:
         try:
             from watchfiles import awatch

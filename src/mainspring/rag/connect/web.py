@@ -161,7 +161,7 @@ class Web:
             raise MissingExtra("web pages need the package protego", remedy="Install mainspring[connectors]") from None
         answer = await fetcher.get(f"{pages.site(self.url)}/robots.txt")
         if answer.status >= 500 or answer.status == 429:
-            # RFC 9309, section 2.3.1.4: what the rules are is unknown, so everything is excluded.
+            # RFC 9309, section 2.3.1.4: the rules are unknown, so everything is excluded.
             raise UpstreamError(f"{answer.url} answers {answer.status}", remedy="Try again later")
         return Protego.parse(answer.body.decode("utf-8", "replace") if answer.status == 200 else "")
 

@@ -1,4 +1,4 @@
-"""Graph retrieval: entities and relations of documents, and what can be found by walking from one to the other.
+"""Graph retrieval: entities and relations of documents, and the passages that a walk along them finds.
 
 ``extract`` reads one document's graph by rules and ``written`` by a chat model; ``resolve`` matches names of the same
 entity; ``assemble`` joins the graphs of the documents that a caller may see; ``pagerank``, ``paths`` and

@@ -53,7 +53,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Graph:
-    """Entities, chunks, and what joins them. Entities are numbers into ``names``; chunks into ``chunks``.
+    """Entities, chunks, and the connections between them. Entities are numbers into ``names``; chunks into ``chunks``.
 
     ``of``, ``within`` and ``weights`` (int64, int64, float64 of one length) say that entity ``of`` is mentioned in
     chunk ``within``; ``ends`` (int64, (n, 2)) and ``ties`` (float64, (n,)) are pairs of entities and how close they

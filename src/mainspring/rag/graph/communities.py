@@ -132,7 +132,8 @@ def _community(graph: Graph, entities: list[int], central: np.ndarray, total: fl
 
 
 def _places(graph: Graph, entities: Sequence[int], said: Mapping[TextPlace, float]) -> tuple[TextPlace, ...]:
-    """The sentences that name most of the community; each further one counts by what the others have not named."""
+    """The sentences that name most of the community; each further sentence counts by the entities that the others have
+    not named."""
     names: dict[TextPlace, set[int]] = defaultdict(set)
     for entity in entities:
         for place in graph.said.get(entity, ()):

@@ -115,7 +115,7 @@ class Graphs:
         groups: Groups,
         filters: Filters | None = None,
     ) -> GraphResult:
-        """``local`` or ``globally``, as ``mode`` says; the hits as they are where it is off."""
+        """``local`` or ``globally``, depending on ``mode``; the unchanged hits if the mode is off."""
         if mode == "off":
             return GraphResult(list(hits))
         if mode == "local":
@@ -131,7 +131,8 @@ class Graphs:
         groups: Groups,
         filters: Filters | None = None,
     ) -> GraphResult:
-        """``hits`` (best first) with what the graph reaches from them, in a new order; scores stay in [0, 1]."""
+        """``hits`` (best first) together with the chunks that the graph reaches from them, in a new order; scores stay
+        in [0, 1]."""
         joined = await self.of(within, groups, filters)
         graph = joined.graph
         numbers = graph.numbers

@@ -55,7 +55,7 @@ class Walker:
 
 
 def nearest(graph: Graph, entity: int, k: int) -> list[int]:
-    """The ``k`` entities that a walk from ``entity`` finds most often among those that it is joined to."""
+    """The ``k`` entities that a walk from ``entity`` finds most often among those connected with it."""
     start = np.zeros(len(graph.names))
     start[entity] = 1.0
     here = Walker(graph).walk(start, np.zeros(len(graph.chunks)))

@@ -39,7 +39,8 @@ class Path:
     chunk_id: str = ""
 
     def text(self) -> str:
-        """``A -directed by-> B -born-> 3 May 1912``; ``A <-directed by- B`` where it is said the other way round."""
+        """``A -directed by-> B -born-> 3 May 1912``; ``A <-directed by- B`` if the relation is stated in the other
+        direction."""
         words: list[str] = []
         for number, step in enumerate(self.steps):
             here, there = step.subject, step.object
@@ -69,7 +70,7 @@ class Theme:
 
 @dataclass(frozen=True, slots=True)
 class GraphResult:
-    """Hits after the graph had its say, the paths to those that it brought, and themes."""
+    """Hits after the graph changed them, the paths to the hits that it added, and themes."""
 
     hits: list[Hit]
     paths: tuple[Path, ...] = ()

@@ -3,7 +3,7 @@
 ``manifest.json`` names the embedder and every other member with its sha256. ``documents.jsonl`` has one line per
 document, ``texts/<sha256>`` its text, and ``chunks.parquet`` the chunks, each as a span of its document's text, in row
 groups that end with a document. Nothing in a file is believed before it was compared with the manifest, and no member
-is ever written to a path that the file names. Hashes tell damage; they do not tell who wrote a file.
+is ever written to a path that the file names. Hashes show damage; they do not show who wrote a file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mainspring.core.version import __version__
 from mainspring.stores.sql.rows import clean
 from mainspring.stores.vectors.base import ChunkRow
 
-# To be raised whenever a file of the new kind could be misread by what reads this one.
+# Raise this whenever this reader could misread a file of the new kind.
 FORMAT = 1
 _MANIFEST, _DOCUMENTS, _CHUNKS = "manifest.json", "documents.jsonl", "chunks.parquet"
 _TEXT = re.compile(r"texts/([0-9a-f]{64})")
@@ -178,7 +178,7 @@ class Archive:
                 for name in self.manifest.members:
                     self._check(name)
             self.lines = self._read_lines()
-            # Once for nothing but to see that all of it can be read, before anything is made of the first part.
+            # One pass only checks that everything can be read, before the first part is imported.
             for _ in self.batches():
                 pass
             self._stack = stack.pop_all()

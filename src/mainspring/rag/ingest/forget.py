@@ -71,7 +71,7 @@ class Forgetter:
             log.warning("deleted data could not be removed from the files; the next start repeats it: %s", error)
 
     async def round(self) -> None:
-        """Act on all notes that are new, or old enough for the second look. Raises what a store raises."""
+        """Act on all notes that are new, or old enough for the second look. Raises the errors of the stores."""
         async with self._one:
             now = time.time()
             notes = await self._stores.forgetting.list_all()

@@ -233,8 +233,9 @@ class Ingestor:
         await self._ingest(run, sources)
 
     async def _move(self, run: IngestRun, gone: dict[str, Document], sources: Sequence[Source]) -> Sequence[Source]:
-        """Give documents that vanished, and whose content came back under a new key, that key. The ``sources`` to read:
-        new and changed ones, and renamed ones whose new name changes the title or the file type."""
+        """Give documents that vanished, and whose content came back under a new key, this new key. Returns the
+        ``sources`` to read: new and changed ones, and renamed ones whose new name changes the title or the file
+        type."""
         lost = {each.sha256: key for key, each in sorted(gone.items(), reverse=True) if run.current(each)}
         if not lost:
             return sources
@@ -265,7 +266,7 @@ class Ingestor:
     async def _ingest(self, run: IngestRun, sources: Sequence[Source]) -> None:
         waiting: list[Prepared] = []
         total = run.done + len(sources)
-        # Closed at once where publishing fails, lest the next document were still begun.
+        # The generator is closed at once if publishing fails, so that the next document is not started.
         async with aclosing(self._prepare_all(run, sources)) as coming:
             async for source, prepared in coming:
                 if prepared is not None:

@@ -141,7 +141,8 @@ async def import_collection(
 def fingerprint_of(pulled: PulledModel) -> str:
     """Names the vectors that an embedding model makes: the same wherever it was pulled.
 
-    The model's own fingerprint is not that: its graph is built where it is pulled, and holds the version that built it.
+    The model's own fingerprint is not suitable: its graph is built where it is pulled, and contains the version that
+    built it.
     """
     entry = pulled.entry
     files = [pulled.manifest["files"][pulled.manifest["roles"][role]]["sha256"] for role in _DECIDING]

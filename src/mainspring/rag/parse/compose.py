@@ -26,7 +26,7 @@ def clean(text: str) -> str:
 
 
 class Composer:
-    """The text so far. ``name`` is what errors call the document.
+    """The text so far. ``name`` is the document's name in errors.
 
     Its methods raise ``UnreadableDocument`` when the text grows beyond 50 million characters.
     """

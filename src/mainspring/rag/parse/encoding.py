@@ -1,4 +1,4 @@
-"""Bytes to text: by byte order mark, as UTF-8, or by what the bytes look like."""
+"""Bytes to text: by byte order mark, as UTF-8, or by an encoding that fits the bytes."""
 
 from __future__ import annotations
 

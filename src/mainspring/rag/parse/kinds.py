@@ -99,7 +99,7 @@ def too_large(name: str, size: int) -> UnreadableDocument:
 
 
 def _by_text(data: bytes) -> str:
-    """The kind of a text whose name does not tell."""
+    """The kind of a text whose name does not show it."""
     head = data[:2048].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith((b"<!doctype html", b"<html")):
         return "html"
@@ -131,7 +131,7 @@ def _by_content(data: bytes, name: str) -> str:
 
 
 def _two_in_one(data: bytes, found: str) -> str:
-    """A warning for a file that is an archive as well: what hides in it is not read."""
+    """A warning for a file that is an archive as well: the content of the archive is not read."""
     if found in ("pdf", "image", "rtf") and b"PK\x05\x06" in data[-65_557:]:
         return "it is an archive too, whose files were not read"
     return ""

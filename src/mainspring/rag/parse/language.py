@@ -58,9 +58,9 @@ MULTILINGUAL = "multilingual-e5-small-q4"
 
 
 def written(text: str) -> str:
-    """The language of the running text in ``text``; ``UNKNOWN`` where there is too little of it to tell.
+    """The language of the running text in ``text``; ``UNKNOWN`` if the text is too short for a decision.
 
-    Tables, code and single letters are left out: of "A | O | E" a language of few letters would be told.
+    Tables, code and single letters are left out: "A | O | E" would look like a language of few letters.
     """
     lines = [line for line in text[:_LOOKED_AT].splitlines() if " | " not in line and not line.lstrip().startswith("|")]
     words = [word for word in _WORD.findall(" ".join(lines)) if len(word) > 1 or not word.isascii()]
@@ -70,7 +70,7 @@ def written(text: str) -> str:
 
 
 def main_language(texts: Iterable[str]) -> str:
-    """The language of at least half of those of ``texts`` that one can be told for; else ``UNKNOWN``."""
+    """The language of at least half of the ``texts`` with a known language; else ``UNKNOWN``."""
     counts = Counter(language for language in map(written, texts) if language != UNKNOWN)
     best, count = counts.most_common(1)[0] if counts else (UNKNOWN, 0)
     return best if 2 * count >= counts.total() else UNKNOWN

@@ -19,7 +19,7 @@ _MANY_UNREAD = 0.3
 
 
 class Recogniser:
-    """OCR that is loaded when it is first needed. ``name`` is what errors call the document.
+    """OCR that is loaded when it is first needed. ``name`` is the document's name in errors.
 
     Raises ``MissingExtra`` on first use if rapidocr is not installed.
     """

@@ -30,8 +30,8 @@ class Parser(Workers):
         self._layout_model = layout_model
 
     async def parse(self, source: Path | bytes, name: str = "", *, images: bool = False) -> Parsed:
-        """Read a document; ``name`` is what errors call it and where its ending is taken from. ``images`` brings the
-        pictures of a PDF's figures along.
+        """Read a document; ``name`` is used in errors and for the file extension. ``images`` brings the pictures of a
+        PDF's figures along.
 
         Raises ``UnreadableDocument`` (empty, encrypted, damaged, too large, of an unknown kind, out of time or
         memory) or ``MissingExtra``; the remedy says what to do.

@@ -42,7 +42,7 @@ def read_csv(data: bytes, name: str, kind: str) -> Parsed:
 
 
 def read_json(data: bytes, name: str, kind: str) -> Parsed:
-    """JSON: a list of objects as rows, anything else as it stands. Text that is not JSON is kept as text, with a
+    """JSON: a list of objects as rows, anything else unchanged. Text that is not JSON is kept as text, with a
     warning."""
     text, warning = decode(data, name)
     composer = Composer(name)
@@ -81,7 +81,7 @@ def read_json_lines(data: bytes, name: str, kind: str) -> Parsed:
 
 
 def read_xml(data: bytes, name: str, kind: str) -> Parsed:
-    """XML: records as rows where most of it is records, else as it stands.
+    """XML: records as rows if most of it is records, else unchanged.
 
     Raises ``UnreadableDocument`` when it is malformed or declares entities of its own.
     """

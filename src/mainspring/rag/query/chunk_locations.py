@@ -42,7 +42,7 @@ class Places:
         self, principal: Principal, within: Sequence[str], wanted: Mapping[str, AbstractSet[str]]
     ) -> dict[str, ChunkPlace]:
         """The places of chunks by id; ``wanted`` maps documents to chunks, ``within`` are the ids of their collections.
-        Missing ones, and those that the principal may not see, are left out."""
+        Missing ones, and chunks that the principal may not see, are left out."""
         found: dict[str, ChunkPlace] = {}
         sought = sorted(wanted)[:MOST]
         for each in within:

@@ -100,7 +100,7 @@ class Steps:
 
     @contextmanager
     def step(self, name: str) -> Iterator[PlanStep]:
-        """Times what happens inside."""
+        """Measures the time of the block."""
         step = PlanStep(name)
         begun = time.perf_counter()
         try:

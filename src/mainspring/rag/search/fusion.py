@@ -65,7 +65,7 @@ def fuse(
 def _each(
     scores: Sequence[float], kinds: Sequence[str], change: Callable[[Sequence[float]], Sequence[float]]
 ) -> list[float]:
-    """``scores`` after ``change``, which sees those of one kind at a time."""
+    """``scores`` after ``change``, which gets the scores of one kind at a time."""
     found = [0.0] * len(scores)
     for kind in set(kinds):
         places = [place for place, other in enumerate(kinds) if other == kind]

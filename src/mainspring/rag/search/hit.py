@@ -15,9 +15,9 @@ class Hit:
     query and ``lexical_score`` the BM25 score (None: not found by words), of several queries the greatest; ranks count
     from 1 among the candidates. ``attributes`` are the document's, ``modified_at`` Unix seconds.
     ``[parent_start:parent_end]`` is the larger passage around the chunk (-1: none). ``file_id`` is the uploaded file
-    that the document was made of (None: it came from elsewhere). ``rerank_score`` is what the reranker said (None: it
-    did not read the chunk). ``foreign``: the cosine is by another model than ``models.embedding``, and means something
-    only beside others of that model.
+    that the document was made of (None: it came from elsewhere). ``rerank_score`` is the reranker's score (None: it did
+    not read the chunk). ``foreign``: the cosine is by another model than ``models.embedding``, and means something only
+    beside others of that model.
     """
 
     chunk_id: str

@@ -1,4 +1,4 @@
-"""More like this: documents that speak of what a text, a document or a part of one speaks of."""
+"""More like this: documents about the same subjects as a text, a document or a part of one."""
 
 from __future__ import annotations
 

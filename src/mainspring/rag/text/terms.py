@@ -148,7 +148,7 @@ def asked(question: str) -> Asked:
 
 
 def offers(kind: Asked, sentence: str, question: Set[str]) -> float:
-    """1 where ``sentence`` has a thing of the ``kind`` asked for, -1 where it has none, 0 if nothing is known."""
+    """1 if ``sentence`` has a thing of the ``kind`` asked for, -1 if it has none, 0 if this is unknown."""
     if kind == "anything":
         return 0.0
     if kind == "person":

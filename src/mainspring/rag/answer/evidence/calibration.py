@@ -1,7 +1,7 @@
 """Evidence fitted on your own labelled questions: a logistic regression over ``features``, stored in a JSON file.
 
-``mainspring eval calibrate`` writes such a file; the setting ``rag.calibration`` names it. It then takes the place of
-the built-in evidence, and its threshold that of ``rag.refuse_below``.
+``mainspring eval calibrate`` writes such a file; the setting ``rag.calibration`` names it. It then replaces the
+built-in evidence, and its threshold replaces ``rag.refuse_below``.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 # "Nvidia's Compute" is two names, "Let's Encrypt" and "Queen's Gambit" are one each.
 _WORD = r"[A-Z][\w’'.-]*(?<![.’'-])"
 _NAME = re.compile(rf"(?<![\w’'-]){_WORD}(?:(?:\s+(?:&\s+|of\s+|de\s+)?|\s*/\s*){_WORD})*")
-# Written with a capital without being names of what must be there.
+# Words with a capital that are not names of a required thing.
 _NO_NAMES = frozenset(
     "january february march april may june july august september october november december monday tuesday wednesday "
     "thursday friday saturday sunday i i'm i'd i'll i've id ok pdf url html http https api faq tv uk us eu usa english "

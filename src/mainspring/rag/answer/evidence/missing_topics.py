@@ -22,10 +22,10 @@ from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import terms
 
-# "How do I" and "can I" ask for what holds for everybody.
+# "How do I" and "can I" ask for rules that apply to everybody.
 _FOR_ALL = re.compile(r"\b(?:do|can|should|must|may|could|would) i\b", re.IGNORECASE)
 _PERSONAL = re.compile(r"\b(?:i|i['’]\w+|me|my|mine|we|us|our|ours|you|you['’]\w+|your|yours)\b", re.IGNORECASE)
-# Tasks ("Explain the rules in simple terms") are told in words of their own.
+# Tasks ("Explain the rules in simple terms") have words of their own, which need not be in the documents.
 _ASKS = re.compile(
     r"\W*(?:[a-z]+ ){0,2}?(?:what|which|who|whom|whose|when|where|why|how|is|are|was|were|do|does|did|can|could|should"
     r"|must|may|might|will|would|has|have|had)\b",

@@ -35,7 +35,7 @@ _WRAPPED = re.compile(r"(?<=[^\n]{40})(?<![\s\\.:;!?])[ \t]?\n[ \t]*(?=[^\s\-*+â
 _LIST_WORDS, _AROUND = 60, 1500
 _MOST_BOLD, _CLOSE = 2, 40
 _LEADS_TO = re.compile(r"\b(?:until|by|within|up to|at most|no later than|no more than|takes?|costs?) $", re.IGNORECASE)
-# A row without named columns is a table where it has more than this many.
+# A row without named columns is shown as a table if it has more than this many cells.
 _PLAIN_CELLS = 3
 
 

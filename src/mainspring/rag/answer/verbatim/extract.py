@@ -39,7 +39,8 @@ _NEXT = 0.2
 _KEY, _RANGE = 0.3, 0.35
 # Bonus of a sentence for the words of the follow-up itself.
 _LATEST = 0.6
-# Malus of a sentence without an identifier of the question that others have, and of one whose document lacks a name.
+# Penalty of a sentence without an identifier of the question that others have, and of one whose document lacks a
+# name.
 _IDENTIFIER, _NAME = 0.8, 0.5
 # Share of that malus for a sentence that names no other identifier, in a document that has the right one.
 _SILENT = 0.4
@@ -63,9 +64,9 @@ _MAX_EMBEDDED = 24
 class Passage:
     """A sentence, item or row of a retrieved chunk: ``text`` is ``[start:end]`` of the document.
 
-    ``heading`` is the nearest path above it, ``score`` orders passages of one question, ``cosine`` is to it.
-    ``before`` is the unit in front of it in its chunk. ``read`` is what a cross-encoder says of it in its context, in
-    [0, 1] (None: none has read it).
+    ``heading`` is the nearest path above it, ``score`` orders passages of one question, ``cosine`` is to it. ``before``
+    is the unit in front of it in its chunk. ``read`` is a cross-encoder's score of the unit in its context, in [0, 1]
+    (None: not read).
     """
 
     hit: Hit
@@ -207,7 +208,7 @@ def follows(one: Passage, other: Passage) -> bool:
 
 
 def likelihoods(ranked: Sequence[Passage]) -> dict[str, float]:
-    """How likely each document of ``ranked`` is the one that answers, by id; they sum to 1.
+    """The probability of each document of ``ranked`` to be the one that answers, by id; the sum is 1.
 
     A softmax over the score of each document's best chunk: near 1 if one document stands out, similar if several do.
     """

@@ -121,7 +121,7 @@ def _role_of_row(text: str) -> Role:
     names = all(not value or value.strip(" :") == name.strip(" :") for name, _, value in pairs)
     said = _PERIOD.sub("", _DATE.sub("", text)).strip(" |:,;()*&–-")
     if not said and (names or _ENDS_PERIOD.search(text)):
-        # Lines of a header say whose figures stand below.
+        # Lines of a header say whose figures follow.
         return "heading"
     if len(cells) > 1:
         return "statement"

@@ -53,7 +53,7 @@ def calculation(reply: str) -> Calculation | None:
 
 
 def shown(amount: Decimal) -> str:
-    """``amount`` with thousands separated, rounded to two places where it has more."""
+    """``amount`` with thousands separated, rounded to two places if it has more."""
     rounded = amount.quantize(_PLACES) if amount != amount.to_integral_value() else amount.quantize(Decimal(1))
     text = f"{rounded:,f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -145,8 +145,8 @@ def _without_values(sentence: str) -> str:
 
 
 def rival(sentence: str, source: str, other: str) -> bool:
-    """Whether ``other`` goes better with the words of ``sentence`` than ``source`` does, and has another value of the
-    same kind than the one that the sentence takes from ``source``: then the value is probably of something else."""
+    """Whether ``other`` fits the words of ``sentence`` better than ``source`` does, and has another value of the same
+    kind than the one that the sentence takes from ``source``: then the value probably belongs to another thing."""
     said = [value for value in values(sentence) if value.kind not in ("year",)]
     if not said:
         return False

@@ -51,7 +51,7 @@ _BETWEEN = re.compile(r"[\s-]+(?:and\s+)?", re.IGNORECASE)
 @dataclass(frozen=True, slots=True)
 class Number:
     """Possible meanings of ``text[start:end]``: one amount, or two for ``5m``, which may be metres or millions.
-    ``scale`` is the word that multiplies it (empty: none), ``word`` is true where it is spelt out."""
+    ``scale`` is the word that multiplies it (empty: none), ``word`` is true if the number is spelt out."""
 
     amounts: tuple[float, ...]
     start: int

@@ -1,6 +1,6 @@
 """The input of a summary: the most informative sentences of each section of a document, or of one section.
 
-The document whose name or title the question has, else that of the best passage. The model does not read long
+The document whose name or title is in the question, else the document of the best passage. The model does not read long
 documents: a section is represented by its sentences with most of the words that it repeats.
 """
 

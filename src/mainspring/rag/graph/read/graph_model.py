@@ -120,7 +120,7 @@ class EntityCollector:
     _numbers: dict[str, int] = field(default_factory=dict)
 
     def entity(self, name: str, kind: Kind) -> int:
-        """The number of the entity of this name, made where it is new."""
+        """The number of the entity of this name, which is created if it is new."""
         known = self._numbers.get(name)
         if known is None:
             self._numbers[name] = len(self.entities)

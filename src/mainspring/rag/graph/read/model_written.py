@@ -66,7 +66,8 @@ class ModelReader:
         self.model = model
 
     async def read(self, text: str, ruled: DocumentGraph, context: Context) -> tuple[DocumentGraph, ReadingCost]:
-        """``ruled`` with what the model adds. A passage that the model fails on keeps what the rules found there."""
+        """``ruled`` with the additions of the model. If the model fails on a passage, the passage keeps the results of
+        the rules."""
         spent = ReadingCost()
         adding = _Adding(text, ruled)
         for start, end in passages(text):

@@ -156,7 +156,8 @@ def _run(text: str, tokens: list[re.Match[str]], at: int) -> int:
 
 
 def _joined(text: str, tokens: list[re.Match[str]], at: int) -> int:
-    """Behind "of", "de la" and the like with the capitalised word that follows; ``at`` where that is not so."""
+    """The index after "of", "de la" and the like and the following capitalised word; ``at`` if there are no such
+    words."""
     place = at
     while place < len(tokens) and place < at + 2 and tokens[place].group() in _INSIDE:
         place += 1

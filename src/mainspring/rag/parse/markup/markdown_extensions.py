@@ -100,7 +100,7 @@ def _plain(text: str) -> str:
 
 
 def gathered(text: str) -> str:
-    """``text`` with one blank line where there are several, except in code."""
+    """``text`` with one blank line in place of several, except in code."""
     out: list[str] = []
     fence = ""
     for line in text.split("\n"):

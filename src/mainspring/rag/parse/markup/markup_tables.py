@@ -50,7 +50,7 @@ def simple(lines: Sequence[str], at: int) -> tuple[Rows, int]:
     """(rows of the simple table whose first rule is line ``at``, the next line after it)."""
     rules = [number for number in range(at, len(lines)) if re.fullmatch(r"=+(?:\s+=+)*\s*", lines[number] or " ")]
     rules = [number for number in rules if _same_rule(lines[number], lines[at])]
-    # Two rules without a header, three with one; behind the last one stands a blank line.
+    # Two rules without a header, three with one; a blank line follows the last one.
     last = next((n for n in rules[1:] if n + 1 >= len(lines) or not lines[n + 1].strip()), rules[-1])
     spans = [match.span() for match in re.finditer(r"=+", lines[at])]
     rows: Rows = []

@@ -73,7 +73,7 @@ class Package:
         return frozenset(self._archive.namelist())
 
     def read(self, member: str) -> bytes:
-        """A member's bytes, counted as they are unpacked: what an archive says of its sizes may be a lie."""
+        """A member's bytes, counted as they are unpacked: the sizes that an archive states may be wrong."""
         limit = min(MAX_MEMBER, self._left)
         try:
             with self._archive.open(member) as file:

@@ -89,7 +89,7 @@ class Sheet:
 
 
 def em(pieces: Iterable[Piece]) -> float:
-    """The usual height of a line of ``pieces``; 10 where there are none."""
+    """The usual height of a line of ``pieces``; 10 without pieces."""
     heights = [piece.top - piece.bottom for piece in pieces if piece.block < 0 and piece.text.strip()]
     return median(heights) if heights else 10.0
 

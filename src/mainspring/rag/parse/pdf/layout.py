@@ -361,7 +361,7 @@ def _captioned(blocks: list[Block]) -> list[Block]:
 
 
 def _behind(blocks: list[Block]) -> list[Block]:
-    """``blocks`` with tables and figures that stand inside a paragraph moved behind its end."""
+    """``blocks`` with tables and figures from inside a paragraph moved behind its end."""
     found: list[Block] = []
     for block in blocks:
         above = next((number for number in range(len(found) - 1, -1, -1) if found[number].text), -1)

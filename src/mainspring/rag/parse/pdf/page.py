@@ -200,7 +200,7 @@ def _lines(text: str) -> str:
 class _Run:
     piece: Piece
     turn: int
-    """Its direction in degrees, counterclockwise; -1 where it is oblique."""
+    """Its direction in degrees, counterclockwise; -1 if it is oblique."""
     note: int = 0
     """Where in the page's text it begins, if it is the mark of a footnote; else 0."""
 
