@@ -40,8 +40,8 @@ def made(registry: Registry, host: PluginHost) -> tuple[PluginLayer, ...]:
 def placed(
     layers: Sequence[LayerFactory], brought: Sequence[PluginLayer], ring: Literal["request", "call"]
 ) -> list[LayerFactory]:
-    """``layers`` with those of plugins at their places. Raises ``SettingsError`` with the nearest layer if there is no
-    layer of the class that a plugin names."""
+    """``layers`` with the layers of plugins at their places. Raises ``SettingsError`` with the nearest layer if there
+    is no layer of the class that a plugin names."""
     found = list(layers)
     for each in brought:
         if each.ring != ring:

@@ -229,7 +229,7 @@ class FairQueue:
         return None
 
     def begin(self, ticket: Ticket) -> None:
-        """Count ``ticket`` as begun; ``pop`` does so, and who never waited is counted by hand."""
+        """Count ``ticket`` as started; ``pop`` does so, and a request that never waited is counted by this call."""
         ticket.cost = max(LEAST_COST, ticket.cost)
         shares = self._classes[ticket.priority]
         shares.begin(ticket.tenant, ticket.cost)

@@ -259,7 +259,7 @@ class Gate:
                 turn.set_result(run)
 
     def _undo(self, ticket: Ticket) -> None:
-        """It was let in, and its caller left in the same moment."""
+        """Undo the admission of a request whose caller left at the same moment."""
         self._line.settle(ticket, 0.0)
         self._give_back(ticket)
 
@@ -382,7 +382,7 @@ class Gate:
     def _note_refusal(self, ticket: Ticket) -> None:
         now = self._clock()
         for line in self._lines(ticket):
-            # A line that does not stand is no cause: it is refused for that of the others.
+            # A queue that is not standing is not the cause: the request is refused because of the other queue.
             if line is self._all or line.stands(now):
                 line.refused_at = now
 

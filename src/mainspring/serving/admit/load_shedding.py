@@ -1,4 +1,4 @@
-"""Refusing early: who would not be let in to the engine is told before anything is done for the request.
+"""Early refusal: requests that the engine would not admit are refused before any work for them.
 
 The gate decides at the end of the path, after guards, sessions, budgets and the commit of the request's outcome. When
 much more is asked than can be served, most of the path's work is for requests that are refused, and it takes the

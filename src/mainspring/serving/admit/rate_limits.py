@@ -114,7 +114,7 @@ class Grant(Protocol):
     """The reservation of one request."""
 
     async def settle(self, spent: int) -> None:
-        """Replace the tokens that were reserved by what was ``spent``; only the first call counts."""
+        """Replace the reserved tokens by the ``spent`` ones; only the first call counts."""
         ...
 
     def headers(self) -> dict[str, str]:
@@ -296,7 +296,7 @@ def headers_of(buckets: Sequence[tuple[int, float]], levels: Sequence[float] | N
 
 
 class Limit(Layer):
-    """Refuses what exceeds the key's limits, and settles its tokens when the answer has ended."""
+    """Refuses requests beyond the key's limits, and settles their tokens when the answer has ended."""
 
     def __init__(self, inner: Responder, limits: RateLimits, metrics: Metrics, *, default_output_tokens: int) -> None:
         super().__init__(inner)
@@ -306,7 +306,8 @@ class Limit(Layer):
 
     async def respond(self, request: Request, context: Context) -> Response:
         if context.batch:
-            # A batch has a window of a day and the lowest priority: it takes nothing of what its key may ask at once.
+            # A batch has a window of a day and the lowest priority: it does not count against the key's limits for
+            # immediate requests.
             return await self.inner.respond(request, context)
         tokens = estimate.request_tokens(request, self._default_output)
         grant = await _grant(self._limits, self._metrics, context, tokens)
@@ -339,7 +340,7 @@ class Charge:
 
     @asynccontextmanager
     async def __call__(self, context: Context, tokens: int) -> AsyncIterator[None]:
-        """Counts one request and sets ``tokens`` aside; what models spent in ``context`` is settled at the end.
+        """Counts one request and reserves ``tokens``; the usage of models in ``context`` is settled at the end.
 
         Raises what ``RateLimits.grant`` raises, and ``BudgetExceeded``.
         """

@@ -245,7 +245,7 @@ def _name(principal: Principal) -> str:
 
 
 def _asked(rates: Rates, requests: int, tokens: int) -> list[BucketRequest]:
-    """Requests a day where there is such a limit, requests and tokens a minute."""
+    """Requests a day if there is such a limit, requests and tokens a minute."""
     today = [BucketRequest(rates.requests_per_day, DAY, requests)] if rates.requests_per_day else []
     return [
         *today,

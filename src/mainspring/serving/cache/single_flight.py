@@ -1,7 +1,7 @@
 """One answer for several listeners: generated once, in a task of its own, and replayed while it still runs.
 
-Its cost is charged to one listener, the payer: the earliest of those who still listen when it ends. When the last one
-leaves, it is cancelled and charged to them.
+Its cost is charged to one listener, the payer: the earliest of the listeners at its end. When the last one leaves, it
+is cancelled and charged to them.
 """
 
 from __future__ import annotations
@@ -185,6 +185,6 @@ def _paid_by(record: EventRecord, payer: Context) -> EventRecord:
 
 
 def free(usage: Usage) -> Usage:
-    """The usage of an answer for those who did not cause it: free, with all of its prompt cached."""
+    """The usage of an answer for callers who did not cause it: free, with the whole prompt cached."""
     saved = usage.saved_nanousd + usage.cost_nanousd
     return dataclasses.replace(usage, cached_tokens=usage.prompt_tokens, cost_nanousd=0, saved_nanousd=saved)

@@ -1,6 +1,6 @@
 """Guards a conversation as a whole: several turns together may be an attack that none of them is alone.
 
-Below ``Session``, so that remembered messages are checked like those of the request.
+This layer is below ``Session``, so that remembered messages are checked like those of the request.
 """
 
 from __future__ import annotations

@@ -28,5 +28,5 @@ class FinishedTextRedactor:
         return shown
 
     def note(self) -> None:
-        """Add the decisions to what the context settles."""
+        """Add the decisions to the context's settlement."""
         note(self._context, self._policy.output_decisions(self._counts), "output", "search", self._metrics)

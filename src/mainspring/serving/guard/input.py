@@ -252,7 +252,7 @@ class Guard:
                 await self._decided(policy, decisions, role, context, param)
 
     async def tools(self, policy: GuardPolicy, request: ChatRequest, context: Context) -> ChatRequest:
-        """The request with the tools that may be offered, and with what may come back of others.
+        """The request with only the permitted tools, and with the permitted results of other tools.
 
         Raises ``GuardRefused`` with the forbidden kind."""
         offered, decisions = tool_guard.offered(policy, request)
@@ -322,7 +322,7 @@ async def inspect(
     """Look at texts that are searched by, and note each decision. They are searched as they are: a query of other words
     would find something else, and is recorded nowhere.
 
-    Raises ``GuardRefused`` naming ``param``, after writing down what waits in the settlement.
+    Raises ``GuardRefused`` naming ``param``, after writing down the decisions in the settlement.
     """
     policy = policies.under("")
     await guard.check(policy, [(role, text) for text in texts], context, param=param)

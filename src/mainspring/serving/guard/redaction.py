@@ -121,8 +121,8 @@ class Outgoing:
     """Redacts the events of one answer; each text of it has a redactor of its own. ``rules`` (None: none) rewrite the
     text of choices first, so that their output is redacted too.
 
-    ``counts`` is how often each kind was replaced so far. ``arguments`` makes those of calls' arguments (None: as of
-    any text).
+    ``counts`` is how often each kind was replaced so far. ``arguments`` makes the redactors of calls' arguments (None:
+    as of any text).
     """
 
     def __init__(

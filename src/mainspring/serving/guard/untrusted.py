@@ -21,7 +21,7 @@ _SYSTEM = ("system", "developer")
 async def decided(
     policy: GuardPolicy, messages: Sequence[Message], detect: Detect | None, context: Context
 ) -> list[tuple[str, Sequence[GuardDecision]]]:
-    """The decisions about what users pasted, each with its role."""
+    """The decisions about pasted text of users, each with its role."""
     found: list[tuple[str, Sequence[GuardDecision]]] = []
     said = [each.content for each in messages if each.role == "user" and each.content]
     if policy.untrusted.pasted != "off":
@@ -36,8 +36,8 @@ async def decided(
 class Spotlit(Layer):
     """Puts text by third parties between delimiters before a model reads it; an application gets messages unchanged.
 
-    Below the caches and the record: delimiters are not part of the request. They are the same for the whole of a
-    conversation, by its first words, so that prompts go on to begin alike.
+    Below the caches and the record: delimiters are not part of the request. They stay the same for a whole
+    conversation, by its first words, so that its prompts continue to start alike.
     """
 
     def __init__(self, inner: Responder, policy: Policies, registry: Registry) -> None:

@@ -24,7 +24,8 @@ ALL = 1 << 60
 LEAST_WORDS = 12
 """A shorter answer shares too few words with its question for its relevancy to be judged."""
 SENTENCES = 3
-"""An answer is off its question if none of its first sentences, nor that many together, is close to it."""
+"""An answer is off its question if none of its first sentences is close to it, and neither are this many sentences
+together."""
 _ENDING = frozenset({"refuse", "retry"})
 
 

@@ -30,12 +30,12 @@ class Topics:
         self._examples: LRUCache[str, Examples] = LRUCache(_POLICIES)
 
     async def __call__(self, said: Sequence[str], limits: TopicLimits, context: Context) -> list[ExceededLimit]:
-        """The limits that the last of ``said``, consecutive user messages, exceeds. Raises what the embedder raises."""
+        """The limits that the last of ``said``, consecutive user messages, exceeds. Raises the embedder's errors."""
         last = said[-1].strip()
         if not last:
             return []
         examples = await self._known(limits)
-        # A question may go on with the one before it ("and for children?"), whose words say what both are about.
+        # A question may continue the one before it ("and for children?"), whose words say what both are about.
         texts = [last[:_READ], *([f"{said[-2][-_READ:]}\n{last[:_READ]}"] if len(said) > 1 else [])]
         with self._tracing.span("topics", context) as span:
             reader = self._charged.embedder(self._embedder, span.context)

@@ -46,7 +46,7 @@ class WindowJudge:
         self._runs = False
 
     async def read(self, texts: Sequence[str]) -> list[Read]:
-        """Each of ``texts``. Raises what the embedder raises."""
+        """Each of ``texts``. Raises the embedder's errors."""
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Read]] = [loop.create_future() for _ in texts]
         self._waiting += zip(texts, futures, strict=True)

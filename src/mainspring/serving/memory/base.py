@@ -37,7 +37,7 @@ class Exchange:
 
 
 class Count(Protocol):
-    """Tokens of each message, with what a template adds to it."""
+    """Tokens of each message, with the tokens that a template adds to it."""
 
     async def __call__(self, messages: Sequence[Message]) -> list[int]: ...
 

@@ -102,7 +102,7 @@ def _weight(sentence: str, role: str) -> float:
 
 
 def _centrality(texts: Sequence[str]) -> list[float]:
-    """For each text, from 0 to 1, how much of what the texts are about is in it."""
+    """For each text, from 0 to 1, how much of the common subject of the texts is in it."""
     bags = [frozenset(words(text)) for text in texts]
     spread = Counter(word for bag in bags for word in bag)
     # A word that only one text has ties it to no other.

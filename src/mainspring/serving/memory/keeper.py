@@ -93,7 +93,7 @@ class Keeper:
         return await choose(said, scores, count, tokens=tokens, most=self._recalled, turns=hidden)
 
     def after(self, kept: KeptConversation) -> None:
-        """Make ready what the next turn of this conversation needs; one at a time a conversation."""
+        """Prepare the data for the next turn of this conversation, one at a time for each conversation."""
         key = kept.tenant, kept.session_id
         if key in self._running:
             self._again[key] = kept

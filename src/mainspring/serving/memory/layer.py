@@ -1,4 +1,5 @@
-"""Conversations that the server remembers: what matters of the history goes before the new messages of a request."""
+"""Conversations that the server remembers: the relevant part of the history goes before the new messages of a
+request."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def _spread(series: Mapping[int, int], hour: int, first: int) -> float:
     costs = sorted(now for now, _ in roots if now)
     if len(costs) > 0.8 * len(roots) or not costs:
         return spread
-    # Most differences are between nothing and nothing: the noise is that of a single request.
+    # Most differences are between zero and zero: then the noise is that of a single request.
     return max(spread, 0.5 * _median(costs))
 
 

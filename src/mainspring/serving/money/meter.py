@@ -266,7 +266,7 @@ def _prefix(call: _Call) -> tuple[str, int]:
 
 
 def _asked(request: Request) -> dict[str, Any]:
-    """How a call's words are to be drawn, as its span tells it."""
+    """The sampling parameters of a call, as attributes of its span."""
     if not isinstance(request, ChatRequest | CompletionRequest):
         return {}
     sampling = request.sampling

@@ -57,7 +57,7 @@ class PrefixTerms:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One prefix of one model: what its uses cost, and would cost with it kept, in nano-US-dollars."""
+    """One prefix of one model: the cost of its uses, and their cost if it were kept, in nano-US-dollars."""
 
     model: str
     prefix: str

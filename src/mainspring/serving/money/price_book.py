@@ -1,4 +1,4 @@
-"""The list of what providers ask for their models, made from the data of ``genai-prices`` by ``scripts/price_book.py``.
+"""The price list of the providers, made from the data of ``genai-prices`` by ``scripts/price_book.py``.
 
 A model is found by the address of its endpoint and by the name that the endpoint knows it under, never by the name
 alone: open weights cost what their host asks.

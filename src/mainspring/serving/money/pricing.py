@@ -22,9 +22,9 @@ OWN = "own"
 class Price:
     """Nano-US-dollars a million tokens, whole numbers. ``cached_input`` None: cached tokens cost like others.
 
-    ``cache_write`` and ``cache_write_hour`` are what a provider asks for keeping a prefix (None: it does not say).
-    ``above`` are the prices of longer prompts: (tokens, price) in rising order; a prompt of more than that many
-    tokens pays that price for everything.
+    ``cache_write`` and ``cache_write_hour`` are the provider's prices for keeping a prefix (None: unknown). ``above``
+    are the prices of longer prompts: (tokens, price) in rising order; a prompt of more than that many tokens pays that
+    price for everything.
     """
 
     input: int = 0

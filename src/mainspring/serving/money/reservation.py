@@ -39,13 +39,13 @@ APPLICATION_CALLS = 2
 # Tokens of the instruction in each of several calls, in addition to the request's own words: for steps, a rating, a
 # valid answer.
 ASKED_BESIDE = 128
-# When what others have set aside may have come back, in seconds.
+# Seconds after which other requests' reservations may have been returned.
 SOON_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetReservations:
-    """The budgets, and what requests may cost at most.
+    """The budgets, and the maximum cost of requests.
 
     ``further`` is the number of extra calls for an answer that must be repaired. With ``hedged``, any call may be made
     twice, and one of them is stopped after its prompt was read. ``counts`` maps a model's name to a counter of a

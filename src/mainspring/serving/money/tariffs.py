@@ -63,7 +63,7 @@ class Tariffs:
         self._measured = throughputs(settings.home) if measured is None else measured
         self._known: dict[str, Tariff] = {}
         if self._prices.book is not None:
-            # One that cannot be read is told at the start, not by the first request that needs it.
+            # An unreadable one is reported at the start, not by the first request that needs it.
             _ = self.book
 
     @cached_property

@@ -19,7 +19,7 @@ _OWN = ("application", "collection")
 
 
 class PromptChoice:
-    """The prompt of a request, and its use: the one that the request names, else the settings'."""
+    """The prompt of a request, and its use: the prompt that the request names, else the one of the settings."""
 
     def __init__(self, prompts: PromptRegistry | None, registry: Registry, settings: Settings) -> None:
         self._prompts = prompts
@@ -35,9 +35,9 @@ class PromptChoice:
     async def applied(self, request: ChatRequest, context: Context) -> ChatRequest:
         """The request with its prompt; unchanged if there is none.
 
-        Models get the prompt's messages; applications have instructions of their own, in whose place it is handed on.
-        A model's default counts where the conversation has no system message. Raises ``NotFound``, ``UnknownModel``,
-        ``InvalidRequest`` naming variables, and ``SettingsError`` for what the settings name.
+        Models get the prompt's messages; applications get it in place of their own instructions. A model's default
+        counts where the conversation has no system message. Raises ``NotFound``, ``UnknownModel``, ``InvalidRequest``
+        naming variables, and ``SettingsError`` for what the settings name.
         """
         if request.prompt is not None:
             if self._prompts is None:

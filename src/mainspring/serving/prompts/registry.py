@@ -1,4 +1,4 @@
-"""The registry of prompts: what may be put into it, and a request's prompt found, rendered and named."""
+"""The registry of prompts: checks new prompts, and finds, renders and names a request's prompt."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def rendered(found: PromptVersion, use: PromptUse, param: str = "prompt") -> Pro
 
 
 def values(given: Mapping[str, object], param: str = "prompt.variables") -> dict[str, str]:
-    """Variables as JSON holds them, as text. Raises ``InvalidRequest`` naming one that is neither text, number nor
+    """Variables as JSON holds them, as text. Raises ``InvalidRequest`` naming a value that is neither text, number nor
     truth value."""
     found: dict[str, str] = {}
     for name, value in given.items():

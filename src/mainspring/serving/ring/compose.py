@@ -117,7 +117,7 @@ def request_ring(
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics, journal=services.journal)
     fits = partial(Fits, window=window)
     preset = partial(ApplyPreset, presets=Presets(serving))
-    # It opens its own span, where there is a prompt.
+    # It opens its own span if there is a prompt.
     prompting = PromptChoice(services.prompts, registry, services.settings)
     prompt = partial(UsePrompt, prompting=prompting, tracing=services.tracing)
     scale = partial(Scale, most=serving.max_samples)

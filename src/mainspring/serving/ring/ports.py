@@ -41,7 +41,7 @@ class EventLog(Protocol):
     async def settle(
         self, records: Sequence[EventRecord], turns: Sequence[SessionTurn] = (), released: str = ""
     ) -> None:
-        """All of it in one commit, or none; with it what the reservation ``released`` set aside is given back."""
+        """Everything is in one commit, or nothing; the commit also returns what the reservation ``released`` holds."""
         ...
 
 

@@ -34,7 +34,7 @@ def sampling(drawn: Sampling) -> dict[str, Any]:
 
 
 def beside(request: ChatRequest) -> dict[str, Any]:
-    """Tools, grammar and options: nothing where there are none."""
+    """Tools, grammar and options; nothing if there are none."""
     found: dict[str, Any] = {}
     if request.tools:
         found["tools"] = [plain(tool) for tool in request.tools]

@@ -107,7 +107,7 @@ class ServedNames:
             self._doors[model.name] = gates[0]
 
     def router(self, chat: dict[str, Responder]) -> None:
-        """Serve ``auto`` over the chat models, where there are any."""
+        """Serve ``auto`` over the chat models, if there are any."""
         models = self._engines.chat
         made = auto.make(
             self._serving.auto,
@@ -139,7 +139,7 @@ class ServedNames:
         return ring
 
     def reranker(self) -> None:
-        """Serve the reranker, where there is one."""
+        """Serve the reranker, if there is one."""
         reranker = self._engines.reranker
         if reranker is None:
             return

@@ -1,4 +1,4 @@
-"""Fallback chains: another model answers when the one that was asked for cannot."""
+"""Fallback chains: another model answers when the requested one cannot."""
 
 from __future__ import annotations
 

@@ -103,8 +103,8 @@ class Replicas:
         }
 
     def drain(self, model: str, replica: str, *, force: bool = False) -> dict[str, Any]:
-        """Give ``replica`` no more calls; those that run end by themselves. Raises ``NotFound``, and ``Conflict`` for
-        the last one that takes calls unless ``force``."""
+        """Give ``replica`` no more calls; its running calls end by themselves. Raises ``NotFound``, and ``Conflict``
+        for the last one that takes calls unless ``force``."""
         arm = self._find(model, replica)
         others = [each for each in self._balances[model].arms if each is not arm and not each.drained]
         if not others and not force:
@@ -122,7 +122,7 @@ class Replicas:
         return arm.view(time.monotonic())
 
     async def close(self) -> None:
-        """End what runs in the shadows."""
+        """End the copies that run as shadows."""
         await self._shadows.close()
 
     def _find(self, model: str, replica: str) -> Arm:

@@ -25,7 +25,7 @@ class Residency:
         self._regions = {name: tuple(each) for name, each in (regions or {}).items()}
 
     def place(self, model: str, regions: Sequence[str]) -> None:
-        """Say where a model is that came later."""
+        """Report the location of a model that was added later."""
         self._regions[model] = tuple(regions)
 
     def wanted(self, context: Context) -> list[tuple[str, frozenset[str]]]:

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 class Shadows:
-    """The copies that run beside the shown request, in tasks of their own; ``close`` ends them."""
+    """The copies that run beside the shown request, in separate tasks; ``close`` ends them."""
 
     def __init__(self, events: EventLog, metrics: ArmMetrics) -> None:
         self._events = events

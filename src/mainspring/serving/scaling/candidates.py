@@ -68,7 +68,7 @@ class Sampler:
         return any(left is not None and left <= 0 for left in (allowance.tokens, allowance.money, remaining))
 
     async def open(self, request: ChatRequest, count: int) -> tuple[Response, int]:
-        """The first call for ``count`` candidates and how many of them it writes. Raises what the call raises."""
+        """The first call for ``count`` candidates and how many of them it writes. Raises the errors of the call."""
         width = min(count, AT_ONCE)
         if width > 1:
             try:

@@ -1,4 +1,4 @@
-"""The answer in what a model writes, in a form in which two that mean the same are equal."""
+"""The answer in a model's text, in a normal form: two answers with the same meaning are equal."""
 
 from __future__ import annotations
 
@@ -127,6 +127,6 @@ def _holds(a: Decimal, sign: str, b: Decimal, told: Decimal) -> bool:
             if b == 0:
                 return False
             value = a / b
-    # Results are told rounded to the places that are told.
+    # Results are rounded to the places that the text gives.
     exponent = told.as_tuple().exponent
     return abs(value - told) <= Decimal(5).scaleb(int(exponent) - 1)

@@ -39,7 +39,7 @@ HEADER = "x-mainspring-scaling"
 
 
 class Scale(Layer):
-    """Answers what asks for it by ``options.scaling``; other requests pass. ``most`` bounds the answers of one."""
+    """Answers requests with ``options.scaling``; other requests pass. ``most`` bounds the answers of one."""
 
     def __init__(self, inner: Responder, *, most: int) -> None:
         super().__init__(inner)

@@ -85,5 +85,5 @@ def _take(words: tuple[Word, ...], common: Counter[str]) -> set[int]:
 def _roles_agree(one: str, other: str) -> bool:
     if one == other or {one, other} == {"", "to"}:
         return True
-    # Whatever was swapped for whatever else, "from" and "to" are what a question turns on.
+    # Other words may be swapped, but "from" and "to" decide what a question means.
     return one in _LIGHT and other in _LIGHT

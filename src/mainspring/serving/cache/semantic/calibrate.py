@@ -84,7 +84,7 @@ def read_pairs(path: Path) -> list[Pair]:
 async def judge(pairs: Sequence[Pair], embedder: Embedder, words: LateInteraction) -> list[JudgedPair]:
     """Each pair from the cache's view; pairs that the rules separate are not embedded and have a cosine of 0.
 
-    Raises what the models raise.
+    Raises the errors of the models.
     """
     reasons = [_reason(pair) for pair in pairs]
     open_pairs = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]

@@ -1,7 +1,7 @@
 """The semantic cache: a question in other words gets the answer that its like has got.
 
-It stands beneath the answer cache and holds no answers of its own. The head says how the answer was found: by meaning,
-with which similarity, and under which name the hit may be reported as wrong.
+It is below the answer cache and holds no answers of its own. The head says how the answer was found: by meaning, with
+which similarity, and under which name the hit may be reported as wrong.
 """
 
 from __future__ import annotations
@@ -82,8 +82,9 @@ class Meaning:
 class SemanticCache(Layer):
     """Answers a question with the answer to an equivalent one.
 
-    Only for what the answer cache keeps, and of that: one English question of at most 400 characters after the system's
-    words, without tools, at a temperature of at most 0.3. Everything beside the question's wording must be equal.
+    It serves only requests that the answer cache keeps, and only those with one English question of at most 400
+    characters after the system's words, without tools, at a temperature of at most 0.3. Everything beside the
+    question's wording must be equal.
     """
 
     def __init__(self, inner: Responder, keys: Keys, meaning: Meaning) -> None:

@@ -1,6 +1,6 @@
 """Reads a question: its words in order, and the features that decide its meaning.
 
-English only. This is no understanding: any difference between two readings is a reason not to equate them, and
+English only. The rules understand nothing: any difference between two readings is a reason not to equate them, and
 ``likeness`` judges what the rules do not see.
 """
 

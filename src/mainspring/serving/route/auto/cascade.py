@@ -33,7 +33,7 @@ class Attempt:
 async def attempt(
     small: Responder, signal: Confidence, request: Asking, context: Context, aside: Context | None = None
 ) -> Attempt:
-    """Ask ``small``; what the signal asks is asked under ``aside`` (None: ``context``). A failure that another model
+    """Ask ``small``; the signal's own questions run under ``aside`` (None: ``context``). A failure that another model
     might not have is an attempt with confidence 0.
 
     Raises ``InvalidRequest`` for what no model would answer.

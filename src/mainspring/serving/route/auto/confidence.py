@@ -93,7 +93,8 @@ class Agreement:
 
 
 class AnswerJudge:
-    """A model is asked whether the answer is right; its probability of ``yes`` where it tells log-probabilities."""
+    """A model is asked whether the answer is right; the score is its probability of ``yes`` if it gives
+    log-probabilities."""
 
     name = "judge"
     logprobs = False

@@ -68,9 +68,10 @@ class ChargedEmbedders(Protocol):
 class Auto:
     """Answers ``ChatRequest`` and ``CompletionRequest`` with one of ``models``.
 
-    First comes what a model can do at all (its window, its grammars, ``n``), then the rules, then the policy. With a
-    reason to be ``off``, none of these is used, and the large model answers. Returning is the commit point here too: a
-    small answer that is thrown away was never shown. ``tariff`` is the large model's: savings are computed from it.
+    First the router checks what a model can do at all (its window, its grammars, ``n``), then the rules, then the
+    policy. With a reason to be ``off``, none of these is used, and the large model answers. Returning is the commit
+    point here too: a small answer that is thrown away was never shown. ``tariff`` is the large model's: savings are
+    computed from it.
     """
 
     settings: AutoSettings
@@ -100,7 +101,7 @@ class Auto:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
     async def respond(self, request: Request, context: Context) -> Response:
-        """Raises what the chosen model raises, ``InvalidRequest`` for other requests."""
+        """Raises the errors of the chosen model, ``InvalidRequest`` for other requests."""
         if not isinstance(request, ChatRequest | CompletionRequest):
             raise InvalidRequest(f"{NAME} is a chat model and does not embed", param="model")
         bill = Bill(context, self.large, self.tariff)
