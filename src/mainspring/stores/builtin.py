@@ -1,6 +1,6 @@
 """The built-in caches and stores of vectors, registered as any plugin registers its own.
 
-Their libraries are imported where they are made: many open stores without them.
+Their libraries are imported when they are made: many processes open stores without them.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ async def _freeze(place: files.BackupScope, url: sa.URL, staged: Path, vectors: 
     async with (
         _connected(url) as reader,
         _connected(url) as holder,
-        # The first read of the transaction is what its snapshot is of.
+        # The transaction's snapshot is that of its first read.
         reader.transaction(isolation="repeatable_read", readonly=True),
     ):
         await reader.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
@@ -93,8 +93,8 @@ async def _freeze(place: files.BackupScope, url: sa.URL, staged: Path, vectors: 
 async def _counted(url: sa.URL, snapshot: str, names: set[str]) -> Any:
     """The chunks of each table at the moment of ``snapshot``; None if one table was dropped in the meantime.
 
-    In a transaction of its own, which is over before the dump begins. The tables that were read stay locked until then:
-    otherwise dropping a collection would wait for this transaction, and the dump, for which it waits, would queue
+    This runs in a separate transaction, which ends before the dump starts. The tables that were read stay locked until
+    then: otherwise dropping a collection would wait for this transaction, and the dump, for which it waits, would queue
     behind the drop.
     """
     from asyncpg.exceptions import UndefinedTableError

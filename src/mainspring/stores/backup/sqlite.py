@@ -22,7 +22,7 @@ def freeze(place: files.BackupScope, database: Path, staged: Path) -> check.Froz
             writer.execute("BEGIN IMMEDIATE")
             began = time.perf_counter()
             try:
-                # The first read of the transaction is what its snapshot is of.
+                # The transaction's snapshot is that of its first read.
                 reader.execute("BEGIN")
                 schema = str(reader.execute(check.SCHEMA_VERSION).fetchone()[0])
                 files.link_files(place, staged, {str(row[0]) for row in reader.execute(check.BLOBS)})

@@ -1,7 +1,7 @@
 """Questions that were answered, by their vectors, in Redis (8 or newer: it has vector sets).
 
 Each scope is a vector set of entry ids; each entry's content is a hash of its own, which expires. An element whose hash
-is gone counts for nothing and is taken out when it is found.
+is gone does not count and is removed when it is found.
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ class Blobs:
 
 
 def discard(connection: sa.Connection, sha256: str) -> None:
-    """Note, in the transaction that lets go of a blob, that ``sweep`` has to look at it."""
+    """Note, in the transaction that releases a blob, that ``sweep`` must check it."""
     if sha256:
         connection.execute(rows.insert_new(connection, discarded), {"sha256": sha256})
 

@@ -1,4 +1,4 @@
-"""The documents of collections, and the commit that makes one generation of a document the one that is read.
+"""The documents of collections, and the commit that makes one generation of a document the visible one.
 
 An ingest begins a generation, writes its chunks to the vector store under that number, and publishes it: from that
 commit on searches see the new chunks and no longer the old ones. A process that dies in between has published nothing.
@@ -124,7 +124,7 @@ class Documents:
     ) -> None:
         """Update the source's data of a document with unchanged content, perhaps under another key.
 
-        Raises ``NotFound``, or ``Conflict`` when an ingest of it has begun or another document has that key."""
+        Raises ``NotFound``, or ``Conflict`` when an ingest of it has started or another document has that key."""
 
         def work(connection: sa.Connection) -> int:
             version = changes.require(connection, collection, hold=True)
@@ -256,7 +256,7 @@ class Documents:
     async def fail(
         self, collection: Collection, document_id: str, error: str, *, generation: int | None = None
     ) -> None:
-        """Note that an ingest failed; what readers see stays. Nothing is recorded if a newer ingestion than
+        """Note that an ingest failed; the readers' version stays. Nothing is recorded if a newer ingestion than
         ``generation`` has started or the document is gone."""
         failed = sa.update(documents).where(_one(collection, document_id))
         if generation is not None:

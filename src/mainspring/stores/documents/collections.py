@@ -266,8 +266,8 @@ class Collections(Documents):
         return await self._database.read(work)
 
     def version(self, collection: Collection) -> int:
-        """The newest version known here, without a look at the database: this process's own changes at once,
-        those of others within ``REFRESH_S``. -1 for a collection that is gone.
+        """The newest version known here, without a query of the database: this process's own changes at once, changes
+        of other processes within ``REFRESH_S``. -1 for a collection that is gone.
 
         For fingerprints, which must not wait.
         """

@@ -63,7 +63,7 @@ def _note(connection: sa.Connection, collection: Collection, document_id: str, t
 
 
 def _narrow_files(connection: sa.Connection, gone: Sequence[sa.Row[Any]], groups: frozenset[str]) -> None:
-    """Uploaded files that no document is made of any more stay with those who could read the last one.
+    """Uploaded files from which no document is made any more stay visible to those who could read the last one.
 
     ``gone`` are rows of deleted documents, ``groups`` their collection's list. Otherwise the file would be open to all
     of its uploader's groups as soon as the restricted document is deleted.

@@ -13,7 +13,7 @@ from mainspring.core.types import confinement
 
 Status = Literal["in_progress", "completed", "failed"]
 Screening = Literal["", "clean", "flagged", "quarantined", "released"]
-"""Empty: not screened yet. Searches do not find what is ``quarantined``."""
+"""Empty: not screened yet. Searches do not find ``quarantined`` documents."""
 Attributes = Mapping[str, str | int | float | bool]
 
 
@@ -21,9 +21,9 @@ Attributes = Mapping[str, str | int | float | bool]
 class Collection:
     """A set of documents that is searched as one. ``groups`` empty: the whole tenant may see it.
 
-    ``version`` grows with every change of what a search can find. ``embedder`` names the embedding model.
-    ``stored_in`` is the table of its chunks (empty: the one of its id) and ``building`` another that is filled or
-    to be dropped (empty: none).
+    ``version`` grows with every change of the searchable content. ``embedder`` names the embedding model. ``stored_in``
+    is the table of its chunks (empty: the one of its id) and ``building`` another that is filled or to be dropped
+    (empty: none).
     """
 
     id: str
@@ -67,7 +67,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class DocumentVersion:
-    """A generation that an ingest has begun. ``current`` is the generation that readers see meanwhile (0: none)."""
+    """A generation that an ingest has started. ``current`` is the generation that readers see meanwhile (0: none)."""
 
     document_id: str
     generation: int

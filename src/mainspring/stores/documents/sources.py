@@ -28,8 +28,8 @@ class SourceRow:
     """A configured source of a collection.
 
     ``kind`` names the connector, ``location`` its source (one row for each), ``options`` its options. ``cursor`` is the
-    connector's own note of where it stopped (empty: at the beginning), ``error`` why the last sync failed, and
-    ``synced_at`` (Unix seconds) when one last came to its end.
+    connector's note of where it stopped (empty: at the beginning), ``error`` is the reason why the last sync failed,
+    and ``synced_at`` (Unix seconds) is the end of the last completed sync.
     """
 
     id: str

@@ -44,7 +44,7 @@ def read(connection: sa.Connection, collection: Collection) -> list[StaleChunks]
 
 
 def clear(connection: sa.Connection, collection: Collection, forgotten: Sequence[StaleChunks]) -> None:
-    """Delete the notes that were acted on; those that were written since stay."""
+    """Delete the notes that were acted on; notes written since then stay."""
     gone = sa.delete(stale_chunks).where(
         _within(collection),
         stale_chunks.c.document_id == sa.bindparam("gone"),

@@ -40,7 +40,7 @@ async def switch(database: Database, collection: Collection, table: str, embedde
     """Use ``table``, with vectors of ``embedder``, from this commit on; the old table becomes the one to drop. False
     if the collection is no longer at ``version``: what changed is to be caught up with.
 
-    Raises ``Conflict`` if another move has begun or the collection is gone.
+    Raises ``Conflict`` if another move has started or the collection is gone.
     """
 
     def work(connection: sa.Connection) -> bool:

@@ -126,7 +126,7 @@ def _named(connection: sa.Connection, subject: Subject, upto: float) -> sa.Selec
     field_of = RowAccess(connection, frozenset()).field
     match subject.kind:
         case "user":
-            # The second condition is what lets the index of named ones be used.
+            # The second condition lets the database use the index of named ones.
             return query.where(events.c.person == subject.id, events.c.person != "")
         case "session":
             return query.where(field_of(events.c.facts, name_of(AnswerFacts, "session_id")) == subject.id)

@@ -169,7 +169,7 @@ class Erasures:
 
 
 def check(receipt: Mapping[str, Any]) -> bool:
-    """Whether a receipt is what its digest, which the audit log holds, was made of."""
+    """Whether the digest in the audit log was made from this receipt."""
     told = {name: value for name, value in receipt.items() if name not in ("digest", "audit")}
     return rows.digest(rows.dump(told)) == receipt.get("digest")
 

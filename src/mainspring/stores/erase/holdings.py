@@ -18,8 +18,8 @@ from mainspring.stores.sql.database import Database
 class Holding(Protocol):
     """One feature's data, in all tenants.
 
-    ``name`` is what receipts and exports count it by. ``held`` is what the rooms keep of the subject. ``upto`` is in
-    Unix seconds: newer data stays.
+    ``name`` is the key of its counts in receipts and exports. ``held`` is the data that the rooms keep of the subject.
+    ``upto`` is in Unix seconds: newer data stays.
     """
 
     @property

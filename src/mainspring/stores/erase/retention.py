@@ -116,7 +116,7 @@ def _conversations(connection: sa.Connection, before: float) -> dict[str, int]:
     for tenant in _counted(found):
         names = [row.session_id for row in found if row.tenant == tenant]
         erasing.conversations(connection, tenant, names, before)
-        # One without a turn is begun and never answered.
+        # A session without a turn was started and never answered.
         gone = sa.delete(sessions).where(sessions.c.tenant == tenant, sessions.c.session_id.in_(names))
         connection.execute(gone)
     return _counted(found)

@@ -40,7 +40,7 @@ from mainspring.stores.sql.pages import Page, Slice
 __all__ = ["ITSELF", "LOCAL", "PREFIX", "SERVER", "Audit", "By", "ChainReport", "Entry", "Head", "Hidden", "parse_head"]
 
 SERVER = ""
-"""The tenant of acts that are no tenant's: those of the server itself."""
+"""The tenant of actions that belong to no tenant: those of the server itself."""
 PREFIX = "aud_"
 # Entries that one read of a verification takes.
 _AT_ONCE = 500

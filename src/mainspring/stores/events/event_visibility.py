@@ -1,6 +1,6 @@
 """The events that a set of groups may see, as a condition in SQL: those of answers whose sources it may see.
 
-The rules are those of ``EventLog.page``.
+The rules are the same as in ``EventLog.page``.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _answer() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
 
 
 def _found(sight: RowAccess, retrieval: sa.FromClause) -> tuple[sa.TableValuedAlias, sa.TableValuedAlias]:
-    """The ids of the collections that a retrieval came upon, and its hits."""
+    """The ids of the collections that a retrieval used, and its hits."""
     facts = retrieval.c.facts
     found = (sight.field(facts, name_of(RetrievalFacts, each)) for each in ("collections", "hits"))
     stores, hits = (sight.items(each) for each in found)

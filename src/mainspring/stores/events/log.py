@@ -130,7 +130,7 @@ class EventLog:
     ) -> Slice[EventRecord]:
         """The tenant's events that match everything given and that ``groups`` may see, by time.
 
-        Events hold questions and answers, so they are as restricted as what the answer was made of. Nothing about an
+        Events hold questions and answers, so they are as restricted as the sources of the answer. Nothing about an
         answer is shown (its calls, its retrieval and its feedback neither) when one of its recorded retrievals came
         upon a collection or a document that ``groups`` may not see. If the record does not show an answer's sources,
         the answer may repeat anything that its asker could see: it came from the cache, continues a session, was not
@@ -236,7 +236,7 @@ class EventLog:
                 for _, future in batch:
                     _finish(future, error)
                 return
-            # One of them is at fault and took the others down with it: each gets a commit of its own.
+            # One of them is at fault and made the others fail with it: each gets a separate commit.
             for each in batch:
                 await self._commit([each])
         except BaseException:

@@ -34,7 +34,7 @@ class Keyring:
 
     @property
     def current(self) -> tuple[str, bytes]:
-        """(id, key) of the one that encrypts."""
+        """(id, key) of the current key, which encrypts."""
         return next(iter(self.keys.items()))
 
 

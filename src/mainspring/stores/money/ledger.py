@@ -239,7 +239,7 @@ def _dimension(connection: sa.Connection, kind: str, name: Dimension) -> sa.Colu
 
 
 def _field(connection: sa.Connection, name: str) -> sa.ColumnElement[str]:
-    # The name is one of ours: as a literal, it lets the server see that SELECT and GROUP BY say the same.
+    # The name is one of ours: as a literal, it lets the server see that SELECT and GROUP BY are the same.
     if connection.dialect.name == "postgresql":
         facts: sa.ColumnElement[Any] = sa.cast(events.c.facts, sa.dialects.postgresql.JSONB)
         return sa.func.coalesce(sa.func.jsonb_extract_path_text(facts, sa.literal_column(f"'{name}'")), "")

@@ -60,8 +60,8 @@ _CHARGE = sa.text(
 class Budget:
     """``scope`` is all tenants (``global``), a ``tenant``, one of its keys or one of its applications; ``subject`` is
     the key's id or the requested name. ``window`` is a day or month of UTC, or ``total``: since it was made. A ``hard``
-    one refuses what passes a limit, a soft one tells. None: no limit of that kind. A tenant's administrators cannot
-    change a budget set by the ``operator``."""
+    one refuses requests beyond a limit, a soft one reports them. None: no limit of that kind. A tenant's administrators
+    cannot change a budget set by the ``operator``."""
 
     tenant: str
     id: str
@@ -281,7 +281,7 @@ def _fits(budget: Budget, spent: Spending, nanousd: int, tokens: int) -> bool:
 
 
 def _reclaim(connection: sa.Connection, budget: Budget, now: float) -> bool:
-    """Give back what processes had set aside that renewed their leases no more; whether there was any."""
+    """Return the reservations of processes that no longer renewed their leases; returns whether there were any."""
     table = reservations.c
     mine = sa.and_(table.tenant == budget.tenant, table.budget_id == budget.id)
     # One that is being settled at this moment is its owner's.

@@ -74,7 +74,7 @@ HEAD = chain.newest()
 
 
 def whole() -> sa.MetaData:
-    """All tables, with those that features declare in a module ``tables``."""
+    """All tables, including those that features declare in a module ``tables``."""
     for feature in slices.having("tables"):
         import_module(f"{slices.PACKAGE}.{feature}.tables")
     return metadata

@@ -25,7 +25,7 @@ events = sa.Table(
     text("content_id", nullable=True),
     # Nothing writes or reads it any more: readers go by ``settled``.
     sa.Column("published", sa.Boolean, nullable=False, server_default=sa.false()),
-    # Whom an answer was for, by the name that the caller gave: what access and erasure look for.
+    # The person whom an answer was for, by the name that the caller gave: access and erasure search for it.
     optional("person"),
     # Grows with each commit, so that a reader that has reached one number has missed nothing; null in rows of old
     # versions.

@@ -85,8 +85,8 @@ sources = sa.Table(
     sa.UniqueConstraint("tenant", "collection_id", "kind", "location"),
 )
 
-# Chunks that no reader sees any more and that the vector store has still to forget: of the document all generations
-# below ``below`` but the one that is read. Written in the commit that made them so.
+# Chunks that no reader sees any more and that the vector store must still forget: all generations of the document
+# below ``below``, except the visible one. Written in the commit that made them so.
 stale_chunks = sa.Table(
     "stale_chunks",
     metadata,

@@ -1,1 +1,1 @@
-"""The database and what tables are read and written with."""
+"""The database, and the tools to read and write tables."""

@@ -51,7 +51,7 @@ UNKEPT = ("repeats", "repeat_tags")
 
 
 class Database(ABC):
-    """A relational database. ``name`` is what errors call it, without credentials."""
+    """A relational database. ``name`` is its name in errors, without credentials."""
 
     name: str
 

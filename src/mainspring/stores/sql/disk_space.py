@@ -78,7 +78,7 @@ class Ballast:
         self._path = home / BALLAST
 
     def load(self) -> None:
-        """Make it, where it is not there and the disk has ten times as much."""
+        """Create the file if it is missing and the disk has ten times as much space."""
         with contextlib.suppress(OSError):
             if self._path.exists() or shutil.disk_usage(self._path.parent).free < 10 * BALLAST_BYTES:
                 return

@@ -52,7 +52,7 @@ class Jobs:
     async def submit(
         self, tenant: str, job_id: str, kind: str, payload: Mapping[str, Any], *, priority: int = 0
     ) -> None:
-        """Queue a job; durable when it returns. Of jobs that wait those of higher ``priority`` run first."""
+        """Queue a job; durable when it returns. Waiting jobs of higher ``priority`` run first."""
         await self._database.write(
             lambda connection: insert(connection, tenant, job_id, kind, payload, priority=priority), durable=True
         )
@@ -181,7 +181,7 @@ class Jobs:
 def insert(
     connection: sa.Connection, tenant: str, job_id: str, kind: str, payload: Mapping[str, Any], *, priority: int = 0
 ) -> None:
-    """``Jobs.submit``, in the transaction that writes what the job is about."""
+    """``Jobs.submit``, in the transaction that writes the job's subject."""
     now = time.time()
     connection.execute(
         sa.insert(jobs).values(

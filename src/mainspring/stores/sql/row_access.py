@@ -63,7 +63,7 @@ class RowAccess:
         return items.table_valued("value", joins_implicitly=True)
 
     def field(self, column: sa.ColumnElement[str], name: str) -> sa.ColumnElement[str]:
-        """The text of a field of a JSON object, a list as its JSON; NULL where it is absent or null."""
+        """The text of a field of a JSON object, a list as its JSON; NULL if it is absent or null."""
         if self._postgres:
             return sa.func.jsonb_extract_path_text(sa.cast(column, JSONB), name)
         return sa.func.json_extract(column, f"$.{name}")

@@ -1,4 +1,4 @@
-"""A worker of durable jobs: leases them, keeps their leases while they are worked on, and takes up what others left."""
+"""A worker of durable jobs: leases them, renews their leases during the work, and takes up jobs that others left."""
 
 from __future__ import annotations
 
@@ -98,7 +98,8 @@ class Worker:
                 self._running.add(task)
                 task.add_done_callback(self._ended)
                 continue
-            # Not wait_for: woken and cancelled in one turn of the loop, that of Python 3.11 forgets the cancellation.
+            # This does not use wait_for: if it is woken and cancelled in one turn of the loop, the version in Python
+            # 3.11 forgets the cancellation.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_s):
                     await self._wake.wait()

@@ -147,9 +147,8 @@ class VectorStore(Protocol):
         """The best ``k`` chunks by ``vector`` and the best ``k`` by ``text``, merged by ``chunk_id``.
 
         Only rows whose (document, generation) is in ``current`` are returned; an unknown collection has none.
-        ``effort`` in [0, 1] trades time for recall of the search by vector, and at 1 that is exact; the search by
-        words always is.
-        Order is unspecified: fusion is the caller's. ``stages`` is told how long either half took. Raises
+        ``effort`` in [0, 1] trades time for recall of the search by vector, and at 1 that is exact; the search by words
+        always is. Order is unspecified: fusion is the caller's. ``stages`` receives the duration of each half. Raises
         ``StoreError`` when the table is damaged.
         """
         ...

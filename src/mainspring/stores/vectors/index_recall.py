@@ -34,7 +34,7 @@ async def measure(
     seed: int = 0,
 ) -> list[Recall]:
     """Search for ``queries`` vectors that are stored in ``table``, one of a document. That each finds itself says
-    nothing and is not counted. Empty where there is nothing to search for."""
+    nothing and is not counted. Empty if there is nothing to search for."""
     names = random.Random(seed).sample(sorted(current), min(queries, len(current)))
     chosen: dict[str, ChunkRow] = {}
     for row in await store.read(table, {name: current[name] for name in names}):

@@ -100,7 +100,7 @@ async def rewrite(table: Any) -> None:
     elif "vector" in present:
         await table.create_index("vector", config=_vector_index(rows))
     for _ in range(2):
-        # The second lets go of the version that the first compacted.
+        # The second pass releases the version that the first one compacted.
         await _let_go(table, timedelta(0))
 
 
@@ -111,7 +111,7 @@ def waits(kinds: Mapping[str, str], rows: int) -> bool:
 
 async def _let_go(table: Any, older_than: timedelta) -> None:
     with warnings.catch_warnings():
-        # It warns of what readers of older versions meet, which they are ready for.
+        # It warns of an error that readers of older versions meet, and they handle it.
         warnings.simplefilter("ignore", UserWarning)
         await table.optimize(cleanup_older_than=older_than)
 

@@ -96,7 +96,7 @@ async def _dense(
 async def _indexed_search(
     connection: Any, tables: Tables, dimensions: int, vector: Any, limit: int, least: int, documents: list[str] | None
 ) -> list[Any]:
-    """Rows through the index, nearest first; only of ``documents`` where they are given."""
+    """Rows through the index, nearest first; only of ``documents`` if they are given."""
     # Every other way to the same rows is shut, lest the planner should sort all chunks.
     for setting in ("enable_seqscan", "enable_bitmapscan", "enable_sort"):
         await connection.execute(f"SET LOCAL {setting} = off")

@@ -20,7 +20,8 @@ from mainspring.stores.vectors.segmentation import segmented
 SCHEMA = "mainspring_vectors"
 # The layout of the tables below. Another number in the database is that of another version of mainspring.
 LAYOUT = 1
-# A word of a text; all that lies between is a space to the server's parser, which would make "a/b" a file's name.
+# A word of a text; everything between words becomes a space for the server's parser, which would take "a/b" as a
+# file's name.
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 
 FIELDS = ("chunk_id", "document_id", "generation", "text", "start", "end", "page", "heading")

@@ -40,7 +40,7 @@ OVER: tuple[Status, ...] = ("completed", "failed", "expired", "cancelled")
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch. ``scopes`` and ``groups`` are those of its key when it was made. ``times`` holds Unix seconds by the
+    """A batch. ``scopes`` and ``groups`` are those of its key at its creation. ``times`` holds Unix seconds by the
     status that began then; ``errors`` are OpenAI's objects of ``code``, ``message``, ``param`` and ``line``."""
 
     tenant: str
