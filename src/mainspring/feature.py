@@ -110,7 +110,7 @@ def features(plugins: Registry | None = None) -> list[Feature]:
 
 
 def refusals(found: Sequence[Feature], services: Services) -> Refused:
-    """Tells all of ``found`` that want to know of a request that was not let in."""
+    """Notifies those of ``found`` that ask for it of a request that was not admitted."""
     told = [each.refused(services) for each in found if each.refused is not None]
 
     def tell(error: MainspringError, address: str, scope: str, principal: Principal | None) -> None:

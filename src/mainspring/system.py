@@ -153,6 +153,6 @@ class System:
 
 @asynccontextmanager
 async def open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
-    """The rooms of a whole system: what commands of features are given."""
+    """The rooms of a whole system, as commands of features receive them."""
     async with System.open(settings) as system:
         yield system.rooms

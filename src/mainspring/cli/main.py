@@ -47,7 +47,7 @@ app = typer.Typer(
 
 
 def _version(wanted: bool) -> None:
-    # A callback of its own: the command's runs only where a command is named.
+    # This is a separate callback, because the command's callback runs only if a command is named.
     if wanted:
         typer.echo(__version__)
         raise typer.Exit

@@ -57,8 +57,8 @@ class Answers(Protocol):
 
 
 class Idempotency:
-    """Answers each key once: in all processes where there are ``claims``, which keep the answers then; else in this
-    one, which keeps them in ``answers``."""
+    """Answers each key once: in all processes if there are ``claims``, which then keep the answers; else in this
+    process, which keeps them in ``answers``."""
 
     def __init__(self, answers: Answers, claims: Repeats | None = None) -> None:
         self._answers = answers

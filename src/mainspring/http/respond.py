@@ -147,7 +147,8 @@ async def while_connected(http: HttpRequest, work: Awaitable[T]) -> T:
 
 
 async def _connected(receive: Receive, work: Awaitable[T]) -> T:
-    # Awaited in the caller's own task: one of its own would cost two turns of the event loop before the first token.
+    # This is awaited in the caller's own task: a separate task would cost two turns of the event loop before the
+    # first token.
     task = asyncio.current_task()
     assert task is not None
     gone = False

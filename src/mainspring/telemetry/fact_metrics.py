@@ -93,7 +93,7 @@ class FactMetrics:
                         self._evidence.observe(retrieval.evidence)
                 case FeedbackFacts() as feedback:
                     if feedback.rating in ("up", "down"):
-                        # A counter takes nothing back: what a thumb was changed to is not counted once more.
+                        # A counter cannot decrease, so a changed rating counts as ``changed``.
                         self._feedback.labels("changed" if feedback.instead_of else feedback.rating).inc()
                     if feedback.edited:
                         self._feedback.labels("edited").inc()

@@ -91,7 +91,7 @@ class FileHandler(RotatingFileHandler):
         return self._latest[1]
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802
-        # Counted here: that of the base class asks the file system four times a line.
+        # This is counted here, because the base class asks the file system four times a line.
         if self.stream is None:
             self.stream = self._open()
             self._size = self.stream.tell()

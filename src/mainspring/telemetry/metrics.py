@@ -104,7 +104,7 @@ class Metrics:
         self._routes.labels(self._label(model), by).inc()
 
     def queued(self, model: str, priority: str, seconds: float, outcome: str) -> None:
-        """A call was let in to its engine, or was not, after it had waited for ``seconds``."""
+        """A call was admitted to its engine, or was not, after it had waited for ``seconds``."""
         label = self._label(model)
         self._queue.labels(label, priority, outcome).inc()
         self._queue_seconds.labels(label, priority).observe(seconds)

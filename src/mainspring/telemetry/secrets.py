@@ -127,7 +127,7 @@ def heads(text: str) -> list[tuple[int, int, SecretPattern]]:
 
 
 def tail_end(text: str, head_end: int, pattern: SecretPattern) -> int:
-    """Where the credential ends whose head ends at ``head_end``."""
+    """The end of the credential whose head ends at ``head_end``."""
     match = pattern.tail.match(text, head_end)
     assert match is not None  # every tail matches the empty string
     return match.end()

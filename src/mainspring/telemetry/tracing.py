@@ -120,7 +120,7 @@ class Span:
 
     @property
     def context(self) -> Context:
-        """That of what happens below it."""
+        """The context of everything below it."""
         if self._context is None:
             above = self._parent.trace
             below = TraceParent(above.trace_id, self.span_id, above.sampled, above.state)
@@ -146,7 +146,7 @@ class Span:
             self.attributes.setdefault(ERROR_TYPE, "cancelled")
             return
         self.status = "error"
-        # Not the message: it may quote what the user wrote.
+        # The message is left out: it may quote the user's words.
         self.attributes[ERROR_TYPE] = error.code if isinstance(error, MainspringError) else type(error).__name__
 
     def keep(self, reason: str) -> None:
@@ -250,7 +250,7 @@ class Tracing:
     def span(self, name: str, context: Context, **attributes: Any) -> Span:
         """Begin a step below ``context``; what happens inside it goes under the span's own ``context``.
 
-        The outermost span of a request that came over HTTP began when that came in.
+        The outermost span of an HTTP request starts at the request's arrival.
         """
         if not self._enabled:
             return NoTracing(context)

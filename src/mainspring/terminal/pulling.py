@@ -10,7 +10,7 @@ from mainspring.terminal import show
 
 
 def pull_missing(settings: Settings) -> None:
-    """Pull every configured model that is not on this machine. Raises ``ModelError`` and what its sources raise."""
+    """Pull every configured model that is not on this machine. Raises ``ModelError`` and the errors of its sources."""
     from mainspring.engines.catalogue.pull import Puller
 
     puller = Puller(settings)

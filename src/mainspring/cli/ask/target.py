@@ -45,7 +45,7 @@ class Target(Protocol):
 
 @asynccontextmanager
 async def place(context: typer.Context, settings: Settings, groups: Collection[str] = ()) -> AsyncIterator[Target]:
-    """The running server where there is a key for it and it answers, else the home of ``settings``, opened here.
+    """The running server if there is a key for it and it answers, else the home of ``settings``, opened here.
 
     Raises ``NotFound`` if ``MAINSPRING_URL`` names a server that does not answer.
     """

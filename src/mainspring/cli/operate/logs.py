@@ -145,7 +145,7 @@ class LogFiles:
         self._file = 0
 
     def _whole(self, file: BinaryIO) -> Iterator[dict[str, Any]]:
-        """The whole lines after those of this file that were read before."""
+        """The complete lines of this file after those that were read before."""
         inode = os.fstat(file.fileno()).st_ino
         if inode != self._file:
             self._file, self._offset = inode, 0

@@ -44,8 +44,8 @@ def onward(model: str) -> str:
 
 
 def called() -> tuple[str, str]:
-    """How the command is called from the current folder, and what a shell is told once so that its name is enough
-    (empty: it is already)."""
+    """How the command is called from the current folder, and what to enter in a shell once so that its name is enough
+    (empty: it is enough already)."""
     script = Path(sys.argv[0])
     found = shutil.which("mainspring")
     if found and os.path.realpath(found) == os.path.realpath(script):

@@ -70,7 +70,7 @@ class BatchLine:
 
     @property
     def erased(self) -> bool:
-        """Whether it stands for one that was taken out."""
+        """Whether the line is a placeholder for one that was erased."""
         said = self.said or {}
         gone = said.get("body") == {} or (said.get("error") or {}) == ERASED
         return not self.text.strip() or (gone and self.custom_id == f"erased-{self.number}")

@@ -144,7 +144,7 @@ class LineAnswerer:
         return self._settings.max_body_bytes
 
     async def __call__(self, endpoint: str, body: Mapping[str, Any], context: Context) -> bytes:
-        """The body of the answer, as JSON. Raises what the route would answer with."""
+        """The body of the answer, as JSON. Raises the errors of the route."""
         if body.get("stream"):
             raise Unsupported("a line of a batch cannot be streamed", param="stream")
         if body.get("session_id") is not None:

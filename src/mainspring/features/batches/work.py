@@ -49,7 +49,7 @@ _UNANSWERED: Mapping[str, tuple[str, str]] = {
 class Slots:
     """The number of lines answered at once: ``most`` while nobody else uses the engines, ``busy`` otherwise.
 
-    ``running`` tells how many sequences the engines run or have waiting, our own included.
+    ``running`` returns how many sequences the engines run or have waiting, those of batches included.
     """
 
     def __init__(self, most: int, busy: int, running: Callable[[], float]) -> None:
@@ -263,7 +263,7 @@ class _Run:
         except (RateLimited, Overloaded) as error:
             return _Outcome(*failure(error), "full", error.retry_after)
         except DeadlineExceeded as error:
-            # One that had not begun says when to come back: a batch has its window to wait in.
+            # A request that had not started says when to come back: a batch has its window to wait in.
             return _Outcome(*failure(error), "" if error.retry_after is None else "full", error.retry_after)
         except EngineDied as error:
             # This line may be the cause of the crash.

@@ -85,7 +85,7 @@ class Retention:
         return found
 
     async def apply(self, by: By = ITSELF, now: float | None = None) -> Counter[str]:
-        """Delete expired data now; returns the amount of each class. Raises what a store raises."""
+        """Delete expired data now; returns the amount of each class. Raises the errors of the stores."""
         now = time.time() if now is None else now
         gone: dict[str, Counter[str]] = {}
         for data, setting in _TABLES:

@@ -17,8 +17,8 @@ _LIMITS = ("requests_per_minute", "tokens_per_minute", "requests_per_day", "max_
 
 
 async def note(audit: Audit, settings: Settings, policies: Mapping[str, str]) -> bool:
-    """Append an entry where anything differs from what the last start found; whether it did. ``policies`` are versions
-    by name."""
+    """Append an entry if anything differs from the last start; returns whether it did. ``policies`` are versions by
+    name."""
     found = {
         "sections": {name: await _fingerprint(audit, settings, name) for name in sorted(type(settings).model_fields)},
         "policies": dict(sorted(policies.items())),

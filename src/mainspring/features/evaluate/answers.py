@@ -214,7 +214,7 @@ def separation(found: Sequence[ScoredAnswer]) -> dict[Kind, Estimate]:
 def refusing(found: Sequence[ScoredAnswer]) -> list[tuple[float, dict[Kind, float]]]:
     """The curve of refusals: thresholds of the evidence, and the share of each kind whose evidence is below.
 
-    The thresholds are those at which one more answerable question would be refused. Empty where no evidence is told.
+    The thresholds are those at which one more answerable question would be refused. Empty if the evidence is unknown.
     """
     by_kind = _evidence(found)
     return [

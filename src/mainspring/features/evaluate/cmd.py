@@ -1,4 +1,4 @@
-"""The commands: quality over collections that were judged, and what the router is fitted to."""
+"""The commands: quality over judged collections, and the fitting of the router."""
 
 from mainspring.command import MODELS, QUALITY, Command
 from mainspring.features.evaluate.commands import measure, routes

@@ -120,7 +120,7 @@ class Watcher:
         keys = sorted({*self.series.active(now - self.series.coarse), *open_keys})
         for key in keys:
             found += await self.conditions_of(key, now)
-            # Other tasks of the server are let in between.
+            # Other tasks of the server may run in between.
             await asyncio.sleep(0)
         if self._settings.drift.enabled:
             if now - self._drift_at >= self._settings.drift.every_s:
@@ -151,7 +151,7 @@ class Watcher:
             found.append(Condition("quality", *key, "warning", of))
         if settings.safety.enabled:
             of = signals.safety(window, usual, settings.safety, least, before)
-            # Something that must not happen once is told at once.
+            # An event that must never happen is reported at once.
             at_once = 0.0 if window.counts["leaks"] >= settings.safety.leaks else None
             found.append(Condition("safety", *key, "critical", of, for_s=at_once))
         for name, objective in slo.of(settings.slos, key[1]):

@@ -79,7 +79,7 @@ async def attack(
 ) -> Round:
     """Send every attack, a few at a time, and then the harmless texts.
 
-    A target that reads documents has those of all attacks in its collection, like a poisoned library.
+    A target that reads documents has the documents of all attacks in its collection, like a poisoned library.
     """
     baits = [Bait.new() for _ in attacks]
     if target.reads:

@@ -23,7 +23,7 @@ _PATIENCE_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class SystemTarget:
-    """``name`` of an open system. Documents go into ``collection``: at the ``endpoint`` where there is one."""
+    """``name`` of an open system. Documents go into ``collection``: at the ``endpoint`` if there is one."""
 
     rooms: Rooms
     name: str

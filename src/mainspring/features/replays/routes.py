@@ -148,7 +148,7 @@ async def _queue(replays: Replays, jobs: Jobs, body: ReplayBody, wanted: FilterB
     answers = [each.id for each in await replays.matching(filtered, principal)]
     batch_id = ids.new(BATCH)
     payload = {
-        # A trace of its own is what its replays are found by.
+        # The replays are found by this separate trace.
         "trace_id": TraceParent.new().trace_id,
         "key_id": principal.key_id,
         "answers": answers,

@@ -2,8 +2,8 @@
 
 Bounds on requests and connections hold before anything is checked or read. Wrong credentials are limited after they
 were looked up: many users share one address (a proxy, an office), and a valid key is never refused because of the
-others. The server decides which address counts: the peer's, or behind a trusted proxy the one that the proxy names. For
-IPv6 it is the /64 network, which one customer gets.
+others. The server decides which address counts: the peer's address, or behind a trusted proxy the address that the
+proxy names. For IPv6 it is the /64 network, which one customer gets.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def network(host: str) -> str:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        # A proxy wrote something else (a name, a port of its own kind): it is counted as it stands.
+        # A proxy wrote something else (a name, a port in its own format): the text is counted unchanged.
         return host[:64]
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:

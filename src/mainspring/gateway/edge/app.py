@@ -122,7 +122,7 @@ async def _on_disconnect(_: HttpRequest, __: Exception) -> HttpResponse:
 
 async def _on_bug(http: HttpRequest, error: Exception) -> HttpResponse:
     log.error("unexpected failure", exc_info=error, extra=_trace_extra(http))
-    # The framework answers outside of every middleware here, the one that names the trace included.
+    # The framework sends this answer outside of every middleware here, including the one that names the trace.
     headers = {name.decode(): value.decode("latin-1") for name, value in getattr(http.state, HEAD)}
     # The server closes the connection after it; the client should know before it sends another request.
     return json_response(_envelope(http, encode.bug()), {**headers, "connection": "close"}, 500)

@@ -100,7 +100,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, error: TooLarge, *
 
 async def _linger(scope: Scope, receive: Receive, send: Send, *, more: bool = True) -> None:
     # Closing on a client that still sends resets the connection, and it never sees the answer: read on for a while.
-    # (One that asked before sending is not told to go ahead.)
+    # (A client that asked before sending is not told to continue.)
     if more and b"expect" not in dict(scope["headers"]):
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER_S):

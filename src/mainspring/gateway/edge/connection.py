@@ -162,7 +162,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def _look_at_reader(self) -> None:
-        """Cut off who took less than ``SLOWEST`` bytes a second of what lies ready."""
+        """Cut off clients that took less than ``SLOWEST`` bytes a second of the data that is ready."""
         unsent = self._pending()
         if self._unsent - unsent < SLOWEST * self.read_timeout_s:
             self.transport.abort()
@@ -199,7 +199,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 raise self._refusal
             return
         if self._header_count > MAX_HEADERS:
-            # The parser ends here, and what handles its errors answers with this.
+            # The parser stops here, and its error handler answers with this refusal.
             self._refusal = _too_large()
             raise self._refusal
         super().on_header(name, value)

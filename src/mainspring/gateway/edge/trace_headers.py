@@ -160,7 +160,7 @@ async def _begun(answering: Awaitable[None]) -> None:
 
 
 def completed(headers: Iterable[Header], more: Iterable[Header]) -> list[Header]:
-    """``headers`` and those of ``more`` that they lack: who answers may be stricter or laxer than the rule. ``vary``
+    """``headers``, and those of ``more`` that they lack: a responder may be stricter or laxer than the rule. ``vary``
     is a list, which is joined."""
     found = list(headers)
     names = {name.lower() for name, _ in found}

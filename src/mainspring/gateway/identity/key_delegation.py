@@ -16,8 +16,8 @@ DAY_S = 86_400
 
 
 class KeyDelegation:
-    """Checks the rights that a key grants to one that it creates or replaces. ``token_days``: how long what a token
-    makes lasts at most."""
+    """Checks the rights that a key grants to one that it creates or replaces. ``token_days`` is the maximum life in
+    days of keys that a token creates."""
 
     def __init__(self, keys: Keys, settings: ServingSettings, token_days: float) -> None:
         self._keys = keys
@@ -90,7 +90,7 @@ def _no_further(reach: Reach, giver: Principal) -> None:
 
 
 def _no_more(scopes: frozenset[str], giver: Principal) -> None:
-    """Raises ``Forbidden`` for scopes that the giver has not itself, above all the one that reaches beyond a tenant."""
+    """Raises ``Forbidden`` for scopes that the giver does not have, above all the one that reaches beyond a tenant."""
     if beyond := scopes - brought(giver.scopes):
         scope = sorted(beyond)[0]
         raise Forbidden(

@@ -58,7 +58,7 @@ class Tokens:
         return self._principal(self._claims(token, key, algorithm))
 
     def _header(self, token: str) -> tuple[str, str]:
-        """(algorithm, id of the key): what the token says of itself, which decides nothing by itself."""
+        """(algorithm, id of the key): the token's own claims, which decide nothing by themselves."""
         try:
             header: Mapping[str, Any] = self._jwt.get_unverified_header(token)
         except self._jwt.InvalidTokenError:

@@ -32,7 +32,7 @@ STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream
 
 @runtime_checkable
 class Counting(Protocol):
-    """A responder that can tell how much it would send to its engine."""
+    """A responder that can tell how many tokens it would send to its engine."""
 
     async def prompt_tokens(self, request: ChatRequest) -> int: ...
 

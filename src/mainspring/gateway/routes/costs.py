@@ -158,7 +158,7 @@ class _Paces:
 
 
 async def _own(budgets: Budgets, budget_id: str, context: Context) -> None:
-    """Raises ``Forbidden`` for what the operator set, if another asks to change it."""
+    """Raises ``Forbidden`` if another caller asks to change a budget of the operator."""
     budget = await budgets.get(context.principal.tenant, budget_id)
     if budget.setter == "operator" and OPERATE not in context.principal.scopes:
         raise Forbidden(

@@ -85,7 +85,7 @@ def router(spans: Spans, events: EventLog, questions: Questions, places: Places,
         if q is not None:
             named = await questions.traces(principal.tenant, principal.groups, q, MOST_FOUND)
             wanted = replace(wanted, traces=orjson.dumps(named).decode())
-        # One more than is shown tells whether there are more.
+        # One more than the shown number tells whether there are more.
         found = await spans.traces(principal.tenant, principal.groups, wanted, limit + 1)
         rows = found[:limit]
         asked = await questions.of(principal.tenant, principal.groups, (each.root.trace_id for each in rows))

@@ -28,7 +28,7 @@ def heard(said: Sequence[str]) -> list[str]:
 
 
 def windows(said: Sequence[str], turns: int) -> list[str]:
-    """Every ``turns`` neighbouring turns as one text; all of them where they are fewer, none of a single one."""
+    """Every ``turns`` neighbouring turns as one text; all turns if there are fewer, no text for a single turn."""
     if len(said) < 2 or turns < 2:
         return []
     return ["\n".join(said[start : start + turns]) for start in range(max(1, len(said) - turns + 1))]

@@ -1,7 +1,7 @@
 """The system prompt in an answer: runs of its words, found while they stream.
 
 A run is ``RUN`` of its words in a row, whatever stands between them (case, punctuation, line breaks). Prompts that are
-translated, encoded or told in other words are not found.
+translated, encoded or paraphrased are not found.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class LeakRedactor:
         self._swallowing = False
 
     def push(self, text: str) -> str:
-        """Take the next piece; return what can be shown now."""
+        """Take the next piece; return the text that can be shown now."""
         shown: list[str] = []
         for part in _PARTS.finditer(text):
             if part["word"]:

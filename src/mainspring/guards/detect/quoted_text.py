@@ -22,7 +22,7 @@ _TAGGED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _BREAK = re.compile(r"\n[ \t]*\n\s*")
-# A first paragraph that speaks of a text is asking about what comes after it.
+# A first paragraph that mentions a text asks about the text after it.
 _ABOUT = re.compile(
     r":\s*\Z|\b(?:e-?mails?|texts?|documents?|articles?|messages?|passages?|(?:web ?)?pages?|letters?|reports?|"
     r"reviews?|transcripts?|posts?|below|following|summari[sz]e|translate|proofread|paraphrase)\b",

@@ -225,7 +225,7 @@ class GuardPolicy:
         return self._foreign(text, scores, "indirect", "result", self.tools.results.injection)
 
     def judge_pasted(self, text: str, scores: Mapping[str, float]) -> tuple[GuardDecision, ...]:
-        """The same about what a user pasted."""
+        """The same for text that a user pasted."""
         return self._foreign(text, scores, "indirect", "pasted", self.untrusted.pasted)
 
     def judge_conversation(
@@ -278,7 +278,7 @@ class GuardPolicy:
 
     @cached_property
     def detecting(self) -> tuple[str, ...]:
-        """The detectors that read what users and tools say."""
+        """The detectors for the texts of users and tools."""
         return tuple(name for name in ("injection", "toxicity") if getattr(self.detectors, name) != "off")
 
     @property

@@ -101,7 +101,7 @@ class LinkRedactor:
         self._swallowing = ""
 
     def push(self, text: str) -> str:
-        """Take the next piece; return what can be shown now."""
+        """Take the next piece; return the text that can be shown now."""
         if not self._held and not self._swallowing and _BEGUN.search(text) is None and _ANY.search(text) is None:
             self._behind = text[-1:] or self._behind
             return text
@@ -139,7 +139,7 @@ class LinkRedactor:
         return "".join(shown)
 
     def _swallow(self) -> bool:
-        """Drop what belongs to a finding that is too long to wait for; whether its end was reached."""
+        """Drop the text of a finding that is too long to wait for; returns whether its end was reached."""
         for index, character in enumerate(self._held):
             if character in self._swallowing:
                 self._held, self._swallowing = self._held[index:], ""
@@ -150,7 +150,7 @@ class LinkRedactor:
     def _kind(self, match: re.Match[str]) -> str | None:
         if match["image"]:
             if match["target"] is None:
-                return "image"  # what a reference leads to may come later
+                return "image"  # the target of the reference may come later
             target = match["target"].strip().split(" ")[0].rstrip(">")
             return None if _RELATIVE.match(target) or self._known.allows(target) else "image"
         if match["tag"]:

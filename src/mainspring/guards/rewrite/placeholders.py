@@ -19,7 +19,7 @@ _SHAPE = re.compile(rf"\[(?:{'|'.join(kind.upper() for kind in pii.KINDS)})_[1-9
 
 
 class Placeholders:
-    """The values of one conversation, and what stands for each."""
+    """The values of one conversation, and the placeholder of each."""
 
     __slots__ = ("_last", "_names", "_prefixes", "_taken", "_values")
 
@@ -34,12 +34,12 @@ class Placeholders:
         return len(self._values)
 
     def reserve(self, text: str) -> None:
-        """Text in the form of a placeholder in ``text`` that is none of these will stand for nothing."""
+        """Never assign the placeholders that occur in ``text``."""
         if "[" in text:
             self._taken.update(_SHAPE.findall(text))
 
     def hide(self, text: str, kinds: Iterable[str] = pii.KINDS) -> tuple[str, list[pii.Finding]]:
-        """``text`` with each finding replaced by what stands for it, and the findings."""
+        """``text`` with each finding replaced by its placeholder, and the findings."""
         findings = pii.find(text, kinds)
         parts, position = [], 0
         for found in findings:

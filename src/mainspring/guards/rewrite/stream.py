@@ -32,7 +32,7 @@ class StreamRedactor:
         self._swallowing: SecretPattern | None = None
 
     def push(self, text: str) -> str:
-        """Take the next piece; return what can be shown now (perhaps nothing)."""
+        """Take the next piece; return the text that can be shown now (perhaps none)."""
         search = self._search
         if search is None:
             return text

@@ -20,8 +20,8 @@ _WORD = re.compile(r"\w")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The sentence ``[start:end]`` of an answer, or its beginning where it is not ``whole``. ``text`` is empty if there
-    is none."""
+    """The sentence ``[start:end]`` of an answer, or its beginning if it is not ``whole``. ``text`` is empty if there is
+    none."""
 
     text: str
     start: int

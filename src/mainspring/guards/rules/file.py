@@ -92,7 +92,7 @@ class Rules(Section):
 
     @cached_property
     def expressions(self) -> tuple[tuple[re.Pattern[str], int, str], ...]:
-        """Each pattern compiled, with its width and what takes its place. Raises ``SettingsError``."""
+        """Each pattern compiled, with its width and its replacement. Raises ``SettingsError``."""
         return tuple((*safe_patterns.checked(each.find, "patterns"), each.replace) for each in self.patterns)
 
     @property

@@ -6,7 +6,7 @@ import re
 from typing import Literal
 
 Kind = Literal["prose", "code", "quote", "mark"]
-"""``mark`` is what delimits code."""
+"""``mark`` is the delimiter of code."""
 _SPECIAL = re.compile('[`~>"“«„\\n]')
 _CLOSING = {'"': '"', "“": "”", "«": "»", "„": "“"}
 

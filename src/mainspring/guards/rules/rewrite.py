@@ -90,7 +90,7 @@ class Rewriter:
         return any(each is not None and each.done for each in (self._sentences, self._characters))
 
     def push(self, text: str) -> str:
-        """Take the next piece; return what can be shown now."""
+        """Take the next piece; return the text that can be shown now."""
         return self._all(self._scan.push(text))
 
     def verbatim(self, text: str) -> str:

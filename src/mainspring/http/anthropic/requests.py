@@ -117,7 +117,7 @@ class CountBody(Body):
 
     @property
     def shows_thoughts(self) -> bool:
-        """Whether what the model thinks is wanted."""
+        """Whether the caller wants the model's reasoning."""
         thinking = self.thinking
         return thinking is None or not (thinking.type == "disabled" or thinking.display == "omitted")
 

@@ -19,7 +19,7 @@ class EventOrder:
     """Holds other events while a tool call is open, until its arguments are complete JSON or the answer ends."""
 
     def __init__(self) -> None:
-        # The call that is told, and its arguments so far.
+        # The call that is being written, and its arguments so far.
         self._open: int | None = None
         self._arguments: list[str] = []
         self._closed: set[int] = set()

@@ -15,7 +15,7 @@ from mainspring.stores.events.log import EventLog
 
 
 class PastResponses:
-    """Responses of the past, as their events tell them."""
+    """Responses of the past, rebuilt from their events."""
 
     def __init__(self, events: EventLog, max_messages: int) -> None:
         self._events = events

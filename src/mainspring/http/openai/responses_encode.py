@@ -73,7 +73,7 @@ class Shell:
 
     @classmethod
     def of(cls, head: Head, asked: Mapping[str, Any]) -> Shell:
-        """``asked`` is what a response repeats of its request."""
+        """``asked`` are the fields of the request that a response repeats."""
         return cls(head.answer_id or "answer", head.model, time.time(), asked)
 
     def body(self, status: str, **fields: Any) -> dict[str, Any]:

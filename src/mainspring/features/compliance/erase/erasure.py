@@ -82,7 +82,7 @@ class Eraser:
         return note
 
     async def round(self, *, only_new: bool = False) -> None:
-        """Act on all notes that are new, or old enough for the second look. Raises what a store raises."""
+        """Act on all notes that are new, or old enough for the second look. Raises the errors of the stores."""
         async with self._one:
             for note in await self._stores.erasures.pending():
                 if note.state == NOTED:
@@ -94,7 +94,7 @@ class Eraser:
                         self._changed.notify_all()
                     note = await self._stores.erasures.get(note.tenant, note.id)
                 if note.state == ERASED and note.id not in self._seen and note.subject is not None:
-                    # Another process has erased it; what this one remembers only this one can drop.
+                    # Another process has erased the data; this process must drop its own caches.
                     await self._caches(note.subject, note.plan, Counter())
                     self._seen.add(note.id)
                 if note.state == ERASED and not only_new and time.time() - note.requested_at >= self._again_s:
@@ -155,7 +155,7 @@ class Eraser:
             tags = [f"tenant:{subject.tenant}"]
         done["cached"] = done["questions"] = 0
         for tag in tags:
-            # First what leads to answers, then they.
+            # Questions lead to answers, so they go first.
             done["questions"] += await self._stores.similar.invalidate(tag)
             done["cached"] += await self._stores.cache.invalidate(tag)
 

@@ -30,7 +30,7 @@ from mainspring.core.settings import RagSettings
 from mainspring.rag.chunk.base import CHUNKER
 
 NOTHING = frozenset({"default", "none"})
-"""Values that change nothing: the arm has what the settings say. The only reranker is ``default``."""
+"""The values of an axis that change nothing: the arm is as the settings say. The only reranker is ``default``."""
 _NO_RERANKER = frozenset({"off", "none"})
 _MODES = {"bm25": "sparse"}
 

@@ -36,7 +36,7 @@ def rows(found: Ablation) -> list[list[str]]:
 
 
 def markdown(found: Ablation) -> str:
-    """The table, with what its marks mean."""
+    """The table, with an explanation of its marks."""
     names = columns(found)
     lines = [f"**{header(found)}**", "", _line(names), _line(["---", *["---:"] * (len(names) - 1)])]
     lines += [_line(row) for row in rows(found)]

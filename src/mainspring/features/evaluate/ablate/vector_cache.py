@@ -1,8 +1,8 @@
 """Vectors cached on disk between measurements: no arm or run embeds a text again.
 
 A vector is kept under the embedder's fingerprint and the text itself, so nothing in it can go stale. Queries are never
-cached: their time is part of the measurement. Tokens are counted as if nothing had been kept; the seconds that an index
-takes are not those of embedding it then.
+cached: their time is part of the measurement. Tokens are counted as if nothing were cached; the time of an index then
+does not include the time of embedding.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Judged collections: documents, queries, and which documents answer which query.
 
-Every collection has two halves of queries. On the *development* half one may look, choose and tune; the *reported*
-half is for figures that are told to others. A collection that does not say otherwise is all development.
+Every collection has two halves of queries. The *development* half is for inspection, choices and tuning; the *reported*
+half is for published figures. A collection that does not say otherwise is all development.
 
 ``loading.load`` knows some by name and reads other collections from your own folder: ``documents/`` with any files that
 can be ingested, and ``questions.jsonl`` with one JSON object per line:

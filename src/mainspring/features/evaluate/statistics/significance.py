@@ -76,9 +76,9 @@ def interval(values: Sequence[float], *, confidence: float = 0.95, seed: int = S
 def permutation(ours: Sequence[float], theirs: Sequence[float], *, seed: int = SEED) -> float:
     """The two-sided p-value of the paired randomisation test on the mean difference.
 
-    Exact where there are no more sign patterns than 9,999 (13 pairs); otherwise drawn, and then never below 1/10,000.
-    Pairs without a difference say nothing either way; with less than two others the value is 1. Raises
-    ``InvalidRequest`` for pairs that are incomplete or absent.
+    Exact if there are at most 9,999 sign patterns (13 pairs); otherwise drawn, and then never below 1/10,000. Pairs
+    without a difference say nothing either way; with less than two others the value is 1. Raises ``InvalidRequest`` for
+    pairs that are incomplete or absent.
     """
     import numpy as np
 

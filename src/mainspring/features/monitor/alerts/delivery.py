@@ -99,7 +99,7 @@ class Deliveries:
 
 
 async def post(hook: Webhook, job: Job) -> None:
-    """Post a notice, signed where there is a secret."""
+    """Post a notice, signed if there is a secret."""
     body = notify.encoded(job.payload)
     at = int(time.time())
     headers = {"content-type": "application/json", notify.DELIVERY: job.id, notify.TIMESTAMP: str(at)}

@@ -25,7 +25,7 @@ class AlertGroup:
 
 
 class States:
-    """The open alerts, and pending conditions. ``open_alerts`` are those that an earlier process left."""
+    """The open alerts, and pending conditions. ``open_alerts`` are the alerts that an earlier process left."""
 
     def __init__(self, settings: MonitorSettings, open_alerts: Iterable[Alert] = ()) -> None:
         self._settings = settings

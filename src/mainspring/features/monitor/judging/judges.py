@@ -39,8 +39,8 @@ _ASKED_TOKENS, _REPLY_TOKENS = 400, 256
 
 
 class ByEmbeddings:
-    """Judges with ``embedder``, a few texts at a time, while ``idle`` says so. ``permits`` says whether what a context
-    asks for may be worked on here."""
+    """Judges with ``embedder``, a few texts at a time, while ``idle`` says so. ``permits`` says whether work for a
+    context's request is allowed here."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class ByEmbeddings:
         self.name = judged_by(embedder, metrics=metrics)
 
     async def judge(self, answer: EventRecord, given: GivenAnswer) -> Verdict:
-        """Raises ``NoRegion``, and what the embedder raises."""
+        """Raises ``NoRegion``, and the embedder's errors."""
         context = context_of(answer)
         if not self._permits(context):
             raise NoRegion(f"{self._embedder.name} is in no region that was asked for")
@@ -109,7 +109,8 @@ class ByModel:
                 self._purse.budgets.done(context.allowance.reservation)
 
     async def _set_aside(self, context: Context, given: GivenAnswer) -> bool:
-        """Whether the budgets hold what all questions to the model may cost; they are held to it then."""
+        """Whether the budgets allow the maximum cost of all questions to the model; if so, the questions are limited to
+        that cost."""
         allowance, purse = context.allowance, self._purse
         found = [] if purse is None else await purse.budgets.concerning(context.principal, JUDGING)
         if purse is None or not found:

@@ -104,7 +104,7 @@ class Judging:
         self._waiting.put_nowait(_Waiting(key[0], fact.id, fact.content_id, application, fact.at))
 
     async def run(self) -> None:
-        """Judge what waits, until cancelled."""
+        """Judge waiting answers, until cancelled."""
         while True:
             waiting = await self._waiting.get()
             await until(self._idle)

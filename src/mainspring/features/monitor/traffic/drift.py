@@ -1,8 +1,8 @@
 """Detects changes of the traffic: questions, retrieval, answers, guard findings.
 
-Each feature of a current window is compared with the reference before it. A change is told where the effect is large
-and chance does as much as rarely as the settings say, which are two things: with many requests the smallest difference
-is beyond chance.
+Each feature of a current window is compared with the reference before it. A change is reported if its effect is large
+and chance explains it no more often than the settings allow. Both conditions are needed: with many requests, chance
+does not explain even the smallest difference.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Sampler:
 
     @staticmethod
     def name_of(embedder: Embedder) -> str:
-        """The mark of this embedder's vectors: those of another are not comparable."""
+        """The mark of this embedder's vectors: vectors of another embedder are not comparable."""
         return hashlib.sha256(str(getattr(embedder, "fingerprint", embedder.name)).encode()).hexdigest()[:8]
 
     def offer(self, key: Key, fact: Fact, now: float) -> None:
@@ -70,7 +70,7 @@ class Sampler:
         self._granted[key] = (left, now)
 
     async def run(self) -> None:
-        """Embed what waits, until cancelled."""
+        """Embed waiting questions, until cancelled."""
         while True:
             batch = [await self._waiting.get()]
             while len(batch) < _TOGETHER and not self._waiting.empty():

@@ -67,7 +67,7 @@ class Tally:
             self.scores.setdefault(judged, Moments()).merge(moments)
 
     def add(self, fact: Fact) -> None:
-        """Count one event; what a replay did is no user's."""
+        """Count one event; replays are not user traffic."""
         if fact.facts.replay_of:
             return
         match fact.facts:
@@ -160,7 +160,7 @@ class Tally:
                 self.examples[f"low {measure}"] = [trace_id]
 
     def _value(self, name: str, value: Any, trace_id: str = "") -> None:
-        """Count a value; of those with a trace the example is the largest."""
+        """Count a value; the example is the trace with the largest value."""
         if value is None:
             return
         self.sketches.setdefault(name, Sketch()).add(float(value))
