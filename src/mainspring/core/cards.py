@@ -41,7 +41,7 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
     if len(text) <= _LONG:
         yield from _spans(text)
         return
-    # Imported where it is needed: processes that see short texts alone start without it.
+    # Imported if it is needed: processes that see short texts alone start without it.
     from mainspring.core.cards_long import spans as long_spans
 
     yield from long_spans(text)

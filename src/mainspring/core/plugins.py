@@ -61,7 +61,7 @@ class Kind(Generic[P, T]):
 
     ``makes`` is the class or the protocol of ``Thing``, ``given`` names what a factory is given, in its order.
     ``builtins`` is the module whose hook registers mainspring's own parts; the registry imports it when the kind is
-    first looked at. ``setting`` is the setting that names one part of this kind, where there is one.
+    first looked at. ``setting`` is the setting that names one part of this kind, if there is one.
     """
 
     def __init__(self, name: str, makes: Any, given: Sequence[str] = (), *, builtins: str = "", setting: str = ""):

@@ -37,7 +37,7 @@ def words(text: str) -> list[str]:
 
 
 def echo(generation: Generation) -> list[str]:
-    """A script that repeats the last message, or the prompt where there are none."""
+    """A script that repeats the last message, or the prompt if there are none."""
     return words(generation.messages[-1].content if generation.messages else generation.prompt)
 
 

@@ -12,7 +12,7 @@ from mainspring.telemetry.tracing import Span
 
 
 class OtlpSink:
-    """Sends to ``endpoint``; where that has no path, to its ``/v1/traces``. Raises ``MissingExtra``."""
+    """Sends to ``endpoint``; if that has no path, to its ``/v1/traces``. Raises ``MissingExtra``."""
 
     def __init__(self, endpoint: str, version: str, timeout_s: float = 10.0) -> None:
         try:

@@ -107,7 +107,7 @@ def _tell(found: dict[str, Any], as_json: bool, warnings: Sequence[str] = ()) ->
 
 
 def with_larger(settings: Settings) -> Settings:
-    """The same settings with the larger chat model where it is on this machine and may write over documents."""
+    """The same settings with the larger chat model if it is on this machine and may write over documents."""
     from mainspring.engines.catalogue import larger_model
 
     choice = larger_model.choose(settings)

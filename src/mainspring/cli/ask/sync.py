@@ -56,7 +56,7 @@ async def follow(
     """Add ``specs`` to the collection's sources, or follow all of its sources if none are given; then keep running if
     ``watching``. The groups on whose behalf it runs.
 
-    Ends with exit code 3 where a file was not read. ``as_json`` prints the result at the end."""
+    Ends with exit code 3 if a file was not read. ``as_json`` prints the result at the end."""
     if watching and as_json:
         raise typer.BadParameter("--json tells what was done, and --watch is never done")
     settings = load(config).settings

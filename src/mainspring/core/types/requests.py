@@ -127,7 +127,7 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """Raw text to be continued, with no chat template: up to where ``suffix`` begins, where there is one."""
+    """Raw text to be continued, with no chat template: up to where ``suffix`` begins, if there is one."""
 
     model: str
     prompt: str

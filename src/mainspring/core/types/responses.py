@@ -91,7 +91,7 @@ class Response:
 
     Iterate it to the end or call ``aclose()``; both release the responses beneath, inner before outer, in the caller's
     own task. (Nested bare async generators finalise outer first, or in another task altogether.) A late failure is
-    raised from the iteration. Use as ``async with response: async for event in response``. ``ending`` tells, where that
+    raised from the iteration. Use as ``async with response: async for event in response``. ``ending`` tells, if that
     is known, when the engine is done with it.
     """
 

@@ -194,7 +194,7 @@ def describe(job: Job, _: Progress) -> dict[str, Any]:
 
 
 def check(job: Job, progress: Progress) -> dict[str, Any]:
-    """Gate the converted ``model`` on its perplexity; compare ``tokenizer`` where there is one.
+    """Gate the converted ``model`` on its perplexity; compare ``tokenizer`` if there is one.
 
     Where the catalogue knows no reference, it is computed from ``source`` in numpy. ``reference`` in the result is None
     if that architecture has no reference implementation: then only plausibility was checked.

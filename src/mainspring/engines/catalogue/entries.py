@@ -72,7 +72,7 @@ class AdapterEntry(_Part):
 
 
 class SamplingEntry(_Part):
-    """How a model draws tokens where a request names no temperature; None leaves OpenAI's defaults: temperature 1 over
+    """How a model draws tokens if a request names no temperature; None leaves OpenAI's defaults: temperature 1 over
     the whole vocabulary."""
 
     temperature: float | None = Field(None, ge=0, le=2)

@@ -61,7 +61,7 @@ class Adapter:
         return cls({tensor: (found["A"], found["B"]) for tensor, found in sides.items()}, alpha)
 
     def merged(self, name: str, values: Floats, weights: GgufWeights) -> Floats:
-        """``values`` of tensor ``name`` with the adapter's part added; unchanged where it has none."""
+        """``values`` of tensor ``name`` with the adapter's part added; unchanged if it has none."""
         if name not in self.pairs:
             return values
         down, up = self.pairs[name]

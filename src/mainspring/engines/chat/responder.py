@@ -207,7 +207,7 @@ class ModelResponder:
         return dataclasses.replace(sampling, grammar=checks.check(sampling.grammar))
 
     def _by_default(self, sampling: Sampling) -> Sampling:
-        """With the model's own way of drawing, where the request has none. Beams draw nothing."""
+        """With the model's own way of drawing, if the request has none. Beams draw nothing."""
         if sampling.temperature is not None or sampling.beams > 1:
             return sampling
         able = self.engine.capabilities.parameters

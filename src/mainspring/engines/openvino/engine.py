@@ -77,7 +77,7 @@ class OpenVinoEngine:
         context_window: int,
         draft: Path | Pulled | None = None,
     ) -> None:
-        """``model`` is a pulled model (its IR where there is one, else its GGUF) or the path of either; so is
+        """``model`` is a pulled model (its IR if there is one, else its GGUF) or the path of either; so is
         ``draft``, which guesses where ``settings.speculation`` says so."""
         path = model if isinstance(model, Path) else _weights(model, name)
         self._name = name

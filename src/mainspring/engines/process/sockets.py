@@ -10,7 +10,7 @@ LONGEST = 100
 
 
 def folder(name: str) -> tuple[tempfile.TemporaryDirectory[str], str]:
-    """A new folder for the socket ``name``, and the path of that: under ``TMPDIR``, or where that is too long for a
+    """A new folder for the socket ``name``, and the path of that: under ``TMPDIR``, or if that is too long for a
     socket, under ``/tmp``."""
     made = tempfile.TemporaryDirectory(prefix="mainspring-", ignore_cleanup_errors=True)
     if len(os.fsencode(made.name)) + 1 + len(name) > LONGEST:

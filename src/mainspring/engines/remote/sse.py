@@ -11,7 +11,7 @@ MAX_EVENT_BYTES = 4 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class ServerEvent:
-    """One event: its ``event`` field ("" where there was none) and its joined ``data`` lines."""
+    """One event: its ``event`` field ("" if there was none) and its joined ``data`` lines."""
 
     kind: str
     data: str

@@ -39,7 +39,7 @@ def silence(found: Silence) -> dict[str, Any]:
 
 
 def drift(application: str, features: Sequence[Feature], accepted: float, raised: float | None) -> dict[str, Any]:
-    """The drift of an application: ``learning`` where there is not enough to compare."""
+    """The drift of an application: ``learning`` if there is not enough to compare."""
     state = "drifted" if raised is not None else "learning" if not features else "stable"
     return {
         "object": "drift",

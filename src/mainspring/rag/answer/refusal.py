@@ -28,7 +28,7 @@ _LOOKED_AT, _DOCUMENTS = 16, 3
 
 def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]) -> tuple[ExactName, ...]:
     """The names in ``question`` that no document of the best of ``passages`` has together with all other names, in its
-    text, title or headings. Identifiers and years, and names where the question is not personal."""
+    text, title or headings. Identifiers and years, and names if the question is not personal."""
     personal = _PERSONAL.search(question) is not None
     asked = [each for each in exact_names.named(question) if not (personal and each.kind == "name")]
     if not asked or not passages:

@@ -48,7 +48,7 @@ def chunk(
     """Cut ``parsed`` along its structure into chunks of at most ``size`` tokens that share about ``overlap`` tokens.
 
     ``window`` is how many tokens the model reads, special tokens excluded; ``title`` (the document's name, say)
-    opens the heading path where the document has no heading of level 1. An empty text has no chunks.
+    opens the heading path if the document has no heading of level 1. An empty text has no chunks.
     """
     return _cut(structure, Material(parsed, count_tokens, Limits(size, overlap, window), title=title))
 

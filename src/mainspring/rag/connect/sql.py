@@ -31,7 +31,7 @@ _MAX_NAME = 80
 class Sql:
     """The rows of ``query`` in the database at ``url`` (SQLAlchemy's form).
 
-    ``text`` columns make the document (each under its name where there are several), ``id`` names it, every other
+    ``text`` columns make the document (each under its name if there are several), ``id`` names it, every other
     column becomes an attribute. With ``changed``, only rows whose value there is at least the last sync's are read: a
     time or a number that the database updates with each change. Rows that vanish from the query are removed.
     ``groups_column`` has each row's access list: a list, or a text with commas or as a JSON list (empty or NULL: the

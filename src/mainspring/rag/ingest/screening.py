@@ -39,7 +39,7 @@ class Screened:
 
 
 class Screener:
-    """Reads documents by the rules and, where it is wanted, by the detector. Each finding is a ``guard`` event."""
+    """Reads documents by the rules and, if it is wanted, by the detector. Each finding is a ``guard`` event."""
 
     def __init__(self, settings: IngestSettings, embedder: Embedder, events: EventLog, metrics: Metrics) -> None:
         self._settings = settings

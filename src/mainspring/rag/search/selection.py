@@ -38,7 +38,7 @@ class SearchOptions:
     document this much older counts half (None: the settings', 0: age does not count). ``mmr_lambda``: maximal marginal
     relevance with this weight on relevance and the rest on difference from chosen hits (None: off).
     ``score_threshold``: hits below are dropped. ``adaptive_k``: the list ends at the largest drop of the score.
-    ``rerank``: the best are read again by the reranker, where there is one (questions are answered so; topics are found
+    ``rerank``: the best are read again by the reranker, if there is one (questions are answered so; topics are found
     no better for it). ``graph``: ``local`` also finds chunks connected with the hits by a common entity, ``global`` the
     collection's themes.
     """

@@ -36,7 +36,7 @@ class PromptChoice:
         """The request with its prompt; unchanged if there is none.
 
         Models get the prompt's messages; applications get it in place of their own instructions. A model's default
-        counts where the conversation has no system message. Raises ``NotFound``, ``UnknownModel``, ``InvalidRequest``
+        counts if the conversation has no system message. Raises ``NotFound``, ``UnknownModel``, ``InvalidRequest``
         naming variables, and ``SettingsError`` for what the settings name.
         """
         if request.prompt is not None:

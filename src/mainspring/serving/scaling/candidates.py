@@ -16,7 +16,7 @@ from mainspring.serving.ring.repair import Validator, validator
 from mainspring.serving.scaling import extract
 
 AT_ONCE = 8
-"""Choices of one call; where a responder gives one at a time, calls at a time."""
+"""Choices of one call; if a responder gives one at a time, calls at a time."""
 _RATING = Grammar("regex", "(10|[1-9])")
 _JUDGE = (
     "Rate how correct and complete the answer to the question is, from 1 (wrong) to 10 (right). "

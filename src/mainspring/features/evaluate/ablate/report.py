@@ -30,7 +30,7 @@ def columns(found: Ablation) -> list[str]:
 
 
 def rows(found: Ablation) -> list[list[str]]:
-    """One row an arm. Tokens a query are embedded, read by a reranker (r) and read and written by chat models, where
+    """One row an arm. Tokens a query are embedded, read by a reranker (r) and read and written by chat models, if
     there were any."""
     return [_row(found, each) for each in found.arms]
 

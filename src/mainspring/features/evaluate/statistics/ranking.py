@@ -12,7 +12,7 @@ the points that the conventions leave open:
 - Precision at k divides by k even where fewer documents came back.
 - nDCG takes the gain as it is (not 2^gain - 1) over log2(rank + 1).
 
-Hit rate is not recall: they are equal only where a query has one relevant document.
+Hit rate is not recall: they are equal only if a query has one relevant document.
 """
 
 from __future__ import annotations

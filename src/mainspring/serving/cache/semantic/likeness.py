@@ -1,4 +1,4 @@
-"""Decides whether two questions are the same: by the rules of ``agree``, and by the model's similarity where the rules
+"""Decides whether two questions are the same: by the rules of ``agree``, and by the model's similarity if the rules
 do not decide."""
 
 from __future__ import annotations

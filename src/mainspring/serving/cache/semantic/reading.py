@@ -149,7 +149,7 @@ def read(text: str) -> Reading:
 
 
 def _in_order(words: list[Word]) -> list[Word]:
-    """The same with what "and", "or" and "versus" join in alphabetical order, where it is one word on either side."""
+    """The same with what "and", "or" and "versus" join in alphabetical order, if it is one word on either side."""
     ordered = list(words)
     for at in range(1, len(words) - 1):
         first, second = words[at - 1], words[at + 1]

@@ -23,7 +23,7 @@ class RouterInput:
 
     @classmethod
     def of(cls, request: ChatRequest | CompletionRequest, default_output: int) -> RouterInput:
-        """``default_output`` is what an answer may take where the request does not say."""
+        """``default_output`` is what an answer may take if the request does not say."""
         sampling = request.sampling
         wanted = default_output if sampling.max_tokens is None else sampling.max_tokens
         grammar = sampling.grammar.kind if sampling.grammar else ""
