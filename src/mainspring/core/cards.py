@@ -1,9 +1,9 @@
 """Payment card numbers: finds them by issuer range, length and check digit, and removes them from data before it is
 stored.
 
-No card number is ever stored: what writes texts down scrubs them first, whatever the policy of the guards. So this lies
-below all rooms. Numbers in a JSON text are left unchanged, and strings are scrubbed: scrub values before they become
-JSON, in which an escaped line break before a number looks like a letter.
+No card number is ever stored: every writer of texts removes card numbers first, whatever the policy of the guards. So
+this module is below all rooms. Numbers in a JSON text are left unchanged, and strings are scrubbed: scrub values before
+they become JSON, in which an escaped line break before a number looks like a letter.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _DIGESTS = frozenset({"prefix", "sha256", "digest", "hash", "mark", "fingerprint
 
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
-    """Where card numbers stand, from left to right; they may overlap."""
+    """The places of card numbers, from left to right; they may overlap."""
     if len(text) <= _LONG:
         yield from _spans(text)
         return

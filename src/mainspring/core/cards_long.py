@@ -25,7 +25,7 @@ Flags = NDArray[np.bool_]
 
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
-    """Where card numbers stand, from left to right; they may overlap. The memory is that of one piece."""
+    """The places of card numbers, from left to right; they may overlap. The memory is that of one piece."""
     for begin in range(0, len(text), PIECE):
         before = max(0, begin - 1)
         points = np.frombuffer(

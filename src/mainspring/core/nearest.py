@@ -12,8 +12,8 @@ MAX_SHOWN = 200
 
 
 def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
-    """The most similar of ``known``; empty if none is. A name longer than ``MAX_NAME`` is like none, and only the first
-    ``MAX_NAMES`` are looked at: comparing takes time with the lengths and the number of both."""
+    """The most similar of ``known``; empty if none is. A name longer than ``MAX_NAME`` has no near name, and only the
+    first ``MAX_NAMES`` are compared: the time grows with the lengths and the number of both."""
     if len(name) > MAX_NAME:
         return ""
     candidates = [each for each in islice(known, MAX_NAMES) if len(each) <= 2 * MAX_NAME]

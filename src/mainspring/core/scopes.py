@@ -23,5 +23,5 @@ SCOPES: Mapping[str, str] = MappingProxyType(
 
 
 def brought(scopes: frozenset[str]) -> frozenset[str]:
-    """``scopes``, and where ``admin`` is among them all others of a tenant."""
+    """``scopes``, and if ``admin`` is among them all others of a tenant."""
     return scopes | (frozenset(SCOPES) - {OPERATE}) if "admin" in scopes else scopes

@@ -17,7 +17,7 @@ PACKAGE = "mainspring.features"
 
 
 def folder() -> Path:
-    """Where the features lie."""
+    """The folder of the features."""
     spec = find_spec(PACKAGE)
     assert spec is not None
     assert spec.submodule_search_locations

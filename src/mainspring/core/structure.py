@@ -89,6 +89,6 @@ def _opened(text: bytes) -> int:
 
 
 def loads(text: bytes, what: str = "the body") -> object:
-    """``text`` parsed, if ``check`` lets it pass. Raises what that does, and ``orjson.JSONDecodeError``."""
+    """``text`` parsed, if ``check`` accepts it. Raises what that does, and ``orjson.JSONDecodeError``."""
     check(text, what)
     return orjson.loads(text)

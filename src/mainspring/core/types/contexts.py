@@ -48,7 +48,7 @@ class TraceParent:
 
 
 class Arrival:
-    """When a request came in and when it was known whose it is, in Unix nanoseconds; told once."""
+    """The times at which a request arrived and at which its owner was known, in Unix nanoseconds; told once."""
 
     __slots__ = ("_times",)
 
@@ -86,7 +86,7 @@ only for callers with the same confinement. No group of a person's begins like t
 
 
 def confined(groups: frozenset[str], collections: frozenset[str]) -> frozenset[str]:
-    """``groups``, confined to ``collections`` (none: as they are)."""
+    """``groups``, confined to ``collections`` (none: unchanged)."""
     return groups | {CONFINED + "\x1f".join(sorted(collections))} if collections else groups
 
 
