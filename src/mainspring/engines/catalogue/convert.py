@@ -311,7 +311,7 @@ def main() -> None:
     # Native libraries print to stdout; reports go to a duplicate that they cannot reach.
     reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    # A server that answers meanwhile goes first.
+    # A server that answers during this time goes first.
     os.nice(10)
     # One that outlived its pull would write beside the next one into the same files.
     die_with_parent()

@@ -94,7 +94,7 @@ class FimEntry(_Part):
     stop: tuple[str, ...] = ()
 
     def prompt(self, before: str, after: str) -> str:
-        """The text that the model goes on with."""
+        """The text that the model continues."""
         return f"{self.prefix}{before}{self.suffix}{after}{self.middle}"
 
 

@@ -22,7 +22,7 @@ from mainspring.core.types import ChatRequest, Context, Message, Principal, Resp
 
 FILE = "grade.json"
 REFUSAL = "Not stated."
-# The thresholds for a grounded model. Figures of models that follow sources lie well above, others below.
+# The thresholds for a grounded model. Figures of models that follow sources are well above, others below.
 LEAST_CONTAINED, MOST_UNSUPPORTED, LEAST_ELSEWHERE = 0.85, 0.05, 0.75
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _CITED = re.compile(r"\[(\d+)\]")

@@ -136,7 +136,7 @@ class BackgroundPull:
         self._thread.join(patience_s)
 
     def tell(self, state: State, detail: str = "") -> None:
-        """Say how it goes on once it is here."""
+        """Report the state once the model is here."""
         self.progress = Progress(self._name, state, detail=detail)
 
     def _run(self) -> None:

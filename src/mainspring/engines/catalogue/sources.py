@@ -142,7 +142,7 @@ class Fetcher:
             if actual != file.sha256:
                 partial.unlink()
                 _tag_file(partial).unlink(missing_ok=True)
-                # Which of them is wrong cannot be told.
+                # It is unknown which of them is wrong.
                 shutil.rmtree(self._parts(file), ignore_errors=True)
                 raise ChecksumMismatch(
                     f"{file.name} from {source} has sha256 {actual}, the catalogue says {file.sha256}: refused",

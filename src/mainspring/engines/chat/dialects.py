@@ -29,10 +29,10 @@ class Dialect:
     """One form of tool calls.
 
     ``opens`` begin calls anywhere in an answer, ``starts`` only where an answer begins or right behind a call.
-    ``noise`` may stand around calls and is no part of the answer. ``read(text, names, final)`` reads the calls at the
-    start of ``text``, which starts with one of those markers; None: more text is needed. It is asked when a character
-    of ``ends`` comes, and with ``final`` when nothing more will. Its decisions never depend on characters that it has
-    not read.
+    ``noise`` may surround calls and is no part of the answer. ``read(text, names, final)`` reads the calls at the start
+    of ``text``, which starts with one of those markers; None: more text is needed. It is asked when a character of
+    ``ends`` comes, and with ``final`` when nothing more will. Its decisions never depend on characters that it has not
+    read.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Dialect:
     noise: tuple[str, ...] = ()
     ends: str = "}"
     shown: tuple[str, ...] = ()
-    """Special tokens that its calls are made of: an engine that drops special tokens must keep these."""
+    """Special tokens that occur in its calls: an engine that drops special tokens must keep these."""
 
 
 def of(template: str | None) -> Dialect:

@@ -54,7 +54,7 @@ class ModelResponder:
     requests. ``stop`` ends every answer that does not ignore its end, in addition to the request's own stop strings.
     ``drawn`` are the model's own temperature, top_p, top_k and min_p: they apply to unset fields of requests without a
     temperature. ``fim`` is how it fills in the middle of a text (None: it does not). The answer's fingerprint does not
-    look at the sampling: whether a sampled answer may be cached is for the cache to decide.
+    depend on the sampling: the cache decides whether a sampled answer may be cached.
     """
 
     def __init__(

@@ -86,7 +86,8 @@ class ChatTemplate:
         self._repeats = self._accepts((user, user)) and self._accepts((user, assistant, assistant, user))
 
     def render(self, messages: Sequence[Message], tools: Sequence[Tool] = (), **variables: Any) -> str:
-        """The prompt that ends where the assistant is to speak. ``variables`` are passed to the template unchanged.
+        """The prompt, which ends where the assistant's answer begins. ``variables`` are passed to the template
+        unchanged.
 
         Raises ``InvalidRequest`` naming ``messages`` if the template refuses them.
         """

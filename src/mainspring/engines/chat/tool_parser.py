@@ -47,7 +47,7 @@ class ToolParser:
         self._text += event.text
         self._tokens += event.tokens
         self._logprobs.extend(event.logprobs)
-        # A call that grows is not read at each token: only where it may have ended, or may turn out to be none.
+        # A growing call is not read at each token, but only when it may have ended, or may prove to be none.
         grown = _SHORT < len(self._text) <= MAX_CALL
         if self._inside and grown and not set(self._dialect.ends) & set(event.text):
             return []

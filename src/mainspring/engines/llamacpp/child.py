@@ -18,9 +18,9 @@ _SPARE_THREADS = 8
 
 def serve(channel: Channel, configuration: Message) -> None:
     """Load ``configuration["model"]`` and answer until the parent goes."""
-    # OpenMP reads this when it is loaded, and cannot be told otherwise. Threads that spin at barriers take the cores
-    # from the server that shares them, and wait for each other: two threads on two busy cores made 3 tokens a second,
-    # and 30 when they sleep.
+    # OpenMP reads this when it is loaded, and it cannot be changed later. Threads that spin at barriers take the
+    # cores from the server that shares them, and wait for each other: two threads on two busy cores made 3 tokens a
+    # second, and 30 when they sleep.
     os.environ["OMP_WAIT_POLICY"] = "passive"
     import xllamacpp
 

@@ -222,7 +222,7 @@ class LlamaCppEngine:
     # --- admission ---------------------------------------------------------------------------------------------
 
     def _share(self, prompt: int, sampling: Sampling) -> int:
-        """The KV tokens that a request may come to occupy. Raises ``PromptTooLong``."""
+        """The maximum KV tokens of a request. Raises ``PromptTooLong``."""
         window = self._capabilities.context_window
         wanted = sampling.max_tokens or max(1, window - prompt)
         if prompt + wanted > window:

@@ -45,7 +45,7 @@ class EventJob(AsyncGenerator[Event, None]):
             self._stop()
 
     def expire(self, timeout: float, error: BaseException) -> None:
-        """Cancel and fail with ``error`` in ``timeout`` seconds unless it is over by then."""
+        """Cancel and fail with ``error`` in ``timeout`` seconds unless it has ended before."""
         self._expiry = asyncio.get_running_loop().call_later(timeout, self._expired, error)
 
     async def wait(self) -> None:

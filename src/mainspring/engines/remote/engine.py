@@ -211,6 +211,6 @@ def _tokens(text: str) -> int:
 
 
 def _estimated(generation: Generation) -> int:
-    """Tokens of a prompt, for an endpoint that does not tell."""
+    """Tokens of a prompt, for an endpoint that does not report them."""
     offered = sum(_tokens(json.dumps(declaration(tool))) for tool in generation.tools)
     return offered + _tokens(generation.prompt) + sum(_tokens(message.content) for message in generation.messages)

@@ -97,7 +97,7 @@ class StreamClient:
             raise failure if begun else _passing(failure) from None
         finally:
             if response is not None:
-                # Closing the connection tells the other side that the reader has left; a response that was read to
+                # Closing the connection shows the other side that the reader has left; a response that was read to
                 # its end has already returned its connection to the pool.
                 self._responses.discard(response)
                 response.close()

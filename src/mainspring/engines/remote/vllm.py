@@ -135,7 +135,7 @@ class VllmEngine(RemoteEngine):
         return _Unreached(error.message, remedy="Send the request again", retry_after=2.0)
 
     async def count_tokens(self, text: str) -> int:
-        """Tokens of ``text`` in the model's vocabulary, which the server tells. Raises ``UpstreamError``."""
+        """Tokens of ``text`` in the model's vocabulary, which the server reports. Raises ``UpstreamError``."""
         if not text:
             return 0
         body = {"model": self._settings.model, "prompt": text, "add_special_tokens": False}
