@@ -49,7 +49,7 @@ class Assembly:
     def __init__(self, settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engines, path: Path) -> None:
         self._settings, self._stores, self._telemetry = settings, stores, telemetry
         self._engines, self._path = engines, path
-        # A name that is wrong is told now, and not at the first document.
+        # A wrong name is reported now, and not at the first document.
         engines.plugins.get(CHUNKER, settings.rag.chunker)
         parser = CoveringParser if settings.compliance.documents == "redact" else Parser
         self._parser = parser(settings.rag, layout_model(settings))
@@ -97,7 +97,7 @@ class Assembly:
         screener = Screener(settings.guards.ingest, self._engines.embedder, stores.events, self._telemetry.metrics)
         ingestor = Ingestor(*self._kept, self._parser, settings.rag, self._reader, screener)
         syncer = Syncer(ingestor, stores.sources, settings.home / "sources")
-        # Answers in progress have ended by then; a stream may take a little longer than its request.
+        # Answers in progress have ended then; a stream may take a little longer than its request.
         forgetter = Forgetter(stores, again_s=2 * settings.gateway.request_timeout_s)
         library = Library(stores, ingestor, syncer, self._search(), self._answerer, forgetter)
         library.screener = screener

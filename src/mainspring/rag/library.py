@@ -158,7 +158,7 @@ class Library:
         return await self._collections.documents_page(collection, page, groups=principal.groups, status=status)
 
     async def document(self, principal: Principal, id_or_name: str, file_id: str) -> Document:
-        """By file id or document id. Raises ``NotFound``."""
+        """The document with this file id or document id. Raises ``NotFound``."""
         collection = await self.get(principal, id_or_name)
         return await self._collections.document_called(collection, file_id, groups=principal.groups)
 

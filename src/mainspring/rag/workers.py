@@ -22,7 +22,7 @@ from mainspring.core.errors import UnreadableDocument
 # pdfium, lxml and OpenCV all leak a little; a fresh worker costs less than a second.
 _RECYCLE_AFTER = 500
 _IDLE_WORKERS = 2
-# How often the child is looked at, and how long it may use no CPU at all while a document waits.
+# The interval of checks of the child, and how long it may use no CPU at all while a document waits.
 _LOOK_S = 2.0
 _STILL_S = 60.0
 _ENDING_S = 5.0
@@ -141,7 +141,8 @@ async def _ended(worker: _Worker, name: str, timeout_s: float) -> UnreadableDocu
 
 async def _watched(process: asyncio.subprocess.Process, work: Coroutine[Any, Any, _T]) -> _T:
     """The result of ``work``, which waits for the process. How long it may compute is the child's own limit, in CPU
-    time: on a loaded machine the same document only takes longer. Raises ``TimeoutError`` when it stands still."""
+    time: on a loaded machine the same document only takes longer. Raises ``TimeoutError`` when the work makes no
+    progress."""
     task = asyncio.ensure_future(work)
     used, since = -1.0, time.monotonic()
     try:

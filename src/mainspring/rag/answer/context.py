@@ -96,7 +96,7 @@ class ContextReading:
 
 
 async def sifted(reading: ContextReading, sift: Sift, context: Context) -> ContextReading:
-    """``reading`` without the sources that the guards leave out. Whole sources are looked at, as they will be read: a
+    """``reading`` without the sources that the guards leave out. Whole sources are checked, as they will be read: a
     chunk beside an instruction may have been widened to it."""
     read = await sift([source.text for source in reading.sources], context)
     if all(read):
@@ -117,7 +117,7 @@ class Candidate:
 async def assemble(candidates: Sequence[Candidate], budget: int, count: Count, *, ends: bool = True) -> ContextReading:
     """As many ``candidates`` (best first) as fit ``budget`` tokens as ``count`` counts them.
 
-    ``ends``: the best stands first and the second best last; else best first. Where not even the first fits, it is cut
+    ``ends``: the best is first and the second best last; else best first. Where not even the first fits, it is cut
     after a sentence, or after a word. A budget below one token reads nothing.
     """
     chosen: list[ContextSpan] = []

@@ -60,7 +60,7 @@ class _Said:
 def disagreements(question: str, cited: Sequence[Passage], considered: Sequence[Passage]) -> list[Disagreement]:
     """Where a cited passage disagrees with another document's, one finding for each cited passage at most.
 
-    ``considered`` are the passages of the question, best first; only their first ``CONSIDERED`` are looked at. The
+    ``considered`` are the passages of the question, best first; only the first ``CONSIDERED`` are compared. The
     disagreement must concern the question: both sentences share a content word with it.
     """
     asked = terms.content(question)

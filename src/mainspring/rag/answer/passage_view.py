@@ -42,7 +42,7 @@ def opened(document: Document, text: str, start: int, end: int | None, around: i
 
 
 def _edge(text: str, at: int, inner: int, step: int) -> int:
-    """``at`` moved towards ``inner`` until it does not stand inside a word."""
+    """``at`` moved towards ``inner`` until it is not inside a word."""
     at = min(max(at, 0), len(text))
     edge = at
     while edge != inner and 0 < edge < len(text) and text[edge - 1].isalnum() and text[edge].isalnum():

@@ -107,7 +107,7 @@ class _Lines:
 def _segments(node: Node, first: int, last: int) -> list[tuple[int, int, Node | None]]:
     """The lines of a node by its children: (first, last, the largest child on them).
 
-    A child that begins on a line of its own begins a segment, unless what stands right above it leads to it.
+    A child that begins on a separate line begins a segment, unless the text right above it leads to it.
     """
     begins = [first]
     owners: list[Node | None] = [None]

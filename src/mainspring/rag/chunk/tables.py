@@ -47,7 +47,7 @@ class Tables:
         return self.all[index].header if index >= 0 and offset < self.all[index].end else ""
 
     def within(self, start: int, end: int) -> list[tuple[int, int]]:
-        """The rows that lie completely in ``text[start:end]``."""
+        """The rows that are completely in ``text[start:end]``."""
         first = bisect_left(self.rows, (start, 0))
         last = bisect_right(self.rows, end, lo=first, key=lambda row: row[1])
         return self.rows[first:last]

@@ -20,7 +20,7 @@ class Source:
 
     ``groups`` is the access list (empty: everyone who sees the collection; None: nothing is said of one),
     ``modified_at`` the source's own time in Unix seconds. ``mark`` is the source's name for this version (an ETag, a
-    blob's hash): a document that has it already is not loaded. Empty: only the content tells.
+    blob's hash): a document that has it already is not loaded. Empty: only the content shows changes.
     """
 
     key: str

@@ -146,7 +146,7 @@ class Graph:
 
 
 def assemble(parts: Mapping[str, DocumentGraph]) -> Graph:
-    """The graph of ``parts``, by document id. The same parts give the same graph, in whatever order they come."""
+    """The graph of ``parts``, by document id. The same parts give the same graph in any order."""
     return _Assembly(sorted(parts.items())).graph()
 
 
@@ -205,7 +205,7 @@ class _Assembly:
         return self._numbers[self._best[word]] if word in self._best else None
 
     def _kept_keys(self) -> frozenset[str]:
-        """Phrases count where something else has that name, or two documents and no more than a few use them."""
+        """A phrase counts if something else has that name, or if at least two documents but only a few use it."""
         strong: set[str] = set()
         used: Counter[str] = Counter()
         for (_, part), words in zip(self._parts, self._keys, strict=True):

@@ -1,8 +1,8 @@
 """Ingestion: documents into a collection, each parsed, chunked, embedded, written and then published in one commit.
 
 A document is skipped if its bytes and recipe are those of its current generation; of a changed one, only chunks with
-text new to the collection are embedded. One that cannot be read is recorded as failed and the rest go on. Whatever dies
-before a document's commit has published nothing; ingesting again repairs it.
+text new to the collection are embedded. A document that cannot be read is recorded as failed and the rest continue.
+Whatever dies before a document's commit has published nothing; ingesting again repairs it.
 """
 
 from __future__ import annotations
@@ -341,7 +341,7 @@ class Ingestor:
         return Prepared(source, version, parsed, cut)
 
     async def _kept(self, run: IngestRun, key: str) -> None:
-        """Note a document that its connector did not look at: only the source's own access list may be another."""
+        """Note a document that its connector did not read: only the source's own access list may have changed."""
         document = run.known.get(key)
         if document is None:
             run.report.unchanged.append(key)

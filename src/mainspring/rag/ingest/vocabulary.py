@@ -20,7 +20,7 @@ from mainspring.rag.search.scope import Groups, Scopes
 from mainspring.rag.text import terms
 from mainspring.stores.documents.collections import Collection
 
-# A vocabulary is read from this many characters of text at most: by then few words are new.
+# A vocabulary is read from at most this many characters of text: few new words come after that.
 _MOST_CHARACTERS = 20_000_000
 # Kept counts of single texts, in distinct words, and whole vocabularies.
 _MOST_WORDS = 4_000_000

@@ -61,8 +61,8 @@ _MEMBERS = (("word/", "docx"), ("ppt/", "pptx"), ("xl/", "xlsx"))
 
 
 def detect(data: bytes, name: str, further: Mapping[str, str] | None = None) -> tuple[str, str]:
-    """(kind, warning) of a file. ``further`` are kinds by endings of names that tell before the content does: those
-    that plugins read.
+    """(kind, warning) of a file. ``further`` are kinds that plugins read, by endings of names, which decide before the
+    content does.
 
     Raises ``UnreadableDocument``: empty, too large, encrypted, an archive, or not of the type that its name says.
     """

@@ -29,7 +29,7 @@ _FRAGMENT = re.compile(
     r"(?:(?!\b(?:what|which|who|whom|where|when|why|how|is|are|do|does|did|can|may|must|should|will|has|have)\b).)*\?*\s*$",
     re.IGNORECASE,
 )
-# "The smallest size it applies to": nothing in the question is what "it" stands for.
+# "The smallest size it applies to": "it" refers to nothing in the question.
 _RELATIVE = re.compile(r"\b(?P<noun>[a-z]+)\s+(?:it|they|he|she)\s+[a-z]+", re.IGNORECASE)
 _CONDITION = re.compile(r"\b(?:if|when|while|because|since|before|after|once|until|unless|though)\b", re.IGNORECASE)
 _REFERS = re.compile(
@@ -51,7 +51,7 @@ def leans(question: str) -> bool:
 
 
 def by_rules(question: str, before: Sequence[str]) -> str:
-    """``question`` with the earlier questions that it leans on: the latest that stands alone, and the one right
+    """``question`` with the earlier questions that it depends on: the latest self-contained one, and the one right
     before it. The question itself where it leans on none."""
     if not before or not leans(question):
         return question

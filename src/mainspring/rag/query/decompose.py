@@ -61,7 +61,7 @@ _LEANS = re.compile(
 def by_rules(question: str) -> list[str]:
     """The parts of a question: its sentences, its clauses that begin with a question word, and both sides of a
     comparison. Fewer than two: it has none. A part that leans on the first one ("how long is it?") is read with it.
-    Questions of more than 1,000 characters are not taken apart."""
+    Questions of more than 1,000 characters are not split."""
     if len(question) > _LONGEST:
         return []
     sides = _sides(question)

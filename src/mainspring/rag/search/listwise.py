@@ -48,7 +48,7 @@ _PLACE = re.compile(r"\[(\d{1,3})\]")
 class Listwise:
     """Reranks with the chat model ``model``, which ``responder`` serves within its call ring.
 
-    ``within`` gives the reranker of one request; otherwise it asks on nobody's behalf.
+    ``within`` gives the reranker of one request; otherwise its questions belong to no request.
     """
 
     def __init__(self, responder: Responder, model: str, *, fingerprint: str = "", spotlight: bool = True) -> None:

@@ -23,8 +23,8 @@ async def rerank(reranker: Reranker, query: str, hits: Sequence[Hit], settings: 
     """``hits`` (best first) with the first ``rag.rerank_candidates`` of them in a new order.
 
     Their score becomes the weighted mean of the fused score and the reranker's, the latter scaled from the worst to the
-    best that was read; the others keep their order, behind. ``rerank_score`` is the reranker's. Where it fails, the
-    order stays as it was.
+    best that was read; the others keep their order, behind. ``rerank_score`` is the reranker's. If it fails, the order
+    stays.
     """
     count = min(len(hits), settings.rerank_candidates)
     weight = settings.rerank_weight

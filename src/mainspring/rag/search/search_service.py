@@ -95,7 +95,7 @@ class SearchResult:
 
 class Search:
     """Searches one collection for a caller. ``ask`` makes a chat model of a context, ``writer`` writes summaries (None:
-    there is no chat model). ``grounded``: its model can be trusted to, where ``auto`` is asked for."""
+    there is no chat model). ``grounded``: whether its model can be trusted with that if ``auto`` is asked for."""
 
     def __init__(
         self,

@@ -108,7 +108,7 @@ class Similar:
 
 
 def key_terms(text: str, vocabulary: Vocabulary, most: int = _TERMS) -> list[str]:
-    """The words of ``text`` that tell most about it: frequent in it, rare in the documents."""
+    """The words of ``text`` that characterise it best: frequent in it, rare in the documents."""
     total = sum(vocabulary.counts.values()) or 1
     counts = Counter(word for word in terms.plain(text) if not terms.stops(word) and len(word) > 2)
     weights = {

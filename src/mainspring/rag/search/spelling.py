@@ -39,7 +39,7 @@ def correct(query: str, vocabulary: Vocabulary, count_tokens: Count) -> tuple[st
     A word counts as misspelt if it has at least four letters, the documents have it in no form, and it is not one token
     to ``count_tokens``: a common word is meant as written. It is replaced by the nearest word of the documents within
     one edit (two from eight letters on; swapped neighbours are one edit), the most frequent of equally near ones, or by
-    two of their words joined. Names in capitals and words with digits stay. The first 16 such words are looked at.
+    two of their words joined. Names in capitals and words with digits stay. The first 16 such words are checked.
     """
     found = [match for match in _WORD.finditer(query) if _suspicious(match.group(), vocabulary)][:_MOST_WORDS]
     if not found:

@@ -41,7 +41,7 @@ _END = re.compile(
     rf"[.!?…]+[\"'”’»)\]]*(?=\s)|[!?]+(?=[{_DENSE}])"
     rf"|(?!(?<=\d)．\d)[{_PLAIN_MARKS}]+[」』”’）»)\"']*"
 )
-# A quotation that goes on in its sentence: 「はい。」と言った。
+# A quotation that continues in its sentence: 「はい。」と言った。
 _GOES_ON = re.compile(r"\s*[とっは、，,;；]")
 _OPENING = re.compile(r"\s+[\"'“‘«(\[]*(?P<first>\S)")
 _WORD_BEFORE = re.compile(r"([^\s(\[\"'“‘]+)$")
@@ -162,7 +162,7 @@ def _prose_blocks(text: str, begin: int, stop: int) -> Iterator[Sentence]:
             block = None
             continue
         if not stripped and block is not None and block.kind == "item":
-            # The item may go on in an indented paragraph.
+            # The item may continue in an indented paragraph.
             gap = True
             continue
         if kind == "continued" and not (gap and not _goes_on(text, block, lead, stop)):

@@ -125,7 +125,7 @@ def stem(word: str) -> str:
 
 
 def rarity(question: Set[str], passages: Iterable[Set[str]]) -> dict[str, float]:
-    """A weight for each word of ``question``: high where few of ``passages`` have it. The weights sum to 1."""
+    """A weight for each word of ``question``: high if few of ``passages`` have it. The weights sum to 1."""
     sets = list(passages)
     counts = Counter(word for words_ in sets for word in words_ & question)
     weights = {word: math.log(1 + len(sets) / (counts[word] + 0.5)) for word in question}

@@ -23,7 +23,7 @@ MOST_CHARACTERS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class GivenAnswer:
-    """An answer with its question and passages. ``passages`` are empty if it was made of none."""
+    """An answer with its question and passages. ``passages`` are empty if the answer has none."""
 
     question: str
     answer: str

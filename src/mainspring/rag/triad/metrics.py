@@ -108,7 +108,7 @@ class Triad:
         ]
 
     async def context_precision(self, question: str, passages: Sequence[str]) -> float:
-        """Whether relevant passages stand first: the mean of precision at each rank, weighted by relevance (average
+        """Whether relevant passages come first: the mean of precision at each rank, weighted by relevance (average
         precision with ``context_relevance``, scaled from the worst to the best passage, as soft judgements)."""
         relevance = await self.context_relevance(question, passages)
         if not relevance:

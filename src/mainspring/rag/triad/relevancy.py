@@ -25,7 +25,7 @@ class Relevance:
     """The features of one answer, each in [0, 1].
 
     ``cosine``: of question and answer. ``shared``: the share of the question's words in the answer; ``echo``: of the
-    answer's words in the question. ``offers``: 1 where it has the kind of thing asked for, 0 if not, 0.5 unknown.
+    answer's words in the question. ``offers``: 1 if it has the kind of thing asked for, 0 if not, 0.5 if unknown.
     ``short``: 1 for at most four content words. For the sentence that contains the answer: ``held``, the share of the
     question's words in it (rare ones weigh more); ``lead``, that share relative to the best of any sentence; ``near``,
     its cosine minus that of the closest sentence, plus one. Where no sentence holds it, these are 0.

@@ -1,6 +1,7 @@
 """The features of a search that show whether the documents answer: numbers, each with a reason, for ``calibration``.
 
-None needs another model call: they come from the scores, the words and the sentences that an answer looks at anyway.
+None of them needs another model call: they come from the scores, the words and the sentences that an answer uses
+anyway.
 """
 
 from __future__ import annotations

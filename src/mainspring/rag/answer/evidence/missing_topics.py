@@ -1,4 +1,4 @@
-"""Things that a question asks about and the documents never speak of, in whatever words.
+"""Things that a question asks about and that the documents do not mention, in any words.
 
 "How many weeks of paid sabbatical are there?" resembles pages about leave, which do not mention sabbaticals. A noun of
 the question counts as missing if neither the documents of the best passages nor the other chunks have it or a word with

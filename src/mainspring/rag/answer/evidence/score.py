@@ -29,6 +29,7 @@ def evidence(question: str, candidates: Sequence[Hit], passages: Sequence[Passag
     weights = terms.rarity(asked, contents)
     covered = max(terms.overlap(weights, words & asked) for words in contents[:_COVERED_HITS])
     sentence = max(passage.cosine for passage in passages)
-    # The fit is of one model's cosines; where all chunks were found by another, the best sentence speaks for them.
+    # The fit is for one model's cosines; if all chunks were found by another model, the best sentence represents
+    # them.
     chunk = max((hit.dense_score for hit in candidates if not hit.foreign), default=sentence)
     return 1 / (1 + math.exp(-(_CHUNK * chunk + _SENTENCE * sentence + _COVERAGE * covered + _CONSTANT)))

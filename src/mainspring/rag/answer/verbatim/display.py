@@ -142,7 +142,7 @@ def bold(sentence: str, question: str) -> str:
 
 
 def _around(sentence: str, value: Value, asked: frozenset[str]) -> int:
-    """How many words of the question stand close to ``value``."""
+    """How many words of the question are close to ``value``."""
     near = f"{sentence[max(0, value.start - _CLOSE) : value.start]} {sentence[value.end : value.end + _CLOSE]}"
     return len(terms.content(near) & asked) + 2 * bool(_LEADS_TO.search(sentence[: value.start]))
 

@@ -31,7 +31,7 @@ _WANTED = 0.12
 _ASKED, _ASKED_FROM, _FURTHER = 1.0, 0.5, 0.6
 # An item with nested items is their label if it has at most this many words.
 _LABEL_WORDS = 12
-# Sentences of one paragraph are at most this many characters apart.
+# The maximum distance of sentences of one paragraph, in characters.
 _GAP = 1
 # Bonus of a sentence next to a chosen one: readers continue there.
 _NEXT = 0.2

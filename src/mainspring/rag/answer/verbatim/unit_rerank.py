@@ -26,8 +26,8 @@ _WEIGHT, _HALF, _SLOPE = 1.0, 2.0, 0.4
 
 
 async def reread(question: str, ranked: Sequence[Passage], reranker: Reranker) -> list[Passage]:
-    """``ranked`` (best first) in a new order, the first ``MOST`` of them with ``read``. Where the reranker fails, the
-    order stays as it was."""
+    """``ranked`` (best first) in a new order, the first ``MOST`` of them with ``read``. If the reranker fails, the
+    order stays."""
     first = list(ranked[:MOST])
     if not first:
         return []

@@ -60,7 +60,7 @@ def shown(amount: Decimal) -> str:
 
 
 def _computed(terms: list[Decimal], signs: list[str]) -> Decimal:
-    """By the usual order: products and quotients first."""
+    """The usual order of operations: products and quotients first."""
     sums, operations = [terms[0]], []
     for sign, term in zip(signs, terms[1:], strict=True):
         if sign == "*":

@@ -84,7 +84,7 @@ class Author:
         return prompt(self._instruction, self._notes, self._question, task, self._light)
 
     async def stated(self) -> float | None:
-        """How likely the model holds it that the notes state the answer; None if its engine does not tell."""
+        """The model's probability that the notes state the answer; None if its engine does not report it."""
         sampling = Sampling(max_tokens=1, temperature=0.0, logprobs=0)
         try:
             reply = await self._ask(prompts.STATED, sampling)

@@ -69,7 +69,7 @@ _PAIRS = tuple(
     )
 )
 _SHORT = 3
-# Capitalised words that name nothing, wherever they stand.
+# Capitalised words that name nothing, at any place.
 _PLAIN = frozenset("i i'm i'd i'll i've yes no ok".split())
 
 

@@ -16,7 +16,7 @@ from mainspring.rag.text import sentences, terms
 from mainspring.rag.text.sentences import Sentence
 
 MOST = 14
-"""Sentences that stand for a document."""
+"""The number of sentences that represent a document."""
 # The part of a text that is read, and the length range of self-contained sentences.
 _CHARACTERS = 400_000
 _SHORTEST, _LONGEST = 5, 60

@@ -1,4 +1,4 @@
-"""Markdown as it is parsed here: headings found, tables rewritten so that each row stands alone.
+"""Markdown as it is parsed here: headings found, tables rewritten so that each row is self-contained.
 
 A table row becomes one line, ``| Zone: 3 | Express: 23.95 |``: every cell with the name of its column, so that a
 row can be found, shown and cited without the rest of its table.
@@ -42,7 +42,7 @@ def grid(cells: Sequence[Sequence[str]], caption: str = "") -> Grid:
     """A table as lines, one a row. Its first row names the columns unless it holds numbers or gaps.
 
     A first row with merged cells and a second one below it name the columns together: ``Q1`` over ``Price``. A form,
-    whose keys and values stand side by side, has a line for each pair.
+    whose keys and values are side by side, has a line for each pair.
     """
     table = [[_flat(cell) for cell in row] for row in cells]
     table = _with_signs([row for row in table if any(row)])

@@ -60,7 +60,7 @@ def simple(lines: Sequence[str], at: int) -> tuple[Rows, int]:
         stops = [*(start for start, _ in spans[1:]), max(len(line), 10_000)]
         cells = [line[start:stop].strip() for (start, _), stop in zip(spans, stops, strict=True)]
         if rows and not cells[0]:
-            # The first column is empty if a row goes on.
+            # The first column is empty if a row continues.
             rows[-1] = [f"{above} {cell}".strip() for above, cell in zip(rows[-1], cells, strict=True)]
         else:
             rows.append(["" if cell == "\\" else cell for cell in cells])

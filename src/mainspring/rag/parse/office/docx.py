@@ -187,7 +187,7 @@ def _cells(row: Element) -> Iterator[Element]:
 
 
 def _text_boxes(element: Element) -> Iterator[Element]:
-    """The contents of text boxes below ``element``, each once: old and new drawings of one box stand side by side."""
+    """The contents of text boxes below ``element``, each once: old and new drawings of one box are side by side."""
     for each in element:
         tag = local(each.tag)
         if tag == "Fallback":

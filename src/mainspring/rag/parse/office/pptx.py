@@ -84,7 +84,7 @@ def _place(shape: Element) -> tuple[int, int, int]:
     if _role(shape) or offset is None:
         return 0, 0, 0
     try:
-        # A tenth of an inch: shapes that stand side by side are rarely aligned to the point.
+        # A tenth of an inch: shapes side by side are rarely aligned to the point.
         return 1, int(offset.get("y", "0")) // 91440, int(offset.get("x", "0"))
     except ValueError:
         return 1, 0, 0

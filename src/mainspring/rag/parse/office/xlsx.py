@@ -182,7 +182,7 @@ def _shared(root: Element | None) -> list[str]:
 
 
 def _string(element: Element) -> str:
-    """Its runs, without the readings that stand above Japanese text."""
+    """Its runs, without the readings above Japanese text."""
     parts = [element.findtext(f"{_S}t", "")]
     parts += [run.findtext(f"{_S}t", "") for run in element.findall(f"{_S}r")]
     return " ".join("".join(parts).split())

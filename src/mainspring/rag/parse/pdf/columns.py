@@ -96,8 +96,8 @@ def _positions(ordered: Sequence[Piece], em: float) -> list[float]:
 
 
 def _strips(ordered: Sequence[Piece], position: float, em: float, least: int) -> Iterator[Gutter]:
-    """Gutters at ``position``: between one piece that crosses it and the next, where both sides have ``least``
-    lines or more."""
+    """Gutters at ``position``: between one piece that crosses it and the next, if both sides have ``least`` lines or
+    more."""
     left: list[Piece] = []
     right: list[Piece] = []
     for piece in (*ordered, None):

@@ -21,7 +21,7 @@ MAX_LOSS = 0.02
 _MAX_NUMBERS = 0.005
 # Fewer lost words are no share of anything.
 _FEW = 3
-# Letters of formulas and marks of notes stand high or low; what word they belong to is a matter of taste.
+# Letters of formulas and marks of notes are set high or low; their word is a matter of taste.
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _NUMBER = re.compile(r"\d(?:[\d.,]*\d)?")
 _MIN_DIGITS = 3

@@ -19,8 +19,7 @@ _MOST = 200
 def with_images(document: Any, parsed: Parsed, sheets: Sequence[Sheet]) -> Parsed:
     """``parsed`` with a PNG of each of its first 200 figures, at 150 dpi if that is not too large.
 
-    Figures of pages that lie on their side have none: their place is that on the upright page. Raises
-    ``MissingExtra`` without Pillow.
+    Figures of rotated pages have none: their place is that on the upright page. Raises ``MissingExtra`` without Pillow.
     """
     figures = [
         _with_image(document, figure, sheets) if number < _MOST else figure

@@ -104,7 +104,7 @@ def _margin_of(numbers: Sequence[Piece], edge: str) -> float:
 
 
 def _outside(sheet: Sheet, left: float, right: float) -> bool:
-    """Whether all other text stands on one side of the strip."""
+    """Whether all other text is on one side of the strip."""
     rest = [
         each for each in sheet.pieces if each.text.strip() and not (each.left >= left - 1 and each.right <= right + 1)
     ]
@@ -126,8 +126,8 @@ def _margin_lines(page: int, sheet: Sheet) -> list[_Line]:
 
 
 def _heads_a_table(row: Sequence[Piece], sheet: Sheet) -> bool:
-    """Whether a row holds column names: the cells of the next line, as many or more, are under them. A table that goes
-    on has them on each of its pages."""
+    """Whether a row holds column names: the cells of the next line, as many or more, are under them. A table that
+    continues has them on each of its pages."""
     if len(row) < _MIN_COLUMNS:
         return False
     _, bottom, _, top = geometry.bounds(row)
@@ -150,7 +150,7 @@ def _at_same_height(group: Sequence[_Line]) -> list[list[_Line]]:
 
 def _repeats(same: Sequence[_Line], pages: int, body: float) -> bool:
     seen = {each.page for each in same}
-    # A chapter's running title stands on a few pages in a row, or on every other one.
+    # A chapter's running title is on a few pages in a row, or on every other page.
     runs = len(seen) >= 3 and max(seen) - min(seen) <= 2 * len(seen)
     if len(seen) < 2 or not (len(seen) >= _MIN_SHARE * pages or runs):
         return False
@@ -169,7 +169,7 @@ def _repeats(same: Sequence[_Line], pages: int, body: float) -> bool:
 
 
 def _lone_numbers(lines: Sequence[_Line], dropped: dict[int, set[int]], pages: int) -> list[Dropped]:
-    """Page numbers that stand alone in the margin: at other heights than the rest, or in Roman numerals."""
+    """Page numbers alone in the margin: at other heights than the rest, or in Roman numerals."""
     found = []
     alone = [
         each

@@ -1,6 +1,6 @@
 """A page as boxes: runs of text, drawn lines and pictures, and how they group into rows.
 
-Coordinates are in points with y growing upwards, as in PDF, on the page turned so that its text stands upright.
+Coordinates are in points with y growing upwards, as in PDF, on the page turned so that its text is upright.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mainspring.rag.parse.parsed import Box
 class Piece:
     """A run of text in one font, in its box. ``size`` is the font's in points (0: unknown).
 
-    ``glued``: no space stands between it and the piece before. ``block`` is the number of a table or figure of the
+    ``glued``: there is no space between it and the piece before. ``block`` is the number of a table or figure of the
     page that takes the place of text.
     """
 
@@ -95,7 +95,7 @@ def em(pieces: Iterable[Piece]) -> float:
 
 
 def rows(pieces: Iterable[Piece]) -> list[list[Piece]]:
-    """Pieces that stand on one line together, from the top, each row from the left."""
+    """Pieces on one line together, from the top, each row from the left."""
     found: list[list[Piece]] = []
     bottom = top = 0.0
     for piece in sorted(pieces, key=lambda piece: -piece.middle):

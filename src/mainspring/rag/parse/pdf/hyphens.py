@@ -16,7 +16,7 @@ _HYPHENS = ("-", "\u2010", _SOFT)
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2010][^\W\d_]+)*")
 _LAST = re.compile(r"([^\W\d_]+(?:[-\u2010][^\W\d_]+)*)[-\u2010\u00ad]$")
 _FIRST = re.compile(r"[^\W\d_]+")
-# Before these, a hyphen belongs to the word whatever follows: "self-|contained", "twenty-|five".
+# Before these parts, a hyphen always belongs to the word: "self-|contained", "twenty-|five".
 _HEADS = frozenset(
     "self well cross quasi pseudo anglo two three four five six seven eight twenty thirty forty fifty sixty seventy "
     "eighty ninety".split()
@@ -50,7 +50,7 @@ class Mender:
         self._words: frozenset[str] | None = None
 
     def join(self, text: str, line: str) -> str:
-        """``text`` and the ``line`` that goes on with it."""
+        """``text`` and the ``line`` that continues it."""
         if not text.endswith(_HYPHENS):
             return f"{text} {line}"
         if not line[:1].islower():

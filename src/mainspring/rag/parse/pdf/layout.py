@@ -50,7 +50,7 @@ class Block:
 
 @dataclass(slots=True)
 class ArrangedPage:
-    """A page cut up: its text in regions in reading order; pieces with ``block`` stand for tables and figures.
+    """A page cut up: its text in regions in reading order; pieces with ``block`` represent tables and figures.
 
     ``roles`` maps regions to the layout model's classes; then only the model decides what is a heading. ``as_drawn``:
     nothing speaks against the order in which the page is drawn. ``torn``: numbers of tables that are no tables, as the
@@ -279,7 +279,7 @@ def _line_step(lines: Sequence[_Line]) -> float:
 
 
 def _joins(above: _Line, below: _Line, step: float, edges: Mapping[int, float], roles: Mapping[int, str]) -> bool:
-    """Whether ``below`` goes on with the block of ``above``: never from one kind of region to another."""
+    """Whether ``below`` continues the block of ``above``: never from one kind of region to another."""
     role, other = roles.get(above.region, ""), roles.get(below.region, "")
     if above.region == below.region and role in _WHOLE:
         return role != "title" or not _NUMBERED_TITLE.match(below.text)
@@ -289,7 +289,7 @@ def _joins(above: _Line, below: _Line, step: float, edges: Mapping[int, float], 
 
 
 def _continues(above: _Line, below: _Line, step: float, right: float) -> bool:
-    """Whether ``below`` goes on with the paragraph of ``above``."""
+    """Whether ``below`` continues the paragraph of ``above``."""
     if abs(above.size - below.size) > 0.5 or _BULLET.match(below.text) or _NUMBERED.match(below.text):
         return False
     if above.region != below.region:
@@ -298,7 +298,7 @@ def _continues(above: _Line, below: _Line, step: float, right: float) -> bool:
     gap = above.bottom - below.bottom
     if gap > 1.3 * step or gap < -0.5 * step:
         return False
-    # A line that ends early ends its paragraph, unless its sentence goes on.
+    # A line that ends early ends its paragraph, unless its sentence continues.
     missing = (right - above.right) / max(1.0, right - above.left)
     if below.text[:1].islower():
         return True
@@ -380,7 +380,7 @@ def _goes_on(above: str, below: str) -> bool:
 
 
 def _distance(one: Box, other: Box) -> float:
-    """Between two boxes, up or down; infinite where neither stands above the other."""
+    """The distance between two boxes, up or down; infinite if neither is above the other."""
     if one[0] > other[2] or other[0] > one[2]:
         return float("inf")
     return max(one[1] - other[3], other[1] - one[3], 0.0)

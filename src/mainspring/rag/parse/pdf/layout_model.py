@@ -164,7 +164,7 @@ def _area(box: Box) -> float:
 
 
 def _stand_in(each: tables.PlacedTable | Picture, placed: list[tables.PlacedTable | Picture]) -> _Group:
-    """A group of one piece that stands for a table or a figure, which goes to the end of ``placed``."""
+    """A group of one piece that represents a table or a figure, which goes to the end of ``placed``."""
     label = "figure" if isinstance(each, Picture) else "table"
     group = _Group(label, each.box, [Piece(*each.box, "", block=len(placed))])
     placed.append(each)
@@ -187,7 +187,7 @@ def _figure(group: _Group, pictures: Sequence[Picture]) -> tuple[list[Picture], 
 
 
 def _loose(pieces: Sequence[Piece], em: float) -> list[_Group]:
-    """Pieces that the model saw no region around, in groups of lines that stand close under each other."""
+    """Pieces outside of the model's regions, in groups of lines that are close under each other."""
     groups: list[_Group] = []
     for piece in sorted(pieces, key=lambda piece: (-piece.middle, piece.left)):
         for group in groups:

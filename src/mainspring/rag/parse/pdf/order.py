@@ -77,7 +77,7 @@ def _words(line: _Drawn) -> int:
 
 
 def _upwards(boxes: Sequence[Box], em: float) -> bool:
-    """Whether many lines stand above one of their column that is drawn before them.
+    """Whether many lines are above one of their column that is drawn before them.
 
     Counted from both ends: a footer that is drawn first is one line out of order, and not all the others.
     """

@@ -1,8 +1,8 @@
 """The content of a PDF page: runs of text, drawn lines and images, with their boxes. Uses pypdfium2.
 
 On simple pages, text is taken in whole runs, which is fast. If it is rotated, if one run spans several columns, or if
-each glyph is placed separately, it is assembled from single characters along their baselines. Either way words end
-where pdfium's own text has space, and nowhere else.
+each glyph is placed separately, it is assembled from single characters along their baselines. In both cases words end
+only where pdfium's own text has space.
 """
 
 from __future__ import annotations

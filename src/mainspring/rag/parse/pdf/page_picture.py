@@ -85,7 +85,7 @@ def _mark(pixels: np.ndarray, page: Any, box: Box) -> None:
 
 
 def _marks(page: Any, quote: str) -> Iterator[Box]:
-    """The boxes of the lines, or parts of lines, in which ``quote`` stands on the page."""
+    """The boxes of the lines, or parts of lines, that contain ``quote`` on the page."""
     import pypdfium2.raw as raw
 
     text_page = page.get_textpage()
@@ -125,8 +125,8 @@ def _found(written: str, quote: str) -> Iterator[tuple[int, int]]:
 
 
 def _values(piece: str) -> list[str]:
-    """The signs of the values of a row of a table; none if it is no row. The names of its columns stand above the
-    table, not in each row."""
+    """The signs of the values of a row of a table; none if it is no row. The names of its columns are above the table,
+    not in each row."""
     cells = [cell.strip() for cell in piece.strip().strip("|").split(" | ")]
     if len(cells) < 2 or "\n" in piece.strip() or not all(": " in cell for cell in cells):
         return []

@@ -29,7 +29,7 @@ _CAPTION = re.compile(r"(?:table|tab\.|tabelle|tableau|exhibit)\s*[\dA-Z]+(?:[.\
 
 @dataclass(frozen=True, slots=True)
 class PlacedTable:
-    """A table, its cells by row from the top, and where it stands."""
+    """A table, its cells by row from the top, and its place."""
 
     box: Box
     cells: Cells
@@ -190,7 +190,7 @@ def _drawn(rules: Sequence[Rule], x: float, y: float) -> bool:
 
 
 def line(pieces: Sequence[Piece]) -> str:
-    """The text of pieces that stand on one line, from the left."""
+    """The text of pieces on one line, from the left."""
     text = ""
     for piece in pieces:
         words = " ".join(piece.text.split())
@@ -235,7 +235,7 @@ def inside(pieces: Sequence[Piece], em: float) -> PlacedTable | None:
 
 
 def _in_column(inside: Sequence[Sequence[Sequence[Piece]]], outside: Sequence[Sequence[Sequence[Piece]]]) -> bool:
-    """Whether long cells right of the first stand on the left edge of text above or below: a column of text."""
+    """Whether long cells right of the first column are on the left edge of text above or below: a column of text."""
     edges = [cell[0].left for cells in inside for cell in cells[1:] if _words(cell) >= 4]
     others = [cell[0].left for cells in outside for cell in cells if _words(cell) >= 4]
     if len(edges) < 2:
@@ -316,7 +316,7 @@ def _unruled(
     if len(columns) < least:
         return None
     wide = [cells for cells in full if len(cells) >= max(least, len(columns) - 1)]
-    # Columns that most lines leave empty are words of a text that happen to stand above each other.
+    # Columns that most lines leave empty are words of a text that happen to be above each other.
     if not known and len(wide) < 0.6 * len(full):
         return None
     table: Cells = []
