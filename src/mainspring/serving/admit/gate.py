@@ -171,7 +171,7 @@ class Gate:
 
     @property
     def reserved(self) -> int:
-        """Tokens of cache that they may come to occupy."""
+        """The tokens of cache that they may need at most."""
         return self._room.tokens
 
     @property

@@ -1,8 +1,8 @@
 """Counts the running requests of a tenant: in this process, or on all servers that share a Redis.
 
-Each server tells Redis how many run there, all of them numbered: of two that overtake each other the older is nothing
-new. The reports of a server that has fallen silent do not count. While Redis is away each server grants its part (the
-limit over the servers that were last known to live), and tells the others when it is back.
+Each server tells Redis the number of requests that run there, in numbered messages: of two that overtake each other,
+the older one is ignored. The reports of a server that has fallen silent do not count. While Redis is away each server
+grants its part (the limit over the servers that were last known to live), and tells the others when it is back.
 """
 
 from __future__ import annotations

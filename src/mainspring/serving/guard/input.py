@@ -116,7 +116,7 @@ class GuardInput(Layer):
     async def _checked(
         self, policy: GuardPolicy, request: Request, context: Context, placeholders: Placeholders | None
     ) -> Request:
-        """The request as it may go on. Raises ``GuardRefused``."""
+        """The request in the form in which it may continue. Raises ``GuardRefused``."""
         if isinstance(request, ChatRequest):
             return await self._chat(policy, request, context, placeholders)
         if isinstance(request, RerankRequest):

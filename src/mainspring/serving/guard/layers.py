@@ -24,7 +24,7 @@ class Policies(Protocol):
 
     @property
     def calling(self) -> bool:
-        """Whether any of them looks at calls of tools."""
+        """Whether any policy checks calls of tools."""
         ...
 
     @property

@@ -26,7 +26,7 @@ Key = tuple[str, str, str]
 
 
 class Conversations:
-    """The placeholders of conversations that will go on: of a tenant, of a set of groups, by session or answer."""
+    """The placeholders of conversations that will continue: by tenant, by set of groups, by session or answer."""
 
     def __init__(self, histories: Histories, keep_s: float) -> None:
         self._histories = histories
@@ -52,7 +52,7 @@ class Conversations:
         return placeholders
 
     async def _reserve(self, placeholders: Placeholders, session_id: str, context: Context) -> None:
-        """Placeholders of an earlier life of the session must not stand for something else in this one."""
+        """Placeholders that the session's history contains must not get another meaning."""
         name = stored_name(context.principal, session_id)
         told = await self._histories.read(context.principal.tenant, name, limit=_LOOKED_AT)
         for each in told.recent:

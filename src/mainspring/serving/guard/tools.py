@@ -71,7 +71,7 @@ def result(policy: GuardPolicy, text: str, scores: Mapping[str, float]) -> tuple
 
 
 class GuardCalls(Layer):
-    """Hands out the calls that the policy of the application lets through. ``approvals`` is where others wait."""
+    """Hands out the calls that the policy of the application permits. ``approvals`` is where others wait."""
 
     def __init__(self, inner: Responder, policy: Policies, metrics: Metrics, approvals: Approvals | None) -> None:
         super().__init__(inner)

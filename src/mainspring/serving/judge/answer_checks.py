@@ -140,7 +140,7 @@ class AnswerChecks:
             yield from self._outgoing.other(event)
 
     def _supported(self, event: Text) -> bool:
-        """Whether a sentence that no source supports goes on nevertheless."""
+        """Whether a sentence that no source supports is shown nevertheless."""
         action = self._decide("unsupported", None)
         if action == "redact":
             self._choice(event.choice).left_out = True

@@ -46,7 +46,7 @@ def judge(series: Mapping[int, int], hour: int, *, least: int = 0, begun: int | 
     """Whether ``hour`` of ``series`` (nano-US-dollars by hours since 1970; an absent hour cost nothing) is an anomaly.
 
     ``begun`` is the first hour that counts (None: the first of the series), ``least`` the excess below which nothing is
-    reported. None too where too little is known.
+    reported. None, too, if too little is known.
     """
     cost = series.get(hour, 0)
     first = min(series, default=hour) if begun is None else begun

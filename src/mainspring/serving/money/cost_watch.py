@@ -35,7 +35,7 @@ async def look(
 
 
 class CostWatch:
-    """Looks once an hour. Every process does; the first tells. ``least`` is in nano-US-dollars."""
+    """Looks once an hour. Every process does so; the first one reports them. ``least`` is in nano-US-dollars."""
 
     def __init__(self, ledger: Ledger, events: EventLog, metrics: Metrics, *, least: int) -> None:
         self._ledger = ledger
@@ -66,11 +66,11 @@ class CostWatch:
             await asyncio.sleep(HOUR - (time.time() - PATIENCE_S) % HOUR)
 
     async def look(self, hour: int) -> int:
-        """Judge the hours that have ended since the last look, up to ``hour``; how many were told here."""
+        """Judge the hours that have ended since the last check, up to ``hour``; returns how many were reported here."""
         first = max(self._known_until, hour + 1 - HISTORY)
         for name, costs in (await self._ledger.hourly(first, hour + 1)).items():
             self._series.setdefault(name, {}).update(costs)
-        # At the first look the hours before have been told, or are too old to be news.
+        # At the first check, the hours before have been reported, or are too old to be news.
         judged = range(first if self._known_until else hour, hour + 1)
         self._known_until = hour + 1
         told = 0

@@ -85,7 +85,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A price from a date on (UTC), or between two times of each day (past midnight where the end is before)."""
+    """A price from a date on (UTC), or between two times of each day (past midnight if the end is before)."""
 
     price: Price
     since: datetime.date | None = None

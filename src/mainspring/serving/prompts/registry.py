@@ -13,7 +13,7 @@ from mainspring.serving.prompts import template
 from mainspring.stores.work.prompts import LATEST, Prompts, PromptVersion
 
 PRODUCTION = "production"
-"""The label that counts where neither a version nor a label is named."""
+"""The label that counts if neither a version nor a label is named."""
 PREFIX = "prompt:"
 MAX_CHARACTERS = 200_000
 MAX_MESSAGES = 64

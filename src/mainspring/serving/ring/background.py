@@ -25,7 +25,7 @@ class Background:
         return task
 
     async def finish(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Await ``work``; when the caller is cancelled meanwhile, it still runs to its end."""
+        """Await ``work``; if the caller is cancelled, it still runs to its end."""
         task = self.start(work)
         try:
             return await asyncio.shield(task)

@@ -115,7 +115,7 @@ def asked(request: Request) -> str:
 
 
 def opened_key(settings: TelemetrySettings, folder: Path) -> bytes:
-    """The key of the hashes: from the settings, or from ``folder``, where it is created if missing."""
+    """The key of the hashes: from the settings, or from ``folder``, where it is created if it is missing."""
     if settings.log_key:
         return hashlib.sha256(settings.log_key.encode()).digest()
     path = folder / "key"

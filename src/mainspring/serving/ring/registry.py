@@ -30,8 +30,8 @@ MAX_DEPTH = 8
 class Served:
     """A served name and its responder.
 
-    ``groups`` restricts it to principals who are in one of them (empty: everybody). ``sampled`` is false where
-    the same request always gets the same answer, whatever its temperature. ``created`` is Unix seconds.
+    ``groups`` restricts it to principals who are in one of them (empty: everybody). ``sampled`` is false if the same
+    request always gets the same answer, at any temperature. ``created`` is Unix seconds.
     """
 
     name: str

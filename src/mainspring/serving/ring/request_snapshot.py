@@ -1,7 +1,7 @@
 """The stored part of a request beyond its messages, and how the request is rebuilt from it.
 
-A turn of a session keeps references to the earlier messages that the model was shown: their texts lie with the session,
-and go when it goes. Notes and recalled turns are computed for each request and not stored.
+A turn of a session keeps references to the earlier messages that the model was shown: their texts belong to the session
+and are deleted with it. Notes and recalled turns are computed for each request and not stored.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ State = Literal["closed", "half_open", "open"]
 class Breaker:
     """Opens after ``failures`` in a row, or at ``error_rate`` of at least ``min_calls`` within ``window_s``.
 
-    An open breaker lets nothing through until its pause is over. Then one call may pass (half open): its first token
-    closes the breaker, and its failure opens it for twice as long. Times are seconds of one monotonic clock, given by
-    the caller.
+    An open breaker permits no call until its pause is over. Then one call may pass (half open): its first token closes
+    the breaker, and its failure opens it for twice as long. Times are seconds of one monotonic clock, given by the
+    caller.
     """
 
     def __init__(self, settings: BalanceSettings, rng: random.Random | None = None) -> None:

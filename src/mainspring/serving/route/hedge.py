@@ -1,4 +1,4 @@
-"""Hedging: a second attempt where the first is slower than most, whichever begins to answer first (Dean, Barroso,
+"""Hedging: a second attempt if the first is slower than most; the one that begins to answer first wins (Dean, Barroso,
 The Tail at Scale, 2013)."""
 
 from __future__ import annotations

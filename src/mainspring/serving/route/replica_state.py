@@ -76,7 +76,7 @@ class Arm:
         state = self.breaker.state(now)
         if state == "closed":
             return "ready"
-        # A half-open breaker lets only the first call through.
+        # A half-open breaker permits only the first call.
         return "half_open" if self.breaker.allows(now) else "open"
 
     def snapshot(self, now: float, blocks: Sequence[int]) -> ReplicaSnapshot:

@@ -1,4 +1,4 @@
-"""A small tree search over steps (Yao et al. 2023): several next steps are tried, and the best ways go on."""
+"""A small tree search over steps (Yao et al. 2023): several next steps are tried, and the best paths continue."""
 
 from __future__ import annotations
 

@@ -131,8 +131,8 @@ def curve(judged: Sequence[JudgedPair], thresholds: Sequence[float] = THRESHOLDS
 
 
 def least_threshold(judged: Sequence[JudgedPair], at_most: float) -> float | None:
-    """The least threshold, to three places, at which no more than the share ``at_most`` of the different pairs is taken
-    for the same; None if even 1 lets through more."""
+    """The lowest threshold, to three places, at which at most the share ``at_most`` of the different pairs counts as
+    equal; None if even 1 accepts more."""
     different = [each for each in judged if not each.pair.same]
     allowed = int(at_most * len(different) + 1e-9)
     passing = sorted((each.cosine for each in different if each.passes), reverse=True)

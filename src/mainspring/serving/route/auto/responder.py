@@ -38,7 +38,7 @@ class RoutedModel:
 
 @dataclass(frozen=True, slots=True)
 class AutoDecision:
-    """Where a request goes. ``cascade``: to ``model`` first, and to the large one where its answer is not good enough.
+    """Where a request goes. ``cascade``: to ``model`` first, and to the large one if its answer is not good enough.
 
     ``by`` names what decided, ``score`` is the classifier's chance or the cascade's confidence, ``reason`` says why
     nothing was to be decided (``off``).

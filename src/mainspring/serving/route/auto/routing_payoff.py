@@ -9,7 +9,7 @@ from mainspring.core.settings import AutoSettings
 from mainspring.serving.route.auto.classifier import Classifier
 
 LEAST_AUROC = 0.6
-"""Below it a classifier tells hardly more than a coin does (docs/guides/auto.md)."""
+"""Below it a classifier is hardly better than a coin (docs/guides/auto.md)."""
 
 
 def why_off(settings: AutoSettings, small: str, large: str, classifier: Classifier | None = None) -> str:
