@@ -86,7 +86,7 @@ def _link(path: Path, copy: Path) -> None:
     try:
         os.link(path, copy)
     except FileNotFoundError:
-        # Compacted away since the folder was read: whether that matters, the check tells.
+        # The file was compacted away after the folder was read; the check shows whether that matters.
         return
     except OSError:
         with contextlib.suppress(FileNotFoundError):

@@ -1,7 +1,7 @@
 """A home whose database is a Postgres: a dump of the moment in which its files got their second names.
 
 The moment is a snapshot that one transaction holds and ``pg_dump`` reads. No process can discard a blob while files get
-their second names: the table of discarded blobs is locked for some hundredths of a second. Other writers go on.
+their second names: the table of discarded blobs is locked for some hundredths of a second. Other writers continue.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ async def _freeze(place: files.BackupScope, url: sa.URL, staged: Path, vectors: 
         try:
             await _run("pg_dump", reader, url, *options, *unkept, folder=staged)
         except StoreError as error:
-            # A collection was dropped before the dump came to its tables.
+            # A collection was dropped before the dump reached its tables.
             if "does not exist" in str(error):
                 return None
             raise

@@ -1,4 +1,4 @@
-"""A home made of a backup: every file checked against its digest before any of it is used.
+"""A home made from a backup: every file is checked against its digest before any of it is used.
 
 A Postgres dump in the backup fills an empty database, in one transaction, before the home appears.
 """
@@ -51,7 +51,7 @@ def read(
     source: IO[bytes], home: Path, *, tell: Tell, database: Callable[[], sa.URL | None] = lambda: None
 ) -> Restored:
     """Unpack a backup to ``home``, which must be absent or empty. ``database`` is asked for the address of an empty
-    Postgres where the backup has the dump of one.
+    Postgres if the backup has the dump of one.
 
     Raises ``Conflict`` for a home or a database that is not empty, ``StoreError`` for a file that is no backup, is
     truncated or damaged, or has a schema newer than this version knows, and ``SettingsError`` if a Postgres is needed

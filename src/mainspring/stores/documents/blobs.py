@@ -59,7 +59,7 @@ class Blobs:
         await asyncio.to_thread(self.unlink, sha256)
 
     def path(self, sha256: str) -> Path:
-        """Where the blob lies or would lie. Raises ``NotFound`` if it is not a sha256."""
+        """The blob's path, whether or not it exists. Raises ``NotFound`` if it is not a sha256."""
         if not _SHA256.match(sha256):
             raise NotFound(f"{sha256!r} is not the sha256 of a blob")
         return self._directory / sha256[:2] / sha256
@@ -160,7 +160,8 @@ def claim(connection: sa.Connection, blobs: Blobs, sha256: str) -> bool:
 
 
 def _holds(path: Path, data: bytes) -> bool:
-    # By content: a damaged blob has the right name and often the right size, and putting it again repairs it.
+    # The content decides: a damaged blob has the right name and often the right size, and putting it again repairs
+    # it.
     try:
         return path.stat().st_size == len(data) and path.read_bytes() == data
     except FileNotFoundError:

@@ -331,8 +331,8 @@ class Documents:
         """The generation that is read of each document that has one and that ``groups`` may see.
 
         A search passes this to ``VectorStore.search``, with ``principal.groups``, so that it cannot find documents that
-        those groups may not see. None gives all and is for maintenance only. Asking costs one look at the collection's
-        version; the mapping is kept until that grows. Raises ``NotFound``: no such collection.
+        those groups may not see. None gives all and is for maintenance only. A call costs one query of the collection's
+        version; the mapping is kept until the version grows. Raises ``NotFound``: no such collection.
         """
         key = _key(collection)
         known = self._generations.get(key)

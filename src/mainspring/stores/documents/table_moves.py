@@ -2,7 +2,7 @@
 
 A collection's row names the table that is read and, in ``building``, one other: a table that is being filled, or one
 that was read before and is still to be dropped. A process that dies leaves that name behind, and the next one drops the
-table. Of two who move a collection at once the later one wins.
+table. If two callers move a collection at once, the later one wins.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ _VIEWS = 64
 
 
 def admits(restricted: frozenset[str], groups: frozenset[str] | None) -> bool:
-    """Whether an access list lets ``groups`` in; an empty list is for everyone, and None is maintenance."""
+    """Whether an access list admits ``groups``; an empty list is for everyone, and None is maintenance."""
     return groups is None or not restricted or bool(restricted & groups)
 
 

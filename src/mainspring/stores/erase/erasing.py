@@ -24,7 +24,7 @@ def answers(connection: sa.Connection, tenant: str, ids: Sequence[str]) -> dict[
     verdicts on them; returns the numbers of changed events and deleted texts."""
     contents.lock(connection)
     about = sa.and_(events.c.tenant == tenant, events.c.subject.in_(ids))
-    # First those, so that they are not looked at.
+    # These come first, so that they are not checked.
     changed, texts = forget_verdicts(connection, about), []
     found = connection.execute(
         sa.select(events.c.id, events.c.kind, events.c.facts, events.c.content_id, events.c.person).where(about)

@@ -105,7 +105,7 @@ class Audit:
         return chain.entry_of(entry)
 
     async def digest(self, tenant: str, text: str) -> str:
-        """The keyed hash that stands for ``text`` in the tenant's entries."""
+        """The keyed hash that represents ``text`` in the tenant's entries."""
 
         def work(connection: sa.Connection) -> str:
             return self.hidden(connection, tenant, text)
@@ -183,7 +183,7 @@ class Audit:
         return report
 
     def trim(self, connection: sa.Connection, tenant: str, before: float) -> int:
-        """Drop the entries from before a time (Unix seconds), but the last; how many. The chain goes on."""
+        """Drop the entries from before a time (Unix seconds), but the last; how many. The chain continues."""
         found = _head(connection, tenant)
         if found is None:
             return 0

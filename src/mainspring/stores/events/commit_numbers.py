@@ -30,7 +30,7 @@ def numbered(connection: sa.Connection, new: Iterable[dict[str, Any]]) -> sa.Ins
 
 def _next(connection: sa.Connection) -> int:
     last = connection.execute(_LAST).scalar()
-    # By the clock, so that it grows even where all events were deleted.
+    # The number follows the clock, so that it grows even if all events were deleted.
     return max((last or 0) + 1, time.time_ns() // 1000)
 
 

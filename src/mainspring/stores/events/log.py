@@ -272,7 +272,7 @@ def forget_verdicts(connection: sa.Connection, about: sa.ColumnElement[bool]) ->
 
 
 def _finish(future: asyncio.Future[None], error: Exception | None) -> None:
-    # A caller that was cancelled meanwhile waits for nothing; its facts are written all the same.
+    # A cancelled caller waits for nothing; its facts are written all the same.
     if future.done():
         return
     if error is None:

@@ -226,7 +226,7 @@ class Keys:
         end = end if old.expires_at is None else min(end, old.expires_at)
 
         def work(connection: sa.Connection) -> None:
-            # Looked at within the transaction: a key that is revoked meanwhile must leave no successor.
+            # The check is within the transaction: a key that is revoked at the same time must leave no successor.
             _change(connection, tenant, key_id, {"expires_at": end}, usable=True)
             lineage.succeed(connection, tenant, key_id, info.id)
             connection.execute(sa.insert(keys), row)
@@ -284,7 +284,7 @@ class Keys:
             if await self._look_up(digest) is None:
                 self._remembered.pop(digest, None)
         except MainspringError as error:
-            # A remembered key still expires; the next request is told.
+            # A remembered key still expires; then a request gets the error.
             _log.warning("an API key could not be read again: %s", error)
         finally:
             self._rereading.discard(digest)

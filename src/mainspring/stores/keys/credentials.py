@@ -107,7 +107,7 @@ class Credentials:
     async def rotate(self, *, by: By = LOCAL) -> tuple[int, str]:
         """Guard all credentials with another key: a new one, or the first of ``stores.credentials_key``.
 
-        Gives how many there are and the key's id. The file has both keys until all is done: whatever ends in between
+        Gives how many there are and the key's id. The file has both keys until everything is done: an interruption
         loses nothing. Raises ``StoreError`` if one cannot be decrypted; then nothing has changed.
         """
         configured = bool(self._settings.stores.credentials_key)

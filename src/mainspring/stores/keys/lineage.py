@@ -20,7 +20,7 @@ from mainspring.stores.schema import keys
 KEY = "key_"
 AT_ONCE = 500
 MOST = 256
-"""Keys that one may descend from or stand for."""
+"""The maximum number of keys that one may descend from or replace."""
 
 
 def extended(above: Sequence[str], key_id: str) -> tuple[str, ...]:

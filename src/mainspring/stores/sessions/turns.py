@@ -42,8 +42,8 @@ class SessionTurn:
 
 @dataclass(frozen=True, slots=True)
 class TurnMessage:
-    """A kept message: ``turn`` and ``position`` say where it stands, ``digest`` is the sha256 of its text,
-    ``trace_id`` the request that it came with."""
+    """A kept message: ``turn`` and ``position`` are its place, ``digest`` is the sha256 of its text, ``trace_id`` is
+    the request that brought it."""
 
     turn: str
     position: int

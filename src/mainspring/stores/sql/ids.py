@@ -15,7 +15,7 @@ def new(prefix: str) -> str:
 
 
 def after(previous: str, prefix: str) -> str:
-    """A new id that sorts behind ``previous``, whatever the clock says: it may have been set back since.
+    """A new id that sorts after ``previous``, even if the clock was set back since.
 
     ``previous`` is an id that ``new(prefix)`` made.
     """

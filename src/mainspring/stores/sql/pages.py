@@ -32,7 +32,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[T]):
-    """The rows of a page, in the order of the list. ``more``: the list goes on in the direction of reading."""
+    """The rows of a page, in the order of the list. ``more``: the list continues in the direction of reading."""
 
     rows: Sequence[T]
     more: bool

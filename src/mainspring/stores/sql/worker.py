@@ -78,7 +78,7 @@ class Worker:
         self._wake.set()
 
     async def close(self) -> None:
-        """Stop in the middle: leases are given back, and the jobs go on elsewhere or at the next start."""
+        """Stop in the middle: leases are given back, and the jobs continue elsewhere or at the next start."""
         tasks = [*self._running, *([self._loop] if self._loop else [])]
         for task in tasks:
             task.cancel()

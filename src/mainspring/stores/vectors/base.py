@@ -23,7 +23,7 @@ Stages = list[tuple[str, int, int]]
 
 
 async def timed(stages: Stages | None, name: str, work: Awaitable[T]) -> T:
-    """The result of ``work``; ``stages`` is told when it started and ended."""
+    """The result of ``work``; ``stages`` is called with its start and its end."""
     if stages is None:
         return await work
     began_ns, clock = time.time_ns(), time.perf_counter_ns()

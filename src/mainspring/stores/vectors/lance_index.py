@@ -83,8 +83,8 @@ async def rewrite(table: Any) -> None:
     table and their words in its indexes.
 
     Indexing the vectors takes five times as long as the rest. A table whose rows are compared in memory in some ten
-    milliseconds does without it until ``index`` makes it: see ``waits``. Readers of an older version fail meanwhile and
-    must read again.
+    milliseconds does without it until ``index`` makes it: see ``waits``. Readers of an older version fail during this
+    time and must read again.
     """
     present = await kinds(table)
     rows = await table.count_rows()

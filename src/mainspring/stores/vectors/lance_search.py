@@ -22,7 +22,7 @@ from mainspring.stores.vectors.lance_rows import Allowed
 from mainspring.stores.vectors.lance_view import View, Views
 from mainspring.stores.vectors.segmentation import segmented
 
-# Rows that are always compared one by one, and documents that are looked up for it where vectors are not in memory.
+# Rows that are always compared one by one, and documents that are fetched for it if vectors are not in memory.
 EXACT_ROWS = 20_000
 EXACT_DOCUMENTS = 10
 # Rows that are compared in the time in which the index finds one more.

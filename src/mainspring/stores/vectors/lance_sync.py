@@ -10,7 +10,7 @@ from pathlib import Path
 
 def sync_since(table: Path, since_ns: int) -> int:
     """Sync the files of ``table`` that changed since ``since_ns`` (nanoseconds of the file system's clock) and the
-    folders that hold them; how many were synced. Files that a rewrite removes meanwhile are skipped.
+    folders that hold them; how many were synced. Files that a rewrite removes in the meantime are skipped.
 
     Raises ``OSError`` when the disk refuses.
     """

@@ -174,6 +174,6 @@ class Tables:
 
 
 def spaced(text: str) -> str:
-    """``text`` as words between spaces, without accents: what both sides of the search by words are made of."""
+    """``text`` as words between spaces, without accents: the form of both sides of the search by words."""
     plain = "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
     return _BETWEEN_WORDS.sub(" ", segmented(unicodedata.normalize("NFC", plain)))

@@ -1,8 +1,8 @@
 """Prompts: immutable versions under a name, and labels that move between them with their history.
 
-Versions are numbered from 1; a number is given once, also where its version is deleted. A label points to one version.
-Each move has a revision, which lets a caller say which one it has seen. Of two moves at once the later one counts, and
-both are in the history.
+Versions are numbered from 1; a number is used once, even if its version is deleted. A label points to one version. Each
+move has a revision, which lets a caller say which one it has seen. If two moves happen at once, the later one counts,
+and both are in the history.
 """
 
 from __future__ import annotations
