@@ -26,7 +26,7 @@ from mainspring.telemetry import Telemetry
 
 NOTICED_S = 5.0
 DEAD_S = 120.0
-"""An engine that has not come back by then hardly will in this process."""
+"""An engine that has not come back after that time will hardly do so in this process."""
 LOCAL = Principal("default", "local", frozenset({"admin"}))
 
 

@@ -10,7 +10,7 @@ from mainspring.client.results import Ingested, Passage, Reply, Turn
 from mainspring.core.types import Sampling
 
 Pieces = AsyncGenerator[str | Reply, None]
-"""The text of an answer as it comes, then the whole answer."""
+"""The text of an answer piece by piece, then the whole answer."""
 
 
 class Backend(Protocol):

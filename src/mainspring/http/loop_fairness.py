@@ -109,7 +109,7 @@ class Pace:
         return LoopTime(self)
 
     async def turn(self, name: str, spent: LoopTime) -> None:
-        """Return when the request of ``spent`` may go on for the tenant ``name``. Raises ``Overloaded`` if too many
+        """Return when the request of ``spent`` may continue for the tenant ``name``. Raises ``Overloaded`` if too many
         of its requests wait, or one waited too long."""
         tenant = self._known(name)
         tenant.came = self._clock()
@@ -123,7 +123,7 @@ class Pace:
             each.taken = max(0.0, self._rate(each) * TAU_S + seconds)
 
     def delay(self, tenant: _Tenant) -> float:
-        """Seconds until the tenant may go on if nothing changes; 0: now."""
+        """Seconds until the tenant may continue if nothing changes; 0: now."""
         if self._rate(self._all) <= self._busy:
             return 0.0
         rates = [self._rate(each) for each in self._about()]

@@ -1,8 +1,8 @@
 """Reads requests: the key first, then the query, then the body, each strictly and only if the previous one is valid.
 
-The standard library's JSON parser lets through what nothing further along can hold: NaN, infinities, halves of
-surrogate pairs. Refused here, they cannot fail a child process or a store later. Query parameters that a route does
-not know are refused like unknown fields of a body.
+The standard library's JSON parser accepts values that later steps cannot hold: NaN, infinities, halves of surrogate
+pairs. Refused here, they cannot fail a child process or a store later. Query parameters that a route does not know are
+refused like unknown fields of a body.
 """
 
 from __future__ import annotations

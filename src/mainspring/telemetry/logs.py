@@ -181,7 +181,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": _message(record),
         }
-        # Ours stand first, and no extra takes their place.
+        # Our own fields come first, and no extra replaces them.
         entry = {**own, **_fields(record), **own}
         if trace := _trace(record):
             entry["exception"] = trace

@@ -184,7 +184,7 @@ class Span:
 
 
 class NoTracing(Span):
-    """Stands in where tracing is off: it returns the context unchanged."""
+    """Used if tracing is off: it returns the context unchanged."""
 
     __slots__ = ()
 

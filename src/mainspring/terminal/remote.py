@@ -58,7 +58,7 @@ class Server:
 
     @contextmanager
     def opened(self, method: str, path: str, body: object = None, timeout_s: float = _ANSWER_S) -> Iterator[Any]:
-        """The answer as it comes, within the block. Raises ``NotFound``, ``ServerRefused``."""
+        """The answer piece by piece, within the block. Raises ``NotFound``, ``ServerRefused``."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
         request = urllib.request.Request(self.url.rstrip("/") + path, data, headers, method=method)  # noqa: S310

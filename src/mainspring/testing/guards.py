@@ -14,7 +14,7 @@ KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
 @pytest.mark.asyncio
 class GuardSuite:
-    """A subclass has a fixture ``guard``, with texts that it is to find something in and texts that it lets pass."""
+    """A subclass has a fixture ``guard``, with texts in which it must find something and texts that it must accept."""
 
     bad: tuple[str, ...] = ()
     good: tuple[str, ...] = ()

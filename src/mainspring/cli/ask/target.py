@@ -29,7 +29,7 @@ class Target(Protocol):
     """What answers. Turns have ``role`` and ``content``; rows and answers are JSON values."""
 
     async def answer(self, model: str, turns: Sequence[Turn], told: Told | None = None) -> dict[str, Any]:
-        """The answer of a collection, application or chat model; ``told`` hears its text as it comes."""
+        """The answer of a collection, application or chat model; ``told`` receives its text piece by piece."""
         ...
 
     async def search(self, collection: str, query: str, k: int) -> list[dict[str, Any]]:
@@ -153,7 +153,7 @@ class LocalHome:
 
 
 def facts(found: Answer) -> dict[str, Any]:
-    """An answer as JSON values; citations and conflicts as a server tells them."""
+    """An answer as JSON values; citations and conflicts have the server's form."""
     from mainspring.http.openai.encode import citation_body, conflict_body
 
     return {

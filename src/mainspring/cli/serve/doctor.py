@@ -166,7 +166,7 @@ def _languages(settings: Settings) -> list[Check]:
 
 
 def _listwise(settings: Settings) -> list[Check]:
-    """A warning where the model that reranks is none to be trusted with it."""
+    """A warning if the model that reranks cannot be trusted with it."""
     from mainspring.engines.catalogue.pull import Puller
 
     name = settings.models.listwise

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Check = tuple[str, str, str]
 LOOK_S = 20.0
-"""Seconds that the pages of a database are looked at, at most."""
+"""The maximum seconds for checking the pages of a database."""
 _HELD_S = 2.0
 _CLOCK_S = 60.0
 

@@ -1,6 +1,6 @@
 """The checks of ``mainspring doctor`` beyond this machine: names of models and routes, and the places of state.
 
-A server that would refuse to start under these settings is told here, and why.
+They also show whether a server would refuse to start under these settings, and why.
 """
 
 from __future__ import annotations

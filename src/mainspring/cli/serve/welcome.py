@@ -1,4 +1,4 @@
-"""The welcome of a first start: a few questions with answers, and how to go on."""
+"""The welcome of a first start: a few questions with answers, and the next commands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def answered(system: System, model: str, question: str) -> None:
 
 
 def onward(model: str) -> str:
-    """Commands to go on with, by the path that they have here."""
+    """The next commands, by the path that they have here."""
     program, activate = called()
     name = shlex.quote(model)
     lines = [

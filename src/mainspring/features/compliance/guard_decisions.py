@@ -38,7 +38,7 @@ class Checked:
 
 
 class Decisions:
-    """Seals guard events that are ``lag_s`` old: by then every request that began before them has settled its own."""
+    """Seals guard events that are ``lag_s`` old: every request that started before them has then settled its own."""
 
     def __init__(self, database: Database, audit: Audit, lag_s: float) -> None:
         self._database = database

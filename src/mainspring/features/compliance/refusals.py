@@ -53,7 +53,7 @@ class Refusals:
         self._counted: dict[str, _Counted] = {}
 
     def note(self, error: MainspringError, address: str, scope: str, principal: Principal | None = None) -> None:
-        """A request was refused; ``principal`` is who asked, where the key is a good one and lacks ``scope``."""
+        """A request was refused; ``principal`` is its caller, if the key is valid and lacks ``scope``."""
         reason = "scope" if isinstance(error, Forbidden) else "credentials"
         self._metrics.refused(reason)
         tenant = SERVER if principal is None else principal.tenant

@@ -48,7 +48,7 @@ async def opened(
     limits = list(LIMITS)
     if settings.stores.redis:
         limits.append("what Redis keeps on its disk, until it has rewritten that")
-    # Answers in progress have ended by then; a stream may take a little longer than its request.
+    # Answers in progress have ended then; a stream may take a little longer than its request.
     again_s = 2 * settings.gateway.request_timeout_s
     eraser = Eraser(stores, documents, metrics, again_s=again_s, limits=limits)
     retention = Retention(stores, chosen.retention, metrics)

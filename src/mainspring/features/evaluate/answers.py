@@ -24,7 +24,7 @@ from mainspring.rag.answer.generate import REFUSAL
 
 Respond = Callable[[Request, Context], Awaitable[Response]]
 Evidence = Callable[[Context], Awaitable[float | None]]
-"""The answerer's evidence for the request of a context, in [0, 1] (None: not told)."""
+"""The answerer's evidence for the request of a context, in [0, 1] (None: unknown)."""
 
 _PIECE = re.compile(r"\d+(?:\.\d+)*|\w+|[%$£€]")
 _MARKER = re.compile(r"\[\d+\]|^\s*\d+[.)]\s", re.MULTILINE)

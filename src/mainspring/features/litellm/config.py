@@ -66,7 +66,8 @@ class ImportedConfig:
 
 
 def convert(document: Any) -> ImportedConfig:
-    """The settings that ``document``, a parsed ``config.yaml``, stands for. Raises ``InvalidRequest`` for others."""
+    """The settings that are equivalent to ``document``, a parsed ``config.yaml``. Raises ``InvalidRequest`` for
+    others."""
     if not isinstance(document, Mapping) or not isinstance(document.get("model_list"), list):
         raise InvalidRequest(
             "this is no LiteLLM configuration: it has no model_list",

@@ -46,7 +46,7 @@ KEYS: Mapping[str, str] = {
     "cerebras": "CEREBRAS_API_KEY",
     "nvidia_nim": "NVIDIA_NIM_API_KEY",
 }
-"""The environment variable that LiteLLM reads where no key is given."""
+"""The environment variable that LiteLLM reads if no key is given."""
 
 NAMED_CHAT = (("claude", "anthropic"), ("gemini", "gemini"), ("mistral", "mistral"), ("deepseek", "deepseek"))
 """Whose a bare name is, by its beginning; all others are OpenAI's."""

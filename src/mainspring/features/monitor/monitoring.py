@@ -1,5 +1,5 @@
-"""Watches the traffic: counts it, raises alerts and tells people, looks for drift, judges a share of the answers, keeps
-the budgets of objectives."""
+"""Watches the traffic: counts it, raises alerts and notifies people, looks for drift, judges a share of the answers,
+keeps the budgets of objectives."""
 
 from __future__ import annotations
 

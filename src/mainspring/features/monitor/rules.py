@@ -1,4 +1,4 @@
-"""Recording rules, alerts and a dashboard for Prometheus and Grafana, made of one definition and the settings.
+"""Recording rules, alerts and a dashboard for Prometheus and Grafana, made from one definition and the settings.
 
 ``definition.yaml`` beside this module is the definition. Its thresholds are those of ``monitor``, which the server uses
 for its own alerts, so both agree.

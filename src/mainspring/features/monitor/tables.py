@@ -18,7 +18,7 @@ tallies = sa.Table(
     sa.Index(None, "span", "at"),
 )
 
-# One row for each time that something went wrong. ``told`` is the state that receivers last heard of.
+# One row for each time that something went wrong. ``told`` is the last state that was reported to receivers.
 alerts = sa.Table(
     "alerts",
     metadata,

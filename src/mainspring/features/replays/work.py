@@ -42,7 +42,7 @@ class ReplayWork:
                 break
             if answer_id in done:
                 continue
-            # It may be revoked while the batch goes on, and is asked for before each.
+            # The key may be revoked while the batch runs, so it is checked before each.
             principal = await self._principal(job)
             if principal is not None:
                 await self._one(answer_id, job, principal)

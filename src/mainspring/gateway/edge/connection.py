@@ -213,7 +213,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refusal = InvalidRequest(problem)
             raise self._refusal
         if self.parser.should_upgrade():
-            # The parser stops here, and ``data_received`` goes on without the wish.
+            # The parser stops here, and ``data_received`` continues without the upgrade request.
             return
         self._await("body")
         super().on_headers_complete()

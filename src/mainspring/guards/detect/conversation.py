@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 MOST = 32
-"""Turns of a conversation that are looked at, the last ones."""
+"""The number of a conversation's last turns that are checked."""
 LONGEST = 4000
 # The frame that a sender puts around pieces of a text: quotation marks, or a label with a colon.
 _QUOTED = re.compile(
@@ -21,7 +21,7 @@ _LABEL = re.compile(r"^[^:\n]{1,60}[:=]\s*(?=\S)")
 
 
 def heard(said: Sequence[str]) -> list[str]:
-    """The turns that are looked at."""
+    """The turns that are checked."""
     return [
         text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}\n{text[-LONGEST // 2 :]}" for text in said[-MOST:]
     ]

@@ -139,7 +139,7 @@ _MARKS = re.compile(
     r"hang|slit|cut|starve|overdose|gut|butcher|slaughter|hunt"
 )
 LONGEST = 4000
-"""Characters that are read, half of them at either end: a request stands first or last."""
+"""The number of characters that are read, half of them at either end: a request is usually first or last."""
 
 
 def scan(text: str) -> list[Finding]:

@@ -1,6 +1,6 @@
 """The system prompt in an answer: runs of its words, found while they stream.
 
-A run is ``RUN`` of its words in a row, whatever stands between them (case, punctuation, line breaks). Prompts that are
+A run is ``RUN`` of its words in a row; anything may separate them (case, punctuation, line breaks). Prompts that are
 translated, encoded or paraphrased are not found.
 """
 
@@ -40,7 +40,7 @@ class Prompt:
 
     @property
     def short(self) -> bool:
-        """Whether there is too little of it to be told from ordinary words."""
+        """Whether the text is too short to be distinguished from ordinary words."""
         return self.needed < LEAST
 
 

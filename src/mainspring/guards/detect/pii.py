@@ -114,7 +114,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A finding before overlaps are settled. A ``secret`` goes on beyond ``end`` while its tail matches."""
+    """A finding before overlaps are settled. A ``secret`` continues beyond ``end`` while its tail matches."""
 
     start: int
     rank: int

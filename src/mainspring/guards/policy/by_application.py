@@ -58,7 +58,7 @@ class Policies:
 
     @property
     def calling(self) -> bool:
-        """Whether any of them looks at calls of tools."""
+        """Whether any policy checks calls of tools."""
         return any(policy.calling for policy in (self.default, *self.named.values()))
 
     @property

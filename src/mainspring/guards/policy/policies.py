@@ -78,7 +78,7 @@ class Checked:
 
     @property
     def refused(self) -> tuple[GuardDecision, ...]:
-        """The decisions for which the text must not go on."""
+        """The decisions that stop the text."""
         return tuple(decision for decision in self.decisions if decision.action == "refuse" and not decision.dry_run)
 
 

@@ -17,8 +17,8 @@ HELD_AT_MOST = pii.LONGEST
 class StreamRedactor:
     """``push`` pieces of one text, then ``flush``: the joined output equals ``pii.redact`` of the whole.
 
-    It holds back only a possible start of a finding. The tail of a credential is swallowed as it comes. ``counts`` is
-    how many of each kind were replaced so far.
+    It holds back only a possible start of a finding. The tail of a credential is swallowed piece by piece. ``counts``
+    is how many of each kind were replaced so far.
     """
 
     __slots__ = ("_behind", "_held", "_search", "_swallowing", "counts")

@@ -30,8 +30,8 @@ class Window:
 
 
 class Windows:
-    """``push`` pieces of one text, then ``flush``: both give the windows that are complete by then. With ``steps``,
-    parts of sentences are judged while they arrive."""
+    """``push`` pieces of one text, then ``flush``: both return the windows that are complete at that point. With
+    ``steps``, parts of sentences are judged while they arrive."""
 
     __slots__ = ("_judged", "_scanned", "_sentence", "_start", "_stepping")
 

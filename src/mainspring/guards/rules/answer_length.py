@@ -6,7 +6,7 @@ import re
 
 ELLIPSIS = "…"
 NEAR = 80
-"""So near to its end a text of bounded length waits until it is known where it ends."""
+"""This close to its limit, a text of bounded length waits until its end is known."""
 _END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]")
 _MARKS = re.compile(r"[.!?…]+[\"'”’»)\]]*\Z")
 _SPACE = re.compile(r"\s+\S*\Z")

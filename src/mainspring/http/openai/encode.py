@@ -39,7 +39,7 @@ Kind = Literal["chat", "text"]
 log = logging.getLogger("mainspring.gateway")
 # OpenAI's stand-in for the logarithm of zero, which JSON cannot hold.
 LEAST_LOGPROB = -9999.0
-# Stands for the text where a frame is taken apart.
+# Replaces the text while a frame is taken apart.
 _MARK = "text"
 
 

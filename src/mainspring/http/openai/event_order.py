@@ -1,4 +1,4 @@
-"""Events in an order in which each call of a tool is told to its end before anything else begins.
+"""Events in an order in which each call of a tool is complete before anything else begins.
 
 Endpoints may stream several calls at once, a piece of one and a piece of the other. Anthropic's streams and OpenAI's
 Responses know one open item at a time, and a client fails on one that is opened twice.
@@ -74,7 +74,7 @@ class EventOrder:
 
     def _again(self) -> Iterator[Event]:
         held, self._held = self._held, []
-        # The next call goes first with all its pieces, wherever they stand.
+        # The next call goes first with all its pieces, wherever they are.
         following = next((_call(event) for event in held if _call(event) != self._open), None)
         for event in sorted(held, key=lambda each: _call(each) != following):
             yield from self.take(event)

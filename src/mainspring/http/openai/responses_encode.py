@@ -116,7 +116,7 @@ class Shell:
         )
 
     def failed(self, error: MainspringError, answer: Answer, items: list[dict[str, Any]]) -> dict[str, Any]:
-        """The response object of an answer that broke off when ``items`` had been told."""
+        """The response object of an answer that broke off after ``items`` had been sent."""
         facts = {"code": error.code, "message": error.told}
         return self.body("failed", error=facts, output=items, usage=usage_body(answer.usage))
 
@@ -197,7 +197,7 @@ class _Encoder:
         self._done: list[dict[str, Any]] = []
 
     def items(self) -> list[dict[str, Any]]:
-        """The output items as they were told, in their order; one that is open is incomplete."""
+        """The output items in the order in which they were sent; one that is open is incomplete."""
         return self._done + ([self._whole("incomplete")] if self._open else [])
 
     def frame(self, kind: str, **fields: Any) -> bytes:

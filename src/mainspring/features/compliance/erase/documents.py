@@ -63,7 +63,7 @@ class Documents:
         return (await self._stores.blobs.get(document.text_blob)).decode()
 
     async def files(self, subject: Subject, upto: float) -> set[str]:
-        """The uploaded files that they were made of; of a tenant, all."""
+        """The uploaded files from which they were made; for a tenant, all files."""
         if subject.kind == "tenant":
             query = sa.select(files.c.id).where(files.c.tenant == subject.tenant, files.c.created_at <= upto)
             return set(await self._stores.database.read(lambda connection: connection.execute(query).scalars().all()))
@@ -79,7 +79,7 @@ class Documents:
                 await self._stores.collections.remove(collection, each.id)
         deleted = 0
         for file_id in sorted(gone):
-            # A file that documents of others are made of, too, stays with them.
+            # A file from which documents of others are made, too, stays with those documents.
             with contextlib.suppress(NotFound, Conflict):
                 await self._stores.files.delete(subject.tenant, file_id, groups=None)
                 deleted += 1

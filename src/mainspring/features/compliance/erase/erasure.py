@@ -27,7 +27,8 @@ from mainspring.stores.erase.erasures import ERASED, NOTED, Erasure
 from mainspring.stores.events.audit_log import By
 
 log = logging.getLogger("mainspring.compliance")
-# How often notes of other processes are looked for, and how long a process that ends goes on with its own.
+# The interval of checks for notes of other processes, and the time that an ending process continues with its own
+# notes.
 _LOOK_S, _CLOSING_S = 5.0, 60.0
 LIMITS = (
     "backups and exports that were made before",

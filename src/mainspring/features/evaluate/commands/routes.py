@@ -162,7 +162,7 @@ async def _fit(settings: Settings, rows: Sequence[Row], model: str, ridge: float
 
 
 def _held_out(prompt: str) -> bool:
-    """Half of the prompts, always the same ones: doubles never lie on both sides."""
+    """Half of the prompts, always the same ones: duplicates are never on both sides."""
     return hashlib.sha256(prompt.encode()).digest()[0] % 2 == 1
 
 

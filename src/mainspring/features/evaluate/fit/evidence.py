@@ -26,7 +26,7 @@ _PLOT_ROWS, _PLOT_COLUMNS = 10, 50
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRow:
-    """A question with what its search told: ``right`` says whether a gold answer was shown."""
+    """A question with the results of its search: ``right`` says whether a gold answer was shown."""
 
     query: str
     kind: Kind
@@ -71,7 +71,7 @@ def calibrate(
     embedder: str = "",
     reranker: str = "",
 ) -> Calibrated:
-    """Fit on ``fitting``, look at ``reporting``.
+    """Fit on ``fitting``, report on ``reporting``.
 
     The threshold refuses at most the share ``refused`` of the fitting questions that can be answered; with ``risk`` it
     is the one that answers most while at most that share of the answers is wrong. Raises ``InvalidRequest`` if a half

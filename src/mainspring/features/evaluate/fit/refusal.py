@@ -1,7 +1,7 @@
 """Refusal: whether the answerer's evidence separates answerable questions from others.
 
 Every question is answered without the threshold, and its evidence and whether a gold answer is shown are kept; every
-threshold can then be looked at. ``near_miss`` questions are the hard ones: the subject is there, the fact is not.
+threshold can then be examined. ``near_miss`` questions are the hard ones: the subject is there, the fact is not.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Curves over a score: AUROC (does the score tell two kinds apart) and risk against coverage (what refusing buys).
+"""Curves over a score: AUROC (does the score distinguish two kinds) and risk against coverage (the gain from refusing).
 
 Refusing the questions with the lowest scores leaves fewer answers (coverage) and fewer wrong ones among them (risk).
 The area under that curve, AURC, is the mean risk over all coverages: 0 is perfect, the share of wrong answers is what
@@ -19,8 +19,8 @@ _RESAMPLES = 1_999
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Answering only where the score is at least ``threshold`` answers ``coverage`` of the questions, ``risk`` of
-    them wrongly; both are shares."""
+    """If only questions with a score of at least ``threshold`` are answered, ``coverage`` of the questions are answered
+    and ``risk`` of the answers are wrong; both are shares."""
 
     threshold: float
     coverage: float

@@ -75,7 +75,7 @@ def ranked(scores: Mapping[str, float]) -> list[str]:
 
 
 def check(name: str) -> str:
-    """``name`` where it is a metric. Raises ``InvalidRequest``."""
+    """``name`` if it is a metric. Raises ``InvalidRequest``."""
     match = _NAME.fullmatch(name)
     if match is None or match["measure"] not in _NAMES or (match["measure"] in _NEEDS_CUT and not match["cut"]):
         known = ", ".join(f"{each}@k" if each in _NEEDS_CUT else each for each in _NAMES)

@@ -1,1 +1,1 @@
-"""Alerts, service level objectives, and who is told."""
+"""Alerts, service level objectives, and notifications."""

@@ -18,7 +18,7 @@ Group = tuple[str, str]
 
 @dataclass(slots=True)
 class AlertGroup:
-    """Alerts of one group that receivers are to hear of, as they are now."""
+    """The alerts of one group about which receivers must be notified, in their current state."""
 
     group: Group
     alerts: list[Alert] = field(default_factory=list)
@@ -112,7 +112,7 @@ class States:
                 self.open[key] = replace(alert, acknowledged_by=by, acknowledged_at=at)
 
     def tell(self, silences: Sequence[Silence], now: float) -> list[AlertGroup]:
-        """The groups that receivers are to hear of, with the alerts marked as told."""
+        """The groups about which receivers must be notified, with their alerts marked as told."""
         groups: dict[Group, list[Alert]] = {}
         for alert in [*self.open.values(), *self._ended]:
             if self._due(alert, now) and not _silenced(alert, silences, now):

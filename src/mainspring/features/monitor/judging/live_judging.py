@@ -45,7 +45,7 @@ where the judge works. ``unpaid``: a budget is exhausted."""
 
 
 class Bench(Protocol):
-    """Judges. ``name`` tells people which judge, and is another where scores must not be compared."""
+    """Judges. ``name`` identifies the judge for readers, and differs if scores must not be compared."""
 
     @property
     def name(self) -> str: ...
@@ -66,7 +66,7 @@ class _Waiting:
 
 
 class Judging:
-    """Collects answers and judges them while ``idle`` says so; ``count`` is told the outcome of each chosen one.
+    """Collects answers and judges them while ``idle`` says so; ``count`` receives the outcome of each chosen one.
     ``clock`` is in Unix seconds."""
 
     def __init__(

@@ -27,7 +27,7 @@ NOTICE = "alert:"
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One time that something went wrong. ``told`` is the state that receivers last heard of, empty for none."""
+    """One time that something went wrong. ``told`` is the last state that was reported to receivers, empty for none."""
 
     tenant: str
     id: str

@@ -66,7 +66,7 @@ def compare(reference: Tally, current: Tally, settings: DriftSettings, embedder:
 
 
 def numeric(name: str, reference: Tally, current: Tally, settings: DriftSettings) -> list[Feature]:
-    """By both statistics: PSI sees spread, KS sees shifts."""
+    """Compares by both statistics: PSI sees spread, KS sees shifts."""
     before, after = reference.sketch(name), current.sketch(name)
     n, m = before.total, after.total
     if n < settings.reference_least or m < settings.least:
@@ -80,7 +80,7 @@ def numeric(name: str, reference: Tally, current: Tally, settings: DriftSettings
 
 
 def categorical(name: str, before: Sequence[int], after: Sequence[int], settings: DriftSettings) -> Feature | None:
-    """Of counts by category, by PSI."""
+    """Compares counts by category, by PSI."""
     n, m = sum(before), sum(after)
     if len(before) < 2 or n < settings.reference_least or m < settings.least:
         return None

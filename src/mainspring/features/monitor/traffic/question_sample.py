@@ -31,7 +31,8 @@ Keep = Callable[[Key, float, str], None]
 
 
 class Sampler:
-    """Takes questions as they come, up to a rate, and embeds them while ``idle`` says so; ``clock`` is in Unix seconds.
+    """Takes questions as they arrive, up to a rate, and embeds them while ``idle`` says so; ``clock`` is in Unix
+    seconds.
 
     ``keep`` receives the mean of each ``block`` of questions. Questions of a partial block are forgotten at the end.
     """

@@ -32,7 +32,7 @@ class Sketch:
         self.total += other.total
 
     def quantile(self, share: float) -> float | None:
-        """The value that this share of all lies at or below; None without values."""
+        """The value that this share of all values does not exceed; None without values."""
         left = share * self.total
         found = None
         for step in sorted(self.counts):
@@ -70,5 +70,5 @@ class Sketch:
 
 
 def middle(step: int) -> float:
-    """The value that stands for a step."""
+    """The value that represents a step."""
     return 0.0 if step == ZERO else STEP ** (step - 0.5)

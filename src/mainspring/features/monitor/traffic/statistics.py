@@ -69,8 +69,8 @@ def kolmogorov_smirnov(reference: Sketch, current: Sketch, p_value: float) -> Te
 
 
 def proportions(k: int, n: int, k0: int, n0: int) -> float:
-    """How many standard errors the share ``k`` of ``n`` lies above ``k0`` of ``n0``; an outcome is added to each side
-    of both, so that few say little."""
+    """How many standard errors the share ``k`` of ``n`` is above ``k0`` of ``n0``; an outcome is added to each side of
+    both, so that few say little."""
     if not n or not n0:
         return 0.0
     share, before = (k + 1) / (n + 2), (k0 + 1) / (n0 + 2)
@@ -91,7 +91,7 @@ def mean_shift(reference: Floats, current: Floats, seed: int = 0) -> float:
     weights[0, n:] = 1 / m
     order = np.argsort(chosen.random((PERMUTATIONS, n + m)), axis=1)[:, :m]
     np.put_along_axis(weights[1:], order, np.float32(1 / m), axis=1)
-    # By inner products: rows are few and long.
+    # This uses inner products: rows are few and long.
     squared = np.einsum("ij,jk,ik->i", weights, rows @ rows.T, weights, optimize=True)
     shuffled = squared[1:]
     return float((squared[0] - shuffled.mean()) / max(float(shuffled.std()), 1e-12))

@@ -42,7 +42,7 @@ class Tally:
 
     @property
     def requests(self) -> int:
-        """Requests that tell something of the service: neither given up by their caller nor at fault themselves."""
+        """Requests that say something about the service: neither given up by their caller nor at fault themselves."""
         return self.counts["ok"] + self.counts["failed"]
 
     def sketch(self, name: str) -> Sketch:
