@@ -1,4 +1,4 @@
-"""A module that registers parts as a room of mainspring does: ``tests/test_plugins.py`` looks at it."""
+"""A module that registers parts as a room of mainspring does, for ``tests/test_plugins.py``."""
 
 from __future__ import annotations
 

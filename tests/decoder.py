@@ -1,4 +1,4 @@
-"""Looks for a text in everything that a store may have written: whatever the format, the compression or the age.
+"""Searches for a text in everything that a store may have written, in any format, compression and age.
 
 ``places(home)`` gives each thing that a file holds, decoded, with where it was found; ``holding`` those with a marker.
 Of SQLite files that is their bytes (free pages and slack among them), their write-ahead log, pages joined where a long

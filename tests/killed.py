@@ -1,4 +1,4 @@
-"""Children that tell on stdout what they have done, a line each, and are killed in the middle of the next."""
+"""Children that report each step as a line on stdout, and are killed in the middle of the next step."""
 
 from __future__ import annotations
 

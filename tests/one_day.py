@@ -1,4 +1,4 @@
-"""For tests of what is counted by the day or month of UTC: they begin after midnight where it is near."""
+"""For tests of counts by the day or month of UTC: they start after midnight if midnight is near."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the decoder can find: a marker is planted in each format, and found there and nowhere else."""
+"""The decoder finds a marker that is planted in each format, and finds it nowhere else."""
 
 from __future__ import annotations
 

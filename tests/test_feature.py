@@ -1,4 +1,4 @@
-"""Features are found where they lie, and what they offer is collected."""
+"""Features are found in their folder, and their declarations are collected."""
 
 from __future__ import annotations
 

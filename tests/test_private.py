@@ -1,4 +1,4 @@
-"""A home is its owner's alone, whatever makes it first."""
+"""Only its owner can read a home, whichever part creates it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the documentation quotes of a benchmark is what its committed result says."""
+"""The documentation quotes the numbers of the committed benchmark results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data residency: what may be worked on in some regions only is sent nowhere else, by whatever way it might go."""
+"""Data residency: data for some regions only is sent to no other region by any path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of whole answers, what readers said of them, and arms of an ablation."""
+"""Figures of whole answers, the readers' judgements of them, and arms of an ablation."""
 
 from __future__ import annotations
 

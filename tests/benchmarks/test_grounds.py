@@ -1,4 +1,4 @@
-"""What the page of the benchmarks says is reached: only beside a peer, a baseline or a promise, with n and a date."""
+"""The page of the benchmarks calls a floor reached only beside a peer, a baseline or a promise, with n and a date."""
 
 from __future__ import annotations
 

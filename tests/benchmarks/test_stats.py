@@ -1,4 +1,4 @@
-"""Paired statistics: who runs when, and what a median of pairs is."""
+"""Paired statistics: the order of runs, and the median of pairs."""
 
 from __future__ import annotations
 

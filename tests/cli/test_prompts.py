@@ -1,4 +1,4 @@
-"""``mainspring prompts``: what is added is shown, labelled, compared, rolled back and deleted."""
+"""``mainspring prompts``: prompts are added, shown, labelled, compared, rolled back and deleted."""
 
 from __future__ import annotations
 

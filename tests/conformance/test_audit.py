@@ -1,4 +1,4 @@
-"""The audit log on every SQL database: what is done is in it, and what is done to it is found."""
+"""The audit log on every SQL database: it records every action, and every change of the log is detected."""
 
 from __future__ import annotations
 

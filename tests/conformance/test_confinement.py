@@ -1,4 +1,4 @@
-"""What keys that are confined to some collections see on every SQL database, and who sees what a token was answered."""
+"""What confined keys see on every SQL database, and who sees the answers to a token."""
 
 from __future__ import annotations
 

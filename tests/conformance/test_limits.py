@@ -1,4 +1,4 @@
-"""What all rate limits must do: those of one process, and those that several share through Redis."""
+"""The contract of all rate limits: those of one process, and those that several processes share through Redis."""
 
 from __future__ import annotations
 

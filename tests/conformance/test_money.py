@@ -1,4 +1,4 @@
-"""Ledger and budgets on every SQL database: SQLite always, Postgres where one is named."""
+"""Ledger and budgets on every SQL database: SQLite always, Postgres if one is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every SQL database must do for whoever follows the events, counts them and keeps alerts."""
+"""The contract of every SQL database for readers of events, for counts and for alerts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two processes on one home and one Redis: what a tenant may take between them, and what is made once by both."""
+"""Two processes on one home and one Redis: a tenant's limits across both, and work that is done only once."""
 
 from __future__ import annotations
 

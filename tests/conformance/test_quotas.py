@@ -1,4 +1,4 @@
-"""Quotas of tenants on every SQL database: SQLite always, Postgres where one is named."""
+"""Quotas of tenants on every SQL database: SQLite always, Postgres if one is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept too long is deleted, class by class, on every SQL database; what is not stays."""
+"""Expired data is deleted, class by class, on every SQL database; other data stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every SQL database must do when stores are opened: SQLite always, Postgres where one is named."""
+"""The contract of every SQL database when stores are opened: SQLite always, Postgres if one is named."""
 
 from __future__ import annotations
 

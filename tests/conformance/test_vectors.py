@@ -1,5 +1,5 @@
-"""The stores of vectors keep what ``mainspring.testing`` asks of every one, and what only ours do: LanceDB always,
-Postgres with pgvector where one is named."""
+"""The stores of vectors keep the contract of ``mainspring.testing``, and that of our own stores: LanceDB always,
+Postgres with pgvector if one is named."""
 
 from __future__ import annotations
 

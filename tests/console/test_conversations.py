@@ -1,4 +1,4 @@
-"""Conversations are kept on the server: another browser of the same key has them, and what is erased there is gone."""
+"""Conversations are kept on the server: another browser with the same key shows them, and erased ones are gone."""
 
 from __future__ import annotations
 

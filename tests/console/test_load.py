@@ -1,4 +1,4 @@
-"""What the first load of the console weighs; how long it takes is measured by ``benchmarks/console_load.py``."""
+"""The size of the console's first load; ``benchmarks/console_load.py`` measures its time."""
 
 from __future__ import annotations
 

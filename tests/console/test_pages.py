@@ -1,4 +1,4 @@
-"""Every page: themes, narrow windows, keyboard, and what the accessibility checker says."""
+"""Every page: themes, narrow windows, keyboard, and the accessibility checker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two tenants in one browser: whatever one of them made, no page shows to the other."""
+"""Two tenants in one browser: no page shows one tenant's data to the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a context says reaches whoever works for a request: each field of it, through every step of both rings."""
+"""Each field of a context reaches every step of both rings."""
 
 from __future__ import annotations
 

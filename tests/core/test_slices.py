@@ -1,4 +1,4 @@
-"""Features are found by their place, and a module that is not there imports nothing."""
+"""Features are found by their location, and a missing module imports nothing."""
 
 from __future__ import annotations
 

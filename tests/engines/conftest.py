@@ -1,4 +1,4 @@
-"""Fixtures that several engine suites share: what takes seconds to read is read once."""
+"""Fixtures that several engine suites share: slow files are read once."""
 
 from __future__ import annotations
 

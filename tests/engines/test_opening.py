@@ -1,4 +1,4 @@
-"""The room of engines as it is opened and left, with engines that only note what is done to them."""
+"""The engines room is opened and left, with engines that only record their calls."""
 
 from __future__ import annotations
 

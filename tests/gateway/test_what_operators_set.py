@@ -1,4 +1,4 @@
-"""What whoever operates the server set, and every route by which a tenant's keys might loosen it."""
+"""The operator's limits, and every route by which a tenant's keys might loosen them."""
 
 from __future__ import annotations
 

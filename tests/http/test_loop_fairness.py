@@ -1,4 +1,4 @@
-"""The event loop's time by tenant: who takes most of it waits while one that takes little is served."""
+"""The event loop's time by tenant: the heaviest tenant waits while a light one is served."""
 
 from __future__ import annotations
 

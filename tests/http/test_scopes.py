@@ -1,4 +1,4 @@
-"""A route asks for a scope that somebody declares, or its server does not start."""
+"""Each route asks for a declared scope, or its server does not start."""
 
 from __future__ import annotations
 

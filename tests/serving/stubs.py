@@ -1,4 +1,4 @@
-"""Endpoints that misbehave as a test tells them to, on real sockets; and a balanced call ring over them."""
+"""Endpoints that misbehave on a test's command, on real sockets; and a balanced call ring over them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clock that is set back: conversations stay in their order, and somebody is told."""
+"""A clock that is set back: conversations keep their order, and a warning is given."""
 
 from __future__ import annotations
 

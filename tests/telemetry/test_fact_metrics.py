@@ -1,4 +1,4 @@
-"""What is settled is counted: quality, money, safety; tenants up to a number of them."""
+"""Settled facts are counted: quality, money, safety; up to a maximum number of tenants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``mainspring ask`` over a folder of every kind of file, each of which says something that no other one says."""
+"""``mainspring ask`` over a folder with every kind of file, each with its own fact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``mainspring traces``: whose spans are shown, and that what they hold is text."""
+"""``mainspring traces``: whose spans are shown, and that their content is shown as text."""
 
 from __future__ import annotations
 

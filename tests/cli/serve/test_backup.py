@@ -1,4 +1,4 @@
-"""``mainspring backup`` and ``restore``: files that are there when they are whole, and what is refused."""
+"""``mainspring backup`` and ``restore``: files appear only when they are complete, and wrong ones are refused."""
 
 from __future__ import annotations
 

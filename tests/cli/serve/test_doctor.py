@@ -1,4 +1,4 @@
-"""``mainspring doctor``: what is in force, where it comes from and what is missing."""
+"""``mainspring doctor``: the settings in force, their origin, and missing parts."""
 
 from __future__ import annotations
 

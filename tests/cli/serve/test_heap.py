@@ -1,4 +1,5 @@
-"""The collector in a server: nothing while it starts, then only what is new, and as it was at the end."""
+"""The collector in a server: it does nothing at the start, then collects only new objects, and is restored at the
+end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Typed facts: what is written is read again, whoever wrote it, and what follows from the marks of their fields."""
+"""Typed facts: every version's facts can be read again, and the marks of the fields have their effects."""
 
 from __future__ import annotations
 

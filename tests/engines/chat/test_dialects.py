@@ -1,4 +1,4 @@
-"""Tool calls in the forms of the common chat templates, streamed in whatever pieces."""
+"""Tool calls in the forms of the common chat templates, streamed in any pieces."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Our check of schemas says what the metaschema says."""
+"""Our check of schemas agrees with the metaschema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies in the prefix cache, counted here, against how much the pipeline really computes."""
+"""The predicted content of the prefix cache, compared with the tokens that the pipeline really computes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever waits for a child process can be stopped while that says nothing."""
+"""A wait for a silent child process can be stopped."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Sockets of engines' children: their paths are short wherever temporary files lie."""
+"""Sockets of engines' children: their paths are short for every folder of temporary files."""
 
 from __future__ import annotations
 

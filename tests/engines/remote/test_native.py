@@ -1,4 +1,4 @@
-"""Gemini, Cohere and Azure by way of any-llm, against servers that speak as they do."""
+"""Gemini, Cohere and Azure through any-llm, against servers that speak their protocols."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in one file of requests keeps nobody from what is held of them, nor from its erasure."""
+"""No content of a file of requests prevents the export or the erasure of a person's data."""
 
 from __future__ import annotations
 

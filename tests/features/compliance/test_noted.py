@@ -1,4 +1,4 @@
-"""What the audit log is told beside acts: refusals, what a server starts under, and what the guards decided."""
+"""The audit log also records refusals, the settings of each start, and the guards' decisions."""
 
 from __future__ import annotations
 

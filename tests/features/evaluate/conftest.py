@@ -1,4 +1,4 @@
-"""Fixtures of the evaluate room: a collection of one's own on disk, and engines without a model."""
+"""Fixtures of the evaluate room: a user's collection on disk, and engines without a model."""
 
 from __future__ import annotations
 

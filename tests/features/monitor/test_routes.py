@@ -1,4 +1,4 @@
-"""The monitor's routes on a real server: what is counted is shown, to admins of its tenant."""
+"""The monitor's routes on a real server: counts are shown to admins of their tenant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules, alerts and dashboard: made of the settings, read by promtool, and about metrics that exist."""
+"""Rules, alerts and dashboard: made from the settings, accepted by promtool, and about existing metrics."""
 
 from __future__ import annotations
 

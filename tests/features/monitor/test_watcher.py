@@ -1,5 +1,4 @@
-"""Looks at traffic: each fault raises its alert and nothing else, what is right again clears it, and traffic that
-stays as it is raises nothing."""
+"""Watching traffic: each fault raises only its alert, recovery clears the alert, and steady traffic raises none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replays: what is asked again, what may differ, who may, and what it leaves behind."""
+"""Replays: the repeated request, permitted changes, permissions, and stored results."""
 
 from __future__ import annotations
 

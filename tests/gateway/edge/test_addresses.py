@@ -1,4 +1,4 @@
-"""What one address may do: requests, wrong credentials, open connections; and whose address it is."""
+"""Limits of one address: requests, wrong credentials, open connections; and how the address is determined."""
 
 from __future__ import annotations
 

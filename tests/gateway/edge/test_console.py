@@ -1,4 +1,4 @@
-"""The console's files: that they are what the sources build to, and how they are served."""
+"""The console's files: they equal the build of the sources, and the server serves them correctly."""
 
 from __future__ import annotations
 

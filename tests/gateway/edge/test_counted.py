@@ -1,4 +1,4 @@
-"""Every request is counted under its route, also what is refused, unknown, or asked by a method that nobody names."""
+"""Every request is counted under its route, including refused ones, unknown paths and unusual methods."""
 
 from __future__ import annotations
 

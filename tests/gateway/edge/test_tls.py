@@ -1,4 +1,4 @@
-"""TLS of the server's own: it speaks it, its oldest version, and what is said of files that are wrong."""
+"""The server's own TLS: connections, the oldest permitted version, and the errors for wrong files."""
 
 from __future__ import annotations
 

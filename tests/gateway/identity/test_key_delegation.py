@@ -1,4 +1,4 @@
-"""No key makes, or takes the place of, one that is more than itself; what the operator set only ``operate`` changes."""
+"""No key creates or replaces a key with more rights than its own; only ``operate`` changes the operator's values."""
 
 from __future__ import annotations
 

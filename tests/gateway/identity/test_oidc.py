@@ -1,4 +1,4 @@
-"""Tokens of an identity provider: whose they are, and every way in which one is none."""
+"""Tokens of an identity provider: their owners, and every kind of invalid token."""
 
 from __future__ import annotations
 

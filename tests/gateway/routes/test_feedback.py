@@ -1,4 +1,4 @@
-"""Who may rate an answer: whoever may see it."""
+"""Every caller who may see an answer may rate it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What searches are asked passes the input guard, and what they read is charged: over HTTP, on the real stores."""
+"""Search queries pass the input guard, and the read tokens are charged: over HTTP, on the real stores."""
 
 from __future__ import annotations
 

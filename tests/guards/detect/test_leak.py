@@ -1,4 +1,4 @@
-"""Answers that repeat the system prompt: found however they are cut, and nothing else is touched."""
+"""Answers that repeat the system prompt are found in pieces of any size, and other answers stay unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The detector of words: what it needs to judge, what it is made of, and damage."""
+"""The detector of words: its input, its file, and damaged files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The policy decides as it is configured, and its decisions never hold what matched."""
+"""The policy decides as it is configured, and its decisions never contain the matched text."""
 
 from __future__ import annotations
 

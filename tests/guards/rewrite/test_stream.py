@@ -1,4 +1,4 @@
-"""The stream redactor equals the redaction of the whole, whatever the pieces, and holds little back."""
+"""The stream redactor equals the redaction of the whole text for pieces of any size, and holds little back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows of an answer: the same ones whatever the pieces it comes in."""
+"""Windows of an answer are the same for pieces of any size."""
 
 from __future__ import annotations
 

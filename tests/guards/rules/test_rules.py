@@ -1,4 +1,4 @@
-"""Rules for answers: what they make of a text, the same however it is cut, and never within code or quotations."""
+"""Rules for answers: their results are the same for pieces of any size, and never change code or quotations."""
 
 from __future__ import annotations
 

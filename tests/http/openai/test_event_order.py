@@ -1,4 +1,4 @@
-"""Whatever order pieces come in, each call is told at once, whole, and nothing is lost."""
+"""For any order of pieces, each call is sent at once and complete, and nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Request bodies: what they become, and how they are refused."""
+"""Request bodies: how they are parsed, and how they are refused."""
 
 from __future__ import annotations
 

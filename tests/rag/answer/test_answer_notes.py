@@ -1,4 +1,4 @@
-"""Questions of several parts, and sources that disagree: what the answer says of them, extractive and written."""
+"""Questions of several parts, and sources that disagree: what extractive and written answers say about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Graph search over a collection: what is found through what, who may see it, and what becomes of changes."""
+"""Graph search over a collection: the passages that it finds, who may see them, and the effect of changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refusing early: nothing is done for a request that the gate would not let in."""
+"""Early refusal: no work is done for a request that the gate would not admit."""
 
 from __future__ import annotations
 

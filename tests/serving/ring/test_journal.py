@@ -1,4 +1,4 @@
-"""The line of a request in the log: what it tells, and that it tells no text unless it may."""
+"""The line of a request in the log: its fields, and no text unless the settings permit it."""
 
 from __future__ import annotations
 

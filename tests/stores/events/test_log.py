@@ -1,4 +1,4 @@
-"""Settlements that share a commit, and what becomes of them when it fails."""
+"""Settlements that share a commit, also if the commit fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vectors that are kept: each passage is embedded once, whoever asks; queries always."""
+"""Cached vectors: each passage is embedded once for all arms, and queries are embedded each time."""
 
 from __future__ import annotations
 

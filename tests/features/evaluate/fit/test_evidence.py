@@ -1,4 +1,4 @@
-"""Fitting evidence on labelled questions: it learns what there is to learn, and refuses what cannot be fitted."""
+"""Fitting evidence on labelled questions: it learns from useful labels and refuses unusable ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judged collections: a folder of one's own, and the public ones where their data are."""
+"""Judged collections: a user's folder, and the public ones if their data are here."""
 
 from __future__ import annotations
 

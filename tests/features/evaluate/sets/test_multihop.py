@@ -1,4 +1,4 @@
-"""Questions built over pairs of passages: each needs both, and none is built where that is not certain."""
+"""Questions built over pairs of passages: each one certainly needs both passages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Significance: known values, and the rate of false alarms where there is no difference."""
+"""Significance: known values, and the rate of false alarms without a difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Error budgets that are kept by the hour are what the counts of the whole time come to."""
+"""Error budgets that are kept by the hour equal the counts of the whole time."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Which answers are judged, when, and what becomes of the verdicts: over real stores, with judges that say what they
-are told to."""
+"""Which answers are judged, when, and how verdicts are stored: over real stores, with scripted judges."""
 
 from __future__ import annotations
 

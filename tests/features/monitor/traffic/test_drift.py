@@ -1,4 +1,4 @@
-"""Drift of what is counted, by feature: what has moved is named, and nothing else."""
+"""Drift of counts, by feature: exactly the changed features are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a written sentence may say of its source, and what it may not."""
+"""What a written sentence may say about its source, and what it may not."""
 
 from __future__ import annotations
 

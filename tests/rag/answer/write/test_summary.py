@@ -1,4 +1,4 @@
-"""What stands for a document, or for a section of it, in a summary."""
+"""The sentences that represent a document, or a section of it, in a summary."""
 
 from __future__ import annotations
 

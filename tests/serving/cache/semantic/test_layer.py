@@ -1,4 +1,4 @@
-"""The semantic cache in the request ring: whom it answers, what it says of it, and what breaks it not."""
+"""The semantic cache in the request ring: whom it answers, what it reports, and which failures it survives."""
 
 from __future__ import annotations
 
