@@ -1,4 +1,4 @@
-"""Fitting evidence on labelled questions: it learns from useful labels and refuses unusable ones."""
+"""Fitting evidence on labelled questions: it learns the informative feature, and refuses one kind alone."""
 
 from __future__ import annotations
 
