@@ -1,4 +1,4 @@
-"""A clock that is set back: conversations keep their order, and a warning is given."""
+"""A clock that is set back: new ids and the turns of conversations keep their order."""
 
 from __future__ import annotations
 
