@@ -1,6 +1,6 @@
-"""Texts of our own for fitting detectors: attacks in many wordings, and innocent texts made of the same words.
+"""Our own texts for fitting detectors: attacks in many wordings, and innocent texts with the same words.
 
-Written by hand, after the kinds of attack that the literature names. None is taken from a set that is reported, though
+They are written by hand, after the kinds of attack in the literature. None is taken from a set that is reported, though
 an example or two of each set had been seen for its format.
 """
 

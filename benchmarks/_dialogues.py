@@ -1,8 +1,8 @@
-"""Long conversations with planted facts: what is told at one turn and asked for at a later one.
+"""Long conversations with planted facts, which are stated at one turn and asked for at a later one.
 
-The facts are written for this purpose, in two halves: ``DEVELOPMENT`` is what weights were looked at with,
-``REPORTED`` what figures are given for. What is said in between comes from a public set of real dialogues where it is
-at hand (Taskmaster-4, CC BY 4.0, in ``$MAINSPRING_DATA/dialogues``), or else from written lines.
+The facts are written for this purpose, in two halves: ``DEVELOPMENT`` served to choose weights, ``REPORTED`` gives the
+figures. What is said in between comes from a public set of real dialogues where it is at hand (Taskmaster-4, CC BY 4.0,
+in ``$MAINSPRING_DATA/dialogues``), or else from written lines.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a verdict stands on: a measured peer or baseline, or a floor that the design or a promise to users states.
+"""The grounds of a verdict: a measured peer or baseline, or a floor that the design or a promise to users states.
 
 A figure that reaches its floor says so only where a ground is listed here, and where the number of observations and
 an interval are known. One that misses its floor says so always.

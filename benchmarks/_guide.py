@@ -1,4 +1,4 @@
-"""What serving mechanisms are said to bring (sections E.1 and E.7 of the design guide), beside what was measured.
+"""The expected gains of serving mechanisms (sections E.1 and E.7 of the design guide), beside the measured ones.
 
 A row without a result says so: nothing is filled in by hand.
 """

@@ -1,4 +1,4 @@
-"""What somebody sends who means harm: bodies of 8 MB for every route, and what single rooms read."""
+"""Input of an attacker: bodies of 8 MB for every route, and input for single rooms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""More of what somebody sends who means harm: headers, ranges, queries, numbers, forms, schemas and long lists."""
+"""More input of an attacker: headers, ranges, queries, numbers, forms, schemas and long lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An engine's child that answers at once, so that what is timed is the path and nothing else.
+"""An engine's child that answers at once, so that only the path is timed.
 
 As a module (``python -m _instant``) it is the child: it speaks the protocol of ``mainspring.engines.openvino.child``
 and says one word a step to every request; a step lasts ``STEP_S``. As a script (``python _instant.py -m mainspring

@@ -1,4 +1,4 @@
-"""PDFs made from known text, for the benchmark of parsing: what must be read from them is known to the letter."""
+"""PDFs made from known text, for the benchmark of parsing: the right result is known to the letter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labelled answers made of SQuAD: true ones in other words, and the same made false in one known way.
+"""Labelled answers made from SQuAD: true answers in other words, and the same answers made false in one known way.
 
 Every change is made by rule, so its label is known: a number becomes another number, a name another name, a negation
 comes or goes, the sentence is one from elsewhere, or the question, turned into a statement, gets a wrong answer.

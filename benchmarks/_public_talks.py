@@ -1,7 +1,7 @@
-"""Public talks of several turns, and attempts of people who try to get at what an assistant must not tell.
+"""Public talks of several turns, and attempts to extract what an assistant must not reveal.
 
 Each is read from its upstream's own files below ``turns`` of the data sets (docs/reference/benchmarks-data.md); what is
-not there is empty. Nothing is fitted on any of them: the packaged detectors were settled before they were seen.
+not there is empty. Nothing is fitted on them: the packaged detectors were finished before anyone saw these talks.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A library over a collection of any size: real stores under a home, documents in SQL, chunks of ``Clusters``.
 
-The embedder only looks vectors up, so that what is measured is everything but the embedding.
+The embedder only looks vectors up, so that the measurement covers everything except the embedding.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A server that does nothing: what a load's generator alone takes of the machine is measured beside it.
+"""A server that does nothing: beside it, the cost of a load's generator alone is measured.
 
 ``python benchmarks/_sink.py RATE`` prints its port. Every request is read to its end and answered with a small JSON, so
 many a second as the real server answered (0: as fast as they come).

@@ -1,8 +1,8 @@
 """Conversations of our own for fitting the detector of several turns: attacks built up step by step, and innocent talks
 that are made of the same words.
 
-Written by hand, after the ways that the literature names. The talks that are reported (those of `mainspring redteam`)
-were written apart from these, in other words, though by the same hand.
+They are written by hand, after the methods in the literature. The reported talks (those of `mainspring redteam`) were
+written separately, in other words, though by the same author.
 """
 
 from __future__ import annotations

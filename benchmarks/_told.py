@@ -1,4 +1,4 @@
-"""What a client was told while everything was killed, and whether it is so."""
+"""The answers that a client got while everything was killed, and whether they are true."""
 
 from __future__ import annotations
 

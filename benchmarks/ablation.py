@@ -3,12 +3,12 @@
     MAINSPRING_DATA=... python benchmarks/ablation.py [--keep FOLDER [--only NAME]]
 
 What `mainspring eval rag --one-at-a-time` does, for every collection. Every arm answers all queries; the halves are
-told apart afterwards. Defaults are chosen on development halves only (the handbook's questions all are); the reported
-halves, and Medline, CISI and NPL as a whole, show whether the choice holds elsewhere. A value is the mean
-nDCG@10 with its 95 % interval; p is that of the paired randomisation test against the defaults, corrected by Holm over
-the arms of one collection and half. Milliseconds are those of this machine while others used as much of it as the row
-of the defaults says. `--keep` leaves what was measured in a folder and takes it from there, so that it can be run in
-pieces; a collection that is not there is left out.
+separated afterwards. Defaults are chosen on development halves only (the handbook's questions all are); the reported
+halves, and Medline, CISI and NPL as a whole, show whether the choice holds elsewhere. A value is the mean nDCG@10 with
+its 95 % interval; p is that of the paired randomisation test against the defaults, corrected by Holm over the arms of
+one collection and half. Milliseconds are those of this machine while others used as much of it as the row of the
+defaults says. `--keep` stores the measurements in a folder and reads them from there, so that the benchmark can run in
+pieces; a missing collection is left out.
 """
 
 from __future__ import annotations

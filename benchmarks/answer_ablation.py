@@ -3,8 +3,8 @@
     MAINSPRING_DATA=... python benchmarks/answer_ablation.py [FOLDER] --keep KEPT [--arms late,none] [--squad 200]
 
 Every arm answers the same questions through the whole system: those of FOLDER (docs/guides/evaluation.md; left out
-without one) and of SQuAD's development half. Nothing that is reported elsewhere is looked at: this is for choosing. An
-arm is the defaults with the settings that it names. What was measured stays in KEPT, so that it can be run in pieces.
+without one) and of SQuAD's development half. It uses no data that is reported elsewhere: it is for choosing. An arm is
+the defaults with the settings that it names. The measurements stay in KEPT, so that the benchmark can run in pieces.
 Shares have Wilson's intervals; p is that of the paired randomisation test on "answer contained" against the defaults,
 corrected by Holm over the arms of one set.
 """

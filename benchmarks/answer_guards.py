@@ -1,4 +1,4 @@
-"""What the guards of answers find, how often they err, and what they cost.
+"""The guards of answers: their detection rate, their error rate, and their cost.
 
     MAINSPRING_DATA=... python benchmarks/answer_guards.py [--show]
 

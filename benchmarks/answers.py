@@ -3,9 +3,9 @@
     MAINSPRING_DATA=... python benchmarks/answers.py [--dev] [--generative N]
 
 All paragraphs are one collection, each a document; 500 answerable questions are drawn with a fixed seed. Extractive
-answers show at most three sentences and 90 words; an answer counts when a gold string stands in them at token
-boundaries. The weights of sentences, of fusion and of refusal were set on other questions of the same file
-(``--dev`` draws from those; the two draws share no question).
+answers show at most three sentences and 90 words; an answer counts when it contains a gold string at token boundaries.
+The weights of sentences, of fusion and of refusal were set on other questions of the same file (``--dev`` draws from
+those; the two draws share no question).
 """
 
 from __future__ import annotations

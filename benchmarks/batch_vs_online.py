@@ -1,4 +1,4 @@
-"""A batch against such requests sent one by one, and what a running batch does to somebody who asks meanwhile.
+"""A batch against the same requests sent one by one, and the effect of a running batch on another caller.
 
     .venv/bin/python benchmarks/batch_vs_online.py
 

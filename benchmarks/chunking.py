@@ -1,4 +1,4 @@
-"""Chunking strategies on SQuAD's articles: what is found, and what a fixed budget of retrieved tokens holds.
+"""Chunking strategies on SQuAD's articles: the answers found, and those within a fixed budget of retrieved tokens.
 
     MAINSPRING_DATA=... python benchmarks/chunking.py [--small] [--keep FOLDER]
 

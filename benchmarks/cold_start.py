@@ -2,9 +2,9 @@
 
     python benchmarks/cold_start.py [--runs 7] [--larger-runs 3]
 
-The clock starts when the process is spawned and stops at the first text of a streamed chat answer over HTTP. The
-models are pulled and the page cache is warm: a first start, which makes the home and its admin key, is not counted.
-The larger chat model has a figure of its own, where it is on this machine: both models are served then.
+The clock starts when the process is spawned and stops at the first text of a streamed chat answer over HTTP. The models
+are pulled and the page cache is warm: a first start, which makes the home and its admin key, is not counted. The larger
+chat model has a separate figure if it is on this machine: then both models are served.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What stands behind answers: are disagreements found, are there false ones, and are missing parts told from answered.
+"""Disagreements and missing parts: how many are found, and how many reports are false.
 
     MAINSPRING_DATA=... python benchmarks/conflicts.py [--dev]
 

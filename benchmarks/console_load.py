@@ -1,4 +1,4 @@
-"""What the console's first load weighs, and how long it takes on loopback until one can write a question.
+"""The size of the console's first load, and its time on loopback until a question can be written.
 
     python benchmarks/console_load.py [--runs 9]
 

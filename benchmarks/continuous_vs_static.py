@@ -1,4 +1,4 @@
-"""Continuous against static batching where answers are of very different lengths, on the same weights and slots.
+"""Continuous against static batching for answers of very different lengths, on the same weights and slots.
 
     python benchmarks/continuous_vs_static.py [--pairs 3] [--requests 64] [--slots 16]
 

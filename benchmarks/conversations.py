@@ -1,4 +1,4 @@
-"""What is found of attacks over several turns, and how often ordinary conversations are taken for one.
+"""The detection rate of attacks over several turns, and the rate of false alarms on ordinary conversations.
 
     MAINSPRING_DATA=... python benchmarks/conversations.py
 
@@ -6,8 +6,8 @@
 `guards.untrusted.turns` does: the rules over the whole conversation and over pieces put together, and the detector
 `conversation` over four neighbouring turns, at its shipped threshold and at others (`conversation_above`). A
 conversation counts as a whole, over all its turns. AUROC, and what is found at 1 % false alarms, are of the detector
-alone, against all innocent conversations that do not resemble attacks. Intervals are Wilson's, 95 %. Which
-conversations were fitted on, and which are reported here, says ``benchmarks/_talks.py``. Writes
+alone, against all innocent conversations that do not resemble attacks. Intervals are Wilson's, 95 %.
+``benchmarks/_talks.py`` says which conversations were used for fitting, and which are reported here. Writes
 ``benchmarks/results/conversations.json``.
 """
 

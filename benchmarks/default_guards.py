@@ -1,5 +1,5 @@
-"""What the default policy refuses: of attacks and harmful requests, and of innocent texts, on sets that nothing was
-fitted or chosen on; and what it costs a message.
+"""The default policy's refusals of attacks, harmful requests and innocent texts, on sets without any fit or choice; and
+its cost for a message.
 
     MAINSPRING_DATA=... python benchmarks/default_guards.py
 

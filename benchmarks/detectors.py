@@ -1,4 +1,4 @@
-"""What the fitted detectors find on sets that no fit and no threshold has seen, how often they err, and what they cost.
+"""The fitted detectors on sets that no fit and no threshold has seen: detection rate, error rate, and cost.
 
     MAINSPRING_DATA=... python benchmarks/detectors.py
 

@@ -4,8 +4,8 @@
 
 The questions that are reported share none with those of ``--dev``, on which parts and settings may be chosen. Those of
 `squad-articles` are of articles that nothing was trained on (4, 8, 12 and 16); TAT-QA's halves are its published ones,
-and each of its questions is asked of its own table, for it names no company. An answer counts when a gold string
-stands in it, whole, in any notation.
+and each of its questions is asked of its own table, for it names no company. An answer counts when it contains a whole
+gold string, in any notation.
 """
 
 from __future__ import annotations

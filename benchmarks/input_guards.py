@@ -1,10 +1,10 @@
-"""What is found in pasted texts, how often it errs there, and what the guards on the way in cost.
+"""The input guards on pasted texts: detection rate, error rate, and cost.
 
     MAINSPRING_DATA=... python benchmarks/input_guards.py
 
 A text is pasted behind a question about it, as people do. Attacks are BIPIA's test instructions in its test e-mails;
-harmless are those e-mails without, and paragraphs of an encyclopaedia. Read are they by the rules and the detector
-`indirect`, whose fit and threshold saw none of these. Latencies are medians, of one message of that length.
+harmless are those e-mails without, and paragraphs of an encyclopaedia. The rules and the detector `indirect` read them;
+its fit and its threshold saw none of these texts. Latencies are medians, of one message of that length.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Judged answers: how often a drop is told that is none, and after how many answers one is seen that is.
+"""Judged answers: how often a false drop is reported, and after how many answers a real one is seen.
 
     MAINSPRING_DATA=... python benchmarks/judging.py [--tune] [--keep FOLDER]
 

@@ -2,9 +2,9 @@
 
     python benchmarks/kill_engine.py [--seconds 120] [--every 3] [--dry]
 
-A server with the default model, asked all the time by one client. Counted are the seconds from the last kill to the
-first whole answer, and what the requests came to meanwhile. Before that it is killed three times and left to come back:
-what one restart takes on this machine, which is told beside it.
+A server with the default model, asked all the time by one client. The results are the seconds from the last kill to the
+first whole answer, and the outcomes of the requests in between. Before that it is killed three times and left to come
+back: what one restart takes on this machine, which is told beside it.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
 
 A tenant chats (the small model and a remote one, each with an Idempotency-Key that is sent again where no answer came),
 rates answers, uploads and attaches files, and submits batches, all through one server, which is started again after its
-death. What was acknowledged is written down by the client. At the end, when everything is done, the stores are read
-with nothing running, and each acknowledgement must be there once; budgets must say what the calls cost, with nothing
-set aside; audit logs must be whole. With ``--home`` further runs go on in the same home, and what is counted adds up.
+death. The client records every acknowledgement. At the end, when everything is done, the stores are read with nothing
+running, and each acknowledgement must be there once; budgets must say what the calls cost, with nothing set aside;
+audit logs must be whole. With ``--home`` further runs go on in the same home, and what is counted adds up.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python benchmarks/kill_ingest.py                  # 5,000 documents, 10 kills
     python benchmarks/kill_ingest.py --documents 300 --kills 3
 
-A scripted embedder (hashed words) stands in for the model, so that the time goes into what is under test. Compared
-are documents, chunks with their vectors, and search results; what killed processes left behind must be gone.
+A scripted embedder (hashed words) stands in for the model, so that the time goes into what is under test. Documents,
+chunks with their vectors, and search results are compared; the remains of killed processes must be gone.
 """
 
 from __future__ import annotations

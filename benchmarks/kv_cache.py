@@ -2,11 +2,11 @@
 
     python benchmarks/kv_cache.py [--pairs 3] [--lengths 16 64 192]
 
-One answer at a time through the default engine's own scheduler, behind a prompt of about 64 tokens. With the cache each
-token is computed from those that are kept. Without it all that stands before a token is computed anew for each of them:
-the engine is asked for one token at a time, over a prompt that is one word longer each time, and keeps nothing between
-(no prefix cache). Both sides take turns. What is read each time is read in one step, many tokens side by side, so that
-time grows more slowly than the number of tokens that are computed, which stands beside it.
+One answer at a time through the default engine's own scheduler, behind a prompt of about 64 tokens. With the cache,
+each token is computed from the cached ones. Without it all that stands before a token is computed anew for each of
+them: the engine is asked for one token at a time, over a prompt that is one word longer each time, and keeps nothing
+between (no prefix cache). Both sides take turns. What is read each time is read in one step, many tokens side by side,
+so that time grows more slowly than the number of tokens that are computed, which stands beside it.
 """
 
 from __future__ import annotations

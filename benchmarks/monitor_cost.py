@@ -1,4 +1,5 @@
-"""What watching costs: settling events with and without the number of their commit, counting them, and a look at all.
+"""The cost of monitoring: settling events with and without the number of their commit, counting them, and a check of
+everything.
 
 Settling is a hundred requests at a time, each with a call, an answer, a retrieval and feedback now and then, as the
 server settles them; the two sides take turns, and what counts is the time of the processor, all threads together.

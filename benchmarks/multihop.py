@@ -4,11 +4,10 @@
 
 Samples of HotpotQA and MuSiQue (questions that people wrote), 2WikiMultihopQA's corpus with questions that are built
 from it (``mainspring.features.evaluate.sets.multihop``), and the sample handbook with the questions that need two of
-its documents.
-A set whose files are not there is left out, and says so. Every arm searches the same index; ``both@k`` is the share of
-questions with both passages among the first k documents. Differences are to ``hybrid``, paired by question, p-values
-corrected over the arms; ``all`` are the reported questions of the public sets together. ``--questions`` keeps the built
-questions with the ids of their passages.
+its documents. A set without its files is left out, with a message. Every arm searches the same index; ``both@k`` is the
+share of questions with both passages among the first k documents. Differences are to ``hybrid``, paired by question,
+p-values corrected over the arms; ``all`` are the reported questions of the public sets together. ``--questions`` keeps
+the built questions with the ids of their passages.
 """
 
 from __future__ import annotations

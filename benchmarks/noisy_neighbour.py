@@ -1,14 +1,14 @@
-"""What one tenant gets while another does its worst: p95 of its calls beside each kind of load, against alone.
+"""One tenant beside a hostile one: p95 of its calls beside each kind of load, compared with none.
 
     python benchmarks/noisy_neighbour.py [--things "34 long chats" "12 MB ingests" ...] [--seconds 25] [--dry]
 
 One server with the default models and a remote model that answers at once. The quiet tenant calls, one after the other,
 that remote model (what the server itself costs), a search in its own store, and the small model (16 tokens). Each load
-stands between two phases without any, which are what it is compared with: the machine is never the same for long.
-What the load's own generator takes of the machine is measured as well: the same load, as many requests a second, is
-sent to a server that does nothing, and the quiet tenant's calls beside that are the floor that no server comes below.
-Results of one run are kept beside those of others of the same day. Exit status 1 where a p95 is more than twice that
-alone, or a call took more than ten seconds.
+stands between two phases without any, which are what it is compared with: the machine is never the same for long. What
+the load's own generator takes of the machine is measured as well: the same load, as many requests a second, is sent to
+a server that does nothing, and the quiet tenant's calls beside that are the floor that no server comes below. Results
+of one run are kept beside those of others of the same day. Exit status 1 if a p95 is more than twice that without load,
+or a call took more than ten seconds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the numeric form that is served costs: perplexity, and the likeliest next token, against the source weights.
+"""The loss from the served numeric form: perplexity, and the likeliest next token, compared with the source weights.
 
     python benchmarks/numeric_form.py MODEL SOURCE.gguf
 

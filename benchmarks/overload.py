@@ -1,4 +1,4 @@
-"""What is served, how fast, and who is refused how quickly, when more is asked than the machine can do.
+"""Overload: throughput, latency, and the speed of refusals when requests exceed the machine's capacity.
 
     python benchmarks/overload.py [--rounds 2] [--seconds 45] [--tokens 64] [--sequences 16] [--instant]
 
