@@ -35,6 +35,10 @@ model_list:
     model_info: {mode: embedding}
   - model_name: bedrock
     litellm_params: {model: bedrock/anthropic.claude-v2, aws_region_name: us-east-1}
+  - model_name: command
+    litellm_params: {model: cohere_chat/command-a, weight: 2}
+  - model_name: vertex
+    litellm_params: {model: vertex_ai/gemini-pro}
   - model_name: "*"
     litellm_params: {model: "openai/*"}
 router_settings:
@@ -62,13 +66,14 @@ ENVIRONMENT = {
     "AZURE_API_KEY": "sk-a",
     "ANTHROPIC_API_KEY": "sk-c",
     "VLLM_BASE": "http://gpu/v1",
+    "COHERE_API_KEY": "co-1",
 }
 
 
 def test_what_is_carried_over() -> None:
     imported = convert(yaml.safe_load(CONFIG))
     settings = Settings.model_validate(references.resolved(imported.settings, ENVIRONMENT))
-    assert set(settings.models.remote) == {"gpt-4o", "claude", "local"}
+    assert set(settings.models.remote) == {"gpt-4o", "claude", "local", "bedrock", "command"}
     first, second = settings.models.remote["gpt-4o"].endpoints()
     assert (first.url, first.model, first.api_key, first.weight) == ("https://api.openai.com/v1", "gpt-4o", "sk-o", 3)
     assert (second.url, second.model) == ("https://ours.openai.azure.com/openai/v1", "our-gpt-4o")
@@ -79,6 +84,10 @@ def test_what_is_carried_over() -> None:
     claude = settings.models.remote["claude"]
     assert (claude.url, claude.api_key) == ("https://api.anthropic.com/v1", "sk-c")
     assert settings.models.remote["local"].url == "http://gpu/v1"
+    bedrock, command = settings.models.remote["bedrock"], settings.models.remote["command"]
+    assert (bedrock.provider, bedrock.model) == ("bedrock", "anthropic.claude-v2")
+    assert bedrock.options == {"region_name": "us-east-1"}
+    assert (command.provider, command.api_key, command.weight) == ("cohere", "co-1", 2)
     balance = settings.serving.balance
     assert (balance.policy, balance.failures, balance.cooldown_s) == ("latency", 3, 30)
     assert (settings.serving.retries, settings.gateway.request_timeout_s) == (3, 90)
@@ -99,8 +108,8 @@ def test_what_is_not_is_listed_with_its_reason() -> None:
     assert "model_list.2 (claude).max_tokens" in notes
     assert "the file now contains a secret" in notes["model_list.3 (local).api_key"]
     assert "only chat models" in notes["model_list.4 (embed)"]
-    assert "bedrock does not speak" in notes["model_list.5 (bedrock)"]
-    assert "patterns" in notes["model_list.6 (*)"]
+    assert "vertex_ai does not speak" in notes["model_list.7 (vertex)"]
+    assert "patterns" in notes["model_list.8 (*)"]
     assert "not imported" in notes["router_settings.fallbacks.0.gpt-4o.embed"]
     assert "not imported" in notes["router_settings.fallbacks.1.nobody"]
     assert "never dropped" in notes["litellm_settings.drop_params"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.litellm.providers import KEYS, NAMED_CHAT, OWN_ADDRESS, PLAIN, SAME_WIRE
+from mainspring.features.litellm.providers import KEYS, NAMED_CHAT, NATIVE, OWN_ADDRESS, PLAIN, REGION, SAME_WIRE
 
 # How LiteLLM writes a reference; nothing here reads the environment.
 _REFERENCE = "os.environ/"
@@ -216,7 +216,8 @@ def _deployment(entry: Mapping[str, Any], place: str, found: ImportedConfig) -> 
     provider, model = _split(str(parameters.pop("model")))
     base = parameters.pop("api_base", None) or parameters.pop("base_url", None)
     key = parameters.pop("api_key", None)
-    made: dict[str, Any] = {"url": _address(provider, base), "model": model}
+    made = _native(provider, base, parameters) if provider in NATIVE.values() else {"url": _address(provider, base)}
+    made["model"] = model
     if key is None and base is None and provider in KEYS:
         made["api_key"] = f"env:{KEYS[provider]}"
     elif key is not None:
@@ -227,6 +228,16 @@ def _deployment(entry: Mapping[str, Any], place: str, found: ImportedConfig) -> 
     info.pop("mode", None)
     _note_all(found, place, parameters)
     _note_all(found, f"{place}.model_info", info)
+    return made
+
+
+def _native(provider: str, base: Any, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The start of a remote model that is asked in its provider's own format."""
+    made: dict[str, Any] = {"provider": provider}
+    if base is not None:
+        made["url"] = _address(provider, base)
+    if provider == "bedrock" and REGION in parameters:
+        made["options"] = {"region_name": _value(parameters.pop(REGION))}
     return made
 
 
@@ -262,7 +273,7 @@ def _problem(name: str, parameters: Mapping[str, Any], info: Mapping[str, Any]) 
     base = parameters.get("api_base") or parameters.get("base_url")
     if provider in OWN_ADDRESS and not base:
         return f"a model of {provider} needs api_base"
-    if provider not in SAME_WIRE and provider not in OWN_ADDRESS:
+    if provider not in (*SAME_WIRE, *OWN_ADDRESS, *NATIVE.values()):
         return f"{provider or 'its provider'} does not speak OpenAI's wire format; put a proxy that does before it"
     return ""
 
@@ -270,6 +281,8 @@ def _problem(name: str, parameters: Mapping[str, Any], info: Mapping[str, Any]) 
 def _split(model: str) -> tuple[str, str]:
     """(provider, name over there) of LiteLLM's ``provider/name``; without a provider the name decides, as there."""
     provider, slash, name = model.partition("/")
+    if slash and provider in NATIVE:
+        return NATIVE[provider], name
     if slash and provider in (*SAME_WIRE, *OWN_ADDRESS):
         return PLAIN.get(provider, provider), name
     if not slash:

@@ -1,4 +1,4 @@
-"""Providers by LiteLLM's names, if they speak OpenAI's wire format."""
+"""Providers by LiteLLM's names: those that speak OpenAI's wire format, and those that are reached natively."""
 
 from __future__ import annotations
 
@@ -28,6 +28,17 @@ OWN_ADDRESS = frozenset(
 )
 """Providers at an address of their operator's choice."""
 
+NATIVE: Mapping[str, str] = {
+    "bedrock": "bedrock",
+    "bedrock_converse": "bedrock",
+    "cohere": "cohere",
+    "cohere_chat": "cohere",
+}
+"""The name of each that is asked in its own wire format, by the extra ``providers``."""
+
+REGION = "aws_region_name"
+"""Where LiteLLM's parameters name the region of a Bedrock model."""
+
 PLAIN: Mapping[str, str] = {"ollama_chat": "ollama"}
 """Other names for the same."""
 
@@ -45,6 +56,7 @@ KEYS: Mapping[str, str] = {
     "xai": "XAI_API_KEY",
     "cerebras": "CEREBRAS_API_KEY",
     "nvidia_nim": "NVIDIA_NIM_API_KEY",
+    "cohere": "COHERE_API_KEY",
 }
 """The environment variable that LiteLLM reads if no key is given."""
 
