@@ -358,7 +358,7 @@ async def test_what_a_summary_took_is_owed_when_it_cannot_be_kept(tmp_path: Path
 )
 def test_no_message_keeps_the_rules_busy(work: str) -> None:
     """What is read again from each of its places would take a quarter of an hour here, and the server with it."""
-    code = f"from mainspring.serving.memory import extract, words\n{work}"
+    code = f"from mainspring.serving.memory import extract, terms as words\n{work}"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 

@@ -21,6 +21,7 @@ import asyncio, hashlib, itertools, sys, time
 from pathlib import Path
 from mainspring import stores
 from mainspring.core.settings import Settings
+from mainspring.core.facts.registry import read
 from mainspring.stores.sql import ids
 from mainspring.stores.documents.records import Publication
 from mainspring.stores.sessions.conversations import SessionTurn
@@ -29,7 +30,7 @@ from mainspring.core.types import EventRecord, Message
 async def settle(opened, worker):
     for n in itertools.count():
         text = f"text {worker} {n}"
-        record = EventRecord(ids.new("event-"), time.time(), "a", "t", "answer", text, {"n": n}, text)
+        record = EventRecord(ids.new("event-"), time.time(), "a", "t", text, read("answer", {"n": n}), text)
         turn = SessionTurn("a", text, (Message("user", text), Message("assistant", text)), "t", time.time())
         await opened.events.settle([record], [turn])
         print("event", record.id, text, sep="\\t", flush=True)

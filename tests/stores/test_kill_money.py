@@ -25,6 +25,7 @@ import asyncio, itertools, random, sys, time
 from pathlib import Path
 from mainspring import stores
 from mainspring.core.settings import Settings
+from mainspring.core.facts.registry import read
 from mainspring.stores.sql import ids
 from mainspring.core.types import EventRecord, Principal
 
@@ -35,7 +36,7 @@ async def ask(opened):
         await asyncio.sleep(random.random() * 0.01)
         cost = random.randrange(1000)
         facts = {"key_id": "k", "application": "app", "cost_nanousd": cost, "prompt_tokens": 1, "completion_tokens": 2}
-        record = EventRecord(ids.new("evt_"), time.time(), "a", "t", "call", "s", facts)
+        record = EventRecord(ids.new("evt_"), time.time(), "a", "t", "s", read("call", facts))
         await opened.events.settle([record], released=held)
         opened.budgets.done(held)
         print(cost, flush=True)
