@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,18 @@ from mainspring.core import plugins
 from mainspring.core.errors import InvalidRequest, SettingsError, UnknownModel
 from mainspring.core.plugins import Registry
 from mainspring.core.settings import ModelsSettings, RagSettings, Settings, StoresSettings
+from mainspring.core.settings.endpoints import RemoteModel
+from mainspring.core.types import Context, Responder
 from mainspring.engines import builtin
-from mainspring.engines.base import Reranked
+from mainspring.engines.base import Engine, Reranked, Reranker
+from mainspring.rag import assembly
 from mainspring.rag.chunk.chunking import chunker
 from mainspring.rag.connect.base import Batch, Connector, SyncState
 from mainspring.rag.connect.registry import Spec, connector, stored
 from mainspring.stores import open_vectors
 from mainspring.testing import WordEmbedder
 from tests.conftest import ROOT
+from tests.serving.house import Recited
 
 SOURCE = ROOT / "src" / "mainspring"
 
@@ -144,6 +149,58 @@ async def test_a_plugin_embeds_and_reranks_under_its_name(registry: Registry) ->
         ModelsSettings(embedding="sized:64")
     with pytest.raises(UnknownModel):
         await builtin.embedder(Settings(models=ModelsSettings(embedding="sizd:64", reranker="")))
+
+
+class Asking(Shortest):
+    """A chat model ranks."""
+
+    def __init__(self, model: str, responder: Responder) -> None:
+        super().__init__(f"asking:{model}")
+        self.responder = responder
+
+    def within(self, context: Context) -> Reranker:
+        return self
+
+
+def test_a_chat_model_reranks_as_listwise_does_or_a_plugin(registry: Registry) -> None:
+    registry.add(kinds.CHAT_RERANKER, "asking", lambda model, responder, settings: Asking(model, responder))
+    responder = Recited()
+    path: Any = SimpleNamespace(chat={"smollm2-135m-instruct": responder})
+    for name in ("listwise", "asking"):
+        settings = Settings(models=ModelsSettings(reranker=f"{name}:smollm2-135m-instruct"))
+        assert builtin.reranker(settings) is None
+        assert settings.models.listwise == "smollm2-135m-instruct"
+        made = assembly._chat_reranker(path, settings)
+        assert made is not None
+        assert made.name == f"{name}:smollm2-135m-instruct"
+    assert isinstance(made, Asking)
+    assert made.responder is responder
+    with pytest.raises(SettingsError, match=r"smollm2-135m-instruct is not loaded.*models\.chat"):
+        assembly._chat_reranker(SimpleNamespace(chat={}), settings)  # type: ignore[arg-type]
+    assert assembly._chat_reranker(path, Settings()) is None
+
+
+def test_models_behind_vllm_are_of_the_provider_of_that_name(registry: Registry) -> None:
+    there = {"model": "m", "url": "http://gpu:8000/v1"}
+    models = {"vllm": {"here": {"model": "m"}, "there": there}, "remote": {"far": {**there, "provider": "vllm"}}}
+    settings = Settings.model_validate({"models": models})
+    (far,) = builtin.remote_models(settings)
+    for each in (*builtin.vllm_models(settings), far):
+        assert type(each.engine).__name__ == "VllmEngine"
+        assert each.engine.capabilities.parameters >= {"top_k", "ignore_eos"}
+    asked: list[tuple[Any, ...]] = []
+    engine = far.engine
+
+    def made(name: str, remote: RemoteModel, retries: int) -> Engine:
+        asked.append((name, type(remote).__name__, retries))
+        return engine
+
+    registry.add(kinds.PROVIDER, "vllm", made)
+    builtin.vllm_models(settings)
+    builtin.remote_models(settings)
+    assert asked == [("here", "VllmRemote", 0), ("there", "VllmRemote", 2), ("far", "RemoteModel", 2)]
+    with pytest.raises(ValueError, match="url is missing"):
+        Settings.model_validate({"models": {"remote": {"far": {"model": "m", "provider": "vllm"}}}})
 
 
 class Vectors:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring.core.plugins import Kind
 
 if TYPE_CHECKING:
-    from mainspring.engines.kinds import EMBEDDER, ENGINE, PROVIDER, RERANKER
+    from mainspring.engines.kinds import CHAT_RERANKER, EMBEDDER, ENGINE, PROVIDER, RERANKER
     from mainspring.feature import APPLICATION, FEATURE
     from mainspring.guards.policy.scanners import GUARD
     from mainspring.rag.chunk.base import CHUNKER
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "APPLICATION",
     "CACHE",
+    "CHAT_RERANKER",
     "CHUNKER",
     "CONNECTOR",
     "DATABASE",
@@ -46,6 +47,7 @@ __all__ = [
 _MODULES = {
     "APPLICATION": "feature",
     "CACHE": "stores.kinds",
+    "CHAT_RERANKER": "engines.kinds",
     "CHUNKER": "rag.chunk.base",
     "CONNECTOR": "rag.connect.registry",
     "DATABASE": "stores.sql.database",

@@ -34,6 +34,7 @@ KINDS = (
     "provider",
     "embedder",
     "reranker",
+    "chat-reranker",
     "database",
     "vectors",
     "cache",

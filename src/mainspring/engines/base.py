@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from mainspring.core.types import Event, Message, Sampling, Tool
+from mainspring.core.types import Context, Event, Message, Sampling, Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +175,11 @@ class Reranker(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class ChatReranker(Reranker, Protocol):
+    """A reranker that asks a chat model. Each call is charged to the context of a request."""
+
+    def within(self, context: Context) -> Reranker:
+        """The same reranker, asking within ``context``."""
+        ...

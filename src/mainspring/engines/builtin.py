@@ -12,14 +12,14 @@ from mainspring.core import plugins
 from mainspring.core.errors import ModelNotPulled
 from mainspring.core.plugins import Kind, Registry, hookimpl
 from mainspring.core.settings import Settings
-from mainspring.core.settings.endpoints import RemoteModel, RemoteReplica
+from mainspring.core.settings.endpoints import RemoteModel, RemoteReplica, VllmModel, VllmRemote
 from mainspring.engines.base import Embedder, Engine, Reranker
 from mainspring.engines.catalogue.entries import ModelEntry
 from mainspring.engines.catalogue.pull import PulledModel, Puller
 from mainspring.engines.chat.chat_model import ChatModel, Replica
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.chat.template import ChatTemplate
-from mainspring.engines.kinds import EMBEDDER, ENGINE, PROVIDER, RERANKER
+from mainspring.engines.kinds import CHAT_RERANKER, EMBEDDER, ENGINE, PROVIDER, RERANKER
 
 if TYPE_CHECKING:
     from mainspring.engines.encode.late_interaction import LateInteraction
@@ -34,6 +34,7 @@ def mainspring_register(registry: Registry) -> None:
     registry.add(ENGINE, "openvino", _openvino)
     registry.add(ENGINE, "llamacpp", _llamacpp)
     registry.add(PROVIDER, "openai", _openai)
+    registry.add(PROVIDER, "vllm", _vllm)
     for name in ("gemini", "cohere", "bedrock", "azure"):
         registry.add(PROVIDER, name, _native)
 
@@ -125,11 +126,14 @@ def vllm_models(settings: Settings) -> list[ChatModel]:
     """The models of ``models.vllm``."""
     if not settings.models.vllm:
         return []
-    from mainspring.engines.remote.vllm import VllmEngine
-
     models = []
     for name, configured in settings.models.vllm.items():
-        engines = [VllmEngine(name, configured) for _ in range(configured.replicas)]
+        remote = VllmRemote(model=configured.model, provider="vllm", server=configured)
+        retries = 2 if configured.url else 0
+        engines = [
+            plugins.registry().make(PROVIDER, remote.provider, name, remote, retries)
+            for _ in range(configured.replicas)
+        ]
         replicas = [
             Replica(
                 str(number),
@@ -217,12 +221,21 @@ def reranker(settings: Settings) -> Reranker | None:
     Raises ``ModelNotPulled``, ``UnknownModel``, and ``ModelError`` for a model of another kind.
     """
     name = settings.models.reranker
-    if not name or settings.models.listwise:
+    if not name or chat_reranker(settings)[0]:
         # A chat model that reranks is asked through its call ring, which the rag room knows.
         return None
     if settings.models.late:
         return plugins.registry().make(RERANKER, "late", name, settings)
     return _reranking(name, settings)
+
+
+def chat_reranker(settings: Settings) -> tuple[str, str]:
+    """NAME and MODEL of ``models.reranker: NAME:MODEL`` where NAME has a chat model rerank; empty if none does."""
+    models = settings.models
+    name, found, model = models.reranker.partition(":")
+    if not found or models.late or models.reranker in models.remote_rerankers:
+        return "", ""
+    return (name, model) if plugins.registry().has(CHAT_RERANKER, name) else ("", "")
 
 
 def reader(settings: Settings) -> Reranker | None:
@@ -286,6 +299,12 @@ def _openai(name: str, remote: RemoteModel, retries: int) -> Engine:
     from mainspring.engines.remote.engine import RemoteEngine
 
     return RemoteEngine(name, remote, retries=retries)
+
+
+def _vllm(name: str, remote: RemoteModel, retries: int) -> Engine:
+    from mainspring.engines.remote.vllm import VllmEngine
+
+    return VllmEngine(name, remote.server if isinstance(remote, VllmRemote) else VllmModel.at(remote), retries=retries)
 
 
 def _native(name: str, remote: RemoteModel, retries: int) -> Engine:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from mainspring.core.plugins import Kind
 from mainspring.core.settings import Settings
 from mainspring.core.settings.endpoints import RemoteModel
-from mainspring.engines.base import Embedder, Engine, Reranker
+from mainspring.core.types import Responder
+from mainspring.engines.base import ChatReranker, Embedder, Engine, Reranker
 from mainspring.engines.catalogue.pull import PulledModel
 
 ENGINE: Kind[[PulledModel, Settings], Engine] = Kind(
@@ -34,3 +35,12 @@ RERANKER: Kind[[str, Settings], Reranker] = Kind(
     setting="models.reranker",
 )
 """``models.reranker: NAME:MODEL`` asks NAME for its MODEL."""
+CHAT_RERANKER: Kind[[str, Responder, Settings], ChatReranker] = Kind(
+    "chat-reranker",
+    ChatReranker,
+    ("model", "responder", "settings"),
+    builtins="mainspring.rag.search.listwise",
+    setting="models.reranker",
+)
+"""``models.reranker: NAME:MODEL`` has the chat model MODEL rerank as NAME says. ``responder`` serves it within its call
+ring, which is there later than the engines."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
+from mainspring.core import plugins
 from mainspring.core.errors import SettingsError
 from mainspring.core.settings import Settings
-from mainspring.core.types import CompletionRequest, Context, Principal, Responder
-from mainspring.engines import ChatModel, Engines
+from mainspring.core.types import Context, Responder
+from mainspring.engines import ChatModel, Engines, builtin
+from mainspring.engines.base import ChatReranker
 from mainspring.engines.encode.embedders import Embedders
+from mainspring.engines.kinds import CHAT_RERANKER
 from mainspring.rag.answer.evidence import calibration
 from mainspring.rag.answer.generate import AnswerWriter
 from mainspring.rag.answer.responder import DocumentAnswerer
@@ -29,7 +32,7 @@ from mainspring.rag.parse.card_masking import CoveringParser
 from mainspring.rag.parse.parser import Parser, layout_model
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.understand import Understanding
-from mainspring.rag.search.listwise import Listwise, ListwiseResponder
+from mainspring.rag.search.listwise import ChatRerankResponder
 from mainspring.rag.search.recommend import Recommender
 from mainspring.rag.search.retrieve import Retriever
 from mainspring.rag.search.search_service import Search
@@ -55,8 +58,8 @@ class Assembly:
         self._parser = parser(settings.rag, layout_model(settings))
         self._embedders = Embedders(engines.embedder, engines.load_embedder, keep=settings.engines.embedders)
         self._kept = (stores.collections, stores.blobs, stores.vectors, self._embedders)
-        self._listwise = _listwise(path, settings)
-        self._reranker = self._listwise or engines.reranker
+        self._chat_reranker = _chat_reranker(path, settings)
+        self._reranker = self._chat_reranker or engines.reranker
         self._retriever = Retriever(*self._kept, settings.rag, self._reranker, telemetry.tracing)
         self._models, self._grounded = self._chosen()
         self._reader = graph_reader(self._models, path.shown, stores, settings)
@@ -110,10 +113,10 @@ class Assembly:
         return library
 
     def serve(self, library: Library) -> None:
-        """Serve ``document-qa``, the listwise reranker if there is one, and the library's collections."""
+        """Serve ``document-qa``, the chat model that reranks if there is one, and the library's collections."""
         registry = self._path.registry
-        if self._listwise is not None:
-            registry.add(Served(self._listwise.name, "reranker", ListwiseResponder(self._listwise), sampled=False))
+        if (reranker := self._chat_reranker) is not None:
+            registry.add(Served(reranker.name, "reranker", ChatRerankResponder(reranker), sampled=False))
         registry.add(self._everything())
         registry.attach(library)
         self._telemetry.metrics.serve("document-qa")
@@ -188,16 +191,14 @@ def _asking(
     return lambda context: ModelAsk(responders[model.name], model.name, context, capable=model.grounded, redact=redact)
 
 
-def _listwise(path: Path, settings: Settings) -> Listwise | None:
+def _chat_reranker(path: Path, settings: Settings) -> ChatReranker | None:
     """The chat model that reranks. Raises ``SettingsError`` if it is not loaded."""
-    name = settings.models.listwise
+    name, model = builtin.chat_reranker(settings)
     if not name:
         return None
-    if name not in path.chat:
-        raise SettingsError(f"models.reranker: {name} is not loaded", remedy="Name it in models.chat or models.remote")
-    responder = path.chat[name]
-    fingerprint = responder.fingerprint(CompletionRequest(name, "."), Context(Principal("", "maintenance")))
-    return Listwise(responder, name, fingerprint=fingerprint or "", spotlight=settings.guards.spotlight)
+    if model not in path.chat:
+        raise SettingsError(f"models.reranker: {model} is not loaded", remedy="Name it in models.chat or models.remote")
+    return plugins.registry().make(CHAT_RERANKER, name, model, path.chat[model], settings)
 
 
 def _writer(

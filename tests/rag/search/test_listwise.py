@@ -29,7 +29,7 @@ from mainspring.core.types import (
     Text,
     Usage,
 )
-from mainspring.rag.search.listwise import WINDOW, Listwise, ListwiseResponder, permutation, starts
+from mainspring.rag.search.listwise import WINDOW, ChatRerankResponder, Listwise, permutation, starts
 from mainspring.rag.search.rerank import rerank
 from tests.rag.search.test_rerank import hit
 
@@ -163,7 +163,7 @@ async def test_passages_are_spotlighted_and_cut() -> None:
 
 
 async def test_it_answers_rerank_requests() -> None:
-    responder = ListwiseResponder(Listwise(Ranker(by_number), "m", fingerprint="f"))
+    responder = ChatRerankResponder(Listwise(Ranker(by_number), "m", fingerprint="f"))
     request = RerankRequest("listwise:m", "q", ("x 1", "x 2"))
     answer = await collect(await responder.respond(request, CONTEXT))
     assert answer.scores is not None

@@ -39,7 +39,9 @@ class RemoteModel(Section):
 
     url: str = ""
     model: str
-    provider: str = Field("openai", description="openai, or gemini, cohere, bedrock, azure with the extra `providers`")
+    provider: str = Field(
+        "openai", description="openai, vllm, or gemini, cohere, bedrock, azure with the extra `providers`"
+    )
     options: dict[str, str] = Field(default_factory=dict, description="of the provider's client, such as region_name")
     api_key: str = Field("", repr=False)
     context_window: int = Field(32768, gt=0)
@@ -67,7 +69,7 @@ class RemoteModel(Section):
 
     @model_validator(mode="after")
     def _openai_is_somewhere(self) -> RemoteModel:
-        if self.provider == "openai" and not self.url:
+        if self.provider in ("openai", "vllm") and not self.url:
             raise ValueError("url is missing: where is the OpenAI-compatible endpoint?")
         return self
 
@@ -127,3 +129,23 @@ class VllmModel(Section):
         if self.url and (self.arguments or self.environment or self.replicas > 1):
             raise ValueError("arguments, environment and replicas are for a server that is started here, without url")
         return self
+
+    @classmethod
+    def at(cls, remote: RemoteModel) -> VllmModel:
+        """The server behind an entry of ``models.remote``."""
+        return cls(
+            model=remote.model,
+            url=remote.url,
+            api_key=remote.api_key,
+            context_window=remote.context_window,
+            first_token_timeout_s=remote.first_token_timeout_s,
+            silence_timeout_s=remote.silence_timeout_s,
+        )
+
+
+class VllmRemote(RemoteModel):
+    """What an entry of ``models.vllm`` gives to the provider ``vllm``: all of it is in ``server``, and a server that is
+    started here has no ``url``."""
+
+    url: str = "http://vllm/v1"
+    server: VllmModel

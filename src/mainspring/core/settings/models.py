@@ -45,8 +45,9 @@ class ModelsSettings(Section):
     @property
     def listwise(self) -> str:
         """The chat model that reranks; empty if no chat model does."""
-        kind, _, model = self.reranker.partition(":")
-        return model if kind == "listwise" else ""
+        _, _, model = self.reranker.partition(":")
+        elsewhere = self.late or self.reranker in self.remote_rerankers
+        return model if model in self.chatting and not elsewhere else ""
 
     @property
     def late(self) -> tuple[str, ...]:
@@ -70,7 +71,7 @@ class ModelsSettings(Section):
 
     @model_validator(mode="after")
     def _listwise_is_served(self) -> ModelsSettings:
-        if self.reranker.startswith("listwise:") and self.listwise not in self.chatting:
+        if self.reranker.startswith("listwise:") and not self.listwise:
             raise ValueError(f"reranker {self.reranker} needs a model of models.chat or models.remote")
         return self
 

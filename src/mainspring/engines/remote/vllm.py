@@ -41,7 +41,7 @@ class VllmEngine(RemoteEngine):
     words if it never becomes ready.
     """
 
-    def __init__(self, name: str, settings: VllmModel) -> None:
+    def __init__(self, name: str, settings: VllmModel, *, retries: int | None = None) -> None:
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._supervisor: Supervisor | None = None
         url, model, socket = settings.url, settings.model, ""
@@ -72,7 +72,7 @@ class VllmEngine(RemoteEngine):
         super().__init__(
             name,
             endpoint,
-            retries=0 if socket else 2,
+            retries=(0 if socket else 2) if retries is None else retries,
             connector=(lambda: aiohttp.UnixConnector(socket, limit=0)) if socket else None,
             grammars=frozenset({"json_schema", "regex"}),
         )

@@ -16,8 +16,11 @@ import numpy as np
 
 from mainspring.core.errors import MainspringError
 from mainspring.core.path import collect
+from mainspring.core.plugins import Registry, hookimpl
+from mainspring.core.settings import Settings
 from mainspring.core.types import (
     ChatRequest,
+    CompletionRequest,
     Context,
     Message,
     Principal,
@@ -26,8 +29,9 @@ from mainspring.core.types import (
     Response,
     Sampling,
 )
-from mainspring.engines.base import Reranked, Reranker
+from mainspring.engines.base import ChatReranker, Reranked, Reranker
 from mainspring.engines.encode.reranker import RerankResponder
+from mainspring.engines.kinds import CHAT_RERANKER
 from mainspring.guards.rewrite.spotlight import Spotlight, neutralise
 
 log = logging.getLogger("mainspring.rag")
@@ -45,8 +49,15 @@ _STRICT = re.compile(r"\s*\[\d{1,3}\](?:\s*>\s*\[\d{1,3}\])*\s*\.?\s*")
 _PLACE = re.compile(r"\[(\d{1,3})\]")
 
 
+@hookimpl
+def mainspring_register(registry: Registry) -> None:
+    """``models.reranker: listwise:MODEL``."""
+    registry.add(CHAT_RERANKER, "listwise", _listwise)
+
+
 class Listwise:
-    """Reranks with the chat model ``model``, which ``responder`` serves within its call ring.
+    """Reranks with the chat model ``model``, which ``responder`` serves within its call ring. Implements
+    ``ChatReranker``.
 
     ``within`` gives the reranker of one request; otherwise its questions belong to no request.
     """
@@ -146,18 +157,23 @@ class _Within:
     async def close(self) -> None: ...
 
 
-class ListwiseResponder:
-    """The listwise reranker as a responder for ``/v1/rerank``; the chat calls are metered by the model's own ring."""
+class ChatRerankResponder:
+    """A ``ChatReranker`` as a responder for ``/v1/rerank``; the chat calls are metered by the model's own ring."""
 
-    def __init__(self, listwise: Listwise) -> None:
-        self._listwise = listwise
+    def __init__(self, reranker: ChatReranker) -> None:
+        self._reranker = reranker
 
     def fingerprint(self, request: Request, context: Context) -> str | None:  # noqa: ARG002
-        return self._listwise.fingerprint
+        return self._reranker.fingerprint
 
     async def respond(self, request: Request, context: Context) -> Response:
         """Raises ``InvalidRequest``, ``DeadlineExceeded``."""
-        return await RerankResponder(self._listwise.within(context)).respond(request, context)
+        return await RerankResponder(self._reranker.within(context)).respond(request, context)
+
+
+def _listwise(model: str, responder: Responder, settings: Settings) -> ChatReranker:
+    fingerprint = responder.fingerprint(CompletionRequest(model, "."), Context(Principal("", "maintenance")))
+    return Listwise(responder, model, fingerprint=fingerprint or "", spotlight=settings.guards.spotlight)
 
 
 def starts(count: int) -> list[int]:
