@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections import Counter
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -13,10 +15,10 @@ from mainspring.core import plugins, slices
 from mainspring.core.errors import GuardRefused, SettingsError
 from mainspring.core.path import Layer, collect
 from mainspring.core.settings import GuardsSettings, Settings
-from mainspring.core.types import ChatRequest, Context, Message, Request, Responder, Response
+from mainspring.core.types import ChatRequest, Context, Message, Request, Responder, Response, Text
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.guards.policy.policies import GuardPolicy
-from mainspring.guards.policy.scanners import GUARD, Found, made
+from mainspring.guards.policy.scanners import GUARD, Found, made, version
 from mainspring.serving.admit.rate_limits import Limits
 from mainspring.serving.plugin_layers import PluginLayer, placed
 from mainspring.serving.plugin_layers import made as layers_made
@@ -42,6 +44,35 @@ class Loud:
 
     async def scan(self, text: str, role: str) -> Sequence[Found]:
         return [Found("shouting", sum(each.isupper() for each in text.split()))] if text.isupper() else []
+
+
+class Lowered:
+    """Words in capitals in small letters; a word waits until it is whole."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._held = ""
+
+    def push(self, text: str) -> str:
+        *whole, self._held = re.split(r"(?<=\s)", self._held + text)
+        return "".join(map(self._calm, whole))
+
+    def flush(self) -> str:
+        held, self._held = self._held, ""
+        return self._calm(held)
+
+    def _calm(self, word: str) -> str:
+        if len(word) < 4 or not word.isupper():
+            return word
+        self.counts["shouting"] += 1
+        return word.lower()
+
+
+class Calm(Loud):
+    """Looks at answers too."""
+
+    def answer(self) -> Lowered:
+        return Lowered()
 
 
 def ring_of(house: House, **more: Any) -> Responder:
@@ -70,6 +101,42 @@ async def test_a_guard_of_a_plugin_refuses_what_it_finds() -> None:
         "shouting",
         2,
     )
+
+
+SHOUTED = ["We ", "are CLO", "SED to", "day, ALWAYS."]
+
+
+@pytest.mark.parametrize(
+    ("action", "shown", "noted"),
+    [
+        ("refuse", "We are closed today, always.", [("loud", "redact", "shouting", 2, "output")]),
+        ("flag", "".join(SHOUTED), [("loud", "flag", "shouting", 2, "output")]),
+        ("off", "".join(SHOUTED), []),
+    ],
+)
+async def test_a_guard_of_a_plugin_looks_at_answers(action: str, shown: str, noted: list[tuple[Any, ...]]) -> None:
+    house = House({"": SHOUTED})
+    ring = ring_of(house, policy=policy(action), scanners={"loud": Calm()} if action != "off" else {})
+    response = await ring.respond(ChatRequest("chat", (Message("user", "Hello there"),)), visitor())
+    pieces = [event.text async for event in response if isinstance(event, Text)]
+    assert "".join(pieces) == shown
+    assert any("CLO" in piece for piece in pieces) == (action != "refuse")
+    await house.background.close()
+    facts = [each.facts.plain() for each in house.events.of("guard")]
+    assert [tuple(each[key] for key in ("guard", "action", "kind", "count", "stage")) for each in facts] == noted
+
+
+async def test_answers_are_not_given_to_a_guard_that_does_not_ask_for_them() -> None:
+    house = House({"": SHOUTED})
+    ring = ring_of(house, policy=policy("refuse"), scanners={"loud": Loud()})
+    assert await ask(ring, Message("user", "Hello there")) == "".join(SHOUTED)
+
+
+def test_stored_answers_depend_on_the_guards_that_looked_at_them() -> None:
+    later = Calm()
+    later.version = "2"
+    versions = [version("p", {"loud": each}) for each in (Loud(), Calm(), later)]
+    assert versions == ["p", "p+loud=1", "p+loud=2"]
 
 
 async def test_what_tools_return_is_flagged_at_most() -> None:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from mainspring.guards.policy.scanners import TextGuard
+from mainspring.guards.policy.scanners import AnswerGuard, TextGuard
 
 KIND = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
@@ -44,6 +44,19 @@ class GuardSuite:
     @pytest.mark.parametrize("role", ["user", "tool", "query"])
     async def test_any_text_is_looked_at(self, guard: TextGuard, text: str, role: str) -> None:
         await guard.scan(text, role)
+
+    async def test_an_answer_is_shown_alike_in_whatever_pieces(self, guard: TextGuard) -> None:
+        """For guards that look at answers."""
+        if not isinstance(guard, AnswerGuard):
+            return
+        for text in (*self.bad, *self.good):
+            shown = []
+            for size in (len(text), 1, 3, 7):
+                part = guard.answer()
+                pieces = [part.push(text[start : start + size]) for start in range(0, len(text), size)]
+                shown.append(("".join([*pieces, part.flush()]), dict(part.counts)))
+            assert all(each == shown[0] for each in shown)
+            assert all(KIND.fullmatch(kind) for _, counts in shown for kind in counts)
 
     async def test_it_has_a_version(self, guard: TextGuard) -> None:
         assert isinstance(guard.version, str)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -34,6 +35,7 @@ PII_VERSION = 2
 OUTPUT_VERSION = 1
 """Raise it whenever ``guards.detect.leak`` or ``guards.rewrite.links`` finds something else."""
 _PII = frozenset(pii.KINDS)
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,9 +307,14 @@ class GuardPolicy:
 
     # --- on the way out --------------------------------------------------------------------------------------
 
-    def output(self, system: Sequence[str] = (), said: Sequence[str] = ()) -> Callable[[], PieceFilter] | None:
+    def output(
+        self,
+        system: Sequence[str] = (),
+        said: Sequence[str] = (),
+        answering: Mapping[str, Callable[[], PieceFilter]] = _NONE,
+    ) -> Callable[[], PieceFilter] | None:
         """Makes the redactor of each text of an answer; None if nothing is looked for. ``system`` are the prompts
-        that must not be repeated, ``said`` all texts of the request."""
+        that must not be repeated, ``said`` all texts of the request, ``answering`` makes the filters of plugins."""
         makers: list[Callable[[], PieceFilter]] = []
         if self._output_kinds:
             makers.append(self._made(lambda: StreamRedactor(self._output_kinds), watch=False))
@@ -317,6 +324,9 @@ class GuardPolicy:
         if self.links != "off":
             known = links.AllowedLinks(self.allowed_hosts, said)
             makers.append(self._made(lambda: links.LinkRedactor(known), watch=self.links == "flag"))
+        for name, action in self.plugins.items():
+            if action != "off" and name in answering:
+                makers.append(self._made(answering[name], watch=action == "flag"))
         if not makers:
             return None
         return makers[0] if len(makers) == 1 else lambda: Chain([make() for make in makers])
@@ -344,7 +354,14 @@ class GuardPolicy:
             *self._decisions("prompt_leak", self.prompt_leak, repeated),
             *self._decisions("links", self.links, carrying),
             *self._decisions("rules", "rewrite", rewritten),
+            *self._plugged(counts),
         )
+
+    def _plugged(self, counts: Mapping[str, int]) -> Iterable[GuardDecision]:
+        """The decisions of plugins' filters. A part of an answer cannot be refused: what is found is replaced."""
+        for name, action in self.plugins.items():
+            found = {key.partition(":")[2]: count for key, count in counts.items() if key.startswith(f"{name}:")}
+            yield from self._decisions(name, "flag" if action == "flag" else "redact", found)
 
     @cached_property
     def rewriting(self) -> Rewriting | None:

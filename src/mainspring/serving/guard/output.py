@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import hmac
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any, Protocol
@@ -27,7 +27,9 @@ from mainspring.core.types import (
     Text,
     Usage,
 )
+from mainspring.guards.policy import scanners
 from mainspring.guards.policy.policies import GuardDecision, GuardPolicy
+from mainspring.guards.policy.scanners import TextGuard
 from mainspring.serving.guard.layers import Policies, note, tell
 from mainspring.serving.guard.redaction import Outgoing, Passthrough, Redactor, Rewriter
 from mainspring.serving.judge.answer_checks import AnswerChecks
@@ -56,7 +58,8 @@ class Kinds(Protocol):
 
 class GuardOutput(Layer):
     """Redacts text, reasoning, tool arguments and quotes, and holds back no more than a redactor; with a ``judge``, it
-    also applies the policy for the content of answers. ``kinds`` says whether a name is a model's."""
+    also applies the policy for the content of answers. ``kinds`` says whether a name is a model's. Those ``guards`` of
+    plugins that look at answers are asked too."""
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class GuardOutput(Layer):
         judge: WindowJudge | None = None,
         kinds: Kinds | None = None,
         tracing: Tracing | None = None,
+        guards: Mapping[str, TextGuard] | None = None,
     ) -> None:
         super().__init__(inner)
         self._tracing = tracing
@@ -74,6 +78,7 @@ class GuardOutput(Layer):
         self._metrics = metrics
         self._judge = judge
         self._kinds = kinds
+        self._answering = scanners.answering(guards or {})
         self._secret = os.urandom(32)
 
     async def respond(self, request: Request, context: Context) -> Response:
@@ -83,7 +88,7 @@ class GuardOutput(Layer):
         system, said = _told(request)
         if policy.canary and system and isinstance(request, ChatRequest):
             request = marked(request, self._secret)
-        make = policy.output(system, said)
+        make = policy.output(system, said, self._answering)
         if self._kinds is not None and policy.answers.on:
             return await self._judged(request, context, policy, make)
         response = await self.inner.respond(request, context)

@@ -10,6 +10,7 @@ from mainspring.core.path import LayerFactory, ring
 from mainspring.core.settings import Settings
 from mainspring.core.types import Responder
 from mainspring.engines.base import Capacity
+from mainspring.guards.policy import scanners
 from mainspring.guards.policy.scanners import TextGuard
 from mainspring.serving.admit.admission import Admit
 from mainspring.serving.admit.context_fit import Fits, Window
@@ -113,7 +114,8 @@ def request_ring(
     """The layers that every request passes, once. ``gates`` belong to names that lead to exactly one engine; ``window``
     returns the context window of each name."""
     serving = services.settings.serving
-    keys = Keys(registry, services.policy.version, enabled=serving.cache_responses)
+    version = scanners.version(services.policy.version, services.scanners)
+    keys = Keys(registry, version, enabled=serving.cache_responses)
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics, journal=services.journal)
     fits = partial(Fits, window=window)
     preset = partial(ApplyPreset, presets=Presets(serving))
@@ -215,6 +217,7 @@ def _from_record(services: Services, registry: Registry, keys: Keys) -> list[Lay
             judge=services.judge,
             kinds=registry,
             tracing=services.tracing,
+            guards=services.scanners,
         ),
         *([partial(Spotlit, policy=services.policy, registry=registry)] if services.policy.spotlighting else []),
     ]
@@ -222,7 +225,8 @@ def _from_record(services: Services, registry: Registry, keys: Keys) -> list[Lay
 
 def shown_ring(services: Services, inner: Responder) -> Responder:
     """A model within its call ring, whose words are shown outside of the request ring: they are guarded here."""
-    return GuardOutput(inner, services.policy, services.metrics, tracing=services.tracing)
+    policy, guards = services.policy, services.scanners
+    return GuardOutput(inner, policy, services.metrics, tracing=services.tracing, guards=guards)
 
 
 def call_ring(
