@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -239,6 +240,85 @@ KNOWN = {
 }
 
 
+TABLES = {
+    ("engines/catalogue/convert.py", "STEPS"): "steps of a conversion, which the process that has it done names",
+    ("features/monitor/alerts/states.py", "_WORDS"): "how an alert is told, by the rule that found it",
+    (
+        "rag/chunk/chunking.py",
+        "_CHOICES",
+    ): "the chunkers that the registry has under these names are one, with a recipe",
+}
+"""Tables of functions by a name that a setting takes, and what they are there for."""
+
+
+@cache
+def parsed() -> dict[str, ast.Module]:
+    """The modules by their path below ``SOURCE``."""
+    return {
+        str(path.relative_to(SOURCE)): ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted(SOURCE.rglob("*.py"))
+    }
+
+
+def settable(tree: ast.AST) -> set[str]:
+    """The words that fields of ``tree`` may be, or are by default: those of ``Literal`` and of defaults."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        looked: list[ast.expr] = []
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
+            looked = [node.slice]
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            value = node.value
+            looked = [value.args[0] if isinstance(value, ast.Call) and value.args else value]
+        constants = [each for side in looked for each in ast.walk(side) if isinstance(each, ast.Constant)]
+        found |= {each.value for each in constants if isinstance(each.value, str) and each.value}
+    return found
+
+
+def defined(tree: ast.Module) -> set[str]:
+    """The classes and functions of a module."""
+    return {each.name for each in tree.body if isinstance(each, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def makers(tree: ast.Module, modules: Mapping[str, ast.Module]) -> set[str]:
+    """How ``tree`` names classes and functions: its own, and those of ``modules`` that it imports, or whose module it
+    imports."""
+    found = defined(tree)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("mainspring"):
+            continue
+        place = (node.module or "").replace(".", "/").removeprefix("mainspring").lstrip("/")
+        for name in node.names:
+            shown = name.asname or name.name
+            there = modules.get(f"{place}.py") or modules.get(f"{place}/__init__.py")
+            if there is not None and name.name in defined(there):
+                found.add(shown)
+            if (inner := modules.get(f"{place}/{name.name}.py".lstrip("/"))) is not None:
+                found |= {f"{shown}.{each}" for each in defined(inner)}
+    return found
+
+
+def tables(tree: ast.Module, words: set[str], modules: Mapping[str, ast.Module]) -> Iterator[str]:
+    """The names of tables of a module that have classes or functions under ``words``."""
+    known = makers(tree, modules)
+    for node in tree.body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        # ``{...}`` itself, or what ``MappingProxyType({...})`` is given.
+        for each in [node.value, *(node.value.args if isinstance(node.value, ast.Call) else [])]:
+            if not isinstance(each, ast.Dict):
+                continue
+            keys = {key.value for key in each.keys if isinstance(key, ast.Constant)}
+            made = any(
+                isinstance(value, ast.Lambda)
+                or ast.unparse(value) in known
+                or (isinstance(value, ast.Call) and ast.unparse(value.func) in ("partial", "functools.partial"))
+                for value in each.values
+            )
+            if made and keys & words:
+                yield ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
+
+
 def compared(tree: ast.AST) -> Iterator[str]:
     """The settings that name a part and are compared with a word, or looked up in a table of words, in ``tree``."""
     for node in ast.walk(tree):
@@ -261,12 +341,30 @@ def compared(tree: ast.AST) -> Iterator[str]:
 
 def test_nothing_but_the_registry_looks_up_what_a_setting_names() -> None:
     assert {"vectors", "cache", "chunker", "kind", "provider"} <= NAMING
-    found = {
-        (str(path.relative_to(SOURCE)), name)
-        for path in sorted(SOURCE.rglob("*.py"))
-        for name in compared(ast.parse(path.read_text(encoding="utf-8")))
-    }
+    found = {(place, name) for place, tree in parsed().items() for name in compared(tree)}
     assert found == set(KNOWN)
+
+
+def test_no_table_beside_the_registry_has_parts_under_names_that_settings_take() -> None:
+    settings = [tree for place, tree in parsed().items() if place.startswith("core/settings/")]
+    settings += [tree for place, tree in parsed().items() if place.endswith("/settings.py")]
+    words = {word for tree in settings for word in settable(tree)}
+    assert {"lance", "openvino", "structure", "openai", "file"} <= words
+    found = {(place, name) for place, tree in parsed().items() for name in tables(tree, words, parsed())}
+    assert found == set(TABLES)
+
+
+def test_the_look_for_tables_finds_what_it_looks_for() -> None:
+    assert settable(ast.parse("class A:\n    kind: Literal['a', 'b'] = Field('c')\n    other: str = 'd'")) == set(
+        "abcd"
+    )
+    made = "from mainspring.rag import lines\nfrom mainspring.rag.lines import Lines\ndef make(): ...\n"
+    modules = {"rag/lines.py": ast.parse("class Lines: ...")}
+    for value in ("make", "Lines", "lines.Lines", "lambda: 1", "partial(make, 1)"):
+        for text in ("TABLE = {'a': %s}", "TABLE: Any = MappingProxyType({'x': 1, 'a': %s})"):
+            assert list(tables(ast.parse(made + text % value), {"a"}, modules)) == ["TABLE"]
+            assert list(tables(ast.parse(made + text % value), {"b"}, modules)) == []
+    assert list(tables(ast.parse(made + "TABLE = {'a': 1, 'b': lines.OTHER}"), {"a"}, modules)) == []
 
 
 def test_the_look_finds_what_it_looks_for() -> None:
