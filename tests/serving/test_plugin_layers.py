@@ -20,6 +20,7 @@ from mainspring.engines.chat.responder import ModelResponder
 from mainspring.guards.policy.policies import GuardPolicy
 from mainspring.guards.policy.scanners import GUARD, Found, made, version
 from mainspring.serving.admit.rate_limits import Limits
+from mainspring.serving.guard.finished_text import FinishedTextRedactor
 from mainspring.serving.plugin_layers import PluginLayer, placed
 from mainspring.serving.plugin_layers import made as layers_made
 from mainspring.serving.ring.compose import request_ring
@@ -124,6 +125,16 @@ async def test_a_guard_of_a_plugin_looks_at_answers(action: str, shown: str, not
     await house.background.close()
     facts = [each.facts.plain() for each in house.events.of("guard")]
     assert [tuple(each[key] for key in ("guard", "action", "kind", "count", "stage")) for each in facts] == noted
+
+
+def test_a_guard_of_a_plugin_looks_at_what_a_search_shows() -> None:
+    house, context = House({}), visitor()
+    redactor = FinishedTextRedactor(policy("refuse"), house.metrics, {"loud": Calm()}, context)
+    assert redactor("We are CLOSED") == "We are closed"
+    redactor.note()
+    (record,) = context.settlement.records
+    facts = record.facts.plain()
+    assert (facts["guard"], facts["action"], facts["kind"], facts["role"]) == ("loud", "redact", "shouting", "search")
 
 
 async def test_answers_are_not_given_to_a_guard_that_does_not_ask_for_them() -> None:

@@ -167,7 +167,7 @@ async def open(  # noqa: A001
             partial(inspect, guard, policies, role="query"),
             partial(_sift, guard, policies),
             redact,
-            partial(FinishedTextRedactor, policies, services.metrics),
+            partial(FinishedTextRedactor, policies, services.metrics, services.scanners),
             replicas,
             meaning,
             detecting,

@@ -334,9 +334,9 @@ class GuardPolicy:
     def _made(self, make: Callable[[], PieceFilter], *, watch: bool) -> Callable[[], PieceFilter]:
         return (lambda: DryRunFilter(make())) if watch or self.dry_run else make
 
-    def output_stream(self) -> PieceFilter | None:
+    def output_stream(self, answering: Mapping[str, Callable[[], PieceFilter]] = _NONE) -> PieceFilter | None:
         """A redactor for one text that belongs to no request; None if output is not guarded."""
-        make = replace(self, prompt_leak="off", links="off").output()
+        make = replace(self, prompt_leak="off", links="off").output(answering=answering)
         return make() if make is not None else None
 
     @property
