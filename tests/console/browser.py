@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
+from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -26,7 +26,57 @@ QUIET = (
     "--disable-background-networking --disable-component-update --disable-default-apps --disable-extensions "
     "--force-prefers-reduced-motion --hide-scrollbars --lang=en-GB"
 )
+# How often an element is looked for again that was drawn anew between its finding and its use.
+REDRAWN = 20
 T = TypeVar("T")
+
+
+class Found:
+    """An element of the page, which is looked for again where the page is drawn anew before it is used.
+
+    Raises ``AssertionError``: it does not appear, now or when it is looked for again.
+    """
+
+    def __init__(self, find: Callable[[], WebElement]) -> None:
+        self._find = find
+        self._element: WebElement | None = find()
+
+    @property
+    def text(self) -> str:
+        return self.use(lambda element: str(element.text))
+
+    def click(self) -> None:
+        self.use(lambda element: element.click())
+
+    def send_keys(self, *keys: str) -> None:
+        self.use(lambda element: element.send_keys(*keys))
+
+    def get_attribute(self, name: str) -> str | None:
+        return self.use(lambda element: element.get_attribute(name))
+
+    def is_enabled(self) -> bool:
+        return self.use(lambda element: element.is_enabled())
+
+    def use(self, act: Callable[[WebElement], T]) -> T:
+        """What ``act`` gives for the element as it is now."""
+
+        def again() -> T:
+            element, self._element = self._element or self._find(), None
+            made = act(element)
+            self._element = element
+            return made
+
+        return steady(again)
+
+
+def steady(look: Callable[[], T]) -> T:
+    """What ``look`` gives in one state of the page: again, where the page is drawn anew meanwhile."""
+    for _ in range(REDRAWN):
+        try:
+            return look()
+        except StaleElementReferenceException:
+            continue
+    return look()
 
 
 class Browser:
@@ -68,15 +118,20 @@ class Browser:
             time.sleep(0.05)
 
     def all(self, css: str) -> list[WebElement]:
-        return [each for each in self.driver.find_elements(By.CSS_SELECTOR, css) if each.is_displayed()]
+        found = self.driver.find_elements
+        return steady(lambda: [each for each in found(By.CSS_SELECTOR, css) if each.is_displayed()])
 
-    def find(self, css: str, text: str = "") -> WebElement:
+    def texts(self, css: str) -> list[str]:
+        """What each visible element of a selector says, read in one state of the page."""
+        return steady(lambda: [str(each.text) for each in self.all(css)])
+
+    def find(self, css: str, text: str = "") -> Found:
         """The first visible element of a selector that has ``text`` in it."""
 
         def look() -> WebElement | None:
             return next((each for each in self.all(css) if text in each.text), None)
 
-        return self.until(look, f"{css} {text!r}")
+        return Found(lambda: self.until(look, f"{css} {text!r}"))
 
     def click(self, css: str, text: str = "") -> None:
         def press() -> bool:

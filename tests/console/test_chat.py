@@ -10,7 +10,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.cli.command import data
 from tests.conftest import Server
-from tests.console.browser import Browser
+from tests.console.browser import Browser, steady
 from tests.http.test_access import CHAT, run
 
 QUESTION = "How long do I have to return a grinder I ordered online?"
@@ -82,7 +82,7 @@ def test_an_answer_cites_and_a_citation_opens_its_passage(browser: Browser, serv
     (cited, *_) = server.call("POST", "/v1/chat/completions", body)[1]["choices"][0]["message"]["citations"]
     # A row of a table is shown in its table: the values are marked, their columns' names stand above.
     browser.find("dialog mark")
-    marks = [str(each.get_attribute("textContent")) for each in browser.all("dialog mark")]
+    marks = steady(lambda: [str(each.get_attribute("textContent")) for each in browser.all("dialog mark")])
     assert marks == re.findall(r": ([^|]*) \|", cited["quote"]) if cited["quote"].startswith("| ") else [cited["quote"]]
     assert browser.find("dialog .document-text").get_attribute("textContent") != cited["quote"]
     assert browser.find("dialog h2").text in browser.run("return document.querySelector('.sources').innerText")
@@ -167,7 +167,7 @@ def test_a_file_is_attached_answered_from_and_taken_away_with_its_conversation(
     ended(browser)
     assert "417" in browser.find(".turn.answer .prose").text
     # Nothing but the file was looked at.
-    assert {each.text for each in browser.all(".source-name")} == {"halcyon.md"}
+    assert set(browser.texts(".source-name")) == {"halcyon.md"}
     browser.click(".cite", "1")
     assert "417" in browser.find("dialog mark").text
     browser.keys(Keys.ESCAPE)
@@ -211,7 +211,7 @@ def test_two_models_answer_side_by_side(browser: Browser, server: Server) -> Non
     browser.type(COMPOSER, QUESTION + Keys.ENTER)
     browser.until(lambda: len(browser.all(".turn.answer")) == 2, "two answers")
     ended(browser)
-    assert [each.text for each in browser.all(".pane-name")] == ["handbook", CHAT]
+    assert browser.texts(".pane-name") == ["handbook", CHAT]
     assert len(browser.all(".pane:first-child .cite")) >= 1
     assert len(browser.all(".pane:last-child .cite")) == 0
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.command import data
 from tests.conftest import Server
-from tests.console.browser import Browser
+from tests.console.browser import Browser, steady
 from tests.console.test_chat import QUESTION, ask
 from tests.http.test_access import CHAT, run
 
@@ -30,10 +30,12 @@ def answered(server: Server, key: str, text: str, **more: object) -> tuple[str, 
 
 def figures(browser: Browser) -> dict[str, str]:
     """What the row of large figures says, by title."""
-    return {
-        row.find_element("css selector", "dt").text: row.find_element("css selector", "dd").text
-        for row in browser.all("dl.figures.large > div")
-    }
+    return steady(
+        lambda: {
+            row.find_element("css selector", "dt").text: row.find_element("css selector", "dd").text
+            for row in browser.all("dl.figures.large > div")
+        }
+    )
 
 
 def test_a_thumb_that_was_changed_counts_once_and_as_what_it_is_now(browser: Browser, server: Server) -> None:
@@ -48,7 +50,7 @@ def test_a_thumb_that_was_changed_counts_once_and_as_what_it_is_now(browser: Bro
     told = figures(browser)
     assert "1 of 2 ratings" in told["Thumbs up"]
     assert told["Thumbs down"].split()[0] == "1"
-    assert sorted(card.text.split()[0] for card in browser.all(".said-card")) == ["bad", "good"]
+    assert sorted(text.split()[0] for text in browser.texts(".said-card")) == ["bad", "good"]
 
 
 def test_an_abstention_is_no_answer_wherever_it_is_counted(browser: Browser, server: Server) -> None:
@@ -61,7 +63,7 @@ def test_an_abstention_is_no_answer_wherever_it_is_counted(browser: Browser, ser
     browser.open("/console/traces?answered=false&q=moons")
     row = browser.find(".table tbody tr", question)
     assert "not in the documents" in row.text
-    row.find_element("css selector", "a").click()
+    row.use(lambda line: line.find_element("css selector", "a").click())
     browser.find(".badge", "not in the documents")
     browser.until(lambda: server.call("GET", "/v1/drift")[1]["data"], "what the monitor counted")
     browser.open("/console/quality/overview")
@@ -161,7 +163,7 @@ def test_a_cited_passage_shows_headings_and_not_their_marks(browser: Browser, se
     browser.click(".cite", "1")
     browser.find("dialog mark")
     shown = str(browser.find("dialog .document-text").get_attribute("textContent"))
-    headings = [each.text for each in browser.all("dialog .document-text strong")]
+    headings = browser.texts("dialog .document-text strong")
     assert headings
     assert all(heading and heading in shown for heading in headings)
     assert not re.search(r"(^|\n)#{1,6} ", shown)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from functools import cache
+from types import NoneType
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, model_validator
@@ -52,19 +54,38 @@ Metadata = Annotated[
 
 
 class Body(BaseModel):
-    """Base of request bodies. An unknown field is an ``UNKNOWN_FIELD`` error with ``name`` and ``nearest``."""
+    """Base of request bodies. An unknown field is an ``UNKNOWN_FIELD`` error with ``name`` and ``nearest``.
+
+    An explicit null equals absence, but for a required field and one whose own values include null. Fields marked
+    ``Hint`` and ``Refused`` (see ``http.fields``) are accepted or refused by rule.
+    """
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
     @model_validator(mode="before")
     @classmethod
     def _knows_all(cls, values: Any) -> Any:
-        known = [info.alias or name for name, info in cls.model_fields.items()]
-        for name in values if isinstance(values, dict) else ():
-            if name not in known:
-                told = {"name": shown(str(name)), "nearest": nearest(str(name), known)}
+        if not isinstance(values, dict):
+            return values
+        known = _takes_null(cls)
+        absent = []
+        for name, value in values.items():
+            takes = known.get(name)
+            if value is None and not takes:
+                absent.append(name)
+            elif takes is None:
+                told = {"name": shown(str(name)), "nearest": nearest(str(name), list(known))}
                 raise PydanticCustomError(UNKNOWN_FIELD, "unknown field", told)
-        return values
+        return {name: value for name, value in values.items() if name not in absent} if absent else values
+
+
+@cache
+def _takes_null(body: type[BaseModel]) -> Mapping[str, bool]:
+    """The fields of a body by the names that clients use: whether a null is a value of theirs, or an error to name."""
+    return {
+        info.alias or name: info.is_required() or NoneType in get_args(info.annotation)
+        for name, info in body.model_fields.items()
+    }
 
 
 class ContentPart(BaseModel):

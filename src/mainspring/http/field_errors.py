@@ -6,19 +6,23 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mainspring.core.errors import InvalidRequest
+from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.nearest import shown
 from mainspring.http.bodies import UNKNOWN_FIELD
+from mainspring.http.fields import REFUSED_FIELD
 
 # How the validator calls the plain members of a union.
 MEMBER = re.compile(r"(constrained-)?(str|bool|int|float)|.*\[.*")
 
 
-def invalid(first: Mapping[str, Any], loc: Sequence[str | int]) -> InvalidRequest:
+def invalid(first: Mapping[str, Any], loc: Sequence[str | int]) -> InvalidRequest | Unsupported:
     """A validator's ``first`` error, explained to the sender; ``loc`` is its place in the body."""
     place, message, remedy = _place(loc), str(first["msg"]), "See /docs for the fields"
     if first["type"] == "json_invalid":
         return InvalidRequest("the body is not valid JSON in UTF-8", remedy=remedy)
+    if first["type"] == REFUSED_FIELD:
+        param = ".".join(place)
+        return Unsupported(f"{param}: {message}", remedy=str(first["ctx"]["remedy"]), param=param)
     if first["type"] == UNKNOWN_FIELD:
         place.append(str(first["ctx"]["name"]))
         message = f"unknown field {'.'.join(place)!r}"

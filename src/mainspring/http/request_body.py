@@ -15,12 +15,14 @@ import orjson
 from fastapi import Request as HttpRequest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core import structure
 from mainspring.core.errors import InvalidRequest, MainspringError
 from mainspring.core.nearest import nearest, shown
+from mainspring.http import fields
 from mainspring.http.access import Caller
 
 Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
@@ -35,6 +37,7 @@ class JsonRequest(HttpRequest):
     """
 
     refused: MainspringError | None = None
+    sent: Any = None
     _counted = False
 
     async def body(self) -> bytes:
@@ -61,9 +64,11 @@ class JsonRequest(HttpRequest):
     async def json(self) -> Any:
         body = await self.body()
         if self._counted:
-            return orjson.loads(body)
+            self.sent = orjson.loads(body)
+            return self.sent
         try:
-            return structure.loads(body)
+            self.sent = structure.loads(body)
+            return self.sent
         except MainspringError as error:
             self.refused = error
             raise
@@ -88,14 +93,25 @@ class JsonRoute(APIRoute):
                 _check_query(http, known)
             request = JsonRequest(http.scope, http.receive)
             try:
-                return await handle(request)
+                response = await handle(request)
             except HTTPException:
                 # The framework turns an error of its body parser into a vague 400.
                 if request.refused is not None:
                     raise request.refused from None
                 raise
+            if names := self._ignored(http, request):
+                response.headers[fields.HEADER] = ", ".join(names)
+            return response
 
         return strict
+
+    def _ignored(self, http: HttpRequest, request: JsonRequest) -> list[str]:
+        """What the client sent that is accepted and not read."""
+        names = [name for name in fields.QUERY_HINTS if http.scope["query_string"] and name in http.query_params]
+        body = None if self.body_field is None else self.body_field.field_info.annotation
+        if isinstance(body, type) and issubclass(body, BaseModel):
+            names += fields.ignored(body, request.sent)
+        return names
 
 
 def _is_json(content_type: str) -> bool:
@@ -111,7 +127,7 @@ def _dependants(dependant: Dependant) -> Iterator[Dependant]:
 
 def _check_query(http: HttpRequest, known: list[str]) -> None:
     for name in http.query_params:
-        if name not in known:
+        if name not in known and name not in fields.QUERY_HINTS:
             close = nearest(name, known)
             listed = f"It takes {', '.join(known)}" if known else "It takes none"
             raise InvalidRequest(

@@ -1,0 +1,121 @@
+"""Fields of clients that are accepted or refused by rule instead of being honoured.
+
+What changes the answer and cannot be honoured is refused by its name (``Refused``). What does not change the answer
+(client metadata, cache and tier hints, beta flags) is accepted (``Hint``) and named in the response header ``HEADER``.
+Every documented field of a protocol is a field of its body, so ``kind_of`` lists what happens to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+HEADER = "x-mainspring-ignored"
+REFUSED_FIELD = "refused_field"
+QUERY_HINTS: Mapping[str, str] = {
+    "beta": "Anthropic's clients name their beta interface",
+    "api-version": "Azure's clients name the date of their interface",
+}
+"""Query parameters that any route accepts and does not read, each with its reason."""
+_LISTED = 16
+
+FieldKind = Literal["honoured", "hint", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Marks a field that changes no answer here: any value is accepted and not read. ``reason`` says why."""
+
+    reason: str
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.any_schema()
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"description": f"Accepted, not read: {self.reason}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Marks a field that would change the answer and cannot be honoured here.
+
+    Absent, null and the values in ``unless`` (those that ask for what happens anyway) are accepted. Any other value is
+    a ``REFUSED_FIELD`` error, which becomes ``Unsupported`` with ``reason`` and ``remedy``.
+    """
+
+    reason: str
+    remedy: str = "Leave it out"
+    unless: tuple[Any, ...] = ()
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._check)
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"description": f"Refused: {self.reason}"}
+
+    def _check(self, value: Any) -> Any:
+        # True equals 1 in Python, and is another value in JSON.
+        if value is None or any(value == each and type(value) is type(each) for each in self.unless):
+            return None
+        raise PydanticCustomError(REFUSED_FIELD, "{reason}", {"reason": self.reason, "remedy": self.remedy})
+
+
+def kind_of(field: FieldInfo) -> tuple[FieldKind, str]:
+    """What happens to a field of a body, and why."""
+    for mark in field.metadata:
+        if isinstance(mark, Hint):
+            return "hint", mark.reason
+        if isinstance(mark, Refused):
+            return "refused", mark.reason
+    return "honoured", ""
+
+
+def ignored(body: type[BaseModel], sent: Any) -> list[str]:
+    """The dotted names of the hints in ``sent``, the JSON of a ``body``: each once, without indices, 16 at most."""
+    names = dict.fromkeys(_hints(body, sent, ""))
+    return list(names)[:_LISTED]
+
+
+def _hints(body: type[BaseModel], sent: Any, place: str) -> Iterator[str]:
+    hints, below = _marked(body)
+    if isinstance(sent, list):
+        for each in sent:
+            yield from _hints(body, each, place)
+    elif isinstance(sent, dict) and (hints or below):
+        yield from (place + name for name in hints if sent.get(name) is not None)
+        for name, bodies in below.items():
+            if isinstance(value := sent.get(name), dict | list):
+                for each in bodies:
+                    yield from _hints(each, value, f"{place}{name}.")
+
+
+@cache
+def _marked(body: type[BaseModel]) -> tuple[tuple[str, ...], Mapping[str, tuple[type[BaseModel], ...]]]:
+    """The hints of a body, and its fields whose bodies have hints at some depth."""
+    fields = [(info.alias or name, info) for name, info in body.model_fields.items()]
+    hints = tuple(name for name, info in fields if kind_of(info)[0] == "hint")
+    below = {name: tuple(each for each in _bodies(info.annotation) if _has_hints(each, ())) for name, info in fields}
+    return hints, {name: bodies for name, bodies in below.items() if bodies}
+
+
+def _has_hints(body: type[BaseModel], above: tuple[type[BaseModel], ...]) -> bool:
+    if body in above:
+        return False
+    return any(
+        kind_of(info)[0] == "hint" or any(_has_hints(each, (*above, body)) for each in _bodies(info.annotation))
+        for info in body.model_fields.values()
+    )
+
+
+def _bodies(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _bodies(argument)
