@@ -9,6 +9,7 @@ import pytest
 
 from mainspring.core import errors
 from mainspring.core.errors import MainspringError, RateLimited
+from tests.conftest import ROOT
 
 
 def tree() -> list[type[MainspringError]]:
@@ -56,3 +57,17 @@ def test_clients_are_not_told_where_a_servers_files_lie(message: str, told: str)
 
 def test_what_a_caller_said_is_repeated_whole() -> None:
     assert errors.NotFound("there is no /srv/docs/a.md").told == "there is no /srv/docs/a.md"
+
+
+def test_the_page_of_http_names_every_code() -> None:
+    page = (ROOT / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
+    table = page.partition("| Status | Codes |")[2].partition("\n\n")[0]
+    told = {
+        (int(status), code)
+        for row in table.splitlines()
+        if (cells := row.split("|"))[1:] and re.match(r" \d", cells[1])
+        for status in cells[1].split(",")
+        for code in re.findall(r"`(\w+)`", cells[2])
+    }
+    assert {(kind.status, kind.code) for kind in tree()} <= told
+    assert {code for _, code in told} == {kind.code for kind in tree()}

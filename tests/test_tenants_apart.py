@@ -136,7 +136,7 @@ class House:
     async def browse(self, party: Party, *, admin: bool) -> None:
         """Every list that there is."""
         for path, operations in self.paths.items():
-            if "get" in operations and "{" not in path and path not in ("/metrics", "/healthz", "/readyz"):
+            if "get" in operations and "{" not in path and path not in ("/metrics", "/health", "/healthz", "/readyz"):
                 await self.send(party, "GET", path, admin=admin)
 
 

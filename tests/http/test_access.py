@@ -141,6 +141,7 @@ SCOPES = {
     "GET /v1/audit": "admin",
     "GET /v1/audit/verify": "admin",
     "GET /v1/audit/export": "admin",
+    "GET /health": None,
     "GET /healthz": None,
     "GET /readyz": None,
     "GET /metrics": None,

@@ -18,6 +18,7 @@
     ├── QuotaExceeded                       403  quota_exceeded
     ├── NotFound                            404  not_found
     │   └── UnknownModel                    404  model_not_found
+    ├── MethodNotAllowed                    405  method_not_allowed
     ├── Conflict                            409  conflict
     │   └── Outdated                        412  precondition_failed
     ├── UnreadableDocument                  422  unreadable_document
@@ -51,7 +52,7 @@ from typing import ClassVar
 
 # The folders of a path in a sentence; the paths of our own routes stay whole.
 _FOLDERS = re.compile(
-    r"(?<![\w.:/])/(?!v1/|console\b|healthz|readyz|metrics)(?:[^\s/'\"()\[\],;]+/)+([^\s/'\"()\[\],;]*)"
+    r"(?<![\w.:/])/(?!v1/|console\b|healthz?\b|readyz|metrics)(?:[^\s/'\"()\[\],;]+/)+([^\s/'\"()\[\],;]*)"
 )
 # Errors repeat the input, whose length the sender chooses.
 MAX_MESSAGE = 4_000
@@ -205,6 +206,13 @@ class UnknownModel(NotFound):
     """No model, application or collection of that name is served."""
 
     code = "model_not_found"
+
+
+class MethodNotAllowed(MainspringError):
+    """The path has routes, and none of them takes this method."""
+
+    status = 405
+    code = "method_not_allowed"
 
 
 class Conflict(MainspringError):

@@ -161,12 +161,14 @@ def acting(context: Context) -> By:
 
 
 def bearer(http: HttpRequest) -> str:
-    """The secret of the Authorization (or ``x-api-key``) header. Raises ``Unauthenticated``."""
+    """The secret of the Authorization header, or of ``x-api-key`` or Azure's ``api-key``. Raises
+    ``Unauthenticated``."""
     kind, _, secret = http.headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and secret.strip():
         return secret.strip()
-    if http.headers.get("x-api-key"):
-        return http.headers["x-api-key"]
+    for name in ("x-api-key", "api-key"):
+        if secret := http.headers.get(name, "").strip():
+            return secret
     raise Unauthenticated("no API key was sent", remedy="Send the header `Authorization: Bearer <key>`")
 
 

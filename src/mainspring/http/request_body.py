@@ -25,6 +25,8 @@ from mainspring.core.nearest import nearest, shown
 from mainspring.http import fields
 from mainspring.http.access import Caller
 
+DEPLOYMENT = "deployment"
+"""The name in a request's state of the model that its path names."""
 Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
 
 
@@ -53,7 +55,9 @@ class JsonRequest(HttpRequest):
             except MainspringError as error:
                 self.refused = error
                 raise
-            self._body = b"".join(parts)
+            whole = b"".join(parts)
+            model = self.scope.get("state", {}).get(DEPLOYMENT)
+            self._body = whole if model is None or counting is None else _with_model(whole, model)
         return self._body
 
     def _count(self, counting: structure.Count, part: bytes) -> None:
@@ -112,6 +116,16 @@ class JsonRoute(APIRoute):
         if isinstance(body, type) and issubclass(body, BaseModel):
             names += fields.ignored(body, request.sent)
         return names
+
+
+def _with_model(body: bytes, model: str) -> bytes:
+    """The JSON object with the model that the path names, as its last field: the last one of a name counts. Anything
+    else stays, and is refused later."""
+    begun, ended = body.strip(), body.rstrip()
+    if not (begun.startswith(b"{") and begun.endswith(b"}")):
+        return body
+    comma = b"" if not begun[1:-1].strip() else b","
+    return ended[:-1] + comma + b'"model":' + orjson.dumps(model) + b"}"
 
 
 def _is_json(content_type: str) -> bool:

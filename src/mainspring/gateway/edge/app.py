@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import re
-from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI
 from fastapi import Request as HttpRequest
@@ -14,10 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response as HttpResponse
 
-from mainspring.core.errors import InvalidRequest, MainspringError, NotFound, RateLimited
+from mainspring.core.errors import InvalidRequest, MainspringError, MethodNotAllowed, NotFound, RateLimited
+from mainspring.core.nearest import shown
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.version import __version__
-from mainspring.gateway.edge import reference
+from mainspring.gateway.edge import methods, reference
 from mainspring.gateway.edge.addresses import Addresses, AddressLimit
 from mainspring.gateway.edge.body_limits import BodyLimit
 from mainspring.gateway.edge.trace_headers import Counted, Edge, TraceOf
@@ -107,12 +107,24 @@ async def _on_invalid(http: HttpRequest, error: Exception) -> HttpResponse:
 async def _on_http_error(http: HttpRequest, error: Exception) -> HttpResponse:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
-        return await _on_error(http, NotFound(f"there is no {http.url.path}", remedy="See /docs for the routes"))
-    if error.status_code == 400:
-        return await _on_error(http, InvalidRequest(str(error.detail)))
-    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-    body = {"error": {"message": str(error.detail), "type": "invalid_request_error", "param": None, "code": code}}
-    return json_response(body, error.headers, error.status_code)
+        near = methods.near_paths(http)
+        remedy = f"Did you mean {' or '.join(near)}? /docs lists the routes" if near else "See /docs for the routes"
+        return await _on_error(http, NotFound(f"there is no {shown(http.url.path)}", remedy=remedy))
+    if error.status_code == 405:
+        return await _on_other_method(http)
+    return await _on_error(http, InvalidRequest(str(error.detail)))
+
+
+async def _on_other_method(http: HttpRequest) -> HttpResponse:
+    allow = methods.allowed(http)
+    headers = {"allow": ", ".join(allow)}
+    if http.method == "OPTIONS":
+        return HttpResponse(status_code=204, headers=headers)
+    takes = ", ".join(each for each in allow if each not in ("HEAD", "OPTIONS"))
+    error = MethodNotAllowed(f"{shown(http.url.path)} takes no {shown(http.method)}", remedy=f"It takes {takes}")
+    response = await _on_error(http, error)
+    response.headers.update(headers)
+    return response
 
 
 async def _on_disconnect(_: HttpRequest, __: Exception) -> HttpResponse:

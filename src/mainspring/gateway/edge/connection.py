@@ -11,6 +11,7 @@ everything else, and close the connection.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,7 +22,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from mainspring.core.errors import HeadersTooLarge, InvalidRequest, MainspringError, Overloaded, TooSlow
 from mainspring.gateway.edge.addresses import Connections
-from mainspring.gateway.edge.trace_headers import SECURITY
+from mainspring.gateway.edge.trace_headers import SECURITY, trace_names
 from mainspring.http.openai import encode
 
 if sys.platform == "linux":
@@ -33,7 +34,9 @@ MAX_HEADERS = 100
 MAX_HEADER_BYTES = 32 * 1024
 SLOWEST = 4096
 # Headers that two readers would choose from differently.
-ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization", b"x-api-key"})
+ONCE = frozenset(
+    {b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization", b"x-api-key", b"api-key"}
+)
 # Closing the connection on a client that still sends resets it, and the client never sees the answer: its data is
 # dropped for a while.
 LINGER_S = 2.0
@@ -281,7 +284,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.write(
             STATUS_LINE[error.status]
             + b"content-type: application/json\r\nconnection: close\r\n"
-            + b"".join(b"%b: %b\r\n" % header for header in SECURITY)
+            + b"".join(b"%b: %b\r\n" % header for header in (*trace_names(secrets.token_hex(16)), *SECURITY))
             + b"content-length: %d\r\n\r\n" % len(body)
             + body
         )

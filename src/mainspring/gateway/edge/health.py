@@ -21,6 +21,7 @@ def router(health: System, metrics: Metrics, metrics_key: str, access: Access) -
     routes = APIRouter(tags=["health"])
     admins = access("admin")
 
+    @routes.get("/health", responses={503: {"description": "As of /healthz"}})
     @routes.get("/healthz", responses={503: {"description": "No engine here has come back for minutes"}})
     async def healthz() -> HttpResponse:
         if down := health.liveness():

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import TraceParent
+from mainspring.gateway.edge import azure
 from mainspring.http.heartbeat import HEAD, SEND
 from mainspring.http.loop_fairness import SPENT, Pace, metered
 from mainspring.telemetry.tracing import parse_tracestate
@@ -41,7 +42,7 @@ SECURITY: tuple[Header, ...] = (
 METHODS = ("GET", "POST", "DELETE", "PUT", "PATCH")
 # The methods and headers that pages may send, and the response headers that they may read.
 SENT = (
-    *("authorization", "content-type", "x-api-key", "idempotency-key", "traceparent", "tracestate"),
+    *("authorization", "content-type", "x-api-key", "api-key", "idempotency-key", "traceparent", "tracestate"),
     *("x-request-timeout", "x-priority", "x-max-total-tokens", "x-region", "x-training-consent", "if-match"),
     *("anthropic-version", "anthropic-beta", "anthropic-dangerous-direct-browser-access"),
     *("openai-organization", "openai-project", "openai-beta"),
@@ -51,6 +52,8 @@ SENT = (
 SHOWN = (
     *(
         "x-trace-id",
+        "x-request-id",
+        "request-id",
         "x-answer-id",
         "x-model",
         "x-cache",
@@ -100,11 +103,15 @@ class Edge:
             await self.app(scope, receive, send)
             return
         came_ns = time.time_ns()
+        scope = azure.as_openai(scope)
+        if scope["method"] == "HEAD":
+            # It is answered as GET is, without the body.
+            scope, send = {**scope, "method": "GET"}, _headless(send)
         asked = Headers(scope=scope)
         trace = self.trace_of(asked.get("traceparent"))
         if trace.trace_id in asked.get("traceparent", "") and (states := asked.getlist("tracestate")):
             trace = dataclasses.replace(trace, state=parse_tracestate(states))
-        head = [(b"x-trace-id", trace.trace_id.encode()), *self._headers(scope, asked)]
+        head = [*trace_names(trace.trace_id), *self._headers(scope, asked)]
         # Responses that bypass the middlewares (frames of streams, heartbeats) find their additional headers here.
         state = scope.setdefault("state", {})
         spent = self._pace.spent()
@@ -153,6 +160,22 @@ class Edge:
         if "origin" not in asked:
             return None
         return self._cors.preflight_response(request_headers=asked)
+
+
+def trace_names(trace_id: str) -> list[Header]:
+    """The headers that name a request's trace: ours, and those from which OpenAI's and Anthropic's clients read the
+    request's id."""
+    value = trace_id.encode()
+    return [(b"x-trace-id", value), (b"x-request-id", value), (b"request-id", value)]
+
+
+def _headless(send: Send) -> Send:
+    """``send`` for an answer to HEAD: without its body."""
+
+    async def bare(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return bare
 
 
 async def _begun(answering: Awaitable[None]) -> None:
