@@ -76,7 +76,7 @@ async def test_the_path_decides_and_the_key_may_be_in_azures_header() -> None:
 
 async def test_azures_official_client_works_unchanged() -> None:
     noted = Noted()
-    transport = httpx.AsyncClient(transport=httpx.ASGITransport(gateway(noted)), base_url="http://here")
+    transport: Any = httpx.AsyncClient(transport=httpx.ASGITransport(gateway(noted)), base_url="http://here")
     client = openai.AsyncAzureOpenAI(
         azure_endpoint="http://here", api_key="ms-all", api_version="2024-10-21", http_client=transport
     )
