@@ -69,9 +69,9 @@ def test_an_abstention_is_no_answer_wherever_it_is_counted(browser: Browser, ser
     def counted() -> dict[str, str]:
         # The monitor counts a moment after the answer, and the page shows what was counted when it was opened.
         browser.open("/console/quality/overview")
-        browser.find(".stacked")
+        browser.until(lambda: browser.all(".stacked") or "Nothing was asked" in browser.text(), "the overview")
         told = figures(browser)
-        return told if of_requests(told["Not in the documents"])[0] else {}
+        return told if told and of_requests(told["Not in the documents"])[0] else {}
 
     told = browser.until(counted, "the abstention")
     # Of what ended, abstentions are a part of their own, and no part of what was answered.
