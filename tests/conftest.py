@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -17,7 +18,8 @@ from urllib.parse import urlsplit
 import hypothesis
 import pytest
 
-from tests import redis_server, slowness
+from mainspring.rag.workers import Workers
+from tests import reading, redis_server, slowness
 from tests.databases import migrated as migrated
 from tests.databases import schemas_made_once as schemas_made_once
 from tests.one_day import one_day as one_day
@@ -44,6 +46,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slowness.server_first(items)
 
 
+def pytest_collection_finish() -> None:
+    """What stands now stands to the end: the garbage collector need not look at it after each test."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of public data sets; docs/reference/benchmarks-data.md says where each comes from."""
@@ -51,6 +59,12 @@ def data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("MAINSPRING_DATA does not name the folder of public data sets (docs/reference/benchmarks-data.md)")
     return Path(folder)
+
+
+@pytest.fixture
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents are read and cut within the tests' process, without a child."""
+    monkeypatch.setattr(Workers, "ask", reading.ask_here)
 
 
 @pytest.fixture(scope="session")

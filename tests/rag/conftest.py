@@ -98,7 +98,7 @@ async def furnish(home: Path, embedder: Embedder, rag: RagSettings) -> AsyncIter
 
 
 @pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
+async def room(tmp_path: Path, read_here: None) -> AsyncIterator[Room]:
     """With the embedder of hashed words: fast, and exact about which words are shared."""
     async for made in furnish(tmp_path / "home", WordEmbedder(), RagSettings(refuse_below=0.05)):
         yield made
@@ -119,13 +119,6 @@ async def real_room(tmp_path: Path, real_embedder: OpenVinoEmbedder) -> AsyncIte
     async for made in furnish(tmp_path / "home", real_embedder, RagSettings()):
         yield made
     await real_embedder.close()
-
-
-@pytest.fixture
-async def parser() -> AsyncIterator[Parser]:
-    made = Parser(RagSettings())
-    yield made
-    await made.close()
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def paper(width: float, height: float, text: str = "Hello there, world") -> byte
 
 
 @pytest.fixture
-async def parser() -> AsyncIterator[Parser]:
+async def parser(read_here: None) -> AsyncIterator[Parser]:
     made = Parser(RagSettings())
     yield made
     await made.close()

@@ -18,6 +18,7 @@ import pytest
 import mainspring
 from mainspring.core.errors import MainspringError, MissingExtra, ModelError, UnreadableDocument
 from mainspring.core.settings import RagSettings
+from mainspring.rag import workers
 from mainspring.rag.parse import child, frames, kinds
 from mainspring.rag.parse.parsed import Dropped, Figure, Heading, Page, Parsed, Table
 from mainspring.rag.parse.parser import Parser
@@ -170,6 +171,8 @@ async def test_a_child_that_was_taken_over_says_nothing(
         "nonsense": framed(b"{}"),
         "pictures": framed(orjson.dumps({"parsed": {"text": "x"}, "images": [2**40]})),
     }
+    # Two of them never end by themselves; each is tried twice.
+    monkeypatch.setattr(workers, "_ENDING_S", 0.1)
     parser = Parser(RagSettings(parse_timeout_s=20))
     fake(parser, lambda: sends[answer], monkeypatch, tmp_path)
     try:
@@ -209,7 +212,7 @@ def test_a_child_out_of_memory_while_it_answers_says_so(monkeypatch: pytest.Monk
         return answer(found, size)
 
     monkeypatch.setattr(frames, "answer", short)
-    frame = child._answered(b"words", frames.ReadRequest("a.txt", 5, Options(), 1.0))
+    frame = child.answered(b"words", frames.ReadRequest("a.txt", 5, Options(), 1.0))
     error = heard(frame)
     assert isinstance(error, UnreadableDocument)
     assert "memory" in error.message

@@ -22,6 +22,9 @@ from mainspring.rag.parse import formats, kinds, ocr
 from mainspring.rag.parse.parser import Parser
 from tests.rag.conftest import HANDBOOK
 
+# One child, and so one loop, for all who ask for ``parser``.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 # (file, kind, a text that must be found in one piece, its page)
 SAMPLES = [
     (
@@ -87,10 +90,10 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         formats.read((HANDBOOK / "repair-centre-notice.pdf").read_bytes(), "scan.pdf", "pdf")
 
 
-async def test_one_worker_serves_a_batch(parser: Parser) -> None:
+async def test_one_worker_serves_a_batch(own_parser: Parser) -> None:
     for number in range(5):
-        await parser.parse(f"text {number}".encode(), f"{number}.txt")
-    assert [worker.served for worker in parser._idle] == [5]
+        await own_parser.parse(f"text {number}".encode(), f"{number}.txt")
+    assert [worker.served for worker in own_parser._idle] == [5]
 
 
 # --- text -----------------------------------------------------------------------------------------------------
@@ -273,12 +276,12 @@ async def test_too_large(parser: Parser, monkeypatch: pytest.MonkeyPatch, tmp_pa
         assert "Split" in raised.value.remedy
 
 
-async def test_a_killed_worker_is_replaced(parser: Parser) -> None:
-    await parser.parse(b"warm", "a.txt")
-    killed = parser._idle[0].process
+async def test_a_killed_worker_is_replaced(own_parser: Parser) -> None:
+    await own_parser.parse(b"warm", "a.txt")
+    killed = own_parser._idle[0].process
     killed.kill()
     await killed.wait()
-    assert (await parser.parse(b"after", "b.txt")).text == "after"
+    assert (await own_parser.parse(b"after", "b.txt")).text == "after"
 
 
 async def test_content_counts_more_than_the_name(parser: Parser) -> None:

@@ -19,6 +19,9 @@ from mainspring.rag.parse.office import opc
 from mainspring.rag.parse.parser import Parser
 from mainspring.rag.parse.reading_options import Options
 
+# One child, and so one loop, for all who ask for ``parser``.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 BOMB = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "lol">%s]><a>&b9;</a>' % b"".join(
     b'<!ENTITY b%d "%s">' % (level, b"&b%s;" % (str(level - 1).encode() if level > 1 else b"") * 10)
     for level in range(1, 10)

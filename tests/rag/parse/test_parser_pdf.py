@@ -266,6 +266,7 @@ def test_the_picture_of_a_figure_is_cut_out_of_its_page() -> None:
     assert cut.getpixel((600, 10)) == (255, 255, 255)
 
 
+@pytest.mark.slow
 def test_only_the_scanned_page_of_a_mixed_file_is_recognised() -> None:
     pytest.importorskip("rapidocr")
 

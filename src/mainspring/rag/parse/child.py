@@ -32,11 +32,12 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         if len(data) < asked.bytes:
             return
         limit_cpu(asked.timeout_s)
-        answers.writelines(_answered(data, asked))
+        answers.writelines(answered(data, asked))
         answers.flush()
 
 
-def _answered(data: bytes, asked: frames.ReadRequest) -> list[bytes]:
+def answered(data: bytes, asked: frames.ReadRequest) -> list[bytes]:
+    """The answer about the document ``data``, in pieces."""
     found = _answer(data, asked)
     try:
         return frames.answer(found, len(data))
