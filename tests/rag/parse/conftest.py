@@ -9,6 +9,7 @@ import pytest_asyncio
 from mainspring.core.settings import RagSettings
 from mainspring.rag.parse.parser import Parser
 
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def parser() -> AsyncIterator[Parser]:
     """For tests in which the life of the child is not under test. A child belongs to one event loop: those tests run in
