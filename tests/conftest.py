@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 import hypothesis
 import pytest
 
-from mainspring.rag.workers import Workers
-from tests import reading, redis_server, slowness
+from tests import redis_server, slowness
 from tests.databases import migrated as migrated
 from tests.databases import schemas_made_once as schemas_made_once
 from tests.one_day import one_day as one_day
@@ -64,7 +63,10 @@ def data() -> Path:
 @pytest.fixture
 def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Documents are read and cut within the tests' process, without a child."""
-    monkeypatch.setattr(Workers, "ask", reading.ask_here)
+    from mainspring.rag.workers import Workers
+    from tests.reading import ask_here
+
+    monkeypatch.setattr(Workers, "ask", ask_here)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
-"""Reads documents within the tests' process, where the life of a child is not under test. Starting a child takes a quarter
-of a second of CPU, and most tests read one short document."""
+"""Reads documents within the tests' process, where the life of a child is not under test: starting one takes a quarter
+of a second of CPU."""
 
 from __future__ import annotations
 
