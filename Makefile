@@ -62,12 +62,14 @@ check: $(VENV)/.test ## Lint, format check, strict types, import contracts
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/settings_page.py --check
 	@$(BIN)/python scripts/events_page.py --check
+	@$(BIN)/python scripts/fields_page.py --check
 
-format: $(VENV)/.test ## Format the code, and write docs/reference/settings.md and events.md anew
+format: $(VENV)/.test ## Format the code, and write docs/reference/settings.md, events.md and fields.md anew
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 	@$(BIN)/python scripts/settings_page.py
 	@$(BIN)/python scripts/events_page.py
+	@$(BIN)/python scripts/fields_page.py
 
 test-providers: $(VENV)/.test ## Run the tests of providers that are not OpenAI-shaped, with their library beside the environment
 	@$(UV) pip install --quiet --python $(BIN)/python --target $(VENV)/providers "$$($(BIN)/python scripts/extra.py providers)"

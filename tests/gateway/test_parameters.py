@@ -16,8 +16,10 @@ from pydantic import BaseModel, ValidationError
 
 from mainspring.core.errors import MainspringError
 from mainspring.http.anthropic.requests import CountBody, MessagesBody
-from mainspring.http.openai.requests import ChatBody, CompletionBody, EmbeddingBody
+from mainspring.http.fields import ignored, kind_of
+from mainspring.http.openai.requests import ChatBody
 from mainspring.http.openai.responses_requests import ResponsesBody
+from mainspring.http.openai.text_requests import CompletionBody, EmbeddingBody
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 FLAT = {"type": "function", "name": "f", "parameters": {"type": "object"}}
@@ -94,6 +96,8 @@ MORE: dict[tuple[str, str], dict[str, Any]] = {
     ("chat", "logprobs"): {"logprobs": True},
     ("chat", "top_logprobs"): {"logprobs": True, "top_logprobs": 2},
     ("chat", "tools"): {"tools": [TOOL]},
+    ("chat", "functions"): {"functions": [TOOL["function"]]},
+    ("chat", "function_call"): {"functions": [TOOL["function"]], "function_call": {"name": "f"}},
     ("chat", "tool_choice"): {"tools": [TOOL], "tool_choice": "required"},
     ("completions", "logprobs"): {"logprobs": 2},
     ("responses", "top_logprobs"): {"top_logprobs": 2},
@@ -108,7 +112,7 @@ MORE: dict[tuple[str, str], dict[str, Any]] = {
 NO_ANSWER_CHANGES = {
     # Kept with a response and given back with it; elsewhere nothing is kept under it.
     "metadata",
-    # Prefixes of prompts are cached without being asked to.
+    # The beginnings of prompts are cached unasked.
     *("prompt_cache_key", "prompt_cache_retention", "cache_control"),
     # How an answer is written down.
     *("stream_options", "encoding_format"),
@@ -130,7 +134,11 @@ def made(case: str, **fields: Any) -> Any:
 @pytest.mark.parametrize(("case", "field"), fields())
 def test_a_field_of_the_official_client_is_honoured_or_refused(case: str, field: str) -> None:
     _, kind, *_ = CASES[case]
-    known = {info.alias or name for name, info in kind.model_fields.items()}
+    known = {info.alias or name: info for name, info in kind.model_fields.items()}
+    if field in known and kind_of(known[field])[0] == "hint":
+        assert not fault(case, sent := {field: {"any": ["value"]}})
+        assert ignored(kind, sent) == [field]
+        return
     if field in known and (
         field in ELSEWHERE or (field in NO_ANSWER_CHANGES and (case, field) != ("messages", "metadata"))
     ):
@@ -162,7 +170,9 @@ def test_what_may_be_sent_without_effect_exists() -> None:
     ("case", "fields", "param"),
     [
         ("chat", {"max_tokens": 4, "max_completion_tokens": 5}, "max_completion_tokens"),
-        ("chat", {"messages": [{"role": "assistant", "content": "", "function_call": {"name": "f"}}]}, "function_call"),
+        ("chat", {"messages": [*HELLO, {"role": "function", "name": "f", "content": ""}]}, "messages[1].name"),
+        ("chat", {"tools": [TOOL], "functions": [TOOL["function"]]}, "functions"),
+        ("chat", {"functions": [TOOL["function"]], "function_call": {"name": "g"}}, "function_call"),
         ("responses", {"reasoning": {"summary": "detailed"}}, "reasoning.summary"),
         ("responses", {"tools": [{**FLAT, "defer_loading": True}]}, "tools[0].defer_loading"),
         ("messages", {"tools": [{**THEIRS, "input_examples": [{}]}]}, "tools[0].input_examples"),

@@ -30,8 +30,9 @@ from mainspring.gateway.identity.key_routes import KeyBody
 from mainspring.gateway.routes.knowledge import StoreBody, StoreFileBody
 from mainspring.http.anthropic.requests import MessagesBody
 from mainspring.http.bodies import AtMost, Body, Table
-from mainspring.http.openai.requests import ChatBody, CompletionBody, EmbeddingBody, RerankBody
+from mainspring.http.openai.requests import ChatBody
 from mainspring.http.openai.responses_requests import ResponsesBody
+from mainspring.http.openai.text_requests import CompletionBody, EmbeddingBody, RerankBody
 from tests.gateway.asgi import ask, gateway
 from tests.serving.house import Recited
 

@@ -17,6 +17,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.nearest import nearest, shown
+from mainspring.http.fields import Hint, Types
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 ServiceTier = Literal["auto", "default"]
@@ -91,9 +92,14 @@ def _takes_null(body: type[BaseModel]) -> Mapping[str, bool]:
 class ContentPart(BaseModel):
     """One part of a message's content; only text is read by chat models here."""
 
-    model_config = ConfigDict(extra="allow")
-    type: str
+    model_config = ConfigDict(extra="ignore")
+    type: Annotated[str, Types(("text", "input_text", "output_text", "refusal"))]
     text: str | None = None
+    refusal: str | None = None
+    annotations: Annotated[Any, Hint("it comes with an answer that is sent back")] = None
+    logprobs: Annotated[Any, Hint("it comes with an answer that is sent back")] = None
+    cache_control: Annotated[Any, Hint("the beginnings of prompts are cached unasked")] = None
+    prompt_cache_breakpoint: Annotated[Any, Hint("the beginnings of prompts are cached unasked")] = None
 
 
 def bounded(value: Mapping[str, Any], param: str) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ Every documented field of a protocol is a field of its body, so ``kind_of`` list
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +26,8 @@ QUERY_HINTS: Mapping[str, str] = {
 }
 """Query parameters that any route accepts and does not read, each with its reason."""
 _LISTED = 16
+# A name that a header may hold and a reader tell from its neighbours.
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 FieldKind = Literal["honoured", "hint", "refused"]
 
@@ -67,6 +70,14 @@ class Refused:
         raise PydanticCustomError(REFUSED_FIELD, "{reason}", {"reason": self.reason, "remedy": self.remedy})
 
 
+@dataclass(frozen=True, slots=True)
+class Types:
+    """Marks the field that names a value's type, by the types that are read here. The code that reads the value refuses
+    any other by its name."""
+
+    read: tuple[str, ...]
+
+
 def kind_of(field: FieldInfo) -> tuple[FieldKind, str]:
     """What happens to a field of a body, and why."""
     for mark in field.metadata:
@@ -78,44 +89,71 @@ def kind_of(field: FieldInfo) -> tuple[FieldKind, str]:
 
 
 def ignored(body: type[BaseModel], sent: Any) -> list[str]:
-    """The dotted names of the hints in ``sent``, the JSON of a ``body``: each once, without indices, 16 at most."""
+    """The dotted names of the hints in ``sent``, the JSON of a ``body``: each once, without indices, 16 at most.
+
+    Where a body takes fields that it does not know, they are among them.
+    """
     names = dict.fromkeys(_hints(body, sent, ""))
     return list(names)[:_LISTED]
 
 
 def _hints(body: type[BaseModel], sent: Any, place: str) -> Iterator[str]:
-    hints, below = _marked(body)
     if isinstance(sent, list):
         for each in sent:
             yield from _hints(body, each, place)
-    elif isinstance(sent, dict) and (hints or below):
-        yield from (place + name for name in hints if sent.get(name) is not None)
-        for name, bodies in below.items():
-            if isinstance(value := sent.get(name), dict | list):
-                for each in bodies:
-                    yield from _hints(each, value, f"{place}{name}.")
+    elif isinstance(sent, dict):
+        fields = _fields(body)
+        # Nearly all of what is sent is read: one look at the names, however long the list they are in.
+        if not fields.read.issuperset(sent):
+            for name, value in sent.items():
+                if value is not None and name not in fields.read:
+                    yield from _found(fields, name, value, place)
+
+
+def _found(fields: _Fields, name: str, value: Any, place: str) -> Iterator[str]:
+    if name in fields.hints or (name not in fields.below and fields.open):
+        yield place + (name if _NAME.fullmatch(name) else "*")
+    elif isinstance(value, dict | list):
+        for each in fields.below.get(name, ()):
+            yield from _hints(each, value, f"{place}{name}.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """The fields of a body: those that are ``read`` with all that is in them, ``hints``, and those whose bodies have
+    hints at some depth. ``open``: it takes others as well."""
+
+    read: frozenset[str]
+    hints: frozenset[str]
+    below: Mapping[str, tuple[type[BaseModel], ...]]
+    open: bool
 
 
 @cache
-def _marked(body: type[BaseModel]) -> tuple[tuple[str, ...], Mapping[str, tuple[type[BaseModel], ...]]]:
-    """The hints of a body, and its fields whose bodies have hints at some depth."""
+def _fields(body: type[BaseModel]) -> _Fields:
     fields = [(info.alias or name, info) for name, info in body.model_fields.items()]
-    hints = tuple(name for name, info in fields if kind_of(info)[0] == "hint")
-    below = {name: tuple(each for each in _bodies(info.annotation) if _has_hints(each, ())) for name, info in fields}
-    return hints, {name: bodies for name, bodies in below.items() if bodies}
+    hints = frozenset(name for name, info in fields if kind_of(info)[0] == "hint")
+    below = {name: tuple(each for each in bodies_in(info.annotation) if _has_hints(each, ())) for name, info in fields}
+    below = {name: bodies for name, bodies in below.items() if bodies and name not in hints}
+    return _Fields(frozenset(name for name, _ in fields) - hints - below.keys(), hints, below, _is_open(body))
 
 
 def _has_hints(body: type[BaseModel], above: tuple[type[BaseModel], ...]) -> bool:
     if body in above:
         return False
-    return any(
-        kind_of(info)[0] == "hint" or any(_has_hints(each, (*above, body)) for each in _bodies(info.annotation))
+    return _is_open(body) or any(
+        kind_of(info)[0] == "hint" or any(_has_hints(each, (*above, body)) for each in bodies_in(info.annotation))
         for info in body.model_fields.values()
     )
 
 
-def _bodies(annotation: Any) -> Iterator[type[BaseModel]]:
+def _is_open(body: type[BaseModel]) -> bool:
+    return body.model_config.get("extra") == "ignore"
+
+
+def bodies_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The bodies that a field's annotation is made of."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
-        yield from _bodies(argument)
+        yield from bodies_in(argument)

@@ -25,7 +25,8 @@ from mainspring.core.types import (
     Text,
     ToolCall,
 )
-from mainspring.http.openai.requests import ChatBody, CompletionBody, EmbeddingBody
+from mainspring.http.openai.requests import ChatBody
+from mainspring.http.openai.text_requests import CompletionBody, EmbeddingBody
 from tests.gateway.asgi import ask, gateway
 from tests.serving.house import Recited
 

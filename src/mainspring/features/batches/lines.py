@@ -19,8 +19,9 @@ from mainspring.http.access import consenting
 from mainspring.http.field_errors import invalid
 from mainspring.http.openai import encode, responses_encode
 from mainspring.http.openai.past_responses import PastResponses
-from mainspring.http.openai.requests import ChatBody, CompletionBody, EmbeddingBody
+from mainspring.http.openai.requests import ChatBody
 from mainspring.http.openai.responses_requests import ResponsesBody
+from mainspring.http.openai.text_requests import CompletionBody, EmbeddingBody
 
 T = TypeVar("T", bound=BaseModel)
 Endpoint = Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"]

@@ -18,7 +18,8 @@ from mainspring.core.types import Context, Request, Responder
 from mainspring.http.access import Access, consenting
 from mainspring.http.idempotency import Idempotency, IdempotencyKey, refuse_key
 from mainspring.http.openai import encode
-from mainspring.http.openai.requests import ChatBody, CompletionBody, EmbeddingBody, RerankBody
+from mainspring.http.openai.requests import ChatBody
+from mainspring.http.openai.text_requests import CompletionBody, EmbeddingBody, RerankBody
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import collected, head_headers, json_response, streamed
 from mainspring.serving.ring.registry import ModelArrival, Registry, Served

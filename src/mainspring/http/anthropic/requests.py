@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from mainspring.core.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupported
 from mainspring.core.types import ChatRequest, Grammar, Message, Sampling, Tool, ToolCall
 from mainspring.http.bodies import Body, Free, Many, Name, Table, bounded, json_text
+from mainspring.http.fields import Types
 
 _THOUGHTS = ("thinking", "redacted_thinking")
 # Fields of a tool that change nothing here: its arguments come when they are whole.
@@ -26,7 +27,7 @@ class Block(BaseModel):
     """One block of a message's content; which fields it has depends on its ``type``."""
 
     model_config = ConfigDict(extra="allow")
-    type: str
+    type: Annotated[str, Types(("text", "tool_use", "tool_result", *_THOUGHTS))]
     text: str | None = None
     id: str | None = None
     name: str | None = None
@@ -48,7 +49,7 @@ class AnthropicTool(BaseModel):
     """A tool that the client runs itself (type ``custom`` or none). Server tools are refused."""
 
     model_config = ConfigDict(extra="allow")
-    type: str | None = None
+    type: Annotated[str | None, Types(("custom",))] = None
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,128}$")]
     description: str | None = None
     input_schema: Free | None = None

@@ -1,73 +1,41 @@
 """OpenAI's request bodies, checked and converted to our requests.
 
 Unknown fields are refused with the nearest known name: a parameter that is silently ignored is worse than an error.
-Fields that change no answer anywhere (``metadata``, ``prompt_cache_key``, a ``service_tier`` of ``auto``) are accepted.
+What happens to each known field is marked at it, see ``http.fields``.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from mainspring.core.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupported
 from mainspring.core.types import (
     ChatRequest,
-    CompletionRequest,
-    EmbedRequest,
     Grammar,
-    Message,
     PromptUse,
-    RerankRequest,
     Sampling,
     Tool,
-    ToolCall,
 )
 from mainspring.engines.grammar.checks import JSON_OBJECT
 from mainspring.http.bodies import (
     AtMost,
     Body,
-    ContentPart,
     Few,
     Free,
     Many,
     Name,
-    ServiceTier,
     Table,
-    Texts,
     bounded,
     json_text,
 )
+from mainspring.http.fields import Hint, Refused
+from mainspring.http.openai.chat_messages import WireMessage, conversation
 from mainspring.serving.prompts.registry import values
 
-
-class WireFunction(BaseModel):
-    """The function of a tool call made by an assistant message."""
-
-    model_config = ConfigDict(extra="ignore")
-    name: Name
-    arguments: str = ""
-
-
-class WireToolCall(BaseModel):
-    """A tool call of an assistant message."""
-
-    model_config = ConfigDict(extra="ignore")
-    id: str
-    type: Literal["function"] = "function"
-    function: WireFunction
-
-
-class WireMessage(BaseModel):
-    """A message. Answers of ours sent back as history carry more fields than we read."""
-
-    model_config = ConfigDict(extra="ignore")
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | Many[ContentPart] | None = None
-    name: str | None = None
-    tool_calls: Few[WireToolCall] | None = None
-    tool_call_id: str | None = None
-    function_call: Table[Any] | None = None
+_CACHED = "the beginnings of prompts are cached unasked"
+_MODERATED = "the policies of the guards check what is asked and answered"
 
 
 class FunctionSpec(Body):
@@ -97,6 +65,18 @@ class NamedTool(Body):
     function: NamedFunction
 
 
+class AllowedNames(Body):
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[NamedTool], Field(min_length=1, max_length=128, fail_fast=True)]
+
+
+class AllowedTools(Body):
+    """``tool_choice`` that offers the model some of the tools only."""
+
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedNames
+
+
 class SchemaSpec(Body):
     """The ``json_schema`` of a response format."""
 
@@ -116,9 +96,9 @@ class ResponseFormat(Body):
     grammar: Annotated[str, Field(max_length=16_384)] | None = None
 
 
-class StreamOptions(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+class StreamOptions(Body):
     include_usage: bool = False
+    include_obfuscation: Annotated[Any, Hint("frames are not padded: send them over TLS")] = None
 
 
 class SamplingBody(Body):
@@ -198,18 +178,28 @@ class ChatBody(SamplingBody):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     tools: Annotated[list[ToolSpec], Field(max_length=128, fail_fast=True)] | None = None
-    tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None
+    tool_choice: Literal["auto", "none", "required"] | NamedTool | AllowedTools | None = None
     parallel_tool_calls: bool | None = None
+    functions: Annotated[list[FunctionSpec], Field(max_length=128, fail_fast=True)] | None = None
+    function_call: Literal["auto", "none"] | NamedFunction | None = None
     response_format: ResponseFormat | None = None
     metadata: Table[str] | None = None
-    service_tier: ServiceTier | None = None
-    safety_identifier: Annotated[str, Field(max_length=512)] | None = None
-    prompt_cache_key: str | None = None
-    prompt_cache_retention: str | None = None
     store: bool | None = None
+    safety_identifier: Annotated[str, Field(max_length=512)] | None = None
     session_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")] | None = None
     options: Table[Any] | None = None
     prompt: PromptBody | None = None
+    service_tier: Annotated[Any, Hint("the key and the header x-priority say how a request is served")] = None
+    prediction: Annotated[Any, Hint("it makes an answer quicker and not another")] = None
+    prompt_cache_key: Annotated[Any, Hint(_CACHED)] = None
+    prompt_cache_options: Annotated[Any, Hint(_CACHED)] = None
+    prompt_cache_retention: Annotated[Any, Hint(_CACHED)] = None
+    reasoning_effort: Annotated[Any, Hint("models that reason decide by themselves how long")] = None
+    verbosity: Annotated[Any, Hint("models write as long as the messages ask for")] = None
+    modalities: Annotated[Any, Refused("only text is written", "Ask for text", (["text"],))] = None
+    audio: Annotated[Any, Refused("only text is written")] = None
+    moderation: Annotated[Any, Refused(_MODERATED, "Send the text to /v1/moderations")] = None
+    web_search_options: Annotated[Any, Refused("nothing here searches the web", "Ask a collection")] = None
 
     def request(self, max_messages: int) -> ChatRequest:
         """As a ``ChatRequest``. Raises ``InvalidRequest``, ``Unsupported``, ``TooLarge``."""
@@ -221,14 +211,14 @@ class ChatBody(SamplingBody):
         if self.top_logprobs and not self.logprobs:
             raise InvalidRequest("top_logprobs needs logprobs: true", param="top_logprobs")
         logprobs = (self.top_logprobs or 0) if self.logprobs else None
-        tools = tuple(_tool(tool.function) for tool in self.tools or ())
+        tools, choice = self._tools()
         return ChatRequest(
             model=self.model,
-            messages=tuple(_message(index, message) for index, message in enumerate(self.messages)),
+            messages=conversation(self.messages),
             sampling=self.sampling(self.max_completion_tokens or self.max_tokens, logprobs, self._grammar()),
             tools=tools,
-            tool_choice=self._tool_choice(tools),
-            parallel_tool_calls=self.parallel_tool_calls is not False,
+            tool_choice=choice,
+            parallel_tool_calls=self.parallel_tool_calls is not False and not self.functions,
             session_id=self.session_id,
             user=self.user or self.safety_identifier,
             store=self.store is not False,
@@ -236,16 +226,24 @@ class ChatBody(SamplingBody):
             prompt=None if self.prompt is None else self.prompt.use(),
         )
 
-    def _tool_choice(self, tools: tuple[Tool, ...]) -> str:
-        choice = self.tool_choice
-        if choice is None:
-            return "auto"
-        name = choice.function.name if isinstance(choice, NamedTool) else None
-        if name is not None and name not in {tool.name for tool in tools}:
-            raise InvalidRequest(f"tool_choice names {name!r}, which is not among tools", param="tool_choice")
+    def _tools(self) -> tuple[tuple[Tool, ...], str]:
+        """The tools, and which of them may or must be called. The deprecated functions are tools."""
+        if self.functions and self.tools:
+            raise InvalidRequest("tools replaced functions: send one of them", param="functions")
+        specs = self.functions or [tool.function for tool in self.tools or ()]
+        choice = self.function_call if self.functions else self.tool_choice
+        param = "function_call" if self.functions else "tool_choice"
+        tools = tuple(_tool(spec) for spec in specs)
+        names = {tool.name for tool in tools}
+        named = _named(choice)
+        if unknown := next((name for name in named if name not in names), None):
+            raise InvalidRequest(f"{param} names {unknown!r}, which is not among tools", param=param)
+        if isinstance(choice, AllowedTools):
+            allowed = tuple(tool for tool in tools if tool.name in named)
+            return allowed, choice.allowed_tools.mode
         if choice == "required" and not tools:
             raise InvalidRequest("tool_choice 'required' needs tools", param="tool_choice")
-        return name if name is not None else str(choice)
+        return tools, named[0] if named else str(choice or "auto")
 
     def _grammar(self) -> Grammar | None:
         wanted = self.response_format
@@ -266,101 +264,18 @@ class ChatBody(SamplingBody):
         return Grammar("regex", wanted.pattern)
 
 
-class CompletionBody(SamplingBody):
-    """``POST /v1/completions``."""
-
-    prompt: str | Few[str]
-    logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    echo: bool | None = None
-    suffix: str | None = None
-    best_of: int | None = None
-
-    def requests(self) -> list[CompletionRequest]:
-        """One request a prompt. Raises ``Unsupported`` for ``echo`` and ``best_of``."""
-        if self.echo:
-            raise Unsupported("echo is not supported", param="echo")
-        if self.best_of not in (None, 1, self.n):
-            raise Unsupported("best_of is not supported", remedy="Use n", param="best_of")
-        prompts = [self.prompt] if isinstance(self.prompt, str) else self.prompt
-        if not 1 <= len(prompts) <= 32:
-            raise InvalidRequest("prompt takes 1 to 32 texts", param="prompt")
-        sampling = self.sampling(self.max_tokens, self.logprobs, None)
-        return [CompletionRequest(self.model, each, sampling, self.user, self.suffix or "") for each in prompts]
-
-
-class RerankDocument(Body):
-    """A document as an object."""
-
-    text: str
-
-
-class EmbeddingBody(Body):
-    """``POST /v1/embeddings``. ``input_type`` is an extension for models that tell queries from passages."""
-
-    model: Name
-    input: str | Texts
-    encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = None
-    user: Annotated[str, Field(max_length=512)] | None = None
-    input_type: Literal["query", "passage"] = "passage"
-
-    def request(self, max_inputs: int) -> EmbedRequest:
-        """As an ``EmbedRequest``. Raises ``InvalidRequest``, ``TooLarge``."""
-        inputs = (self.input,) if isinstance(self.input, str) else tuple(self.input)
-        if not inputs or any(not text for text in inputs):
-            raise InvalidRequest("input must hold at least one text, none of them empty", param="input")
-        if len(inputs) > max_inputs:
-            raise TooLarge(f"input holds {len(inputs)} texts, at most {max_inputs} are read", param="input")
-        return EmbedRequest(self.model, inputs, self.input_type, self.user)
-
-
-class RerankBody(Body):
-    """``POST /v1/rerank``, in the style of Cohere and Jina."""
-
-    model: Name
-    query: Annotated[str, Field(min_length=1, max_length=8192)]
-    documents: Annotated[list[str | RerankDocument], Field(min_length=1, max_length=1000, fail_fast=True)]
-    top_n: Annotated[int, Field(ge=1)] | None = None
-    return_documents: bool = False
-    user: Annotated[str, Field(max_length=512)] | None = None
-
-    def texts(self) -> tuple[str, ...]:
-        """The documents' texts."""
-        return tuple(each if isinstance(each, str) else each.text for each in self.documents)
-
-    def request(self) -> RerankRequest:
-        """As a ``RerankRequest``. Raises ``InvalidRequest`` for an empty query or document."""
-        texts = self.texts()
-        for index, text in enumerate(texts):
-            if not text.strip():
-                raise InvalidRequest(f"documents[{index}] is empty", param=f"documents[{index}]")
-        if not self.query.strip():
-            raise InvalidRequest("the query is empty", param="query")
-        return RerankRequest(self.model, self.query, texts, self.user)
+def _named(choice: Any) -> list[str]:
+    match choice:
+        case NamedFunction():
+            return [choice.name]
+        case NamedTool():
+            return [choice.function.name]
+        case AllowedTools():
+            return [each.function.name for each in choice.allowed_tools.tools]
+        case _:
+            return []
 
 
 def _tool(spec: FunctionSpec) -> Tool:
     parameters = bounded(spec.parameters or {"type": "object", "properties": {}}, "tools")
     return Tool(spec.name, spec.description or "", parameters, bool(spec.strict))
-
-
-def _message(index: int, message: WireMessage) -> Message:
-    content = message.content
-    if isinstance(content, list):
-        content = "".join(_part_text(index, part) for part in content)
-    if content is None and not message.tool_calls:
-        raise InvalidRequest(f"messages[{index}].content is missing", param=f"messages[{index}].content")
-    if message.function_call is not None:
-        param = f"messages[{index}].function_call"
-        raise Unsupported(f"{param} is what tool_calls replaced", remedy="Send tool_calls", param=param)
-    if message.role == "tool" and not message.tool_call_id:
-        raise InvalidRequest(f"messages[{index}] of role tool needs tool_call_id", param=f"messages[{index}]")
-    calls = tuple(ToolCall(c.id, c.function.name, c.function.arguments) for c in message.tool_calls or ())
-    return Message(message.role, content or "", message.name, calls, message.tool_call_id)
-
-
-def _part_text(index: int, part: ContentPart) -> str:
-    if part.type not in ("text", "input_text", "output_text"):
-        param = f"messages[{index}].content"
-        raise Unsupported(f"{param} has a part of type {part.type!r}; only text is read", param=param)
-    return part.text or ""

@@ -15,6 +15,7 @@ from mainspring.core.errors import InvalidRequest, InvalidSchema, TooLarge, Unsu
 from mainspring.core.types import ChatRequest, Grammar, Message, Sampling, Tool, ToolCall
 from mainspring.engines.grammar.checks import JSON_OBJECT
 from mainspring.http.bodies import Body, ContentPart, Few, Free, Many, Name, ServiceTier, Table, bounded, json_text
+from mainspring.http.fields import Types
 from mainspring.http.openai.requests import PromptBody, StreamOptions
 
 _REPEATED = ("instructions", "metadata", "prompt", "tools", "tool_choice", "text")
@@ -27,7 +28,7 @@ class Item(BaseModel):
     """One input item: a message (with or without ``type``), a function call, its output, or earlier thoughts."""
 
     model_config = ConfigDict(extra="allow")
-    type: str = "message"
+    type: Annotated[str, Types(("message", "function_call", "function_call_output", "reasoning"))] = "message"
     role: Literal["system", "developer", "user", "assistant"] | None = None
     content: str | Many[ContentPart] | None = None
     call_id: str | None = None
@@ -40,7 +41,7 @@ class FunctionTool(BaseModel):
     """A function that the client runs. Other types of tools are refused."""
 
     model_config = ConfigDict(extra="allow")
-    type: str
+    type: Annotated[str, Types(("function",))]
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")] | None = None
     description: str | None = None
     parameters: Free | None = None
