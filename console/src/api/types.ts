@@ -283,8 +283,8 @@ export interface Rates {
 export interface Limits {
   default: Rates;
   tiers: Record<string, Rates>;
-  max_output_tokens: number;
-  default_output_tokens: number;
+  max_output_tokens: number | null;
+  default_output_tokens: number | null;
 }
 
 // What all keys of the tenant may take together; null: no limit, or not counted for a tenant as a whole.

@@ -51,7 +51,7 @@ class Generation:
     ``timeout`` is in seconds from now; of the jobs that wait, those of higher ``priority`` run first. ``shown`` are
     special tokens that belong to the text of this answer: the markers of tool calls. ``speculate`` asks for it (None:
     where it pays). A call that is not ``patient`` is not retried: another engine will answer. ``tenant`` is whose it
-    is.
+    is. ``expected`` is how many tokens of output it will probably have at most (None: as many as it may).
     """
 
     prompt: str
@@ -67,6 +67,7 @@ class Generation:
     speculate: bool | None = None
     patient: bool = True
     tenant: str = ""
+    expected: int | None = None
 
 
 EngineStream = AsyncGenerator[Event, None]

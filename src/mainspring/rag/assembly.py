@@ -235,7 +235,7 @@ def _writer(
         engines.embedder,
         model=model.name,
         context_window=window,
-        default_tokens=settings.serving.default_output_tokens,
+        default_tokens=settings.serving.unbounded_output,
         spotlight=spotlight,
         count=count,
     )

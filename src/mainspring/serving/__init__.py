@@ -231,7 +231,7 @@ def _purse(
         tariffs,
         settings.prices,
         telemetry.metrics,
-        settings.serving.default_output_tokens,
+        settings.serving.unbounded_output,
         partial(_further, engines, policies, settings.serving.repair_rounds),
         hedged=settings.serving.balance.hedge_share > 0,
         counts=ByModel(engines),

@@ -233,7 +233,6 @@ async def test_what_an_engine_cannot_honour_is_refused(fields: dict[str, Any], p
         ({"temperature": -1}, "temperature"),
         ({"top_p": 0.0}, "top_p"),
         ({"max_tokens": 0}, "max_tokens"),
-        ({"max_tokens": 5000}, "max_tokens"),
         ({"n": 0}, "n"),
         ({"stop": ("",)}, "stop"),
         ({"stop": ("a",) * 17}, "stop"),
@@ -264,18 +263,52 @@ async def test_a_call_cannot_be_forced_without_grammars_or_beside_one() -> None:
         await responder(lambda _: ["a"]).respond(request, CONTEXT)
 
 
-async def test_the_output_budget_fits_behind_the_prompt() -> None:
+async def test_the_output_fits_behind_the_prompt() -> None:
     engine = ScriptedEngine(lambda _: ["a"], context_window=40)
     model = responder({}, engine, default_output_tokens=100)
     await ask(model, chat())
     tokens = await engine.count_tokens(engine.seen[0].prompt)
-    assert engine.seen[0].sampling.max_tokens == 40 - tokens
-    with pytest.raises(PromptTooLong, match=f"{tokens} tokens and max_tokens is 39.*40") as caught:
-        await model.respond(chat(sampling=Sampling(max_tokens=39)), CONTEXT)
-    assert caught.value.param == "max_tokens"
-    with pytest.raises(PromptTooLong) as caught:
+    assert engine.seen[0].sampling.max_tokens == 40 - tokens - 2
+    with pytest.raises(PromptTooLong, match="context window of 40") as caught:
         await model.respond(chat("word " * 50), CONTEXT)
     assert caught.value.param == "messages"
+
+
+@pytest.mark.parametrize("cap", [39, 101, 32_000])
+async def test_a_cap_above_what_fits_is_lowered_and_told(cap: int) -> None:
+    engine = ScriptedEngine(lambda _: ["a "] * 200, context_window=40)
+    response = await responder({}, engine).respond(chat(sampling=Sampling(max_tokens=cap)), CONTEXT)
+    tokens = await engine.count_tokens(engine.seen[0].prompt)
+    answer = await collect(response)
+    assert answer.head.headers == {"x-mainspring-max-tokens": str(40 - tokens - 2)}
+    assert (answer.choices[0].finish, answer.usage.completion_tokens) == ("length", 40 - tokens - 2)
+
+
+@pytest.mark.parametrize(("cap", "most"), [(5000, 100), (99, 99), (None, 100)])
+async def test_an_operators_bound_is_kept(cap: int | None, most: int) -> None:
+    engine = ScriptedEngine(lambda _: ["a"])
+    model = responder({}, engine, max_output_tokens=100)
+    answer = await collect(await model.respond(chat(sampling=Sampling(max_tokens=cap)), CONTEXT))
+    assert engine.seen[0].sampling.max_tokens == most
+    assert ("x-mainspring-max-tokens" in answer.head.headers) == (cap == 5000)
+
+
+async def test_without_any_bound_the_window_is_one() -> None:
+    engine = ScriptedEngine(lambda _: ["a"])
+    await ask(responder({}, engine), chat())
+    # The engine itself stops at the window.
+    assert engine.seen[0].sampling.max_tokens is None
+
+
+async def test_what_is_expected_of_an_answer_is_learnt_by_tenant() -> None:
+    engine = ScriptedEngine(lambda _: ["a "] * 50, context_window=65536)
+    model, sampling = responder({}, engine), Sampling(max_tokens=32_000)
+    for _ in range(60):
+        await ask(model, chat(sampling=sampling))
+    await collect(await model.respond(chat(sampling=sampling), Context(Principal("other", "k"))))
+    first, *_, last, stranger = [each.expected for each in engine.seen]
+    assert (first, stranger) == (4096, 4096)
+    assert last == 512
 
 
 async def test_short_prompts_need_no_counting() -> None:
@@ -284,7 +317,7 @@ async def test_short_prompts_need_no_counting() -> None:
             raise AssertionError("counted")
 
     engine = Uncounted(lambda _: ["a"], context_window=4096)
-    await ask(responder({}, engine), chat())
+    await ask(responder({}, engine), chat(sampling=Sampling(max_tokens=512)))
     assert engine.seen[0].sampling.max_tokens == 512
 
 
@@ -420,10 +453,8 @@ async def test_what_cannot_follow_guesses_does_not_ask_for_them() -> None:
         assert caught.value.param == "options.speculation"
 
 
-@pytest.mark.parametrize("templates", [False, True])
-async def test_more_output_than_the_window_is_refused_and_not_shortened(templates: bool) -> None:
-    engine = ScriptedEngine(lambda _: ["x"], templates=templates, context_window=100)
-    with pytest.raises(PromptTooLong) as caught:
-        await ask(responder({}, engine), chat(sampling=Sampling(max_tokens=101)))
-    assert caught.value.param == "max_tokens"
-    assert engine.seen == []
+async def test_an_endpoint_is_not_asked_for_more_than_its_window() -> None:
+    engine = ScriptedEngine(lambda _: ["x"], templates=True, context_window=100)
+    request = chat("word " * 12, sampling=Sampling(max_tokens=101))
+    await ask(responder({}, engine, template=None, fingerprint=None), request)
+    assert 0 < (engine.seen[0].sampling.max_tokens or 0) < 90

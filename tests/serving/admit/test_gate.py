@@ -68,6 +68,23 @@ async def test_as_many_as_the_engine_runs_are_let_in_at_once() -> None:
     assert [outcome for _, _, outcome in metrics.waits] == ["admitted"] * 3
 
 
+async def test_large_caps_do_not_close_the_gate() -> None:
+    door, work = gate(8, kv=32_768), Work(prompt=200, output=32_000)
+    assert [door.enter(work, caller()) is not None for _ in range(8)] == [True] * 7 + [False]
+
+
+async def test_how_much_cache_is_reserved_is_learnt_from_a_tenants_answers() -> None:
+    door, work = gate(8, kv=32_768), Work(prompt=200, output=32_000)
+    for _ in range(80):
+        (await place(door, work=work)).leave(Usage(200, 100))
+    assert all(door.enter(work, caller()) for _ in range(8))
+    assert door.reserved == 8 * (200 + 512)
+    (long := await place(gate(8, kv=32_768), work=work)).leave(Usage(200, 20_000))
+    again = long._gate.enter(work, caller())
+    assert again
+    assert long._gate.reserved == 200 + 30_000
+
+
 async def test_the_cache_bounds_as_the_slots_do() -> None:
     door = gate(8, kv=250)
     first, second = door.enter(WORK, caller()), door.enter(WORK, caller())

@@ -116,6 +116,26 @@ async def test_spent_tokens_are_settled_and_the_rest_given_back(house: Build) ->
     await again.aclose()
 
 
+async def test_large_caps_are_not_reserved_whole(house: Build) -> None:
+    home, large = house(tokens_per_minute=20_000), Sampling(max_tokens=32_000)
+    running = [await home.open("Hello", sampling=large) for _ in range(4)]
+    with pytest.raises(RateLimited):
+        await home.open("Hello", sampling=large)
+    for each in running:
+        await each.aclose()
+    # Short answers teach what to expect, and are all that is taken.
+    for _ in range(60):
+        answer = await home.ask("Hello", sampling=large)
+    assert int(answer.head.headers["x-ratelimit-remaining-tokens"]) > 18_000
+
+
+async def test_an_answer_longer_than_expected_is_a_debt_of_its_key(house: Build) -> None:
+    home = house(lambda _: ["a "] * 3_000, tokens_per_minute=4_500)
+    await home.ask("Hello", sampling=Sampling(max_tokens=3_500))
+    with pytest.raises(RateLimited):
+        await home.open("Hello", sampling=Sampling(max_tokens=3_500))
+
+
 async def test_a_failure_gives_its_tokens_back(house: Build) -> None:
     home = house(lambda _: [EngineError("no")], tokens_per_minute=4500)
     for _ in range(3):

@@ -112,3 +112,26 @@ async def test_no_hard_budget_is_passed_at_so_many_streams(home: Counting, text:
         assert spent.spent_tokens > 3_000 - 2 * max(each.usage.total_tokens for each in served)
     # Nor are answers cut by it.
     assert {each.usage.completion_tokens for each in served} == {OUTPUT}
+
+
+@pytest.mark.parametrize("limit", [20_000, 400_000])
+async def test_large_caps_neither_pass_a_hard_budget_nor_shut_others_out(home: Counting, limit: int) -> None:
+    budget = await home.stores.budgets.create("acme", "tenant", window="total", limit_tokens=limit)
+    home.engine.script = lambda _: [" word"] * (20_000 if limit == 20_000 else OUTPUT)
+    outcomes = await asyncio.gather(
+        *(
+            home.ask(context=visitor(), messages=(Message("user", f"Go {n}"),), sampling=Sampling(max_tokens=32_000))
+            for n in range(STREAMS)
+        ),
+        return_exceptions=True,
+    )
+    served = [each for each in outcomes if not isinstance(each, BaseException)]
+    assert {type(each) for each in outcomes if isinstance(each, BaseException)} <= {BudgetExceeded}
+    spent = await home.stores.budgets.spending(budget)
+    assert spent.reserved_tokens == 0
+    assert spent.spent_tokens == sum(each.usage.total_tokens for each in served) <= limit + OUTPUT
+    if limit == 20_000:
+        assert {each.choices[0].finish for each in served} == {"length"}
+        assert all(int(each.head.headers["x-mainspring-max-tokens"]) <= 4200 for each in served)
+    else:
+        assert len(served) == STREAMS

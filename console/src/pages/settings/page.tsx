@@ -24,6 +24,13 @@ export default function SettingsPage(): ReactNode {
   return <Tabbed page="settings" title="Settings" about="Who may ask, how much, what answers, under which rules, and what was done." views={VIEWS} />;
 }
 
+/** How long an answer may be. */
+function outputs(limits: Limits): string {
+  const { max_output_tokens: most, default_output_tokens: unsaid } = limits;
+  const whole = most === null ? "An answer may be as long as its model's window holds" : `An answer has at most ${count(most)} tokens`;
+  return unsaid === null ? `${whole}.` : `${whole}, and has ${count(unsaid)} tokens where the request names no number.`;
+}
+
 function LimitTable(): ReactNode {
   const limits = useResource("limits", (signal) => get<Limits>("/v1/limits", signal));
   return (
@@ -41,7 +48,7 @@ function LimitTable(): ReactNode {
             </table>
           </div>
           <TenantQuotas />
-          <p className="muted">An answer has at most {count(found.max_output_tokens)} tokens, and {count(found.default_output_tokens)} where the request names no number.</p>
+          <p className="muted">{outputs(found)}</p>
         </section>
       )}
     </Loaded>

@@ -125,6 +125,9 @@ class ModelEntry(_Part):
     fim: FimEntry | None = Field(None, description="markers of models that fill in the middle of a text")
     keep_source: bool = Field(False, description="llama.cpp reads the file as it came, not its Q8_0 form")
     sampling: SamplingEntry = Field(default_factory=lambda: SamplingEntry())
+    default_output_tokens: int = Field(
+        0, ge=0, description="tokens of an answer whose request names no bound, for models that do not end; 0: any"
+    )
     kv_tokens: int = Field(
         0, ge=0, description="tokens of cache that it is served with unless engines.kv_tokens is set"
     )

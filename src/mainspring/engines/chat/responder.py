@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import MappingProxyType
 
-from mainspring.core.errors import DeadlineExceeded, InvalidRequest, PromptTooLong, Unsupported
+from mainspring.core.errors import DeadlineExceeded, InvalidRequest, Unsupported
 from mainspring.core.nearest import nearest
 from mainspring.core.types import (
     ChatRequest,
@@ -34,6 +34,8 @@ from mainspring.engines.base import Embedder, Engine, EngineStream, Generation
 from mainspring.engines.catalogue.entries import FimEntry
 from mainspring.engines.chat import dialects, limits
 from mainspring.engines.chat import tools as tool_calls
+from mainspring.engines.chat.output_bound import OutputBound, lowered
+from mainspring.engines.chat.output_lengths import OutputLengths
 from mainspring.engines.chat.reasoning import OPEN as THINK
 from mainspring.engines.chat.reasoning import ReasoningParser
 from mainspring.engines.chat.template import ChatTemplate
@@ -50,11 +52,12 @@ class ModelResponder:
 
     ``fingerprint`` names the weights (None: unknown, as with remote models; answers are then never cached).
     ``template`` is None for engines that take messages, and for models that only complete text. Without ``max_tokens``,
-    an answer gets ``default_output_tokens``, or the rest of the context window; ``max_output_tokens`` is the limit for
-    requests. ``stop`` ends every answer that does not ignore its end, in addition to the request's own stop strings.
-    ``drawn`` are the model's own temperature, top_p, top_k and min_p: they apply to unset fields of requests without a
-    temperature. ``fim`` is how it fills in the middle of a text (None: it does not). The answer's fingerprint does not
-    depend on the sampling: the cache decides whether a sampled answer may be cached.
+    an answer gets ``default_output_tokens`` (0: any number). Every answer has at most ``max_output_tokens`` (None: any
+    number) and the rest of the context window; a header tells where that is less than was asked for. ``stop`` ends
+    every answer that does not ignore its end, in addition to the request's own stop strings. ``drawn`` are the model's
+    own temperature, top_p, top_k and min_p: they apply to unset fields of requests without a temperature. ``fim`` is
+    how it fills in the middle of a text (None: it does not). The answer's fingerprint does not depend on the sampling:
+    the cache decides whether a sampled answer may be cached.
     """
 
     def __init__(
@@ -64,8 +67,8 @@ class ModelResponder:
         model_name: str,
         fingerprint: str | None,
         template: ChatTemplate | None = None,
-        default_output_tokens: int = 512,
-        max_output_tokens: int = 4096,
+        default_output_tokens: int = 0,
+        max_output_tokens: int | None = None,
         stop: Sequence[str] = (),
         drawn: Mapping[str, float] = MappingProxyType({}),
         fim: FimEntry | None = None,
@@ -77,8 +80,8 @@ class ModelResponder:
         self._model = model_name
         self._fingerprint = _digest(fingerprint, template, stop, drawn) if fingerprint else None
         self._stop = tuple(stop)
-        self._default_tokens = default_output_tokens
-        self._max_tokens = max_output_tokens
+        self._bound = OutputBound(engine, model_name, default_output_tokens, max_output_tokens)
+        self._lengths = OutputLengths()
 
     def fingerprint(self, request: Request, context: Context) -> str | None:  # noqa: ARG002
         return self._fingerprint
@@ -114,9 +117,12 @@ class ModelResponder:
         return self._chat(request)[0].prompt if isinstance(request, ChatRequest) else ""
 
     async def _generate(self, generation: Generation, parsers: _Parsers | None, context: Context) -> Response:
+        asked, own = generation.sampling, (context.principal.tenant,)
+        sampling = await self._bound.of(generation)
         generation = dataclasses.replace(
             generation,
-            sampling=await self._budget(generation),
+            sampling=sampling,
+            expected=self._lengths.expected(own, sampling.max_tokens),
             timeout=self._timeout(context),
             priority=context.priority,
             headers=context.trace.headers(),
@@ -125,7 +131,13 @@ class ModelResponder:
         )
         stream = await self.engine.generate(generation)
         ending = getattr(stream, "ending", None) or Ending()
-        return Response(Head(self._model), _parsed(stream, parsers, ending), on_close=stream.aclose, ending=ending)
+        ending.watch(lambda usage: self._learn(own, usage, max(sampling.n, sampling.beams, 1)))
+        head = Head(self._model, headers=lowered(asked, sampling))
+        return Response(head, _parsed(stream, parsers, ending), on_close=stream.aclose, ending=ending)
+
+    def _learn(self, key: tuple[str, ...], usage: Usage | None, width: int) -> None:
+        if usage is not None and usage.completion_tokens:
+            self._lengths.learn(key, usage.completion_tokens // width)
 
     def _chat(self, request: ChatRequest) -> tuple[Generation, _Parsers]:
         tools = tool_calls.offered(request.tools, request.tool_choice)
@@ -196,9 +208,6 @@ class ModelResponder:
 
     def _checked(self, sampling: Sampling) -> Sampling:
         limits.check(sampling, self.engine.capabilities, self.engine.name)
-        if sampling.max_tokens is not None and sampling.max_tokens > self._max_tokens:
-            problem = f"max_tokens is {sampling.max_tokens}, the most that may be asked for is {self._max_tokens}"
-            raise InvalidRequest(problem, param="max_tokens")
         sampling = self._by_default(sampling)
         if self._stop and not sampling.ignore_eos:
             sampling = dataclasses.replace(sampling, stop=(*sampling.stop, *self._stop))
@@ -213,29 +222,6 @@ class ModelResponder:
         able = self.engine.capabilities.parameters
         own = {name: value for name, value in self._drawn.items() if name in able and getattr(sampling, name) is None}
         return dataclasses.replace(sampling, **own) if own else sampling  # type: ignore[arg-type]
-
-    async def _budget(self, generation: Generation) -> Sampling:
-        """The sampling with a ``max_tokens`` that fits behind the prompt."""
-        sampling, window = generation.sampling, self.engine.capabilities.context_window
-        wanted = sampling.max_tokens or min(self._default_tokens, self._max_tokens)
-        if sampling.max_tokens is not None and wanted > window:
-            problem = f"max_tokens is {wanted}; {self._model} has a context window of {window}"
-            raise PromptTooLong(problem, remedy="Ask for fewer tokens", param="max_tokens")
-        # A token has at least one byte, so most prompts fit without counting. A remote model's tokens are only
-        # estimated here, so its server decides about a refusal.
-        if generation.messages or len(generation.prompt.encode()) + 1 + wanted <= window:
-            most = min(wanted, window)
-            return sampling if sampling.max_tokens == most else dataclasses.replace(sampling, max_tokens=most)
-        prompt_tokens = await self.engine.count_tokens(generation.prompt)
-        left = window - prompt_tokens
-        if left < 1 or (sampling.max_tokens is not None and sampling.max_tokens > left):
-            asked = f" and max_tokens is {sampling.max_tokens}" if sampling.max_tokens is not None else ""
-            raise PromptTooLong(
-                f"the prompt has {prompt_tokens} tokens{asked}; {self._model} has a context window of {window}",
-                remedy="Shorten the prompt or ask for fewer tokens",
-                param="messages" if left < 1 else "max_tokens",
-            )
-        return dataclasses.replace(sampling, max_tokens=min(wanted, left))
 
     def _timeout(self, context: Context) -> float | None:
         remaining = context.remaining()

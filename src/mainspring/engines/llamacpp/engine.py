@@ -224,7 +224,7 @@ class LlamaCppEngine:
     def _share(self, prompt: int, sampling: Sampling) -> int:
         """The maximum KV tokens of a request. Raises ``PromptTooLong``."""
         window = self._capabilities.context_window
-        wanted = sampling.max_tokens or max(1, window - prompt)
+        wanted = sampling.max_tokens or max(1, min(window, self._settings.kv_tokens // sampling.n) - prompt)
         if prompt + wanted > window:
             raise PromptTooLong(
                 f"{prompt} tokens of prompt and {wanted} of output exceed {self._name}'s {window}",

@@ -63,8 +63,7 @@ class Scheduler:
         capacity = (configuration["kv_blocks"] - 1) * BLOCK
         sequences, spare = configuration["max_sequences"], configuration.get("spare", 0)
         self._admission: Admission[Sequence] = Admission(sequences, capacity, spare=spare)
-        # This fraction of a request's maximum output must be free before it is admitted. Below 1 the cache may fill
-        # up: the runtime then evicts a sequence and computes it again.
+        # What must be free of a request's expected output. If the cache fills up, the runtime computes one again.
         self._reserve: float = configuration.get("kv_reserve", 1.0)
         self._least: int = configuration.get("kv_least", 0)
         # The content of each pipeline's prefix cache: the second one is the speculating pipeline.
@@ -177,6 +176,7 @@ class Scheduler:
             message.get("speculate"),
             waits_for_first=choices > 1 and self._prefix_cache and len(prompt) > BLOCK,
             tenant=message.get("tenant", ""),
+            expected=min(max_tokens, message.get("expected") or max_tokens),
         )
         self._configure(job, 0)
         self._jobs[job.id] = job
@@ -200,7 +200,7 @@ class Scheduler:
     def _queue(self, job: Job, choice: int) -> None:
         width = job.sampling["beams"]
         # Beams share the prompt's whole blocks and copy the last one.
-        own = job.max_tokens + (BLOCK if width > 1 else 0)
+        own = job.expected + (BLOCK if width > 1 else 0)
         wanted = max(self._least, len(job.prompt) + round(self._reserve * width * own))
         tokens = -(-wanted // BLOCK) * BLOCK
         streamer = Streamer(self._vocabulary, job.sampling["stop"], job.shown, job.sampling["grammar"])

@@ -350,6 +350,7 @@ def _request(number: int, generation: Generation) -> Message:
         "prompt": generation.prompt,
         "priority": generation.priority,
         "tenant": generation.tenant,
+        "expected": generation.expected,
         "shown": generation.shown,
         "speculate": generation.speculate,
         "sampling": {

@@ -29,6 +29,7 @@ class Job:
     sequences: list[Sequence] = field(default_factory=list)
     waits_for_first: bool = False
     tenant: str = ""
+    expected: int = 0
 
 
 @dataclass(eq=False, slots=True)

@@ -105,7 +105,7 @@ class AnswerWriter:
         Raises ``PromptTooLong`` if the question and the answer leave no room for any passage.
         """
         light = Spotlight()
-        tokens = request.sampling.max_tokens or self.default_tokens
+        tokens = min(request.sampling.max_tokens or self.default_tokens, max(self.default_tokens, self._window // 2))
         room = await self._room(self._messages(request, question, (), light), tokens)
 
         async def count(sources: Sequence[ContextSpan]) -> list[int]:

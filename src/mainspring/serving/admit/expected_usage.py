@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from mainspring.core.types import Usage
+from mainspring.engines.chat.output_lengths import OutputLengths
 
 INPUT_COST = 0.5
 """The cost of an input token relative to an output token (VTC's weights: 1 and 2)."""
 LEARNT = 0.1
 TENANTS = 1024
+TOLD = 4096
+"""A cap up to this tells something about the answer: a tenant uses some share of it. A larger one is sent unasked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,6 @@ class Expected:
     def cost(self, work: Work) -> float:
         return work.reads * self.prompt + work.output * work.width * self.output
 
-    def tokens(self, work: Work) -> int:
-        """The most cache that it can occupy."""
-        return round(work.prompt * self.prompt) + work.output * work.width
-
     def learn(self, work: Work, usage: Usage) -> None:
         if work.prompt and usage.prompt_tokens:
             self.prompt += LEARNT * (usage.prompt_tokens / work.prompt - self.prompt)
@@ -60,11 +60,25 @@ class Expectations:
     def __init__(self) -> None:
         self._all = Expected()
         self._tenants: dict[str, Expected] = {}
+        self._lengths = OutputLengths()
+
+    def within(self, tenant: str, work: Work) -> Work:
+        """``work`` with the length that an answer will probably have at most, instead of a cap above ``TOLD``."""
+        if work.output <= TOLD:
+            return work
+        return dataclasses.replace(work, output=self._lengths.expected((tenant,), work.output, TOLD))
+
+    def tokens(self, tenant: str, work: Work) -> int:
+        """The cache that ``work`` will probably occupy at most."""
+        likely = self._lengths.expected((tenant,), work.output)
+        return round(work.prompt * self.of(tenant).prompt) + likely * work.width
 
     def of(self, tenant: str) -> Expected:
         return self._tenants.get(tenant, self._all)
 
     def learn(self, tenant: str, work: Work, usage: Usage) -> None:
+        """What became of ``work``, which is that of ``within``."""
+        self._lengths.learn((tenant,), usage.completion_tokens // work.width)
         own = self._tenants.pop(tenant, None) or Expected(self._all.prompt, self._all.output)
         # The last to be heard of stands last.
         self._tenants[tenant] = own

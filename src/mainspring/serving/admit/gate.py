@@ -108,7 +108,7 @@ class Gate:
 
     def enter(self, work: Work, context: Context) -> Place | None:
         """A place in the engine if one is free and no request waits; None: call ``wait`` for it."""
-        ticket = self._ticket(work, context)
+        work, ticket = self._ticket(work, context)
         if len(self._line) or not self._fits(ticket):
             return None
         self._line.begin(ticket)
@@ -123,7 +123,7 @@ class Gate:
         if a request with priority needs the place, or the wait became too long); also ``DeadlineExceeded``, and
         ``EngineDied`` at shutdown.
         """
-        ticket = self._ticket(work, context)
+        work, ticket = self._ticket(work, context)
         if self._closed:
             raise self._ended()
         expected = self._check(ticket, context)
@@ -182,7 +182,7 @@ class Gate:
     def refuse_what_is_too_late(self, work: Work, context: Context) -> None:
         """Raise ``Overloaded`` if ``wait`` would raise it at once because of the expected wait, and count the refusal.
         An early check: it joins no queue and displaces no request."""
-        self._check(self._ticket(work, context), context)
+        self._check(self._ticket(work, context)[1], context)
 
     def close(self) -> None:
         """Admit no further requests; waiting requests get an error."""
@@ -207,20 +207,21 @@ class Gate:
 
     # --- who may run ------------------------------------------------------------------------------------------
 
-    def _ticket(self, work: Work, context: Context) -> Ticket:
+    def _ticket(self, asked: Work, context: Context) -> tuple[Work, Ticket]:
+        """The work that is expected, and its ticket."""
         principal = context.principal
+        work = self._expected.within(principal.tenant, asked)
         expected = self._expected.of(principal.tenant)
-        # A request beyond the engine's capacity is left for the engine to refuse; here it only must not wait for
-        # ever.
-        return Ticket(
+        # A request beyond the engine's capacity is left for the engine to refuse: here it must not wait for ever.
+        return work, Ticket(
             principal.tenant,
             principal.key_id,
             Priority.BATCH if context.batch else Priority.of(context.priority),
             expected.cost(work),
             min(work.width, self.sequences),
-            min(expected.tokens(work), self.kv_tokens),
+            min(self._expected.tokens(principal.tenant, work), self.kv_tokens),
             self._clock(),
-            work.most,
+            asked.most,
             work.reads,
         )
 

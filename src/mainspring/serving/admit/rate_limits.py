@@ -1,9 +1,9 @@
 """Limits of one API key: requests and tokens a minute and requests a day, granted and refused at once, never queued.
 
 Each is a token bucket that holds the amount of a minute (or a day) and refills evenly; a key's tier decides the amount.
-Tokens are reserved before an answer (the prompt's estimate plus the maximum output) and corrected to the actual usage
-after it, which may put a bucket into debt. Granting is one synchronous step on the event loop: no interleaving can
-grant too much.
+Tokens are reserved before an answer (the prompt's estimate plus the output that is likely at most, by earlier answers
+of the tenant's) and corrected to the actual usage after it, which may put a bucket into debt. Granting is one
+synchronous step on the event loop: no interleaving can grant too much.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from mainspring.core.errors import RateLimited, TooLarge
 from mainspring.core.path import Layer
 from mainspring.core.settings import ServingSettings
 from mainspring.core.types import Context, Principal, Request, Responder, Response
+from mainspring.engines.chat.output_lengths import OutputLengths
 from mainspring.telemetry.metrics import Metrics
 
 Clock = Callable[[], float]
@@ -303,17 +304,24 @@ class Limit(Layer):
         self._limits = limits
         self._metrics = metrics
         self._default_output = default_output_tokens
+        self._lengths = OutputLengths()
 
     async def respond(self, request: Request, context: Context) -> Response:
         if context.batch:
             # A batch has a window of a day and the lowest priority: it does not count against the key's limits for
             # immediate requests.
             return await self.inner.respond(request, context)
-        tokens = estimate.request_tokens(request, self._default_output)
+        key = (context.principal.tenant, request.model)
+        # A cap is the most that it may be; what it will be is settled, and the limit pays it back.
+        output = self._lengths.expected(key, estimate.answer_tokens(request, self._default_output))
+        tokens = estimate.request_tokens(request, self._default_output, most=output)
         grant = await _grant(self._limits, self._metrics, context, tokens)
 
         async def settle() -> None:
-            await grant.settle(context.allowance.spent.total_tokens)
+            spent = context.allowance.spent
+            await grant.settle(spent.total_tokens)
+            if spent.completion_tokens:
+                self._lengths.learn(key, spent.completion_tokens // self._answers(request))
 
         try:
             response = await self.inner.respond(request, context)
@@ -322,6 +330,10 @@ class Limit(Layer):
             raise
         headers = {**response.head.headers, **grant.headers()}
         return response.with_head(headers=headers).on_close(settle)
+
+    @staticmethod
+    def _answers(request: Request) -> int:
+        return estimate.sequences(request) * estimate.answers(request)
 
 
 class Held(Protocol):

@@ -65,17 +65,29 @@ def _texts(request: Request) -> Iterable[str]:
         yield from request.inputs
 
 
-def output_tokens(request: Request, default_output: int) -> int:
-    """Tokens that one call of ``request`` may write at most."""
+def answer_tokens(request: Request, default_output: int) -> int:
+    """Tokens that each answer to ``request`` may have at most."""
     if not isinstance(request, ChatRequest | CompletionRequest):
         return 0
-    sampling = request.sampling
-    return max(sampling.n, sampling.beams, 1) * (default_output if sampling.max_tokens is None else sampling.max_tokens)
+    return default_output if request.sampling.max_tokens is None else request.sampling.max_tokens
 
 
-def request_tokens(request: Request, default_output: int) -> int:
-    """Tokens that a request may take at most, output included."""
-    return (prompt_tokens(request) + output_tokens(request, default_output)) * answers(request)
+def output_tokens(request: Request, default_output: int, *, most: int | None = None) -> int:
+    """Tokens that one call of ``request`` may write at most, in answers of at most ``most``."""
+    each = answer_tokens(request, default_output)
+    return sequences(request) * (each if most is None else min(each, most))
+
+
+def request_tokens(request: Request, default_output: int, *, most: int | None = None) -> int:
+    """Tokens that a request may take at most, output included, in answers of at most ``most``."""
+    return (prompt_tokens(request) + output_tokens(request, default_output, most=most)) * answers(request)
+
+
+def sequences(request: Request) -> int:
+    """The number of sequences that one call of ``request`` writes."""
+    if not isinstance(request, ChatRequest | CompletionRequest):
+        return 1
+    return max(request.sampling.n, request.sampling.beams, 1)
 
 
 def answers(request: Request) -> int:

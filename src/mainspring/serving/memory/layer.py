@@ -100,7 +100,8 @@ class Session(Layer):
         window = None if self._keeper is None else self._keeper.tokens.window(request.model)
         if window is None:
             return choice.max_tokens
-        room = window - self._answer_tokens(request) - _MARGIN
+        # A cap may be as large as the window: an answer seldom takes more than a quarter.
+        room = window - min(self._answer_tokens(request), max(self._default_output, window // 4)) - _MARGIN
         # A token has at least one byte: usually nothing needs to be counted.
         if (
             room - sum(len(each.content.encode("utf-8", "replace")) + 4 for each in request.messages)

@@ -1,5 +1,7 @@
 """Budgets before an answer: the most that it may cost is set aside of each, or it is refused.
 
+An answer may have what is set aside and no more, which may be less than its cap.
+
 The actual cost is charged at settlement, see ``mainspring.stores.money.spending``.
 """
 
@@ -15,7 +17,8 @@ from mainspring.core.errors import BudgetExceeded, InvalidRequest, MainspringErr
 from mainspring.core.path import Layer
 from mainspring.core.settings.serving.money import PricesSettings
 from mainspring.core.types import Allowance, ChatRequest, Context, Request, Responder, Response, Usage
-from mainspring.serving.money.pricing import NANO
+from mainspring.engines.chat.output_lengths import OutputLengths
+from mainspring.serving.money.pricing import MILLION, NANO
 from mainspring.serving.money.tariffs import Tariffs
 from mainspring.stores.money import spending
 from mainspring.stores.money.budgets import Budgets
@@ -39,6 +42,9 @@ APPLICATION_CALLS = 2
 # Tokens of the instruction in each of several calls, in addition to the request's own words: for steps, a rating, a
 # valid answer.
 ASKED_BESIDE = 128
+# A cap up to this is reserved whole; a larger one never takes more than one of so many shares of what is left.
+WHOLE = 4096
+SHARES = 128
 # Seconds after which other requests' reservations may have been returned.
 SOON_S = 2.0
 
@@ -62,6 +68,7 @@ class BudgetReservations:
     hedged: bool = False
     counts: ModelCounts = field(default_factory=dict[str, Count])
     beside: Callable[[Request], int] = lambda _: 0
+    lengths: OutputLengths = field(default_factory=OutputLengths)
 
     def calls(self, request: Request) -> int | None:
         """How many calls the answer may take; None: it is of none of the models, but of something that calls them."""
@@ -69,10 +76,11 @@ class BudgetReservations:
             return None
         return estimate.calls(request) * (1 + self.further(request))
 
-    async def most(self, request: Request, context: Context) -> tuple[int, int]:
-        """The nano-US-dollars and tokens that ``request`` may take at most; for an application an estimate."""
+    async def most(self, request: Request, context: Context, output: int = WHOLE) -> tuple[int, int]:
+        """The nano-US-dollars and tokens that ``request`` may take in answers of at most ``output`` tokens; for an
+        application an estimate."""
         prompt = await self._prompt(request) + self.beside(request)
-        output = estimate.output_tokens(request, self.default_output_tokens)
+        output = estimate.output_tokens(request, max(output, self.default_output_tokens), most=output)
         now, rate = time.time(), context.allowance.rate
         tariff, calls = self.tariffs.find(request.model), self.calls(request)
         if tariff is None or calls is None:
@@ -151,6 +159,9 @@ class Reserve(Layer):
 
         async def done() -> None:
             self._budgets.done(reservation)
+            written = context.allowance.spent.completion_tokens // estimate.sequences(request)
+            if written:
+                self._purse.lengths.learn((context.principal.tenant, request.model), written)
 
         if any(not budget.hard and spent.reaches(budget) for budget, spent in taken):
             self._purse.metrics.budget("soft")
@@ -159,7 +170,7 @@ class Reserve(Layer):
 
     async def _most(self, found: Sequence[Budget], request: Request, context: Context) -> tuple[int, int]:
         purse, allowance = self._purse, context.allowance
-        nanousd, tokens = await purse.most(request, context)
+        nanousd, tokens = await purse.most(request, context, await self._output(found, request, context))
         hard = [budget for budget in found if budget.hard]
         bounding = next((budget for budget in hard if budget.limit_nanousd is not None), None)
         tariff = purse.tariffs.find(request.model)
@@ -178,6 +189,32 @@ class Reserve(Layer):
         # The guards' own reading is charged in the same commit.
         spent = allowance.spent
         return nanousd + spent.cost_nanousd, tokens + spent.total_tokens
+
+    async def _output(self, found: Sequence[Budget], request: Request, context: Context) -> int:
+        """The length that is paid for of each answer. A cap up to ``WHOLE`` is reserved whole, and more of it only
+        where a hard budget has plenty: large caps are sent unasked, and would shut out everybody else."""
+        purse, cap = self._purse, estimate.answer_tokens(request, 0)
+        if 0 < cap <= WHOLE:
+            return cap
+        hard = [budget for budget in found if budget.hard]
+        if not hard:
+            # It bounds nothing: what is likely is enough.
+            return purse.lengths.expected((context.principal.tenant, request.model), cap or None)
+        tariff = purse.tariffs.find(request.model)
+        price = 0 if tariff is None else tariff.price(time.time(), context.allowance.rate).output
+        left = [await self._left(budget, price) for budget in hard]
+        least, most = (WHOLE, cap) if cap else (purse.default_output_tokens, WHOLE)
+        return max(least, min(most, *left))
+
+    async def _left(self, budget: Budget, price: int) -> int:
+        """The output tokens of a small share of what is left, at ``price`` nano-US-dollars a million."""
+        spent = await self._budgets.spending(budget)
+        amounts = []
+        if budget.limit_tokens is not None:
+            amounts.append(budget.limit_tokens - spent.spent_tokens - spent.reserved_tokens)
+        if budget.limit_nanousd is not None and price:
+            amounts.append((budget.limit_nanousd - spent.spent_nanousd - spent.reserved_nanousd) * MILLION // price)
+        return max(0, min(amounts, default=SHARES * WHOLE)) // SHARES
 
 
 def refusal(full: Exhausted, nanousd: int, tokens: int) -> BudgetExceeded:

@@ -25,6 +25,7 @@ from mainspring.core.types import (
     Response,
     Usage,
 )
+from mainspring.engines.chat.output_bound import lowered
 from mainspring.serving.money.pricing import MILLION, Price, Tariff
 
 _log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Bound(Layer):
         if allowance.tokens is None and allowance.money is None:
             return await self.inner.respond(request, context)
         prompt = await self._prompt(request)
-        request, most = self._bounded(request, prompt, context)
+        bounded, most = self._bounded(request, prompt, context)
         price = self._tariff.price(time.time(), allowance.rate)
         # A later limit has nothing to return.
         tokens = 0 if allowance.tokens is None else prompt + most
@@ -65,10 +66,14 @@ class Bound(Layer):
             allowance.hold(-tokens, -money)
 
         try:
-            response = await self.inner.respond(request, context)
+            response = await self.inner.respond(bounded, context)
         except BaseException:
             await release()
             raise
+        if isinstance(request, ChatRequest | CompletionRequest):
+            assert isinstance(bounded, ChatRequest | CompletionRequest)
+            told = lowered(request.sampling, bounded.sampling)
+            response.with_head(headers={**told, **response.head.headers})
         return response.on_close(release)
 
     async def _prompt(self, request: Request) -> int:
@@ -90,9 +95,12 @@ class Bound(Layer):
         most = int(left / width)
         if most < 1:
             raise _too_long(prompt, context)
-        asked = self._default_output if sampling.max_tokens is None else sampling.max_tokens
-        if most >= asked:
+        # A direct request has the whole allowance; the calls of an application share it.
+        unsaid = most if context.depth == 0 else min(most, self._default_output)
+        asked = unsaid if sampling.max_tokens is None else sampling.max_tokens
+        if sampling.max_tokens is not None and most >= asked:
             return request, width * asked
+        most = min(most, asked)
         return dataclasses.replace(request, sampling=dataclasses.replace(sampling, max_tokens=most)), width * most
 
     def _tokens_paid(self, request: Request, prompt: int, context: Context) -> float:

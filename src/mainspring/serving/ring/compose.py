@@ -136,14 +136,14 @@ def _before_record(
     """Layers that leave only their decisions behind."""
     serving = services.settings.serving
     return [
-        partial(Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.default_output_tokens),
+        partial(Limit, limits=limits, metrics=services.metrics, default_output_tokens=serving.unbounded_output),
         partial(
             Shed,
             gates=gates,
             keys=keys,
             events=services.events,
             background=services.background,
-            default_output_tokens=serving.default_output_tokens,
+            default_output_tokens=serving.unbounded_output,
         ),
         partial(
             GuardInput,
@@ -164,7 +164,7 @@ def _before_record(
             registry=registry,
             quotas=services.quotas,
             keeper=services.keeper,
-            default_output_tokens=serving.default_output_tokens,
+            default_output_tokens=serving.unbounded_output,
         ),
         *(
             [
@@ -260,7 +260,7 @@ def call_ring(
             Bound,
             tariff=price,
             count=getattr(core, "prompt_tokens", None),
-            default_output_tokens=services.settings.serving.default_output_tokens,
+            default_output_tokens=services.settings.serving.unbounded_output,
         ),
         partial(Retry, model=model, metrics=services.metrics, retries=retries, budget=budget, deposits=not balanced),
     ]
@@ -271,7 +271,7 @@ def call_ring(
 
 def admit(services: Services, gate: Gate | None) -> LayerFactory:
     """Admission to one engine."""
-    default = services.settings.serving.default_output_tokens
+    default = services.settings.serving.unbounded_output
     return partial(Admit, gate=gate, tracing=services.tracing, default_output_tokens=default)
 
 

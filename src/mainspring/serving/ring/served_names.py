@@ -112,7 +112,7 @@ class ServedNames:
         made = auto.make(
             self._serving.auto,
             {name: auto.RoutedModel(name, chat[name], model.engine.capabilities) for name, model in models.items()},
-            default_output=self._serving.default_output_tokens,
+            default_output=self._serving.unbounded_output,
             tracing=self._telemetry.tracing,
             metrics=self._telemetry.metrics,
             embedder=self._engines.embedder,

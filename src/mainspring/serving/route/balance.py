@@ -30,7 +30,9 @@ from mainspring.core.types import (
     Request,
     Responder,
     Response,
+    Usage,
 )
+from mainspring.engines.chat.output_lengths import OutputLengths
 from mainspring.serving.ring.record import error_code
 from mainspring.serving.route.hedge import meter_lost, race
 from mainspring.serving.route.replica_state import Arm, Replica
@@ -101,6 +103,7 @@ class Balance:
         self._hedges = Budget(settings.hedge_share, 10, full=False)
         self._side = side
         self._default_output = default_output_tokens
+        self._lengths = OutputLengths()
         self._choose = choose or choice_of(settings)
         self._clock = clock
         self._given = 0
@@ -113,7 +116,8 @@ class Balance:
     async def respond(self, request: Request, context: Context) -> Response:
         self._budget.deposit()
         self._hedges.deposit()
-        tokens = estimate.request_tokens(request, self._default_output)
+        likely = self._lengths.expected((context.principal.tenant,), None)
+        tokens = estimate.request_tokens(request, self._default_output, most=likely)
         blocks = choice.block_keys(_beginning(request)) if self._settings.policy == "prefix" else []
         # A replica outside of the accepted regions counts as tried: no attempt and no hedge goes there.
         tried = [arm for arm in self.arms if not self._residency.permits(arm.replica.region, context)]
@@ -193,6 +197,8 @@ class Balance:
         arm.note_first(now, now - begun.at)
         self._metrics.attempt(self.model, arm.name, "", now - begun.at)
         response.with_head(replica=arm.name)
+        if response.ending is not None:
+            response.ending.watch(partial(self._learn, context.principal.tenant, estimate.sequences(request)))
 
         async def close() -> None:
             begun.leave()
@@ -202,6 +208,10 @@ class Balance:
             arm.breaker.succeeded(now)
             return response.on_close(close)
         return response.through(partial(self._watched, arm), on_close=close)
+
+    def _learn(self, tenant: str, width: int, usage: Usage | None) -> None:
+        if usage is not None and usage.completion_tokens:
+            self._lengths.learn((tenant,), usage.completion_tokens // width)
 
     async def _patiently(self, arm: Arm, request: Request, context: Context) -> Response:
         patience = arm.replica.patience_s

@@ -72,7 +72,7 @@ class Replicas:
             self._metrics,
             budget,
             side=side,
-            default_output_tokens=self._settings.default_output_tokens,
+            default_output_tokens=self._settings.unbounded_output,
             residency=self._residency,
         )
         self._balances[model.name] = balance

@@ -35,6 +35,7 @@ class Preset(Section):
         return self.model_dump(exclude={"description", "source"}, exclude_none=True)
 
 
+EXPECTED_OUTPUT = 512
 Region = Annotated[str, Field(pattern=REGION, min_length=1)]
 
 
@@ -48,8 +49,17 @@ class ServingSettings(Section):
     tokens_per_minute: int = Field(400_000, gt=0)
     requests_per_day: int = Field(0, ge=0, description="0: no limit")
     tiers: dict[str, Tier] = Field(default_factory=dict)
-    max_output_tokens: int = Field(4096, gt=0)
-    default_output_tokens: int = Field(512, gt=0)
+    max_output_tokens: int | None = Field(
+        None, gt=0, description="the most that an answer may have; none: what the model's window holds"
+    )
+    max_output_tokens_of: dict[str, Annotated[int, Field(gt=0)]] = Field(
+        default_factory=dict, description="the same for single models, instead of max_output_tokens"
+    )
+    default_output_tokens: int | None = Field(
+        None,
+        gt=0,
+        description="where a request names no bound; none: what the catalogue says of the model, or its window",
+    )
     retries: int = Field(2, ge=0)
     cache_responses: bool = True
     repair_rounds: int = Field(
@@ -77,3 +87,12 @@ class ServingSettings(Section):
     admission: AdmissionSettings = Field(default_factory=AdmissionSettings)
     balance: routing.BalanceSettings = Field(default_factory=routing.BalanceSettings)
     routes: dict[str, routing.RouteSettings] = Field(default_factory=dict)
+
+    @property
+    def unbounded_output(self) -> int:
+        """The length, in tokens, that is expected at first of an answer without a bound."""
+        return self.default_output_tokens or EXPECTED_OUTPUT
+
+    def output_limit(self, model: str) -> int | None:
+        """The most tokens that an answer of ``model`` may have by the settings; None: the window decides."""
+        return self.max_output_tokens_of.get(model, self.max_output_tokens)

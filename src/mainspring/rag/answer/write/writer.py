@@ -69,7 +69,7 @@ class NoteWriter(AnswerWriter):
         texts: Mapping[str, str],
     ) -> ContextReading:
         light = Spotlight() if self._spotlight else None
-        tokens = request.sampling.max_tokens or MOST_TOKENS
+        tokens = min(request.sampling.max_tokens or MOST_TOKENS, MOST_TOKENS)
         room = await self._room(
             prompt(_instruction(request), (), question, prompts.task(wish(question)), light), tokens
         )
