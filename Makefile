@@ -16,7 +16,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraints $(LOCK
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-kills test-writer test-services test-providers test-neighbours check format console console-check bench docs lock clean
+.PHONY: help run test test-fast test-kills test-writer test-services test-providers test-clients test-neighbours check format console console-check bench docs lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -74,6 +74,10 @@ format: $(VENV)/.test ## Format the code, and write docs/reference/settings.md, 
 test-providers: $(VENV)/.test ## Run the tests of providers that are not OpenAI-shaped, with their library beside the environment
 	@$(UV) pip install --quiet --python $(BIN)/python --target $(VENV)/providers "$$($(BIN)/python scripts/extra.py providers)"
 	@PYTHONPATH=$(VENV)/providers $(BIN)/python -m pytest tests/engines/remote/test_native.py $(ARGS)
+
+test-clients: $(VENV)/.test ## Run other people's clients against a server, each in its own environment (ARGS="--only litellm")
+	@$(BIN)/mainspring models pull
+	@$(BIN)/python -m tests.clients.run --result tests/clients/results/clients.json $(ARGS)
 
 test-neighbours: $(VENV)/.test ## What a tenant gets while another does its worst (ARGS=--dry writes no result)
 	@$(BIN)/mainspring models pull

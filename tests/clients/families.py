@@ -1,0 +1,52 @@
+"""The clients that are checked: what is installed for each, and the scripts of its checks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SCRIPTS = HERE / "scripts"
+NODE = HERE / "node"
+
+
+@dataclass(frozen=True)
+class Family:
+    """A client, by its ``name`` on the command line.
+
+    ``environment`` names its environment, which several may share; ``requirements`` are installed there. A script that
+    ends in ``.mjs`` runs in ``node/``, whose lock file says what is installed. ``page`` is its page under
+    docs/guides/clients, whose examples run too. ``python`` is the version of Python that it takes, if not this one.
+    """
+
+    name: str
+    environment: str
+    requirements: tuple[str, ...]
+    script: str
+    page: str = ""
+    python: str = ""
+
+    @property
+    def node(self) -> bool:
+        return self.script.endswith(".mjs")
+
+
+_OFFICIAL = ("openai==3.57.0", "anthropic==2.14.0")
+
+FAMILIES = (
+    Family("openai-python", "official", _OFFICIAL, "openai_chat.py"),
+    Family("openai-python-responses", "official", _OFFICIAL, "openai_responses.py"),
+    Family("openai-python-resources", "official", _OFFICIAL, "openai_resources.py"),
+    Family("openai-node", "node", (), "openai.mjs"),
+    Family("anthropic-python", "official", _OFFICIAL, "anthropic_python.py"),
+    Family("anthropic-node", "node", (), "anthropic.mjs"),
+    Family("litellm", "litellm", ("litellm==1.110.2",), "litellm_sdk.py"),
+    Family(
+        "langchain",
+        "langchain",
+        ("langchain==1.5.2", "langchain-openai==1.7.4", "langchain-anthropic==1.7.10"),
+        "langchain_clients.py",
+    ),
+    Family("openai-agents", "agents", ("openai-agents==0.24.0",), "openai_agents.py"),
+    Family("ai-sdk", "node", (), "ai_sdk.mjs"),
+)

@@ -1,0 +1,40 @@
+"""A server for the clients: embedded defaults, the small model, the sample handbook, and the model ``scripted``."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.conftest import HANDBOOK, ROOT, Server, start_server, stop_server
+
+# Not ``grounded``: it writes no answers of collections.
+SCRIPTED = {"provider": "scripted", "model": "scripted", "context_window": 200_000, "grounded": False}
+_ENTRY_POINT = "[mainspring.plugins]\nscripted = tests.clients.scripted_model\n"
+_METADATA = "Metadata-Version: 2.1\nName: mainspring-scripted\nVersion: 0\n"
+
+
+@contextmanager
+def running(home: Path) -> Iterator[Server]:
+    """The server, until the block ends; ``home`` is an empty folder of its own."""
+    plugin = home / "plugin" / "mainspring_scripted-0.dist-info"
+    plugin.mkdir(parents=True)
+    (plugin / "entry_points.txt").write_text(_ENTRY_POINT)
+    (plugin / "METADATA").write_text(_METADATA)
+    server = start_server(
+        home / "home",
+        "--ingest",
+        str(HANDBOOK),
+        PYTHONPATH=os.pathsep.join([str(ROOT), str(plugin.parent)]),
+        MAINSPRING_MODELS__REMOTE=json.dumps({"scripted": SCRIPTED}),
+        MAINSPRING_SERVING__REQUESTS_PER_MINUTE="100000",
+        MAINSPRING_SERVING__TOKENS_PER_MINUTE="100000000",
+        # Checks of refusals send wrong keys.
+        MAINSPRING_GATEWAY__ADDRESSES__FAILURES_PER_MINUTE="0",
+    )
+    try:
+        yield server
+    finally:
+        stop_server(server)
