@@ -26,15 +26,18 @@ from mainspring.http.fields import QUERY_HINTS, Refused, bodies_in, kind_of
 from mainspring.system import System
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "fields.md"
-HEAD = """# Fields of requests
+ASK = (
+    'curl -si http://127.0.0.1:8000/v1/chat/completions -H "Authorization: Bearer ms-..." '
+    '-H "Content-Type: application/json" -d \'{"model": "smollm2-135m-instruct", "service_tier": "flex", '
+    '"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}\' | grep x-mainspring-ignored'
+)
+HEAD = f"""# Fields of requests
 
 After this page you can tell what happens to a field that your client sends. What was accepted and not read is named in
 the header `x-mainspring-ignored` of the answer:
 
 ```sh
-curl -si http://127.0.0.1:8000/v1/chat/completions -H "Authorization: Bearer ms-..." \\
-  -H "Content-Type: application/json" -d '{"model": "smollm2-135m-instruct", "max_tokens": 4,
-  "messages": [{"role": "user", "content": "Hello"}], "service_tier": "flex"}' | grep x-mainspring-ignored
+{ASK}
 ```
 
 | | |

@@ -278,7 +278,7 @@ async def test_whole_answers() -> None:
     ]
     body = (await ask(gateway(Recited(*said)), "POST", "/v1/chat/completions", CHAT)).json
     first, second = body["choices"]
-    assert first["message"] == {"role": "assistant", "content": "Hi"}
+    assert first["message"] == {"role": "assistant", "content": "Hi", "refusal": None, "annotations": []}
     assert first["logprobs"]["content"][0]["token"] == "Hi"
     assert second["message"]["content"] is None
     assert second["message"]["reasoning_content"] == "hm"

@@ -155,7 +155,7 @@ class LineAnswerer:
     async def _chat(self, body: Mapping[str, Any], context: Context) -> Any:
         asked = _checked(ChatBody, body)
         request, context = asked.request(self._settings.max_messages), consenting(context, asked.metadata)
-        return encode.chat_body(await self._answer(request, context))
+        return encode.chat_body(await self._answer(request, context), asked.kind)
 
     async def _completion(self, body: Mapping[str, Any], context: Context) -> Any:
         requests = _checked(CompletionBody, body).requests()

@@ -48,13 +48,13 @@ def router(
         context = consenting(context, body.metadata)
         if body.stream:
             refuse_key(key, "stream: true")
-            return await stream(http, request, context, "chat", body.wants_usage)
+            return await stream(http, request, context, body.kind, body.wants_usage)
         if not request.store:
             refuse_key(key, "store: false")
 
         async def work() -> HttpResponse:
             answer = await collected(http, responder, request, context)
-            return json_response(encode.chat_body(answer), head_headers(answer.head))
+            return json_response(encode.chat_body(answer, body.kind), head_headers(answer.head))
 
         basis = "" if key is None else await models.basis(request, context)
         return await idempotency.once(key, "chat", [await http.body()], context, work, basis=basis)

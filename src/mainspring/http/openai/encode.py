@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any, Literal
 
 import orjson
@@ -24,6 +27,7 @@ from mainspring.core.types import (
     Contradiction,
     Event,
     Finish,
+    FinishReason,
     Missing,
     Notice,
     Progress,
@@ -34,8 +38,10 @@ from mainspring.core.types import (
     ToolCallDelta,
     Usage,
 )
+from mainspring.core.version import __version__
 
-Kind = Literal["chat", "text"]
+Kind = Literal["chat", "functions", "text"]
+"""``functions`` is a chat that calls tools in the form that ``tool_calls`` replaced."""
 log = logging.getLogger("mainspring.gateway")
 # OpenAI's stand-in for the logarithm of zero, which JSON cannot hold.
 LEAST_LOGPROB = -9999.0
@@ -110,14 +116,14 @@ def notice_body(notice: Notice) -> dict[str, Any]:
     return body | {"id": notice.id} if notice.id else body
 
 
-def chat_body(answer: Answer) -> dict[str, Any]:
+def chat_body(answer: Answer, kind: Kind = "chat") -> dict[str, Any]:
     """A ``chat.completion`` object."""
     choices = [
         {
             "index": index,
-            "message": _message(choice, answer, index) | _extras(answer, index),
-            "logprobs": {"content": [logprob_body(item) for item in choice.logprobs]} if choice.logprobs else None,
-            "finish_reason": choice.finish or "stop",
+            "message": _message(choice, answer, index, kind) | _extras(answer, index),
+            "logprobs": _chat_logprobs(choice.logprobs),
+            "finish_reason": _reason(choice.finish or "stop", kind),
         }
         for index, choice in enumerate(answer.choices)
     ]
@@ -130,12 +136,18 @@ def completion_body(answer: Answer) -> dict[str, Any]:
         {
             "index": index,
             "text": choice.text,
-            "logprobs": _legacy_logprobs(choice.logprobs) if choice.logprobs else None,
+            "logprobs": _legacy_logprobs(choice.logprobs, 0) if choice.logprobs else None,
             "finish_reason": choice.finish or "stop",
         }
         for index, choice in enumerate(answer.choices)
     ]
     return _envelope(answer, "text_completion", choices)
+
+
+@lru_cache(maxsize=1024)
+def fingerprint(model: str) -> str:
+    """What OpenAI calls the system's fingerprint: it changes with this program's version and the model's name."""
+    return f"fp_{hashlib.sha256(f'{__version__} {model}'.encode()).hexdigest()[:10]}"
 
 
 def rerank_body(answer: Answer, texts: Sequence[str], top_n: int | None, documents: bool) -> dict[str, Any]:
@@ -209,11 +221,13 @@ class _ChunkEncoder:
         head = response.head
         self.kind = kind
         self.started: set[int] = set()
+        self.offsets: dict[int, int] = {}
         shell = {
             "id": head.answer_id or "answer",
-            "object": "chat.completion.chunk" if kind == "chat" else "text_completion",
+            "object": "text_completion" if kind == "text" else "chat.completion.chunk",
             "created": int(time.time()),
             "model": head.model,
+            "system_fingerprint": fingerprint(head.model),
         }
         self.prefix = b"data: " + dumps(shell)[:-1] + b',"choices":'
         # The constant parts before and after the text of each choice, in every frame except the first.
@@ -224,11 +238,11 @@ class _ChunkEncoder:
             case Text():
                 return self.text(event)
             case Finish():
-                return self._frame(event.choice, {}, finish=event.reason)
+                return self._frame(event.choice, {}, finish=_reason(event.reason, self.kind))
             case Reasoning():
                 return self._frame(event.choice, {"reasoning_content": event.text})
             case ToolCallDelta():
-                return self._frame(event.choice, {"tool_calls": [_tool_delta(event)]})
+                return self._frame(event.choice, _called(event, self.kind))
             case Citation():
                 return self._frame(event.choice, {"citations": [citation_body(event)]})
             case Missing():
@@ -249,10 +263,7 @@ class _ChunkEncoder:
 
     def text(self, event: Text) -> bytes:
         if event.logprobs:
-            chat = self.kind == "chat"
-            listed = list(event.logprobs)
-            logprobs = {"content": [logprob_body(item) for item in listed]} if chat else _legacy_logprobs(listed)
-            return self._frame(event.choice, {"content": event.text}, logprobs=logprobs)
+            return self._frame(event.choice, {"content": event.text}, logprobs=self._logprobs(event))
         if not event.text:
             return b""
         around = self.around.get(event.choice)
@@ -263,9 +274,16 @@ class _ChunkEncoder:
             return first
         return around[0] + orjson.dumps(event.text) + around[1]
 
+    def _logprobs(self, event: Text) -> dict[str, Any] | None:
+        if self.kind != "text":
+            return _chat_logprobs(event.logprobs)
+        start = self.offsets.get(event.choice, 0)
+        self.offsets[event.choice] = start + len(event.text)
+        return _legacy_logprobs(event.logprobs, start)
+
     def _frame(self, index: int, delta: dict[str, Any], finish: str | None = None, logprobs: Any = None) -> bytes:
         choice: dict[str, Any] = {"index": index}
-        if self.kind == "chat":
+        if self.kind != "text":
             if index not in self.started:
                 self.started.add(index)
                 delta = {"role": "assistant", **delta}
@@ -277,11 +295,19 @@ class _ChunkEncoder:
         return self.prefix + b"[" + orjson.dumps(choice) + b"]}\n\n"
 
 
-def _message(choice: Choice, answer: Answer, index: int) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": choice.text or (None if choice.tool_calls else "")}
+def _message(choice: Choice, answer: Answer, index: int, kind: Kind) -> dict[str, Any]:
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": choice.text or (None if choice.tool_calls else ""),
+        "refusal": None,
+        "annotations": [],
+    }
     if choice.reasoning:
         message["reasoning_content"] = choice.reasoning
-    if choice.tool_calls:
+    if choice.tool_calls and kind == "functions":
+        call = choice.tool_calls[0]
+        message["function_call"] = {"name": call.name, "arguments": call.arguments}
+    elif choice.tool_calls:
         message["tool_calls"] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
             for call in choice.tool_calls
@@ -311,7 +337,19 @@ def _envelope(answer: Answer, kind: str, choices: list[dict[str, Any]]) -> dict[
         "model": answer.head.model,
         "choices": choices,
         "usage": usage_body(answer.usage),
+        "system_fingerprint": fingerprint(answer.head.model),
+        "service_tier": "default",
     }
+
+
+def _reason(reason: FinishReason, kind: Kind) -> str:
+    return "function_call" if reason == "tool_calls" and kind == "functions" else reason
+
+
+def _called(event: ToolCallDelta, kind: Kind) -> dict[str, Any]:
+    if kind != "functions":
+        return {"tool_calls": [_tool_delta(event)]}
+    return {"function_call": _tool_delta(event)["function"]}
 
 
 def _tool_delta(event: ToolCallDelta) -> dict[str, Any]:
@@ -322,6 +360,10 @@ def _tool_delta(event: ToolCallDelta) -> dict[str, Any]:
     if event.name is not None:
         function["name"] = event.name
     return delta
+
+
+def _chat_logprobs(items: Sequence[TokenLogprob]) -> dict[str, Any] | None:
+    return {"content": [logprob_body(item) for item in items], "refusal": None} if items else None
 
 
 def logprob_body(item: TokenLogprob) -> dict[str, Any]:
@@ -335,9 +377,12 @@ def _one_logprob(token: str, value: float) -> dict[str, Any]:
     return {"token": token, "logprob": max(LEAST_LOGPROB, value), "bytes": list(token.encode())}
 
 
-def _legacy_logprobs(items: list[TokenLogprob]) -> dict[str, Any]:
+def _legacy_logprobs(items: Sequence[TokenLogprob], start: int) -> dict[str, Any]:
+    """``start`` is where the text of ``items`` begins, in characters of the whole text."""
+    lengths = accumulate((len(item.token) for item in items), initial=start)
     return {
         "tokens": [item.token for item in items],
         "token_logprobs": [max(LEAST_LOGPROB, item.logprob) for item in items],
         "top_logprobs": [{token: max(LEAST_LOGPROB, value) for token, value in item.top} for item in items],
+        "text_offset": list(lengths)[:-1],
     }

@@ -201,6 +201,11 @@ class ChatBody(SamplingBody):
     moderation: Annotated[Any, Refused(_MODERATED, "Send the text to /v1/moderations")] = None
     web_search_options: Annotated[Any, Refused("nothing here searches the web", "Ask a collection")] = None
 
+    @property
+    def kind(self) -> Literal["chat", "functions"]:
+        """The form in which tools are called."""
+        return "functions" if self.functions else "chat"
+
     def request(self, max_messages: int) -> ChatRequest:
         """As a ``ChatRequest``. Raises ``InvalidRequest``, ``Unsupported``, ``TooLarge``."""
         if len(self.messages) > max_messages:
