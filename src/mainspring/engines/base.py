@@ -6,7 +6,7 @@ templates, grammar validation and tool parsing belong to ``ModelResponder``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -20,7 +20,8 @@ class Capabilities:
     ``logprobs`` is the most alternatives a token (None: no log-probabilities at all; 1: the chosen token).
     ``templates`` is true where the engine takes messages and applies a chat template itself. ``seed`` says what a seed
     guarantees: ``solo`` repeats an answer only if nothing else runs in the batch. ``speculates``: tokens may be guessed
-    and checked several at once.
+    and checked several at once. ``variables`` are those of its template that are passed on (None: all of them), where
+    it applies one itself.
     """
 
     context_window: int
@@ -32,6 +33,7 @@ class Capabilities:
     templates: bool = False
     seed: Literal["exact", "solo", "none"] = "none"
     speculates: bool = False
+    variables: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One job for an engine: a rendered ``prompt``, or ``messages`` where ``Capabilities.templates``.
+    """One job for an engine: a rendered ``prompt``, or ``messages`` where ``Capabilities.templates``, with the
+    ``variables`` of the template.
 
     ``timeout`` is in seconds from now; of the jobs that wait, those of higher ``priority`` run first. ``shown`` are
     special tokens that belong to the text of this answer: the markers of tool calls. ``speculate`` asks for it (None:
@@ -67,6 +70,7 @@ class Generation:
     speculate: bool | None = None
     patient: bool = True
     tenant: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)
     expected: int | None = None
 
 

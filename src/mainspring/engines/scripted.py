@@ -25,7 +25,7 @@ Script = Callable[[Generation], Sequence[Piece]] | Mapping[str, Sequence[Piece]]
 PARAMETERS = frozenset(
     {
         *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty"),
-        *("frequency_penalty", "stop", "seed", "ignore_eos"),
+        *("frequency_penalty", "stop", "seed", "ignore_eos", "logit_bias"),
     }
 )
 _TOKEN = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")

@@ -18,7 +18,9 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-HEADER = "x-mainspring-ignored"
+from mainspring.core.types import IGNORED_HEADER
+
+HEADER = IGNORED_HEADER
 REFUSED_FIELD = "refused_field"
 QUERY_HINTS: Mapping[str, str] = {
     "beta": "Anthropic's clients name their beta interface",

@@ -104,7 +104,8 @@ class JsonRoute(APIRoute):
                     raise request.refused from None
                 raise
             if names := self._ignored(http, request):
-                response.headers[fields.HEADER] = ", ".join(names)
+                told = response.headers.get(fields.HEADER)
+                response.headers[fields.HEADER] = ", ".join([*names, *([told] if told else [])])
             return response
 
         return strict

@@ -171,9 +171,14 @@ def test_whatever_is_written_is_read_alike_in_any_pieces(
     assert read(cut(text, places), dialect) == read([text], dialect)
 
 
+CUT = ("{", '{"name": "time"')
+
+
 @pytest.mark.parametrize("dialect", ALL, ids=lambda dialect: dialect.name)
 @pytest.mark.parametrize("text", PROSE)
 def test_what_is_no_call_stays_text(dialect: Dialect, text: str) -> None:
+    if dialect is dialects.BARE and text in CUT:
+        pytest.skip("a forced call that was cut off is as much of a call as there is")
     # Each dialect reads its own; what comes of it is its calls, or every character of the text.
     calls, around = read(list(text), dialect)
     assert calls == []

@@ -253,6 +253,29 @@ async def test_a_bad_schema_never_reaches_the_engine() -> None:
     assert not engine.seen
 
 
+@pytest.mark.parametrize(
+    ("said", "name", "arguments"),
+    [
+        (['{"name": "weather", "argu', 'ments": {"city": "Be', "rn"], "weather", '{"city": "Bern'),
+        (['{"name": "weather", "arguments": {"city": "Bern"}', " ", " "], "weather", '{"city": "Bern"}  '),
+        (['{"name"', ': "weather"', ","], "weather", ""),
+    ],
+)
+async def test_a_forced_call_that_is_cut_is_as_much_of_a_call_as_there_is(
+    said: list[str], name: str, arguments: str
+) -> None:
+    asked = chat(tools=(TOOL,), tool_choice="required", sampling=Sampling(max_tokens=3))
+    (choice,) = (await ask(responder(lambda _: [*said, "more"]), asked)).choices
+    assert [(call.name, call.arguments) for call in choice.tool_calls] == [(name, arguments)]
+    assert (choice.text, choice.finish) == ("", "length")
+
+
+async def test_a_forced_call_without_a_whole_name_is_no_text() -> None:
+    asked = chat(tools=(TOOL,), tool_choice="weather", sampling=Sampling(max_tokens=1))
+    (choice,) = (await ask(responder(lambda _: ['{"name": "wea', "ther"]), asked)).choices
+    assert (choice.text, choice.tool_calls, choice.finish) == ("", [], "length")
+
+
 async def test_a_call_cannot_be_forced_without_grammars_or_beside_one() -> None:
     engine = ScriptedEngine(capabilities=NARROW)
     with pytest.raises(Unsupported) as caught:

@@ -58,10 +58,11 @@ from mainspring.core.types.requests import (
     Tool,
     ToolCall,
 )
-from mainspring.core.types.responses import Close, Ending, Events, Head, Responder, Response, Transform
+from mainspring.core.types.responses import IGNORED_HEADER, Close, Ending, Events, Head, Responder, Response, Transform
 
 __all__ = [
     "CONFINED",
+    "IGNORED_HEADER",
     "TOKEN",
     "Allowance",
     "Answered",

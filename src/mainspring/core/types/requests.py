@@ -55,7 +55,8 @@ class Sampling:
     support.
 
     ``temperature`` 0 is greedy. ``logprobs`` is the number of alternatives a token (0: the chosen one only,
-    None: none). ``beams`` above 1 is beam search.
+    None: none). ``beams`` above 1 is beam search. ``logit_bias`` is added to the logits of tokens, which are
+    numbers of the model's vocabulary: -100 forbids one, 100 forces it.
     """
 
     max_tokens: int | None = None
@@ -73,6 +74,7 @@ class Sampling:
     beams: int = 1
     ignore_eos: bool = False
     grammar: Grammar | None = None
+    logit_bias: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ class ChatRequest:
     earlier answer that this request replaces. ``previous`` is the answer that the conversation continues; its turns
     already precede the new messages. ``tool_choice`` is ``auto``, ``none``, ``required`` or the name of one tool;
     without ``parallel_tool_calls`` an answer calls one at most. ``prompt`` is the prompt of the registry that it is put
-    under.
+    under. ``variables`` are what a chat template may read besides (``reasoning_effort``, ``verbosity``,
+    ``enable_thinking`` and others of the model's own).
     """
 
     model: str
@@ -123,6 +126,7 @@ class ChatRequest:
     previous: str | None = None
     again: str = ""
     prompt: PromptUse | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ from mainspring.core.types.contexts import Context
 from mainspring.core.types.events import Event, Usage
 from mainspring.core.types.requests import Request
 
+IGNORED_HEADER = "x-mainspring-ignored"
+"""Names what a request asks for that is accepted and changes no answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Head:

@@ -68,6 +68,16 @@ def parse_call(text: str, names: Names) -> ToolCall | None:
     return _call(name, written, names)
 
 
+_CUT = re.compile(r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")(?:\s*,\s*"arguments"\s*:\s*(.*))?', re.DOTALL)
+
+
+def cut_call(text: str, names: Names) -> ToolCall | None:
+    """What there is of a bare call that was cut off, its arguments as far as they go; None without a whole name."""
+    found = _CUT.match(text)
+    name = json.loads(found[1], strict=False) if found else None
+    return ToolCall(f"call_{secrets.token_hex(12)}", name, found[2] or "") if found and name in names else None
+
+
 def _call(name: object, written: str, names: Names) -> ToolCall | None:
     try:
         value = json.loads(written)

@@ -26,7 +26,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 _OPTIONAL = (
     *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
-    *("stop", "ignore_eos"),
+    *("stop", "ignore_eos", "logit_bias"),
 )
 
 

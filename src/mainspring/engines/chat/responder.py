@@ -13,6 +13,7 @@ from types import MappingProxyType
 from mainspring.core.errors import DeadlineExceeded, InvalidRequest, Unsupported
 from mainspring.core.nearest import nearest
 from mainspring.core.types import (
+    IGNORED_HEADER,
     ChatRequest,
     CompletionRequest,
     Context,
@@ -38,7 +39,7 @@ from mainspring.engines.chat.output_bound import OutputBound, lowered
 from mainspring.engines.chat.output_lengths import OutputLengths
 from mainspring.engines.chat.reasoning import OPEN as THINK
 from mainspring.engines.chat.reasoning import ReasoningParser
-from mainspring.engines.chat.template import ChatTemplate
+from mainspring.engines.chat.template import ChatTemplate, unread
 from mainspring.engines.chat.tool_parser import ToolParser
 from mainspring.engines.grammar import checks
 
@@ -94,7 +95,12 @@ class ModelResponder:
         """
         match request:
             case ChatRequest():
-                return await self._generate(*self._chat(request), context)
+                generation, parsers = self._chat(request)
+                response = await self._generate(generation, parsers, context)
+                if request.variables and (names := unread(request.variables, generation.variables)):
+                    headers = {**response.head.headers, IGNORED_HEADER: ", ".join(names)}
+                    response.with_head(headers=headers)
+                return response
             case CompletionRequest():
                 return await self._generate(self._completion(request), None, context)
             case _:
@@ -145,7 +151,11 @@ class ModelResponder:
         if self.engine.capabilities.templates:
             sampling = self._checked(request.sampling)
             parallel = request.parallel_tool_calls
-            generation = Generation("", sampling, request.messages, tools, request.tool_choice, parallel)
+            passed = self.engine.capabilities.variables
+            variables = {name: value for name, value in request.variables.items() if passed is None or name in passed}
+            generation = Generation(
+                "", sampling, request.messages, tools, request.tool_choice, parallel, variables=variables
+            )
             parsers = _Parsers((), thinking=False, parallel=parallel, stops=request.sampling.stop)
             return generation, parsers
         if self.template is None:
@@ -153,13 +163,14 @@ class ModelResponder:
             raise Unsupported(f"{self._model} has no chat template", remedy=remedy, param="messages")
         forced = tool_calls.forced(request.tool_choice)
         sampling = self._checked(self._forcing(request.sampling, tools) if forced else request.sampling)
-        prompt = self.template.render(request.messages, tools)
+        variables = self.template.steered(request.variables) if request.variables else {}
+        prompt = self.template.render(request.messages, tools, **variables)
         thinking = prompt.rstrip().endswith(THINK) and sampling.grammar is None
         parallel, stops = request.parallel_tool_calls, request.sampling.stop
         dialect = dialects.BARE if forced else self.template.dialect
         parsers = _Parsers(tools, dialect, thinking=thinking, parallel=parallel, stops=stops)
         shown = dialect.shown if tools else ()
-        return Generation(prompt, sampling, shown=shown, speculate=speculate), parsers
+        return Generation(prompt, sampling, shown=shown, speculate=speculate, variables=variables), parsers
 
     def _speculation(self, request: ChatRequest) -> bool | None:
         """The wish in ``options.speculation``; None: speculate when it pays. Raises ``InvalidRequest``,

@@ -48,6 +48,13 @@ _SHAPE = re.compile(r"<\|[^|<>\s]{1,64}\|>|<\uff5c[^\uff5c<>]{1,64}\uff5c>")
 # Markers of a tool's result: a result (or a user) that could close its own would speak with another's voice.
 _RESULT = ("<tool_response>", "</tool_response>")
 _BREAK = "\u200b"
+EFFORT = "reasoning_effort"
+FIELDS = (EFFORT, "verbosity")
+"""The variables that are fields of requests; others come as ``chat_template_kwargs``."""
+# What templates have instead of an effort: reasoning is on or off.
+_SWITCHES = ("enable_thinking", "thinking")
+OWN = frozenset({"messages", "tools", "add_generation_prompt", "bos_token", "eos_token"})
+"""Variables of templates that no request may set."""
 _MAX_SOURCE = 1_000_000
 
 
@@ -78,6 +85,7 @@ class ChatTemplate:
         found = {*_CONTROL.findall(source), *special_tokens, bos_token, eos_token}
         self.special = tuple(sorted((token for token in found if len(token) > 1), key=len, reverse=True))
         self.has_tools = "tools" in variables
+        self.variables = frozenset(variables - OWN - environment.globals.keys())
         self.dialect = dialects.of(source) if self.has_tools else dialects.HERMES
         self.fingerprint = hashlib.sha256("\0".join((source, *self.special)).encode()).hexdigest()[:16]
         self._developer = "developer" in source
@@ -101,6 +109,15 @@ class ChatTemplate:
         except (TypeError, ValueError, LookupError, AttributeError, RecursionError, ArithmeticError) as error:
             problem = f"the model's chat template fails on these messages: {error}"
             raise InvalidRequest(problem, param="messages") from None
+
+    def steered(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of ``variables`` that the template reads, their control tokens disarmed. An effort of reasoning becomes
+        the switch of a template that can only turn it on and off."""
+        read = {name: self._disarm(value) for name, value in variables.items() if name in self.variables}
+        effort = variables.get(EFFORT)
+        if effort is not None and EFFORT not in self.variables:
+            read |= {name: effort != "none" for name in _SWITCHES if name in self.variables and name not in variables}
+        return read
 
     def neutral(self, text: str, *, results: bool = True) -> str:
         """``text`` with its control tokens broken by zero-width spaces, and the markers of tool ``results``."""
@@ -168,6 +185,13 @@ class ChatTemplate:
             # A probe: whatever a foreign template throws means that it does not take this shape.
             return False
         return all(text.count(item.content) >= messages.count(item) for item in messages)
+
+
+def unread(variables: Mapping[str, Any], read: Mapping[str, Any]) -> list[str]:
+    """The fields of a request that set those of ``variables`` which nothing has ``read``."""
+    switched = any(name in read for name in _SWITCHES)
+    left = [name for name in variables if name not in read and not (name == EFFORT and switched)]
+    return [name if name in FIELDS else f"chat_template_kwargs.{name}" for name in left]
 
 
 def _fold_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from mainspring.core.types import Event, Text, TokenLogprob, ToolCall, ToolCallDelta
 from mainspring.engines.chat import markers
-from mainspring.engines.chat.dialects import HERMES, Dialect
+from mainspring.engines.chat.dialects import BARE, HERMES, Dialect, cut_call
 
 MAX_CALL = 65_536
 """Characters after which an unclosed call is given up as text."""
@@ -118,6 +118,12 @@ class ToolParser:
             if not final:
                 return False
             size = len(self._text)
+        if final and read is None and self._dialect is BARE:
+            # The answer had to be this call: what is there of it is no text.
+            if (call := cut_call(self._text, self._names)) is not None:
+                events.append(self._called(call))
+            self._text, self._inside = "", False
+            return False
         if any(call.name in self._fits and not self._fits[call.name](call.arguments) for call in calls):
             calls = []
         whole, self._text = self._text[:size], self._text[size:]

@@ -52,7 +52,7 @@ CHILD = "mainspring.engines.llamacpp.child"
 PARAMETERS = frozenset(
     {
         *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty"),
-        *("frequency_penalty", "stop", "ignore_eos"),
+        *("frequency_penalty", "stop", "ignore_eos", "logit_bias"),
     }
 )
 _URL = "http://llamacpp"

@@ -40,6 +40,8 @@ def body(tokens: list[int], sampling: Sampling, settings: EnginesSettings) -> di
         asked["seed"] = sampling.seed % 0xFFFFFFFF
     if sampling.logprobs is not None:
         asked["n_probs"] = max(1, sampling.logprobs)
+    if sampling.logit_bias:
+        asked["logit_bias"] = [list(each) for each in sampling.logit_bias]
     if sampling.grammar is not None:
         asked["json_schema"] = json.loads(sampling.grammar.source)
     return asked

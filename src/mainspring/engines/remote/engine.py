@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 MAX_CONNECTIONS = 256
 # A server that restarts, or whose connection queue is full, accepts the next connection soon or not at all.
 FIRST_PAUSE_S = 0.03
-PARAMETERS = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "stop"})
+PARAMETERS = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "stop", "logit_bias"})
 
 
 class RemoteEngine:

@@ -68,6 +68,7 @@ class NativeEngine:
             parameters=frozenset(_PARAMETERS[remote.provider]) | frozenset(remote.parameters),
             grammars=frozenset(remote.grammars),
             templates=True,
+            variables=frozenset({"reasoning_effort"}),
             seed="none" if remote.provider == "bedrock" else "solo",
         )
 

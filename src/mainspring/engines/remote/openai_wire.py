@@ -36,6 +36,7 @@ _SAME = (
     *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
     "seed",
 )
+_STEERING = ("reasoning_effort", "verbosity")
 _REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
@@ -53,6 +54,7 @@ def request(generation: Generation, model: str) -> tuple[str, dict[str, Any]]:
         if generation.sampling.logprobs is not None:
             body["logprobs"] = generation.sampling.logprobs
         return "/completions", body | {"prompt": generation.prompt}
+    body |= _steered(generation.variables)
     body["messages"] = [_message(message) for message in generation.messages]
     if generation.sampling.logprobs is not None:
         body |= {"logprobs": True, "top_logprobs": generation.sampling.logprobs}
@@ -74,12 +76,21 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
         body["stop"] = list(sampling.stop)
     if sampling.n > 1:
         body["n"] = sampling.n
+    if sampling.logit_bias:
+        body["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias}
     if sampling.ignore_eos:
         body["ignore_eos"] = True
     if sampling.grammar:
         schema = {"name": "answer", "strict": True, "schema": json.loads(sampling.grammar.source)}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     return body
+
+
+def _steered(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """What OpenAI has fields for, and the template's other variables as vLLM, SGLang and llama.cpp take them."""
+    fields = {name: variables[name] for name in _STEERING if name in variables}
+    others = {name: value for name, value in variables.items() if name not in _STEERING}
+    return fields | ({"chat_template_kwargs": others} if others else {})
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

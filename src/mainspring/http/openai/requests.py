@@ -6,11 +6,12 @@ What happens to each known field is marked at it, see ``http.fields``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mainspring.core.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupported
+from mainspring.core.errors import InvalidRequest, InvalidSchema, TooLarge
 from mainspring.core.types import (
     ChatRequest,
     Grammar,
@@ -18,6 +19,7 @@ from mainspring.core.types import (
     Sampling,
     Tool,
 )
+from mainspring.engines.chat.template import OWN
 from mainspring.engines.grammar.checks import JSON_OBJECT
 from mainspring.http.bodies import (
     AtMost,
@@ -35,6 +37,7 @@ from mainspring.http.openai.chat_messages import WireMessage, conversation
 from mainspring.serving.prompts.registry import values
 
 _CACHED = "the beginnings of prompts are cached unasked"
+_STEERS = "by models whose template or provider reads it; others name it in the header"
 _MODERATED = "the policies of the guards check what is asked and answered"
 
 
@@ -101,6 +104,10 @@ class StreamOptions(Body):
     include_obfuscation: Annotated[Any, Hint("frames are not padded: send them over TLS")] = None
 
 
+TokenNumber = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
+Bias = Annotated[float, Field(ge=-100, le=100)]
+
+
 class SamplingBody(Body):
     """Sampling fields shared by chat and text completions. ``top_k`` and what follows it are extensions."""
 
@@ -115,7 +122,7 @@ class SamplingBody(Body):
     n: Annotated[int, Field(ge=1, le=16)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    logit_bias: Annotated[dict[str, float], Field(max_length=1024), AtMost(1024)] | None = None
+    logit_bias: Annotated[dict[TokenNumber, Bias], Field(max_length=1024), AtMost(1024)] | None = None
     user: Annotated[str, Field(max_length=512)] | None = None
     top_k: Annotated[int, Field(ge=1)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -131,9 +138,7 @@ class SamplingBody(Body):
         return stops
 
     def sampling(self, max_tokens: int | None, logprobs: int | None, grammar: Grammar | None) -> Sampling:
-        """These fields as ``Sampling``. Raises ``Unsupported`` for ``logit_bias``."""
-        if self.logit_bias:
-            raise Unsupported("logit_bias is not supported by any engine here", param="logit_bias")
+        """These fields as ``Sampling``."""
         return Sampling(
             max_tokens=max_tokens,
             temperature=self.temperature,
@@ -150,6 +155,7 @@ class SamplingBody(Body):
             beams=self.num_beams or 1,
             ignore_eos=bool(self.ignore_eos),
             grammar=grammar,
+            logit_bias=tuple((int(token), bias) for token, bias in (self.logit_bias or {}).items()),
         )
 
     @property
@@ -181,6 +187,9 @@ class ChatBody(SamplingBody):
     tool_choice: Literal["auto", "none", "required"] | NamedTool | AllowedTools | None = None
     parallel_tool_calls: bool | None = None
     functions: Annotated[list[FunctionSpec], Field(max_length=128, fail_fast=True)] | None = None
+    reasoning_effort: Annotated[str, Field(min_length=1, max_length=32, description=_STEERS)] | None = None
+    verbosity: Annotated[str, Field(min_length=1, max_length=32, description=_STEERS)] | None = None
+    chat_template_kwargs: Annotated[Table[Any] | None, Field(description=_STEERS)] = None
     function_call: Literal["auto", "none"] | NamedFunction | None = None
     response_format: ResponseFormat | None = None
     metadata: Table[str] | None = None
@@ -194,8 +203,6 @@ class ChatBody(SamplingBody):
     prompt_cache_key: Annotated[Any, Hint(_CACHED)] = None
     prompt_cache_options: Annotated[Any, Hint(_CACHED)] = None
     prompt_cache_retention: Annotated[Any, Hint(_CACHED)] = None
-    reasoning_effort: Annotated[Any, Hint("models that reason decide by themselves how long")] = None
-    verbosity: Annotated[Any, Hint("models write as long as the messages ask for")] = None
     modalities: Annotated[Any, Refused("only text is written", "Ask for text", (["text"],))] = None
     audio: Annotated[Any, Refused("only text is written")] = None
     moderation: Annotated[Any, Refused(_MODERATED, "Send the text to /v1/moderations")] = None
@@ -229,7 +236,17 @@ class ChatBody(SamplingBody):
             store=self.store is not False,
             options=bounded(self.options or {}, "options"),
             prompt=None if self.prompt is None else self.prompt.use(),
+            variables=self._variables(),
         )
+
+    def _variables(self) -> Mapping[str, Any]:
+        """What a template may read besides the messages. Raises ``InvalidRequest`` for what only the server sets."""
+        variables = {**bounded(self.chat_template_kwargs or {}, "chat_template_kwargs")}
+        if own := next((name for name in variables if name in OWN), None):
+            param = f"chat_template_kwargs.{own}"
+            raise InvalidRequest(f"{param} is made of the request", remedy="Leave it out", param=param)
+        fields = {"reasoning_effort": self.reasoning_effort, "verbosity": self.verbosity}
+        return variables | {name: value for name, value in fields.items() if value is not None}
 
     def _tools(self) -> tuple[tuple[Tool, ...], str]:
         """The tools, and which of them may or must be called. The deprecated functions are tools."""

@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 from mainspring.core.errors import Conflict, DeadlineExceeded, InvalidRequest, ModelNotPulled, UnknownModel
 from mainspring.core.nearest import MAX_NAME, MAX_NAMES
 from mainspring.core.types import (
+    IGNORED_HEADER,
     ChatRequest,
     CompletionRequest,
     Context,
@@ -21,6 +22,7 @@ from mainspring.core.types import (
     Responder,
     Response,
 )
+from mainspring.engines.chat.template import unread
 
 Kind = Literal["chat", "embedding", "reranker", "application", "collection"]
 MAX_DEPTH = 8
@@ -169,7 +171,12 @@ class Select:
             raise DeadlineExceeded("the deadline passed before the request reached a model")
         served = await self._registry.find(request.model, context.principal, inner=self._inner)
         _check_kind(request, served)
-        return await served.responder.respond(request, context)
+        response = await served.responder.respond(request, context)
+        if isinstance(request, ChatRequest) and request.variables and served.kind in ("application", "collection"):
+            # These write prompts of their own, in which a template's variables have no place.
+            names = ", ".join(unread(request.variables, {}))
+            response.with_head(headers={**response.head.headers, IGNORED_HEADER: names})
+        return response
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
         served = self._registry.fixed(request.model, context.principal, inner=self._inner)

@@ -34,7 +34,7 @@ def sampling(drawn: Sampling) -> dict[str, Any]:
 
 
 def beside(request: ChatRequest) -> dict[str, Any]:
-    """Tools, grammar and options; nothing if there are none."""
+    """Tools, grammar, options and variables of the template; nothing if there are none."""
     found: dict[str, Any] = {}
     if request.tools:
         found["tools"] = [plain(tool) for tool in request.tools]
@@ -43,6 +43,8 @@ def beside(request: ChatRequest) -> dict[str, Any]:
             found[name] = value
     if request.sampling.grammar is not None:
         found["grammar"] = plain(request.sampling.grammar)
+    if request.variables:
+        found["variables"] = dict(request.variables)
     if options := {name: value for name, value in request.options.items() if name not in _NOT_AGAIN}:
         found["options"] = options
     return found
@@ -78,6 +80,8 @@ def restored_sampling(facts: GivenFacts, grammar: Mapping[str, Any] | None) -> S
     given = dict(facts.sampling or {})
     if "stop" in given:
         given["stop"] = tuple(given["stop"])
+    if "logit_bias" in given:
+        given["logit_bias"] = tuple((token, bias) for token, bias in given["logit_bias"])
     return Sampling(**given, grammar=None if grammar is None else Grammar(**grammar))
 
 
@@ -131,4 +135,5 @@ def restored(facts: GivenFacts, content: Mapping[str, Any], messages: Sequence[M
         parallel_tool_calls=content.get("parallel_tool_calls", True),
         user=facts.user,
         options=content.get("options", {}),
+        variables=content.get("variables", {}),
     )
