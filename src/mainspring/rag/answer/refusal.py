@@ -7,18 +7,15 @@ be one about something else.
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
 from mainspring.core.types import Answered, Event, Finish, Text, Usage
-from mainspring.rag.answer.evidence import exact_names
+from mainspring.rag.answer.evidence import exact_names, missing_topics
 from mainspring.rag.answer.evidence.exact_names import ExactName
 from mainspring.rag.answer.generate import REFUSAL
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.text import terms
 
-# A question in the first or second person names its author's things, not the documents' subject.
-_PERSONAL = re.compile(r"\b(?:i|i['’]\w+|me|my|mine|we|us|our|ours|you|your|yours)\b", re.IGNORECASE)
 # A refusal quotes the closest passage from this evidence on, within this many words, and names this many missing
 # things.
 _TOLD_FROM, _WORDS, _MOST = 0.15, 30, 4
@@ -29,7 +26,7 @@ _LOOKED_AT, _DOCUMENTS = 16, 3
 def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]) -> tuple[ExactName, ...]:
     """The names in ``question`` that no document of the best of ``passages`` has together with all other names, in its
     text, title or headings. Identifiers and years, and names if the question is not personal."""
-    personal = _PERSONAL.search(question) is not None
+    personal = missing_topics.personal(question)
     asked = [each for each in exact_names.named(question) if not (personal and each.kind == "name")]
     if not asked or not passages:
         return ()

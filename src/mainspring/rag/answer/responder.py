@@ -35,7 +35,7 @@ from mainspring.rag.answer import refusal, small_talk
 from mainspring.rag.answer.answer_notes import Notes
 from mainspring.rag.answer.cite import Numbers, cite
 from mainspring.rag.answer.context import Sift, sifted
-from mainspring.rag.answer.evidence import missing_topics
+from mainspring.rag.answer.evidence import missing_topics, missing_values
 from mainspring.rag.answer.evidence.calibration import Calibration
 from mainspring.rag.answer.evidence.features import features
 from mainspring.rag.answer.evidence.score import evidence
@@ -294,6 +294,7 @@ class DocumentAnswerer:
             passages = await extract.passages(question, hits, candidates, texts, reader, vector, beside)
             passages = await self._reread(question, passages, span.context)
             unsaid = await missing_topics.absent(question, passages, candidates, texts, reader)
+            unsaid = unsaid or await missing_values.ungiven(question, candidates, [*hits, *beside], reader)
         told = features(question, candidates, passages)
         if self._calibration is None:
             likely = evidence(question, candidates, passages)

@@ -19,6 +19,8 @@ from mainspring.rag.answer.evidence.exact_names import ExactName, exact, has, mi
         ("What's the price of a 4 kg box sent on the 3rd within a 90-day trial?", []),
         ("Does Let's Encrypt issue wildcard certificates?", [("Let's Encrypt", "name")]),
         ("Which of these apply in January?", []),
+        ("What does exit code 42 of restic mean?", [("exit code 42", "numbered")]),
+        ("How many forms are there in 12 rooms?", []),
     ],
 )
 def test_what_a_question_names(question: str, expected: list[tuple[str, str]]) -> None:
@@ -35,6 +37,25 @@ def test_an_identifier_is_met_by_itself_alone() -> None:
 def test_a_name_is_met_however_its_words_are_joined() -> None:
     assert has("madetech/benefits/pension.md", ExactName("Made Tech", "name"))
     assert not has("made of high tech", ExactName("Made Tech", "name"))
+
+
+@pytest.mark.parametrize(
+    ("text", "there"),
+    [
+        ("Exit codes: 0 means success, 1 a fatal error, 42 a lost lock.", True),
+        ("| Exit code | Meaning |\n| 0 | success |\n| 42 | lost lock |", True),
+        ("The exit code is 1 on errors. " + "Snapshots are kept. " * 70 + "There were 42 snapshots.", False),
+        ("Exit code 1.42 and exit code 420.", False),
+        ("The 42 snapshots were kept.", False),
+    ],
+)
+def test_one_of_a_series_is_met_by_its_number_near_its_noun(text: str, there: bool) -> None:
+    assert has(text, ExactName("exit code 42", "numbered")) is there
+
+
+def test_a_name_in_the_plural_is_met_in_the_singular() -> None:
+    assert has("Kandji manages each Mac.", ExactName("Macs", "name"))
+    assert not has("They use Machines.", ExactName("Macs", "name"))
 
 
 def test_a_year_is_no_part_of_a_number() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mainspring.rag.answer.evidence.exact_names import ExactName, has
-from mainspring.rag.answer.evidence.missing_topics import absent
+from mainspring.rag.answer.evidence.missing_topics import absent, personal
 from mainspring.rag.answer.verbatim.extract import passages
 from mainspring.rag.search.hit import Hit
 from tests.rag.conftest import WordEmbedder
@@ -86,3 +86,13 @@ async def test_what_is_asked_of_somebody_must_stand_near_what_is_said_of_them() 
     assert await lacks("What underpins the rota of Old Mill?") == []
     # Without a name the other document may be meant.
     assert await lacks("Which pension is there?") == []
+
+
+def test_how_do_i_asks_for_everybody() -> None:
+    assert not personal("How do I back up to a Proton Drive?")
+    assert personal("When do I get my grinder back?")
+
+
+async def test_short_nouns_count_beside_a_name() -> None:
+    assert await found("Which bank has the leave of Millbury?", "Millbury: " + TEXT) == ["bank"]
+    assert await found("Which year has leave?") == []

@@ -1,7 +1,8 @@
 """Finds exact names in a question (identifiers, proper names, years), and looks for them in texts.
 
 An identifier ("--max-duration", "BORG_RSH", "N8770M", "3.2") matches only exactly: one different character makes
-another thing. A name matches its words next to each other, however they are joined: "Made Tech" matches "madetech/".
+another thing. One of a series ("exit code 42") matches its number near its noun. A name matches its words next to each
+other, however they are joined: "Made Tech" matches "madetech/".
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-Kind = Literal["identifier", "name", "year"]
+Kind = Literal["identifier", "numbered", "name", "year"]
 
 _QUOTED = re.compile(r"[`\"“]([^`\"”“\n]{2,60})[`\"”]")
 _OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*(?<![-_])")
@@ -23,6 +24,13 @@ _VERSION = re.compile(
     re.IGNORECASE,
 )
 _MIXED = re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\b")
+# "exit code 42", "zone 3": one of a series, which has others beside it.
+_NUMBERED = re.compile(
+    r"\b(?:(?:exit|error|status|return|response|postal|area|fault) )?(?:codes?|errors?|status|signals?|ports?|levels?"
+    r"|zones?|tiers?|bands?|grades?|class|category|phases?|stages?|steps?|chapters?|sections?|articles?|appendix|annex"
+    r"|tables?|figures?|rooms?|gates?|platforms?|floors?|lines?|routes?|rules?|forms?|schedules?) (?P<number>\d+)(?![\w.,:-]*\d)",
+    re.IGNORECASE,
+)
 # "3rd", "10am", "5kg", "90-day" and "24h" count or measure, "Q3" and "FY2024" are periods.
 _MEASURE = re.compile(
     r"\d+(?:st|nd|rd|th|am|pm|k|m|bn|kg|g|mg|km|cm|mm|ml|l|h|s|ms|min|gb|mb|tb|kb|v|w|kw|hz|ghz|mhz|x|mph|ft|c|f|p)"
@@ -51,6 +59,8 @@ _QUESTION_WORDS = frozenset(
 _LETTERS = re.compile(r"[^\W_]+")
 # Names of more words are sentences. Words of at least this many letters may be misspelt, and by this much.
 _LONGEST_NAME, _FUZZY, _CLOSE, _APART = 8, 6, 0.85, 2
+# How far the number of a series stands in front of its noun or behind it, in characters.
+_BESIDE, _BEHIND = 40, 1_200
 _STATES = dict(
     each.split(":")
     for each in (
@@ -76,7 +86,8 @@ class ExactName:
 
 @lru_cache(1024)
 def named(question: str) -> tuple[ExactName, ...]:
-    """The names in ``question``, each once, in the order of kinds: identifiers, years, names."""
+    """The names in ``question``, each once, in the order of kinds: identifiers, numbered ones, years,
+    names."""
     found: dict[str, ExactName] = {}
     taken: list[tuple[int, int]] = []
 
@@ -89,6 +100,8 @@ def named(question: str) -> tuple[ExactName, ...]:
         for match in pattern.finditer(question):
             if pattern is not _MIXED or not _MEASURE.fullmatch(match.group()):
                 add(match.group(), "identifier", match.span())
+    for match in _NUMBERED.finditer(question):
+        add(match.group(), "numbered", match.span())
     for match in _YEAR.finditer(question):
         add(match.group(), "year", match.span())
     for match in _NAME.finditer(question):
@@ -106,6 +119,8 @@ def has(text: str, each: ExactName) -> bool:
     """Whether ``text`` contains the name."""
     if each.kind == "identifier":
         return exact(text, each.text)
+    if each.kind == "numbered":
+        return _numbered(text, each.text)
     if each.kind == "year":
         # "fatalities_00_14" covers 2000 to 2014, too.
         return re.search(rf"(?<!\d){each.text}(?!\d)|[_'’]{each.text[2:]}(?!\d)", text) is not None
@@ -114,11 +129,26 @@ def has(text: str, each: ExactName) -> bool:
         return True
     if squashed(each.text) in squashed(text):
         return True
+    if each.text.endswith("s") and re.search(rf"\b{re.escape(each.text[:-1])}\b", text):
+        # "Macs" of which a text says "a Mac".
+        return True
     owner, owned = _owned(each.text)
     if owned and has(text, ExactName(owner, "name")):
         # "Larkfield's Glasgow" does not match a text about Larkfield only.
         return has(text, ExactName(owned, "name"))
     return _nearly(each.text, text)
+
+
+def _numbered(text: str, name: str) -> bool:
+    """Whether ``text`` has the number of ``name`` ("exit code 42") not far behind its noun: in a table the noun is in
+    the header."""
+    noun, number = name.rsplit(" ", 2)[-2:]
+    stem = re.escape(noun.lower().rstrip("s"))
+    numbers = [match.start() for match in re.finditer(rf"(?<![\w.,:]){number}(?![\w]|[.,:]\d)", text)]
+    if not numbers:
+        return False
+    nouns = [match.start() for match in re.finditer(stem, text, re.IGNORECASE)]
+    return any(-_BESIDE < place - each < _BEHIND for place in numbers for each in nouns)
 
 
 def _owned(name: str) -> tuple[str, str]:

@@ -48,7 +48,7 @@ _SAYS_NOTHING = frozenset(
     "terms words word sentence sentences detail details example examples list summary document documents page pages "
     "person people thing things kind kinds sort sorts type types way ways case cases figure figures amount number "
     "value moment purpose reason result pounds pound dollars dollar euros euro percent percentage beginning "
-    "middle".split()
+    "middle year month week date time hour minute part side item unit kilo rate size".split()
 )
 # Nouns that documents give as a value without naming them: "Bread: £3" has a price.
 _VALUES = frozenset(
@@ -61,9 +61,23 @@ _VALUES = frozenset(
 # Set on development questions: of SQuAD's answerable ones 1 in 153 has a noun below it, of other documents' 0 in 173.
 _CLOSE = 0.42
 _LETTERS, _SPELLING = 5, 0.8
+# Beside a name, shorter nouns count as well.
+_SHORT_LETTERS = 4
 _PASSAGES, _DOCUMENTS, _WORDS = 12, 3, 160
 # If the question names something, this many chunks with the best passages are checked.
 _NEAR = 5
+
+
+def impersonal(question: str) -> bool:
+    """Whether ``question`` asks for something that documents state for everybody: it is no task, asks for nothing
+    computed, and is not about the asker's own affairs."""
+    asks = _ASKS.match(question) is not None and _COMPUTED.search(question) is None
+    return asks and not personal(question)
+
+
+def personal(question: str) -> bool:
+    """Whether ``question`` is about things of the asker or of whoever answers; "How do I" and "can I" are not."""
+    return _PERSONAL.search(_FOR_ALL.sub("", question)) is not None
 
 
 async def absent(
@@ -75,7 +89,7 @@ async def absent(
 ) -> tuple[ExactName, ...]:
     """The nouns of ``question`` that the search results lack."""
     last = question.rpartition("\n")[2]
-    if not passages or not _ASKS.match(last) or _COMPUTED.search(last) or _PERSONAL.search(_FOR_ALL.sub("", last)):
+    if not passages or not impersonal(last):
         return ()
     documents = list(dict.fromkeys(passage.hit.document_id for passage in passages))[:_DOCUMENTS]
     best = [f"{passage.hit.source} {passage.heading} {passage.text}" for passage in passages[:_PASSAGES]]
@@ -88,7 +102,7 @@ async def absent(
         place = f"{passage.hit.source} {passage.heading} {passage.hit.text}"
         chunks.setdefault((passage.hit.document_id, passage.hit.start), place)
     near = list(chunks.values())[:_NEAR]
-    return await _unspoken(_nouns(last, _BEFORE_NOUNS | _ASKED_FOR), near, near, embedder)
+    return await _unspoken(_nouns(last, _BEFORE_NOUNS | _ASKED_FOR, _SHORT_LETTERS), near, near, embedder)
 
 
 async def _unspoken(
@@ -112,14 +126,14 @@ async def _unspoken(
     return tuple(ExactName(noun, "name") for noun, close in zip(left, closest.tolist(), strict=True) if close < _CLOSE)
 
 
-def _nouns(question: str, openers: frozenset[str]) -> list[str]:
-    """Words of ``question`` in noun positions, as written: after ``openers`` or an adjective after those; names and
-    empty words are left out."""
+def _nouns(question: str, openers: frozenset[str], letters: int = _LETTERS) -> list[str]:
+    """Words of ``question`` in noun positions, as written: after ``openers`` or an adjective after those; names, empty
+    words and those of less than ``letters`` letters are left out."""
     found: list[str] = []
     words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", question)
     for number, word in enumerate(words):
         before = [each.lower() for each in words[max(0, number - 2) : number]]
-        plain = word.islower() and len(word) >= _LETTERS and word.isalpha() and not terms.stops(word)
+        plain = word.islower() and len(word) >= letters and word.isalpha() and not terms.stops(word)
         # "In Polish zloty" has an adjective, "the Mongols bring" a verb.
         people = words[number - 1].istitle() and words[number - 1].endswith("s")
         adjective = len(before) == 2 and before[0] in openers and before[1] not in openers and not people

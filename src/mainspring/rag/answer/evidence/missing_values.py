@@ -1,0 +1,228 @@
+"""Values that a question asks for and that no passage gives for what it is asked of.
+
+"How much does Larkfield pay for a gym?" finds sentences about pay, "How heavy is the press?" sentences about the press.
+They are beside the point unless one gives a value of the kind asked for (money, a count, a weight, a telephone number)
+and speaks of the thing in question: its words, or words close to them in meaning, stand in that sentence, before it or
+above it. A name that few of the passages have must stand in the same passage as the value. Questions about the asker's
+own affairs are worded too differently from documents for this, and are exempt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mainspring.engines.base import Embedder
+from mainspring.rag.answer.evidence import exact_names, missing_topics
+from mainspring.rag.answer.evidence.exact_names import ExactName
+from mainspring.rag.answer.verbatim import question_kind
+from mainspring.rag.search.hit import Hit
+from mainspring.rag.text import sentences, terms
+
+_DIGITS = r"(?<![\w.])\d+(?:[.,]\d+)*[\s-]?"
+_MASS = re.compile(
+    rf"{_DIGITS}(?:kg|g|mg|kilos?|kilograms?|grams?|lbs?|pounds?|oz|ounces?|t|tons?|tonnes?|stone)\b", re.IGNORECASE
+)
+_LENGTH = re.compile(
+    rf"{_DIGITS}(?:mm|cm|km|m|metres?|meters?|kilomet(?:re|er)s?|millimet(?:re|er)s?|centimet(?:re|er)s?"
+    r"|inch(?:es)?|in|feet|foot|ft|yards?|miles?|[\"”″'′])(?!\w)|\b(?:half|one|two|three|four|five|six|ten) (?:a )?(?:miles?|feet|inches"
+    r"|met(?:re|er)s)\b",
+    re.IGNORECASE,
+)
+_SOUND = re.compile(rf"{_DIGITS}(?:db|decibels?)\b", re.IGNORECASE)
+_PHONE = re.compile(
+    r"(?<![\w.,-])(?:\+|\(?\d)(?:[\s().\-–/]{0,2}\d){6,}|\b(?:ext(?:ension)?|extn)\.?:? ?\d{2,}", re.IGNORECASE
+)
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b[\w.+-]+ ?[\[(]at[\])] ?[\w-]+")
+_WEB = re.compile(r"https?://|\bwww\.|\b[\w-]+\.(?:com|org|net|io|dev|edu|gov|co|uk|eu|de|fr|info)\b", re.IGNORECASE)
+
+# What the question asks for, what gives it, and words in whose row of a table any number gives it.
+_CONTACTS = (
+    (re.compile(r"\b(?:tele)?phone number\b|\bfax number\b|\bmobile number\b", re.IGNORECASE), _PHONE),
+    (re.compile(r"\be-?mail address\b", re.IGNORECASE), _EMAIL),
+    (re.compile(r"\bweb ?site address\b|\bweb address\b|\burl\b", re.IGNORECASE), _WEB),
+)
+_DIMENSIONS = (
+    (
+        re.compile(r"\bhow heavy\b|\bweighs?\b|\bweight\b", re.IGNORECASE),
+        _MASS,
+        re.compile(r"\b(?:weight|mass|kg)\b", re.IGNORECASE),
+    ),
+    (
+        re.compile(r"\bhow (?:tall|deep|wide|thick)\b", re.IGNORECASE),
+        _LENGTH,
+        re.compile(r"\b(?:height|depth|width|thickness|dimensions?|size|mm|cm)\b", re.IGNORECASE),
+    ),
+    (
+        re.compile(r"\bhow loud\b|\bdecibels?\b", re.IGNORECASE),
+        _SOUND,
+        re.compile(r"\b(?:noise|sound|loudness|db)\b", re.IGNORECASE),
+    ),
+    (
+        re.compile(
+            r"\b(?:salary|salaries|wages?)\b|\bwhat (?:\w+ ){0,3}(?:price|fee|deposit|rent|fine)\b"
+            r"|\bwhat do(?:es)? .{1,80} cost\b|\bin (?:dollars|pounds|euros)\b",
+            re.IGNORECASE,
+        ),
+        re.compile(
+            r"[£$€¥]|\b(?:usd|eur|gbp|chf|aud|cad)\b|\d (?:pounds?|dollars?|euros?|cents?|pence)\b|\bfree\b"
+            r"|\bno (?:charge|cost)\b",
+            re.IGNORECASE,
+        ),
+        re.compile(r"\d"),
+    ),
+)
+_ASKS_VALUE = re.compile(
+    r"\bhow (?:much|many)\b|\b(?:salary|salaries|wage|wages)\b"
+    r"|\bwhat (?:\w+ ){0,3}(?:price|fee|deposit|rent|bonus|fine)\b"
+    r"|\bwhat do(?:es)? .{1,80} (?:cost|weigh|charge|pay)\b",
+    re.IGNORECASE,
+)
+# Words that say how a value is asked for.
+_ASKING = terms.content(
+    "pay pays paid cost costs money charge charges price amount number value total give gives get gets receive "
+    "dollars dollar pounds pound euros euro percent percentage share year years month months day days week weeks hour "
+    "hours minute minutes people person usually maximum minimum most least come go towards heavy tall deep wide thick "
+    "loud decibels weigh weighs weight kilogram kilograms centimetres metres"
+)
+# Set on development questions: of 557 that documents answer 1 is below it.
+_BOUND = 0.5
+# Cosines of words up to the first say nothing, those from the sum on as much as the word itself.
+_UNLIKE, _ALIKE = 0.35, 0.35
+_UNITS, _WORDS = 16, 200
+# A name in less than this share of the candidates belongs to a few of their passages.
+_RARE_NAME = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Valued:
+    """A unit that gives a value, with the words around it, its passage, and how many of the question's words it has."""
+
+    context: str
+    passage: str
+    shared: int
+
+
+async def ungiven(
+    question: str, candidates: Sequence[Hit], shown: Sequence[Hit], embedder: Embedder
+) -> tuple[ExactName, ...]:
+    """What ``question`` asks a value of, if no unit of ``shown`` gives one.
+
+    ``candidates`` are all hits of the search.
+    """
+    last = question.rpartition("\n")[2]
+    if not shown:
+        return ()
+    for asks, gives in _CONTACTS:
+        match = asks.search(last)
+        if match and not any(gives.search(hit.text) for hit in shown):
+            return (ExactName(match.group(), "name"),)
+    if not missing_topics.impersonal(last):
+        return ()
+    dimension = next(((gives, row) for asks, gives, row in _DIMENSIONS if asks.search(last)), None)
+    if dimension is None and not _ASKS_VALUE.search(last):
+        return ()
+    named = exact_names.named(last)
+    own = terms.content(" ".join(each.text for each in named))
+    focus = {
+        word: last[start:end]
+        for word, start, end in terms.located(last)
+        if word not in own | _ASKING and not word[0].isdigit()
+    }
+    units = _valued(last, _of_names(named, candidates, shown), frozenset(focus), dimension)
+    if dimension is not None and not units:
+        return _told(focus, last)
+    if not focus or not units:
+        return ()
+    weights = terms.rarity(focus.keys(), [terms.content(f"{hit.heading} {hit.text}") for hit in candidates])
+    best = await _binding(focus, weights, units, embedder)
+    return _told(focus, last) if best < _BOUND else ()
+
+
+def _told(focus: Mapping[str, str], question: str) -> tuple[ExactName, ...]:
+    """The words that the value is asked of, as written, those next to each other together."""
+    found: list[str] = []
+    end = -2
+    for word, start, stop in terms.located(question):
+        if word not in focus:
+            continue
+        if found and question[end:start].strip() == "":
+            found[-1] += question[end:stop]
+        else:
+            found.append(question[start:stop])
+        end = stop
+    return tuple(ExactName(each, "name") for each in dict.fromkeys(found))
+
+
+def _of_names(named: Sequence[ExactName], candidates: Sequence[Hit], shown: Sequence[Hit]) -> list[Hit]:
+    """Those of ``shown`` that have the names which few ``candidates`` have; all of them if none has."""
+    found = list(shown)
+    places = [f"{hit.source}\n{hit.heading}\n{hit.text}" for hit in candidates]
+    for each in (each for each in named if each.kind == "name"):
+        share = sum(exact_names.has(place, each) for place in places) / max(1, len(places))
+        if 0 < share < _RARE_NAME:
+            found = [hit for hit in found if exact_names.has(f"{hit.source}\n{hit.heading}\n{hit.text}", each)]
+    return found
+
+
+def _valued(
+    question: str, hits: Sequence[Hit], focus: frozenset[str], dimension: tuple[re.Pattern[str], re.Pattern[str]] | None
+) -> list[_Valued]:
+    """The units of ``hits`` that give a value of the kind that ``question`` asks for, closest to it first."""
+    found: list[_Valued] = []
+    for hit in hits:
+        before, lead = "", ""
+        path = hit.heading
+        for unit in sentences.split(hit.text):
+            body = hit.text[unit.start : unit.end]
+            if unit.kind == "heading":
+                path, before = f"{path} {body}", ""
+                continue
+            lead = body if unit.role == "lead_in" else lead if unit.kind in ("item", "row") else ""
+            gives = _gives(body, unit.kind == "row", question, dimension)
+            if gives:
+                context = f"{hit.source} {path} {lead} {before} {body}"
+                found.append(_Valued(context, hit.text, len(terms.content(context) & focus)))
+            before = body
+    return sorted(found, key=lambda each: -each.shared)[:_UNITS]
+
+
+def _gives(body: str, row: bool, question: str, dimension: tuple[re.Pattern[str], re.Pattern[str]] | None) -> bool:
+    """Whether a unit (``row``: of a table) gives a value of the kind that ``question`` asks for."""
+    numbered = row and any(map(str.isdigit, body))
+    if dimension is None:
+        return numbered or bool(question_kind.answering(body, question))
+    value, named = dimension
+    return value.search(body) is not None or (numbered and named.search(body) is not None)
+
+
+async def _binding(
+    focus: Mapping[str, str], weights: Mapping[str, float], units: Sequence[_Valued], embedder: Embedder
+) -> float:
+    """The largest share of ``focus`` (by ``weights``) in one of ``units``; a word that is close in meaning counts in
+    part."""
+    stems = [terms.content(unit.context) for unit in units]
+    total = sum(weights[word] for word in focus) or 1.0
+    best = max(sum(weights[word] for word in focus if word in own) for own in stems) / total
+    if best >= _BOUND:
+        return best
+    said = [
+        {word for word in terms.plain(re.sub(r"[_/]", " ", unit.context)) if len(word) > 2 and not terms.stops(word)}
+        for unit in units
+    ]
+    asked = [written.lower() for written in focus.values()]
+    words = list(dict.fromkeys([*asked, *(word for each in said for word in sorted(each))]))[:_WORDS]
+    place = {word: number for number, word in enumerate(words)}
+    vectors = np.asarray((await embedder.embed(words)).vectors)
+    cosines = vectors[: len(dict.fromkeys(asked))] @ vectors.T
+    for own, each in zip(stems, said, strict=True):
+        columns = [place[word] for word in each if word in place]
+        share = 0.0
+        for word, written in focus.items():
+            close = float(cosines[place[written.lower()], columns].max()) if columns else 0.0
+            share += weights[word] * (1.0 if word in own else min(1.0, max(0.0, (close - _UNLIKE) / _ALIKE)))
+        best = max(best, share / total)
+    return best
