@@ -28,8 +28,8 @@ _MASS = re.compile(
 )
 _LENGTH = re.compile(
     rf"{_DIGITS}(?:mm|cm|km|m|metres?|meters?|kilomet(?:re|er)s?|millimet(?:re|er)s?|centimet(?:re|er)s?"
-    r"|inch(?:es)?|in|feet|foot|ft|yards?|miles?|[\"”″'′])(?!\w)|\b(?:half|one|two|three|four|five|six|ten) (?:a )?(?:miles?|feet|inches"
-    r"|met(?:re|er)s)\b",
+    r"|inch(?:es)?|in|feet|foot|ft|yards?|miles?|[\"”″'′])(?!\w)|\b(?:half|one|two|three|four|five|six|ten) (?:a )?(?:miles?|feet"
+    r"|inches|met(?:re|er)s)\b",
     re.IGNORECASE,
 )
 _SOUND = re.compile(rf"{_DIGITS}(?:db|decibels?)\b", re.IGNORECASE)
@@ -60,6 +60,18 @@ _DIMENSIONS = (
         re.compile(r"\bhow loud\b|\bdecibels?\b", re.IGNORECASE),
         _SOUND,
         re.compile(r"\b(?:noise|sound|loudness|db)\b", re.IGNORECASE),
+    ),
+    (
+        re.compile(
+            r"\bwhen (?:is|are|do|does|will) .{1,80}\b(?:open|close|closed|shut)\b|\bopening (?:hours|times)\b",
+            re.IGNORECASE,
+        ),
+        re.compile(
+            r"\d ?[ap]\.?m\b|\b\d{1,2}[:.]\d\d\b|\b\d{1,2}\s?[-–]\s?\d{1,2}\b"
+            r"|\b(?:noon|midnight|daily|every day|closed)\b|\b(?:mon|tues?|wednes|thurs?|fri|satur|sun)(?:day)?s?\b|\b24 hours\b|\d ?o['’]clock",
+            re.IGNORECASE,
+        ),
+        re.compile(r"\d"),
     ),
     (
         re.compile(
