@@ -28,7 +28,8 @@ _MIXED = re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9
 _NUMBERED = re.compile(
     r"\b(?:(?:exit|error|status|return|response|postal|area|fault) )?(?:codes?|errors?|status|signals?|ports?|levels?"
     r"|zones?|tiers?|bands?|grades?|class|category|phases?|stages?|steps?|chapters?|sections?|articles?|appendix|annex"
-    r"|tables?|figures?|rooms?|gates?|platforms?|floors?|lines?|routes?|rules?|forms?|schedules?) (?P<number>\d+)(?![\w.,:-]*\d)",
+    r"|tables?|figures?|rooms?|gates?|platforms?|floors?|lines?|routes?|rules?|forms?"
+    r"|schedules?) (?P<number>\d+)(?![\w.,:-]*\d)",
     re.IGNORECASE,
 )
 # "3rd", "10am", "5kg", "90-day" and "24h" count or measure, "Q3" and "FY2024" are periods.

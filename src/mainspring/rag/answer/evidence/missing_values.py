@@ -28,7 +28,8 @@ _MASS = re.compile(
 )
 _LENGTH = re.compile(
     rf"{_DIGITS}(?:mm|cm|km|m|metres?|meters?|kilomet(?:re|er)s?|millimet(?:re|er)s?|centimet(?:re|er)s?"
-    r"|inch(?:es)?|in|feet|foot|ft|yards?|miles?|[\"”″'′])(?!\w)|\b(?:half|one|two|three|four|five|six|ten) (?:a )?(?:miles?|feet"
+    r"|inch(?:es)?|in|feet|foot|ft|yards?|miles?|[\"”″'′])(?!\w)"
+    r"|\b(?:half|one|two|three|four|five|six|ten) (?:a )?(?:miles?|feet"
     r"|inches|met(?:re|er)s)\b",
     re.IGNORECASE,
 )
@@ -67,8 +68,8 @@ _DIMENSIONS = (
             re.IGNORECASE,
         ),
         re.compile(
-            r"\d ?[ap]\.?m\b|\b\d{1,2}[:.]\d\d\b|\b\d{1,2}\s?[-–]\s?\d{1,2}\b"
-            r"|\b(?:noon|midnight|daily|every day|closed)\b|\b(?:mon|tues?|wednes|thurs?|fri|satur|sun)(?:day)?s?\b|\b24 hours\b|\d ?o['’]clock",
+            r"\d ?[ap]\.?m\b|\b\d{1,2}[:.]\d\d\b|\b\d{1,2}\s?[-–]\s?\d{1,2}\b|\b24 hours\b|\d ?o['’]clock"
+            r"|\b(?:noon|midnight|daily|every day|closed)\b|\b(?:mon|tues?|wednes|thurs?|fri|satur|sun)(?:day)?s?\b",
             re.IGNORECASE,
         ),
         re.compile(r"\d"),
