@@ -15,7 +15,7 @@ NAMES = frozenset(
     (
         *("subprocess", "start_server", "run_and_kill", "RedisServer", "Browser"),
         *("Puller", "OpenVinoEmbedder", "CliRunner", "Command", "run_within", "run_apart", "schemathesis"),
-        *("Supervisor", "GrammarTrial", "OpenVinoEngine", "LlamaCppEngine"),
+        *("Supervisor", "GrammarTrial", "OpenVinoEngine", "LlamaCppEngine", "VllmEngine"),
     )
 )
 """A module that imports one of these starts processes or loads models somewhere in it."""

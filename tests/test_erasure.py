@@ -182,6 +182,7 @@ def stores(request: pytest.FixtureRequest) -> Iterator[StoresSettings]:
     yield StoresSettings(cache="redis", redis=request.getfixturevalue("redis_url"))
 
 
+@pytest.mark.slow
 async def test_a_person_is_in_no_store_any_more(tmp_path: Path, stores: StoresSettings) -> None:
     home = tmp_path / "home"
     (ana, hers), (bob, his) = person("ana"), person("bob")
@@ -241,6 +242,7 @@ async def test_a_person_is_in_no_store_any_more(tmp_path: Path, stores: StoresSe
     assert await hers.found(home) == {}
 
 
+@pytest.mark.slow
 async def test_access_shows_all_that_erasing_would_take(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (ana, hers), (bob, his) = person("ana"), person("bob")
@@ -274,6 +276,7 @@ async def test_access_shows_all_that_erasing_would_take(tmp_path: Path) -> None:
         *(pytest.param(each, marks=pytest.mark.kills) for each in ("caches", "spans", "answers", "receipt")),
     ],
 )
+@pytest.mark.slow
 async def test_an_erasure_that_was_killed_is_taken_up_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

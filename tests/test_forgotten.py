@@ -206,6 +206,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     use_engines(monkeypatch, {})
 
 
+@pytest.mark.slow
 async def test_each_way_shows_a_document_to_those_who_may_see_it_and_to_nobody_after(tmp_path: Path) -> None:
     async with opened(tmp_path / "home") as world:
         red, blue, both, stranger = world.keys.values()
@@ -297,6 +298,7 @@ async def _no_bytes(home: Path, gone: list[Doc], there: list[Doc], *, settled: b
         assert not list((home / "vectors").glob(f"{doc.store}*")) or any(each.store == doc.store for each in there)
 
 
+@pytest.mark.slow
 async def test_any_order_of_changes(tmp_path: Path) -> None:
     draw = random.Random(20261125)
     async with opened(tmp_path / "home") as world:
@@ -343,6 +345,7 @@ def _owner(world: World, doc: Doc) -> Key:
     return found
 
 
+@pytest.mark.slow
 async def test_a_deletion_that_was_killed_is_taken_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "home"
     with monkeypatch.context() as dying:

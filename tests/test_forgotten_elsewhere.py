@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from mainspring.stores.documents.collections import REFRESH_S
 from tests.test_forgotten import check, scripted
 from tests.world import EVERYONE, opened
@@ -12,6 +14,7 @@ from tests.world import EVERYONE, opened
 __all__ = ["scripted"]
 
 
+@pytest.mark.slow
 async def test_what_one_process_deletes_or_closes_is_nowhere_in_another_a_second_later(tmp_path: Path) -> None:
     home = tmp_path / "home"
     async with opened(home) as here, opened(home, here.keys) as there:

@@ -7,8 +7,11 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import ROOT
 
@@ -20,6 +23,19 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def sources(*folders: str) -> Iterator[Path]:
     for folder in folders:
         yield from sorted((ROOT / folder).rglob("*.py"))
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Its tree, which nobody changes."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trees() -> Iterator[None]:
+    """Parsed once for all tests of this module, and given back after it."""
+    yield
+    parsed.cache_clear()
 
 
 def too_long(tree: ast.AST) -> list[tuple[str, int]]:
@@ -40,7 +56,7 @@ def test_functions_and_modules_are_short() -> None:
     long = {
         f"{path.relative_to(ROOT)}: {name}": lines
         for path in sources("src", "tests", "benchmarks", "scripts")
-        for name, lines in too_long(ast.parse(path.read_text(encoding="utf-8")))
+        for name, lines in too_long(parsed(path))
     }
     assert not long
     counts = {
@@ -54,7 +70,7 @@ def test_modules_import_modules_and_not_the_face_of_their_room() -> None:
     trees: dict[str, ast.AST] = {}
     faces: set[str] = set()
     for path in sources("src"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
         if path.name != "__init__.py":
             trees[name] = tree
@@ -94,7 +110,7 @@ def room_of(path: Path) -> str:
 def test_public_class_names_are_unique_in_a_room() -> None:
     found: dict[tuple[str, str], list[str]] = {}
     for path in sources("src"):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in parsed(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 found.setdefault((room_of(path), node.name), []).append(str(path.relative_to(SOURCE)))
     assert len(found) > 500
@@ -124,9 +140,7 @@ def circle(imports: dict[str, set[str]]) -> list[str]:
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
     trees = {
-        ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): ast.parse(
-            path.read_text(encoding="utf-8")
-        )
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): parsed(path)
         for path in sources("src")
     }
     # The face of the whole says lazily where its modules are; nobody below imports it.
@@ -153,10 +167,7 @@ def test_nobody_below_or_above_names_a_feature() -> None:
     names = {path.parent.name for path in (SOURCE / "mainspring" / "features").glob("*/__init__.py")}
     assert {"monitor", "batches"} <= names
     outside = [path for path in sources("src") if not room_of(path).startswith("features/")]
-    found = {
-        str(path.relative_to(SOURCE)): features_named(ast.parse(path.read_text(encoding="utf-8")), names)
-        for path in outside
-    }
+    found = {str(path.relative_to(SOURCE)): features_named(parsed(path), names) for path in outside}
     assert not {path: named for path, named in found.items() if named}
 
 
@@ -191,7 +202,7 @@ def test_facts_are_read_by_their_types() -> None:
     found = {
         str(path.relative_to(SOURCE)): lines
         for path in sources("src")
-        if "migrations" not in path.parts and (lines := by_name(ast.parse(path.read_text(encoding="utf-8"))))
+        if "migrations" not in path.parts and (lines := by_name(parsed(path)))
     }
     assert not found
     for code in (

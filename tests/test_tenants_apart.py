@@ -373,6 +373,7 @@ def machine(house: House, run: Callable[[Awaitable[Any]], Any]) -> type[RuleBase
 
 # Thousands of requests: a busy machine takes minutes.
 @pytest.mark.timeout(900)
+@pytest.mark.slow
 def test_nothing_of_one_is_ever_in_an_answer_to_the_other(scripted: None, tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
 

@@ -19,8 +19,10 @@ from mainspring.engines.base import Reranker
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
 from mainspring.gateway.mount import mount
+from mainspring.rag.workers import Workers
 from mainspring.system import System
 from tests.rag.conftest import WordEmbedder
+from tests.reading import ask_here
 
 # Far from each other, so that none is a misspelling of another.
 MARKS = (
@@ -180,7 +182,8 @@ async def opened(home: Path, keys: dict[str, Key] | None = None, **sections: Any
 
 
 def use_engines(monkeypatch: pytest.MonkeyPatch, chat: dict[str, ChatModel], reranker: Reranker | None = None) -> None:
-    """Let every system that is opened have these engines."""
+    """Let every system that is opened have these engines, and read documents within this process."""
+    monkeypatch.setattr(Workers, "ask", ask_here)
 
     @asynccontextmanager
     async def given(settings: Settings, prepared: object = None) -> AsyncIterator[Engines]:

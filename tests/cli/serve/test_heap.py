@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Iterator
+
+import pytest
 
 from mainspring.cli.serve import heap
 
@@ -16,7 +19,15 @@ class Knot:
         self.itself = self
 
 
-def test_what_was_there_is_not_looked_at_and_what_is_new_is_freed() -> None:
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    """Without what the tests' process has frozen before."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+def test_what_was_there_is_not_looked_at_and_what_is_new_is_freed(thawed: None) -> None:
     before = gc.get_threshold(), gc.isenabled(), gc.get_freeze_count()
     with heap.collecting_later():
         assert not gc.isenabled()
