@@ -27,7 +27,7 @@ from mainspring.features.batches import lines
 from mainspring.features.prompts.routes import MAX_COMPARED, difference
 from mainspring.gateway import mount
 from mainspring.gateway.identity.key_routes import KeyBody
-from mainspring.gateway.routes.knowledge import StoreBody, StoreFileBody
+from mainspring.gateway.knowledge.bodies import StoreBody, StoreFileBody
 from mainspring.http.anthropic.requests import MessagesBody
 from mainspring.http.bodies import AtMost, Body, Table
 from mainspring.http.openai.requests import ChatBody

@@ -9,13 +9,13 @@ from mainspring.gateway.edge import console, health
 from mainspring.gateway.edge.app import create_app
 from mainspring.gateway.identity import key_routes, policy_routes, preset_routes, quota_routes
 from mainspring.gateway.identity.oidc import Either, Tokens
+from mainspring.gateway.knowledge import batches, documents, files, stores
 from mainspring.gateway.routes import (
     anthropic,
     cache,
     costs,
     feedback,
     generate,
-    knowledge,
     moderations,
     originals,
     replicas,
@@ -62,9 +62,10 @@ def mount(system: System) -> FastAPI:
         ),
         anthropic.router(system.responder, counter, settings, access, idempotency),
         preset_routes.router(Presets(system.settings.serving).named, access),
-        knowledge.files_router(system.stores.files, system.library, access, idempotency),
-        knowledge.stores_router(system.library, access, idempotency),
-        knowledge.documents_router(system.library, access),
+        files.router(system.stores.files, system.library, access, idempotency),
+        stores.router(system.library, access, idempotency),
+        documents.router(system.library, access),
+        batches.router(system.library, access),
         sources.router(system.library, access),
         originals.router(system.library, access),
         search.router(system.library.search, access, system.charge),

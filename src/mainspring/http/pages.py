@@ -23,6 +23,17 @@ async def page_of(
     return Page(limit, order, after, before)
 
 
+async def long_page_of(
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
+    order: Annotated[Literal["asc", "desc"], Query(description="By `created_at`")] = "desc",
+    after: Cursor = None,
+    before: Cursor = None,
+) -> Page:
+    """The page that a request for a list of files asks for: OpenAI's have another bound."""
+    return Page(limit, order, after, before)
+
+
+AskedLongPage = Annotated[Page, Depends(long_page_of)]
 AskedPage = Annotated[Page, Depends(page_of)]
 """A route's parameter of this type takes ``limit``, ``order``, ``after`` and ``before``."""
 

@@ -6,20 +6,21 @@ Attaching a file is durable at once (an ``in_progress`` document row); the inges
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from mainspring.core.errors import Conflict, Forbidden, NotFound
 from mainspring.core.types import Principal
 from mainspring.rag.answer import small_talk
 from mainspring.rag.answer.passage_view import PassageView, opened
 from mainspring.rag.answer.responder import DocumentAnswerer
+from mainspring.rag.attaching import Attacher, Attachment
 from mainspring.rag.connect.registry import Spec
 from mainspring.rag.connect.running_syncs import Sync, Syncs
 from mainspring.rag.connect.sync import Syncer
+from mainspring.rag.expiry import Expiry
 from mainspring.rag.graph.read.reader import BuildReport, GraphBuilder
 from mainspring.rag.ingest.forget import Forgetter
 from mainspring.rag.ingest.intake import Intake
@@ -27,10 +28,11 @@ from mainspring.rag.ingest.pipeline import Ingestor, IngestReport, Progress
 from mainspring.rag.ingest.screening import Screener
 from mainspring.rag.originals import Originals
 from mainspring.rag.parse.parsed import PagePicture
+from mainspring.rag.removing import Remover
 from mainspring.rag.search.search_service import Search
 from mainspring.serving.ring.registry import Served
 from mainspring.stores import Stores
-from mainspring.stores.documents.catalogue import About, Attributes, Status
+from mainspring.stores.documents.catalogue import Attributes, Status
 from mainspring.stores.documents.collections import Collection, Document, DocumentCounts
 from mainspring.stores.documents.sources import SourceRow
 from mainspring.stores.events.audit_log import LOCAL, By
@@ -73,15 +75,21 @@ class Library:
         # Has answers written by the best of the current chat models.
         self.rewire: Callable[[], None] = lambda: None
         self.intake = Intake(stores, ingestor)
+        self.attaching = Attacher(stores, self.intake)
+        self.removing = Remover(stores, self.intake, self.forgetter)
+        self.expiry = Expiry(stores, self.removing)
+        self.sizes = ingestor.sizes
 
     async def start(self) -> None:
         """Begin the background work, with what an earlier process left undone."""
         await self.forgetter.start()
         self.intake.start()
         self.syncs.start()
+        self.expiry.start()
 
     async def close(self) -> None:
         """Stop the background work; files being read stay ``in_progress`` and are resumed at the next start."""
+        await self.expiry.close()
         await self.syncs.close()
         await self.intake.close()
         await self._ingestor.close()
@@ -92,14 +100,15 @@ class Library:
     async def create(
         self,
         principal: Principal,
-        name: str,
+        name: str | None,
         groups: frozenset[str] = frozenset(),
         *,
         metadata: Mapping[str, str] | None = None,
         description: str = "",
+        expires_days: int | None = None,
     ) -> Collection:
         """Raises ``Conflict`` when the principal sees one of that name already, ``Forbidden`` for a name that it could
-        not see."""
+        not see. None: a name is made of the id."""
         _reachable(principal, name)
         return await self._collections.create(
             principal.tenant,
@@ -109,16 +118,26 @@ class Library:
             seen_by=principal.groups,
             metadata=metadata,
             description=description,
+            expires_days=expires_days,
         )
 
     async def update(
-        self, principal: Principal, id_or_name: str, *, name: str | None, metadata: Mapping[str, str] | None
+        self,
+        principal: Principal,
+        id_or_name: str,
+        *,
+        name: str | None,
+        metadata: Mapping[str, str] | None,
+        expires_days: int | Literal["kept"] | None = "kept",
     ) -> Collection:
-        """Rename a collection or give it other metadata (None: as they are). Raises ``NotFound``, ``Conflict``."""
+        """Rename a collection, give it other metadata (None: as they are), or have it expire (None: no more). Raises
+        ``NotFound``, ``Conflict``."""
         collection = await self.get(principal, id_or_name)
         if name is not None and name != collection.name:
             _reachable(principal, name)
-        return await self._collections.update(collection, seen_by=principal.groups, name=name, metadata=metadata)
+        return await self._collections.update(
+            collection, seen_by=principal.groups, name=name, metadata=metadata, expires_days=expires_days
+        )
 
     async def get(self, principal: Principal, id_or_name: str) -> Collection:
         """Raises ``NotFound`` if the principal may not see it, or it does not exist."""
@@ -137,10 +156,7 @@ class Library:
 
     async def delete(self, principal: Principal, id_or_name: str, *, by: By = LOCAL) -> None:
         """Forget a collection. Raises ``NotFound``."""
-        collection = await self.get(principal, id_or_name)
-        await self._collections.delete(principal.tenant, collection.id, by=by)
-        self.intake.cancel(collection.id)
-        self.forgetter.soon()
+        await self.removing.collection(await self.get(principal, id_or_name), by)
 
     async def documents(self, principal: Principal, id_or_name: str) -> list[Document]:
         """All that the principal may see, for callers that need them at once."""
@@ -208,20 +224,14 @@ class Library:
         file_id: str,
         attributes: Attributes | None = None,
         groups: frozenset[str] | None = None,
+        chunking: str | None = None,
     ) -> Document:
         """Put an uploaded file into a collection; it is read in the background. An existing document is read again;
-        attributes and access list stay unless given."""
+        attributes, access list and ``chunking`` stay unless given. Raises ``NotFound``."""
         collection = await self.get(principal, id_or_name)
-        info = await self._files.get(principal.tenant, file_id, groups=principal.groups)
-        await self._collections.check_room(principal.tenant)
-        known = [each for each in await self._collections.documents(collection, None) if each.source_key == file_id]
-        about = known[0].about if known else About()
-        if known:
-            # A caller who may not see the document must not open it again by attaching its file.
-            await self.document(principal, collection.id, file_id)
-        about = _changed(about, attributes, groups)
-        await self._collections.begin(collection, file_id, info.sha256, info.name, file_id=file_id, about=about)
-        self.intake.soon()
+        await self._files.get(principal.tenant, file_id, groups=principal.groups)
+        wanted = Attachment(file_id, attributes, groups, chunking)
+        await self.attaching.attach(principal, collection, [wanted])
         return await self.document(principal, collection.id, file_id)
 
     async def describe(
@@ -242,7 +252,7 @@ class Library:
                 remedy=f"mainspring ingest {collection.name} SOURCE --group GROUP",
                 param="groups",
             )
-        about = _changed(document.about, attributes, groups)
+        about = Attachment(file_id, attributes, groups).about(document.about)
         await self._collections.describe(collection, document.document_id, document.source_key, document.name, about)
         return dataclasses.replace(document, about=about)
 
@@ -283,19 +293,8 @@ class Library:
 
         Raises ``NotFound``, and ``Conflict`` before any deletion if the principal may not see all the documents.
         """
-        tenant = principal.tenant
-        uses = await self._files.uses(tenant, file_id, groups=principal.groups)
-        try:
-            for collection_id, document_id in uses:
-                # Another process may be deleting the same.
-                with contextlib.suppress(NotFound):
-                    collection = await self._collections.known(tenant, collection_id)
-                    await self._collections.remove(collection, document_id, by=by)
-                    self.intake.cancel(collection_id, document_id)
-        finally:
-            self.forgetter.soon()
-        # Its last document may have other readers than the deleted ones: the caller was checked above.
-        await self._files.delete(tenant, file_id, groups=None, by=by)
+        uses = await self._files.uses(principal.tenant, file_id, groups=principal.groups)
+        await self.removing.file(principal.tenant, file_id, uses, by)
 
     async def ingest(
         self, principal: Principal, name: str, paths: Sequence[Path], progress: Progress | None = None
@@ -355,6 +354,7 @@ class Library:
             collection = await self.get(principal, name)
         except NotFound:
             return None
+        await self._collections.touch(collection)
         return self._served(collection)
 
     async def visible(self, principal: Principal) -> list[Served]:
@@ -382,13 +382,7 @@ def _of_a_conversation(collection: Collection) -> bool:
     return collection.metadata.get("made_by") == "console"
 
 
-def _changed(about: About, attributes: Attributes | None, groups: frozenset[str] | None) -> About:
-    if attributes is not None:
-        about = dataclasses.replace(about, attributes=attributes)
-    return about if groups is None else dataclasses.replace(about, groups=groups)
-
-
-def _reachable(principal: Principal, name: str) -> None:
+def _reachable(principal: Principal, name: str | None) -> None:
     only = principal.reach.collections
     if only and name not in only:
         raise Forbidden(

@@ -165,6 +165,8 @@ async def _in_time(http: HttpRequest, context: Context, work: Callable[[], Await
 def _wanted(body: SearchBody) -> SearchRequest:
     ranking = body.ranking_options or RankingBody()
     options = dict(body.options)
+    if ranking.ranker != "auto":
+        options["rerank"] = ranking.ranker != "none"
     if ranking.score_threshold:
         options["score_threshold"] = ranking.score_threshold
     if ranking.hybrid_search is not None:
@@ -249,7 +251,7 @@ def _hit(hit: Hit) -> dict[str, Any]:
         "file_id": hit.file_id or hit.document_id,
         "filename": hit.source,
         "score": hit.score,
-        "attributes": place | dict(hit.attributes),
+        "attributes": {name: value for name, value in place.items() if value is not None} | dict(hit.attributes),
         "content": [{"type": "text", "text": hit.text}],
         "document_id": hit.document_id,
         "chunk_id": hit.chunk_id,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from mainspring.core.errors import MainspringError, NotFound
 from mainspring.rag.ingest.pipeline import Ingestor
-from mainspring.rag.ingest.publish import Stage
+from mainspring.rag.ingest.publish import Stage, code_of
 from mainspring.stores import Stores
 from mainspring.stores.documents.collections import Collection, Document
 
@@ -165,7 +165,13 @@ class Intake:
             log.warning("%s was not ingested: %s", document.document_id, error, exc_info=unexpected)
             reason = str(error) or type(error).__name__
             with contextlib.suppress(MainspringError):
-                await self._collections.fail(collection, document.document_id, reason, generation=document.begun)
+                await self._collections.fail(
+                    collection,
+                    document.document_id,
+                    reason,
+                    generation=document.begun,
+                    code=code_of(error),
+                )
 
     def _over(self, document_id: str) -> None:
         del self._reading[document_id]

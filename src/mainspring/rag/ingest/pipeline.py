@@ -19,13 +19,22 @@ from mainspring.core.errors import Conflict, MainspringError, NotFound, Unreadab
 from mainspring.core.settings import RagSettings
 from mainspring.engines.base import Embedder
 from mainspring.engines.encode.embedders import Embedders, embedders_of
-from mainspring.rag.chunk.chunking import chunker, narrowed
+from mainspring.rag.chunk.chunking import narrowed
 from mainspring.rag.connect.base import Batch, Connector, Source, SyncState
 from mainspring.rag.connect.folder import Folder
 from mainspring.rag.cutting.cutter import Cutter
 from mainspring.rag.graph.read.reader import Reader
-from mainspring.rag.ingest.publish import Failure, IngestReport, Prepared, Publisher, Told, forget, generation_name
-from mainspring.rag.ingest.recipe import recipe
+from mainspring.rag.ingest.publish import (
+    Failure,
+    IngestReport,
+    Prepared,
+    Publisher,
+    Told,
+    code_of,
+    forget,
+    generation_name,
+)
+from mainspring.rag.ingest.recipe import Cuttings, cut_settings
 from mainspring.rag.ingest.run import IngestRun, Progress
 from mainspring.rag.ingest.screening import Screener
 from mainspring.rag.parse import language
@@ -72,6 +81,11 @@ class Ingestor:
         self._screener = screener
         self._cutter = Cutter(settings)
         self._graphs = None if settings.graph == "off" else graphs or Reader()
+
+    def sizes(self, chunking: str) -> tuple[int, int]:
+        """The most tokens of a chunk, and those that neighbours share, of a document that is cut so."""
+        chosen = cut_settings(self._settings, chunking)
+        return chosen.chunk_tokens, chosen.chunk_overlap
 
     async def close(self) -> None:
         """End the children that cut documents."""
@@ -180,9 +194,8 @@ class Ingestor:
         run = IngestRun(
             collection,
             known,
-            recipe(self._settings, embedder),
+            Cuttings(self._settings, embedder),
             embedder.name,
-            chunker(self._settings, embedder),
             Publisher(self._collections, self._blobs, self._vectors, embedder, self._graphs, self._screener),
             source_id,
             progress,
@@ -209,7 +222,7 @@ class Ingestor:
             if document.file_id is None
             and ((run.source_id and document.about.source_id == run.source_id) or connector.owns(key))
         }
-        if any(document.about.recipe != run.recipe for document in mine.values()):
+        if any(document.about.recipe != run.cuttings.of("").recipe for document in mine.values()):
             cursor = ""
         marks = {key: document.about.mark if run.current(document) else "" for key, document in mine.items()}
         async for batch in connector.changes(SyncState(cursor, marks)):
@@ -321,7 +334,7 @@ class Ingestor:
         try:
             parsed = await self._parser.parse(data, source.name)
             cut = await self._cutter.cut(
-                run.chunker,
+                run.cutting(source.key).chunker,
                 run.embedder,
                 parsed,
                 name=source.name,
@@ -332,7 +345,13 @@ class Ingestor:
                 raise UnreadableDocument(f"{source.name} has no text", remedy="Check that it is the right file")
         except Exception as error:
             reason = str(error) or type(error).__name__
-            await self._collections.fail(run.collection, version.document_id, reason, generation=version.generation)
+            await self._collections.fail(
+                run.collection,
+                version.document_id,
+                reason,
+                generation=version.generation,
+                code=code_of(error),
+            )
             if not isinstance(error, MainspringError):
                 raise
             self._failed(run, source.name, error)

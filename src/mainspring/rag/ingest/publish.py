@@ -170,7 +170,8 @@ class Publisher:
 
     async def _fail(self, collection: Collection, version: DocumentVersion, error: Exception) -> None:
         reason = str(error) or type(error).__name__
-        await self._collections.fail(collection, version.document_id, reason, generation=version.generation)
+        code = code_of(error)
+        await self._collections.fail(collection, version.document_id, reason, generation=version.generation, code=code)
 
     async def _write(self, collection: Collection, prepared: Sequence[Prepared], report: IngestReport) -> None:
         """Embed and write a few chunks at a time, which bounds the loop's blocking and the memory."""
@@ -283,3 +284,8 @@ def _row(each: Prepared, number: int, vector: Any) -> ChunkRow:
         parent_end=parent_end,
         digest=each.cut.digests[number],
     )
+
+
+def code_of(error: Exception) -> str:
+    """The code to keep of an error that a file failed with."""
+    return error.code if isinstance(error, MainspringError) else MainspringError.code

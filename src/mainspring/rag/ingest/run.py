@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from mainspring.rag.chunk.chunking import Chunker
 from mainspring.rag.connect.base import Source
 from mainspring.rag.ingest.publish import IngestReport, Publisher
+from mainspring.rag.ingest.recipe import Cutting, Cuttings
 from mainspring.rag.parse.title import read_as
 from mainspring.stores.documents.catalogue import Document
 from mainspring.stores.documents.collections import Collection
@@ -23,9 +23,8 @@ class IngestRun:
 
     collection: Collection
     known: dict[str, Document]
-    recipe: str
+    cuttings: Cuttings
     embedder: str
-    chunker: Chunker
     publisher: Publisher
     source_id: str = ""
     progress: Progress | None = None
@@ -34,9 +33,16 @@ class IngestRun:
     done: int = 0
     report: IngestReport = field(default_factory=IngestReport)
 
+    def cutting(self, key: str) -> Cutting:
+        """How the document of a source key is cut."""
+        known = self.known.get(key)
+        return self.cuttings.of(known.about.chunking if known else "")
+
     def current(self, document: Document | None) -> bool:
         """Whether only changed content requires reading a document again."""
-        return document is not None and document.status == "completed" and document.about.recipe == self.recipe
+        if document is None or document.status != "completed":
+            return False
+        return document.about.recipe == self.cuttings.of(document.about.chunking).recipe
 
     def same(self, document: Document, source: Source) -> bool:
         """Whether a source of the same bytes would be read like ``document``."""
@@ -48,4 +54,5 @@ class IngestRun:
         document = document or self.known.get(source.key)
         kept = document.about if document else About()
         groups = kept.groups if self.groups is None else self.groups
-        return source.about(self.source_id or kept.source_id, "" if unread else self.recipe, groups)
+        recipe = "" if unread else self.cuttings.of(kept.chunking).recipe
+        return replace(source.about(self.source_id or kept.source_id, recipe, groups), chunking=kept.chunking)

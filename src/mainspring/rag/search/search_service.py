@@ -253,7 +253,9 @@ class Search:
 
     async def _collection(self, context: Context, store: str) -> Collection:
         principal = context.principal
-        return await self._collections.get(principal.tenant, store, groups=principal.groups)
+        collection = await self._collections.get(principal.tenant, store, groups=principal.groups)
+        await self._collections.touch(collection)
+        return collection
 
     async def _plan(self, context: Context, collection: Collection, wanted: SearchRequest) -> QueryPlan:
         ask = self._ask(context) if self._ask is not None else None

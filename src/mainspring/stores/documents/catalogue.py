@@ -21,7 +21,6 @@ import mainspring.stores.documents.graphs as graph_rows
 import mainspring.stores.documents.screening as screening_rows
 import mainspring.stores.documents.stale_chunks as stale_chunks
 import mainspring.stores.documents.table_moves as moves
-import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import Conflict, MainspringError, NotFound
 from mainspring.stores.documents.blobs import Blobs
@@ -86,34 +85,10 @@ class Documents:
         removes access takes effect at once, also for the current generation. Raises ``NotFound`` when the collection is
         gone.
         """
-        about, now = about or About(), time.time()
-        new = _new(collection, source_key, sha256, name, now) | columns_of(about)
+        wanted, now = changes.Beginning(source_key, sha256, name, file_id), time.time()
 
         def work(connection: sa.Connection) -> tuple[DocumentVersion, int]:
-            version = changes.require(connection, collection, hold=True)
-            connection.execute(rows.insert_new(connection, documents), new)
-            one = sa.and_(changes.within(collection), documents.c.source_key == source_key)
-            before = connection.execute(sa.select(documents.c.groups, documents.c.generation).where(one)).one()
-            begun = (
-                sa.update(documents)
-                .where(one)
-                .values(
-                    begun=documents.c.begun + 1,
-                    sha256=sha256,
-                    name=name,
-                    file_id=file_id,
-                    status="in_progress",
-                    error="",
-                    updated_at=now,
-                    changed=version + 1,
-                    **columns_of(about),
-                )
-                .returning(documents.c.id, documents.c.begun, documents.c.generation)
-            )
-            begun_version = DocumentVersion(*connection.execute(begun).one())
-            if before.generation and before.groups != rows.names(about.groups):
-                version = changes.bump(connection, collection)
-            return begun_version, version
+            return changes.begin(connection, collection, wanted, about or About(), now)
 
         begun, version = await self._database.write(work, durable=True)
         self._know(_key(collection), version)
@@ -254,14 +229,14 @@ class Documents:
         self._know(_key(collection), await self._database.write(work, durable=True))
 
     async def fail(
-        self, collection: Collection, document_id: str, error: str, *, generation: int | None = None
+        self, collection: Collection, document_id: str, error: str, *, generation: int | None = None, code: str = ""
     ) -> None:
-        """Note that an ingest failed; the readers' version stays. Nothing is recorded if a newer ingestion than
-        ``generation`` has started or the document is gone."""
+        """Note that an ingest failed, with the ``code`` of its error; the readers' version stays. Nothing is recorded
+        if a newer ingestion than ``generation`` has started or the document is gone."""
         failed = sa.update(documents).where(_one(collection, document_id))
         if generation is not None:
             failed = failed.where(documents.c.begun == generation)
-        failed = failed.values(status="failed", error=error, updated_at=time.time())
+        failed = failed.values(status="failed", error=error, error_code=code, updated_at=time.time())
 
         def work(connection: sa.Connection) -> None:
             if connection.execute(failed).rowcount and generation is not None:
@@ -365,24 +340,6 @@ class Documents:
 
 def _key(collection: Collection) -> tuple[str, str]:
     return collection.tenant, collection.id
-
-
-def _new(collection: Collection, source_key: str, sha256: str, name: str, now: float) -> dict[str, Any]:
-    """A row of ``documents`` before its first ingestion."""
-    return {
-        "tenant": collection.tenant,
-        "collection_id": collection.id,
-        "id": ids.new("doc_"),
-        "source_key": source_key,
-        "name": name,
-        "sha256": sha256,
-        "status": "in_progress",
-        "error": "",
-        "parser": "",
-        "text_blob": "",
-        "created_at": now,
-        "updated_at": now,
-    }
 
 
 def _one(collection: Collection, document_id: str) -> sa.ColumnElement[bool]:

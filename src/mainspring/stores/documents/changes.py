@@ -6,14 +6,31 @@ A reader that knows the collection at one version therefore reads only later cha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+import mainspring.stores.sql.ids as ids
+import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import NotFound
-from mainspring.stores.documents.records import Collection
+from mainspring.stores.documents.records import About, Collection, DocumentVersion, columns_of
 from mainspring.stores.documents.visibility import Generations
 from mainspring.stores.schema import collections, documents
+
+PREFIX = "doc_"
+# A document before its first ingestion.
+_NEW = {"status": "in_progress", "error": "", "parser": "", "text_blob": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What is to be ingested: its key within the collection, the digest of its bytes, and its name."""
+
+    source_key: str
+    sha256: str
+    name: str
+    file_id: str | None = None
 
 
 def require(connection: sa.Connection, collection: Collection, *, hold: bool = False) -> int:
@@ -37,6 +54,47 @@ def bump(connection: sa.Connection, collection: Collection, *, removing: bool = 
     if version is None:
         raise _gone(collection)
     return int(version)
+
+
+def begin(
+    connection: sa.Connection, collection: Collection, wanted: Beginning, about: About, now: float
+) -> tuple[DocumentVersion, int]:
+    """Start a generation of a document, which is created if it is new, and the collection's version: see
+    ``Documents.begin``."""
+    version = require(connection, collection, hold=True)
+    new = {
+        "tenant": collection.tenant,
+        "collection_id": collection.id,
+        "id": ids.new(PREFIX),
+        "source_key": wanted.source_key,
+        "name": wanted.name,
+        "sha256": wanted.sha256,
+        "created_at": now,
+        **_NEW,
+        "updated_at": now,
+        **columns_of(about),
+    }
+    connection.execute(rows.insert_new(connection, documents), new)
+    one = sa.and_(within(collection), documents.c.source_key == wanted.source_key)
+    before = connection.execute(sa.select(documents.c.groups, documents.c.generation).where(one)).one()
+    values = {
+        "begun": documents.c.begun + 1,
+        "sha256": wanted.sha256,
+        "name": wanted.name,
+        "file_id": wanted.file_id,
+        "status": "in_progress",
+        "error": "",
+        "error_code": "",
+        "updated_at": now,
+        "changed": version + 1,
+        **columns_of(about),
+    }
+    changed = sa.update(documents).where(one).values(values)
+    begun = changed.returning(documents.c.id, documents.c.begun, documents.c.generation)
+    begun_version = DocumentVersion(*connection.execute(begun).one())
+    if before.generation and before.groups != rows.names(about.groups):
+        version = bump(connection, collection)
+    return begun_version, version
 
 
 def generations(connection: sa.Connection, collection: Collection, known: Generations | None) -> Generations:

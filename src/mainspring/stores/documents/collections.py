@@ -17,7 +17,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -32,16 +32,27 @@ from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.documents.catalogue import Collection, Document, Documents, DocumentVersion, Status, document_of
 from mainspring.stores.events.audit_log import LOCAL, Audit, By, Hidden
 from mainspring.stores.keys.quotas import Quotas
-from mainspring.stores.schema import collections, document_graphs, documents, sources, stale_chunks
+from mainspring.stores.schema import (
+    collections,
+    document_graphs,
+    documents,
+    file_batches,
+    sources,
+    stale_chunks,
+)
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.pages import Page, Place, Slice
-from mainspring.stores.sql.row_access import IN_COLLECTION, RowAccess
+from mainspring.stores.sql.row_access import IN_COLLECTION, RowAccess, expired
 
 __all__ = ["Collection", "Collections", "Document", "DocumentCounts", "DocumentVersion"]
 
 PREFIX = "vs_"
+UNNAMED = "unnamed-"
+"""What the name of a collection begins with that was given none."""
 # How long ``version`` may lag behind what another process has published.
 REFRESH_S = 0.5
+_TOUCHED_S = 60.0
+_CHANGEABLE = ("name", "metadata", "expires_days", "active_at")
 
 _log = logging.getLogger(__name__)
 
@@ -77,23 +88,35 @@ class Collections(Documents):
     async def create(
         self,
         tenant: str,
-        name: str,
+        name: str | None,
         groups: frozenset[str] = frozenset(),
         *,
         embedder: str,
         seen_by: frozenset[str] | None = None,
         metadata: Mapping[str, str] | None = None,
         description: str = "",
+        expires_days: int | None = None,
     ) -> Collection:
-        """A new collection of ``groups``; ``seen_by`` are the creator's groups (None: the same).
+        """A new collection of ``groups``; ``seen_by`` are the creator's groups (None: the same). None: a name is made
+        of the id.
 
         Raises ``Conflict`` when those see one of that name already, ``InvalidRequest`` for a name that is empty or
         looks like an id.
         """
+        made = ids.new(PREFIX)
         collection = Collection(
-            *(ids.new(PREFIX), tenant, _checked(name), groups, embedder, 0, time.time()),
+            *(
+                made,
+                tenant,
+                _checked(f"{UNNAMED}{made.removeprefix(PREFIX)}" if name is None else name),
+                groups,
+                embedder,
+                0,
+                time.time(),
+            ),
             metadata=dict(metadata or {}),
             description=rows.clean(description),
+            expires_days=expires_days,
         )
 
         def work(connection: sa.Connection) -> None:
@@ -116,14 +139,18 @@ class Collections(Documents):
         seen_by: frozenset[str],
         name: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        expires_days: int | Literal["kept"] | None = "kept",
     ) -> Collection:
-        """Rename it or replace its metadata (None: unchanged). Raises what ``create`` does, and ``NotFound``."""
+        """Rename it, replace its metadata (None: unchanged), or have it expire (None: no more). Raises what ``create``
+        does, and ``NotFound``."""
         changed = dataclasses.replace(
             collection,
             name=collection.name if name is None else _checked(name),
             metadata=collection.metadata if metadata is None else dict(metadata),
+            expires_days=collection.expires_days if expires_days == "kept" else expires_days,
+            active_at=time.time(),
         )
-        row = {name: value for name, value in _row(changed).items() if name in ("name", "metadata")}
+        row = {name: value for name, value in _row(changed).items() if name in _CHANGEABLE}
         mine = sa.and_(collections.c.tenant == collection.tenant, collections.c.id == collection.id)
 
         def work(connection: sa.Connection) -> None:
@@ -134,6 +161,21 @@ class Collections(Documents):
 
         await self._named(changed, work)
         return changed
+
+    async def touch(self, collection: Collection) -> None:
+        """Note that it is in use, once a minute at most."""
+        now = time.time()
+        if now - collection.last_active_at < _TOUCHED_S:
+            return
+        mine = sa.and_(collections.c.tenant == collection.tenant, collections.c.id == collection.id)
+        active = sa.update(collections).where(mine).values(active_at=now)
+        await self._database.write(lambda connection: connection.execute(active), durable=False)
+
+    async def expired(self) -> builtins.list[Collection]:
+        """The collections of all tenants that have expired and are still there."""
+        query = sa.select(collections).where(expired(time.time()))
+        found = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_collection(row) for row in found]
 
     async def get(self, tenant: str, id_or_name: str, *, groups: frozenset[str] = frozenset()) -> Collection:
         """The collection as ``groups`` may see it, the oldest of that name. Raises ``NotFound`` if it does not exist or
@@ -237,7 +279,7 @@ class Collections(Documents):
             if row is None:
                 raise NotFound(f"there is no collection {collection_id}")
             old = _collection(row)
-            for table in (sources, stale_chunks, document_graphs):
+            for table in (sources, stale_chunks, document_graphs, file_batches):
                 theirs = sa.and_(table.c.tenant == tenant, table.c.collection_id == collection_id)
                 connection.execute(sa.delete(table).where(theirs))
             gone = connection.execute(sa.delete(documents).where(mine).returning(documents)).all()

@@ -37,6 +37,8 @@ ANSWERS = "batch_output"
 """The purpose of files that batches write."""
 REQUESTS = "batch"
 """The purpose of files that batches read."""
+PURPOSES = ("assistants", REQUESTS, "fine-tune", "vision", "user_data", "evals")
+"""The purposes that an upload may have, as with OpenAI."""
 LARGE = 2**20
 """Bytes of a large file."""
 # Bytes of lines that are processed before others have their turn.
@@ -47,7 +49,7 @@ _AT_ONCE = 128 * 1024
 class FileInfo:
     """The record of an uploaded file. ``bytes`` is its size, ``created_at`` Unix seconds.
 
-    ``groups`` may see it while it is in no collection (empty: the tenant).
+    ``groups`` may see it while it is in no collection (empty: the tenant). Nobody sees it from ``expires_at`` on.
     """
 
     id: str
@@ -58,6 +60,7 @@ class FileInfo:
     purpose: str
     created_at: float
     groups: frozenset[str] = frozenset()
+    expires_at: float | None = None
 
 
 class Files:
@@ -82,20 +85,34 @@ class Files:
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def add(
-        self, tenant: str, name: str, data: builtins.bytes, purpose: str, groups: frozenset[str] = frozenset()
+        self,
+        tenant: str,
+        name: str,
+        data: builtins.bytes,
+        purpose: str,
+        groups: frozenset[str] = frozenset(),
+        *,
+        expires_s: int | None = None,
     ) -> FileInfo:
-        """Keep a file; durable when it returns. The same bytes twice are two files and one blob.
+        """Keep a file, for ``expires_s`` seconds if given; durable when it returns. The same bytes twice are two files
+        and one blob.
 
         One large file per tenant is written at a time: other commits wait for data on its way to the disk.
         """
         if len(data) < LARGE:
-            return await self._add(tenant, name, data, purpose, groups)
+            return await self._add(tenant, name, data, purpose, groups, expires_s)
         lock = self._lines.setdefault(tenant, asyncio.Lock())
         async with lock:
-            return await self._add(tenant, name, data, purpose, groups)
+            return await self._add(tenant, name, data, purpose, groups, expires_s)
 
     async def _add(
-        self, tenant: str, name: str, data: builtins.bytes, purpose: str, groups: frozenset[str]
+        self,
+        tenant: str,
+        name: str,
+        data: builtins.bytes,
+        purpose: str,
+        groups: frozenset[str],
+        expires_s: int | None,
     ) -> FileInfo:
         name = cards.scrub(name)
         if purpose == REQUESTS:
@@ -106,7 +123,9 @@ class Files:
         for each, adding in (("files", 1), ("file_bytes", len(data))):
             await self._quotas.check(tenant, each, adding=adding)
         sha256 = await self._blobs.put(data)
-        info = FileInfo(ids.new(PREFIX), tenant, name, len(data), sha256, purpose, time.time(), groups)
+        now = time.time()
+        expires_at = None if expires_s is None else now + expires_s
+        info = FileInfo(ids.new(PREFIX), tenant, name, len(data), sha256, purpose, now, groups, expires_at)
 
         def work(connection: sa.Connection) -> None:
             self._quotas.hold(connection, tenant, "files")
@@ -160,6 +179,17 @@ class Files:
             return [(row.collection_id, row.id) for row in seen]
 
         return await self._database.read(work)
+
+    async def made_of(self, tenant: str, file_id: str) -> builtins.list[tuple[str, str]]:
+        """``uses`` for maintenance: without an access check."""
+        theirs = sa.and_(documents.c.tenant == tenant, documents.c.file_id == file_id)
+        query = sa.select(documents.c.collection_id, documents.c.id).where(theirs)
+        return [(row[0], row[1]) for row in await self._database.read(lambda it: it.execute(query).all())]
+
+    async def expired(self) -> builtins.list[tuple[str, str]]:
+        """The tenants and ids of files that have expired and are still there."""
+        query = sa.select(files.c.tenant, files.c.id).where(files.c.expires_at <= time.time())
+        return [(row[0], row[1]) for row in await self._database.read(lambda it: it.execute(query).all())]
 
     async def delete(
         self,
@@ -225,8 +255,9 @@ def _seen(
     )
     its_readers = sa.case((files.c.purpose == ANSWERS, sight.has_all(files.c.groups)), else_=sight.sees(files.c.groups))
     unused = sa.and_(~sa.exists(uses), its_readers, sight.left(files.c.groups))
+    there = sa.or_(files.c.expires_at.is_(None), files.c.expires_at > time.time())
     return sa.select(files).where(
-        files.c.tenant == tenant, where, sa.or_(unused, sa.exists(uses.where(sight.sees_document())))
+        files.c.tenant == tenant, where, there, sa.or_(unused, sa.exists(uses.where(sight.sees_document())))
     )
 
 

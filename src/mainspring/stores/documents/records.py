@@ -11,9 +11,10 @@ import sqlalchemy as sa
 import mainspring.stores.sql.rows as rows
 from mainspring.core.types import confinement
 
-Status = Literal["in_progress", "completed", "failed"]
+Status = Literal["in_progress", "completed", "failed", "cancelled"]
 Screening = Literal["", "clean", "flagged", "quarantined", "released"]
 """Empty: not screened yet. Searches do not find ``quarantined`` documents."""
+DAY_S = 86_400.0
 Attributes = Mapping[str, str | int | float | bool]
 
 
@@ -23,7 +24,7 @@ class Collection:
 
     ``version`` grows with every change of the searchable content. ``embedder`` names the embedding model. ``stored_in``
     is the table of its chunks (empty: the one of its id) and ``building`` another that is filled or to be dropped
-    (empty: none).
+    (empty: none). It expires ``expires_days`` after it was last active (None: never).
     """
 
     id: str
@@ -37,6 +38,18 @@ class Collection:
     description: str = ""
     stored_in: str = ""
     building: str = ""
+    expires_days: int | None = None
+    active_at: float | None = None
+
+    @property
+    def last_active_at(self) -> float:
+        """Unix seconds of the last search, answer, or change; at most a minute late."""
+        return self.created_at if self.active_at is None else self.active_at
+
+    @property
+    def expires_at(self) -> float | None:
+        """Unix seconds; None: never."""
+        return None if self.expires_days is None else self.last_active_at + self.expires_days * DAY_S
 
     @property
     def table(self) -> str:
@@ -54,7 +67,8 @@ class About:
 
     ``groups`` is its access list (empty: everyone who sees the collection), ``modified_at`` the source's own time in
     Unix seconds. ``mark`` is the source's name of this version (an ETag, a commit's blob), ``recipe`` the digest of
-    the settings that the content is read with, ``source_id`` the source that it came from (empty: none that is kept).
+    the settings that the content is read with, ``source_id`` the source that it came from (empty: none that is kept),
+    ``chunking`` how it is to be cut (empty: by the settings).
     """
 
     attributes: Attributes = field(default_factory=dict)
@@ -63,6 +77,7 @@ class About:
     source_id: str = ""
     mark: str = ""
     recipe: str = ""
+    chunking: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +140,7 @@ class Document:
     begun: int = 0
     screening: Screening = ""
     findings: Mapping[str, int] = field(default_factory=dict)
+    error_code: str = ""
 
     @property
     def attributes(self) -> Attributes:
@@ -148,6 +164,7 @@ def columns_of(about: About) -> dict[str, Any]:
         "source_id": about.source_id,
         "mark": about.mark,
         "recipe": about.recipe,
+        "chunking": about.chunking,
     }
 
 
@@ -176,8 +193,10 @@ def document_of(row: sa.Row[Any]) -> Document:
             source_id=row.source_id,
             mark=row.mark,
             recipe=row.recipe,
+            chunking=row.chunking,
         ),
         begun=row.begun,
         screening=cast(Screening, row.screening),
         findings=rows.load(row.findings),
+        error_code=row.error_code,
     )

@@ -122,6 +122,7 @@ files = sa.Table(
     text("purpose"),
     time("created_at"),
     json("groups", "[]"),
+    time("expires_at", nullable=True),
     sa.Index(None, "sha256"),
 )
 

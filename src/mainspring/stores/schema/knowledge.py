@@ -23,6 +23,9 @@ collections = sa.Table(
     optional("building"),
     # The version at which a document was last removed.
     count("removed"),
+    # It expires so many days after it was last active (null: never; null: when it was made).
+    sa.Column("expires_days", sa.BigInteger, nullable=True),
+    time("active_at", nullable=True),
     sa.UniqueConstraint("tenant", "name", "groups"),
 )
 
@@ -62,10 +65,25 @@ documents = sa.Table(
     json("findings", "{}"),
     # The version of its collection at which it last changed, or is to have changed when that comes.
     count("changed"),
+    # How the file is to be cut (empty: by the settings), and the kind of the error.
+    optional("chunking"),
+    optional("error_code"),
     sa.UniqueConstraint("tenant", "collection_id", "source_key"),
     sa.Index(None, "tenant", "collection_id", "changed"),
     sa.Index(None, "tenant", "file_id"),
     sa.Index(None, "text_blob"),
+)
+
+# Files that were put into a collection together: pairs of file id and document id (empty: there was no such file).
+file_batches = sa.Table(
+    "file_batches",
+    metadata,
+    key("tenant"),
+    key("collection_id"),
+    key("id"),
+    json("members", "[]"),
+    sa.Column("cancelled", sa.Boolean, nullable=False, server_default=sa.false()),
+    time("created_at"),
 )
 
 # Where documents come from, and how far each source has been followed.

@@ -49,6 +49,8 @@ batches = sa.Table(
     text("error_file_id", nullable=True),
     time("created_at"),
     time("expires_at"),
+    # Seconds from their making after which the files of answers expire (null: never).
+    sa.Column("output_expires_s", sa.BigInteger, nullable=True),
 )
 
 # The answered lines of running batches, each stored once.

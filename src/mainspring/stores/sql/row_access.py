@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from mainspring.core.types import confinement, real
 from mainspring.stores.schema import collections, documents
+
+DAY_S = 86_400.0
 
 
 class RowAccess:
@@ -31,7 +35,7 @@ class RowAccess:
 
     def sees_collection(self) -> sa.ColumnElement[bool]:
         """Whether a row of ``collections`` may be seen."""
-        theirs = self.sees(collections.c.groups)
+        theirs = sa.and_(self.sees(collections.c.groups), sa.not_(expired(time.time())))
         if not self._only:
             return theirs
         return sa.and_(theirs, sa.or_(collections.c.name.in_(self._only), collections.c.id.in_(self._only)))
@@ -67,6 +71,12 @@ class RowAccess:
         if self._postgres:
             return sa.func.jsonb_extract_path_text(sa.cast(column, JSONB), name)
         return sa.func.json_extract(column, f"$.{name}")
+
+
+def expired(now: float) -> sa.ColumnElement[bool]:
+    """Whether a row of ``collections`` had expired at a time: nobody sees it any more."""
+    active = sa.func.coalesce(collections.c.active_at, collections.c.created_at)
+    return sa.and_(collections.c.expires_days.is_not(None), active + collections.c.expires_days * DAY_S <= now)
 
 
 IN_COLLECTION = sa.and_(collections.c.tenant == documents.c.tenant, collections.c.id == documents.c.collection_id)

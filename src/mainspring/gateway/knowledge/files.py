@@ -1,0 +1,115 @@
+"""Routes of uploaded files."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Form, Query, UploadFile
+from fastapi import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.nearest import nearest, shown
+from mainspring.core.types import Context, real
+from mainspring.http.access import Access, acting
+from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.pages import AskedLongPage, list_body
+from mainspring.http.request_body import JsonRoute
+from mainspring.http.respond import json_response
+from mainspring.rag.library import Library
+from mainspring.stores.documents.files import PURPOSES, FileInfo, Files
+
+CONTENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
+ANCHOR, SECONDS = "expires_after[anchor]", "expires_after[seconds]"
+Anchor = Annotated[Literal["created_at"] | None, Form(alias=ANCHOR)]
+Seconds = Annotated[int | None, Form(alias=SECONDS, ge=3_600, le=2_592_000, description="1 hour to 30 days")]
+
+
+def router(files: Files, library: Library, access: Access, idempotency: Idempotency) -> APIRouter:
+    """The file routes over the file store; the library deletes documents made from a file."""
+    routes = APIRouter(route_class=JsonRoute, tags=["files"], prefix="/v1/files")
+    ingests = Annotated[Context, Depends(access("ingest"))]
+
+    @routes.post("")
+    async def upload(
+        http: HttpRequest,
+        file: UploadFile,
+        purpose: Annotated[str, Form(min_length=1, max_length=64)],
+        context: ingests,
+        anchor: Anchor = None,
+        seconds: Seconds = None,
+        key: IdempotencyKey = None,
+    ) -> HttpResponse:
+        if unknown := (await http.form()).keys() - {"file", "purpose", ANCHOR, SECONDS}:
+            field = min(unknown)
+            remedy = f"Send file and purpose, and perhaps {ANCHOR} and {SECONDS}"
+            raise InvalidRequest(f"unknown field {shown(field)!r}", remedy=remedy, param=shown(field))
+        check_purpose(purpose)
+        if (anchor is None) != (seconds is None):
+            raise InvalidRequest("expires_after has an anchor and seconds", param="expires_after")
+        name = file.filename
+        if not name:
+            raise InvalidRequest("the uploaded file has no name", param="file")
+        data = await file.read()
+        if not data:
+            raise InvalidRequest("the uploaded file is empty", param="file")
+        principal = context.principal
+
+        async def work() -> HttpResponse:
+            made = await files.add(principal.tenant, name, data, purpose, principal.groups, expires_s=seconds)
+            return json_response(file_body(made))
+
+        # The form as a whole is another one each time: its boundary is drawn by lot.
+        words = (name, purpose) if seconds is None else (name, purpose, str(seconds))
+        body = (*(each.encode("utf-8", "replace") for each in words), data)
+        return await idempotency.once(key, "files", body, context, work)
+
+    @routes.get("")
+    async def list_files(
+        context: ingests, page: AskedLongPage, purpose: Annotated[str | None, Query(max_length=64)] = None
+    ) -> HttpResponse:
+        principal = context.principal
+        found = await files.page(principal.tenant, page, groups=principal.groups, purpose=purpose)
+        return json_response(list_body(found.map(file_body)))
+
+    @routes.get("/{file_id}")
+    async def get_file(file_id: str, context: ingests) -> HttpResponse:
+        found = await files.get(context.principal.tenant, file_id, groups=context.principal.groups)
+        return json_response(file_body(found))
+
+    @routes.get("/{file_id}/content", response_class=HttpResponse, responses=CONTENT)
+    async def content(file_id: str, context: ingests) -> HttpResponse:
+        data = await files.content(context.principal.tenant, file_id, groups=context.principal.groups)
+        return HttpResponse(data, media_type="application/octet-stream")
+
+    @routes.delete("/{file_id}")
+    async def delete(file_id: str, context: ingests) -> HttpResponse:
+        await library.delete_file(context.principal, file_id, by=acting(context))
+        return json_response({"id": file_id, "object": "file", "deleted": True})
+
+    return routes
+
+
+def check_purpose(purpose: str) -> None:
+    """Raises ``InvalidRequest`` for a purpose that is none of OpenAI's for uploads."""
+    if purpose not in PURPOSES:
+        close = nearest(purpose, PURPOSES)
+        remedy = f"Did you mean {close}?" if close else f"Use one of {', '.join(PURPOSES)}"
+        raise InvalidRequest(f"no file has the purpose {shown(purpose)!r}", remedy=remedy, param="purpose")
+
+
+def file_body(info: FileInfo) -> dict[str, Any]:
+    """OpenAI's file object; ``sha256`` and ``groups`` are extensions."""
+    return {
+        "id": info.id,
+        "object": "file",
+        "bytes": info.bytes,
+        "created_at": int(info.created_at),
+        "expires_at": None if info.expires_at is None else int(info.expires_at),
+        "filename": info.name,
+        "purpose": info.purpose,
+        "status": "processed",
+        "status_details": None,
+        "sha256": info.sha256,
+        "groups": sorted(real(info.groups)),
+    }
