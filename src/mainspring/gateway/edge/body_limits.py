@@ -7,6 +7,7 @@ A body of a request that was answered early (no key, an unknown route, a body to
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,6 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mainspring.core.errors import TooLarge
 from mainspring.http.openai import encode
 
+UPLOADS = re.compile(r"/v1/(files|uploads/[^/]+/parts|audio/(transcriptions|translations))")
+"""The paths of routes that take files."""
 LINGER_S = 10.0
 LINGER_BYTES = 128 * 2**20
 # Bodies up to this size are read after the answer, so that the connection can be reused.
@@ -23,7 +26,7 @@ SPARED_BYTES = 64 * 2**10
 class BodyLimit:
     """Refuses bodies above a bound: at once by Content-Length, else when the bound is passed.
 
-    Uploads (``POST /v1/files``) have a bound of their own.
+    Routes that take files have a bound of their own.
     """
 
     def __init__(self, app: ASGIApp, *, max_body: int, max_upload: int) -> None:
@@ -35,7 +38,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        upload = scope["path"] == "/v1/files"
+        upload = UPLOADS.fullmatch(scope["path"]) is not None
         limit, setting = (self.max_upload, "max_upload_bytes") if upload else (self.max_body, "max_body_bytes")
 
         def too_large() -> TooLarge:

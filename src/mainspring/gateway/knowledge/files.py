@@ -9,15 +9,16 @@ from fastapi import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.core.nearest import nearest, shown
-from mainspring.core.types import Context, real
+from mainspring.core.nearest import shown
+from mainspring.core.types import Context
 from mainspring.http.access import Access, acting
+from mainspring.http.files import check_purpose, file_body
 from mainspring.http.idempotency import Idempotency, IdempotencyKey
 from mainspring.http.pages import AskedLongPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 from mainspring.rag.library import Library
-from mainspring.stores.documents.files import PURPOSES, FileInfo, Files
+from mainspring.stores.documents.files import Files
 
 CONTENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
 ANCHOR, SECONDS = "expires_after[anchor]", "expires_after[seconds]"
@@ -88,28 +89,3 @@ def router(files: Files, library: Library, access: Access, idempotency: Idempote
         return json_response({"id": file_id, "object": "file", "deleted": True})
 
     return routes
-
-
-def check_purpose(purpose: str) -> None:
-    """Raises ``InvalidRequest`` for a purpose that is none of OpenAI's for uploads."""
-    if purpose not in PURPOSES:
-        close = nearest(purpose, PURPOSES)
-        remedy = f"Did you mean {close}?" if close else f"Use one of {', '.join(PURPOSES)}"
-        raise InvalidRequest(f"no file has the purpose {shown(purpose)!r}", remedy=remedy, param="purpose")
-
-
-def file_body(info: FileInfo) -> dict[str, Any]:
-    """OpenAI's file object; ``sha256`` and ``groups`` are extensions."""
-    return {
-        "id": info.id,
-        "object": "file",
-        "bytes": info.bytes,
-        "created_at": int(info.created_at),
-        "expires_at": None if info.expires_at is None else int(info.expires_at),
-        "filename": info.name,
-        "purpose": info.purpose,
-        "status": "processed",
-        "status_details": None,
-        "sha256": info.sha256,
-        "groups": sorted(real(info.groups)),
-    }

@@ -23,7 +23,8 @@ import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.rows as rows
 from mainspring.core import private_files
 from mainspring.core.errors import NotFound, StoreError
-from mainspring.stores.schema import discarded, documents, files
+from mainspring.stores.schema import discarded, whole
+from mainspring.stores.schema.columns import NAMES_BLOB
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.disk_space import DiskRoom
 
@@ -130,19 +131,18 @@ def discard(connection: sa.Connection, sha256: str) -> None:
 
 
 async def sweep(database: Database, blobs: Blobs) -> None:
-    """Delete the discarded blobs that no file and no document names.
+    """Delete the discarded blobs that no row names.
 
     This runs apart from, and after, the commit that discarded them: if bytes were deleted first and the commit failed,
     they would be missing. The next sweep makes up for one that fails or dies, at the latest at the next opening.
     """
 
+    naming = [each for table in whole().tables.values() for each in table.columns if each.info.get(NAMES_BLOB)]
+
     def work(connection: sa.Connection) -> None:
         for sha256 in connection.execute(sa.select(discarded.c.sha256).order_by(discarded.c.sha256)).scalars().all():
             sql.lock(connection, sha256)
-            named = sa.union_all(
-                sa.select(files.c.id).where(files.c.sha256 == sha256),
-                sa.select(documents.c.id).where(documents.c.text_blob == sha256),
-            )
+            named = sa.union_all(*(sa.select(sa.literal(1)).where(column == sha256) for column in naming))
             if connection.execute(named.limit(1)).first() is None:
                 blobs.unlink(sha256)
             connection.execute(sa.delete(discarded).where(discarded.c.sha256 == sha256))

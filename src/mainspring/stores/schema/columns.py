@@ -17,6 +17,10 @@ metadata = sa.MetaData(
 )
 
 
+NAMES_BLOB = "names_blob"
+"""In the info of a column: its values are sha256 of blobs, which stay as long as a row names them."""
+
+
 class CleanText(sa.TypeDecorator[str]):
     """Text that every database can hold, in rows and in the conditions that look for them: see ``clean``."""
 
@@ -29,6 +33,10 @@ class CleanText(sa.TypeDecorator[str]):
 
 def text(name: str, *, primary_key: bool = False, nullable: bool = False) -> sa.Column[str]:
     return sa.Column(name, CleanText, primary_key=primary_key, nullable=nullable)
+
+
+def blob(name: str) -> sa.Column[str]:
+    return sa.Column(name, CleanText, nullable=False, info={NAMES_BLOB: True})
 
 
 def key(name: str) -> sa.Column[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from mainspring.stores.schema.columns import count, json, key, metadata, optional, text, time
+from mainspring.stores.schema.columns import blob, count, json, key, metadata, optional, text, time
 
 contents = sa.Table("contents", metadata, key("tenant"), key("sha256"), text("text"), time("at"))
 
@@ -118,7 +118,7 @@ files = sa.Table(
     key("id"),
     text("name"),
     count("bytes"),
-    text("sha256"),
+    blob("sha256"),
     text("purpose"),
     time("created_at"),
     json("groups", "[]"),

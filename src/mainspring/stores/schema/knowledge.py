@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from mainspring.stores.schema.columns import count, json, key, metadata, optional, text, time
+from mainspring.stores.schema.columns import blob, count, json, key, metadata, optional, text, time
 
 collections = sa.Table(
     "collections",
@@ -48,7 +48,7 @@ documents = sa.Table(
     count("chunks"),
     sa.Column("pages", sa.BigInteger, nullable=True),
     text("parser"),
-    text("text_blob"),
+    blob("text_blob"),
     time("created_at"),
     time("updated_at"),
     json("attributes", "{}"),

@@ -1,0 +1,20 @@
+"""Settings of uploads."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from mainspring.core.settings.section import Section
+
+
+class UploadsSettings(Section):
+    """Files that come in parts (docs/guides/documents.md): their sizes, and what a tenant may have under way."""
+
+    max_bytes: int = Field(512 * 2**20, ge=1, description="of a file; it is put together in memory")
+    part_bytes: int = Field(64 * 2**20, ge=1, description="of a part; gateway.max_upload_bytes bounds it too")
+    pending: int = Field(100, ge=1, description="uploads of a tenant that are not completed")
+    pending_bytes: int = Field(2 * 2**30, ge=1, description="that these are to have")
+    expire_s: float = Field(3_600.0, gt=0, description="seconds after which an upload that is not completed is deleted")
+
+
+SECTIONS = {"uploads": UploadsSettings}
