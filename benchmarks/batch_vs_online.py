@@ -115,7 +115,7 @@ async def run(options: argparse.Namespace) -> dict[str, Figure]:
     alone: list[tuple[float, float]] = []
     beside: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as home:
-        async with System.open(Settings.model_validate({"home": home})) as system, working(system):
+        async with System.open(Settings.model_validate({"home": home})) as system, working(system.rooms):
             info, _ = await system.stores.keys.create("bench", scopes=frozenset({"chat", "ingest"}))
             who = info.principal()
             await one(system, who, request(0, 8))

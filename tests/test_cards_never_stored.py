@@ -192,7 +192,7 @@ def _call(text: str) -> dict[str, Any]:
 
 async def traffic(home: Path) -> Numbers:
     number = Numbers()
-    async with opened(home, guards=OPEN, compliance=REDACT) as world, working(world.system):
+    async with opened(home, guards=OPEN, compliance=REDACT) as world, working(world.system.rooms):
         both = world.keys["both"]
         await talk(world, both, number)
         await refused(world, both, number)
@@ -225,7 +225,7 @@ async def test_the_look_finds_them_where_nothing_keeps_them_out(
     monkeypatch.setattr("mainspring.rag.parse.card_masking.cover", lambda value: value)
     monkeypatch.setattr(cards, "holds", lambda text: False)
     number = Numbers()
-    async with opened(log_file, guards=OPEN, compliance=REDACT) as world, working(world.system):
+    async with opened(log_file, guards=OPEN, compliance=REDACT) as world, working(world.system.rooms):
         both = world.keys["both"]
         await talk(world, both, number)
         await batch(world, both, number)

@@ -186,7 +186,7 @@ def stores(request: pytest.FixtureRequest) -> Iterator[StoresSettings]:
 async def test_a_person_is_in_no_store_any_more(tmp_path: Path, stores: StoresSettings) -> None:
     home = tmp_path / "home"
     (ana, hers), (bob, his) = person("ana"), person("bob")
-    async with opened(home, stores=stores, prices=PRICES) as world, working(world.system):
+    async with opened(home, stores=stores, prices=PRICES) as world, working(world.system.rooms):
         key = world.keys["both"]
         await everything(world, key, {ana: hers, bob: his})
         before, paid = await hers.found(home, stores.redis), await sums(world)
@@ -246,7 +246,7 @@ async def test_a_person_is_in_no_store_any_more(tmp_path: Path, stores: StoresSe
 async def test_access_shows_all_that_erasing_would_take(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (ana, hers), (bob, his) = person("ana"), person("bob")
-    async with opened(home, prices=PRICES) as world, working(world.system):
+    async with opened(home, prices=PRICES) as world, working(world.system.rooms):
         both, red, stranger = (world.keys[name] for name in ("both", "red", "stranger"))
         await everything(world, both, {ana: hers, bob: his})
         shown = await world.call(both, "GET", f"/v1/subjects/{ana}")
@@ -284,7 +284,7 @@ async def test_an_erasure_that_was_killed_is_taken_up_again(
     (ana, hers), (bob, his) = person("ana"), person("bob")
     keys: dict[str, Key] = {}
     with monkeypatch.context() as dying:
-        async with opened(home, prices=PRICES) as world, working(world.system):
+        async with opened(home, prices=PRICES) as world, working(world.system.rooms):
             keys = world.keys
             key = keys["both"]
             await everything(world, key, {ana: hers, bob: his})

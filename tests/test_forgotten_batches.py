@@ -69,7 +69,7 @@ async def test_an_answer_leaves_its_batch_with_its_document(tmp_path: Path) -> N
         both = world.keys["both"]
         store = await world.store(both, "all")
         kept, deleted = [await world.add(both, store, EVERYONE) for _ in range(2)]
-        async with working(world.system):
+        async with working(world.system.rooms):
             file_id = await output(world, both, await submit(world, both, [kept, deleted]))
         before = await answers(world, both, file_id)
         assert deleted.mark in said(before[deleted.topic])
@@ -116,7 +116,7 @@ async def test_answers_are_for_those_who_are_in_all_groups_of_the_asker(tmp_path
         red, blue, both, stranger = world.keys.values()
         store = await world.store(blue, "blues", blue.groups)
         doc = await world.add(blue, store, blue.groups)
-        async with working(world.system):
+        async with working(world.system.rooms):
             file_id = await output(world, both, await submit(world, both, [doc]))
         assert doc.mark in said((await answers(world, both, file_id))[doc.topic])
         for key in (red, blue, stranger):

@@ -332,7 +332,7 @@ async def opened(home: Path, stack: AsyncExitStack) -> House:
     free = ServingSettings(requests_per_minute=10**6, tokens_per_minute=10**9, semantic_cache=True)
     chosen = Settings(home=home, rag=RagSettings(refuse_below=0.0), serving=free)
     system = await stack.enter_async_context(System.open(chosen))
-    await stack.enter_async_context(working(system))
+    await stack.enter_async_context(working(system.rooms))
     app = mount(system)
     transport = httpx.ASGITransport(app)
     client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://here", timeout=60))

@@ -1,13 +1,36 @@
-"""Uploaded files as JSON, and the purposes that they may have."""
+"""Uploaded files: what a form says of them, the purposes that they may have, and their JSON."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from fastapi import UploadFile
+from starlette.datastructures import FormData
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.nearest import nearest, shown
 from mainspring.core.types import real
 from mainspring.stores.documents.files import PURPOSES, FileInfo
+
+
+def check_form(form: FormData, known: Sequence[str]) -> None:
+    """Raises ``InvalidRequest`` for a field of a form that is not ``known``."""
+    if unknown := form.keys() - set(known):
+        field = shown(min(unknown))
+        close = nearest(field, known)
+        remedy = f"Did you mean {close}?" if close else f"It takes {', '.join(known)}"
+        raise InvalidRequest(f"unknown field {field!r}", remedy=remedy, param=field)
+
+
+async def named_content(file: UploadFile) -> tuple[str, bytes]:
+    """The name and the bytes of an uploaded file. Raises ``InvalidRequest`` if either is missing."""
+    if not file.filename:
+        raise InvalidRequest("the uploaded file has no name", param="file")
+    data = await file.read()
+    if not data:
+        raise InvalidRequest("the uploaded file is empty", param="file")
+    return file.filename, data
 
 
 def check_purpose(purpose: str) -> None:

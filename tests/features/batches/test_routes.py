@@ -27,13 +27,14 @@ from mainspring.core.errors import (
     TooLarge,
 )
 from mainspring.core.settings import GatewaySettings
-from mainspring.core.types import Principal
+from mainspring.core.types import Context, Principal
 from mainspring.engines.base import Generation
 from mainspring.features.batches import lines as batch_lines
 from mainspring.features.batches import routes
 from mainspring.features.batches.settings import BatchesSettings
 from mainspring.features.batches.work import BatchWork, Slots
 from mainspring.http.openai.past_responses import PastResponses
+from mainspring.serving.judge.moderation import Moderated, ModerationVerdict
 from mainspring.stores.sql.worker import Lease, Worker
 from mainspring.stores.work.batches import KIND, OVER, Batch
 from tests.serving.talk import Talk, talk
@@ -506,3 +507,45 @@ def test_a_line_is_no_larger_than_the_body_of_a_request() -> None:
     named_so = json.dumps({**json.loads(line(1)), "x" * 10_000: 1})
     (named,) = batch_lines.read(named_so.encode(), CHAT, 10).errors
     assert len(named["message"]) < 1000
+
+
+async def test_the_files_of_answers_expire_if_that_is_wanted(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        stores = at.home.stores
+        file = await stores.files.add("acme", "in.jsonl", line(1).encode(), "batch", at.key.groups)
+        batch = await routes.create(
+            stores.batches, stores.files, at.settings, at.key,
+            input_file_id=file.id, endpoint=CHAT, window="24h", metadata={}, output_expires_s=3600,
+        )  # fmt: skip
+        done = await at.over(batch)
+        assert done.output_file_id is not None
+        made = await stores.files.get("acme", done.output_file_id, groups=at.key.groups)
+        assert made.expires_at == made.created_at + 3600
+        assert file.expires_at is None
+
+
+async def test_lines_are_moderated_as_the_route_does(tmp_path: Path) -> None:
+    asked: list[list[str]] = []
+
+    async def moderate(texts: Sequence[str], _: Context) -> Moderated:
+        asked.append(list(texts))
+        verdict = ModerationVerdict({"harassment": 0.9}, frozenset({"harassment"}))
+        return Moderated([verdict for _ in texts], frozenset({"harassment"}), "1", len(texts))
+
+    url = "/v1/moderations"
+    parts = [{"type": "text", "text": "b"}, {"type": "text", "text": "c"}]
+    image = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}]
+    bodies: list[dict[str, Any]] = [{"input": ["a", "d"]}, {"input": parts}, {"input": image}]
+    async with desk(tmp_path, start=False) as at:
+        past = PastResponses(at.home.stores.events, 64)
+        at.work._answer = batch_lines.LineAnswerer(at.home.ring, past, GatewaySettings(), moderate)
+        at.worker.start()
+        lines = [line(number, body, url=url) for number, body in enumerate(bodies)]
+        batch = await at.over(await at.submit(lines, endpoint=url))
+        assert (batch.completed, batch.failed) == (2, 1)
+        found = await at.lines(batch.output_file_id)
+        assert sorted(asked) == [["a", "d"], ["b\nc"]]
+        results = [found[name]["response"]["body"]["results"] for name in ("c0", "c1")]
+        assert [[each["flagged"] for each in one] for one in results] == [[True, True], [True]]
+        failed = (await at.lines(batch.error_file_id))["c2"]["response"]
+        assert (failed["status_code"], "image_url" in failed["body"]["error"]["message"]) == (400, True)

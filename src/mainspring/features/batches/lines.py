@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -18,17 +18,22 @@ from mainspring.core.types import ChatRequest, CompletionRequest, Context, Embed
 from mainspring.http.access import consenting
 from mainspring.http.field_errors import invalid
 from mainspring.http.openai import encode, responses_encode
+from mainspring.http.openai.moderations import ModerationBody, moderations_body
 from mainspring.http.openai.past_responses import PastResponses
 from mainspring.http.openai.requests import ChatBody
 from mainspring.http.openai.responses_requests import ResponsesBody
 from mainspring.http.openai.text_requests import CompletionBody, EmbeddingBody
+from mainspring.serving.judge.moderation import Moderated
 
 T = TypeVar("T", bound=BaseModel)
-Endpoint = Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"]
+Moderate = Callable[[Sequence[str], Context], Awaitable[Moderated]]
+"""Judges texts for a caller, and charges for it."""
+Endpoint = Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/moderations", "/v1/responses"]
 SCOPES: Mapping[str, str] = {
     "/v1/chat/completions": "chat",
     "/v1/completions": "chat",
     "/v1/embeddings": "embed",
+    "/v1/moderations": "chat",
     "/v1/responses": "chat",
 }
 MAX_ERRORS = 100
@@ -126,16 +131,25 @@ def _error(code: str, message: str, param: str | None, line: int | None) -> Mapp
 
 
 class LineAnswerer:
-    """Answers lines through ``responder``, the request ring; ``stored`` are the responses that may be continued."""
+    """Answers lines through ``responder``, the request ring; ``stored`` are the responses that may be continued, and
+    ``moderate`` judges texts (None: nothing does)."""
 
-    def __init__(self, responder: Responder, stored: PastResponses, settings: GatewaySettings) -> None:
+    def __init__(
+        self,
+        responder: Responder,
+        stored: PastResponses,
+        settings: GatewaySettings,
+        moderate: Moderate | None = None,
+    ) -> None:
         self._responder = responder
+        self._moderate = moderate
         self._stored = stored
         self._settings = settings
         self._routes: Mapping[str, Callable[[Mapping[str, Any], Context], Awaitable[Any]]] = {
             "/v1/chat/completions": self._chat,
             "/v1/completions": self._completion,
             "/v1/embeddings": self._embedding,
+            "/v1/moderations": self._moderation,
             "/v1/responses": self._response,
         }
 
@@ -170,6 +184,12 @@ class LineAnswerer:
         if asked.dimensions not in (None, width):
             raise Unsupported(f"{asked.model} has {width} dimensions", param="dimensions")
         return encode.embeddings_body(answer, asked.encoding_format)
+
+    async def _moderation(self, body: Mapping[str, Any], context: Context) -> Any:
+        texts = _checked(ModerationBody, body).texts(self._settings.max_embedding_inputs)
+        if self._moderate is None:
+            raise Unsupported("no detectors judge texts here", param="url")
+        return moderations_body(await self._moderate(texts, context))
 
     async def _response(self, body: Mapping[str, Any], context: Context) -> Any:
         asked = _checked(ResponsesBody, body)

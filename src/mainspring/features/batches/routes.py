@@ -3,9 +3,9 @@
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
@@ -16,7 +16,7 @@ from mainspring.core.errors import Forbidden, InvalidRequest, TooLarge
 from mainspring.core.settings import Settings
 from mainspring.core.types import Context, Principal, Responder
 from mainspring.engines import Engines
-from mainspring.features.batches.lines import SCOPES, Endpoint, LineAnswerer
+from mainspring.features.batches.lines import SCOPES, Endpoint, LineAnswerer, Moderate
 from mainspring.features.batches.settings import BatchesSettings
 from mainspring.features.batches.work import BatchWork
 from mainspring.http.access import Access, check_lasting
@@ -26,13 +26,23 @@ from mainspring.http.openai.past_responses import PastResponses
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
+from mainspring.serving import Path
+from mainspring.serving.judge.moderation import Moderated, Moderator
 from mainspring.stores import Stores
 from mainspring.stores.documents.files import REQUESTS, FileInfo, Files
 from mainspring.stores.sql.worker import Worker
 from mainspring.stores.work.batches import KIND, Batch, Batches
+from mainspring.telemetry import Telemetry
 
 PREFIX = "/v1/batches"
 _WINDOW = re.compile(r"([1-9]\d{0,2})h")
+
+
+class OutputExpiry(Body):
+    """``output_expires_after``: the files of answers are deleted so many seconds after they were made."""
+
+    anchor: Literal["created_at"]
+    seconds: Annotated[int, Field(ge=3_600, le=2_592_000)]
 
 
 class BatchBody(Body):
@@ -42,7 +52,7 @@ class BatchBody(Body):
     endpoint: Endpoint
     completion_window: Annotated[str, Field(pattern=r"^[1-9]\d{0,2}h$")]
     metadata: Metadata | None = None
-    output_expires_after: None = None
+    output_expires_after: OutputExpiry | None = None
 
 
 def router(
@@ -74,6 +84,7 @@ def router(
                 endpoint=body.endpoint,
                 window=body.completion_window,
                 metadata=body.metadata or {},
+                output_expires_s=None if body.output_expires_after is None else body.output_expires_after.seconds,
             )
             return json_response(batch_body(made))
 
@@ -109,6 +120,7 @@ async def create(
     endpoint: str,
     window: str,
     metadata: dict[str, str],
+    output_expires_s: int | None = None,
 ) -> Batch:
     """A new batch of ``principal``. Raises ``InvalidRequest``, ``NotFound``, ``Forbidden``, ``TooLarge``."""
     seconds = window_s(endpoint, window)
@@ -128,6 +140,7 @@ async def create(
         window=window,
         window_s=seconds,
         metadata=metadata,
+        output_expires_s=output_expires_s,
     )
 
 
@@ -196,16 +209,29 @@ class Running(Protocol):
     @property
     def engines(self) -> Engines: ...
     @property
+    def path(self) -> Path: ...
+    @property
+    def telemetry(self) -> Telemetry: ...
+    @property
     def responder(self) -> Responder: ...
+
+
+def _moderating(system: Running) -> Moderate:
+    judge = Moderator(system.path.detecting, system.stores.events, system.telemetry.metrics)
+
+    async def moderate(texts: Sequence[str], context: Context) -> Moderated:
+        async with system.path.charge(context, judge.tokens(texts)):
+            return await judge.judge(texts, context)
+
+    return moderate
 
 
 @asynccontextmanager
 async def working(system: Running) -> AsyncIterator[Worker]:
     """Batches are answered while the block runs; leaving it interrupts them, to continue elsewhere or later."""
     settings, stores = system.settings, system.stores
-    answer = LineAnswerer(
-        system.responder, PastResponses(stores.events, settings.gateway.max_messages), settings.gateway
-    )
+    past = PastResponses(stores.events, settings.gateway.max_messages)
+    answer = LineAnswerer(system.responder, past, settings.gateway, _moderating(system))
 
     def running() -> float:
         found = (each.engine.statistics() for model in system.engines.chat.values() for each in model.all_replicas())

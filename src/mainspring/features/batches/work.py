@@ -201,7 +201,7 @@ class _Run:
         return self.stop
 
     async def _take(self) -> None:
-        generates = self.batch.endpoint != "/v1/embeddings"
+        generates = self.batch.endpoint not in ("/v1/embeddings", "/v1/moderations")
         while self.waiting and not self._stopped():
             if not await self.work.slots.enter(generates=generates, stopped=self._stopped):
                 return

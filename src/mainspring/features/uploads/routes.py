@@ -10,13 +10,12 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.core.nearest import shown
 from mainspring.core.types import Context
 from mainspring.features.uploads.service import Upload, UploadPart, Uploads
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body
 from mainspring.http.fields import Hint
-from mainspring.http.files import check_purpose, file_body
+from mainspring.http.files import check_form, check_purpose, file_body
 from mainspring.http.idempotency import Idempotency, IdempotencyKey
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -73,9 +72,7 @@ def router(uploads: Uploads, access: Access, idempotency: Idempotency) -> APIRou
 
     @routes.post("/{upload_id}/parts")
     async def add(http: HttpRequest, upload_id: str, data: UploadFile, context: ingests) -> HttpResponse:
-        if unknown := (await http.form()).keys() - {"data"}:
-            field = shown(min(unknown))
-            raise InvalidRequest(f"unknown field {field!r}", remedy="Send data", param=field)
+        check_form(await http.form(), ("data",))
         content = await data.read()
         if not content:
             raise InvalidRequest("the part is empty", param="data")

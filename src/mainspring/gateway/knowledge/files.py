@@ -9,10 +9,9 @@ from fastapi import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.core.nearest import shown
 from mainspring.core.types import Context
 from mainspring.http.access import Access, acting
-from mainspring.http.files import check_purpose, file_body
+from mainspring.http.files import check_form, check_purpose, file_body, named_content
 from mainspring.http.idempotency import Idempotency, IdempotencyKey
 from mainspring.http.pages import AskedLongPage, list_body
 from mainspring.http.request_body import JsonRoute
@@ -41,19 +40,11 @@ def router(files: Files, library: Library, access: Access, idempotency: Idempote
         seconds: Seconds = None,
         key: IdempotencyKey = None,
     ) -> HttpResponse:
-        if unknown := (await http.form()).keys() - {"file", "purpose", ANCHOR, SECONDS}:
-            field = min(unknown)
-            remedy = f"Send file and purpose, and perhaps {ANCHOR} and {SECONDS}"
-            raise InvalidRequest(f"unknown field {shown(field)!r}", remedy=remedy, param=shown(field))
+        check_form(await http.form(), ("file", "purpose", ANCHOR, SECONDS))
         check_purpose(purpose)
         if (anchor is None) != (seconds is None):
             raise InvalidRequest("expires_after has an anchor and seconds", param="expires_after")
-        name = file.filename
-        if not name:
-            raise InvalidRequest("the uploaded file has no name", param="file")
-        data = await file.read()
-        if not data:
-            raise InvalidRequest("the uploaded file is empty", param="file")
+        name, data = await named_content(file)
         principal = context.principal
 
         async def work() -> HttpResponse:

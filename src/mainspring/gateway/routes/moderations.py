@@ -2,63 +2,19 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
-from mainspring.core.errors import InvalidRequest, TooLarge, UnknownModel, Unsupported
 from mainspring.core.types import Context
 from mainspring.http.access import Access
-from mainspring.http.bodies import Body, Few, Name, Table, Texts
+from mainspring.http.openai.moderations import ModerationBody, moderations_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response, while_connected
 from mainspring.serving.admit.rate_limits import Charge
-from mainspring.serving.judge.moderation import MODEL, OPENAI, OWN, Moderated, ModerationVerdict, Moderator
-from mainspring.stores.sql import ids
-
-MAX_CHARACTERS = 1_000_000
-"""Usage of all texts of a request."""
-
-
-class ModerationPart(Body):
-    """A part of an input. Only texts are judged."""
-
-    type: str
-    text: str | None = None
-    image_url: Table[Any] | None = None
-
-
-class ModerationBody(Body):
-    """``POST /v1/moderations``: a text, several, or one in parts. ``model`` may be any of OpenAI's names: there is one
-    set of detectors."""
-
-    input: str | Texts | Few[ModerationPart]
-    model: Name = MODEL
-
-    def texts(self, most: int) -> list[str]:
-        """Raises ``InvalidRequest``, ``TooLarge``, ``Unsupported`` for other content than text, ``UnknownModel``."""
-        if self.model != MODEL and not self.model.startswith(("omni-moderation", "text-moderation")):
-            raise UnknownModel(
-                f"no model {self.model!r} moderates", remedy=f"Leave it out, or use {MODEL}", param="model"
-            )
-        if isinstance(self.input, str):
-            texts = [self.input]
-        else:
-            texts = [each for each in self.input if isinstance(each, str)]
-            parts = [each for each in self.input if isinstance(each, ModerationPart)]
-            if parts:
-                # The parts of one input are one text, judged together.
-                texts = ["\n".join(_text(part) for part in parts)]
-        if not texts or not all(text.strip() for text in texts):
-            raise InvalidRequest("input must hold at least one text, none of them empty", param="input")
-        if (length := sum(map(len, texts))) > MAX_CHARACTERS:
-            problem = f"input holds {length} characters, at most {MAX_CHARACTERS} are judged"
-            raise TooLarge(problem, remedy="Send several smaller ones", param="input")
-        if len(texts) > most:
-            raise TooLarge(f"input holds {len(texts)} texts, at most {most} are judged", param="input")
-        return texts
+from mainspring.serving.judge.moderation import Moderator
 
 
 def router(judge: Moderator, access: Access, charge: Charge, max_inputs: int) -> APIRouter:
@@ -71,25 +27,6 @@ def router(judge: Moderator, access: Access, charge: Charge, max_inputs: int) ->
         texts = body.texts(max_inputs)
         async with charge(context, judge.tokens(texts)):
             found = await while_connected(http, judge.judge(texts, context))
-        results = [_result(verdict, found) for verdict in found.verdicts]
-        usage = {"prompt_tokens": found.tokens, "total_tokens": found.tokens}
-        answer = {"id": ids.new("modr-"), "model": f"{MODEL}-{found.version}", "results": results, "usage": usage}
-        return json_response(answer, charge.headers(context.principal))
+        return json_response(moderations_body(found), charge.headers(context.principal))
 
     return routes
-
-
-def _text(part: ModerationPart) -> str:
-    if part.type != "text" or part.text is None:
-        raise Unsupported(f"parts of type {part.type!r} are not judged, only texts", param="input")
-    return part.text
-
-
-def _result(verdict: ModerationVerdict, found: Moderated) -> dict[str, Any]:
-    names = [*OPENAI, *OWN.values()]
-    return {
-        "flagged": verdict.flagged,
-        "categories": {name: name in verdict.found for name in names},
-        "category_scores": {name: round(verdict.scores.get(name, 0.0), 6) for name in names},
-        "category_applied_input_types": {name: ["text"] if name in found.judged else [] for name in names},
-    }

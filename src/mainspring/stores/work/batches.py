@@ -62,6 +62,7 @@ class Batch:
     failed: int = 0
     output_file_id: str | None = None
     error_file_id: str | None = None
+    output_expires_s: int | None = None
 
 
 class Batches:
@@ -81,8 +82,10 @@ class Batches:
         window: str,
         window_s: float,
         metadata: Mapping[str, str],
+        output_expires_s: int | None = None,
     ) -> Batch:
-        """A new batch and the job that answers it; durable when it returns."""
+        """A new batch and the job that answers it; durable when it returns. Its files of answers live for
+        ``output_expires_s`` (None: for ever)."""
         now = time.time()
         batch = Batch(
             tenant=principal.tenant,
@@ -96,6 +99,7 @@ class Batches:
             created_at=now,
             expires_at=now + window_s,
             metadata=cards.scrubbed(metadata),
+            output_expires_s=output_expires_s,
         )
 
         def work(connection: sa.Connection) -> None:
@@ -319,6 +323,7 @@ def _of(tenant: str, batch_id: str) -> sa.ColumnElement[bool]:
 
 def _file(batch: Batch, name: str, sha256: str, size: int) -> dict[str, Any]:
     """A row of ``files`` with the access of the batch."""
+    now = time.time()
     return {
         "tenant": batch.tenant,
         "id": ids.new(FILE_PREFIX),
@@ -326,8 +331,9 @@ def _file(batch: Batch, name: str, sha256: str, size: int) -> dict[str, Any]:
         "bytes": size,
         "sha256": sha256,
         "purpose": ANSWERS,
-        "created_at": time.time(),
+        "created_at": now,
         "groups": rows.names(batch.groups),
+        "expires_at": None if batch.output_expires_s is None else now + batch.output_expires_s,
     }
 
 
