@@ -30,7 +30,6 @@ from mainspring.rag.ingest.publish import (
     Prepared,
     Publisher,
     Told,
-    code_of,
     forget,
     generation_name,
 )
@@ -344,14 +343,7 @@ class Ingestor:
             if not cut.chunks:
                 raise UnreadableDocument(f"{source.name} has no text", remedy="Check that it is the right file")
         except Exception as error:
-            reason = str(error) or type(error).__name__
-            await self._collections.fail(
-                run.collection,
-                version.document_id,
-                reason,
-                generation=version.generation,
-                code=code_of(error),
-            )
+            await run.publisher.fail(run.collection, version, error)
             if not isinstance(error, MainspringError):
                 raise
             self._failed(run, source.name, error)

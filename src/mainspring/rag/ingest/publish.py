@@ -132,13 +132,13 @@ class Publisher:
             published = await self._commit(collection, prepared, screened, report)
         except Exception as error:
             for each in prepared:
-                await self._fail(collection, each.version, error)
+                await self.fail(collection, each.version, error)
             raise
         for each, done in zip(prepared, published, strict=True):
             if isinstance(done, MainspringError):
                 # Another ingest of the same document overtook this one, or it was removed: nothing of this shows.
                 await self._vectors.delete(collection.table, each.version.document_id, [each.version.generation])
-                await self._fail(collection, each.version, done)
+                await self.fail(collection, each.version, done)
                 report.failed.append(Failure(each.source.name, str(done)))
                 continue
             report.chunks += len(each.cut.chunks)
@@ -158,7 +158,7 @@ class Publisher:
                 found = await self._screener.screen(collection, each.version.document_id, each.parsed.text)
             if found.refused:
                 problem = UnreadableDocument(f"{name} was refused: it holds {found.told}")
-                await self._fail(collection, each.version, problem)
+                await self.fail(collection, each.version, problem)
                 report.failed.append(Failure(name, str(problem)))
                 continue
             if found.findings:
@@ -168,7 +168,8 @@ class Publisher:
             screened.append(found)
         return kept, screened
 
-    async def _fail(self, collection: Collection, version: DocumentVersion, error: Exception) -> None:
+    async def fail(self, collection: Collection, version: DocumentVersion, error: Exception) -> None:
+        """Record that an ingest failed."""
         reason = str(error) or type(error).__name__
         code = code_of(error)
         await self._collections.fail(collection, version.document_id, reason, generation=version.generation, code=code)

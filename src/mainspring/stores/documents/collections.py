@@ -47,12 +47,10 @@ from mainspring.stores.sql.row_access import IN_COLLECTION, RowAccess, expired
 __all__ = ["Collection", "Collections", "Document", "DocumentCounts", "DocumentVersion"]
 
 PREFIX = "vs_"
-UNNAMED = "unnamed-"
-"""What the name of a collection begins with that was given none."""
+UNNAMED = "unnamed-"  # The beginning of the name of a collection that was given none.
 # How long ``version`` may lag behind what another process has published.
 REFRESH_S = 0.5
 _TOUCHED_S = 60.0
-_CHANGEABLE = ("name", "metadata", "expires_days", "active_at")
 
 _log = logging.getLogger(__name__)
 
@@ -150,7 +148,7 @@ class Collections(Documents):
             expires_days=collection.expires_days if expires_days == "kept" else expires_days,
             active_at=time.time(),
         )
-        row = {name: value for name, value in _row(changed).items() if name in _CHANGEABLE}
+        row = {name: _row(changed)[name] for name in ("name", "metadata", "expires_days", "active_at")}
         mine = sa.and_(collections.c.tenant == collection.tenant, collections.c.id == collection.id)
 
         def work(connection: sa.Connection) -> None:
