@@ -64,23 +64,6 @@ NOT_YET = {
         input.summary personality reasoning.context reasoning.generate_summary reasoning.mode tools.allowed_callers
         tools.async tools.defer_loading tools.output_schema
     """,
-    "POST /v1/messages": """
-        billing_policy compaction container context_management diagnostics fallback_credit_token fallbacks inference_geo
-        mcp_servers messages.clear_at messages.content.cache_control messages.content.caller messages.content.citations
-        messages.content.content.cache_control messages.content.content.citations messages.content.data
-        messages.content.signature messages.content.thinking messages.content.toolset_name messages.output_config
-        output_config.effort output_config.task_budget speed system.cache_control system.citations
-        thinking.block_binding thread tools.allowed_callers tools.cache_control tools.defer_loading
-        tools.eager_input_streaming tools.input_examples workspace_id
-    """,
-    "POST /v1/messages/count_tokens": """
-        billing_policy compaction context_management mcp_servers messages.clear_at messages.content.cache_control
-        messages.content.caller messages.content.citations messages.content.content.cache_control
-        messages.content.content.citations messages.content.data messages.content.signature messages.content.thinking
-        messages.content.toolset_name messages.output_config output_config.effort output_config.task_budget speed
-        system.cache_control system.citations thinking.block_binding tools.allowed_callers tools.cache_control
-        tools.defer_loading tools.eager_input_streaming tools.input_examples workspace_id
-    """,
 }
 
 

@@ -481,3 +481,14 @@ async def test_an_endpoint_is_not_asked_for_more_than_its_window() -> None:
     request = chat("word " * 12, sampling=Sampling(max_tokens=101))
     await ask(responder({}, engine, template=None, fingerprint=None), request)
     assert 0 < (engine.seen[0].sampling.max_tokens or 0) < 90
+
+
+async def test_a_begun_answer_is_continued() -> None:
+    engine = ScriptedEngine(lambda _: ["B", ")"])
+    begun = (Message("user", "Which?"), Message("assistant", "The answer is (<|im_end|>"))
+    await ask(responder({}, engine), ChatRequest("small", begun, continues=True))
+    assert engine.seen[0].prompt.endswith("<|im_start|>assistant\nThe answer is (<\u200b|im_end|>")
+    far = responder({}, ScriptedEngine(templates=True), template=None, fingerprint=None)
+    with pytest.raises(Unsupported) as caught:
+        await far.respond(ChatRequest("small", begun, continues=True), CONTEXT)
+    assert caught.value.param == "messages"

@@ -108,9 +108,9 @@ class ChatRequest:
     ``options`` are the application's own (``mode``, ``top_k`` of document-qa, say). ``again`` is the fault of an
     earlier answer that this request replaces. ``previous`` is the answer that the conversation continues; its turns
     already precede the new messages. ``tool_choice`` is ``auto``, ``none``, ``required`` or the name of one tool;
-    without ``parallel_tool_calls`` an answer calls one at most. ``prompt`` is the prompt of the registry that it is put
-    under. ``variables`` are what a chat template may read besides (``reasoning_effort``, ``verbosity``,
-    ``enable_thinking`` and others of the model's own).
+    without ``parallel_tool_calls`` an answer calls one at most. The answer ``continues`` the last message, which is the
+    assistant's. ``prompt`` is the prompt of the registry that it is put under. ``variables`` are what a chat template may
+    read besides (``reasoning_effort``, ``verbosity``, ``enable_thinking`` and others of the model's own).
     """
 
     model: str
@@ -119,6 +119,7 @@ class ChatRequest:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     parallel_tool_calls: bool = True
+    continues: bool = False
     session_id: str | None = None
     user: str | None = None
     store: bool = True

@@ -147,8 +147,12 @@ class ModelResponder:
 
     def _chat(self, request: ChatRequest) -> tuple[Generation, _Parsers]:
         tools = tool_calls.offered(request.tools, request.tool_choice)
+        begun = request.messages[-1].content if request.continues else ""
         speculate = self._speculation(request)
         if self.engine.capabilities.templates:
+            if begun:
+                remedy = "End messages with one of the user's"
+                raise Unsupported(f"{self._model} does not continue an answer", remedy=remedy, param="messages")
             sampling = self._checked(request.sampling)
             parallel = request.parallel_tool_calls
             passed = self.engine.capabilities.variables
@@ -164,7 +168,8 @@ class ModelResponder:
         forced = tool_calls.forced(request.tool_choice)
         sampling = self._checked(self._forcing(request.sampling, tools) if forced else request.sampling)
         variables = self.template.steered(request.variables) if request.variables else {}
-        prompt = self.template.render(request.messages, tools, **variables)
+        prompt = self.template.render(request.messages[:-1] if begun else request.messages, tools, **variables)
+        prompt += self.template.neutral(begun)
         thinking = prompt.rstrip().endswith(THINK) and sampling.grammar is None
         parallel, stops = request.parallel_tool_calls, request.sampling.stop
         dialect = dialects.BARE if forced else self.template.dialect

@@ -91,15 +91,14 @@ def router(
             return await streamed(
                 http,
                 responder.respond(request, context),
-                lambda response: encode.stream(response, trace_id, thoughts=body.shows_thoughts),
+                lambda response: encode.stream(response, trace_id, body.shown),
                 lambda error: encode.error_frame(error, trace_id),
                 settings.heartbeat_s,
             )
 
         async def work() -> HttpResponse:
             answer = await collected(http, responder, request, context)
-            shown = encode.message_body(answer, thoughts=body.shows_thoughts)
-            return json_response(shown, head_headers(answer.head))
+            return json_response(encode.message_body(answer, body.shown), head_headers(answer.head))
 
         basis = "" if key is None else await counter.basis(request, context)
         return await idempotency.once(key, "messages", [await http.body()], context, work, basis=basis)

@@ -19,7 +19,7 @@ from mainspring.core.settings import AnswersSettings, DetectorsSettings, GuardsS
 from mainspring.core.settings.guards.limits import LanguageLimits, LengthLimits, Limited, TopicLimits
 from mainspring.core.settings.guards.tools import ToolsSettings
 from mainspring.core.settings.guards.untrusted import UntrustedSettings
-from mainspring.guards.detect import harm, injection, leak, lexical, pii, question_limits
+from mainspring.guards.detect import agent_reminders, harm, injection, leak, lexical, pii, question_limits
 from mainspring.guards.detect.embedding_detector import packaged
 from mainspring.guards.policy.output import Chain, DryRunFilter, DryRunRules, PieceFilter
 from mainspring.guards.policy.scanners import Found
@@ -141,7 +141,7 @@ class GuardPolicy:
         if self.detecting or self.dropping or self.answers.judging:
             content.append(packaged().version)
         if self.injection != "off":
-            content.append(lexical.packaged()["injection"].version)
+            content += [lexical.packaged()["injection"].version, agent_reminders.VERSION]
         text = f"{content} {injection.RULES_VERSION} {harm.RULES_VERSION} {PII_VERSION} {OUTPUT_VERSION}"
         return f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
@@ -177,7 +177,7 @@ class GuardPolicy:
         """The decisions that depend on the words of a text: findings of the rules are not reported again."""
         if self.injection != "off" and not ruled:
             detector = lexical.packaged()["injection"]
-            score = detector.chance(text)
+            score = detector.chance(agent_reminders.without(text))
             if score >= (self.injection_above or detector.threshold):
                 done: Any = _at_most_flagged(self.injection, role)
                 yield GuardDecision("injection_words", done, "injection", 1, self.version, score, self.dry_run)

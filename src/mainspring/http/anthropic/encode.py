@@ -1,13 +1,14 @@
 """Our answers and events in Anthropic's shapes: messages, their stream events, and their error envelope.
 
-Citations of documents become ``char_location`` citations of the text before them; ``document_index`` numbers the
+Citations of collections become ``char_location`` citations of the text before them; ``document_index`` numbers the
 documents of an answer in the order in which they are first cited.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
@@ -27,6 +28,8 @@ from mainspring.core.types import (
     ToolCallDelta,
     Usage,
 )
+from mainspring.http.anthropic.blocks import Source
+from mainspring.http.anthropic.citing import citations
 from mainspring.http.openai.encode import bug, dumps
 from mainspring.http.openai.event_order import EventOrder
 
@@ -49,6 +52,23 @@ _KINDS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ShownAnswer:
+    """What an answer shows beside the text: the model's ``thoughts`` or not, citations of the request's ``sources``,
+    and the ``edits`` of its context (None: none were asked for)."""
+
+    thoughts: bool = True
+    sources: Sequence[Source] = ()
+    edits: Sequence[Mapping[str, Any]] | None = None
+
+    @property
+    def context(self) -> dict[str, Any]:
+        return {} if self.edits is None else {"context_management": {"applied_edits": list(self.edits)}}
+
+
+WHOLE = ShownAnswer()
+
+
 class AnthropicErrorFacts(BaseModel):
     """The error: ``code`` is stable, ``param`` names the faulty field."""
 
@@ -56,6 +76,7 @@ class AnthropicErrorFacts(BaseModel):
     message: str
     param: str | None
     code: str
+    details: dict[str, Any] | None = None
 
 
 class AnthropicErrorBody(BaseModel):
@@ -75,6 +96,9 @@ def error_body(error: MainspringError, trace_id: str) -> dict[str, Any]:
         "param": error.param,
         "code": error.code,
     }
+    if error.param == "thread":
+        # Anthropic's clients then send all messages themselves.
+        facts["details"] = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
     return {"type": "error", "error": facts, "request_id": trace_id}
 
 
@@ -91,17 +115,18 @@ def usage_body(usage: Usage) -> dict[str, Any]:
     return body
 
 
-def message_body(answer: Answer, *, thoughts: bool = True) -> dict[str, Any]:
-    """A ``message`` object, with the model's ``thoughts`` or without. Arguments of a call that are not a JSON object
+def message_body(answer: Answer, shown: ShownAnswer = WHOLE) -> dict[str, Any]:
+    """A ``message`` object. Arguments of a call that are not a JSON object
     are put under ``arguments``."""
     choice = answer.choices[0] if answer.choices else None
     content: list[dict[str, Any]] = []
     if choice is not None:
-        if choice.reasoning and thoughts:
+        if choice.reasoning and shown.thoughts:
             content.append({"type": "thinking", "thinking": choice.reasoning, "signature": ""})
         if choice.text or not choice.tool_calls:
             numbers = _Documents()
             cited = [numbers.citation(citation) for citation in answer.citations]
+            cited += citations(choice.text, shown.sources)
             content.append({"type": "text", "text": choice.text} | ({"citations": cited} if cited else {}))
         content += [
             {"type": "tool_use", "id": call.id, "name": call.name, "input": _input(call.arguments)}
@@ -109,28 +134,29 @@ def message_body(answer: Answer, *, thoughts: bool = True) -> dict[str, Any]:
         ]
     finish = Finish((choice and choice.finish) or "stop", 0, choice.stopped_by if choice else "")
     body = _shell(answer.head.answer_id, answer.head.model, answer.usage)
-    return {**body, "content": content, **_stop(finish)}
+    return {**body, "content": content, **_stop(finish), **shown.context}
 
 
-async def stream(response: Response, trace_id: str, *, thoughts: bool = True) -> AsyncGenerator[bytes, None]:
-    """Anthropic's server-sent events of a response, with the model's ``thoughts`` or without. A late failure is an
-    ``error`` event with no ``message_stop``."""
-    encoder = _Encoder()
+async def stream(response: Response, trace_id: str, shown: ShownAnswer = WHOLE) -> AsyncGenerator[bytes, None]:
+    """Anthropic's server-sent events of a response. A late failure is an ``error`` event with no ``message_stop``."""
+    encoder = _Encoder(shown.sources)
     usage, finish = Usage(), Finish("stop")
     try:
-        yield _frame("message_start", message=_shell(response.head.answer_id, response.head.model, usage))
+        yield _frame("message_start", message=_shell(response.head.answer_id, response.head.model, usage)) + _frame(
+            "ping"
+        )
         async with response:
             async for event in response:
                 if isinstance(event, Usage):
                     usage = usage + event
                 elif isinstance(event, Finish):
                     finish = event
-                elif isinstance(event, Reasoning) and not thoughts:
+                elif isinstance(event, Reasoning) and not shown.thoughts:
                     continue
                 elif frames := b"".join(encoder.encode(event)):
                     yield frames
         yield b"".join(encoder.end())
-        yield _frame("message_delta", delta=_stop(finish), usage=usage_body(usage))
+        yield _frame("message_delta", delta=_stop(finish), usage=usage_body(usage), **shown.context)
         yield _frame("message_stop")
     except MainspringError as error:
         yield error_frame(error, trace_id)
@@ -159,7 +185,9 @@ class _Documents:
 class _Encoder:
     """Events to content blocks: one after the other, each opened, filled and closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Sequence[Source] = ()) -> None:
+        self._sources = sources
+        self._text: list[str] = []
         self._documents = _Documents()
         self._turn = EventOrder()
         self._index = -1
@@ -174,6 +202,8 @@ class _Encoder:
         match event:
             case Text() if event.text:
                 yield from self._within(("text", 0), {"type": "text", "text": ""})
+                if self._sources:
+                    self._text.append(event.text)
                 yield self._delta({"type": "text_delta", "text": event.text})
             case Reasoning() if event.text:
                 yield from self._within(("thinking", 0), {"type": "thinking", "thinking": "", "signature": ""})
@@ -208,6 +238,11 @@ class _Encoder:
 
     def _close(self) -> Iterator[bytes]:
         if self._open is not None:
+            if self._text:
+                # The whole text is known only now.
+                for citation in citations("".join(self._text), self._sources):
+                    yield self._delta({"type": "citations_delta", "citation": citation})
+                self._text = []
             self._open = None
             yield _frame("content_block_stop", index=self._index)
 

@@ -1,65 +1,20 @@
-"""Anthropic's request bodies (``POST /v1/messages``), checked and turned into our requests.
-
-Parts of Anthropic's API that nothing here supports (server tools, images, thinking budgets) are refused by name.
-``cache_control`` is accepted: prompt prefixes are cached without being asked to. Reasoning of earlier turns is not sent
-to the model again.
-"""
+"""Anthropic's request bodies (``POST /v1/messages``), checked and turned into our requests."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
-from mainspring.core.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupported
-from mainspring.core.types import ChatRequest, Grammar, Message, Sampling, Tool, ToolCall
+from mainspring.core.errors import InvalidRequest, InvalidSchema, TooLarge
+from mainspring.core.types import ChatRequest, Grammar, Message, Sampling
+from mainspring.http.anthropic.blocks import AnthropicMessage, Block, Reader, Source
+from mainspring.http.anthropic.context_edits import ContextManagement, Edited
+from mainspring.http.anthropic.encode import ShownAnswer
+from mainspring.http.anthropic.tools import AnthropicTool, ToolChoice, choice_of, tools_of
 from mainspring.http.bodies import Body, Free, Many, Name, Table, bounded, json_text
-from mainspring.http.fields import Types
-
-_THOUGHTS = ("thinking", "redacted_thinking")
-# Fields of a tool that change nothing here: its arguments come when they are whole.
-_HARMLESS = ("cache_control", "eager_input_streaming")
-
-
-class Block(BaseModel):
-    """One block of a message's content; which fields it has depends on its ``type``."""
-
-    model_config = ConfigDict(extra="allow")
-    type: Annotated[str, Types(("text", "tool_use", "tool_result", *_THOUGHTS))]
-    text: str | None = None
-    id: str | None = None
-    name: str | None = None
-    input: Free | None = None
-    tool_use_id: str | None = None
-    content: str | Many[Block] | None = None
-    is_error: bool | None = None
-
-
-class AnthropicMessage(BaseModel):
-    """A message. ``system`` is taken where clients send it within ``messages``."""
-
-    model_config = ConfigDict(extra="ignore")
-    role: Literal["user", "assistant", "system"]
-    content: str | Many[Block]
-
-
-class AnthropicTool(BaseModel):
-    """A tool that the client runs itself (type ``custom`` or none). Server tools are refused."""
-
-    model_config = ConfigDict(extra="allow")
-    type: Annotated[str | None, Types(("custom",))] = None
-    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,128}$")]
-    description: str | None = None
-    input_schema: Free | None = None
-    strict: bool | None = None
-
-
-class ToolChoice(Body):
-    type: Literal["auto", "any", "tool", "none"]
-    name: Name | None = None
-    disable_parallel_tool_use: bool | None = None
+from mainspring.http.fields import Hint, Refused
 
 
 class Metadata(BaseModel):
@@ -68,11 +23,12 @@ class Metadata(BaseModel):
 
 
 class Thinking(Body):
-    """Whether reasoning is shown. No engine here takes a reasoning budget or can stop a model from reasoning."""
+    """Whether reasoning is shown. No engine here can bound a model's reasoning, or stop it."""
 
-    type: Literal["enabled", "disabled", "adaptive"]
-    budget_tokens: int | None = None
-    display: Literal["summarized", "omitted"] | None = None
+    type: Literal["enabled", "disabled", "adaptive", "between_tools"]
+    budget_tokens: Annotated[Any, Hint("models that reason decide by themselves how long")] = None
+    display: Literal["summarized", "omitted", "updates"] | None = None
+    block_binding: Annotated[Any, Hint("thoughts of earlier turns are not read again")] = None
 
 
 class OutputFormat(Body):
@@ -84,10 +40,15 @@ class OutputConfig(Body):
     """``format`` constrains the answer to a JSON schema."""
 
     format: OutputFormat | None = None
+    effort: Annotated[Any, Hint("models here make the effort that they make")] = None
+    task_budget: Annotated[Any, Hint("models here are not told of it; max_tokens bounds an answer")] = None
 
 
 class CountBody(Body):
     """``POST /v1/messages/count_tokens``: what a request would send."""
+
+    _sources: tuple[Source, ...] = PrivateAttr(())
+    _edits: tuple[Mapping[str, Any], ...] = PrivateAttr(())
 
     model: Name
     messages: Annotated[Many[AnthropicMessage], Field(min_length=1)]
@@ -96,25 +57,43 @@ class CountBody(Body):
     tool_choice: ToolChoice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
-    cache_control: Table[Any] | None = None
+    cache_control: Annotated[Any, Hint("the beginnings of prompts are cached unasked")] = None
+    context_management: ContextManagement | None = None
+    compaction: Annotated[Any, Refused("conversations are not compacted here", "Let the model summarise them")] = None
+    mcp_servers: Annotated[
+        Any, Refused("MCP servers are not called for clients", "Call them in your client, and send tools", ([],))
+    ] = None
+    speed: Annotated[Any, Hint("every request runs as fast as it can")] = None
+    billing_policy: Annotated[Any, Hint("costs are those of the key")] = None
+    workspace_id: Annotated[Any, Hint("the key says whose request it is")] = None
 
     def request(self, max_messages: int) -> ChatRequest:
         """As a ``ChatRequest``. Raises ``InvalidRequest``, ``Unsupported``, ``TooLarge``."""
         if len(self.messages) > max_messages:
             raise TooLarge(f"messages holds {len(self.messages)}, at most {max_messages} are read", param="messages")
-        messages = [Message("system", text) for text in [self._instructions()] if text]
-        for index, message in enumerate(self.messages):
-            messages += _messages(message, f"messages[{index}]")
-        tools = tuple(_tool(index, tool) for index, tool in enumerate(self.tools or ()))
-        choice = self.tool_choice
+        reader = Reader()
+        system = [Message("system", text) for text in [self._instructions(reader)] if text]
+        edited = Edited([*system, *reader.messages(self.messages)])
+        if self.context_management is not None:
+            edited = self.context_management.applied(edited.messages)
+        self._sources, self._edits = tuple(reader.sources), edited.applied
+        tools = tools_of(self.tools or ())
+        choice, last = self.tool_choice, edited.messages[-1]
         return ChatRequest(
             model=self.model,
-            messages=tuple(messages),
+            messages=tuple(edited.messages),
             sampling=self._sampling(),
             tools=tools,
-            tool_choice=_choice(choice, tools),
+            tool_choice=choice_of(choice, tools),
             parallel_tool_calls=not (choice and choice.disable_parallel_tool_use),
+            continues=last.role == "assistant" and not last.tool_calls,
         )
+
+    @property
+    def shown(self) -> ShownAnswer:
+        """What to show with the answer; known once ``request`` was called."""
+        edits = None if self.context_management is None else self._edits
+        return ShownAnswer(self.shows_thoughts, self._sources, edits)
 
     @property
     def shows_thoughts(self) -> bool:
@@ -122,21 +101,15 @@ class CountBody(Body):
         thinking = self.thinking
         return thinking is None or not (thinking.type == "disabled" or thinking.display == "omitted")
 
-    def _instructions(self) -> str:
+    def _instructions(self, reader: Reader) -> str:
         if isinstance(self.system, list):
-            return "\n\n".join(_text(block, f"system[{index}]") for index, block in enumerate(self.system))
+            return "\n\n".join(reader.text(block, f"system[{index}]") for index, block in enumerate(self.system))
         return self.system or ""
 
     def _sampling(self) -> Sampling:
         return Sampling(grammar=self._grammar())
 
     def _grammar(self) -> Grammar | None:
-        if self.thinking is not None and self.thinking.type == "enabled":
-            raise Unsupported(
-                "no engine here takes a thinking budget",
-                remedy="Models that think do so by themselves: leave thinking out, or send adaptive",
-                param="thinking",
-            )
         wanted = self.output_config.format if self.output_config else None
         if wanted is None:
             return None
@@ -156,6 +129,16 @@ class MessagesBody(CountBody):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     session_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")] | None = None
     options: Table[Any] | None = None
+    container: Annotated[Any, Refused("no code runs here for models", "Run it in your client, as a tool")] = None
+    thread: Annotated[Any, Refused("conversations are not held here", "Send all messages, or a session_id")] = None
+    fallbacks: Annotated[
+        Any, Refused("a request goes to the model that it names", "Set serving.routes, and name the route", ([],))
+    ] = None
+    inference_geo: Annotated[
+        Any, Refused("regions are chosen by the header x-region", "Send that instead", ("global", "not_available"))
+    ] = None
+    fallback_credit_token: Annotated[Any, Hint("nothing is credited here")] = None
+    diagnostics: Annotated[Any, Hint("the trace of a request tells what was cached")] = None
 
     def request(self, max_messages: int) -> ChatRequest:
         """As a ``ChatRequest``. Raises ``InvalidRequest``, ``Unsupported``, ``TooLarge``."""
@@ -167,6 +150,7 @@ class MessagesBody(CountBody):
             tools=request.tools,
             tool_choice=request.tool_choice,
             parallel_tool_calls=request.parallel_tool_calls,
+            continues=request.continues,
             session_id=self.session_id,
             user=self.metadata.user_id if self.metadata else None,
             options=bounded(self.options or {}, "options"),
@@ -184,81 +168,3 @@ class MessagesBody(CountBody):
             stop=stops,
             grammar=self._grammar(),
         )
-
-
-def _choice(choice: ToolChoice | None, tools: tuple[Tool, ...]) -> str:
-    if choice is None or choice.type in ("auto", "none"):
-        return choice.type if choice else "auto"
-    if not tools:
-        raise InvalidRequest(f"tool_choice {choice.type!r} needs tools", param="tool_choice")
-    if choice.type == "any":
-        return "required"
-    if choice.name not in {tool.name for tool in tools}:
-        raise InvalidRequest(f"tool_choice names {choice.name!r}, which is not among tools", param="tool_choice")
-    return str(choice.name)
-
-
-def _tool(index: int, spec: AnthropicTool) -> Tool:
-    if spec.type not in (None, "custom"):
-        raise Unsupported(
-            f"tools[{index}] is of type {spec.type!r}, which runs on Anthropic's servers",
-            remedy="Send tools with an input_schema, which your client runs",
-            param=f"tools[{index}].type",
-        )
-    if spec.input_schema is None:
-        raise InvalidRequest(f"tools[{index}].input_schema is missing", param=f"tools[{index}].input_schema")
-    for name, value in (spec.model_extra or {}).items():
-        # Only the model calls tools here, so ``allowed_callers`` needs no handling.
-        if value and value != ["direct"] and name not in _HARMLESS:
-            raise Unsupported(f"tools[{index}].{name} is not known here", param=f"tools[{index}].{name}")
-    parameters = bounded(spec.input_schema, f"tools[{index}].input_schema")
-    return Tool(spec.name, spec.description or "", parameters, bool(spec.strict))
-
-
-def _messages(message: AnthropicMessage, param: str) -> Iterator[Message]:
-    """One message of theirs as ours: results of tools are messages of their own, in the order of the blocks."""
-    if isinstance(message.content, str):
-        yield Message(message.role, message.content)
-        return
-    if not message.content:
-        raise InvalidRequest(f"{param}.content is empty", param=f"{param}.content")
-    texts: list[str] = []
-    calls: list[ToolCall] = []
-    for index, block in enumerate(message.content):
-        place = f"{param}.content[{index}]"
-        if block.type == "tool_use" and message.role == "assistant":
-            calls.append(_call(block, place))
-        elif block.type == "tool_result" and message.role == "user":
-            if texts:
-                yield Message("user", "".join(texts))
-                texts = []
-            yield _result(block, place)
-        elif block.type not in _THOUGHTS:
-            texts.append(_text(block, place))
-    if texts or calls:
-        yield Message(message.role, "".join(texts), tool_calls=tuple(calls))
-
-
-def _call(block: Block, place: str) -> ToolCall:
-    if not block.id or not block.name:
-        raise InvalidRequest(f"{place} of type tool_use needs id and name", param=place)
-    arguments = bounded(block.input or {}, place)
-    return ToolCall(block.id, block.name, orjson.dumps(arguments).decode())
-
-
-def _result(block: Block, place: str) -> Message:
-    if not block.tool_use_id:
-        raise InvalidRequest(f"{place} of type tool_result needs tool_use_id", param=place)
-    content = block.content or ""
-    if isinstance(content, list):
-        content = "".join(_text(part, f"{place}.content[{index}]") for index, part in enumerate(content))
-    said = f"Error: {content}" if block.is_error else content
-    return Message("tool", said, tool_call_id=block.tool_use_id)
-
-
-def _text(block: Block, place: str) -> str:
-    if block.type != "text":
-        raise Unsupported(f"{place} is of type {block.type!r}; only text is read", param=place)
-    if block.text is None:
-        raise InvalidRequest(f"{place}.text is missing", param=f"{place}.text")
-    return block.text

@@ -1,0 +1,196 @@
+"""Messages of Anthropic's requests and their blocks, turned into our messages.
+
+Thoughts of earlier turns are not sent to the model again. Documents and search results become text under their titles.
+Images and what Anthropic's servers would have run are refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from mainspring.core.errors import InvalidRequest, Unsupported
+from mainspring.core.types import Message, ToolCall
+from mainspring.http.bodies import Free, Many, bounded
+from mainspring.http.fields import Hint, Types
+
+_THOUGHTS = ("thinking", "redacted_thinking")
+_SENT_BACK = "it comes with an answer that is sent back"
+
+
+class DocumentSource(BaseModel):
+    """The content of a document. Only text is read; what else has a source is refused by its type."""
+
+    model_config = ConfigDict(extra="allow")
+    type: Annotated[str | None, Types(("text", "content"))] = None
+    media_type: str | None = None
+    data: str | None = None
+    content: str | Many[Block] | None = None
+    url: str | None = None
+    file_id: str | None = None
+
+
+class Block(BaseModel):
+    """One block of a message's content; which fields it has depends on its ``type``."""
+
+    model_config = ConfigDict(extra="allow")
+    type: Annotated[str, Types(("text", "tool_use", "tool_result", "document", "search_result", *_THOUGHTS))]
+    text: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: Free | None = None
+    tool_use_id: str | None = None
+    content: str | Many[Block] | None = None
+    is_error: bool | None = None
+    title: str | None = None
+    context: str | None = None
+    source: str | DocumentSource | None = None
+    # A document's wish for citations, or those of a text that is sent back.
+    citations: Any = None
+    thinking: Annotated[Any, Hint("thoughts of earlier turns are not read again")] = None
+    signature: Annotated[Any, Hint("thoughts of earlier turns are not read again")] = None
+    data: Annotated[Any, Hint("thoughts of earlier turns are not read again")] = None
+    cache_control: Annotated[Any, Hint("the beginnings of prompts are cached unasked")] = None
+    caller: Annotated[Any, Hint(_SENT_BACK)] = None
+    toolset_name: Annotated[Any, Hint(_SENT_BACK)] = None
+
+
+class AnthropicMessage(BaseModel):
+    """A message. ``system`` is taken where clients send it within ``messages``; one that is to be cleared at the next
+    user message is left out once there is one."""
+
+    model_config = ConfigDict(extra="ignore")
+    role: Literal["user", "assistant", "system"]
+    content: str | Many[Block] = Field(default_factory=list)
+    clear_at: Literal["next_user_message", "never"] | None = None
+    output_config: Annotated[Any, Hint("models here make the effort that they make")] = None
+
+
+@dataclass(slots=True)
+class Source:
+    """A document or search result of a request that may be cited: its text, by blocks."""
+
+    kind: Literal["document", "search_result"]
+    index: int
+    title: str | None
+    blocks: tuple[str, ...]
+    place: str = ""
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.blocks)
+
+
+@dataclass(slots=True)
+class Reader:
+    """Turns messages into ours. ``sources`` are what the request wants cited, once all messages are read."""
+
+    sources: list[Source] = field(default_factory=list)
+    _counts: dict[str, int] = field(default_factory=dict)
+
+    def messages(self, messages: Sequence[AnthropicMessage]) -> Iterator[Message]:
+        """Raises ``InvalidRequest``, ``Unsupported``."""
+        last = max((index for index, each in enumerate(messages) if each.role == "user"), default=-1)
+        for index, message in enumerate(messages):
+            if not (message.clear_at == "next_user_message" and index < last):
+                yield from self._message(message, f"messages[{index}]")
+
+    def _message(self, message: AnthropicMessage, param: str) -> Iterator[Message]:
+        """Results of tools are messages of their own, in the order of the blocks."""
+        if isinstance(message.content, str):
+            yield Message(message.role, message.content)
+            return
+        if not message.content:
+            raise InvalidRequest(f"{param}.content is empty", param=f"{param}.content")
+        texts: list[str] = []
+        calls: list[ToolCall] = []
+        for index, block in enumerate(message.content):
+            place = f"{param}.content[{index}]"
+            if block.type == "tool_use" and message.role == "assistant":
+                calls.append(_call(block, place))
+            elif block.type == "tool_result" and message.role == "user":
+                if texts:
+                    yield Message("user", "".join(texts))
+                    texts = []
+                yield self._result(block, place)
+            elif block.type not in _THOUGHTS:
+                texts.append(self.text(block, place))
+        if texts or calls:
+            yield Message(message.role, "".join(texts), tool_calls=tuple(calls))
+
+    def _result(self, block: Block, place: str) -> Message:
+        if not block.tool_use_id:
+            raise InvalidRequest(f"{place} of type tool_result needs tool_use_id", param=place)
+        content = block.content or ""
+        if isinstance(content, list):
+            content = "".join(self.text(part, f"{place}.content[{index}]") for index, part in enumerate(content))
+        said = f"Error: {content}" if block.is_error else content
+        return Message("tool", said, tool_call_id=block.tool_use_id)
+
+    def text(self, block: Block, place: str) -> str:
+        """What the model reads of a block that is no call, no result and no thought."""
+        match block.type:
+            case "text" if block.text is not None:
+                return block.text
+            case "text":
+                raise InvalidRequest(f"{place}.text is missing", param=f"{place}.text")
+            case "document":
+                return self._document(block, place)
+            case "search_result":
+                return self._search_result(block, place)
+            case "tool_reference":
+                return f"The tool {(block.model_extra or {}).get('tool_name', '')} is at hand."
+            case _:
+                raise Unsupported(
+                    f"{place} is of type {block.type!r}; models here read text, documents of text and search results",
+                    remedy="Send what it says as text",
+                    param=place,
+                )
+
+    def _document(self, block: Block, place: str) -> str:
+        source = block.source
+        if not isinstance(source, DocumentSource):
+            raise InvalidRequest(f"{place}.source is missing", param=f"{place}.source")
+        if source.type == "text" and source.data is not None:
+            blocks: tuple[str, ...] = (source.data,)
+        elif source.type == "content" and isinstance(source.content, str):
+            blocks = (source.content,)
+        elif source.type == "content" and source.content is not None:
+            blocks = tuple(self.text(part, f"{place}.source.content") for part in source.content)
+        else:
+            raise Unsupported(
+                f"{place}.source is of type {source.type!r}; a document is read from its text",
+                remedy="Send its text with a source of type text, or put it into a collection and ask that",
+                param=f"{place}.source",
+            )
+        return self._shown(Source("document", self._count("document"), block.title, blocks), block)
+
+    def _search_result(self, block: Block, place: str) -> str:
+        if not isinstance(block.content, list) or not isinstance(block.source, str):
+            raise InvalidRequest(f"{place} of type search_result needs source and content", param=place)
+        blocks = tuple(self.text(part, f"{place}.content[{index}]") for index, part in enumerate(block.content))
+        source = Source("search_result", self._count("search_result"), block.title, blocks, block.source)
+        return self._shown(source, block)
+
+    def _shown(self, source: Source, block: Block) -> str:
+        if isinstance(block.citations, dict) and block.citations.get("enabled") is True:
+            self.sources.append(source)
+        named = " - ".join(text for text in (source.title, source.place, block.context) if text)
+        head = f"[{source.kind.replace('_', ' ')} {source.index + 1}] {named}".rstrip()
+        return f"\n{head}\n{source.text}\n"
+
+    def _count(self, kind: str) -> int:
+        index = self._counts.get(kind, 0)
+        self._counts[kind] = index + 1
+        return index
+
+
+def _call(block: Block, place: str) -> ToolCall:
+    if not block.id or not block.name:
+        raise InvalidRequest(f"{place} of type tool_use needs id and name", param=place)
+    arguments = bounded(block.input or {}, place)
+    return ToolCall(block.id, block.name, orjson.dumps(arguments).decode())
