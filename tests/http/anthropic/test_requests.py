@@ -17,6 +17,7 @@ from mainspring.http.anthropic.requests import MessagesBody
 from mainspring.http.fields import REFUSED_FIELD
 
 HELLO: dict[str, Any] = {"role": "user", "content": "Hello"}
+TEXT = {"type": "text", "text": "Hi"}
 
 
 def body(**fields: Any) -> MessagesBody:
@@ -118,6 +119,13 @@ def test_what_coding_agents_send_unasked_is_accepted() -> None:
     assert made.sampling.max_tokens == 32_000
     assert [each.role for each in made.messages] == ["system", "user", "assistant", "system", "user"]
     assert "Hm" not in json.dumps([each.content for each in made.messages])
+
+
+def test_an_effort_that_is_no_default_reaches_the_template() -> None:
+    assert request(output_config={"effort": "low"}).variables == {"reasoning_effort": "low"}
+    assert request(output_config={"effort": "max"}).variables == {"reasoning_effort": "high"}
+    assert request(output_config={"effort": "high"}).variables == {}
+    assert request(thinking={"type": "disabled"}).variables == {"reasoning_effort": "none"}
 
 
 def test_a_begun_answer_is_continued() -> None:

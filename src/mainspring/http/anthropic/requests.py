@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from mainspring.core.errors import InvalidRequest, InvalidSchema, TooLarge
 from mainspring.core.types import ChatRequest, Grammar, Message, Sampling
+from mainspring.engines.chat.template import EFFORT
 from mainspring.http.anthropic.blocks import AnthropicMessage, Block, Reader, Source
 from mainspring.http.anthropic.context_edits import ContextManagement, Edited
 from mainspring.http.anthropic.encode import ShownAnswer
@@ -23,7 +24,8 @@ class Metadata(BaseModel):
 
 
 class Thinking(Body):
-    """Whether reasoning is shown. No engine here can bound a model's reasoning, or stop it."""
+    """Whether the model reasons, where its template can tell it, and whether that is shown. No engine here can bound
+    it."""
 
     type: Literal["enabled", "disabled", "adaptive", "between_tools"]
     budget_tokens: Annotated[Any, Hint("models that reason decide by themselves how long")] = None
@@ -37,10 +39,10 @@ class OutputFormat(Body):
 
 
 class OutputConfig(Body):
-    """``format`` constrains the answer to a JSON schema."""
+    """``format`` constrains the answer to a JSON schema. Chat templates that know an ``effort`` are told it."""
 
     format: OutputFormat | None = None
-    effort: Annotated[Any, Hint("models here make the effort that they make")] = None
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     task_budget: Annotated[Any, Hint("models here are not told of it; max_tokens bounds an answer")] = None
 
 
@@ -87,6 +89,7 @@ class CountBody(Body):
             tool_choice=choice_of(choice, tools),
             parallel_tool_calls=not (choice and choice.disable_parallel_tool_use),
             continues=last.role == "assistant" and not last.tool_calls,
+            variables=self._variables(),
         )
 
     @property
@@ -100,6 +103,13 @@ class CountBody(Body):
         """Whether the caller wants the model's reasoning."""
         thinking = self.thinking
         return thinking is None or not (thinking.type == "disabled" or thinking.display == "omitted")
+
+    def _variables(self) -> dict[str, Any]:
+        if self.thinking is not None and self.thinking.type == "disabled":
+            return {EFFORT: "none"}
+        effort = self.output_config.effort if self.output_config else None
+        # High is Anthropic's default, and clients send it unasked to models that know no efforts.
+        return {} if effort in (None, "high") else {EFFORT: "high" if effort in ("xhigh", "max") else effort}
 
     def _instructions(self, reader: Reader) -> str:
         if isinstance(self.system, list):
@@ -151,6 +161,7 @@ class MessagesBody(CountBody):
             tool_choice=request.tool_choice,
             parallel_tool_calls=request.parallel_tool_calls,
             continues=request.continues,
+            variables=request.variables,
             session_id=self.session_id,
             user=self.metadata.user_id if self.metadata else None,
             options=bounded(self.options or {}, "options"),
