@@ -131,9 +131,29 @@ class InvalidSchema(InvalidRequest):
 
 
 class PromptTooLong(InvalidRequest):
-    """Prompt plus requested output do not fit the model's context window."""
+    """The prompt of ``tokens`` does not fit the model's context ``window`` (None: not counted)."""
 
     code = "context_length_exceeded"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remedy: str = "",
+        param: str | None = None,
+        retry_after: float | None = None,
+        tokens: int | None = None,
+        window: int | None = None,
+    ) -> None:
+        super().__init__(message, remedy=remedy, param=param, retry_after=retry_after)
+        self.tokens = tokens
+        self.window = window
+
+    @classmethod
+    def counted(cls, tokens: int, window: int, *, param: str = "messages") -> PromptTooLong:
+        """In the words by which clients know that they must shorten a conversation."""
+        problem = f"This model's maximum context length is {window} tokens, and the prompt has {tokens} tokens"
+        return cls(problem, remedy="Shorten the prompt", param=param, tokens=tokens, window=window)
 
 
 class GuardRefused(InvalidRequest):

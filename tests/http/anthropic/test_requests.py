@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mainspring.core.errors import MainspringError, Unsupported
+from mainspring.core.errors import MainspringError, PromptTooLong, Unsupported
 from mainspring.core.types import ChatRequest
 from mainspring.http.anthropic.citing import citations
 from mainspring.http.anthropic.context_edits import CLEARED
@@ -95,6 +95,15 @@ def test_clients_are_told_to_send_all_messages_where_threads_are_refused() -> No
     told = error_body(Unsupported("no", param="thread"), "trace")
     assert told["error"]["details"]["error_code"] == "thread_unsupported_request"
     assert "details" not in error_body(Unsupported("no", param="tools"), "trace")["error"]
+
+
+def test_clients_know_by_the_words_that_a_prompt_is_too_long() -> None:
+    told = error_body(PromptTooLong.counted(9000, 8192), "trace")["error"]
+    assert told["message"] == "prompt is too long: 9000 tokens > 8192 maximum"
+    assert (told["type"], told["code"]) == ("invalid_request_error", "context_length_exceeded")
+    assert error_body(PromptTooLong("too many characters"), "trace")["error"]["message"].startswith(
+        "prompt is too long: "
+    )
 
 
 def test_what_coding_agents_send_unasked_is_accepted() -> None:

@@ -109,8 +109,8 @@ class ChatRequest:
     earlier answer that this request replaces. ``previous`` is the answer that the conversation continues; its turns
     already precede the new messages. ``tool_choice`` is ``auto``, ``none``, ``required`` or the name of one tool;
     without ``parallel_tool_calls`` an answer calls one at most. The answer ``continues`` the last message, which is the
-    assistant's. ``prompt`` is the prompt of the registry that it is put under. ``variables`` are what a chat template may
-    read besides (``reasoning_effort``, ``verbosity``, ``enable_thinking`` and others of the model's own).
+    assistant's. ``prompt`` is the prompt of the registry that it is put under. ``variables`` are what a chat template
+    may read besides (``reasoning_effort``, ``verbosity``, ``enable_thinking`` and others of the model's own).
     """
 
     model: str

@@ -20,12 +20,11 @@ _BYTES_A_TOKEN = 3
 
 
 class OutputBound:
-    """Bounds the answers of ``engine``, which serves ``model``: without a cap they get ``default`` tokens (0: any
-    number), and never more than ``most`` (None: any number)."""
+    """Bounds the answers of ``engine``: without a cap they get ``default`` tokens (0: any number), and never more than
+    ``most`` (None: any number)."""
 
-    def __init__(self, engine: Engine, model: str, default: int, most: int | None) -> None:
+    def __init__(self, engine: Engine, default: int, most: int | None) -> None:
         self._engine = engine
-        self._model = model
         self._default = default
         self._most = most
 
@@ -49,11 +48,7 @@ class OutputBound:
         """Tokens that fit behind the prompt, in each of the sequences that are asked for."""
         prompt_tokens = await self._engine.count_tokens(generation.prompt)
         if prompt_tokens >= window:
-            raise PromptTooLong(
-                f"the prompt has {prompt_tokens} tokens; {self._model} has a context window of {window}",
-                remedy="Shorten the prompt",
-                param="messages",
-            )
+            raise PromptTooLong.counted(prompt_tokens, window)
         capacity, width = self._engine.capacity, max(generation.sampling.n, generation.sampling.beams, 1)
         most = window if capacity is None else min(window, capacity.kv_tokens // width)
         return max(1, most - prompt_tokens - _MARKS)

@@ -81,7 +81,7 @@ class ModelResponder:
         self._model = model_name
         self._fingerprint = _digest(fingerprint, template, stop, drawn) if fingerprint else None
         self._stop = tuple(stop)
-        self._bound = OutputBound(engine, model_name, default_output_tokens, max_output_tokens)
+        self._bound = OutputBound(engine, default_output_tokens, max_output_tokens)
         self._lengths = OutputLengths()
 
     def fingerprint(self, request: Request, context: Context) -> str | None:  # noqa: ARG002

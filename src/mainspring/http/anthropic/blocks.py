@@ -159,8 +159,8 @@ class Reader:
             blocks: tuple[str, ...] = (source.data,)
         elif source.type == "content" and isinstance(source.content, str):
             blocks = (source.content,)
-        elif source.type == "content" and source.content is not None:
-            blocks = tuple(self.text(part, f"{place}.source.content") for part in source.content)
+        elif source.type == "content" and isinstance(source.content, list):
+            blocks = tuple(self.text(part, f"{place}.source.content") for part in source.content or ())
         else:
             raise Unsupported(
                 f"{place}.source is of type {source.type!r}; a document is read from its text",

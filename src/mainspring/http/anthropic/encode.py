@@ -14,7 +14,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import BaseModel
 
-from mainspring.core.errors import MainspringError
+from mainspring.core.errors import MainspringError, PromptTooLong
 from mainspring.core.path import Answer
 from mainspring.core.types import (
     Citation,
@@ -90,9 +90,9 @@ class AnthropicErrorBody(BaseModel):
 def error_body(error: MainspringError, trace_id: str) -> dict[str, Any]:
     """Anthropic's error envelope. ``param`` and ``code`` are extensions, the same as in OpenAI's envelope."""
     other = "invalid_request_error" if error.status < 500 else "api_error"
-    facts = {
+    facts: dict[str, Any] = {
         "type": _KINDS.get(error.status, other),
-        "message": error.told,
+        "message": _told(error),
         "param": error.param,
         "code": error.code,
     }
@@ -100,6 +100,14 @@ def error_body(error: MainspringError, trace_id: str) -> dict[str, Any]:
         # Anthropic's clients then send all messages themselves.
         facts["details"] = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
     return {"type": "error", "error": facts, "request_id": trace_id}
+
+
+def _told(error: MainspringError) -> str:
+    """Anthropic's clients know by these words that they must shorten a conversation."""
+    if not isinstance(error, PromptTooLong):
+        return error.told
+    counted = error.tokens is not None and error.window is not None
+    return f"prompt is too long: {f'{error.tokens} tokens > {error.window} maximum' if counted else error.told}"
 
 
 def usage_body(usage: Usage) -> dict[str, Any]:

@@ -34,7 +34,10 @@ def check(request: Request, window: Window) -> None:
     most = window(request.model) * CHARACTERS_A_TOKEN
     length = sum(map(len, _texts(request)))
     if 0 < most < length:
-        problem = f"the request has {length} characters; of {request.model} no model takes more than {most}"
+        problem = (
+            f"This model's maximum context length is {window(request.model)} tokens, and the request has {length} "
+            f"characters; of {request.model} no model takes more than {most}"
+        )
         param = "prompt" if isinstance(request, CompletionRequest) else "messages"
         raise PromptTooLong(problem, remedy="Send less", param=param)
 
