@@ -89,17 +89,21 @@ class AnthropicErrorBody(BaseModel):
 
 def error_body(error: MainspringError, trace_id: str) -> dict[str, Any]:
     """Anthropic's error envelope. ``param`` and ``code`` are extensions, the same as in OpenAI's envelope."""
-    other = "invalid_request_error" if error.status < 500 else "api_error"
-    facts: dict[str, Any] = {
-        "type": _KINDS.get(error.status, other),
+    told: dict[str, Any] = {
+        "type": kind_of(error.status),
         "message": _told(error),
         "param": error.param,
         "code": error.code,
     }
     if error.param == "thread":
         # Anthropic's clients then send all messages themselves.
-        facts["details"] = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
-    return {"type": "error", "error": facts, "request_id": trace_id}
+        told |= {"details": {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}}
+    return {"type": "error", "error": told, "request_id": trace_id}
+
+
+def kind_of(status: int) -> str:
+    """Anthropic's name for an error of that status."""
+    return _KINDS.get(status, "invalid_request_error" if status < 500 else "api_error")
 
 
 def _told(error: MainspringError) -> str:
