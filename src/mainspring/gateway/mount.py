@@ -25,6 +25,7 @@ from mainspring.gateway.routes import (
     traces,
 )
 from mainspring.http.access import Authenticator, access_to
+from mainspring.http.bodies_in_flight import BodiesInFlight
 from mainspring.http.idempotency import Idempotency
 from mainspring.http.loop_fairness import Pace
 from mainspring.rag.query.chunk_locations import Places
@@ -43,8 +44,9 @@ def mount(system: System) -> FastAPI:
         keys_or_tokens = Either(system.stores.keys, Tokens(settings.oidc, settings.roles))
     refused = refusals(system.features, system.services)
     pace = _pace(system)
+    bodies = BodiesInFlight(settings.bodies_in_flight_bytes, settings.bodies_share)
     tiers = system.settings.serving.admission.tiers
-    access = access_to(keys_or_tokens, settings.request_timeout_s, tiers, refused, pace)
+    access = access_to(keys_or_tokens, settings.request_timeout_s, tiers, refused, pace, bodies)
     idempotency = Idempotency(system.stores.cache, system.stores.repeats)
     registry = PromptRegistry(system.stores.prompts, system.settings.serving.prompts_tenant)
     prompting = PromptChoice(registry, system.registry, system.settings)

@@ -23,6 +23,7 @@ from mainspring.core.errors import (
 )
 from mainspring.core.scopes import OPERATE, SCOPES, brought
 from mainspring.core.types import TOKEN, Allowance, Arrival, Context, Principal, Priority
+from mainspring.http.bodies_in_flight import BodiesInFlight, HeldBody
 from mainspring.http.loop_fairness import SPENT, Pace
 from mainspring.stores.events.audit_log import By
 
@@ -56,6 +57,7 @@ class Caller:
         classes: Mapping[str, Priority],
         refused: Refused | None = None,
         pace: Pace | None = None,
+        bodies: BodiesInFlight | None = None,
     ) -> None:
         if scope and scope not in SCOPES:
             raise SettingsError(
@@ -64,6 +66,7 @@ class Caller:
             )
         self._refused = refused
         self._pace = pace
+        self._bodies = bodies
         self._keys = keys
         self._classes = classes
         self._scope = scope
@@ -103,6 +106,10 @@ class Caller:
         http.state.context = context
         return context
 
+    def body_of(self, principal: Principal) -> HeldBody | None:
+        """What counts the bytes of this caller's request; None where they are not bounded."""
+        return None if self._bodies is None else self._bodies.of(principal.tenant)
+
     def _check_scope(self, principal: Principal) -> None:
         if self._scope and self._scope not in brought(principal.scopes):
             # Actions of this scope also require admin.
@@ -130,11 +137,13 @@ def access_to(
     tiers: Mapping[str, str] | None = None,
     refused: Refused | None = None,
     pace: Pace | None = None,
+    bodies: BodiesInFlight | None = None,
 ) -> Access:
     """The dependency factory over ``keys``; ``timeout_s`` bounds each request's deadline, ``tiers`` are the priority
-    classes of the keys' tiers (interactive where not named), ``pace`` shares the event loop between tenants."""
+    classes of the keys' tiers (interactive where not named), ``pace`` shares the event loop between tenants, ``bodies``
+    bounds the bytes of their requests."""
     classes = {tier: Priority[name.upper()] for tier, name in (tiers or {}).items()}
-    return lambda scope: Caller(keys, scope, timeout_s, classes, refused, pace)
+    return lambda scope: Caller(keys, scope, timeout_s, classes, refused, pace, bodies)
 
 
 def consenting(context: Context, metadata: Mapping[str, str] | None) -> Context:

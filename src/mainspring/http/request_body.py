@@ -24,6 +24,7 @@ from mainspring.core.errors import InvalidRequest, MainspringError
 from mainspring.core.nearest import nearest, shown
 from mainspring.http import fields
 from mainspring.http.access import Caller
+from mainspring.http.bodies_in_flight import HeldBody
 
 DEPLOYMENT = "deployment"
 """The name in a request's state of the model that its path names."""
@@ -32,7 +33,8 @@ Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
 
 class JsonRequest(HttpRequest):
     """A request whose ``json()`` raises ``json.JSONDecodeError`` for anything other than JSON in UTF-8. It raises
-    ``TooLarge`` or ``InvalidRequest`` before parsing if a body has too much structure.
+    ``TooLarge`` or ``InvalidRequest`` before parsing if a body has too much structure, and ``RateLimited`` or
+    ``Overloaded`` if too many bytes of bodies are held already.
 
     The structure of JSON that comes in several parts is counted part by part. Other requests have their turn in
     between, and a body with too much structure is read no further.
@@ -40,6 +42,7 @@ class JsonRequest(HttpRequest):
 
     refused: MainspringError | None = None
     sent: Any = None
+    held: HeldBody | None = None
     _counted = False
 
     async def body(self) -> bytes:
@@ -47,8 +50,12 @@ class JsonRequest(HttpRequest):
             counting = structure.Count() if _is_json(self.headers.get("content-type", "")) else None
             parts: list[bytes] = []
             try:
+                if self.held is not None:
+                    self.held.expect(int(self.headers.get("content-length", "0")))
                 async with aclosing(self.stream()) as stream:
                     async for part in stream:
+                        if self.held is not None:
+                            self.held.add(len(part))
                         if part and parts and counting is not None:
                             self._count(counting, part if self._counted else parts[0] + part)
                         parts += [part] if part else []
@@ -91,11 +98,11 @@ class JsonRoute(APIRoute):
         known = [param.alias for each in _dependants(self.dependant) for param in each.query_params]
 
         async def strict(http: HttpRequest) -> HttpResponse:
+            request = JsonRequest(http.scope, http.receive)
             for caller in callers:
-                await caller.admit(http)
+                request.held = caller.body_of((await caller.admit(http)).principal)
             if http.scope["query_string"]:
                 _check_query(http, known)
-            request = JsonRequest(http.scope, http.receive)
             try:
                 response = await handle(request)
             except HTTPException:
@@ -103,6 +110,9 @@ class JsonRoute(APIRoute):
                 if request.refused is not None:
                     raise request.refused from None
                 raise
+            finally:
+                if request.held is not None:
+                    request.held.release()
             if names := self._ignored(http, request):
                 told = response.headers.get(fields.HEADER)
                 response.headers[fields.HEADER] = ", ".join([*names, *([told] if told else [])])

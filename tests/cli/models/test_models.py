@@ -48,7 +48,7 @@ def state(config: Path, name: str) -> str:
 
 
 def test_a_models_life(config: Path) -> None:
-    assert state(config, "tiny-encoder") == "-"
+    assert state(config, "tiny-encoder") == "not pulled"
     pulled = call(config, "pull", "tiny-encoder")
     assert pulled.returncode == 0, pulled.stderr
     assert "trusted on first use, sha256 pinned now: config.json, tokenizer.json, model.safetensors" in pulled.stdout
@@ -64,7 +64,7 @@ def test_a_models_life(config: Path) -> None:
     assert call(config, "pull", "--force", "tiny-encoder").returncode == 0
     assert state(config, "tiny-encoder") == "pulled"
     assert "freed" in call(config, "remove", "tiny-encoder").stdout
-    assert state(config, "tiny-encoder") == "-"
+    assert state(config, "tiny-encoder") == "not pulled"
 
 
 def test_failures_are_one_line_with_what_to_do(config: Path) -> None:

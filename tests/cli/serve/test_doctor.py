@@ -32,7 +32,7 @@ def test_settings_have_their_origins_and_hide_their_secrets(command: Command) ->
     settings, _ = doctor(command, MAINSPRING_GATEWAY__PORT="9002")
     assert settings["gateway.port"] == {
         "key": "gateway.port",
-        "value": "9002",
+        "value": 9002,
         "origin": "environment MAINSPRING_GATEWAY__PORT",
     }
     assert settings["gateway.host"]["origin"] == "mainspring.yaml"
@@ -169,3 +169,18 @@ def test_a_damaged_collection_and_a_clock_that_was_set_back_are_named(command: C
     assert checks["vectors"]["state"] == "damaged"
     assert checks["clock"]["state"] == "wrong"
     assert "future" in checks["clock"]["detail"]
+
+
+def test_it_says_which_guards_are_on(command: Command) -> None:
+    _, checks = doctor(command)
+    default = checks["guards"]
+    assert default["state"] == "ok"
+    assert {"injection: refuse", "harm: refuse"} <= set(default["detail"].split(", "))
+    _, checks = doctor(command, MAINSPRING_GUARDS__INJECTION="off", MAINSPRING_GUARDS__PII_OUTPUT="redact")
+    assert checks["guards"]["state"] == "weak"
+    assert {"injection: off", "harm: refuse", "personal data out: redact"} <= set(
+        checks["guards"]["detail"].split(", ")
+    )
+    _, checks = doctor(command, MAINSPRING_GUARDS__DRY_RUN="true")
+    assert checks["guards"]["state"] == "weak"
+    assert "nothing is refused" in checks["guards"]["detail"]

@@ -121,7 +121,7 @@ def _state(puller: Puller, name: str) -> str:
     try:
         puller.local(name)
     except ModelNotPulled:
-        return "-"
+        return "not pulled"
     except ModelError:
         return "damaged"
     return "pulled"

@@ -69,7 +69,8 @@ def prices(context: typer.Context, as_json: AsJson = False) -> None:
         rows.append((name, price.input / NANO, cached, price.output / NANO, of_batch, source))
     columns = ("model", "input", "cached input", "output", "batch output", "source")
     if as_json:
-        show.as_json([dict(zip(columns, row, strict=True)) for row in rows])
+        names = [column.replace(" ", "_") for column in columns]
+        show.as_json([dict(zip(names, row, strict=True)) for row in rows])
         return
     show.table(columns, [["-" if cell is None else cell for cell in row] for row in rows])
 

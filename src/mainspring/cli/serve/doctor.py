@@ -47,7 +47,10 @@ def doctor(
     from mainspring.core.settings import describe, load
 
     loaded = load(context.obj)
-    rows = [(key, PASSWORD.sub(r"\1********@", value), origin) for key, value, origin in describe(loaded)]
+    rows = [
+        (key, PASSWORD.sub(r"\1********@", value) if isinstance(value, str) else value, origin)
+        for key, value, origin in describe(loaded)
+    ]
     settings = [row for row in rows if not changed or row[2] != "default"]
     checks = [
         _python(),

@@ -75,6 +75,14 @@ class GatewaySettings(Section):
     oidc: OidcSettings = Field(default_factory=OidcSettings)
     max_body_bytes: int = Field(8 * 2**20, gt=0)
     max_upload_bytes: int = Field(64 * 2**20, gt=0)
+    bodies_in_flight_bytes: int = Field(
+        64 * 2**20,
+        gt=0,
+        description="bytes of request bodies above 64 KiB that are read, parsed or waiting at once; beyond them a 503",
+    )
+    bodies_share: float = Field(
+        0.5, gt=0, le=1, description="a tenant's largest share of them; beyond it a 429, and one body always passes"
+    )
     max_messages: int = Field(512, gt=0)
     max_embedding_inputs: int = Field(2048, gt=0)
     request_timeout_s: float = Field(300.0, gt=0)

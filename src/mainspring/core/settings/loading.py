@@ -53,17 +53,22 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
         raise _explain(error, origins) from None
 
 
-def describe(loaded: LoadedSettings) -> Iterator[tuple[str, str, str]]:
-    """(dotted key, value, origin) of every setting, secrets masked, in the order of definition."""
+Plain = str | bool | int | float | None
+"""A value of JSON that holds no others."""
 
-    def walk(section: BaseModel, prefix: str) -> Iterator[tuple[str, str, str]]:
+
+def describe(loaded: LoadedSettings) -> Iterator[tuple[str, Plain, str]]:
+    """(dotted key, value, origin) of every setting, secrets masked, in the order of definition. Mappings, lists and
+    paths are texts: those of models hide the secrets that they hold."""
+
+    def walk(section: BaseModel, prefix: str) -> Iterator[tuple[str, Plain, str]]:
         for name, info in type(section).model_fields.items():
             dotted, value = f"{prefix}{name}", getattr(section, name)
             if isinstance(value, BaseModel):
                 yield from walk(value, f"{dotted}.")
             else:
-                shown = "********" if not info.repr and value else str(value)
-                yield dotted, shown, loaded.origins.get(dotted, "default")
+                plain = value if isinstance(value, Plain) else str(value)
+                yield dotted, "********" if not info.repr and value else plain, loaded.origins.get(dotted, "default")
 
     return walk(loaded.settings, "")
 

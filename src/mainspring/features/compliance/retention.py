@@ -186,8 +186,3 @@ def _is_named(tenant: str, file_id: str, connection: sa.Connection) -> bool:
 
 def _trim(stores: Stores, tenant: str, before: float, connection: sa.Connection) -> int:
     return stores.audit.trim(connection, tenant, before)
-
-
-def told(found: list[Due]) -> list[tuple[str, str, int]]:
-    """Rows of a table: class, for how long, how much is due."""
-    return [(each.data, f"{each.days:g} days" if each.days else "for ever", each.count) for each in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,13 +22,13 @@ def retention(
     A running server deletes expired data every hour (`compliance.retention.every_s`).
     """
 
-    async def work() -> tuple[list[tuple[str, str, int]], dict[str, int]]:
+    async def work() -> tuple[list[dict[str, Any]], dict[str, int]]:
         from prometheus_client import CollectorRegistry
 
         from mainspring import stores
         from mainspring.core.settings import load
         from mainspring.features.compliance.metrics import ComplianceMetrics
-        from mainspring.features.compliance.retention import Retention, told
+        from mainspring.features.compliance.retention import Due, Retention
         from mainspring.features.compliance.settings import ComplianceSettings
         from mainspring.stores.events.audit_log import LOCAL
 
@@ -36,18 +36,18 @@ def retention(
         async with stores.open(settings) as opened:
             chosen = settings.section(ComplianceSettings).retention
             kept = Retention(opened, chosen, ComplianceMetrics(CollectorRegistry()))
-            due = told(await kept.due())
-            spans = f"{settings.telemetry.span_retention_days:g} days"
-            cached = f"{settings.stores.cache_ttl_s / 86_400:g} days"
+            due = await kept.due()
             # Their own stores let these go.
-            due += [("spans", spans, 0), ("cached answers", cached, 0)]
-            return due, dict(await kept.apply(LOCAL)) if apply else {}
+            due.append(Due("spans", settings.telemetry.span_retention_days, 0))
+            due.append(Due("cached answers", settings.stores.cache_ttl_s / 86_400, 0))
+            classes = [{"data": each.data, "days": each.days or None, "due": each.count} for each in due]
+            return classes, dict(await kept.apply(LOCAL)) if apply else {}
 
-    due, deleted = asyncio.run(work())
+    classes, deleted = asyncio.run(work())
     if as_json:
-        rows = [{"data": data, "kept": kept, "due": count} for data, kept, count in due]
-        show.as_json({"classes": rows, "deleted": deleted})
+        show.as_json({"classes": classes, "deleted": deleted})
         return
-    show.table(("data", "kept", "due"), due)
+    rows = [(row["data"], f"{row['days']:g} days" if row["days"] else "for ever", row["due"]) for row in classes]
+    show.table(("data", "kept", "due"), rows)
     if apply:
         print("deleted: " + (", ".join(f"{count} {data}" for data, count in sorted(deleted.items())) or "nothing"))
