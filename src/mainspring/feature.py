@@ -8,7 +8,7 @@ how lower rooms find a feature's declarations for them: settings, scopes, tables
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mainspring.engines import Engines
     from mainspring.http.access import Access, Refused
     from mainspring.http.idempotency import Idempotency
+    from mainspring.http.respond import Storing
     from mainspring.rag.library import Library
     from mainspring.serving import Path
     from mainspring.stores import Stores
@@ -87,7 +88,8 @@ class Feature:
     """One feature. Missing parts are None.
 
     ``open`` makes its service, which others find by its class. ``routes`` are added to the gateway's. ``work`` runs
-    within a server, and in no other process. ``refused`` returns a callback for refused requests.
+    within a server, and in no other process. ``refused`` returns a callback for refused requests, ``storing`` what
+    stores chat completions that ask for it.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Feature:
     routes: Callable[[Http], Sequence[APIRouter]] | None = None
     work: Callable[[Rooms, Services], AbstractAsyncContextManager[object]] | None = None
     refused: Callable[[Services], Refused] | None = None
+    storing: Callable[[Services], Storing] | None = None
 
 
 APPLICATION: Kind[[Rooms], Responder] = Kind("application", Responder, ("rooms",))
@@ -118,6 +121,18 @@ def refusals(found: Sequence[Feature], services: Services) -> Refused:
             each(error, address, scope, principal)
 
     return tell
+
+
+def storing(found: Sequence[Feature], services: Services) -> Storing:
+    """Those of ``found`` that store chat completions, one around the other."""
+    makes = [each.storing(services) for each in found if each.storing is not None]
+
+    def around(responder: Responder, tags: Mapping[str, str]) -> Responder:
+        for make in makes:
+            responder = make(responder, tags)
+        return responder
+
+    return around
 
 
 def routers(found: Sequence[Feature], http: Http) -> list[APIRouter]:

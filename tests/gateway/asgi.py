@@ -17,7 +17,7 @@ from mainspring.core.errors import Unauthenticated
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import Context, Principal, Request, Responder, TraceParent
 from mainspring.gateway.edge.app import create_app
-from mainspring.gateway.routes import generate
+from mainspring.gateway.routes import generate, raw_text
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
 from mainspring.http.loop_fairness import Pace
@@ -150,8 +150,9 @@ def gateway(responder: Responder, *more: APIRouter, **settings: Any) -> FastAPI:
     chosen = GatewaySettings.model_validate(settings)
     pace = Pace(chosen.quiet_share)
     access = access_to(Keys(), chosen.request_timeout_s, pace=pace)
-    routes = generate.router(responder, NoModels(), chosen, access, Idempotency(Kept()))  # type: ignore[arg-type]
-    return create_app([routes, *more], chosen, lambda header: TraceParent.new(), pace=pace)
+    shared = responder, NoModels(), chosen, access, Idempotency(Kept())
+    routes = [generate.router(*shared), raw_text.router(*shared)]  # type: ignore[arg-type]
+    return create_app([*routes, *more], chosen, lambda header: TraceParent.new(), pace=pace)
 
 
 def events(stream: bytes) -> list[Any]:

@@ -20,6 +20,11 @@ QUESTION = "How fast does the Marigold turbine spin?"
 # Every route and the scope that it asks for ("any": any key; None: no key). A new route must be entered here.
 SCOPES = {
     "POST /v1/chat/completions": "chat",
+    "GET /v1/chat/completions": "chat",
+    "GET /v1/chat/completions/{completion_id}": "chat",
+    "POST /v1/chat/completions/{completion_id}": "chat",
+    "DELETE /v1/chat/completions/{completion_id}": "chat",
+    "GET /v1/chat/completions/{completion_id}/messages": "chat",
     "POST /v1/completions": "chat",
     "POST /v1/responses": "chat",
     "GET /v1/responses/{response_id}": "chat",

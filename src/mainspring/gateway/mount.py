@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from mainspring.feature import Http, refusals, routers
+from mainspring.feature import Http, refusals, routers, storing
 from mainspring.gateway.edge import console, health
 from mainspring.gateway.edge.app import create_app
 from mainspring.gateway.identity import key_routes, policy_routes, preset_routes, quota_routes
@@ -18,6 +18,7 @@ from mainspring.gateway.routes import (
     generate,
     moderations,
     originals,
+    raw_text,
     replicas,
     responses,
     search,
@@ -47,12 +48,14 @@ def mount(system: System) -> FastAPI:
     bodies = BodiesInFlight(settings.bodies_in_flight_bytes, settings.bodies_share)
     tiers = system.settings.serving.admission.tiers
     access = access_to(keys_or_tokens, settings.request_timeout_s, tiers, refused, pace, bodies)
+    stored = storing(system.features, system.services)
     idempotency = Idempotency(system.stores.cache, system.stores.repeats)
     registry = PromptRegistry(system.stores.prompts, system.settings.serving.prompts_tenant)
     prompting = PromptChoice(registry, system.registry, system.settings)
     counter = anthropic.PromptCounter(system.registry, system.engines.chat, prompting.applied)
     own = [
-        generate.router(system.responder, system.registry, settings, access, idempotency),
+        generate.router(system.responder, system.registry, settings, access, idempotency, stored),
+        raw_text.router(system.responder, system.registry, settings, access, idempotency),
         responses.router(
             system.responder,
             system.stores.events,

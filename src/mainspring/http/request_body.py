@@ -150,9 +150,14 @@ def _dependants(dependant: Dependant) -> Iterator[Dependant]:
         yield from _dependants(inner)
 
 
+def _is_member(name: str, known: list[str]) -> bool:
+    """Whether ``name`` is one of the names that a known parameter stands for: ``metadata[*]`` for ``metadata[a]``."""
+    return name.endswith("]") and f"{name.partition('[')[0]}[*]" in known
+
+
 def _check_query(http: HttpRequest, known: list[str]) -> None:
     for name in http.query_params:
-        if name not in known and name not in fields.QUERY_HINTS:
+        if name not in known and not _is_member(name, known) and name not in fields.QUERY_HINTS:
             close = nearest(name, known)
             listed = f"It takes {', '.join(known)}" if known else "It takes none"
             raise InvalidRequest(

@@ -21,6 +21,8 @@ from mainspring.http.openai import encode
 
 log = logging.getLogger("mainspring.gateway")
 T = TypeVar("T")
+Storing = Callable[[Responder, Mapping[str, str]], Responder]
+"""A responder whose answers are stored under these tags."""
 _PRINTABLE = "".join(map(chr, range(32, 127))).replace("%", "")
 
 

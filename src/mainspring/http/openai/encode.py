@@ -35,6 +35,7 @@ from mainspring.core.types import (
     Response,
     Text,
     TokenLogprob,
+    ToolCall,
     ToolCallDelta,
     Usage,
 )
@@ -308,10 +309,7 @@ def _message(choice: Choice, answer: Answer, index: int, kind: Kind) -> dict[str
         call = choice.tool_calls[0]
         message["function_call"] = {"name": call.name, "arguments": call.arguments}
     elif choice.tool_calls:
-        message["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in choice.tool_calls
-        ]
+        message["tool_calls"] = [call_body(call) for call in choice.tool_calls]
     citations = [citation_body(citation) for citation in answer.citations if citation.choice == index]
     if answer.answered is not None:
         # Always a list, so that readers need not test for it.
@@ -319,6 +317,11 @@ def _message(choice: Choice, answer: Answer, index: int, kind: Kind) -> dict[str
     elif citations:
         message["citations"] = citations
     return message
+
+
+def call_body(call: ToolCall) -> dict[str, Any]:
+    """A tool call of a message."""
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
 def _extras(answer: Answer, index: int) -> dict[str, Any]:

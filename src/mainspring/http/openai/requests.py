@@ -27,6 +27,7 @@ from mainspring.http.bodies import (
     Few,
     Free,
     Many,
+    Metadata,
     Name,
     Table,
     bounded,
@@ -192,7 +193,7 @@ class ChatBody(SamplingBody):
     chat_template_kwargs: Annotated[Table[Any] | None, Field(description=_STEERS)] = None
     function_call: Literal["auto", "none"] | NamedFunction | None = None
     response_format: ResponseFormat | None = None
-    metadata: Table[str] | None = None
+    metadata: Metadata | None = None
     store: bool | None = None
     safety_identifier: Annotated[str, Field(max_length=512)] | None = None
     session_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")] | None = None

@@ -1,0 +1,1 @@
+"""The feature's links of the chain of migrations."""
