@@ -152,7 +152,8 @@ class PromptTooLong(InvalidRequest):
     @classmethod
     def counted(cls, tokens: int, window: int, *, param: str = "messages") -> PromptTooLong:
         """In the words by which clients know that they must shorten a conversation."""
-        problem = f"This model's maximum context length is {window} tokens, and the prompt has {tokens} tokens"
+        asked = f"you requested {tokens} tokens in the {param}"
+        problem = f"This model's maximum context length is {window} tokens. However, {asked}"
         return cls(problem, remedy="Shorten the prompt", param=param, tokens=tokens, window=window)
 
 

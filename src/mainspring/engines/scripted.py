@@ -186,11 +186,7 @@ class ScriptedEngine:
         text = generation.prompt or "".join(message.content for message in generation.messages)
         tokens, window = len(words(text)), self.capabilities.context_window
         if tokens + (generation.sampling.max_tokens or 1) > window:
-            raise PromptTooLong(
-                f"the prompt has {tokens} tokens, {generation.sampling.max_tokens or 1} are to follow, and "
-                f"{self.name} takes {window}",
-                param="messages",
-            )
+            raise PromptTooLong.counted(tokens, window)
         return tokens
 
     def _pieces(self, generation: Generation) -> Sequence[Piece]:

@@ -226,11 +226,7 @@ class LlamaCppEngine:
         window = self._capabilities.context_window
         wanted = sampling.max_tokens or max(1, min(window, self._settings.kv_tokens // sampling.n) - prompt)
         if prompt + wanted > window:
-            raise PromptTooLong(
-                f"{prompt} tokens of prompt and {wanted} of output exceed {self._name}'s {window}",
-                remedy="Shorten the prompt or lower max_tokens",
-                param="messages",
-            )
+            raise PromptTooLong.counted(prompt + wanted, window)
         share = sampling.n * (prompt + wanted)
         if share > self._settings.kv_tokens:
             raise PromptTooLong(

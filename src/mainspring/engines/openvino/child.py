@@ -162,7 +162,7 @@ class Scheduler:
         max_tokens = sampling["max_tokens"] or room
         if room < 1 or max_tokens > room:
             asked = f" and {sampling['max_tokens']} tokens of output" if sampling["max_tokens"] else ""
-            raise Rejected("too_long", f"a prompt of {len(prompt)} tokens{asked} exceeds the {window} that fit")
+            raise Rejected("too_long", f"maximum context length is {window}: {len(prompt)} tokens{asked}")
         choices = 1 if sampling["beams"] > 1 else sampling["n"]
         job = Job(
             message["id"],
