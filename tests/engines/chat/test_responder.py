@@ -293,7 +293,7 @@ async def test_the_output_fits_behind_the_prompt() -> None:
     tokens = await engine.count_tokens(engine.seen[0].prompt)
     assert engine.seen[0].sampling.max_tokens == 40 - tokens - 2
     with pytest.raises(
-        PromptTooLong, match="maximum context length is 40 tokens, and the prompt has 68 tokens"
+        PromptTooLong, match=r"maximum context length is 40 tokens\. However, you requested 68 tokens"
     ) as caught:
         await model.respond(chat("word " * 50), CONTEXT)
     assert caught.value.param == "messages"

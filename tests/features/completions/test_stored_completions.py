@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import openai
@@ -99,14 +100,10 @@ def test_nobody_elses_are_seen_changed_or_deleted(clients: tuple[Client, Client]
     mine = store(client, "Say mine.")
     with openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.key, max_retries=0) as admin:
         for stranger in (other, admin):
-            for act in (
-                lambda at: at.chat.completions.retrieve(mine),
-                lambda at: at.chat.completions.update(mine, metadata={}),
-                lambda at: at.chat.completions.delete(mine),
-                lambda at: at.chat.completions.messages.list(mine),
-            ):
+            theirs: Client = stranger.chat.completions
+            for act in (theirs.retrieve, partial(theirs.update, metadata={}), theirs.delete, theirs.messages.list):
                 with pytest.raises(openai.NotFoundError):
-                    act(stranger)
+                    act(mine)
     assert client.chat.completions.retrieve(mine).id == mine
 
 

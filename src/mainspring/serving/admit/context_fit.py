@@ -35,8 +35,9 @@ def check(request: Request, window: Window) -> None:
     length = sum(map(len, _texts(request)))
     if 0 < most < length:
         problem = (
-            f"This model's maximum context length is {window(request.model)} tokens, and the request has {length} "
-            f"characters; of {request.model} no model takes more than {most}"
+            f"This model's maximum context length is {window(request.model)} tokens. However, you requested at "
+            f"least {-(-length // CHARACTERS_A_TOKEN)} tokens in {length} characters; of {request.model} no model takes "
+            f"more than {most}"
         )
         param = "prompt" if isinstance(request, CompletionRequest) else "messages"
         raise PromptTooLong(problem, remedy="Send less", param=param)
