@@ -36,7 +36,7 @@ def check(request: Request, window: Window) -> None:
     if 0 < most < length:
         problem = (
             f"This model's maximum context length is {window(request.model)} tokens. However, you requested at "
-            f"least {-(-length // CHARACTERS_A_TOKEN)} tokens in {length} characters; of {request.model} no model takes "
+            f"least {-(-length // CHARACTERS_A_TOKEN)} tokens in {length} characters; {request.model} takes no "
             f"more than {most}"
         )
         param = "prompt" if isinstance(request, CompletionRequest) else "messages"
