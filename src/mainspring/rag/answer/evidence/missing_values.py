@@ -46,6 +46,8 @@ _CONTACTS = (
     (re.compile(r"\be-?mail address\b", re.IGNORECASE), _EMAIL),
     (re.compile(r"\bweb ?site address\b|\bweb address\b|\burl\b", re.IGNORECASE), _WEB),
 )
+# A cell of a table that is a number by itself; the header may say of what.
+_CELL = re.compile(r"(?:^|[|:])\s*\d[\d,]*(?:\.\d+)?\s*(?:\||$)", re.MULTILINE)
 _DIMENSIONS = (
     (
         re.compile(r"\bhow heavy\b|\bweighs?\b|\bweight\b", re.IGNORECASE),
@@ -85,7 +87,28 @@ _DIMENSIONS = (
             r"|\bno (?:charge|cost)\b",
             re.IGNORECASE,
         ),
-        re.compile(r"\d"),
+        _CELL,
+    ),
+    (
+        re.compile(
+            r"\bhow much (?:\w+ ){0,3}?(?:does|do|did|may|can|must|will|is|are)\b.{1,80}\b(?:pays?|paid|costs?|charges?|charged|spend"
+            r"|tickets?|fares?|fines?|rent|admission|subscription|membership|entrance|bonus|budget)\b"
+            r"|\bwhat do(?:es)? .{1,80} (?:charge|pay)\b",
+            re.IGNORECASE,
+        ),
+        re.compile(
+            r"[£$€¥%]|\b(?:usd|eur|gbp|chf|aud|cad)\b|\d (?:percent|per cent|pounds?|dollars?|euros?|cents?|pence)\b"
+            r"|\bfree\b|\bno (?:charge|cost)\b",
+            re.IGNORECASE,
+        ),
+        _CELL,
+    ),
+    (
+        re.compile(
+            r"\bwho (?:is|was|are|were) (?:the|your|our) (?=\w+(?: \w+){0,3} (?:of|at|for|in)\b)", re.IGNORECASE
+        ),
+        re.compile(r"(?<=[\w,;:)’'\-–|*] )[`*_\"“]*[A-Z][\w’'&-]+|\|"),
+        re.compile(r"\w"),
     ),
 )
 _ASKS_VALUE = re.compile(
@@ -99,13 +122,16 @@ _ASKING = terms.content(
     "pay pays paid cost costs money charge charges price amount number value total give gives get gets receive "
     "dollars dollar pounds pound euros euro percent percentage share year years month months day days week weeks hour "
     "hours minute minutes people person usually maximum minimum most least come go towards heavy tall deep wide thick "
-    "loud decibels weigh weighs weight kilogram kilograms centimetres metres"
+    "loud decibels weigh weighs weight kilogram kilograms centimetres metres until open opens opening close closes closed "
+    "shut hours night ask asks need needs"
 )
 # Set on development questions: of 557 that documents answer 1 is below it.
 _BOUND = 0.5
 # Cosines of words up to the first say nothing, those from the sum on as much as the word itself.
 _UNLIKE, _ALIKE = 0.35, 0.35
 _UNITS, _WORDS = 16, 200
+# What a word counts that stands in the passage and neither in the unit nor around it.
+_IN_PASSAGE = 0.6
 # A name in less than this share of the candidates belongs to a few of their passages.
 _RARE_NAME = 0.2
 
@@ -114,8 +140,10 @@ _RARE_NAME = 0.2
 class _Valued:
     """A unit that gives a value, with the words around it, its passage, and how many of the question's words it has."""
 
+    text: str
     context: str
     passage: str
+    row: bool
     shared: int
 
 
@@ -131,7 +159,7 @@ async def ungiven(
         return ()
     for asks, gives in _CONTACTS:
         match = asks.search(last)
-        if match and not any(gives.search(hit.text) for hit in shown):
+        if match and not any(gives.search(hit.text) for hit in _of_names(exact_names.named(last), candidates, shown)):
             return (ExactName(match.group(), "name"),)
     if not missing_topics.impersonal(last):
         return ()
@@ -150,9 +178,19 @@ async def ungiven(
         return _told(focus, last)
     if not focus or not units:
         return ()
-    weights = terms.rarity(focus.keys(), [terms.content(f"{hit.heading} {hit.text}") for hit in candidates])
+    rarity = terms.rarity(focus.keys(), [terms.content(f"{hit.heading} {hit.text}") for hit in candidates])
+    weights = {word: (weight + 1 / len(rarity)) / 2 for word, weight in rarity.items()}
     best = await _binding(focus, weights, units, embedder)
+    if best < _BOUND and named:
+        best = max(_share(focus, named, unit) for unit in units)
     return _told(focus, last) if best < _BOUND else ()
+
+
+def _share(focus: Mapping[str, str], named: Sequence[ExactName], unit: _Valued) -> float:
+    """The share of words and names of the question that ``unit`` itself has: "Country: Morocco | Signed: 21" is about
+    Morocco, whatever its table is called."""
+    has = sum(exact_names.has(unit.text, each) for each in named) + len(terms.among(focus.keys(), unit.context))
+    return has / (len(named) + len(focus))
 
 
 def _told(focus: Mapping[str, str], question: str) -> tuple[ExactName, ...]:
@@ -171,13 +209,19 @@ def _told(focus: Mapping[str, str], question: str) -> tuple[ExactName, ...]:
 
 
 def _of_names(named: Sequence[ExactName], candidates: Sequence[Hit], shown: Sequence[Hit]) -> list[Hit]:
-    """Those of ``shown`` that have the names which few ``candidates`` have; all of them if none has."""
+    """Those of ``shown`` that are about what is ``named``: of documents that have the names which any has, and the
+    passages themselves if few of ``candidates`` have a name."""
     found = list(shown)
-    places = [f"{hit.source}\n{hit.heading}\n{hit.text}" for hit in candidates]
-    for each in (each for each in named if each.kind == "name"):
-        share = sum(exact_names.has(place, each) for place in places) / max(1, len(places))
-        if 0 < share < _RARE_NAME:
-            found = [hit for hit in found if exact_names.has(f"{hit.source}\n{hit.heading}\n{hit.text}", each)]
+    places = {(hit.document_id, hit.start): f"{hit.source}\n{hit.heading}\n{hit.text}" for hit in (*candidates, *shown)}
+    for each in named:
+        if each.kind == "year":
+            continue
+        having = {place for place, text in places.items() if exact_names.has(text, each)}
+        documents = {document for document, _ in having}
+        few = each.kind == "name" and 0 < len(having) < _RARE_NAME * len(places)
+        own = [hit for hit in found if hit.document_id in documents]
+        near = [hit for hit in own if (hit.document_id, hit.start) in having]
+        found = near if few else own or found
     return found
 
 
@@ -198,7 +242,7 @@ def _valued(
             gives = _gives(body, unit.kind == "row", question, dimension)
             if gives:
                 context = f"{hit.source} {path} {lead} {before} {body}"
-                found.append(_Valued(context, hit.text, len(terms.content(context) & focus)))
+                found.append(_Valued(body, context, hit.text, unit.kind == "row", len(terms.content(context) & focus)))
             before = body
     return sorted(found, key=lambda each: -each.shared)[:_UNITS]
 
@@ -231,11 +275,16 @@ async def _binding(
     place = {word: number for number, word in enumerate(words)}
     vectors = np.asarray((await embedder.embed(words)).vectors)
     cosines = vectors[: len(dict.fromkeys(asked))] @ vectors.T
-    for own, each in zip(stems, said, strict=True):
+    passages = [terms.among(focus.keys(), unit.passage) if unit.row else frozenset[str]() for unit in units]
+    for own, each, around in zip(stems, said, passages, strict=True):
         columns = [place[word] for word in each if word in place]
         share = 0.0
         for word, written in focus.items():
             close = float(cosines[place[written.lower()], columns].max()) if columns else 0.0
-            share += weights[word] * (1.0 if word in own else min(1.0, max(0.0, (close - _UNLIKE) / _ALIKE)))
+            share += weights[word] * max(
+                1.0 if word in own else 0.0,
+                _IN_PASSAGE if word in around else 0.0,
+                min(1.0, max(0.0, (close - _UNLIKE) / _ALIKE)),
+            )
         best = max(best, share / total)
     return best
