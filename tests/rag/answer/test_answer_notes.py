@@ -172,3 +172,39 @@ def test_evidence_for_what_a_part_leans_on_is_none_for_the_part() -> None:
     part = QuestionPart("does it come in purple velvet?", "How heavy is the chair, does it come in purple velvet?")
     assert not looked(part, 1.0, "The chair weighs nine kilograms.")
     assert looked(part, 1.0, "The chair weighs nine kilograms.", "The chair comes in purple and in grey.")
+
+
+HOTELS = """# Hotels
+
+The limits are for one night in a hotel.
+
+| Tier | Where | Limit per night of a hotel |
+|---|---|---|
+| A | London, Oslo and New York | £172 |
+| B | Anywhere else in the United Kingdom | £104 |
+"""
+
+
+async def test_a_place_that_no_row_names_gets_the_rows_for_all_others_and_is_told(room: Room, asker: Context) -> None:
+    await fill(room)
+    hotels = Source("hotels.md", "hotels.md", HOTELS.encode)
+    jacket = Source("jacket.md", "jacket.md", "A shop in Leeds sells a rain jacket for £132.".encode)
+    await room.ingestor.ingest(room.collection, [hotels, jacket])
+    found = await answer(room, ask("What is the limit of a hotel per night in Leeds?"), asker)
+    assert found.text.startswith(
+        "B: Where **Anywhere else in the United Kingdom**; Limit per night of a hotel **£104**"
+    )
+    assert "172" not in found.text
+    assert found.text.endswith("The documents do not say: which row is for Leeds")
+    assert Missing("which row is for Leeds") in found.missing
+    named = await answer(room, ask("What is the limit of a hotel per night in Oslo?"), asker)
+    assert named.text.startswith("A: Where **London, Oslo and New York**; Limit per night of a hotel **£172**")
+    assert "do not say" not in named.text
+
+
+async def test_a_price_that_nothing_gives_for_the_thing_is_refused(room: Room, asker: Context) -> None:
+    await fill(room)
+    await room.ingestor.ingest(room.collection, [Source("hotels.md", "hotels.md", HOTELS.encode)])
+    found = await answer(room, ask("What does a gymnasium of a hotel cost?"), asker)
+    assert found.text.startswith(REFUSAL)
+    assert "gymnasium" in found.text

@@ -6,12 +6,14 @@ Both are said in the text and are events of their own, so that a program need no
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mainspring.core.types import Claim, Contradiction, Event, Missing, Text
 from mainspring.rag.answer.cite import Numbers, cite
 from mainspring.rag.answer.contradict import Disagreement, disagreements
+from mainspring.rag.answer.evidence import exact_names
+from mainspring.rag.answer.verbatim import rows
 from mainspring.rag.answer.verbatim.extract import Passage
 
 # Documents whose times are closer than this arrived together: none of them is the newest.
@@ -33,9 +35,19 @@ class Notes:
         events: list[Event] = []
         for found in disagreements(self.question, list(numbers.passages), self.passages):
             events += self._disagreement(found, numbers)
-        for part in self.missing:
+        for part in (*self.missing, *self._unnamed(numbers.passages)):
             events += [Text(f"\n\nThe documents do not say: {part}"), Missing(part)]
         return events
+
+    def _unnamed(self, cited: Iterable[Passage]) -> Iterator[str]:
+        """What is not said where a row for all others answers a question about a name."""
+        found = list(cited)
+        texts = "\n".join(f"{each.hit.source} {self.texts[each.hit.document_id]}" for each in found)
+        if not any(each.kind == "row" and rows.has_others(each.text) for each in found):
+            return
+        for each in exact_names.named(self.question.rpartition("\n")[2]):
+            if each.kind == "name" and not exact_names.has(texts, each):
+                yield f"which row is for {each.text}"
 
     def _disagreement(self, found: Disagreement, numbers: Numbers) -> list[Event]:
         events: list[Event] = []

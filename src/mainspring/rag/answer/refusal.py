@@ -13,6 +13,7 @@ from mainspring.core.types import Answered, Event, Finish, Text, Usage
 from mainspring.rag.answer.evidence import exact_names, missing_topics
 from mainspring.rag.answer.evidence.exact_names import ExactName
 from mainspring.rag.answer.generate import REFUSAL
+from mainspring.rag.answer.verbatim import rows
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.text import terms
 
@@ -21,6 +22,7 @@ from mainspring.rag.text import terms
 _TOLD_FROM, _WORDS, _MOST = 0.15, 30, 4
 _LONGEST_TEXT = 2_000_000
 _LOOKED_AT, _DOCUMENTS = 16, 3
+_BEST = 4
 
 
 def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]) -> tuple[ExactName, ...]:
@@ -40,7 +42,10 @@ def lacking(question: str, passages: Sequence[Passage], texts: Mapping[str, str]
             # For a book, only its found passages are checked.
             text = "\n".join(each.hit.text for each in own)
         place = f"{own[0].hit.source}\n{own[0].heading}\n{text}"
-        fewest = min(fewest, tuple(each for each in asked if not exact_names.has(place, each)), key=len)
+        # A row for "anywhere else" speaks of every place that its table does not name.
+        all_others = any(rows.has_others(each.text) for each in own[:_BEST])
+        lacks = (each for each in asked if not (all_others and each.kind == "name"))
+        fewest = min(fewest, tuple(each for each in lacks if not exact_names.has(place, each)), key=len)
     return fewest
 
 

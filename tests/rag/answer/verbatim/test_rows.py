@@ -88,3 +88,38 @@ def test_a_line_of_a_form_is_a_pair() -> None:
     assert rows.pair("Rated load: 40 kg") == rows.Cell("Rated load", "40 kg")
     assert rows.pair("Rated load: 40 kg | Height: 2 m") is None
     assert rows.pair("Rated load") is None
+
+
+HOTELS = [
+    "Tier: A | Where: London, Oslo and New York | Limit: £172",
+    "Tier: B | Where: Other capital cities in Europe | Limit: £138",
+    "Tier: C | Where: Anywhere else in the United Kingdom | Limit: £104",
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("What may a hotel in Oslo cost?", {0: True, 1: False, 2: False}),
+        ("What may a hotel in Leeds cost?", {0: False, 1: True, 2: True}),
+        ("What may a hotel cost?", {}),
+    ],
+)
+def test_the_rows_for_what_is_named(question: str, expected: dict[int, bool]) -> None:
+    assert rows.cases(HOTELS, question) == expected
+
+
+def test_without_a_row_for_all_others_a_name_tells_no_row() -> None:
+    assert rows.cases(HOTELS[:1] * 2, "What may a hotel in Leeds cost?") == {}
+    assert not rows.has_others(HOTELS[0])
+    assert rows.has_others(HOTELS[1])
+    assert rows.has_others("| Rest of the world | £9 |")
+    assert not rows.has_others("| Other costs | £9 |")
+
+
+def test_a_row_says_what_it_is_for() -> None:
+    row = rows.parsed(HOTELS[2])
+    assert row is not None
+    limit = (row.cells[1],)
+    assert rows.told(row, limit, "What may a hotel in Leeds cost?") == (row.cells[0], row.cells[1])
+    assert rows.told(row, limit, "What may a hotel cost?") == limit

@@ -18,7 +18,7 @@ import numpy as np
 from mainspring.engines.base import Embedder
 from mainspring.rag.answer.evidence import exact_names, missing_topics
 from mainspring.rag.answer.evidence.exact_names import ExactName
-from mainspring.rag.answer.verbatim import question_kind
+from mainspring.rag.answer.verbatim import question_kind, rows
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import sentences, terms
 
@@ -91,8 +91,8 @@ _DIMENSIONS = (
     ),
     (
         re.compile(
-            r"\bhow much (?:\w+ ){0,3}?(?:does|do|did|may|can|must|will|is|are)\b.{1,80}\b(?:pays?|paid|costs?|charges?|charged|spend"
-            r"|tickets?|fares?|fines?|rent|admission|subscription|membership|entrance|bonus|budget)\b"
+            r"\bhow much (?:\w+ ){0,3}?(?:does|do|did|may|can|must|will|is|are)\b.{1,80}\b(?:pays?|paid|costs?"
+            r"|charges?|charged|spend|tickets?|fares?|fines?|rent|admission|subscription|membership|entrance|bonus|budget)\b"
             r"|\bwhat do(?:es)? .{1,80} (?:charge|pay)\b",
             re.IGNORECASE,
         ),
@@ -122,8 +122,7 @@ _ASKING = terms.content(
     "pay pays paid cost costs money charge charges price amount number value total give gives get gets receive "
     "dollars dollar pounds pound euros euro percent percentage share year years month months day days week weeks hour "
     "hours minute minutes people person usually maximum minimum most least come go towards heavy tall deep wide thick "
-    "loud decibels weigh weighs weight kilogram kilograms centimetres metres until open opens opening close closes closed "
-    "shut hours night ask asks need needs"
+    "loud decibels weigh weighs weight kilogram kilograms centimetres metres until hours night ask asks need needs"
 )
 # Set on development questions: of 557 that documents answer 1 is below it.
 _BOUND = 0.5
@@ -174,6 +173,9 @@ async def ungiven(
         if word not in own | _ASKING and not word[0].isdigit()
     }
     units = _valued(last, _of_names(named, candidates, shown), frozenset(focus), dimension)
+    if any(each.kind == "name" for each in named):
+        # A row for "anywhere else" is for every place that its table does not name.
+        units += [each for each in _valued(last, shown, frozenset(focus), dimension) if rows.has_others(each.text)]
     if dimension is not None and not units:
         return _told(focus, last)
     if not focus or not units:

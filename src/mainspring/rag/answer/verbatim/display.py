@@ -111,7 +111,7 @@ def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator
             continue
         cells = rows.columns(row, question)
         if cells:
-            yield ShownPiece(f"{rows.short(row, cells)} [{first + at}]", (passage,), True)
+            yield ShownPiece(f"{rows.short(row, rows.told(row, cells, question))} [{first + at}]", (passage,), True)
             at += 1
             continue
         like = _alike(chosen[at:], question)

@@ -37,6 +37,8 @@ _GAP = 1
 _NEXT = 0.2
 # Bonus of a row if the question contains its key, and for a range that contains or excludes a value of the question.
 _KEY, _RANGE = 0.3, 0.35
+# Malus of the rows beside the one for what the question names, or for all that no row names.
+_CASE = 0.3
 # Bonus of a sentence for the words of the follow-up itself.
 _LATEST = 0.6
 # Penalty of a sentence without an identifier of the question that others have, and of one whose document lacks a
@@ -98,6 +100,8 @@ class _Unit:
     # The lead-in of an item, and the number of units between the heading and this (-1: unknown).
     lead: str = ""
     below: int = -1
+    # Whether it is the row for what the question names.
+    case: bool = False
 
 
 async def passages(
@@ -254,7 +258,7 @@ def _exact(question: str, units: Sequence[_Unit], texts: Mapping[str, str]) -> l
             unit,
             lexical=unit.lexical
             - _IDENTIFIER * share * (most - has) / max(1, len(exact))
-            - _NAME * (most_known - known[unit.hit.document_id]) / max(1, len(others)),
+            - _NAME * (0 if unit.case else most_known - known[unit.hit.document_id]) / max(1, len(others)),
         )
         for unit, has, share in zip(units, own, shares, strict=True)
     ]
@@ -276,6 +280,8 @@ def _units(
     latest = terms.content(question.rpartition("\n")[2]) if "\n" in question else frozenset[str]()
     everything = terms.content(f"{hit.heading} {hit.text}") & asked
     want = question_kind.wanted(question)
+    tabled = [number for number, (sentence, _) in enumerate(found) if sentence.kind == "row"]
+    cases = {tabled[at]: case for at, case in rows.cases([found[number][1] for number in tabled], question).items()}
     units: list[_Unit] = []
     for number, (sentence, body) in enumerate(found):
         if sentence.kind == "heading":
@@ -312,9 +318,13 @@ def _units(
         if latest:
             lexical += _LATEST * len(own & latest) / len(latest)
         if sentence.kind == "row":
-            lexical += _of_row(body, question, asked)
+            lexical += _of_row(body, question, asked) - _CASE * (cases.get(number) is False)
         start, end = hit.start + sentence.start, hit.start + sentence.end
-        units.append(_Unit(hit, body, start, end, sentence.kind, path, lexical, previous, told_by, below))
+        units.append(
+            _Unit(
+                hit, body, start, end, sentence.kind, path, lexical, previous, told_by, below, cases.get(number, 0) > 0
+            )
+        )
         below += below >= 0
     return units
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mainspring.rag.answer.evidence import exact_names
 from mainspring.rag.answer.evidence.values import values
 from mainspring.rag.text import terms
 
@@ -20,6 +21,18 @@ _SAYS_NOTHING = frozenset("value values amount answer description detail details
 _RANGES = (
     ("up", re.compile(r"\b(?:up to|at most|under|below|less than|not over|max(?:imum)?\.?)\b|[<≤]", re.IGNORECASE)),
     ("from", re.compile(r"\b(?:over|above|more than|at least|from|and (?:over|above|more|up))\b|[>≥+]", re.IGNORECASE)),
+)
+
+# "Anywhere else in the United Kingdom", "Other EU countries": a row for all places that the other rows do not name.
+_ALL_OTHERS = (
+    r"(?:(?:any|every)where else\b|elsewhere\b|(?:the )?rest of (?:the )?\w+"
+    r"|(?:all |any |the )?other (?:[\w-]+ ){0,3}?"
+    r"(?:countr|cit|town|place|area|region|state|zone|destination|territor|island))"
+)
+_FOR_OTHERS = re.compile(rf"\s*{_ALL_OTHERS}", re.IGNORECASE)
+_ROW_FOR_OTHERS = re.compile(
+    rf"\|\s*(?:[^:|\n]{{1,60}}:\s+)?{_ALL_OTHERS}|^(?:[^:|\n]{{1,60}}:\s+)?{_ALL_OTHERS}[^|\n]*\|",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 
@@ -90,6 +103,43 @@ def _columns(row: Row, question: str, most: int) -> tuple[Cell, ...]:
         offering = [cell for cell in row.cells if terms.offers(kind, f"{cell.name} {cell.value}", asked) > 0]
         return tuple(offering) if len(offering) == 1 else ()
     return ()
+
+
+def for_others(row: Row) -> Cell | None:
+    """The cell of ``row`` that says that it is for all places that no other row names; None if there is none."""
+    cells = (row.key, *row.cells)
+    return next((cell for cell in cells if _FOR_OTHERS.match(cell.value)), None)
+
+
+def has_others(text: str) -> bool:
+    """Whether ``text`` has a row of a table that is for all places that its other rows do not name."""
+    return "|" in text and _ROW_FOR_OTHERS.search(text) is not None
+
+
+def cases(bodies: Sequence[str], question: str) -> dict[int, bool]:
+    """Whether each of the rows ``bodies`` of a table, by its number, is one for what ``question`` names: it has a name,
+    or no row has one and it is for all others. {} if that distinguishes none."""
+    names = [each for each in exact_names.named(question) if each.kind == "name"]
+    if not names or len(bodies) < 2:
+        return {}
+    having = [any(exact_names.has(body, each) for each in names) for body in bodies]
+    if all(having):
+        return {}
+    if not any(having):
+        found = [parsed(body) for body in bodies]
+        having = [row is not None and for_others(row) is not None for row in found]
+    return dict(enumerate(having)) if any(having) else {}
+
+
+def told(row: Row, cells: Sequence[Cell], question: str) -> tuple[Cell, ...]:
+    """``cells`` of ``row`` behind the one that says what the row is for: one with a name of ``question``, or the one
+    that is for all others."""
+    names = [each for each in exact_names.named(question) if each.kind == "name"]
+    if not names:
+        return tuple(cells)
+    said = next((cell for cell in row.cells if any(exact_names.has(cell.value, each) for each in names)), None)
+    said = said or for_others(row)
+    return tuple(cells) if said is None or said in (row.key, *cells) else (said, *cells)
 
 
 def matched(row: Row, asked: frozenset[str]) -> float:
