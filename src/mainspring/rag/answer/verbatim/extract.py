@@ -274,14 +274,11 @@ def _units(
     path, above = hit.heading, terms.content(hit.heading) & asked
     told, lead = False, ""
     title = hit.heading.rpartition(" > ")[2]
-    opens = bool(title) and text[: hit.start].rstrip().endswith(title)
-    below = 0 if opens else -1
+    below = 0 if title and text[: hit.start].rstrip().endswith(title) else -1
     # A follow-up is in the last line, after the question that it refers to.
     latest = terms.content(question.rpartition("\n")[2]) if "\n" in question else frozenset[str]()
-    everything = terms.content(f"{hit.heading} {hit.text}") & asked
-    want = question_kind.wanted(question)
-    tabled = [number for number, (sentence, _) in enumerate(found) if sentence.kind == "row"]
-    cases = {tabled[at]: case for at, case in rows.cases([found[number][1] for number in tabled], question).items()}
+    everything, want = terms.content(f"{hit.heading} {hit.text}") & asked, question_kind.wanted(question)
+    cases = _cases(found, question)
     units: list[_Unit] = []
     for number, (sentence, body) in enumerate(found):
         if sentence.kind == "heading":
@@ -327,6 +324,13 @@ def _units(
         )
         below += below >= 0
     return units
+
+
+def _cases(found: Sequence[tuple[sentences.Sentence, str]], question: str) -> dict[int, bool]:
+    """``rows.cases`` of the rows among ``found``, by their places there."""
+    tabled = [number for number, (sentence, _) in enumerate(found) if sentence.kind == "row"]
+    cases = rows.cases([found[number][1] for number in tabled], question)
+    return {tabled[at]: case for at, case in cases.items()}
 
 
 def _of_row(body: str, question: str, asked: frozenset[str]) -> float:
