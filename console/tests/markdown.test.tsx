@@ -1,6 +1,6 @@
 import { renderToStaticMarkup } from "react-dom/server";
 import { describe, expect, it } from "vitest";
-import { Markdown } from "../src/lib/markdown";
+import { Markdown, words } from "../src/lib/markdown";
 
 const render = (text: string, cites?: Set<number>): string =>
   renderToStaticMarkup(<Markdown text={text} cites={cites} mark={(number) => <button>{number}</button>} />);
@@ -49,5 +49,19 @@ describe("markdown", () => {
 
   it("shows entities as the characters that they are", () => {
     expect(render("a &lt; b &amp;&amp; c")).toBe("<p>a &lt; b &amp;&amp; c</p>");
+  });
+});
+
+describe("the words of Markdown", () => {
+  it.each([
+    ["**Everybody** has [30 days](https://x.example/a) of `leave`.", "Everybody has 30 days of leave."],
+    ["## Hotels\n\n- one\n- _two_", "Hotels one; two"],
+    ["| C | Anywhere else | **£104** |", "C · Anywhere else · £104"],
+    ["| Tier | Limit |\n|---|---|\n| A | £172 |", "Tier · Limit; A · £172"],
+    ["2 * 3 < 7 & snake_case_name", "2 * 3 < 7 & snake_case_name"],
+    ["```\nls -l\n```", "ls -l"],
+    ["", ""],
+  ])("are %s", (text, said) => {
+    expect(words(text)).toBe(said);
   });
 });

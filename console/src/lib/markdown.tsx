@@ -125,9 +125,44 @@ function span(token: Token, marks: Marks): ReactNode {
 }
 
 function plain(text: string, marks: Marks): ReactNode {
-  const whole = text.replace(/&(?:lt|gt|amp|quot|#39);/g, (entity) => ENTITIES[entity]!);
+  const whole = decoded(text);
   if (marks.cites.size === 0) return whole;
   return parts(whole, marks.cites).map((part, index) => (
     <Fragment key={index}>{"text" in part ? part.text : marks.mark(part.cites, String(index))}</Fragment>
   ));
+}
+
+function decoded(text: string): string {
+  return text.replace(/&(?:lt|gt|amp|quot|#39);/g, (entity) => ENTITIES[entity]!);
+}
+
+// The words of Markdown without its marks, on one line: what a card of a citation shows of a quotation.
+export function words(text: string): string {
+  const found = new Lexer({ gfm: true }).lex(text).map(said).filter(Boolean).join(" ");
+  // A single row of a table is no table to the lexer.
+  const row = /^\|?(.*?)\|?$/s.exec(found.trim())![1]!;
+  return row.split(/\s\|\s/).map((cell) => cell.trim()).filter(Boolean).join(" · ").replace(/\s+/g, " ");
+}
+
+function said(token: Token): string {
+  switch (token.type) {
+    case "space":
+    case "def":
+    case "hr":
+      return "";
+    case "list":
+      return (token as Tokens.List).items.map((item) => item.tokens.map(said).filter(Boolean).join(" ")).join("; ");
+    case "table": {
+      const table = token as Tokens.Table;
+      const lines = [table.header, ...table.rows].map((row) => row.map((cell) => cell.tokens.map(said).join("")).join(" · "));
+      return lines.join("; ");
+    }
+    case "br":
+      return " ";
+    case "code":
+    case "codespan":
+      return (token as Tokens.Code).text;
+    default:
+      return "tokens" in token && token.tokens ? token.tokens.map(said).join("") : decoded((token as Tokens.Text).text ?? token.raw);
+  }
 }

@@ -7,7 +7,7 @@ import { calls, serve, show } from "./bench";
 
 const MODELS = { data: [{ id: "handbook", kind: "collection", created: 1 }, { id: "document-qa", kind: "application", created: 1 }, { id: "small", kind: "chat", created: 1 }] };
 const STORE = { id: "vs_1", name: "handbook", created_at: 1, description: "", status: "completed", file_counts: { in_progress: 0, completed: 9, failed: 0, cancelled: 0, total: 9 }, usage_bytes: 9, groups: [], version: 1 };
-const CITATION = { index: 1, document_id: "d", source: "travel.pdf", quote: "A room in Leeds may cost £104.", start: 1, end: 9, page: 3, heading: "Hotels", support: null, vector_store_id: "vs_1", file_id: "f" };
+const CITATION = { index: 1, document_id: "d", source: "travel.pdf", quote: "A room in Leeds may cost **£104**.", start: 1, end: 9, page: 3, heading: "Hotels", support: null, vector_store_id: "vs_1", file_id: "f" };
 
 function streamed(...deltas: object[]): Response {
   const frames = deltas.map((delta) => `data: ${JSON.stringify({ choices: [{ index: 0, delta }] })}\n\n`);

@@ -21,6 +21,17 @@ ProgressCallback = Callable[[str, int, int], None]
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
+# Marks of Markdown: emphasis around words, code, and a link's address behind its words.
+_EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|__)(?=\S)(.{1,400}?)(?<=\S)\1(?![\w*])", re.DOTALL)
+_CODE = re.compile(r"(`+)(.{1,400}?)\1")
+_LINK = re.compile(r"!?\[([^\[\]]{1,200})\]\([^()\s]{1,400}\)")
+
+
+def plain(text: str) -> str:
+    """``text`` without Markdown's marks of emphasis, code and links, for cards and terminals."""
+    return _CODE.sub(r"\2", _EMPHASIS.sub(r"\2", _LINK.sub(r"\1", text)))
+
+
 def printable(text: str) -> str:
     """``text`` with control characters as their escapes."""
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
@@ -85,7 +96,7 @@ def answer(found: Mapping[str, Any], *, told: bool = False) -> None:
         print("\nSources")
     for citation in found["citations"]:
         place = citation["source"] + (f", page {citation['page']}" if citation.get("page") else "")
-        heading = f" · {citation['heading']}" if citation.get("heading") else ""
+        heading = f" · {plain(citation['heading'])}" if citation.get("heading") else ""
         print(printable(f"  [{citation['index']}] {place}{heading}"))
     for notice in found["notices"]:
         print(f"\nNote: {printable(notice)}")

@@ -8,6 +8,7 @@ import pytest
 
 from mainspring.core.settings import Settings
 from mainspring.engines.catalogue.pull import Puller
+from mainspring.terminal import show
 from tests.cli.command import Command, data
 
 NOTES = {
@@ -87,3 +88,10 @@ def test_only_what_changed_is_read_again(embedder_only: Command, notes: Path) ->
     said = ingest(3)
     assert "notes: 1 read, 1 removed, 1 not read" in said
     assert "not read: broken.pdf: " in said
+
+
+def test_cards_of_citations_have_no_marks_of_markdown(capsys: pytest.CaptureFixture[str]) -> None:
+    heading = "**Leave** > `days` of [the mill](https://x.example/a) * 2 * snake_case"
+    card = {"index": 1, "source": "leave.md", "page": None, "heading": heading}
+    show.answer({"answer": "Thirty. [1]", "citations": [card], "notices": []})
+    assert "  [1] leave.md · Leave > days of the mill * 2 * snake_case\n" in capsys.readouterr().out

@@ -5,7 +5,7 @@ import type { Citation, CostLine, List } from "../../api/types";
 import { numbers, place } from "../../lib/citations";
 import * as conversations from "../../lib/conversations";
 import { count, milliseconds, money } from "../../lib/format";
-import { Markdown } from "../../lib/markdown";
+import { Markdown, words } from "../../lib/markdown";
 import { Link, path } from "../../lib/route";
 import { change, type Answer, type Pane, type Turn } from "../../lib/tree";
 import { useMe } from "../../session";
@@ -111,8 +111,8 @@ function Sources({ citations, onCite }: { citations: Citation[]; onCite: (citati
           <button type="button" title={place(citation)} onClick={() => onCite(citation)}>
             <span className="source-number">{citation.index}</span>
             <span className="source-name">{citation.source}</span>
-            <span className="muted">{[citation.page ? `page ${citation.page}` : "", citation.heading.split(" > ").at(-1)].filter(Boolean).join(" · ")}</span>
-            {citation.quote && <span className="source-quote muted">“{citation.quote}”</span>}
+            <span className="muted">{[citation.page ? `page ${citation.page}` : "", words(citation.heading.split(" > ").at(-1) ?? "")].filter(Boolean).join(" · ")}</span>
+            {citation.quote && <span className="source-quote muted">“{words(citation.quote)}”</span>}
           </button>
         </li>
       ))}
