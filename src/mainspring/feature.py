@@ -65,6 +65,13 @@ class Services:
             raise SettingsError(f"two features have the service {type(service).__name__}", remedy="Remove one of them")
         self._services[type(service)] = service
 
+    def fitting(self, protocol: type[T]) -> T:
+        """The one service that has what ``protocol`` (runtime checkable) asks for. Raises ``SettingsError``."""
+        found = [each for each in self._services.values() if isinstance(each, protocol)]
+        if len(found) != 1:
+            raise SettingsError(f"{len(found)} features have the service {protocol.__name__}, and one is needed")
+        return found[0]
+
     def __getitem__(self, kind: type[T]) -> T:
         """The service of this class. Raises ``SettingsError``: no feature has one."""
         service = self._services.get(kind)

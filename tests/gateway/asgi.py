@@ -15,8 +15,9 @@ from starlette.types import ASGIApp, Message, Scope
 
 from mainspring.core.errors import Unauthenticated
 from mainspring.core.settings import GatewaySettings
-from mainspring.core.types import Context, Principal, Request, Responder, TraceParent
+from mainspring.core.types import ChatRequest, Context, Principal, Request, Responder, TraceParent
 from mainspring.gateway.edge.app import create_app
+from mainspring.gateway.responses.routes import Behind
 from mainspring.gateway.routes import generate, raw_text
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
@@ -143,6 +144,26 @@ class Kept:
         assert ttl_s > 0
         assert tags
         self.values[key] = value
+
+
+class NoFeature:
+    """Of background work and of conversations: there is none."""
+
+    def run(self, principal: Principal, answer_id: str) -> None:
+        return None
+
+    async def state(self, principal: Principal, answer_id: str) -> None:
+        return None
+
+
+def behind(basis: Any = None, count: Any = None) -> Behind:
+    """What the routes of responses work with, without the features."""
+
+    async def window(request: ChatRequest, context: Context) -> int:
+        return 4096
+
+    none: Any = NoFeature()
+    return Behind(none, none, basis or NoModels().basis, count, window)
 
 
 def gateway(responder: Responder, *more: APIRouter, **settings: Any) -> FastAPI:

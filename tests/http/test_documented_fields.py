@@ -52,19 +52,7 @@ DOCUMENTED: Mapping[str, tuple[Any, ...]] = {
 ELSEWHERE = {"betas", "user_profile_id", "vector_store_id"}
 
 # What is still missing. A field that comes must go from here.
-NOT_YET = {
-    "POST /v1/responses": """
-        access_programs background_options context_management conversation image input.async input.caller
-        input.encrypted_content input.id input.namespace input.phase input.status input.summary moderation
-        prompt_cache_options reasoning.context reasoning.generate_summary reasoning.mode tools.allowed_callers
-        tools.async tools.defer_loading tools.output_schema
-    """,
-    "POST /v1/responses/input_tokens": """
-        conversation input.async input.caller input.encrypted_content input.id input.namespace input.phase input.status
-        input.summary personality reasoning.context reasoning.generate_summary reasoning.mode tools.allowed_callers
-        tools.async tools.defer_loading tools.output_schema
-    """,
-}
+NOT_YET: Mapping[str, str] = {}
 
 
 @cache

@@ -12,11 +12,12 @@ from fastapi import FastAPI
 from mainspring.core.errors import EngineDied, MainspringError, NotFound
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import Context, Event, Finish, Head, Principal, Request, Response, Text, Usage
-from mainspring.gateway.routes import anthropic, responses
+from mainspring.gateway.responses import routes as responses
+from mainspring.gateway.routes import anthropic
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import REPLAYED, Idempotency
 from mainspring.stores.events.audit_log import By
-from tests.gateway.asgi import Kept, Keys, NoModels, ask, events, gateway
+from tests.gateway.asgi import Kept, Keys, NoModels, ask, behind, events, gateway
 
 ROUTES: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "x"}]},
@@ -81,7 +82,7 @@ def app(responder: Slow, **settings: Any) -> FastAPI:
     access, idempotency = access_to(Keys(), 30.0), Idempotency(Kept())
     return gateway(
         responder,
-        responses.router(responder, NoEvents(), chosen, access, idempotency, unchanged, counted),  # type: ignore[arg-type]
+        responses.router(responder, NoEvents(), chosen, access, idempotency, behind(unchanged, counted)),  # type: ignore[arg-type]
         anthropic.router(responder, Counter(), chosen, access, idempotency),
         **settings,
     )

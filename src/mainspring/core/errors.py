@@ -17,6 +17,7 @@
     ├── Forbidden                           403  insufficient_scope
     ├── QuotaExceeded                       403  quota_exceeded
     ├── NotFound                            404  not_found
+    │   ├── PreviousResponseNotFound        400  previous_response_not_found
     │   └── UnknownModel                    404  model_not_found
     ├── MethodNotAllowed                    405  method_not_allowed
     ├── Conflict                            409  conflict
@@ -221,6 +222,13 @@ class NotFound(MainspringError):
 
     status = 404
     code = "not_found"
+
+
+class PreviousResponseNotFound(NotFound):
+    """The response that a request continues is not known, or not stored: its fault, as OpenAI has it."""
+
+    status = 400
+    code = "previous_response_not_found"
 
 
 class UnknownModel(NotFound):

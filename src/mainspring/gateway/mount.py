@@ -10,6 +10,8 @@ from mainspring.gateway.edge.app import create_app
 from mainspring.gateway.identity import key_routes, policy_routes, preset_routes, quota_routes
 from mainspring.gateway.identity.oidc import Either, Tokens
 from mainspring.gateway.knowledge import batches, documents, files, stores
+from mainspring.gateway.responses import routes as responses
+from mainspring.gateway.responses.ports import BackgroundResponses, ConversationStore
 from mainspring.gateway.routes import (
     anthropic,
     cache,
@@ -20,7 +22,6 @@ from mainspring.gateway.routes import (
     originals,
     raw_text,
     replicas,
-    responses,
     search,
     sources,
     traces,
@@ -62,8 +63,7 @@ def mount(system: System) -> FastAPI:
             settings,
             access,
             idempotency,
-            system.registry.basis,
-            counter.count,
+            _behind(system, counter),
         ),
         anthropic.router(system.responder, counter, settings, access, idempotency),
         preset_routes.router(Presets(system.settings.serving).named, access),
@@ -94,6 +94,16 @@ def mount(system: System) -> FastAPI:
     ]
     collected = routers(system.features, Http(system.rooms, system.services, access, idempotency))
     return create_app([*own, *collected], settings, system.telemetry.tracing.root, system.telemetry.metrics.http, pace)
+
+
+def _behind(system: System, counter: anthropic.PromptCounter) -> responses.Behind:
+    return responses.Behind(
+        system.services.fitting(BackgroundResponses),  # type: ignore[type-abstract]
+        system.services.fitting(ConversationStore),  # type: ignore[type-abstract]
+        system.registry.basis,
+        counter.count,
+        counter.window,
+    )
 
 
 def _pace(system: System) -> Pace:

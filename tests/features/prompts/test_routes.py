@@ -12,10 +12,11 @@ from fastapi import FastAPI
 
 from mainspring.core.settings import GatewaySettings
 from mainspring.features.prompts import routes
-from mainspring.gateway.routes import responses
+from mainspring.gateway.responses import routes as responses
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
-from tests.gateway.asgi import Kept, Keys, Reply, ask, gateway
+from mainspring.http.openai.response_ids import answer_id
+from tests.gateway.asgi import Kept, Keys, Reply, ask, behind, gateway
 from tests.serving.talk import Talk, talk
 
 
@@ -36,7 +37,7 @@ def app(home: Talk) -> FastAPI:
     async def count(*_: object) -> int:
         return 0
 
-    answered = responses.router(home.ring, home.stores.events, settings, access, idempotency, basis, count)
+    answered = responses.router(home.ring, home.stores.events, settings, access, idempotency, behind(basis, count))
     return gateway(home.ring, routes.router(home.stores.prompts, home.prompts, access, idempotency), answered)
 
 
@@ -167,7 +168,7 @@ async def test_a_response_names_a_prompt_and_tells_it_again(home: Talk, app: Fas
     assert [each.content for each in home.shown] == ["Greet for Acme.", "Be kind.", "Hi"]
     read = (await ask(app, "GET", f"/v1/responses/{made.json['id']}")).json
     assert (read["prompt"], read["instructions"]) == (use, "Be kind.")
-    record = await home.stores.events.get("acme", made.json["id"])
+    record = await home.stores.events.get("acme", answer_id(made.json["id"]))
     assert json.loads(record.content or "")["messages"] == [{"role": "user", "content": "Hi"}]
     # The next turn names none, and is under none.
     await ask(app, "POST", "/v1/responses", {"model": "chat", "input": "Bye", "previous_response_id": made.json["id"]})

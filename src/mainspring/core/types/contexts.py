@@ -188,7 +188,8 @@ class Settlement:
     ``application`` is the requested name, ``answer_id`` identifies the answer and its records. ``records`` are facts
     waiting for the settling commit: any layer may add some. ``turn`` are the messages that the request adds to its
     session (set by ``Session``): they settle in the same commit, followed by the answer. ``shown`` is what the answer
-    repeats of its request when it is read again (the gateway's).
+    repeats of its request when it is read again (the gateway's). ``planned_id`` is the id that the answer gets, if it
+    was told before there is one.
     """
 
     application: str = ""
@@ -196,6 +197,7 @@ class Settlement:
     records: Waiting = field(default_factory=Waiting)
     turn: tuple[Message, ...] = ()
     shown: Mapping[str, Any] = field(default_factory=dict)
+    planned_id: str = ""
 
     def fork(self) -> Settlement:
         """A new settlement for work that several requests share: it has the same answer, and nothing to write yet."""

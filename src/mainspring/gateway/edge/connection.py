@@ -21,6 +21,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from mainspring.core.errors import HeadersTooLarge, InvalidRequest, MainspringError, Overloaded, TooSlow
+from mainspring.gateway.edge import sockets
 from mainspring.gateway.edge.addresses import Connections
 from mainspring.gateway.edge.trace_headers import SECURITY, trace_names
 from mainspring.http.openai import encode
@@ -139,9 +140,27 @@ class BoundedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as stopped:
-            self._decline_upgrade(data[stopped.args[0] :])
+            rest = data[stopped.args[0] :]
+            if self.ws_protocol_class is not None and sockets.wanted(self.url, self.headers):
+                self._open_socket(rest)
+            else:
+                self._decline_upgrade(rest)
         except httptools.HttpParserError:
             self._refuse(self._refusal or InvalidRequest("this is not HTTP/1.1"))
+
+    def _open_socket(self, rest: bytes) -> None:
+        """Become a socket, with the same transport; the connection still counts as its address's."""
+        self._await("nothing")
+        self.connections.discard(self)
+        head = [self.parser.get_method(), b" ", self.url, b" HTTP/1.1\r\n"]
+        head += [part for name, value in self.headers for part in (name, b": ", value, b"\r\n")]
+        made = self.ws_protocol_class(config=self.config, server_state=self.server_state, app_state=self.app_state)  # type: ignore[call-arg, misc]
+        counted, self._counted = self._counted, ""
+        transport = self.transport
+        protocol = sockets.opened(
+            b"".join([*head, b"\r\n", rest]), made, transport, lambda: self.open_of.close(counted) if counted else None
+        )
+        transport.set_protocol(protocol)
 
     def _decline_upgrade(self, rest: bytes) -> None:
         """Ignore a request for another protocol, as HTTP permits. (Java's client asks for HTTP/2 with every first

@@ -19,6 +19,7 @@ from mainspring.gateway.edge import tls
 from mainspring.gateway.edge.addresses import Connections, Forwarded
 from mainspring.gateway.edge.connection import bounded_protocol
 from mainspring.gateway.edge.listener import bind, listen
+from mainspring.gateway.edge.sockets import SocketProtocol
 
 if sys.platform != "win32":
     import resource
@@ -88,6 +89,8 @@ def _config(app: FastAPI, settings: GatewaySettings) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=int(settings.shutdown_grace_s),
         http=bounded_protocol(settings.read_timeout_s, connections),
+        ws=SocketProtocol,
+        ws_max_size=settings.max_body_bytes,
         timeout_keep_alive=75,
         proxy_headers=False,
         ssl_context_factory=None if secured is None else lambda *_: secured,

@@ -55,6 +55,18 @@ class PromptCounter:
 
     async def count(self, request: ChatRequest, context: Context) -> int:
         """Raises ``UnknownModel``, ``Unsupported`` for a model that is no chat model, and the model's refusals."""
+        model, counting = await self._model(request, context)
+        if self._applied is not None:
+            request = await self._applied(request, context)
+        context_fit.check(request, lambda _: model.engine.capabilities.context_window)
+        return await counting.prompt_tokens(request)
+
+    async def window(self, request: ChatRequest, context: Context) -> int:
+        """The context window of the request's model, in tokens. Raises ``UnknownModel`` and ``Unsupported``."""
+        model, _ = await self._model(request, context)
+        return model.engine.capabilities.context_window
+
+    async def _model(self, request: ChatRequest, context: Context) -> tuple[ChatModel, Counting]:
         served = await self._names.find(request.model, context.principal)
         model = self._chat.get(served.name)
         if model is None or not isinstance(model.responder, Counting):
@@ -63,10 +75,7 @@ class PromptCounter:
                 remedy="Name a chat model; GET /v1/models lists them",
                 param="model",
             )
-        if self._applied is not None:
-            request = await self._applied(request, context)
-        context_fit.check(request, lambda _: model.engine.capabilities.context_window)
-        return await model.responder.prompt_tokens(request)
+        return model, model.responder
 
 
 def router(

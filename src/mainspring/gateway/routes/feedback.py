@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Request as HttpRequest
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import InvalidRequest
@@ -17,6 +17,7 @@ from mainspring.core.types import Context, EventRecord, Principal
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body
 from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.openai.response_ids import answer_id as answer_of
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -30,7 +31,7 @@ Filter = Annotated[str | None, Query(min_length=1, max_length=128)]
 class FeedbackBody(Body):
     """``POST /v1/feedback``: what a person thinks of an answer. ``edit`` is the answer as it should have been."""
 
-    answer_id: Annotated[str, Field(min_length=1, max_length=128)]
+    answer_id: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(answer_of)]
     rating: Literal["up", "down"] | None = None
     edit: Annotated[str, Field(max_length=100_000)] | None = None
     comment: Annotated[str, Field(max_length=10_000)] | None = None

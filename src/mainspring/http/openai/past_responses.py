@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mainspring.core.errors import NotFound, TooLarge
+from mainspring.core.errors import NotFound, PreviousResponseNotFound, TooLarge
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.path import Answer, Choice
 from mainspring.core.types import Citation, Context, EventRecord, Head, Message, Principal, ToolCall, Usage
 from mainspring.http.access import acting
+from mainspring.http.openai import responses_encode as encode
+from mainspring.http.openai.response_ids import answer_id, item_id
 from mainspring.stores.events.log import EventLog
 
 
@@ -25,7 +27,7 @@ class PastResponses:
         """The answer event with its text. Raises ``NotFound`` for a response of another key, and for one made from
         documents that the caller may no longer see."""
         try:
-            found = await self._events.answer_for(principal, response_id)
+            found = await self._events.answer_for(principal, answer_id(response_id))
         except NotFound:
             raise _unknown(response_id, param) from None
         facts = AnswerFacts.of(found.facts)
@@ -33,7 +35,8 @@ class PastResponses:
             raise _unknown(response_id, param)
         if found.content is None:
             remedy = "It was asked for with store: false, or deleted; send its messages as input"
-            raise NotFound(f"the text of response {response_id!r} is not stored", remedy=remedy, param=param)
+            kind = PreviousResponseNotFound if param == "previous_response_id" else NotFound
+            raise kind(f"the text of response {response_id!r} is not stored", remedy=remedy, param=param)
         return found
 
     async def history(self, response_id: str | None, principal: Principal) -> list[Message]:
@@ -52,11 +55,12 @@ class PastResponses:
     async def delete(self, response_id: str, context: Context) -> None:
         """Delete the texts of a response; facts without text stay. Raises ``NotFound``."""
         await self.get(response_id, context.principal)
-        await self._events.erase(context.principal.tenant, response_id, by=acting(context))
+        await self._events.erase(context.principal.tenant, answer_id(response_id), by=acting(context))
 
 
 def _unknown(response_id: str, param: str | None) -> NotFound:
-    return NotFound(f"there is no response {response_id!r}", param=param)
+    kind = PreviousResponseNotFound if param == "previous_response_id" else NotFound
+    return kind(f"there is no response {response_id!r}", param=param)
 
 
 def content_of(record: EventRecord) -> Mapping[str, Any]:
@@ -97,3 +101,30 @@ def answer_of(record: EventRecord) -> Answer:
     citations = [Citation(**each) for each in content.get("citations", ())]
     usage = Usage(facts.prompt_tokens, facts.completion_tokens)
     return Answer(Head(facts.model, record.subject), choices, citations, usage=usage)
+
+
+def items_of(record: EventRecord) -> list[dict[str, Any]]:
+    """The messages that were new with a response as items, oldest first."""
+    said = enumerate(messages_of(record))
+    return [item for number, message in said for item in input_items(record.subject, number, message)]
+
+
+def input_items(answer_id: str, number: int, message: Message) -> list[dict[str, Any]]:
+    """A message that was sent with an answer as items: its text, and its calls of tools."""
+    named = item_id("msg_in", answer_id, number + 1)
+    if message.role == "tool":
+        output = {"call_id": message.tool_call_id, "output": message.content}
+        named = item_id("fco", answer_id, number + 1)
+        return [{"type": "function_call_output", "id": named, "status": "completed", **output}]
+    items: list[dict[str, Any]] = []
+    if message.content or not message.tool_calls:
+        part: dict[str, Any] = {"type": "input_text", "text": message.content}
+        if message.role == "assistant":
+            part = encode.part_body(message.content, [])
+        body = {"type": "message", "id": named, "status": "completed", "role": message.role, "content": [part]}
+        items.append(body)
+    for index, call in enumerate(message.tool_calls):
+        made = (call.id, call.name, call.arguments)
+        called = item_id(f"fc_in{number + 1}", answer_id, index + 1)
+        items.append(encode.item_body("function_call", called, call=made))
+    return items

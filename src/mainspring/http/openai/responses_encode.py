@@ -1,4 +1,4 @@
-"""OpenAI's Responses API, outgoing: response objects and their stream events.
+"""OpenAI's Responses API, outgoing: response objects and their items.
 
 Citations become ``file_citation`` annotations, with ``quote``, ``start``, ``end`` and ``page`` beside OpenAI's fields.
 """
@@ -6,40 +6,31 @@ Citations become ``file_citation`` annotations, with ``quote``, ``start``, ``end
 from __future__ import annotations
 
 import dataclasses
-import logging
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mainspring.core.errors import MainspringError
 from mainspring.core.path import Answer, Choice
-from mainspring.core.types import (
-    ChatRequest,
-    Citation,
-    Event,
-    FinishReason,
-    Head,
-    Reasoning,
-    Response,
-    Text,
-    ToolCallDelta,
-    Usage,
-)
-from mainspring.http.openai.encode import bug, dumps, logprob_body
-from mainspring.http.openai.event_order import EventOrder
+from mainspring.core.types import ChatRequest, Citation, FinishReason, Head, Usage
+from mainspring.http.openai.encode import logprob_body
+from mainspring.http.openai.response_ids import item_id, response_id
+from mainspring.http.openai.responses_items import read_input
+from mainspring.http.openai.responses_tools import ToolBody, ToolSet
 
-log = logging.getLogger("mainspring.gateway")
 _INCOMPLETE: dict[FinishReason, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_RESPONSE_CODES = ("server_error", "rate_limit_exceeded", "invalid_prompt")
+"""The codes that OpenAI's clients know of a failed response; the others have codes of their own."""
 
 
-def usage_body(usage: Usage) -> dict[str, Any]:
-    """OpenAI's usage object; ``cost_usd`` is an extension. Thoughts are among the output tokens, uncounted."""
+def usage_body(usage: Usage, reasoning_tokens: int = 0) -> dict[str, Any]:
+    """OpenAI's usage object; ``cost_usd`` is an extension."""
     body: dict[str, Any] = {
         "input_tokens": usage.prompt_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens, "cache_write_tokens": 0},
         "output_tokens": usage.completion_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": reasoning_tokens},
         "total_tokens": usage.total_tokens,
     }
     if usage.cost_nanousd:
@@ -47,249 +38,160 @@ def usage_body(usage: Usage) -> dict[str, Any]:
     return body
 
 
+def reasoning_tokens(answer: Answer) -> int:
+    """The output tokens that were thoughts: by their share of the characters, because no engine counts them apart."""
+    thought = sum(len(choice.reasoning) for choice in answer.choices)
+    if not thought:
+        return 0
+    calls = [call for choice in answer.choices for call in choice.tool_calls]
+    said = sum(len(choice.text) for choice in answer.choices) + sum(len(call.name + call.arguments) for call in calls)
+    return round(answer.usage.completion_tokens * thought / (thought + said))
+
+
 def repeated(request: ChatRequest, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The request fields that a response repeats; ``asked`` are those repeated as sent."""
+    """The request fields that a response repeats; ``asked`` are those repeated as sent. Unset sampling has OpenAI's
+    defaults, which are those of the engines here."""
     sampling = request.sampling
-    return {
+    set_ = {
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
         "max_output_tokens": sampling.max_tokens,
-        "parallel_tool_calls": request.parallel_tool_calls,
-        "previous_response_id": request.previous,
-        "store": request.store,
+        "top_logprobs": sampling.logprobs,
         "user": request.user,
+    }
+    return {
+        **{name: value for name, value in set_.items() if value is not None},
+        "parallel_tool_calls": request.parallel_tool_calls,
+        "previous_response_id": None if request.previous is None else response_id(request.previous),
+        "store": request.store,
         **asked,
     }
 
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """The part of a response that is known before the answer."""
+    """The part of a response that is known before the answer. ``created_at`` is in Unix seconds."""
 
     id: str
     model: str
     created_at: float
     asked: Mapping[str, Any] = field(default_factory=dict)
+    tools: ToolSet = ToolSet()
 
     @classmethod
     def of(cls, head: Head, asked: Mapping[str, Any]) -> Shell:
         """``asked`` are the fields of the request that a response repeats."""
-        return cls(head.answer_id or "answer", head.model, time.time(), asked)
+        made = response_id(head.answer_id or "answer")
+        return cls(made, head.model, time.time(), asked, tools_of(asked))
 
     def body(self, status: str, **fields: Any) -> dict[str, Any]:
         """The response object in this state."""
         return {
             "id": self.id,
             "object": "response",
-            "created_at": self.created_at,
+            "created_at": int(self.created_at),
+            "completed_at": None,
             "status": status,
             "background": False,
             "error": None,
             "incomplete_details": None,
             "instructions": None,
+            "max_output_tokens": None,
+            "max_tool_calls": None,
             "metadata": {},
             "model": self.model,
             "output": [],
             "parallel_tool_calls": True,
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
             "previous_response_id": None,
+            "prompt_cache_key": None,
             "reasoning": {"effort": None, "summary": None},
-            "temperature": None,
+            "safety_identifier": None,
+            "service_tier": "default",
+            "store": True,
+            "temperature": 1.0,
             "text": {"format": {"type": "text"}},
             "tool_choice": "auto",
             "tools": [],
-            "top_p": None,
+            "top_logprobs": 0,
+            "top_p": 1.0,
             "truncation": "disabled",
             "usage": None,
-            **self.asked,
+            "user": None,
+            **{name: value for name, value in self.asked.items() if value is not None},
             **fields,
         }
 
-    def ended(self, answer: Answer, items: list[dict[str, Any]] | None = None) -> dict[str, Any]:
-        """The response object of a whole answer; ``items`` are those that a stream has told."""
+    def ended(
+        self, answer: Answer, items: list[dict[str, Any]] | None = None, at: float | None = None
+    ) -> dict[str, Any]:
+        """The response object of a whole answer that ended ``at`` (now); ``items`` are those that a stream has told."""
         finish = (answer.choices[0].finish if answer.choices else None) or "stop"
         reason = _INCOMPLETE.get(finish)
         return self.body(
             "incomplete" if reason else "completed",
+            completed_at=None if reason else int(time.time() if at is None else at),
             incomplete_details={"reason": reason} if reason else None,
-            output=output(self.id, answer) if items is None else items,
-            usage=usage_body(answer.usage),
+            output=output(self.id, answer, self.tools) if items is None else items,
+            usage=usage_body(answer.usage, reasoning_tokens(answer)),
         )
 
     def failed(self, error: MainspringError, answer: Answer, items: list[dict[str, Any]]) -> dict[str, Any]:
         """The response object of an answer that broke off after ``items`` had been sent."""
         facts = {"code": error.code, "message": error.told}
-        return self.body("failed", error=facts, output=items, usage=usage_body(answer.usage))
+        return self.body("failed", error=facts, output=items, usage=usage_body(answer.usage, reasoning_tokens(answer)))
 
 
-def output(answer_id: str, answer: Answer) -> list[dict[str, Any]]:
+def tools_of(asked: Mapping[str, Any]) -> ToolSet:
+    """The tools that a response repeats."""
+    try:
+        return ToolSet.of([ToolBody.model_validate(each) for each in asked.get("tools") or ()])
+    except (MainspringError, ValueError):
+        # A response that another version stored may have others.
+        return ToolSet()
+
+
+def output(answer_id: str, answer: Answer, tools: ToolSet = ToolSet()) -> list[dict[str, Any]]:  # noqa: B008
     """The output items of an answer: thoughts, the message, calls."""
     choice = answer.choices[0] if answer.choices else Choice()
     items: list[dict[str, Any]] = []
     if choice.reasoning:
-        items.append(_item("reasoning", f"rs_{answer_id}", text=choice.reasoning))
+        items.append(item_body("reasoning", item_id("rs", answer_id), text=choice.reasoning))
     if choice.text or not choice.tool_calls:
-        part = _part(choice.text, [annotation(citation, choice.text) for citation in answer.citations])
+        part = part_body(choice.text, [annotation(citation, choice.text) for citation in answer.citations])
         part["logprobs"] = [logprob_body(item) for item in choice.logprobs]
-        items.append(_item("message", f"msg_{answer_id}", part=part))
-    items += [
-        _item("function_call", f"fc_{call.id}", call=(call.id, call.name, call.arguments)) for call in choice.tool_calls
-    ]
+        items.append(item_body("message", item_id("msg", answer_id), part=part))
+    for index, call in enumerate(choice.tool_calls):
+        kind, prefix = call_kind(call.name, tools)
+        made = (call.id, call.name, call.arguments)
+        items.append(item_body(kind, item_id(prefix, answer_id, index + 1), call=made, tools=tools))
     return items
 
 
+def call_kind(name: str, tools: ToolSet) -> tuple[str, str]:
+    """The type of a call's item, and the prefix of its id."""
+    return ("custom_tool_call", "ctc") if name in tools.custom else ("function_call", "fc")
+
+
 def annotation(citation: Citation, text: str) -> dict[str, Any]:
-    """A citation after ``text`` as an annotation."""
+    """A citation after ``text`` as an annotation. ``file_id`` is the uploaded file's, whose content can be fetched; a
+    document that was not uploaded has only its own id."""
     whole = dataclasses.asdict(citation)
     kept = {name: whole[name] for name in ("quote", "start", "end", "page", "heading", "support")}
     return {
         "type": "file_citation",
-        "file_id": citation.document_id,
+        "file_id": citation.file_id or citation.document_id,
         "filename": citation.source,
         "index": len(text),
+        "document_id": citation.document_id,
         **kept,
     }
 
 
-async def stream(response: Response, shell: Shell) -> AsyncGenerator[bytes, None]:
-    """The server-sent events of a response, numbered. A late failure ends it with ``response.failed``."""
-    encoder = _Encoder(shell)
-    answer = Answer(response.head)
-    try:
-        yield encoder.frame("response.created", response=shell.body("in_progress"))
-        yield encoder.frame("response.in_progress", response=shell.body("in_progress"))
-        async with response:
-            async for event in response:
-                answer.add(event)
-                if frames := b"".join(encoder.encode(event)):
-                    yield frames
-        yield b"".join(encoder.end())
-        ended = shell.ended(answer, encoder.items())
-        yield encoder.frame(f"response.{ended['status']}", response=ended)
-    except MainspringError as error:
-        yield encoder.frame("response.failed", response=shell.failed(error, answer, encoder.items()))
-    except Exception:
-        log.exception("unexpected failure in a stream")
-        yield encoder.frame("response.failed", response=shell.failed(bug(), answer, encoder.items()))
-
-
-def error_frame(error: MainspringError) -> bytes:
-    """A failure of a stream that has not begun: OpenAI's ``error`` event."""
-    facts = {"code": error.code, "message": error.told, "param": error.param}
-    body = {"type": "error", "sequence_number": 0, **facts}
-    return b"event: error\ndata: " + dumps(body) + b"\n\n"
-
-
-class _Encoder:
-    """Events to stream events: one output item after the other, each added, filled and done."""
-
-    def __init__(self, shell: Shell) -> None:
-        self._id = shell.id
-        self._sequence = -1
-        self._index = -1
-        # The item that is open: its type, and the call's index for calls.
-        self._open: tuple[str, int] | None = None
-        self._item_id = ""
-        self._text = ""
-        self._annotations: list[dict[str, Any]] = []
-        self._logprobs: list[dict[str, Any]] = []
-        self._call = ("", "")
-        self._turn = EventOrder()
-        self._done: list[dict[str, Any]] = []
-
-    def items(self) -> list[dict[str, Any]]:
-        """The output items in the order in which they were sent; one that is open is incomplete."""
-        return self._done + ([self._whole("incomplete")] if self._open else [])
-
-    def frame(self, kind: str, **fields: Any) -> bytes:
-        self._sequence += 1
-        body = {"type": kind, "sequence_number": self._sequence, **fields}
-        return b"event: " + kind.encode() + b"\ndata: " + dumps(body) + b"\n\n"
-
-    def encode(self, event: Event) -> Iterator[bytes]:
-        for each in self._turn.take(event):
-            yield from self._told(each)
-
-    def _told(self, event: Event) -> Iterator[bytes]:
-        match event:
-            case Text() if event.text:
-                yield from self._within(("message", 0), f"msg_{self._id}")
-                self._text += event.text
-                logprobs = [logprob_body(item) for item in event.logprobs]
-                self._logprobs += logprobs
-                yield self._at("response.output_text.delta", content_index=0, delta=event.text, logprobs=logprobs)
-            case Citation():
-                yield from self._within(("message", 0), f"msg_{self._id}")
-                found = annotation(event, self._text)
-                number = len(self._annotations)
-                self._annotations.append(found)
-                kind = "response.output_text.annotation.added"
-                yield self._at(kind, content_index=0, annotation_index=number, annotation=found)
-            case Reasoning() if event.text:
-                yield from self._within(("reasoning", 0), f"rs_{self._id}")
-                self._text += event.text
-                yield self._at("response.reasoning_text.delta", content_index=0, delta=event.text)
-            case ToolCallDelta():
-                if self._open != ("function_call", event.index):
-                    yield from self._close()
-                    self._call = (event.id or "", event.name or "")
-                yield from self._within(("function_call", event.index), f"fc_{self._call[0]}")
-                self._text += event.arguments
-                yield self._at("response.function_call_arguments.delta", delta=event.arguments)
-            case _:
-                return
-
-    def end(self) -> Iterator[bytes]:
-        """Send held events, close open items; an answer without content is one empty message."""
-        for each in self._turn.rest():
-            yield from self._told(each)
-        if self._index < 0:
-            yield from self._within(("message", 0), f"msg_{self._id}")
-        yield from self._close()
-
-    def _at(self, kind: str, **fields: Any) -> bytes:
-        return self.frame(kind, item_id=self._item_id, output_index=self._index, **fields)
-
-    def _within(self, wanted: tuple[str, int], item_id: str) -> Iterator[bytes]:
-        if self._open == wanted:
-            return
-        yield from self._close()
-        again = sum(item["type"] == wanted[0] for item in self._done) if wanted[0] != "function_call" else 0
-        self._open, self._item_id, self._text = wanted, f"{item_id}_{again}" if again else item_id, ""
-        self._annotations, self._logprobs = [], []
-        self._index += 1
-        item = self._whole("in_progress")
-        yield self.frame("response.output_item.added", output_index=self._index, item=item)
-        if wanted[0] == "message":
-            yield self._at("response.content_part.added", content_index=0, part=_part("", []))
-
-    def _close(self) -> Iterator[bytes]:
-        if self._open is None:
-            return
-        kind = self._open[0]
-        if kind == "message":
-            yield self._at("response.output_text.done", content_index=0, text=self._text, logprobs=self._logprobs)
-            yield self._at("response.content_part.done", content_index=0, part=_part(self._text, self._annotations))
-        elif kind == "reasoning":
-            yield self._at("response.reasoning_text.done", content_index=0, text=self._text)
-        else:
-            name = self._call[1]
-            yield self._at("response.function_call_arguments.done", name=name, arguments=self._text)
-        item = self._whole("completed")
-        self._done.append(item)
-        yield self.frame("response.output_item.done", output_index=self._index, item=item)
-        self._open = None
-
-    def _whole(self, status: str) -> dict[str, Any]:
-        assert self._open is not None
-        kind = self._open[0]
-        part = None
-        if kind == "message" and status != "in_progress":
-            part = {**_part(self._text, self._annotations), "logprobs": self._logprobs}
-        call = (*self._call, self._text)
-        return _item(kind, self._item_id, status=status, part=part, text=self._text, call=call)
-
-
-def _item(
+def item_body(
     kind: str,
     item_id: str,
     *,
@@ -297,14 +199,21 @@ def _item(
     part: Mapping[str, Any] | None = None,
     text: str = "",
     call: tuple[str, str, str] = ("", "", ""),
+    tools: ToolSet = ToolSet(),  # noqa: B008
 ) -> dict[str, Any]:
+    """An output item; ``call`` is the id, name and arguments of a tool's call."""
     item: dict[str, Any] = {"type": kind, "id": item_id, "status": status}
     if kind == "message":
         return {**item, "role": "assistant", "content": [part] if part else []}
     if kind == "reasoning":
         return {**item, "summary": [], "content": [{"type": "reasoning_text", "text": text}] if text else []}
-    return {**item, "call_id": call[0], "name": call[1], "arguments": call[2]}
+    called, name, arguments = call
+    named = {"call_id": called, **tools.shown(name)}
+    if kind == "custom_tool_call":
+        return {**item, **named, "input": read_input(arguments) if arguments else ""}
+    return {**item, **named, "arguments": arguments}
 
 
-def _part(text: str, annotations: list[dict[str, Any]]) -> dict[str, Any]:
+def part_body(text: str, annotations: list[dict[str, Any]]) -> dict[str, Any]:
+    """The part of a message that is its text."""
     return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}

@@ -1,56 +1,55 @@
-"""OpenAI's Responses API, incoming: bodies of ``POST /v1/responses``, checked and turned into our requests.
-
-Features that nothing here supports (background work, tools that run on OpenAI's servers, reasoning effort) are refused
-by name.
-"""
+"""OpenAI's Responses API, incoming: bodies of ``POST /v1/responses``, checked and turned into our requests."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from mainspring.core.errors import InvalidRequest, InvalidSchema, TooLarge, Unsupported
-from mainspring.core.types import ChatRequest, Grammar, Message, Sampling, Tool, ToolCall
+from mainspring.core.types import ChatRequest, Grammar, Message, Sampling
 from mainspring.engines.grammar.checks import JSON_OBJECT
-from mainspring.http.bodies import Body, ContentPart, Few, Free, Many, Name, ServiceTier, Table, bounded, json_text
-from mainspring.http.fields import Types
-from mainspring.http.openai.requests import PromptBody, StreamOptions
+from mainspring.http.bodies import Body, Few, Free, Many, Name, Table, bounded, json_text
+from mainspring.http.fields import Hint, Refused
+from mainspring.http.openai.requests import PromptBody
+from mainspring.http.openai.response_ids import answer_id
+from mainspring.http.openai.responses_items import Item, check_outputs, messages_of_items, tool_name
+from mainspring.http.openai.responses_tools import ToolBody, ToolSet, shown_tools
 
-_REPEATED = ("instructions", "metadata", "prompt", "tools", "tool_choice", "text")
-_LOGPROBS = "message.output_text.logprobs"
-# Values of ``include`` that change nothing here: reasoning is never encrypted.
-_HARMLESS = ("reasoning.encrypted_content",)
-
-
-class Item(BaseModel):
-    """One input item: a message (with or without ``type``), a function call, its output, or earlier thoughts."""
-
-    model_config = ConfigDict(extra="allow")
-    type: Annotated[str, Types(("message", "function_call", "function_call_output", "reasoning"))] = "message"
-    role: Literal["system", "developer", "user", "assistant"] | None = None
-    content: str | Many[ContentPart] | None = None
-    call_id: str | None = None
-    name: str | None = None
-    arguments: str | None = None
-    output: str | Many[ContentPart] | None = None
-
-
-class FunctionTool(BaseModel):
-    """A function that the client runs. Other types of tools are refused."""
-
-    model_config = ConfigDict(extra="allow")
-    type: Annotated[str, Types(("function",))]
-    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")] | None = None
-    description: str | None = None
-    parameters: Free | None = None
-    strict: bool | None = None
+LOGPROBS = "message.output_text.logprobs"
+RESULTS = "file_search_call.results"
+# Parts of items that no answer here has.
+_NEVER = (
+    "reasoning.encrypted_content",
+    "web_search_call.results",
+    "web_search_call.action.sources",
+    "message.input_image.image_url",
+    "computer_call_output.output.image_url",
+    "code_interpreter_call.outputs",
+)
+_SENT_BACK = ("instructions", "metadata", "prompt", "max_tool_calls", "safety_identifier", "truncation", "tool_choice")
+Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
-class ResponsesNamedTool(Body):
-    type: Literal["function"]
-    name: Name
+class ToolReference(Body):
+    """A tool that ``tool_choice`` names."""
+
+    type: Name
+    name: Name | None = None
+    namespace: Name | None = None
+    server_label: str | None = None
+
+
+class ResponsesToolChoice(Body):
+    """``tool_choice`` as an object: one tool, or those that are allowed."""
+
+    type: Name
+    name: Name | None = None
+    namespace: Name | None = None
+    server_label: str | None = None
+    mode: Literal["auto", "required"] | None = None
+    tools: Annotated[list[ToolReference], Field(max_length=128, fail_fast=True)] | None = None
 
 
 class TextFormat(Body):
@@ -66,128 +65,97 @@ class TextFormat(Body):
 
 class TextOptions(Body):
     format: TextFormat | None = None
-    verbosity: str | None = None
+    verbosity: Annotated[str | None, Hint("no engine here takes a verbosity")] = None
 
 
-class Reasoning(Body):
-    """Thoughts are shown as they are: ``summary`` ``auto`` asks for the best there is, which is that."""
+class ReasoningOptions(Body):
+    """Thoughts are shown as they are, so a summary of any kind is the thoughts themselves."""
 
-    effort: str | None = None
-    summary: str | None = None
+    effort: Annotated[str | None, Hint("no engine here takes a reasoning effort")] = None
+    summary: Annotated[str | None, Hint("thoughts are shown as they are")] = None
+    generate_summary: Annotated[str | None, Hint("thoughts are shown as they are")] = None
+    context: Annotated[str | None, Hint("no model here reads earlier thoughts")] = None
+    mode: Annotated[str | None, Hint("models here have one mode")] = None
 
 
-class ResponsesBody(Body):
-    """``POST /v1/responses``. ``top_k``, ``min_p``, ``seed``, ``stop``, ``session_id`` and ``options`` are extensions,
-    as in chat completions."""
+class ResponsesStreamOptions(Body):
+    include_obfuscation: Annotated[bool | None, Hint("no frame here is padded")] = None
+    include_usage: Annotated[bool | None, Hint("the last event has the usage")] = None
+
+
+class ConversationReference(Body):
+    id: Name
+
+
+class AskedBody(Body):
+    """What a response and a count of its tokens are made of."""
 
     model: Name
-    input: str | Many[Item]
+    input: str | Many[Item] | None = None
     instructions: str | None = None
     previous_response_id: Annotated[str, Field(min_length=1, max_length=128)] | None = None
-    max_output_tokens: Annotated[int, Field(gt=0)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
-    tools: Annotated[list[FunctionTool], Field(max_length=128, fail_fast=True)] | None = None
-    tool_choice: Literal["auto", "none", "required"] | ResponsesNamedTool | None = None
+    conversation: Name | ConversationReference | None = None
+    tools: Annotated[list[ToolBody], Field(max_length=128, fail_fast=True)] | None = None
+    tool_choice: Literal["auto", "none", "required"] | ResponsesToolChoice | None = None
     parallel_tool_calls: bool | None = None
     text: TextOptions | None = None
-    reasoning: Reasoning | None = None
-    include: Few[str] | None = None
-    store: bool | None = None
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    background: bool | None = None
+    reasoning: ReasoningOptions | None = None
     truncation: Literal["auto", "disabled"] | None = None
-    max_tool_calls: int | None = None
-    metadata: Table[str] | None = None
-    user: Annotated[str, Field(max_length=512)] | None = None
-    safety_identifier: str | None = None
-    prompt_cache_key: str | None = None
-    prompt_cache_retention: str | None = None
-    service_tier: ServiceTier | None = None
-    top_k: Annotated[int, Field(ge=1)] | None = None
-    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
-    stop: str | Few[str] | None = None
-    session_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")] | None = None
-    options: Table[Any] | None = None
-    prompt: PromptBody | None = None
 
-    def repeated(self) -> dict[str, Any]:
-        """The request fields that a response repeats."""
-        return self.model_dump(include=set(_REPEATED), exclude_none=True, by_alias=True)
+    @property
+    def conversation_id(self) -> str | None:
+        """The conversation that it belongs to."""
+        named = self.conversation
+        return named.id if isinstance(named, ConversationReference) else named
 
-    def turn(self) -> tuple[Message, ...]:
-        """The new messages. Raises ``InvalidRequest`` and ``Unsupported`` naming the item."""
+    def turn(self, found: Sequence[Item] = ()) -> tuple[Message, ...]:
+        """The new messages; ``found`` are the items that it refers to. Raises ``InvalidRequest`` and ``Unsupported``
+        naming the item."""
         if isinstance(self.input, str):
             return (Message("user", self.input),)
         if not self.input:
             raise InvalidRequest("input is empty", param="input")
-        return _messages(self.input)
+        known = {each.id: each for each in found}
+        return messages_of_items([known.get(each.id, each) if known else each for each in self.input])
 
-    def request(self, history: Sequence[Message], max_messages: int) -> ChatRequest:
-        """As a ``ChatRequest`` after ``history``. Raises ``InvalidRequest``, ``Unsupported``, ``TooLarge``."""
-        self._refuse()
-        messages = (*(Message("system", text) for text in [self.instructions] if text), *history, *self.turn())
+    def messages(
+        self, history: Sequence[Message], max_messages: int, found: Sequence[Item] = ()
+    ) -> tuple[Message, ...]:
+        """All messages, those of ``history`` before the new ones. Raises ``InvalidRequest``, ``Unsupported``,
+        ``TooLarge``."""
+        if self.conversation is not None and self.previous_response_id is not None:
+            problem = "conversation and previous_response_id exclude each other"
+            raise InvalidRequest(problem, param="conversation")
+        turn = self.turn(found)
+        messages = (*(Message("system", text) for text in [self.instructions] if text), *history, *turn)
         if len(messages) > max_messages:
             raise TooLarge(f"input holds {len(messages)} messages, at most {max_messages} are read", param="input")
-        tools = tuple(_tool(index, tool) for index, tool in enumerate(self.tools or ()))
-        return ChatRequest(
-            model=self.model,
-            messages=messages,
-            sampling=self._sampling(),
-            tools=tools,
-            tool_choice=self._tool_choice(tools),
-            parallel_tool_calls=self.parallel_tool_calls is not False,
-            session_id=self.session_id,
-            user=self.user or self.safety_identifier,
-            store=self.store is not False,
-            options=bounded(self.options or {}, "options"),
-            previous=self.previous_response_id,
-            prompt=None if self.prompt is None else self.prompt.use(),
-        )
+        return messages
 
-    def _refuse(self) -> None:
-        if self.background:
-            raise Unsupported("background responses are not supported", remedy="Use stream: true", param="background")
-        if self.truncation == "auto":
-            remedy = "Shorten the input, or use session_id, whose history is shortened"
-            raise Unsupported("truncation auto is not supported", remedy=remedy, param="truncation")
-        if self.max_tool_calls is not None:
-            raise Unsupported("max_tool_calls counts tools that run on a server; none do", param="max_tool_calls")
-        if self.reasoning is not None and self.reasoning.effort not in (None, "none"):
-            raise Unsupported("no engine here takes a reasoning effort", param="reasoning.effort")
-        if self.reasoning is not None and self.reasoning.summary not in (None, "auto"):
-            raise Unsupported("no engine here sums its thoughts up", param="reasoning.summary")
-        if self.text is not None and self.text.verbosity not in (None, "medium"):
-            raise Unsupported("no engine here takes a verbosity", param="text.verbosity")
-        if self.session_id is not None and self.previous_response_id is not None:
-            raise InvalidRequest("session_id and previous_response_id exclude each other", param="session_id")
-        for name in self.include or ():
-            if name not in (_LOGPROBS, *_HARMLESS):
-                raise Unsupported(f"include takes {_LOGPROBS}, not {name!r}", param="include")
+    def tool_set(self) -> ToolSet:
+        """The tools that the model may call. Raises ``InvalidRequest`` and ``Unsupported`` naming the tool."""
+        return ToolSet.of(self.tools or ())
 
-    def _sampling(self) -> Sampling:
-        stops = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
-        if len(stops) > 16 or any(not text or len(text) > 256 for text in stops):
-            raise InvalidRequest("stop takes at most 16 strings of 1 to 256 characters", param="stop")
-        logprobs = self.top_logprobs
-        if logprobs is None and _LOGPROBS in (self.include or ()):
-            logprobs = 0
-        return Sampling(
-            max_tokens=self.max_output_tokens,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            top_k=self.top_k,
-            min_p=self.min_p,
-            seed=self.seed,
-            stop=stops,
-            logprobs=logprobs,
-            grammar=self._grammar(),
-        )
+    def choice(self, tools: ToolSet) -> tuple[ToolSet, str]:
+        """The tools that are allowed, and how one is chosen: ``auto``, ``none``, ``required`` or a tool's name.
+        Raises ``InvalidRequest`` and ``Unsupported``."""
+        choice = self.tool_choice
+        if choice == "required" and not tools.functions and not tools.searches:
+            raise InvalidRequest("tool_choice 'required' needs tools", param="tool_choice")
+        if not isinstance(choice, ResponsesToolChoice):
+            return tools, str(choice or "auto")
+        if choice.type != "allowed_tools":
+            return tools, _named(choice, tools)
+        names = {_named(each, tools) for each in choice.tools or ()}
+        if not names:
+            raise InvalidRequest("tool_choice.tools is empty", param="tool_choice.tools")
+        functions = tuple(each for each in tools.functions if each.name in names)
+        searches = tools.searches if "file_search" in names else ()
+        allowed = ToolSet(functions, tools.custom, tools.spaces, searches, tools.unused)
+        return allowed, str(choice.mode or "auto")
 
-    def _grammar(self) -> Grammar | None:
+    def grammar(self) -> Grammar | None:
+        """The constraint on the text. Raises ``InvalidRequest`` and ``InvalidSchema``."""
         wanted = self.text.format if self.text else None
         if wanted is None or wanted.type == "text":
             return None
@@ -201,73 +169,156 @@ class ResponsesBody(Body):
             raise InvalidRequest("text.format json_schema needs the field schema", param="text.format")
         return Grammar("json_schema", json_text(wanted.schema_, "text.format", InvalidSchema))
 
-    def _tool_choice(self, tools: tuple[Tool, ...]) -> str:
-        choice = self.tool_choice
-        name = choice.name if isinstance(choice, ResponsesNamedTool) else None
-        if name is not None and name not in {tool.name for tool in tools}:
-            raise InvalidRequest(f"tool_choice names {name!r}, which is not among tools", param="tool_choice")
-        if choice == "required" and not tools:
-            raise InvalidRequest("tool_choice 'required' needs tools", param="tool_choice")
-        return name if name is not None else str(choice or "auto")
+    def counted(self, history: Sequence[Message], max_messages: int, found: Sequence[Item] = ()) -> ChatRequest:
+        """As a request whose tokens can be counted."""
+        tools, choice = self.choice(self.tool_set())
+        sampling = Sampling(grammar=self.grammar())
+        messages = self.messages(history, max_messages, found)
+        return ChatRequest(self.model, messages, sampling, tools.functions, choice)
 
 
-def _tool(index: int, spec: FunctionTool) -> Tool:
-    if spec.type != "function":
-        raise Unsupported(
-            f"tools[{index}] is of type {spec.type!r}; only functions, which your client runs, are known",
-            param=f"tools[{index}].type",
+class InputTokensBody(AskedBody):
+    """``POST /v1/responses/input_tokens``."""
+
+    personality: Annotated[str | None, Hint("models here have one personality")] = None
+
+
+class CompactBody(AskedBody):
+    """``POST /v1/responses/compact``: the model writes down what matters of a conversation."""
+
+    prompt_cache_key: Annotated[str | None, Hint("prompts are cached by their beginning")] = None
+    prompt_cache_retention: Annotated[str | None, Hint("prompts are cached as long as there is room")] = None
+    prompt_cache_options: Annotated[Any, Hint("prompts are cached by their beginning")] = None
+    service_tier: Annotated[str | None, Hint("there is one tier")] = None
+    image: Annotated[Any, Hint("no model here reads images")] = None
+    user: Annotated[str, Field(max_length=512)] | None = None
+
+
+class ResponsesBody(AskedBody):
+    """``POST /v1/responses``. ``presence_penalty``, ``frequency_penalty``, ``top_k``, ``min_p``, ``seed``, ``stop``,
+    ``session_id`` and ``options`` are extensions, as in chat completions."""
+
+    max_output_tokens: Annotated[int, Field(gt=0)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    include: Few[str] | None = None
+    store: bool | None = None
+    stream: bool | None = None
+    stream_options: ResponsesStreamOptions | None = None
+    background: bool | None = None
+    background_options: Annotated[Any, Hint("background work begins at once")] = None
+    max_tool_calls: Annotated[int, Field(ge=1)] | None = None
+    metadata: Table[str] | None = None
+    user: Annotated[str, Field(max_length=512)] | None = None
+    safety_identifier: Annotated[str, Field(max_length=512)] | None = None
+    prompt_cache_key: Annotated[str | None, Hint("prompts are cached by their beginning")] = None
+    prompt_cache_retention: Annotated[str | None, Hint("prompts are cached as long as there is room")] = None
+    prompt_cache_options: Annotated[Any, Hint("prompts are cached by their beginning")] = None
+    service_tier: Annotated[str | None, Hint("there is one tier")] = None
+    access_programs: Annotated[Any, Hint("models here are open to every key that may name them")] = None
+    client_metadata: Annotated[Any, Hint("it describes the client")] = None
+    image: Annotated[Any, Hint("no model here reads images")] = None
+    context_management: Annotated[
+        Any, Refused("nothing here compacts in the middle of an answer", "Use POST /v1/responses/compact", unless=([],))
+    ] = None
+    moderation: Annotated[Any, Refused("no verdict is added to a response", "Use POST /v1/moderations")] = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    top_k: Annotated[int, Field(ge=1)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    stop: str | Few[str] | None = None
+    session_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")] | None = None
+    options: Table[Any] | None = None
+    prompt: PromptBody | None = None
+
+    def repeated(self) -> dict[str, Any]:
+        """The request fields that a response repeats."""
+        found = self.model_dump(include=set(_SENT_BACK), exclude_none=True, by_alias=True)
+        if self.tools:
+            found["tools"] = shown_tools(self.tools)
+        format_ = self.text.format if self.text else None
+        if format_ is not None:
+            body = format_.model_dump(exclude_none=True, by_alias=True)
+            if format_.type == "json_schema":
+                body = {"description": None, "strict": False, **body}
+            found["text"] = {"format": body}
+        if isinstance(self.prompt_cache_key, str):
+            found["prompt_cache_key"] = self.prompt_cache_key[:512]
+        if self.conversation_id is not None:
+            found["conversation"] = {"id": self.conversation_id}
+        return found
+
+    def request(self, history: Sequence[Message], max_messages: int, found: Sequence[Item] = ()) -> ChatRequest:
+        """As a ``ChatRequest`` after ``history``; ``found`` are the items that the input refers to. Raises
+        ``InvalidRequest``, ``Unsupported``, ``TooLarge``."""
+        self._refuse()
+        messages = self.messages(history, max_messages, found)
+        if self.session_id is None:
+            check_outputs(messages)
+        tools, choice = self.choice(self.tool_set())
+        if tools.searches:
+            remedy = "Name the vector store as the model, or search it with POST /v1/vector_stores/{id}/search"
+            raise Unsupported("file_search is not run here", remedy=remedy, param="tools")
+        return ChatRequest(
+            model=self.model,
+            messages=messages,
+            sampling=self._sampling(),
+            tools=tools.functions,
+            tool_choice=choice,
+            parallel_tool_calls=self.parallel_tool_calls is not False,
+            session_id=self.session_id,
+            user=self.user or self.safety_identifier,
+            store=self.store is not False,
+            options=bounded(self.options or {}, "options"),
+            previous=None if self.previous_response_id is None else answer_id(self.previous_response_id),
+            prompt=None if self.prompt is None else self.prompt.use(),
         )
-    if spec.name is None:
-        raise InvalidRequest(f"tools[{index}].name is missing", param=f"tools[{index}].name")
-    extra = (spec.model_extra or {}).items()
-    # Only the model calls tools here, so the field needs no handling.
-    if unknown := next((name for name, value in extra if value and value != ["direct"]), None):
-        raise Unsupported(f"tools[{index}].{unknown} is not known here", param=f"tools[{index}].{unknown}")
-    parameters = bounded(spec.parameters or {"type": "object", "properties": {}}, f"tools[{index}].parameters")
-    return Tool(spec.name, spec.description or "", parameters, bool(spec.strict))
+
+    def _refuse(self) -> None:
+        continued = "previous_response_id" if self.previous_response_id is not None else "conversation"
+        if self.session_id is not None and (self.previous_response_id or self.conversation):
+            raise InvalidRequest(f"session_id and {continued} exclude each other", param="session_id")
+        for name in self.include or ():
+            if name not in (LOGPROBS, RESULTS, *_NEVER):
+                raise Unsupported(f"include takes {LOGPROBS} and {RESULTS}, not {name!r}", param="include")
+
+    def _sampling(self) -> Sampling:
+        stops = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+        if len(stops) > 16 or any(not text or len(text) > 256 for text in stops):
+            raise InvalidRequest("stop takes at most 16 strings of 1 to 256 characters", param="stop")
+        logprobs = self.top_logprobs
+        if LOGPROBS in (self.include or ()):
+            logprobs = logprobs or 0
+        elif logprobs == 0:
+            logprobs = None
+        return Sampling(
+            max_tokens=self.max_output_tokens,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            min_p=self.min_p,
+            presence_penalty=self.presence_penalty,
+            frequency_penalty=self.frequency_penalty,
+            seed=self.seed,
+            stop=stops,
+            logprobs=logprobs,
+            grammar=self.grammar(),
+        )
 
 
-def _messages(items: Sequence[Item]) -> tuple[Message, ...]:
-    """Items as messages; calls join the assistant's message before them."""
-    messages: list[Message] = []
-    for index, item in enumerate(items):
-        place = f"input[{index}]"
-        if item.type == "message":
-            messages.append(_message(item, place))
-        elif item.type == "function_call":
-            call = _call(item, place)
-            if messages and messages[-1].role == "assistant":
-                last = messages.pop()
-                messages.append(Message("assistant", last.content, tool_calls=(*last.tool_calls, call)))
-            else:
-                messages.append(Message("assistant", "", tool_calls=(call,)))
-        elif item.type == "function_call_output":
-            if not item.call_id or item.output is None:
-                raise InvalidRequest(f"{place} needs call_id and output", param=place)
-            messages.append(Message("tool", _text(item.output, f"{place}.output"), tool_call_id=item.call_id))
-        elif item.type != "reasoning":
-            raise Unsupported(f"{place} is of type {item.type!r}, which is not read", param=place)
-    if not messages:
-        raise InvalidRequest("input has no message", param="input")
-    return tuple(messages)
-
-
-def _message(item: Item, place: str) -> Message:
-    if item.role is None or item.content is None:
-        raise InvalidRequest(f"{place} needs role and content", param=place)
-    return Message(item.role, _text(item.content, f"{place}.content"))
-
-
-def _call(item: Item, place: str) -> ToolCall:
-    if not item.call_id or not item.name:
-        raise InvalidRequest(f"{place} needs call_id and name", param=place)
-    return ToolCall(item.call_id, item.name, item.arguments or "{}")
-
-
-def _text(content: str | list[ContentPart], place: str) -> str:
-    if isinstance(content, str):
-        return content
-    for part in content:
-        if part.type not in ("input_text", "output_text", "text", "refusal"):
-            raise Unsupported(f"{place} has a part of type {part.type!r}; only text is read", param=place)
-    return "".join(part.text or "" for part in content)
+def _named(choice: ResponsesToolChoice | ToolReference, tools: ToolSet) -> str:
+    """The name of the tool that is meant. Raises ``InvalidRequest`` and ``Unsupported``."""
+    if choice.type == "file_search" and tools.searches:
+        return "file_search"
+    if choice.type not in ("function", "custom"):
+        raise Unsupported(
+            f"tool_choice names a tool of type {choice.type!r}, which is not among tools",
+            remedy="Name a function, or use auto",
+            param="tool_choice",
+        )
+    name = tool_name(choice.name or "", choice.namespace)
+    if name not in {tool.name for tool in tools.functions}:
+        raise InvalidRequest(f"tool_choice names {name!r}, which is not among tools", param="tool_choice")
+    return name

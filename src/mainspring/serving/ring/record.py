@@ -65,7 +65,7 @@ class _Book:
     )
 
     def __init__(self, request: Request, context: Context) -> None:
-        self.answer_id = ids.new("ans_")
+        self.answer_id = context.settlement.planned_id or ids.new("ans_")
         self.request = request
         self.context = context
         self.at = time.time()

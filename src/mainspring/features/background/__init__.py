@@ -1,0 +1,1 @@
+"""Responses that are made in the background, whether or not somebody waits for them."""

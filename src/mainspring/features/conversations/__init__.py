@@ -1,0 +1,1 @@
+"""OpenAI's conversations: items that outlive a response, to which responses can be added."""

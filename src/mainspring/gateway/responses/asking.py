@@ -1,0 +1,112 @@
+"""What a request to the Responses API asks of the ring: its history, the items that it refers to, and what fits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.core.settings import GatewaySettings
+from mainspring.core.types import ChatRequest, Context, Message, Principal
+from mainspring.gateway.responses import fit
+from mainspring.gateway.responses.ports import ConversationStore
+from mainspring.http.openai import responses_encode as encode
+from mainspring.http.openai.past_responses import PastResponses, answer_of, input_items, items_of
+from mainspring.http.openai.responses_items import Item, messages_of_items, references
+from mainspring.http.openai.responses_requests import AskedBody, ResponsesBody
+
+_DIGITS = re.compile(r"_([0-9a-z]{26})(?:_\d+)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request with what its response repeats; ``conversation`` is the one that it is added to."""
+
+    request: ChatRequest
+    shown: Mapping[str, Any]
+    conversation: str | None = None
+
+
+class Asking:
+    """Makes requests of bodies, over the responses of the past and the conversations."""
+
+    def __init__(
+        self,
+        stored: PastResponses,
+        conversations: ConversationStore,
+        settings: GatewaySettings,
+        count: fit.Count,
+        window: fit.Window,
+    ) -> None:
+        self._stored = stored
+        self._conversations = conversations
+        self._most = settings.max_messages
+        self._count = count
+        self._window = window
+
+    async def __call__(self, body: ResponsesBody, context: Context) -> Asked:
+        """The request of ``body``, noted in the context. Raises ``InvalidRequest``, ``NotFound``, ``TooLarge``,
+        ``Unsupported``."""
+        if body.background and body.store is False:
+            raise InvalidRequest("a response in the background is stored", remedy="Leave store out", param="store")
+        history, found = await self._before(body, context.principal)
+        request = body.request(history, self._most, found)
+        if body.truncation == "auto" and request.session_id is None:
+            request = await fit.truncated(request, context, self._count, self._window)
+        if request.session_id is None:
+            # Earlier messages are stored with the earlier responses: only new ones are recorded with this one.
+            context.settlement.turn = body.turn(found)
+        shown = encode.repeated(request, body.repeated())
+        context.settlement.shown = shown
+        return Asked(request, shown, body.conversation_id)
+
+    async def counted(self, body: AskedBody, context: Context) -> ChatRequest:
+        """The request whose tokens ``body`` wants to know."""
+        history, found = await self._before(body, context.principal)
+        request = body.counted(history, self._most, found)
+        if body.truncation == "auto":
+            request = await fit.truncated(request, context, self._count, self._window)
+        return request
+
+    async def keep(self, asked: Asked, context: Context, response: Mapping[str, Any], answer_id: str) -> None:
+        """Add the new messages and the output to the conversation of a response, if it has one. The messages are those
+        that the guard let pass."""
+        if asked.conversation is None:
+            return
+        new = [
+            item
+            for number, message in enumerate(context.settlement.turn)
+            for item in input_items(answer_id, number, message)
+        ]
+        await self._conversations.add_items(
+            context.principal, asked.conversation, [*new, *response["output"]], answer_id
+        )
+
+    async def _before(self, body: AskedBody, principal: Principal) -> tuple[list[Message], list[Item]]:
+        """The history of a request, and the items that its input refers to."""
+        kept: Sequence[Mapping[str, Any]] = ()
+        history: list[Message] = []
+        if body.conversation_id is not None and body.previous_response_id is None:
+            kept = await self._conversations.items_of(principal, body.conversation_id)
+            if kept:
+                history = list(messages_of_items([Item.model_validate(each) for each in kept], "conversation"))
+        elif body.previous_response_id is not None and body.conversation_id is None:
+            history = await self._stored.history(body.previous_response_id, principal)
+        named = [] if isinstance(body.input, str) or not body.input else references(body.input)
+        known = {str(each["id"]): each for each in kept}
+        return history, [Item.model_validate(await self._item(each, known, principal)) for each in named]
+
+    async def _item(
+        self, item_id: str, known: Mapping[str, Mapping[str, Any]], principal: Principal
+    ) -> Mapping[str, Any]:
+        """An item by its id: of the conversation, or of a stored response. Raises ``NotFound``."""
+        if item_id in known:
+            return known[item_id]
+        if digits := _DIGITS.search(item_id):
+            record = await self._stored.get(f"ans_{digits[1]}", principal, "input")
+            for each in (*encode.output(record.subject, answer_of(record)), *items_of(record)):
+                if each["id"] == item_id:
+                    return each
+        raise NotFound(f"there is no item {item_id!r}", remedy="Send the item itself", param="input")

@@ -1,0 +1,208 @@
+"""Responses that were made, or are being made in the background: read, follow, cancel and delete them."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response as HttpResponse
+from starlette.responses import StreamingResponse
+
+from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.path import Answer
+from mainspring.core.types import (
+    Context,
+    Event,
+    EventRecord,
+    Finish,
+    Head,
+    Principal,
+    Reasoning,
+    Response,
+    Text,
+    ToolCallDelta,
+)
+from mainspring.gateway.responses.ports import BackgroundResponses, BackgroundState
+from mainspring.http.access import Access
+from mainspring.http.openai import responses_encode as encode
+from mainspring.http.openai import responses_stream
+from mainspring.http.openai.past_responses import PastResponses, answer_of, content_of, items_of
+from mainspring.http.openai.response_ids import answer_id, response_id
+from mainspring.http.pages import AskedPage, cut, list_body
+from mainspring.http.respond import json_response
+
+PREFIX = "/v1/responses"
+Include = Annotated[list[str] | None, Query(max_length=16, description="Further parts of items: all are shown")]
+IncludeBrackets = Annotated[list[str] | None, Query(alias="include[]", max_length=16)]
+_INTERRUPTED = "the server stopped while this response was in progress; send the request again"
+
+
+def add(routes: APIRouter, stored: PastResponses, background: BackgroundResponses, access: Access) -> None:
+    """Add the routes of responses of the past."""
+    chats = Annotated[Context, Depends(access("chat"))]
+    past = _Past(stored, background)
+
+    @routes.get(f"{PREFIX}/{{response_id}}")
+    async def get_response(
+        response_id: str,
+        context: chats,
+        stream: bool = False,
+        starting_after: Annotated[int | None, Query(ge=0, description="Only events behind this number")] = None,
+        include: Include = None,  # noqa: ARG001
+        brackets: IncludeBrackets = None,  # noqa: ARG001
+        include_obfuscation: bool | None = None,  # noqa: ARG001
+    ) -> HttpResponse:
+        """The response; with ``stream`` its events, also those to come of one in the background."""
+        if not stream:
+            if starting_after is not None:
+                raise InvalidRequest("starting_after needs stream: true", param="starting_after")
+            return json_response(await past.body(response_id, context.principal))
+        after = -1 if starting_after is None else starting_after
+        return await past.events(response_id, context.principal, after)
+
+    @routes.post(f"{PREFIX}/{{response_id}}/cancel")
+    async def cancel_response(response_id: str, context: chats) -> HttpResponse:
+        """Stop a response in the background; one that is over stays as it is."""
+        return json_response(await past.cancel(response_id, context.principal))
+
+    @routes.get(f"{PREFIX}/{{response_id}}/input_items")
+    async def list_input_items(
+        response_id: str,
+        page: AskedPage,
+        context: chats,
+        include: Include = None,  # noqa: ARG001
+        brackets: IncludeBrackets = None,  # noqa: ARG001
+    ) -> HttpResponse:
+        record = await stored.get(response_id, context.principal)
+        return json_response(list_body(cut(items_of(record), page)))
+
+    @routes.delete(f"{PREFIX}/{{response_id}}")
+    async def delete_response(response_id: str, context: chats) -> HttpResponse:
+        await past.delete(response_id, context)
+        return json_response({"id": response_id, "object": "response", "deleted": True})
+
+
+class _Past:
+    """Responses by their ids, whether an answer of theirs is recorded or not yet."""
+
+    def __init__(self, stored: PastResponses, background: BackgroundResponses) -> None:
+        self._stored = stored
+        self._background = background
+
+    async def body(self, named: str, principal: Principal) -> dict[str, Any]:
+        """The response object. Raises ``NotFound``."""
+        wanted = answer_id(named)
+        run = self._background.run(principal, wanted)
+        if run is not None and not run.over:
+            return dict(run.body)
+        state = await self._background.state(principal, wanted)
+        if state is not None and state.is_open:
+            return _unanswered(state)
+        try:
+            body = _recorded(await self._stored.get(named, principal))
+        except NotFound:
+            if run is not None:
+                return dict(run.body)
+            if state is None:
+                raise
+            return _unanswered(state)
+        if state is not None and state.status == "failed":
+            return {**body, "status": "failed", "completed_at": None, "error": _error(state.code)}
+        return body
+
+    async def events(self, named: str, principal: Principal, after: int) -> HttpResponse:
+        """The events behind the one numbered ``after``: as they were told where they are still known, else told
+        again from the record."""
+        run = self._background.run(principal, answer_id(named))
+        if run is not None:
+            frames: AsyncIterator[responses_stream.Frame] = run.read(after)
+        else:
+            frames = _replayed(await self._stored.get(named, principal), after)
+
+        async def told() -> AsyncGenerator[bytes, None]:
+            async for frame in frames:
+                yield responses_stream.frame_bytes(frame)
+
+        return StreamingResponse(told(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+    async def cancel(self, named: str, principal: Principal) -> dict[str, Any]:
+        """Raises ``NotFound``, and ``InvalidRequest`` for a response that was not made in the background."""
+        wanted = answer_id(named)
+        state = await self._background.state(principal, wanted)
+        if state is None:
+            await self._stored.get(named, principal)
+            raise InvalidRequest(
+                "only a response with background: true can be cancelled",
+                remedy="Close the connection of any other",
+                param="response_id",
+            )
+        if state.is_open:
+            await self._background.cancel(principal, wanted)
+        return await self.body(named, principal)
+
+    async def delete(self, named: str, context: Context) -> None:
+        """Raises ``NotFound``."""
+        state = await self._background.state(context.principal, answer_id(named))
+        if state is not None:
+            await self._background.forget(context.principal, answer_id(named))
+        try:
+            await self._stored.delete(named, context)
+        except NotFound:
+            if state is None:
+                raise
+
+
+def _recorded(record: EventRecord) -> dict[str, Any]:
+    answer, facts = answer_of(record), AnswerFacts.of(record.facts)
+    shell = _shell(record, answer)
+    if facts.status == "completed":
+        return shell.ended(answer, at=record.at + (facts.duration_s or 0.0))
+    status = "failed" if facts.status == "failed" else "cancelled"
+    error = {"code": facts.error, "message": "the answer broke off"} if status == "failed" else None
+    items = encode.output(shell.id, answer, shell.tools)
+    return shell.body(status, error=error, output=items, usage=encode.usage_body(answer.usage))
+
+
+def _shell(record: EventRecord, answer: Answer) -> encode.Shell:
+    facts = AnswerFacts.of(record.facts)
+    previous = None if facts.previous is None else response_id(facts.previous)
+    asked = {**content_of(record).get("shown", {}), "previous_response_id": previous}
+    return encode.Shell(response_id(record.subject), answer.head.model, record.at, asked, encode.tools_of(asked))
+
+
+def _unanswered(state: BackgroundState) -> dict[str, Any]:
+    """A response without an answer that is recorded: another process makes it, or it failed before."""
+    shell = encode.Shell(response_id(state.id), state.model, state.created_at, {"background": True})
+    error = _error(state.code) if state.status == "failed" else None
+    return shell.body(state.status, error=error)
+
+
+def _error(code: str) -> dict[str, str]:
+    return {"code": code, "message": _INTERRUPTED if code == "interrupted" else f"the answer failed: {code}"}
+
+
+async def _replayed(record: EventRecord, after: int) -> AsyncGenerator[responses_stream.Frame, None]:
+    """The events of a recorded answer, each item in one piece."""
+    answer = answer_of(record)
+    response = Response(Head(answer.head.model, record.subject), _told(answer))
+    async for frames in responses_stream.frames(response, _shell(record, answer)):
+        for frame in frames:
+            if frame["sequence_number"] <= after:
+                continue
+            if frame["type"] in responses_stream.ENDS:
+                frame = {**frame, "type": f"response.{(body := _recorded(record))['status']}", "response": body}
+            yield frame
+
+
+async def _told(answer: Answer) -> AsyncGenerator[Event, None]:
+    for choice in answer.choices[:1]:
+        yield Reasoning(choice.reasoning)
+        yield Text(choice.text)
+        for citation in answer.citations:
+            yield citation
+        for index, call in enumerate(choice.tool_calls):
+            yield ToolCallDelta(0, index, call.id, call.name, call.arguments)
+        yield answer.usage
+        yield Finish(choice.finish or "stop")
