@@ -79,3 +79,26 @@ async def test_a_thumb_that_is_changed_counts_once(tmp_path: Path) -> None:
         for each in given:
             tally.add(Fact(0, each.at, each.tenant, each.id, each.trace_id, each.subject, each.facts, None))
         assert (tally.counts["up"], tally.counts["down"]) == (0, 1)
+
+
+async def test_a_thumb_that_is_changed_after_the_key_was_replaced_counts_once(tmp_path: Path) -> None:
+    async with opened(tmp_path / "home") as world:
+        admin = next(iter(world.keys.values()))
+        doc = await world.add(admin, await world.store(admin, "for all"), EVERYONE)
+        red = await key_of(world, "asker", "red")
+        answer = await asked(world, red, doc)
+        keys = world.system.stores.keys
+        key_id = (await keys.authenticate(red.secret)).key_id
+        for rating in ("up", "down", "up"):
+            body = {"answer_id": answer, "rating": rating}
+            assert (await world.call(red, "POST", "/v1/feedback", body)).status_code == 201
+            replaced, red.secret = await keys.rotate("default", key_id)
+            key_id = replaced.id
+        assert await rated(world, admin, answer) == 201
+        assert await rated(world, await key_of(world, "another", "red"), answer) == 404
+        given = await world.system.stores.events.find("default", kind="feedback")
+        assert [each.facts.plain().get("instead_of") for each in given] == [None, "up", "down", None]
+        tally = Tally()
+        for each in given:
+            tally.add(Fact(0, each.at, each.tenant, each.id, each.trace_id, each.subject, each.facts, None))
+        assert (tally.counts["up"], tally.counts["down"]) == (2, 0)

@@ -18,7 +18,7 @@ VERDICT = "verdict"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackFacts(Facts):
     """A thumb (``up`` or ``down``), a comment, or that the answer was ``edited``; ``instead_of`` is the thumb that the
-    key gave before."""
+    same ``person`` gave before: the first of the keys that this one has replaced."""
 
     EVENT: ClassVar[str] = "feedback"
 
@@ -27,6 +27,7 @@ class FeedbackFacts(Facts):
     comment: Erase[str | None]
     edited: Keep[bool]
     instead_of: Keep[str] = ""
+    person: Keep[str] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,17 +104,22 @@ async def _facts(events: EventLog, principal: Principal, body: FeedbackBody) -> 
         comment=body.comment,
         edited=body.edit is not None,
         instead_of=before or "",
+        person=principal.person,
     )
 
 
 async def _rated(events: EventLog, principal: Principal, answer_id: str) -> str | None:
-    """The key's latest rating of the answer, "up" or "down"; this call replaces it."""
+    """The person's latest rating of the answer, "up" or "down"; this call replaces it. A key that was replaced is the
+    same person; feedback of before that was noted tells the key alone."""
     page = Page(limit=100, order="desc")
     found = await events.page(
         principal.tenant, page, groups=principal.groups, kind=FeedbackFacts.EVENT, subject=answer_id
     )
     given = (FeedbackFacts.of(each.facts) for each in found.rows)
-    return next((each.rating for each in given if each.key_id == principal.key_id and each.rating), None)
+    mine = {principal.key_id, principal.person}
+    return next(
+        (each.rating for each in given if each.rating and not mine.isdisjoint((each.person, each.key_id))), None
+    )
 
 
 def event_body(record: EventRecord) -> dict[str, Any]:

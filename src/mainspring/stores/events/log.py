@@ -155,8 +155,8 @@ class EventLog:
     async def answer_for(
         self, principal: Principal, answer_id: str, kind: Literal["answer", "replay"] = "answer"
     ) -> EventRecord:
-        """The answer, where ``principal`` may see it: its key asked, or is an admin's, or could continue the session
-        that the answer belongs to; and its groups may see what the answer was made of, as in ``page``.
+        """The answer, where ``principal`` may see it: its key or one that this has replaced asked, or it is an
+        admin's, or could continue the session that the answer belongs to; and its groups may see what the answer was made of, as in ``page``.
 
         Raises ``NotFound`` if it does not exist or ``principal`` may not see it.
         """
@@ -167,12 +167,15 @@ class EventLog:
             if row is None or "admin" in principal.scopes:
                 return row
             facts = AnswerFacts.from_json(rows.load(row.facts))
-            asker = facts.key_id
-            if asker == principal.key_id:
+            if facts.key_id == principal.key_id:
                 return row
-            mine = sa.and_(keys.c.tenant == principal.tenant, keys.c.id == asker)
-            groups = connection.execute(sa.select(keys.c.groups).where(mine)).scalar_one_or_none()
-            return row if facts.session_id and groups == rows.names(principal.groups) else None
+            asking = sa.and_(keys.c.tenant == principal.tenant, keys.c.id == facts.key_id)
+            asker = connection.execute(sa.select(keys.c.groups, keys.c.identity).where(asking)).one_or_none()
+            if asker is None:
+                return None
+            replaced = (asker.identity or facts.key_id) == principal.person
+            continued = facts.session_id and asker.groups == rows.names(principal.groups)
+            return row if replaced or continued else None
 
         row = await self._database.read(work)
         if row is None:
