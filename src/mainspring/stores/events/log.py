@@ -155,8 +155,9 @@ class EventLog:
     async def answer_for(
         self, principal: Principal, answer_id: str, kind: Literal["answer", "replay"] = "answer"
     ) -> EventRecord:
-        """The answer, where ``principal`` may see it: its key or one that this has replaced asked, or it is an
-        admin's, or could continue the session that the answer belongs to; and its groups may see what the answer was made of, as in ``page``.
+        """The answer, where ``principal`` may see it: its key or one that this key has replaced asked, or it is an
+        admin's, or could continue the session that the answer belongs to; and its groups may see what the answer was
+        made of, as in ``page``.
 
         Raises ``NotFound`` if it does not exist or ``principal`` may not see it.
         """

@@ -70,12 +70,13 @@ def _answer(row: sa.Row[Any], rating: str) -> SessionAnswer:
 
 
 def _ratings(connection: sa.Connection, principal: Principal, answers: Sequence[str]) -> dict[str, str]:
-    """How the key rated each of ``answers`` last."""
+    """How the caller rated each of ``answers`` last, with this key or one that it has replaced."""
+    mine = {principal.key_id, principal.person}
     about = sa.and_(events.c.tenant == principal.tenant, events.c.kind == "feedback", events.c.subject.in_(answers))
     found = connection.execute(sa.select(events.c.subject, events.c.facts).where(about).order_by(events.c.id))
     given = ((row.subject, FeedbackFacts.from_json(rows.load(row.facts))) for row in found)
     return {
         answer: facts.rating
         for answer, facts in given
-        if facts.key_id == principal.key_id and facts.rating is not None and facts.rating in _RATINGS
+        if not mine.isdisjoint((facts.key_id, facts.person)) and facts.rating is not None and facts.rating in _RATINGS
     }
