@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
@@ -24,8 +25,9 @@ from tests.console.browser import Browser  # noqa: E402
 from tests.console.test_chat import COMPOSER, QUESTION, ask, ended, pick  # noqa: E402
 from tests.http.test_access import CHAT, run  # noqa: E402
 
+SCREENS = "How often should I replace the screens of the Tarn press?"
 QUESTIONS = (
-    "How much may a hotel room in Leeds cost?",
+    SCREENS,
     "How long are the burrs guaranteed?",
     "How big a pot fits the Cinder?",
 )
@@ -81,6 +83,7 @@ WIDE, NARROW = (1440, 860), (390, 800)
 
 def filled(server: Server) -> None:
     """Give the server something to show."""
+    body: dict[str, Any]
     for question in QUESTIONS:
         for model in ("handbook", "document-qa"):
             body = {"model": model, "messages": [{"role": "user", "content": question}]}
@@ -110,7 +113,7 @@ def filled(server: Server) -> None:
     for number, answer in enumerate(answers):
         rated: dict[str, object] = {"answer_id": answer, "rating": "down" if number % 4 == 3 else "up"}
         server.call("POST", "/v1/feedback", rated | ({"comment": "It cites the wrong table."} if number == 3 else {}))
-    told = {"answer_id": answers[-1], "edit": "A room in Leeds may cost £104 a night.", "consent": True}
+    told = {"answer_id": answers[-1], "edit": "Replace both screens every nine months.", "consent": True}
     server.call("POST", "/v1/feedback", told)
     for note, template in PROMPTS:
         server.call("POST", "/v1/prompts/support/versions", {"template": template, "note": note})
@@ -146,7 +149,7 @@ def others(server: Server) -> None:
 
 def chat(browser: Browser) -> None:
     browser.open("/console/chat")
-    ask(browser, "How much may a hotel room in Leeds cost?")
+    ask(browser, SCREENS)
     ask(browser, QUESTION)
 
 

@@ -10,11 +10,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from console_pictures import ROOT, save
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
 
-from tests.conftest import start_server, stop_server
-from tests.console.browser import Browser
-from tests.console.test_chat import ask
+from scripts.console_pictures import save  # noqa: E402
+
+from tests.conftest import start_server, stop_server  # noqa: E402
+from tests.console.browser import Browser  # noqa: E402
+from tests.console.test_chat import ask  # noqa: E402
 
 QUESTIONS = ("Who pays for a batch?", "Which formats need an extra?")
 SIZE = (1200, 840)

@@ -116,7 +116,7 @@ def _default(dotted: str, info: FieldInfo) -> str:
         return _HERE[dotted]
     if info.is_required():
         return ""
-    value = info.get_default(call_default_factory=True)  # type: ignore[call-arg]
+    value = info.get_default(call_default_factory=True)
     if value is PydanticUndefined or value is None:
         return "none"
     return f"`{json.dumps(_plain(value))}`" if value not in ("", (), {}, []) else "empty"
