@@ -352,3 +352,13 @@ def test_the_official_client_reads_our_errors(client: Any) -> None:
         client.messages.create(**{**ASKED, "model": "smollm2"})
     with pytest.raises(anthropic.AuthenticationError):
         client.with_options(api_key="ms-nobody").messages.create(**ASKED)
+
+
+def test_the_official_client_lists_models(client: Any) -> None:
+    page = client.models.list(limit=1)
+    assert page.has_more
+    names = [model.id for model in client.models.list(limit=1)]
+    assert CHAT in names
+    assert client.models.retrieve(CHAT).type == "model"
+    with pytest.raises(anthropic.NotFoundError):
+        client.models.retrieve("nobody")

@@ -8,13 +8,15 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter
 
 from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.batches import message_batches
 from mainspring.features.batches.routes import router, working
 from mainspring.features.batches.settings import BatchesSettings
 
 
 def _routes(http: Http) -> list[APIRouter]:
     stores, settings = http.rooms.stores, http.rooms.settings
-    return [router(stores.batches, stores.files, settings.section(BatchesSettings), http.access, http.idempotency)]
+    given = stores.batches, stores.files, settings.section(BatchesSettings), http.access, http.idempotency
+    return [router(*given), message_batches.router(*given)]
 
 
 @asynccontextmanager

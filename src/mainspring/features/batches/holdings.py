@@ -22,7 +22,14 @@ from mainspring.stores.erase.data_subjects import Held, Subject
 from mainspring.stores.schema import batch_lines, batches, files
 from mainspring.stores.sql.database import Database
 
-ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/moderations", "/v1/responses")
+ENDPOINTS = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/messages",
+    "/v1/moderations",
+    "/v1/responses",
+)
 ERASED = {"code": "erased", "message": "this line was erased with the data of whom it was about"}
 
 

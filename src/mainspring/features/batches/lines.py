@@ -16,6 +16,8 @@ from mainspring.core.path import collect
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import ChatRequest, CompletionRequest, Context, EmbedRequest, Responder
 from mainspring.http.access import consenting
+from mainspring.http.anthropic import encode as anthropic
+from mainspring.http.anthropic.requests import MessagesBody
 from mainspring.http.field_errors import invalid
 from mainspring.http.openai import encode, responses_encode
 from mainspring.http.openai.moderations import ModerationBody, moderations_body
@@ -28,11 +30,20 @@ from mainspring.serving.judge.moderation import Moderated
 T = TypeVar("T", bound=BaseModel)
 Moderate = Callable[[Sequence[str], Context], Awaitable[Moderated]]
 """Judges texts for a caller, and charges for it."""
-Endpoint = Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/moderations", "/v1/responses"]
+MESSAGES = "/v1/messages"
+Endpoint = Literal[
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/messages",
+    "/v1/moderations",
+    "/v1/responses",
+]
 SCOPES: Mapping[str, str] = {
     "/v1/chat/completions": "chat",
     "/v1/completions": "chat",
     "/v1/embeddings": "embed",
+    MESSAGES: "chat",
     "/v1/moderations": "chat",
     "/v1/responses": "chat",
 }
@@ -148,6 +159,7 @@ class LineAnswerer:
         self._routes: Mapping[str, Callable[[Mapping[str, Any], Context], Awaitable[Any]]] = {
             "/v1/chat/completions": self._chat,
             "/v1/completions": self._completion,
+            MESSAGES: self._message,
             "/v1/embeddings": self._embedding,
             "/v1/moderations": self._moderation,
             "/v1/responses": self._response,
@@ -170,6 +182,11 @@ class LineAnswerer:
         asked = _checked(ChatBody, body)
         request, context = asked.request(self._settings.max_messages), consenting(context, asked.metadata)
         return encode.chat_body(await self._answer(request, context), asked.kind)
+
+    async def _message(self, body: Mapping[str, Any], context: Context) -> Any:
+        asked = _checked(MessagesBody, body)
+        request = asked.request(self._settings.max_messages)
+        return anthropic.message_body(await self._answer(request, context), asked.shown)
 
     async def _completion(self, body: Mapping[str, Any], context: Context) -> Any:
         requests = _checked(CompletionBody, body).requests()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from fastapi import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
@@ -14,9 +14,11 @@ from mainspring.core.errors import UnknownModel
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import Context, Responder, Response
 from mainspring.http.access import Access, consenting
+from mainspring.http.anthropic import models as anthropic_models
 from mainspring.http.idempotency import Idempotency, IdempotencyKey, refuse_key
 from mainspring.http.openai import encode
 from mainspring.http.openai.requests import ChatBody
+from mainspring.http.pages import Cursor
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import Storing, collected, head_headers, json_response, streamed
 from mainspring.serving.ring.registry import ModelArrival, Registry, Served
@@ -70,18 +72,28 @@ def _list_models(routes: APIRouter, models: Registry, access: Access) -> None:
     chats = Annotated[Context, Depends(access("chat"))]
 
     @routes.get("/v1/models")
-    async def list_models(context: chats) -> HttpResponse:
+    async def list_models(
+        http: HttpRequest,
+        context: chats,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+        after_id: Cursor = None,
+        before_id: Cursor = None,
+    ) -> HttpResponse:
+        """In Anthropic's shape, and in pages, for clients that send ``anthropic-version``."""
         served = await models.models(context.principal)
+        if anthropic_models.VERSION in http.headers:
+            return json_response(anthropic_models.models_body(served, limit, after_id, before_id))
         body: dict[str, object] = {"object": "list", "data": [_model_body(model) for model in served]}
         if coming := [_coming_body(each()) for each in models.coming.values()]:
             body["coming"] = coming
         return json_response(body)
 
     @routes.get("/v1/models/{name:path}")
-    async def get_model(name: str, context: chats) -> HttpResponse:
+    async def get_model(http: HttpRequest, name: str, context: chats) -> HttpResponse:
+        shape = anthropic_models.model_body if anthropic_models.VERSION in http.headers else _model_body
         for model in await models.models(context.principal):
             if model.name == name:
-                return json_response(_model_body(model))
+                return json_response(shape(model))
         raise UnknownModel(f"no model named {name!r} is served", remedy="GET /v1/models lists them", param="model")
 
 
