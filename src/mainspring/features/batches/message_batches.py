@@ -95,6 +95,14 @@ def router(
         ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
         return json_response({"data": data, "has_more": found.more, **ends})
 
+    _add_one(routes, batches, files, access)
+    return routes
+
+
+def _add_one(routes: APIRouter, batches: Batches, files: Files, access: Access) -> None:
+    """The routes of one batch."""
+    ingests = Annotated[Context, Depends(access("ingest"))]
+
     @routes.get("/{batch_id}")
     async def get_message_batch(batch_id: str, context: ingests) -> HttpResponse:
         return json_response(await _shown(files, await _get(batches, batch_id, context)))
@@ -113,8 +121,6 @@ def router(
         if batch.status not in OVER:
             raise Conflict(f"{batch_id} has not ended yet", remedy="Ask again when its processing_status is ended")
         return StreamingResponse(_results(files, batch), media_type="application/x-jsonl")
-
-    return routes
 
 
 async def _get(batches: Batches, batch_id: str, context: Context) -> Batch:
