@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.clients.outcomes import Outcome
 
-REASONS: dict[tuple[str, str], str] = {}
+REASONS: dict[tuple[str, str], str] = {
+    ("LlamaIndex", "anthropic.chat"): "its Anthropic class takes only the names of Anthropic's models; use OpenAILike",
+}
 """(client, call) -> why it fails."""
 
 

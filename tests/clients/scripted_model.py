@@ -1,7 +1,7 @@
 """The plugin that serves ``scripted``: a model with a long context whose answers are written in the question.
 
     CALL get_weather {"city": "Paris"}     a line that has it call a tool; several lines are parallel calls
-    SAY some text                          from there to the end of the message is its answer
+    SAY some text                          its answer: from there to the word END, or to the end of the message
 
 After tools have answered, it repeats their results. Under a JSON schema it writes a small instance of it. If a call is
 required and none is written, it calls the tool that gives the final answer, or else one that it has not called, with an
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mainspring.core.settings.endpoints import RemoteModel
 
 CALL = re.compile(r"^\s*CALL (\S+) (\{.*\})\s*$", re.MULTILINE)
-SAY = re.compile(r"\bSAY (.*)", re.DOTALL)
+SAY = re.compile(r"\bSAY (.*?)(?: END\b|\Z)", re.DOTALL)
 # Agents that must call a tool to end call one of these.
 FINAL = ("final_result", "final_answer", "finish", "submit", "json")
 
@@ -72,7 +72,7 @@ def _calls(generation: Generation) -> list[tuple[str, str]]:
     """(name, arguments) of the calls that this turn makes."""
     offered = {tool.name: tool for tool in generation.tools}
     choice = generation.tool_choice
-    if not offered or choice == "none" or generation.sampling.grammar:
+    if not offered or choice == "none":
         return []
     last = generation.messages[-1]
     written = [] if last.role == "tool" else [call for call in CALL.findall(last.content) if call[0] in offered]
@@ -101,15 +101,17 @@ def _made(tool: Tool) -> tuple[str, str]:
 
 
 def _said(generation: Generation) -> str:
-    grammar = generation.sampling.grammar
-    if grammar and grammar.kind == "json_schema":
-        return json.dumps(instance(json.loads(grammar.source)))
     if not generation.messages:
         return f"continued: {generation.prompt[-80:]}"
+    last, grammar = generation.messages[-1].content, generation.sampling.grammar
+    if grammar and grammar.kind == "json_schema":
+        schema = json.loads(grammar.source)
+        # Any object will do: the question may say which.
+        written = SAY.search(last) if not schema.get("properties") else None
+        return written[1] if written else json.dumps(instance(schema))
     results = _results(generation.messages)
     if results:
         return "The tools said: " + "; ".join(results)
-    last = generation.messages[-1].content
     if found := SAY.search(last):
         return found[1]
     return f"I have read {len(generation.messages)} messages. The last one: {last[-200:]}"
