@@ -62,6 +62,7 @@ check: $(VENV)/.test ## Lint, format check, strict types, import contracts
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/settings_page.py --check
 	@$(BIN)/python scripts/events_page.py --check
+	@$(BIN)/python scripts/clients_page.py --check
 	@$(BIN)/python scripts/fields_page.py --check
 
 format: $(VENV)/.test ## Format the code, and write docs/reference/settings.md, events.md and fields.md anew
@@ -77,7 +78,7 @@ test-providers: $(VENV)/.test ## Run the tests of providers that are not OpenAI-
 
 test-clients: $(VENV)/.test ## Run other people's clients against a server, each in its own environment (ARGS="--only litellm")
 	@$(BIN)/mainspring models pull
-	@$(BIN)/python -m tests.clients.run --result tests/clients/results/clients.json $(ARGS)
+	@$(BIN)/python -m tests.clients.run $(ARGS)
 
 test-neighbours: $(VENV)/.test ## What a tenant gets while another does its worst (ARGS=--dry writes no result)
 	@$(BIN)/mainspring models pull

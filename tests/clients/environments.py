@@ -31,9 +31,16 @@ class Environment:
         return Path(self.command[0]).parent
 
 
-def made(family: Family, *, newest: bool = False) -> Environment:
-    """The environment of ``family``, with what it requires. Raises ``Unavailable``."""
-    return _node(newest=newest) if family.node else _python(family, newest=newest)
+def made(family: Family, *, newest: bool = False, here: bool = False) -> Environment:
+    """The environment of ``family``, with what it requires; ``here``: this one, if it is Python's. Raises
+    ``Unavailable``."""
+    if family.node:
+        return _node(newest=newest)
+    if here:
+        folder = CACHE / "here"
+        folder.mkdir(parents=True, exist_ok=True)
+        return Environment((sys.executable,), folder)
+    return _python(family, newest=newest)
 
 
 def node_version() -> str:

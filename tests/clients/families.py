@@ -27,6 +27,11 @@ class Family:
     python: str = ""
 
     @property
+    def here(self) -> bool:
+        """The tests' own environment has it, or it is one of the small ones of Node."""
+        return self.environment == "official" or self.script in ("openai.mjs", "anthropic.mjs")
+
+    @property
     def node(self) -> bool:
         return self.script.endswith(".mjs")
 
@@ -34,21 +39,22 @@ class Family:
 _OFFICIAL = ("openai==3.57.0", "anthropic==2.14.0")
 
 FAMILIES = (
-    Family("openai-python", "official", _OFFICIAL, "openai_chat.py"),
+    Family("openai-python", "official", _OFFICIAL, "openai_chat.py", page="README"),
     Family("openai-python-responses", "official", _OFFICIAL, "openai_responses.py"),
     Family("openai-python-resources", "official", _OFFICIAL, "openai_resources.py"),
     Family("openai-node", "node", (), "openai.mjs"),
     Family("anthropic-python", "official", _OFFICIAL, "anthropic_python.py"),
     Family("anthropic-node", "node", (), "anthropic.mjs"),
-    Family("litellm", "litellm", ("litellm==1.110.2",), "litellm_sdk.py"),
+    Family("litellm", "litellm", ("litellm==1.110.2",), "litellm_sdk.py", page="litellm"),
     Family(
         "langchain",
         "langchain",
         ("langchain==1.5.2", "langchain-openai==1.7.4", "langchain-anthropic==1.7.10"),
         "langchain_clients.py",
+        page="langchain",
     ),
-    Family("openai-agents", "agents", ("openai-agents==0.24.0",), "openai_agents.py"),
-    Family("ai-sdk", "node", (), "ai_sdk.mjs"),
+    Family("openai-agents", "agents", ("openai-agents==0.24.0",), "openai_agents.py", page="openai-agents"),
+    Family("ai-sdk", "node", (), "ai_sdk.mjs", page="ai-sdk"),
     Family(
         "llamaindex",
         "llamaindex",
@@ -59,9 +65,18 @@ FAMILIES = (
             "llama-index-llms-anthropic==0.12.3",
         ),
         "llamaindex_clients.py",
+        page="llamaindex",
     ),
-    Family("pydantic-ai", "pydantic-ai", ("pydantic-ai-slim[openai,anthropic]==2.68.0",), "pydantic_ai_clients.py"),
-    Family("instructor", "instructor", ("instructor[anthropic]==1.17.0",), "instructor_clients.py"),
+    Family(
+        "pydantic-ai",
+        "pydantic-ai",
+        ("pydantic-ai-slim[openai,anthropic]==2.68.0",),
+        "pydantic_ai_clients.py",
+        page="pydantic-ai",
+    ),
+    Family(
+        "instructor", "instructor", ("instructor[anthropic]==1.17.0",), "instructor_clients.py", page="python-libraries"
+    ),
     Family("llm", "llm", ("llm==0.36",), "llm_command.py"),
     Family("smolagents", "smolagents", ("smolagents[openai]==1.26.0",), "smolagents_clients.py"),
     Family("haystack", "haystack", ("haystack-ai==3.4.1", "anthropic-haystack==8.0.1"), "haystack_clients.py"),

@@ -4,6 +4,7 @@
     python -m tests.clients.run --only litellm,ai-sdk    some of them
     python -m tests.clients.run --only litellm openai.   checks whose names begin so
     python -m tests.clients.run --newest                 with the newest version of each client
+    python -m tests.clients.run --here                   those that the tests install, and openai's for Node
 
 The environments are kept in ``~/.cache/mainspring/clients``, or in the folder that ``CLIENTS_CACHE`` names. The exit
 status is 1 if a check failed that ``known.py`` does not lay at the client's door.
@@ -37,11 +38,11 @@ def main() -> int:
     unknown = set(only) - {family.name for family in FAMILIES}
     if unknown:
         sys.exit(f"no client is called {', '.join(sorted(unknown))}; see tests/clients/families.py")
-    chosen = [family for family in FAMILIES if family.name in only]
+    chosen = [family for family in FAMILIES if family.name in only and (family.here or not given.here)]
     outcomes: list[Outcome] = []
     with _server(given) as (url, key):
         for family in chosen:
-            outcomes += _family(family, url, key, given.areas, newest=given.newest)
+            outcomes += _family(family, url, key, given)
     faults = [outcome for outcome in outcomes if outcome.fault == "mainspring"]
     print(f"\n{_totals(outcomes)}")
     for outcome in faults:
@@ -60,7 +61,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--newest", action="store_true", help="install the newest version of each client")
     parser.add_argument("--url", default="", help="a server that runs already, with --key")
     parser.add_argument("--key", default="")
-    parser.add_argument("--result", type=Path, help=f"where the outcomes are written, such as {RESULT.name}")
+    parser.add_argument(
+        "--here", action="store_true", help="only the clients that the tests install, in this environment"
+    )
+    parser.add_argument("--result", type=Path, nargs="?", const=RESULT, help=f"write the outcomes ({RESULT.name})")
     return parser.parse_args()
 
 
@@ -73,15 +77,15 @@ def _server(given: argparse.Namespace) -> Iterator[tuple[str, str]]:
         yield server.url, server.key
 
 
-def _family(family: Family, url: str, key: str, areas: Sequence[str], *, newest: bool) -> list[Outcome]:
+def _family(family: Family, url: str, key: str, given: argparse.Namespace) -> list[Outcome]:
     begun = time.monotonic()
     try:
-        environment = environments.made(family, newest=newest)
+        environment = environments.made(family, newest=given.newest, here=given.here)
     except environments.Unavailable as missing:
         print(f"{family.name:24} skipped: {missing}", flush=True)
         return [Outcome(family.name, "environment", "skipped", str(missing))]
-    outcomes = checked(family, environment, url, key, areas)
-    if family.page and not areas:
+    outcomes = checked(family, environment, url, key, given.areas)
+    if family.page and not given.areas:
         outcomes += pages.checked(family, outcomes[0], environment, url, key)
     print(f"{family.name:24} {_totals(outcomes)}, {time.monotonic() - begun:.0f} s", flush=True)
     return outcomes
@@ -96,20 +100,24 @@ def _totals(outcomes: Sequence[Outcome]) -> str:
 
 
 def _write(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """The outcomes by client. Refusals and failures are told, and the names of what passed."""
-    clients: dict[str, Any] = {}
+    """The outcomes by client, in the place of those that the file has. Refusals and failures are told, and the names of
+    what passed."""
+    told: dict[str, Any] = {}
+    today = datetime.now(UTC).date().isoformat()
     for outcome in outcomes:
-        client = clients.setdefault(outcome.client, {"versions": {}, "passed": [], "refused": {}, "failed": {}})
+        empty = {"measured_at": today, "versions": {}, "passed": [], "refused": {}, "failed": {}, "skipped": {}}
+        client = told.setdefault(outcome.client, empty)
         client["versions"] |= outcome.versions
         if outcome.outcome == "passed":
             client["passed"].append(outcome.call)
         else:
             fault = {"fault": outcome.fault} if outcome.fault else {}
-            told = known.reason(outcome) if outcome.fault == "client" else outcome.detail
-            client.setdefault(outcome.outcome, {})[outcome.call] = {"detail": told, **fault}
+            detail = known.reason(outcome) if outcome.fault == "client" else outcome.detail
+            client[outcome.outcome][outcome.call] = {"detail": detail, **fault}
+    before = json.loads(path.read_text(encoding="utf-8"))["clients"] if path.exists() else {}
     machine = {"python": platform.python_version(), "node": environments.node_version()}
-    made = {"measured_at": datetime.now(UTC).date().isoformat(), "machine": machine, "clients": clients}
     path.parent.mkdir(parents=True, exist_ok=True)
+    made = {"machine": machine, "clients": before | told}
     path.write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
