@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from _detectors import Report, Sets, Task, halves, unique
+import _frames as frames
+from _detectors import Report, Sets, Task, even, halves, some, unique
 from _detectors import reports as detector_reports
 from _detectors import tasks as detector_tasks
 
 __all__ = ["Task", "harmful", "reports", "tasks"]
+
+FRAMED = 8
+"""How often a wording of ``_frames`` is fitted on and reported."""
 
 
 def harmful(data: Path) -> tuple[list[str], list[str]]:
@@ -33,15 +37,20 @@ def _csv_goals(path: Path) -> list[str]:
 
 def tasks(sets: Sets) -> list[Task]:
     """What is fitted."""
-    return [task for task in detector_tasks(sets) if task.name == "injection"]
+    (found,) = [task for task in detector_tasks(sets) if task.name == "injection"]
+    framed = frames.fitted(some([text for text in sets.paragraphs if even(text)], FRAMED * 30), sets.questions, FRAMED)
+    # Frames around attacks, as positives, taught it that the words of frames are an attack's: it found .55, not .94.
+    return [Task("injection", found.positives, [*found.negatives, *framed], [*found.alike, *framed], found.guilty)]
 
 
 def reports(sets: Sets) -> list[Report]:
     """What is reported: sets that nothing was fitted or chosen on."""
     found = [each for each in detector_reports(sets) if each.head == "injection"]
     _, held = harmful(sets.data)
+    framed = frames.reported([text for text in sets.paragraphs if not even(text)], sets.questions[::7], FRAMED)
     return [
         *found,
+        Report("injection", "prompts of applications around a passage and a question", False, framed),
         Report("harm", "harmful requests (AdvBench, HarmBench, Do-Not-Answer, other clusters)", True, held),
         Report("harm", "unsafe prompts (XSTest)", True, sets.xstest["unsafe"]),
     ]
