@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring.core.plugins import Kind
 
 if TYPE_CHECKING:
+    from mainspring.engines.audio.base import TRANSCRIBER, VOICE
     from mainspring.engines.kinds import CHAT_RERANKER, EMBEDDER, ENGINE, PROVIDER, RERANKER
     from mainspring.feature import APPLICATION, FEATURE
     from mainspring.guards.policy.scanners import GUARD
@@ -40,7 +41,9 @@ __all__ = [
     "PARSER",
     "PROVIDER",
     "RERANKER",
+    "TRANSCRIBER",
     "VECTORS",
+    "VOICE",
     "every",
 ]
 
@@ -61,6 +64,8 @@ _MODULES = {
     "PARSER": "rag.parse.formats",
     "PROVIDER": "engines.kinds",
     "RERANKER": "engines.kinds",
+    "TRANSCRIBER": "engines.audio.base",
+    "VOICE": "engines.audio.base",
 }
 
 

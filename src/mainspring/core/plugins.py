@@ -35,6 +35,8 @@ KINDS = (
     "embedder",
     "reranker",
     "chat-reranker",
+    "transcriber",
+    "voice",
     "database",
     "vectors",
     "cache",

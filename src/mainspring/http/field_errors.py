@@ -13,6 +13,8 @@ from mainspring.http.fields import REFUSED_FIELD
 
 # How the validator calls the plain members of a union.
 MEMBER = re.compile(r"(constrained-)?(str|bool|int|float)|.*\[.*")
+# The fields of forms: a list, or a field of a table.
+OF_FORMS = re.compile(r"(?!(list|dict|tuple|set|literal|function)\b)[a-z_]+\[[a-z_]*\]")
 
 
 def invalid(first: Mapping[str, Any], loc: Sequence[str | int]) -> InvalidRequest | Unsupported:
@@ -41,7 +43,8 @@ def _place(loc: Sequence[str | int]) -> list[str]:
     """The dotted place within the body or query, without the member of a union that was tried."""
     place = []
     for part in loc:
-        if isinstance(part, str) and (MEMBER.fullmatch(part) or part[:1].isupper()):
+        member = isinstance(part, str) and (MEMBER.fullmatch(part) or part[:1].isupper())
+        if member and not OF_FORMS.fullmatch(str(part)):
             break
         place.append(shown(str(part), 64))
     return place

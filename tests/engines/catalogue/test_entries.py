@@ -19,7 +19,7 @@ def with_catalogue(tmp_path: Path, text: str) -> Settings:
 
 def test_every_builtin_entry_is_valid_and_its_sources_parse() -> None:
     entries = list(Catalogue.load(Settings()))
-    assert {entry.kind for entry in entries} == {"chat", "embedding", "reranker", "layout"}
+    assert {entry.kind for entry in entries} == {"chat", "embedding", "reranker", "layout", "transcriber"}
     for entry in entries:
         assert entry.license in {"Apache-2.0", "MIT"}
         assert entry.size_bytes > 0

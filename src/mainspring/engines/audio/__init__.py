@@ -1,0 +1,1 @@
+"""Speech: transcribers turn audio into text, voices turn text into audio."""

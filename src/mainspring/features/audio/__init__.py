@@ -1,0 +1,1 @@
+"""Speech over HTTP: transcriptions, translations, and texts that are spoken."""

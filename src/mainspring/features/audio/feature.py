@@ -1,0 +1,29 @@
+"""The feature: what hears and what speaks, and their routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter
+
+from mainspring.core.settings.audio import AudioSettings
+from mainspring.feature import Feature, Http, Rooms
+from mainspring.features.audio.routes import router
+from mainspring.features.audio.service import Speech
+
+
+@asynccontextmanager
+async def _open(rooms: Rooms) -> AsyncIterator[Speech]:
+    speech = Speech(rooms.engines.plugins, rooms.settings, rooms.settings.section(AudioSettings))
+    try:
+        yield speech
+    finally:
+        await speech.close()
+
+
+def _routes(http: Http) -> list[APIRouter]:
+    return [router(http.services[Speech], http.access, http.rooms.path.charge)]
+
+
+FEATURE = Feature("audio", open=_open, routes=_routes)

@@ -1,0 +1,1 @@
+"""Images: refused clearly, since no model here makes any."""

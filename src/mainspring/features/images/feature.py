@@ -1,0 +1,15 @@
+"""The feature: a route that says what is missing."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from mainspring.feature import Feature, Http
+from mainspring.features.images.routes import router
+
+
+def _routes(http: Http) -> list[APIRouter]:
+    return [router(http.access)]
+
+
+FEATURE = Feature("images", routes=_routes)
