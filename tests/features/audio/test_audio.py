@@ -192,7 +192,7 @@ async def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("mainspring.engines.audio.whisper.find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match=r"mainspring\[audio\]"):
         _ = [each async for each in hears.transcribe(Recording(b"x"))]
-    monkeypatch.setattr(espeak.shutil, "which", lambda _: None)
+    monkeypatch.setattr("mainspring.engines.audio.espeak.shutil.which", lambda _: None)
     with pytest.raises(MissingExtra, match="espeak-ng"):
         await espeak.Espeak(settings, AudioSettings()).speak("Hi", "alloy", 1.0)
     monkeypatch.setitem(__import__("sys").modules, "av", None)
@@ -261,7 +261,7 @@ async def test_the_voice_speaks(tmp_path: Path) -> None:
                 **{"model": "tts-1", "voice": "alloy", "response_format": "wav", **more}
             )
             with wave.open(io.BytesIO(said.content)) as sound:
-                return sound.getnframes() / sound.getframerate()
+                return float(sound.getnframes() / sound.getframerate())
 
         usual = await spoken(input="Hello to all of you, Ünïcode included.")
         assert 1 < usual < 8
