@@ -6,12 +6,11 @@ import dataclasses
 import re
 from collections import Counter
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mainspring.core import plugins, slices
+from mainspring.core import plugins
 from mainspring.core.errors import GuardRefused, SettingsError
 from mainspring.core.path import Layer, collect
 from mainspring.core.settings import GuardsSettings, Settings
@@ -22,7 +21,6 @@ from mainspring.guards.policy.scanners import GUARD, Found, made, version
 from mainspring.serving.admit.rate_limits import Limits
 from mainspring.serving.guard.finished_text import FinishedTextRedactor
 from mainspring.serving.plugin_layers import PluginLayer, placed
-from mainspring.serving.plugin_layers import made as layers_made
 from mainspring.serving.ring.compose import request_ring
 from mainspring.serving.ring.registry import Registry
 from tests.serving.house import House, visitor
@@ -219,13 +217,3 @@ def test_layers_are_in_their_places_and_an_unknown_place_is_told() -> None:
 def test_settings_name_what_is_done() -> None:
     with pytest.raises(ValueError, match=r"guards\.plugins\.loud"):
         Settings.model_validate({"guards": {"plugins": {"loud": "shout"}}})
-
-
-def test_features_declare_layers_as_plugins_bring_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Theirs come first: a plugin may stand beside them."""
-    own, brought = PluginLayer(Noted, after="Record"), PluginLayer(Noted, before="Record")
-    found = {("layers", "LAYERS"): [("lamps", (lambda host: own,))]}
-    monkeypatch.setattr(slices, "declared", lambda module, name: iter(found[module, name]))
-    registry: Any = SimpleNamespace(made=lambda kind, host: iter([("theirs", brought)]))
-    host: Any = object()
-    assert layers_made(registry, host) == (own, brought)

@@ -1,4 +1,4 @@
-"""Layers from features and plugins, and their places in the rings."""
+"""Layers from plugins, and their places in the rings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mainspring.core import slices
 from mainspring.core.errors import SettingsError
 from mainspring.core.path import LayerFactory
 from mainspring.core.plugins import Kind, Registry, nearest
@@ -31,10 +30,8 @@ LAYER: Kind[[PluginHost], PluginLayer] = Kind("layer", PluginLayer, ("host",))
 
 
 def made(registry: Registry, host: PluginHost) -> tuple[PluginLayer, ...]:
-    """The layers that features declare, in ``LAYERS`` of their module ``layers``, then those of all plugins, in order
-    of registration; those of a failing plugin are left out."""
-    own = [make(host) for _, found in slices.declared("layers", "LAYERS") for make in found]
-    return (*own, *(layer for _, layer in registry.made(LAYER, host)))
+    """The layers of all plugins, in order of registration; those of a failing plugin are left out."""
+    return tuple(layer for _, layer in registry.made(LAYER, host))
 
 
 def placed(
