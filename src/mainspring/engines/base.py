@@ -182,6 +182,10 @@ class Reranker(Protocol):
     async def close(self) -> None: ...
 
 
+COMPUTES_HERE = "computes_here"
+"""Attribute of rerankers: true if they take processor time of this process, and not of a server that they wait for."""
+
+
 class ChatReranker(Reranker, Protocol):
     """A reranker that asks a chat model. Each call is charged to the context of a request."""
 

@@ -46,6 +46,8 @@ class Tokens:
 class LateInteraction:
     """Implements ``engines.base.Reranker`` with a pulled embedding model. Usable from any thread and event loop."""
 
+    computes_here = True
+
     def __init__(self, pulled: PulledModel, threads: int = 0, *, precision: Precision = "bf16") -> None:
         if pulled.entry.kind != "embedding":
             raise ModelError(f"{pulled.entry.name} is a {pulled.entry.kind} model, not an embedding model")
@@ -164,6 +166,8 @@ class CombinedReranker:
     Cosines of different models have different ranges, so each passage's position between the worst and the best passage
     is averaged; the result is scaled to the mean of the ranges.
     """
+
+    computes_here = True
 
     def __init__(self, parts: Sequence[LateInteraction]) -> None:
         self._parts = tuple(parts)

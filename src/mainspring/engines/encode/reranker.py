@@ -34,6 +34,8 @@ class CrossEncoder:
     Scores are the logistic function of the logit. A passage that does not fit beside the query is cut at its end.
     """
 
+    computes_here = True
+
     def __init__(self, pulled: PulledModel, threads: int = 0, *, precision: Precision = "bf16") -> None:
         if pulled.entry.kind != "reranker":
             raise ModelError(f"{pulled.entry.name} is a {pulled.entry.kind} model, not a reranker")

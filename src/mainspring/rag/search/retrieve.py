@@ -18,7 +18,7 @@ from cachetools import LRUCache
 
 from mainspring.core.settings import RagSettings
 from mainspring.core.types import Context
-from mainspring.engines.base import Embedder, Reranker
+from mainspring.engines.base import COMPUTES_HERE, Embedder, Reranker
 from mainspring.engines.encode.embedders import Embedders, embedders_of
 from mainspring.rag.query.plan import Query, QueryPlan
 from mainspring.rag.query.query_results import best_of, embedded, fused, key, mean
@@ -149,15 +149,28 @@ class Retriever:
             )
             with span_of(self._tracing, "fuse", context):
                 ranked = await self._ranked(plan, rounds, options, groups)
-        if self.reranker is None or not options.rerank or options.mode == "sparse":
-            return ranked
+            if self.reranker is None or not options.rerank or options.mode == "sparse":
+                return ranked
+            if getattr(self.reranker, COMPUTES_HERE, False):
+                return await self._reread(self.reranker, plan, ranked, context, charged)
+        return await self._reread(self.reranker, plan, ranked, context, charged)
+
+    async def _reread(
+        self,
+        reranker: Reranker,
+        plan: QueryPlan,
+        ranked: Sequence[Hit],
+        context: Context | None,
+        charged: ChargedModels | None,
+    ) -> list[Hit]:
+        """One that computes in this process does so within the tenant's turn; others would hold it while they wait."""
         with span_of(self._tracing, "rerank", context) as reading:
             context = context and reading.context
-            bound = getattr(self.reranker, "within", None)
-            reranker = bound(context) if bound is not None and context is not None else self.reranker
+            bound = getattr(reranker, "within", None)
+            chosen = bound(context) if bound is not None and context is not None else reranker
             if bound is None and context is not None and charged is not None:
-                reranker = charged.reranker(reranker, context)
-            return await rerank(reranker, plan.queries[0].text, ranked, self._settings)
+                chosen = charged.reranker(chosen, context)
+            return await rerank(chosen, plan.queries[0].text, ranked, self._settings)
 
     def reading(
         self, embedder: Embedder, context: Context | None = None, charged: ChargedModels | None = None
