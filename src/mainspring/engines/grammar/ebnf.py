@@ -11,7 +11,7 @@ groups, each with ``*``, ``+``, ``?`` or ``{n,m}`` behind it. The answer is what
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from mainspring.core.errors import InvalidSchema
@@ -42,15 +42,15 @@ class _Rule:
     alternatives: list[list[tuple[str | None, bool]]] = field(default_factory=list)
 
 
-def check(source: str) -> None:
+def check(source: str, *, max_bytes: int = MAX_BYTES, max_rules: int = MAX_RULES, max_depth: int = MAX_DEPTH) -> None:
     """Raise ``InvalidSchema`` unless ``source`` is a grammar whose root can be generated without an endless loop."""
-    if len(source.encode("utf-8", "replace")) > MAX_BYTES:
-        raise _invalid(f"it is longer than {MAX_BYTES} bytes")
-    rules = _Parser(list(_tokens(source))).rules()
+    if len(source.encode("utf-8", "replace")) > max_bytes:
+        raise _invalid(f"it is longer than {max_bytes} bytes")
+    rules = _Parser(list(_tokens(source)), max_depth).rules()
     if ROOT not in rules:
         raise _invalid(f"it has no rule {ROOT!r}")
-    if len(rules) > MAX_RULES:
-        raise _invalid(f"it has more than {MAX_RULES} rules")
+    if len(rules) > max_rules:
+        raise _invalid(f"it has more than {max_rules} rules")
     for name, rule in rules.items():
         for element in (each for alternative in rule.alternatives for each, _ in alternative):
             if element is not None and element not in rules:
@@ -74,8 +74,9 @@ def _tokens(source: str) -> Iterator[tuple[str, str]]:
 class _Parser:
     """Recursive descent. Groups become rules of their own, under names that no source can write."""
 
-    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+    def __init__(self, tokens: list[tuple[str, str]], max_depth: int) -> None:
         self._tokens = tokens
+        self._max_depth = max_depth
         self._at = 0
         self._rules: dict[str, _Rule] = {}
         self._groups = 0
@@ -91,8 +92,8 @@ class _Parser:
         return self._rules
 
     def _alternatives(self, depth: int) -> list[list[tuple[str | None, bool]]]:
-        if depth > MAX_DEPTH:
-            raise _invalid(f"its groups are nested deeper than {MAX_DEPTH} levels")
+        if depth > self._max_depth:
+            raise _invalid(f"its groups are nested deeper than {self._max_depth} levels")
         found = [self._sequence(depth)]
         while self._next() == ("mark", "|"):
             self._at += 1
@@ -147,59 +148,71 @@ class _Parser:
         return self._tokens[self._at + ahead] if self._at + ahead < len(self._tokens) else ("", "")
 
 
-def _nullable(rules: dict[str, _Rule]) -> set[str]:
-    """The rules that match nothing at all."""
+def _closed(rules: dict[str, _Rule], needed: Callable[[str | None, bool], bool]) -> set[str]:
+    """The rules with an alternative of which every element that is ``needed`` is such a rule, too. In linear time."""
+    waiting: dict[str, list[list[int | str]]] = {}
     found: set[str] = set()
-    while True:
-        more = {
-            name
-            for name, rule in rules.items()
-            if any(all(empty or each in found for each, empty in alternative) for alternative in rule.alternatives)
-        }
-        if more == found:
-            return found
-        found = more
+    ready: list[str] = []
+    for name, rule in rules.items():
+        for alternative in rule.alternatives:
+            missing = [str(each) for each, empty in alternative if needed(each, empty)]
+            entry: list[int | str] = [len(missing), name]
+            for each in missing:
+                waiting.setdefault(each, []).append(entry)
+            if not missing:
+                ready.append(name)
+    while ready:
+        name = ready.pop()
+        if name in found:
+            continue
+        found.add(name)
+        for entry in waiting.get(name, ()):
+            entry[0] = int(entry[0]) - 1
+            if entry[0] == 0:
+                ready.append(str(entry[1]))
+    return found
+
+
+def _nullable(rules: dict[str, _Rule]) -> set[str]:
+    """The rules that match nothing at all. Characters, which have no name, never do."""
+    return _closed(rules, lambda _, empty: not empty)
 
 
 def _ends(rules: dict[str, _Rule]) -> None:
     """Refuse rules that admit no finite text."""
-    found: set[str] = set()
-    while True:
-        more = {
-            name
-            for name, rule in rules.items()
-            if any(all(each is None or empty or each in found for each, empty in a) for a in rule.alternatives)
-        }
-        if more == found:
-            break
-        found = more
+    found = _closed(rules, lambda element, empty: element is not None and not empty)
     endless = sorted(name for name in rules.keys() - found if not name.startswith("("))
     if endless:
         raise _invalid(f"rule {endless[0]!r} never comes to an end")
 
 
 def _left_recursion(rules: dict[str, _Rule], nullable: set[str]) -> None:
-    """Refuse rules that begin with themselves: matchers loop on them."""
-    firsts: dict[str, set[str]] = {}
+    """Refuse rules that begin with themselves: matchers loop on them. Depth first, each rule once."""
+    firsts: dict[str, list[str]] = {}
     for name, rule in rules.items():
-        firsts[name] = set()
+        firsts[name] = []
         for alternative in rule.alternatives:
             for element, empty in alternative:
                 if element is not None:
-                    firsts[name].add(element)
+                    firsts[name].append(element)
                 if not (empty or element in nullable):
                     break
-    for name in rules:
-        seen: set[str] = set()
-        pending = list(firsts[name])
-        while pending:
-            current = pending.pop()
-            if current == name:
-                shown = next((each for each in (name, *seen) if not each.startswith("(")), name)
+    done: set[str] = set()
+    for start in rules:
+        path: dict[str, Iterator[str]] = {} if start in done else {start: iter(firsts[start])}
+        while path:
+            current = next(reversed(path))
+            step = next((each for each in path[current] if each not in done), None)
+            if step is None:
+                done.add(current)
+                del path[current]
+            elif step in path:
+                names = list(path)
+                circle = names[names.index(step) :]
+                shown = next((each for each in circle if not each.startswith("(")), step)
                 raise _invalid(f"rule {shown!r} begins with itself; put the repetition behind (x*)")
-            if current not in seen:
-                seen.add(current)
-                pending.extend(firsts[current])
+            else:
+                path[step] = iter(firsts[step])
 
 
 def _invalid(problem: str) -> InvalidSchema:

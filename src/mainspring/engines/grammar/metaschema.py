@@ -13,6 +13,8 @@ from typing import Any
 from pydantic_core import CoreSchema, PydanticCustomError, SchemaValidator, ValidationError
 from pydantic_core import core_schema as core
 
+from mainspring.engines.grammar import expressions
+
 _TYPES = ["array", "boolean", "integer", "null", "number", "object", "string"]
 _TEXTS = (
     *("$schema", "$ref", "$dynamicRef", "$recursiveRef", "$comment"),
@@ -111,6 +113,9 @@ def _positive(number: float) -> float:
 
 
 def _expression(text: str) -> str:
+    if expressions.matcher(text) is not None:
+        # Others know expressions that Python does not.
+        return text
     try:
         re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:

@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 import jsonschema
 import jsonschema.validators
-from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
 
 from mainspring.core.errors import InvalidSchema
-from mainspring.engines.grammar import metaschema
-from mainspring.engines.grammar.checks import MAX_BYTES, MAX_NODES, PARAM
+from mainspring.engines.grammar import expressions, formats
+from mainspring.engines.grammar.normal import PARAM, SCHEMAS, invalid, normalised
 
 MAX_STEPS = 10_000
 """Keywords checked for one value: nested alternatives multiply with each level."""
 
-# A validator would fetch an external reference.
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
-
 
 def pattern(source: str, *, param: str = PARAM) -> Callable[[str], bool]:
     """Whether a text matches, in time linear to its length. Raises ``InvalidSchema``."""
-    checker = _compiled(source)
-    if checker is None:
+    found = _matcher(source)
+    if found is None:
         raise InvalidSchema("the expression cannot be checked", param=param)
-
-    def matches(text: str) -> bool:
-        try:
-            checker.validate_python(text)
-        except ValidationError:
-            return False
-        return True
-
-    return matches
+    return found
 
 
-@lru_cache(256)
-def _compiled(source: str) -> SchemaValidator | None:
-    try:
-        return SchemaValidator(core_schema.str_schema(pattern=source))
-    except SchemaError:
-        return None
+@lru_cache(512)
+def _matcher(source: str) -> Callable[[str], bool] | None:
+    known = formats.KNOWN.get(source)
+    return expressions.matcher(known.check if known and known.check else source)
 
 
 class _TooMuch(Exception):
@@ -74,12 +59,59 @@ def _matching(validator: Any, expression: str, instance: Any, _: Any) -> Any:  #
         yield jsonschema.ValidationError("no match")
 
 
+def _format(validator: Any, name: str, instance: Any, _: Any) -> Any:  # noqa: ARG001
+    check = formats.CHECKS.get(name)
+    if check is not None and isinstance(instance, str) and not check(instance):
+        yield jsonschema.ValidationError(f"it is no {name}")
+
+
+def _multiple(validator: Any, step: float, instance: Any, _: Any) -> Any:  # noqa: ARG001
+    if isinstance(instance, bool) or not isinstance(instance, int | float):
+        return
+    try:
+        # In binary .3 is no multiple of .1.
+        rest = Decimal(repr(instance)) % Decimal(repr(step))
+    except InvalidOperation:
+        return
+    if rest:
+        yield jsonschema.ValidationError(f"it is no multiple of {step}")
+
+
+def _of_patterns(validator: Any, patterns: dict[str, Any], instance: Any, _: Any) -> Any:
+    if isinstance(instance, dict):
+        for expression, schema in patterns.items():
+            matches = pattern(expression)
+            for name, value in instance.items():
+                if matches(name):
+                    yield from validator.descend(value, schema, path=name, schema_path=expression)
+
+
+def _additional(validator: Any, extra: Any, instance: Any, schema: dict[str, Any]) -> Any:
+    if not isinstance(instance, dict):
+        return
+    patterns = [pattern(each) for each in schema.get("patternProperties", ())]
+    for name, value in instance.items():
+        if name in schema.get("properties", {}) or any(matches(name) for matches in patterns):
+            continue
+        if extra is False:
+            yield jsonschema.ValidationError(f"{name!r} is one property too many")
+        else:
+            yield from validator.descend(value, extra, path=name)
+
+
 # The validator's own engine of expressions can be made to run for ever.
 _VALIDATOR: Any = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft202012Validator,
     {
         name: _counted(keyword)
-        for name, keyword in {**jsonschema.Draft202012Validator.VALIDATORS, "pattern": _matching}.items()
+        for name, keyword in {
+            **jsonschema.Draft202012Validator.VALIDATORS,
+            "pattern": _matching,
+            "format": _format,
+            "multipleOf": _multiple,
+            "patternProperties": _of_patterns,
+            "additionalProperties": _additional,
+        }.items()
     },
 )
 
@@ -102,31 +134,49 @@ def validator(source: str, *, param: str = PARAM) -> Callable[[Any], jsonschema.
     return fault
 
 
-def _read(source: str, param: str) -> dict[str, Any]:
-    if len(source.encode("utf-8", "replace")) > MAX_BYTES:
-        raise InvalidSchema(f"the schema is longer than {MAX_BYTES} bytes", param=param)
+def admits(schema: Any, value: Any) -> bool:
+    """Whether ``schema``, in the normal form, admits ``value``; what takes too long counts as not."""
+    if isinstance(schema, dict) and schema.keys() <= {"$defs"}:
+        return True
+    _steps.left = MAX_STEPS
     try:
-        schema: dict[str, Any] = json.loads(source)
-        places = list(islice(_walk(schema), MAX_NODES + 1))
-    except (ValueError, RecursionError) as error:
-        raise InvalidSchema(f"the schema is refused: {error}", param=param) from None
-    if problem := metaschema.problem(schema):
-        raise InvalidSchema(f"the schema is refused: {problem}", param=param)
-    if len(places) > MAX_NODES:
-        raise InvalidSchema(f"the schema has more than {MAX_NODES} parts", param=param)
-    for place in places:
-        if "patternProperties" in place or not all(str(place.get(name, "#")).startswith("#") for name in _REFERENCES):
-            raise InvalidSchema("patternProperties and outside references are not validated", param=param)
-        if isinstance(place.get("pattern"), str):
-            pattern(place["pattern"], param=param)
+        return bool(_VALIDATOR(schema).is_valid(value))
+    except (_TooMuch, InvalidSchema):
+        return False
+
+
+def _read(source: str, param: str) -> dict[str, Any]:
+    schema = normalised(source, param=param).schema
+    names: set[str] = set()
+    for place, node in _schemas(schema):
+        names |= node.keys()
+        for expression in [node["pattern"]] if "pattern" in node else []:
+            _require(expression, place, param)
+        for expression in node.get("patternProperties", ()):
+            _require(expression, place, param)
+    if {"unevaluatedProperties", "patternProperties"} <= names:
+        problem = "unevaluatedProperties cannot be checked beside patternProperties; use additionalProperties"
+        raise InvalidSchema(invalid(problem).message, param=param)
     return schema
 
 
-def _walk(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        for each in value.values():
-            yield from _walk(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _walk(each)
+def _require(expression: str, place: str, param: str) -> None:
+    if _matcher(expression) is None:
+        problem = f"the pattern {expression[:80]!r} is not a regular expression that can be checked in bounded time"
+        raise InvalidSchema(invalid(problem, place).message, param=param)
+
+
+def _schemas(schema: Any, place: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
+    """All parts of a schema in the normal form."""
+    if not isinstance(schema, dict):
+        return
+    yield place, schema
+    for name in ("properties", "patternProperties", "dependentSchemas", "$defs"):
+        for key, child in schema.get(name, {}).items():
+            yield from _schemas(child, f"{place}/{name}/{key}")
+    for name in ("allOf", "anyOf", "oneOf", "prefixItems"):
+        for at, child in enumerate(schema.get(name, ())):
+            yield from _schemas(child, f"{place}/{name}/{at}")
+    for name in SCHEMAS:
+        if name in schema:
+            yield from _schemas(schema[name], f"{place}/{name}")
