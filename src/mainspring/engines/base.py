@@ -33,6 +33,8 @@ class Capabilities:
     templates: bool = False
     seed: Literal["exact", "solo", "none"] = "none"
     speculates: bool = False
+    compiled: bool = False
+    """JSON schemas reach the engine as context-free grammars of ours."""
     variables: frozenset[str] | None = None
 
 

@@ -242,7 +242,8 @@ def _purse(
 def _further(engines: Engines, policies: Policies, rounds: int, request: Request) -> int:
     """The calls that an answer may take beyond its first: repairs of structured output, and retries by guards."""
     model = engines.chat.get(request.model)
-    repairs = 0 if model is None else further(request, model.engine.capabilities.grammars, rounds)
+    able = None if model is None else model.engine.capabilities
+    repairs = 0 if able is None else further(request, able.grammars, rounds, compiled=able.compiled)
     return (1 + repairs) * (1 + policies.retries(request.model)) - 1
 
 

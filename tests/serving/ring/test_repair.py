@@ -6,9 +6,10 @@ import pytest
 
 from mainspring.core.errors import InvalidRequest, InvalidSchema, UnfitAnswer, Unsupported
 from mainspring.core.path import Answer, collect
-from mainspring.core.types import ChatRequest, Grammar, Message, Progress, Sampling
+from mainspring.core.types import ChatRequest, Grammar, Message, Progress, Sampling, Tool
 from mainspring.engines.base import Capabilities
 from mainspring.engines.chat.responder import ModelResponder
+from mainspring.engines.chat.template import ChatTemplate
 from mainspring.engines.scripted import PARAMETERS, ScriptedEngine
 from mainspring.serving.ring.registry import Served
 from mainspring.serving.ring.repair import HEADER, Repair, validator
@@ -161,7 +162,8 @@ async def test_several_choices_are_refused(house: Build) -> None:
         '{"$ref": "http://elsewhere"}',
         '{"$dynamicRef": "http://elsewhere"}',
         '{"properties": {"a": {"$dynamicRef": "file:///etc/passwd"}}}',
-        '{"patternProperties": {"a": {}}}',
+        '{"patternProperties": {"(": {}}}',
+        '{"patternProperties": {"a": {}}, "unevaluatedProperties": false}',
         '{"pattern": "("}',
     ],
 )
@@ -181,3 +183,117 @@ def test_keywords_that_no_grammar_enforces_are_validated() -> None:
     schema = dataclasses.replace(PERSON, source='{"type": "array", "uniqueItems": true}')
     assert validator(schema)("[1, 2]") == ("[1, 2]", "")
     assert "uniqueItems" in validator(schema)("[1, 1]")[1]
+
+
+def compiled(house: House, *texts: str, rounds: int = 2) -> ScriptedEngine:
+    """Serve ``weak``: a model that gets schemas as grammars, and says ``texts``, one a call."""
+    said = iter(texts)
+    able = Capabilities(
+        4096, PARAMETERS, frozenset({"json_schema", "ebnf"}), 5, 4, templates=True, seed="exact", compiled=True
+    )
+    engine = ScriptedEngine(lambda _: [next(said)], capabilities=able)
+    house.serve("inner", ModelResponder(engine, model_name="weak", fingerprint="w"))
+    inner = house.registry.fixed("inner", visitor().principal)
+    assert inner is not None
+    repair = Repair(inner.responder, "weak", able.grammars, rounds=rounds, compiled=True)
+    house.registry.add(Served("weak", "chat", repair))
+    return engine
+
+
+TAGS = Grammar(
+    "json_schema",
+    json.dumps({"type": "object", "properties": {"tags": {"type": "array", "uniqueItems": True}}, "x-order": 1}),
+)
+
+
+async def test_what_a_grammar_enforces_streams_and_says_so(house: Build) -> None:
+    built = house()
+    engine = compiled(built, GOOD)
+    answer = await ask(built)
+    assert answer.head.headers[HEADER] == "grammar"
+    assert engine.seen[0].sampling.grammar is not None
+    assert engine.seen[0].sampling.grammar.kind == "ebnf"
+    assert len(engine.seen[0].messages) == 1
+    assert not built.events.of("repair")
+
+
+async def test_what_a_grammar_leaves_is_validated_and_named(house: Build) -> None:
+    built = house()
+    engine = compiled(built, '{"tags": [1, 1]}', '{"tags": [1, 2]}')
+    answer = await ask(built, TAGS)
+    assert answer.text == '{"tags": [1, 2]}'
+    assert answer.head.headers[HEADER] == "grammar; validated=uniqueItems; ignored=x-order"
+    assert all(each.sampling.grammar is not None for each in engine.seen)
+    assert "tags uniqueItems true" in engine.seen[0].messages[-1].content
+    assert "$.tags does not satisfy uniqueItems" in engine.seen[1].messages[-1].content
+
+
+async def test_without_rounds_what_a_grammar_leaves_is_refused_by_name(house: Build) -> None:
+    built = house()
+    compiled(built, "", rounds=0)
+    with pytest.raises(InvalidSchema, match="uniqueItems cannot be enforced while generating"):
+        await ask(built, TAGS)
+
+
+async def test_what_the_engine_cannot_compile_is_validated(house: Build) -> None:
+    built = house()
+    engine = compiled(built, GOOD)
+    generate = engine.generate
+
+    async def refuse(generation: Any) -> Any:
+        if generation.sampling.grammar is not None:
+            raise InvalidSchema("the grammar cannot be enforced: it takes too long", param="response_format")
+        return await generate(generation)
+
+    engine.generate = refuse  # type: ignore[method-assign]
+    answer = await ask(built)
+    assert answer.text == GOOD
+    assert answer.head.headers[HEADER] == "validated"
+
+
+async def test_numbers_without_a_value_are_no_json() -> None:
+    fits = validator(Grammar("json_schema", '{"type": "number"}'))
+    assert fits("1e999")[1]
+    assert fits("1e9") == ("1e9", "")
+
+
+CALL = Tool("tag", "", {"type": "object", "properties": {"tags": {"type": "array", "uniqueItems": True}}}, strict=True)
+
+
+def calling(house: House, *texts: str) -> ScriptedEngine:
+    """Serve ``weak``, which is made to call tools by grammars and says ``texts``."""
+    said = iter(texts)
+    able = Capabilities(4096, PARAMETERS, frozenset({"json_schema", "ebnf"}), 5, 4, seed="exact", compiled=True)
+    engine = ScriptedEngine(lambda _: [next(said)], capabilities=able)
+    house.serve("inner", ModelResponder(engine, model_name="weak", fingerprint="w", template=ChatTemplate()))
+    inner = house.registry.fixed("inner", visitor().principal)
+    assert inner is not None
+    house.registry.add(Served("weak", "chat", Repair(inner.responder, "weak", able.grammars, rounds=1, compiled=True)))
+    return engine
+
+
+@pytest.mark.parametrize("choice", ["required", "tag"])
+async def test_a_required_call_of_a_strict_tool_is_validated(house: Build, choice: str) -> None:
+    built = house()
+    wrong, right = (f'{{"name": "tag", "arguments": {{"tags": [1, {last}]}}}}' for last in (1, 2))
+    engine = calling(built, wrong, right)
+    answer = await built.ask("Tag it.", model="weak", tools=(CALL,), tool_choice=choice)
+    assert [call.arguments for call in answer.choices[0].tool_calls] == ['{"tags": [1, 2]}']
+    assert answer.head.headers[HEADER] == "grammar; validated=uniqueItems"
+    assert len(engine.seen) == 2
+
+
+async def test_a_required_call_of_another_tool_is_what_the_model_wrote(house: Build) -> None:
+    built = house()
+    engine = calling(built, '{"name": "tag", "arguments": {"tags": [1, 1]}}')
+    loose = dataclasses.replace(CALL, strict=False)
+    answer = await built.ask("Tag it.", model="weak", tools=(loose,), tool_choice="required")
+    assert [call.arguments for call in answer.choices[0].tool_calls] == ['{"tags": [1, 1]}']
+    assert len(engine.seen) == 1
+
+
+async def test_a_required_call_that_stays_wrong_is_an_error(house: Build) -> None:
+    built = house()
+    calling(built, *['{"name": "tag", "arguments": {"tags": [1, 1]}}'] * 2)
+    with pytest.raises(UnfitAnswer, match="uniqueItems"):
+        await built.ask("Tag it.", model="weak", tools=(CALL,), tool_choice="required")

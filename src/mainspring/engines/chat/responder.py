@@ -21,6 +21,7 @@ from mainspring.core.types import (
     Ending,
     Event,
     Finish,
+    Grammar,
     Head,
     Request,
     Response,
@@ -42,6 +43,7 @@ from mainspring.engines.chat.reasoning import ReasoningParser
 from mainspring.engines.chat.template import ChatTemplate, unread
 from mainspring.engines.chat.tool_parser import ToolParser
 from mainspring.engines.grammar import checks
+from mainspring.engines.grammar.translation import compiled
 
 SPECULATION = "speculation"
 # Extensions that a request to a model may carry: each layer above removes its own, and only the last ones remain.
@@ -166,7 +168,8 @@ class ModelResponder:
             remedy = "Use /v1/completions, or give the model a chat template in its catalogue entry"
             raise Unsupported(f"{self._model} has no chat template", remedy=remedy, param="messages")
         forced = tool_calls.forced(request.tool_choice)
-        sampling = self._checked(self._forcing(request.sampling, tools) if forced else request.sampling)
+        sampling = self._checked(request.sampling)
+        sampling = self._forcing(sampling, tools) if forced else sampling
         variables = self.template.steered(request.variables) if request.variables else {}
         prompt = self.template.render(request.messages[:-1] if begun else request.messages, tools, **variables)
         prompt += self.template.neutral(begun)
@@ -220,7 +223,7 @@ class ModelResponder:
             remedy = "Use tool_choice auto"
             problem = f"engine {self.engine.name} has no grammars and cannot be made to call a tool"
             raise Unsupported(problem, remedy=remedy, param="tool_choice")
-        return dataclasses.replace(sampling, grammar=checks.check(tool_calls.constraint(tools), param="tools"))
+        return dataclasses.replace(sampling, grammar=self._enforceable(tool_calls.constraint(tools), "tools"))
 
     def _checked(self, sampling: Sampling) -> Sampling:
         limits.check(sampling, self.engine.capabilities, self.engine.name)
@@ -229,7 +232,13 @@ class ModelResponder:
             sampling = dataclasses.replace(sampling, stop=(*sampling.stop, *self._stop))
         if sampling.grammar is None:
             return sampling
-        return dataclasses.replace(sampling, grammar=checks.check(sampling.grammar))
+        return dataclasses.replace(sampling, grammar=self._enforceable(sampling.grammar, checks.PARAM))
+
+    def _enforceable(self, grammar: Grammar, param: str) -> Grammar:
+        """What the engine gets. What it leaves of a schema is checked where the answer is whole (``Repair``)."""
+        if grammar.kind == "json_schema" and self.engine.capabilities.compiled:
+            return compiled(grammar, param=param)
+        return checks.check(grammar, param=param)
 
     def _by_default(self, sampling: Sampling) -> Sampling:
         """With the model's own way of drawing, if the request has none. Beams draw nothing."""

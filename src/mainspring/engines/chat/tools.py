@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mainspring.core.errors import InvalidRequest
+from mainspring.core.errors import InvalidRequest, InvalidSchema
 from mainspring.core.types import Grammar, Message, Tool
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
@@ -47,12 +47,12 @@ def forced(choice: str) -> bool:
 
 
 def constraint(tools: Sequence[Tool]) -> Grammar:
-    """A JSON schema for one call of one of ``tools``."""
+    """A JSON schema for one call of one of ``tools``. Raises ``InvalidSchema`` naming the tool."""
     definitions: dict[str, Any] = {}
     calls = []
     for index, tool in enumerate(tools):
         # References start at the root of the schema that holds them: the tool's own root moves, so they do.
-        definitions[f"tool{index}"] = _moved(_arguments(tool), f"#/$defs/tool{index}")
+        definitions[f"tool{index}"] = _moved(_normal(tool), f"#/$defs/tool{index}")
         calls.append(
             {
                 "type": "object",
@@ -74,7 +74,7 @@ def checks(tools: Sequence[Tool]) -> dict[str, Callable[[str], bool]]:
     from mainspring.engines.grammar import validation as schema
 
     def check(tool: Tool) -> Callable[[str], bool]:
-        fault = schema.validator(json.dumps(_arguments(tool)), param="tools")
+        fault = schema.validator(parameters(tool), param="tools")
 
         def fits(arguments: str) -> bool:
             try:
@@ -85,6 +85,23 @@ def checks(tools: Sequence[Tool]) -> dict[str, Callable[[str], bool]]:
         return fits
 
     return {tool.name: check(tool) for tool in strict}
+
+
+def parameters(tool: Tool) -> str:
+    """The schema of a tool's arguments, as JSON text."""
+    return json.dumps(_arguments(tool))
+
+
+def _normal(tool: Tool) -> dict[str, Any]:
+    from mainspring.engines.grammar.normal import normalised
+
+    try:
+        schema = normalised(parameters(tool), param="tools").schema
+        if "object" not in schema.get("type", "object"):
+            raise InvalidSchema("its type must be object: arguments have names", param="tools")
+    except InvalidSchema as error:
+        raise InvalidSchema(f"tool {tool.name!r}: {error.message}", remedy=error.remedy, param="tools") from None
+    return schema
 
 
 def _arguments(tool: Tool) -> dict[str, Any]:

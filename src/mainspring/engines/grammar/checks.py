@@ -25,7 +25,7 @@ MAX_PROPERTIES = 256
 MAX_ENUM = 1_000
 MAX_PATTERN = 2_000
 MAX_REPEAT = 1_000
-MAX_BOUND = 1e15
+MAX_BOUND = 2.0**63
 MAX_CHAIN = 64
 """How many references may follow each other, with nothing generated between them."""
 MAX_PATHS = 4_000

@@ -42,8 +42,18 @@ class Alternatives:
         self._holds = holds
         self._merges = 0
 
-    def of(self, schema: Any, within: frozenset[str] = frozenset()) -> list[Simple]:
+    def of(self, schema: Any) -> list[Simple]:
         """The alternatives of ``schema``; none if it admits nothing. Raises ``TooMany``."""
+        found: list[Simple] = []
+        for simple in self._of(schema):
+            # Exclusions come last, when all else is known.
+            rest = [{name: value for name, value in simple.items() if name != "nots"}]
+            for wrong in simple.get("nots", ()):
+                rest = [each for one in rest for each in self._excluding(one, wrong, "not")]
+            found += rest
+        return found
+
+    def _of(self, schema: Any, within: frozenset[str] = frozenset()) -> list[Simple]:
         if isinstance(schema, bool):
             return [{}] if schema else []
         base = _plain(schema)
@@ -55,10 +65,10 @@ class Alternatives:
         if "$ref" in schema:
             found = self._referred(found, schema["$ref"], within)
         for each in schema.get("allOf", ()):
-            found = self._product(found, self.of(each, within), within)
+            found = self._product(found, self._of(each, within), within)
         for name in ("anyOf", "oneOf"):
             if name in schema:
-                branches = [self.of(each, within) for each in schema[name]]
+                branches = [self._of(each, within) for each in schema[name]]
                 if name == "oneOf" and not self._apart(branches):
                     self._left("oneOf")
                 found = self._product(found, [each for branch in branches for each in branch], within)
@@ -71,7 +81,7 @@ class Alternatives:
         if reference in within:
             self._left("$ref")
             return found
-        return self._product(found, self.of(self.target(reference), within | {reference}), within | {reference})
+        return self._product(found, self._of(self.target(reference), within | {reference}), within | {reference})
 
     def _product(self, left: list[Simple], right: list[Simple], within: frozenset[str]) -> list[Simple]:
         found: list[Simple] = []
@@ -115,6 +125,8 @@ class Alternatives:
         for name in ("patterns", "formats"):
             if name in found:
                 found[name] = list(dict.fromkeys([*one.get(name, ()), *other.get(name, ())]))
+        if "nots" in one and "nots" in other:
+            found["nots"] = [*one["nots"], *other["nots"]]
         for name in ("items", "propertyNames"):
             if name in one and name in other:
                 found[name] = {"allOf": [one[name], other[name]]}
@@ -141,7 +153,7 @@ class Alternatives:
         if "if" in schema:
             found = self._split(found, schema, within)
         if "not" in schema:
-            found = [each for one in found for each in self._excluding(one, schema["not"], "not")]
+            found = [{**one, "nots": [*one.get("nots", ()), schema["not"]]} for one in found]
         needs = {
             **{name: {"required": names} for name, names in schema.get("dependentRequired", {}).items() if names},
             **schema.get("dependentSchemas", {}),
@@ -150,17 +162,17 @@ class Alternatives:
             keyword = "dependentRequired" if name in schema.get("dependentRequired", {}) else "dependentSchemas"
             if name in schema.get("dependentRequired", {}) and name in schema.get("dependentSchemas", {}):
                 needed = {"allOf": [{"required": schema["dependentRequired"][name]}, needed]}
-            given = self._product(found, self.of({"allOf": [{"required": [name]}, needed]}, within), within)
+            given = self._product(found, self._of({"allOf": [{"required": [name]}, needed]}, within), within)
             found = [each for one in found for each in self._excluding(one, {"required": [name]}, keyword)] + given
             if len(found) > MAX_ALTERNATIVES:
                 raise TooMany
         return found
 
     def _split(self, found: list[Simple], schema: Simple, within: frozenset[str]) -> list[Simple]:
-        then = self.of({"allOf": [schema["if"], schema.get("then", True)]}, within)
+        then = self._of({"allOf": [schema["if"], schema.get("then", True)]}, within)
         given = self._product(found, then, within)
         otherwise = [each for one in found for each in self._excluding(one, schema["if"], "if")]
-        return given + self._product(otherwise, self.of(schema.get("else", True), within), within)
+        return given + self._product(otherwise, self._of(schema.get("else", True), within), within)
 
     def _excluding(self, simple: Simple, wrong: Any, keyword: str) -> list[Simple]:
         """What of ``simple`` does not fit ``wrong``; all of it, reported, where that cannot be expressed."""

@@ -13,7 +13,6 @@ from mainspring.engines.grammar.normal import same
 MAX_COUNTED = 1_000
 MAX_CHOSEN = 32
 """The most optional properties whose number is counted."""
-_FIRST = '[^"\\\\\\x00-\\x1f\\x7f]'
 
 
 class Writer(Protocol):

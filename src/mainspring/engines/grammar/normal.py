@@ -45,10 +45,12 @@ _VALUES = frozenset({"enum", "const", "default", "examples", "example", "require
 
 @dataclass(frozen=True, slots=True)
 class NormalSchema:
-    """``schema`` in the one form, and the ``ignored`` keywords that no draft knows."""
+    """``schema`` in the one form, the ``ignored`` keywords that no draft knows, and what ``references`` were, by their
+    number."""
 
     schema: dict[str, Any]
     ignored: tuple[str, ...]
+    references: dict[str, str]
 
 
 def normalised(source: str, *, param: str = PARAM) -> NormalSchema:
@@ -70,7 +72,7 @@ def _normalised(source: str) -> NormalSchema:
     schema = walk.run()
     if problem := metaschema.problem(schema):
         raise invalid(problem)
-    return NormalSchema(schema, tuple(sorted(walk.ignored)))
+    return NormalSchema(schema, tuple(sorted(walk.ignored)), walk.references)
 
 
 def parsed(source: str) -> Any:
@@ -98,6 +100,7 @@ class _Walk:
         self._line: list[tuple[Any, str, str]] = []
         self._names: dict[str, Any] | None = None
         self.ignored: set[str] = set()
+        self.references: dict[str, str] = {}
 
     def run(self) -> dict[str, Any]:
         schema = self._visit(self._root, "#", 0)
@@ -173,6 +176,7 @@ class _Walk:
         if number is None:
             number = self._numbers[id(target)] = str(len(self._numbers))
             self._line.append((target, at, number))
+            self.references[number] = str(reference)
         return f"#/$defs/{number}"
 
     def _resolve(self, keyword: str, reference: Any, place: str) -> tuple[Any, str]:

@@ -14,10 +14,12 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from mainspring.core.errors import InvalidSchema
+from mainspring.core.types import Grammar
 from mainspring.engines.grammar import ebnf, expressions, formats, number_rules
 from mainspring.engines.grammar.conjunction import Alternatives, Simple, TooMany
 from mainspring.engines.grammar.expressions import literal
-from mainspring.engines.grammar.normal import invalid, normalised
+from mainspring.engines.grammar.normal import PARAM, invalid, normalised
 
 MAX_RULES = 6_000
 MAX_SOURCE = 400_000
@@ -73,7 +75,7 @@ def translate(source: str) -> Translation:
     writer = _Writer(normal.schema.get("$defs", {}))
     try:
         grammar = writer.grammar({name: value for name, value in normal.schema.items() if name != "$defs"})
-        ebnf.check(grammar, max_bytes=MAX_SOURCE, max_rules=MAX_RULES, max_depth=200)
+        writer.check(grammar, normal.references)
     except (TooMany, RecursionError):
         return Translation(None, ("everything",), (*normal.ignored, *sorted(writer.remarks)))
     return Translation(grammar, tuple(sorted(writer.checked)), (*normal.ignored, *sorted(writer.remarks)))
@@ -98,6 +100,20 @@ class _Writer:
         if root is None:
             raise invalid("it admits nothing")
         return "\n".join([f"root ::= {root}", *(f"{name} ::= {body}" for name, body in self._rules.items())]) + "\n"
+
+    def check(self, grammar: str, references: dict[str, str]) -> None:
+        """Raise ``InvalidSchema`` if a reference leads back to itself with nothing written, or has no end."""
+        try:
+            ebnf.check(grammar, max_bytes=MAX_SOURCE, max_rules=MAX_RULES, max_depth=200)
+        except InvalidSchema as error:
+            for reference, name in self._referred.items():
+                if f"'{name}'" in error.message:
+                    shown = references.get(reference.rpartition("/")[2], reference)
+                    problem = error.message.rpartition(f"'{name}'")[2].partition(";")[0]
+                    raise invalid(f"$ref {shown!r}{problem}: it refers to itself") from None
+            if "comes to an end" in error.message:
+                raise invalid("it never comes to an end: a $ref requires what holds it") from None
+            raise TooMany from None
 
     def ground(self, name: str) -> str:
         if name not in self._rules:
@@ -306,6 +322,17 @@ def _multiples(
 def _plainly(value: Decimal) -> str:
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def compiled(grammar: Grammar, *, param: str = PARAM) -> Grammar:
+    """A JSON schema as a context-free grammar. Raises ``InvalidSchema`` naming ``param``."""
+    try:
+        found = translate(grammar.source)
+        if found.grammar is None:
+            raise invalid("it has too many alternatives to be enforced while generating")
+    except InvalidSchema as error:
+        raise InvalidSchema(error.message, remedy=error.remedy, param=param) from None
+    return Grammar("ebnf", found.grammar)
 
 
 def keywords(checked: Iterable[str]) -> str:

@@ -148,7 +148,7 @@ def admits(schema: Any, value: Any) -> bool:
 def _read(source: str, param: str) -> dict[str, Any]:
     schema = normalised(source, param=param).schema
     names: set[str] = set()
-    for place, node in _schemas(schema):
+    for place, node in parts(schema):
         names |= node.keys()
         for expression in [node["pattern"]] if "pattern" in node else []:
             _require(expression, place, param)
@@ -166,17 +166,17 @@ def _require(expression: str, place: str, param: str) -> None:
         raise InvalidSchema(invalid(problem, place).message, param=param)
 
 
-def _schemas(schema: Any, place: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
+def parts(schema: Any, place: str = "#") -> Iterator[tuple[str, dict[str, Any]]]:
     """All parts of a schema in the normal form."""
     if not isinstance(schema, dict):
         return
     yield place, schema
     for name in ("properties", "patternProperties", "dependentSchemas", "$defs"):
         for key, child in schema.get(name, {}).items():
-            yield from _schemas(child, f"{place}/{name}/{key}")
+            yield from parts(child, f"{place}/{name}/{key}")
     for name in ("allOf", "anyOf", "oneOf", "prefixItems"):
         for at, child in enumerate(schema.get(name, ())):
-            yield from _schemas(child, f"{place}/{name}/{at}")
+            yield from parts(child, f"{place}/{name}/{at}")
     for name in SCHEMAS:
         if name in schema:
-            yield from _schemas(schema[name], f"{place}/{name}")
+            yield from parts(schema[name], f"{place}/{name}")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-import json
 import os
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
@@ -64,7 +63,7 @@ _TRIED_GRAMMARS = 256
 # Room for trying a grammar out, which needs a slot and a few tokens of its own.
 _TRIAL_SLOTS, _TRIAL_TOKENS = 1, 256
 # No JSON value begins with it.
-_NO_JSON = "q"
+_NO_JSON = ("q", "~", "@")
 
 
 class PulledGguf(Protocol):
@@ -91,10 +90,11 @@ class LlamaCppEngine:
         self._capabilities = Capabilities(
             context_window=min(context_window, settings.kv_tokens),
             parameters=PARAMETERS,
-            grammars=frozenset({"json_schema"}),
+            grammars=frozenset({"json_schema", "ebnf"}),
             logprobs=20,
             max_choices=min(16, settings.max_sequences),
             seed="solo",
+            compiled=True,
         )
         self._supervisor = Supervisor(
             CHILD,
@@ -278,7 +278,7 @@ class LlamaCppEngine:
         """Raise ``InvalidSchema`` unless llama.cpp enforces ``grammar``: one that it cannot compile it ignores.
 
         The server is asked for one token with a bias towards one that begins no JSON value: if that token comes, no
-        grammar is in force.
+        grammar is in force, unless it begins what another grammar admits, so that others are tried.
         """
         problem = self._grammars.get(grammar.source)
         if problem is None:
@@ -295,14 +295,17 @@ class LlamaCppEngine:
             "prompt": "a",
             "n_predict": 1,
             "temperature": 0,
-            "logit_bias": [[_NO_JSON, 1000.0]],
-            "json_schema": json.loads(grammar.source),
+            **llamacpp_wire.constraint(grammar),
             "cache_prompt": False,
         }
+        problem = "llama.cpp cannot enforce this schema"
         try:
-            answer = await self._client.call(f"{_URL}/completion", body, timeout=_SHORT_CALL_S)
-            ignored = str(answer["content"]).startswith(_NO_JSON)
-            problem = "llama.cpp cannot enforce this schema" if ignored else ""
+            for text in _NO_JSON:
+                biased = {**body, "logit_bias": [[text, 1000.0]]}
+                answer = await self._client.call(f"{_URL}/completion", biased, timeout=_SHORT_CALL_S)
+                if not str(answer["content"]).startswith(text):
+                    problem = ""
+                    break
         except InvalidRequest as error:
             problem = error.message
         self._grammars[grammar.source] = problem

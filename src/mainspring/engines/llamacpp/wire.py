@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from mainspring.core.settings import EnginesSettings
-from mainspring.core.types import Event, Sampling, Text
+from mainspring.core.types import Event, Grammar, Sampling, Text
 
 
 def body(tokens: list[int], sampling: Sampling, settings: EnginesSettings) -> dict[str, Any]:
@@ -43,8 +43,15 @@ def body(tokens: list[int], sampling: Sampling, settings: EnginesSettings) -> di
     if sampling.logit_bias:
         asked["logit_bias"] = [list(each) for each in sampling.logit_bias]
     if sampling.grammar is not None:
-        asked["json_schema"] = json.loads(sampling.grammar.source)
+        asked |= constraint(sampling.grammar)
     return asked
+
+
+def constraint(grammar: Grammar) -> dict[str, Any]:
+    """The fields that hold an answer to ``grammar``."""
+    if grammar.kind == "ebnf":
+        return {"grammar": grammar.source}
+    return {"json_schema": json.loads(grammar.source)}
 
 
 def fewer(event: Event, alternatives: int | None) -> Event:

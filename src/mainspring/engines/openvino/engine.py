@@ -91,6 +91,7 @@ class OpenVinoEngine:
             max_beams=min(_MAX_BEAMS, settings.max_sequences),
             seed="solo",
             speculates=settings.speculation != "off",
+            compiled=True,
         )
         self._supervisor = Supervisor(
             CHILD,

@@ -1,7 +1,7 @@
-"""Structured output without a grammar: the model's output is validated, and the model is asked again with the fault.
+"""Structured output beyond grammars: the model's output is validated, and the model is asked again with the fault.
 
-For engines that cannot be held to a JSON schema or an expression while they generate, and for schemas that cannot be
-enforced there (``options.repair``). Every round is a call of its own: metered, priced and bounded.
+For engines that cannot be held to a JSON schema or an expression while they generate, and for what grammars leave of
+schemas. Every round is a call of its own: metered, priced and bounded.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import json
 import re
 import time
 from collections.abc import AsyncGenerator, Callable
+from math import isfinite
 from typing import Any
 
-from mainspring.core.errors import InvalidRequest, UnfitAnswer, Unsupported
+from jsonschema import ValidationError
+
+from mainspring.core.errors import InvalidRequest, InvalidSchema, UnfitAnswer, Unsupported
 from mainspring.core.facts.operations import RepairFacts
 from mainspring.core.path import Answer, Layer, collect
 from mainspring.core.types import (
@@ -33,9 +36,12 @@ from mainspring.core.types import (
     ToolCallDelta,
     Usage,
 )
+from mainspring.engines.chat import tools as tool_calls
 from mainspring.engines.chat.dialects import balanced
 from mainspring.engines.grammar import checks as grammars
 from mainspring.engines.grammar import validation
+from mainspring.engines.grammar.translation import keywords
+from mainspring.serving.ring.structured import BY_VALIDATION, StructuredPlan, planned, planned_calls, told
 from mainspring.stores.sql import ids
 
 OPTION = "repair"
@@ -47,17 +53,22 @@ _FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 
 
 class Repair(Layer):
-    """Validates and asks again if the engine has no grammar of the requested kind.
+    """Validates, and asks again, what no grammar holds.
 
-    ``enforced`` are the kinds that it has: those pass through, unless ``options.repair`` asks for this (a number of
-    rounds, true for ``rounds``). After the last round the answer fails with ``UnfitAnswer``. Nothing of an answer is
-    shown before it is valid; progress events report the rounds.
+    ``enforced`` are the kinds of grammars that the engine has (``compiled``: schemas as grammars of ours). What such a
+    grammar leaves of a schema is validated afterwards, and so is all of it where the engine has none or cannot compile
+    it. ``options.repair`` asks for validation alone, in a number of rounds (true: ``rounds``). After the last round the
+    answer fails with ``UnfitAnswer``. Nothing of an answer that is validated is shown before it is valid; progress
+    events report the rounds. A call of a strict tool that is required is treated alike.
     """
 
-    def __init__(self, inner: Responder, model: str, enforced: frozenset[str], *, rounds: int) -> None:
+    def __init__(
+        self, inner: Responder, model: str, enforced: frozenset[str], *, rounds: int, compiled: bool = False
+    ) -> None:
         super().__init__(inner)
         self._model = model
         self._enforced = enforced
+        self._compiled = compiled
         self._rounds = rounds
 
     async def respond(self, request: Request, context: Context) -> Response:
@@ -65,27 +76,76 @@ class Repair(Layer):
         raises in the first round."""
         if not isinstance(request, ChatRequest):
             return await self.inner.respond(request, context)
-        request, rounds = self._wish(request)
+        request, wish = self._wish(request)
         wanted = request.sampling.grammar
-        if wanted is None or not rounds or wanted.kind == "ebnf":
+        if wanted is None:
+            return await self._called(request, context, self._rounds if wish is None else wish)
+        if wanted.kind == "ebnf":
             return await self.inner.respond(request, context)
+        plan = planned(wanted, self._enforced, compiled=self._compiled)
+        if wish and not plan.checked:
+            plan = BY_VALIDATION
+        rounds = self._rounds if wish is None else wish
+        if not rounds and plan.grammar and plan.validated:
+            raise InvalidSchema(
+                f"{keywords(plan.checked)} cannot be enforced while generating",
+                remedy="Leave them out, or allow repairs with options.repair or serving.repair_rounds",
+                param=grammars.PARAM,
+            )
+        if not plan.validated or not rounds:
+            try:
+                response = await self.inner.respond(request, context)
+            except InvalidSchema:
+                # The engine's own compiler cannot follow it.
+                if not rounds or wanted.kind != "json_schema" or not self._compiled:
+                    raise
+                return await self._validated(request, context, BY_VALIDATION, rounds)
+            return self._noted(response, plan) if wanted.kind == "json_schema" and self._compiled else response
+        try:
+            return await self._validated(request, context, plan, rounds)
+        except InvalidSchema:
+            if not plan.grammar:
+                raise
+            return await self._validated(request, context, BY_VALIDATION, rounds)
+
+    async def _validated(self, request: ChatRequest, context: Context, plan: StructuredPlan, rounds: int) -> Response:
+        wanted = request.sampling.grammar
+        assert wanted is not None
         validate = validator(wanted)
         if request.sampling.n > 1:
             raise Unsupported(
                 "answers that are validated afterwards come one at a time", remedy="Leave n out", param="n"
             )
-        asked = dataclasses.replace(
-            request,
-            messages=(*request.messages, Message("user", instruction(wanted))),
-            sampling=dataclasses.replace(request.sampling, grammar=None),
-        )
+        if plan.grammar:
+            text, sampling = told(wanted.source, plan.checked), request.sampling
+        else:
+            text, sampling = instruction(wanted), dataclasses.replace(request.sampling, grammar=None)
+        messages = (*request.messages, Message("user", text)) if text else request.messages
+        asked = dataclasses.replace(request, messages=messages, sampling=sampling)
+        return await self._run(asked, context, validate, plan, rounds)
+
+    async def _run(
+        self, asked: ChatRequest, context: Context, validate: Validator, plan: StructuredPlan, rounds: int
+    ) -> Response:
         first = await self.inner.respond(asked, context.nested())
-        head = dataclasses.replace(first.head, headers={**first.head.headers, HEADER: "validated"})
-        run = _Run(self.inner, asked, context, validate, rounds, self._model)
+        head = dataclasses.replace(first.head, headers={**first.head.headers, HEADER: plan.note})
+        run = _Run(self.inner, asked, context, validate, rounds, self._model, cut=plan.grammar)
         return Response(head, run.events(first), on_close=first.aclose)
 
-    def _wish(self, request: ChatRequest) -> tuple[ChatRequest, int]:
-        """The request without our option, and the rounds of repair that it gets."""
+    async def _called(self, request: ChatRequest, context: Context, rounds: int) -> Response:
+        """The answer to a request for text, or for a call; one of a strict tool has to fit its schema."""
+        if not (self._compiled and rounds and request.tools and tool_calls.forced(request.tool_choice)):
+            return await self.inner.respond(request, context)
+        plan = planned_calls(request, compiled=True)
+        if not plan.validated or request.sampling.n > 1:
+            return self._noted(await self.inner.respond(request, context), plan)
+        return await self._run(request, context, _misfit(request), plan, rounds)
+
+    def _noted(self, response: Response, plan: StructuredPlan) -> Response:
+        return response.with_head(headers={**response.head.headers, HEADER: plan.note})
+
+    def _wish(self, request: ChatRequest) -> tuple[ChatRequest, int | None]:
+        """The request without our option, and the rounds of repair that it asks for."""
         wish = request.options.get(OPTION)
         if OPTION in request.options:
             options = {name: value for name, value in request.options.items() if name != OPTION}
@@ -94,29 +154,45 @@ class Repair(Layer):
             return request, max(1, self._rounds)
         if wish is not None and (not isinstance(wish, int) or not 0 <= wish <= MAX_ROUNDS):
             raise InvalidRequest(f"repair must be a number of rounds from 0 to {MAX_ROUNDS}", param=f"options.{OPTION}")
-        grammar = request.sampling.grammar
-        native = grammar is None or grammar.kind in self._enforced
-        return request, int(wish) if wish is not None else 0 if native else self._rounds
+        return request, None if wish is None else int(wish)
 
 
-def further(request: Request, enforced: frozenset[str], rounds: int) -> int:
+def further(request: Request, enforced: frozenset[str], rounds: int, *, compiled: bool = False) -> int:
     """How many more calls a repair of the answer may take, of a model that enforces these kinds of grammars."""
     if not isinstance(request, ChatRequest):
         return 0
     wish, grammar = request.options.get(OPTION), request.sampling.grammar
-    if grammar is None or grammar.kind == "ebnf":
-        return 0
     if isinstance(wish, int):
-        return max(1, rounds) if wish is True else max(0, min(wish, MAX_ROUNDS))
-    return 0 if grammar.kind in enforced else rounds
+        rounds = max(1, rounds) if wish is True else max(0, min(wish, MAX_ROUNDS))
+    try:
+        if grammar is None:
+            if not (compiled and request.tools and tool_calls.forced(request.tool_choice)):
+                return 0
+            return rounds if planned_calls(request, compiled=True).validated else 0
+        if grammar.kind == "ebnf":
+            return 0
+        plan = planned(grammar, enforced, compiled=compiled)
+    except InvalidRequest:
+        # It is refused before any call.
+        return 0
+    return rounds if plan.validated or isinstance(wish, int) else 0
 
 
 class _Run:
-    """The rounds of one answer."""
+    """The rounds of one answer. ``cut``: an answer that ends at ``max_tokens`` is given as it is."""
 
     def __init__(
-        self, inner: Responder, request: ChatRequest, context: Context, validate: Validator, rounds: int, model: str
+        self,
+        inner: Responder,
+        request: ChatRequest,
+        context: Context,
+        validate: Validator,
+        rounds: int,
+        model: str,
+        *,
+        cut: bool = False,
     ) -> None:
+        self._cut = cut
         self._inner = inner
         self._request = request
         self._context = context
@@ -135,6 +211,12 @@ class _Run:
                     yield event
                 yield usage
                 yield Finish("tool_calls")
+                return
+            if self._cut and answer.choices and answer.choices[0].finish == "length":
+                for event in _said(answer, answer.text):
+                    yield event
+                yield usage
+                yield Finish("length")
                 return
             value, problem = self._judged(answer)
             if not problem:
@@ -183,6 +265,30 @@ class _Run:
         context.settlement.records.append(record)
 
 
+def _misfit(request: ChatRequest) -> Validator:
+    """What is wrong with the text of a call that a strict tool's schema refuses."""
+    faults = {
+        tool.name: validation.validator(tool_calls.parameters(tool), param="tools")
+        for tool in request.tools
+        if tool.strict
+    }
+
+    def wrong(text: str) -> tuple[str, str]:
+        try:
+            call = json.loads(text)
+            error = faults[call["name"]](call["arguments"])
+        except (ValueError, RecursionError, LookupError, TypeError):
+            return "", "the answer is no call of one of the tools"
+        return "", _problem(error) if error is not None else "the answer is no call of one of the tools"
+
+    return wrong
+
+
+def _problem(error: ValidationError) -> str:
+    """The place and the rule. The error's own message repeats values of the text."""
+    return f"{error.json_path} does not satisfy {error.validator}: {_short(error.validator_value)}"
+
+
 def instruction(grammar: Grammar) -> str:
     """The instruction for the model that replaces ``grammar``."""
     if grammar.kind == "regex":
@@ -208,16 +314,23 @@ def validator(grammar: Grammar) -> Validator:
     def fits(text: str) -> tuple[str, str]:
         source = _json_in(text)
         try:
-            value = json.loads(source)
+            value = json.loads(source, parse_float=_finite, parse_constant=_finite)
             error = fault(value)
         except (ValueError, RecursionError):
             return "", "the answer is not one JSON value"
         if error is None:
             return source, ""
-        # The message repeats values; the place and the rule say enough, and nothing of the text.
-        return "", f"{error.json_path} does not satisfy {error.validator}: {_short(error.validator_value)}"
+        return "", _problem(error)
 
     return fits
+
+
+def _finite(text: str) -> float:
+    """The number; ``ValueError`` for those that JSON has no value for, such as 1e999."""
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _json_in(text: str) -> str:

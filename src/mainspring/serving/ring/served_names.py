@@ -195,7 +195,8 @@ class ServedNames:
                 sends=sends,
                 regions=regions,
             )
-        return Repair(ring, name, model.engine.capabilities.grammars, rounds=self._serving.repair_rounds)
+        able = model.engine.capabilities
+        return Repair(ring, name, able.grammars, rounds=self._serving.repair_rounds, compiled=able.compiled)
 
     def _priced_ring(self, responder: Responder, name: str, provider: str) -> Responder:
         models = self._services.settings.models
