@@ -21,7 +21,6 @@ from mainspring.core.types import (
     Ending,
     Event,
     Finish,
-    Grammar,
     Head,
     Request,
     Response,
@@ -42,8 +41,7 @@ from mainspring.engines.chat.reasoning import OPEN as THINK
 from mainspring.engines.chat.reasoning import ReasoningParser
 from mainspring.engines.chat.template import ChatTemplate, unread
 from mainspring.engines.chat.tool_parser import ToolParser
-from mainspring.engines.grammar import checks
-from mainspring.engines.grammar.translation import compiled
+from mainspring.engines.grammar.translation import enforceable
 
 SPECULATION = "speculation"
 # Extensions that a request to a model may carry: each layer above removes its own, and only the last ones remain.
@@ -219,11 +217,14 @@ class ModelResponder:
     def _forcing(self, sampling: Sampling, tools: Sequence[Tool]) -> Sampling:
         if sampling.grammar:
             raise InvalidRequest("a tool call cannot be required beside a response_format", param="tool_choice")
-        if "json_schema" not in self.engine.capabilities.grammars:
+        able = self.engine.capabilities
+        if "json_schema" not in able.grammars:
             remedy = "Use tool_choice auto"
             problem = f"engine {self.engine.name} has no grammars and cannot be made to call a tool"
             raise Unsupported(problem, remedy=remedy, param="tool_choice")
-        return dataclasses.replace(sampling, grammar=self._enforceable(tool_calls.constraint(tools), "tools"))
+        return dataclasses.replace(
+            sampling, grammar=enforceable(tool_calls.constraint(tools), able.compiled, param="tools")
+        )
 
     def _checked(self, sampling: Sampling) -> Sampling:
         limits.check(sampling, self.engine.capabilities, self.engine.name)
@@ -232,13 +233,7 @@ class ModelResponder:
             sampling = dataclasses.replace(sampling, stop=(*sampling.stop, *self._stop))
         if sampling.grammar is None:
             return sampling
-        return dataclasses.replace(sampling, grammar=self._enforceable(sampling.grammar, checks.PARAM))
-
-    def _enforceable(self, grammar: Grammar, param: str) -> Grammar:
-        """What the engine gets. What it leaves of a schema is checked where the answer is whole (``Repair``)."""
-        if grammar.kind == "json_schema" and self.engine.capabilities.compiled:
-            return compiled(grammar, param=param)
-        return checks.check(grammar, param=param)
+        return dataclasses.replace(sampling, grammar=enforceable(sampling.grammar, self.engine.capabilities.compiled))
 
     def _by_default(self, sampling: Sampling) -> Sampling:
         """With the model's own way of drawing, if the request has none. Beams draw nothing."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from mainspring.core.errors import InvalidSchema
 from mainspring.core.types import Grammar
-from mainspring.engines.grammar import ebnf, expressions, formats, number_rules
+from mainspring.engines.grammar import checks, ebnf, expressions, formats, number_rules
 from mainspring.engines.grammar.conjunction import Alternatives, Simple, TooMany
 from mainspring.engines.grammar.expressions import literal
 from mainspring.engines.grammar.normal import PARAM, invalid, normalised
@@ -324,8 +324,13 @@ def _plainly(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def compiled(grammar: Grammar, *, param: str = PARAM) -> Grammar:
-    """A JSON schema as a context-free grammar. Raises ``InvalidSchema`` naming ``param``."""
+def enforceable(grammar: Grammar, compiled: bool, *, param: str = PARAM) -> Grammar:
+    """What an engine gets: JSON schemas as context-free grammars where it is ``compiled``.
+
+    What such a grammar leaves is checked where the answer is whole. Raises ``InvalidSchema`` naming ``param``.
+    """
+    if grammar.kind != "json_schema" or not compiled:
+        return checks.check(grammar, param=param)
     try:
         found = translate(grammar.source)
         if found.grammar is None:
