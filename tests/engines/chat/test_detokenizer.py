@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.engines.chat.detokenizer import Streamer, Vocabulary, encode
+from mainspring.engines.chat.detokenizer import Streamer, Vocabulary, counted, encode
 from mainspring.engines.grammar.json_whitespace import LIMIT, LINES
 from mainspring.engines.openvino.sequences import reason_of
 from tests.conformance.engine_cases import default_model_missing, pulled_files
@@ -168,3 +169,24 @@ def test_white_space_that_has_an_end_or_is_text_is_left_alone(text: str, grammar
     assert not streamer.stopped
     assert read == len(text)
     assert reason_of(streamer, "STOP") == "stop"
+
+
+class Cutting:
+    """A tokenizer of words that cuts at 3,000 tokens, as OpenVINO's cut at the window."""
+
+    def encode(self, prompt: str, add_special_tokens: bool = True) -> Any:
+        ids = [0] * min(3_000, len(re.findall(r" ?[^ ]+| ", prompt)))
+        return SimpleNamespace(input_ids=SimpleNamespace(data=[ids]))
+
+
+@pytest.mark.parametrize("words", [0, 1, 2_999, 3_000, 3_001, 20_000])
+def test_a_text_that_the_tokenizer_cuts_is_counted_whole(words: int) -> None:
+    text = " ".join(["word"] * words)
+    tokenizer: Any = Cutting()
+    assert len(encode(tokenizer, text, special=False)) == min(words, 3_000)
+    assert counted(tokenizer, text) == words
+
+
+def test_a_text_without_spaces_is_counted_too() -> None:
+    tokenizer: Any = Cutting()
+    assert counted(tokenizer, "x" * 10_000) == 1

@@ -362,3 +362,10 @@ def test_the_official_client_lists_models(client: Any) -> None:
     assert client.models.retrieve(CHAT).type == "model"
     with pytest.raises(anthropic.NotFoundError):
         client.models.retrieve("nobody")
+
+
+def test_tokens_are_counted_above_the_window_too(client: Any) -> None:
+    said = [{"role": "user", "content": "word " * 20_000}]
+    assert 20_000 < client.messages.count_tokens(model=CHAT, messages=said).input_tokens < 20_100
+    with pytest.raises(anthropic.BadRequestError, match=r"prompt is too long: 20\d{3} tokens > 8192 maximum"):
+        client.messages.create(model=CHAT, messages=said, max_tokens=8)

@@ -80,7 +80,6 @@ def test_a_search_for_tools_is_not_needed_where_all_are_shown() -> None:
         ("container", "c"),
         ("thread", {"type": "create"}),
         ("fallbacks", [{"model": "other"}]),
-        ("inference_geo", "us"),
         ("compaction", {"type": "summarize"}),
     ],
 )

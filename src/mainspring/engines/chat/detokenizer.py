@@ -35,11 +35,30 @@ class Tokenizer(Protocol):
     def get_vocab(self) -> dict[Any, int]: ...
 
 
+# No window is smaller than so many tokens; a piece of so many characters fits any.
+_MAY_BE_CUT, _PIECE, _MORE = 2048, 1024, " more"
+
+
 def encode(tokenizer: Tokenizer, text: str, *, special: bool) -> list[int]:
     """Token ids of ``text``; empty for empty text."""
     if not text:
         return []
     return [int(token) for token in tokenizer.encode(text, add_special_tokens=special).input_ids.data[0]]
+
+
+def counted(tokenizer: Tokenizer, text: str) -> int:
+    """The tokens of ``text``, without special ones around it. OpenVINO's tokenizers cut at the model's window without a
+    word, so a text that they cut is counted in pieces, which end before a space: no token reaches over it."""
+    found = len(encode(tokenizer, text, special=False))
+    if found < _MAY_BE_CUT or found < len(encode(tokenizer, text + _MORE, special=False)):
+        return found
+    total = start = 0
+    while start < len(text):
+        space = text.rfind(" ", start + 1, start + _PIECE)
+        end = len(text) if start + _PIECE >= len(text) else space if space > 0 else start + _PIECE
+        total += len(encode(tokenizer, text[start:end], special=False))
+        start = end
+    return total
 
 
 class Vocabulary:

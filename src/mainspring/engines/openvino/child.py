@@ -23,7 +23,7 @@ import time
 from itertools import count
 from typing import Any
 
-from mainspring.engines.chat.detokenizer import Streamer, Vocabulary, encode
+from mainspring.engines.chat.detokenizer import Streamer, Vocabulary, counted, encode
 from mainspring.engines.openvino.admission import Admission
 from mainspring.engines.openvino.prefix_blocks import PrefixBlocks
 from mainspring.engines.openvino.runtime import (
@@ -95,8 +95,7 @@ class Scheduler:
             case "cancel":
                 self._cancel(message["id"])
             case "count":
-                tokens = encode(self._tokenizer, message["text"], special=False)
-                self._say("c", [message["id"], len(tokens)])
+                self._say("c", [message["id"], counted(self._tokenizer, message["text"])])
             case unknown:
                 raise ValueError(f"unknown operation {unknown!r}")
 

@@ -144,9 +144,7 @@ class MessagesBody(CountBody):
     fallbacks: Annotated[
         Any, Refused("a request goes to the model that it names", "Set serving.routes, and name the route", ([],))
     ] = None
-    inference_geo: Annotated[
-        Any, Refused("regions are chosen by the header x-region", "Send that instead", ("global", "not_available"))
-    ] = None
+    inference_geo: Annotated[Any, Hint("regions are those of serving.residency and the header x-region")] = None
     fallback_credit_token: Annotated[Any, Hint("nothing is credited here")] = None
     diagnostics: Annotated[Any, Hint("the trace of a request tells what was cached")] = None
 
