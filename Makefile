@@ -16,7 +16,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraints $(LOCK
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-kills test-writer test-services test-providers test-clients test-neighbours check format console console-check bench docs lock clean
+.PHONY: help run test test-fast test-kills test-writer test-services test-providers test-clients test-peers test-neighbours check format console console-check bench docs lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -79,6 +79,10 @@ test-providers: $(VENV)/.test ## Run the tests of providers that are not OpenAI-
 test-clients: $(VENV)/.test ## Run other people's clients against a server, each in its own environment (ARGS="--only litellm")
 	@$(BIN)/mainspring models pull
 	@$(BIN)/python -m tests.clients.run $(ARGS)
+
+test-peers: $(VENV)/.test ## Run the conformance suites of others from checkouts (OPENRESPONSES=/path OGX=/path)
+	@$(BIN)/mainspring models pull
+	@OPENRESPONSES="$(OPENRESPONSES)" OGX="$(OGX)" $(BIN)/python -m tests.clients.peers.run $(ARGS)
 
 test-neighbours: $(VENV)/.test ## What a tenant gets while another does its worst (ARGS=--dry writes no result)
 	@$(BIN)/mainspring models pull

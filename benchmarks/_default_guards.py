@@ -39,7 +39,6 @@ def tasks(sets: Sets) -> list[Task]:
     """What is fitted."""
     (found,) = [task for task in detector_tasks(sets) if task.name == "injection"]
     framed = frames.fitted(some([text for text in sets.paragraphs if even(text)], FRAMED * 30), sets.questions, FRAMED)
-    # Frames around attacks, as positives, taught it that the words of frames are an attack's: it found .55, not .94.
     return [Task("injection", found.positives, [*found.negatives, *framed], [*found.alike, *framed], found.guilty)]
 
 

@@ -40,7 +40,7 @@ def made(family: Family, *, newest: bool = False, here: bool = False) -> Environ
         folder = CACHE / "here"
         folder.mkdir(parents=True, exist_ok=True)
         return Environment((sys.executable,), folder)
-    return _python(family, newest=newest)
+    return python(family.environment, family.requirements, version=family.python, newest=newest)
 
 
 def node_version() -> str:
@@ -48,15 +48,15 @@ def node_version() -> str:
     return subprocess.run([node, "--version"], capture_output=True, text=True).stdout.strip() if node else ""
 
 
-def _python(family: Family, *, newest: bool) -> Environment:
-    folder = CACHE / family.environment
+def python(name: str, requirements: Sequence[str], *, version: str = "", newest: bool = False) -> Environment:
+    """An environment of that name with these packages. Raises ``Unavailable``."""
+    folder = CACHE / name
     python = folder / "bin" / "python"
-    wanted = [each.split("==")[0] for each in family.requirements] if newest else list(family.requirements)
+    wanted = [each.split("==")[0] for each in requirements] if newest else list(requirements)
     stamp = folder / "installed"
     if newest or not stamp.exists() or stamp.read_text() != "\n".join(wanted):
         uv = [str(Path(sys.executable).parent / "uv")]
-        version = ["--python", family.python or sys.executable]
-        _do([*uv, "venv", "--quiet", "--clear", *version, str(folder)])
+        _do([*uv, "venv", "--quiet", "--clear", "--python", version or sys.executable, str(folder)])
         _do([*uv, "pip", "install", "--quiet", "--python", str(python), *wanted])
         stamp.write_text("\n".join(wanted))
     return Environment((str(python),), folder)

@@ -3,9 +3,10 @@
     CALL get_weather {"city": "Paris"}     a line that has it call a tool; several lines are parallel calls
     SAY some text                          its answer: from there to the word END, or to the end of the message
 
-After tools have answered, it repeats their results. Under a JSON schema it writes a small instance of it. If a call is
-required and none is written, it calls the tool that gives the final answer, or else one that it has not called, with an
-instance of its parameters. Otherwise it tells how many messages it has read, and repeats the last one.
+A question with a long word of a tool's name in it has it called, too. After tools have answered, it repeats their
+results. Under a JSON schema it writes a small instance of it. If a call is required and none is written, it calls the
+tool that gives the final answer, or else one that it has not called, with an instance of its parameters. Otherwise it
+tells how many messages it has read, and repeats the last one.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ def _calls(generation: Generation) -> list[tuple[str, str]]:
         return []
     last = generation.messages[-1]
     written = [] if last.role == "tool" else [call for call in CALL.findall(last.content) if call[0] in offered]
+    if last.role == "user" and not written and not SAY.search(last.content):
+        written = [_made(tool) for tool in generation.tools if _about(tool.name, last.content)][:1]
     if choice in offered:
         written = [call for call in written if call[0] == choice] or [_made(offered[choice])]
     elif choice == "required" and not written:
@@ -94,6 +97,11 @@ def _asked(messages: tuple[Message, ...]) -> set[str]:
             break
         named.update(call.name for call in message.tool_calls)
     return named
+
+
+def _about(name: str, question: str) -> bool:
+    """Whether a long word of the tool's name occurs: suites of others ask for the weather in their own words."""
+    return any(len(word) > 5 and word in question.lower() for word in name.lower().split("_"))
 
 
 def _made(tool: Tool) -> tuple[str, str]:

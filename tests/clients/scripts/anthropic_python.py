@@ -3,7 +3,21 @@
 import json
 
 import anthropic
-from checks import BOTH, COLLECTION, KEY, PARIS, QUESTION, SCRIPTED, SMALL, URL, check, raises, refused, run
+from checks import (
+    BOTH,
+    COLLECTION,
+    KEY,
+    PARIS,
+    QUESTION,
+    SCRIPTED,
+    SMALL,
+    URL,
+    check,
+    honoured_or_refused,
+    raises,
+    refused,
+    run,
+)
 from pydantic import BaseModel
 
 client = anthropic.Anthropic(base_url=URL, api_key=KEY, max_retries=0, timeout=120)
@@ -236,8 +250,13 @@ def _():
 
 @check("messages.hints")
 def _():
-    answer = said("SAY yes", metadata={"user_id": "ada"}, service_tier="auto", inference_geo="us")
+    answer = said("SAY yes", metadata={"user_id": "ada"}, service_tier="auto")
     assert answer.content[0].text == "yes"
+
+
+@check("messages.inference_geo")
+def _():
+    honoured_or_refused("inference_geo", lambda: said("SAY yes", inference_geo="us"), anthropic.BadRequestError)
 
 
 @check("messages.top_level_cache_control")

@@ -147,6 +147,8 @@ def _(provider):
 @check("reasoning_effort", PROVIDERS)
 def _(provider):
     more = {"reasoning_effort": "low", "allowed_openai_params": ["reasoning_effort"]}
+    if provider == "anthropic":
+        more = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
     assert said("SAY yes", f"{provider}/{SCRIPTED}", max_tokens=4000, **more).choices[0].message.content == "yes"
 
 

@@ -178,7 +178,7 @@ def _():
 @check("chat.audio_output")
 def _():
     refused(
-        "audio",
+        "modalities",
         lambda: said("hello", modalities=["text", "audio"], audio={"voice": "alloy", "format": "wav"}),
         openai.BadRequestError,
     )

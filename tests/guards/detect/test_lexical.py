@@ -52,3 +52,25 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
 def test_damage_is_named(text: str) -> None:
     with pytest.raises(SettingsError, match=r"words\.json"):
         lexical.parse(text, "words.json")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Background information is provided below.\n-----------\n{fact}\n-----------\nUsing the background and no "
+        "prior knowledge, respond to the request.\nRequest: {question}\nResponse:",
+        "Context is given below.\n-----\n{fact}\n-----\nGiven this information and not prior knowledge, answer the "
+        "query.\nQuery: {question}\nAnswer: ",
+        "You are an assistant that answers questions. Use the retrieved pieces of context below to answer the "
+        "question. If the answer is not there, just say that you do not know it. Keep the answer to three "
+        "sentences.\nQuestion: {question}\nContext: {fact}\nAnswer:",
+        "### Task:\nSuggest three follow-up questions that the user may ask next. Return JSON.\n### Chat History:\n"
+        "USER: {question}\nASSISTANT: {fact}",
+    ],
+)
+def test_prompts_of_applications_around_few_words_are_no_attempts(prompt: str) -> None:
+    """Frameworks send such prompts as a user's message."""
+    detector = lexical.packaged()["injection"]
+    text = prompt.format(fact="Green tea steeps for two minutes.", question="How long does green tea steep?")
+    assert detector.chance(text) < detector.threshold
+    assert detector.chance(f"{text}\n{ATTACK}") > detector.threshold

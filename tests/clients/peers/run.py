@@ -1,0 +1,144 @@
+"""Runs the conformance suites of others against a server of this tree; nothing of theirs is kept here.
+
+    OPENRESPONSES=/path/to/openresponses python -m tests.clients.peers.run
+    OGX=/path/to/ogx python -m tests.clients.peers.run responses/test_basic_responses.py
+
+Each variable names a checkout, or a bare git directory. OpenResponses' compliance suite runs in Node. OGX's integration
+tests for responses, vector_io, files and inference run with the official client in place of OGX's own
+(``ogx_conftest.py``). The exit status is 1 if a test failed that ``expected.json`` does not give a reason for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.clients import environments
+from tests.clients.families import HERE
+from tests.clients.server import running
+
+CONFTEST = HERE / "peers" / "ogx_conftest.py"
+EXPECTED = HERE / "peers" / "expected.json"
+OGX_PACKAGES = ("openai==3.57.0", "anthropic==2.14.0", "pytest", "pytest-asyncio", "httpx", "pyyaml", "requests")
+OGX_FOLDERS = ("responses", "vector_io", "files", "inference")
+
+
+def main() -> int:
+    given = {name: os.environ.get(name, "") for name in ("OPENRESPONSES", "OGX")}
+    if not any(given.values()):
+        sys.exit("set OPENRESPONSES or OGX to a checkout of the suite")
+    outcomes: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as home, running(Path(home) / "server") as server:
+        if given["OPENRESPONSES"]:
+            outcomes |= _openresponses(Path(given["OPENRESPONSES"]), server.url, server.key)
+        if given["OGX"]:
+            outcomes |= _ogx(Path(given["OGX"]), Path(home), server.url, server.key, sys.argv[1:])
+    expected: Mapping[str, str] = json.loads(EXPECTED.read_text(encoding="utf-8"))
+    return _told(outcomes, expected)
+
+
+def _told(outcomes: Mapping[str, str], expected: Mapping[str, str]) -> int:
+    """Print what failed, with its reason where there is one."""
+    ours = []
+    for name, outcome in outcomes.items():
+        if not outcome.startswith("failed"):
+            continue
+        reason = next((why for part, why in expected.items() if part in name), "")
+        ours += [] if reason else [name]
+        print(f"{'expected' if reason else 'FAILED'} {name}: {reason or outcome.removeprefix('failed: ')}")
+    passed = sum(outcome == "passed" for outcome in outcomes.values())
+    skipped = sum(outcome == "skipped" for outcome in outcomes.values())
+    failed = len(outcomes) - passed - skipped
+    print(f"{passed} passed, {failed} failed ({failed - len(ours)} with a reason), {skipped} skipped")
+    return 1 if ours or not outcomes else 0
+
+
+def _openresponses(source: Path, url: str, key: str) -> dict[str, str]:
+    folder = environments.CACHE / "openresponses"
+    if not (folder / "node_modules" / ".bin" / "bun").exists():
+        _checkout(source, folder, ("bin", "src", "schema"))
+        (folder / "package.json").write_text('{"private": true, "type": "module"}')
+        _do(["npm", "install", "--no-audit", "--no-fund", "bun@1", "zod@3"], folder)
+    else:
+        _checkout(source, folder, ("bin", "src", "schema"))
+    command = ["node_modules/.bin/bun", "run", "bin/compliance-test.ts", "-u", f"{url}/v1", "-k", key, "-m", "scripted"]
+    ran = subprocess.run([*command, "--json"], cwd=folder, capture_output=True, text=True, timeout=500)
+    found = re.search(r"^\{.*\}", ran.stdout, re.DOTALL | re.MULTILINE)
+    if not found:
+        return {"openresponses": f"failed: {(ran.stderr or ran.stdout)[-400:]}"}
+    return {
+        f"openresponses {each['id']}": each["status"]
+        if each["status"] != "failed"
+        else f"failed: {' '.join(map(str, each.get('errors') or []))[:400]}"
+        for each in json.loads(found[0])["results"]
+    }
+
+
+def _ogx(source: Path, home: Path, url: str, key: str, only: Sequence[str]) -> dict[str, str]:
+    environment = environments.python("ogx", OGX_PACKAGES)
+    tree, suite = home / "ogx", home / "suite" / "integration"
+    _checkout(source, tree, ("tests/integration",))
+    shutil.copytree(tree / "tests" / "integration", suite)
+    # Theirs begin with a server of theirs.
+    shutil.copyfile(CONFTEST, suite / "conftest.py")
+    (suite / "responses" / "conftest.py").unlink()
+    report = home / "report.xml"
+    paths = [str(suite / path) for path in (only or OGX_FOLDERS)]
+    command = [
+        *environment.command,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--import-mode=importlib",
+        "-W",
+        "ignore",
+    ]
+    command += ["-o", "asyncio_mode=auto", "-o", "addopts=", f"--junitxml={report}", "--rootdir", str(home / "suite")]
+    told = {"CLIENTS_URL": url, "CLIENTS_KEY": key, "PYTHONPATH": str(home / "suite")}
+    ran = subprocess.run([*command, *paths], cwd=home, env=os.environ | told, capture_output=True, text=True)
+    return _read(report) if report.exists() else {"ogx": f"failed: {(ran.stdout + ran.stderr)[-600:]}"}
+
+
+def _read(report: Path) -> dict[str, str]:
+    """Outcomes of a JUnit report that pytest has written here."""
+    from xml.etree import ElementTree
+
+    outcomes = {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        name = f"ogx {case.get('classname', '').rsplit('integration.', 1)[-1]}::{case.get('name')}"
+        broken = case.find("failure") if case.find("failure") is not None else case.find("error")
+        if broken is not None:
+            outcomes[name] = f"failed: {' '.join((broken.get('message') or '').split())[:300]}"
+        else:
+            outcomes[name] = "skipped" if case.find("skipped") is not None else "passed"
+    return outcomes
+
+
+def _checkout(source: Path, folder: Path, parts: Sequence[str]) -> None:
+    """Copy parts of a checkout, or of the newest commit of a bare git directory."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (source / parts[0]).exists():
+        archive = subprocess.run(["git", "-C", str(source), "archive", "HEAD", *parts], capture_output=True, check=True)
+        subprocess.run(["tar", "x", "-C", str(folder)], input=archive.stdout, check=True)
+        return
+    for part in parts:
+        shutil.copytree(source / part, folder / part, dirs_exist_ok=True)
+
+
+def _do(command: Sequence[str], folder: Path) -> None:
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if ran.returncode:
+        sys.exit(f"{' '.join(command)} failed: {(ran.stderr or ran.stdout)[-400:]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
