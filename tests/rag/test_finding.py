@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +14,7 @@ from mainspring.rag.search import diversity, highlight
 from mainspring.rag.search.facets import facets
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.selection import SearchOptions, decay, largest_drop, select
-from mainspring.rag.text import terms
+from mainspring.rag.text import sentences, terms
 
 TEXT = "Warranties of grinders last two years. The burrs, which wear, are excluded from the warranty’s cover."
 
@@ -25,14 +28,14 @@ def hit(number: int, score: float, text: str = "", document: str = "d", **attrib
 
 
 def test_highlights_are_the_words_in_any_form() -> None:
-    found = highlight.spans(terms.content("grinder warranty burr"), TEXT)
+    found = highlight.shown(terms.content("grinder warranty burr"), TEXT)[0]
     assert [TEXT[start:end] for start, end in found] == ["Warranties", "grinders", "burrs", "warranty"]
     assert highlight.marked("a red apple", [(2, 5)]) == "a **red** apple"
 
 
 @given(st.text(max_size=300), st.text(max_size=60), st.integers(1, 120))
 def test_snippets_are_exact_and_short(text: str, query: str, most: int) -> None:
-    found = highlight.snippet(terms.content(query), text, most)
+    found = highlight.shown(terms.content(query), text, most)[1]
     assert 0 <= found.start <= found.end <= min(len(text), found.start + most)
     for start, end in found.spans:
         assert found.start <= start < end <= found.end
@@ -40,7 +43,7 @@ def test_snippets_are_exact_and_short(text: str, query: str, most: int) -> None:
 
 
 def test_a_snippet_shows_where_most_of_the_words_are() -> None:
-    found = highlight.snippet(terms.content("burrs excluded"), TEXT, 60)
+    found = highlight.shown(terms.content("burrs excluded"), TEXT, 60)[1]
     assert TEXT[found.start : found.end].startswith("The burrs, which wear, are excluded")
 
 
@@ -123,3 +126,17 @@ def test_wrong_options_are_named(given: dict[str, object], param: str) -> None:
 def test_options_are_read() -> None:
     options = SearchOptions.parse({"mode": "dense", "effort": 1, "mmr_lambda": 0.5, "adaptive_k": True, "fusion": None})
     assert options == SearchOptions(mode="dense", effort=1.0, mmr_lambda=0.5, adaptive_k=True)
+
+
+def test_a_passage_is_split_into_sentences_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    split, text = [], "The burrs are of steel. They are warranted for two years. " + "Nothing is excluded. " * 9
+
+    def counted(text: str) -> Any:
+        split.append(text)
+        return sentences.split(text)
+
+    monkeypatch.setattr(highlight, "sentences", SimpleNamespace(split=counted))
+    shown = [highlight.shown(terms.content(query), text) for query in ("burrs", "years", "excluded burrs", "otters")]
+    assert len(split) == 1
+    assert [len(spans) for spans, _ in shown] == [1, 1, 10, 0]
+    assert shown[3][1].start == 0

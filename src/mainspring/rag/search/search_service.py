@@ -368,9 +368,8 @@ def _all_shown(hits: Sequence[Hit], plan: QueryPlan, highlights: bool) -> tuple[
     if not highlights:
         return tuple(map(ShownHit, hits))
     asked = frozenset(word for query in plan.queries for word in terms.content(query.text))
-    return tuple(
-        ShownHit(hit, tuple(highlight.spans(asked, hit.text)), highlight.snippet(asked, hit.text)) for hit in hits
-    )
+    shown = [highlight.shown(asked, hit.text) for hit in hits]
+    return tuple(ShownHit(hit, tuple(spans), snippet) for hit, (spans, snippet) in zip(hits, shown, strict=True))
 
 
 def _extracted(passages: Sequence[extract.Passage], texts: Mapping[str, str]) -> Summary:
