@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from mainspring.core.types import Context, Finish, Request, Response, Text, Usage
+from mainspring.gateway.responses.socket import _Session, _Turn
 from tests.gateway.responses.test_routes import app
 from tests.serving.house import Recited
 
@@ -82,3 +83,33 @@ def test_a_socket_needs_a_key_that_may_chat(headers: dict[str, str]) -> None:
     with pytest.raises(WebSocketDenialResponse) as refused, opening:
         pass
     assert refused.value.status_code in (401, 403)
+
+
+def test_unstored_responses_after_a_stored_one_are_sent_behind_it() -> None:
+    session = _Session(None, None)  # type: ignore[arg-type]
+    session._latest = _Turn("resp_2", "resp_1", ({"role": "user", "content": "I am 36."}, {"role": "assistant"}))
+    body = {"input": "Who am I?", "previous_response_id": "resp_2"}
+    stored, items = session._since(body, "resp_2")
+    assert (stored, body["previous_response_id"], body["input"]) == ("resp_1", "resp_1", list(items))
+    assert [item["role"] for item in items] == ["user", "assistant", "user"]
+
+
+def test_a_stored_chain_leaves_nothing_in_the_memory_of_its_socket() -> None:
+    found = []
+    made = _Turn.__init__
+
+    def kept(turn: _Turn, *parts: Any) -> None:
+        found.append(parts)
+        made(turn, *parts)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Turn, "__init__", kept)
+        with TestClient(app(responder=Heard())).websocket_connect("/v1/responses", headers=ME) as socket:
+            name = answer(socket, input="x" * 10_000, store=True)[-1]["response"]["id"]
+    assert found == [(name, name, ())]
+
+
+def test_a_message_with_too_much_structure_is_refused_before_it_is_parsed() -> None:
+    with TestClient(app(responder=Heard())).websocket_connect("/v1/responses", headers=ME) as socket:
+        [refused] = answer(socket, input=[[]] * 500_000)
+    assert (refused["type"], refused["status"]) == ("error", 413)

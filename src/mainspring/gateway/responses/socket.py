@@ -19,6 +19,7 @@ from starlette.responses import Response as HttpResponse
 from starlette.types import Message as AsgiMessage
 from starlette.websockets import WebSocketDisconnect
 
+from mainspring.core import structure
 from mainspring.core.errors import InvalidRequest, MainspringError
 from mainspring.http.openai import encode
 
@@ -136,10 +137,11 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """The latest response of a socket, with all items up to and with it."""
+    """The latest response of a socket: the last stored one before it or itself (None: there is none), and all items
+    since then, which are known nowhere else. Each request sends them again, so its bounds are theirs."""
 
     id: str
-    stored: bool
+    stored: str | None
     items: tuple[Any, ...]
 
 
@@ -196,11 +198,11 @@ class _Session:
         try:
             body = _body(text)
             previous = body.get("previous_response_id")
-            items = self._items(body, previous)
+            stored, items = self._since(body, previous)
         except MainspringError as error:
             await self._send(_refusal(error))
             return
-        continued = "previous_response_id" not in body and isinstance(previous, str)
+        continued = isinstance(previous, str) and body.get("previous_response_id") != previous
         last: Mapping[str, Any] = {}
 
         async def told(event: Mapping[str, Any]) -> None:
@@ -214,30 +216,33 @@ class _Session:
         await self._inner.respond({**body, "stream": True}, told)
         response = last.get("response") or {}
         if last.get("type") in ("response.completed", "response.incomplete"):
-            self._latest = _Turn(response["id"], body.get("store") is not False, (*items, *response["output"]))
+            name = response["id"]
+            kept = body.get("store") is not False
+            self._latest = _Turn(name, name, ()) if kept else _Turn(name, stored, (*items, *response["output"]))
         elif self._latest is not None and self._latest.id == previous:
             # What failed may have left the chain in a state that nobody knows.
             self._latest = None
 
-    def _items(self, body: dict[str, Any], previous: Any) -> tuple[Any, ...]:
-        """The items up to this message; a response that only this socket knows is put into ``body``."""
+    def _since(self, body: dict[str, Any], previous: Any) -> tuple[str | None, tuple[Any, ...]]:
+        """The stored response that this message continues, and the items since then; both are put into ``body``."""
         asked = body.get("input")
         new = ({"type": "message", "role": "user", "content": asked},) if isinstance(asked, str) else tuple(asked or ())
-        if previous is None:
-            return new
-        if self._latest is None or self._latest.id != previous:
-            return new
-        items = (*self._latest.items, *new)
-        if not self._latest.stored:
-            del body["previous_response_id"]
+        if previous is None or self._latest is None or self._latest.id != previous:
+            return previous, new
+        stored, items = self._latest.stored, (*self._latest.items, *new)
+        if self._latest.items:
             body["input"] = list(items)
-        return items
+            del body["previous_response_id"]
+            if stored is not None:
+                body["previous_response_id"] = stored
+        return stored, items
 
 
 def _body(text: str | bytes) -> dict[str, Any]:
-    """The body of a request in a message. Raises ``InvalidRequest``."""
+    """The body of a request in a message. Raises ``InvalidRequest``, and ``TooLarge`` for one with too much
+    structure."""
     try:
-        found = orjson.loads(text)
+        found = structure.loads(text.encode() if isinstance(text, str) else text, "the message")
     except orjson.JSONDecodeError:
         raise InvalidRequest("the message is not valid JSON in UTF-8") from None
     kind = found.get("type") if isinstance(found, dict) else None
