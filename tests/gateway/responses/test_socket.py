@@ -88,7 +88,7 @@ def test_a_socket_needs_a_key_that_may_chat(headers: dict[str, str]) -> None:
 def test_unstored_responses_after_a_stored_one_are_sent_behind_it() -> None:
     session = _Session(None, None)  # type: ignore[arg-type]
     session._latest = _Turn("resp_2", "resp_1", ({"role": "user", "content": "I am 36."}, {"role": "assistant"}))
-    body = {"input": "Who am I?", "previous_response_id": "resp_2"}
+    body: dict[str, Any] = {"input": "Who am I?", "previous_response_id": "resp_2"}
     stored, items = session._since(body, "resp_2")
     assert (stored, body["previous_response_id"], body["input"]) == ("resp_1", "resp_1", list(items))
     assert [item["role"] for item in items] == ["user", "assistant", "user"]

@@ -245,8 +245,7 @@ def _body(text: str | bytes) -> dict[str, Any]:
         found = structure.loads(text.encode() if isinstance(text, str) else text, "the message")
     except orjson.JSONDecodeError:
         raise InvalidRequest("the message is not valid JSON in UTF-8") from None
-    kind = found.get("type") if isinstance(found, dict) else None
-    if kind != "response.create":
+    if not isinstance(found, dict) or found.get("type") != "response.create":
         raise InvalidRequest("a message has the type response.create", param="type")
     for name in _HTTP_ONLY:
         if found.get(name) is not None:
