@@ -163,7 +163,11 @@ def behind(basis: Any = None, count: Any = None) -> Behind:
         return 4096
 
     none: Any = NoFeature()
-    return Behind(none, none, basis or NoModels().basis, count, window)
+
+    async def search(tools: Any, request: ChatRequest, context: Context, most: int) -> Any:
+        raise AssertionError("nothing is searched here")
+
+    return Behind(none, none, basis or NoModels().basis, count, window, search)
 
 
 def gateway(responder: Responder, *more: APIRouter, **settings: Any) -> FastAPI:

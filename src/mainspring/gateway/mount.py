@@ -11,6 +11,7 @@ from mainspring.gateway.identity import key_routes, policy_routes, preset_routes
 from mainspring.gateway.identity.oidc import Either, Tokens
 from mainspring.gateway.knowledge import batches, documents, files, stores
 from mainspring.gateway.responses import routes as responses
+from mainspring.gateway.responses.file_search import FileSearch
 from mainspring.gateway.responses.ports import BackgroundResponses, ConversationStore
 from mainspring.gateway.routes import (
     anthropic,
@@ -103,6 +104,7 @@ def _behind(system: System, counter: anthropic.PromptCounter) -> responses.Behin
         system.registry.basis,
         counter.count,
         counter.window,
+        FileSearch(system.library.search),
     )
 
 

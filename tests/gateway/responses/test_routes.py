@@ -553,9 +553,32 @@ def test_a_long_input_is_truncated_where_the_client_says_so(client: Any) -> None
 def test_a_conversation_is_compacted(client: Any) -> None:
     turns: Any = [{"role": "user", "content": "My dog is called Rex."}, {"role": "assistant", "content": "Noted."}]
     small = client.responses.compact(model=CHAT, input=turns)
-    assert (small.object, small.output[0].type) == ("response.compaction", "compaction")
+    assert (small.object, [item.type for item in small.output]) == ("response.compaction", ["message", "compaction"])
+    assert small.output[0].content[0].text == "My dog is called Rex."
     kept: Any = [item.model_dump(exclude_none=True) for item in small.output]
     assert client.responses.create(**{**ASKED, "input": [*kept, {"role": "user", "content": "Hi"}]}).status
+
+
+def test_files_are_searched_for_a_chat_model(client: Any) -> None:
+    text = b"# Turbines\n\nThe Marigold turbine spins at 47118 revolutions a minute.\n"
+    file = client.files.create(file=("turbine.md", text), purpose="assistants")
+    store = client.vector_stores.create(name="turbines-of-responses")
+    client.vector_stores.files.create_and_poll(file_id=file.id, vector_store_id=store.id)
+    tool: Any = {"type": "file_search", "vector_store_ids": [store.id]}
+    asked: Any = {**ASKED, "input": "How fast does the Marigold turbine spin?", "tools": [tool, WEATHER]}
+    said = client.responses.create(**asked, tool_choice="auto", include=["file_search_call.results"])
+    assert said.output[0].type == "file_search_call"
+    assert said.output[0].results[0].file_id == file.id
+    assert client.files.content(said.output[0].results[0].file_id).content == text
+    read = client.responses.retrieve(said.id)
+    assert (read.output[0].queries, read.output[0].results) == ([asked["input"]], None)
+    kinds = [event.type for event in client.responses.create(**asked, stream=True)]
+    assert kinds[3:6] == [f"response.file_search_call.{state}" for state in ("in_progress", "searching", "completed")]
+    assert client.responses.create(**asked, tool_choice="none").output[0].type != "file_search_call"
+    with pytest.raises(openai.BadRequestError, match="no chat model"):
+        client.responses.create(**{**asked, "model": "handbook"})
+    with pytest.raises(openai.NotFoundError):
+        client.responses.create(**{**asked, "tools": [{**tool, "vector_store_ids": ["vs_none"]}]})
 
 
 def test_a_forced_function_is_called(client: Any) -> None:

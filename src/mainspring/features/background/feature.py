@@ -14,7 +14,7 @@ from mainspring.features.background.store import BackgroundStates
 @asynccontextmanager
 async def _open(rooms: Rooms) -> AsyncIterator[Background]:
     states = BackgroundStates(rooms.stores.database)
-    async with opened(Background(rooms.responder, states, rooms.settings.section(BackgroundSettings))) as background:
+    async with opened(Background(states, rooms.settings.section(BackgroundSettings))) as background:
         yield background
 
 

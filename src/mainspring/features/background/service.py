@@ -22,7 +22,7 @@ from mainspring.features.background.store import BEAT_S, INTERRUPTED, Background
 from mainspring.http.openai import responses_stream
 from mainspring.http.openai.encode import bug
 from mainspring.http.openai.response_ids import response_id
-from mainspring.http.openai.responses_encode import Shell, tools_of
+from mainspring.http.openai.responses_encode import Shell
 from mainspring.http.openai.responses_stream import Encoder, Frame
 from mainspring.stores.sql import ids
 
@@ -74,8 +74,7 @@ class BackgroundRun:
 class Background:
     """The responses in the background of this process, and what is known of those of others."""
 
-    def __init__(self, responder: Responder, states: BackgroundStates, settings: BackgroundSettings) -> None:
-        self._responder = responder
+    def __init__(self, states: BackgroundStates, settings: BackgroundSettings) -> None:
         self._states = states
         self._settings = settings
         self._runs: dict[tuple[str, str], BackgroundRun] = {}
@@ -83,17 +82,25 @@ class Background:
         self._closing = False
 
     async def start(
-        self, request: ChatRequest, context: Context, asked: Mapping[str, Any], ended: Ended | None = None
+        self,
+        responder: Responder,
+        request: ChatRequest,
+        context: Context,
+        shell: Shell,
+        ended: Ended | None = None,
     ) -> BackgroundRun:
-        """Begin a response. Raises ``RateLimited`` if the tenant has too many in progress."""
+        """Begin a response of ``responder``; ``shell`` is without its id. Raises ``RateLimited`` if the tenant has too
+        many in progress."""
         answer_id, principal = ids.new("ans_"), context.principal
         await self._states.open(principal, answer_id, request.model, self._settings.per_tenant)
-        shell = Shell(response_id(answer_id), request.model, time.time(), asked, tools_of(asked))
+        shell = dataclasses.replace(shell, id=response_id(answer_id))
         run = BackgroundRun(shell, principal)
         self._runs[principal.tenant, answer_id] = run
         context.settlement.planned_id = answer_id
         context = dataclasses.replace(context, deadline=time.monotonic() + self._settings.timeout_s)
-        run.task = asyncio.create_task(self._make(run, request, context, shell, ended), name=f"background: {answer_id}")
+        run.task = asyncio.create_task(
+            self._make(run, responder, request, context, shell, ended), name=f"background: {answer_id}"
+        )
         return run
 
     def run(self, principal: Principal, answer_id: str) -> BackgroundRun | None:
@@ -135,7 +142,13 @@ class Background:
         await asyncio.gather(*(run.task for run in open_.values() if run.task), return_exceptions=True)
 
     async def _make(
-        self, run: BackgroundRun, request: ChatRequest, context: Context, shell: Shell, ended: Ended | None
+        self,
+        run: BackgroundRun,
+        responder: Responder,
+        request: ChatRequest,
+        context: Context,
+        shell: Shell,
+        ended: Ended | None,
     ) -> None:
         tenant, answer_id = context.principal.tenant, context.settlement.planned_id
         beating = asyncio.create_task(self._beat(tenant, answer_id, asyncio.current_task()))
@@ -146,7 +159,7 @@ class Background:
             queued = shell.body("queued")
             run.tell([encoder.frame(f"response.{kind}", response=queued) for kind in ("created", "queued")])
             await self._states.move(tenant, answer_id, "in_progress")
-            async for frames in self._frames(request, context, shell, encoder):
+            async for frames in _frames(responder, request, context, shell, encoder):
                 last = frames[-1]
                 if last["type"] in responses_stream.ENDS:
                     body = last["response"]
@@ -164,20 +177,6 @@ class Background:
             run.end()
             self._later(tenant, answer_id)
             await asyncio.shield(self._states.move(tenant, answer_id, status, code))
-
-    async def _frames(
-        self, request: ChatRequest, context: Context, shell: Shell, encoder: Encoder
-    ) -> AsyncIterator[list[Frame]]:
-        try:
-            response = await self._responder.respond(request, context)
-        except MainspringError as error:
-            yield [encoder.frame("response.failed", response=shell.failed(error, _nothing(request), []))]
-        except Exception:
-            _log.exception("unexpected failure in the background")
-            yield [encoder.frame("response.failed", response=shell.failed(bug(), _nothing(request), []))]
-        else:
-            async for frames in responses_stream.frames(response, shell, encoder):
-                yield frames
 
     async def _beat(self, tenant: str, answer_id: str, making: asyncio.Task[Any] | None) -> None:
         while True:
@@ -200,6 +199,21 @@ class Background:
 
         timer = asyncio.get_running_loop().call_later(self._settings.kept_s, forget)
         self._forget.add(timer)
+
+
+async def _frames(
+    responder: Responder, request: ChatRequest, context: Context, shell: Shell, encoder: Encoder
+) -> AsyncIterator[list[Frame]]:
+    try:
+        response = await responder.respond(request, context)
+    except MainspringError as error:
+        yield [encoder.frame("response.failed", response=shell.failed(error, _nothing(request), []))]
+    except Exception:
+        _log.exception("unexpected failure in the background")
+        yield [encoder.frame("response.failed", response=shell.failed(bug(), _nothing(request), []))]
+    else:
+        async for frames in responses_stream.frames(response, shell, encoder):
+            yield frames
 
 
 def _nothing(request: ChatRequest) -> Answer:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.core.errors import InvalidRequest, NotFound, Unsupported
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import ChatRequest, Context, Message, Principal
 from mainspring.gateway.responses import fit
@@ -15,7 +15,9 @@ from mainspring.gateway.responses.ports import ConversationStore
 from mainspring.http.openai import responses_encode as encode
 from mainspring.http.openai.past_responses import PastResponses, answer_of, input_items, items_of
 from mainspring.http.openai.responses_items import Item, messages_of_items, references
-from mainspring.http.openai.responses_requests import AskedBody, ResponsesBody
+from mainspring.http.openai.responses_requests import RESULTS, AskedBody, ResponsesBody
+from mainspring.http.openai.responses_searches import Searched
+from mainspring.http.openai.responses_tools import FileSearchTool
 
 _DIGITS = re.compile(r"_([0-9a-z]{26})(?:_\d+)?$")
 
@@ -27,6 +29,12 @@ class Asked:
     request: ChatRequest
     shown: Mapping[str, Any]
     conversation: str | None = None
+    searched: Searched | None = None
+    results: bool = False
+
+
+Searching = Callable[[Sequence[FileSearchTool], ChatRequest, Context, int], Awaitable[tuple[ChatRequest, Searched]]]
+"""See ``FileSearch``."""
 
 
 class Asking:
@@ -39,12 +47,14 @@ class Asking:
         settings: GatewaySettings,
         count: fit.Count,
         window: fit.Window,
+        search: Searching,
     ) -> None:
         self._stored = stored
         self._conversations = conversations
         self._most = settings.max_messages
         self._count = count
         self._window = window
+        self._search = search
 
     async def __call__(self, body: ResponsesBody, context: Context) -> Asked:
         """The request of ``body``, noted in the context. Raises ``InvalidRequest``, ``NotFound``, ``TooLarge``,
@@ -53,14 +63,20 @@ class Asking:
             raise InvalidRequest("a response in the background is stored", remedy="Leave store out", param="store")
         history, found = await self._before(body, context.principal)
         request = body.request(history, self._most, found)
+        searched = None
+        if searches := body.searches():
+            await self._check_chat(request, context)
+            request, searched = await self._search(searches, request, context, len(searches))
         if body.truncation == "auto" and request.session_id is None:
             request = await fit.truncated(request, context, self._count, self._window)
         if request.session_id is None:
             # Earlier messages are stored with the earlier responses: only new ones are recorded with this one.
             context.settlement.turn = body.turn(found)
         shown = encode.repeated(request, body.repeated())
+        if searched is not None:
+            shown[encode.SEARCHED] = searched.stored()
         context.settlement.shown = shown
-        return Asked(request, shown, body.conversation_id)
+        return Asked(request, shown, body.conversation_id, searched, RESULTS in (body.include or ()))
 
     async def counted(self, body: AskedBody, context: Context) -> ChatRequest:
         """The request whose tokens ``body`` wants to know."""
@@ -84,10 +100,23 @@ class Asking:
             context.principal, asked.conversation, [*new, *response["output"]], answer_id
         )
 
+    async def _check_chat(self, request: ChatRequest, context: Context) -> None:
+        """Raises ``Unsupported`` for what is no chat model: a collection searches for itself."""
+        try:
+            await self._window(request, context)
+        except Unsupported:
+            raise Unsupported(
+                f"{request.model} is no chat model, and file_search shows passages to one",
+                remedy="Name a chat model, or leave the tool out: a collection searches its own documents",
+                param="tools",
+            ) from None
+
     async def _before(self, body: AskedBody, principal: Principal) -> tuple[list[Message], list[Item]]:
         """The history of a request, and the items that its input refers to."""
         kept: Sequence[Mapping[str, Any]] = ()
         history: list[Message] = []
+        if body.conversation_id is not None and not body.conversation_id.startswith("conv_"):
+            raise InvalidRequest("conversation takes an id that begins with conv_", param="conversation")
         if body.conversation_id is not None and body.previous_response_id is None:
             kept = await self._conversations.items_of(principal, body.conversation_id)
             if kept:

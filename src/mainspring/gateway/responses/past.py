@@ -30,6 +30,7 @@ from mainspring.http.openai import responses_encode as encode
 from mainspring.http.openai import responses_stream
 from mainspring.http.openai.past_responses import PastResponses, answer_of, content_of, items_of
 from mainspring.http.openai.response_ids import answer_id, response_id
+from mainspring.http.openai.responses_searches import Searched
 from mainspring.http.pages import AskedPage, cut, list_body
 from mainspring.http.respond import json_response
 
@@ -99,7 +100,8 @@ class _Past:
             return dict(run.body)
         state = await self._background.state(principal, wanted)
         if state is not None and state.is_open:
-            return _unanswered(state)
+            # The end of a response is told a moment before its row says so.
+            return _unanswered(state) if run is None else dict(run.body)
         try:
             body = _recorded(await self._stored.get(named, principal))
         except NotFound:
@@ -155,21 +157,25 @@ class _Past:
 
 
 def _recorded(record: EventRecord) -> dict[str, Any]:
-    answer, facts = answer_of(record), AnswerFacts.of(record.facts)
-    shell = _shell(record, answer)
+    facts = AnswerFacts.of(record.facts)
+    answer, shell = _made(record)
     if facts.status == "completed":
         return shell.ended(answer, at=record.at + (facts.duration_s or 0.0))
     status = "failed" if facts.status == "failed" else "cancelled"
     error = {"code": facts.error, "message": "the answer broke off"} if status == "failed" else None
-    items = encode.output(shell.id, answer, shell.tools)
-    return shell.body(status, error=error, output=items, usage=encode.usage_body(answer.usage))
+    return shell.body(status, error=error, output=shell.items(answer), usage=encode.usage_body(answer.usage))
 
 
-def _shell(record: EventRecord, answer: Answer) -> encode.Shell:
-    facts = AnswerFacts.of(record.facts)
+def _made(record: EventRecord) -> tuple[Answer, encode.Shell]:
+    """The answer as it was shown, and the rest of its response."""
+    answer, facts = answer_of(record), AnswerFacts.of(record.facts)
     previous = None if facts.previous is None else response_id(facts.previous)
     asked = {**content_of(record).get("shown", {}), "previous_response_id": previous}
-    return encode.Shell(response_id(record.subject), answer.head.model, record.at, asked, encode.tools_of(asked))
+    found = asked.pop(encode.SEARCHED, None)
+    searched = None if found is None else Searched.of(found)
+    tools, named = encode.tools_of(asked), response_id(record.subject)
+    shell = encode.Shell(named, answer.head.model, record.at, asked, tools, searched)
+    return (answer if searched is None else searched.cited(answer)), shell
 
 
 def _unanswered(state: BackgroundState) -> dict[str, Any]:
@@ -185,9 +191,9 @@ def _error(code: str) -> dict[str, str]:
 
 async def _replayed(record: EventRecord, after: int) -> AsyncGenerator[responses_stream.Frame, None]:
     """The events of a recorded answer, each item in one piece."""
-    answer = answer_of(record)
+    answer, shell = _made(record)
     response = Response(Head(answer.head.model, record.subject), _told(answer))
-    async for frames in responses_stream.frames(response, _shell(record, answer)):
+    async for frames in responses_stream.frames(response, shell):
         for frame in frames:
             if frame["sequence_number"] <= after:
                 continue

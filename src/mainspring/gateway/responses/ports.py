@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from mainspring.core.types import ChatRequest, Context, Principal
+from mainspring.core.types import ChatRequest, Context, Principal, Responder
+from mainspring.http.openai.responses_encode import Shell
 
 Ended = Callable[[Mapping[str, Any]], Awaitable[None]]
 """Called with the response object of an answer before its end is told."""
@@ -46,9 +47,14 @@ class BackgroundResponses(Protocol):
     """Responses in the background."""
 
     async def start(
-        self, request: ChatRequest, context: Context, asked: Mapping[str, Any], ended: Ended | None = None
+        self,
+        responder: Responder,
+        request: ChatRequest,
+        context: Context,
+        shell: Shell,
+        ended: Ended | None = None,
     ) -> BackgroundRun:
-        """Begin one. Raises ``RateLimited`` if the tenant has too many in progress."""
+        """Begin one; ``shell`` without its id. Raises ``RateLimited`` if the tenant has too many in progress."""
         ...
 
     def run(self, principal: Principal, answer_id: str) -> BackgroundRun | None:

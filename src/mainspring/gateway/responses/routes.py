@@ -6,8 +6,9 @@ A response is an answer of the event log under its id. One that was stored can b
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
+import dataclasses
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -19,14 +20,15 @@ from starlette.responses import StreamingResponse
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import Context, Head, Message, Request, Responder, Response
 from mainspring.gateway.responses import fit, past, socket
-from mainspring.gateway.responses.asking import Asked, Asking
+from mainspring.gateway.responses.asking import Asked, Asking, Searching
+from mainspring.gateway.responses.file_search import CitingResponder
 from mainspring.gateway.responses.ports import BackgroundResponses, BackgroundRun, ConversationStore
 from mainspring.http.access import Access, consenting
 from mainspring.http.fields import HEADER
 from mainspring.http.idempotency import Idempotency, IdempotencyKey, refuse_key
 from mainspring.http.openai import responses_encode as encode
 from mainspring.http.openai import responses_stream
-from mainspring.http.openai.past_responses import PastResponses
+from mainspring.http.openai.past_responses import PastResponses, input_items
 from mainspring.http.openai.response_ids import answer_id, item_id, response_id
 from mainspring.http.openai.responses_items import compacted
 from mainspring.http.openai.responses_requests import CompactBody, InputTokensBody, ResponsesBody
@@ -50,6 +52,7 @@ class Behind:
     basis: Basis
     count: fit.Count
     window: fit.Window
+    search: Searching
 
 
 def router(
@@ -64,7 +67,7 @@ def router(
     routes = APIRouter(route_class=JsonRoute, tags=["generate"])
     chats = Annotated[Context, Depends(access("chat"))]
     stored = PastResponses(events, settings.max_messages)
-    asking = Asking(stored, behind.conversations, settings, behind.count, behind.window)
+    asking = Asking(stored, behind.conversations, settings, behind.count, behind.window, behind.search)
     answering = _Answering(responder, asking, behind.background, settings)
 
     @routes.post(PREFIX, responses=STREAMS)
@@ -99,27 +102,29 @@ def router(
     @routes.post(f"{PREFIX}/compact")
     async def compact_response(http: HttpRequest, body: CompactBody, context: chats) -> HttpResponse:
         """Sum a conversation up: the output goes in its place, before what is said next."""
-        asked = fit.summing_up(await asking.counted(body, context))
+        whole = await asking.counted(body, context)
+        asked = dataclasses.replace(fit.summing_up(whole), user=body.user)
         answer = await collected(http, responder, asked, context)
         summary = compacted([Message("user", fit.SUMMARY + answer.text)])
-        return json_response(
-            compaction(answer.head, summary, encode.usage_body(answer.usage)), head_headers(answer.head)
-        )
+        said = [each for each in whole.messages if each.role == "user" and not each.content.startswith(fit.SUMMARY)]
+        made = compaction(answer.head, said, summary, encode.usage_body(answer.usage))
+        return json_response(made, head_headers(answer.head))
 
     past.add(routes, stored, behind.background, access)
     routes.include_router(socket.router())
     return routes
 
 
-def compaction(head: Head, summary: str, usage: Mapping[str, Any]) -> dict[str, Any]:
-    """OpenAI's ``response.compaction`` with one item."""
+def compaction(head: Head, said: Sequence[Message], summary: str, usage: Mapping[str, Any]) -> dict[str, Any]:
+    """OpenAI's ``response.compaction``: what the user ``said``, as it was, and one item for the whole."""
     made = response_id(head.answer_id or "answer")
+    kept = [each for number, message in enumerate(said) for each in input_items(made, number, message)]
     item = {"type": "compaction", "id": item_id("cmp", made), "encrypted_content": summary}
     return {
         "id": made,
         "object": "response.compaction",
         "created_at": int(time.time()),
-        "output": [item],
+        "output": [*kept, item],
         "usage": usage,
     }
 
@@ -156,8 +161,8 @@ class _Answering:
     async def whole(
         self, http: HttpRequest, asked: Asked, context: Context, headers: Mapping[str, str]
     ) -> HttpResponse:
-        answer = await collected(http, self._responder, asked.request, context)
-        body = encode.Shell.of(answer.head, asked.shown).ended(answer)
+        answer = await collected(http, self._over(asked), asked.request, context)
+        body = self._shell(answer.head, asked).ended(answer)
         await self._asking.keep(asked, context, body, answer.head.answer_id)
         return json_response(body, {**head_headers(answer.head), **headers})
 
@@ -165,14 +170,14 @@ class _Answering:
         self, http: HttpRequest, asked: Asked, context: Context, headers: Mapping[str, str]
     ) -> HttpResponse:
         async def frames(response: Response) -> AsyncGenerator[bytes, None]:
-            shell = encode.Shell.of(response.head, asked.shown)
+            shell = self._shell(response.head, asked)
             async for each in responses_stream.frames(response, shell):
                 last = each[-1]
                 if asked.conversation is not None and last["type"] in responses_stream.WHOLE:
                     await self._asking.keep(asked, context, last["response"], response.head.answer_id)
                 yield b"".join(map(responses_stream.frame_bytes, each))
 
-        work = self._responder.respond(asked.request, context)
+        work = self._over(asked).respond(asked.request, context)
         reply = await streamed(http, work, frames, responses_stream.error_frame, self._heartbeat_s)
         reply.headers.update(headers)
         return reply
@@ -183,4 +188,11 @@ class _Answering:
 
         shown = {**asked.shown, "background": True}
         context.settlement.shown = shown
-        return await self._background.start(asked.request, context, shown, ended)
+        shell = self._shell(Head(asked.request.model), dataclasses.replace(asked, shown=shown))
+        return await self._background.start(self._over(asked), asked.request, context, shell, ended)
+
+    def _over(self, asked: Asked) -> Responder:
+        return self._responder if asked.searched is None else CitingResponder(self._responder, asked.searched)
+
+    def _shell(self, head: Head, asked: Asked) -> encode.Shell:
+        return encode.Shell.of(head, asked.shown, asked.searched, results=asked.results)

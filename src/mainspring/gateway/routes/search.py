@@ -107,9 +107,9 @@ def router(searching: Search, access: Access, charge: Charge) -> APIRouter:
 
     @routes.post("/{store_id}/search")
     async def search(http: HttpRequest, store_id: str, body: SearchBody, context: chats) -> HttpResponse:
-        wanted = _wanted(body)
-        async with charge(context, searching.tokens(wanted)):
-            found = await _in_time(http, context, lambda: searching.search(context, store_id, wanted))
+        asked = wanted(body)
+        async with charge(context, searching.tokens(asked)):
+            found = await _in_time(http, context, lambda: searching.search(context, store_id, asked))
         page = _page([_shown(each) for each in found.hits]) | _extras(found, body)
         return json_response(page, charge.headers(context.principal))
 
@@ -162,7 +162,8 @@ async def _in_time(http: HttpRequest, context: Context, work: Callable[[], Await
         raise DeadlineExceeded("the search took longer than the request has time") from None
 
 
-def _wanted(body: SearchBody) -> SearchRequest:
+def wanted(body: SearchBody) -> SearchRequest:
+    """The search that a body asks for. Raises ``InvalidRequest`` and ``Unsupported`` naming the field."""
     ranking = body.ranking_options or RankingBody()
     options = dict(body.options)
     if ranking.ranker != "auto":

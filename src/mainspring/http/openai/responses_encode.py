@@ -17,11 +17,12 @@ from mainspring.core.types import ChatRequest, Citation, FinishReason, Head, Usa
 from mainspring.http.openai.encode import logprob_body
 from mainspring.http.openai.response_ids import item_id, response_id
 from mainspring.http.openai.responses_items import read_input
+from mainspring.http.openai.responses_searches import Searched
 from mainspring.http.openai.responses_tools import ToolBody, ToolSet
 
 _INCOMPLETE: dict[FinishReason, str] = {"length": "max_output_tokens", "content_filter": "content_filter"}
-_RESPONSE_CODES = ("server_error", "rate_limit_exceeded", "invalid_prompt")
-"""The codes that OpenAI's clients know of a failed response; the others have codes of their own."""
+SEARCHED = "searched"
+"""The field of what a response repeats that is for its record alone."""
 
 
 def usage_body(usage: Usage, reasoning_tokens: int = 0) -> dict[str, Any]:
@@ -79,12 +80,16 @@ class Shell:
     created_at: float
     asked: Mapping[str, Any] = field(default_factory=dict)
     tools: ToolSet = ToolSet()
+    searched: Searched | None = None
+    results: bool = False
 
     @classmethod
-    def of(cls, head: Head, asked: Mapping[str, Any]) -> Shell:
-        """``asked`` are the fields of the request that a response repeats."""
+    def of(
+        cls, head: Head, asked: Mapping[str, Any], searched: Searched | None = None, *, results: bool = False
+    ) -> Shell:
+        """``asked`` are the fields of the request that a response repeats; ``results``: what was searched is shown."""
         made = response_id(head.answer_id or "answer")
-        return cls(made, head.model, time.time(), asked, tools_of(asked))
+        return cls(made, head.model, time.time(), asked, tools_of(asked), searched, results)
 
     def body(self, status: str, **fields: Any) -> dict[str, Any]:
         """The response object in this state."""
@@ -121,7 +126,7 @@ class Shell:
             "truncation": "disabled",
             "usage": None,
             "user": None,
-            **{name: value for name, value in self.asked.items() if value is not None},
+            **{name: value for name, value in self.asked.items() if value is not None and name != SEARCHED},
             **fields,
         }
 
@@ -135,9 +140,14 @@ class Shell:
             "incomplete" if reason else "completed",
             completed_at=None if reason else int(time.time() if at is None else at),
             incomplete_details={"reason": reason} if reason else None,
-            output=output(self.id, answer, self.tools) if items is None else items,
+            output=self.items(answer) if items is None else items,
             usage=usage_body(answer.usage, reasoning_tokens(answer)),
         )
+
+    def items(self, answer: Answer) -> list[dict[str, Any]]:
+        """The output items of an answer, those of searches first."""
+        made = [] if self.searched is None else [self.searched.item(self.id, results=self.results)]
+        return made + output(self.id, answer, self.tools)
 
     def failed(self, error: MainspringError, answer: Answer, items: list[dict[str, Any]]) -> dict[str, Any]:
         """The response object of an answer that broke off after ``items`` had been sent."""

@@ -15,7 +15,7 @@ from mainspring.http.fields import Hint, Refused
 from mainspring.http.openai.requests import PromptBody
 from mainspring.http.openai.response_ids import answer_id
 from mainspring.http.openai.responses_items import Item, check_outputs, messages_of_items, tool_name
-from mainspring.http.openai.responses_tools import ToolBody, ToolSet, shown_tools
+from mainspring.http.openai.responses_tools import FileSearchTool, ToolBody, ToolSet, shown_tools
 
 LOGPROBS = "message.output_text.logprobs"
 RESULTS = "file_search_call.results"
@@ -174,7 +174,7 @@ class AskedBody(Body):
         tools, choice = self.choice(self.tool_set())
         sampling = Sampling(grammar=self.grammar())
         messages = self.messages(history, max_messages, found)
-        return ChatRequest(self.model, messages, sampling, tools.functions, choice)
+        return ChatRequest(self.model, messages, sampling, tools.functions, _left(choice, tools))
 
 
 class InputTokensBody(AskedBody):
@@ -258,15 +258,12 @@ class ResponsesBody(AskedBody):
         if self.session_id is None:
             check_outputs(messages)
         tools, choice = self.choice(self.tool_set())
-        if tools.searches:
-            remedy = "Name the vector store as the model, or search it with POST /v1/vector_stores/{id}/search"
-            raise Unsupported("file_search is not run here", remedy=remedy, param="tools")
         return ChatRequest(
             model=self.model,
             messages=messages,
             sampling=self._sampling(),
             tools=tools.functions,
-            tool_choice=choice,
+            tool_choice=_left(choice, tools),
             parallel_tool_calls=self.parallel_tool_calls is not False,
             session_id=self.session_id,
             user=self.user or self.safety_identifier,
@@ -275,6 +272,11 @@ class ResponsesBody(AskedBody):
             previous=None if self.previous_response_id is None else answer_id(self.previous_response_id),
             prompt=None if self.prompt is None else self.prompt.use(),
         )
+
+    def searches(self) -> tuple[FileSearchTool, ...]:
+        """The searches that are to be made, as many as may be."""
+        tools, choice = self.choice(self.tool_set())
+        return () if choice == "none" else tools.searches[: self.max_tool_calls]
 
     def _refuse(self) -> None:
         continued = "previous_response_id" if self.previous_response_id is not None else "conversation"
@@ -306,6 +308,14 @@ class ResponsesBody(AskedBody):
             logprobs=logprobs,
             grammar=self.grammar(),
         )
+
+
+def _left(choice: str, tools: ToolSet) -> str:
+    """How the model is to choose once the searches are made."""
+    names = {tool.name for tool in tools.functions}
+    if choice in names or choice in ("auto", "none"):
+        return choice
+    return "required" if choice == "required" and names and not tools.searches else "auto"
 
 
 def _named(choice: ResponsesToolChoice | ToolReference, tools: ToolSet) -> str:

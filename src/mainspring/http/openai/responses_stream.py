@@ -36,6 +36,8 @@ async def frames(response: Response, shell: Shell, begun: Encoder | None = None)
     try:
         first = [] if begun else [encoder.frame("response.created", response=shell.body("in_progress"))]
         yield [*first, encoder.frame("response.in_progress", response=shell.body("in_progress"))]
+        if shell.searched is not None:
+            yield list(encoder.searched(shell))
         async with response:
             async for event in response:
                 answer.add(event)
@@ -88,6 +90,19 @@ class Encoder:
         self._sequence += 1
         return {"type": kind, "sequence_number": self._sequence, **fields}
 
+    def searched(self, shell: Shell) -> Iterator[Frame]:
+        """The events of a search that has been made."""
+        assert shell.searched is not None
+        begun = shell.searched.item(shell.id, results=False, status="in_progress")
+        made = shell.searched.item(shell.id, results=shell.results)
+        self._index += 1
+        self._item_id = made["id"]
+        yield self.frame("response.output_item.added", output_index=self._index, item=begun)
+        for state in ("in_progress", "searching", "completed"):
+            yield self._at(f"response.file_search_call.{state}")
+        yield self.frame("response.output_item.done", output_index=self._index, item=made)
+        self._done.append(made)
+
     def encode(self, event: Event) -> Iterator[Frame]:
         for each in self._turn.take(event):
             yield from self._told(each)
@@ -127,7 +142,7 @@ class Encoder:
         """Send held events, close open items; an answer without content is one empty message."""
         for each in self._turn.rest():
             yield from self._told(each)
-        if self._index < 0:
+        if all(item["type"] == "file_search_call" for item in self._done) and self._open is None:
             yield from self._within(("message", 0), "msg")
         yield from self._close()
 
