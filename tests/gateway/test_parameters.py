@@ -3,6 +3,7 @@ no answer: nothing is silently ignored."""
 
 from __future__ import annotations
 
+import asyncio
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ from mainspring.http.anthropic.requests import CountBody, MessagesBody
 from mainspring.http.fields import ignored, kind_of
 from mainspring.http.openai.requests import ChatBody
 from mainspring.http.openai.responses_requests import ResponsesBody
-from mainspring.http.openai.text_requests import CompletionBody, EmbeddingBody
+from mainspring.http.openai.text_requests import CompletionBody, EmbeddingBody, undecoded
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 FLAT = {"type": "function", "name": "f", "parameters": {"type": "object"}}
@@ -40,13 +41,13 @@ CASES: dict[str, tuple[Any, Body, dict[str, Any], Callable[[Any], Any]]] = {
         completion_create_params.CompletionCreateParamsBase,
         CompletionBody,
         {"model": "m", "prompt": "Hi"},
-        lambda body: body.requests(),
+        lambda body: (asyncio.run(body.requests(undecoded)), body.echo),
     ),
     "embeddings": (
         embedding_create_params.EmbeddingCreateParams,
         EmbeddingBody,
         {"model": "m", "input": "Hi"},
-        lambda body: body.request(8),
+        lambda body: asyncio.run(body.request(8, undecoded)),
     ),
     "responses": (
         response_create_params.ResponseCreateParamsBase,

@@ -45,6 +45,8 @@ SCOPES = {
     "POST /v1/messages/count_tokens": "chat",
     "POST /v1/embeddings": "embed",
     "POST /v1/rerank": "embed",
+    "POST /v2/rerank": "embed",
+    "POST /rerank": "embed",
     "POST /v1/moderations": "chat",
     "GET /v1/policies": "admin",
     "GET /v1/policies/{name}": "admin",

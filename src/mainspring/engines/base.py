@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from mainspring.core.types import Context, Event, Message, Sampling, Tool
 
@@ -120,6 +120,15 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Stop; running requests fail with ``EngineDied``."""
+        ...
+
+
+@runtime_checkable
+class Decodes(Protocol):
+    """An engine or embedder that has its tokenizer here."""
+
+    async def text_of(self, tokens: Sequence[int]) -> str:
+        """The text of these tokens of its vocabulary. Raises ``InvalidRequest`` for a number that is none of them."""
         ...
 
 

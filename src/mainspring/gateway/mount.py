@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from mainspring.engines.token_texts import TokenTexts
 from mainspring.feature import Http, refusals, routers, storing
 from mainspring.gateway.edge import console, health
 from mainspring.gateway.edge.app import create_app
@@ -57,7 +58,7 @@ def mount(system: System) -> FastAPI:
     counter = anthropic.PromptCounter(system.registry, system.engines.chat, prompting.applied)
     own = [
         generate.router(system.responder, system.registry, settings, access, idempotency, stored),
-        raw_text.router(system.responder, system.registry, settings, access, idempotency),
+        raw_text.router(system.responder, system.registry, settings, access, idempotency, TokenTexts(system.engines)),
         responses.router(
             system.responder,
             system.stores.events,

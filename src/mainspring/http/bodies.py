@@ -54,6 +54,10 @@ Metadata = Annotated[
 ]
 
 
+Tokens = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1, max_length=100_000, fail_fast=True)]
+"""A text as numbers of a model's vocabulary."""
+
+
 class Body(BaseModel):
     """Base of request bodies. An unknown field is an ``UNKNOWN_FIELD`` error with ``name`` and ``nearest``.
 

@@ -145,7 +145,7 @@ async def test_errors_are_kept_by_line(tmp_path: Path) -> None:
         line(5, {**body, "stream": True}),
         line(6, {**body, "session_id": "s"}),
         line(7, {**body, "messages": []}),
-        line(8, {**body, "logit_bias": {"1": 2}}),
+        line(8, {**body, "modalities": ["audio"]}),
     ]
     async with desk(tmp_path, script) as at:
         batch = await at.over(await at.submit(lines))
@@ -161,7 +161,7 @@ async def test_errors_are_kept_by_line(tmp_path: Path) -> None:
             "c5": (400, "unsupported_parameter", "stream"),
             "c6": (400, "unsupported_parameter", "session_id"),
             "c7": (400, "invalid_request", "messages"),
-            "c8": (400, "unsupported_parameter", "logit_bias"),
+            "c8": (400, "unsupported_parameter", "modalities"),
         }
         assert "Did you mean temperature?" in told["c4"][1]["message"]
         assert set(await at.lines(batch.output_file_id)) == {"c2"}

@@ -17,6 +17,7 @@ from mainspring.core.types import (
     ChatRequest,
     CompletionRequest,
     Context,
+    EmbedRequest,
     Finish,
     Grammar,
     Message,
@@ -26,7 +27,7 @@ from mainspring.core.types import (
     ToolCall,
 )
 from mainspring.http.openai.requests import ChatBody
-from mainspring.http.openai.text_requests import CompletionBody, EmbeddingBody
+from mainspring.http.openai.text_requests import CompletionBody, EmbeddingBody, undecoded
 from tests.gateway.asgi import ask, gateway
 from tests.serving.house import Recited
 
@@ -58,7 +59,8 @@ def chat(**fields: Any) -> ChatRequest:
 
 
 def completions(**fields: Any) -> list[CompletionRequest]:
-    return CompletionBody.model_validate({"model": "m", "prompt": "a", **fields}).requests()
+    body = CompletionBody.model_validate({"model": "m", "prompt": "a", **fields})
+    return asyncio.run(body.requests(undecoded))
 
 
 async def post(body: object, path: str = "/v1/chat/completions", **more: Any) -> Any:
@@ -194,8 +196,13 @@ def test_completions_are_one_request_a_prompt() -> None:
     assert {(request.sampling.max_tokens, request.sampling.logprobs) for request in found} == {(3, 1)}
     assert [request.suffix for request in completions(suffix="end")] == ["end"]
     assert [request.suffix for request in completions(suffix=None)] == [""]
-    for fields, param in (({"echo": True}, "echo"), ({"best_of": 3}, "best_of")):
-        with pytest.raises(Unsupported) as caught:
+    for fields, param in (
+        ({"echo": True, "logprobs": 1}, "echo"),
+        ({"best_of": 3, "stream": True}, "best_of"),
+        ({"best_of": 2, "n": 3}, "best_of"),
+        ({"prompt": [1, 2]}, "prompt"),
+    ):
+        with pytest.raises(InvalidRequest) as caught:
             completions(**fields)
         assert caught.value.param == param
     for prompt in ([], ["a"] * 33):
@@ -203,15 +210,18 @@ def test_completions_are_one_request_a_prompt() -> None:
             completions(prompt=prompt)
 
 
+def embedding(most: int, **fields: Any) -> EmbedRequest:
+    return asyncio.run(EmbeddingBody.model_validate({"model": "m", **fields}).request(most, undecoded))
+
+
 def test_embedding_inputs() -> None:
-    body = EmbeddingBody.model_validate({"model": "m", "input": ["a", "b"], "input_type": "query"})
-    request = body.request(max_inputs=2)
+    request = embedding(2, input=["a", "b"], input_type="query")
     assert (request.inputs, request.kind) == (("a", "b"), "query")
     with pytest.raises(TooLarge):
-        body.request(max_inputs=1)
+        embedding(1, input=["a", "b"])
     for empty in ("", [], ["a", ""]):
         with pytest.raises(InvalidRequest):
-            EmbeddingBody.model_validate({"model": "m", "input": empty}).request(max_inputs=9)
+            embedding(9, input=empty)
 
 
 @given(fields=st.dictionaries(field_names, json_values, max_size=4))

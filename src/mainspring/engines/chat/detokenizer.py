@@ -95,6 +95,13 @@ class Vocabulary:
         """The tokenizer's own decoding of a whole sequence."""
         return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
 
+    def asked(self, message: Mapping[str, Any]) -> int | str | None:
+        """How many tokens the ``text`` of a message has, or the text of its ``tokens``; None: one is not in here."""
+        if "text" in message:
+            return len(encode(self._tokenizer, message["text"], special=False))
+        known = all(token < self.size for token in message["tokens"])
+        return str(self._tokenizer.decode(message["tokens"], skip_special_tokens=False)) if known else None
+
     def text(self, token: int) -> str:
         """``token`` by itself, for people: broken characters are replaced."""
         return self.piece(token).decode("utf-8", "replace") if self.byte_level else self.decode([token])

@@ -14,6 +14,7 @@ from mainspring.engines.base import Embedded
 from mainspring.engines.catalogue.pull import PulledModel
 from mainspring.engines.encode.encoder import EncoderRunner, Precision, Row, load_tokenizer
 from mainspring.engines.encode.tokens import clean
+from mainspring.engines.token_texts import no_token
 
 _SLICE_TEXTS = 256
 _COUNTED_TEXTS = 64
@@ -83,6 +84,13 @@ class OpenVinoEmbedder:
             part = [clean(text) for text in texts[start : start + _COUNTED_TEXTS]]
             counts += [len(one.ids) for one in self._tokenizer.encode_batch(part, add_special_tokens=False)]
         return counts
+
+    async def text_of(self, tokens: Sequence[int]) -> str:
+        """See ``engines.base.Decodes``; special tokens are left out, since each text gets its own."""
+        size = self._tokenizer.get_vocab_size()
+        if not all(token < size for token in tokens):
+            raise no_token(self.name, size)
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
 
     async def start(self) -> None:
         """Load the graph now rather than at the first ``embed``. Raises ``ModelError`` when it cannot be used."""

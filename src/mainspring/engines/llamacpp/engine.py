@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import importlib.util
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -310,6 +310,12 @@ class LlamaCppEngine:
             problem = error.message
         self._grammars[grammar.source] = problem
         return problem
+
+    async def text_of(self, tokens: Sequence[int]) -> str:
+        """See ``Decodes``."""
+        await self._supervisor.ready(_PATIENCE_S)
+        body = {"tokens": list(tokens)}
+        return str((await self._client.call(f"{_URL}/detokenize", body, timeout=_SHORT_CALL_S))["content"])
 
     async def count_tokens(self, text: str) -> int:
         await self._supervisor.ready(_PATIENCE_S)

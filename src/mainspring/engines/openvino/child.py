@@ -6,7 +6,7 @@ Parent to child: ``add``, ``cancel``, ``count``. Child to parent, at most one me
      "e": [[id, prompt tokens, generated tokens, reasons, cached tokens]],
                                                              requests that are complete ("stop:END": by that string)
      "x": [[id, error kind, message]],                        requests that failed
-     "c": [[id, count]],                                      answers to ``count``
+     "c": [[id, count or text, size of the vocabulary]],      answers to ``tokenizer``
      "g": [running, waiting, reserved fraction of the KV cache, how often one speculated, or stood aside, so far]}
 
 Every choice is a sequence of its own: the runtime delivers several sequences of one request only at their end, and
@@ -94,8 +94,8 @@ class Scheduler:
                     self._say("x", [message["id"], error.kind, str(error)])
             case "cancel":
                 self._cancel(message["id"])
-            case "count":
-                self._say("c", [message["id"], counted(self._tokenizer, message["text"])])
+            case "tokenizer":
+                self._say("c", [message["id"], self._vocabulary.asked(message), self._vocabulary.size])
             case unknown:
                 raise ValueError(f"unknown operation {unknown!r}")
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Protocol
@@ -38,6 +38,7 @@ from mainspring.engines.process import file_damage
 from mainspring.engines.process.in_flight import EventJob, finishes
 from mainspring.engines.process.protocol import Message
 from mainspring.engines.process.supervisor import Supervisor
+from mainspring.engines.token_texts import no_token
 
 CHILD = "mainspring.engines.openvino.child"
 _PARAMETERS = frozenset(
@@ -110,7 +111,7 @@ class OpenVinoEngine:
         self._jobs: dict[int, EventJob] = {}
         self._numbers: dict[EventJob, int] = {}
         self._began: dict[int, float] = {}
-        self._counts: dict[int, asyncio.Future[int]] = {}
+        self._counts: dict[int, asyncio.Future[tuple[int | str | None, int]]] = {}
         self._duration = 2.0
         self._gauges = (0, 0, 0.0, 0, 0)
 
@@ -176,12 +177,24 @@ class OpenVinoEngine:
             self._supervisor.send(_request(number, generation))
 
     async def count_tokens(self, text: str) -> int:
+        count, _ = await self._tokenizer({"text": text})
+        return int(count or 0)
+
+    async def text_of(self, tokens: Sequence[int]) -> str:
+        """See ``Decodes``."""
+        text, size = await self._tokenizer({"tokens": list(tokens)})
+        if text is None:
+            raise no_token(self._name, size)
+        return str(text)
+
+    async def _tokenizer(self, asked: Message) -> tuple[int | str | None, int]:
+        """What the child's tokenizer says, and how many tokens it has."""
         await self._supervisor.ready(_PATIENCE_S)
         number = next(self._ids)
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[tuple[int | str | None, int]] = asyncio.get_running_loop().create_future()
         self._counts[number] = future
         try:
-            self._supervisor.send({"op": "count", "id": number, "text": text})
+            self._supervisor.send({"op": "tokenizer", "id": number, **asked})
             return await future
         finally:
             self._counts.pop(number, None)
@@ -222,9 +235,9 @@ class OpenVinoEngine:
             if (job := jobs.get(number)) is not None:
                 self._forget(job)
                 job.fail(_error(kind, text))
-        for number, tokens in message.get("c", ()):
+        for number, *said in message.get("c", ()):
             if (future := self._counts.get(number)) is not None and not future.done():
-                future.set_result(tokens)
+                future.set_result((said[0], said[1]))
         running, waiting, used, speculated, aside = message.get("g", self._gauges)
         self._gauges = (running, waiting, used, speculated, aside)
 

@@ -24,7 +24,7 @@ from mainspring.http.openai.moderations import ModerationBody, moderations_body
 from mainspring.http.openai.past_responses import PastResponses
 from mainspring.http.openai.requests import ChatBody
 from mainspring.http.openai.responses_requests import ResponsesBody
-from mainspring.http.openai.text_requests import CompletionBody, EmbeddingBody
+from mainspring.http.openai.text_requests import CompletionBody, EmbeddingBody, undecoded
 from mainspring.serving.judge.moderation import Moderated
 
 T = TypeVar("T", bound=BaseModel)
@@ -189,14 +189,15 @@ class LineAnswerer:
         return anthropic.message_body(await self._answer(request, context), asked.shown)
 
     async def _completion(self, body: Mapping[str, Any], context: Context) -> Any:
-        requests = _checked(CompletionBody, body).requests()
+        asked = _checked(CompletionBody, body)
+        requests = await asked.requests(undecoded)
         if len(requests) > 1:
             raise Unsupported("a line takes one prompt", remedy="Write one line a prompt", param="prompt")
-        return encode.completion_body(await self._answer(requests[0], context))
+        return encode.completion_body(asked.finished(requests[0], await self._answer(requests[0], context)))
 
     async def _embedding(self, body: Mapping[str, Any], context: Context) -> Any:
         asked = _checked(EmbeddingBody, body)
-        answer = await self._answer(asked.request(self._settings.max_embedding_inputs), context)
+        answer = await self._answer(await asked.request(self._settings.max_embedding_inputs, undecoded), context)
         width = 0 if answer.vectors is None else answer.vectors.rows.shape[1]
         if asked.dimensions not in (None, width):
             raise Unsupported(f"{asked.model} has {width} dimensions", param="dimensions")

@@ -160,7 +160,8 @@ def rerank_body(answer: Answer, texts: Sequence[str], top_n: int | None, documen
         for index in order
     ]
     usage = {"prompt_tokens": answer.usage.prompt_tokens, "total_tokens": answer.usage.prompt_tokens}
-    return {"object": "list", "model": answer.head.model, "results": results, "usage": usage}
+    shell = {"id": answer.head.answer_id, "object": "list", "model": answer.head.model}
+    return {**shell, "results": results, "usage": usage}
 
 
 def embeddings_body(answer: Answer, encoding: str) -> dict[str, Any]:

@@ -138,7 +138,9 @@ class SamplingBody(Body):
             raise InvalidRequest("stop takes at most 16 strings of 1 to 256 characters", param="stop")
         return stops
 
-    def sampling(self, max_tokens: int | None, logprobs: int | None, grammar: Grammar | None) -> Sampling:
+    def sampling(
+        self, max_tokens: int | None, logprobs: int | None, grammar: Grammar | None, choices: int | None = None
+    ) -> Sampling:
         """These fields as ``Sampling``."""
         return Sampling(
             max_tokens=max_tokens,
@@ -151,7 +153,7 @@ class SamplingBody(Body):
             frequency_penalty=self.frequency_penalty,
             stop=self.stops(),
             seed=self.seed,
-            n=self.n or 1,
+            n=choices or self.n or 1,
             logprobs=logprobs,
             beams=self.num_beams or 1,
             ignore_eos=bool(self.ignore_eos),
