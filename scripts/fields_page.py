@@ -55,11 +55,12 @@ of the list `a`. `python scripts/fields_page.py` writes this page from the code.
 
 @dataclass(frozen=True)
 class Taken:
-    """What a route takes: a body, or the fields of a form."""
+    """What a route takes: a body, or the fields of a form; and the parameters of its query."""
 
     route: str
     body: type[BaseModel] | None
     form: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
 
 
 def taken(app: FastAPI) -> list[Taken]:
@@ -71,8 +72,9 @@ def taken(app: FastAPI) -> list[Taken]:
             continue
         bodies = [each for parameter in parameters for each in bodies_in(parameter.field_info.annotation)]
         form = () if bodies else tuple(parameter.alias for parameter in parameters)
+        query = tuple(parameter.alias for parameter in route.dependant.query_params)
         for method in sorted(route.methods or ()):
-            found.append(Taken(f"{method} {route.path}", bodies[0] if bodies else None, form))
+            found.append(Taken(f"{method} {route.path}", bodies[0] if bodies else None, form, query))
     return sorted(found, key=lambda each: each.route.split()[::-1])
 
 

@@ -66,6 +66,7 @@ class Choice:
     logprobs: list[TokenLogprob] = field(default_factory=list)
     finish: FinishReason | None = None
     stopped_by: str = ""
+    reasoning_tokens: int = 0
 
 
 @dataclass(slots=True)
@@ -99,7 +100,9 @@ class Answer:
                 choice.text += event.text
                 choice.logprobs.extend(event.logprobs)
             case Reasoning():
-                self._choice(event.choice).reasoning += event.text
+                choice = self._choice(event.choice)
+                choice.reasoning += event.text
+                choice.reasoning_tokens += event.tokens
             case ToolCallDelta():
                 self._add_tool_call(event)
             case Citation():

@@ -51,14 +51,16 @@ def mount(system: System) -> FastAPI:
     bodies = BodiesInFlight(settings.bodies_in_flight_bytes, settings.bodies_share)
     tiers = system.settings.serving.admission.tiers
     access = access_to(keys_or_tokens, settings.request_timeout_s, tiers, refused, pace, bodies)
-    stored = storing(system.features, system.services)
     idempotency = Idempotency(system.stores.cache, system.stores.repeats)
     registry = PromptRegistry(system.stores.prompts, system.settings.serving.prompts_tenant)
     prompting = PromptChoice(registry, system.registry, system.settings)
     counter = anthropic.PromptCounter(system.registry, system.engines.chat, prompting.applied)
+    stored = storing(system.features, system.services)
+    tokens = TokenTexts(system.engines.chat, system.engines.embedder)
+    generating = system.responder, system.registry, settings, access, idempotency
     own = [
-        generate.router(system.responder, system.registry, settings, access, idempotency, stored),
-        raw_text.router(system.responder, system.registry, settings, access, idempotency, TokenTexts(system.engines)),
+        generate.router(*generating, stored),
+        raw_text.router(*generating, tokens),
         responses.router(
             system.responder,
             system.stores.events,

@@ -194,6 +194,12 @@ async def test_each_choice_is_parsed_by_itself() -> None:
     assert [(choice.reasoning, choice.text) for choice in answer.choices] == [("a", "b")] * 2
 
 
+async def test_thoughts_are_counted_apart_from_the_answer() -> None:
+    said = ["<think>", "one ", "two", "</think>", "Yes", "."]
+    (choice,) = (await ask(responder(lambda _: said), chat())).choices
+    assert (choice.reasoning, choice.text, choice.reasoning_tokens) == ("one two", "Yes.", 3)
+
+
 async def test_reasoning_that_the_template_opens() -> None:
     template = ChatTemplate("{% for m in messages %}{{ m.content }}{% endfor %}<think>\n")
     model = responder(lambda _: ["hm", "</think>", "\n\nyes"], template=template)

@@ -142,6 +142,7 @@ async def test_usage_is_summed_and_sent_only_when_asked_for() -> None:
         "completion_tokens": 5,
         "total_tokens": 8,
         "prompt_tokens_details": {"cached_tokens": 2},
+        "completion_tokens_details": {"reasoning_tokens": 0},
         "cost_usd": 1.5e-6,
     }
 

@@ -35,10 +35,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """Text that a reasoning model thinks aloud; kept apart from the answer."""
+    """Text that a reasoning model thinks aloud; kept apart from the answer. ``tokens`` as those of ``Text``."""
 
     text: str
     choice: int = 0
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class ReasoningParser:
         if not text:
             return []
         if self._state == "thinking":
-            return [Reasoning(text, self._choice)]
+            return [Reasoning(text, self._choice, self._tokens)]
         return [Text(text, self._choice, self._tokens, tuple(self._logprobs))]
 
     def _begin(self) -> None:
@@ -67,7 +67,8 @@ class ReasoningParser:
         end = self._text.find(CLOSE)
         keep = len(self._text) - markers.held(self._text, (CLOSE,)) if end < 0 else end
         if self._text[:keep]:
-            events.append(Reasoning(self._text[:keep], self._choice))
+            events.append(Reasoning(self._text[:keep], self._choice, self._tokens))
+            self._tokens = 0
         self._text = self._text[keep:]
         if end >= 0:
             # Thoughts are not the answer's tokens: counts and log-probabilities start afresh behind them.

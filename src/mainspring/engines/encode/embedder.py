@@ -13,8 +13,7 @@ from mainspring.core.errors import ModelError
 from mainspring.engines.base import Embedded
 from mainspring.engines.catalogue.pull import PulledModel
 from mainspring.engines.encode.encoder import EncoderRunner, Precision, Row, load_tokenizer
-from mainspring.engines.encode.tokens import clean
-from mainspring.engines.token_texts import no_token
+from mainspring.engines.encode.tokens import clean, no_token
 
 _SLICE_TEXTS = 256
 _COUNTED_TEXTS = 64

@@ -31,6 +31,7 @@ from mainspring.core.settings import EnginesSettings
 from mainspring.core.types import Sampling, Text, TokenLogprob, Usage
 from mainspring.engines.base import Capabilities, Capacity, Generation
 from mainspring.engines.chat import limits
+from mainspring.engines.encode.tokens import no_token
 from mainspring.engines.grammar.trials import GrammarTrial
 from mainspring.engines.openvino.runtime import BLOCK
 from mainspring.engines.openvino.slots import spare_of
@@ -38,7 +39,6 @@ from mainspring.engines.process import file_damage
 from mainspring.engines.process.in_flight import EventJob, finishes
 from mainspring.engines.process.protocol import Message
 from mainspring.engines.process.supervisor import Supervisor
-from mainspring.engines.token_texts import no_token
 
 CHILD = "mainspring.engines.openvino.child"
 _PARAMETERS = frozenset(

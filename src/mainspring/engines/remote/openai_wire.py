@@ -173,7 +173,7 @@ class StreamReader:
         delta = choice.get("delta") or {}
         thought = delta.get("reasoning_content") or delta.get("reasoning")
         if thought:
-            yield Reasoning(str(thought), index)
+            yield Reasoning(str(thought), index, 1)
         text = delta.get("content") or choice.get("text")
         logprobs = _logprobs(choice.get("logprobs"))
         if text or logprobs:

@@ -83,13 +83,14 @@ def bug() -> MainspringError:
     return MainspringError("an unexpected failure", remedy="The server's log has it under this trace id")
 
 
-def usage_body(usage: Usage) -> dict[str, Any]:
-    """OpenAI's usage object; ``cost_usd`` is an extension."""
+def usage_body(usage: Usage, reasoning: int = 0) -> dict[str, Any]:
+    """OpenAI's usage object; ``reasoning`` of the tokens were thoughts. ``cost_usd`` is an extension."""
     body: dict[str, Any] = {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.total_tokens,
         "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": min(reasoning, usage.completion_tokens)},
     }
     if usage.cost_nanousd:
         body["cost_usd"] = usage.cost_nanousd / 1e9
@@ -187,7 +188,7 @@ async def stream(response: Response, kind: Kind, include_usage: bool) -> AsyncGe
     """The server-sent events of a response. The final ones come together. A late failure, a bug's too, is sent as an
     ``error`` frame, with no ``[DONE]``: clients take a silently cut stream for a normal end."""
     encoder = _ChunkEncoder(response, kind)
-    usage = Usage()
+    usage, thoughts = Usage(), 0
     finishes: list[Finish] = []
     try:
         async with response:
@@ -202,12 +203,13 @@ async def stream(response: Response, kind: Kind, include_usage: bool) -> AsyncGe
                     finishes.append(event)
                     continue
                 else:
+                    thoughts += event.tokens if type(event) is Reasoning else 0
                     frame = encoder.encode(event)
                 if frame:
                     yield frame
         frames = [encoder.encode(finish) for finish in finishes]
         if include_usage:
-            frames.append(encoder.usage(usage))
+            frames.append(encoder.usage(usage, thoughts))
         yield b"".join(frames) + b"data: [DONE]\n\n"
     except MainspringError as error:
         yield error_frame(error)
@@ -260,8 +262,8 @@ class _ChunkEncoder:
             case _:
                 return b""
 
-    def usage(self, usage: Usage) -> bytes:
-        return self.prefix + b'[],"usage":' + dumps(usage_body(usage)) + b"}\n\n"
+    def usage(self, usage: Usage, thoughts: int) -> bytes:
+        return self.prefix + b'[],"usage":' + dumps(usage_body(usage, thoughts)) + b"}\n\n"
 
     def text(self, event: Text) -> bytes:
         if event.logprobs:
@@ -340,7 +342,7 @@ def _envelope(answer: Answer, kind: str, choices: list[dict[str, Any]]) -> dict[
         "created": int(time.time()),
         "model": answer.head.model,
         "choices": choices,
-        "usage": usage_body(answer.usage),
+        "usage": usage_body(answer.usage, sum(choice.reasoning_tokens for choice in answer.choices)),
         "system_fingerprint": fingerprint(answer.head.model),
         "service_tier": "default",
     }
