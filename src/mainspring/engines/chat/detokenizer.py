@@ -98,7 +98,7 @@ class Vocabulary:
     def asked(self, message: Mapping[str, Any]) -> int | str | None:
         """How many tokens the ``text`` of a message has, or the text of its ``tokens``; None: one is not in here."""
         if "text" in message:
-            return len(encode(self._tokenizer, message["text"], special=False))
+            return counted(self._tokenizer, message["text"])
         known = all(token < self.size for token in message["tokens"])
         return str(self._tokenizer.decode(message["tokens"], skip_special_tokens=False)) if known else None
 

@@ -23,7 +23,7 @@ import time
 from itertools import count
 from typing import Any
 
-from mainspring.engines.chat.detokenizer import Streamer, Vocabulary, counted, encode
+from mainspring.engines.chat.detokenizer import Streamer, Vocabulary, encode
 from mainspring.engines.openvino.admission import Admission
 from mainspring.engines.openvino.prefix_blocks import PrefixBlocks
 from mainspring.engines.openvino.runtime import (
