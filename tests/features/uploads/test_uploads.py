@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from mainspring.features.uploads.holdings import UploadsHeld
 from mainspring.features.uploads.service import Uploads
 from mainspring.features.uploads.settings import UploadsSettings
 from mainspring.features.uploads.tables import upload_parts, uploads
+from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Held, Subject
 from tests.gateway.knowledge.clients import client_for, client_of
 
@@ -127,6 +129,39 @@ async def test_an_upload_that_is_not_completed_expires(tmp_path: Path) -> None:
         assert await service.expire() == 1
         assert await service.expire() == 0
         assert blobs(tmp_path / "home") == 0
+
+
+async def test_one_file_at_a_time_is_put_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with client_of(tmp_path / "home") as (client, world):
+        clients = [client, client, client_for(world, "stranger")]
+        ready = []
+        for each in clients:
+            upload = await begun(each)
+            parts = [await each.uploads.parts.create(upload.id, data=piece) for piece in (TEXT[:900], TEXT[900:])]
+            ready.append((each, upload.id, [part.id for part in parts]))
+        running, most, held = 0, 0, 0
+        read, put = Blobs.get, Uploads._put_together
+
+        async def counted(self: Uploads, *given: Any) -> Any:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            try:
+                return await put(self, *given)
+            finally:
+                running -= 1
+
+        async def slow(self: Blobs, sha256: str) -> bytes:
+            nonlocal held
+            await asyncio.sleep(0.01)
+            held += 1
+            return await read(self, sha256)
+
+        monkeypatch.setattr(Uploads, "_put_together", counted)
+        monkeypatch.setattr(Blobs, "get", slow)
+        done = await asyncio.gather(*(each.uploads.complete(name, part_ids=parts) for each, name, parts in ready))
+        assert [each.status for each in done] == ["completed"] * 3
+        assert (most, held) == (1, 6)
 
 
 async def test_a_tenant_has_some_uploads_under_way(tmp_path: Path) -> None:
