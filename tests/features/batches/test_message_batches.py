@@ -15,6 +15,7 @@ from mainspring.core.settings import GatewaySettings
 from mainspring.features.batches.message_batches import PREFIX, router
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
+from mainspring.stores.work.batches import answer_of, without
 from tests.features.batches.test_routes import Desk, desk
 from tests.gateway.asgi import Kept, Reply, ask, gateway
 
@@ -101,3 +102,12 @@ async def test_requests_are_named_and_bounded(tmp_path: Path) -> None:
         for requests in ([], [asked(1), {"custom_id": "has space", "params": {}}]):
             reply = await call("POST", "", {"requests": requests})
             assert (reply.status, reply.json["type"]) == (400, "error")
+
+
+@pytest.mark.parametrize("prefix", ["ans_", "resp_", "msg_"])
+def test_an_answer_is_found_under_every_prefix_that_it_is_shown_with(prefix: str) -> None:
+    line = json.dumps({"id": "r", "custom_id": "c", "response": {"body": {"id": f"{prefix}01", "said": "x"}}})
+    assert "said" not in without(line, {"ans_01"})
+    assert without(line, {"ans_02"}) == line
+    assert answer_of({"id": f"{prefix}01"}) == "ans_01"
+    assert answer_of({"id": 7}) == answer_of({}) == ""

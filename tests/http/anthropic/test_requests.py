@@ -15,6 +15,7 @@ from mainspring.http.anthropic.context_edits import CLEARED
 from mainspring.http.anthropic.encode import error_body
 from mainspring.http.anthropic.requests import MessagesBody
 from mainspring.http.fields import REFUSED_FIELD
+from mainspring.http.openai.response_ids import answer_id, message_id
 
 HELLO: dict[str, Any] = {"role": "user", "content": "Hello"}
 TEXT = {"type": "text", "text": "Hi"}
@@ -249,3 +250,8 @@ def test_what_models_do_not_read_is_refused_by_its_place(block: dict[str, Any]) 
     with pytest.raises(MainspringError) as caught:
         request(messages=[{"role": "user", "content": [block]}])
     assert (caught.value.param or "").startswith("messages[0].content[0]")
+
+
+def test_a_message_has_anthropics_prefix_and_is_found_again() -> None:
+    assert message_id("ans_01") == "msg_01"
+    assert answer_id("msg_01") == answer_id("ans_01") == "ans_01"

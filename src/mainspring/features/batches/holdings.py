@@ -21,6 +21,7 @@ from mainspring.stores.documents.files import ANSWERS, REQUESTS
 from mainspring.stores.erase.data_subjects import Held, Subject
 from mainspring.stores.schema import batch_lines, batches, files
 from mainspring.stores.sql.database import Database
+from mainspring.stores.work.batches import answer_of
 
 ENDPOINTS = (
     "/v1/chat/completions",
@@ -248,7 +249,7 @@ def _is_theirs(line: BatchLine, whose: LinesOf) -> bool:
     # The file's author may have written anything.
     response = line.said.get("response")
     answer = response.get("body") if isinstance(response, dict) else None
-    answered = isinstance(answer, dict) and isinstance(answer.get("id"), str) and answer["id"] in whose.answers
+    answered = isinstance(answer, dict) and answer_of(answer) in whose.answers
     return answered or whose.named_in(line.said.get("body"))
 
 

@@ -32,6 +32,7 @@ from mainspring.http.anthropic.blocks import Source
 from mainspring.http.anthropic.citing import citations
 from mainspring.http.openai.encode import bug, dumps
 from mainspring.http.openai.event_order import EventOrder
+from mainspring.http.openai.response_ids import message_id
 
 log = logging.getLogger("mainspring.gateway")
 _STOPPED: dict[FinishReason, str] = {
@@ -282,7 +283,7 @@ def _stop(finish: Finish) -> dict[str, Any]:
 def _shell(answer_id: str, model: str, usage: Usage) -> dict[str, Any]:
     content: Sequence[Any] = []
     return {
-        "id": answer_id or "answer",
+        "id": message_id(answer_id or "answer"),
         "type": "message",
         "role": "assistant",
         "model": model,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_ANSWER, _RESPONSE = "ans_", "resp_"
+_ANSWER, _RESPONSE, _MESSAGE = "ans_", "resp_", "msg_"
 
 
 def response_id(answer_id: str) -> str:
@@ -11,9 +11,14 @@ def response_id(answer_id: str) -> str:
 
 
 def answer_id(response_id: str) -> str:
-    """The answer behind a response's id; an answer's own id, which responses once had, stays as it is."""
-    digits = response_id.removeprefix(_RESPONSE)
+    """The answer behind the id of a response or of Anthropic's message; an answer's own id stays as it is."""
+    digits = response_id.removeprefix(_RESPONSE).removeprefix(_MESSAGE)
     return response_id if digits == response_id else _ANSWER + digits
+
+
+def message_id(answer_id: str) -> str:
+    """The id of an answer as Anthropic's clients see it."""
+    return _MESSAGE + answer_id.removeprefix(_ANSWER)
 
 
 def item_id(prefix: str, response_id: str, number: int = 0) -> str:

@@ -280,13 +280,20 @@ class Batches:
 
 def without(line: str, answers: Collection[str]) -> str:
     """A line of a batch's file, without its answer if that is one of ``answers``."""
-    if not any(answer in line for answer in answers):
+    if not any(answer.partition("_")[2] in line for answer in answers):
         return line
     said = json.loads(line)
-    if ((said["response"] or {}).get("body") or {}).get("id") not in answers:
+    if answer_of((said["response"] or {}).get("body") or {}) not in answers:
         return line
     error = {"code": "erased", "message": "a document that this answer was made of was deleted"}
     return rows.dump({**said, "response": None, "error": error})
+
+
+def answer_of(body: Mapping[str, Any]) -> str:
+    """The id of the answer in the body of a line; its protocol may show it under a prefix of its own."""
+    shown = body.get("id")
+    prefix, _, digits = shown.partition("_") if isinstance(shown, str) else ("", "", "")
+    return f"ans_{digits}" if prefix in ("ans", "resp", "msg") else ""
 
 
 def _with_any(
