@@ -1,18 +1,23 @@
 """Answers of the whole system on public questions: SQuAD, its near misses, single cells of TAT-QA, the handbook.
 
     MAINSPRING_DATA=... python benchmarks/document_answers.py [--only tatqa] [--dev] [--limit N] [--out FOLDER]
+        [--keep FOLDER] [--seconds S]
 
 The questions that are reported share none with those of ``--dev``, on which parts and settings may be chosen. Those of
 `squad-articles` are of articles that nothing was trained on (4, 8, 12 and 16); TAT-QA's halves are its published ones,
 and each of its questions is asked of its own table, for it names no company. An answer counts when it contains a whole
-gold string, in any notation.
+gold string, in any notation. With ``--keep`` answers are kept by hundreds, and a run goes on where the one before it
+ended; one that takes longer than ``--seconds`` ends after its hundred.
 """
 
 from __future__ import annotations
 
 import argparse
+import pickle
+import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from _asked import Goals, answered, figures, write
@@ -30,6 +35,8 @@ GOALS: dict[str, Goals] = {
     "tatqa": {"answer contained, cell": (0.70, 0.85)},
     "handbook": {"answer contained": (0.93, 1.0), "answerable refused": (0.05, 0.0)},
 }
+PIECE = 100
+"""Questions that are asked and kept at once."""
 SHORT = 60
 """Words that a short answer has at most."""
 
@@ -55,13 +62,33 @@ def short(found: Sequence[ScoredAnswer]) -> dict[str, Figure]:
     }
 
 
+def in_pieces(judged: JudgedCollection, arguments: argparse.Namespace, began: float) -> list[ScoredAnswer]:
+    """The answers to ``judged``, those of earlier runs from ``--keep``; ends the run if its time is up."""
+    home = arguments.home and arguments.home / judged.name
+    if arguments.keep is None:
+        return answered(judged, arguments.mode, home)
+    half_ = "dev" if arguments.dev else "reported"
+    found: list[ScoredAnswer] = []
+    for start in range(0, len(judged.queries), PIECE):
+        path = arguments.keep / f"{judged.name}-{half_}-{arguments.mode or 'default'}-{arguments.limit}-{start}.pickle"
+        if not path.exists():
+            if arguments.seconds and time.monotonic() - began > arguments.seconds:
+                raise SystemExit(f"{start} of {len(judged.queries)} questions of {judged.name} are kept: run it again")
+            piece = replace(judged, queries=judged.queries[start : start + PIECE])
+            arguments.keep.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(pickle.dumps(answered(piece, arguments.mode, home)))
+        found += pickle.loads(path.read_bytes())
+    return found
+
+
 def main(arguments: argparse.Namespace) -> None:
     measured: dict[str, Figure] = {}
+    began = time.monotonic()
     for name in [arguments.only] if arguments.only else NAMES:
         judged = half(name, arguments.dev)
         if arguments.limit:
             judged = judged.part("all", arguments.limit)
-        found = answered(judged, arguments.mode, arguments.home and arguments.home / name)
+        found = in_pieces(judged, arguments, began)
         write(arguments.out, f"{name}-{'dev' if arguments.dev else 'reported'}-{arguments.mode or 'default'}", found)
         prefix = f"{name}: "
         measured |= figures(found, GOALS[name], prefix)
@@ -80,4 +107,6 @@ if __name__ == "__main__":
     parser.add_argument("--limit", type=int, default=0, help="at most so many questions of each, evenly spaced")
     parser.add_argument("--home", type=Path, help="keeps what was read for the next run")
     parser.add_argument("--out", type=Path, help="folder for every answer")
+    parser.add_argument("--keep", type=Path, help="folder of the answers of earlier runs")
+    parser.add_argument("--seconds", type=float, default=0.0, help="end after the piece during which this has passed")
     main(parser.parse_args())

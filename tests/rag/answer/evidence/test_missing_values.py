@@ -69,6 +69,19 @@ async def test_a_name_that_few_passages_have_must_stand_with_the_value() -> None
     assert await found("What does a loaf cost in York?", "The branch in Leeds sells bread.", *others) == []
 
 
+async def test_what_is_counted_must_stand_with_the_number() -> None:
+    text = "The hall of the mill has 12 windows for its guests."
+    assert await found("How many windows does the hall of the mill have?", text) == []
+    assert await found("How many chandeliers does the hall of the mill have?", text) == ["chandeliers", "hall", "mill"]
+
+
+async def test_a_value_in_the_heading_is_given_for_the_items_below() -> None:
+    text = "## $50.00 fine\n\n- Fire lane of the mill\n- Bus stop of the mill"
+    assert await found("What is the fine for the fire lane of the mill?", text) == []
+    without = text.replace("$50.00", "Parking")
+    assert await found("What is the fine for the fire lane of the mill?", without) == ["fine", "fire lane", "mill"]
+
+
 async def test_what_is_in_the_sentence_costs_no_embedding() -> None:
     embedder = WordEmbedder()
     hits = [hit(MILL)]

@@ -117,6 +117,7 @@ _ASKS_VALUE = re.compile(
     r"|\bwhat do(?:es)? .{1,80} (?:cost|weigh|charge|pay)\b",
     re.IGNORECASE,
 )
+_COUNTED = re.compile(r"\bhow many (?P<what>[a-z-]+)", re.IGNORECASE)
 # Words that say how a value is asked for.
 _ASKING = terms.content(
     "pay pays paid cost costs money charge charges price amount number value total give gives get gets receive "
@@ -182,6 +183,11 @@ async def ungiven(
         return ()
     rarity = terms.rarity(focus.keys(), [terms.content(f"{hit.heading} {hit.text}") for hit in candidates])
     weights = {word: (weight + 1 / len(rarity)) / 2 for word, weight in rarity.items()}
+    counted = _COUNTED.search(last)
+    head = terms.stem(counted["what"].lower()) if counted else ""
+    # What is counted must stand with the number, whatever else does.
+    if head in focus and await _binding({head: focus[head]}, {head: 1.0}, units, embedder) < _BOUND:
+        return _told(focus, last)
     best = await _binding(focus, weights, units, embedder)
     if best < _BOUND and named:
         best = max(_share(focus, named, unit) for unit in units)
@@ -241,7 +247,9 @@ def _valued(
                 path, before = f"{path} {body}", ""
                 continue
             lead = body if unit.role == "lead_in" else lead if unit.kind in ("item", "row") else ""
-            gives = _gives(body, unit.kind == "row", question, dimension)
+            # "$50 fine" above a list is the value of each of its items.
+            title = path.rpartition(" > ")[2] if unit.kind == "item" else ""
+            gives = any(_gives(each, unit.kind == "row", question, dimension) for each in (body, title) if each)
             if gives:
                 context = f"{hit.source} {path} {lead} {before} {body}"
                 found.append(_Valued(body, context, hit.text, unit.kind == "row", len(terms.content(context) & focus)))
