@@ -208,3 +208,18 @@ async def test_a_price_that_nothing_gives_for_the_thing_is_refused(room: Room, a
     found = await answer(room, ask("What does a gymnasium of a hotel cost?"), asker)
     assert found.text.startswith(REFUSAL)
     assert "gymnasium" in found.text
+
+
+async def test_a_code_is_asked_about_by_the_name_that_it_stands_for(room: Room, asker: Context) -> None:
+    await fill(room)
+    sheet = "# Cinder Stove: Owner's Sheet\n\nThe model number is CS-26. It burns gas from a can."
+    cover = "# Warranty\n\nThe igniter of the Cinder Stove is covered for 18 months. Grinders are covered for 7 years."
+    texts = {"stove.md": sheet, "warranty.md": cover}
+    await room.ingestor.ingest(room.collection, [Source(name, name, text.encode) for name, text in texts.items()])
+    found = await answer(room, ask("How long is the igniter of CS-26 covered by the warranty?"), asker)
+    assert found.answered
+    assert "The igniter of the Cinder Stove is covered for **18 months**." in found.text
+    assert "The model number is CS-26." in found.text
+    assert {each.source for each in found.citations} == {"stove.md", "warranty.md"}
+    unknown = await answer(room, ask("How long is the igniter of CS-99 covered by the warranty?"), asker)
+    assert unknown.text.startswith(REFUSAL)

@@ -33,6 +33,7 @@ from mainspring.core.types import (
 from mainspring.engines.base import Reranker
 from mainspring.rag.answer import refusal, small_talk
 from mainspring.rag.answer.answer_notes import Notes
+from mainspring.rag.answer.bridge import bridged
 from mainspring.rag.answer.cite import Numbers, cite
 from mainspring.rag.answer.context import Sift, sifted
 from mainspring.rag.answer.evidence import missing_topics, missing_values
@@ -259,6 +260,8 @@ class DocumentAnswerer:
             self.find(asked, context),
             *(self.find(replace(asked, question=piece.searched), context) for piece in pieces),
         )
+        if not pieces and whole.lacks and not asked.condensed:
+            return await bridged(whole, lambda text: self.find(replace(asked, question=text), context))
         return look(asked.question, whole, list(zip(pieces, each, strict=True)), self._refuse_below)
 
     async def find(self, asked: Question, context: Context) -> Findings:
@@ -296,10 +299,7 @@ class DocumentAnswerer:
             unsaid = await missing_topics.absent(question, passages, candidates, texts, reader)
             unsaid = unsaid or await missing_values.ungiven(question, candidates, [*hits, *beside], reader)
         told = features(question, candidates, passages)
-        if self._calibration is None:
-            likely = evidence(question, candidates, passages)
-        else:
-            likely = self._calibration.evidence(told)
+        likely = self._calibration.evidence(told) if self._calibration else evidence(question, candidates, passages)
         lacks = refusal.lacking(question, passages, texts) + unsaid
         return Findings(question, hits, passages, texts, likely, told, walked, plan.steps, lacks)
 
