@@ -192,6 +192,12 @@ async def test_thoughts_count_as_tokens_by_their_share_of_the_text() -> None:
     assert reply["usage"]["output_tokens_details"] == {"reasoning_tokens": 40}
 
 
+def test_effort_and_verbosity_reach_models_that_read_them() -> None:
+    made = request(reasoning={"effort": "low"}, text={"verbosity": "high"})
+    assert made.variables == {"reasoning_effort": "low", "verbosity": "high"}
+    assert request().variables == {}
+
+
 async def test_fields_that_change_no_answer_are_named_in_the_header() -> None:
     sent: dict[str, Any] = {"client_metadata": {"session": "1"}, "service_tier": "flex"}
     sent |= {"text": {"verbosity": "low"}, "stream_options": {"include_obfuscation": False}, "instructions": None}
@@ -199,7 +205,7 @@ async def test_fields_that_change_no_answer_are_named_in_the_header() -> None:
     reply = await ask(app(Text("Yes."), Finish("stop")), "POST", "/v1/responses", {"model": "m", "input": "Hi", **sent})
     [named] = reply.headers["x-mainspring-ignored"]
     assert set(named.split(", ")) == {
-        *("client_metadata", "service_tier", "reasoning.effort", "text.verbosity"),
+        *("client_metadata", "service_tier"),
         "stream_options.include_obfuscation",
     }
 

@@ -141,7 +141,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as stopped:
             rest = data[stopped.args[0] :]
-            if self.ws_protocol_class is not None and sockets.wanted(self.url, self.headers):
+            if self.ws_protocol_class is not None and sockets.wanted(self.parser.get_method(), self.url, self.headers):
                 self._open_socket(rest)
             else:
                 self._decline_upgrade(rest)

@@ -21,11 +21,11 @@ class SocketProtocol(WSProtocol):
         self.freed()
 
 
-def wanted(url: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
+def wanted(method: bytes, url: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
     """Whether a request that wants another protocol wants a socket, and may have one."""
     path = url.partition(b"?")[0]
     wishes = [value.strip().lower() for name, value in headers if name == b"upgrade"]
-    return path in PATHS and wishes == [b"websocket"]
+    return method == b"GET" and path in PATHS and wishes == [b"websocket"]
 
 
 def opened(head: bytes, kind: Any, transport: Any, freed: Callable[[], None]) -> SocketProtocol:

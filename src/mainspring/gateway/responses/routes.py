@@ -135,6 +135,12 @@ def left_out(body: ResponsesBody) -> dict[str, str]:
     return {HEADER: ", ".join(dict.fromkeys(unused))} if unused else {}
 
 
+def _joined(headers: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """Both; of what was ignored, all names."""
+    names = [told[HEADER] for told in (headers, more) if HEADER in told]
+    return {**headers, **({HEADER: ", ".join(names)} if names else {})}
+
+
 def event_stream(run: BackgroundRun, after: int, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """The events of a response in the background behind the one numbered ``after``. A client that leaves stops only
     its own reading."""
@@ -164,7 +170,7 @@ class _Answering:
         answer = await collected(http, self._over(asked), asked.request, context)
         body = self._shell(answer.head, asked).ended(answer)
         await self._asking.keep(asked, context, body, answer.head.answer_id)
-        return json_response(body, {**head_headers(answer.head), **headers})
+        return json_response(body, _joined(head_headers(answer.head), headers))
 
     async def stream(
         self, http: HttpRequest, asked: Asked, context: Context, headers: Mapping[str, str]
@@ -179,7 +185,7 @@ class _Answering:
 
         work = self._over(asked).respond(asked.request, context)
         reply = await streamed(http, work, frames, responses_stream.error_frame, self._heartbeat_s)
-        reply.headers.update(headers)
+        reply.headers.update(_joined(reply.headers, headers))
         return reply
 
     async def begin(self, asked: Asked, context: Context) -> BackgroundRun:

@@ -29,6 +29,8 @@ _NEVER = (
     "code_interpreter_call.outputs",
 )
 _SENT_BACK = ("instructions", "metadata", "prompt", "max_tool_calls", "safety_identifier", "truncation", "tool_choice")
+_STEERS = "by models whose template or provider reads it; others name it in the header"
+_EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
@@ -65,13 +67,13 @@ class TextFormat(Body):
 
 class TextOptions(Body):
     format: TextFormat | None = None
-    verbosity: Annotated[str | None, Hint("no engine here takes a verbosity")] = None
+    verbosity: Annotated[str, Field(min_length=1, max_length=32, description=_STEERS)] | None = None
 
 
 class ReasoningOptions(Body):
     """Thoughts are shown as they are, so a summary of any kind is the thoughts themselves."""
 
-    effort: Annotated[str | None, Hint("no engine here takes a reasoning effort")] = None
+    effort: Annotated[str, Field(min_length=1, max_length=32, description=_STEERS)] | None = None
     summary: Annotated[str | None, Hint("thoughts are shown as they are")] = None
     generate_summary: Annotated[str | None, Hint("thoughts are shown as they are")] = None
     context: Annotated[str | None, Hint("no model here reads earlier thoughts")] = None
@@ -244,6 +246,8 @@ class ResponsesBody(AskedBody):
             if format_.type == "json_schema":
                 body = {"description": None, "strict": False, **body}
             found["text"] = {"format": body}
+        if self.reasoning is not None and self.reasoning.effort in _EFFORTS:
+            found["reasoning"] = {"effort": self.reasoning.effort, "summary": None}
         if isinstance(self.prompt_cache_key, str):
             found["prompt_cache_key"] = self.prompt_cache_key[:512]
         if self.conversation_id is not None:
@@ -271,7 +275,16 @@ class ResponsesBody(AskedBody):
             options=bounded(self.options or {}, "options"),
             previous=None if self.previous_response_id is None else answer_id(self.previous_response_id),
             prompt=None if self.prompt is None else self.prompt.use(),
+            variables=self._variables(),
         )
+
+    def _variables(self) -> dict[str, str]:
+        """What steers a model that reads it."""
+        told = {
+            "reasoning_effort": self.reasoning.effort if self.reasoning else None,
+            "verbosity": self.text.verbosity if self.text else None,
+        }
+        return {name: value for name, value in told.items() if value is not None}
 
     def searches(self) -> tuple[FileSearchTool, ...]:
         """The searches that are to be made, as many as may be."""
