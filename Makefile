@@ -45,7 +45,7 @@ test: $(VENV)/.test ## Set up and run the tests (ARGS=... goes to pytest, WORKER
 	@$(BIN)/mainspring models pull
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-test-fast: $(VENV)/.test ## The tests without servers, models and data sets: before each commit (four minutes on two cores)
+test-fast: $(VENV)/.test ## The tests without servers, models and data sets: before each commit (some 220 seconds of CPU)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not kills and not writer" $(ARGS)
 
 test-kills: $(VENV)/.test ## Run the long tests that kill what they started again and again
