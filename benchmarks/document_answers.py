@@ -6,8 +6,8 @@
 The questions that are reported share none with those of ``--dev``, on which parts and settings may be chosen. Those of
 `squad-articles` are of articles that nothing was trained on (4, 8, 12 and 16); TAT-QA's halves are its published ones,
 and each of its questions is asked of its own table, for it names no company. An answer counts when it contains a whole
-gold string, in any notation. With ``--keep`` answers are kept by hundreds, and a run goes on where the one before it
-ended; one that takes longer than ``--seconds`` ends after its hundred.
+gold string, in any notation. With ``--keep`` answers are kept in pieces, and a run goes on where the one before it
+ended; one that takes longer than ``--seconds`` ends after its piece.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ GOALS: dict[str, Goals] = {
     "tatqa": {"answer contained, cell": (0.70, 0.85)},
     "handbook": {"answer contained": (0.93, 1.0), "answerable refused": (0.05, 0.0)},
 }
-PIECE = 100
+PIECE = 25
 """Questions that are asked and kept at once."""
 SHORT = 60
 """Words that a short answer has at most."""
@@ -70,7 +70,10 @@ def in_pieces(judged: JudgedCollection, arguments: argparse.Namespace, began: fl
     half_ = "dev" if arguments.dev else "reported"
     found: list[ScoredAnswer] = []
     for start in range(0, len(judged.queries), PIECE):
-        path = arguments.keep / f"{judged.name}-{half_}-{arguments.mode or 'default'}-{arguments.limit}-{start}.pickle"
+        path = (
+            arguments.keep
+            / f"{judged.name}-{half_}-{arguments.mode or 'default'}-{arguments.limit}-{start}-{PIECE}.pickle"
+        )
         if not path.exists():
             if arguments.seconds and time.monotonic() - began > arguments.seconds:
                 raise SystemExit(f"{start} of {len(judged.queries)} questions of {judged.name} are kept: run it again")
