@@ -64,6 +64,7 @@ check: $(VENV)/.test ## Lint, format check, strict types, import contracts
 	@$(BIN)/python scripts/events_page.py --check
 	@$(BIN)/python scripts/clients_page.py --check
 	@$(BIN)/python scripts/fields_page.py --check
+	@$(BIN)/python scripts/schemas_page.py --check
 
 format: $(VENV)/.test ## Format the code, and write docs/reference/settings.md, events.md and fields.md anew
 	@$(BIN)/ruff check --fix --quiet .
@@ -71,6 +72,7 @@ format: $(VENV)/.test ## Format the code, and write docs/reference/settings.md, 
 	@$(BIN)/python scripts/settings_page.py
 	@$(BIN)/python scripts/events_page.py
 	@$(BIN)/python scripts/fields_page.py
+	@$(BIN)/python scripts/schemas_page.py
 
 test-providers: $(VENV)/.test ## Run the tests of providers that are not OpenAI-shaped, with their library beside the environment
 	@$(UV) pip install --quiet --python $(BIN)/python --target $(VENV)/providers "$$($(BIN)/python scripts/extra.py providers)"

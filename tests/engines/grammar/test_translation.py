@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 from mainspring.core.errors import InvalidSchema
 from mainspring.engines.grammar import validation
 from mainspring.engines.grammar.translation import translate
+from tests.engines.grammar import pydantic_corpus
 from tests.engines.grammar.grammar_texts import GrammarTexts
 from tests.engines.grammar.schema_corpus import KEYWORDS, generated
 
 CORPUS = {f"{origin}: {name}": schema for origin, table in generated().items() for name, schema in table.items()}
 CORPUS |= {f"keyword: {name}": schema for name, schema in KEYWORDS.items()}
+CORPUS |= {f"pydantic: {name}": schema for name, schema in pydantic_corpus.schemas().items()}
+CORPUS |= {f"openai: {name}": schema for name, schema in pydantic_corpus.strict_schemas().items()}
 
 
 def broken(schema: Any, draws: int = 25, seed: int = 0) -> list[str]:

@@ -25,6 +25,7 @@ class Writer(Protocol):
     def ground(self, name: str) -> str: ...
     def characters(self, simple: Simple) -> str | None: ...
     def holds(self, schema: Any, value: Any) -> bool: ...
+    def target(self, schema: Any) -> Any: ...
 
 
 def array(writer: Writer, simple: Simple) -> str | None:
@@ -45,7 +46,7 @@ def array(writer: Writer, simple: Simple) -> str | None:
     if "maxContains" in simple:
         writer.checked.add("maxContains")
     if simple.get("uniqueItems") and (most is None or most > 1):
-        if not prefix and (values := _listed(items)) is not None:
+        if not prefix and (values := _listed(writer.target(items))) is not None:
             return _subset(writer, values, least, most)
         writer.checked.add("uniqueItems")
     if most is not None and most < len(prefix):
@@ -165,6 +166,7 @@ class _Shape:
         self._resolve(simple)
 
     def _resolve(self, simple: Simple) -> None:
+        self._names = self._writer.target(self._names)
         listed = _listed(self._names)
         if listed is not None:
             names = [name for name in listed if isinstance(name, str)]

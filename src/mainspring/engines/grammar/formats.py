@@ -28,6 +28,8 @@ _HEX = r"[0-9a-fA-F]{1,4}"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,20}[A-Za-z0-9])?"
 _HOST = rf"{_LABEL}(?:\.{_LABEL}){{0,3}}\.[A-Za-z]{{2,12}}"
 
+_UUID_OF = r"^[0-9a-f]{8}-[0-9a-f]{4}-VERSION[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+
 GENERATED = {
     "date": rf"^{_DAYS}$",
     "time": rf"^{_CLOCK}{_ZONE}$",
@@ -44,6 +46,9 @@ GENERATED = {
     "uri": rf"^[a-z][a-z0-9+.-]{{1,9}}://{_HOST}(?::[1-9][0-9]{{1,3}})?(?:/[A-Za-z0-9._~-]{{0,24}}){{0,6}}"
     r"(?:\?[A-Za-z0-9._~=&-]{1,40})?(?:#[A-Za-z0-9._~-]{1,20})?$",
     "json-pointer": r"^(?:/[A-Za-z0-9_.-]{0,24}){0,6}$",
+    "base64": r"^(?:[A-Za-z0-9+/]{4}){0,40}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+    "ipv4network": rf"^(?:{_OCTET}\.){{3}}0/24$",
+    **{f"uuid{each}": _UUID_OF.replace("VERSION", str(each)) for each in range(1, 9)},
 }
 """Expressions by format."""
 
@@ -55,6 +60,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _ANY_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*", re.ASCII)
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII)
 _POINTER = re.compile(r"(?:/(?:[^/~]|~[01])*)*")
 
 
@@ -83,10 +89,14 @@ def _hostname(text: str) -> bool:
     return 0 < len(text) <= 253 and all(_ANY_LABEL.fullmatch(label) for label in text.removesuffix(".").split("."))
 
 
-def _address(kind: type[ipaddress.IPv4Address] | type[ipaddress.IPv6Address]) -> Callable[[str], bool]:
+def _uuid_of(version: int) -> Callable[[str], bool]:
+    return lambda text: bool(_UUID.fullmatch(text)) and text[14] == str(version)
+
+
+def _address(kind: Callable[[str], object]) -> Callable[[str], bool]:
     def check(text: str) -> bool:
         try:
-            return bool(kind(text)) and "%" not in text
+            return kind(text) is not None and "%" not in text
         except ValueError:
             return False
 
@@ -105,6 +115,10 @@ CHECKS: dict[str, Callable[[str], bool]] = {
     "uuid": lambda text: bool(_UUID.fullmatch(text)),
     "uri": lambda text: bool(_URI.fullmatch(text)),
     "json-pointer": lambda text: bool(_POINTER.fullmatch(text)),
+    # These are Pydantic's.
+    "base64": lambda text: bool(_BASE64.fullmatch(text)),
+    "ipv4network": _address(ipaddress.IPv4Network),
+    **{f"uuid{each}": _uuid_of(each) for each in range(1, 9)},
 }
 """Whether a text is of a format."""
 
@@ -157,6 +171,7 @@ KNOWN: dict[str, KnownPattern] = {
     _ZOD_EMAIL: KnownPattern("email", generated=GENERATED["email"]),
     _ZOD_LOOKING_EMAIL: KnownPattern("email", check=_ZOD_EMAIL, generated=GENERATED["email"]),
     _ZOD_HOST: KnownPattern("hostname", generated=GENERATED["hostname"]),
+    r"^$|^(?:[0-9a-zA-Z+/]{4})*(?:(?:[0-9a-zA-Z+/]{2}==)|(?:[0-9a-zA-Z+/]{3}=))?$": KnownPattern("base64"),
     _ZOD_EMOJI: KnownPattern("emoji", generated="^[\U0001f600-\U0001f64f]{1,20}$"),
     _ZOD_LONG_UUID: KnownPattern("uuid", generated=GENERATED["uuid"]),
     _uuid("[0-9a-fA-F]{4}", "[0-9a-fA-F]{4}"): KnownPattern("uuid"),

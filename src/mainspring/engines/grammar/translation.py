@@ -235,7 +235,8 @@ class _Writer:
             return None
         patterns = [each for each in simple.get("patterns", ()) if expressions.matcher(each) or each in formats.KNOWN]
         names = [name for name in simple.get("formats", ()) if name in formats.CHECKS]
-        self.remarks.update(f"format:{name}" for name in simple.get("formats", ()) if name not in formats.CHECKS)
+        if "patterns" not in simple:
+            self.remarks.update(f"format:{name}" for name in simple.get("formats", ()) if name not in formats.CHECKS)
         chosen, source = None, ""
         for source in [*patterns, *names]:
             if (chosen := self._expression(source)) is not None:
@@ -276,6 +277,14 @@ class _Writer:
         if most is not None:
             return f"{expressions.CHARACTER}{{{least},{most}}}"
         return f"{expressions.CHARACTER}{{{least}}} {expressions.ANY}" if least else ""
+
+    def target(self, schema: Any) -> Any:
+        """What ``schema`` refers to, if it is a reference and nothing else."""
+        for _ in range(8):
+            if not isinstance(schema, dict) or schema.keys() != {"$ref"}:
+                break
+            schema = self._alternatives.target(schema["$ref"])
+        return schema
 
     def holds(self, schema: Any, value: Any) -> bool:
         return self._holds(schema, value)
