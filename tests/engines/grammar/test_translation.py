@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainspring.core.errors import InvalidSchema
-from mainspring.engines.grammar import validation
+from mainspring.engines.grammar import conjunction, translation, validation
 from mainspring.engines.grammar.translation import translate
 from tests.engines.grammar import pydantic_corpus
 from tests.engines.grammar.grammar_texts import GrammarTexts
@@ -139,6 +139,9 @@ REFUSED: list[tuple[Any, str]] = [
     ({"$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}]}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}, "itself"),
     ({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}, "comes to an end"),
     ({"type": "string", "pattern": "("}, "no regular expression"),
+    ({"type": "string", "pattern": "((((a{100}){100}){100}){100})"}, "cannot be checked|can be checked"),
+    ({"type": "array", "items": {"type": "string", "pattern": "(a)\\1"}}, "at #/items: the pattern"),
+    ({"type": "string", "pattern": "a(?=b)"}, "can be checked"),
     ({"type": "integer", "minimum": 5, "maximum": 3}, "admits nothing"),
     ({"type": "object", "required": ["b"], "properties": {}, "additionalProperties": False}, "admits nothing"),
     ({"allOf": [{"type": "string"}, {"type": "null"}]}, "admits nothing"),
@@ -188,3 +191,43 @@ def test_schemas_at_random_are_translated_or_refused(schema: Any) -> None:
         return
     if found.grammar is not None and not found.checked:
         assert broken(schema, draws=6) == []
+
+
+def chained(links: int) -> dict[str, Any]:
+    """References that follow each other."""
+    names = {f"d{n}": {"$ref": f"#/$defs/d{n + 1}"} for n in range(links)}
+    return {"$defs": {**names, f"d{links}": {"type": "string"}}, "$ref": "#/$defs/d0"}
+
+
+def split(levels: int) -> dict[str, Any]:
+    """References of which each level splits in two ways that differ."""
+    names = {
+        f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}", side: n} for side in ("minLength", "maxLength")]}
+        for n in range(levels)
+    }
+    return {"$defs": {**names, f"d{levels}": {"type": "string"}}, "$ref": "#/$defs/d0"}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        chained(1_400),
+        split(40),
+        {"allOf": [{"anyOf": [{"properties": {f"p{n}{m}": {}}} for m in range(20)]} for n in range(20)]},
+        {"allOf": [{"if": {"required": [f"p{n}"]}, "then": {"required": [f"q{n}"]}} for n in range(40)]},
+        {"type": "object", "properties": {f"p{n}": {"minimum": n + 0.123456789, "maximum": 1e9} for n in range(250)}},
+    ],
+)
+def test_merging_takes_so_many_steps(schema: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    merged: list[int] = []
+    both = conjunction.Alternatives._both
+
+    def counted(self: conjunction.Alternatives, one: Any, other: Any) -> Any:
+        merged.append(1)
+        return both(self, one, other)
+
+    monkeypatch.setattr(conjunction.Alternatives, "_both", counted)
+    found = translate.__wrapped__(json.dumps(schema))
+    assert found.grammar is None or len(found.grammar) <= translation.MAX_SOURCE + 1_000
+    assert found.grammar is not None or found.checked == ("everything",)
+    assert len(merged) <= conjunction.MAX_MERGES

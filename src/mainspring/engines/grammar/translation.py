@@ -16,13 +16,13 @@ from typing import Any
 
 from mainspring.core.errors import InvalidSchema
 from mainspring.core.types import Grammar
-from mainspring.engines.grammar import checks, ebnf, expressions, formats, number_rules
+from mainspring.engines.grammar import checks, ebnf, expressions, formats, number_rules, validation
 from mainspring.engines.grammar.conjunction import Alternatives, Simple, TooMany
 from mainspring.engines.grammar.expressions import literal
 from mainspring.engines.grammar.normal import PARAM, invalid, normalised
 
 MAX_RULES = 6_000
-MAX_SOURCE = 400_000
+MAX_SOURCE = 200_000
 MAX_COUNTED = 100
 """The most repetitions that are counted: compilers take seconds for more."""
 MAX_LISTED = 500
@@ -72,6 +72,8 @@ class Translation:
 def translate(source: str) -> Translation:
     """The translation of a JSON schema. Raises ``InvalidSchema``, naming the place."""
     normal = normalised(source)
+    # What a grammar leaves has to be checked, so what cannot be checked is refused.
+    validation.require_checkable(normal.schema)
     writer = _Writer(normal.schema.get("$defs", {}))
     try:
         grammar = writer.grammar({name: value for name, value in normal.schema.items() if name != "$defs"})
@@ -89,6 +91,7 @@ class _Writer:
         self.remarks: set[str] = set()
         self._definitions = definitions
         self._alternatives = Alternatives(definitions, self.checked.add, self._holds)
+        self._size = 0
         self._rules: dict[str, str] = {}
         self._bodies: dict[str, str] = {}
         self._referred: dict[str, str] = {}
@@ -125,7 +128,8 @@ class _Writer:
     def rule(self, body: str) -> str:
         """The name of a rule with that body."""
         if body not in self._bodies:
-            if len(self._bodies) > MAX_RULES:
+            self._size += len(body)
+            if len(self._bodies) > MAX_RULES or self._size > MAX_SOURCE:
                 raise TooMany
             self._bodies[body] = f"r{len(self._bodies)}"
             self._rules[self._bodies[body]] = body
@@ -290,9 +294,7 @@ class _Writer:
         return self._holds(schema, value)
 
     def _holds(self, schema: Any, value: Any) -> bool:
-        from mainspring.engines.grammar.validation import admits
-
-        return admits({"$defs": self._definitions, **schema} if isinstance(schema, dict) else schema, value)
+        return validation.admits({"$defs": self._definitions, **schema} if isinstance(schema, dict) else schema, value)
 
 
 def _public(simple: Simple) -> Simple:

@@ -147,6 +147,12 @@ def admits(schema: Any, value: Any) -> bool:
 
 def _read(source: str, param: str) -> dict[str, Any]:
     schema = normalised(source, param=param).schema
+    require_checkable(schema, param=param)
+    return schema
+
+
+def require_checkable(schema: dict[str, Any], *, param: str = PARAM) -> None:
+    """Raise ``InvalidSchema`` for what cannot be checked in bounded time, naming its place."""
     names: set[str] = set()
     for place, node in parts(schema):
         names |= node.keys()
@@ -157,7 +163,6 @@ def _read(source: str, param: str) -> dict[str, Any]:
     if {"unevaluatedProperties", "patternProperties"} <= names:
         problem = "unevaluatedProperties cannot be checked beside patternProperties; use additionalProperties"
         raise InvalidSchema(invalid(problem).message, param=param)
-    return schema
 
 
 def _require(expression: str, place: str, param: str) -> None:
