@@ -22,8 +22,10 @@ from mainspring.core.types import ChatRequest, Context, Grammar, Message, Princi
 from mainspring.engines.catalogue.pull import Puller
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.chat.template import ChatTemplate
+from mainspring.engines.grammar.translation import translate
 from mainspring.engines.llamacpp.engine import LlamaCppEngine
 from tests.conformance.engine_cases import DEFAULT_MODEL, job, run
+from tests.engines.grammar.schema_corpus import KEYWORDS
 
 SETTINGS = EnginesSettings(max_sequences=2, max_waiting=1, kv_tokens=2048, max_batched_tokens=256)
 
@@ -61,6 +63,18 @@ async def test_a_schema_that_llamacpp_would_ignore_is_refused(engine: LlamaCppEn
     kept = Grammar("json_schema", '{"type": "integer", "minimum": 10, "maximum": 99}')
     outcome = await run(engine, job("A number.", max_tokens=8, grammar=kept))
     assert 10 <= int(outcome.text()) <= 99
+
+
+@on_module_loop
+async def test_grammars_are_enforced(engine: LlamaCppEngine) -> None:
+    chosen = await run(engine, job("Is it?", max_tokens=8, grammar=Grammar("ebnf", 'root ::= "quite" | "no"\n')))
+    assert chosen.text() in ("quite", "no")
+    with pytest.raises(InvalidSchema):
+        await engine.generate(job("Is it?", grammar=Grammar("ebnf", "root ::= missing\n")))
+    for name, schema in KEYWORDS.items():
+        found = translate(json.dumps(schema)).grammar
+        assert found is not None
+        assert await engine._tried(Grammar("ebnf", found)) == "", name
 
 
 @on_module_loop

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -23,8 +24,10 @@ from mainspring.core.errors import (
 from mainspring.core.settings import EnginesSettings
 from mainspring.core.types import Grammar, Text
 from mainspring.engines.base import EngineStream, Generation
+from mainspring.engines.grammar.translation import translate
 from mainspring.engines.openvino.engine import OpenVinoEngine
 from tests.conformance.engine_cases import DEFAULT_MODEL, default_model_missing, job, pulled_files, run
+from tests.engines.grammar.schema_corpus import KEYWORDS
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -297,3 +300,14 @@ async def test_answers_that_stand_aside_for_another_tenant_go_on_where_they_were
     assert [each.usage.completion_tokens for each in outcomes] == [64] * 20
     # The last to come are those that stood aside.
     assert [each.text() for each in outcomes[17:]] == [each.text() for each in alone]
+
+
+async def test_the_runtime_compiles_the_grammars_of_schemas(engine: OpenVinoEngine) -> None:
+    # Each third: llama.cpp's tests try all of them, which takes it less time.
+    for name, schema in [*KEYWORDS.items()][::3]:
+        found = translate(json.dumps(schema)).grammar
+        assert found is not None
+        try:
+            await engine._grammars.check(Grammar("ebnf", found), name)
+        except InvalidSchema as error:
+            pytest.fail(f"{name}: {error.message}")
