@@ -95,29 +95,25 @@ def ignored(body: type[BaseModel], sent: Any) -> list[str]:
 
     Where a body takes fields that it does not know, they are among them.
     """
-    names = dict.fromkeys(_hints(body, sent, ""))
+    names: dict[str, None] = {}
+    _note(body, sent, "", names)
     return list(names)[:_LISTED]
 
 
-def _hints(body: type[BaseModel], sent: Any, place: str) -> Iterator[str]:
-    if isinstance(sent, list):
-        for each in sent:
-            yield from _hints(body, each, place)
-    elif isinstance(sent, dict):
-        fields = _fields(body)
+def _note(body: type[BaseModel], sent: Any, place: str, names: dict[str, None]) -> None:
+    fields = _fields(body)
+    for each in sent if isinstance(sent, list) else (sent,):
         # Nearly all of what is sent is read: one look at the names, however long the list they are in.
-        if not fields.read.issuperset(sent):
-            for name, value in sent.items():
-                if value is not None and name not in fields.read:
-                    yield from _found(fields, name, value, place)
-
-
-def _found(fields: _Fields, name: str, value: Any, place: str) -> Iterator[str]:
-    if name in fields.hints or (name not in fields.below and fields.open):
-        yield place + (name if _NAME.fullmatch(name) else "*")
-    elif isinstance(value, dict | list):
-        for each in fields.below.get(name, ()):
-            yield from _hints(each, value, f"{place}{name}.")
+        if not isinstance(each, dict) or fields.read.issuperset(each):
+            continue
+        for name, value in each.items():
+            if name in fields.read or value is None or (isinstance(value, str) and name in fields.below):
+                continue
+            if name in fields.hints or (name not in fields.below and fields.open):
+                names[place + (name if _NAME.fullmatch(name) else "*")] = None
+            elif isinstance(value, dict | list):
+                for inner in fields.below.get(name, ()):
+                    _note(inner, value, f"{place}{name}.", names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from mainspring.core.errors import (
     EngineDied,
+    InvalidRequest,
     InvalidSchema,
     MissingExtra,
     ModelError,
@@ -84,6 +85,24 @@ async def test_alternatives_are_as_many_as_asked_for(engine: LlamaCppEngine) -> 
         rows = [row for event in outcome.events if isinstance(event, Text) for row in event.logprobs]
         assert rows
         assert all(len(row.top) == asked for row in rows)
+
+
+@on_module_loop
+async def test_a_token_that_is_forbidden_is_not_written(engine: LlamaCppEngine) -> None:
+    asked = {"max_tokens": 3, "temperature": 0.0}
+    free = (await run(engine, job("One, two,", **asked))).text()
+    (first, *_) = await engine._tokenize(free, begin=False)
+    other = (await run(engine, job("One, two,", logit_bias=((first, -100.0),), **asked))).text()
+    assert not other.startswith(await engine.text_of([first]))
+    assert free.startswith(await engine.text_of([first]))
+
+
+@on_module_loop
+async def test_a_number_that_is_no_token_is_an_error_and_no_death(engine: LlamaCppEngine) -> None:
+    before = engine.pid
+    with pytest.raises(InvalidRequest):
+        await engine.text_of([10_000_000])
+    assert engine.pid == before
 
 
 @on_module_loop

@@ -37,6 +37,7 @@ from mainspring.engines.base import Capabilities, Capacity, EngineStream, Genera
 from mainspring.engines.chat import limits
 from mainspring.engines.chat.commit_point import commit
 from mainspring.engines.chat.stops import stopped
+from mainspring.engines.encode.tokens import SEND_TEXT
 from mainspring.engines.llamacpp import wire as llamacpp_wire
 from mainspring.engines.openvino.admission import Admission
 from mainspring.engines.openvino.slots import spare_of
@@ -315,7 +316,12 @@ class LlamaCppEngine:
         """See ``Decodes``."""
         await self._supervisor.ready(_PATIENCE_S)
         body = {"tokens": list(tokens)}
-        return str((await self._client.call(f"{_URL}/detokenize", body, timeout=_SHORT_CALL_S))["content"])
+        try:
+            return str((await self._client.call(f"{_URL}/detokenize", body, timeout=_SHORT_CALL_S))["content"])
+        except EngineDied:
+            raise
+        except EngineError:
+            raise InvalidRequest(f"these are no tokens of {self._name}", remedy=SEND_TEXT) from None
 
     async def count_tokens(self, text: str) -> int:
         await self._supervisor.ready(_PATIENCE_S)

@@ -58,6 +58,9 @@ class WireMessage(BaseModel):
     cache_control: Annotated[Any, Hint("the beginnings of prompts are cached unasked")] = None
 
 
+_PLAIN = frozenset({"system", "developer", "user", "assistant"})
+
+
 def conversation(messages: Sequence[WireMessage]) -> tuple[Message, ...]:
     """These messages as ours. A ``function_call`` becomes a tool call, whose result is the next message of that role
     and name.
@@ -70,6 +73,12 @@ def conversation(messages: Sequence[WireMessage]) -> tuple[Message, ...]:
 def _converted(messages: Sequence[WireMessage]) -> Iterator[Message]:
     called: dict[str | None, str] = {}
     for index, message in enumerate(messages):
+        if message.role in _PLAIN and isinstance(message.content, str) and message.function_call is None:
+            # Nearly all are so, and a conversation may have thousands.
+            made = message.tool_calls
+            calls = tuple(ToolCall(c.id, c.function.name, c.function.arguments) for c in made) if made else ()
+            yield Message(message.role, message.content, message.name, calls, message.tool_call_id)  # type: ignore[arg-type]
+            continue
         place = f"messages[{index}]"
         content = _content(message, place)
         calls = tuple(ToolCall(c.id, c.function.name, c.function.arguments) for c in message.tool_calls or ())
