@@ -89,10 +89,9 @@ async def test_alternatives_are_as_many_as_asked_for(engine: LlamaCppEngine) -> 
 
 @on_module_loop
 async def test_a_token_that_is_forbidden_is_not_written(engine: LlamaCppEngine) -> None:
-    asked = {"max_tokens": 3, "temperature": 0.0}
-    free = (await run(engine, job("One, two,", **asked))).text()
+    free = (await run(engine, job("One, two,", max_tokens=3))).text()
     (first, *_) = await engine._tokenize(free, begin=False)
-    other = (await run(engine, job("One, two,", logit_bias=((first, -100.0),), **asked))).text()
+    other = (await run(engine, job("One, two,", max_tokens=3, logit_bias=((first, -100.0),)))).text()
     assert not other.startswith(await engine.text_of([first]))
     assert free.startswith(await engine.text_of([first]))
 
