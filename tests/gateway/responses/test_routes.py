@@ -15,7 +15,7 @@ from openai.types.responses.response_compact_params import ResponseCompactParams
 from openai.types.responses.response_create_params import ResponseCreateParamsBase
 from pydantic import BaseModel
 
-from mainspring.core.errors import EngineDied, MainspringError, NotFound
+from mainspring.core.errors import EngineDied, InvalidRequest, MainspringError, NotFound
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import (
     ChatRequest,
@@ -196,6 +196,14 @@ def test_effort_and_verbosity_reach_models_that_read_them() -> None:
     made = request(reasoning={"effort": "low"}, text={"verbosity": "high"})
     assert made.variables == {"reasoning_effort": "low", "verbosity": "high"}
     assert request().variables == {}
+
+
+def test_what_went_before_can_be_counted_and_compacted_alone() -> None:
+    before = (Message("user", "One."), Message("assistant", "Two."))
+    body = CompactBody.model_validate({"model": "m", "previous_response_id": "resp_1", "instructions": "Be kind."})
+    assert body.counted(before, max_messages=8).messages == (Message("system", "Be kind."), *before)
+    with pytest.raises(InvalidRequest, match="input is empty"):
+        body.counted((), max_messages=8)
 
 
 async def test_fields_that_change_no_answer_are_named_in_the_header() -> None:

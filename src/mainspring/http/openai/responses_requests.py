@@ -175,7 +175,12 @@ class AskedBody(Body):
         """As a request whose tokens can be counted."""
         tools, choice = self.choice(self.tool_set())
         sampling = Sampling(grammar=self.grammar())
-        messages = self.messages(history, max_messages, found)
+        if not self.input and history:
+            # What went before is enough.
+            told = [Message("system", text) for text in [self.instructions] if text]
+            messages: tuple[Message, ...] = (*told, *history)
+        else:
+            messages = self.messages(history, max_messages, found)
         return ChatRequest(self.model, messages, sampling, tools.functions, _left(choice, tools))
 
 
