@@ -51,6 +51,10 @@ async def test_a_value_that_nothing_gives_for_the_thing_is_told(question: str, t
         ("What is the phone number of the office?", "The office answers at +44 20 7946 0018."),
         ("What is the e-mail address of the office?", "Write to the office: office@mill.example"),
         ("What does joining the library cost?", "Joining the library is free."),
+        ("What does joining the library cost?", "Joining the library costs thirty pounds."),
+        ("What does joining the library cost?", "Joining the library costs ₹400 or 40 kr."),
+        ("How heavy is the press?", "The press weighs twelve kilograms."),
+        ("How deep is the well of the mill?", "The well of the mill is half a mile deep."),
         # The asker's own affairs, a task and a computed quantity are worded in other ways than documents.
         ("How much do you give me for my gymnasium?", MILL),
         ("Explain in simple words how much the mill pays for a gymnasium", MILL),

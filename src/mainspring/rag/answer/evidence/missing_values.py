@@ -22,7 +22,16 @@ from mainspring.rag.answer.verbatim import question_kind, rows
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import sentences, terms
 
-_DIGITS = r"(?<![\w.])\d+(?:[.,]\d+)*[\s-]?"
+_SPELT = (
+    "half|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty|seventy"
+    "|eighty|ninety|hundred|thousand|million"
+)
+_DIGITS = rf"(?:(?<![\w.])\d+(?:[.,]\d+)*[\s-]?|\b(?:{_SPELT})(?: an?)?[\s-])"
+_CURRENCIES = (
+    r"[£$€¥₹₽₩₺₫฿₴₪]|\b(?:usd|eur|gbp|chf|aud|cad|nzd|sek|nok|dkk|pln|inr|jpy|cny|kr|rs|zł)\b"
+    rf"|(?:\d|\b(?:{_SPELT})) (?:pounds?|dollars?|euros?|cents?|pence|francs?|rupees?|yen|yuan|kron(?:or|er|a|e))\b"
+    r"|\bfree\b|\bno (?:charge|cost)\b"
+)
 _MASS = re.compile(
     rf"{_DIGITS}(?:kg|g|mg|kilos?|kilograms?|grams?|lbs?|pounds?|oz|ounces?|t|tons?|tonnes?|stone)\b", re.IGNORECASE
 )
@@ -83,8 +92,7 @@ _DIMENSIONS = (
             re.IGNORECASE,
         ),
         re.compile(
-            r"[£$€¥]|\b(?:usd|eur|gbp|chf|aud|cad)\b|\d (?:pounds?|dollars?|euros?|cents?|pence)\b|\bfree\b"
-            r"|\bno (?:charge|cost)\b",
+            _CURRENCIES,
             re.IGNORECASE,
         ),
         _CELL,
@@ -97,8 +105,7 @@ _DIMENSIONS = (
             re.IGNORECASE,
         ),
         re.compile(
-            r"[£$€¥%]|\b(?:usd|eur|gbp|chf|aud|cad)\b|\d (?:percent|per cent|pounds?|dollars?|euros?|cents?|pence)\b"
-            r"|\bfree\b|\bno (?:charge|cost)\b",
+            rf"{_CURRENCIES}|%|\b(?:percent|per cent)\b",
             re.IGNORECASE,
         ),
         _CELL,
