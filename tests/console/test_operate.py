@@ -34,6 +34,8 @@ def test_a_prompt_gets_versions_and_a_label_that_moves_and_comes_back(admin: Bro
     admin.click("button", "New label")
     admin.click("dialog button", "Create")
     admin.find(".table .badge", "production")
+    # It has not moved yet: there is nothing to go back to.
+    assert [each.text for each in admin.all(".table button")] == ["Move"]
     admin.click("button", "New version")
     admin.fill("dialog textarea", "Greet {{ customer }} warmly.")
     admin.click("dialog button", "Save version")

@@ -103,7 +103,7 @@ function Labels({ prompt, url, onMoved }: { prompt: Prompt; url: string; onMoved
                   <td className="number">{at.revision}</td>
                   <td className="tools">
                     <Button kind="quiet" onClick={() => setMoving(label)}>Move</Button>
-                    <Button kind="quiet" onClick={() => setBack(label)}>Roll back</Button>
+                    {at.revision > 1 && <Button kind="quiet" onClick={() => setBack(label)}>Roll back</Button>}
                   </td>
                 </tr>
               ))}
