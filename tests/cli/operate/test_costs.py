@@ -101,7 +101,7 @@ def test_prices_say_where_they_come_from(run: Run, tmp_path: Path) -> None:
     keep_throughput(tmp_path / "home", "smollm2-135m-instruct", Throughput(1000.0, 250.0))
     found = {row["model"]: row for row in data(run("costs", "prices", "--json").stdout)}
     sonnet, own = found["sonnet"], found["smollm2-135m-instruct"]
-    assert (sonnet["input"], sonnet["cached input"], sonnet["output"], sonnet["batch output"]) == (3.0, 0.3, 15.0, None)
+    assert (sonnet["input"], sonnet["cached_input"], sonnet["output"], sonnet["batch_output"]) == (3.0, 0.3, 15.0, None)
     assert sonnet["source"].startswith("genai-prices ")
     assert (own["input"], own["output"], own["source"][:14]) == (0.1, 0.4, "own: $0.36 an ")
     assert (found["mystery"]["source"], found["all-minilm-l6-v2"]["source"]) == ("unpriced", "unpriced")
