@@ -39,7 +39,7 @@ CHANGES = {
     "POST /v1/messages": ASKS,
     "POST /v1/messages/count_tokens": "",
     "POST /v1/embeddings": ASKS,
-    "POST /v1/rerank": ASKS,
+    **dict.fromkeys(("POST /v1/rerank", "POST /v2/rerank", "POST /rerank"), ASKS),
     "POST /v1/moderations": "limits",
     "POST /v1/files": STORES,
     "DELETE /v1/files/{file_id}": "",
