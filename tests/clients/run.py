@@ -17,8 +17,10 @@ import json
 import platform
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +31,8 @@ from tests.clients.families import FAMILIES, HERE, Family
 from tests.clients.outcomes import Outcome, checked
 from tests.clients.server import running
 
+_MAKING = threading.Lock()
+"""Several clients share an environment."""
 RESULT = HERE / "results" / "clients.json"
 
 
@@ -40,17 +44,17 @@ def main() -> int:
         sys.exit(f"no client is called {', '.join(sorted(unknown))}; see tests/clients/families.py")
     chosen = [family for family in FAMILIES if family.name in only and (family.here or not given.here)]
     outcomes: list[Outcome] = []
-    with _server(given) as (url, key):
-        for family in chosen:
-            outcomes += _family(family, url, key, given)
+    with _server(given) as (url, key), ThreadPoolExecutor(given.jobs) as pool:
+        for found in pool.map(lambda family: _family(family, url, key, given), chosen):
+            outcomes += found
+            if given.result:
+                _write(given.result, outcomes)
     faults = [outcome for outcome in outcomes if outcome.fault == "mainspring"]
     print(f"\n{_totals(outcomes)}")
     for outcome in faults:
         print(f"FAILED {outcome.client} {outcome.call}: {outcome.detail}")
     for stale in known.stale(outcomes):
         print(f"{stale} is in known.py and passes: take it out")
-    if given.result:
-        _write(given.result, outcomes)
     return 1 if faults else 0
 
 
@@ -64,6 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--here", action="store_true", help="only the clients that the tests install, in this environment"
     )
+    parser.add_argument("--jobs", type=int, default=2, help="clients that run at once")
     parser.add_argument("--result", type=Path, nargs="?", const=RESULT, help=f"write the outcomes ({RESULT.name})")
     return parser.parse_args()
 
@@ -80,7 +85,8 @@ def _server(given: argparse.Namespace) -> Iterator[tuple[str, str]]:
 def _family(family: Family, url: str, key: str, given: argparse.Namespace) -> list[Outcome]:
     begun = time.monotonic()
     try:
-        environment = environments.made(family, newest=given.newest, here=given.here)
+        with _MAKING:
+            environment = environments.made(family, newest=given.newest, here=given.here)
     except environments.Unavailable as missing:
         print(f"{family.name:24} skipped: {missing}", flush=True)
         return [Outcome(family.name, "environment", "skipped", str(missing))]

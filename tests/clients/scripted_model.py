@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 CALL = re.compile(r"^\s*CALL (\S+) (\{.*\})\s*$", re.MULTILINE)
 SAY = re.compile(r"\bSAY (.*?)(?: END\b|\Z)", re.DOTALL)
+# What the server asks where a schema is beyond grammars: the answer is validated then.
+SCHEMA = re.compile(r"fits this JSON schema, and nothing else:\n(\{.*\})")
 # Agents that must call a tool to end call one of these.
 FINAL = ("final_result", "final_answer", "finish", "submit", "json")
 
@@ -117,6 +119,8 @@ def _said(generation: Generation) -> str:
         # Any object will do: the question may say which.
         written = SAY.search(last) if not schema.get("properties") else None
         return written[1] if written else json.dumps(instance(schema))
+    if asked := SCHEMA.search("\n".join(message.content for message in generation.messages)):
+        return json.dumps(instance(json.loads(asked[1])))
     results = _results(generation.messages)
     if results:
         return "The tools said: " + "; ".join(results)

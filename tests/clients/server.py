@@ -27,7 +27,7 @@ def running(home: Path) -> Iterator[Server]:
         home / "home",
         "--ingest",
         str(HANDBOOK),
-        PYTHONPATH=os.pathsep.join([str(ROOT), str(plugin.parent)]),
+        PYTHONPATH=os.pathsep.join([str(ROOT / "src"), str(ROOT), str(plugin.parent)]),
         MAINSPRING_MODELS__REMOTE=json.dumps({"scripted": SCRIPTED}),
         MAINSPRING_SERVING__REQUESTS_PER_MINUTE="100000",
         MAINSPRING_SERVING__TOKENS_PER_MINUTE="100000000",

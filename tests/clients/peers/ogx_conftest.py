@@ -13,9 +13,42 @@ from typing import get_args
 
 import pytest
 from openai import OpenAI
+from openai.types import Model
 from openai.types.responses import ResponseError
 
 ABSENT = ("ogx", "ogx_api", "ogx_client", "llama_stack_client", "mcp", "tests")
+
+
+class Word(str):
+    """A member of an enumeration, whose value is its name."""
+
+    __slots__ = ()
+
+    @property
+    def value(self):
+        return str(self)
+
+
+class Meta(type):
+    def __getattr__(cls, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return Word(name.lower())
+
+
+class Thing(metaclass=Meta):
+    """Takes any arguments, and has those with a name as attributes; anything else is a function that does nothing."""
+
+    def __init__(self, *_, **named):
+        self.__dict__.update(named)
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *_, **__: None
+
+    def model_dump(self, **_):
+        return dict(self.__dict__)
 
 
 class Absent(types.ModuleType):
@@ -30,7 +63,7 @@ class Absent(types.ModuleType):
             return set(get_args(ResponseError.model_fields["code"].annotation))
         if name in ("make_mcp_server", "dependency_tools"):
             return lambda *_, **__: pytest.skip("no servers of tools here")
-        made = type(name, (Exception,) if name.endswith("Error") else (), {})
+        made = type(name, (Exception,), {}) if name.endswith("Error") else Meta(name, (Thing,), {})
         setattr(self, name, made)
         return made
 
@@ -56,10 +89,16 @@ def vector_provider_wrapper(function):
     return function
 
 
-@pytest.fixture
+PROVIDER = types.SimpleNamespace(api="vector_io", provider_id="mainspring", provider_type="remote::mainspring")
+# The tests ask each model for its provider.
+Model.custom_metadata = {"provider_id": "mainspring", "provider_type": "remote::mainspring", "model_type": "llm"}
+
+
+@pytest.fixture(scope="session")
 def openai_client():
     address = os.environ["CLIENTS_URL"] + "/v1"
     with OpenAI(base_url=address, api_key=os.environ["CLIENTS_KEY"], max_retries=0, timeout=60) as client:
+        client.providers = types.SimpleNamespace(list=lambda: [PROVIDER])
         yield client
 
 
@@ -69,7 +108,7 @@ def _same(name):
     def client(openai_client):
         return openai_client
 
-    return pytest.fixture(name=name)(client)
+    return pytest.fixture(name=name, scope="session")(client)
 
 
 compat_client = _same("compat_client")
@@ -85,29 +124,45 @@ def require_server():
     return None
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def text_model_id():
     return "scripted"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def embedding_model_id():
     return "all-minilm-l6-v2"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def embedding_dimension():
     return 384
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def vision_model_id():
     pytest.skip("no model reads images")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def vector_io_provider_id():
     return "mainspring"
+
+
+@pytest.fixture
+def langchain_chat(openai_client, text_model_id):
+    from langchain_openai import ChatOpenAI
+
+    def chat(use_previous_response_id=False):
+        return ChatOpenAI(
+            model=text_model_id,
+            base_url=str(openai_client.base_url),
+            api_key=openai_client.api_key,
+            use_responses_api=True,
+            use_previous_response_id=use_previous_response_id,
+        )
+
+    return chat
 
 
 @pytest.fixture

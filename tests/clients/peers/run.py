@@ -26,7 +26,15 @@ from tests.clients.server import running
 
 CONFTEST = HERE / "peers" / "ogx_conftest.py"
 EXPECTED = HERE / "peers" / "expected.json"
-OGX_PACKAGES = ("openai==3.57.0", "anthropic==2.14.0", "pytest", "pytest-asyncio", "httpx", "pyyaml", "requests")
+OGX_PACKAGES = (
+    "openai==3.57.0",
+    "langchain==1.5.2",
+    "langchain-openai==1.7.4",
+    "pytest",
+    "pytest-asyncio",
+    "requests",
+    "numpy",
+)
 OGX_FOLDERS = ("responses", "vector_io", "files", "inference")
 
 

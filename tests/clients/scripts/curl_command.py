@@ -104,7 +104,7 @@ def _():
 
 @check("errors.method")
 def _():
-    status, headers, _ = curl("/chat/completions")
+    status, headers, _ = curl("/embeddings")
     assert status == 405
     assert "post" in headers["allow"]
 
