@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from tests.clients.outcomes import Outcome
 
 REASONS: dict[tuple[str, str], str] = {
+    ("LiteLLM", "anthropic.reasoning_effort"): (
+        "LiteLLM sends thinking to the names of Anthropic's own models only, and raises UnsupportedParamsError itself"
+    ),
     ("LlamaIndex", "anthropic.chat"): "its Anthropic class takes only the names of Anthropic's models; use OpenAILike",
 }
 """(client, call) -> why it fails."""
