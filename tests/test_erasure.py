@@ -98,6 +98,10 @@ async def live(world: World, key: Key, who: str, word: Words) -> None:
     for way in ("continued", "continued again"):
         body = {"model": "echo", "input": f"and {word(way)}", "previous_response_id": first}
         first = (await world.call(key, "POST", "/v1/responses", body)).json()["id"]
+    talk = (await world.call(key, "POST", "/v1/conversations", {})).json()["id"]
+    body = {"model": "echo", "input": f"talk {word('talk')}", "conversation": talk, "safety_identifier": who}
+    assert (await world.call(key, "POST", "/v1/responses", body)).status_code == 200
+    await ask(world, key, f"keep {word('kept')}", who, store=True, metadata={"about": word("metadata")})
     body = {"model": "echo", "prompt": f"complete {word('completion')}", "user": who}
     await world.call(key, "POST", "/v1/completions", body)
     messages = [{"role": "user", "content": f"anthropic {word('anthropic')}"}]
