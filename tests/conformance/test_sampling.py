@@ -133,6 +133,11 @@ async def ignore_eos(engine: Engine) -> bool:
     return outcome.finishes == {0: "length"}
 
 
+async def logit_bias(engine: Engine) -> bool:
+    # The low numbers of a vocabulary are its most frequent tokens.
+    return await differ(engine, logit_bias=tuple((token, -100.0) for token in range(100, 1_000)))
+
+
 async def grammar(engine: Engine) -> bool:
     kinds = engine.capabilities.grammars
     found = []
@@ -150,7 +155,7 @@ HONOURED: dict[str, Probe] = {
     probe.__name__: probe
     for probe in (
         *(max_tokens, temperature, top_p, top_k, min_p, repetition_penalty, presence_penalty, frequency_penalty),
-        *(stop, seed, n, logprobs, beams, ignore_eos, grammar),
+        *(stop, seed, n, logprobs, beams, ignore_eos, grammar, logit_bias),
     )
 }
 SENT: dict[str, tuple[Any, str]] = {
@@ -168,6 +173,7 @@ SENT: dict[str, tuple[Any, str]] = {
     "logprobs": (2, "logprobs"),
     "ignore_eos": (True, "ignore_eos"),
     "grammar": (FLAG, "response_format"),
+    "logit_bias": (((5, -2.0),), "logit_bias"),
 }
 """Of a remote engine: what stands in the body that it sends."""
 REFUSED: dict[str, Any] = {name: value for name, (value, _) in SENT.items()} | {"logprobs": 20, "beams": 2, "n": 3}
@@ -202,6 +208,8 @@ async def test_a_field_is_honoured_or_refused(engine: Engine, case: Case, name: 
                 assert body[field]["json_schema"]["schema"] == json.loads(value.source)
             elif name == "logprobs":
                 assert (body[field], body["top_logprobs"]) == (True, value)
+            elif name == "logit_bias":
+                assert body[field] == {str(token): bias for token, bias in value}
             else:
                 assert body[field] == (list(value) if isinstance(value, tuple) else value)
         # A script says what it says: there is nothing to be seen.

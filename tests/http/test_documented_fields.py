@@ -20,7 +20,7 @@ from anthropic.types import beta as anthropic_beta
 from anthropic.types import messages
 from anthropic.types.beta import messages as beta_messages
 from openai import types as openai
-from openai.types import chat, conversations, responses, uploads, vector_stores
+from openai.types import audio, chat, conversations, responses, uploads, vector_stores
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from scripts import fields_page
@@ -50,6 +50,9 @@ DOCUMENTED: Mapping[str, tuple[Any, ...]] = {
     "POST /v1/uploads/{upload_id}/complete": (openai.UploadCompleteParams,),
     "POST /v1/uploads/{upload_id}/parts": (uploads.PartCreateParams,),
     "POST /v1/images/generations": (openai.ImageGenerateParams,),
+    "POST /v1/audio/speech": (audio.SpeechCreateParams,),
+    "POST /v1/audio/transcriptions": (audio.TranscriptionCreateParams,),
+    "POST /v1/audio/translations": (audio.TranslationCreateParams,),
     "POST /v1/chat/completions/{completion_id}": (chat.CompletionUpdateParams,),
     "POST /v1/conversations": (conversations.ConversationCreateParams,),
     "POST /v1/conversations/{conversation_id}": (conversations.ConversationUpdateParams,),
@@ -119,13 +122,18 @@ def lacking(documented: Any, taken: fields_page.Taken) -> Iterator[str]:
 
 def _lacking(documented: Any, bodies: list[type[BaseModel]], place: str, above: tuple[Any, ...]) -> Iterator[str]:
     for name, annotation in keys(documented).items():
-        fields = [info for body in bodies for each, info in body.model_fields.items() if (info.alias or each) == name]
+        fields = [info for body in bodies for each, info in body.model_fields.items() if _named(info, each) == name]
         if not fields and name not in ELSEWHERE:
             yield f"{place}{name}"
         inner = [body for info in fields if kind_of(info)[0] == "honoured" for body in bodies_in(info.annotation)]
         for each in dicts_in(annotation):
             if each not in above and (fitting := _of_type(each, inner)):
                 yield from _lacking(each, fitting, f"{place}{name}.", (*above, each))
+
+
+def _named(info: FieldInfo, name: str) -> str:
+    """The name of a field in the documentation: lists of forms are sent under names that end with brackets."""
+    return (info.alias or name).removesuffix("[]")
 
 
 def _of_type(documented: Any, bodies: list[type[BaseModel]]) -> list[type[BaseModel]]:

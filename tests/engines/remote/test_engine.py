@@ -196,7 +196,7 @@ async def test_logprobs_reasoning_and_tool_calls_of_chats() -> None:
         messages = (past, Message("tool", "sun", tool_call_id="call_1"))
         generation = Generation("", Sampling(logprobs=1, grammar=schema), messages, tools, "weather")
         assert await all_of(engine, generation) == [
-            Reasoning("hm"),
+            Reasoning("hm", tokens=1),
             Text("a", 0, 1, (TokenLogprob("a", -0.5, (("b", -3.0),)),)),
             ToolCallDelta(0, 0, "call_9", "weather", ""),
             ToolCallDelta(0, 0, None, None, '{"city": 1}'),

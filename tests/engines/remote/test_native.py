@@ -183,4 +183,4 @@ def test_reasoning_of_any_llm_is_read() -> None:
             return {"choices": [{"index": 0, "delta": {"reasoning": {"content": "Hm."}}}]}
 
     reader = StreamReader("far")
-    assert list(reader.take(native._plain(Chunk()))) == [Reasoning("Hm.", 0)]
+    assert list(reader.take(native._plain(Chunk()))) == [Reasoning("Hm.", 0, 1)]

@@ -36,14 +36,14 @@ class TranscriptionForm(TranslationForm):
     """``POST /v1/audio/transcriptions``. Lists are sent as fields whose names end with ``[]``."""
 
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}$")] | None = None
-    languages: list[str] = Field(default_factory=list, max_length=64, alias="languages[]")
+    languages: list[str] = Field(default_factory=list, max_length=64, fail_fast=True, alias="languages[]")
     timestamp_granularities: list[Literal["word", "segment"]] = Field(
-        default_factory=list, max_length=2, alias="timestamp_granularities[]"
+        default_factory=list, max_length=2, fail_fast=True, alias="timestamp_granularities[]"
     )
     chunking_strategy: Literal["auto"] | None = None
     include: Annotated[Any, Refused("transcribers tell no probabilities of tokens"), Field(alias="include[]")] = None
     keywords: list[Annotated[str, Field(max_length=256)]] = Field(
-        default_factory=list, max_length=100, alias="keywords[]"
+        default_factory=list, max_length=100, fail_fast=True, alias="keywords[]"
     )
     known_speaker_names: Annotated[Any, Refused(_ONE_SPEAKER), Field(alias="known_speaker_names[]")] = None
     known_speaker_references: Annotated[Any, Refused(_ONE_SPEAKER), Field(alias="known_speaker_references[]")] = None

@@ -21,8 +21,9 @@ from mainspring.stores.sql.pages import Page, Slice
 
 PREFIX = "/v1/conversations"
 Items = Annotated[list[Item], Field(min_length=1, max_length=20)]
-Include = Annotated[list[str] | None, Query(max_length=16, description="Further parts of items; all are shown here")]
-IncludeBrackets = Annotated[list[str] | None, Query(alias="include[]", max_length=16)]
+_Parts = Annotated[list[str], Field(max_length=16, fail_fast=True)]
+Include = Annotated[_Parts | None, Query(description="Further parts of items; all are shown here")]
+IncludeBrackets = Annotated[_Parts | None, Query(alias="include[]")]
 
 
 class ConversationBody(Body):

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import Field
 from starlette.responses import Response as HttpResponse
 from starlette.responses import StreamingResponse
 
@@ -35,8 +36,9 @@ from mainspring.http.pages import AskedPage, cut, list_body
 from mainspring.http.respond import json_response
 
 PREFIX = "/v1/responses"
-Include = Annotated[list[str] | None, Query(max_length=16, description="Further parts of items: all are shown")]
-IncludeBrackets = Annotated[list[str] | None, Query(alias="include[]", max_length=16)]
+_Parts = Annotated[list[str], Field(max_length=16, fail_fast=True)]
+Include = Annotated[_Parts | None, Query(description="Further parts of items: all are shown")]
+IncludeBrackets = Annotated[_Parts | None, Query(alias="include[]")]
 _INTERRUPTED = "the server stopped while this response was in progress; send the request again"
 
 

@@ -46,7 +46,7 @@ class ToolBody(BaseModel):
     parameters: Free | None = None
     strict: bool | None = None
     format: Table[Any] | None = None
-    tools: Annotated[list[Any], Field(max_length=128)] | None = None
+    tools: Annotated[list[Any], Field(max_length=128, fail_fast=True)] | None = None
     # Chat completions write functions so, and clients send them here, too.
     function: Table[Any] | None = None
     allowed_callers: Annotated[
