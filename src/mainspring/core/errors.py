@@ -150,6 +150,12 @@ class PromptTooLong(InvalidRequest):
         self.tokens = tokens
         self.window = window
 
+    @property
+    def told(self) -> str:
+        """Ends with the code: clients look for it in the text of their exception, which is the message alone."""
+        said = super().told
+        return said if self.code in said else f"{said.rstrip('.')} ({self.code})"
+
     @classmethod
     def counted(cls, tokens: int, window: int, *, param: str = "messages") -> PromptTooLong:
         """In the words by which clients know that they must shorten a conversation."""

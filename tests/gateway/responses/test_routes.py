@@ -557,6 +557,7 @@ def test_a_long_input_is_truncated_where_the_client_says_so(client: Any) -> None
     with pytest.raises(openai.BadRequestError) as refused:
         client.responses.create(**{**ASKED, "input": turns})
     assert refused.value.code == "context_length_exceeded"
+    assert "context_length_exceeded" in str(refused.value), "LangChain looks for it in the words"
     said = client.responses.create(**{**ASKED, "input": turns}, truncation="auto")
     assert (said.truncation, said.status) == ("auto", said.status)
     assert 1000 < said.usage.input_tokens < 8192

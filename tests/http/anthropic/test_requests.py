@@ -15,6 +15,7 @@ from mainspring.http.anthropic.context_edits import CLEARED
 from mainspring.http.anthropic.encode import error_body
 from mainspring.http.anthropic.requests import MessagesBody
 from mainspring.http.fields import REFUSED_FIELD
+from mainspring.http.openai.encode import error_body as openai_error_body
 from mainspring.http.openai.response_ids import answer_id, message_id
 
 HELLO: dict[str, Any] = {"role": "user", "content": "Hello"}
@@ -104,6 +105,13 @@ def test_clients_know_by_the_words_that_a_prompt_is_too_long() -> None:
     assert error_body(PromptTooLong("too many characters"), "trace")["error"]["message"].startswith(
         "prompt is too long: "
     )
+
+
+def test_openais_clients_know_by_the_code_in_the_words_that_a_prompt_is_too_long() -> None:
+    for error in (PromptTooLong.counted(9000, 8192), PromptTooLong("It is too long.", remedy="Send less")):
+        message = openai_error_body(error)["error"]["message"]
+        assert message.endswith(" (context_length_exceeded)")
+        assert message.count("context_length_exceeded") == 1
 
 
 def test_what_coding_agents_send_unasked_is_accepted() -> None:

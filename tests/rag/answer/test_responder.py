@@ -13,6 +13,7 @@ import yaml
 from mainspring.core.errors import DeadlineExceeded, InvalidRequest, NotFound, StoreError, Unsupported
 from mainspring.core.path import Answer, collect
 from mainspring.core.types import (
+    IGNORED_HEADER,
     ChatRequest,
     Citation,
     Context,
@@ -220,7 +221,8 @@ async def test_a_capable_model_rewrites_follow_ups(room: Room, asker: Context) -
         (ask("q", sampling=Sampling(stop=("x",))), "stop"),
         (ask("q", sampling=Sampling(logprobs=1)), "logprobs"),
         (ask("q", sampling=Sampling(grammar=Grammar("regex", "a"))), "response_format"),
-        (ask("q", tools=(Tool("t"),)), "tools"),
+        (replace(ask("q", tools=(Tool("t"),)), tool_choice="required"), "tool_choice"),
+        (replace(ask("q", tools=(Tool("t"),)), tool_choice="t"), "tool_choice"),
         (ask(""), "messages"),
     ],
 )
@@ -230,6 +232,20 @@ async def test_what_cannot_be_honoured_is_refused(
     with pytest.raises(InvalidRequest) as raised:
         await room.answerer().respond(request_, asker)
     assert raised.value.param == param
+
+
+async def test_tools_that_need_not_be_called_are_named_as_unused(room: Room, asker: Context) -> None:
+    await fill(room)
+    for question in ("How many days of holiday are there?", "Hello!"):
+        plain = await room.answerer().respond(ask(question), asker)
+        offered = ask(question, tools=(Tool("t"),))
+        auto = await room.answerer().respond(offered, asker)
+        never = await room.answerer().respond(replace(offered, tool_choice="none"), asker)
+        headers = [each.head.headers.get(IGNORED_HEADER) for each in (plain, auto, never)]
+        assert headers == [None, "tools", None], question
+        texts = [(await collect(each)).choices[0].text for each in (plain, auto, never)]
+        assert texts[0]
+        assert len(set(texts)) == 1
 
 
 async def test_a_deadline(room: Room) -> None:

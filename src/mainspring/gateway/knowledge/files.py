@@ -66,12 +66,12 @@ def router(files: Files, library: Library, access: Access, idempotency: Idempote
 
     @routes.get("/{file_id}")
     async def get_file(file_id: str, context: ingests) -> HttpResponse:
-        found = await files.get(context.principal.tenant, file_id, groups=context.principal.groups)
+        found = await files.cited(context.principal.tenant, file_id, groups=context.principal.groups)
         return json_response(file_body(found))
 
     @routes.get("/{file_id}/content", response_class=HttpResponse, responses=CONTENT)
     async def content(file_id: str, context: ingests) -> HttpResponse:
-        data = await files.content(context.principal.tenant, file_id, groups=context.principal.groups)
+        data = await files.cited_content(context.principal.tenant, file_id, groups=context.principal.groups)
         return HttpResponse(data, media_type="application/octet-stream")
 
     @routes.delete("/{file_id}")

@@ -7,7 +7,7 @@ from typing import get_args
 
 from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.settings import RagSettings
-from mainspring.core.types import ChatRequest, Message
+from mainspring.core.types import IGNORED_HEADER, ChatRequest, Message, Response
 from mainspring.rag.query.understand import Technique, techniques
 from mainspring.rag.search import filters as filtering
 from mainspring.rag.search.retrieve import Filters
@@ -108,10 +108,12 @@ def _techniques(value: object) -> tuple[Technique, ...]:
 
 
 def refuse_unsupported(request: ChatRequest, mode: str) -> None:
-    """Raises ``Unsupported`` naming what answers in ``mode`` (extractive, generative) do not take."""
+    """Raises ``Unsupported`` naming what answers in ``mode`` (extractive, generative) do not take. Tools that may be
+    called, and need not be, are left alone."""
     sampling = request.sampling
-    if request.tools and request.tool_choice != "none":
-        raise Unsupported("questions to documents take no tools", param="tools")
+    if request.tools and request.tool_choice not in ("auto", "none"):
+        remedy = "Leave tool_choice at auto: the documents answer, and the tools are not called"
+        raise Unsupported("answers from documents call no tools", remedy=remedy, param="tool_choice")
     if sampling.grammar is not None:
         raise Unsupported("answers from documents take no response format", param="response_format")
     if sampling.n != 1:
@@ -123,3 +125,10 @@ def refuse_unsupported(request: ChatRequest, mode: str) -> None:
         if request.prompt is not None and not request.prompt.default:
             remedy = "Ask for options.mode generative"
             raise Unsupported("no model writes an extractive answer: it takes no prompt", remedy=remedy, param="prompt")
+
+
+def with_unused_tools(request: ChatRequest, response: Response) -> Response:
+    """``response`` with a header that says if tools were offered, which the documents do not call."""
+    if not request.tools or request.tool_choice == "none":
+        return response
+    return response.with_head(headers={**response.head.headers, IGNORED_HEADER: "tools"})

@@ -43,7 +43,7 @@ from mainspring.rag.answer.evidence.score import evidence
 from mainspring.rag.answer.findings import Findings, others, record, shown
 from mainspring.rag.answer.findings import named as told_of
 from mainspring.rag.answer.generate import REFUSAL, AnswerWriter
-from mainspring.rag.answer.question import Question, refuse_unsupported, understood
+from mainspring.rag.answer.question import Question, refuse_unsupported, understood, with_unused_tools
 from mainspring.rag.answer.verbatim import display, extract, unit_rerank
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.graph import citations as told
@@ -163,8 +163,10 @@ class DocumentAnswerer:
             raise InvalidRequest(f"{self._name} answers chat requests only", param="model")
         asked = self._asked(request)
         refuse_unsupported(request, asked.mode)
-        kind = small_talk.talk(asked.question)
-        if kind is not None:
+        return with_unused_tools(request, await self._answered(request, asked, context))
+
+    async def _answered(self, request: ChatRequest, asked: Question, context: Context) -> Response:
+        if (kind := small_talk.talk(asked.question)) is not None:
             return await self._talked(kind, asked, context)
         try:
             async with asyncio.timeout(context.remaining()):
@@ -190,8 +192,7 @@ class DocumentAnswerer:
         chosen = [] if refused else self._choose(look, asked)
         quoted = chosen or refusal.closest(look.found.passages, look.found.evidence)
         self._record(context, asked, look, refused, quoted, reading)
-        events = replay(self._extracted(asked, look, chosen))
-        return self._noticed(asked, look.found, Response(Head(model=self._name), events))
+        return self._noticed(asked, look, Response(Head(self._name), replay(self._extracted(asked, look, chosen))))
 
     async def _written(
         self, writer: AnswerWriter, request: ChatRequest, asked: Question, look: Lookup, context: Context
@@ -209,7 +210,7 @@ class DocumentAnswerer:
         if response is None:
             return self._quoted(asked, look, True, context, reading.facts())
         self._record(context, asked, look, False, (), reading.facts())
-        return self._noticed(asked, look.found, response.with_head(model=self._name).through(refusal.judged))
+        return self._noticed(asked, look, response.with_head(model=self._name).through(refusal.judged))
 
     async def _talked(self, kind: small_talk.Talk, asked: Question, context: Context) -> Response:
         """The answer to a message that is not a question for a search, from the catalogue of documents."""
@@ -227,11 +228,10 @@ class DocumentAnswerer:
         read, written = self._retriever.embedder.count_tokens([asked.question, said])
         return Response(Head(self._name), replay([Answered(True), Text(said), Usage(read, written), Finish("stop")]))
 
-    def _noticed(self, asked: Question, found: Findings, response: Response) -> Response:
+    def _noticed(self, asked: Question, look: Lookup, response: Response) -> Response:
         """``response`` with a note in front."""
-        texts = [hit.text for hit in found.hits if not hit.foreign]
-        said = language.unfamiliar(self._retriever.embedder, asked.question, texts)
-        if not said:
+        texts = [hit.text for hit in look.found.hits if not hit.foreign]
+        if not (said := language.unfamiliar(self._retriever.embedder, asked.question, texts)):
             return response
 
         async def noticed(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:

@@ -12,6 +12,7 @@ from typing import Any
 from mainspring.core import cards
 from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.types import (
+    IGNORED_HEADER,
     Answered,
     Citation,
     Claim,
@@ -47,11 +48,13 @@ class Answer:
 
 
 def encode(head: Head, events: list[Event], retrieved: Sequence[RetrievalFacts] = ()) -> bytes:
-    """Bytes that ``decode`` reads. Progress events are omitted: a replay has none."""
+    """Bytes that ``decode`` reads. Progress events are omitted: a replay has none. Of the head's headers the one that
+    names what was ignored is kept: it is as true of the replay."""
     rows = [
         [type(event).__name__, dataclasses.asdict(event)] for event in _joined(events) if type(event).__name__ in _KINDS
     ]
     content = {"version": VERSION, "model": head.model, "arm": head.arm, "events": rows}
+    content["ignored"] = head.headers.get(IGNORED_HEADER)
     whole = cards.scrubbed({**content, "retrieved": [facts.plain() for facts in retrieved]})
     return json.dumps(whole).encode()
 
@@ -62,8 +65,9 @@ def decode(value: bytes) -> Answer | None:
     if content["version"] != VERSION:
         return None
     events = [_event(kind, fields) for kind, fields in content["events"]]
+    ignored = content.get("ignored")
     return Answer(
-        Head(content["model"], arm=content["arm"]),
+        Head(content["model"], arm=content["arm"], headers={IGNORED_HEADER: ignored} if ignored else {}),
         events,
         [RetrievalFacts.from_json(facts) for facts in content["retrieved"]],
     )

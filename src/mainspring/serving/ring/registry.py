@@ -174,8 +174,10 @@ class Select:
         response = await served.responder.respond(request, context)
         if isinstance(request, ChatRequest) and request.variables and served.kind in ("application", "collection"):
             # These write prompts of their own, in which a template's variables have no place.
-            names = ", ".join(unread(request.variables, {}))
-            response.with_head(headers={**response.head.headers, IGNORED_HEADER: names})
+            headers = response.head.headers
+            told = [headers[IGNORED_HEADER]] if IGNORED_HEADER in headers else []
+            names = ", ".join([*told, *unread(request.variables, {})])
+            response.with_head(headers={**headers, IGNORED_HEADER: names})
         return response
 
     def fingerprint(self, request: Request, context: Context) -> str | None:

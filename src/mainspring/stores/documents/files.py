@@ -145,6 +145,27 @@ class Files:
             raise NotFound(f"there is no file {file_id}", remedy="GET /v1/files lists them")
         return found[0]
 
+    async def cited(self, tenant: str, cited_id: str, *, groups: frozenset[str]) -> FileInfo:
+        """``get``, also by the id of a document, by which answers cite what was not uploaded: its text as a file.
+
+        Raises ``NotFound``, also for a document that ``groups`` may not see or that was not read.
+        """
+        if cited_id.startswith(PREFIX):
+            return await self.get(tenant, cited_id, groups=groups)
+
+        def work(connection: sa.Connection) -> sa.Row[Any] | None:
+            named = sa.and_(documents.c.tenant == tenant, documents.c.id == cited_id, documents.c.text_blob != "")
+            seen = RowAccess(connection, groups).sees_document()
+            query = sa.select(documents).join(collections, IN_COLLECTION).where(named, seen)
+            return connection.execute(query.limit(1)).one_or_none()
+
+        row = await self._database.read(work)
+        if row is None:
+            return await self.get(tenant, cited_id, groups=groups)
+        size = len(await self._bytes(row.id, row.text_blob))
+        theirs = frozenset(rows.load(row.groups))
+        return FileInfo(row.id, tenant, row.name, size, row.text_blob, PURPOSES[0], row.created_at, theirs)
+
     async def list(self, tenant: str, *, groups: frozenset[str] = frozenset()) -> list[FileInfo]:
         """All files of the tenant that ``groups`` may see, newest first."""
         return await self._visible(tenant, groups, sa.true())
@@ -228,8 +249,18 @@ class Files:
     async def content(self, tenant: str, file_id: str, *, groups: frozenset[str] = frozenset()) -> builtins.bytes:
         """The bytes of a file. Raises ``NotFound``, or ``StoreError`` when they are lost or damaged."""
         info = await self.get(tenant, file_id, groups=groups)
+        return await self._bytes(file_id, info.sha256)
+
+    async def cited_content(
+        self, tenant: str, cited_id: str, *, groups: frozenset[str] = frozenset()
+    ) -> builtins.bytes:
+        """The bytes of what ``cited`` finds. Raises like ``content``."""
+        info = await self.cited(tenant, cited_id, groups=groups)
+        return await self._bytes(cited_id, info.sha256)
+
+    async def _bytes(self, file_id: str, sha256: str) -> builtins.bytes:
         try:
-            return await self._blobs.get(info.sha256)
+            return await self._blobs.get(sha256)
         except NotFound:
             raise StoreError(f"the bytes of {file_id} are lost", remedy="Delete the file and upload it again") from None
 
