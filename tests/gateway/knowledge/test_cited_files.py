@@ -9,7 +9,7 @@ import openai
 import pytest
 
 import tests.world as worlds
-from mainspring.core.types import Principal
+from mainspring.core.types import Principal, Reach
 from tests.gateway.knowledge.clients import client_for, client_of
 
 TEXT = "# Fees\n\nAbout returns we know the fee of seven marks and no other one."
@@ -54,6 +54,15 @@ async def test_it_is_for_those_who_may_read_the_document(tmp_path: Path) -> None
             for fetched in (client_for(world, name).files.retrieve, client_for(world, name).files.content):
                 with pytest.raises(openai.NotFoundError):
                     await fetched(document_id)
+        for name, only in (("elsewhere", "other"), ("here", "fees")):
+            reach, groups = Reach(collections=frozenset({only})), frozenset({"red"})
+            _, secret = await world.system.stores.keys.create(
+                name, scopes=frozenset({"ingest"}), groups=groups, reach=reach
+            )
+            world.keys[name] = worlds.Key(name, "default", groups, secret)
+        with pytest.raises(openai.NotFoundError):
+            await client_for(world, "elsewhere").files.content(document_id)
+        assert (await client_for(world, "here").files.content(document_id)).text == TEXT
         with pytest.raises(openai.NotFoundError):
             await client.files.delete(document_id)
         assert (await client.files.content(document_id)).text == TEXT
