@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
+import uuid
 from typing import Any
 
 import pytest
@@ -131,3 +133,22 @@ def test_a_long_text_of_digits_is_not_gone_through_in_steps_of_its_own(digits: s
     calls(digits * 1000)
     # As many for a piece of the text, whatever is in it.
     assert calls(digits * (260_000 // len(digits))) < 5_000
+
+
+def test_a_uuid_is_no_card_and_a_card_beside_one_is() -> None:
+    drawn = random.Random(1)
+    uuids = [str(uuid.UUID(int=drawn.getrandbits(128), version=4)) for _ in range(20_000)]
+    alike = [each for each in uuids if cards.holds(f"x{each[8:]}")]
+    assert alike
+    assert [each for each in uuids if cards.holds(each)] == []
+    long = " ".join([*alike, "word " * 1_000])
+    assert not cards.holds(long)
+    for text in (f"{alike[0]} 4111 1111 1111 1111", f"4111-1111-1111-1111 {alike[0]}", f"{long} 4111111111111111"):
+        assert cards.holds(text)
+        assert cards.scrub(text) == text.replace("4111 1111 1111 1111", cards.PLACEHOLDER).replace(
+            "4111-1111-1111-1111", cards.PLACEHOLDER
+        ).replace("4111111111111111", cards.PLACEHOLDER)
+
+
+def test_groups_of_a_uuid_that_are_digits_alone_are_looked_at() -> None:
+    assert cards.holds("41111111-1111-1111-0000-000000000000")

@@ -247,6 +247,8 @@ TABLES = {
         "rag/chunk/chunking.py",
         "_CHOICES",
     ): "the chunkers that the registry has under these names are one, with a recipe",
+    ("features/background/settings.py", "SECTIONS"): "a section of settings by its name, which is a priority's as well",
+    ("engines/grammar/formats.py", "CHECKS"): "JSON Schema's formats, one of which is called as a part is",
 }
 """Tables of functions by a name that a setting takes, and what they are there for."""
 

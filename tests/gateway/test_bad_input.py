@@ -55,7 +55,6 @@ CASES: dict[str, tuple[Any, int, str, str | None]] = {
     "top_p of zero": (chat(top_p=0), 400, "invalid_request", "top_p"),
     "n of zero": (chat(n=0), 400, "invalid_request", "n"),
     "max_tokens of zero": (chat(max_tokens=0), 400, "invalid_request", "max_tokens"),
-    "max_tokens beyond all bounds": (chat(max_tokens=10**6), 400, "invalid_request", "max_tokens"),
     "logit_bias": (chat(logit_bias={"5": 3}), 400, "unsupported_parameter", "logit_bias"),
     "more logprobs than the engine has": (
         chat(logprobs=True, top_logprobs=5),
@@ -124,7 +123,7 @@ def test_ten_megabytes_of_one_word_are_embedded_or_refused(server: Server) -> No
     assert server.raw("GET", "/readyz")[0] == 200
 
 
-@pytest.mark.parametrize("body", [{"input": ""}, {"input": []}, {"input": ["a", ""]}, {"input": [[1, 2]]}])
+@pytest.mark.parametrize("body", [{"input": ""}, {"input": []}, {"input": ["a", ""]}, {"input": [[1, -2]]}])
 def test_bad_embedding_requests(server: Server, body: dict[str, Any]) -> None:
     status, answer = server.call("POST", "/v1/embeddings", {"model": "all-minilm-l6-v2", **body})
     assert status == 400

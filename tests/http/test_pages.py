@@ -111,7 +111,7 @@ def test_what_is_wrong_with_a_page_is_named(server: Server, path: str, query: st
 
 
 def test_routes_that_take_no_parameters_refuse_them(server: Server) -> None:
-    for path in ("/v1/models?limit=5", "/v1/files/file-x?verbose=1"):
+    for path in ("/v1/models/none?limit=5", "/v1/files/file-x?verbose=1"):
         status, answer = server.call("GET", path)
         assert (status, answer["error"]["code"]) == (400, "invalid_request")
         assert "It takes none" in answer["error"]["message"]

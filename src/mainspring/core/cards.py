@@ -25,6 +25,8 @@ _SHAPE = re.compile(rf"(?<![0-9A-Za-z])(?=([2-6][0-9](?:{SEPARATOR}?[0-9]){{11,1
 _MAYBE = re.compile(rf"[2-6][0-9](?:{SEPARATOR}?[0-9]){{11}}")
 # The same in JSON, where separators beyond ASCII may be escaped.
 _MAYBE_JSON = re.compile(rf"[2-6][0-9](?:(?:{SEPARATOR}|\\u[0-9a-f]{{4}})?[0-9]){{11}}")
+_UUID = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])")
+_UUID_LENGTH = 36
 # Texts up to this many characters are scanned by regular expressions; longer ones by arrays.
 _LONG = 4_096
 _PIECE = 1 << 16
@@ -38,6 +40,10 @@ _DIGESTS = frozenset({"prefix", "sha256", "digest", "hash", "mark", "fingerprint
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
     """The places of card numbers, from left to right; they may overlap."""
+    return (each for each in _likely(text) if not _of_uuid(text, *each))
+
+
+def _likely(text: str) -> Iterator[tuple[int, int]]:
     if len(text) <= _LONG:
         yield from _spans(text)
         return
@@ -45,6 +51,15 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
     from mainspring.core.cards_long import spans as long_spans
 
     yield from long_spans(text)
+
+
+def _of_uuid(text: str, start: int, end: int) -> bool:
+    """Whether the place lies within a UUID: one of 2,600 random ones has the digits of a card number."""
+    first = max(0, start - _UUID_LENGTH)
+    return any(
+        first + each.start() <= start and end <= first + each.end() and not each[0].replace("-", "").isdecimal()
+        for each in _UUID.finditer(text[first : end + _UUID_LENGTH])
+    )
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:

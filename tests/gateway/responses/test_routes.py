@@ -575,12 +575,12 @@ def test_a_conversation_is_compacted(client: Any) -> None:
 
 
 def test_files_are_searched_for_a_chat_model(client: Any) -> None:
-    text = b"# Turbines\n\nThe Marigold turbine spins at 47118 revolutions a minute.\n"
+    text = b"# Turbines\n\nThe Petunia turbine spins at 52230 revolutions a minute.\n"
     file = client.files.create(file=("turbine.md", text), purpose="assistants")
     store = client.vector_stores.create(name="turbines-of-responses")
     client.vector_stores.files.create_and_poll(file_id=file.id, vector_store_id=store.id)
     tool: Any = {"type": "file_search", "vector_store_ids": [store.id]}
-    asked: Any = {**ASKED, "input": "How fast does the Marigold turbine spin?", "tools": [tool, WEATHER]}
+    asked: Any = {**ASKED, "input": "How fast does the Petunia turbine spin?", "tools": [tool, WEATHER]}
     said = client.responses.create(**asked, tool_choice="auto", include=["file_search_call.results"])
     assert said.output[0].type == "file_search_call"
     assert said.output[0].results[0].file_id == file.id

@@ -23,7 +23,7 @@ from mainspring.features.batches.lines import MESSAGES
 from mainspring.features.batches.routes import create
 from mainspring.features.batches.settings import BatchesSettings
 from mainspring.http.access import Access, check_lasting
-from mainspring.http.anthropic.encode import kind_of
+from mainspring.http.anthropic.encode import ERRORS, kind_of
 from mainspring.http.bodies import Body, Free
 from mainspring.http.idempotency import Idempotency, IdempotencyKey
 from mainspring.http.request_body import JsonRoute
@@ -54,7 +54,7 @@ def router(
     batches: Batches, files: Files, settings: BatchesSettings, access: Access, idempotency: Idempotency
 ) -> APIRouter:
     """The routes over the same stores."""
-    routes = APIRouter(route_class=JsonRoute, tags=["batches"], prefix=PREFIX)
+    routes = APIRouter(route_class=JsonRoute, tags=["batches"], prefix=PREFIX, responses=ERRORS)
     ingests = Annotated[Context, Depends(access("ingest"))]
 
     @routes.post("")
@@ -90,8 +90,9 @@ def router(
         before_id: str | None = None,
     ) -> HttpResponse:
         page = Page(limit=min(limit, 100), after=after_id, before=before_id)
-        found = await batches.page(context.principal.tenant, page, groups=context.principal.groups)
-        data = [await _shown(files, each) for each in found.rows if each.endpoint == MESSAGES]
+        principal = context.principal
+        found = await batches.page(principal.tenant, page, groups=principal.groups, endpoint=MESSAGES)
+        data = [await _shown(files, each) for each in found.rows]
         ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
         return json_response({"data": data, "has_more": found.more, **ends})
 

@@ -23,11 +23,7 @@ from mainspring.serving.admit import context_fit
 from mainspring.serving.ring.registry import Registry
 
 PREFIX = "/v1/messages"
-ERRORS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": encode.AnthropicErrorBody, "description": "The request cannot be answered"},
-    "5XX": {"model": encode.AnthropicErrorBody, "description": "The server failed"},
-}
-STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}, **ERRORS}
+STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}, **encode.ERRORS}
 
 
 @runtime_checkable
@@ -112,7 +108,7 @@ def router(
         basis = "" if key is None else await counter.basis(request, context)
         return await idempotency.once(key, "messages", [await http.body()], context, work, basis=basis)
 
-    @routes.post(f"{PREFIX}/count_tokens", responses=ERRORS)
+    @routes.post(f"{PREFIX}/count_tokens", responses=encode.ERRORS)
     async def count_tokens(body: CountBody, context: chats) -> HttpResponse:
         return json_response({"input_tokens": await counter.count(body.request(settings.max_messages), context)})
 

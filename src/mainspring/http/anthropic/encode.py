@@ -88,6 +88,13 @@ class AnthropicErrorBody(BaseModel):
     request_id: str
 
 
+ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": AnthropicErrorBody, "description": "The request cannot be answered"},
+    "5XX": {"model": AnthropicErrorBody, "description": "The server failed"},
+}
+"""What routes of Anthropic's interface answer besides, for the API's description."""
+
+
 def error_body(error: MainspringError, trace_id: str) -> dict[str, Any]:
     """Anthropic's error envelope. ``param`` and ``code`` are extensions, the same as in OpenAI's envelope."""
     told: dict[str, Any] = {

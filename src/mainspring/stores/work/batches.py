@@ -120,9 +120,14 @@ class Batches:
             raise NotFound(f"there is no batch {batch_id}", remedy="GET /v1/batches lists them", param="batch_id")
         return _batch(row)
 
-    async def page(self, tenant: str, page: Page, *, groups: frozenset[str]) -> Slice[Batch]:
-        """A page of the batches, by age. Raises ``InvalidRequest`` for a cursor that is no batch's id."""
+    async def page(
+        self, tenant: str, page: Page, *, groups: frozenset[str], endpoint: str | None = None
+    ) -> Slice[Batch]:
+        """A page of the batches (of ``endpoint`` only), by age. Raises ``InvalidRequest`` for a cursor that is no
+        batch's id."""
         query = sa.select(batches).where(batches.c.tenant == tenant, batches.c.groups == rows.names(groups))
+        if endpoint is not None:
+            query = query.where(batches.c.endpoint == endpoint)
 
         def work(connection: sa.Connection) -> Slice[sa.Row[Any]]:
             return pages.read(connection, query, (batches.c.id,), page, pages.by_id(PREFIX))
