@@ -13,11 +13,16 @@ from fastapi import FastAPI
 
 from mainspring.core.settings import GatewaySettings
 from mainspring.features.batches.message_batches import PREFIX, router
+from mainspring.features.batches.routes import create
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
 from mainspring.stores.work.batches import answer_of, without
-from tests.features.batches.test_routes import Desk, desk
+from tests.features.batches.test_routes import CHAT, Desk, desk
 from tests.gateway.asgi import Kept, Reply, ask, gateway
+
+CHAT_LINE = json.dumps(
+    {"custom_id": "1", "method": "POST", "url": CHAT, "body": {"model": "chat", "messages": []}}
+).encode()
 
 
 async def app(at: Desk) -> tuple[FastAPI, str]:
@@ -67,6 +72,23 @@ async def test_each_request_has_a_result(tmp_path: Path) -> None:
         listed = (await call("GET")).json
         assert [each["id"] for each in listed["data"]] == [made.id] == [listed["first_id"]]
         assert not listed["has_more"]
+
+
+async def test_pages_hold_message_batches_alone(tmp_path: Path) -> None:
+    async with desk(tmp_path, start=False) as at:
+        call = Caller(*await app(at))
+        made = [(await call("POST", "", {"requests": [asked(number)]})).json["id"] for number in range(2)]
+        principal = await at.home.stores.keys.authenticate(call.secret)
+        file = await at.home.stores.files.add("acme", "in.jsonl", json.dumps(LINE).encode(), "batch", principal.groups)
+        for _ in range(3):
+            await create(
+                at.home.stores.batches, at.home.stores.files, at.settings, principal,
+                input_file_id=file.id, endpoint=CHAT, window="24h", metadata={},
+            )  # fmt: skip
+        first = (await call("GET", "?limit=1")).json
+        assert ([each["id"] for each in first["data"]], first["has_more"]) == ([made[1]], True)
+        second = (await call("GET", f"?limit=1&after_id={first['last_id']}")).json
+        assert ([each["id"] for each in second["data"]], second["has_more"]) == ([made[0]], False)
 
 
 async def test_a_cancelled_batch_says_which_were_not_answered(tmp_path: Path) -> None:
