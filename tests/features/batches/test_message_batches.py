@@ -79,7 +79,7 @@ async def test_pages_hold_message_batches_alone(tmp_path: Path) -> None:
         call = Caller(*await app(at))
         made = [(await call("POST", "", {"requests": [asked(number)]})).json["id"] for number in range(2)]
         principal = await at.home.stores.keys.authenticate(call.secret)
-        file = await at.home.stores.files.add("acme", "in.jsonl", json.dumps(LINE).encode(), "batch", principal.groups)
+        file = await at.home.stores.files.add("acme", "in.jsonl", CHAT_LINE, "batch", principal.groups)
         for _ in range(3):
             await create(
                 at.home.stores.batches, at.home.stores.files, at.settings, principal,
