@@ -140,6 +140,10 @@ async def test_a_response_whose_process_died_has_failed(opened: Stores) -> None:
     made = background(opened, Recited(asyncio.Event()))
     run = await made.begin(ASKED, Context(ME), {})
     name = answer_id(run.body["id"])
+    # Its last sign of life for a while.
+    async with asyncio.timeout(30):
+        while (seen := await made.state(ME, name)) is None or seen.status != "in_progress":
+            await asyncio.sleep(0.01)
     late = sa.update(background_responses).values(beat_at=time.time() - LOST_S - 1)
     await opened.database.write(lambda connection: connection.execute(late) and None)
     state = await background(opened, Recited()).state(ME, name)
