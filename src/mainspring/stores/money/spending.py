@@ -239,7 +239,10 @@ def reserve(
     for budget in current:
         here = {"tenant": budget.tenant, "budget_id": budget.id, "period": period(budget.window, now)}
         found = _take(connection, budget, here, nanousd, tokens)
-        if found is None and (_begun(connection, here) or _reclaim(connection, budget, now)):
+        if found is None:
+            # The first ones of a period may all miss its row, which one of them makes: the others wait for that here.
+            if not _begun(connection, here):
+                _reclaim(connection, budget, now)
             found = _take(connection, budget, here, nanousd, tokens)
         if found is None:
             spent = read(connection, budget, here["period"])
@@ -269,7 +272,7 @@ def _take(
 
 
 def _begun(connection: sa.Connection, here: dict[str, str]) -> bool:
-    """Make the row of a period; whether there was none."""
+    """Make the row of a period; whether this made it."""
     return connection.execute(_BEGIN, here).rowcount > 0
 
 
@@ -280,8 +283,8 @@ def _fits(budget: Budget, spent: Spending, nanousd: int, tokens: int) -> bool:
     )
 
 
-def _reclaim(connection: sa.Connection, budget: Budget, now: float) -> bool:
-    """Return the reservations of processes that no longer renewed their leases; returns whether there were any."""
+def _reclaim(connection: sa.Connection, budget: Budget, now: float) -> None:
+    """Return the reservations of processes that no longer renewed their leases."""
     table = reservations.c
     mine = sa.and_(table.tenant == budget.tenant, table.budget_id == budget.id)
     # One that is being settled at this moment is its owner's.
@@ -291,7 +294,6 @@ def _reclaim(connection: sa.Connection, budget: Budget, now: float) -> bool:
     freed = connection.execute(gone).all() if found else []
     for of, nanousd, tokens in freed:
         charge_period(connection, (budget.tenant, budget.id, of), 0, 0, nanousd, tokens)
-    return bool(freed)
 
 
 Key = tuple[str, str, str]
