@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer as Reference
 
-from mainspring.engines.chat.detokenizer import Streamer, Vocabulary, counted, encode
+from mainspring.engines.chat.detokenizer import Streamer, Vocabulary, encode
 from mainspring.engines.grammar.json_whitespace import LIMIT, LINES
 from mainspring.engines.openvino.sequences import reason_of
 from tests.conformance.engine_cases import default_model_missing, pulled_files
+from tests.conftest import ROOT
 
 
 class ByteTokenizer:
@@ -172,21 +174,37 @@ def test_white_space_that_has_an_end_or_is_text_is_left_alone(text: str, grammar
 
 
 class Cutting:
-    """A tokenizer of words that cuts at 3,000 tokens, as OpenVINO's cut at the window."""
+    """A tokenizer of words that cuts at 3,000 tokens, as OpenVINO's cut at 8,192; a mark stands in front."""
+
+    marks = 1
 
     def encode(self, prompt: str, add_special_tokens: bool = True) -> Any:
-        ids = [0] * min(3_000, len(re.findall(r" ?[^ ]+| ", prompt)))
-        return SimpleNamespace(input_ids=SimpleNamespace(data=[ids]))
+        ids = [9] * add_special_tokens + [0] * len(re.findall(r" ?[^ ]+| ", prompt))
+        return SimpleNamespace(input_ids=SimpleNamespace(data=[ids[:3_000]]))
 
 
 @pytest.mark.parametrize("words", [0, 1, 2_999, 3_000, 3_001, 20_000])
-def test_a_text_that_the_tokenizer_cuts_is_counted_whole(words: int) -> None:
-    text = " ".join(["word"] * words)
+@pytest.mark.parametrize("special", [False, True])
+def test_a_text_that_the_tokenizer_cuts_is_read_whole(words: int, special: bool) -> None:
     tokenizer: Any = Cutting()
-    assert len(encode(tokenizer, text, special=False)) == min(words, 3_000)
-    assert counted(tokenizer, text) == words
+    assert len(tokenizer.encode(" ".join(["word"] * 20_000)).input_ids.data[0]) <= 3_001
+    found = encode(tokenizer, " ".join(["word"] * words), special=special)
+    assert len(found) == words + (tokenizer.marks if special and words else 0)
 
 
-def test_a_text_without_spaces_is_counted_too() -> None:
+def test_a_text_without_spaces_is_read_too() -> None:
     tokenizer: Any = Cutting()
-    assert counted(tokenizer, "x" * 10_000) == 1
+    assert len(encode(tokenizer, "x" * 10_000, special=False)) == 1
+
+
+@pytest.mark.skipif(bool(default_model_missing()), reason=default_model_missing() or "pulled")
+def test_a_long_text_has_the_tokens_that_its_own_tokenizer_gives() -> None:
+    openvino_genai = pytest.importorskip("openvino_genai")
+    files = pulled_files()
+    tokenizer: Any = openvino_genai.Tokenizer(files["ir"])
+    reference = Reference.from_file(str(files["ir"].parent / "tokenizer.json"))
+    said = (ROOT / "docs" / "log.md").read_text(encoding="utf-8")[:50_000]
+    for text in (f"<|im_start|>user\n{said}<|im_end|>\n<|im_start|>assistant\n", f"{said[:9_000]}\n" * 4):
+        whole = reference.encode(text, add_special_tokens=True).ids
+        assert len(whole) > 8_192
+        assert encode(tokenizer, text, special=True) == whole

@@ -35,30 +35,50 @@ class Tokenizer(Protocol):
     def get_vocab(self) -> dict[Any, int]: ...
 
 
-# No window is smaller than so many tokens; a piece of so many characters fits any.
-_MAY_BE_CUT, _PIECE, _MORE = 2048, 1024, " more"
+# A tokenizer that cuts reads at least so many tokens, and so many characters have no more (a character has four bytes).
+_MAY_BE_CUT, _PIECE, _MORE = 2048, 2000, " more"
+# The most characters of a marker such as <|im_start|>.
+_MARKER = 64
 
 
 def encode(tokenizer: Tokenizer, text: str, *, special: bool) -> list[int]:
-    """Token ids of ``text``; empty for empty text."""
+    """Token ids of the whole ``text``; empty for empty text.
+
+    OpenVINO's tokenizers cut at a length of their own without a word (8,192 for converted GGUF files, whatever the
+    model's window is), so a text that they cut is read in pieces.
+    """
     if not text:
         return []
+    found = _ids(tokenizer, text, special=special)
+    if len(found) < _MAY_BE_CUT or len(found) < len(_ids(tokenizer, text + _MORE, special=special)):
+        return found
+    first, *others = _pieces(text)
+    plain = _ids(tokenizer, first, special=False)
+    whole = [*plain, *(token for each in others for token in _ids(tokenizer, each, special=False))]
+    marks = _ids(tokenizer, first, special=True) if special else plain
+    begin = next((at for at in range(len(marks)) if marks[at : at + len(plain)] == plain), 0)
+    return [*marks[:begin], *whole, *marks[begin + len(plain) :]]
+
+
+def _ids(tokenizer: Tokenizer, text: str, *, special: bool) -> list[int]:
     return [int(token) for token in tokenizer.encode(text, add_special_tokens=special).input_ids.data[0]]
 
 
-def counted(tokenizer: Tokenizer, text: str) -> int:
-    """The tokens of ``text``, without special ones around it. OpenVINO's tokenizers cut at the model's window without a
-    word, so a text that they cut is counted in pieces, which end before a space: no token reaches over it."""
-    found = len(encode(tokenizer, text, special=False))
-    if found < _MAY_BE_CUT or found < len(encode(tokenizer, text + _MORE, special=False)):
-        return found
-    total = start = 0
-    while start < len(text):
-        space = text.rfind(" ", start + 1, start + _PIECE)
-        end = len(text) if start + _PIECE >= len(text) else space if space > 0 else start + _PIECE
-        total += len(encode(tokenizer, text[start:end], special=False))
+def _pieces(text: str) -> list[str]:
+    """``text`` in pieces that end before a single space, over which no token reaches; where there is none, in front of
+    what may be the marker of a template, or anywhere."""
+    found, start = [], 0
+    while len(text) - start > _PIECE:
+        last = start + _PIECE
+        marker = text.rfind("<", last - _MARKER, last)
+        end = last if marker < 0 else marker
+        for at in range(last, start + 1, -1):
+            if text[at] == " " and not text[at - 1].isspace() and not text[at + 1 : at + 2].isspace():
+                end = at
+                break
+        found.append(text[start:end])
         start = end
-    return total
+    return [*found, text[start:]]
 
 
 class Vocabulary:
@@ -98,7 +118,7 @@ class Vocabulary:
     def asked(self, message: Mapping[str, Any]) -> int | str | None:
         """How many tokens the ``text`` of a message has, or the text of its ``tokens``; None: one is not in here."""
         if "text" in message:
-            return counted(self._tokenizer, message["text"])
+            return len(encode(self._tokenizer, message["text"], special=False))
         known = all(token < self.size for token in message["tokens"])
         return str(self._tokenizer.decode(message["tokens"], skip_special_tokens=False)) if known else None
 
