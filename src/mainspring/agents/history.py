@@ -1,0 +1,78 @@
+"""The history of a run: its steps with their outcomes, from which it is resumed, replayed and forked.
+
+An agent is ordinary code that runs from its beginning again after a restart. It does nothing that matters by itself:
+each call of a model or a tool, each decision of a person, the time and random numbers are steps. ``History.outcome``
+performs a step and records its outcome, or returns the outcome that is recorded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import orjson
+
+from mainspring.agents.tools.base import Effect
+
+StepKind = Literal["input", "model", "tool", "approval", "agent", "value"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a run.
+
+    ``path`` is its position, the same each time that the run reaches it: numbers with dots, one level for each agent
+    within another (parallel branches have paths of their own). ``name`` is the model's, the tool's or the agent's.
+    ``input`` is a JSON value: what is asked. ``effect`` says whether it may be performed again if its outcome is not
+    known.
+    """
+
+    path: str
+    kind: StepKind
+    name: str
+    input: Any
+    effect: Effect = "none"
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what is asked, in hexadecimal digits."""
+        asked = orjson.dumps([self.kind, self.name, self.input], option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(asked).hexdigest()
+
+    def key(self, run_id: str) -> str:
+        """The idempotency key: of the run, the position and what is asked, so that two intended equal calls stay
+        two."""
+        return hashlib.sha256(f"{run_id}\0{self.path}\0{self.digest}".encode()).hexdigest()[:32]
+
+
+Perform = Callable[[str], Awaitable[Any]]
+"""Performs a step under its idempotency key; returns its outcome, a JSON value."""
+
+
+class History(Protocol):
+    """The history of one run."""
+
+    @property
+    def run_id(self) -> str: ...
+
+    async def outcome(self, step: Step, perform: Perform) -> Any:
+        """The outcome of ``step``: the recorded one, or that of ``perform``, which is durable when this returns.
+
+        Raises ``Diverged`` if another step is recorded at this position, ``Waiting`` if a person must act first (an
+        approval that is not decided, an effect whose outcome is not known), and what ``perform`` raises: then nothing
+        is recorded and the step is performed again when the run is resumed.
+        """
+        ...
+
+
+class NoHistory:
+    """A run of which nothing is kept."""
+
+    def __init__(self, run_id: str = "") -> None:
+        self.run_id = run_id or "run_" + secrets.token_hex(12)
+
+    async def outcome(self, step: Step, perform: Perform) -> Any:
+        return await perform(step.key(self.run_id))

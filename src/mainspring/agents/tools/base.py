@@ -1,0 +1,95 @@
+"""The protocol of tools: a declaration for the model, and a call with checked arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from mainspring.core.types import Citation, Context, Tool
+
+Effect = Literal["none", "keyed", "unkeyed"]
+"""What a call does to the world: nothing (it may be repeated), something once for each idempotency key, or something
+each time that it is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPolicy:
+    """How a tool may be called.
+
+    ``effect`` says whether a call may be repeated. ``scopes`` are those that the caller's key needs. ``approval`` asks
+    a person before each call, or before those whose arguments a callable picks. ``timeout_s`` bounds one attempt, in
+    seconds; ``retries`` are further attempts after a failure that may pass, for tools that may be repeated.
+    ``trusted`` results are shown to the model as they are; others are marked as data in which no instruction counts.
+    """
+
+    effect: Effect = "none"
+    scopes: frozenset[str] = frozenset()
+    approval: bool | Callable[[Mapping[str, Any]], bool] = False
+    timeout_s: float = 30.0
+    retries: int = 0
+    trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What a call of a tool knows of its run.
+
+    ``context`` is the caller's, for inner calls. ``key`` is the idempotency key of this call: the same after a restart,
+    another one for each intended call. ``state`` is the session's state, which all agents of a run share; changes
+    belong to the recorded outcome of the call. ``progress`` shows a line to whoever watches.
+    """
+
+    context: Context
+    run_id: str
+    call_id: str
+    key: str
+    agent: str
+    state: MutableMapping[str, Any]
+    session_id: str | None = None
+    progress: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """The outcome of a call. ``output`` is a JSON value that the model reads; ``error`` says what went wrong and what
+    to do instead, in words for the model (empty: nothing). ``transfer_to`` names the agent that goes on; ``escalate``
+    ends the surrounding loop, or hands the conversation to the agent above. ``final``: the output is the answer."""
+
+    output: Any = None
+    error: str = ""
+    citations: tuple[Citation, ...] = ()
+    transfer_to: str = ""
+    escalate: bool = False
+    final: bool = False
+
+
+@runtime_checkable
+class BaseTool(Protocol):
+    """Something that an agent can call."""
+
+    @property
+    def declaration(self) -> Tool:
+        """The name, the description and the JSON schema of the arguments, for the model."""
+        ...
+
+    @property
+    def policy(self) -> ToolPolicy: ...
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """Requests of users that this tool serves: small models are helped by them in choosing."""
+        ...
+
+    async def call(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
+        """Call it with arguments that fit the schema. Errors that the model should know are results; an exception is
+        told to the model without its details."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Toolset:
+    """Tools that come together, of one server or one collection; ``aclose`` ends what they hold."""
+
+    name: str
+    tools: tuple[BaseTool, ...] = field(default=())
