@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from mainspring.agents.agent import BaseAgent
+from mainspring.agents.tools.base import Toolset
 from mainspring.core import slices
 from mainspring.core.errors import MainspringError, SettingsError
-from mainspring.core.plugins import Kind
+from mainspring.core.plugins import Kind, hookimpl
 from mainspring.core.types import Principal, Responder
 
 if TYPE_CHECKING:
@@ -110,6 +112,21 @@ class Feature:
 APPLICATION: Kind[[Rooms], Responder] = Kind("application", Responder, ("rooms",))
 """A model that is served under the name of the application."""
 FEATURE: Kind[[], Feature] = Kind("feature", Feature)
+AGENT: Kind[[Rooms], BaseAgent] = Kind("agent", BaseAgent, ("rooms",))
+"""An agent that is served under its name."""
+TOOLSET: Kind[[Rooms, Mapping[str, Any]], Toolset] = Kind(
+    "toolset", Toolset, ("rooms", "options"), builtins="mainspring.feature"
+)
+"""A source of tools, as a definition of an agent names it: ``{mcp: {url: ...}}`` is the toolset ``mcp`` with options.
+A feature's own are ``TOOLSETS``, factories by name, in its module ``toolsets``."""
+
+
+@hookimpl
+def mainspring_register(registry: Registry) -> None:
+    """Register the toolsets of the features of this package."""
+    for _, toolsets in slices.declared("toolsets", "TOOLSETS"):
+        for name, factory in toolsets.items():
+            registry.add(TOOLSET, name, factory)
 
 
 def features(plugins: Registry | None = None) -> list[Feature]:

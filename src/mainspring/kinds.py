@@ -15,7 +15,7 @@ from mainspring.core.plugins import Kind
 if TYPE_CHECKING:
     from mainspring.engines.audio.base import TRANSCRIBER, VOICE
     from mainspring.engines.kinds import CHAT_RERANKER, EMBEDDER, ENGINE, PROVIDER, RERANKER
-    from mainspring.feature import APPLICATION, FEATURE
+    from mainspring.feature import AGENT, APPLICATION, FEATURE, TOOLSET
     from mainspring.guards.policy.scanners import GUARD
     from mainspring.rag.chunk.base import CHUNKER
     from mainspring.rag.connect.registry import CONNECTOR
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mainspring.stores.sql.database import DATABASE
 
 __all__ = [
+    "AGENT",
     "APPLICATION",
     "CACHE",
     "CHAT_RERANKER",
@@ -41,6 +42,7 @@ __all__ = [
     "PARSER",
     "PROVIDER",
     "RERANKER",
+    "TOOLSET",
     "TRANSCRIBER",
     "VECTORS",
     "VOICE",
@@ -48,6 +50,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AGENT": "feature",
     "APPLICATION": "feature",
     "CACHE": "stores.kinds",
     "CHAT_RERANKER": "engines.kinds",
@@ -64,6 +67,7 @@ _MODULES = {
     "PARSER": "rag.parse.formats",
     "PROVIDER": "engines.kinds",
     "RERANKER": "engines.kinds",
+    "TOOLSET": "feature",
     "TRANSCRIBER": "engines.audio.base",
     "VOICE": "engines.audio.base",
 }

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
-from mainspring.agents.tools.base import BaseTool, ToolContext, ToolResult
+from mainspring.agents.tools.base import BaseTool, ToolContext, ToolResult, Toolset
 from mainspring.core.types import ChatRequest, Message
 
 State = MutableMapping[str, Any]
@@ -51,21 +51,34 @@ class Callbacks:
     after_tool: AfterTool | None = None
 
 
+class BaseAgent(Protocol):
+    """What all agents have: a name, and what they are for."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def sub_agents(self) -> tuple[Agent, ...]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmAgent:
     """A model with an instruction and tools.
 
     ``model`` is a served name (empty: the default model), ``description`` says to other agents what it is for.
-    ``tools`` are tools or plain typed functions. To ``sub_agents`` the conversation can be transferred. Its answer goes
-    to the state under ``output_key``; with ``output_schema`` (a JSON schema or a pydantic model) it is JSON that fits.
-    ``turns`` are the latest messages of the session that it sees after a transfer (None: all).
+    ``tools`` are tools, sets of tools or plain typed functions. To ``sub_agents`` the conversation can be transferred.
+    Its answer goes to the state under ``output_key``; with ``output_schema`` (a JSON schema or a pydantic model) it is
+    JSON that fits. ``turns`` are the latest messages of the session that it sees after a transfer (None: all).
     """
 
     name: str
     model: str = ""
     description: str = ""
     instruction: Instruction = ""
-    tools: tuple[BaseTool | Callable[..., Any], ...] = ()
+    tools: tuple[BaseTool | Toolset | Callable[..., Any], ...] = ()
     sub_agents: tuple[Agent, ...] = ()
     output_key: str = ""
     output_schema: Mapping[str, Any] | type[BaseModel] | None = None

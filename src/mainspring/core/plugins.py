@@ -47,6 +47,8 @@ KINDS = (
     "connector",
     "metric",
     "application",
+    "agent",
+    "toolset",
     "feature",
 )
 """The names of all kinds; ``mainspring.kinds`` says where each is declared."""

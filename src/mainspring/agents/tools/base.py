@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from mainspring.core.types import Citation, Context, Tool
@@ -87,9 +87,32 @@ class BaseTool(Protocol):
         ...
 
 
+@runtime_checkable
+class Toolset(Protocol):
+    """Tools that come together: those of one server, one description, one collection."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def tools(self, context: Context) -> Sequence[BaseTool]:
+        """The tools that this caller may use. Connects if need be; raises a ``MainspringError`` that names the server
+        and the remedy."""
+        ...
+
+    async def aclose(self) -> None:
+        """End what it holds."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class Toolset:
-    """Tools that come together, of one server or one collection; ``aclose`` ends what they hold."""
+class FixedToolset:
+    """Tools that are the same for every caller."""
 
     name: str
-    tools: tuple[BaseTool, ...] = field(default=())
+    fixed: tuple[BaseTool, ...]
+
+    async def tools(self, context: Context) -> Sequence[BaseTool]:  # noqa: ARG002
+        return self.fixed
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
