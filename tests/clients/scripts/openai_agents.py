@@ -2,6 +2,11 @@
 
 import asyncio
 
+from agents.exceptions import InputGuardrailTripwireTriggered
+from checks import BASE, BOTH, COLLECTION, KEY, PARIS, QUESTION, SCRIPTED, SMALL, check, run
+from openai import AsyncOpenAI
+from pydantic import BaseModel
+
 from agents import (
     Agent,
     GuardrailFunctionOutput,
@@ -16,10 +21,6 @@ from agents import (
     input_guardrail,
     set_tracing_disabled,
 )
-from agents.exceptions import InputGuardrailTripwireTriggered
-from checks import BASE, BOTH, COLLECTION, KEY, PARIS, QUESTION, SCRIPTED, SMALL, check, run
-from openai import AsyncOpenAI
-from pydantic import BaseModel
 
 set_tracing_disabled(True)
 
