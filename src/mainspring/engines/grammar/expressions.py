@@ -11,11 +11,14 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from re import _constants as ops
-from re import _parser as parser
+from importlib import import_module
 from typing import Any
 
 from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
+
+# Typeshed does not know them.
+ops: Any = import_module("re._constants")
+parser: Any = import_module("re._parser")
 
 MAX_PATTERN = 2_000
 MAX_REPEAT = 1_000

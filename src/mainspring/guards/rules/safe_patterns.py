@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 from mainspring.core.errors import SettingsError
+
+# Typeshed does not know it.
+_parser: Any = import_module("re._parser")
 
 WIDEST = 100
 STEPS = 10_000
@@ -29,7 +33,7 @@ def checked(source: str, where: str) -> tuple[re.Pattern[str], int]:
     """The expression, which ignores case, and the longest text that it matches. Raises ``SettingsError`` for an
     expression that is malformed, could take long, or matches the empty text."""
     try:
-        parsed = re._parser.parse(source, re.IGNORECASE)
+        parsed = _parser.parse(source, re.IGNORECASE)
         pattern = re.compile(source, re.IGNORECASE)
     except (re.error, RecursionError, OverflowError) as error:
         raise SettingsError(f"{where}: {source!r} is no expression: {error}", remedy="Correct it") from None
