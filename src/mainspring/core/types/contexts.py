@@ -123,6 +123,12 @@ class Principal:
         """The identity that survives the replacement of a key: the owner of personal data."""
         return self.identity or self.key_id
 
+    @property
+    def own_keys(self) -> frozenset[str]:
+        """This key, and those that it has replaced one after the other: what they asked for is the caller's own."""
+        replaced = self.lineage[self.lineage.index(self.identity) :] if self.identity in self.lineage else ()
+        return frozenset((self.key_id, *replaced))
+
 
 class Waiting(list[EventRecord]):
     """Facts that wait to be written down; ``all`` are also those that were."""

@@ -106,7 +106,7 @@ class Background:
     def run(self, principal: Principal, answer_id: str) -> BackgroundRun | None:
         """A response of this process that is in progress, or ended a short time ago."""
         found = self._runs.get((principal.tenant, answer_id))
-        return found if found is not None and found.principal.key_id == principal.key_id else None
+        return found if found is not None and found.principal.key_id in principal.own_keys else None
 
     async def state(self, principal: Principal, answer_id: str) -> BackgroundState | None:
         """What is known of a response: also of one that another process makes, or made until it died."""

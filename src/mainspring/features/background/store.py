@@ -81,7 +81,9 @@ class BackgroundStates:
 
     async def find(self, principal: Principal, answer_id: str) -> BackgroundState | None:
         """The response if this key asked for it."""
-        query = sa.select(table).where(_one(principal.tenant, answer_id), table.c.key_id == principal.key_id)
+        query = sa.select(table).where(
+            _one(principal.tenant, answer_id), table.c.key_id.in_(sorted(principal.own_keys))
+        )
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         return None if row is None else BackgroundState(**row._mapping)
 

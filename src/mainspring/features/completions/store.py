@@ -118,7 +118,7 @@ class StoredCompletions:
             record = await self._log.answer_for(principal, completion_id)
         except NotFound:
             raise _unknown(completion_id) from None
-        if record.content is None or AnswerFacts.of(record.facts).key_id != principal.key_id:
+        if record.content is None or AnswerFacts.of(record.facts).key_id not in principal.own_keys:
             raise _unknown(completion_id)
         return record
 
@@ -140,7 +140,8 @@ class _Storing(Layer):
 
 
 def _mine(principal: Principal) -> sa.ColumnElement[bool]:
-    return sa.and_(stored_completions.c.tenant == principal.tenant, stored_completions.c.key_id == principal.key_id)
+    own = stored_completions.c.key_id.in_(sorted(principal.own_keys))
+    return sa.and_(stored_completions.c.tenant == principal.tenant, own)
 
 
 def _one(completion_id: str, principal: Principal) -> sa.ColumnElement[bool]:

@@ -166,7 +166,7 @@ async def _job(jobs: Jobs, batch_id: str, context: Context) -> Job:
         job = await jobs.get(principal.tenant, batch_id)
     except NotFound:
         raise unknown from None
-    if job.kind != KIND or ("admin" not in principal.scopes and job.payload["key_id"] != principal.key_id):
+    if job.kind != KIND or ("admin" not in principal.scopes and job.payload["key_id"] not in principal.own_keys):
         raise unknown
     return job
 

@@ -116,7 +116,7 @@ async def _rated(events: EventLog, principal: Principal, answer_id: str) -> str 
         principal.tenant, page, groups=principal.groups, kind=FeedbackFacts.EVENT, subject=answer_id
     )
     given = (FeedbackFacts.of(each.facts) for each in found.rows)
-    mine = {principal.key_id, principal.person}
+    mine = principal.own_keys
     return next(
         (each.rating for each in given if each.rating and not mine.isdisjoint((each.person, each.key_id))), None
     )

@@ -31,7 +31,7 @@ class PastResponses:
         except NotFound:
             raise _unknown(response_id, param) from None
         facts = AnswerFacts.of(found.facts)
-        if facts.key_id != principal.key_id or facts.operation != "chat":
+        if facts.key_id not in principal.own_keys or facts.operation != "chat":
             raise _unknown(response_id, param)
         if found.content is None:
             remedy = "It was asked for with store: false, or deleted; send its messages as input"

@@ -71,7 +71,7 @@ def _answer(row: sa.Row[Any], rating: str) -> SessionAnswer:
 
 def _ratings(connection: sa.Connection, principal: Principal, answers: Sequence[str]) -> dict[str, str]:
     """How the caller rated each of ``answers`` last, with this key or one that it has replaced."""
-    mine = {principal.key_id, principal.person}
+    mine = principal.own_keys
     about = sa.and_(events.c.tenant == principal.tenant, events.c.kind == "feedback", events.c.subject.in_(answers))
     found = connection.execute(sa.select(events.c.subject, events.c.facts).where(about).order_by(events.c.id))
     given = ((row.subject, FeedbackFacts.from_json(rows.load(row.facts))) for row in found)
