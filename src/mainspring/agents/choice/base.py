@@ -1,0 +1,82 @@
+"""What a chooser of tools is asked, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from mainspring.agents.choice.rules import Rule
+from mainspring.agents.tools.base import BaseTool
+from mainspring.core.types import ChatRequest, Message
+
+Way = Literal["rule", "slot", "examples", "scores", "served", "none"]
+"""What decided: a rule of the agent, the answer to a question for a slot, examples of requests, the scores of the tools'
+descriptions, that the request is served by the calls made for it, or that no tool fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a chooser sees: the conversation with the calls made so far and their results, the tools that may be called,
+    and the agent's rules. ``system`` is the agent's instruction; ``model`` the name that arguments are asked of."""
+
+    messages: tuple[Message, ...]
+    tools: Sequence[BaseTool]
+    rules: tuple[Rule, ...] = ()
+    model: str = ""
+    system: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A call to be made. The arguments fit the tool's schema. ``written`` names those that the model wrote; all others
+    stand in the conversation or come from a rule."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    written: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What happens next: ``calls``, side by side; or ``say``: words to the user (a question for what is missing, or a
+    rule's); or neither: the model answers without tools.
+
+    ``way`` says what decided. ``scores`` are the probabilities of the tools that were weighed, by name, for the trace.
+    """
+
+    calls: tuple[Chosen, ...] = ()
+    say: str = ""
+    way: Way = "none"
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """For the span and the record of the step."""
+        best = sorted(self.scores.items(), key=lambda item: -item[1])[:5]
+        return {
+            "tool_choice.way": self.way,
+            "tool_choice.tools": [call.name for call in self.calls],
+            "tool_choice.asked_back": bool(self.say),
+            "tool_choice.scores": [f"{name} {score:.3f}" for name, score in best],
+        }
+
+
+class Steps(Protocol):
+    """How a chooser does what a run records: each is a step, which has its recorded outcome when the run is resumed."""
+
+    async def ask(self, request: ChatRequest) -> Message:
+        """The answer of the agent's model; ``request.model`` is filled in."""
+        ...
+
+    async def value(self, name: str, asked: Any, find: Callable[[], Awaitable[Any]]) -> Any:
+        """The JSON value that ``find`` makes of ``asked``, also a JSON value."""
+        ...
+
+
+class Chooser(Protocol):
+    """Chooses the calls that a conversation needs next."""
+
+    async def choose(self, turn: Turn, steps: Steps) -> Choice:
+        """Given the outcomes of its steps, it depends on nothing but ``turn``."""
+        ...
