@@ -11,8 +11,8 @@ from mainspring.agents.tools.base import BaseTool
 from mainspring.core.types import ChatRequest, Message
 
 Way = Literal["rule", "slot", "examples", "scores", "served", "none"]
-"""What decided: a rule of the agent, the answer to a question for a slot, examples of requests, the scores of the tools'
-descriptions, that the request is served by the calls made for it, or that no tool fits."""
+"""What decided: a rule of the agent, the answer to a question for a slot, examples of requests, the scores of what the
+tools say of themselves, that the request is served by the calls made for it, or that no tool fits."""
 
 
 @dataclass(frozen=True, slots=True)
