@@ -1,0 +1,46 @@
+"""What is known about a person across sessions, as requests and agents see it: facts that a memory recalls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from mainspring.core.types import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A fact or preference of the caller that bears on a question. ``at`` is when it was said (Unix seconds), ``score``
+    in [0, 1] how much it has to do with the question."""
+
+    id: str
+    text: str
+    at: float
+    score: float = 0.0
+
+    @property
+    def line(self) -> str:
+        """The fact with its day, in one line."""
+        day = datetime.fromtimestamp(self.at, UTC).date().isoformat()
+        return f"- {' '.join(self.text.split())} ({day})"
+
+
+class MemorySource(Protocol):
+    """Recalls and stores facts about the caller, within what the caller agreed to."""
+
+    async def recall(self, query: str, context: Context, session_id: str | None = None) -> Sequence[Remembered]:
+        """The facts that bear on ``query``, best first; none without consent."""
+        ...
+
+    def learn(self, said: Sequence[str], context: Context, session_id: str | None = None) -> None:
+        """Take the facts in what the caller ``said``, in the background; nothing without consent."""
+        ...
+
+
+@dataclass(slots=True)
+class Recollection:
+    """The memory of this system; None: it has none. The feature that keeps one puts itself here."""
+
+    source: MemorySource | None = None
