@@ -5,14 +5,27 @@ from __future__ import annotations
 from mainspring.core.errors import Conflict
 
 
-class Waiting(Conflict):
+class Stopped(Conflict):
+    """The run stops here, and what it has done is kept. Nobody but the keeper of runs catches this: an agent's code
+    lets it pass."""
+
+
+class Waiting(Stopped):
     """The run cannot go on before a person acts. ``step`` is the path of the step that waits, ``approval_id`` the
-    approval that decides it."""
+    approval that decides it (empty: its effect is not known, see ``mainspring runs decide``)."""
 
     def __init__(self, message: str, *, step: str, approval_id: str = "", remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.step = step
         self.approval_id = approval_id
+
+
+class Paused(Stopped):
+    """Somebody paused the run: it goes on when it is resumed."""
+
+
+class Cancelled(Stopped):
+    """Somebody cancelled the run, or another process has taken it over."""
 
 
 class Diverged(Conflict):

@@ -13,9 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-import orjson
-
 from mainspring.agents.tools.base import Effect
+from mainspring.stores.sql import rows
 
 StepKind = Literal["input", "model", "tool", "approval", "agent", "value"]
 
@@ -28,6 +27,11 @@ class Step:
     within another (parallel branches have paths of their own). ``name`` is the model's, the tool's or the agent's.
     ``input`` is a JSON value: what is asked. ``effect`` says whether it may be performed again if its outcome is not
     known.
+
+    The input of an ``approval`` is ``{"call_id": ..., "arguments": {...}, "expires_s": ...}`` (seconds, may be absent),
+    its name that of the tool; its outcome is ``{"decision": "approved" | "denied" | "expired", "note": ...,
+    "approval_id": ...}``. The outcome of a ``tool`` is an object with the fields of ``ToolResult``, of which each may
+    be absent: a person who knows the outcome of a call gives its ``output``.
     """
 
     path: str
@@ -39,8 +43,7 @@ class Step:
     @property
     def digest(self) -> str:
         """The SHA-256 of what is asked, in hexadecimal digits."""
-        asked = orjson.dumps([self.kind, self.name, self.input], option=orjson.OPT_SORT_KEYS)
-        return hashlib.sha256(asked).hexdigest()
+        return rows.digest(rows.dump([self.kind, self.name, self.input]))
 
     def key(self, run_id: str) -> str:
         """The idempotency key: of the run, the position and what is asked, so that two intended equal calls stay
@@ -61,9 +64,15 @@ class History(Protocol):
     async def outcome(self, step: Step, perform: Perform) -> Any:
         """The outcome of ``step``: the recorded one, or that of ``perform``, which is durable when this returns.
 
-        Raises ``Diverged`` if another step is recorded at this position, ``Waiting`` if a person must act first (an
-        approval that is not decided, an effect whose outcome is not known), and what ``perform`` raises: then nothing
-        is recorded and the step is performed again when the run is resumed.
+        Steps of the kind ``approval`` are asked for by the history, and ``perform`` is not called.
+
+        Raises ``Diverged`` if another step is recorded at this position, ``Stopped`` if the run is paused or cancelled,
+        ``Waiting`` if a person must act first (an approval that is not decided, an effect whose outcome is not known),
+        and what ``perform`` raises: then nothing is recorded and the step is performed again when the run is resumed.
+        But if an ``unkeyed`` step raises, nobody knows whether it has had its effect: that is ``Waiting``. So
+        ``perform`` returns failures that are known to have had no effect as outcomes.
+
+        The outcome is returned as it is read again later: keys in order, without card numbers.
         """
         ...
 
