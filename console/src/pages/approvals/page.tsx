@@ -81,7 +81,7 @@ function ApprovalCard({ approval, onDecide }: { approval: Approval; onDecide: (v
         </div>
         <span className="muted small">asked {moment(approval.created_at)}, expires {moment(approval.expires_at)}</span>
       </div>
-      {call.arguments && <pre tabIndex={0} aria-label="Arguments">{pretty(call.arguments)}</pre>}
+      {call.arguments && <pre className="wrapped" tabIndex={0} aria-label="Arguments">{pretty(call.arguments)}</pre>}
       {approval.note && <p>“{approval.note}”</p>}
       <div className="row">
         {approval.status === "pending" && (

@@ -166,7 +166,7 @@ def summary(condition: Condition) -> str:
 
 def _compared(signal: Signal, number: Callable[[float], str]) -> str:
     usual = "" if signal.before is None else f", usually {number(signal.before)}"
-    return f"{signal.name} {number(signal.value)} (limit {number(signal.limit)}{usual}) over {signal.samples}"
+    return f"{signal.name} {number(signal.value)} (limit {number(signal.limit)}{usual}) in {signal.samples} requests"
 
 
 def _seconds(value: float) -> str:
