@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
-from mainspring.agents.tools.base import BaseTool, ToolContext, ToolResult, Toolset
+from mainspring.agents.tools.base import BaseTool, ToolContext, ToolResult, Toolset, Untrusted
 from mainspring.core.types import ChatRequest, Message
 
 State = MutableMapping[str, Any]
@@ -72,6 +72,7 @@ class LlmAgent:
     ``tools`` are tools, sets of tools or plain typed functions. To ``sub_agents`` the conversation can be transferred.
     Its answer goes to the state under ``output_key``; with ``output_schema`` (a JSON schema or a pydantic model) it is
     JSON that fits. ``turns`` are the latest messages of the session that it sees after a transfer (None: all).
+    ``untrusted`` says what becomes of a call with an effect that only texts of strangers ask for.
     """
 
     name: str
@@ -86,6 +87,7 @@ class LlmAgent:
     limits: Limits = field(default_factory=Limits)
     callbacks: Callbacks = field(default_factory=Callbacks)
     turns: int | None = None
+    untrusted: Untrusted = "confirm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

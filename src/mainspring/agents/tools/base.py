@@ -12,6 +12,11 @@ Effect = Literal["none", "keyed", "unkeyed"]
 """What a call does to the world: nothing (it may be repeated), something once for each idempotency key, or something
 each time that it is called."""
 
+Untrusted = Literal["confirm", "approve", "refuse", "allow"]
+"""What becomes of a call with an effect to which trusted text alone does not lead: the user is asked in the
+conversation, a person with the scope ``approve`` is asked, the model is told that it is not made; ``allow`` checks
+nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class ToolPolicy:
@@ -20,7 +25,13 @@ class ToolPolicy:
     ``effect`` says whether a call may be repeated. ``scopes`` are those that the caller's key needs. ``approval`` asks
     a person before each call, or before those whose arguments a callable picks. ``timeout_s`` bounds one attempt, in
     seconds; ``retries`` are further attempts after a failure that may pass, for tools that may be repeated.
-    ``trusted`` results are shown to the model as they are; others are marked as data in which no instruction counts.
+    ``trusted`` results are shown to the model as they are; others are marked as data in which no instruction counts,
+    and what was read from them decides over no effect by itself (``agents.tools.provenance``).
+
+    ``outward`` calls show their arguments to people or servers outside, and count as effects there. ``foreign``
+    declarations are the words of a stranger. ``content`` names the arguments into which text of untrusted results may
+    flow (the body of a ticket). ``result`` is the JSON schema that an output must fit; its numbers, enumerations, dates
+    and short patterned texts are facts on which effects may be decided. ``max_characters`` bounds the output, as JSON.
     """
 
     effect: Effect = "none"
@@ -29,6 +40,16 @@ class ToolPolicy:
     timeout_s: float = 30.0
     retries: int = 0
     trusted: bool = False
+    outward: bool = False
+    foreign: bool = False
+    content: frozenset[str] = frozenset()
+    result: Mapping[str, Any] | None = None
+    max_characters: int = 20_000
+
+    @property
+    def acts(self) -> bool:
+        """Whether a call changes or shows something outside of the run."""
+        return self.effect != "none" or self.outward
 
 
 @dataclass(frozen=True, slots=True)

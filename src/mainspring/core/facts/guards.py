@@ -46,6 +46,21 @@ class ApprovalFacts(Facts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolFacts(Facts):
-    """A call of a tool. Nothing writes this kind yet."""
+    """A call of a tool by an agent, within a ``run`` of it: its ``outcome`` (``ok``, ``error``: the tool said why,
+    ``failed``, ``timeout``, ``refused``: it was not called), attempts, milliseconds of all of them, and characters of
+    the output, before and after it was filtered. ``sha256`` is of the arguments."""
 
     EVENT: ClassVar[str] = "tool"
+
+    tool: Erase[str] = ""
+    agent: Served[str] = ""
+    run_id: Erase[str] = ""
+    call_id: Erase[str] = ""
+    outcome: Keep[str] = ""
+    reason: Keep[str] = ""
+    effect: Keep[str] = ""
+    attempts: Keep[int] = 0
+    ms: Keep[float] = 0.0
+    characters: Keep[int] = 0
+    shown: Keep[int] = 0
+    sha256: Erase[str] = ""
