@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from mainspring.core.errors import Conflict
+from typing import Literal
+
+from mainspring.core.errors import Conflict, MainspringError
+
+Limit = Literal["steps", "tokens", "money", "time", "depth", "no_progress"]
 
 
 class Stopped(Conflict):
@@ -30,3 +34,14 @@ class Cancelled(Stopped):
 
 class Diverged(Conflict):
     """The run reached another step than the recorded one: its agent has changed since."""
+
+
+class LimitReached(MainspringError):
+    """An agent has used up one of its limits. ``owner`` is the agent whose limit it is."""
+
+    code = "agent_limit_reached"
+
+    def __init__(self, message: str, *, limit: Limit, owner: str) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.owner = owner

@@ -1,0 +1,115 @@
+"""What the loop needs of the rooms around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from mainspring.agents.agent import Reasoning
+from mainspring.agents.choice.base import Chooser
+from mainspring.agents.history import History, NoHistory
+from mainspring.core.errors import UnknownModel
+from mainspring.core.types import ChatRequest, Context, Message, Responder
+from mainspring.telemetry.tracing import Span
+
+
+class Models(Protocol):
+    """The models that agents may ask, each within its call ring."""
+
+    async def find(self, name: str, context: Context) -> tuple[str, Responder]:
+        """The name and the responder of ``name``; of the default model for an empty one. Raises ``UnknownModel``."""
+        ...
+
+    def reasoning(self, name: str) -> Reasoning:
+        """How the model of that full name calls tools best."""
+        ...
+
+
+class FixedModels:
+    """These models; the first is the default one. ``ways`` say how those call tools that do not do it natively."""
+
+    def __init__(self, models: Mapping[str, Responder], ways: Mapping[str, Reasoning] | None = None) -> None:
+        self._models = models
+        self._ways = ways or {}
+
+    async def find(self, name: str, context: Context) -> tuple[str, Responder]:  # noqa: ARG002
+        name = name or next(iter(self._models), "")
+        if name not in self._models:
+            raise UnknownModel(f"no model {name!r} is served", param="model")
+        return name, self._models[name]
+
+    def reasoning(self, name: str) -> Reasoning:
+        return self._ways.get(name, "native")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run that may begin or go on: its history, and the state that its session has."""
+
+    history: History
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Histories(Protocol):
+    """Keeps the histories of runs, and the state of sessions."""
+
+    async def open_run(self, agent: str, request: ChatRequest, context: Context) -> Opened:
+        """A new run of ``agent`` for ``request``, or the one that ``request.options["run"]`` names."""
+        ...
+
+    async def end_run(
+        self, history: History, status: str, state: Mapping[str, Any], error: BaseException | None = None
+    ) -> None:
+        """The run has ended (``completed``, ``waiting``, ``failed`` or ``cancelled``) and leaves ``state``."""
+        ...
+
+
+class NoHistories:
+    """Runs of which nothing is kept."""
+
+    async def open_run(self, agent: str, request: ChatRequest, context: Context) -> Opened:  # noqa: ARG002
+        return Opened(NoHistory())
+
+    async def end_run(
+        self, history: History, status: str, state: Mapping[str, Any], error: BaseException | None = None
+    ) -> None:
+        """Nothing is kept."""
+
+
+class Playbooks(Protocol):
+    """The prompts of the registry."""
+
+    async def text(self, name: str, context: Context) -> str:
+        """The text of ``name`` or ``name@label``. Raises ``NotFound``."""
+        ...
+
+
+class Tracer(Protocol):
+    """Opens spans."""
+
+    def span(self, name: str, context: Context, **attributes: Any) -> AbstractContextManager[Span]: ...
+
+
+@runtime_checkable
+class Composer(Protocol):
+    """Assembles what a model is asked from the conversation, within its window."""
+
+    async def compose(self, messages: Sequence[Message], model: str, context: Context) -> Sequence[Message]:
+        """The messages to be sent. It depends on nothing but its arguments."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What runs share. Without a ``chooser`` no agent reasons by choice; without a ``composer`` models are sent the
+    whole conversation."""
+
+    models: Models
+    histories: Histories = field(default_factory=NoHistories)
+    chooser: Chooser | None = None
+    playbooks: Playbooks | None = None
+    tracer: Tracer | None = None
+    composer: Composer | None = None

@@ -1,0 +1,108 @@
+"""An agent as a ``Responder``: served as a model, within the request ring like any other application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from mainspring.agents.agent import Agent
+from mainspring.agents.errors import Waiting
+from mainspring.agents.history import History
+from mainspring.agents.loop.ports import Surroundings
+from mainspring.agents.loop.runner import Runner
+from mainspring.agents.loop.shown import Emit
+from mainspring.core.errors import InvalidRequest, Unsupported
+from mainspring.core.types import ChatRequest, Context, Event, Finish, Head, Notice, Request, Response, Text
+
+RUN = "run"
+"""The option that names a run to be resumed."""
+RUN_HEADER = "x-mainspring-run"
+_OPTIONS = (RUN, "session", "approval")
+
+
+class AgentResponder:
+    """Runs ``agent`` for each request, in a task of its own: it returns with the first event.
+
+    A run that waits for a person ends the answer with the notice ``approval_pending``; a later request with
+    ``options.run`` resumes it. Tools of a request are performed by the client.
+    """
+
+    def __init__(self, agent: Agent, around: Surroundings) -> None:
+        self.agent = agent
+        self.runner = Runner(agent, around)
+        self._around = around
+
+    def fingerprint(self, request: Request, context: Context) -> str | None:  # noqa: ARG002
+        """None: what tools say changes."""
+        return None
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        """Raises ``InvalidRequest``, ``Unsupported``, and what a run raises before it has said anything."""
+        asked = self._checked(request)
+        opened = await self._around.histories.open_run(self.agent.name, asked, context)
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+        state = dict(opened.state)
+        work = self._run(asked, context, opened.history, state, events.put_nowait)
+        task = asyncio.get_running_loop().create_task(work, name=f"agent {self.agent.name}")
+        task.add_done_callback(lambda _: events.put_nowait(None))
+
+        async def close() -> None:
+            task.cancel()
+            await asyncio.wait([task])
+
+        try:
+            first = await events.get()
+            if first is None:
+                await task
+        except BaseException:
+            await close()
+            raise
+        head = Head(self.agent.name, headers={RUN_HEADER: opened.history.run_id})
+        return Response(head, _events(first, events, task), on_close=close)
+
+    async def _run(
+        self, request: ChatRequest, context: Context, history: History, state: dict[str, Any], emit: Emit
+    ) -> None:
+        end = self._around.histories.end_run
+        try:
+            await self.runner.run(request, context, history=history, state=state, emit=emit)
+        except Waiting as error:
+            await end(history, "waiting", state, error)
+            emit(Notice("approval_pending", str(error), id=error.approval_id))
+            emit(Text(str(error)))
+            emit(Finish("stop"))
+        except BaseException as error:
+            cancelled = isinstance(error, asyncio.CancelledError)
+            await asyncio.shield(end(history, "cancelled" if cancelled else "failed", state, error))
+            raise
+        else:
+            await end(history, "completed", state)
+
+    def _checked(self, request: Request) -> ChatRequest:
+        if not isinstance(request, ChatRequest):
+            raise InvalidRequest(f"{self.agent.name} is an agent: it only chats", param="model")
+        for name in request.options:
+            if name not in _OPTIONS:
+                raise InvalidRequest(
+                    f"an agent has no option {name!r}",
+                    remedy=f"Agents take {', '.join(_OPTIONS)}",
+                    param=f"options.{name}",
+                )
+        if request.sampling.n > 1:
+            raise Unsupported("an agent gives one answer", remedy="Leave n out", param="n")
+        if request.sampling.logprobs is not None:
+            raise Unsupported("an agent has no logprobs", remedy="Leave logprobs out", param="logprobs")
+        if request.continues:
+            raise Unsupported("an agent does not continue an answer", remedy="End messages with one of the user's")
+        return request
+
+
+async def _events(
+    first: Event | None, events: asyncio.Queue[Event | None], task: asyncio.Task[None]
+) -> AsyncGenerator[Event, None]:
+    event = first
+    while event is not None:
+        yield event
+        event = await events.get()
+    await task

@@ -1,0 +1,109 @@
+import pytest
+
+from mainspring.agents.agent import Limits, LlmAgent
+from mainspring.agents.loop import repeats
+from mainspring.agents.loop.agent_tool import AgentTool
+from mainspring.core.types import ChatRequest, Notice
+from tests.agents.loop.scripted import Ran, Said, ran
+
+
+def look(place: int) -> str:
+    """Look there."""
+    return f"nothing at {place}"
+
+
+def _wandering(request: ChatRequest) -> Said:
+    return [("look", {"place": len(request.messages)})] if request.tools else "Nothing was found."
+
+
+def _limits(found: Ran) -> list[str]:
+    return [each.id for each in found.events if isinstance(each, Notice) and each.code == "agent_limit_reached"]
+
+
+async def test_the_last_step_is_an_answer_without_tools() -> None:
+    found = await ran(LlmAgent(name="a", tools=[look], limits=Limits(steps=5)), _wandering)
+    assert found.outcome.text == "Nothing was found."
+    assert len(found.model.seen) == 3
+    assert "no further steps" in found.model.seen[-1].messages[0].content
+    assert not _limits(found)
+
+
+@pytest.mark.parametrize(
+    ("limits", "limit"),
+    [(Limits(tokens=40), "tokens"), (Limits(wall_s=0), "time"), (Limits(steps=0), "steps")],
+)
+async def test_a_limit_ends_the_run_and_the_user_is_told(limits: Limits, limit: str) -> None:
+    found = await ran(LlmAgent(name="a", tools=[look], limits=limits), _wandering)
+    assert (found.outcome.limit, found.outcome.finish) == (limit, "length")
+    assert _limits(found) == [limit]
+    assert "could not finish" in found.shown
+    assert len(found.model.seen) <= 3
+
+
+async def test_what_an_agent_within_uses_counts_for_those_above_it() -> None:
+    inner = LlmAgent(name="inner", tools=[look], limits=Limits(steps=1000))
+    outer = LlmAgent(name="outer", tools=[AgentTool(inner)], limits=Limits(steps=9))
+
+    def says(request: ChatRequest) -> Said:
+        if request.tools and request.tools[0].name == "inner":
+            return [("inner", {"request": str(len(request.messages))})]
+        return _wandering(request)
+
+    found = await ran(outer, says)
+    # A step of the outer one, the call, then seven steps within.
+    assert len(found.model.seen) <= 5
+    assert found.outcome.text
+
+
+async def test_a_limit_of_an_agent_within_ends_only_that_one() -> None:
+    inner = LlmAgent(name="inner", tools=[look], limits=Limits(tokens=1))
+    outer = LlmAgent(name="outer", tools=[AgentTool(inner)])
+    found = await ran(outer, [[("inner", {"request": "x"})], [("look", {"place": 1})], "It stopped."])
+    assert "It stopped early" in found.told(2)
+    assert found.outcome.text == "It stopped."
+
+
+async def test_agents_stand_only_so_deep_within_each_other() -> None:
+    agent = LlmAgent(name="a0")
+    for depth in range(1, 5):
+        agent = LlmAgent(name=f"a{depth}", tools=[AgentTool(agent)], limits=Limits(depth=2))
+
+    def says(request: ChatRequest) -> Said:
+        return [(request.tools[0].name, {"request": "x"})] if request.tools else "bottom"
+
+    found = await ran(agent, says)
+    assert found.outcome.limit == "depth"
+
+
+async def test_the_same_call_with_the_same_result_is_not_made_for_ever() -> None:
+    calls = []
+
+    def check(place: int) -> str:
+        """Check."""
+        calls.append(place)
+        return "closed"
+
+    found = await ran(LlmAgent(name="a", tools=[check], limits=Limits(steps=100)), lambda _: [("check", {"place": 1})])
+    assert len(calls) == repeats.TOLD_AFTER
+    assert found.outcome.limit == "no_progress"
+    assert "is not called again" in found.told(3)
+
+
+async def test_a_call_whose_result_changes_is_progress() -> None:
+    calls = []
+
+    def check() -> int:
+        """Check."""
+        calls.append(1)
+        return len(calls)
+
+    found = await ran(LlmAgent(name="a", tools=[check]), lambda request: [("check", {})] if len(calls) < 6 else "six")
+    assert found.outcome.text == "six"
+
+
+async def test_nothing_but_failures_is_no_progress() -> None:
+    found = await ran(
+        LlmAgent(name="a", limits=Limits(steps=100)), lambda request: [("nothing", {"n": len(request.messages)})]
+    )
+    assert found.outcome.limit == "no_progress"
+    assert len(found.model.seen) == repeats.FAILURES

@@ -1,0 +1,241 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from mainspring.agents.agent import Callbacks, LlmAgent
+from mainspring.agents.errors import Waiting
+from mainspring.agents.loop.agent_tool import AgentTool
+from mainspring.agents.tools.base import ToolContext, ToolPolicy, ToolResult
+from mainspring.agents.tools.functions import FunctionTool, tool
+from mainspring.core.errors import SettingsError, UnfitAnswer
+from mainspring.core.types import ChatRequest, Message, Notice, Principal, Reasoning, Tool, Usage
+from tests.agents.loop.scripted import CONTEXT, asked, ran
+
+
+def get_order(order_id: str) -> dict[str, Any]:
+    """Look up an order."""
+    return {"order_id": order_id, "status": "shipped"}
+
+
+SUPPORT = LlmAgent(name="support", instruction="Help.", tools=[get_order])
+
+
+async def test_a_model_calls_a_tool_and_answers_with_its_result() -> None:
+    found = await ran(SUPPORT, [[("get_order", {"order_id": "7"})], "It is shipped."])
+    assert found.outcome.text == found.shown == "It is shipped."
+    last = found.model.seen[1].messages
+    assert [each.role for each in last] == ["system", "user", "assistant", "tool"]
+    assert '"status":"shipped"' in last[-1].content
+    assert last[-1].tool_call_id == last[-2].tool_calls[0].id
+    assert [each for each in found.events if isinstance(each, Usage)] == [Usage(20, 10)]
+
+
+async def test_untrusted_results_stand_between_delimiters_and_trusted_ones_do_not() -> None:
+    @tool(policy=ToolPolicy(trusted=True))
+    def sure() -> str:
+        """It is."""
+        return "plain"
+
+    found = await ran(
+        LlmAgent(name="a", tools=[get_order, sure]), [[("get_order", {"order_id": "7"}), ("sure", {})], "x"]
+    )
+    wrapped, plain = found.model.seen[1].messages[-2:]
+    assert wrapped.content.startswith("<<tool-")
+    assert wrapped.content.split("-")[1][:16] in found.model.seen[1].messages[0].content
+    assert plain.content == "plain"
+
+
+async def test_calls_of_a_turn_run_side_by_side_and_are_told_in_order() -> None:
+    both = asyncio.Barrier(2)
+
+    async def first() -> str:
+        """The first."""
+        await both.wait()
+        return "one"
+
+    async def second() -> str:
+        """The second."""
+        await both.wait()
+        return "two"
+
+    found = await ran(LlmAgent(name="a", tools=[first, second]), [[("second", {}), ("first", {})], "done"])
+    assert ["two" in each.content for each in found.model.seen[1].messages[-2:]] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (("get_order", {}), "order_id"),
+        (("get_oder", {"order_id": "7"}), "There are: get_order"),
+        (("broken", {}), "broken failed (ZeroDivisionError)"),
+        (("slow", {}), "did not answer within 0.01 seconds"),
+    ],
+)
+async def test_the_model_is_told_what_went_wrong(call: tuple[str, dict[str, Any]], told: str) -> None:
+    def broken() -> None:
+        """Never works."""
+        raise ZeroDivisionError("with a secret")
+
+    async def endless() -> None:
+        """Never ends."""
+        await asyncio.Event().wait()
+
+    slow = FunctionTool(endless, name="slow", policy=ToolPolicy(timeout_s=0.01))
+    found = await ran(LlmAgent(name="a", tools=[get_order, broken, slow]), [[call], "Sorry."])
+    assert told in found.told(1)
+    assert "secret" not in found.told(1)
+    assert found.outcome.text == "Sorry."
+
+
+async def test_a_failing_tool_is_tried_again_unless_its_effect_may_have_happened() -> None:
+    tries = {"none": 0, "unkeyed": 0}
+
+    def make(effect: Any) -> FunctionTool:
+        def flaky() -> str:
+            """Works the second time."""
+            tries[effect] += 1
+            if tries[effect] == 1:
+                raise OSError
+            return "there"
+
+        return FunctionTool(flaky, name=effect, policy=ToolPolicy(effect=effect, retries=1))
+
+    found = await ran(
+        LlmAgent(name="a", tools=[make("none"), make("unkeyed")]), [[("none", {}), ("unkeyed", {})], "ok"]
+    )
+    assert tries == {"none": 2, "unkeyed": 1}
+    told = found.model.seen[1].messages
+    assert "there" in told[-2].content
+    assert "failed" in told[-1].content
+
+
+async def test_tools_change_the_state_and_instructions_read_it() -> None:
+    def remember(name: str, context: ToolContext) -> str:
+        """Remember a name."""
+        context.state["name"] = name
+        return "ok"
+
+    agent = LlmAgent(name="a", instruction="Greet {name?}.", tools=[remember], output_key="said")
+    found = await ran(agent, [[("remember", {"name": "Ada"})], "Hello Ada"])
+    assert found.state == {"name": "Ada", "said": "Hello Ada"}
+    assert "Greet ." in found.model.seen[0].messages[0].content
+    assert "Greet Ada." in found.model.seen[1].messages[0].content
+    with pytest.raises(SettingsError, match="names .missing."):
+        await ran(LlmAgent(name="a", instruction="Use {missing}."), ["x"])
+
+
+async def test_a_schema_holds_the_answer_and_a_wrong_one_is_written_again() -> None:
+    schema = {"type": "object", "properties": {"grade": {"type": "integer"}}, "required": ["grade"]}
+    agent = LlmAgent(name="a", output_schema=schema, output_key="found")
+    found = await ran(agent, ['{"grade": "good"}', '{"grade": 2}'])
+    assert found.state == {"found": {"grade": 2}}
+    assert "grade" in found.told(1)
+    grammar = found.model.seen[0].sampling.grammar
+    assert grammar is not None
+    assert '"grade"' in grammar.source
+    with pytest.raises(UnfitAnswer, match="output_schema"):
+        await ran(agent, ["no", "no", "no"])
+
+
+async def test_an_agent_with_tools_and_a_schema_first_acts_then_writes() -> None:
+    agent = LlmAgent(name="a", tools=[get_order], output_schema={"type": "object", "required": ["status"]})
+    found = await ran(agent, [[("get_order", {"order_id": "1"})], "It is shipped.", '{"status": "shipped"}'])
+    assert found.shown == '{"status": "shipped"}'
+    assert found.model.seen[2].tools == ()
+
+
+async def test_a_conversation_is_handed_over_and_back() -> None:
+    orders = LlmAgent(name="OrderAgent", description="Knows orders.", instruction="Orders.", tools=[get_order])
+    desk = LlmAgent(name="desk", instruction="Route.", sub_agents=[orders])
+    script = [[("transfer_to_agent", {"agent_name": "OrderAgent"})], [("get_order", {"order_id": "7"})], "Shipped."]
+    found = await ran(desk, script)
+    assert found.outcome.text == "Shipped."
+    offered = found.model.seen[0].tools[0]
+    assert offered.name == "transfer_to_agent"
+    assert "OrderAgent: Knows orders." in offered.description
+    assert found.model.seen[1].messages[0].content.startswith("Orders.")
+    assert [each.name for each in found.model.seen[1].tools] == ["get_order", "transfer_to_agent"]
+    assert [each.code for each in found.events if isinstance(each, Notice)] == [
+        *("tool_call", "tool_result", "handoff", "tool_call", "tool_result")
+    ]
+
+
+async def test_an_agent_sees_as_many_turns_as_it_may_after_a_transfer() -> None:
+    said = tuple(Message(role, text) for role, text in (("user", "one"), ("assistant", "two"), ("user", "three")))
+
+    async def seen(turns: int | None) -> list[str]:
+        second = LlmAgent(name="second", turns=turns)
+        first = LlmAgent(name="first", tools=[get_order], sub_agents=[second])
+        script = [[("get_order", {"order_id": "7"})], [("transfer_to_agent", {"agent_name": "second"})], "x"]
+        found = await ran(first, script, request=ChatRequest("a", said))
+        return [each.content for each in found.model.seen[2].messages if each.role == "user"]
+
+    assert await seen(1) == ["three"]
+    everything = await seen(None)
+    assert everything[:2] == ["one", "three"]
+    assert "called get_order" in everything[2]
+
+
+async def test_an_agent_as_a_tool_sees_only_what_it_is_passed() -> None:
+    def peek(context: ToolContext) -> list[str]:
+        """The keys."""
+        return sorted(context.state)
+
+    helper = LlmAgent(name="helper", description="Sums up.", instruction="Sum up.", tools=[peek])
+    agent = LlmAgent(name="a", tools=[AgentTool(helper, state=["open"])])
+    script = [[("helper", {"request": "these words"})], [("peek", {})], "short", "done"]
+    found = await ran(agent, script, request=asked("a secret"), state={"open": 1, "hidden": 2})
+    inner = found.model.seen[1].messages
+    assert [each.content for each in inner if each.role == "user"] == ["these words"]
+    assert '["open"]' in found.model.seen[2].messages[-1].content
+    assert found.shown == "done"
+    assert any(isinstance(each, Reasoning) and "short" in each.text for each in found.events)
+
+
+async def test_callbacks_see_change_and_replace_calls() -> None:
+    async def before_model(request: ChatRequest, state: Any) -> Message | None:
+        return Message("assistant", "closed") if "night" in request.messages[-1].content else None
+
+    async def before_tool(name: str, arguments: Any, context: ToolContext) -> ToolResult | None:
+        return ToolResult("cached") if arguments["order_id"] == "1" else None
+
+    async def after_tool(name: str, result: ToolResult, context: ToolContext) -> ToolResult | None:
+        return ToolResult({**result.output, "seen": True}) if isinstance(result.output, dict) else None
+
+    calls = Callbacks(before_model=before_model, before_tool=before_tool, after_tool=after_tool)
+    agent = LlmAgent(name="a", tools=[get_order], callbacks=calls)
+    assert (await ran(agent, [], request=asked("night"))).shown == "closed"
+    found = await ran(agent, [[("get_order", {"order_id": "1"}), ("get_order", {"order_id": "2"})], "x"])
+    first, second = found.model.seen[1].messages[-2:]
+    assert "cached" in first.content
+    assert '"seen":true' in second.content
+
+
+async def test_a_tool_of_the_client_ends_the_answer_with_its_call() -> None:
+    request = asked(tools=(Tool("open_page", parameters={"type": "object"}),))
+    found = await ran(SUPPORT, [[("open_page", {"url": "x"})]], request=request)
+    assert found.outcome.finish == "tool_calls"
+    assert [each.name for each in found.outcome.calls] == ["open_page"]
+    mixed = await ran(SUPPORT, [[("open_page", {}), ("get_order", {"order_id": "1"})], "later"], request=request)
+    assert "turn of its own" in mixed.model.seen[1].messages[-2].content
+
+
+async def test_a_tool_needs_its_scopes_and_an_approval() -> None:
+    @tool(policy=ToolPolicy(scopes=frozenset({"refund"}), approval=lambda given: given["amount"] > 10))
+    def refund(amount: int) -> str:
+        """Refund."""
+        return "paid"
+
+    agent = LlmAgent(name="a", tools=[refund])
+    assert "needs refund" in (await ran(agent, [[("refund", {"amount": 1})], "no"])).told(1)
+    may = {"context": type(CONTEXT)(Principal("t", "k", frozenset({"refund"})))}
+    assert "paid" in (await ran(agent, [[("refund", {"amount": 1})], "ok"], **may)).told(1)
+    with pytest.raises(Waiting) as found:
+        await ran(agent, [[("refund", {"amount": 20})], "ok"], **may)
+    assert found.value.step == "2.1"
+
+
+async def test_two_agents_of_one_name_are_refused() -> None:
+    with pytest.raises(SettingsError, match="two agents are named b"):
+        await ran(LlmAgent(name="a", sub_agents=[LlmAgent(name="b"), LlmAgent(name="b")]), [])
