@@ -121,7 +121,7 @@ async def test_tools_change_the_state_and_instructions_read_it() -> None:
     assert found.state == {"name": "Ada", "said": "Hello Ada"}
     assert "Greet ." in found.model.seen[0].messages[0].content
     assert "Greet Ada." in found.model.seen[1].messages[0].content
-    with pytest.raises(SettingsError, match="names .missing."):
+    with pytest.raises(SettingsError, match=r"names .missing."):
         await ran(LlmAgent(name="a", instruction="Use {missing}."), ["x"])
 
 
