@@ -1,18 +1,15 @@
 """How the code that runs agents and the keeper of their runs meet, without knowing each other.
 
-Whoever serves an agent plays it through a ``RunKeeper``, which makes the run's history, or opens the one that
-``options.run`` names:
-
-    events = keeper.kept_run(agent.name, version, request, context, lambda history: loop(agent, request, history))
-
-The keeper starts runs again by asking the served agent once more, with ``options.run``. It replays recorded runs with
-an ``AgentPlayer``. Both are services of features: ``Services.fitting(RunKeeper)`` finds them.
+Whoever serves an agent asks ``Histories`` for the history of each run, and says how it ended. The keeper starts a run
+again by asking the served agent once more, with ``options.run``, and replays recorded runs with an ``AgentPlayer``.
+Both are services of features: ``Services.fitting(Histories)`` finds them.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import Protocol, runtime_checkable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 from mainspring.agents.history import History, NoHistory
 from mainspring.core.types import ChatRequest, Context, Event
@@ -20,24 +17,36 @@ from mainspring.core.types import ChatRequest, Context, Event
 RUN = "run"
 """The option of a request that names the run to go on with."""
 
-Play = Callable[[History], AsyncIterator[Event]]
-"""The events of an agent from its beginning, over a history. Its first step is of the kind ``input``: the messages as
-they reach the agent, so that a run that is resumed sees those and no others."""
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A run that may begin or go on: its history, the ``state`` that its session has, and the ``request`` to be played
+    (None: the one that was given), which is the same however often the run is resumed. ``watch`` is told each event of
+    the answer before it is sent."""
+
+    history: History
+    state: Mapping[str, Any] = field(default_factory=dict)
+    request: ChatRequest | None = None
+    watch: Callable[[Event], None] = lambda _: None
 
 
 @runtime_checkable
-class RunKeeper(Protocol):
-    """Keeps runs with their steps."""
+class Histories(Protocol):
+    """Keeps the histories of runs, and the state of sessions."""
 
-    def kept_run(
-        self, agent: str, version: str, request: ChatRequest, context: Context, play: Play
-    ) -> AsyncGenerator[Event, None]:
-        """The events of ``play`` over the history of a run, which is durable before ``Finish`` is passed on.
+    async def open_run(self, agent: str, request: ChatRequest, context: Context, *, version: str = "") -> Opened:
+        """A new run of ``agent`` for ``request``, or the one that ``request.options["run"]`` names.
 
-        ``version`` is a digest of the agent's definition. A request with ``store: false`` is kept nowhere. Raises what
-        ``play`` raises, ``Stopped`` if the run waits, is paused or cancelled, ``NotFound`` for a run that
-        ``options.run`` names and the caller does not have, ``Conflict`` if it is over or runs elsewhere.
+        ``version`` is a digest of the agent's definition. A request with ``store: false`` is kept nowhere. Raises
+        ``NotFound`` for a run that the caller does not have, ``Conflict`` for one that is over or runs elsewhere.
         """
+        ...
+
+    async def end_run(
+        self, history: History, status: str, state: Mapping[str, Any], error: BaseException | None = None
+    ) -> None:
+        """The run has ended (``completed``, ``waiting``, ``failed`` or ``cancelled``) and leaves ``state``; durable
+        when it returns. ``error`` is what the agent raised. Call it once for each run that was opened."""
         ...
 
 
@@ -49,25 +58,52 @@ class AgentPlayer(Protocol):
         """A digest of the agent's definition. Raises ``UnknownModel``."""
         ...
 
-    def play_agent(self, agent: str, request: ChatRequest, context: Context, history: History) -> AsyncIterator[Event]:
+    def play_agent(
+        self, agent: str, request: ChatRequest, context: Context, history: History, state: dict[str, Any]
+    ) -> AsyncIterator[Event]:
         """The events of the agent over ``history``, outside of the request ring. Raises ``UnknownModel``."""
         ...
 
 
-class NoRunKeeper:
-    """Keeps nothing: for agents that run outside of a system."""
+class NoHistories:
+    """Runs of which nothing is kept."""
 
-    def kept_run(
+    async def open_run(
         self,
         agent: str,  # noqa: ARG002
-        version: str,  # noqa: ARG002
         request: ChatRequest,  # noqa: ARG002
         context: Context,  # noqa: ARG002
-        play: Play,
-    ) -> AsyncGenerator[Event, None]:
-        return _plain(play(NoHistory()))
+        *,
+        version: str = "",  # noqa: ARG002
+    ) -> Opened:
+        return Opened(NoHistory())
+
+    async def end_run(
+        self, history: History, status: str, state: Mapping[str, Any], error: BaseException | None = None
+    ) -> None:
+        """Nothing is kept."""
 
 
-async def _plain(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
-    async for event in events:
-        yield event
+Play = Callable[[History, ChatRequest, dict[str, Any]], AsyncIterator[Event]]
+"""The events of an agent from its beginning: over a history, for a request, with a session's state."""
+
+
+async def played(
+    histories: Histories, agent: str, request: ChatRequest, context: Context, play: Play, *, version: str = ""
+) -> AsyncGenerator[Event, None]:
+    """The events of a run that is kept. Raises what ``open_run`` and ``play`` raise."""
+    opened = await histories.open_run(agent, request, context, version=version)
+    state = dict(opened.state)
+    events = play(opened.history, opened.request or request, state)
+    try:
+        async for event in events:
+            opened.watch(event)
+            yield event
+    except BaseException as error:
+        await histories.end_run(opened.history, "failed", state, error)
+        raise
+    else:
+        await histories.end_run(opened.history, "completed", state)
+    finally:
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()

@@ -9,8 +9,8 @@ from mainspring.agents.loop.agent_tool import AgentTool
 from mainspring.agents.tools.base import ToolContext, ToolPolicy, ToolResult
 from mainspring.agents.tools.functions import FunctionTool, tool
 from mainspring.core.errors import SettingsError, UnfitAnswer
-from mainspring.core.types import ChatRequest, Message, Notice, Principal, Reasoning, Tool, Usage
-from tests.agents.loop.scripted import CONTEXT, asked, ran
+from mainspring.core.types import ChatRequest, Context, Message, Notice, Principal, Reasoning, Tool, Usage
+from tests.agents.loop.scripted import Said, asked, ran
 
 
 def get_order(order_id: str) -> dict[str, Any]:
@@ -148,7 +148,11 @@ async def test_an_agent_with_tools_and_a_schema_first_acts_then_writes() -> None
 async def test_a_conversation_is_handed_over_and_back() -> None:
     orders = LlmAgent(name="OrderAgent", description="Knows orders.", instruction="Orders.", tools=[get_order])
     desk = LlmAgent(name="desk", instruction="Route.", sub_agents=[orders])
-    script = [[("transfer_to_agent", {"agent_name": "OrderAgent"})], [("get_order", {"order_id": "7"})], "Shipped."]
+    script: list[Said] = [
+        [("transfer_to_agent", {"agent_name": "OrderAgent"})],
+        [("get_order", {"order_id": "7"})],
+        "Shipped.",
+    ]
     found = await ran(desk, script)
     assert found.outcome.text == "Shipped."
     offered = found.model.seen[0].tools[0]
@@ -162,12 +166,16 @@ async def test_a_conversation_is_handed_over_and_back() -> None:
 
 
 async def test_an_agent_sees_as_many_turns_as_it_may_after_a_transfer() -> None:
-    said = tuple(Message(role, text) for role, text in (("user", "one"), ("assistant", "two"), ("user", "three")))
+    said = (Message("user", "one"), Message("assistant", "two"), Message("user", "three"))
 
     async def seen(turns: int | None) -> list[str]:
         second = LlmAgent(name="second", turns=turns)
         first = LlmAgent(name="first", tools=[get_order], sub_agents=[second])
-        script = [[("get_order", {"order_id": "7"})], [("transfer_to_agent", {"agent_name": "second"})], "x"]
+        script: list[Said] = [
+            [("get_order", {"order_id": "7"})],
+            [("transfer_to_agent", {"agent_name": "second"})],
+            "x",
+        ]
         found = await ran(first, script, request=ChatRequest("a", said))
         return [each.content for each in found.model.seen[2].messages if each.role == "user"]
 
@@ -184,7 +192,7 @@ async def test_an_agent_as_a_tool_sees_only_what_it_is_passed() -> None:
 
     helper = LlmAgent(name="helper", description="Sums up.", instruction="Sum up.", tools=[peek])
     agent = LlmAgent(name="a", tools=[AgentTool(helper, state=["open"])])
-    script = [[("helper", {"request": "these words"})], [("peek", {})], "short", "done"]
+    script: list[Said] = [[("helper", {"request": "these words"})], [("peek", {})], "short", "done"]
     found = await ran(agent, script, request=asked("a secret"), state={"open": 1, "hidden": 2})
     inner = found.model.seen[1].messages
     assert [each.content for each in inner if each.role == "user"] == ["these words"]
@@ -229,10 +237,10 @@ async def test_a_tool_needs_its_scopes_and_an_approval() -> None:
 
     agent = LlmAgent(name="a", tools=[refund])
     assert "needs refund" in (await ran(agent, [[("refund", {"amount": 1})], "no"])).told(1)
-    may = {"context": type(CONTEXT)(Principal("t", "k", frozenset({"refund"})))}
-    assert "paid" in (await ran(agent, [[("refund", {"amount": 1})], "ok"], **may)).told(1)
+    may = Context(Principal("t", "k", frozenset({"refund"})))
+    assert "paid" in (await ran(agent, [[("refund", {"amount": 1})], "ok"], context=may)).told(1)
     with pytest.raises(Waiting) as found:
-        await ran(agent, [[("refund", {"amount": 20})], "ok"], **may)
+        await ran(agent, [[("refund", {"amount": 20})], "ok"], context=may)
     assert found.value.step == "2.1"
 
 

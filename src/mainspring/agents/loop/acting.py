@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from mainspring.agents.agent import LlmAgent
-from mainspring.agents.errors import Diverged, LimitReached, Waiting
+from mainspring.agents.errors import Diverged, LimitReached, Stopped, Waiting
 from mainspring.agents.history import Step
 from mainspring.agents.loop.agent_tool import AgentTool, TransferTool
 from mainspring.agents.loop.budgets import Budget
@@ -164,12 +164,15 @@ class Acting:
                 remedy="This run is not kept: there is nobody to ask",
             )
 
-        asked = {"call_id": call.id, "agent": self._agent.name, "arguments": arguments}
+        asked = {"call_id": call.id, "arguments": arguments}
         found = await self._run.history.outcome(Step(path, "approval", call.name, asked, tool.policy.effect), nobody)
-        if found.get("approved"):
+        if found.get("decision") == "approved":
             return ""
         note = f" {found['note']}" if found.get("note") else ""
-        return f"A person has denied this call.{note} Do not call {call.name} again for this."
+        why = (
+            "No person has decided in time." if found.get("decision") == "expired" else "A person has denied this call."
+        )
+        return f"{why}{note} Do not call {call.name} again for this."
 
     async def _nested(self, tool: AgentTool, call: ToolCall, arguments: dict[str, Any], frame: Frame) -> Acted:
         """Another agent as a tool: its steps are recorded, not its outcome."""
@@ -206,11 +209,11 @@ class Acting:
         return Acted(call, result, found.get("state", {}))
 
     async def _attempts(
-        self, tool: BaseTool, call: ToolCall, arguments: dict[str, Any], context: ToolContext, path: str
+        self, tool: BaseTool, call: ToolCall, arguments: dict[str, Any], context: ToolContext, _: str
     ) -> ToolResult:
         policy, started = tool.policy, time.perf_counter()
         most = 1 + (policy.retries if policy.effect != "unkeyed" else 0)
-        status, attempts, result = "error", 0, ToolResult()
+        status, attempts, result = "failed", 0, ToolResult()
         tracer = self._run.around.tracer
         attributes = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": call.name}
         opened = tracer.span("tool", context.context, **attributes) if tracer else NoTracing(context.context)
@@ -227,12 +230,11 @@ class Acting:
             tool=call.name,
             agent=self._agent.name,
             run_id=self._run.history.run_id,
-            step=path,
             call_id=call.id,
-            status=status,
+            outcome=status,
             effect=policy.effect,
             attempts=attempts,
-            duration_s=round(time.perf_counter() - started, 6),
+            ms=round((time.perf_counter() - started) * 1e3, 1),
             sha256=hashlib.sha256(orjson.dumps(arguments)).hexdigest(),
         )
         _note(self._run.context, facts)
@@ -272,16 +274,16 @@ async def _attempt(
             result = await tool.call(arguments, context)
     except TimeoutError:
         if policy.effect == "unkeyed":
-            return False, "unknown", ToolResult(error=_UNKNOWN.format(name=name))
+            return False, "timeout", ToolResult(error=_UNKNOWN.format(name=name))
         return True, "timeout", ToolResult(error=f"{name} did not answer within {policy.timeout_s:g} seconds.")
-    except (Waiting, Diverged, LimitReached):
+    except (Stopped, Diverged, LimitReached):
         raise
     except MainspringError as error:
         # What is the server's fault is not for a model to read.
         told = error.told if error.status < 500 else f"{name} failed ({error.code})."
-        return error.status >= 500 or error.status == 429, "error", ToolResult(error=told)
+        return error.status >= 500 or error.status == 429, "failed", ToolResult(error=told)
     except Exception as error:
-        return True, "error", ToolResult(error=f"{name} failed ({type(error).__name__}).")
+        return True, "failed", ToolResult(error=f"{name} failed ({type(error).__name__}).")
     return False, "error" if result.error else "ok", result
 
 

@@ -9,9 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from mainspring.agents.agent import Reasoning
 from mainspring.agents.choice.base import Chooser
-from mainspring.agents.history import History, NoHistory
+from mainspring.agents.runs import Histories, NoHistories
 from mainspring.core.errors import UnknownModel
-from mainspring.core.types import ChatRequest, Context, Message, Responder
+from mainspring.core.types import Context, Message, Responder
 from mainspring.telemetry.tracing import Span
 
 
@@ -42,41 +42,6 @@ class FixedModels:
 
     def reasoning(self, name: str) -> Reasoning:
         return self._ways.get(name, "native")
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A run that may begin or go on: its history, and the state that its session has."""
-
-    history: History
-    state: Mapping[str, Any] = field(default_factory=dict)
-
-
-@runtime_checkable
-class Histories(Protocol):
-    """Keeps the histories of runs, and the state of sessions."""
-
-    async def open_run(self, agent: str, request: ChatRequest, context: Context) -> Opened:
-        """A new run of ``agent`` for ``request``, or the one that ``request.options["run"]`` names."""
-        ...
-
-    async def end_run(
-        self, history: History, status: str, state: Mapping[str, Any], error: BaseException | None = None
-    ) -> None:
-        """The run has ended (``completed``, ``waiting``, ``failed`` or ``cancelled``) and leaves ``state``."""
-        ...
-
-
-class NoHistories:
-    """Runs of which nothing is kept."""
-
-    async def open_run(self, agent: str, request: ChatRequest, context: Context) -> Opened:  # noqa: ARG002
-        return Opened(NoHistory())
-
-    async def end_run(
-        self, history: History, status: str, state: Mapping[str, Any], error: BaseException | None = None
-    ) -> None:
-        """Nothing is kept."""
 
 
 class Playbooks(Protocol):

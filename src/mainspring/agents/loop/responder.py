@@ -12,11 +12,10 @@ from mainspring.agents.history import History
 from mainspring.agents.loop.ports import Surroundings
 from mainspring.agents.loop.runner import Runner
 from mainspring.agents.loop.shown import Emit
+from mainspring.agents.runs import RUN
 from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.types import ChatRequest, Context, Event, Finish, Head, Notice, Request, Response, Text
 
-RUN = "run"
-"""The option that names a run to be resumed."""
 RUN_HEADER = "x-mainspring-run"
 _OPTIONS = (RUN, "session", "approval")
 
@@ -28,8 +27,10 @@ class AgentResponder:
     ``options.run`` resumes it. Tools of a request are performed by the client.
     """
 
-    def __init__(self, agent: Agent, around: Surroundings) -> None:
+    def __init__(self, agent: Agent, around: Surroundings, version: str = "") -> None:
+        """``version`` is a digest of the definition."""
         self.agent = agent
+        self.version = version
         self.runner = Runner(agent, around)
         self._around = around
 
@@ -40,10 +41,15 @@ class AgentResponder:
     async def respond(self, request: Request, context: Context) -> Response:
         """Raises ``InvalidRequest``, ``Unsupported``, and what a run raises before it has said anything."""
         asked = self._checked(request)
-        opened = await self._around.histories.open_run(self.agent.name, asked, context)
+        opened = await self._around.histories.open_run(self.agent.name, asked, context, version=self.version)
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         state = dict(opened.state)
-        work = self._run(asked, context, opened.history, state, events.put_nowait)
+
+        def emit(event: Event) -> None:
+            opened.watch(event)
+            events.put_nowait(event)
+
+        work = self._run(opened.request or asked, context, opened.history, state, emit)
         task = asyncio.get_running_loop().create_task(work, name=f"agent {self.agent.name}")
         task.add_done_callback(lambda _: events.put_nowait(None))
 
