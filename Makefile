@@ -28,7 +28,7 @@ $(UV):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/.run: $(UV) pyproject.toml $(LOCK)
-	@$(INSTALL) '.[documents,ocr,connectors]'
+	@$(INSTALL) '.[documents,ocr,connectors,code]'
 	@touch $@
 
 $(VENV)/.test: $(UV) pyproject.toml $(LOCK)

@@ -79,7 +79,7 @@ def cut(text: str, name: str, size: int = 32, strategy: str = "code", kind: str 
 
 @pytest.fixture
 def without_grammars(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(syntax, "_grammar", lambda suffix: None)
+    monkeypatch.setattr(syntax, "grammar", lambda suffix: None)
 
 
 @pytest.fixture(params=["tree-sitter", "ast"])

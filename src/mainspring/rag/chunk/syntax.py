@@ -9,6 +9,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import PurePath
 from typing import Any
@@ -67,7 +68,7 @@ def language(name: str) -> str:
 def available(name: str) -> bool:
     """Whether a syntax tree of such a file can be had here."""
     suffix = language(name)
-    return bool(suffix) and (suffix in _PYTHON or _grammar(suffix) is not None)
+    return bool(suffix) and (suffix in _PYTHON or grammar(suffix) is not None)
 
 
 def tree(text: str, name: str) -> Node | None:
@@ -78,11 +79,11 @@ def tree(text: str, name: str) -> Node | None:
     suffix = language(name)
     if not suffix or len(text) > _MAX_CHARACTERS:
         return None
-    grammar = _grammar(suffix)
-    if grammar is not None:
+    found = grammar(suffix)
+    if found is not None:
         from tree_sitter import Parser
 
-        return _from_tree_sitter(Parser(grammar).parse(text.encode("utf-8", "replace")).root_node)
+        return _from_tree_sitter(Parser(found).parse(text.encode("utf-8", "replace")).root_node)
     if suffix not in _PYTHON:
         raise MissingExtra(
             f"{name} cannot be cut along its syntax: its grammar is not installed",
@@ -94,7 +95,9 @@ def tree(text: str, name: str) -> Node | None:
         return None
 
 
-def _grammar(suffix: str) -> Any | None:
+@cache
+def grammar(suffix: str) -> Any | None:
+    """tree-sitter's grammar of files with this ending (see ``language``); None if it is not installed."""
     module, function = _GRAMMARS[suffix]
     try:
         from tree_sitter import Language
@@ -111,8 +114,8 @@ def _from_tree_sitter(node: Any) -> Node:
     first, (last, column) = node.start_point[0], node.end_point
     # A node that ends at the start of a line does not cover that line.
     last = max(first, last - 1) if column == 0 else last
-    name = _name(node)
-    wraps = bool(name and _WRAPS.search(node.type) and not _defines(node.type))
+    name = defined_name(node)
+    wraps = bool(name and _WRAPS.search(node.type) and not defines(node.type))
 
     def children() -> Iterator[Node]:
         for child in map(_from_tree_sitter, node.children):
@@ -125,14 +128,15 @@ def _from_tree_sitter(node: Any) -> Node:
     return Node(first, last, name, bool(_LEADS.search(node.type)), children)
 
 
-def _defines(kind: str) -> bool:
+def defines(kind: str) -> bool:
+    """Whether nodes of tree-sitter of this kind define something."""
     return bool(_DEFINES.search(kind) and not _DEFINES_NOT.search(kind))
 
 
-def _name(node: Any, depth: int = 0) -> str:
+def defined_name(node: Any, depth: int = 0) -> str:
     """The definition in a node, seen through its wrappers (decorators, exports, templates)."""
     kind = node.type
-    if _defines(kind):
+    if defines(kind):
         field = "type" if kind.startswith("impl_") else "name"
         named = node.child_by_field_name(field) or _declared(node)
         if named is not None:
@@ -142,7 +146,7 @@ def _name(node: Any, depth: int = 0) -> str:
         named = node.child_by_field_name("name")
         return _text(named) if value is not None and named is not None and value.type in _VALUES else ""
     if depth < 3 and _WRAPS.search(kind):
-        return next((name for child in node.named_children if (name := _name(child, depth + 1))), "")
+        return next((name for child in node.named_children if (name := defined_name(child, depth + 1))), "")
     return ""
 
 

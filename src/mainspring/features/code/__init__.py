@@ -1,0 +1,1 @@
+"""The code assistant: an index of workspaces, completions, explanations, fixes and tests over it, for editors."""

@@ -1,0 +1,1 @@
+"""Chat, explanations, fixes and tests over a workspace."""

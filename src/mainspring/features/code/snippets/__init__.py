@@ -1,0 +1,1 @@
+"""Code from elsewhere that helps to complete what stands at a cursor."""

@@ -1,0 +1,1 @@
+"""Source code as syntax trees: definitions, imports, faults, blocks."""
