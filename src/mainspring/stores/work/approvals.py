@@ -7,6 +7,7 @@ call are stored only while it may still be handed out; their sha256 stays.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -57,8 +58,16 @@ class Approvals:
         self._database = database
         self._audit = audit
 
-    async def request(self, call: ToolCall, application: str, context: Context, keep_s: float) -> Approval:
-        """Have ``call`` wait for at most ``keep_s`` seconds; durable when it returns."""
+    async def request(
+        self,
+        call: ToolCall,
+        application: str,
+        context: Context,
+        keep_s: float,
+        *,
+        also: Callable[[sa.Connection, Approval], None] = lambda *_: None,
+    ) -> Approval:
+        """Have ``call`` wait for at most ``keep_s`` seconds; durable when it returns, with what is written ``also``."""
         now, principal = time.time(), context.principal
         # No card number is kept, not even for a call that would need one.
         call = replace(call, arguments=cards.scrub_json(call.arguments))
@@ -79,6 +88,7 @@ class Approvals:
         def work(connection: sa.Connection) -> None:
             connection.execute(sa.insert(approvals), _columns(made))
             events.insert(connection, _event(made, "requested", principal.key_id, context.trace.trace_id))
+            also(connection, made)
 
         await self._database.write(work, durable=True)
         return made

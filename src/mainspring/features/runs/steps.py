@@ -1,0 +1,144 @@
+"""The steps of runs: what was intended, and what came of it. Everything is written under the lease of the run's job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+import mainspring.stores.sql.jobs as jobs
+import mainspring.stores.sql.rows as rows
+from mainspring.agents.errors import Cancelled
+from mainspring.agents.history import Step
+from mainspring.core import cards
+from mainspring.features.runs.tables import run_steps
+from mainspring.stores.sql.database import Database
+from mainspring.stores.sql.jobs import Job
+
+StepState = Literal["begun", "asked", "unknown", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptStep:
+    """A step as it is recorded. ``number`` orders the done ones by their ends (None: not done). ``input`` (empty: too
+    long to be kept) and ``outcome`` are JSON texts; times are Unix seconds."""
+
+    path: str
+    number: int | None
+    kind: str
+    name: str
+    effect: str
+    state: StepState
+    digest: str
+    input: str
+    outcome: str
+    approval_id: str
+    decided_by: str
+    attempts: int
+    began_at: float
+    ended_at: float | None
+
+    def row(self) -> dict[str, Any]:
+        """Its columns, without those of its run."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+class RunSteps:
+    """The steps of all runs."""
+
+    def __init__(self, database: Database, max_input: int = 16_384) -> None:
+        self._database = database
+        self._max_input = max_input
+
+    async def all(self, tenant: str, run_id: str) -> dict[str, KeptStep]:
+        """The steps of a run by their paths, in the order of their ends; those that are not done are last."""
+        return await self._database.read(lambda connection: read(connection, tenant, run_id))
+
+    def new(self, step: Step, state: StepState) -> KeptStep:
+        """The row of a step that was not reached before. ``step`` is free of card numbers."""
+        text = rows.dump(step.input)
+        return KeptStep(
+            path=step.path,
+            number=None,
+            kind=step.kind,
+            name=step.name,
+            effect=step.effect,
+            state=state,
+            digest=step.digest,
+            input=text if len(text) <= self._max_input else "",
+            outcome="null",
+            approval_id="",
+            decided_by="",
+            attempts=1,
+            began_at=time.time(),
+            ended_at=None,
+        )
+
+    async def write(self, job: Job, step: KeptStep, *, known: bool, durable: bool | None = True) -> None:
+        """Insert a step, or change one that is ``known``. Raises ``Cancelled`` if the lease is lost."""
+        await self._database.write(lambda connection: put(connection, job, step, known=known), durable=durable)
+
+
+def put(connection: sa.Connection, job: Job, step: KeptStep, *, known: bool) -> None:
+    """``RunSteps.write`` within a transaction."""
+    if not jobs.held(connection, job):
+        raise Cancelled(f"another process has taken over {job.id}")
+    values = step.row()
+    if known:
+        mine = sa.and_(of(job.tenant, job.id), run_steps.c.path == step.path)
+        connection.execute(sa.update(run_steps).where(mine).values(**values))
+    else:
+        connection.execute(sa.insert(run_steps), {"tenant": job.tenant, "run_id": job.id, **values})
+
+
+def read(connection: sa.Connection, tenant: str, run_id: str, after: int = 0) -> dict[str, KeptStep]:
+    """The steps of a run that ended behind the one numbered ``after``, and those that are not done."""
+    query = sa.select(run_steps).where(of(tenant, run_id))
+    if after:
+        query = query.where(sa.or_(run_steps.c.number > after, run_steps.c.number.is_(None)))
+    names = KeptStep.__dataclass_fields__
+    found = [KeptStep(**{name: row._mapping[name] for name in names}) for row in connection.execute(query)]
+    found.sort(key=lambda step: (step.number is None, step.number or 0, step.began_at))
+    return {step.path: step for step in found}
+
+
+def of(tenant: str, run_id: str) -> sa.ColumnElement[bool]:
+    """The rows of a run's steps."""
+    return sa.and_(run_steps.c.tenant == tenant, run_steps.c.run_id == run_id)
+
+
+def clean(step: Step) -> Step:
+    """``step`` with an input as it is read again later: without card numbers."""
+    text = rows.dump(step.input)
+    scrubbed = cards.scrub_json(text)
+    return step if scrubbed == text else replace(step, input=rows.load(scrubbed))
+
+
+def outcome_text(value: Any) -> str:
+    """An outcome as it is kept."""
+    return cards.scrub_json(rows.dump(value))
+
+
+def forked(steps: Mapping[str, KeptStep], upto: int, edited: KeptStep | None = None) -> tuple[dict[str, Any], ...]:
+    """The rows of the done steps with numbers up to ``upto``, and ``edited`` after them.
+
+    An approval comes along only with the call that it was given for: a call that is made anew is asked for anew.
+    """
+    kept = [each for each in steps.values() if each.number is not None and each.number <= upto]
+    kept += [replace(edited, number=upto + 1)] if edited is not None else []
+    called = {_call(each) for each in kept if each.kind == "tool"}
+    return tuple(each.row() for each in kept if each.kind != "approval" or not _granted(each) or _call(each) in called)
+
+
+def _granted(step: KeptStep) -> bool:
+    found = rows.load(step.outcome)
+    return isinstance(found, dict) and found.get("decision") == "approved"
+
+
+def _call(step: KeptStep) -> tuple[str, str]:
+    found = rows.load(step.input) if step.input else None
+    # An input too long to be kept names no call: its approval is asked for again.
+    return step.name, str(found.get("call_id", step.path)) if isinstance(found, dict) else step.path
