@@ -212,7 +212,8 @@ class DurableHistory:
             await self._approvals.take(self._context, approval.id, approval.application)
         # One that is taken was taken by this run before it died.
         decision = {"taken": "approved"}.get(approval.status, approval.status)
-        outcome = {"decision": decision, "note": approval.note, "approval_id": approval.id, "by": approval.decided_by}
+        outcome = {"approved": decision == "approved", "decision": decision, "note": approval.note}
+        outcome |= {"approval_id": approval.id, "by": approval.decided_by}
         return await self._done(found, outcome, known=True)
 
     async def _asked(self, step: Step) -> str:
