@@ -29,9 +29,9 @@ class Step:
     known.
 
     The input of an ``approval`` is ``{"call_id": ..., "arguments": {...}, "expires_s": ...}`` (seconds, may be absent),
-    its name that of the tool; its outcome is ``{"approved": true | false, "decision": "approved" | "denied" |
-    "expired", "note": ..., "approval_id": ...}``. The outcome of a ``tool`` is an object with the fields of ``ToolResult``, of which each may
-    be absent: a person who knows the outcome of a call gives its ``output``.
+    its name that of the tool. Its outcome is ``{"approved": true | false, "decision": "approved" | "denied" |
+    "expired", "note": ..., "approval_id": ...}``. The outcome of a ``tool`` is an object with the fields of
+    ``ToolResult``, of which each may be absent: a person who knows the outcome of a call gives its ``output``.
     """
 
     path: str

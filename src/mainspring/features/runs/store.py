@@ -19,11 +19,12 @@ import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.jobs as jobs
 import mainspring.stores.sql.pages as pages
 import mainspring.stores.sql.rows as rows
+from mainspring.agents.runs import RUN
 from mainspring.core import cards
 from mainspring.core.errors import Conflict, NotFound, QuotaExceeded
 from mainspring.core.types import ChatRequest, Principal
 from mainspring.features.runs.settings import RunsSettings
-from mainspring.features.runs.tables import run_steps, runs
+from mainspring.features.runs.tables import run_sessions, run_steps, runs
 from mainspring.stores.schema import jobs as jobs_table
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job
@@ -93,12 +94,17 @@ class Runs:
         """A new run, durable when it returns: running under ``lease``, or queued for any process if that is empty.
         Raises ``QuotaExceeded``."""
         run_id, now = ids.new(PREFIX), time.time()
-        row = {"tenant": principal.tenant, "id": run_id, "owner": principal.person, "key_id": principal.key_id}
+        row: dict[str, Any] = {
+            "tenant": principal.tenant,
+            "id": run_id,
+            "owner": principal.person,
+            "key_id": principal.key_id,
+        }
         row |= {"groups": rows.names(principal.groups), "scopes": rows.names(principal.scopes)}
         row |= {"agent": new.agent, "version": new.version, "trace_id": new.trace_id, "deadline": new.deadline}
         row |= {"person": new.request.user or "", "session_id": new.request.session_id or ""}
         row |= {"state": "running" if lease else "queued", "attended": bool(lease), "forked_from": new.forked_from}
-        row |= {"request": _written(new.request), "metadata": rows.dump(cards.scrubbed(dict(new.metadata)))}
+        row |= {"request": written(new.request), "metadata": rows.dump(cards.scrubbed(dict(new.metadata)))}
         row |= {"created_at": now, "updated_at": now}
 
         def work(connection: sa.Connection) -> tuple[Run, Job]:
@@ -160,14 +166,17 @@ class Runs:
 
         return await self._database.write(work, durable=True)
 
-    async def begin(self, job: Job, values: Mapping[str, Any]) -> Run | None:
-        """The run, which is running now, with ``values``; None if the lease is lost."""
+    async def begin(self, job: Job, version: str, trace_id: str) -> Run | None:
+        """The run, which is running now; None if the lease is lost. ``version`` of its agent is that of its first
+        begin."""
 
         def work(connection: sa.Connection) -> Run | None:
             if not jobs.held(connection, job):
                 return None
-            move(connection, job.tenant, job.id, state="running", **values)
-            return _one(connection, job.tenant, job.id)
+            found = _one(connection, job.tenant, job.id)
+            begun = dataclasses.replace(found, state="running", version=found.version or version, trace_id=trace_id)
+            move(connection, job.tenant, job.id, state="running", version=begun.version, trace_id=trace_id)
+            return begun
 
         return await self._database.write(work)
 
@@ -233,11 +242,32 @@ class Runs:
             else:
                 done = {"state": jobs.DONE, "owner": "", "lease_until": None}
                 connection.execute(sa.update(jobs_table).where(_job(found.tenant, run_id)).values(**done))
-                move(connection, found.tenant, run_id, state=state, wanted="")
+                error = {} if wanted == "pause" else {"error": "null"}
+                move(connection, found.tenant, run_id, state=state, wanted="", **error)
                 doubt(connection, found.tenant, run_id)
             return _one(connection, found.tenant, run_id)
 
         return await self._database.write(work, durable=True)
+
+    async def expire(self) -> int:
+        """Delete runs that have stood still, and states of sessions that have not changed, for longer than they are
+        kept; how many runs."""
+        if not self._settings.retention_days:
+            return 0
+        before = time.time() - self._settings.retention_days * 86_400
+
+        def work(connection: sa.Connection) -> int:
+            old = sa.and_(runs.c.state.not_in(OPEN), runs.c.updated_at < before)
+            found = connection.execute(sa.select(runs.c.tenant, runs.c.id).where(old).limit(200)).all()
+            for row in found:
+                gone(connection, row.tenant, [row.id])
+            connection.execute(sa.delete(run_sessions).where(run_sessions.c.updated_at < before))
+            return len(found)
+
+        count = 0
+        while found := await self._database.write(work, durable=True):
+            count += found
+        return count
 
 
 def seen(connection: sa.Connection, principal: Principal, run_id: str, *, lock: bool = False) -> Run:
@@ -331,9 +361,6 @@ def written(request: ChatRequest) -> str:
     return cards.scrub_json(rows.dump(_REQUESTS.dump_python(request, mode="json")))
 
 
-_written = written
-
-
 def _run(row: sa.Row[Any]) -> Run:
     fields = dict(row._mapping)
     for name in ("groups", "scopes"):
@@ -342,11 +369,6 @@ def _run(row: sa.Row[Any]) -> Run:
     return Run(**{**fields, "request": _REQUESTS.validate_json(fields["request"])})
 
 
-def principal_fields(run: Run) -> dict[str, Any]:
-    """What its caller may do, as it was when the run began."""
-    return {"scopes": run.scopes, "groups": run.groups}
-
-
-def asked(run: Run, **options: Any) -> ChatRequest:
-    """The request of a run, to be asked once more with further options."""
-    return dataclasses.replace(run.request, model=run.agent, options={**run.request.options, **options})
+def asked(run: Run) -> ChatRequest:
+    """The request by which the agent of a run is asked to go on with it."""
+    return dataclasses.replace(run.request, model=run.agent, options={**run.request.options, RUN: run.id})

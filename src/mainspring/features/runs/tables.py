@@ -63,3 +63,16 @@ run_steps = sa.Table(
     time("ended_at", nullable=True),
     sa.Index(None, "tenant", "approval_id"),
 )
+
+# The state that the agents of a session have left, as a JSON object.
+run_sessions = sa.Table(
+    "run_sessions",
+    metadata,
+    key("tenant"),
+    key("owner"),
+    key("session_id"),
+    json("groups", "[]"),
+    optional("person"),
+    json("state", "{}"),
+    time("updated_at"),
+)

@@ -39,6 +39,10 @@ def upgrade() -> None:
     )
     for columns in (["tenant", "owner"], ["tenant", "trace_id"], ["state", "updated_at"]):
         op.create_index(op.f(f"ix_runs_{'_'.join(columns)}"), "runs", columns)
+    _steps()
+
+
+def _steps() -> None:
     op.create_table(
         "run_steps",
         sa.Column("tenant", sa.Text(), nullable=False),
@@ -60,3 +64,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant", "run_id", "path", name=op.f("pk_run_steps")),
     )
     op.create_index(op.f("ix_run_steps_tenant_approval_id"), "run_steps", ["tenant", "approval_id"])
+    op.create_table(
+        "run_sessions",
+        sa.Column("tenant", sa.Text(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("session_id", sa.Text(), nullable=False),
+        sa.Column("groups", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("person", sa.Text(), server_default="", nullable=False),
+        sa.Column("state", sa.Text(), server_default="{}", nullable=False),
+        sa.Column("updated_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "owner", "session_id", name=op.f("pk_run_sessions")),
+    )
