@@ -36,7 +36,7 @@ class Shelf(Approvals):
         self.status, self.note = status, note
         self.asked: list[Approval] = []
 
-    async def request(self, call: ToolCall, application: str, context: Context, keep_s: float) -> Approval:
+    async def request(self, call: ToolCall, application: str, context: Context, keep_s: float, **also: Any) -> Approval:
         made = Approval(
             "acme", f"apr_{len(self.asked)}", frozenset(), "pending", application, call, "", "k", "t", 0, keep_s
         )
