@@ -73,7 +73,9 @@ async def _on_error(http: HttpRequest, error: Exception) -> HttpResponse:
     if error.retry_after is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after)))
     if error.status in (401, 403):
-        headers["www-authenticate"] = challenge(error, sent="authorization" in http.headers)
+        where = getattr(http.state, "resource_metadata", "")
+        challenged = challenge(error, sent="authorization" in http.headers)
+        headers["www-authenticate"] = _with_metadata(challenged, where) if where else challenged
     if isinstance(error, RateLimited):
         headers |= getattr(error, "headers", {})
     if error.status >= 500:
@@ -89,6 +91,12 @@ def challenge(error: MainspringError, *, sent: bool) -> str:
     return (
         f'Bearer error="{"insufficient_scope" if error.status == 403 else "invalid_token"}", error_description="{said}"'
     )
+
+
+def _with_metadata(challenged: str, where: str) -> str:
+    """A challenge that says where to learn how to get a token (RFC 9728)."""
+    kind, _, rest = challenged.partition(" ")
+    return f'{kind} resource_metadata="{where}"' + (f", {rest}" if rest else "")
 
 
 def _envelope(http: HttpRequest, error: MainspringError) -> dict[str, object]:

@@ -1,0 +1,69 @@
+"""How a server of tools is reached, and how far it is trusted."""
+
+from __future__ import annotations
+
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from mainspring.core.settings.section import Section
+
+
+class McpOAuthSettings(Section):
+    """OAuth of a server: for people (`mainspring mcp login NAME`) or, with a secret, for this server itself."""
+
+    grant: Literal["authorization_code", "client_credentials"] = "authorization_code"
+    client_id: str = Field("", description="empty: this client registers itself, if the server lets it")
+    client_secret: str = Field("", repr=False, description="as env:NAME or credential:NAME")
+    scopes: tuple[str, ...] = ()
+    redirect_port: int = Field(0, ge=0, le=65535, description="of the local address that a login returns to; 0: any")
+
+    @model_validator(mode="after")
+    def _whole(self) -> McpOAuthSettings:
+        if self.grant == "client_credentials" and not (self.client_id and self.client_secret):
+            raise ValueError("the grant client_credentials needs client_id and client_secret")
+        return self
+
+
+class McpServerSettings(Section):
+    """A server of tools: its `url` (streamable HTTP), or the `command` that starts it (stdio).
+
+    `tools` are those that agents may use (empty: all). What a server says of its tools only makes them stricter,
+    unless `trust_hints` believes that a tool changes nothing. `approve` decides about a tool whose description is new
+    or has changed: `first` takes what the first connection shows and asks after each change, `always` asks for every
+    tool (`mainspring mcp approve NAME`), `never` takes whatever the server says.
+    """
+
+    url: str = ""
+    command: tuple[str, ...] = ()
+    env: dict[str, str] = Field(default_factory=dict, repr=False, description="the environment of the command")
+    cwd: str = ""
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
+    oauth: McpOAuthSettings | None = None
+    tools: tuple[str, ...] = ()
+    resources: bool = Field(False, description="tools that list and read its resources")
+    prompts: bool = Field(False, description="a tool that reads its prompts")
+    prefix: str = Field("", description="before the names of its tools; empty: the server's name")
+    approve: Literal["first", "always", "never"] = "first"
+    trust_hints: bool = False
+    trusted: bool = Field(False, description="its results are shown to models unmarked")
+    confirm: bool = Field(False, description="a person approves each call that may change something")
+    private: bool = Field(True, description="its address may be a private one")
+    timeout_s: float = Field(30.0, gt=0, description="of one call")
+    connect_timeout_s: float = Field(10.0, gt=0)
+    max_bytes: int = Field(4 * 2**20, ge=1024, description="of one message of the server")
+    max_output: int = Field(100_000, ge=1000, description="characters of one result that a model reads")
+    max_tools: int = Field(256, ge=1)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> McpServerSettings:
+        if bool(self.url) == bool(self.command):
+            raise ValueError("give either url or command")
+        if self.url:
+            parts = urlsplit(self.url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+                raise ValueError(f"{self.url} is no http address, or has credentials in it: use headers for those")
+        elif self.headers or self.oauth:
+            raise ValueError("headers and oauth belong to a url; a command has env")
+        return self

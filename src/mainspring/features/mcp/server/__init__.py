@@ -1,0 +1,1 @@
+"""The server: what it offers, and how a client reaches it."""
