@@ -8,7 +8,7 @@ how lower rooms find a feature's declarations for them: settings, scopes, tables
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -74,6 +74,12 @@ class Services:
             raise SettingsError(f"{len(found)} features have the service {protocol.__name__}, and one is needed")
         return found[0]
 
+    def perhaps(self, protocol: type[T]) -> T | None:
+        """The same; None if no feature has one. Raises ``SettingsError`` for several."""
+        if not any(isinstance(each, protocol) for each in self._services.values()):
+            return None
+        return self.fitting(protocol)
+
     def __getitem__(self, kind: type[T]) -> T:
         """The service of this class. Raises ``SettingsError``: no feature has one."""
         service = self._services.get(kind)
@@ -96,13 +102,15 @@ class Http:
 class Feature:
     """One feature. Missing parts are None.
 
-    ``open`` makes its service, which others find by its class. ``routes`` are added to the gateway's. ``work`` runs
-    within a server, and in no other process. ``refused`` returns a callback for refused requests, ``storing`` what
+    ``open`` makes its service, which others find by its class. ``ready`` is called once all services are there, before
+    anything is asked. ``routes`` are added to the gateway's. ``work`` runs within a server, and in no other process.
+    ``refused`` returns a callback for refused requests, ``storing`` what
     stores chat completions that ask for it.
     """
 
     name: str
     open: Callable[[Rooms], AbstractAsyncContextManager[object]] | None = None
+    ready: Callable[[Rooms, Services], Awaitable[None]] | None = None
     routes: Callable[[Http], Sequence[APIRouter]] | None = None
     work: Callable[[Rooms, Services], AbstractAsyncContextManager[object]] | None = None
     refused: Callable[[Services], Refused] | None = None

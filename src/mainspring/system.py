@@ -73,6 +73,9 @@ class System:
             for name, application in opened_engines.plugins.made(APPLICATION, rooms):
                 path.registry.add(Served(name, "application", application, created=int(time.time())))
                 opened_telemetry.metrics.serve(name)
+            for feature in found:
+                if feature.ready is not None:
+                    await feature.ready(rooms, services)
             yield cls(
                 settings,
                 opened_stores,

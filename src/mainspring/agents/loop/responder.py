@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
 from mainspring.agents.agent import Agent
@@ -42,30 +42,28 @@ class AgentResponder:
         """Raises ``InvalidRequest``, ``Unsupported``, and what a run raises before it has said anything."""
         asked = self._checked(request)
         opened = await self._around.histories.open_run(self.agent.name, asked, context, version=self.version)
-        events: asyncio.Queue[Event | None] = asyncio.Queue()
         state = dict(opened.state)
-
-        def emit(event: Event) -> None:
-            opened.watch(event)
-            events.put_nowait(event)
-
-        work = self._run(opened.request or asked, context, opened.history, state, emit)
-        task = asyncio.get_running_loop().create_task(work, name=f"agent {self.agent.name}")
-        task.add_done_callback(lambda _: events.put_nowait(None))
-
-        async def close() -> None:
-            task.cancel()
-            await asyncio.wait([task])
-
-        try:
-            first = await events.get()
-            if first is None:
-                await task
-        except BaseException:
-            await close()
-            raise
+        playing = Playing(
+            lambda emit: self._run(opened.request or asked, context, opened.history, state, emit), opened.watch
+        )
+        await playing.begun()
         head = Head(self.agent.name, headers={RUN_HEADER: opened.history.run_id})
-        return Response(head, _events(first, events, task), on_close=close)
+        return Response(head, playing.events(), on_close=playing.close)
+
+    async def play(
+        self, request: ChatRequest, context: Context, history: History, state: dict[str, Any]
+    ) -> AsyncGenerator[Event, None]:
+        """The events of a run over ``history``, which the caller keeps."""
+
+        async def work(emit: Emit) -> None:
+            await self.runner.run(request, context, history=history, state=state, emit=emit)
+
+        playing = Playing(work)
+        try:
+            async for event in playing.events():
+                yield event
+        finally:
+            await playing.close()
 
     async def _run(
         self, request: ChatRequest, context: Context, history: History, state: dict[str, Any], emit: Emit
@@ -104,11 +102,42 @@ class AgentResponder:
         return request
 
 
-async def _events(
-    first: Event | None, events: asyncio.Queue[Event | None], task: asyncio.Task[None]
-) -> AsyncGenerator[Event, None]:
-    event = first
-    while event is not None:
-        yield event
-        event = await events.get()
-    await task
+class Playing:
+    """A run in a task of its own, and its events as a stream. ``watch`` is told each event first."""
+
+    def __init__(
+        self, work: Callable[[Emit], Coroutine[Any, Any, None]], watch: Callable[[Event], None] | None = None
+    ) -> None:
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._first: list[Event | None] = []
+        self._watch = watch
+        self._task = asyncio.get_running_loop().create_task(work(self._emit))
+        self._task.add_done_callback(lambda _: self._queue.put_nowait(None))
+
+    async def begun(self) -> None:
+        """Wait for the first event. Raises what the run raises before it."""
+        try:
+            self._first.append(await self._queue.get())
+            if self._first[0] is None:
+                await self._task
+        except BaseException:
+            await self.close()
+            raise
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """All events; raises what the run raises."""
+        event = self._first.pop() if self._first else await self._queue.get()
+        while event is not None:
+            yield event
+            event = await self._queue.get()
+        await self._task
+
+    async def close(self) -> None:
+        """Cancel the run unless it is over, and wait for its end."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    def _emit(self, event: Event) -> None:
+        if self._watch is not None:
+            self._watch(event)
+        self._queue.put_nowait(event)

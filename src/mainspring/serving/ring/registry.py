@@ -79,7 +79,7 @@ class ModelArrival(Protocol):
 
 
 class TenantCollections(Protocol):
-    """The collections that a principal may ask, looked up at each request: a version must never be stale."""
+    """What a principal may ask by a name of its tenant's, looked up at each request: a version must never be stale."""
 
     async def find(self, name: str, principal: Principal) -> Served | None: ...
 
@@ -91,7 +91,7 @@ class Registry:
 
     def __init__(self, collections: TenantCollections | None = None) -> None:
         self._served: dict[str, Served] = {}
-        self._collections = collections
+        self._sources = [collections] if collections is not None else []
         self.coming: dict[str, Callable[[], ModelArrival]] = {}
         """Chat models that are not served yet, and their progress."""
 
@@ -105,9 +105,9 @@ class Registry:
         """Serve it, replacing an entry of the same name."""
         self._served[served.name] = served
 
-    def attach(self, collections: TenantCollections) -> None:
-        """Serve the tenants' collections too: their room opens after this one."""
-        self._collections = collections
+    def attach(self, source: TenantCollections) -> None:
+        """Serve what the tenants have too (collections, agents): the rooms of those open after this one."""
+        self._sources.append(source)
 
     async def find(self, name: str, principal: Principal, *, inner: bool = False) -> Served:
         """The responder under ``name`` for ``principal``. Raises ``UnknownModel`` with the nearest names.
@@ -119,9 +119,10 @@ class Registry:
         served = self._served.get(name)
         if served is not None and served.visible(principal):
             return served
-        found = await self._collections.find(name, principal) if self._collections is not None else None
-        if found is not None and found.within(principal.reach):
-            return found
+        for source in self._sources:
+            found = await source.find(name, principal)
+            if found is not None and found.within(principal.reach):
+                return found
         if name in self.coming:
             remedy = "Ask again when GET /v1/models lists it, or ask another model"
             raise ModelNotPulled(f"{self.coming[name]()}", remedy=remedy)
@@ -149,9 +150,10 @@ class Registry:
     async def models(self, principal: Principal) -> list[Served]:
         """Everything that ``principal`` may name, in the order of registration."""
         served = [served for served in self._served.values() if served.visible(principal)]
-        if self._collections is not None:
-            found = [each for each in await self._collections.visible(principal) if each.within(principal.reach)]
-            served += [each for each in found if each.name not in self._served]
+        for source in self._sources:
+            found = [each for each in await source.visible(principal) if each.within(principal.reach)]
+            names = {each.name for each in served}
+            served += [each for each in found if each.name not in names]
         return served
 
 

@@ -1,0 +1,181 @@
+"""The agents of a system: those of the configuration and of plugins, and those that tenants made over HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mainspring.agents.agent import Agent, LlmAgent, LoopAgent, ParallelAgent, SequentialAgent
+from mainspring.agents.choice.base import Chooser
+from mainspring.agents.digests import digest
+from mainspring.agents.directory import ServedAgent
+from mainspring.agents.history import History
+from mainspring.agents.loop.ports import Surroundings
+from mainspring.agents.loop.responder import AgentResponder
+from mainspring.agents.runs import Histories, NoHistories
+from mainspring.agents.tools.base import Toolset
+from mainspring.core.errors import MainspringError, NotFound, SettingsError, UnknownModel
+from mainspring.core.types import ChatRequest, Context, Event, Principal
+from mainspring.feature import AGENT, TOOLSET, Rooms, Services
+from mainspring.features.agents import definition as data
+from mainspring.features.agents.settings import AgentsSettings
+from mainspring.features.agents.store import AgentStore, KeptAgent
+from mainspring.features.agents.surroundings import RegistryPlaybooks, SystemModels
+from mainspring.serving.ring.registry import Served
+from mainspring.stores.sql.pages import Page
+
+_KINDS = (LlmAgent, SequentialAgent, ParallelAgent, LoopAgent)
+_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class FixedAgent:
+    """An agent that all tenants may ask. ``source`` is ``configuration``, ``module`` or ``plugin``; ``definition`` is
+    what it was made of (None: Python)."""
+
+    responder: AgentResponder
+    source: str
+    definition: Mapping[str, Any] | None = None
+
+
+class Agents:
+    """Serves agents under their names; an ``AgentPlayer`` and an ``AgentDirectory``."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self._settings = rooms.settings.section(AgentsSettings)
+        self.store = AgentStore(rooms.stores.database, self._settings.max_agents)
+        self.fixed: dict[str, FixedAgent] = {}
+        self._kept: dict[tuple[str, str, int], AgentResponder] = {}
+        self._around: Surroundings | None = None
+
+    async def serve(self, services: Services) -> None:
+        """Serve the agents of the configuration and of plugins, and those of tenants from now on. Raises
+        ``SettingsError`` that names the agent and the field."""
+        rooms, settings = self._rooms, self._settings
+        chooser: Chooser | None = None
+        prompts = rooms.path.services.prompts
+        operator = rooms.settings.serving.prompts_tenant
+        self._around = Surroundings(
+            SystemModels(rooms, settings, chooser),
+            services.perhaps(Histories) or NoHistories(),  # type: ignore[type-abstract]
+            chooser,
+            None if prompts is None else RegistryPlaybooks(prompts, operator),
+            rooms.telemetry.tracing,
+        )
+        for name, found in settings.definitions.items():
+            place = f"agents.definitions.{name}"
+            try:
+                agent = self.made({"name": name, **found}, place, everything=True)
+            except MainspringError as error:
+                raise SettingsError(error.message, remedy=error.remedy) from None
+            self._add(agent, "configuration", {"name": name, **found})
+        for name in settings.modules:
+            self._add(_imported(name), "module")
+        for name, brought in rooms.engines.plugins.made(AGENT, rooms):
+            if isinstance(brought, _KINDS):
+                self._add(brought, "plugin")
+            else:
+                rooms.engines.plugins.leave_out(f"agent {name}", SettingsError(f"{name} is no agent"))
+        rooms.path.registry.attach(self)
+
+    def made(self, found: Mapping[str, Any], place: str = "", *, everything: bool = False) -> Agent:
+        """The agent of a definition. ``everything``: it may use all toolsets and Python functions. Raises
+        ``InvalidRequest`` naming the field."""
+        permitted = None if everything or "*" in self._settings.toolsets else frozenset(self._settings.toolsets)
+        agent = data.made(data.read(found, place), data.Making(self._toolset, permitted, everything), place)
+        # Names that occur twice are found while the tree is made.
+        self._responder(agent)
+        return agent
+
+    def served(self, name: str, principal: Principal) -> bool:
+        """Whether a model, an application or the like has that name."""
+        return self._rooms.path.registry.fixed(name, principal, inner=True) is not None
+
+    async def find(self, name: str, principal: Principal) -> Served | None:
+        """The tenant's agent of that name."""
+        try:
+            kept = await self.store.get(principal, name)
+        except NotFound:
+            return None
+        return self._served(kept)
+
+    async def visible(self, principal: Principal) -> list[Served]:
+        """The tenant's agents."""
+        return [self._served(each) for each in await self._all(principal)]
+
+    async def agents(self, principal: Principal) -> Sequence[ServedAgent]:
+        """See ``AgentDirectory``."""
+        found = [each.responder for each in self.fixed.values()]
+        found += [self._of(each) for each in await self._all(principal)]
+        return [ServedAgent(each.agent.name, each.agent, each.version) for each in found]
+
+    def agent_version(self, agent: str) -> str:
+        """See ``AgentPlayer``. Raises ``UnknownModel``."""
+        return self._known(agent).version
+
+    def play_agent(
+        self, agent: str, request: ChatRequest, context: Context, history: History, state: dict[str, Any]
+    ) -> AsyncIterator[Event]:
+        """See ``AgentPlayer``. Raises ``UnknownModel``."""
+        return self._known(agent, context.principal.tenant).play(request, context, history, state)
+
+    async def aclose(self) -> None:
+        """End what toolsets hold."""
+        for responder in [*(each.responder for each in self.fixed.values()), *self._kept.values()]:
+            await responder.runner.aclose()
+
+    def _known(self, name: str, tenant: str | None = None) -> AgentResponder:
+        if name in self.fixed:
+            return self.fixed[name].responder
+        kept = [place for place in self._kept if place[1] == name and tenant in (None, place[0])]
+        if not kept:
+            raise UnknownModel(f"there is no agent {name!r}", param="model")
+        return self._kept[max(kept, key=lambda place: place[2])]
+
+    async def _all(self, principal: Principal) -> list[KeptAgent]:
+        found: list[KeptAgent] = []
+        more = True
+        while more:
+            page = await self.store.page(principal, Page(100, "asc", found[-1].name if found else None))
+            found += page.rows
+            more = page.more
+        return found
+
+    def _served(self, kept: KeptAgent) -> Served:
+        return Served(kept.name, "application", self._of(kept), created=int(kept.created_at), owner=kept.tenant)
+
+    def _of(self, kept: KeptAgent) -> AgentResponder:
+        place = kept.tenant, kept.name, kept.version
+        found = self._kept.get(place)
+        if found is None:
+            found = self._kept[place] = self._responder(self.made(kept.definition))
+            while len(self._kept) > _KEPT:
+                del self._kept[next(iter(self._kept))]
+        return found
+
+    def _add(self, agent: Agent, source: str, definition: Mapping[str, Any] | None = None) -> None:
+        responder = self._responder(agent)
+        self._rooms.path.registry.add(Served(agent.name, "application", responder, created=int(time.time())))
+        self._rooms.telemetry.metrics.serve(agent.name)
+        self.fixed[agent.name] = FixedAgent(responder, source, definition)
+
+    def _responder(self, agent: Agent) -> AgentResponder:
+        assert self._around is not None
+        return AgentResponder(agent, self._around, digest(agent))
+
+    def _toolset(self, name: str, options: Mapping[str, Any]) -> Toolset:
+        return self._rooms.engines.plugins.make(TOOLSET, name, self._rooms, options)
+
+
+def _imported(name: str) -> Agent:
+    try:
+        found = data.imported(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SettingsError(f"agents.modules names {name!r}, which cannot be imported: {error}") from None
+    if not isinstance(found, _KINDS):
+        remedy = "Name an LlmAgent, SequentialAgent, ParallelAgent or LoopAgent"
+        raise SettingsError(f"agents.modules names {name!r}, which is no agent", remedy=remedy)
+    return found
