@@ -45,8 +45,14 @@ CASES: dict[str, tuple[Any, int, str, str | None]] = {
     "an image": (
         chat(messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]),
         400,
+        "invalid_request",
+        "messages[0].content[0].image_url",
+    ),
+    "an image for a model that sees nothing": (
+        chat(messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a.b/c"}}]}]),
+        400,
         "unsupported_parameter",
-        "messages[0].content",
+        "messages",
     ),
     "unknown model": (chat(model="gpt-99"), 404, "model_not_found", "model"),
     "unknown field": (chat(temprature=1), 400, "invalid_request", "temprature"),

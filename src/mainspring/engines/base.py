@@ -36,6 +36,8 @@ class Capabilities:
     compiled: bool = False
     """JSON schemas reach the engine as context-free grammars of ours."""
     variables: frozenset[str] | None = None
+    images: bool = False
+    """The model reads pictures in messages."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,11 +94,15 @@ def _takes_null(body: type[BaseModel]) -> Mapping[str, bool]:
 
 
 class ContentPart(BaseModel):
-    """One part of a message's content; only text is read by chat models here."""
+    """One part of a message's content: text, or a picture in a message of a user."""
 
     model_config = ConfigDict(extra="ignore")
-    type: Annotated[str, Types(("text", "input_text", "output_text", "refusal"))]
+    type: Annotated[str, Types(("text", "input_text", "output_text", "refusal", "image_url", "input_image"))]
     text: str | None = None
+    # An object with ``url`` and ``detail`` in chats, text beside ``detail`` in responses.
+    image_url: Any = None
+    detail: str | None = None
+    file_id: str | None = None
     refusal: str | None = None
     annotations: Annotated[Any, Hint("it comes with an answer that is sent back")] = None
     logprobs: Annotated[Any, Hint("it comes with an answer that is sent back")] = None

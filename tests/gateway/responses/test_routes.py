@@ -140,7 +140,7 @@ def test_items_become_messages_behind_the_history() -> None:
         ({"input": []}, "input"),
         ({"input": [{"type": "reasoning"}]}, "input"),
         ({"input": [{"type": "message", "role": "user"}]}, "input[0]"),
-        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content[0].image_url"),
         ({"input": [{"type": "item_reference", "id": "x"}]}, "input[0]"),
         ({"input": [{"type": "function_call_output", "output": "x"}]}, "input[0]"),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type"),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mainspring.core.errors import InvalidRequest, InvalidSchema, MainspringError, TooLarge, Unsupported
+from mainspring.core.errors import InvalidRequest, InvalidSchema, MainspringError, TooLarge
 from mainspring.core.types import (
     ChatRequest,
     CompletionRequest,
@@ -155,8 +155,8 @@ def test_response_formats_become_grammars() -> None:
         ({"messages": [USER, {"role": "tool", "content": "x"}]}, InvalidRequest, "messages[1]"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
-            Unsupported,
-            "messages[0].content",
+            InvalidRequest,
+            "messages[0].content[0].image_url",
         ),
     ],
 )

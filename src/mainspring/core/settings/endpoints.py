@@ -63,6 +63,7 @@ class RemoteModel(Section):
     )
     silence_timeout_s: float = Field(300.0, gt=0, description="maximum seconds between two pieces of an answer")
     fingerprint: str = ""
+    images: bool = Field(False, description="whether the model reads pictures in messages; guards read only text")
     region: str = Field(
         "", pattern=REGION, description="its region; requests that require a region are sent only there"
     )

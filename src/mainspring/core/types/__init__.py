@@ -44,11 +44,13 @@ from mainspring.core.types.events import (
 )
 from mainspring.core.types.records import EventRecord
 from mainspring.core.types.requests import (
+    PICTURE,
     ChatRequest,
     CompletionRequest,
     EmbedRequest,
     Grammar,
     GrammarKind,
+    Image,
     Message,
     PromptUse,
     Request,
@@ -63,6 +65,7 @@ from mainspring.core.types.responses import IGNORED_HEADER, Close, Ending, Event
 __all__ = [
     "CONFINED",
     "IGNORED_HEADER",
+    "PICTURE",
     "TOKEN",
     "Allowance",
     "Answered",
@@ -84,6 +87,7 @@ __all__ = [
     "Grammar",
     "GrammarKind",
     "Head",
+    "Image",
     "Message",
     "Missing",
     "Notice",

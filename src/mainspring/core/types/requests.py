@@ -19,15 +19,42 @@ class ToolCall:
     arguments: str
 
 
+PICTURE = "\ufffc"
+"""Stands in a message's text where a picture is (Unicode's object replacement character), so that what rewrites the
+text leaves pictures in their places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture in a message: ``url`` is an ``https:`` or a ``data:`` URL, ``detail`` says how closely to look (empty:
+    as the model does by itself)."""
+
+    url: str
+    detail: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation. ``content`` is plain text; other modalities have requests of their own."""
+    """One turn of a conversation. ``content`` is plain text, with a ``PICTURE`` for each of ``images``."""
 
     role: Role
     content: str
     name: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    images: tuple[Image, ...] = ()
+
+    @property
+    def pieces(self) -> tuple[str | Image, ...]:
+        """Text and images in their order. An image whose place in the text is lost comes last."""
+        if not self.images:
+            return (self.content,)
+        texts = self.content.split(PICTURE)
+        found: list[str | Image] = []
+        for number, text in enumerate(texts):
+            found += [text] if text else []
+            found += self.images[number : number + 1] if number < len(texts) - 1 else self.images[number:]
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

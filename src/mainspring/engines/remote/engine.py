@@ -86,6 +86,7 @@ class RemoteEngine:
             max_choices=16,
             templates=True,
             seed="solo",
+            images=settings.images,
         )
 
     @property

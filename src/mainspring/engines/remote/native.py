@@ -69,6 +69,7 @@ class NativeEngine:
             grammars=frozenset(remote.grammars),
             templates=True,
             variables=frozenset({"reasoning_effort"}),
+            images=remote.images,
             seed="none" if remote.provider == "bedrock" else "solo",
         )
 

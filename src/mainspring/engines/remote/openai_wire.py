@@ -17,6 +17,7 @@ from mainspring.core.types import (
     Event,
     Finish,
     FinishReason,
+    Image,
     Message,
     Reasoning,
     Sampling,
@@ -100,8 +101,16 @@ def _tool(tool: Tool) -> dict[str, Any]:
     return declared
 
 
+def _part(piece: str | Image) -> dict[str, Any]:
+    if isinstance(piece, str):
+        return {"type": "text", "text": piece}
+    return {"type": "image_url", "image_url": {"url": piece.url} | ({"detail": piece.detail} if piece.detail else {})}
+
+
 def _message(message: Message) -> dict[str, Any]:
     body: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.images:
+        body["content"] = [_part(piece) for piece in message.pieces]
     if message.name:
         body["name"] = message.name
     if message.tool_call_id:

@@ -13,6 +13,7 @@ from mainspring.core.types import Context, Message
 from mainspring.features.completions.store import StoredCompletion, StoredCompletions
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body, Metadata
+from mainspring.http.images import chat_content
 from mainspring.http.openai import encode
 from mainspring.http.openai.past_responses import answer_of, content_of, messages_of
 from mainspring.http.pages import AskedPage, Cursor, cut, list_body
@@ -100,7 +101,7 @@ def _message(completion_id: str, number: int, message: Message) -> dict[str, Any
     body: dict[str, Any] = {
         "id": f"{completion_id}-{number}",
         "role": message.role,
-        "content": message.content,
+        "content": chat_content(message),
         "name": message.name,
         "refusal": None,
         "content_parts": None,

@@ -22,6 +22,7 @@ from mainspring.core.types import Context
 from mainspring.http.access import Access, acting
 from mainspring.http.bodies import Body
 from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.images import chat_content
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -200,7 +201,7 @@ def message_body(said: TurnMessage) -> dict[str, Any]:
         "trace_id": said.trace_id or None,
         "created_at": said.at,
         "role": message.role,
-        "content": message.content,
+        "content": chat_content(message),
     }
     if message.name is not None:
         body["name"] = message.name

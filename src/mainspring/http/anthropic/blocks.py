@@ -1,7 +1,7 @@
 """Messages of Anthropic's requests and their blocks, turned into our messages.
 
 Thoughts of earlier turns are not sent to the model again. Documents and search results become text under their titles.
-Images and what Anthropic's servers would have run are refused by name.
+Pictures stand in messages of users; what Anthropic's servers would have run is refused by name.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.types import Message, ToolCall
 from mainspring.http.bodies import Free, Many, bounded
-from mainspring.http.fields import Hint, Types
+from mainspring.http.fields import Hint, Refused, Types
+from mainspring.http.images import Parts, refuse_file
 
 _THOUGHTS = ("thinking", "redacted_thinking")
 _SENT_BACK = "it comes with an answer that is sent back"
 
 
 class DocumentSource(BaseModel):
-    """The content of a document. Only text is read; what else has a source is refused by its type."""
+    """The content of a document, of which only text is read, or of a picture."""
 
     model_config = ConfigDict(extra="allow")
-    type: Annotated[str | None, Types(("text", "content"))] = None
+    type: Annotated[str | None, Types(("text", "content", "base64", "url"))] = None
     media_type: str | None = None
     data: str | None = None
     content: str | Many[Block] | None = None
@@ -38,7 +39,7 @@ class Block(BaseModel):
     """One block of a message's content; which fields it has depends on its ``type``."""
 
     model_config = ConfigDict(extra="allow")
-    type: Annotated[str, Types(("text", "tool_use", "tool_result", "document", "search_result", *_THOUGHTS))]
+    type: Annotated[str, Types(("text", "tool_use", "tool_result", "document", "search_result", "image", *_THOUGHTS))]
     text: str | None = None
     id: str | None = None
     name: str | None = None
@@ -55,6 +56,7 @@ class Block(BaseModel):
     signature: Annotated[Any, Hint("thoughts of earlier turns are not read again")] = None
     data: Annotated[Any, Hint("thoughts of earlier turns are not read again")] = None
     cache_control: Annotated[Any, Hint("the beginnings of prompts are cached unasked")] = None
+    transformations: Annotated[Any, Refused("pictures are passed on as they are", unless=({},))] = None
     caller: Annotated[Any, Hint(_SENT_BACK)] = None
     toolset_name: Annotated[Any, Hint(_SENT_BACK)] = None
 
@@ -106,21 +108,23 @@ class Reader:
             return
         if not message.content:
             raise InvalidRequest(f"{param}.content is empty", param=f"{param}.content")
-        texts: list[str] = []
+        parts = Parts()
         calls: list[ToolCall] = []
         for index, block in enumerate(message.content):
             place = f"{param}.content[{index}]"
             if block.type == "tool_use" and message.role == "assistant":
                 calls.append(_call(block, place))
             elif block.type == "tool_result" and message.role == "user":
-                if texts:
-                    yield Message("user", "".join(texts))
-                    texts = []
+                if parts.content:
+                    yield Message("user", parts.content, images=tuple(parts.images))
+                    parts = Parts()
                 yield self._result(block, place)
+            elif block.type == "image" and message.role == "user":
+                _add_image(parts, block, place)
             elif block.type not in _THOUGHTS:
-                texts.append(self.text(block, place))
-        if texts or calls:
-            yield Message(message.role, "".join(texts), tool_calls=tuple(calls))
+                parts.text(self.text(block, place))
+        if parts.content or calls:
+            yield Message(message.role, parts.content, tool_calls=tuple(calls), images=tuple(parts.images))
 
     def _result(self, block: Block, place: str) -> Message:
         if not block.tool_use_id:
@@ -187,6 +191,16 @@ class Reader:
         index = self._counts.get(kind, 0)
         self._counts[kind] = index + 1
         return index
+
+
+def _add_image(parts: Parts, block: Block, place: str) -> None:
+    source = block.source
+    if not isinstance(source, DocumentSource):
+        raise InvalidRequest(f"{place}.source is missing", param=f"{place}.source")
+    if source.type == "file":
+        raise refuse_file(f"{place}.source")
+    url = source.url if source.type == "url" else f"data:{source.media_type};base64,{source.data or ''}"
+    parts.image(url, None, f"{place}.source")
 
 
 def _call(block: Block, place: str) -> ToolCall:

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from mainspring.core.errors import InvalidRequest, Unsupported
-from mainspring.core.types import Message, ToolCall
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.types import Image, Message, ToolCall
 from mainspring.http.bodies import ContentPart, Few, Many, Name
 from mainspring.http.fields import Hint, Refused
+from mainspring.http.images import Parts
+from mainspring.http.openai.content_parts import add_part
 
 _SENT_BACK = "it comes with an answer that is sent back"
 History = Annotated[Any, Hint(_SENT_BACK)]
@@ -80,7 +82,7 @@ def _converted(messages: Sequence[WireMessage]) -> Iterator[Message]:
             yield Message(message.role, message.content, message.name, calls, message.tool_call_id)  # type: ignore[arg-type]
             continue
         place = f"messages[{index}]"
-        content = _content(message, place)
+        content, images = _content(message, place)
         calls = tuple(ToolCall(c.id, c.function.name, c.function.arguments) for c in message.tool_calls or ())
         if message.function_call is not None:
             call = ToolCall(f"call_{index}", message.function_call.name, message.function_call.arguments)
@@ -95,19 +97,13 @@ def _converted(messages: Sequence[WireMessage]) -> Iterator[Message]:
             continue
         if message.role == "tool" and not message.tool_call_id:
             raise InvalidRequest(f"{place} of role tool needs tool_call_id", param=place)
-        yield Message(message.role, content or "", message.name, calls, message.tool_call_id)
+        yield Message(message.role, content or "", message.name, calls, message.tool_call_id, images)
 
 
-def _content(message: WireMessage, place: str) -> str | None:
-    if isinstance(message.content, list):
-        return "".join(_part_text(place, part) for part in message.content)
-    return message.refusal if message.content is None else message.content
-
-
-def _part_text(place: str, part: ContentPart) -> str:
-    if part.type == "refusal":
-        return part.refusal or ""
-    if part.type not in ("text", "input_text", "output_text"):
-        param = f"{place}.content"
-        raise Unsupported(f"{param} has a part of type {part.type!r}; only text is read", param=param)
-    return part.text or ""
+def _content(message: WireMessage, place: str) -> tuple[str | None, tuple[Image, ...]]:
+    if not isinstance(message.content, list):
+        return (message.refusal if message.content is None else message.content), ()
+    parts = Parts()
+    for index, part in enumerate(message.content):
+        add_part(parts, part, f"{place}.content", index, pictures=message.role == "user")
+    return parts.content, tuple(parts.images)

@@ -9,8 +9,9 @@ from typing import Any
 from mainspring.core.errors import NotFound, PreviousResponseNotFound, TooLarge
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.path import Answer, Choice
-from mainspring.core.types import Citation, Context, EventRecord, Head, Message, Principal, ToolCall, Usage
+from mainspring.core.types import Citation, Context, EventRecord, Head, Image, Message, Principal, ToolCall, Usage
 from mainspring.http.access import acting
+from mainspring.http.images import input_parts
 from mainspring.http.openai import responses_encode as encode
 from mainspring.http.openai.response_ids import answer_id, item_id
 from mainspring.stores.events.log import EventLog
@@ -76,7 +77,8 @@ def messages_of(record: EventRecord) -> list[Message]:
 
 def _message(kept: Mapping[str, Any]) -> Message:
     calls = tuple(ToolCall(**call) for call in kept.get("tool_calls", ()))
-    return Message(kept["role"], kept.get("content", ""), kept.get("name"), calls, kept.get("tool_call_id"))
+    images = tuple(Image(**image) for image in kept.get("images", ()))
+    return Message(kept["role"], kept.get("content", ""), kept.get("name"), calls, kept.get("tool_call_id"), images)
 
 
 def _turn(record: EventRecord) -> list[Message]:
@@ -118,10 +120,10 @@ def input_items(answer_id: str, number: int, message: Message) -> list[dict[str,
         return [{"type": "function_call_output", "id": named, "status": "completed", **output}]
     items: list[dict[str, Any]] = []
     if message.content or not message.tool_calls:
-        part: dict[str, Any] = {"type": "input_text", "text": message.content}
+        parts = input_parts(message)
         if message.role == "assistant":
-            part = encode.part_body(message.content, [])
-        body = {"type": "message", "id": named, "status": "completed", "role": message.role, "content": [part]}
+            parts = [encode.part_body(message.content, [])]
+        body = {"type": "message", "id": named, "status": "completed", "role": message.role, "content": parts}
         items.append(body)
     for index, call in enumerate(message.tool_calls):
         made = (call.id, call.name, call.arguments)

@@ -18,8 +18,9 @@ from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.types import Message, ToolCall
 from mainspring.http.bodies import ContentPart, Many
 from mainspring.http.fields import Hint, Types
+from mainspring.http.images import Parts
+from mainspring.http.openai.content_parts import add_part
 
-_TEXTS = ("input_text", "output_text", "text", "refusal", "summary_text", "reasoning_text")
 _SILENT = ("reasoning", "file_search_call", "web_search_call", "compaction_trigger")
 """Items of earlier answers that add no text to the conversation."""
 _CALLS = {
@@ -200,7 +201,12 @@ def _spoken(role: str) -> Literal["user", "assistant"]:
 def _message(item: Item, place: str) -> Message:
     if item.role is None or item.content is None:
         raise InvalidRequest(f"{place} needs role and content", param=place)
-    return Message(item.role, text_of_parts(item.content, f"{place}.content"))
+    if isinstance(item.content, str):
+        return Message(item.role, item.content)
+    parts = Parts()
+    for index, part in enumerate(item.content):
+        add_part(parts, part, f"{place}.content", index, pictures=item.role == "user")
+    return Message(item.role, parts.content, images=tuple(parts.images))
 
 
 def _called(item: Item, place: str, name: str, arguments: str) -> Message:
@@ -223,15 +229,9 @@ def _output(output: Any, place: str) -> str:
     return _text_of(output)
 
 
-def text_of_parts(content: str | list[ContentPart], place: str) -> str:
-    """The text of a message's content. Raises ``Unsupported`` for a part that is no text."""
-    if isinstance(content, str):
-        return content
-    for part in content:
-        if part.type not in _TEXTS:
-            raise Unsupported(
-                f"{place} has a part of type {part.type!r}; only text is read",
-                remedy="Send its text; documents can be searched once they are in a vector store",
-                param=place,
-            )
-    return "".join(part.text or (part.model_extra or {}).get("refusal") or "" for part in content)
+def text_of_parts(content: list[ContentPart], place: str) -> str:
+    """The text of a tool's output in parts. Raises ``Unsupported`` for a part that is no text."""
+    parts = Parts()
+    for index, part in enumerate(content):
+        add_part(parts, part, place, index, pictures=False)
+    return parts.content

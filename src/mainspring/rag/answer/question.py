@@ -111,6 +111,8 @@ def refuse_unsupported(request: ChatRequest, mode: str) -> None:
     """Raises ``Unsupported`` naming what answers in ``mode`` (extractive, generative) do not take. Tools that may be
     called, and need not be, are left alone."""
     sampling = request.sampling
+    if any(message.images for message in request.messages):
+        raise Unsupported("a question to documents is text", remedy="Leave its pictures out", param="messages")
     if request.tools and request.tool_choice not in ("auto", "none"):
         remedy = "Leave tool_choice at auto: the documents answer, and the tools are not called"
         raise Unsupported("answers from documents call no tools", remedy=remedy, param="tool_choice")

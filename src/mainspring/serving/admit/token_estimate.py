@@ -14,6 +14,8 @@ TOKENS_A_MESSAGE = 4
 # The most that templates add: to a message its role and its marks, to all of them a system message of their own.
 MOST_A_MESSAGE = 8
 TOKENS_A_TEMPLATE = 64
+TOKENS_AN_IMAGE = 1_600
+"""The most that OpenAI's and Anthropic's models count for a picture of usual size."""
 
 
 def text_tokens(text: str) -> int:
@@ -27,6 +29,7 @@ def message_tokens(messages: Iterable[Message]) -> int:
         TOKENS_A_MESSAGE
         + text_tokens(message.content)
         + sum(text_tokens(call.arguments) for call in message.tool_calls)
+        + TOKENS_AN_IMAGE * len(message.images)
         for message in messages
     )
 
@@ -48,7 +51,9 @@ def most_prompt_tokens(request: Request) -> int:
     template adds some to each message and some to the whole."""
     texts = [*_texts(request)]
     template = TOKENS_A_TEMPLATE if isinstance(request, ChatRequest) else 0
-    return sum(len(text.encode("utf-8", "replace")) for text in texts) + MOST_A_MESSAGE * len(texts) + template
+    images = sum(len(message.images) for message in request.messages) if isinstance(request, ChatRequest) else 0
+    said = sum(len(text.encode("utf-8", "replace")) for text in texts)
+    return said + MOST_A_MESSAGE * len(texts) + template + TOKENS_AN_IMAGE * images
 
 
 def _texts(request: Request) -> Iterable[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from mainspring.core.errors import Conflict
 from mainspring.core.facts.answers import GivenFacts
-from mainspring.core.types import ChatRequest, Grammar, Message, Sampling, Tool, ToolCall
+from mainspring.core.types import ChatRequest, Grammar, Image, Message, Sampling, Tool, ToolCall
 from mainspring.serving.memory.layer import NOTED, NOTES, RECALLED
 from mainspring.stores.sql import rows
 
@@ -70,8 +70,9 @@ def sent(said: Sequence[Message], turn: Sequence[Message]) -> list[dict[str, Any
             noted = True
             found.append({"made": "notes"})
         else:
-            reference = plain(dataclasses.replace(message, content=""))
-            found.append(reference | {"sha256": rows.digest(rows.clean(message.content))})
+            reference = plain(dataclasses.replace(message, content="", images=()))
+            pictures = {"pictures": len(message.images)} if message.images else {}
+            found.append(reference | pictures | {"sha256": rows.digest(rows.clean(message.content))})
     return found
 
 
@@ -88,7 +89,8 @@ def restored_sampling(facts: GivenFacts, grammar: Mapping[str, Any] | None) -> S
 def message(kept: Mapping[str, Any]) -> Message:
     """A message that was kept as JSON."""
     calls = tuple(ToolCall(**call) for call in kept.get("tool_calls", ()))
-    return Message(kept["role"], kept.get("content", ""), kept.get("name"), calls, kept.get("tool_call_id"))
+    images = tuple(Image(**image) for image in kept.get("images", ()))
+    return Message(kept["role"], kept.get("content", ""), kept.get("name"), calls, kept.get("tool_call_id"), images)
 
 
 def references(content: Mapping[str, Any]) -> list[str]:
@@ -113,6 +115,8 @@ def restored_messages(content: Mapping[str, Any], texts: Mapping[str, str]) -> t
             made[each["made"]] = None
         elif each["sha256"] in texts:
             found.append(message({**each, "content": texts[each["sha256"]]}))
+            if each.get("pictures"):
+                made["pictures"] = None
         else:
             gone += 1
     if gone:

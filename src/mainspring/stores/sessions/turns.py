@@ -7,7 +7,7 @@ The transaction that deletes turns also deletes their derived data (summaries, e
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +16,7 @@ import mainspring.stores.events.contents as contents
 import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.rows as rows
 from mainspring.core import cards
-from mainspring.core.types import Message, ToolCall
+from mainspring.core.types import Image, Message, ToolCall
 from mainspring.stores.schema import contents as contents_table
 from mainspring.stores.schema import session_summaries, sessions, turn_vectors, turns
 
@@ -194,7 +194,8 @@ def turn_message(row: sa.Row[Any]) -> TurnMessage:
     """A row of ``messages_query``."""
     fields = rows.load(row.extra)
     calls = tuple(ToolCall(**call) for call in fields.pop("tool_calls", ()))
-    message = Message(row.role, row.text, tool_calls=calls, **fields)
+    images = tuple(Image(**image) for image in fields.pop("images", ()))
+    message = Message(row.role, row.text, tool_calls=calls, images=images, **fields)
     return TurnMessage(row.id, row.position, row.at, row.content_id, message, row.trace_id)
 
 
@@ -205,4 +206,6 @@ def _extra(message: Message) -> str:
         ("tool_call_id", message.tool_call_id),
         ("tool_calls", calls),
     )
-    return rows.dump(cards.scrubbed({key: value for key, value in fields if value}))
+    said = cards.scrubbed({key: value for key, value in fields if value})
+    # No number in the bytes of a picture is a card's.
+    return rows.dump(said | ({"images": [asdict(image) for image in message.images]} if message.images else {}))
