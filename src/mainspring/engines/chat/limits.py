@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mainspring.core.errors import InvalidRequest, Unsupported
-from mainspring.core.types import Sampling
+from mainspring.core.types import ChatRequest, Sampling
 from mainspring.engines.base import Capabilities
 
 MAX_STOPS = 16
@@ -28,6 +28,16 @@ _OPTIONAL = (
     *("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "presence_penalty", "frequency_penalty"),
     *("stop", "ignore_eos", "logit_bias"),
 )
+
+
+def check_images(request: ChatRequest, capabilities: Capabilities, model: str) -> None:
+    """Raises ``Unsupported`` for pictures that the model does not read."""
+    if any(message.images for message in request.messages) and not capabilities.images:
+        raise Unsupported(
+            f"{model} reads no pictures",
+            remedy="Send what they show as text, or ask a remote model that is set up with images: true",
+            param="messages",
+        )
 
 
 def check(sampling: Sampling, capabilities: Capabilities, engine: str) -> None:

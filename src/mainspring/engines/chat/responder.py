@@ -95,7 +95,7 @@ class ModelResponder:
         """
         match request:
             case ChatRequest():
-                self._check_images(request)
+                limits.check_images(request, self.engine.capabilities, self._model)
                 generation, parsers = self._chat(request)
                 response = await self._generate(generation, parsers, context)
                 if request.variables and (names := unread(request.variables, generation.variables)):
@@ -122,14 +122,6 @@ class ModelResponder:
     def rendered(self, request: Request) -> str:
         """The text that a chat request becomes by the model's template; empty if its endpoint applies its own."""
         return self._chat(request)[0].prompt if isinstance(request, ChatRequest) else ""
-
-    def _check_images(self, request: ChatRequest) -> None:
-        if any(message.images for message in request.messages) and not self.engine.capabilities.images:
-            raise Unsupported(
-                f"{self._model} reads no pictures",
-                remedy="Send what they show as text, or ask a remote model that is set up with images: true",
-                param="messages",
-            )
 
     async def _generate(self, generation: Generation, parsers: _Parsers | None, context: Context) -> Response:
         asked, own = generation.sampling, (context.principal.tenant,)
