@@ -1,0 +1,223 @@
+"""Code in full CPython, in a child process that a jail holds: what bubblewrap and gVisor have in common."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from mainspring.agents.sandbox.base import FOLDER, CodeResult, SandboxLimits, checked, cut, inside, plain
+from mainspring.core.errors import SettingsError
+
+_GRACE_S = 10.0
+"""What the jail itself may take to start, in seconds."""
+_PIECE = 2**16
+
+
+@dataclass(frozen=True, slots=True)
+class Jail:
+    """A command that runs the guest program, and the file descriptors that it is given."""
+
+    command: Sequence[str]
+    descriptors: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class _Ended:
+    """What a process has left: its output so far, and why it was stopped (empty: it ended)."""
+
+    output: bytearray
+    stopped: str = ""
+    status: int = 0
+
+
+class ProcessSandbox(ABC):
+    """Starts a process for each run, at most ``concurrent`` at a time. ``packages`` are folders that the code may
+    import from."""
+
+    name = "process"
+
+    def __init__(self, concurrent: int = 2, packages: Sequence[str] = ()) -> None:
+        self._free = asyncio.Semaphore(concurrent)
+        self._packages = tuple(packages)
+
+    @abstractmethod
+    def jailed(self, limits: SandboxLimits) -> contextlib.AbstractAsyncContextManager[Jail]:
+        """The jail of one run. Raises ``SettingsError`` where there can be none."""
+
+    async def run(
+        self, code: str, files: Mapping[str, bytes] | None = None, limits: SandboxLimits | None = None
+    ) -> CodeResult:
+        limits, files = limits or SandboxLimits(), files or {}
+        checked(files, limits)
+        mark = secrets.token_bytes(16)
+        request = _request(mark, code, files, limits, self._packages)
+        async with self._free, self.jailed(limits) as jail:
+            ended = await _communicate(jail, request, mark, limits)
+        return self._read(ended, mark, limits)
+
+    async def aclose(self) -> None:
+        """No process outlives its run."""
+        return
+
+    def _read(self, ended: _Ended, mark: bytes, limits: SandboxLimits) -> CodeResult:
+        begun, marked, rest = bytes(ended.output).partition(mark)
+        if not marked:
+            said = begun.decode("utf-8", "replace").strip()[-500:]
+            if ended.stopped and not said:
+                said = f"it did not start within {_GRACE_S:g} s"
+            raise SettingsError(
+                f"the sandbox {self.name} does not start: {said or f'status {ended.status}'}",
+                remedy="See the page on tools, or set sandbox.kind to monty",
+            )
+        printed, finished, left = rest.partition(mark)
+        stdout = cut(printed.decode("utf-8", "replace"), limits.output)
+        if not finished:
+            return CodeResult(stdout, None, ended.stopped or _status(ended.status))
+        return _result(stdout, left, limits)
+
+
+async def _communicate(jail: Jail, request: bytes, mark: bytes, limits: SandboxLimits) -> _Ended:
+    """Run the command. It is killed when it is over its time or output, and when the caller gives up. The time begins
+    when the code does."""
+    most = 3 * limits.output + limits.disk + 2**16
+    process = await asyncio.create_subprocess_exec(
+        *jail.command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        cwd="/",
+        pass_fds=jail.descriptors,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    ended = _Ended(bytearray())
+    try:
+        async with asyncio.timeout(_GRACE_S) as bound:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                process.stdin.write(request)
+                await process.stdin.drain()
+                process.stdin.close()
+            begun = False
+            while part := await process.stdout.read(_PIECE):
+                ended.output += part
+                if not begun and mark in ended.output:
+                    begun = True
+                    bound.reschedule(asyncio.get_running_loop().time() + limits.seconds)
+                if len(ended.output) > most:
+                    ended.stopped = f"MemoryError: the code printed more than {limits.output} bytes"
+                    break
+            else:
+                ended.status = await process.wait()
+    except TimeoutError:
+        ended.stopped = f"TimeoutError: the code ran longer than {limits.seconds:g} s"
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await asyncio.shield(_gone(process))
+    return ended
+
+
+async def _gone(process: asyncio.subprocess.Process) -> None:
+    """Wait for the end of a killed process. It counts as ended when its output is read, which is thrown away."""
+    assert process.stdout is not None
+    while await process.stdout.read(_PIECE):
+        pass
+    await process.wait()
+
+
+def _request(
+    mark: bytes, code: str, files: Mapping[str, bytes], limits: SandboxLimits, packages: Sequence[str]
+) -> bytes:
+    def put(data: bytes) -> bytes:
+        return len(data).to_bytes(8, "big") + data
+
+    numbers = (limits.memory, int(limits.seconds + 0.999), limits.processes, limits.disk, limits.files, limits.output)
+    return b"".join(
+        [
+            put(mark),
+            put(code.encode("utf-8", "replace")),
+            *(each.to_bytes(8, "big") for each in numbers),
+            put(FOLDER.encode()),
+            len(files).to_bytes(8, "big"),
+            *(put(name.encode()) + put(data) for name, data in files.items()),
+            put("\n".join(packages).encode()),
+        ]
+    )
+
+
+class _Reader:
+    """Reads what a guest has written. Raises ``ValueError`` for what is none of our frames."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def number(self) -> int:
+        return int.from_bytes(self._take(8), "big")
+
+    def part(self) -> bytes:
+        return self._take(self.number())
+
+    def _take(self, count: int) -> bytes:
+        if count < 0 or self._at + count > len(self._data):
+            raise ValueError("too short")
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+
+def _result(stdout: str, left: bytes, limits: SandboxLimits) -> CodeResult:
+    reader = _Reader(left)
+    try:
+        shown, error = reader.part().decode("utf-8", "replace"), reader.part().decode("utf-8", "replace")
+        files: dict[str, bytes] = {}
+        for _ in range(min(reader.number(), limits.files)):
+            name, data = reader.part().decode("utf-8", "replace"), reader.part()
+            if inside(name) and sum(map(len, files.values())) + len(data) <= limits.disk:
+                files[name] = data
+    except ValueError:
+        return CodeResult(stdout, None, "the code left no readable result")
+    return CodeResult(stdout, _value(shown, limits.output), cut(error, 4_000), files)
+
+
+def _value(shown: str, most: int) -> object:
+    if not shown:
+        return None
+    if len(shown) <= most:
+        try:
+            return plain(ast.literal_eval(shown), most)
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            pass
+    return plain(shown, most)
+
+
+def _status(status: int) -> str:
+    number = -status if status < 0 else status - 128
+    if number > 0:
+        with contextlib.suppress(ValueError):
+            name = signal.Signals(number).name
+            why = {"SIGXCPU": "it took too much time", "SIGXFSZ": "it wrote too much"}.get(name, "")
+            return f"the code was ended by {name}{': ' + why if why else ''}"
+    return f"the code ended its interpreter with status {status}"
+
+
+@asynccontextmanager
+async def descriptor(data: bytes) -> AsyncIterator[int]:
+    """A file descriptor from which a child reads ``data``."""
+    number = os.memfd_create("mainspring", os.MFD_CLOEXEC)
+    try:
+        os.write(number, data)
+        os.lseek(number, 0, os.SEEK_SET)
+        yield number
+    finally:
+        os.close(number)
