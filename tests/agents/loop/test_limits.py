@@ -1,7 +1,7 @@
 import pytest
 
 from mainspring.agents.agent import Limits, LlmAgent
-from mainspring.agents.loop import repeats
+from mainspring.agents.limits import repeats
 from mainspring.agents.loop.agent_tool import AgentTool
 from mainspring.core.types import ChatRequest, Notice
 from tests.agents.loop.scripted import Ran, Said, ran

@@ -71,6 +71,10 @@ class TransferTool:
         )
 
     async def call(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:  # noqa: ARG002
+        return self.chosen(arguments)
+
+    def chosen(self, arguments: Mapping[str, Any]) -> ToolResult:
+        """The hand-over that ``arguments`` ask for."""
         name = arguments.get("agent_name")
         if name not in self.targets:
             return ToolResult(error=f"There is no agent {name!r}. There are: {', '.join(self.targets)}.")

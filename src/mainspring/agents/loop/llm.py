@@ -10,14 +10,14 @@ from mainspring.agents.agent import LlmAgent
 from mainspring.agents.choice.base import Choice, Turn
 from mainspring.agents.errors import LimitReached
 from mainspring.agents.history import Step
+from mainspring.agents.limits.budgets import Budget
 from mainspring.agents.loop import react, structured
 from mainspring.agents.loop.acting import Acted, Acting
-from mainspring.agents.loop.budgets import Budget
 from mainspring.agents.loop.instructions import rendered
 from mainspring.agents.loop.nodes import Node
 from mainspring.agents.loop.shown import Shown
 from mainspring.agents.loop.steps import Frame, Outcome, Reply, Run, ask
-from mainspring.core.types import ChatRequest, Message, Responder, Text, ToolCall
+from mainspring.core.types import ChatRequest, Message, Responder, Text, Tool, ToolCall
 
 _SYSTEM = ("system", "developer")
 ENOUGH = "You may take no further steps. Answer now, with what you know, and say what is still open."
@@ -67,7 +67,9 @@ class _Turns:
         self._model, self._responder = await run.model(agent.model)
         wanted = agent.reasoning if agent.reasoning != "auto" else run.around.models.reasoning(self._model)
         self._way = "native" if wanted == "choice" and run.around.chooser is None else wanted
-        self._acting = Acting(run, self._node, self._frame, self._box, self._budget, self._shown)
+        self._acting = Acting(run, self._node, self._frame, self._box, self._budget, self._shown, self._decided)
+        if run.provenance is not None:
+            run.provenance.offered(self._box.tools.values())
         self._tools = (*self._box.declarations, *self._frame.client_tools)
         self._grammar = structured.grammar(agent.output_schema) or self._frame.grammar
         if agent.playbook and run.around.playbooks is not None:
@@ -86,8 +88,9 @@ class _Turns:
             if not own:
                 return Outcome(reply.text, "tool_calls", calls=tuple(reply.calls), trail=self.trail())
             # A client performs its calls once this answer has ended, so its tools are called on their own.
+            asked = self._conversation("")
             self._messages.append(Message("assistant", reply.text, tool_calls=tuple(reply.calls)))
-            acted = await self._acting.calls(own)
+            acted = await self._acting.calls(own, asked)
             self._told(reply.calls, acted)
             if (ended := self._ended(acted, reply)) is not None:
                 return ended
@@ -106,7 +109,7 @@ class _Turns:
         self._budget.take()
         last = self._budget.steps_left <= 0
         if self._way == "choice" and self._box.tools and not last:
-            choice = await self._chosen()
+            choice = await self._chosen(self._messages)
             if choice.calls or choice.say:
                 return self._of(choice)
             return await self._asked(without_tools=True)
@@ -133,6 +136,8 @@ class _Turns:
                 return Reply(changed.content, calls=list(changed.tool_calls))
             request = changed or request
         reply = await self._sent(request, self._responder)
+        if run.provenance is not None:
+            run.provenance.written(reply.text)
         if agent.callbacks.after_model is not None:
             message = Message("assistant", reply.text, tool_calls=tuple(reply.calls))
             changed = await agent.callbacks.after_model(message, self._frame.state)
@@ -154,6 +159,18 @@ class _Turns:
         hidden = self._grammar is not None and bool(request.tools)
         return await ask(self._run, request, responder, path, self._budget, None if hidden else self._say)
 
+    async def _decided(self, messages: tuple[Message, ...], tools: tuple[Tool, ...]) -> Sequence[ToolCall]:
+        """The calls that the model makes on this view of the conversation."""
+        self._budget.take()
+        if self._way == "choice":
+            return self._called(await self._chosen(messages))
+        request = ChatRequest(self._model, messages, self._run.sampling, tools, store=False, user=self._run.user)
+        path = self._frame.path()
+        if self._way == "react":
+            reply = await ask(self._run, react.request(request), self._responder, path, self._budget, None)
+            return react.read(reply, path).calls
+        return (await ask(self._run, request, self._responder, path, self._budget, None)).calls
+
     def _say(self, text: Text) -> None:
         self._shown.text(self._agent.name, text)
 
@@ -167,12 +184,12 @@ class _Turns:
             self._system = Message("system", text)
         return [self._system, *self._messages] if text else list(self._messages)
 
-    async def _chosen(self) -> Choice:
+    async def _chosen(self, messages: Sequence[Message]) -> Choice:
         chooser = self._run.around.chooser
         assert chooser is not None
         system = self._conversation("")[0]
         turn = Turn(
-            tuple(self._messages),
+            tuple(each for each in messages if each.role not in _SYSTEM),
             list(self._box.tools.values()),
             tuple(self._agent.rules),
             self._model,
@@ -184,13 +201,14 @@ class _Turns:
         if choice.say:
             self._say(Text(choice.say))
             return Reply(choice.say)
+        return Reply(calls=self._called(choice))
+
+    def _called(self, choice: Choice) -> list[ToolCall]:
         path = self._frame.path()
-        return Reply(
-            calls=[
-                ToolCall(f"call_{path}_{index}", each.name, structured.dumps(dict(each.arguments)))
-                for index, each in enumerate(choice.calls)
-            ]
-        )
+        return [
+            ToolCall(f"call_{path}_{index}", each.name, structured.dumps(dict(each.arguments)))
+            for index, each in enumerate(choice.calls)
+        ]
 
     def _told(self, calls: Sequence[ToolCall], acted: Sequence[Acted]) -> None:
         """Tell the model what its calls did, in their order."""
@@ -206,7 +224,7 @@ class _Turns:
 
     def _ended(self, acted: Sequence[Acted], reply: Reply) -> Outcome | None:
         for each in acted:
-            result = each.result
+            result = each.outcome
             if result.transfer_to and result.transfer_to in self._node.targets():
                 self._shown.handoff(self._agent.name, result.transfer_to, self._agent.visible)
                 return Outcome(reply.text, transfer_to=result.transfer_to, trail=self.trail())

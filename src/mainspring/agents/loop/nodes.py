@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from mainspring.agents.agent import Agent, LlmAgent
 from mainspring.agents.loop.agent_tool import AgentTool, TransferTool
-from mainspring.agents.tools.base import BaseTool, Toolset
+from mainspring.agents.tools.base import BaseTool, FixedToolset, Toolset
 from mainspring.agents.tools.functions import FunctionTool
 from mainspring.core.errors import SettingsError
 from mainspring.core.types import Context, Tool
-from mainspring.engines.chat import tools as tool_calls
-from mainspring.engines.grammar import validation
 
 
 class Toolbox:
     """The tools that an agent has in one run, and which other agents it may hand over to."""
 
-    __slots__ = ("_checks", "declarations", "names", "tools", "untrusted")
+    __slots__ = ("declarations", "names", "tools", "untrusted")
 
     def __init__(self, tools: Sequence[BaseTool], agent: str) -> None:
         self.tools: dict[str, BaseTool] = {}
@@ -30,22 +27,11 @@ class Toolbox:
         self.declarations: tuple[Tool, ...] = tuple(each.declaration for each in tools)
         self.names = list(self.tools)
         self.untrusted = any(not each.policy.trusted for each in tools)
-        self._checks: dict[str, Callable[[Any], Any]] = {}
 
-    def fault(self, tool: BaseTool, arguments: Mapping[str, Any]) -> str:
-        """What is wrong with the arguments, in words for the model; empty: nothing."""
-        if isinstance(tool, FunctionTool):
-            # It checks them itself, by its signature.
-            return ""
-        name = tool.declaration.name
-        check = self._checks.get(name)
-        if check is None:
-            check = self._checks[name] = validation.validator(tool_calls.parameters(tool.declaration), param="tools")
-        found = check(dict(arguments))
-        if found is None:
-            return ""
-        place = ".".join(map(str, found.absolute_path)) or "arguments"
-        return f"The arguments do not fit: {place}: {found.message}"
+    def without(self, hidden: Callable[[BaseTool], bool], agent: str) -> Toolbox:
+        """The same without the tools that are ``hidden``."""
+        left = [each for each in self.tools.values() if not hidden(each)]
+        return self if len(left) == len(self.tools) else Toolbox(left, agent)
 
 
 class Node:
@@ -113,6 +99,8 @@ class Node:
                 self.nested[each.declaration.name] = Node(each.agent)
             elif isinstance(each, BaseTool):
                 self._own.append(each)
+            elif isinstance(each, FixedToolset):
+                self._own += each.fixed
             elif isinstance(each, Toolset):
                 self._sets.append(each)
             else:

@@ -9,7 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from mainspring.agents.agent import Reasoning
 from mainspring.agents.choice.base import Chooser
+from mainspring.agents.loop.plain_calls import PlainCalls
 from mainspring.agents.runs import Histories, NoHistories
+from mainspring.agents.tools.base import BaseTool, ToolContext, ToolResult
+from mainspring.agents.tools.calling import Checked
 from mainspring.core.errors import UnknownModel
 from mainspring.core.types import Context, Message, Responder
 from mainspring.telemetry.tracing import Span
@@ -44,6 +47,16 @@ class FixedModels:
         return self._ways.get(name, "native")
 
 
+class Calls(Protocol):
+    """Calls tools: see ``agents.tools.calling``."""
+
+    def offered(self, tool: BaseTool, context: Context) -> bool: ...
+
+    def check(self, tool: BaseTool, arguments: str | Mapping[str, Any], context: Context) -> Checked: ...
+
+    async def perform(self, tool: BaseTool, arguments: Mapping[str, Any], context: ToolContext) -> ToolResult: ...
+
+
 class Playbooks(Protocol):
     """The prompts of the registry."""
 
@@ -70,7 +83,7 @@ class Composer(Protocol):
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What runs share. Without a ``chooser`` no agent reasons by choice; without a ``composer`` models are sent the
-    whole conversation."""
+    whole conversation. With ``guarded`` a call with an effect that only a stranger's text asks for is not made."""
 
     models: Models
     histories: Histories = field(default_factory=NoHistories)
@@ -78,3 +91,5 @@ class Surroundings:
     playbooks: Playbooks | None = None
     tracer: Tracer | None = None
     composer: Composer | None = None
+    caller: Calls = PlainCalls()
+    guarded: bool = False

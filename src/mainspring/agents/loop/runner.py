@@ -12,7 +12,7 @@ from typing import Any
 
 from mainspring.agents.agent import Agent, Limits, LlmAgent, LoopAgent, ParallelAgent
 from mainspring.agents.history import History, NoHistory
-from mainspring.agents.loop.budgets import Budget
+from mainspring.agents.limits.budgets import Budget
 from mainspring.agents.loop.llm import run_llm
 from mainspring.agents.loop.nodes import Node, tree
 from mainspring.agents.loop.ports import Surroundings
@@ -62,6 +62,8 @@ class Runner:
         )
         budget = Budget("run", _UNLIMITED)
         kept = {} if state is None else state
+        if self.around.guarded:
+            run.guard(request.messages, kept)
         frame = Frame(kept, "", budget, request.tools, request.sampling.grammar)
         outcome = await enter(run, self.root, request.messages, frame, Shown(emit))
         for index, citation in enumerate(run.citations):

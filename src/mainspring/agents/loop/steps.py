@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mainspring.agents.history import History, Step
-from mainspring.agents.loop.budgets import Budget
+from mainspring.agents.limits.budgets import Budget
+from mainspring.agents.limits.repeats import Repeats
 from mainspring.agents.loop.nodes import Node, Toolbox
 from mainspring.agents.loop.ports import Surroundings
-from mainspring.agents.loop.repeats import Repeats
 from mainspring.agents.loop.shown import Shown
+from mainspring.agents.tools.calling import spotlight
+from mainspring.agents.tools.effects import Effects
+from mainspring.agents.tools.provenance import Provenance
 from mainspring.core.types import (
     ChatRequest,
     Citation,
@@ -96,6 +98,10 @@ class Run:
     sampling: Sampling = Sampling()
     user: str | None = None
     citations: list[Citation] = field(default_factory=list)
+    succeeded: set[str] = field(default_factory=set)
+    """The tools that have been called without an error."""
+    provenance: Provenance | None = None
+    effects: Effects | None = None
     _toolboxes: dict[int, Toolbox] = field(default_factory=dict)
     _models: dict[str, tuple[str, Responder]] = field(default_factory=dict)
     _repeats: dict[str, Repeats] = field(default_factory=dict)
@@ -105,7 +111,11 @@ class Run:
         """The tools of an agent, looked up once a run."""
         found = self._toolboxes.get(id(node))
         if found is None:
-            found = self._toolboxes[id(node)] = await node.toolbox(self.context)
+            caller, context = self.around.caller, self.context
+            found = (await node.toolbox(context)).without(
+                lambda tool: not caller.offered(tool, context), node.agent.name
+            )
+            self._toolboxes[id(node)] = found
         return found
 
     async def model(self, name: str) -> tuple[str, Responder]:
@@ -121,11 +131,34 @@ class Run:
             found = self._repeats[agent] = Repeats(agent)
         return found
 
+    def guard(self, messages: Sequence[Message], state: dict[str, Any]) -> None:
+        """Watch which texts are a stranger's, from these messages of the request on."""
+        said = next((each.content for each in reversed(messages) if each.role == "user"), "")
+        self.provenance = Provenance()
+        self.provenance.begin(messages)
+        self.effects = Effects(self.provenance, state, said)
+
+    def apart(self, request: str = "") -> Run:
+        """The same run for an agent beside others: what it reads is in no other's view. ``request`` is what it is
+        asked."""
+        if self.provenance is None:
+            return self
+        self.provenance.written(request)
+        made = replace(self, provenance=self.provenance.fork())
+        assert made.provenance is not None
+        made.effects = Effects(made.provenance, {})
+        return made
+
+    def join(self, other: Run) -> None:
+        """An agent beside others has ended."""
+        if self.provenance is not None and other.provenance is not None:
+            self.provenance.join(other.provenance)
+
     @property
     def light(self) -> Spotlight:
         """The delimiters around results that are not trusted: the same each time that the run is resumed."""
         if self._light is None:
-            self._light = Spotlight(hashlib.sha256(f"tools\0{self.history.run_id}".encode()).hexdigest()[:16])
+            self._light = spotlight(self.history.run_id)
         return self._light
 
     def under(self, context: Context) -> Run:

@@ -28,9 +28,10 @@ async def run_parallel(run: Run, node: Node, view: Sequence[Message], frame: Fra
     """The answers of all agents, in their order. Each has a copy of the state; their changes are joined in order."""
     states = [dict(frame.state) for _ in node.children]
     places = [frame.below(state=state, inner=True) for state in states]
+    runs = [run.apart() for _ in node.children]
     works = [
-        asyncio.ensure_future(run.enter(run, child, view, place, shown.within()))
-        for child, place in zip(node.children, places, strict=True)
+        asyncio.ensure_future(each.enter(each, child, view, place, shown.within()))
+        for each, child, place in zip(runs, node.children, places, strict=True)
     ]
     try:
         # One that waits for a person does not end the others.
@@ -40,17 +41,21 @@ async def run_parallel(run: Run, node: Node, view: Sequence[Message], frame: Fra
             work.cancel()
         if works:
             await asyncio.wait(works)
+    for each in runs:
+        run.join(each)
     before = dict(frame.state)
     for state in states:
         frame.state.update(
             {key: value for key, value in state.items() if key not in before or before[key] is not value}
         )
     texts = []
-    for child, each in zip(node.children, found, strict=True):
-        if isinstance(each, BaseException):
-            raise each
-        texts.append(f"{child.agent.name}: {each.text}")
-    outcome = Outcome("\n\n".join(texts), escalate=any(isinstance(each, Outcome) and each.escalate for each in found))
+    escalates = False
+    for child, outcome in zip(node.children, found, strict=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        texts.append(f"{child.agent.name}: {outcome.text}")
+        escalates = escalates or outcome.escalate
+    outcome = Outcome("\n\n".join(texts), escalate=escalates)
     return _said(outcome, node, shown)
 
 

@@ -16,6 +16,7 @@ from mainspring.agents.loop.ports import Surroundings
 from mainspring.agents.loop.responder import AgentResponder
 from mainspring.agents.runs import Histories, NoHistories
 from mainspring.agents.tools.base import Toolset
+from mainspring.agents.tools.calling import ToolCaller
 from mainspring.core.errors import MainspringError, NotFound, SettingsError, UnknownModel
 from mainspring.core.types import ChatRequest, Context, Event, Principal
 from mainspring.feature import AGENT, TOOLSET, Rooms, Services
@@ -64,6 +65,8 @@ class Agents:
             chooser,
             None if prompts is None else RegistryPlaybooks(prompts, operator),
             rooms.telemetry.tracing,
+            caller=ToolCaller.of(rooms.path),
+            guarded=True,
         )
         for name, found in settings.definitions.items():
             place = f"agents.definitions.{name}"

@@ -1,0 +1,1 @@
+"""The limits of agents, and signs that one makes no progress."""
