@@ -223,6 +223,12 @@ class Forbidden(MainspringError):
     code = "insufficient_scope"
 
 
+class NoConsent(Forbidden):
+    """The person has not agreed that facts are remembered."""
+
+    code = "no_consent"
+
+
 class NotFound(MainspringError):
     """No such object for this tenant."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mainspring.agents.context.artifacts import Artifacts, best_start
-from mainspring.agents.context.assemble import KNOWN, NOTES, REMINDER, assemble
+from mainspring.agents.context.assemble import NOTES, REMINDER, assemble
 from mainspring.agents.context.tiers import ContextBudget, Material
 from mainspring.core.types import Message, ToolCall
 from mainspring.serving.memory.recollection import Remembered
+from mainspring.serving.memory.remember import KNOWN
 
 CALL = Message("assistant", "", tool_calls=(ToolCall("c1", "search", '{"q": "boats"}'),))
 

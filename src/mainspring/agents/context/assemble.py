@@ -18,10 +18,10 @@ from mainspring.core.types import Message
 from mainspring.guards.rewrite.spotlight import Spotlight
 from mainspring.serving.memory.base import Count
 from mainspring.serving.memory.recollection import Remembered
+from mainspring.serving.memory.remember import KNOWN
 
 NOTES = "Notes on the earlier part of this conversation, for reference:\n"
 NOTED = "Noted."
-KNOWN = "What is known about the user from earlier conversations:\n"
 REMINDER = "Go on with what the user asked:\n"
 _SYSTEM = ("system", "developer")
 # The least that is shown of a result's beginning and end, in characters; so much more than its share is not cut.

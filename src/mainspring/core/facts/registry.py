@@ -10,6 +10,7 @@ from mainspring.core.facts.answers import AnswerFacts, ReplayFacts
 from mainspring.core.facts.base import Facts
 from mainspring.core.facts.calls import CallFacts
 from mainspring.core.facts.guards import ApprovalFacts, GuardFacts, ToolFacts
+from mainspring.core.facts.memories import MemoryFacts
 from mainspring.core.facts.operations import CostFacts, ErasedFacts, RefusalsFacts, RepairFacts, ScalingFacts
 from mainspring.core.facts.opinions import FeedbackFacts, LabelFacts, ScoreFacts
 from mainspring.core.facts.retrievals import RetrievalFacts
@@ -18,7 +19,7 @@ KINDS: Mapping[str, type[Facts]] = {
     kind.EVENT: kind
     for kind in (
         *(CallFacts, AnswerFacts, ReplayFacts, RetrievalFacts, GuardFacts, ToolFacts, ApprovalFacts, FeedbackFacts),
-        *(ScoreFacts, LabelFacts, ErasedFacts, RepairFacts, ScalingFacts, CostFacts, RefusalsFacts),
+        *(MemoryFacts, ScoreFacts, LabelFacts, ErasedFacts, RepairFacts, ScalingFacts, CostFacts, RefusalsFacts),
     )
 }
 """The dataclass of each kind of event."""

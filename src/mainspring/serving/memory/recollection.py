@@ -27,14 +27,29 @@ class Remembered:
         return f"- {' '.join(self.text.split())} ({day})"
 
 
-class MemorySource(Protocol):
-    """Recalls and stores facts about the caller, within what the caller agreed to."""
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Whose memory a request means, and what it wants of it.
 
-    async def recall(self, query: str, context: Context, session_id: str | None = None) -> Sequence[Remembered]:
-        """The facts that bear on ``query``, best first; none without consent."""
+    ``user`` is the user whom the caller's application names (empty: the caller), ``session_id`` the session (empty:
+    none). ``wanted`` is ``on``, ``recall`` (learn nothing), ``session`` (learn for this session only), ``off``, or
+    empty: as the person agreed and the settings say.
+    """
+
+    user: str = ""
+    session_id: str = ""
+    wanted: str = ""
+
+
+class MemorySource(Protocol):
+    """Recalls and learns facts about the caller, within what the caller agreed to."""
+
+    async def recall(self, query: str, context: Context, asking: Asking) -> Sequence[Remembered]:
+        """The facts that bear on ``query``, best first; none without consent. Raises ``InvalidRequest`` and
+        ``Forbidden`` for a wish that cannot be met."""
         ...
 
-    def learn(self, said: Sequence[str], context: Context, session_id: str | None = None) -> None:
+    def learn(self, said: Sequence[str], context: Context, asking: Asking, answer_id: str = "") -> None:
         """Take the facts in what the caller ``said``, in the background; nothing without consent."""
         ...
 

@@ -29,6 +29,8 @@ from mainspring.serving.guard.untrusted import Spotlit
 from mainspring.serving.judge.windows import WindowJudge
 from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.memory.layer import Session
+from mainspring.serving.memory.recollection import Recollection
+from mainspring.serving.memory.remember import Remember
 from mainspring.serving.money.meter import Meter
 from mainspring.serving.money.pricing import Price, Tariff
 from mainspring.serving.money.reservation import BudgetReservations, Reserve
@@ -86,6 +88,7 @@ class Services:
     plugin_layers: tuple[PluginLayer, ...] = ()
     room: DiskRoom | None = None
     quotas: Quotas | None = None
+    recollection: Recollection = field(default_factory=Recollection)
 
 
 def gate_before(services: Services, model: str, capacity: Capacity | None) -> Gate | None:
@@ -119,19 +122,25 @@ def request_ring(
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics, journal=services.journal)
     fits = partial(Fits, window=window)
     preset = partial(ApplyPreset, presets=Presets(serving))
-    # It opens its own span if there is a prompt.
+    # These open their own spans if there is a prompt, or something that is remembered.
     prompting = PromptChoice(services.prompts, registry, services.settings)
     prompt = partial(UsePrompt, prompting=prompting, tracing=services.tracing)
     scale = partial(Scale, most=serving.max_samples)
-    above = _before_record(services, registry, limits, gates or {}, keys)
+    remember = partial(Remember, recollection=services.recollection, registry=registry, tracing=services.tracing)
+    above = _before_record(services, registry, limits, gates or {}, keys, remember)
     below = _from_record(services, registry, keys)
     layers = placed([outermost, fits, preset, *above, prompt, *below, scale], services.plugin_layers, "request")
-    without = (outermost, fits, preset, prompt, scale)
+    without = (outermost, fits, preset, remember, prompt, scale)
     return ring(steps(layers, services.tracing, without), Select(registry))
 
 
 def _before_record(
-    services: Services, registry: Registry, limits: RateLimits, gates: Mapping[str, Gate], keys: Keys
+    services: Services,
+    registry: Registry,
+    limits: RateLimits,
+    gates: Mapping[str, Gate],
+    keys: Keys,
+    remember: LayerFactory,
 ) -> list[LayerFactory]:
     """Layers that leave only their decisions behind."""
     serving = services.settings.serving
@@ -166,6 +175,7 @@ def _before_record(
             keeper=services.keeper,
             default_output_tokens=serving.unbounded_output,
         ),
+        remember,
         *(
             [
                 partial(

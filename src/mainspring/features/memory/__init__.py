@@ -1,0 +1,1 @@
+"""Memory: facts and preferences of a person, across sessions, with consent."""
