@@ -28,7 +28,7 @@ BEFORE, AFTER = 0.1, 0.2
 """How much of a neighbour's score a statement gets: of the one before it, and of the one after it."""
 SPEAKER = 0.15
 """What a statement gets if its speaker is the only one whom the message names."""
-RERANKED = 0.5
+RERANKED = 0.6
 """The weight of a reranker's score beside the score so far."""
 _WORD = re.compile(r"\w+")
 _KEPT = 20_000
