@@ -15,6 +15,7 @@
     ├── Unauthenticated                     401  invalid_api_key
     │   └── InvalidToken                    401  invalid_token
     ├── Forbidden                           403  insufficient_scope
+    │   └── NoConsent                       403  no_consent
     ├── QuotaExceeded                       403  quota_exceeded
     ├── NotFound                            404  not_found
     │   ├── PreviousResponseNotFound        400  previous_response_not_found
