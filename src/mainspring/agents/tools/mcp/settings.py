@@ -49,7 +49,9 @@ class McpServerSettings(Section):
     trust_hints: bool = False
     trusted: bool = Field(False, description="its results are shown to models unmarked")
     confirm: bool = Field(False, description="a person approves each call that may change something")
-    private: bool = Field(True, description="its address may be a private one")
+    private_hosts: tuple[str, ...] = Field(
+        (), description="further hosts with private addresses that its login may lead to; its own host may have one"
+    )
     timeout_s: float = Field(30.0, gt=0, description="of one call")
     connect_timeout_s: float = Field(10.0, gt=0)
     max_bytes: int = Field(4 * 2**20, ge=1024, description="of one message of the server")
