@@ -67,6 +67,8 @@ async def child(
             yield receive_in, send_out
         finally:
             await asyncio.shield(_end(process))
+            # Its pipes are closed at once, and not when the garbage collector comes.
+            process._transport.close()  # type: ignore[attr-defined]
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)

@@ -21,6 +21,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mainspring.agents.tools.mcp.child import child
 from mainspring.agents.tools.mcp.network import http_client
+from mainspring.agents.tools.mcp.oauth import login_wanted
 from mainspring.agents.tools.mcp.settings import McpServerSettings
 from mainspring.agents.tools.mcp.texts import clean
 from mainspring.core.errors import MainspringError, UpstreamError
@@ -72,19 +73,26 @@ class Connection:
                 async with asyncio.timeout(seconds):
                     return await work(client)
             except TimeoutError:
-                problem = f"the MCP server {self.name} did not {what} within {seconds:g} s"
+                problem = f"the MCP server {self.name} did not {what} within {seconds:g} s, and may still do it"
                 raise UpstreamError(problem, remedy=f"See mcp.servers.{self.name}.timeout_s") from None
             except MCPError as error:
+                if getattr(self._auth, "wants_login", False):
+                    raise login_wanted(self.name) from None
                 ended = _TERMINATED in error.error.message.lower()
                 if ended or error.error.code == types.CONNECTION_CLOSED:
                     self._drop()
                 if ended and attempt == 1:
                     # The server knew nothing of the session, so that nothing was done.
                     continue
+                if error.error.code == types.CONNECTION_CLOSED:
+                    problem = f"the MCP server {self.name} was lost while it should {what}, and may have done it"
+                    raise UpstreamError(problem, remedy=_remedy(self.name)) from None
                 raise
             except MainspringError:
                 raise
             except Exception as error:
+                if getattr(self._auth, "wants_login", False):
+                    raise login_wanted(self.name) from None
                 if not isinstance(error, ValueError | RuntimeError):
                     self._drop()
                 problem = f"the MCP server {self.name} failed to {what}: {_said(error)}"
@@ -128,7 +136,8 @@ class Connection:
         except asyncio.CancelledError:
             made.cancel()
             raise
-        except BaseException as error:
+        except BaseException as raised:
+            error = login_wanted(self.name) if getattr(self._auth, "wants_login", False) else raised
             if made.done():
                 _log.warning("the MCP server %s was lost: %s", self.name, _said(error))
                 return

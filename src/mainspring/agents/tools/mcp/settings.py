@@ -16,13 +16,17 @@ class McpOAuthSettings(Section):
     grant: Literal["authorization_code", "client_credentials"] = "authorization_code"
     client_id: str = Field("", description="empty: this client registers itself, if the server lets it")
     client_secret: str = Field("", repr=False, description="as env:NAME or credential:NAME")
+    issuer: str = Field("", description="of client_id and client_secret, which are sent to nobody else")
+    client_metadata_url: str = Field("", description="address of a document that describes this client, as its id")
     scopes: tuple[str, ...] = ()
     redirect_port: int = Field(0, ge=0, le=65535, description="of the local address that a login returns to; 0: any")
 
     @model_validator(mode="after")
     def _whole(self) -> McpOAuthSettings:
-        if self.grant == "client_credentials" and not (self.client_id and self.client_secret):
-            raise ValueError("the grant client_credentials needs client_id and client_secret")
+        if self.grant == "client_credentials" and not (self.client_id and self.client_secret and self.issuer):
+            raise ValueError("the grant client_credentials needs client_id, client_secret and issuer")
+        if self.client_secret and not self.issuer:
+            raise ValueError("client_secret needs issuer: without it, the server decides who is sent the secret")
         return self
 
 
