@@ -168,5 +168,6 @@ def storing(found: Sequence[Feature], services: Services) -> Storing:
 
 
 def routers(found: Sequence[Feature], http: Http) -> list[APIRouter]:
-    """The routes of ``found``."""
-    return [router for each in found if each.routes is not None for router in each.routes(http)]
+    """The routes of ``found``, those of longer prefixes first: of ``/v1/things/{name}`` they would be a name."""
+    made = [router for each in found if each.routes is not None for router in each.routes(http)]
+    return sorted(made, key=lambda router: -router.prefix.count("/"))

@@ -1,8 +1,8 @@
 """How the code that runs agents and the keeper of their runs meet, without knowing each other.
 
-Whoever serves an agent asks ``Histories`` for the history of each run, and says how it ended. The keeper starts a run
-again by asking the served agent once more, with ``options.run``, and replays recorded runs with an ``AgentPlayer``.
-Both are services of features: ``Services.fitting(Histories)`` finds them.
+Whoever serves an agent asks ``Histories`` for the history of each run, and says how it ended; the service of a feature
+is one (``Services.fitting(Histories)``). The keeper starts a run again by asking the served agent once more, with
+``options.run``. A served agent that is an ``AgentPlayer`` can be replayed.
 """
 
 from __future__ import annotations
@@ -52,16 +52,17 @@ class Histories(Protocol):
 
 @runtime_checkable
 class AgentPlayer(Protocol):
-    """Plays agents by their names."""
+    """A responder that plays an agent."""
 
-    def agent_version(self, agent: str) -> str:
-        """A digest of the agent's definition. Raises ``UnknownModel``."""
+    @property
+    def version(self) -> str:
+        """A digest of the agent's definition."""
         ...
 
-    def play_agent(
-        self, agent: str, request: ChatRequest, context: Context, history: History, state: dict[str, Any]
+    def play(
+        self, request: ChatRequest, context: Context, history: History, state: dict[str, Any]
     ) -> AsyncIterator[Event]:
-        """The events of the agent over ``history``, outside of the request ring. Raises ``UnknownModel``."""
+        """The events of a run over ``history``, which the caller keeps."""
         ...
 
 

@@ -19,7 +19,7 @@ from mainspring.agents.history import History, Step
 from mainspring.core.errors import Conflict, NotFound, QuotaExceeded
 from mainspring.core.settings import Settings
 from mainspring.core.types import ChatRequest, Finish, Message, Principal, Text
-from mainspring.features.runs import decisions
+from mainspring.features.runs.store import decisions
 from mainspring.stores import Stores
 from tests.features.runs.world import ASKED, ME, Call, Killed, Mortal, Outside, Process, Program, agent, finished
 
@@ -144,7 +144,7 @@ def test_any_program_with_any_deaths_ends_alike(program: Any, deaths: list[tuple
 
 
 async def _replayed(process: Process, run_id: str, play: Any) -> list[Any]:
-    from mainspring.features.runs.history import RecordedHistory
+    from mainspring.features.runs.keeping.history import RecordedHistory
 
     run, steps = await process.runs.of("acme", run_id), await process.steps.all("acme", run_id)
     return [event async for event in play(RecordedHistory(run_id, "v1", "v1", steps), run.request, {})]

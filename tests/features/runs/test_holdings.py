@@ -76,8 +76,8 @@ async def test_old_runs_that_are_over_are_deleted(opened: Stores) -> None:
     done = await process.queued()
     await process.work(agent([Call()], Outside()))
     waits = await process.queued()
-    assert await process.runs.expire() == 1
+    assert await process.upkeep.expire() == 1
     assert (await process.runs.of("acme", waits.id)).state == "queued"
     with pytest.raises(NotFound):
         await process.runs.of("acme", done.id)
-    assert await Process(opened, retention_days=0).runs.expire() == 0
+    assert await Process(opened, retention_days=0).upkeep.expire() == 0

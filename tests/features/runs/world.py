@@ -12,11 +12,12 @@ from mainspring.agents.history import History, Step, StepKind
 from mainspring.agents.runs import played
 from mainspring.agents.tools.base import Effect
 from mainspring.core.types import ChatRequest, Context, Event, Finish, Message, Principal, Text
-from mainspring.features.runs.keeper import Keeper
-from mainspring.features.runs.sessions import SessionStates
+from mainspring.features.runs.keeping.keeper import Keeper
 from mainspring.features.runs.settings import RunsSettings
-from mainspring.features.runs.steps import RunSteps
-from mainspring.features.runs.store import QUEUED_KIND, NewRun, Run, Runs, asked
+from mainspring.features.runs.store.runs import QUEUED_KIND, NewRun, Run, Runs, asked
+from mainspring.features.runs.store.sessions import SessionStates
+from mainspring.features.runs.store.steps import RunSteps
+from mainspring.features.runs.store.upkeep import Upkeep
 from mainspring.stores import Stores
 from mainspring.stores.sql import ids
 from mainspring.stores.sql.database import Database, Work
@@ -140,6 +141,7 @@ class Process:
         self.stores = opened
         self.settings = RunsSettings(**settings)
         self.runs = Runs(self.database, self.settings)
+        self.upkeep = Upkeep(self.database, self.settings)
         self.steps = RunSteps(self.database, self.settings.max_input)
         states = SessionStates(self.database)
         self.keeper = Keeper(self.runs, self.steps, states, opened.jobs, opened.approvals, self.settings)

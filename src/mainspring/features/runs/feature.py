@@ -1,16 +1,21 @@
-"""The feature: the keeper of runs as a service, which agents use."""
+"""The feature: the keeper of runs as a service, which agents use, the routes of runs, and the worker on them."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from mainspring.feature import Feature, Rooms
-from mainspring.features.runs.keeper import Keeper
-from mainspring.features.runs.sessions import SessionStates
+from fastapi import APIRouter
+
+from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.runs.keeping.keeper import Keeper
+from mainspring.features.runs.routes import router
+from mainspring.features.runs.service import RunService
 from mainspring.features.runs.settings import RunsSettings
-from mainspring.features.runs.steps import RunSteps
-from mainspring.features.runs.store import Runs
+from mainspring.features.runs.store.runs import Runs
+from mainspring.features.runs.store.sessions import SessionStates
+from mainspring.features.runs.store.steps import RunSteps
+from mainspring.features.runs.work import working
 
 
 @asynccontextmanager
@@ -27,4 +32,17 @@ async def _open(rooms: Rooms) -> AsyncIterator[Keeper]:
     )
 
 
-FEATURE = Feature("runs", open=_open)
+def _routes(http: Http) -> list[APIRouter]:
+    rooms = http.rooms
+    settings = rooms.settings.section(RunsSettings)
+    service = RunService(http.services[Keeper], rooms.stores, rooms.path.registry, settings)
+    return [router(service, http.access, http.idempotency)]
+
+
+@asynccontextmanager
+async def _work(rooms: Rooms, services: Services) -> AsyncIterator[None]:
+    async with working(rooms, services[Keeper]):
+        yield
+
+
+FEATURE = Feature("runs", open=_open, routes=_routes, work=_work)

@@ -11,7 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
-from mainspring.features.runs import steps, store
+from mainspring.features.runs.store import runs as store
+from mainspring.features.runs.store import steps
 from mainspring.features.runs.tables import run_sessions, runs
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Held, Subject, parts

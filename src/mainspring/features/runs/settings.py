@@ -16,7 +16,7 @@ class RunsSettings(Section):
     poll_s: float = Field(1.0, gt=0, description="seconds between two looks for runs that can go on")
     attempts: int = Field(20, ge=1, description="times that a run is begun again before it is given up")
     timeout_s: float = Field(
-        86_400.0, gt=0, description="seconds that a run in the background may take if its request does not say"
+        604_800.0, gt=0, description="seconds that a run in the background may take if its request does not say"
     )
     finish_s: float = Field(
         10.0, ge=0, description="seconds that a tool with an effect may go on for when its run is stopped"

@@ -11,9 +11,9 @@ import mainspring.stores.sql.rows as rows
 from mainspring.core import cards
 from mainspring.core.errors import Conflict, NotFound
 from mainspring.core.types import Context, Principal, TraceParent
-from mainspring.features.runs import store
-from mainspring.features.runs.steps import KeptStep, of, read
-from mainspring.features.runs.store import Run
+from mainspring.features.runs.store import runs as store
+from mainspring.features.runs.store.runs import Run
+from mainspring.features.runs.store.steps import KeptStep, of, read
 from mainspring.features.runs.tables import run_steps
 from mainspring.stores.events.audit_log import Audit, By, Hidden
 from mainspring.stores.schema import approvals

@@ -29,12 +29,13 @@ from mainspring.core.errors import (
     StoreError,
 )
 from mainspring.core.types import ChatRequest, Context, Message
-from mainspring.features.runs.history import DurableHistory, Wish
-from mainspring.features.runs.said import Said
-from mainspring.features.runs.sessions import SessionStates
+from mainspring.features.runs.keeping.history import DurableHistory, Wish
+from mainspring.features.runs.keeping.pulses import Pulses
+from mainspring.features.runs.keeping.said import Said
 from mainspring.features.runs.settings import RunsSettings
-from mainspring.features.runs.steps import RunSteps
-from mainspring.features.runs.store import NewRun, Run, Runs, State
+from mainspring.features.runs.store.runs import NewRun, Run, Runs, State
+from mainspring.features.runs.store.sessions import SessionStates
+from mainspring.features.runs.store.steps import RunSteps
 from mainspring.stores.sql.jobs import Job, Jobs
 from mainspring.stores.sql.worker import Lease
 from mainspring.stores.work.approvals import Approvals
@@ -75,6 +76,9 @@ class Keeper:
         self._jobs = jobs
         self._approvals = approvals
         self._settings = settings
+        self.pulses = Pulses()
+        self.queued: Callable[[], None] = lambda: None
+        """Tells the worker of this process, if it has one, that a run waits."""
         self._open: dict[tuple[str, str], OpenRun] = {}
         self._lent: dict[tuple[str, str], Lease] = {}
 
@@ -91,8 +95,8 @@ class Keeper:
         except BaseException as error:
             await asyncio.shield(self.end_run(opened.history, "failed", {}, error))
             raise
-        kept = dataclasses.replace(request, messages=_MESSAGES.validate_python(found["messages"]))
-        return Opened(opened.history, found["state"], kept, opened.said.add)
+        kept, state = reached(request, found)
+        return Opened(opened.history, state, kept, opened.said.add)
 
     async def end_run(
         self, history: History, status: str, state: Mapping[str, Any], error: BaseException | None = None
@@ -123,6 +127,7 @@ class Keeper:
             self._open.pop((run.tenant, run.id), None)
             if opened.keeping is not None:
                 opened.keeping.cancel()
+            self.pulses.tell((run.tenant, run.id))
 
     def opened(self, tenant: str, run_id: str) -> OpenRun | None:
         """The run if this process works on it."""
@@ -195,7 +200,11 @@ class Keeper:
             self._settings,
             agent=agent,
             versions=(run.version, version),
+            told=lambda: self.pulses.tell((job.tenant, job.id)),
         )
+        if run.wanted in ("pause", "cancel"):
+            # It was wanted before this process took it up.
+            history.signal.stop("pause" if run.wanted == "pause" else "cancel")
         return OpenRun(run, job, context, history, Said(agent), keeping)
 
     async def _stopped(self, opened: OpenRun, error: MainspringError) -> None:
@@ -236,6 +245,11 @@ class Keeper:
             await hearing
         finally:
             hearing.cancel()
+
+
+def reached(request: ChatRequest, found: Mapping[str, Any]) -> tuple[ChatRequest, dict[str, Any]]:
+    """The request and the state that reach an agent, by the outcome of a run's first step."""
+    return dataclasses.replace(request, messages=_MESSAGES.validate_python(found["messages"])), dict(found["state"])
 
 
 def may_pass(error: MainspringError) -> bool:

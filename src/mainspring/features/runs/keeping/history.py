@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
@@ -13,17 +13,19 @@ import sqlalchemy as sa
 import mainspring.stores.sql.rows as rows
 from mainspring.agents.errors import Cancelled, Diverged, Paused, Stopped, Waiting
 from mainspring.agents.history import Perform, Step
-from mainspring.core.errors import Conflict, TooLarge
+from mainspring.core.errors import Conflict, DeadlineExceeded, TooLarge
 from mainspring.core.types import Context, ToolCall
-from mainspring.features.runs import steps as step_store
 from mainspring.features.runs.settings import RunsSettings
-from mainspring.features.runs.steps import KeptStep, RunSteps
+from mainspring.features.runs.store import steps as step_store
+from mainspring.features.runs.store.steps import KeptStep, RunSteps
 from mainspring.stores.sql.jobs import Job
 from mainspring.stores.work.approvals import Approval, Approvals
 
 T = TypeVar("T")
-Wish = Literal["", "pause", "cancel", "lost"]
-"""What a running run should do: go on, stop before its next step, stop at once, or stop because its lease is lost."""
+Wish = Literal["", "pause", "cancel", "late", "lost"]
+"""What a running run should do: go on, stop before its next step, or stop at once: because somebody cancelled it, its
+deadline has passed, or its lease is lost."""
+_AT_ONCE = ("cancel", "late", "lost")
 
 
 class Signal:
@@ -35,20 +37,22 @@ class Signal:
 
     def stop(self, wish: Wish) -> None:
         """Stop; a pause never weakens a cancellation."""
-        if self.wish in ("cancel", "lost"):
+        if self.wish in _AT_ONCE:
             return
         self.wish = wish
-        if wish in ("cancel", "lost"):
+        if wish in _AT_ONCE:
             for each in tuple(self._breakable):
                 each.cancel()
 
     def check(self) -> None:
-        """Raises ``Stopped`` if the run should stop."""
+        """Raises ``Stopped``, or ``DeadlineExceeded``, if the run should stop."""
         match self.wish:
             case "pause":
                 raise Paused("the run is paused", remedy="Resume it to have it go on")
             case "cancel":
                 raise Cancelled("the run is cancelled")
+            case "late":
+                raise DeadlineExceeded("the run's deadline has passed", remedy="Begin another with a later one")
             case "lost":
                 raise Cancelled("another process has taken the run over")
             case _:
@@ -77,11 +81,13 @@ class RecordedHistory:
 
     def __init__(self, run_id: str, version: str, now: str, steps: Mapping[str, KeptStep]) -> None:
         self.run_id = run_id
+        self.reached: set[str] = set()
         self._versions = version, now
         self._steps = steps
 
     async def outcome(self, step: Step, perform: Perform) -> Any:  # noqa: ARG002
         step = step_store.clean(step)
+        self.reached.add(step.path)
         found = self._steps.get(step.path)
         if found is not None:
             _check_same(self.run_id, found, step, self._versions)
@@ -109,11 +115,12 @@ class DurableHistory:
         *,
         agent: str = "",
         versions: tuple[str, str] = ("", ""),
-        signal: Signal | None = None,
+        told: Callable[[], None] = lambda: None,
     ) -> None:
+        """``told`` is called when a step is done."""
         self.run_id = job.id
-        self.signal = signal or Signal()
-        self.told = asyncio.Event()
+        self.signal = Signal()
+        self._told = told
         self._job = job
         self._kept = dict(kept)
         self._steps = steps
@@ -192,7 +199,7 @@ class DurableHistory:
         # What had no effect may be lost with the power, if the settings say so: it is performed again.
         await self._steps.write(self._job, done, known=known, durable=None if step.effect == "none" else True)
         self._kept[step.path] = done
-        self.told.set()
+        self._told()
         return rows.load(text)
 
     async def _doubt(self, step: KeptStep) -> None:

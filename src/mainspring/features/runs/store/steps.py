@@ -57,6 +57,11 @@ class RunSteps:
         """The steps of a run by their paths, in the order of their ends; those that are not done are last."""
         return await self._database.read(lambda connection: read(connection, tenant, run_id))
 
+    async def behind(self, tenant: str, run_id: str, after: int) -> list[KeptStep]:
+        """The steps that are done and have higher numbers than ``after``, in the order of their ends."""
+        found = await self._database.read(lambda connection: read(connection, tenant, run_id, after, done=True))
+        return list(found.values())
+
     def new(self, step: Step, state: StepState) -> KeptStep:
         """The row of a step that was not reached before. ``step`` is free of card numbers."""
         text = rows.dump(step.input)
@@ -94,11 +99,14 @@ def put(connection: sa.Connection, job: Job, step: KeptStep, *, known: bool) -> 
         connection.execute(sa.insert(run_steps), {"tenant": job.tenant, "run_id": job.id, **values})
 
 
-def read(connection: sa.Connection, tenant: str, run_id: str, after: int = 0) -> dict[str, KeptStep]:
-    """The steps of a run that ended behind the one numbered ``after``, and those that are not done."""
+def read(
+    connection: sa.Connection, tenant: str, run_id: str, after: int = 0, *, done: bool = False
+) -> dict[str, KeptStep]:
+    """The steps of a run by their paths, or those that are ``done`` behind the one numbered ``after``, in the order of
+    their ends; those that are not done are last."""
     query = sa.select(run_steps).where(of(tenant, run_id))
-    if after:
-        query = query.where(sa.or_(run_steps.c.number > after, run_steps.c.number.is_(None)))
+    if done:
+        query = query.where(run_steps.c.number > after)
     names = KeptStep.__dataclass_fields__
     found = [KeptStep(**{name: row._mapping[name] for name in names}) for row in connection.execute(query)]
     found.sort(key=lambda step: (step.number is None, step.number or 0, step.began_at))

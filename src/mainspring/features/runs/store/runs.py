@@ -24,7 +24,7 @@ from mainspring.core import cards
 from mainspring.core.errors import Conflict, NotFound, QuotaExceeded
 from mainspring.core.types import ChatRequest, Principal
 from mainspring.features.runs.settings import RunsSettings
-from mainspring.features.runs.tables import run_sessions, run_steps, runs
+from mainspring.features.runs.tables import run_steps, runs
 from mainspring.stores.schema import jobs as jobs_table
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job
@@ -119,7 +119,7 @@ class Runs:
                 owned = {"tenant": principal.tenant, "run_id": run_id}
                 connection.execute(sa.insert(run_steps), [{**each, **owned} for each in new.steps])
             job = _queued(connection, principal.tenant, run_id, lease, self._settings.lease_s)
-            return _one(connection, principal.tenant, run_id), job
+            return one(connection, principal.tenant, run_id), job
 
         return await self._database.write(work, durable=True)
 
@@ -129,7 +129,7 @@ class Runs:
 
     async def of(self, tenant: str, run_id: str) -> Run:
         """The run, for its worker. Raises ``NotFound``."""
-        return await self._database.read(lambda connection: _one(connection, tenant, run_id))
+        return await self._database.read(lambda connection: one(connection, tenant, run_id))
 
     async def page(
         self, principal: Principal, page: Page, *, state: str | None = None, agent: str | None = None
@@ -162,7 +162,7 @@ class Runs:
                 raise Conflict(f"{run_id} is {found.state}", remedy="Fork it, or begin another run", param="run")
             job = _queued(connection, found.tenant, run_id, lease, self._settings.lease_s)
             move(connection, found.tenant, run_id, state="running", attended=True, wanted="", error="null")
-            return _one(connection, found.tenant, run_id), job
+            return one(connection, found.tenant, run_id), job
 
         return await self._database.write(work, durable=True)
 
@@ -173,7 +173,7 @@ class Runs:
         def work(connection: sa.Connection) -> Run | None:
             if not jobs.held(connection, job):
                 return None
-            found = _one(connection, job.tenant, job.id)
+            found = one(connection, job.tenant, job.id)
             begun = dataclasses.replace(found, state="running", version=found.version or version, trace_id=trace_id)
             move(connection, job.tenant, job.id, state="running", version=begun.version, trace_id=trace_id)
             return begun
@@ -222,7 +222,7 @@ class Runs:
             if found.state not in states:
                 raise Conflict(f"{run_id} is {found.state} and cannot be resumed", remedy="Fork it", param="run_id")
             again(connection, found.tenant, run_id)
-            return _one(connection, found.tenant, run_id)
+            return one(connection, found.tenant, run_id)
 
         return await self._database.write(work, durable=True)
 
@@ -236,43 +236,18 @@ class Runs:
             if found.state in ("completed", "cancelled") or (found.state == "failed" and wanted == "pause"):
                 raise Conflict(f"{run_id} is {found.state} already", param="run_id")
             if leased(connection, found):
-                stop = sa.update(jobs_table).where(_job(found.tenant, run_id)).values(cancelled=True)
-                connection.execute(stop)
+                connection.execute(sa.update(jobs_table).where(_job(found.tenant, run_id)).values(cancelled=True))
                 move(connection, found.tenant, run_id, wanted=wanted)
             else:
-                done = {"state": jobs.DONE, "owner": "", "lease_until": None}
-                connection.execute(sa.update(jobs_table).where(_job(found.tenant, run_id)).values(**done))
-                error = {} if wanted == "pause" else {"error": "null"}
-                move(connection, found.tenant, run_id, state=state, wanted="", **error)
-                doubt(connection, found.tenant, run_id)
-            return _one(connection, found.tenant, run_id)
+                stop(connection, found, state, error=None if wanted == "cancel" else found.error)
+            return one(connection, found.tenant, run_id)
 
         return await self._database.write(work, durable=True)
-
-    async def expire(self) -> int:
-        """Delete runs that have stood still, and states of sessions that have not changed, for longer than they are
-        kept; how many runs."""
-        if not self._settings.retention_days:
-            return 0
-        before = time.time() - self._settings.retention_days * 86_400
-
-        def work(connection: sa.Connection) -> int:
-            old = sa.and_(runs.c.state.not_in(OPEN), runs.c.updated_at < before)
-            found = connection.execute(sa.select(runs.c.tenant, runs.c.id).where(old).limit(200)).all()
-            for row in found:
-                gone(connection, row.tenant, [row.id])
-            connection.execute(sa.delete(run_sessions).where(run_sessions.c.updated_at < before))
-            return len(found)
-
-        count = 0
-        while found := await self._database.write(work, durable=True):
-            count += found
-        return count
 
 
 def seen(connection: sa.Connection, principal: Principal, run_id: str, *, lock: bool = False) -> Run:
     """The run if ``principal`` may see it, locked until the transaction ends if that is asked. Raises ``NotFound``."""
-    query = sa.select(runs).where(_is(principal.tenant, run_id))
+    query = sa.select(runs).where(is_run(principal.tenant, run_id))
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     found = None if row is None else _run(row)
     mine = found is not None and (found.owner == principal.person or _oversees(principal))
@@ -295,6 +270,14 @@ def leased(connection: sa.Connection, run: Run) -> bool:
     return run.state == "running" and connection.execute(held).first() is not None
 
 
+def stop(connection: sa.Connection, run: Run, state: State, *, error: Mapping[str, Any] | None = None) -> None:
+    """The run, on which no process works, stands still in ``state``."""
+    done = {"state": jobs.DONE, "owner": "", "lease_until": None}
+    connection.execute(sa.update(jobs_table).where(_job(run.tenant, run.id)).values(**done))
+    move(connection, run.tenant, run.id, state=state, wanted="", error=rows.dump(error))
+    doubt(connection, run.tenant, run.id)
+
+
 def again(connection: sa.Connection, tenant: str, run_id: str) -> None:
     """Queue a run that stands still, for any process."""
     _queued(connection, tenant, run_id, "", 0.0)
@@ -303,7 +286,7 @@ def again(connection: sa.Connection, tenant: str, run_id: str) -> None:
 
 def move(connection: sa.Connection, tenant: str, run_id: str, **values: Any) -> None:
     """Change columns of a run."""
-    connection.execute(sa.update(runs).where(_is(tenant, run_id)).values(updated_at=time.time(), **values))
+    connection.execute(sa.update(runs).where(is_run(tenant, run_id)).values(updated_at=time.time(), **values))
 
 
 def doubt(connection: sa.Connection, tenant: str, run_id: str) -> None:
@@ -322,7 +305,7 @@ def gone(connection: sa.Connection, tenant: str, run_ids: Collection[str]) -> No
     for run_id in run_ids:
         steps = sa.and_(run_steps.c.tenant == tenant, run_steps.c.run_id == run_id)
         connection.execute(sa.delete(run_steps).where(steps))
-        connection.execute(sa.delete(runs).where(_is(tenant, run_id)))
+        connection.execute(sa.delete(runs).where(is_run(tenant, run_id)))
         connection.execute(sa.delete(jobs_table).where(_job(tenant, run_id)))
 
 
@@ -341,14 +324,16 @@ def _oversees(principal: Principal) -> bool:
     return "runs" in principal.scopes or "admin" in principal.scopes
 
 
-def _one(connection: sa.Connection, tenant: str, run_id: str) -> Run:
-    row = connection.execute(sa.select(runs).where(_is(tenant, run_id))).one_or_none()
+def one(connection: sa.Connection, tenant: str, run_id: str) -> Run:
+    """The run. Raises ``NotFound``."""
+    row = connection.execute(sa.select(runs).where(is_run(tenant, run_id))).one_or_none()
     if row is None:
         raise NotFound(f"there is no run {run_id!r}", remedy="GET /v1/agents/runs lists them", param="run_id")
     return _run(row)
 
 
-def _is(tenant: str, run_id: str) -> sa.ColumnElement[bool]:
+def is_run(tenant: str, run_id: str) -> sa.ColumnElement[bool]:
+    """The row of a run."""
     return sa.and_(runs.c.tenant == tenant, runs.c.id == run_id)
 
 

@@ -1,0 +1,1 @@
+"""Keeps runs while this process works on them."""

@@ -1,0 +1,161 @@
+"""Routes of runs: begin, list and show them, watch their events, steer, fork and replay them."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+from starlette.responses import StreamingResponse
+
+from mainspring.core.types import Context
+from mainspring.features.runs.service import Happening, RunService
+from mainspring.features.runs.shapes import (
+    DecideBody,
+    ForkBody,
+    RunBody,
+    replay_body,
+    run_body,
+    step_body,
+    steps_body,
+)
+from mainspring.features.runs.store.runs import Run, State
+from mainspring.http.access import Access, check_lasting
+from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.openai import encode
+from mainspring.http.pages import AskedPage, list_body
+from mainspring.http.request_body import JsonRoute
+from mainspring.http.respond import json_response, while_connected
+
+PREFIX = "/v1/agents/runs"
+_BEAT_S = 15.0
+After = Annotated[int | None, Query(ge=0, description="Only what follows the step of this number")]
+LastEvent = Annotated[int | None, Header(alias="last-event-id", ge=0, description="The same, as browsers send it")]
+
+
+def router(service: RunService, access: Access, idempotency: Idempotency) -> APIRouter:
+    """The routes over the service."""
+    routes = APIRouter(route_class=JsonRoute, tags=["agents"], prefix=PREFIX)
+    chats = Annotated[Context, Depends(access("chat"))]
+
+    @routes.post("")
+    async def create_run(http: HttpRequest, body: RunBody, context: chats, key: IdempotencyKey = None) -> HttpResponse:
+        """Begin a run of an agent. It goes on whether or not its caller waits, and survives a restart."""
+        check_lasting(context, "a run")
+
+        async def work() -> HttpResponse:
+            run = await service.begin(context, body.request(), metadata=body.metadata or {}, deadline_s=body.deadline_s)
+            if not body.background:
+                wait = service.stopped(context.principal, run.id, context.remaining() or 0.0)
+                run = await while_connected(http, wait)
+            return json_response(run_body(run))
+
+        return await idempotency.once(key, "agents/runs", [await http.body()], context, work)
+
+    @routes.get("")
+    async def list_runs(
+        context: chats,
+        page: AskedPage,
+        status: Annotated[State | None, Query(description="Only these")] = None,
+        agent: Annotated[str | None, Query(max_length=256, description="Only this agent's")] = None,
+    ) -> HttpResponse:
+        """The runs of this key; with the scope `runs` those of all keys with its groups."""
+        found = await service.page(context.principal, page, status, agent)
+        return json_response(list_body(found.map(run_body)))
+
+    @routes.get("/{run_id}")
+    async def get_run(run_id: str, context: chats) -> HttpResponse:
+        run, _ = await service.get(context.principal, run_id)
+        return json_response(run_body(run))
+
+    @routes.get("/{run_id}/steps")
+    async def list_steps(run_id: str, context: chats) -> HttpResponse:
+        """All steps, in the order of their ends; those that are not done are last."""
+        _, steps = await service.get(context.principal, run_id)
+        return json_response(steps_body(steps))
+
+    @routes.get("/{run_id}/events")
+    async def watch_run(
+        run_id: str, context: chats, after: After = None, last_event_id: LastEvent = None
+    ) -> HttpResponse:
+        """Server-sent events: `step` when one is done, `run` when the run changes its state. Ends when it is over."""
+        await service.get(context.principal, run_id)
+        first = after if after is not None else last_event_id or 0
+        frames = _beating(service.happenings(context.principal, run_id, first))
+        return StreamingResponse(frames, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+    _steering(routes, service, access)
+    return routes
+
+
+def _steering(routes: APIRouter, service: RunService, access: Access) -> None:
+    chats = Annotated[Context, Depends(access("chat"))]
+
+    @routes.post("/{run_id}/cancel")
+    async def cancel_run(run_id: str, context: chats) -> HttpResponse:
+        """Stop a run for good. A tool with an effect that is being called ends first."""
+        return _told(await service.want(context.principal, run_id, "cancel"))
+
+    @routes.post("/{run_id}/pause")
+    async def pause_run(run_id: str, context: chats) -> HttpResponse:
+        """Stop a run before its next step."""
+        return _told(await service.want(context.principal, run_id, "pause"))
+
+    @routes.post("/{run_id}/resume")
+    async def resume_run(run_id: str, context: chats) -> HttpResponse:
+        """Have a run go on that is paused, was interrupted or has failed, in the background."""
+        return _told(await service.resume(context.principal, run_id))
+
+    @routes.post("/{run_id}/decide")
+    async def decide_step(run_id: str, body: DecideBody, context: chats) -> HttpResponse:
+        """Say what became of an effect whose outcome is unknown. The run goes on once nothing of it is open."""
+        run = await service.decide(context, run_id, body.step, body.decision, result=body.result, note=body.note)
+        return _told(run)
+
+    @routes.post("/{run_id}/fork")
+    async def fork_run(run_id: str, body: ForkBody, context: chats) -> HttpResponse:
+        """Begin a run with the first steps of this one, of which the last may have another outcome."""
+        check_lasting(context, "a run")
+        given = {"after": body.after, "outcome": body.outcome, "metadata": body.metadata}
+        return _told(await service.fork(context, run_id, path=body.step, **given))
+
+    @routes.post("/{run_id}/replay")
+    async def replay_run(run_id: str, context: chats) -> HttpResponse:
+        """Play a run again from its records, and say whether it says the same. Nothing is called."""
+        return json_response(replay_body(await service.replay(context, run_id)))
+
+
+def _told(run: Run) -> HttpResponse:
+    return json_response(run_body(run))
+
+
+def frame(happening: Happening) -> bytes:
+    """One server-sent event."""
+    kind, number, what = happening
+    body = run_body(what) if isinstance(what, Run) else step_body(what)
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, kind.encode(), encode.dumps(body))
+
+
+async def _beating(happenings: AsyncGenerator[Happening, None]) -> AsyncGenerator[bytes, None]:
+    """Frames, with a comment after each silence."""
+    coming = asyncio.ensure_future(anext(happenings, None))
+    try:
+        while True:
+            done, _ = await asyncio.wait([coming], timeout=_BEAT_S)
+            if not done:
+                yield b": waiting\n\n"
+                continue
+            found = coming.result()
+            if found is None:
+                return
+            yield frame(found)
+            coming = asyncio.ensure_future(anext(happenings, None))
+    finally:
+        coming.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await coming
+        await happenings.aclose()

@@ -1,0 +1,1 @@
+"""The rows of runs: their states, their steps, and what sessions and people add."""
