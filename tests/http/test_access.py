@@ -127,7 +127,6 @@ SCOPES = {
     "GET /v1/batches": "ingest",
     "GET /v1/batches/{batch_id}": "ingest",
     "POST /v1/batches/{batch_id}/cancel": "ingest",
-<<<<<<< HEAD
     "POST /mcp": "chat",
     "GET /mcp": "chat",
     "DELETE /mcp": "chat",
@@ -140,7 +139,6 @@ SCOPES = {
     "DELETE /v1/agents/{name}": "agents",
     "GET /v1/agents/{name}/versions": "agents",
     "POST /v1/agents/{name}/restore": "agents",
-=======
     "POST /v1/agents/runs": "chat",
     "GET /v1/agents/runs": "chat",
     "GET /v1/agents/runs/{run_id}": "chat",
@@ -152,7 +150,6 @@ SCOPES = {
     "POST /v1/agents/runs/{run_id}/decide": "chat",
     "POST /v1/agents/runs/{run_id}/fork": "chat",
     "POST /v1/agents/runs/{run_id}/replay": "chat",
->>>>>>> ef942de2 (Runs of agents are begun, listed, watched, paused, resumed, decided, forked and replayed over HTTP and from the command line)
     "GET /v1/approvals": "approve",
     "GET /v1/approvals/{approval_id}": "approve",
     "POST /v1/approvals/{approval_id}/approve": "approve",
