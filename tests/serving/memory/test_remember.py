@@ -140,3 +140,28 @@ async def test_an_application_reads_no_facts_and_lets_learn(house: Build) -> Non
     assert (await collect(await home.ring.respond(request, visitor()))).text == "I love tea."
     assert source.asked == []
     assert source.learned[0][0] == ["I love tea."]
+
+
+async def test_an_agent_gets_facts_in_a_message_of_their_own(house: Build) -> None:
+    home, _ = remembering(house, FACT)
+    seen_by: list[ChatRequest] = []
+
+    class Agent:
+        recalls = True
+
+        async def respond(self, request: Request, context: Context) -> Response:
+            assert isinstance(request, ChatRequest)
+            seen_by.append(request)
+            return Response(Head("app"), replay([Text("Done."), Finish("stop")]))
+
+        def fingerprint(self, request: Request, context: Context) -> None:
+            return None
+
+    home.registry.add(Served("agent", "application", Agent()))
+    await collect(await home.ring.respond(ChatRequest("agent", (Message("user", "Book a seat."),)), visitor()))
+    [request] = seen_by
+    assert [each.role for each in request.messages] == ["system", "user", "assistant", "user"]
+    assert "Lisbon" in request.messages[1].content
+    assert request.messages[-1].content == "Book a seat."
+    # Agents take no option of ours.
+    assert not request.options

@@ -121,6 +121,9 @@ class _Turns:
         messages: Sequence[Message] = self._conversation(ENOUGH if without_tools and self._way != "choice" else "")
         if run.around.composer is not None:
             messages = await run.around.composer.compose(messages, self._model, run.context)
+            for tool in run.around.composer.tools(run.context):
+                self._box.add(tool)
+            self._tools = (*self._box.declarations, *self._frame.client_tools)
         tools = () if without_tools else self._tools
         sampling = run.sampling
         left = self._budget.tokens_left

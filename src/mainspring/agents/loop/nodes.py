@@ -28,6 +28,14 @@ class Toolbox:
         self.names = list(self.tools)
         self.untrusted = any(not each.policy.trusted for each in tools)
 
+    def add(self, tool: BaseTool) -> None:
+        """A tool that came up within a run; one of that name is left as it is."""
+        name = tool.declaration.name
+        if name not in self.tools:
+            self.tools[name] = tool
+            self.names.append(name)
+            self.declarations = (*self.declarations, tool.declaration)
+
     def without(self, hidden: Callable[[BaseTool], bool], agent: str) -> Toolbox:
         """The same without the tools that are ``hidden``."""
         left = [each for each in self.tools.values() if not hidden(each)]

@@ -79,6 +79,10 @@ class Composer(Protocol):
         """The messages to be sent. It depends on nothing but its arguments."""
         ...
 
+    def tools(self, context: Context) -> Sequence[BaseTool]:
+        """What reads the rest of results that were shown in part; none while all are shown whole."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:

@@ -27,6 +27,9 @@ class AgentResponder:
     ``options.run`` resumes it. Tools of a request are performed by the client.
     """
 
+    recalls = True
+    """What is known of the person may stand in its conversation (``serving.memory.remember``)."""
+
     def __init__(self, agent: Agent, around: Surroundings, version: str = "") -> None:
         """``version`` is a digest of the definition."""
         self.agent = agent

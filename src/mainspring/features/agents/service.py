@@ -9,6 +9,7 @@ from typing import Any
 
 from mainspring.agents.agent import Agent, LlmAgent, LoopAgent, ParallelAgent, SequentialAgent
 from mainspring.agents.choice.base import Chooser
+from mainspring.agents.context.composer import TieredComposer
 from mainspring.agents.digests import digest
 from mainspring.agents.directory import ServedAgent
 from mainspring.agents.history import History
@@ -24,6 +25,7 @@ from mainspring.features.agents import definition as data
 from mainspring.features.agents.settings import AgentsSettings
 from mainspring.features.agents.store import AgentStore, KeptAgent
 from mainspring.features.agents.surroundings import RegistryPlaybooks, SystemModels
+from mainspring.serving.memory.tokens import Tokens
 from mainspring.serving.ring.registry import Served
 from mainspring.stores.sql.pages import Page
 
@@ -65,6 +67,9 @@ class Agents:
             chooser,
             None if prompts is None else RegistryPlaybooks(prompts, operator),
             rooms.telemetry.tracing,
+            composer=TieredComposer(
+                Tokens(rooms.engines.chat).window, settings.context_tokens, rooms.telemetry.tracing
+            ),
             caller=ToolCaller.of(rooms.path),
             guarded=True,
         )

@@ -25,6 +25,9 @@ class AgentsSettings(Section):
         default_factory=list,
         description="the toolsets that agents made over HTTP may use, besides other agents; * is every one",
     )
+    context_tokens: int = Field(
+        0, ge=0, description="the most tokens that a model of an agent is sent; 0: 70 % of its context window"
+    )
     max_agents: int = Field(1_000, ge=1, description="agents of one tenant that are made over HTTP")
 
 

@@ -27,7 +27,7 @@ from mainspring.core.types import (
 from mainspring.guards.rewrite.spotlight import Spotlight
 from mainspring.serving.memory.recollection import Asking, MemorySource, Recollection, Remembered
 from mainspring.serving.ring.ports import Tracing
-from mainspring.serving.ring.registry import Registry
+from mainspring.serving.ring.registry import Registry, Served
 
 OPTION, CACHE = "memory", "cache"
 WISHES = ("on", "recall", "session", "off")
@@ -36,8 +36,9 @@ KNOWN = "What the user told earlier, in the user's own words:\n"
 _SYSTEM = ("system", "developer")
 # Characters of a fact in the answer's note.
 _TOLD = 120
-# What answers by itself and reads the conversation for a question gets no facts in it.
+# What answers by itself and reads the conversation for a question gets no facts in it, unless it says ``recalls``.
 _APPLICATIONS = ("application", "collection")
+NOTED = "Noted."
 
 
 class Remember(Layer):
@@ -70,7 +71,7 @@ class Remember(Layer):
         recalled = await self._recalled(source, request, context, asking)
         asked = request
         if recalled:
-            request = self._shown(request, recalled)
+            request = await self._shown(request, recalled, context)
             context.settlement.records.append(_fact(context, recalled))
         response = await self.inner.respond(request, context)
         if recalled:
@@ -87,34 +88,48 @@ class Remember(Layer):
     async def _recalled(
         self, source: MemorySource, request: ChatRequest, context: Context, asking: Asking
     ) -> Sequence[Remembered]:
-        served = self._registry.fixed(request.model, context.principal)
         query = next((each.content for each in reversed(request.messages) if each.role == "user"), "")
-        if (served is not None and served.kind in _APPLICATIONS) or not query.strip():
+        fixed = self._registry.fixed(request.model, context.principal)
+        if (fixed is not None and _reads(fixed)) or not query.strip():
             return ()
         found = await source.recall(query, context, asking)
+        # Collections and agents of tenants are looked up, which only requests with facts need.
+        if found and fixed is None and _reads(await self._registry.find(request.model, context.principal)):
+            return ()
         if found and self._tracing is not None:
             with self._tracing.span("memory", context) as span:
                 span.set("mainspring.memory.recalled", [each.id for each in found])
         return found
 
-    def _shown(self, request: ChatRequest, recalled: Sequence[Remembered]) -> ChatRequest:
+    async def _shown(self, request: ChatRequest, recalled: Sequence[Remembered], context: Context) -> ChatRequest:
         """The request with the facts before the user's latest message, and a sentence in the system's that calls them
-        data."""
+        data. An agent, which chooses tools by that message, gets them in a message of their own."""
         first = next((each.content for each in request.messages if each.role == "user"), "")
         light = Spotlight.over(self._secret, [first])
         lines = "\n".join(each.line for each in sorted(recalled, key=lambda each: each.at))
         messages = list(request.messages)
         at = max(index for index, each in enumerate(messages) if each.role == "user")
-        text = f"{KNOWN}{light.wrap(lines, 'memory')}\n\n{messages[at].content}"
-        messages[at] = dataclasses.replace(messages[at], content=text)
+        text = f"{KNOWN}{light.wrap(lines, 'memory')}"
+        served = await self._registry.find(request.model, context.principal)
+        if served.kind in _APPLICATIONS:
+            messages[at:at] = [Message("user", text), Message("assistant", NOTED)]
+        else:
+            messages[at] = dataclasses.replace(messages[at], content=f"{text}\n\n{messages[at].content}")
         place = next((index for index, each in enumerate(messages) if each.role in _SYSTEM), None)
         if place is None:
             messages.insert(0, Message("system", light.instruction))
         else:
             system = messages[place]
             messages[place] = dataclasses.replace(system, content=f"{system.content}\n\n{light.instruction}")
-        options = {**request.options, CACHE: False}
+        options = dict(request.options)
+        if served.kind not in _APPLICATIONS:
+            options[CACHE] = False
         return dataclasses.replace(request, messages=tuple(messages), options=options)
+
+
+def _reads(served: Served) -> bool:
+    """Whether it reads the conversation for a question, so that facts in it would mislead it."""
+    return served.kind in _APPLICATIONS and not getattr(served.responder, "recalls", False)
 
 
 def _wish(request: ChatRequest) -> tuple[ChatRequest, str]:
