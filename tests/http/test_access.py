@@ -135,6 +135,7 @@ SCOPES = {
     "GET /v1/agents": "chat",
     "GET /v1/agents/{name}": "chat",
     "POST /v1/agents": "agents",
+    "POST /v1/agents/draft": "agents",
     "POST /v1/agents/{name}": "agents",
     "DELETE /v1/agents/{name}": "agents",
     "GET /v1/agents/{name}/versions": "agents",

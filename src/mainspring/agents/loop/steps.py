@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -203,6 +204,8 @@ def plain_message(message: Message) -> dict[str, Any]:
         made["tool_calls"] = [[call.id, call.name, call.arguments] for call in message.tool_calls]
     if message.tool_call_id:
         made["tool_call_id"] = message.tool_call_id
+    if message.images:
+        made["images"] = [hashlib.sha256(repr(each).encode()).hexdigest() for each in message.images]
     return made
 
 

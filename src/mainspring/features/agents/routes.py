@@ -13,6 +13,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import Conflict, InvalidRequest, NotFound
 from mainspring.core.types import Context
+from mainspring.features.agents.draft import Brief
 from mainspring.features.agents.service import Agents, FixedAgent
 from mainspring.features.agents.store import KeptAgent
 from mainspring.http.access import Access
@@ -38,6 +39,15 @@ class RestoreBody(Body):
 
     version: Annotated[int, Field(ge=1, lt=2**63)]
     note: Note = ""
+
+
+class DraftBody(Body):
+    """``POST /v1/agents/draft``."""
+
+    company: Annotated[str, Field(min_length=1, max_length=200)]
+    role: Annotated[str, Field(min_length=1, max_length=200)]
+    scope: Annotated[str, Field(min_length=1, max_length=2_000)]
+    model: Annotated[str, Field(max_length=128)] = ""
 
 
 def router(agents: Agents, access: Access) -> APIRouter:
@@ -68,6 +78,13 @@ def router(agents: Agents, access: Access) -> APIRouter:
         await _check_free(agents, agent.name, context)
         kept = await agents.store.put(context.principal, agent.name, body.definition, note=body.note, new=True)
         return json_response(agent_body(kept), status=201)
+
+    @routes.post("/draft")
+    async def draft_playbook(body: DraftBody, context: editors) -> HttpResponse:
+        """A playbook for this company, role and scope, written by a model and checked; it is stored nowhere."""
+        found = await agents.draft(Brief(body.company, body.role, body.scope), body.model, context)
+        shown = {"description": found.description, "playbook": found.text, "attempts": found.attempts}
+        return json_response({"object": "agent.draft", **shown})
 
     @routes.post("/{name}")
     async def change_agent(name: str, body: AgentBody, context: editors, seen: IfMatch = None) -> HttpResponse:

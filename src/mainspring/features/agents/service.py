@@ -22,6 +22,7 @@ from mainspring.core.errors import MainspringError, NotFound, SettingsError, Unk
 from mainspring.core.types import ChatRequest, Context, Event, Principal
 from mainspring.feature import AGENT, TOOLSET, Rooms, Services
 from mainspring.features.agents import definition as data
+from mainspring.features.agents.draft import Brief, Draft, drafted
 from mainspring.features.agents.settings import AgentsSettings
 from mainspring.features.agents.store import AgentStore, KeptAgent
 from mainspring.features.agents.surroundings import RegistryPlaybooks, SystemModels
@@ -97,6 +98,12 @@ class Agents:
         # Names that occur twice are found while the tree is made.
         self._responder(agent)
         return agent
+
+    async def draft(self, brief: Brief, model: str, context: Context) -> Draft:
+        """A checked playbook. Raises ``UnknownModel`` and ``UnfitAnswer``."""
+        assert self._around is not None
+        name, _ = await self._around.models.find(model, context)
+        return await drafted(brief, name, self._rooms.responder, context)
 
     def served(self, name: str, principal: Principal) -> bool:
         """Whether a model, an application or the like has that name."""
