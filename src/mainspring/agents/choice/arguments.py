@@ -1,0 +1,185 @@
+"""The arguments of a tool that is chosen: read from the text where that is certain, written by the model under the
+tool's schema where it is not, and kept only if they come from the conversation."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mainspring.agents.choice import slots
+from mainspring.agents.choice.base import Chosen, Steps, Turn
+from mainspring.agents.choice.grounding import grounded, identifier
+from mainspring.agents.choice.reading import NUMBER, kind, properties, required, stems, words
+from mainspring.agents.choice.request import OpenRequest
+from mainspring.core.types import ChatRequest, Grammar, Message, Sampling, Tool
+
+MAX_CALLS = 8
+_TOKENS, _TOKENS_OF_MANY = 400, 800
+_FREE = frozenset(
+    {"query", "question", "text", "search", "message", "content", "prompt", "topic", "description", "reason"}
+)
+_SEVERAL = re.compile(r"\b(respectively|both|each|and|also|then|repeat|as well|separately)\b|,", re.IGNORECASE)
+_NAME = re.compile(r"(?<!^)(?<![.?!]\s)\b[A-Z][\w'-]*(?:\s+[A-Z][\w'-]*)*|\"[^\"]+\"|'[^']+'")
+_NUMERIC = ("integer", "number")
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """``calls`` with their arguments, or what is ``missing``: required arguments that nobody has told."""
+
+    calls: tuple[Chosen, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A tool to be called: for ``part`` of the request (empty: for all of it), with the ``fixed`` arguments of a
+    rule."""
+
+    tool: Tool
+    part: str = ""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def filled(wanted: Wanted, request: OpenRequest, turn: Turn, steps: Steps) -> Filled:
+    """The calls that serve the request, with one tool. Raises what the model's call raises."""
+    tool, said = wanted.tool, wanted.part or request.text
+    known = properties(tool)
+    if not known:
+        return Filled((Chosen(tool.name, {}),))
+    stated = {**slots.found(tool, said), **wanted.fixed}
+    if all(name in stated for name in required(tool)) and not _mentions_more(tool, said, stated):
+        return Filled((Chosen(tool.name, stated),))
+    if _several(tool, said) and not wanted.fixed:
+        made = await _many(wanted, request, turn, steps)
+        if len(made) > 1:
+            return Filled(tuple(_call(tool, _kept(tool, each, {}, request.grounds), {}) for each in made))
+    made_one = await _one(wanted, request, turn, steps)
+    values = _kept(tool, made_one, stated, request.grounds)
+    values = {**_free(tool, values, said), **values}
+    missing = tuple(name for name in required(tool) if name not in values)
+    return Filled(missing=missing) if missing else Filled((_call(tool, values, stated),))
+
+
+def _call(tool: Tool, values: Mapping[str, Any], stated: Mapping[str, Any]) -> Chosen:
+    ordered = {name: values[name] for name in properties(tool) if name in values}
+    return Chosen(tool.name, ordered, tuple(name for name in ordered if name not in stated))
+
+
+def _mentions_more(tool: Tool, said: str, stated: Mapping[str, Any]) -> bool:
+    """Whether the text may hold values of arguments that are not read yet."""
+    left = [name for name in properties(tool) if name not in stated]
+    there = stems(said)
+    used = {str(value) for value in stated.values()}
+    numbers = [each for each in NUMBER.findall(said) if not any(each in value for value in used)]
+    known = properties(tool)
+    if numbers and any(kind(known[name]) in _NUMERIC for name in left):
+        return True
+    return any(stems(words(name)) & there for name in left)
+
+
+def _several(tool: Tool, said: str) -> bool:
+    """Whether the text has values for more than one call of the tool. The model decides then."""
+    known = properties(tool)
+    kinds = [kind(known[name]) for name in required(tool)]
+    if not kinds or _SEVERAL.search(said) is None:
+        return False
+    if re.search(r"\brespectively\b", said, re.IGNORECASE):
+        return True
+    if "array" in kinds or "object" in kinds:
+        return False
+    numeric = sum(each in _NUMERIC for each in kinds)
+    optional = sum(kind(each) in _NUMERIC for name, each in known.items() if name not in required(tool))
+    numbers = len(NUMBER.findall(said))
+    names = len(dict.fromkeys(_NAME.findall(said)))
+    texts = sum(each in ("string", "") for each in kinds)
+    return bool(numeric and numbers > numeric + optional) or bool(texts and names > texts)
+
+
+async def _one(wanted: Wanted, request: OpenRequest, turn: Turn, steps: Steps) -> Mapping[str, Any]:
+    """The arguments as the model writes them: a call of this tool is forced on it."""
+    sampling = Sampling(max_tokens=_TOKENS, temperature=0.0)
+    tool = wanted.tool
+    asked = ChatRequest(turn.model, _messages(wanted, request, turn.system), sampling, (tool,), tool.name)
+    answer = await steps.ask(asked)
+    return _object(answer.tool_calls[0].arguments) if answer.tool_calls else {}
+
+
+async def _many(wanted: Wanted, request: OpenRequest, turn: Turn, steps: Steps) -> list[Mapping[str, Any]]:
+    """The arguments of each call that the text asks for."""
+    tool = wanted.tool
+    items: dict[str, Any] = {"type": "object", "additionalProperties": False, **tool.parameters}
+    definitions: dict[str, Any] = {key: items.pop(key) for key in ("$defs", "definitions") if key in items}
+    schema = {"type": "array", "items": items, "minItems": 1, "maxItems": MAX_CALLS, **definitions}
+    declared = json.dumps({"name": tool.name, "description": tool.description, "parameters": tool.parameters})
+    told = (
+        f"The user's request needs one or several calls of this function:\n{declared}\n"
+        "Write a JSON list of the arguments, one object for each call. Leave out optional arguments that the user does "
+        "not mention."
+    )
+    sampling = Sampling(max_tokens=_TOKENS_OF_MANY, temperature=0.0, grammar=Grammar("json_schema", json.dumps(schema)))
+    messages = _messages(wanted, request, f"{turn.system}\n\n{told}".strip())
+    answer = await steps.ask(ChatRequest(turn.model, messages, sampling))
+    try:
+        read = json.loads(answer.content)
+    except ValueError:
+        return []
+    made = [each for each in read if isinstance(each, dict)] if isinstance(read, list) else []
+    return [each for at, each in enumerate(made) if each not in made[:at]]
+
+
+def _messages(wanted: Wanted, request: OpenRequest, system: str) -> tuple[Message, ...]:
+    shown = list(request.shown)
+    if wanted.part:
+        at = max(index for index, each in enumerate(shown) if each.role == "user")
+        shown[at] = Message("user", f"{shown[at].content}\n\nNow only this part: {wanted.part}")
+    first = (Message("system", system),) if system else ()
+    return (*first, *shown)
+
+
+def _kept(tool: Tool, made: Mapping[str, Any], stated: Mapping[str, Any], grounds: str) -> dict[str, Any]:
+    """What the model wrote, without what it made up and without defaults; with what is certain in its place."""
+    known, needed = properties(tool), required(tool)
+    values: dict[str, Any] = {}
+    for name, schema in known.items():
+        if name in stated and (name not in made or not _free_of_doubt(made[name], schema, name, grounds)):
+            values[name] = stated[name]
+        elif name not in made or made[name] is None or not grounded(made[name], schema, name, grounds):
+            continue
+        elif name in needed or not _default(made[name], schema, name, grounds):
+            values[name] = made[name]
+    return values
+
+
+def _free_of_doubt(value: Any, schema: Mapping[str, Any], name: str, grounds: str) -> bool:
+    return not identifier(name) and grounded(value, schema, name, grounds)
+
+
+def _default(value: Any, schema: Mapping[str, Any], name: str, grounds: str) -> bool:
+    """Whether an optional argument says nothing: it has its default, is empty, or nobody spoke of it."""
+    if value in ("", [], {}) or ("default" in schema and value == schema["default"]):
+        return True
+    there = stems(grounds)
+    if isinstance(value, bool):
+        return not stems(words(name)) & there
+    if isinstance(value, str) and "enum" in schema:
+        return not stems(words(value)) & there
+    return False
+
+
+def _free(tool: Tool, values: Mapping[str, Any], said: str) -> dict[str, Any]:
+    """The user's own words for a required argument that takes any text, such as a query."""
+    known = properties(tool)
+    open_ones = [name for name in required(tool) if name not in values and name in _FREE and "enum" not in known[name]]
+    return {open_ones[0]: said} if len(open_ones) == 1 and kind(known[open_ones[0]]) in ("string", "") else {}
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    try:
+        read = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return read if isinstance(read, Mapping) else {}

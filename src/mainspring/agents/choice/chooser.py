@@ -1,0 +1,177 @@
+"""The chooser: rules first, then answers to its own questions, then scores; and arguments for what it chose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mainspring.agents.choice import arguments
+from mainspring.agents.choice.arguments import Wanted
+from mainspring.agents.choice.base import Choice, Chosen, Steps, Turn, Way
+from mainspring.agents.choice.examples import Examples
+from mainspring.agents.choice.questions import question
+from mainspring.agents.choice.reading import parts, read
+from mainspring.agents.choice.request import OpenRequest, opened
+from mainspring.agents.choice.rules import Rule
+from mainspring.agents.choice.scorer import Scorer
+from mainspring.agents.choice.weights import known
+from mainspring.agents.tools.base import BaseTool
+from mainspring.engines.base import Embedder
+
+THRESHOLD = 0.35
+"""The probability from which on a tool is called: where, on requests that nothing was fitted on, nearly all are called
+that a tool serves and nearly none that no tool does."""
+_OTHERWISE = 0.5
+"""The probability from which on what follows a question is another request."""
+_MAX_PARTS = 5
+
+
+class ToolChooser:
+    """Implements ``base.Chooser`` over the vectors of an embedding model. Raises ``SettingsError`` if tools cannot be
+    chosen by that model."""
+
+    def __init__(self, embedder: Embedder, *, threshold: float = THRESHOLD) -> None:
+        self._scorer = Scorer(embedder)
+        self._examples = Examples(embedder)
+        self._threshold = threshold
+
+    async def choose(self, turn: Turn, steps: Steps) -> Choice:
+        """See ``Chooser``. Raises what the embedder and the model raise."""
+        request = opened(turn.messages, turn.tools)
+        if not request.text:
+            return Choice()
+        tools = [tool for tool in turn.tools if not _forbidden(tool, turn.rules, request.text)]
+        if request.answered:
+            return await self._next(request, tools, turn, steps)
+        for rule in turn.rules:
+            if rule.pattern and rule.say and rule.matches(request.latest):
+                return Choice(say=rule.say, way="rule")
+            calls = rule.pattern and not (rule.never or rule.requires or rule.after) and rule.matches(request.latest)
+            if calls and (tool := _named(rule.tool, tools)) is not None:
+                return await _filled([Wanted(tool.declaration, fixed=rule.arguments)], request, turn, steps, "rule")
+        return await self._weighed(request, tools, turn, steps)
+
+    async def _next(self, request: OpenRequest, tools: Sequence[BaseTool], turn: Turn, steps: Steps) -> Choice:
+        """What follows on the calls that were made: what a rule says comes after them, or what waited for them."""
+        done = set(request.done) & set(request.answered)
+        for rule in turn.rules:
+            tool = _named(rule.tool, tools)
+            if rule.after in done and rule.tool not in request.answered and tool is not None:
+                return await _filled([Wanted(tool.declaration, fixed=rule.arguments)], request, turn, steps, "rule")
+        if any(done & set(rule.requires) for rule in turn.rules):
+            scores = await self._scores(request.text, tools, steps) if tools else {}
+            likely = {name: score for name, score in scores.items() if name not in request.answered}
+            tool = _named(_best(likely), tools) if likely else None
+            if tool is not None and likely[tool.declaration.name] >= self._threshold:
+                wanted = _ordered([Wanted(tool.declaration)], request, turn)
+                if wanted[0].tool.name not in request.answered:
+                    return await _filled(wanted, request, turn, steps, "rule", scores)
+        return Choice(way="served")
+
+    async def _weighed(self, request: OpenRequest, tools: Sequence[BaseTool], turn: Turn, steps: Steps) -> Choice:
+        if not tools or request.taken_back:
+            return Choice()
+        scores = await self._scores(request.latest, tools, steps)
+        if request.pending is not None:
+            other = _best(scores)
+            pending = request.pending[0]
+            if scores[other] < _OTHERWISE or other == pending.declaration.name:
+                return await _filled([Wanted(pending.declaration)], request, turn, steps, "slot", scores)
+        if scores[_best(scores)] < self._threshold and request.goes_on and request.pending is None:
+            scores = await self._scores(f"{request.before} {request.latest}", tools, steps)
+            if _best(scores) != request.last:
+                return Choice(scores=scores)
+        name = _best(scores)
+        if scores[name] < self._threshold:
+            return Choice(scores=scores)
+        wanted = await self._several(request.latest, tools, steps)
+        if len(wanted) < 2:
+            tool = _named(name, tools)
+            assert tool is not None
+            wanted = [Wanted(tool.declaration)]
+        way_found: Way = "examples" if _with_examples(name, tools) else "scores"
+        return await _filled(_ordered(wanted, request, turn), request, turn, steps, way_found, scores)
+
+    async def _several(self, text: str, tools: Sequence[BaseTool], steps: Steps) -> list[Wanted]:
+        """One call for each part of the request that another tool serves."""
+        found: dict[str, Wanted] = {}
+        said = parts(text)
+        if not 2 <= len(said) <= _MAX_PARTS or len(tools) < 2:
+            return []
+        for part in said:
+            scores = await self._scores(part, tools, steps)
+            name = _best(scores)
+            tool = _named(name, tools)
+            if scores[name] >= self._threshold and name not in found and tool is not None:
+                found[name] = Wanted(tool.declaration, part)
+        return list(found.values())
+
+    async def _scores(self, text: str, tools: Sequence[BaseTool], steps: Steps) -> dict[str, float]:
+        """The probability of each tool, by name; a step of the run."""
+        names = [tool.declaration.name for tool in tools]
+
+        async def find() -> Any:
+            said = [read(tool) for tool in tools]
+            scored = await self._scorer.probabilities(text, said)
+            known = await self._examples.probabilities(text, said)
+            joined = {
+                name: max(score, known.get(at, 0.0)) for at, (name, score) in enumerate(zip(names, scored, strict=True))
+            }
+            return {name: round(score, 4) for name, score in joined.items()}
+
+        found: Mapping[str, float] = await steps.value("tool_choice", {"request": text, "tools": names}, find)
+        return dict(found)
+
+
+def made_for(embedder: Embedder) -> ToolChooser | None:
+    """A chooser over the vectors of ``embedder``; None if tools cannot be chosen by them."""
+    return ToolChooser(embedder) if embedder.name in known() else None
+
+
+async def _filled(
+    wanted: Sequence[Wanted],
+    request: OpenRequest,
+    turn: Turn,
+    steps: Steps,
+    way: Way,
+    scores: Mapping[str, float] | None = None,
+) -> Choice:
+    """The calls with their arguments; a question if one of them lacks any."""
+    calls: list[Chosen] = []
+    for each in wanted:
+        made = await arguments.filled(each, request, turn, steps)
+        if made.missing:
+            return Choice(say=question(each.tool, made.missing), way=way, scores=scores or {})
+        calls += made.calls
+    return Choice(tuple(calls), way=way, scores=scores or {})
+
+
+def _ordered(wanted: Sequence[Wanted], request: OpenRequest, turn: Turn) -> list[Wanted]:
+    """Each call, or in its place the first one that a rule requires before it."""
+    found: dict[str, Wanted] = {}
+    for each in wanted:
+        for rule in turn.rules:
+            if rule.tool == each.tool.name and rule.requires and rule.matches(request.text):
+                missing = [name for name in rule.requires if name not in request.done]
+                first = _named(missing[0], turn.tools) if missing else None
+                if first is not None:
+                    each = Wanted(first.declaration)
+        found.setdefault(each.tool.name + each.part, each)
+    return list(found.values())
+
+
+def _forbidden(tool: BaseTool, rules: Sequence[Rule], text: str) -> bool:
+    return any(rule.never and rule.tool == tool.declaration.name and rule.matches(text) for rule in rules)
+
+
+def _named(name: str, tools: Sequence[BaseTool]) -> BaseTool | None:
+    return next((tool for tool in tools if tool.declaration.name == name), None)
+
+
+def _with_examples(name: str, tools: Sequence[BaseTool]) -> bool:
+    tool = _named(name, tools)
+    return tool is not None and bool(tool.examples)
+
+
+def _best(scores: Mapping[str, float]) -> str:
+    return max(scores, key=lambda name: scores[name])

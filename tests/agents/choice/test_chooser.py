@@ -1,0 +1,182 @@
+"""The chooser: what is called, what is asked back, and what is left to the model."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.agents.choice.support import REFUND, STATUS, VERIFY, WEATHER, Declared, Recorded, Words, declared
+from mainspring.agents.choice.base import Choice, Turn
+from mainspring.agents.choice.chooser import ToolChooser
+from mainspring.agents.choice.rules import Rule
+from mainspring.core.errors import SettingsError
+from mainspring.core.types import Message, ToolCall
+
+TOOLS = (STATUS, WEATHER)
+
+
+async def choose(
+    steps: Recorded, *said: Message | str, tools: tuple[Declared, ...] = TOOLS, rules: tuple[Rule, ...] = ()
+) -> Choice:
+    messages = tuple(Message("user", each) if isinstance(each, str) else each for each in said)
+    return await ToolChooser(Words()).choose(Turn(messages, tools, rules, "model"), steps)
+
+
+def called(name: str, result: str, **arguments: str) -> tuple[Message, Message]:
+    call = ToolCall(f"call {name}", name, json.dumps(arguments))
+    return Message("assistant", "", tool_calls=(call,)), Message("tool", result, name, tool_call_id=call.id)
+
+
+async def test_the_tool_that_fits_is_called_without_the_model_if_its_argument_is_certain() -> None:
+    steps = Recorded()
+    choice = await choose(steps, "What is the status of my order A-1234?")
+    (call,) = choice.calls
+    assert (call.name, call.arguments) == ("get_order_status", {"order_id": "A-1234"})
+    assert choice.way == "scores"
+    assert not steps.asked
+    assert choice.attributes["tool_choice.tools"] == ["get_order_status"]
+
+
+async def test_no_tool_is_called_for_what_none_serves() -> None:
+    choice = await choose(Recorded(), "Write a poem about autumn leaves.")
+    assert (choice.calls, choice.say, choice.way) == ((), "", "none")
+
+
+async def test_the_model_writes_arguments_under_the_schema_of_the_one_tool() -> None:
+    steps = Recorded({"city": "Berlin"})
+    choice = await choose(steps, "Tell me the weather of the city of Berlin")
+    (asked,) = steps.asked
+    assert (asked.tool_choice, [tool.name for tool in asked.tools]) == ("get_weather", ["get_weather"])
+    assert choice.calls[0].arguments == {"city": "Berlin"}
+    assert choice.calls[0].written == ("city",)
+
+
+async def test_what_the_model_makes_up_is_asked_for_and_the_answer_is_taken_up() -> None:
+    first = "Tell me the weather of the city"
+    choice = await choose(Recorded({"city": "Paris"}), first)
+    assert choice.calls == ()
+    assert choice.say == "Which city?"
+    answer = await choose(Recorded({"city": "Oslo"}), first, Message("assistant", choice.say), "Oslo, please")
+    assert (answer.way, answer.calls[0].arguments) == ("slot", {"city": "Oslo"})
+
+
+async def test_an_identifier_is_never_taken_from_the_model() -> None:
+    asked = await choose(Recorded({"order_id": "12345"}), "What is the status of my order?")
+    assert (asked.calls, asked.say) == ((), "Which order number?")
+    told = await choose(
+        Recorded({"order_id": "12345"}), "What is the status of my order?", Message("assistant", asked.say), "it is #987"
+    )
+    assert told.calls[0].arguments == {"order_id": "987"}
+
+
+async def test_a_question_can_be_left_for_another_request_or_taken_back() -> None:
+    asked = ("What is the status of my order?", Message("assistant", "Which order number?"))
+    other = await choose(Recorded({"city": "Rome"}), *asked, "Tell the weather of the city of Rome")
+    assert other.calls[0].name == "get_weather"
+    assert await choose(Recorded(), *asked, "Never mind") == Choice()
+
+
+async def test_a_request_is_served_once() -> None:
+    question = "What is the status of my order A-1234?"
+    choice = await choose(Recorded(), question, *called("get_order_status", "shipped", order_id="A-1234"))
+    assert (choice.calls, choice.say, choice.way) == ((), "", "served")
+
+
+async def test_a_follow_up_is_read_behind_the_request_before_it() -> None:
+    question = "Tell the weather of the city of Rome"
+    served = called("get_weather", "sunny", city="Rome")
+    choice = await choose(Recorded({"city": "Oslo"}), question, *served, Message("assistant", "Sunny."), "And Oslo?")
+    assert choice.calls[0].arguments == {"city": "Oslo"}
+
+
+async def test_each_part_of_a_request_has_its_call() -> None:
+    steps = Recorded({"city": "Rome"})
+    said = "Look up the status of the order B-77. Tell the weather of the city of Rome."
+    choice = await choose(steps, said)
+    assert [call.name for call in choice.calls] == ["get_order_status", "get_weather"]
+    assert choice.calls[0].arguments == {"order_id": "B-77"}
+
+
+async def test_several_calls_of_one_tool_are_written_as_a_list() -> None:
+    area = declared("rectangle_area", "Area of a rectangle", width={"type": "number"}, height={"type": "number"})
+    steps = Recorded([{"width": 2, "height": 3}, {"width": 4, "height": 5}])
+    choice = await choose(steps, "Area of a rectangle of 2 by 3 and of another of 4 by 5", tools=(area,))
+    assert [dict(call.arguments) for call in choice.calls] == [{"width": 2, "height": 3}, {"width": 4, "height": 5}]
+    assert steps.asked[0].sampling.grammar is not None
+
+
+async def test_optional_arguments_that_nobody_spoke_of_are_left_out() -> None:
+    unit = {"type": "string", "enum": ["celsius", "fahrenheit"], "default": "celsius"}
+    tool = declared("get_weather", "Tell the weather of a city", city={"type": "string"}, unit=unit)
+    steps = Recorded({"city": "Rome", "unit": "fahrenheit"})
+    choice = await choose(steps, "Tell the weather of the city of Rome", tools=(tool,))
+    assert choice.calls[0].arguments == {"city": "Rome"}
+
+
+async def test_rules_say_call_and_forbid() -> None:
+    rules = (
+        Rule(say="We are open from 9 to 17.", pattern="opening hours"),
+        Rule(tool="get_weather", pattern="umbrella", arguments={"city": "Bonn"}),
+        Rule(tool="get_order_status", never=True, pattern="secret"),
+    )
+    assert (await choose(Recorded(), "Your opening hours?", rules=rules)).say == "We are open from 9 to 17."
+    forced = await choose(Recorded(), "Do I need an umbrella?", rules=rules)
+    assert (forced.way, forced.calls[0].name, forced.calls[0].arguments) == ("rule", "get_weather", {"city": "Bonn"})
+    barred = await choose(Recorded(), "What is the status of my secret order A-1234?", rules=rules)
+    assert not barred.calls
+
+
+async def test_what_a_rule_requires_comes_first_and_the_request_goes_on_after_it() -> None:
+    tools, rules = (REFUND, VERIFY), (Rule(tool="refund_order", requires=("verify_identity",)),)
+    said = "Refund the money of my order A-1234, my e-mail is jo@example.org"
+    first = await choose(Recorded(), said, tools=tools, rules=rules)
+    assert [(call.name, dict(call.arguments)) for call in first.calls] == [
+        ("verify_identity", {"email": "jo@example.org"})
+    ]
+    well = called("verify_identity", '{"verified": true}', email="jo@example.org")
+    second = await choose(Recorded(), said, *well, tools=tools, rules=rules)
+    assert [(call.name, dict(call.arguments)) for call in second.calls] == [("refund_order", {"order_id": "A-1234"})]
+    failed = called("verify_identity", "Error: nobody has this address", email="jo@example.org")
+    assert not (await choose(Recorded(), said, *failed, tools=tools, rules=rules)).calls
+
+
+async def test_a_rule_calls_a_tool_after_another() -> None:
+    rules = (Rule(tool="get_weather", after="get_order_status", arguments={"city": "Bonn"}),)
+    said = "What is the status of my order A-1234?"
+    choice = await choose(Recorded(), said, *called("get_order_status", "shipped", order_id="A-1234"), rules=rules)
+    assert choice.calls[0].name == "get_weather"
+
+
+async def test_recorded_scores_decide_when_a_run_is_resumed() -> None:
+    """With another embedder or other weights a recorded choice stays what it was."""
+    said = "Write a poem about order A-1234."
+    steps = Recorded(values=[{"get_order_status": 0.9, "get_weather": 0.1}])
+    assert (await choose(steps, said)).calls[0].name == "get_order_status"
+
+
+async def test_examples_decide_where_words_differ() -> None:
+    asked = ("where is my parcel", "has my parcel left", "when does my parcel arrive", "my parcel is late")
+    with_examples = declared("get_order_status", "Look up the status of an order", asked, order_id={"type": "string"})
+    said = "where is my parcel A-1234"
+    assert not (await choose(Recorded(), said)).calls
+    choice = await choose(Recorded(), said, tools=(with_examples, WEATHER))
+    assert (choice.way, choice.calls[0].name) == ("examples", "get_order_status")
+
+
+async def test_tools_are_embedded_once() -> None:
+    embedder = Words()
+    chooser = ToolChooser(embedder)
+    turn = Turn((Message("user", "Write a poem about autumn."),), TOOLS)
+    await chooser.choose(turn, Recorded())
+    first = embedder.texts
+    await chooser.choose(turn, Recorded())
+    assert embedder.texts - first == 1
+
+
+def test_an_embedding_model_without_weights_is_refused() -> None:
+    embedder = Words()
+    embedder.name = "other"
+    with pytest.raises(SettingsError, match="models.embedding") as caught:
+        ToolChooser(embedder)
+    assert "all-minilm-l6-v2" in (caught.value.remedy or str(caught.value))
