@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mainspring.agents.agent import Agent, LlmAgent, LoopAgent, ParallelAgent, SequentialAgent
-from mainspring.agents.choice.base import Chooser
+from mainspring.agents.choice.chooser import made_for
 from mainspring.agents.context.composer import TieredComposer
 from mainspring.agents.digests import digest
 from mainspring.agents.directory import ServedAgent
@@ -59,7 +59,7 @@ class Agents:
         """Serve the agents of the configuration and of plugins, and those of tenants from now on. Raises
         ``SettingsError`` that names the agent and the field."""
         rooms, settings = self._rooms, self._settings
-        chooser: Chooser | None = None
+        chooser = made_for(rooms.engines.embedder)
         prompts = rooms.path.services.prompts
         operator = rooms.settings.serving.prompts_tenant
         self._around = Surroundings(
