@@ -18,6 +18,7 @@ from mainspring.agents.loop.nodes import Node
 from mainspring.agents.loop.shown import Shown
 from mainspring.agents.loop.steps import Frame, Outcome, Reply, Run, ask
 from mainspring.core.types import ChatRequest, Message, Responder, Text, Tool, ToolCall
+from mainspring.telemetry.tracing import NoTracing
 
 _SYSTEM = ("system", "developer")
 ENOUGH = "You may take no further steps. Answer now, with what you know, and say what is still open."
@@ -198,7 +199,14 @@ class _Turns:
             self._model,
             system.content if system.role == "system" else "",
         )
-        return await chooser.choose(turn, _ChooserSteps(self))
+        run = self._run
+        tracer = run.around.tracer
+        opened = tracer.span("tool choice", run.context) if tracer else NoTracing(run.context)
+        with opened as span:
+            choice = await chooser.choose(turn, _ChooserSteps(self))
+            for name, value in choice.attributes.items():
+                span.set(name, value)
+        return choice
 
     def _of(self, choice: Choice) -> Reply:
         if choice.say:
