@@ -3,7 +3,8 @@
     MAINSPRING_DATA=... python benchmarks/tool_choice.py [--keep FILE] [--model NAME] [--method native]
                                                          [--part multiple] [--limit 100] [--minutes 5] [--report]
 
-``native`` gives a model the tools in its own prompt and reads its calls. ``--keep`` keeps each answer as a line of
+``native`` gives a model the tools in its own prompt and reads its calls; ``choice`` lets the chooser of agents go
+before it, and ``select`` only lets it choose, with no model. ``--keep`` keeps each answer as a line of
 JSON and takes those from there that it has; with ``--minutes`` a run ends after that time, so that a long one can be
 done in pieces. ``--report`` asks nothing and reports what is kept. Nothing was fitted or chosen on these questions.
 """
@@ -21,10 +22,15 @@ from typing import Any
 
 import _bfcl as bfcl
 from _report import data_sets
+from _tool_sets import Bare
 from mainspring import engines
+from mainspring.agents.choice.base import Turn
+from mainspring.agents.choice.chooser import ToolChooser
+from mainspring.agents.choice.reading import read
 from mainspring.core.path import collect
 from mainspring.core.settings import load
-from mainspring.core.types import ChatRequest, Context, Principal, Responder, Sampling
+from mainspring.core.types import ChatRequest, Context, Message, Principal, Responder, Sampling
+from mainspring.engines.base import Embedder
 
 WRITER, SMALL = "qwen2.5-coder-1.5b-instruct", "smollm2-135m-instruct"
 AT_ONCE = 6
@@ -69,6 +75,37 @@ def native(responder: Responder, model: str) -> Ask:
     return ask
 
 
+def chosen(responder: Responder | None, model: str, embedder: Embedder) -> Ask:
+    """The chooser of agents; without a responder it writes no arguments."""
+    chooser = ToolChooser(embedder)
+
+    async def ask(question: bfcl.Question, tokens: int) -> tuple[list[tuple[str, Any]], str]:  # noqa: ARG001
+        turn = Turn(question.messages, [Bare(tool) for tool in question.tools], (), model)
+        if responder is None:
+            tools = [read(tool) for tool in turn.tools]
+            scores = await chooser.scorer.probabilities(question.messages[-1].content, tools)
+            best = max(range(len(tools)), key=scores.__getitem__)
+            return [(question.tools[best].name, {})] if scores[best] >= chooser.threshold else [], ""
+        choice = await chooser.choose(turn, _Model(responder))
+        return [(call.name, dict(call.arguments)) for call in choice.calls], choice.say
+
+    return ask
+
+
+class _Model:
+    """Steps of no run."""
+
+    def __init__(self, responder: Responder) -> None:
+        self._responder = responder
+
+    async def ask(self, request: ChatRequest) -> Message:
+        answer = await collect(await self._responder.respond(request, context()))
+        return Message("assistant", answer.text, tool_calls=tuple(answer.choices[0].tool_calls))
+
+    async def value(self, name: str, asked: Any, find: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ARG002
+        return await find()
+
+
 def _parsed(arguments: str) -> Any:
     try:
         return json.loads(arguments or "{}")
@@ -90,9 +127,14 @@ async def run(arguments: argparse.Namespace) -> None:
     ends = time.monotonic() + 60 * arguments.minutes
     done = kept(arguments.keep)
     settings = load().settings
-    models = settings.models.model_copy(update={"chat": (arguments.model,)})
+    served = () if arguments.method == "select" else (arguments.model,)
+    models = settings.models.model_copy(update={"chat": served, "embedding": arguments.embedding})
     async with engines.open(settings.model_copy(update={"models": models})) as opened:
-        ask = native(opened.chat[arguments.model].responder, arguments.model)
+        responder = opened.chat[arguments.model].responder if served else None
+        if arguments.method == "native" and responder is not None:
+            ask = native(responder, arguments.model)
+        else:
+            ask = chosen(responder, arguments.model, opened.embedder)
         for part in arguments.part:
             asked = bfcl.questions(data_sets() / "agents/bfcl_v4", part, arguments.limit)
             todo = [each for each in asked if (part, each.id, arguments.method, arguments.model) not in done]
@@ -132,7 +174,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--model", default=WRITER)
-    parser.add_argument("--method", default="native")
+    parser.add_argument("--method", default="native", choices=("native", "choice", "select"))
+    parser.add_argument("--embedding", default=load().settings.models.embedding)
     parser.add_argument("--part", nargs="+", default=list(bfcl.PARTS[:4]))
     parser.add_argument("--limit", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=5.0)

@@ -7,13 +7,13 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from mainspring.agents.tools.base import ToolContext, ToolPolicy, ToolResult
 from mainspring.core.types import ChatRequest, Message, Tool, ToolCall
+from mainspring.engines.base import Embedded
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,13 @@ class Words:
     def __init__(self) -> None:
         self.texts = 0
 
-    async def embed(self, texts: Sequence[str], kind: str = "passage") -> Any:
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"] = "passage") -> Embedded:
         self.texts += len(texts)
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
         for at, text in enumerate(texts):
@@ -53,7 +59,7 @@ class Words:
                 digest = hashlib.sha256(word.encode()).digest()
                 vectors[at, digest[0]] += 1
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        return SimpleNamespace(vectors=vectors)
+        return Embedded(vectors, len(texts))
 
 
 class Recorded:

@@ -31,9 +31,9 @@ class ToolChooser:
     chosen by that model."""
 
     def __init__(self, embedder: Embedder, *, threshold: float = THRESHOLD) -> None:
-        self._scorer = Scorer(embedder)
+        self.scorer = Scorer(embedder)
         self._examples = Examples(embedder)
-        self._threshold = threshold
+        self.threshold = threshold
 
     async def choose(self, turn: Turn, steps: Steps) -> Choice:
         """See ``Chooser``. Raises what the embedder and the model raise."""
@@ -62,7 +62,7 @@ class ToolChooser:
             scores = await self._scores(request.text, tools, steps) if tools else {}
             likely = {name: score for name, score in scores.items() if name not in request.answered}
             tool = _named(_best(likely), tools) if likely else None
-            if tool is not None and likely[tool.declaration.name] >= self._threshold:
+            if tool is not None and likely[tool.declaration.name] >= self.threshold:
                 wanted = _ordered([Wanted(tool.declaration)], request, turn)
                 if wanted[0].tool.name not in request.answered:
                     return await _filled(wanted, request, turn, steps, "rule", scores)
@@ -77,12 +77,12 @@ class ToolChooser:
             pending = request.pending[0]
             if scores[other] < _OTHERWISE or other == pending.declaration.name:
                 return await _filled([Wanted(pending.declaration)], request, turn, steps, "slot", scores)
-        if scores[_best(scores)] < self._threshold and request.goes_on and request.pending is None:
+        if scores[_best(scores)] < self.threshold and request.goes_on and request.pending is None:
             scores = await self._scores(f"{request.before} {request.latest}", tools, steps)
             if _best(scores) != request.last:
                 return Choice(scores=scores)
         name = _best(scores)
-        if scores[name] < self._threshold:
+        if scores[name] < self.threshold:
             return Choice(scores=scores)
         wanted = await self._several(request.latest, tools, steps)
         if len(wanted) < 2:
@@ -102,7 +102,7 @@ class ToolChooser:
             scores = await self._scores(part, tools, steps)
             name = _best(scores)
             tool = _named(name, tools)
-            if scores[name] >= self._threshold and name not in found and tool is not None:
+            if scores[name] >= self.threshold and name not in found and tool is not None:
                 found[name] = Wanted(tool.declaration, part)
         return list(found.values())
 
@@ -112,7 +112,7 @@ class ToolChooser:
 
         async def find() -> Any:
             said = [read(tool) for tool in tools]
-            scored = await self._scorer.probabilities(text, said)
+            scored = await self.scorer.probabilities(text, said)
             known = await self._examples.probabilities(text, said)
             joined = {
                 name: max(score, known.get(at, 0.0)) for at, (name, score) in enumerate(zip(names, scored, strict=True))
