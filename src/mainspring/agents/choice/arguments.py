@@ -35,7 +35,7 @@ class Filled:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class CallWanted:
     """A tool to be called: for ``part`` of the request (empty: for all of it), with the ``fixed`` arguments of a
     rule."""
 
@@ -44,7 +44,7 @@ class Wanted:
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
 
-async def filled(wanted: Wanted, request: OpenRequest, turn: Turn, steps: Steps) -> Filled:
+async def filled(wanted: CallWanted, request: OpenRequest, turn: Turn, steps: Steps) -> Filled:
     """The calls that serve the request, with one tool. Raises what the model's call raises."""
     tool, said = wanted.tool, wanted.part or request.text
     known = properties(tool)
@@ -99,7 +99,7 @@ def _several(tool: Tool, said: str) -> bool:
     return bool(numeric and numbers > numeric + optional) or bool(texts and names > texts)
 
 
-async def _one(wanted: Wanted, request: OpenRequest, turn: Turn, steps: Steps) -> Mapping[str, Any]:
+async def _one(wanted: CallWanted, request: OpenRequest, turn: Turn, steps: Steps) -> Mapping[str, Any]:
     """The arguments as the model writes them: a call of this tool is forced on it."""
     sampling = Sampling(max_tokens=_TOKENS, temperature=0.0)
     tool = wanted.tool
@@ -108,7 +108,7 @@ async def _one(wanted: Wanted, request: OpenRequest, turn: Turn, steps: Steps) -
     return _object(answer.tool_calls[0].arguments) if answer.tool_calls else {}
 
 
-async def _many(wanted: Wanted, request: OpenRequest, turn: Turn, steps: Steps) -> list[Mapping[str, Any]]:
+async def _many(wanted: CallWanted, request: OpenRequest, turn: Turn, steps: Steps) -> list[Mapping[str, Any]]:
     """The arguments of each call that the text asks for."""
     tool = wanted.tool
     items: dict[str, Any] = {"type": "object", "additionalProperties": False, **tool.parameters}
@@ -131,7 +131,7 @@ async def _many(wanted: Wanted, request: OpenRequest, turn: Turn, steps: Steps) 
     return [each for at, each in enumerate(made) if each not in made[:at]]
 
 
-def _messages(wanted: Wanted, request: OpenRequest, system: str) -> tuple[Message, ...]:
+def _messages(wanted: CallWanted, request: OpenRequest, system: str) -> tuple[Message, ...]:
     shown = list(request.shown)
     if wanted.part:
         at = max(index for index, each in enumerate(shown) if each.role == "user")

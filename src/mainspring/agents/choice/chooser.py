@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainspring.agents.choice import arguments
-from mainspring.agents.choice.arguments import Wanted
+from mainspring.agents.choice.arguments import CallWanted
 from mainspring.agents.choice.base import Choice, Chosen, Steps, Turn, Way
 from mainspring.agents.choice.examples import Examples
 from mainspring.agents.choice.questions import question
@@ -48,7 +48,7 @@ class ToolChooser:
                 return Choice(say=rule.say, way="rule")
             calls = rule.pattern and not (rule.never or rule.requires or rule.after) and rule.matches(request.latest)
             if calls and (tool := _named(rule.tool, tools)) is not None:
-                return await _filled([Wanted(tool.declaration, fixed=rule.arguments)], request, turn, steps, "rule")
+                return await _filled([CallWanted(tool.declaration, fixed=rule.arguments)], request, turn, steps, "rule")
         return await self._weighed(request, tools, turn, steps)
 
     async def _next(self, request: OpenRequest, tools: Sequence[BaseTool], turn: Turn, steps: Steps) -> Choice:
@@ -57,13 +57,13 @@ class ToolChooser:
         for rule in turn.rules:
             tool = _named(rule.tool, tools)
             if rule.after in done and rule.tool not in request.answered and tool is not None:
-                return await _filled([Wanted(tool.declaration, fixed=rule.arguments)], request, turn, steps, "rule")
+                return await _filled([CallWanted(tool.declaration, fixed=rule.arguments)], request, turn, steps, "rule")
         if any(done & set(rule.requires) for rule in turn.rules):
             scores = await self._scores(request.text, tools, steps) if tools else {}
             likely = {name: score for name, score in scores.items() if name not in request.answered}
             tool = _named(_best(likely), tools) if likely else None
             if tool is not None and likely[tool.declaration.name] >= self.threshold:
-                wanted = _ordered([Wanted(tool.declaration)], request, turn)
+                wanted = _ordered([CallWanted(tool.declaration)], request, turn)
                 if wanted[0].tool.name not in request.answered:
                     return await _filled(wanted, request, turn, steps, "rule", scores)
         return Choice(way="served")
@@ -76,7 +76,7 @@ class ToolChooser:
             other = _best(scores)
             pending = request.pending[0]
             if scores[other] < _OTHERWISE or other == pending.declaration.name:
-                return await _filled([Wanted(pending.declaration)], request, turn, steps, "slot", scores)
+                return await _filled([CallWanted(pending.declaration)], request, turn, steps, "slot", scores)
         if scores[_best(scores)] < self.threshold and request.goes_on and request.pending is None:
             scores = await self._scores(f"{request.before} {request.latest}", tools, steps)
             if _best(scores) != request.last:
@@ -88,13 +88,13 @@ class ToolChooser:
         if len(wanted) < 2:
             tool = _named(name, tools)
             assert tool is not None
-            wanted = [Wanted(tool.declaration)]
+            wanted = [CallWanted(tool.declaration)]
         way_found: Way = "examples" if _with_examples(name, tools) else "scores"
         return await _filled(_ordered(wanted, request, turn), request, turn, steps, way_found, scores)
 
-    async def _several(self, text: str, tools: Sequence[BaseTool], steps: Steps) -> list[Wanted]:
+    async def _several(self, text: str, tools: Sequence[BaseTool], steps: Steps) -> list[CallWanted]:
         """One call for each part of the request that another tool serves."""
-        found: dict[str, Wanted] = {}
+        found: dict[str, CallWanted] = {}
         said = parts(text)
         if not 2 <= len(said) <= _MAX_PARTS or len(tools) < 2:
             return []
@@ -103,7 +103,7 @@ class ToolChooser:
             name = _best(scores)
             tool = _named(name, tools)
             if scores[name] >= self.threshold and name not in found and tool is not None:
-                found[name] = Wanted(tool.declaration, part)
+                found[name] = CallWanted(tool.declaration, part)
         return list(found.values())
 
     async def _scores(self, text: str, tools: Sequence[BaseTool], steps: Steps) -> dict[str, float]:
@@ -129,7 +129,7 @@ def made_for(embedder: Embedder) -> ToolChooser | None:
 
 
 async def _filled(
-    wanted: Sequence[Wanted],
+    wanted: Sequence[CallWanted],
     request: OpenRequest,
     turn: Turn,
     steps: Steps,
@@ -146,16 +146,16 @@ async def _filled(
     return Choice(tuple(calls), way=way, scores=scores or {})
 
 
-def _ordered(wanted: Sequence[Wanted], request: OpenRequest, turn: Turn) -> list[Wanted]:
+def _ordered(wanted: Sequence[CallWanted], request: OpenRequest, turn: Turn) -> list[CallWanted]:
     """Each call, or in its place the first one that a rule requires before it."""
-    found: dict[str, Wanted] = {}
+    found: dict[str, CallWanted] = {}
     for each in wanted:
         for rule in turn.rules:
             if rule.tool == each.tool.name and rule.requires and rule.matches(request.text):
                 missing = [name for name in rule.requires if name not in request.done]
                 first = _named(missing[0], turn.tools) if missing else None
                 if first is not None:
-                    each = Wanted(first.declaration)
+                    each = CallWanted(first.declaration)
         found.setdefault(each.tool.name + each.part, each)
     return list(found.values())
 
