@@ -126,7 +126,7 @@ class Fetcher:
     async def _once(self, url: str, headers: Mapping[str, str], wanted: Collection[str] | None) -> Fetched:
         import aiohttp
 
-        self._check(url)
+        self.check(url)
         await self._wait()
         try:
             async with self._session.get(url, headers=headers, allow_redirects=False) as response:
@@ -138,11 +138,7 @@ class Fetcher:
         except MainspringError:
             raise
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            # The resolver's refusal comes wrapped in the client's own error.
-            refused = error.__cause__ if isinstance(error.__cause__, Refused) else None
-            if refused is not None:
-                raise _forbidden(url, str(refused)) from None
-            raise UpstreamError(f"{url} cannot be fetched: {error or type(error).__name__}") from error
+            raise _failed(url, error) from error
 
     async def _body(self, url: str, response: ClientResponse) -> bytes:
         parts: list[bytes] = []
@@ -154,7 +150,25 @@ class Fetcher:
             parts.append(part)
         return b"".join(parts)
 
-    def _check(self, url: str) -> None:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """The status of the answer to a POST, which is not followed elsewhere.
+
+        Raises ``Forbidden`` for an address that is not public, ``InvalidRequest`` for a URL that is no http one,
+        ``UpstreamError`` when nothing comes back in time.
+        """
+        import aiohttp
+
+        self.check(url)
+        try:
+            posting = self._session.post(url, data=body, headers=dict(headers), allow_redirects=False)
+            async with posting as response:
+                return int(response.status)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise _failed(url, error) from error
+
+    def check(self, url: str) -> None:
+        """Raises ``Forbidden`` for an address that is written out and not public, ``InvalidRequest`` for a URL that is
+        no http one. What a name resolves to is known only when it is connected to."""
         import yarl
 
         try:
@@ -218,6 +232,13 @@ def _literal(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _failed(url: str, error: Exception) -> MainspringError:
+    # The resolver's refusal comes wrapped in the client's own error.
+    if isinstance(error.__cause__, Refused):
+        return _forbidden(url, str(error.__cause__))
+    return UpstreamError(f"{url} cannot be reached: {error or type(error).__name__}")
 
 
 def _forbidden(url: str, host: str) -> Forbidden:
