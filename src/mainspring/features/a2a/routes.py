@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from fastapi import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
-from mainspring.core.errors import MissingExtra
+from mainspring.core.errors import Forbidden, MissingExtra, NotFound, Unauthenticated
 from mainspring.core.types import Context
 from mainspring.features.a2a.service import A2aAgents
 from mainspring.http.access import Access
@@ -87,10 +87,14 @@ def _cards(routes: APIRouter, agents: A2aAgents, access: Access, sdk: Callable[[
 
     @routes.get(BASE + "/{agent}" + WELL_KNOWN)
     async def agent_card(http: HttpRequest, agent: Annotated[str, Depends(named)]) -> HttpResponse:
-        """The card of one agent; without a key, of those that `a2a.public` names."""
+        """The card of one agent; without a key, of those that `a2a.public` names. Others do not exist."""
         if agent in agents.settings.public:
             return await sdk().public_card(http, agent)
-        return await sdk().own_card(http, await chats.admit(http), agent)
+        try:
+            context = await chats.admit(http)
+        except (Unauthenticated, Forbidden) as error:
+            raise NotFound("there is no public card of that name", remedy="Send a key to read others") from error
+        return await sdk().own_card(http, context, agent)
 
 
 def _operations(
