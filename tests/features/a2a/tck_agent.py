@@ -38,7 +38,7 @@ class TckAgent:
 
     description = "Does what the id of a message says."
 
-    async def respond(self, request: Request, context: Context) -> Response:  # noqa: ARG002
+    async def respond(self, request: Request, context: Context) -> Response:
         turn = present.turn()
         name = str(turn.message["messageId"]) if turn is not None else ""
         if name.startswith("tck-reject-task"):
@@ -48,7 +48,7 @@ class TckAgent:
             turn.artifacts += [each for prefix, each in ARTIFACTS.items() if name.startswith(prefix)][:1]
         return Response(Head("tck"), _events(name))
 
-    def fingerprint(self, request: Request, context: Context) -> str | None:  # noqa: ARG002
+    def fingerprint(self, request: Request, context: Context) -> str | None:
         return None
 
 

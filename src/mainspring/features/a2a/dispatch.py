@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import logging
 from typing import Any
 
 from a2a.extensions.common import HTTP_EXTENSION_HEADER, get_requested_extensions
@@ -48,6 +49,8 @@ class Sdk:
     """What the routes call: JSON-RPC, HTTP+JSON and the cards."""
 
     def __init__(self, agents: A2aAgents) -> None:
+        # Refusals are told to callers; what they sent does not belong in the log.
+        logging.getLogger("a2a").setLevel(logging.ERROR)
         handler, calls = Handler(agents), _Calls(agents)
         self._agents = agents
         self._rpc = JsonRpcDispatcher(handler, calls, enable_v0_3_compat=True)

@@ -256,7 +256,7 @@ def _options(metadata: Json) -> Json:
     found = metadata.get(_OPTIONS, {})
     if not isinstance(found, dict):
         raise InvalidRequest("metadata.options must be an object", param="metadata.options")
-    return found
+    return dict(shapes.whole(found))
 
 
 def _task(task: Json) -> Task:

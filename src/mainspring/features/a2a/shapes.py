@@ -55,7 +55,7 @@ def _read(part: Mapping[str, Any]) -> str:
     if "text" in part:
         return str(part["text"])
     if "data" in part:
-        return json.dumps(part["data"], ensure_ascii=False)
+        return json.dumps(whole(part["data"]), ensure_ascii=False)
     kind = str(part.get("mediaType", "")).partition(";")[0].strip().lower()
     if "url" in part:
         raise UnreadablePart("files are not fetched from addresses; send their text")
@@ -67,6 +67,15 @@ def _read(part: Mapping[str, Any]) -> str:
         raise UnreadablePart("a part of the type text must be text in UTF-8") from None
     name = part.get("filename")
     return f"{name}:\n{content}" if name else content
+
+
+def whole(value: Any) -> Any:
+    """JSON with whole numbers as such: the protocol's messages hold every number as a float."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {name: whole(each) for name, each in value.items()}
+    return [whole(each) for each in value] if isinstance(value, list) else value
 
 
 def message(task: Mapping[str, Any], parts: Sequence[Json], metadata: Json | None = None) -> Json:
