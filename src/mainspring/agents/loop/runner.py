@@ -7,7 +7,7 @@ outcome = await runner.run(request, context)
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainspring.agents.agent import Agent, Limits, LlmAgent, LoopAgent, ParallelAgent
@@ -22,6 +22,8 @@ from mainspring.agents.loop.workflow import run_loop, run_parallel, run_sequence
 from mainspring.core.types import ChatRequest, Context, Event, Finish, Message, ToolCallDelta
 from mainspring.telemetry.tracing import NoTracing
 
+ACTIVE = "_agent"
+"""The key of a session's state under which the agent stands that goes on with the conversation."""
 _UNLIMITED = Limits(steps=1_000_000_000, wall_s=1e9, depth=1_000)
 
 
@@ -65,7 +67,10 @@ class Runner:
         if self.around.guarded:
             run.guard(request.messages, kept)
         frame = Frame(kept, "", budget, request.tools, request.sampling.grammar)
-        outcome = await enter(run, self.root, request.messages, frame, Shown(emit))
+        outcome = await enter(run, self._first(kept), request.messages, frame, Shown(emit))
+        kept.pop(ACTIVE, None)
+        if outcome.agent != self.root.agent.name:
+            kept[ACTIVE] = outcome.agent
         for index, citation in enumerate(run.citations):
             emit(dataclasses.replace(citation, index=index + 1))
         for index, call in enumerate(outcome.calls):
@@ -73,6 +78,16 @@ class Runner:
         emit(budget.used)
         emit(Finish(outcome.finish))
         return outcome
+
+    def _first(self, state: Mapping[str, Any]) -> Node:
+        """The agent that has the session's conversation; the root if there is none of that name."""
+        waiting = [self.root]
+        while waiting:
+            node = waiting.pop()
+            if node.agent.name == state.get(ACTIVE):
+                return node
+            waiting += node.children if isinstance(node.agent, LlmAgent) else ()
+        return self.root
 
     async def aclose(self) -> None:
         """End what the toolsets of its agents hold."""
@@ -89,7 +104,7 @@ async def enter(run: Run, node: Node, view: Sequence[Message], frame: Frame, sho
             inner = run if tracer is None else run.under(span.context)
             outcome = await _one(inner, node, view, frame, shown)
         if not outcome.transfer_to:
-            return outcome
+            return dataclasses.replace(outcome, agent=node.agent.name)
         target = node.targets()[outcome.transfer_to]
         view, node, frame = _seen(target, view, outcome), target, frame.below()
 

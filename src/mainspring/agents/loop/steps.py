@@ -49,6 +49,8 @@ class Outcome:
     limit: str = ""
     trail: tuple[Message, ...] = ()
     """What it said and found out, for the agent that goes on."""
+    agent: str = ""
+    """The agent that has the conversation at the end."""
 
 
 class Frame:
