@@ -130,6 +130,9 @@ class NoModels:
     async def basis(self, request: Request, context: Context) -> str:
         return ""
 
+    def fixed(self, name: str, principal: Principal) -> None:
+        """None is served."""
+
 
 class Kept:
     """An answer cache in memory."""

@@ -36,6 +36,8 @@ CHANGES = {
     "DELETE /v1/conversations/{conversation_id}": "",
     "POST /v1/conversations/{conversation_id}/items": "",
     "DELETE /v1/conversations/{conversation_id}/items/{item_id}": "",
+    "POST /complete": ASKS,
+    "POST /v1/code/complete": ASKS,
     "POST /v1/code/workspaces": "",
     "DELETE /v1/code/workspaces/{workspace_id}": "",
     "POST /v1/code/workspaces/{workspace_id}/sync": "",

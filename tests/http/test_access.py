@@ -41,6 +41,8 @@ SCOPES = {
     "POST /v1/conversations/{conversation_id}/items": "chat",
     "GET /v1/conversations/{conversation_id}/items/{item_id}": "chat",
     "DELETE /v1/conversations/{conversation_id}/items/{item_id}": "chat",
+    "POST /complete": "chat",
+    "POST /v1/code/complete": "chat",
     "POST /v1/code/workspaces": "chat",
     "GET /v1/code/workspaces": "chat",
     "GET /v1/code/workspaces/{workspace_id}": "chat",

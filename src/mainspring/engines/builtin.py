@@ -14,6 +14,7 @@ from mainspring.core.plugins import Kind, Registry, hookimpl
 from mainspring.core.settings import Settings
 from mainspring.core.settings.endpoints import RemoteModel, RemoteReplica, VllmModel, VllmRemote
 from mainspring.engines.base import Embedder, Engine, Reranker
+from mainspring.engines.catalogue import fim
 from mainspring.engines.catalogue.entries import ModelEntry
 from mainspring.engines.catalogue.pull import PulledModel, Puller
 from mainspring.engines.chat.chat_model import ChatModel, Replica
@@ -284,7 +285,7 @@ def _responder(
         max_output_tokens=settings.serving.output_limit(name),
         stop=entry.stop if entry else (),
         drawn=entry.sampling.given() if entry else {},
-        fim=entry.fim if entry else None,
+        fim=(entry.fim if entry else None) or fim.of_model(name),
     )
 
 

@@ -159,13 +159,19 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """Raw text to be continued, with no chat template: up to where ``suffix`` begins, if there is one."""
+    """Raw text to be continued, with no chat template: up to where ``suffix`` begins, if there is one.
+
+    ``options`` are the application's own, as in a ``ChatRequest``; models have none. Without ``store`` its text and the
+    answer's are kept nowhere.
+    """
 
     model: str
     prompt: str
     sampling: Sampling = Sampling()
     user: str | None = None
     suffix: str = ""
+    store: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def said(self) -> str:

@@ -7,7 +7,7 @@ it, entry by entry and field by field, so that a user can add models or move a s
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -88,16 +88,56 @@ class SamplingEntry(_Part):
 
 
 class FimEntry(_Part):
-    """Fill in the middle: the marker tokens before prefix, suffix and middle, and those that ``stop`` the output."""
+    """Fill in the middle: the marker tokens before prefix, suffix and middle, and those that ``stop`` the output.
+
+    ``repository``, ``file`` and ``here`` are how the model reads other files of a repository before it: the name of the
+    repository (``{name}``), each file (``{path}``, ``{text}``), and the path of the file at hand, before the prefix or,
+    ``within`` it, behind the prefix's marker. ``suffix_first``: the suffix stands before the prefix.
+    """
 
     prefix: str = Field(min_length=1)
     suffix: str = Field(min_length=1)
-    middle: str = Field(min_length=1)
+    middle: str = ""
     stop: tuple[str, ...] = ()
+    repository: str = ""
+    file: str = ""
+    here: str = ""
+    within: bool = False
+    suffix_first: bool = False
 
-    def prompt(self, before: str, after: str) -> str:
-        """The text that the model continues."""
-        return f"{self.prefix}{before}{self.suffix}{after}{self.middle}"
+    def prompt(
+        self,
+        before: str,
+        after: str,
+        files: Sequence[tuple[str, str]] = (),
+        *,
+        path: str = "",
+        repository: str = "",
+    ) -> str:
+        """The text that the model continues; ``files`` are paths and texts. Markers within these texts are broken up:
+        they would end what they stand in."""
+        head = self.repository.replace("{name}", self.plain(repository)) if repository else ""
+        for name, text in files if self.file else ():
+            # One after the other: a text may hold what stands for another.
+            head += self.file.replace("{path}", self.plain(name)).replace("{text}", self.plain(text))
+        here = self.here.replace("{path}", self.plain(path)) if path and (files or repository) else ""
+        before, after = self.plain(before), self.plain(after)
+        inner = here if self.within else ""
+        if self.suffix_first:
+            return f"{self.suffix}{after}{self.prefix}{head}{here}{before}{self.middle}"
+        outer = "" if self.within else here
+        return f"{head}{outer}{self.prefix}{inner}{before}{self.suffix}{after}{self.middle}"
+
+    def plain(self, text: str) -> str:
+        """``text`` without markers: a space stands behind the first character of each."""
+        for marker in {self.prefix, self.suffix, self.middle, *self.stop}:
+            if len(marker := marker.strip()) > 3 and marker in text:
+                text = text.replace(marker, f"{marker[0]} {marker[1:]}")
+        return text
+
+    def rendered(self, text: str) -> bool:
+        """Whether ``text`` is such a prompt already: its client knows the markers."""
+        return self.prefix in text and self.suffix in text and (not self.middle or self.middle in text)
 
 
 class ModelEntry(_Part):

@@ -75,7 +75,7 @@ class ModelResponder:
         fim: FimEntry | None = None,
     ) -> None:
         self.engine = engine
-        self._fim = fim
+        self.fim = fim
         self._drawn = dict(drawn)
         self.template = template
         self._model = model_name
@@ -203,17 +203,22 @@ class ModelResponder:
             return self._middle(request)
         if not request.prompt:
             raise InvalidRequest("prompt is empty", param="prompt")
+        if self.fim is not None and self.fim.rendered(request.prompt):
+            return self._filled(request.prompt, request.sampling, self.fim)
         return Generation(request.prompt, self._checked(request.sampling))
 
     def _middle(self, request: CompletionRequest) -> Generation:
-        if self._fim is None:
+        if self.fim is None:
             remedy = "Leave suffix out, or ask a model whose catalogue entry has fim"
             raise Unsupported(f"{self._model} does not fill in the middle of a text", remedy=remedy, param="suffix")
-        sampling, stops = self._checked(request.sampling), self._fim.stop
+        return self._filled(self.fim.prompt(request.prompt, request.suffix), request.sampling, self.fim)
+
+    def _filled(self, prompt: str, asked: Sampling, fim: FimEntry) -> Generation:
+        sampling = self._checked(asked)
         if not sampling.ignore_eos:
-            sampling = dataclasses.replace(sampling, stop=(*sampling.stop, *stops))
+            sampling = dataclasses.replace(sampling, stop=(*sampling.stop, *fim.stop))
         # The model's own stop tokens end the text only if they are part of it.
-        return Generation(self._fim.prompt(request.prompt, request.suffix), sampling, shown=stops)
+        return Generation(prompt, sampling, shown=fim.stop)
 
     def _forcing(self, sampling: Sampling, tools: Sequence[Tool]) -> Sampling:
         if sampling.grammar:

@@ -61,6 +61,8 @@ SHOWN = (
         "idempotent-replayed",
         "www-authenticate",
         "etag",
+        "server-timing",
+        "x-mainspring-code",
     ),
     *("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
     *(f"x-ratelimit-{what}-requests-day" for what in ("limit", "remaining", "reset")),

@@ -56,6 +56,9 @@ class CompletionBody(SamplingBody):
     echo: bool | None = None
     suffix: str | None = None
     best_of: Annotated[int, Field(ge=1, le=MOST_CHOICES)] | None = None
+    store: Annotated[
+        bool | None, Field(description="false: no text is kept, which is so for applications unless it is true")
+    ] = None
 
     async def requests(self, decode: Decode) -> list[CompletionRequest]:
         """One request a prompt. Raises ``InvalidRequest``, ``Unsupported``."""
@@ -74,7 +77,10 @@ class CompletionBody(SamplingBody):
         # The best is the one whose tokens are the likeliest: that must be told of all of them.
         logprobs = self.logprobs if drawn == wanted else self.logprobs or 0
         sampling = self.sampling(self.max_tokens, logprobs, None, choices=drawn)
-        return [CompletionRequest(self.model, each, sampling, self.user, self.suffix or "") for each in prompts]
+        return [
+            CompletionRequest(self.model, each, sampling, self.user, self.suffix or "", self.store is not False)
+            for each in prompts
+        ]
 
     def finished(self, request: CompletionRequest, answer: Answer) -> Answer:
         """``answer`` to one prompt: the ``n`` best of its choices, best first if some are left out, each behind the

@@ -254,4 +254,4 @@ def _without_option(request: Request) -> tuple[Request, bool | None]:
 def _cacheable(request: ChatRequest | CompletionRequest, wish: bool | None) -> bool:
     if wish is False or request.sampling.n != 1:
         return False
-    return not isinstance(request, ChatRequest) or (request.store and request.session_id is None)
+    return request.store and not (isinstance(request, ChatRequest) and request.session_id is not None)

@@ -163,7 +163,7 @@ class Record(Layer):
 
 
 def _stored(request: Request) -> bool:
-    return request.store if isinstance(request, ChatRequest) else isinstance(request, CompletionRequest)
+    return request.store if isinstance(request, ChatRequest | CompletionRequest) else False
 
 
 def _status(book: _Book) -> str:

@@ -33,7 +33,8 @@ class Served:
     """A served name and its responder.
 
     ``groups`` restricts it to principals who are in one of them (empty: everybody). ``sampled`` is false if the same
-    request always gets the same answer, at any temperature. ``created`` is Unix seconds.
+    request always gets the same answer, at any temperature. ``created`` is Unix seconds. An application that
+    ``completes`` answers completions of raw text, as chat models do.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Served:
     owner: str = "mainspring"
     groups: frozenset[str] = frozenset()
     sampled: bool = True
+    completes: bool = False
 
     def visible(self, principal: Principal) -> bool:
         """Whether it exists for ``principal``."""
@@ -196,7 +198,7 @@ def _check_kind(request: Request, served: Served) -> None:
         fits = served.kind not in ("embedding", "reranker")
         does = "chat"
     elif isinstance(request, CompletionRequest):
-        fits = served.kind == "chat"
+        fits = served.kind == "chat" or served.completes
         does = "complete raw text"
     elif isinstance(request, RerankRequest):
         fits = served.kind == "reranker"

@@ -80,7 +80,7 @@ class Shadows:
             await self._record(request, context, text)
 
     async def _record(self, request: Request, context: Context, text: str) -> None:
-        stored = request.store if isinstance(request, ChatRequest) else isinstance(request, CompletionRequest)
+        stored = request.store if isinstance(request, ChatRequest | CompletionRequest) else False
         records = [_uncharged(record, text if stored and text else None) for record in context.settlement.records]
         try:
             await self._events.append(*records)
