@@ -63,6 +63,7 @@ SHOWN = (
         "etag",
         "server-timing",
         "x-mainspring-code",
+        "x-mainspring-run",
     ),
     *("x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
     *(f"x-ratelimit-{what}-requests-day" for what in ("limit", "remaining", "reset")),
