@@ -203,22 +203,21 @@ class ModelResponder:
             return self._middle(request)
         if not request.prompt:
             raise InvalidRequest("prompt is empty", param="prompt")
-        if self.fim is not None and self.fim.rendered(request.prompt):
-            return self._filled(request.prompt, request.sampling, self.fim)
-        return Generation(request.prompt, self._checked(request.sampling))
+        rendered = self.fim is not None and self.fim.rendered(request.prompt)
+        return self._filled(request.prompt, request.sampling, self.fim.stop if self.fim and rendered else ())
 
     def _middle(self, request: CompletionRequest) -> Generation:
         if self.fim is None:
             remedy = "Leave suffix out, or ask a model whose catalogue entry has fim"
             raise Unsupported(f"{self._model} does not fill in the middle of a text", remedy=remedy, param="suffix")
-        return self._filled(self.fim.prompt(request.prompt, request.suffix), request.sampling, self.fim)
+        return self._filled(self.fim.prompt(request.prompt, request.suffix), request.sampling, self.fim.stop)
 
-    def _filled(self, prompt: str, asked: Sampling, fim: FimEntry) -> Generation:
+    def _filled(self, prompt: str, asked: Sampling, stops: tuple[str, ...]) -> Generation:
         sampling = self._checked(asked)
-        if not sampling.ignore_eos:
-            sampling = dataclasses.replace(sampling, stop=(*sampling.stop, *fim.stop))
+        if stops and not sampling.ignore_eos:
+            sampling = dataclasses.replace(sampling, stop=(*sampling.stop, *stops))
         # The model's own stop tokens end the text only if they are part of it.
-        return Generation(prompt, sampling, shown=fim.stop)
+        return Generation(prompt, sampling, shown=stops)
 
     def _forcing(self, sampling: Sampling, tools: Sequence[Tool]) -> Sampling:
         if sampling.grammar:
