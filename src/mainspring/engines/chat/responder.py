@@ -99,8 +99,7 @@ class ModelResponder:
                 generation, parsers = self._chat(request)
                 response = await self._generate(generation, parsers, context)
                 if request.variables and (names := unread(request.variables, generation.variables)):
-                    headers = {**response.head.headers, IGNORED_HEADER: ", ".join(names)}
-                    response.with_head(headers=headers)
+                    response.with_head(headers={**response.head.headers, IGNORED_HEADER: ", ".join(names)})
                 return response
             case CompletionRequest():
                 return await self._generate(self._completion(request), None, context)
