@@ -64,8 +64,8 @@ DOCUMENTED: Mapping[str, tuple[Any, ...]] = {
 # Sent as headers or as parts of the path.
 ELSEWHERE = {"betas", "user_profile_id", "workspace_id", "vector_store_id"}
 OURS = re.compile(
-    r"(POST|PUT) (/v1/(agents|approvals|budgets|code|drift|feedback|keys|limits|memories|prompts|replays|replicas|sessions"
-    r"|silences)\b"
+    r"(POST|PUT) (/v1/(agents|approvals|budgets|code|drift|feedback|keys|limits|memories|prompts|replays|replicas"
+    r"|sessions|silences)\b"
     r"|/v1/vector_stores/\{store_id\}/(recommendations|similar)$|(/v[12])?/rerank$|/complete$)"
 )
 """Routes that neither OpenAI nor Anthropic has."""
