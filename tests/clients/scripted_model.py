@@ -11,6 +11,7 @@ tells how many messages it has read, and repeats the last one.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import uuid
@@ -50,7 +51,7 @@ class ScriptedModel(ScriptedEngine):
 
     def __init__(self, name: str, window: int) -> None:
         own = ScriptedEngine(context_window=window, templates=True).capabilities
-        super().__init__(name=name, capabilities=own)
+        super().__init__(name=name, capabilities=dataclasses.replace(own, images=True))
 
     async def generate(self, generation: Generation) -> EngineStream:
         calls = _calls(generation)

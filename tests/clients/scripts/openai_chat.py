@@ -194,6 +194,13 @@ def _():
     )
 
 
+@check("chat.image_for_a_model_that_sees")
+def _():
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"}}
+    text = {"type": "text", "text": "SAY a cat END"}
+    assert said([image, text]).choices[0].message.content == "a cat"
+
+
 @check("chat.extra_body")
 def _():
     assert said("hello", SMALL, max_tokens=4, extra_body={"top_k": 5, "min_p": 0.1}).choices
