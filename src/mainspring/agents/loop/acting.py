@@ -15,7 +15,7 @@ from mainspring.agents.history import Step
 from mainspring.agents.limits.budgets import Budget
 from mainspring.agents.loop.agent_tool import AgentTool, TransferTool
 from mainspring.agents.loop.nodes import Node, Toolbox
-from mainspring.agents.loop.shown import Shown
+from mainspring.agents.loop.shown import Emit, Lanes, Shown
 from mainspring.agents.loop.steps import Frame, Run
 from mainspring.agents.tools.base import BaseTool, ToolContext, ToolResult
 from mainspring.agents.tools.effects import Decide, Verdict, Wanted
@@ -102,9 +102,11 @@ class Acting:
             await self._judge(found, asked)
         open_ones = [each for each in found if each.result is None]
         if len(open_ones) == 1:
-            await self._perform(open_ones[0])
+            await self._perform(open_ones[0], self._shown.emit)
         elif open_ones:
-            await _all([self._perform(each) for each in open_ones])
+            lanes = Lanes(self._shown.emit, len(open_ones))
+            works = [lanes.run(index, self._perform(each, lanes.lane(index))) for index, each in enumerate(open_ones)]
+            await _all(works)
         for each in found:
             self._settle(each)
         self._run.repeats(self._agent.name).turn(all(each.outcome.error for each in found))
@@ -153,7 +155,7 @@ class Acting:
             if verdict.result is None:
                 each.arguments = verdict.arguments
 
-    async def _perform(self, acted: Acted) -> None:
+    async def _perform(self, acted: Acted, emit: Emit) -> None:
         tool, call, callbacks = acted.tool, acted.call, self._agent.callbacks
         assert tool is not None
         if acted.approval and (denied := await self._denied(acted)):
@@ -166,7 +168,7 @@ class Acting:
                 return
         acted.performed = True
         if isinstance(tool, AgentTool):
-            await self._nested(tool, acted)
+            await self._nested(tool, acted, emit)
         else:
             await self._stepped(tool, acted)
         if callbacks.after_tool is not None:
@@ -194,14 +196,14 @@ class Acting:
         why = "No person has decided in time." if expired else "A person has denied this call."
         return f"{why}{note} Do not call {call.name} again for this."
 
-    async def _nested(self, tool: AgentTool, acted: Acted) -> None:
+    async def _nested(self, tool: AgentTool, acted: Acted, emit: Emit) -> None:
         """Another agent as a tool: its steps are recorded, not its outcome."""
         passed = {key: self._frame.state[key] for key in tool.state if key in self._frame.state}
         below = acted.frame.below(state=passed, budget=self._budget, inner=True)
         request = str(acted.arguments["request"])
         run = self._run.apart(request)
         node = self._node.nested[acted.call.name]
-        outcome = await run.enter(run, node, [Message("user", request)], below, self._shown.within())
+        outcome = await run.enter(run, node, [Message("user", request)], below, self._shown.within(emit))
         self._run.join(run)
         error = f"It stopped early. {outcome.text}" if outcome.limit else ""
         acted.result = ToolResult(outcome.text, error)

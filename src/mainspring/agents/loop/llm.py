@@ -159,8 +159,8 @@ class _Turns:
             if reply.text and not reply.calls:
                 self._say(Text(reply.text))
             return reply
-        # An answer that still becomes JSON is not shown as it comes.
-        hidden = self._grammar is not None and bool(request.tools)
+        # An answer that must fit a schema is shown once it does.
+        hidden = self._grammar is not None
         return await ask(self._run, request, responder, path, self._budget, None if hidden else self._say)
 
     async def _decided(self, messages: tuple[Message, ...], tools: tuple[Tool, ...]) -> Sequence[ToolCall]:
@@ -257,16 +257,14 @@ class _Turns:
     async def _fitting(self, reply: Reply) -> Reply:
         """An answer that fits the schema: asked for again if need be. Raises ``UnfitAnswer``."""
         assert self._grammar is not None
-        shown, fault = not self._tools, None
+        fault = None
         for attempt in range(structured.ATTEMPTS + 1):
             fault = structured.fault(self._grammar, reply.text)
             if fault is None:
-                if not shown:
-                    self._say(Text(reply.text))
+                self._say(Text(reply.text))
                 return reply
             if attempt == structured.ATTEMPTS:
                 break
-            shown = False
             note = structured.ASK if attempt == 0 and self._tools else structured.AGAIN.format(fault=fault)
             self._messages += [Message("assistant", reply.text), Message("user", note)]
             self._budget.take()

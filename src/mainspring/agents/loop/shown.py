@@ -7,14 +7,15 @@ carries as data. The words of agents that do not answer the user are ``Reasoning
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import orjson
 
 from mainspring.agents.agent import Visible
-from mainspring.core.types import Event, Notice, Reasoning, Text
+from mainspring.core.types import Event, Notice, Progress, Reasoning, Text
 
+T = TypeVar("T")
 Emit = Callable[[Event], None]
 MAX_SHOWN = 500
 
@@ -29,9 +30,9 @@ class Shown:
         self.inner = inner
         self._speaker = ""
 
-    def within(self) -> Shown:
-        """For an agent whose words are not the answer."""
-        return Shown(self.emit, inner=True)
+    def within(self, emit: Emit | None = None) -> Shown:
+        """For an agent whose words are not the answer. ``emit`` is the lane of one that runs beside others."""
+        return Shown(emit or self.emit, inner=True)
 
     def text(self, agent: str, event: Text) -> None:
         if not self.inner:
@@ -73,6 +74,39 @@ class Shown:
     def _line(self, agent: str, said: str) -> None:
         self._speaker = ""
         self.emit(Reasoning(f"\n[{agent}] {said}\n"))
+
+
+class Lanes:
+    """The events of agents that run side by side, in an order that does not depend on which is faster: the first that
+    has not ended is shown as it goes on, the others after it. ``Progress`` passes at once."""
+
+    def __init__(self, emit: Emit, count: int) -> None:
+        self._emit = emit
+        self._held: list[list[Event]] = [[] for _ in range(count)]
+        self._ended = [False] * count
+        self._now = 0
+
+    def lane(self, index: int) -> Emit:
+        """Where the events of that agent go."""
+
+        def emit(event: Event) -> None:
+            if index == self._now or isinstance(event, Progress):
+                self._emit(event)
+            else:
+                self._held[index].append(event)
+
+        return emit
+
+    async def run(self, index: int, work: Awaitable[T]) -> T:
+        """The result of that agent's work; its lane ends then."""
+        try:
+            return await work
+        finally:
+            self._ended[index] = True
+            while self._now < len(self._ended) and self._ended[self._now]:
+                self._now += 1
+                for event in self._held[self._now] if self._now < len(self._held) else ():
+                    self._emit(event)
 
 
 def _json(value: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mainspring.agents.agent import LoopAgent
 from mainspring.agents.loop.nodes import Node
-from mainspring.agents.loop.shown import Shown
+from mainspring.agents.loop.shown import Lanes, Shown
 from mainspring.agents.loop.steps import Frame, Outcome, Run
 from mainspring.core.types import Message, Text
 
@@ -28,10 +28,11 @@ async def run_parallel(run: Run, node: Node, view: Sequence[Message], frame: Fra
     """The answers of all agents, in their order. Each has a copy of the state; their changes are joined in order."""
     states = [dict(frame.state) for _ in node.children]
     places = [frame.below(state=state, inner=True) for state in states]
+    lanes = Lanes(shown.emit, len(node.children))
     runs = [run.apart() for _ in node.children]
     works = [
-        asyncio.ensure_future(each.enter(each, child, view, place, shown.within()))
-        for each, child, place in zip(runs, node.children, places, strict=True)
+        asyncio.ensure_future(lanes.run(index, each.enter(each, child, view, place, shown.within(lanes.lane(index)))))
+        for index, (each, child, place) in enumerate(zip(runs, node.children, places, strict=True))
     ]
     try:
         # One that waits for a person does not end the others.
