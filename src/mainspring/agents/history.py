@@ -61,6 +61,12 @@ class History(Protocol):
     @property
     def run_id(self) -> str: ...
 
+    @property
+    def origin(self) -> str:
+        """The run that this one was forked from, at first, or itself: what an agent derives from it is the same in
+        forks."""
+        ...
+
     async def outcome(self, step: Step, perform: Perform) -> Any:
         """The outcome of ``step``: the recorded one, or that of ``perform``, which is durable when this returns.
 
@@ -81,7 +87,7 @@ class NoHistory:
     """A run of which nothing is kept."""
 
     def __init__(self, run_id: str = "") -> None:
-        self.run_id = run_id or "run_" + secrets.token_hex(12)
+        self.run_id = self.origin = run_id or "run_" + secrets.token_hex(12)
 
     async def outcome(self, step: Step, perform: Perform) -> Any:
         return await perform(step.key(self.run_id))

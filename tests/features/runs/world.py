@@ -150,7 +150,9 @@ class Process:
         """A run that waits for a process."""
         return (await self.runs.create(who, NewRun("robot", request, **fields)))[0]
 
-    async def work(self, play: Any, who: Principal = ME, version: str = "v1") -> list[Event]:
+    async def work(
+        self, play: Any, who: Principal = ME, version: str = "v1", context: Context | None = None
+    ) -> list[Event]:
         """Lease the next run and play it to its end; what it said. (The lease is over at once: if this process dies,
         the next one goes on.)"""
         job = await self.stores.jobs.lease(QUEUED_KIND, ids.new("lease_"), -1.0)
@@ -158,7 +160,7 @@ class Process:
         back = self.keeper.lend(Lease(job))
         try:
             found = await self.runs.of(job.tenant, job.id)
-            context = Context(who)
+            context = context or Context(who)
             return [e async for e in played(self.keeper, "robot", asked(found), context, play, version=version)]
         finally:
             back()

@@ -297,6 +297,8 @@ def _plain(result: ToolResult, changes: dict[str, Any]) -> dict[str, Any]:
         made["escalate"] = True
     if result.final:
         made["final"] = True
+    if result.unknown:
+        made["unknown"] = True
     if changes:
         made["state"] = changes
     return made

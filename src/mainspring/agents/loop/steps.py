@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mainspring.agents.history import History, Step
@@ -159,9 +159,9 @@ class Run:
 
     @property
     def light(self) -> Spotlight:
-        """The delimiters around results that are not trusted: the same each time that the run is resumed."""
+        """The delimiters around results that are not trusted: the same each time that the run is resumed or forked."""
         if self._light is None:
-            self._light = spotlight(self.history.run_id)
+            self._light = spotlight(self.history.origin)
         return self._light
 
     def under(self, context: Context) -> Run:
@@ -178,6 +178,7 @@ class Reply:
     calls: list[ToolCall] = field(default_factory=list)
     finish: FinishReason = "stop"
     usage: Usage = Usage()
+    citations: list[Citation] = field(default_factory=list)
 
     def plain(self) -> dict[str, Any]:
         """As a JSON value."""
@@ -187,6 +188,8 @@ class Reply:
             made["reasoning"] = self.reasoning
         if self.calls:
             made["calls"] = [[call.id, call.name, call.arguments] for call in self.calls]
+        if self.citations:
+            made["citations"] = [asdict(each) for each in self.citations]
         made["usage"] = [used.prompt_tokens, used.completion_tokens, used.cached_tokens, used.cost_nanousd]
         return made
 
@@ -194,7 +197,8 @@ class Reply:
     def of(cls, found: Mapping[str, Any]) -> Reply:
         """From the outcome of a step."""
         calls = [ToolCall(*each) for each in found.get("calls", ())]
-        return cls(found["text"], found.get("reasoning", ""), calls, found["finish"], Usage(*found["usage"]))
+        cited = [Citation(**each) for each in found.get("citations", ())]
+        return cls(found["text"], found.get("reasoning", ""), calls, found["finish"], Usage(*found["usage"]), cited)
 
 
 def plain_message(message: Message) -> dict[str, Any]:
@@ -233,6 +237,7 @@ async def ask(
         made = Reply.of(found)
         if say is not None and made.text:
             say(Text(made.text))
+    run.citations.extend(made.citations)
     budget.add(made.usage)
     return made
 
@@ -262,7 +267,7 @@ async def _read(
             elif isinstance(event, Usage):
                 reply.usage = reply.usage + event
             elif isinstance(event, Citation):
-                run.citations.append(event)
+                reply.citations.append(event)
             elif isinstance(event, Finish):
                 reply.finish = event.reason
     reply.text, reply.reasoning = "".join(said), "".join(thought)

@@ -75,7 +75,8 @@ class ToolContext:
 class ToolResult:
     """The outcome of a call. ``output`` is a JSON value that the model reads; ``error`` says what went wrong and what
     to do instead, in words for the model (empty: nothing). ``transfer_to`` names the agent that goes on; ``escalate``
-    ends the surrounding loop, or hands the conversation to the agent above. ``final``: the output is the answer."""
+    ends the surrounding loop, or hands the conversation to the agent above. ``final``: the output is the answer.
+    ``unknown``: nobody knows whether the call has had its effect; a run that is kept waits for a person then."""
 
     output: Any = None
     error: str = ""
@@ -83,6 +84,7 @@ class ToolResult:
     transfer_to: str = ""
     escalate: bool = False
     final: bool = False
+    unknown: bool = False
 
 
 @runtime_checkable

@@ -183,7 +183,7 @@ class ToolCaller:
                 if attempts.number >= most or not isinstance(error, _PASSING):
                     attempts.outcome = "timeout" if isinstance(error, TimeoutError) else "failed"
                     attempts.reason = type(error).__name__
-                    return ToolResult(error=_told(tool, error))
+                    return ToolResult(error=_told(tool, error), unknown=_unknown(tool, error))
                 await self._sleep(_pause(error, attempts.number))
 
     def _refused(self, tool: BaseTool, context: Context, reason: str, words: str) -> Checked:
@@ -249,9 +249,15 @@ def _pause(error: BaseException, attempt: int) -> float:
     return min(_LONGEST_PAUSE_S, asked if asked is not None else _FIRST_PAUSE_S * 2 ** (attempt - 1))
 
 
+def _unknown(tool: BaseTool, error: Exception) -> bool:
+    """Whether the call may have had its effect: one that was refused has not."""
+    refused = isinstance(error, MainspringError) and error.status < 500
+    return tool.policy.effect == "unkeyed" and not refused
+
+
 def _told(tool: BaseTool, error: Exception) -> str:
     name = tool.declaration.name
-    if tool.policy.effect == "unkeyed":
+    if _unknown(tool, error):
         return (
             f"{name} failed, and it is not known whether it took effect. Do not call it again; "
             "say so, and what should be checked."

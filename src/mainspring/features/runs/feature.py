@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter
 
+from mainspring.core.types import EventRecord
 from mainspring.feature import Feature, Http, Rooms, Services
 from mainspring.features.runs.keeping.keeper import Keeper
 from mainspring.features.runs.routes import router
@@ -22,6 +23,12 @@ from mainspring.features.runs.work import working
 async def _open(rooms: Rooms) -> AsyncIterator[Keeper]:
     stores, settings = rooms.stores, rooms.settings.section(RunsSettings)
     database = stores.database
+    events = stores.events
+
+    def heard(records: Sequence[EventRecord]) -> None:
+        for hear in events.heard:
+            hear(records)
+
     yield Keeper(
         Runs(database, settings),
         RunSteps(database, settings.max_input),
@@ -29,6 +36,7 @@ async def _open(rooms: Rooms) -> AsyncIterator[Keeper]:
         stores.jobs,
         stores.approvals,
         settings,
+        heard,
     )
 
 

@@ -186,6 +186,7 @@ class RunService:
         try:
             found = await history.outcome(Step(INPUT, "input", run.agent, None), _never)
             request, state = reached(run.request, found)
+            history.origin = found.get("origin", run_id)
             async for event in responder.play(request, context, history, state):
                 said.add(event)
                 events.append(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.agents.errors import Cancelled, Diverged, Paused, Stopped, Waiting
 from mainspring.agents.history import Perform, Step
 from mainspring.core.errors import Conflict, DeadlineExceeded, TooLarge
-from mainspring.core.types import Context, ToolCall
+from mainspring.core.types import Context, EventRecord, ToolCall
 from mainspring.features.runs.settings import RunsSettings
 from mainspring.features.runs.store import steps as step_store
 from mainspring.features.runs.store.steps import KeptStep, RunSteps
@@ -76,11 +76,15 @@ class Signal:
             self._breakable.discard(task)
 
 
+class _NotKnown(Exception):
+    """The tool itself does not know."""
+
+
 class RecordedHistory:
     """The recorded steps of a run, and nothing beyond them: for replays."""
 
     def __init__(self, run_id: str, version: str, now: str, steps: Mapping[str, KeptStep]) -> None:
-        self.run_id = run_id
+        self.run_id = self.origin = run_id
         self.reached: set[str] = set()
         self._versions = version, now
         self._steps = steps
@@ -116,11 +120,13 @@ class DurableHistory:
         agent: str = "",
         versions: tuple[str, str] = ("", ""),
         told: Callable[[], None] = lambda: None,
+        heard: Callable[[Sequence[EventRecord]], None] = lambda _: None,
     ) -> None:
-        """``told`` is called when a step is done."""
-        self.run_id = job.id
+        """``told`` is called when a step is done, ``heard`` with the facts that were written with it."""
+        self.run_id = self.origin = job.id
         self.signal = Signal()
         self._told = told
+        self._heard = heard
         self._job = job
         self._kept = dict(kept)
         self._steps = steps
@@ -183,6 +189,8 @@ class DurableHistory:
     async def _performed(self, step: Step, begun: KeptStep, perform: Perform) -> Any:
         try:
             outcome = await perform(step.key(self.run_id))
+            if step.effect == "unkeyed" and isinstance(outcome, dict) and outcome.get("unknown"):
+                raise _NotKnown
         except Stopped:
             raise
         except Exception as error:
@@ -196,8 +204,20 @@ class DurableHistory:
         text = step_store.outcome_text(outcome)
         self._number += 1
         done = dataclasses.replace(step, state="done", outcome=text, number=self._number, ended_at=time.time())
+        # What a call cost is written down with its outcome: a run may live longer than the request that pays for it.
+        settlement = self._context.settlement
+        waiting = list(settlement.records)
+        settlement.records.clear()
+        facts = [each.about(settlement.answer_id) for each in waiting]
         # What had no effect may be lost with the power, if the settings say so: it is performed again.
-        await self._steps.write(self._job, done, known=known, durable=None if step.effect == "none" else True)
+        durable = None if step.effect == "none" else True
+        try:
+            await self._steps.write(self._job, done, known=known, durable=durable, facts=facts)
+        except BaseException:
+            settlement.records.extend(waiting)
+            raise
+        if facts:
+            self._heard(facts)
         self._kept[step.path] = done
         self._told()
         return rows.load(text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -28,7 +28,7 @@ from mainspring.core.errors import (
     RateLimited,
     StoreError,
 )
-from mainspring.core.types import ChatRequest, Context, Message
+from mainspring.core.types import ChatRequest, Context, EventRecord, Message
 from mainspring.features.runs.keeping.history import DurableHistory, Wish
 from mainspring.features.runs.keeping.pulses import Pulses
 from mainspring.features.runs.keeping.said import Said
@@ -69,7 +69,10 @@ class Keeper:
         jobs: Jobs,
         approvals: Approvals,
         settings: RunsSettings,
+        heard: Callable[[Sequence[EventRecord]], None] = lambda _: None,
     ) -> None:
+        """``heard`` is called with the facts that are written with steps."""
+        self._heard = heard
         self.runs = runs
         self.steps = steps
         self._sessions = sessions
@@ -90,12 +93,13 @@ class Keeper:
         self._open[opened.run.tenant, opened.run.id] = opened
         try:
             found = await opened.history.outcome(
-                Step(INPUT, "input", agent, None), lambda _: self._input(request, context)
+                Step(INPUT, "input", agent, None), lambda _: self._input(opened.run.id, request, context)
             )
         except BaseException as error:
             await asyncio.shield(self.end_run(opened.history, "failed", {}, error))
             raise
         kept, state = reached(request, found)
+        opened.history.origin = found.get("origin", opened.run.id)
         return Opened(opened.history, state, kept, opened.said.add)
 
     async def end_run(
@@ -161,11 +165,11 @@ class Keeper:
         wanted: Any = wish or (await self.runs.of(job.tenant, job.id)).wanted
         found.history.signal.stop(wanted)
 
-    async def _input(self, request: ChatRequest, context: Context) -> dict[str, Any]:
+    async def _input(self, run_id: str, request: ChatRequest, context: Context) -> dict[str, Any]:
         state: dict[str, Any] = {}
         if request.session_id is not None:
             state = await self._sessions.get(context.principal, request.session_id)
-        return {"messages": _MESSAGES.dump_python(request.messages, mode="json"), "state": state}
+        return {"messages": _MESSAGES.dump_python(request.messages, mode="json"), "state": state, "origin": run_id}
 
     async def _leased(self, agent: str, version: str, request: ChatRequest, context: Context) -> OpenRun:
         named = request.options.get(RUN)
@@ -201,6 +205,7 @@ class Keeper:
             agent=agent,
             versions=(run.version, version),
             told=lambda: self.pulses.tell((job.tenant, job.id)),
+            heard=self._heard,
         )
         if run.wanted in ("pause", "cancel"):
             # It was wanted before this process took it up.

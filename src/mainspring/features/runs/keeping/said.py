@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from mainspring.core import cards
 from mainspring.core.path import Answer
 from mainspring.core.types import Event, Head, Progress, Reasoning, Text, ToolCallDelta, Usage
 
@@ -30,7 +31,7 @@ class Said:
             case Progress() | Usage():
                 return
             case Text():
-                self._piece(("Text", event.choice, event.grounds), event.text)
+                self._piece(("Text", event.choice), event.text)
             case Reasoning():
                 self._piece(("Reasoning", event.choice), event.text)
             case ToolCallDelta():
@@ -62,7 +63,8 @@ class Said:
 
     def _flush(self) -> None:
         if self._kind:
-            self._take([*self._kind, self._text])
+            # A replay says what is kept: no card numbers.
+            self._take([*self._kind, cards.scrub(self._text)])
         self._kind, self._text = (), ""
 
     def _take(self, value: Any) -> None:

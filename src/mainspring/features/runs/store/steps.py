@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
+import mainspring.stores.events.log as events
 import mainspring.stores.sql.jobs as jobs
 import mainspring.stores.sql.rows as rows
 from mainspring.agents.errors import Cancelled
 from mainspring.agents.history import Step
 from mainspring.core import cards
+from mainspring.core.types import EventRecord
 from mainspring.features.runs.tables import run_steps
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job
@@ -82,9 +85,18 @@ class RunSteps:
             ended_at=None,
         )
 
-    async def write(self, job: Job, step: KeptStep, *, known: bool, durable: bool | None = True) -> None:
-        """Insert a step, or change one that is ``known``. Raises ``Cancelled`` if the lease is lost."""
-        await self._database.write(lambda connection: put(connection, job, step, known=known), durable=durable)
+    async def write(
+        self, job: Job, step: KeptStep, *, known: bool, durable: bool | None = True, facts: Sequence[EventRecord] = ()
+    ) -> None:
+        """Insert a step, or change one that is ``known``, with the ``facts`` of what was done for it. Raises
+        ``Cancelled`` if the lease is lost."""
+
+        def work(connection: sa.Connection) -> None:
+            put(connection, job, step, known=known)
+            if facts:
+                events.insert(connection, *facts)
+
+        await self._database.write(work, durable=durable)
 
 
 def put(connection: sa.Connection, job: Job, step: KeptStep, *, known: bool) -> None:
@@ -137,16 +149,20 @@ def forked(steps: Mapping[str, KeptStep], upto: int, edited: KeptStep | None = N
     """
     kept = [each for each in steps.values() if each.number is not None and each.number <= upto]
     kept += [replace(edited, number=upto + 1)] if edited is not None else []
-    called = {_call(each) for each in kept if each.kind == "tool"}
-    return tuple(each.row() for each in kept if each.kind != "approval" or not _granted(each) or _call(each) in called)
+    calls = Counter(_call(each) for each in kept if each.kind == "tool")
+    granted = Counter(_call(each) for each in kept if _granted(each))
+    # Of equal calls nobody knows which approval was whose: if one is not made yet, all are asked for.
+    return tuple(each.row() for each in kept if not _granted(each) or granted[_call(each)] <= calls[_call(each)])
 
 
 def _granted(step: KeptStep) -> bool:
+    if step.kind != "approval":
+        return False
     found = rows.load(step.outcome)
     return isinstance(found, dict) and found.get("decision") == "approved"
 
 
 def _call(step: KeptStep) -> tuple[str, str]:
+    """The tool and its arguments. Those of an input that was too long to be kept equal no others."""
     found = rows.load(step.input) if step.input else None
-    # An input too long to be kept names no call: its approval is asked for again.
-    return step.name, str(found.get("call_id", step.path)) if isinstance(found, dict) else step.path
+    return step.name, rows.dump(found.get("arguments")) if isinstance(found, dict) else step.path
