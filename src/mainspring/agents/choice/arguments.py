@@ -78,6 +78,9 @@ def _mentions_more(tool: Tool, said: str, stated: Mapping[str, Any]) -> bool:
     known = properties(tool)
     if numbers and any(kind(known[name]) in _NUMERIC for name in left):
         return True
+    names = [name.strip("\"'") for name in _NAME.findall(said)]
+    if left and any(not any(name in value for value in used) for name in names):
+        return True
     return any(stems(words(name)) & there for name in left)
 
 
@@ -144,14 +147,24 @@ def _kept(tool: Tool, made: Mapping[str, Any], stated: Mapping[str, Any], ground
     """What the model wrote, without what it made up and without defaults; with what is certain in its place."""
     known, needed = properties(tool), required(tool)
     values: dict[str, Any] = {}
+    derived = _names_left(made, grounds)
     for name, schema in known.items():
-        if name in stated and (name not in made or not _free_of_doubt(made[name], schema, name, grounds)):
+        value = made.get(name)
+        if name in stated and (value is None or not _free_of_doubt(value, schema, name, grounds)):
             values[name] = stated[name]
-        elif name not in made or made[name] is None or not grounded(made[name], schema, name, grounds):
+        elif value is None or (name not in needed and _default(value, schema, name, grounds)):
             continue
-        elif name in needed or not _default(made[name], schema, name, grounds):
-            values[name] = made[name]
+        elif grounded(value, schema, name, grounds) or (derived and not identifier(name)):
+            values[name] = value
     return values
+
+
+def _names_left(made: Mapping[str, Any], grounds: str) -> bool:
+    """Whether the user's last words name something that no argument repeats: others may be derived from it, as a
+    stock's symbol is from its company."""
+    used = " ".join(str(value) for value in made.values()).lower()
+    names = _NAME.findall(grounds.rsplit("\n", 1)[-1])
+    return any(name.strip("\"'").lower() not in used for name in names)
 
 
 def _free_of_doubt(value: Any, schema: Mapping[str, Any], name: str, grounds: str) -> bool:

@@ -9,8 +9,9 @@ from mainspring.agents.choice import arguments
 from mainspring.agents.choice.arguments import CallWanted
 from mainspring.agents.choice.base import Choice, Chosen, Steps, Turn, Way
 from mainspring.agents.choice.examples import Examples
+from mainspring.agents.choice.grounding import grounded
 from mainspring.agents.choice.questions import question
-from mainspring.agents.choice.reading import parts, read
+from mainspring.agents.choice.reading import parts, properties, read
 from mainspring.agents.choice.request import OpenRequest, opened
 from mainspring.agents.choice.rules import Rule
 from mainspring.agents.choice.scorer import Scorer
@@ -69,7 +70,7 @@ class ToolChooser:
         return Choice(way="served")
 
     async def _weighed(self, request: OpenRequest, tools: Sequence[BaseTool], turn: Turn, steps: Steps) -> Choice:
-        if not tools or request.taken_back:
+        if not tools or request.taken_back or (request.social and request.pending is None):
             return Choice()
         scores = await self._scores(request.latest, tools, steps)
         if request.pending is not None:
@@ -78,9 +79,7 @@ class ToolChooser:
             if scores[other] < _OTHERWISE or other == pending.declaration.name:
                 return await _filled([CallWanted(pending.declaration)], request, turn, steps, "slot", scores)
         if scores[_best(scores)] < self.threshold and request.goes_on and request.pending is None:
-            scores = await self._scores(f"{request.before} {request.latest}", tools, steps)
-            if _best(scores) != request.last:
-                return Choice(scores=scores)
+            return await self._going_on(request, tools, turn, steps)
         name = _best(scores)
         if scores[name] < self.threshold:
             return Choice(scores=scores)
@@ -91,6 +90,21 @@ class ToolChooser:
             wanted = [CallWanted(tool.declaration)]
         way_found: Way = "examples" if _with_examples(name, tools) else "scores"
         return await _filled(_ordered(wanted, request, turn), request, turn, steps, way_found, scores)
+
+    async def _going_on(self, request: OpenRequest, tools: Sequence[BaseTool], turn: Turn, steps: Steps) -> Choice:
+        """A call that the requests before this one explain, if this one gives it a value."""
+        scores = await self._scores(f"{request.before} {request.latest}", tools, steps)
+        tool = _named(_best(scores), tools)
+        if tool is None or scores[tool.declaration.name] < self.threshold:
+            return Choice(scores=scores)
+        choice = await _filled([CallWanted(tool.declaration)], request, turn, steps, "scores", scores)
+        new = any(
+            grounded(value, properties(tool.declaration)[name], name, request.latest)
+            for call in choice.calls
+            for name, value in call.arguments.items()
+            if not isinstance(value, bool)
+        )
+        return choice if new else Choice(scores=scores)
 
     async def _several(self, text: str, tools: Sequence[BaseTool], steps: Steps) -> list[CallWanted]:
         """One call for each part of the request that another tool serves."""

@@ -115,7 +115,21 @@ def _text(value: str, schema: Mapping[str, Any], name: str, said: str) -> bool:
         return _number(float(text.replace(",", "")), said)
     said_stems = stems(said) | {_SHORTENED.get(word, word) for word in stems(said)}
     own = {_SHORTENED.get(word, word) for word in stems(text)}
-    return bool(own & said_stems) or _initials(text, said) or kind(schema) not in ("string", "")
+    return (
+        any(_alike(word, other) for word in own for other in said_stems)
+        or _initials(text, said)
+        or kind(schema) not in ("string", "")
+    )
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two stems are forms of one word: ``bak`` and ``bake``, ``democracy`` and ``democratic``."""
+    short = min(len(one), len(other))
+    return (
+        one == other
+        or (short >= 3 and one[:6] == other[:6] and short >= 6)
+        or (short >= 3 and abs(len(one) - len(other)) <= 1 and (one.startswith(other) or other.startswith(one)))
+    )
 
 
 def _squeezed(text: str) -> str:

@@ -19,22 +19,32 @@ _GOES_ON = re.compile(
     r"\b(instead|too|as well|also|again|another one|what about|how about|what if)\b",
     re.IGNORECASE,
 )
+_ASKS = re.compile(r"\?\s*$|\b(please|could you|can you) (provide|tell|give|share|enter|specify)\b", re.IGNORECASE)
 _FAILED = re.compile(r"^\s*(error\b|\{\s*\"error\")", re.IGNORECASE)
-_SHORT = 12
+_SHORT = 4
+_EARLIER = 3
+"""Requests before this one that a follow-up may continue."""
+_SOCIAL = frozenset(
+    "thank thanks you very much so a lot for your help the information info that this is it its great good nice "
+    "perfect awesome wonderful ok okay alright fine cool got to hear bye goodbye hello hi hey there have day no yes "
+    "all i understand see appreciate was helpful excellent amazing sounds interesting".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
     """``text`` is all that the user says of the request, ``latest`` the last message alone. ``pending`` is the tool
-    whose slots the assistant has just asked for. ``before`` is what the user said of the request before, and ``last``
-    the tool that served it. ``done`` are the tools called without an error, oldest first, and ``answered`` those called
-    since the user spoke. ``shown`` are the messages that the model sees."""
+    whose slots the assistant has just asked for. ``before`` is what the user said in the requests before, and ``last``
+    the tool that served the last of them; ``asked``: the assistant's last words are a question. ``done`` are the tools
+    called without an error, oldest first, and ``answered`` those called since the user spoke. ``shown`` are the
+    messages that the model sees."""
 
     text: str
     latest: str
     pending: tuple[BaseTool, tuple[str, ...]] | None
     before: str
     last: str
+    asked: bool
     done: tuple[str, ...]
     answered: tuple[str, ...]
     shown: tuple[Message, ...]
@@ -46,10 +56,17 @@ class OpenRequest:
         return _TAKEN_BACK.search(self.latest) is not None
 
     @property
+    def social(self) -> bool:
+        """Whether the last message only greets, thanks or agrees."""
+        return all(word in _SOCIAL for word in re.findall(r"[a-z]+", self.latest.lower().replace("'", "")))
+
+    @property
     def goes_on(self) -> bool:
-        """Whether the last message only makes sense after the request before it."""
+        """Whether the last message may only make sense after the request before it: it is very short, begins so, or
+        answers the assistant."""
         short = len(self.latest.split()) <= _SHORT
-        return bool(self.last) and (short or _GOES_ON.search(self.latest) is not None)
+        follows = bool(self.last) and (short or _GOES_ON.search(self.latest) is not None)
+        return bool(self.before) and (follows or self.asked)
 
 
 def opened(messages: Sequence[Message], tools: Sequence[BaseTool]) -> OpenRequest:
@@ -57,7 +74,7 @@ def opened(messages: Sequence[Message], tools: Sequence[BaseTool]) -> OpenReques
     said = [each for each in messages if each.role in ("user", "assistant", "tool")]
     at = max((index for index, each in enumerate(said) if each.role == "user"), default=-1)
     if at < 0:
-        return OpenRequest("", "", None, "", "", (), (), (), "")
+        return OpenRequest("", "", None, "", "", False, (), (), (), "")
     first, pending = at, None
     while first >= 2 and said[first - 1].role == "assistant" and not said[first - 1].tool_calls:
         question = asked(said[first - 1].content, tools)
@@ -66,13 +83,15 @@ def opened(messages: Sequence[Message], tools: Sequence[BaseTool]) -> OpenReques
         pending = pending or question
         first -= 2
     calls = _calls(said)
-    before = [each.content for each in said[:first] if each.role == "user"][-1:]
+    before = [each.content for each in said[:first] if each.role == "user"][-_EARLIER:]
+    words = said[at - 1].content if at and said[at - 1].role == "assistant" else ""
     return OpenRequest(
         text=" ".join(each.content for each in said[first : at + 1] if each.role == "user"),
         latest=said[at].content,
         pending=pending,
         before=" ".join(before),
         last=next((name for where, name, _ in reversed(calls) if where < first), ""),
+        asked=_ASKS.search(words) is not None,
         done=tuple(name for _, name, well in calls if well),
         answered=tuple(name for where, name, _ in calls if where > at),
         shown=tuple(said[-_SHOWN:]),
