@@ -53,6 +53,8 @@ async def filled(wanted: CallWanted, request: OpenRequest, turn: Turn, steps: St
     stated = {**slots.found(tool, said), **wanted.fixed}
     if all(name in stated for name in required(tool)) and not _mentions_more(tool, said, stated):
         return Filled((Chosen(tool.name, stated),))
+    if unsaid := tuple(name for name in required(tool) if name not in stated and _unsaid(name, request.grounds)):
+        return Filled(missing=unsaid)
     if _several(tool, said) and not wanted.fixed:
         made = await _many(wanted, request, turn, steps)
         if len(made) > 1:
@@ -82,6 +84,13 @@ def _mentions_more(tool: Tool, said: str, stated: Mapping[str, Any]) -> bool:
     if left and any(not any(name in value for value in used) for name in names):
         return True
     return any(stems(words(name)) & there for name in left)
+
+
+def _unsaid(name: str, grounds: str) -> bool:
+    """Whether nothing in the conversation can be the value of an identifier: no model needs to be asked then."""
+    if "email" in words(name).split():
+        return "@" not in grounds
+    return identifier(name) and not any(letter.isdigit() for letter in grounds) and _NAME.search(grounds) is None
 
 
 def _several(tool: Tool, said: str) -> bool:

@@ -66,12 +66,13 @@ class Examples:
         """The probability of each tool that has enough examples, by its place among ``tools``. Raises what the
         embedder raises."""
         places = [at for at, tool in enumerate(tools) if len(tool.examples) >= FEWEST]
-        if not places or not request.strip():
+        if not places or len(tools) < 2 or not request.strip():
             return {}
-        trained = await self.trained([tools[at].examples for at in places])
+        # What the other tools say of themselves stands for requests that are not for these.
+        trained = await self.trained([tool.examples if at in places else (tool.said,) for at, tool in enumerate(tools)])
         asked = (await self._embedder.embed([request], "query")).vectors[0]
         odds = self._fitted.odds(trained.features(asked))
-        return {at: float(1 / (1 + np.exp(-each))) for at, each in zip(places, odds, strict=True)}
+        return {at: float(1 / (1 + np.exp(-odds[at]))) for at in places}
 
     async def trained(self, examples: Sequence[tuple[str, ...]]) -> Trained:
         """The classifier over ``examples``, those of one tool each."""

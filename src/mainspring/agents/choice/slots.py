@@ -22,7 +22,7 @@ _PHONE = re.compile(r"\+?\d[\d() -]{5,}\d")
 # A word that is announced as an identifier, or has digits among its letters.
 _TOLD = re.compile(
     r"(?:\b(?:id|ids|number|no|code|key|reference|ref|identifier|order|account|ticket|case|tracking)\b\.?[ :]*"
-    r"(?:is |of |= ?|: ?)?[\"'#]*|#)([A-Za-z0-9][A-Za-z0-9_-]*[A-Za-z0-9]|[0-9])",
+    r"(?:is |= ?|: ?)?[\"'#]*|#)([A-Za-z0-9][A-Za-z0-9_-]*[A-Za-z0-9]|[0-9])",
     re.IGNORECASE,
 )
 _MIXED = re.compile(r"(?<![#%$€£\w-])(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])([A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*)(?![\w-])")
@@ -65,7 +65,8 @@ def _value(name: str, schema: Mapping[str, Any], said: str, alone: Set[str]) -> 
     for expression, what in patterns:
         if _is(what, name, schema):
             # One date does not tell which of two it is.
-            return _only([each.strip() for each in expression.findall(said)]) if what in alone else None
+            text = _DATE.sub(" ", said) if what == "phone" else said
+            return _only([each.strip() for each in expression.findall(text)]) if what in alone else None
     return _identifier(said) if "identifier" in alone and identifier(name) else None
 
 
@@ -91,7 +92,8 @@ def _identifier(said: str) -> str | None:
     told += [each for each in _TOLD.findall(text) if each.isdigit() and each not in told]
     mixed = [each for each in _MIXED.findall(text) if not _ORDINAL.fullmatch(each)]
     digits = [each for each in _DIGITS.findall(text) if not _YEAR.fullmatch(each)]
-    short = NUMBER.findall(text) if len(text.split()) <= _FEW_WORDS else []
+    few = len(text.split())
+    short = [each for each in NUMBER.findall(text) if few <= _FEW_WORDS and (few <= 2 or not _YEAR.fullmatch(each))]
     for found in (told, mixed, digits, short):
         if found:
             return str(found[0]) if len(set(found)) == 1 and not _other(found[0], mixed) else None
@@ -128,7 +130,8 @@ def _named(options: Sequence[Any], said: str) -> Any:
 
 def _matching(source: str, said: str) -> str | None:
     check = pattern(source)
-    found = [word for word in re.findall(r"[^\s,;!?\"'()]+", said) if check(word.strip("."))]
+    words_said = [word.strip(".") for word in re.findall(r"[^\s,;!?\"'()]+", said)]
+    found = [word for word in words_said if check(word)]
     return found[0] if len(set(found)) == 1 else None
 
 
