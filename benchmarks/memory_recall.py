@@ -3,7 +3,7 @@
     MAINSPRING_DATA=... python benchmarks/memory_recall.py [--set locomo] [--keep FOLDER] [--seconds 300]
 
 Reported on LoCoMo (Maharana et al. 2024; ten conversations, CC BY-NC: for measuring only), which nothing was chosen
-on: the weights of ``features/memory/ranker.py`` were chosen on REALTALK (``--set realtalk``). No large model is used.
+on: the weights of ``agents/context/ranker.py`` were chosen on REALTALK (``--set realtalk``). No large model is used.
 
 "BM25" and "dense" are the yardsticks: words over plain turns, and the embedding model alone. "memory" is the ranker
 that ships, "+ late interaction" and "+ cross-encoder" let a reranker read its best 24. "facts by rules" keeps only
@@ -27,13 +27,13 @@ import numpy as np
 from _bm25 import Bm25
 from _long_talks import CATEGORIES, LongTalk, long_talks
 from _report import Figure, data_sets, report
+from mainspring.agents.context.ranker import Ranker, Said, merged
 from mainspring.core.settings import load
 from mainspring.engines import builtin
 from mainspring.engines.base import Embedder, Reranker
 from mainspring.engines.catalogue.pull import Puller
 from mainspring.engines.encode.reranker import CrossEncoder
 from mainspring.features.memory.extract import facts_of
-from mainspring.features.memory.ranker import Ranker, Said, merged
 
 BEST, READ = 10, 24
 YARDSTICK = "BM25"

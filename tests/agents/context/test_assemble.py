@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mainspring.agents.context.artifacts import Artifacts, best_start
-from mainspring.agents.context.assemble import NOTES, REMINDER, assemble
+from mainspring.agents.context.assemble import NOTES, RECALLED, REMINDER, assemble
 from mainspring.agents.context.tiers import ContextBudget, Material
 from mainspring.core.types import Message, ToolCall
 from mainspring.serving.memory.recollection import Remembered
@@ -51,19 +51,25 @@ async def test_equal_secrets_make_equal_contexts() -> None:
     assert one.messages == two.messages
 
 
-async def test_older_turns_become_notes_when_the_budget_is_small() -> None:
+async def test_older_turns_become_notes_and_those_that_matter_are_recalled() -> None:
     old = [
         Message("user", f"My sister is called Ann{number}, remember that I always fly from gate {number}.")
-        for number in range(30)
+        for number in range(60)
     ]
     said = [each for one in old for each in (one, Message("assistant", "Noted, thank you very much."))]
-    made = await assemble(Material("Be brief.", (*said, Message("user", "who?"))), ContextBudget(320), words)
-    assert made.total <= 320
+    material = Material("Be brief.", (*said, Message("user", "Who flies from gate 3?")))
+    made = await assemble(material, ContextBudget(600), words)
+    assert made.total <= 600
     assert made.messages[1].content.startswith(NOTES)
-    assert made.left_out > 30
+    assert made.left_out > 60
     # The latest turns are whole.
     assert old[-1] in made.messages
-    assert old[0] not in made.messages
+    assert old[3] not in made.messages
+    # Right before the question stands what bears on it.
+    assert made.messages[-3].content.startswith(RECALLED)
+    assert "gate 3." in made.messages[-3].content
+    assert "gate 4." not in made.messages[-3].content
+    assert made.tokens["recalled"] > 0
 
 
 async def test_the_question_is_never_cut() -> None:

@@ -1,8 +1,8 @@
 """Assembles a working context: the tiers within a budget, with what matters at the start and at the end.
 
-The order is: the instruction, notes on turns that are not shown, the latest turns, what is known of the user, the
-user's message, and the calls and results since. What stays the same from call to call comes first, so that engines
-need not read it again.
+The order is: the instruction, notes on turns that are not shown, the latest turns, older turns that bear on the
+question, what is known of the user, the user's message, and the calls and results since. What stays the same from call
+to call comes first, so that engines need not read it again.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mainspring.agents.context.artifacts import Artifacts
-from mainspring.agents.context.compact import compacted, grouped
+from mainspring.agents.context.compact import compacted, found_again, grouped
 from mainspring.agents.context.tiers import Assembled, ContextBudget, Material, Tier
 from mainspring.core.types import Message
 from mainspring.guards.rewrite.spotlight import Spotlight
@@ -22,6 +22,7 @@ from mainspring.serving.memory.remember import KNOWN
 
 NOTES = "Notes on the earlier part of this conversation, for reference:\n"
 NOTED = "Noted."
+RECALLED = "From earlier in this conversation, for reference:\n"
 REMINDER = "Go on with what the user asked:\n"
 _SYSTEM = ("system", "developer")
 # The least that is shown of a result's beginning and end, in characters; so much more than its share is not cut.
@@ -70,7 +71,7 @@ async def assemble(
         left -= await counted.add("memory", [Message("user", memory)])
     trail = await _steps(now[1:], artifacts, counted, left, round(budget.tokens * budget.result))
     left -= counted.tokens["tools"] + counted.tokens["artifacts"]
-    session, dropped = await _session(older, material.notes, counted, left, round(budget.tokens * budget.notes))
+    session, dropped = await _session(older, material, counted, left, budget)
     if question:
         said = f"{memory}\n\n{question[0].content}" if memory else question[0].content
         question = [dataclasses.replace(question[0], content=said + _made(trail.omitted))]
@@ -161,22 +162,29 @@ async def _cut(
 
 
 async def _session(
-    older: Sequence[Sequence[Message]], before: str, counted: _Count, left: int, most_notes: int
+    older: Sequence[Sequence[Message]], material: Material, counted: _Count, left: int, budget: ContextBudget
 ) -> tuple[list[Message], int]:
-    """The latest turns of the session that fit, and notes on the others."""
+    """The latest turns of the session that fit, and notes on the others, with those of them that bear on the question:
+    notes alone lose most of a long conversation."""
     costs = [await counted.of(group) for group in older]
-    room = left if sum(costs) <= left and not before else left - most_notes
+    most_notes, most_recalled = round(budget.tokens * budget.notes), round(budget.tokens * budget.recalled)
+    room = left if sum(costs) <= left and not material.notes else left - most_notes - most_recalled
     begin = len(older)
     while begin and room - costs[begin - 1] >= 0:
         begin -= 1
         room -= costs[begin]
     shown = [each for group in older[begin:] for each in group]
-    noted: list[Message] = []
     hidden = older[:begin]
-    if (hidden or before) and left > 0:
+    noted: list[Message] = []
+    recalled: list[Message] = []
+    if (hidden or material.notes) and left > 0:
         frame = await counted.of([Message("user", NOTES), Message("assistant", NOTED)])
-        text = await compacted(hidden, before, counted.count, min(most_notes, left) - frame)
+        text = await compacted(hidden, material.notes, counted.count, min(most_notes, left) - frame)
         noted = [Message("user", NOTES + text), Message("assistant", NOTED)] if text else []
+        question = next((each.content for each in reversed(material.messages) if each.role == "user"), "")
+        lines = await found_again(hidden, question, counted.count, min(most_recalled, left) - frame)
+        recalled = [Message("user", RECALLED + lines), Message("assistant", NOTED)] if lines else []
     await counted.add("notes", noted)
+    await counted.add("recalled", recalled)
     await counted.add("session", shown)
-    return [*noted, *shown], sum(len(group) for group in hidden)
+    return [*noted, *shown, *recalled], sum(len(group) for group in hidden)

@@ -1,16 +1,22 @@
-"""Compaction by rules: the sentences of older turns that are worth keeping, as notes. No model is asked, so a run that
-is replayed makes the same notes."""
+"""Compaction by rules: the sentences of older turns that are worth keeping, as notes, and the turns that bear on a
+question. No model is asked, so a run that is replayed makes the same notes."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 
+from mainspring.agents.context.ranker import Ranker, Said
 from mainspring.core.types import Message
 from mainspring.serving.memory import notes
 from mainspring.serving.memory.base import Count, Exchange
 from mainspring.serving.memory.extract import notes_of
 from mainspring.stores.sessions.turns import TurnMessage
+
+# Turns that are recalled at most, and the characters of each by which it is found.
+_MOST, _READ = 24, 4000
+_SPOKEN = ("user", "assistant")
 
 
 def grouped(messages: Sequence[Message]) -> list[list[Message]]:
@@ -29,8 +35,38 @@ async def compacted(groups: Sequence[Sequence[Message]], before: str, count: Cou
     """Notes on ``groups``, after the notes ``before``, within ``tokens``: the weightiest sentences first."""
     if not groups and not before:
         return ""
-    found = notes.merge((), notes_of([_exchange(number, group) for number, group in enumerate(groups)]))
+    found = await asyncio.to_thread(_notes, groups)
     return await notes.render(notes.Notes(found, before), count, tokens)
+
+
+async def found_again(groups: Sequence[Sequence[Message]], question: str, count: Count, tokens: int) -> str:
+    """The messages of users and assistants in ``groups`` that bear on ``question``, as lines in their order, within
+    ``tokens``. They are found by words: embeddings might differ when a run is replayed."""
+    said = [
+        (number, each) for number, group in enumerate(groups) for each in group if each.role in _SPOKEN and each.content
+    ]
+    if not said or not question or tokens <= 0:
+        return ""
+    past = [Said(each.content[:_READ], thread="") for _, each in said]
+    scores = await asyncio.to_thread(Ranker().scores, question, None, past)
+    chosen: list[int] = []
+    for place in sorted(range(len(said)), key=lambda index: -scores[index])[:_MOST]:
+        if scores[place] <= 0:
+            break
+        cost = (await count([Message("user", _line(said[place][1]))]))[0]
+        if cost <= tokens:
+            tokens -= cost
+            chosen.append(place)
+    return "\n".join(_line(said[place][1]) for place in sorted(chosen))
+
+
+def _line(message: Message) -> str:
+    picture = " (with a picture)" if message.images else ""
+    return f"{message.role}: {' '.join(message.content.split())}{picture}"
+
+
+def _notes(groups: Sequence[Sequence[Message]]) -> tuple[notes.Note, ...]:
+    return notes.merge((), notes_of([_exchange(number, group) for number, group in enumerate(groups)]))
 
 
 def _exchange(number: int, group: Sequence[Message]) -> Exchange:

@@ -9,9 +9,10 @@ from typing import Any, Literal
 from mainspring.core.types import Message
 from mainspring.serving.memory.recollection import Remembered
 
-Tier = Literal["instruction", "memory", "notes", "session", "tools", "artifacts", "question"]
-"""Where tokens come from: ``notes`` stand for turns of the session that are not shown, ``artifacts`` for results that
-are shown in part; ``question`` is the latest message of the user."""
+Tier = Literal["instruction", "memory", "notes", "recalled", "session", "tools", "artifacts", "question"]
+"""Where tokens come from: ``notes`` stand for turns of the session that are not shown, ``recalled`` are those of them
+that bear on the question, ``artifacts`` are results that are shown in part; ``question`` is the user's latest
+message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,15 @@ class Material:
 class ContextBudget:
     """How many tokens a context may have, and how they are shared.
 
-    ``memory``, ``notes`` and ``result`` (one tool result) are shares of ``tokens`` that those take at most. If more
-    than ``remind_after`` tokens follow the user's message, it is repeated at the end: models read the middle worst.
+    ``memory``, ``notes``, ``recalled`` and ``result`` (one tool result) are shares of ``tokens`` that those take at
+    most. If more than ``remind_after`` tokens follow the user's message, it is repeated at the end: models read the
+    middle worst.
     """
 
     tokens: int
     memory: float = 0.15
-    notes: float = 0.15
+    notes: float = 0.1
+    recalled: float = 0.2
     result: float = 0.25
     remind_after: int = 1500
 

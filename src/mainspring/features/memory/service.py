@@ -11,13 +11,13 @@ from typing import Literal
 
 from cachetools import TTLCache
 
+from mainspring.agents.context.ranker import Floats, Ranker, Said, merged
 from mainspring.core.errors import InvalidRequest, MainspringError, NoConsent, Unsupported
 from mainspring.core.facts.memories import MemoryFacts
 from mainspring.core.types import Allowance, Context, Priority, Settlement
 from mainspring.feature import Rooms
 from mainspring.features.memory.extract import Fact, facts_of, kind_and_slot
 from mainspring.features.memory.people import Consent, People, Person
-from mainspring.features.memory.ranker import Floats, Ranker, Said, merged
 from mainspring.features.memory.settings import MemorySettings
 from mainspring.features.memory.store import Kept, Memory, MemoryStore, New, Origin
 from mainspring.guards.detect import injection
