@@ -18,7 +18,7 @@ import argparse
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from _bm25 import Bm25
 from _long_talks import CATEGORIES, LongTalk, long_talks
 from _report import Figure, data_sets, report
 from mainspring.agents.context.ranker import Ranker, Said, merged
-from mainspring.core.settings import load
+from mainspring.core.settings import Settings, load
 from mainspring.engines import builtin
 from mainspring.engines.base import Embedder, Reranker
 from mainspring.engines.catalogue.pull import Puller
@@ -38,8 +38,11 @@ from mainspring.features.memory.extract import facts_of
 BEST, READ = 10, 24
 YARDSTICK = "BM25"
 CROSS_ENCODER = "ms-marco-minilm-l12-v2-int8"
+LATE, CROSS = "late interaction", "cross-encoder"
 Found = dict[str, list[list[int]]]
 """By system: for each question the places of the best ten."""
+Kept = dict[str, Any]
+"""``found``, and for rerankers: for each question the places to ``read`` and their ``scores``."""
 
 
 async def embedded(embedder: Embedder, texts: Sequence[str], kind: Any = "passage") -> Any:
@@ -54,9 +57,9 @@ def best(scores: Any) -> list[int]:
     return [int(place) for place in np.argsort(-np.asarray(scores), kind="stable")[:BEST]]
 
 
-async def found_in(talk: LongTalk, embedder: Embedder, rerankers: Mapping[str, Reranker]) -> Found:
-    """What each system finds for each question with evidence."""
-    asked = [each.text for each in talk.questions if each.evidence]
+async def found_in(talk: LongTalk, embedder: Embedder) -> Kept:
+    """What each system finds for each question with evidence, and what a reranker is to read."""
+    asked = questions_of(talk)
     spoken = [f"{each.speaker}: {each.text}" for each in talk.turns]
     vectors, queries = await embedded(embedder, spoken), await embedded(embedder, asked, "query")
     past = [
@@ -71,7 +74,8 @@ async def found_in(talk: LongTalk, embedder: Embedder, rerankers: Mapping[str, R
         Said(each.text, each.thread, each.speaker, vector)
         for each, vector in zip(facts, await embedded(embedder, [each.spoken for each in facts]), strict=True)
     ]
-    ranker, found = Ranker(), Found()
+    ranker = Ranker()
+    kept: Kept = {"found": {}, "read": [], "scores": []}
     for text, vector in zip(asked, queries, strict=True):
         scores = ranker.scores(text, vector, past)
         told = {
@@ -81,13 +85,27 @@ async def found_in(talk: LongTalk, embedder: Embedder, rerankers: Mapping[str, R
             "memory": best(scores),
             "facts by rules": [whence[place] for place in best(ranker.scores(text, vector, facts))],
         }
-        order = [int(place) for place in np.argsort(-scores, kind="stable")[:READ]]
-        for name, reranker in rerankers.items():
-            read = await reranker.rerank(text, [past[place].spoken for place in order])
-            told[f"memory + {name}"] = best(merged(scores, order, read.scores))
         for name, places in told.items():
-            found.setdefault(name, []).append(places)
-    return found
+            kept["found"].setdefault(name, []).append(places)
+        order = [int(place) for place in np.argsort(-scores, kind="stable")[:READ]]
+        kept["read"].append(order)
+        kept["scores"].append([float(scores[place]) for place in order])
+    return kept
+
+
+async def reread(talk: LongTalk, kept: Kept, name: str, reranker: Reranker) -> None:
+    """Add what is found once ``reranker`` has read the memory's best."""
+    spoken = [f"{each.speaker}: {each.text}" for each in talk.turns]
+    found = []
+    for text, order, scores in zip(questions_of(talk), kept["read"], kept["scores"], strict=True):
+        read = await reranker.rerank(text, [spoken[place] for place in order])
+        mixed = merged(np.asarray(scores, dtype=np.float32), range(len(order)), read.scores)
+        found.append([order[place] for place in best(mixed)])
+    kept["found"][f"memory + {name}"] = found
+
+
+def questions_of(talk: LongTalk) -> list[str]:
+    return [each.text for each in talk.questions if each.evidence]
 
 
 def taken(talk: LongTalk) -> tuple[list[Said], list[int]]:
@@ -163,27 +181,40 @@ def figures_of(talks: Sequence[LongTalk], found: Sequence[Found], reported: bool
     return figures
 
 
-async def run(talks: Sequence[LongTalk], keep: Path | None, seconds: float) -> list[Found] | None:
+async def run(talks: Sequence[LongTalk], options: Any) -> list[Kept] | None:
     """What is found in each conversation; None if time was up before the last."""
     settings = load().settings
     embedder = await builtin.embedder(settings)
-    rerankers: dict[str, Reranker] = {"late interaction": builtin.words(settings)}
-    if CROSS_ENCODER:
-        rerankers["cross-encoder"] = CrossEncoder(Puller(settings).local(CROSS_ENCODER), settings.engines.threads)
-    began, found = time.monotonic(), []
-    for talk in talks:
-        file = None if keep is None else keep / f"{talk.name}.json"
-        if file is not None and file.exists():
-            found.append(json.loads(file.read_text(encoding="utf-8")))
-            continue
-        if time.monotonic() - began > seconds:
-            return None
-        found.append(await found_in(talk, embedder, rerankers))
-        print(f"{talk.name}: {len(talk.turns)} turns, {len(talk.questions)} questions", flush=True)
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(found[-1]), encoding="utf-8")
-    return found
+    began, done = time.monotonic(), True
+    kept = [_read(options.keep, talk) for talk in talks]
+    for name in ("", *options.rerankers):
+        reranker = _reranker(name, settings) if name else None
+        for talk, each in zip(talks, kept, strict=True):
+            if (each and f"memory + {name}" in each["found"]) or (each and not name):
+                continue
+            if time.monotonic() - began > options.seconds:
+                done = False
+                break
+            if reranker is None:
+                each.update(await found_in(talk, embedder))
+            else:
+                await reread(talk, each, name, reranker)
+            print(f"{talk.name}: {len(talk.turns)} turns, {len(talk.questions)} questions {name}", flush=True)
+            if options.keep is not None:
+                options.keep.mkdir(parents=True, exist_ok=True)
+                (options.keep / f"{talk.name}.json").write_text(json.dumps(each), encoding="utf-8")
+    return kept if done else None
+
+
+def _read(keep: Path | None, talk: LongTalk) -> Kept:
+    file = None if keep is None else keep / f"{talk.name}.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file is not None and file.exists() else {}
+
+
+def _reranker(name: str, settings: Settings) -> Reranker:
+    if name == LATE:
+        return builtin.words(settings)
+    return CrossEncoder(Puller(settings).local(CROSS_ENCODER), settings.engines.threads)
 
 
 def main() -> None:
@@ -191,12 +222,16 @@ def main() -> None:
     parser.add_argument("--set", default="locomo", choices=("locomo", "realtalk"))
     parser.add_argument("--keep", type=Path, help="folder of what was found so far")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after about so many")
+    parser.add_argument("--rerankers", nargs="*", default=[LATE, CROSS], choices=(LATE, CROSS))
     options = parser.parse_args()
     talks = long_talks(data_sets(), options.set)
-    found = asyncio.run(run(talks, options.keep, options.seconds))
-    if found is None:
+    kept = asyncio.run(run(talks, options))
+    if kept is None:
         print("time is up: the same command goes on")
         return
+    names = {name for each in kept for name in each["found"]}
+    whole = [name for name in kept[0]["found"] if name in names and all(name in each["found"] for each in kept)]
+    found = [{name: each["found"][name] for name in whole} for each in kept]
     reported = options.set == "locomo"
     report("memory_recall" if reported else "memory_recall_development", figures_of(talks, found, reported))
 

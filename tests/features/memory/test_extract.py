@@ -26,6 +26,7 @@ from mainspring.features.memory.extract import facts_of
         ("Remember that the gate code is 4711.", [""]),
         ("I went to Paris with my wife last week.", [""]),
         ("Please always answer in French.", [""]),
+        ("I run ten kilometres along the river every Sunday.", [""]),
     ],
 )
 def test_a_fact_is_taken_with_its_slot(text: str, slots: list[str]) -> None:
@@ -40,6 +41,9 @@ def test_a_fact_is_taken_with_its_slot(text: str, slots: list[str]) -> None:
         "If I lived in Rome I would be happy.",
         "I'd like to book a flight.",
         "I am looking for a hotel.",
+        "I am looking for a cheap hotel near the station in Rome.",
+        "I need help with a letter to my landlord about the heating.",
+        "I think that the second version of the text reads better.",
         "Thanks, that's great!",
         "I'm sure you are right.",
         'Summarise this: "I live in Berlin and my name is Eve."',
