@@ -3,6 +3,7 @@ import pytest
 from mainspring.agents.agent import Limits, LlmAgent
 from mainspring.agents.limits import repeats
 from mainspring.agents.loop.agent_tool import AgentTool
+from mainspring.core.errors import BudgetExceeded
 from mainspring.core.types import ChatRequest, Notice
 from tests.agents.loop.scripted import Ran, Said, ran
 
@@ -107,3 +108,15 @@ async def test_nothing_but_failures_is_no_progress() -> None:
     )
     assert found.outcome.limit == "no_progress"
     assert len(found.model.seen) == repeats.FAILURES
+
+
+async def test_a_budget_of_the_caller_that_is_used_up_later_ends_the_answer() -> None:
+    spent = BudgetExceeded("the budget of this key is used up")
+    with pytest.raises(BudgetExceeded):
+        await ran(LlmAgent(name="a"), [spent])
+    found = await ran(LlmAgent(name="a", tools=[look]), [[("look", {"place": 1})], spent])
+    assert _limits(found) == ["budget"]
+    assert "budget of this key" in found.shown
+    inner = LlmAgent(name="inner")
+    within = await ran(LlmAgent(name="a", tools=[AgentTool(inner)]), [[("inner", {"request": "x"})], spent])
+    assert _limits(within) == ["budget"]

@@ -1,3 +1,4 @@
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -5,6 +6,8 @@ import openai
 import pytest
 import pytest_asyncio
 
+from mainspring.features.agents.holdings import AgentsHeld
+from mainspring.stores.erase.data_subjects import Held, Subject
 from tests.features.agents.world import AgentsWorld, opened
 
 pytestmark = pytest.mark.slow
@@ -63,3 +66,15 @@ async def test_a_change_that_did_not_see_the_latest_is_refused(agents: AgentsWor
     body = {"definition": FIRST}
     assert (await agents.call("POST", "/v1/agents/greeter", body, headers={"if-match": "1"})).status_code == 200
     assert (await agents.call("POST", "/v1/agents/greeter", body, headers={"if-match": "1"})).status_code == 412
+
+
+async def test_the_agents_of_a_tenant_are_erased_with_it(agents: AgentsWorld) -> None:
+    await agents.call("POST", "/v1/agents", {"definition": FIRST})
+    stores = agents.world.system.stores
+    held = AgentsHeld(stores.database, stores.blobs)
+    now, tenant = time.time(), Subject("default", "tenant", "default")
+    [found] = await held.find(tenant, Held(), now, None)
+    assert (found["id"], found["definition"]) == ("greeter", FIRST)
+    assert await held.erase(Subject("default", "user", "ana"), Held(), now) == 0
+    assert await held.erase(tenant, Held(), now) == 1
+    assert (await agents.call("GET", "/v1/agents/greeter")).status_code == 404

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,18 @@ async def test_calls_of_models_and_tools_are_facts_of_one_trace(agents: AgentsWo
     assert by_kind["tool"][0]["facts"]["tool"] == "get_order"
     assert by_kind["tool"][0]["facts"]["outcome"] == "ok"
     assert answer.headers["x-mainspring-run"]
+    spans = await _spans(agents, by_kind["answer"][0]["trace_id"])
+    assert spans["agent"]["attributes"]["gen_ai.agent.name"] == "support"
+    tool = spans["tool get_order"]
+    assert tool["parent_id"] == spans["agent"]["id"]
+
+
+async def _spans(agents: AgentsWorld, trace_id: str) -> dict[str, Any]:
+    """The spans by name, once they are written."""
+    async with asyncio.timeout(10):
+        while (found := await agents.call("GET", f"/v1/traces/{trace_id}")).status_code == 404:
+            await asyncio.sleep(0.05)
+    return {each["name"]: each for each in found.json()["spans"]}
 
 
 async def test_a_clients_own_tool_is_handed_to_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from mainspring.agents.loop.instructions import rendered
 from mainspring.agents.loop.nodes import Node
 from mainspring.agents.loop.shown import Shown
 from mainspring.agents.loop.steps import Frame, Outcome, Reply, Run, ask
+from mainspring.core.errors import BudgetExceeded, SessionSpent
 from mainspring.core.types import ChatRequest, Message, Responder, Text, Tool, ToolCall
 from mainspring.telemetry.tracing import NoTracing
 
@@ -39,10 +40,12 @@ async def run_llm(run: Run, node: Node, view: Sequence[Message], frame: Frame, s
     except LimitReached as error:
         if error.owner != agent.name:
             raise
-        said = f"I could not finish this. {error.message}."
-        shown.notice("agent_limit_reached", error.message, error.limit)
-        shown.text(agent.name, Text(said))
-        return Outcome(said, "length", limit=error.limit, trail=turn.trail())
+        return turn.stopped(error.message, error.limit)
+    except (BudgetExceeded, SessionSpent) as error:
+        # Before anything was done it is the request that is refused. What agents within have used up ends the answer.
+        if shown.inner or not turn.begun:
+            raise
+        return turn.stopped(error.message, "budget")
 
 
 class _Turns:
@@ -95,6 +98,18 @@ class _Turns:
             self._told(reply.calls, acted)
             if (ended := self._ended(acted, reply)) is not None:
                 return ended
+
+    @property
+    def begun(self) -> bool:
+        """Whether its model has answered."""
+        return len(self._messages) > self._start
+
+    def stopped(self, why: str, limit: str) -> Outcome:
+        """End at a limit, and tell the user."""
+        said = f"I could not finish this. {why.rstrip('.')}."
+        self._shown.notice("agent_limit_reached", why, limit)
+        self._say(Text(said))
+        return Outcome(said, "length", limit=limit, trail=self.trail())
 
     def trail(self) -> tuple[Message, ...]:
         """What it said and found out, in words for another agent."""
