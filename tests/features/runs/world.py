@@ -21,6 +21,7 @@ from mainspring.features.runs.store.upkeep import Upkeep
 from mainspring.stores import Stores
 from mainspring.stores.sql import ids
 from mainspring.stores.sql.database import Database, Work
+from mainspring.stores.sql.jobs import Job
 from mainspring.stores.sql.worker import Lease
 
 T = TypeVar("T")
@@ -157,11 +158,17 @@ class Process:
         the next one goes on.)"""
         job = await self.stores.jobs.lease(QUEUED_KIND, ids.new("lease_"), -1.0)
         assert job is not None, "no run waits"
+        return await self.work_on(job, play, who, version, context)
+
+    async def work_on(
+        self, job: Job, play: Any, who: Principal = ME, version: str = "v1", context: Context | None = None
+    ) -> list[Event]:
+        """Play the run of a leased job to its end."""
         back = self.keeper.lend(Lease(job))
         try:
-            found = await self.runs.of(job.tenant, job.id)
-            context = context or Context(who)
-            return [e async for e in played(self.keeper, "robot", asked(found), context, play, version=version)]
+            request = asked(await self.runs.of(job.tenant, job.id))
+            events = played(self.keeper, "robot", request, context or Context(who), play, version=version)
+            return [each async for each in events]
         finally:
             back()
 
