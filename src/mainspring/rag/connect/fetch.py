@@ -90,7 +90,7 @@ class Fetcher:
     async def __aenter__(self) -> Self:
         import aiohttp
 
-        connector = aiohttp.TCPConnector(resolver=_resolver(self._private_hosts), limit=4)
+        connector = aiohttp.TCPConnector(resolver=resolver(self._private_hosts), limit=4)
         self._session = aiohttp.ClientSession(
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=self._timeout_s),
@@ -169,25 +169,7 @@ class Fetcher:
     def check(self, url: str) -> None:
         """Raises ``Forbidden`` for an address that is written out and not public, ``InvalidRequest`` for a URL that is
         no http one. What a name resolves to is known only when it is connected to."""
-        import yarl
-
-        try:
-            # The client's own reading of the address: it folds other scripts' digits and dots, which may hide one.
-            parts = yarl.URL(url)
-        except ValueError as error:
-            raise InvalidRequest(f"{url} is no http address: {error}", param="url") from None
-        host = parts.host
-        if parts.scheme not in ("http", "https") or not host:
-            raise InvalidRequest(f"{url} is no http address", remedy="Give one that begins with https://", param="url")
-        if parts.user or parts.password:
-            raise InvalidRequest("the address has credentials in it, which would be stored", param="url")
-        if host in self._private_hosts:
-            return
-        # The connector resolves names only: an address that is written out never reaches the resolver. A host whose
-        # last part is a number is one too, in a short or octal form.
-        number = _NUMBER.search(host) is not None
-        if (_literal(host) and not public(host)) or (number and not _literal(host)):
-            raise _forbidden(url, host)
+        check(url, self._private_hosts)
 
     async def _wait(self) -> None:
         now = time.monotonic()
@@ -197,11 +179,36 @@ class Fetcher:
             await asyncio.sleep(start - now)
 
 
+def check(url: str, private_hosts: Collection[str] = ()) -> None:
+    """Raises ``InvalidRequest`` for a URL that is no http one or has credentials in it, ``Forbidden`` for an address,
+    written out, that is not public. What a name resolves to is for ``resolver`` to check."""
+    import yarl
+
+    try:
+        # The client's own reading of the address: it folds other scripts' digits and dots, which may hide one.
+        parts = yarl.URL(url)
+    except ValueError as error:
+        raise InvalidRequest(f"{url} is no http address: {error}", param="url") from None
+    host = parts.host
+    if parts.scheme not in ("http", "https") or not host:
+        raise InvalidRequest(f"{url} is no http address", remedy="Give one that begins with https://", param="url")
+    if parts.user or parts.password:
+        raise InvalidRequest("the address has credentials in it, which would be stored", param="url")
+    if host in private_hosts:
+        return
+    # The connector resolves names only: an address that is written out never reaches the resolver. A host whose
+    # last part is a number is one too, in a short or octal form.
+    number = _NUMBER.search(host) is not None
+    if (_literal(host) and not public(host)) or (number and not _literal(host)):
+        raise _forbidden(url, host)
+
+
 class Refused(OSError):
     """A name resolves to an address that is not public."""
 
 
-def _resolver(private_hosts: frozenset[str]) -> AbstractResolver:
+def resolver(private_hosts: frozenset[str]) -> AbstractResolver:
+    """Resolves names for the client's connections, to public addresses only. Raises ``Refused``."""
     import socket
 
     from aiohttp.abc import AbstractResolver

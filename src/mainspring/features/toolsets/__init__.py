@@ -1,0 +1,1 @@
+"""Sources of tools that a definition of an agent names: HTTP, OpenAPI, SQL, collections, artifacts, code."""
