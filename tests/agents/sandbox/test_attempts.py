@@ -16,7 +16,9 @@ import pytest_asyncio
 
 from mainspring.agents.sandbox.base import Sandbox, SandboxLimits
 from mainspring.agents.sandbox.bubblewrap import BubblewrapSandbox
+from mainspring.agents.sandbox.gvisor import GvisorSandbox
 from mainspring.agents.sandbox.monty import MontySandbox
+from mainspring.core.errors import SettingsError
 from tests.agents.sandbox.attempts import ALL, Attempt
 
 LIMITS = SandboxLimits(seconds=1.0, memory=128 * 2**20, output=20_000, disk=2**20, files=8, processes=8)
@@ -63,6 +65,38 @@ async def boxes() -> AsyncIterator[dict[str, Sandbox]]:
     yield made
     for each in made.values():
         await each.aclose()
+
+
+FEW = (
+    "environ-of-init",
+    "secret",
+    "symlink",
+    "signal-the-server",
+    "own-server",
+    "memory",
+    "fork-bomb",
+    "endless",
+    "disk",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("runsc") is None, reason="gVisor is not installed")
+async def test_no_attempt_succeeds_in_gvisor(target: dict[str, str]) -> None:
+    box = GvisorSandbox()
+    for attempt in [each for each in ALL if each.name in FEW]:
+        result = await box.run(filled(attempt.code, target), {}, LIMITS)
+        assert "ESCAPED" not in result.stdout, attempt.name
+        assert SECRET not in f"{result}"
+        assert bool(result.error) >= attempt.stopped, attempt.name
+    assert (await box.run("6 * 7")).value == 42
+
+
+async def test_what_is_missing_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    for box, word in ((GvisorSandbox(), "runsc"), (BubblewrapSandbox(), "bubblewrap")):
+        with pytest.raises(SettingsError, match=word):
+            await box.run("1")
 
 
 def filled(code: str, target: dict[str, str]) -> str:

@@ -102,10 +102,14 @@ class Outgoing:
             await session.close()
 
     async def _sent(self, request: Outbound, host: str) -> Answer:
+        import yarl
+
         data = None if request.body is None else orjson.dumps(request.body)
         headers = dict(request.headers) | ({"Content-Type": "application/json"} if data is not None else {})
+        # As it was written: what is quoted in a path stays so.
+        url = yarl.URL(request.url, encoded=True).extend_query(dict(request.query))
         async with self._session.request(
-            request.method, request.url, params=dict(request.query), headers=headers, data=data, allow_redirects=False
+            request.method, url, headers=headers, data=data, allow_redirects=False
         ) as response:
             body = bytearray()
             async for part in response.content.iter_chunked(2**16):
