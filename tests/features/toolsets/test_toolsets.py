@@ -15,7 +15,6 @@ from mainspring.agents.tools.base import BaseTool, ToolContext
 from mainspring.agents.tools.sources.data_store import DataStoreOptions, DataStoreTool
 from mainspring.core.errors import InvalidRequest, MainspringError, NotFound, QuotaExceeded, SettingsError, TooLarge
 from mainspring.core.settings import Settings
-from mainspring.core.settings.loading import parse
 from mainspring.core.types import Context, Principal
 from mainspring.feature import Rooms
 from mainspring.features.toolsets.artifact_store import ArtifactStore
@@ -25,7 +24,7 @@ from mainspring.features.toolsets.toolsets import TOOLSETS
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.search_service import SearchRequest, SearchResult, ShownHit
 from mainspring.stores import Stores
-from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.stores.erase.data_subjects import Held, Subject
 
 ME, OTHER, ELSEWHERE = Principal("acme", "k1"), Principal("acme", "k2"), Principal("umbrella", "k1")
 
@@ -49,7 +48,7 @@ async def opened(tmp_path: Path) -> AsyncIterator[Stores]:
 
 
 async def tools(opened: Stores, name: str, options: Mapping[str, Any], **sections: Any) -> dict[str, BaseTool]:
-    settings = parse({"home": str(opened.home), **sections}) if sections else Settings(home=opened.home)
+    settings = Settings.model_validate(sections)
     toolset = TOOLSETS[name](cast(Rooms, FewRooms(settings, opened)), options)
     return {each.declaration.name: each for each in await toolset.tools(context_of().context)}
 
@@ -107,14 +106,13 @@ async def test_an_artifact_is_kept_once_for_a_key_within_limits_and_erased(opene
         await store.put(ME, "c", b"", "key3")
     with pytest.raises(TooLarge):
         await store.put(OTHER, "c", b"x" * 101, "key3")
-    holdings, held = KeptArtifacts(opened.database, opened.blobs), Held(frozenset(), frozenset())
+    holdings, held = KeptArtifacts(opened.database, opened.blobs), Held()
     subject = Subject("acme", "key", "k1")
     found = await holdings.find(subject, held, 1e12)
     assert sorted(each["text"] for each in found) == ["one", "pan [CREDIT_CARD]"]
     assert await holdings.erase(subject, held, 1e12) == 2
     assert await store.every(ME) == []
     assert len(await store.every(OTHER)) == 1
-    assert Given is not None
 
 
 async def test_sql_has_the_tables_in_its_description(opened: Stores, tmp_path: Path) -> None:

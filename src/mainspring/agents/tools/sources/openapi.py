@@ -59,12 +59,12 @@ def read(options: OpenApiOptions) -> Mapping[str, Any]:
         path = Path(options.document).expanduser()
         try:
             if path.stat().st_size > _MOST:
-                raise InvalidRequest(f"{path} has more than {_MOST} bytes", param="document")
+                raise InvalidRequest(f"document: {path} has more than {_MOST} bytes", param="document")
             found = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, yaml.YAMLError) as error:
-            raise InvalidRequest(f"{path} cannot be read: {error}", param="document") from None
+            raise InvalidRequest(f"document: {path} cannot be read: {error}", param="document") from None
     if not isinstance(found, Mapping) or not str(found.get("openapi", "")).startswith("3"):
-        raise InvalidRequest("this is no OpenAPI 3 document", remedy="Convert it, if it is Swagger 2", param="document")
+        raise InvalidRequest("document: this is no OpenAPI 3 document", remedy="Convert it, if it is Swagger 2", param="document")
     return found
 
 
