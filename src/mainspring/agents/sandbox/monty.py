@@ -7,7 +7,9 @@ processes without an environment of their own, which are used again: each run ha
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -15,33 +17,47 @@ from mainspring.agents.sandbox.base import FOLDER, CodeResult, SandboxLimits, ch
 from mainspring.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pydantic_monty import AsyncMonty, OSAccess
+    from pydantic_monty import Monty, OSAccess
 
-_GRACE_S = 2.0
 _SUSPENSIONS = 10_000
 _RECURSION = 500
 
 
 class MontySandbox:
-    """A pool of at most ``processes`` interpreters, started on first use; each is replaced after ``runs`` runs."""
+    """A pool of at most ``processes`` interpreters, started on first use; each is replaced after ``runs`` runs. A run
+    that its caller gives up ends by itself, at the latest when its time is over."""
 
     name = "monty"
 
     def __init__(self, processes: int = 2, runs: int = 1_000) -> None:
         self._processes = processes
         self._runs = runs
-        self._pool: AsyncMonty | None = None
-        self._opening = asyncio.Lock()
-        self._free = asyncio.Semaphore(processes)
+        self._pool: Monty | None = None
+        # Each thread waits for one interpreter. The library's own asynchronous pool now and then aborts the process
+        # when that ends.
+        self._threads = ThreadPoolExecutor(processes, "sandbox")
+        self._opening = threading.Lock()
 
     async def run(
         self, code: str, files: Mapping[str, bytes] | None = None, limits: SandboxLimits | None = None
     ) -> CodeResult:
         limits, files = limits or SandboxLimits(), files or {}
         checked(files, limits)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, code, files, limits)
+
+    async def aclose(self) -> None:
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.__exit__(None, None, None)
+
+    def _run(self, code: str, files: Mapping[str, bytes], limits: SandboxLimits) -> CodeResult:
         import pydantic_monty as monty
 
-        pool = await self._opened()
+        pool = self._opened()
         printed = monty.CollectString(max_bytes=limits.output + 64)
         disk = _disk(files, limits)
         error, value = "", None
@@ -53,37 +69,28 @@ class MontySandbox:
             "max_suspensions": _SUSPENSIONS,
         }
         try:
-            # A place is waited for before the time begins.
-            within = asyncio.timeout(2 * limits.seconds + _GRACE_S)
-            async with self._free, within, pool.checkout(limits=bounds) as session:
-                found = await session.feed_run(code, print_callback=printed, os=disk, cwd=FOLDER)
+            with pool.checkout(limits=bounds) as session:
+                found = session.feed_run(code, print_callback=printed, os=disk, cwd=FOLDER)
                 value = plain(found, limits.output)
         except monty.MontyError as failed:
             error = _told(failed, printed.output, limits)
-        except TimeoutError:
-            error = f"TimeoutError: the code ran longer than {limits.seconds:g} s"
         return CodeResult(cut(printed.output, limits.output), value, error, _written(disk, files, limits))
 
-    async def aclose(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            await pool.__aexit__(None, None, None)
-
-    async def _opened(self) -> AsyncMonty:
-        async with self._opening:
+    def _opened(self) -> Monty:
+        with self._opening:
             if self._pool is None:
-                from pydantic_monty import AsyncMonty
+                from pydantic_monty import Monty
 
-                pool = AsyncMonty(min_processes=1, max_processes=self._processes, max_checkouts_per_worker=self._runs)
+                pool = Monty(min_processes=1, max_processes=self._processes, max_checkouts_per_worker=self._runs)
                 try:
-                    await pool.__aenter__()
+                    pool.__enter__()
                 except Exception as failed:
                     raise SettingsError(
                         f"the interpreter of the sandbox does not start: {failed}",
                         remedy="Install pydantic-monty again",
                     ) from failed
                 self._pool = pool
-        return self._pool
+            return self._pool
 
 
 def _told(failed: Any, printed: str, limits: SandboxLimits) -> str:

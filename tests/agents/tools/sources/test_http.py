@@ -60,7 +60,11 @@ def sender(server: TestServer, **changes: Any) -> Outgoing:
 
 def tool_of(server: TestServer, **options: Any) -> tuple[HttpTool, Outgoing]:
     outgoing = sender(server)
-    values: dict[str, Any] = {"name": "order", "description": "An order.", "url": str(server.make_url("/orders")) + "/{order_id}"}
+    values: dict[str, Any] = {
+        "name": "order",
+        "description": "An order.",
+        "url": str(server.make_url("/orders")) + "/{order_id}",
+    }
     values |= {"parameters": {"order_id": {"type": "string"}, "part": {"type": "string"}}, "required": ["order_id"]}
     return http_tool(HttpOptions.read(values | options), outgoing), outgoing
 
