@@ -50,23 +50,41 @@ class Artifacts(Protocol):
 
 def artifact_tools(options: ArtifactOptions, artifacts: Artifacts) -> tuple[BaseTool, ...]:
     """The tools ``save_artifact``, ``list_artifacts``, ``read_artifact`` and ``find_in_artifact``."""
+    made = _ArtifactTools(options, artifacts)
+    # What it keeps is its caller's own and comes back as untrusted: writing there tells nobody anything.
+    writing = options.policy(effect="keyed", content=frozenset({"text"}))
+    reading = options.policy()
+    return (
+        FunctionTool(made.save_artifact, policy=writing),
+        FunctionTool(made.list_artifacts, policy=reading),
+        FunctionTool(made.read_artifact, policy=reading),
+        FunctionTool(made.find_in_artifact, policy=reading),
+    )
 
-    async def save_artifact(name: str, text: str, context: ToolContext) -> dict[str, Any]:
+
+class _ArtifactTools:
+    """The tools are its methods: their words are told to models."""
+
+    def __init__(self, options: ArtifactOptions, artifacts: Artifacts) -> None:
+        self._part = options.part
+        self._artifacts = artifacts
+
+    async def save_artifact(self, name: str, text: str, context: ToolContext) -> dict[str, Any]:
         """Keep a text under a name for later. Returns its id.
 
         Args:
             name: A file name, such as report.md.
             text: The whole content.
         """
-        made = await artifacts.put(context.context.principal, name, text.encode(), context.key)
+        made = await self._artifacts.put(context.context.principal, name, text.encode(), context.key)
         return {"id": made.id, "bytes": made.bytes}
 
-    async def list_artifacts(context: ToolContext) -> dict[str, Any]:
+    async def list_artifacts(self, context: ToolContext) -> dict[str, Any]:
         """List the kept files with their ids and sizes."""
-        found = await artifacts.every(context.context.principal)
+        found = await self._artifacts.every(context.context.principal)
         return {"artifacts": [{"id": each.id, "name": each.name, "bytes": each.bytes} for each in found]}
 
-    async def read_artifact(id: str, context: ToolContext, start: int = 0, characters: int = _PART) -> Any:  # noqa: A002
+    async def read_artifact(self, id: str, context: ToolContext, start: int = 0, characters: int = _PART) -> Any:  # noqa: A002
         """Read a part of a kept file.
 
         Args:
@@ -74,21 +92,21 @@ def artifact_tools(options: ArtifactOptions, artifacts: Artifacts) -> tuple[Base
             start: The position of the first character.
             characters: How many to read.
         """
-        found = await _text(context, id)
+        found = await self._text(context, id)
         if isinstance(found, ToolResult):
             return found
         start = max(0, start)
-        part = found[start : start + max(0, min(characters, options.part))]
+        part = found[start : start + max(0, min(characters, self._part))]
         return {"text": part, "start": start, "next": start + len(part), "characters": len(found)}
 
-    async def find_in_artifact(id: str, words: str, context: ToolContext) -> Any:  # noqa: A002
+    async def find_in_artifact(self, id: str, words: str, context: ToolContext) -> Any:  # noqa: A002
         """Find where a kept file has these words.
 
         Args:
             id: Its id.
             words: What to look for; case does not matter.
         """
-        found = await _text(context, id)
+        found = await self._text(context, id)
         if isinstance(found, ToolResult):
             return found
         lowered, wanted = found.casefold(), words.casefold()
@@ -99,22 +117,12 @@ def artifact_tools(options: ArtifactOptions, artifacts: Artifacts) -> tuple[Base
             at = lowered.find(wanted, at + max(1, len(wanted)))
         return {"places": places, "characters": len(found)}
 
-    async def _text(context: ToolContext, artifact_id: str) -> str | ToolResult:
+    async def _text(self, context: ToolContext, artifact_id: str) -> str | ToolResult:
         try:
-            _, data = await artifacts.get(context.context.principal, artifact_id)
+            _, data = await self._artifacts.get(context.context.principal, artifact_id)
         except NotFound:
             return ToolResult(error=f"There is no artifact {artifact_id}. list_artifacts names those that there are.")
         return data.decode("utf-8", "replace")
-
-    # What it keeps is its caller's own and comes back as untrusted: writing there tells nobody anything.
-    writing = options.policy(effect="keyed", content=frozenset({"text"}))
-    reading = options.policy()
-    return (
-        FunctionTool(save_artifact, policy=writing),
-        FunctionTool(list_artifacts, policy=reading),
-        FunctionTool(read_artifact, policy=reading),
-        FunctionTool(find_in_artifact, policy=reading),
-    )
 
 
 def named(name: str) -> str:
