@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.sql.ids as ids
-from mainspring.agents.tools.sources.artifacts import Artifact, named
+from mainspring.agents.tools.sources.artifacts import KeptFile, named
 from mainspring.core import cards
 from mainspring.core.errors import NotFound, QuotaExceeded, TooLarge
 from mainspring.core.types import Principal
@@ -28,14 +28,14 @@ class ArtifactStore:
         self._database = database
         self._settings = settings
 
-    async def put(self, principal: Principal, name: str, data: bytes, key: str) -> Artifact:
+    async def put(self, principal: Principal, name: str, data: bytes, key: str) -> KeptFile:
         most = self._settings.max_artifact_bytes
         if len(data) > most:
             raise TooLarge(f"an artifact has at most {most} bytes", param="text")
         data, name = cards.scrub_text(data), cards.scrub(named(name))
         once = hashlib.sha256(f"{principal.person}\0{key}".encode()).hexdigest()
 
-        def work(connection: sa.Connection) -> Artifact:
+        def work(connection: sa.Connection) -> KeptFile:
             mine = _mine(principal)
             there = connection.execute(sa.select(*_COLUMNS).where(mine, artifacts.c.once == once)).one_or_none()
             if there is not None:
@@ -43,7 +43,7 @@ class ArtifactStore:
             count = connection.execute(sa.select(sa.func.count()).select_from(artifacts).where(mine)).scalar_one()
             if count >= self._settings.max_artifacts:
                 raise QuotaExceeded(f"this key has {count} artifacts, and may have no more")
-            made = Artifact(ids.new(PREFIX), name, len(data), time.time())
+            made = KeptFile(ids.new(PREFIX), name, len(data), time.time())
             row = {"tenant": principal.tenant, "id": made.id, "owner": principal.person, "once": once, "name": name}
             values = {"data": data, "bytes": made.bytes, "created_at": made.created_at}
             connection.execute(sa.insert(artifacts).values(**row, **values))
@@ -51,8 +51,8 @@ class ArtifactStore:
 
         return await self._database.write(work, durable=True)
 
-    async def get(self, principal: Principal, artifact_id: str) -> tuple[Artifact, bytes]:
-        def work(connection: sa.Connection) -> tuple[Artifact, bytes]:
+    async def get(self, principal: Principal, artifact_id: str) -> tuple[KeptFile, bytes]:
+        def work(connection: sa.Connection) -> tuple[KeptFile, bytes]:
             query = sa.select(*_COLUMNS, artifacts.c.data).where(_mine(principal), artifacts.c.id == artifact_id)
             row = connection.execute(query).one_or_none()
             if row is None:
@@ -61,8 +61,8 @@ class ArtifactStore:
 
         return await self._database.read(work)
 
-    async def every(self, principal: Principal) -> Sequence[Artifact]:
-        def work(connection: sa.Connection) -> list[Artifact]:
+    async def every(self, principal: Principal) -> Sequence[KeptFile]:
+        def work(connection: sa.Connection) -> list[KeptFile]:
             query = sa.select(*_COLUMNS).where(_mine(principal)).order_by(artifacts.c.created_at.desc()).limit(100)
             return [_artifact(row) for row in connection.execute(query)]
 
@@ -76,5 +76,5 @@ def _mine(principal: Principal) -> Any:
     return sa.and_(artifacts.c.tenant == principal.tenant, artifacts.c.owner == principal.person)
 
 
-def _artifact(row: Any) -> Artifact:
-    return Artifact(row.id, row.name, row.bytes, row.created_at)
+def _artifact(row: Any) -> KeptFile:
+    return KeptFile(row.id, row.name, row.bytes, row.created_at)

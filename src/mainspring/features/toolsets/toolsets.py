@@ -15,7 +15,8 @@ from mainspring.agents.tools.sources.data_store import DataStoreOptions, DataSto
 from mainspring.agents.tools.sources.http import HttpOptions, HttpToolset, host_of, http_tool
 from mainspring.agents.tools.sources.openapi import OpenApiOptions
 from mainspring.agents.tools.sources.outgoing import Outgoing, Secret
-from mainspring.agents.tools.sources.sql import Access, SqlOptions, SqlTool, Statements, opened
+from mainspring.agents.tools.sources.sql import SqlOptions, SqlTool, opened
+from mainspring.agents.tools.sources.statements import Access, Statements
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context
 from mainspring.feature import Rooms

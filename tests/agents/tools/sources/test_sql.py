@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mainspring.agents.tools.sources.sql import Access, SqliteStatements, opened
+from mainspring.agents.tools.sources.sql import SqliteStatements, opened
+from mainspring.agents.tools.sources.statements import Access
 from mainspring.core.errors import InvalidRequest, SettingsError
 
 READ = Access(frozenset({"orders"}), write=False, rows=5, seconds=1.0)

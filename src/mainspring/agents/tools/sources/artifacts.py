@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from mainspring.agents.tools.base import BaseTool, ToolContext, ToolResult
 from mainspring.agents.tools.functions import FunctionTool
-from mainspring.agents.tools.sources.options import Calls
+from mainspring.agents.tools.sources.options import CallOptions
 from mainspring.core.errors import NotFound
 from mainspring.core.types import Principal
 
@@ -16,14 +16,14 @@ _PART = 4_000
 _PREVIEW = 200
 
 
-class ArtifactOptions(Calls):
+class ArtifactOptions(CallOptions):
     """``part`` are the most characters of one reading."""
 
     part: int = 8_000
 
 
 @dataclass(frozen=True, slots=True)
-class Artifact:
+class KeptFile:
     """A kept file; ``created_at`` is in Unix seconds."""
 
     id: str
@@ -32,23 +32,23 @@ class Artifact:
     created_at: float
 
 
-class Artifacts(Protocol):
+class KeptFiles(Protocol):
     """The artifacts of all tenants: each belongs to the person who made it, and nobody else finds it."""
 
-    async def put(self, principal: Principal, name: str, data: bytes, key: str) -> Artifact:
+    async def put(self, principal: Principal, name: str, data: bytes, key: str) -> KeptFile:
         """Keep ``data``; once for each ``key``. Raises ``QuotaExceeded`` and ``TooLarge``."""
         ...
 
-    async def get(self, principal: Principal, artifact_id: str) -> tuple[Artifact, bytes]:
+    async def get(self, principal: Principal, artifact_id: str) -> tuple[KeptFile, bytes]:
         """Raises ``NotFound``."""
         ...
 
-    async def every(self, principal: Principal) -> Sequence[Artifact]:
+    async def every(self, principal: Principal) -> Sequence[KeptFile]:
         """The newest first."""
         ...
 
 
-def artifact_tools(options: ArtifactOptions, artifacts: Artifacts) -> tuple[BaseTool, ...]:
+def artifact_tools(options: ArtifactOptions, artifacts: KeptFiles) -> tuple[BaseTool, ...]:
     """The tools ``save_artifact``, ``list_artifacts``, ``read_artifact`` and ``find_in_artifact``."""
     made = _ArtifactTools(options, artifacts)
     # What it keeps is its caller's own and comes back as untrusted: writing there tells nobody anything.
@@ -65,7 +65,7 @@ def artifact_tools(options: ArtifactOptions, artifacts: Artifacts) -> tuple[Base
 class _ArtifactTools:
     """The tools are its methods: their words are told to models."""
 
-    def __init__(self, options: ArtifactOptions, artifacts: Artifacts) -> None:
+    def __init__(self, options: ArtifactOptions, artifacts: KeptFiles) -> None:
         self._part = options.part
         self._artifacts = artifacts
 

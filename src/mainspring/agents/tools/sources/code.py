@@ -9,8 +9,8 @@ from pydantic import Field
 
 from mainspring.agents.sandbox.base import Sandbox, SandboxLimits
 from mainspring.agents.tools.base import ToolContext, ToolPolicy, ToolResult
-from mainspring.agents.tools.sources.artifacts import Artifacts
-from mainspring.agents.tools.sources.options import Calls
+from mainspring.agents.tools.sources.artifacts import KeptFiles
+from mainspring.agents.tools.sources.options import CallOptions
 from mainspring.core.types import Tool
 
 _PROPERTIES: dict[str, Any] = {
@@ -35,7 +35,7 @@ _WORDS = {
 _CPYTHON = "Runs Python {packages}in a closed folder without network. Nothing is kept between calls."
 
 
-class CodeOptions(Calls):
+class CodeOptions(CallOptions):
     """``artifacts``: files that the code leaves are kept as artifacts, and it may be given some."""
 
     name: str = Field("code_interpreter", pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")
@@ -52,7 +52,7 @@ class CodeTool:
         options: CodeOptions,
         sandbox: Sandbox,
         limits: SandboxLimits,
-        artifacts: Artifacts | None,
+        artifacts: KeptFiles | None,
         packages: Sequence[str] = (),
     ) -> None:
         self._artifacts = artifacts if options.artifacts else None

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from pydantic import Field
 
 from mainspring.agents.tools.base import ToolContext, ToolPolicy, ToolResult
-from mainspring.agents.tools.sources.options import Calls
+from mainspring.agents.tools.sources.options import CallOptions
 from mainspring.core.types import Citation, Context, Tool
 from mainspring.rag.search.search_service import SearchRequest, SearchResult
 
@@ -20,7 +20,7 @@ _SCHEMA = {
 }
 
 
-class DataStoreOptions(Calls):
+class DataStoreOptions(CallOptions):
     """``collection`` is its name or id; ``name`` and ``description`` are the tool's (empty: made of the collection's),
     ``passages`` how many come back. What is ``trusted`` is written by people who may tell the agent what to do."""
 

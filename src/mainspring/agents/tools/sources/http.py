@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, model_validator
 
 from mainspring.agents.tools.base import BaseTool, Effect, ToolContext, ToolPolicy, ToolResult
-from mainspring.agents.tools.sources.options import Calls, Options
+from mainspring.agents.tools.sources.options import CallOptions, Options
 from mainspring.agents.tools.sources.outgoing import Auth, Outbound, Outgoing
 from mainspring.core.types import Context, Tool
 
@@ -39,7 +39,7 @@ class AuthOptions(Options):
         return Auth(self.secret, self.header, self.query, self.prefix)
 
 
-class HttpOptions(Calls):
+class HttpOptions(CallOptions):
     """``url`` has places for arguments, ``https://shop.example/orders/{order_id}``. Other arguments go into the query
     (GET, HEAD, DELETE) or into a JSON body. ``parameters`` are the JSON schemas of the arguments by their names;
     ``required`` those that must be given (None: all). ``effect`` is what a call does (empty: nothing for GET and HEAD,

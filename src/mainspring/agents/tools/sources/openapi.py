@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from mainspring.agents.tools.sources.http import AuthOptions, HttpTool, Operation, effect_of, host_of
-from mainspring.agents.tools.sources.options import Calls
+from mainspring.agents.tools.sources.options import CallOptions
 from mainspring.agents.tools.sources.outgoing import Outgoing
 from mainspring.core.errors import InvalidRequest, InvalidSchema
 from mainspring.core.types import Tool
@@ -27,7 +27,7 @@ _REF = "#/components/schemas/"
 _DEPTH = 64
 
 
-class OpenApiOptions(Calls):
+class OpenApiOptions(CallOptions):
     """``document`` is a file (YAML or JSON), or ``spec`` the document itself. ``operations`` are patterns of the
     operations to take (``getOrder``, ``list*``, ``GET /orders/*``; none: those that only read). ``server`` replaces the
     document's address; no other host is reached. ``auth`` is sent with each request. With ``idempotency_header`` the

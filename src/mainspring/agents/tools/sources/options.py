@@ -30,7 +30,7 @@ class Options(BaseModel):
             raise InvalidRequest(f"{place}: {first['msg']}", remedy=f"The options are {known}", param=place) from None
 
 
-class Calls(Options):
+class CallOptions(Options):
     """Options that each source has: ``scopes`` that a caller needs, ``approval`` of a person for each call,
     ``timeout_s`` of one attempt, ``retries``, whether results are ``trusted``, the most ``characters`` of a result."""
 

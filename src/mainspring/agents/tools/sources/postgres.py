@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mainspring.agents.tools.sources.sql import Access, shown
+from mainspring.agents.tools.sources.statements import Access, shown
 from mainspring.core.errors import InvalidRequest, SettingsError, UpstreamError
 
 if TYPE_CHECKING:

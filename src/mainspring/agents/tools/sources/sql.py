@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import datetime
-import decimal
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from pydantic import Field
 
 from mainspring.agents.tools.base import ToolContext, ToolPolicy, ToolResult
-from mainspring.agents.tools.sources.options import Calls
+from mainspring.agents.tools.sources.options import CallOptions
+from mainspring.agents.tools.sources.statements import Access, Statements, shown
 from mainspring.core.errors import InvalidRequest, MissingExtra, SettingsError
 from mainspring.core.types import Tool
 
@@ -42,10 +39,9 @@ _WRITES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLIT
 _FUNCTIONS = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer", "zeroblob", "randomblob"})
 """Functions that reach out of the database, or make a great deal of nothing."""
 _STEPS = 10_000
-_CELL = 2_000
 
 
-class SqlOptions(Calls):
+class SqlOptions(CallOptions):
     """``database`` is a name in ``tools.databases``. ``tables`` may be read, and written if ``write`` is on and the
     database permits it (none: all). ``rows`` are the most that come back, ``seconds`` the longest that a statement may
     take. ``description`` says to the model what is in there."""
@@ -58,29 +54,6 @@ class SqlOptions(Calls):
     name: str = Field("sql_query", pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")
     description: str = ""
     examples: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What statements may do: the ``tables`` (None: all), whether they may ``write``, and the limits."""
-
-    tables: frozenset[str] | None
-    write: bool
-    rows: int
-    seconds: float
-
-
-class Statements(Protocol):
-    """A database that runs one statement."""
-
-    async def run(self, sql: str, access: Access) -> dict[str, Any]:
-        """``columns`` and ``rows``, or how many rows were ``changed``. Raises ``InvalidRequest`` with the database's
-        words."""
-        ...
-
-    async def describe(self, access: Access) -> str:
-        """The permitted tables with their columns, in words."""
-        ...
 
 
 class SqlTool:
@@ -197,23 +170,3 @@ def _authorizer(access: Access) -> Any:
         return sqlite3.SQLITE_DENY
 
     return decide
-
-
-def shown(columns: Sequence[str], found: Sequence[Sequence[Any]], most: int) -> dict[str, Any]:
-    """Rows as JSON values."""
-    rows = [[cell(each) for each in row] for row in found[:most]]
-    return {"columns": list(columns), "rows": rows, "cut": len(found) > most}
-
-
-def cell(value: Any) -> Any:
-    """A value of a row as a JSON value."""
-    if value is None or isinstance(value, bool | float):
-        return value
-    if isinstance(value, int):
-        return value if -(2**63) <= value < 2**63 else str(value)
-    if isinstance(value, bytes):
-        return base64.b64encode(value[:_CELL]).decode()
-    if isinstance(value, decimal.Decimal | datetime.date | datetime.time | datetime.timedelta):
-        return str(value)
-    text = str(value)
-    return text if len(text) <= _CELL else f"{text[:_CELL]}[cut]"
