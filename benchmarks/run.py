@@ -32,9 +32,17 @@ DETAILS = PAGE.with_name("benchmarks-details.md")
 DATA = PAGE.with_name("benchmarks-data.md")
 # In the order of the page; what is not named here follows by name.
 ORDER = ("path_overhead", "cold_start", "ingest", "retrieval", "answers", "handbook", "guards", "install")
-NOT_BENCHMARKS = {"run", "fit_detectors", "load_client", "peer_engine", "overload_client", "proxy_stub"}
+NOT_BENCHMARKS = {
+    "run",
+    "fit_detectors",
+    "fit_tool_choice",
+    "load_client",
+    "peer_engine",
+    "overload_client",
+    "proxy_stub",
+}
 # Shares and tokens alone, which a busy machine does not change.
-UNTIMED = {"written_checks", "scaling", "routing_cost", "routing_at_hand", "cost_anomalies"}
+UNTIMED = {"tool_choice", "written_checks", "scaling", "routing_cost", "routing_at_hand", "cost_anomalies"}
 LIMIT_S = 2400.0
 # Path below the folder, what it is, GitHub repository that it was taken from, licence seen there.
 DATA_SETS = (

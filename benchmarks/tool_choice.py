@@ -1,12 +1,13 @@
-"""Tool choice on the Berkeley function-calling leaderboard: small models alone, and with a chooser before them.
+"""Tool choice on the Berkeley function-calling leaderboard: small models alone, and with the chooser of agents.
 
-    MAINSPRING_DATA=... python benchmarks/tool_choice.py [--keep FILE] [--model NAME] [--method native]
-                                                         [--part multiple] [--limit 100] [--minutes 5] [--report]
+    MAINSPRING_DATA=... python benchmarks/tool_choice.py [--keep FILE] [--model NAME ...] [--method native ...]
+                                                         [--part multiple ...] [--limit 40] [--minutes 5] [--report]
 
-``native`` gives a model the tools in its own prompt and reads its calls; ``choice`` lets the chooser of agents go
-before it, and ``select`` only lets it choose, with no model. ``--keep`` keeps each answer as a line of
-JSON and takes those from there that it has; with ``--minutes`` a run ends after that time, so that a long one can be
-done in pieces. ``--report`` asks nothing and reports what is kept. Nothing was fitted or chosen on these questions.
+``native`` gives a model the tools in its own prompt and reads its calls; ``choice`` lets the chooser go before it, and
+``select`` only lets it choose, with no model. ``cost`` chooses and asks in turns, one question at a time. ``--keep``
+keeps each answer as a line of JSON and takes those from there that it has; a method ends after ``--minutes``, so that
+a long run can be done in pieces. ``--report`` asks nothing and reports what is kept. Nothing was fitted or chosen on
+these questions.
 """
 
 from __future__ import annotations
@@ -14,33 +15,39 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import _bfcl as bfcl
-from _report import data_sets
+from _report import Figure, data_sets, report, skip
+from _stats import ratios
 from _tool_sets import Bare
 from mainspring import engines
 from mainspring.agents.choice.base import Turn
 from mainspring.agents.choice.chooser import ToolChooser
 from mainspring.agents.choice.reading import read
+from mainspring.core.errors import ModelNotPulled
 from mainspring.core.path import collect
 from mainspring.core.settings import load
 from mainspring.core.types import ChatRequest, Context, Message, Principal, Responder, Sampling
 from mainspring.engines.base import Embedder
+from mainspring.features.evaluate.answers import wilson
 
 WRITER, SMALL = "qwen2.5-coder-1.5b-instruct", "smollm2-135m-instruct"
 AT_ONCE = 6
+COSTED = 12
+NAMED = {"select": "chooser alone", "choice": "chooser with", "native": "tools in the prompt of", "cost": ""}
 TOKENS = {"parallel": 400, "parallel_multiple": 400}
 """Of an answer; 160 in the other parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question for one method, with what came: the calls and the text, and seconds of this process' CPU."""
+    """One question for one method, with what came: the calls and the text."""
 
     part: str
     id: str
@@ -122,68 +129,124 @@ def kept(path: Path | None) -> dict[tuple[str, str, str, str], Asked]:
     return {each.key: each for each in found}
 
 
-async def run(arguments: argparse.Namespace) -> None:
+async def run(arguments: argparse.Namespace, method: str, model: str) -> None:
     """Ask what is not kept, and keep it."""
     ends = time.monotonic() + 60 * arguments.minutes
-    done = kept(arguments.keep)
     settings = load().settings
-    served = () if arguments.method == "select" else (arguments.model,)
-    models = settings.models.model_copy(update={"chat": served, "embedding": arguments.embedding})
+    served = () if method == "select" else (model,)
+    models = settings.models.model_copy(update={"chat": served})
     async with engines.open(settings.model_copy(update={"models": models})) as opened:
-        responder = opened.chat[arguments.model].responder if served else None
-        if arguments.method == "native" and responder is not None:
-            ask = native(responder, arguments.model)
+        responder = opened.chat[model].responder if served else None
+        if method == "cost":
+            assert responder is not None
+            await _costs(chosen(None, model, opened.embedder), opened.embedder, responder, arguments, ends)
+            return
+        if method == "native" and responder is not None:
+            ask = native(responder, model)
         else:
-            ask = chosen(responder, arguments.model, opened.embedder)
+            ask = chosen(responder, model, opened.embedder)
         for part in arguments.part:
             asked = bfcl.questions(data_sets() / "agents/bfcl_v4", part, arguments.limit)
-            todo = [each for each in asked if (part, each.id, arguments.method, arguments.model) not in done]
-            await asyncio.gather(*(_worker(ask, part, todo, ends, arguments) for _ in range(AT_ONCE)))
+            todo = [each for each in asked if (part, each.id, method, model) not in kept(arguments.keep)]
+            workers = 1 if method == "select" else AT_ONCE
+            await asyncio.gather(
+                *(_worker(ask, part, todo, ends, arguments.keep, method, model) for _ in range(workers))
+            )
             print(f"{part}: {len(todo)} left", flush=True)
 
 
-async def _worker(ask: Ask, part: str, todo: list[bfcl.Question], ends: float, arguments: argparse.Namespace) -> None:
+async def _worker(
+    ask: Ask, part: str, todo: list[bfcl.Question], ends: float, keep: Path, method: str, model: str
+) -> None:
     while todo and time.monotonic() < ends:
         question = todo.pop(0)
         began = time.perf_counter()
         calls, text = await ask(question, TOKENS.get(part, 160))
-        wall = round(time.perf_counter() - began, 3)
-        row = [part, question.id, arguments.method, arguments.model, calls, text, wall]
-        line = json.dumps(dict(zip(Asked.__slots__, row, strict=True)))
-        if arguments.keep is not None:
-            with arguments.keep.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+        _keep(keep, Asked(part, question.id, method, model, tuple(calls), text, round(time.perf_counter() - began, 4)))
 
 
-def tell(arguments: argparse.Namespace) -> None:
-    """How many of what is kept are right."""
-    counts: dict[tuple[str, str, str], list[bfcl.Verdict]] = {}
-    known = {
-        part: {each.id: each for each in bfcl.questions(data_sets() / "agents/bfcl_v4", part)} for part in bfcl.PARTS
-    }
-    for each in kept(arguments.keep).values():
-        verdict = bfcl.judge(known[each.part][each.id], each.calls)
-        counts.setdefault((each.part, each.method, each.model), []).append(verdict)
-    for (part, method, model), verdicts in sorted(counts.items()):
-        n = len(verdicts)
-        tools, exact = sum(each.tools for each in verdicts), sum(each.exact for each in verdicts)
-        print(f"{part:18} {method:10} {model:30} n {n:4} tools {tools / n:.3f} exact {exact / n:.3f}")
+def _keep(path: Path, asked: Asked) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(asked)) + "\n")
+
+
+async def _costs(
+    ask: Ask, embedder: Embedder, responder: Responder, arguments: argparse.Namespace, ends: float
+) -> None:
+    """The time of a choice with new and with known tools, and that of the model to its first token with these tools."""
+    asked = bfcl.questions(data_sets() / "agents/bfcl_v4", "multiple", COSTED)
+    await embedder.embed(["ready"], "query")
+    for question in asked:
+        if time.monotonic() > ends:
+            return
+        times = []
+        for _ in range(2):
+            began = time.perf_counter()
+            await ask(question, 0)
+            times.append(time.perf_counter() - began)
+        request = ChatRequest("", question.messages, Sampling(max_tokens=1, temperature=0.0), question.tools)
+        began = time.perf_counter()
+        await collect(await responder.respond(request, context()))
+        times.append(time.perf_counter() - began)
+        row = tuple((name, value) for name, value in zip(("new", "known", "first token"), times, strict=True))
+        _keep(arguments.keep, Asked("multiple", question.id, "cost", arguments.model[0], row, "", times[-1]))
+
+
+def figures(found: Iterable[Asked]) -> dict[str, Figure]:
+    """How many are right, of each part, method and model, with n and a 95 % interval; and what choosing costs."""
+    folder = data_sets() / "agents/bfcl_v4"
+    known = {part: {each.id: each for each in bfcl.questions(folder, part)} for part in bfcl.PARTS}
+    verdicts: dict[tuple[str, str, str], list[bfcl.Verdict]] = {}
+    costs: list[dict[str, float]] = []
+    for each in found:
+        if each.method == "cost":
+            costs.append(dict(each.calls))
+        else:
+            verdict = bfcl.judge(known[each.part][each.id], each.calls)
+            verdicts.setdefault((each.part, each.method, each.model), []).append(verdict)
+    made: dict[str, Figure] = {}
+    for (part, method, model), told in sorted(verdicts.items()):
+        label = f"{part}, {NAMED[method]}" + ("" if method == "select" else f" {model}")
+        wanted = "rightly no call" if part == "irrelevance" else "right tools"
+        floor = 0.8 if method != "native" and part in ("multiple", "irrelevance") and model != SMALL else None
+        made[f"{label}: {wanted}"] = _share([each.tools for each in told], floor)
+        if method != "select" and part != "irrelevance":
+            made[f"{label}: arguments exact, too"] = _share([each.exact for each in told], None)
+    for name in ("new", "known"):
+        if costs:
+            spread = ratios([each[name] for each in costs], [each["first token"] for each in costs])
+            against = f"{spread.text(3)} of the time to the first token; {len(costs)} questions, one at a time"
+            made[f"choosing among {name} tools, of the model's first token"] = Figure(
+                spread.median, "", "lower", against=against
+            )
+    return made
+
+
+def _share(right: Sequence[bool], floor: float | None) -> Figure:
+    found = wilson(sum(right), len(right))
+    return Figure(found.value, "", "higher", floor, against=f"{found.text()}; {len(right)} questions")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--keep", type=Path)
-    parser.add_argument("--model", default=WRITER)
-    parser.add_argument("--method", default="native", choices=("native", "choice", "select"))
-    parser.add_argument("--embedding", default=load().settings.models.embedding)
+    parser.add_argument("--model", nargs="+", default=[WRITER, SMALL])
+    parser.add_argument("--method", nargs="+", default=list(NAMED), choices=NAMED)
     parser.add_argument("--part", nargs="+", default=list(bfcl.PARTS[:4]))
-    parser.add_argument("--limit", type=int, default=0)
+    parser.add_argument("--limit", type=int, default=40)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--report", action="store_true")
     arguments = parser.parse_args()
-    if not arguments.report:
-        asyncio.run(run(arguments))
-    tell(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        arguments.keep = arguments.keep or Path(folder) / "asked.jsonl"
+        for method in () if arguments.report else arguments.method:
+            for model in arguments.model if method != "select" else [""]:
+                try:
+                    asyncio.run(run(arguments, method, model))
+                except ModelNotPulled as error:
+                    skip(str(error))
+        made = figures(kept(arguments.keep).values())
+    report("tool_choice", made)
 
 
 if __name__ == "__main__":

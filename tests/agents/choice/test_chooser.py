@@ -163,6 +163,24 @@ async def test_examples_decide_where_words_differ() -> None:
     assert (choice.way, choice.calls[0].name) == ("examples", "get_order_status")
 
 
+async def test_tools_that_fit_alike_are_left_to_a_model_that_can_choose() -> None:
+    cancel = declared("cancel_order", "Cancel an order", order_id={"type": "string"})
+    give_back = declared("return_order", "Return an order", order_id={"type": "string"})
+    said = Message("user", "Please cancel or return the order A-1234")
+
+    async def chosen(model: str) -> tuple[Choice, Recorded]:
+        steps = Recorded({"order_id": "A-1234"})
+        turn = Turn((said,), (cancel, give_back, WEATHER), (), model)
+        return await ToolChooser(Words()).choose(turn, steps), steps
+
+    choice, steps = await chosen("able")
+    assert steps.asked[0].tool_choice == "required"
+    assert {tool.name for tool in steps.asked[0].tools} == {"cancel_order", "return_order"}
+    assert dict(choice.calls[0].arguments) == {"order_id": "A-1234"}
+    _, steps = await chosen("smollm2-135m-instruct")
+    assert all(len(asked.tools) == 1 for asked in steps.asked)
+
+
 async def test_tools_are_embedded_once() -> None:
     embedder = Words()
     chooser = ToolChooser(embedder)
@@ -180,3 +198,38 @@ def test_an_embedding_model_without_weights_is_refused() -> None:
     with pytest.raises(SettingsError) as caught:
         ToolChooser(embedder)
     assert "models.embedding" in str(caught.value.remedy)
+
+
+async def test_no_way_leads_around_what_is_required() -> None:
+    tools = (REFUND, VERIFY)
+    rules = (
+        Rule(tool="refund_order", requires=("verify_identity",)),
+        Rule(tool="refund_order", pattern="money back"),
+        Rule(tool="refund_order", after="get_order_status"),
+    )
+    by_pattern = await choose(Recorded(), "I want my money back for A-1234, jo@example.org", tools=tools, rules=rules)
+    assert [call.name for call in by_pattern.calls] == ["verify_identity"]
+    asked = Message("assistant", "Which order number?")
+    by_answer = await choose(Recorded(), "Refund my order, jo@example.org", asked, "A-1234", tools=tools, rules=rules)
+    assert [call.name for call in by_answer.calls] == ["verify_identity"]
+    served = called("get_order_status", "shipped", order_id="A-1234")
+    said = "Status of A-1234, I am jo@example.org"
+    after = await choose(Recorded(), said, *served, tools=(*tools, STATUS), rules=rules)
+    assert [call.name for call in after.calls] == ["verify_identity"]
+
+
+async def test_what_is_required_and_not_there_bars_the_call() -> None:
+    rules = (Rule(tool="refund_order", requires=("verify_identity",)),)
+    choice = await choose(Recorded(), "Refund the money of order A-1234", tools=(REFUND,), rules=rules)
+    assert not choice.calls
+    circle = (*rules, Rule(tool="verify_identity", requires=("refund_order",)))
+    said = "Refund the money of order A-1234, jo@example.org"
+    choice = await choose(Recorded(), said, tools=(REFUND, VERIFY), rules=circle)
+    assert [call.name for call in choice.calls] != ["refund_order"]
+
+
+async def test_a_forbidden_tool_is_not_called_by_an_answer_to_its_question() -> None:
+    rules = (Rule(tool="get_order_status", never=True, pattern="secret"),)
+    asked = Message("assistant", "Which order number?")
+    choice = await choose(Recorded(), "Status of my secret order?", asked, "A-1234", rules=rules)
+    assert not choice.calls

@@ -3,6 +3,7 @@ tool's schema where it is not, and kept only if they come from the conversation.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping
@@ -37,18 +38,21 @@ class Filled:
 @dataclass(frozen=True, slots=True)
 class CallWanted:
     """A tool to be called: for ``part`` of the request (empty: for all of it), with the ``fixed`` arguments of a
-    rule."""
+    rule. ``others`` are tools that fit nearly as well: the model decides when it writes the arguments."""
 
     tool: Tool
     part: str = ""
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    others: tuple[Tool, ...] = ()
 
 
 async def filled(wanted: CallWanted, request: OpenRequest, turn: Turn, steps: Steps) -> Filled:
     """The calls that serve the request, with one tool. Raises what the model's call raises."""
+    made_one: Mapping[str, Any] | None = None
+    if wanted.others:
+        wanted, made_one = await _picked(wanted, request, turn, steps)
     tool, said = wanted.tool, wanted.part or request.text
-    known = properties(tool)
-    if not known:
+    if not properties(tool):
         return Filled((Chosen(tool.name, {}),))
     stated = {**slots.found(tool, said), **wanted.fixed}
     if all(name in stated for name in required(tool)) and not _mentions_more(tool, said, stated):
@@ -59,7 +63,8 @@ async def filled(wanted: CallWanted, request: OpenRequest, turn: Turn, steps: St
         made = await _many(wanted, request, turn, steps)
         if len(made) > 1:
             return Filled(tuple(_call(tool, _kept(tool, each, {}, request.grounds), {}) for each in made))
-    made_one = await _one(wanted, request, turn, steps)
+    if made_one is None:
+        made_one = (await _picked(wanted, request, turn, steps))[1]
     values = _kept(tool, made_one, stated, request.grounds)
     values = {**_free(tool, values, said), **values}
     missing = tuple(name for name in required(tool) if name not in values)
@@ -111,13 +116,19 @@ def _several(tool: Tool, said: str) -> bool:
     return bool(numeric and numbers > numeric + optional) or bool(texts and names > texts)
 
 
-async def _one(wanted: CallWanted, request: OpenRequest, turn: Turn, steps: Steps) -> Mapping[str, Any]:
-    """The arguments as the model writes them: a call of this tool is forced on it."""
+async def _picked(
+    wanted: CallWanted, request: OpenRequest, turn: Turn, steps: Steps
+) -> tuple[CallWanted, Mapping[str, Any]]:
+    """The tool and the arguments as the model writes them: a call is forced on it, of this tool if no other fits."""
+    offered = (wanted.tool, *wanted.others)
+    forced = "required" if wanted.others else wanted.tool.name
     sampling = Sampling(max_tokens=_TOKENS, temperature=0.0)
-    tool = wanted.tool
-    asked = ChatRequest(turn.model, _messages(wanted, request, turn.system), sampling, (tool,), tool.name)
-    answer = await steps.ask(asked)
-    return _object(answer.tool_calls[0].arguments) if answer.tool_calls else {}
+    asked = ChatRequest(turn.model, _messages(wanted, request, turn.system), sampling, offered, forced)
+    calls = (await steps.ask(asked)).tool_calls
+    if not calls:
+        return dataclasses.replace(wanted, others=()), {}
+    tool = next((each for each in offered if each.name == calls[0].name), wanted.tool)
+    return dataclasses.replace(wanted, tool=tool, others=()), _object(calls[0].arguments)
 
 
 async def _many(wanted: CallWanted, request: OpenRequest, turn: Turn, steps: Steps) -> list[Mapping[str, Any]]:
