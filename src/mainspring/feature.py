@@ -120,8 +120,9 @@ class Feature:
 APPLICATION: Kind[[Rooms], Responder] = Kind("application", Responder, ("rooms",))
 """A model that is served under the name of the application."""
 FEATURE: Kind[[], Feature] = Kind("feature", Feature)
-AGENT: Kind[[Rooms], BaseAgent] = Kind("agent", BaseAgent, ("rooms",))
-"""An agent that is served under its name."""
+AGENT: Kind[[Rooms], BaseAgent] = Kind("agent", BaseAgent, ("rooms",), builtins="mainspring.feature")
+"""An agent that is served under its name. A feature's own are ``AGENTS``, factories by name, in its module
+``agents``."""
 TOOLSET: Kind[[Rooms, Mapping[str, Any]], Toolset] = Kind(
     "toolset", Toolset, ("rooms", "options"), builtins="mainspring.feature"
 )
@@ -131,10 +132,13 @@ A feature's own are ``TOOLSETS``, factories by name, in its module ``toolsets``.
 
 @hookimpl
 def mainspring_register(registry: Registry) -> None:
-    """Register the toolsets of the features of this package."""
+    """Register the toolsets and agents of the features of this package."""
     for _, toolsets in slices.declared("toolsets", "TOOLSETS"):
         for name, factory in toolsets.items():
             registry.add(TOOLSET, name, factory)
+    for _, agents in slices.declared("agents", "AGENTS"):
+        for name, made in agents.items():
+            registry.add(AGENT, name, made)
 
 
 def features(plugins: Registry | None = None) -> list[Feature]:

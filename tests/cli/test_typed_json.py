@@ -38,6 +38,7 @@ DONE = (
 )
 NO_SERVER = (
     *("alerts", "alerts acknowledge a", "alerts silence 1h", "alerts silences", "slos", "replay {trace}"),
+    *("code workspaces", "code index .", "code remove a"),
     *("approvals list", "approvals approve a", "approvals deny a", "replicas list", "replicas drain a b"),
     *("replicas undrain a b", "rag scan animals", "rag quarantine animals", "rag release animals good.md"),
 )

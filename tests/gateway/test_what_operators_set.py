@@ -38,6 +38,7 @@ CHANGES = {
     "DELETE /v1/conversations/{conversation_id}/items/{item_id}": "",
     "POST /complete": ASKS,
     "POST /v1/code/complete": ASKS,
+    "POST /v1/code/actions": ASKS,
     "POST /v1/code/workspaces": "",
     "DELETE /v1/code/workspaces/{workspace_id}": "",
     "POST /v1/code/workspaces/{workspace_id}/sync": "",

@@ -43,6 +43,7 @@ SCOPES = {
     "DELETE /v1/conversations/{conversation_id}/items/{item_id}": "chat",
     "POST /complete": "chat",
     "POST /v1/code/complete": "chat",
+    "POST /v1/code/actions": "chat",
     "POST /v1/code/workspaces": "chat",
     "GET /v1/code/workspaces": "chat",
     "GET /v1/code/workspaces/{workspace_id}": "chat",

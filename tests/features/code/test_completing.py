@@ -18,7 +18,7 @@ from tests.world import World
 
 SHOP = "class Shop:\n    def price(self, item):\n        return item.cents\n"
 PREFIX = "from shop import Shop\n\n\ndef total(items):\n    "
-BODY = {"prefix": PREFIX, "suffix": "\n", "path": "use.py", "language": "python"}
+BODY = {"prefix": PREFIX, "suffix": "\n\nprint(total)\n", "path": "use.py", "language": "python"}
 
 
 def says(*pieces: str) -> Any:
@@ -48,9 +48,21 @@ async def test_a_completion_with_its_context(tmp_path: Path, monkeypatch: pytest
         prompt = engine.seen[0].prompt
         assert prompt.startswith("<|repo_name|>shop\n<|file_sep|>")
         assert f"<|file_sep|>shop.py\n{SHOP.rstrip()}" in prompt
-        assert prompt.endswith(f"<|file_sep|>use.py\n<|fim_prefix|>{PREFIX}<|fim_suffix|>\n<|fim_middle|>")
+        assert prompt.endswith(
+            f"<|file_sep|>use.py\n<|fim_prefix|>{PREFIX}<|fim_suffix|>\n\nprint(total)\n<|fim_middle|>"
+        )
         # What came after the end of the block was not waited for.
         assert engine.cancelled == 1
+
+
+async def test_nothing_behind_the_cursor_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, engine = filling(SMALL, says("return 1", "<|file_sep|>", "x.py"))
+    async with world(tmp_path, monkeypatch, {SMALL: model}) as found:
+        await index(found, shop_py=SHOP)
+        said = await complete(found, workspace="shop", suffix="\n")
+        assert said["completion"] == "return 1"
+        assert "fim_" not in engine.seen[0].prompt
+        assert engine.seen[0].prompt.endswith(f"<|file_sep|>use.py\n{PREFIX}")
 
 
 async def test_other_shapes_of_a_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

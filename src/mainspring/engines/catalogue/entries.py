@@ -116,17 +116,27 @@ class FimEntry(_Part):
     ) -> str:
         """The text that the model continues; ``files`` are paths and texts. Markers within these texts are broken up:
         they would end what they stand in."""
-        head = self.repository.replace("{name}", self.plain(repository)) if repository else ""
-        for name, text in files if self.file else ():
-            # One after the other: a text may hold what stands for another.
-            head += self.file.replace("{path}", self.plain(name)).replace("{text}", self.plain(text))
-        here = self.here.replace("{path}", self.plain(path)) if path and (files or repository) else ""
+        head, here = self._head(files, path, repository)
         before, after = self.plain(before), self.plain(after)
         inner = here if self.within else ""
         if self.suffix_first:
             return f"{self.suffix}{after}{self.prefix}{head}{here}{before}{self.middle}"
         outer = "" if self.within else here
         return f"{head}{outer}{self.prefix}{inner}{before}{self.suffix}{after}{self.middle}"
+
+    def continuing(
+        self, before: str, files: Sequence[tuple[str, str]] = (), *, path: str = "", repository: str = ""
+    ) -> str:
+        """The same where nothing stands behind: a text to be continued. Asked to fill the middle in front of nothing,
+        models write as little as ``pass``."""
+        return "".join((*self._head(files, path, repository), self.plain(before)))
+
+    def _head(self, files: Sequence[tuple[str, str]], path: str, repository: str) -> tuple[str, str]:
+        head = self.repository.replace("{name}", self.plain(repository)) if repository else ""
+        for name, text in files if self.file else ():
+            # One after the other: a text may hold what stands for another.
+            head += self.file.replace("{path}", self.plain(name)).replace("{text}", self.plain(text))
+        return head, self.here.replace("{path}", self.plain(path)) if path and (files or repository) else ""
 
     def plain(self, text: str) -> str:
         """``text`` without markers: a space stands behind the first character of each."""
@@ -137,6 +147,9 @@ class FimEntry(_Part):
 
     def rendered(self, text: str) -> bool:
         """Whether ``text`` is such a prompt already: its client knows the markers."""
+        marker = self.file.split("{", 1)[0]
+        if marker in self.stop and marker in text:
+            return True
         return self.prefix in text and self.suffix in text and (not self.middle or self.middle in text)
 
 

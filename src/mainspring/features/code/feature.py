@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from mainspring.feature import Feature, Http, Rooms
-from mainspring.features.code import complete_routes, workspace_routes
+from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.code import action_routes, complete_routes, workspace_routes
 from mainspring.features.code.assistant import NAME, CodeAssistant
 from mainspring.features.code.complete.choice import Choice
 from mainspring.features.code.complete.completer import Completer
@@ -24,26 +24,39 @@ class Code:
     """What the routes need."""
 
     workspaces: Workspaces
-    enabled: bool
+    settings: CodeSettings
+    choice: Choice
+    completer: Completer
 
 
 @asynccontextmanager
 async def _open(rooms: Rooms) -> AsyncIterator[Code]:
     settings = rooms.settings.section(CodeSettings)
-    workspaces = Workspaces(rooms.stores.database, settings)
-    if settings.enabled:
-        choice = Choice(settings, rooms.engines.chat)
-        completer = Completer(settings, workspaces, choice, rooms.path.chat, rooms.telemetry.tracing, rooms.path.redact)
-        served = Served(NAME, "application", CodeAssistant(completer), created=int(time.time()), completes=True)
-        rooms.path.registry.add(served)
+    workspaces = Workspaces.of(rooms.stores.database, settings)
+    choice = Choice(settings, rooms.engines.chat)
+    completer = Completer(settings, workspaces, choice, rooms.path.chat, rooms.telemetry.tracing, rooms.path.redact)
+    yield Code(workspaces, settings, choice, completer)
+
+
+async def _ready(rooms: Rooms, services: Services) -> None:
+    """The agent of the name also completes."""
+    code, registry = services[Code], rooms.path.registry
+    if not code.settings.enabled:
+        return
+    agent = registry.fixed(NAME, rooms.local, inner=True)
+    assistant = CodeAssistant(code.completer, None if agent is None else agent.responder)
+    registry.replace(Served(NAME, "application", assistant, created=int(time.time()), completes=True))
+    if agent is None:
         rooms.telemetry.metrics.serve(NAME)
-    yield Code(workspaces, settings.enabled)
 
 
 def _routes(http: Http) -> list[APIRouter]:
-    code = http.services[Code]
-    completing = [complete_routes.router(http.rooms.responder, http.access)] if code.enabled else []
-    return [workspace_routes.router(code.workspaces, http.access), *completing]
+    code, responder, access = http.services[Code], http.rooms.responder, http.access
+    asking = [
+        complete_routes.router(responder, access),
+        action_routes.router(responder, code.workspaces, code.choice, code.settings, access),
+    ]
+    return [workspace_routes.router(code.workspaces, access), *(asking if code.settings.enabled else [])]
 
 
-FEATURE = Feature("code", open=_open, routes=_routes)
+FEATURE = Feature("code", open=_open, ready=_ready, routes=_routes)

@@ -12,6 +12,9 @@ class CodeSettings(Section):
 
     enabled: bool = Field(True, description="serve the code assistant as the model `code`")
     model: str = Field("", description="model that completes code; empty: the first that fills in the middle")
+    chat_model: str = Field(
+        "", description="model that chats, explains, fixes and tests; empty: larger_model, then the usual one"
+    )
     larger_model: str = Field("", description="model for completions with a large or complex context; empty: none")
     larger_above_tokens: int = Field(
         3_000, ge=0, description="tokens of a prompt above which larger_model completes; 0: never for its size"

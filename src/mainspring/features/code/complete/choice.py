@@ -45,8 +45,12 @@ class Choice:
                 return Chosen(larger, self.markers(larger), "large context")
             if 0 < self._settings.larger_above_complexity <= complexity(place):
                 return Chosen(larger, self.markers(larger), "complex place")
-        usual = self._settings.model or self._first()
-        return Chosen(usual, self.markers(usual), "usual")
+        return Chosen(self.usual, self.markers(self.usual), "usual")
+
+    @property
+    def usual(self) -> str:
+        """The model for usual places. Raises ``ModelNotPulled``."""
+        return self._settings.model or self._first()
 
     def markers(self, model: str) -> FimEntry | None:
         """How ``model`` fills in the middle."""

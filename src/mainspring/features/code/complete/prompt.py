@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mainspring.engines.catalogue.entries import FimEntry
 from mainspring.features.code.complete.place import Place
@@ -28,19 +28,24 @@ def prompt(place: Place, snippets: Sequence[Snippet], fim: FimEntry | None, most
 
     The text before the cursor is cut at its beginning, the one behind it at its end, at whole lines.
     """
+    if not place.after.strip():
+        place = replace(place, after="")
     left = max(most - sum(each.tokens for each in snippets), most // 4)
     after = _head(place.after, int(left * _SUFFIX_SHARE)) if fim is not None else ""
     before = _tail(place.before, left - tokens_of(after) if after else left)
     if fim is not None and fim.file:
         files = [(each.path, each.text) for each in snippets]
-        text = fim.prompt(before, after, files, path=place.path, repository=repository)
+        if after:
+            text = fim.prompt(before, after, files, path=place.path, repository=repository)
+        else:
+            text = fim.continuing(before, files, path=place.path, repository=repository)
     else:
         # Models that know no files read the others as comments.
         mark = trees.comment_mark(place.suffix)
         shown = "".join(_commented(mark, each) for each in snippets)
         before = f"{shown}{mark} {place.path}\n{before}" if place.path and shown else shown + before
-        text = fim.prompt(before, after) if fim is not None else before
-    return Prompt(text, tokens_of(text), tuple(snippets), fim is not None)
+        text = fim.prompt(before, after) if fim is not None and after else before
+    return Prompt(text, tokens_of(text), tuple(snippets), fim is not None and bool(after))
 
 
 def _commented(mark: str, snippet: Snippet) -> str:

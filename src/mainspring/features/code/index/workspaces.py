@@ -11,6 +11,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
@@ -44,6 +46,15 @@ class Workspace:
 
 class Workspaces:
     """Workspaces and their indexes."""
+
+    _of: ClassVar[WeakKeyDictionary[Database, Workspaces]] = WeakKeyDictionary()
+
+    @classmethod
+    def of(cls, database: Database, settings: CodeSettings) -> Workspaces:
+        """Those of a database, the same for everybody who asks: an index is held once."""
+        if database not in cls._of:
+            cls._of[database] = cls(database, settings)
+        return cls._of[database]
 
     def __init__(self, database: Database, settings: CodeSettings) -> None:
         self._database = database
