@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mainspring.agents.context.composer import TieredComposer, by_bytes
 from mainspring.agents.tools.base import ToolContext
-from mainspring.core.types import Context, Message, Principal, ToolCall
+from mainspring.core.types import Context, Message, Principal, ToolCall, TraceParent
 from tests.serving.house import MemoryTracing
 
 ME = Principal("acme", "key_1")
@@ -55,3 +55,13 @@ async def test_the_setting_bounds_a_large_window() -> None:
     composer = TieredComposer(lambda _: 1_000_000, 2000)
     made = await composer.compose(conversation(), "large", Context(ME))
     assert sum(await by_bytes(made)) <= 2000
+
+
+async def test_the_artifacts_of_a_trace_are_those_of_one_caller() -> None:
+    composer = TieredComposer(lambda _: 1000)
+    said = [Message("user", "q"), Message("assistant", "", tool_calls=(ToolCall("1", "read", "{}"),))]
+    long = [*said, Message("tool", "word " * 5000, name="read", tool_call_id="1")]
+    mine, other = (Context(Principal(tenant, "k"), TraceParent("0" * 32, "1" * 16)) for tenant in ("a", "b"))
+    await composer.compose(long, "m", mine)
+    assert composer.tools(mine)
+    assert not composer.tools(other)

@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 from typing import Any
 
 import pytest
@@ -7,11 +8,13 @@ from mainspring.agents.agent import Callbacks, LlmAgent
 from mainspring.agents.choice.rules import Rule
 from mainspring.agents.errors import Waiting
 from mainspring.agents.loop.agent_tool import AgentTool
+from mainspring.agents.loop.ports import FixedModels, Surroundings
+from mainspring.agents.loop.runner import Runner
 from mainspring.agents.tools.base import ToolContext, ToolPolicy, ToolResult
 from mainspring.agents.tools.functions import FunctionTool, tool
 from mainspring.core.errors import SettingsError, UnfitAnswer
-from mainspring.core.types import ChatRequest, Context, Message, Notice, Principal, Reasoning, Tool, Usage
-from tests.agents.loop.scripted import Said, asked, ran
+from mainspring.core.types import ChatRequest, Context, Message, Notice, Principal, PromptUse, Reasoning, Tool, Usage
+from tests.agents.loop.scripted import Said, ScriptedModel, asked, ran
 
 
 def get_order(order_id: str) -> dict[str, Any]:
@@ -228,6 +231,38 @@ async def test_a_tool_of_the_client_ends_the_answer_with_its_call() -> None:
     assert [each.name for each in found.outcome.calls] == ["open_page"]
     mixed = await ran(SUPPORT, [[("open_page", {}), ("get_order", {"order_id": "1"})], "later"], request=request)
     assert "turn of its own" in mixed.model.seen[1].messages[-2].content
+
+
+async def test_a_tool_that_comes_up_in_one_run_is_in_no_other() -> None:
+    class Composing:
+        """Finds a tool in the first run."""
+
+        def __init__(self) -> None:
+            self.found: list[FunctionTool] = [FunctionTool(get_order, name="read_artifact")]
+
+        async def compose(self, messages: Any, model: str, context: Any) -> Any:
+            return messages
+
+        def tools(self, context: Any) -> list[FunctionTool]:
+            found, self.found = self.found, []
+            return found
+
+    model = ScriptedModel(["one", "two"])
+    around = Surroundings(FixedModels({"m": model}), composer=Composing())
+    runner = Runner(SUPPORT, around)
+    for _ in range(2):
+        await runner.run(asked(), Context(Principal("t", "k")))
+    offered = [[each.name for each in seen.tools] for seen in model.seen]
+    assert offered == [["get_order", "read_artifact"], ["get_order"]]
+
+
+async def test_a_caller_says_how_tools_are_called_and_adds_a_prompt() -> None:
+    request = asked(tools=(Tool("open_page"),), tool_choice="none", parallel_tool_calls=False)
+    request = dataclasses.replace(request, prompt=PromptUse("p", rendered=(Message("system", "Be brief."),)))
+    [seen] = (await ran(SUPPORT, ["x"], request=request)).model.seen
+    assert [each.name for each in seen.tools] == ["get_order"]
+    assert not seen.parallel_tool_calls
+    assert seen.messages[0].content.startswith("Help.\n\nBe brief.")
 
 
 async def test_a_tool_needs_its_scopes_and_an_approval() -> None:

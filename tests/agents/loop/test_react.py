@@ -2,6 +2,8 @@ import json
 from typing import Any
 
 from mainspring.agents.agent import LlmAgent
+from mainspring.agents.loop.react import read
+from mainspring.agents.loop.steps import Reply
 from mainspring.core.types import Reasoning
 from mainspring.engines.grammar import checks
 from mainspring.engines.grammar.validation import validator
@@ -41,3 +43,9 @@ async def test_thought_action_and_observation_are_text_under_a_grammar() -> None
 async def test_text_that_is_no_turn_is_the_answer() -> None:
     agent = LlmAgent(name="a", tools=[get_order], reasoning="react")
     assert (await ran(agent, ["Just so."])).shown == "Just so."
+
+
+async def test_of_an_answer_that_was_cut_there_is_what_there_is() -> None:
+    cut = '{"thought": "so", "answer": "It is \\"shipped\\" and arr\\u00e'
+    assert read(Reply(cut, finish="length"), "1").text == 'It is "shipped" and arr'
+    assert read(Reply('{"thought": "I nee', finish="length"), "1").text == ""

@@ -12,7 +12,7 @@ from mainspring.agents.tools.base import ToolPolicy
 from mainspring.agents.tools.functions import tool
 from mainspring.core.errors import InvalidRequest, MainspringError, Overloaded, Unsupported
 from mainspring.core.path import collect
-from mainspring.core.types import ChatRequest, Context, EmbedRequest, Message, Notice, Sampling
+from mainspring.core.types import ChatRequest, Context, EmbedRequest, Message, Notice, Sampling, Tool
 from tests.agents.loop.scripted import CONTEXT, Says, ScriptedModel, asked
 
 
@@ -112,6 +112,7 @@ async def test_the_agent_that_took_over_goes_on_in_the_session() -> None:
         (EmbedRequest("a", ("x",)), InvalidRequest),
         (asked(options={"top_k": 3}), InvalidRequest),
         (asked(sampling=Sampling(n=2)), Unsupported),
+        (asked(tools=(Tool("x"),), tool_choice="required"), Unsupported),
         (asked(sampling=Sampling(logprobs=1)), Unsupported),
         (ChatRequest("a", (Message("assistant", "So"),), continues=True), Unsupported),
     ],

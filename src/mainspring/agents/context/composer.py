@@ -72,8 +72,10 @@ class TieredComposer:
         return min(room, self._most) if self._most else room
 
     def _of(self, context: Context) -> Artifacts:
-        """The artifacts of a run: its agents share its trace."""
-        name = context.trace.trace_id
+        """The artifacts of a run: its agents share its trace. Callers choose the ids of traces, so a trace of one is
+        none of another's."""
+        principal = context.principal
+        name = f"{principal.tenant}\0{principal.key_id}\0{context.trace.trace_id}"
         found = self._artifacts.get(name)
         if found is None:
             found = self._artifacts[name] = Artifacts()

@@ -123,31 +123,40 @@ class _Turns:
 
     async def _reply(self) -> Reply:
         self._budget.take()
-        last = self._budget.steps_left <= 0
-        if self._way == "choice" and self._box.tools and not last:
+        if self._budget.steps_left <= 0 and self._messages[self._start :]:
+            return await self._asked((), ENOUGH)
+        if self._way == "choice" and self._box.tools:
             choice = await self._chosen(self._messages)
             if choice.calls or choice.say:
                 return self._of(choice)
-            return await self._asked(without_tools=True)
-        return await self._asked(without_tools=last and bool(self._messages[self._start :]))
+            return await self._asked(self._frame.client_tools)
+        return await self._asked(None)
 
-    async def _asked(self, *, without_tools: bool) -> Reply:
-        """The model's answer. ``without_tools``: it is to answer, and calls nothing."""
+    async def _asked(self, tools: tuple[Tool, ...] | None, note: str = "") -> Reply:
+        """The model's answer, with these ``tools`` (None: all)."""
         agent, run = self._agent, self._run
-        messages: Sequence[Message] = self._conversation(ENOUGH if without_tools and self._way != "choice" else "")
+        messages: Sequence[Message] = self._conversation(note)
         if run.around.composer is not None:
             messages = await run.around.composer.compose(messages, self._model, run.context)
             for tool in run.around.composer.tools(run.context):
                 self._box.add(tool)
             self._tools = (*self._box.declarations, *self._frame.client_tools)
-        tools = () if without_tools else self._tools
+        tools = self._tools if tools is None else tools
         sampling = run.sampling
         left = self._budget.tokens_left
         if left is not None:
             sampling = dataclasses.replace(sampling, max_tokens=max(1, min(sampling.max_tokens or left, left)))
         if self._grammar is not None and not tools:
             sampling = dataclasses.replace(sampling, grammar=self._grammar)
-        request = ChatRequest(self._model, tuple(messages), sampling, tools, store=False, user=run.user)
+        request = ChatRequest(
+            self._model,
+            tuple(messages),
+            sampling,
+            tools,
+            parallel_tool_calls=run.parallel,
+            store=False,
+            user=run.user,
+        )
         if agent.callbacks.before_model is not None:
             changed = await agent.callbacks.before_model(request, self._frame.state)
             if isinstance(changed, Message):

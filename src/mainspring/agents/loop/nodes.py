@@ -37,9 +37,8 @@ class Toolbox:
             self.declarations = (*self.declarations, tool.declaration)
 
     def without(self, hidden: Callable[[BaseTool], bool], agent: str) -> Toolbox:
-        """The same without the tools that are ``hidden``."""
-        left = [each for each in self.tools.values() if not hidden(each)]
-        return self if len(left) == len(self.tools) else Toolbox(left, agent)
+        """One of its own for a run, without the tools that are ``hidden``: what comes up in one run is in no other."""
+        return Toolbox([each for each in self.tools.values() if not hidden(each)], agent)
 
 
 class Node:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import Any
 
 from mainspring.agents.loop.steps import Reply
@@ -22,6 +23,9 @@ After an action you are told its observation. Act until you know enough, then an
 
 Tools:
 """
+
+
+_BEGUN = re.compile(r'"answer"\s*:\s*"((?:[^"\\]|\\.)*\\?)$', re.DOTALL)
 
 
 def grammar(tools: tuple[Tool, ...]) -> Grammar:
@@ -57,11 +61,14 @@ def request(asked: ChatRequest) -> ChatRequest:
 
 
 def read(reply: Reply, path: str) -> Reply:
-    """The turn in ``reply``. Text that is no turn is the answer."""
+    """The turn in ``reply``. Text that is no turn is the answer; of a turn that was cut it is what there is of one."""
     try:
         found = json.loads(reply.text)
     except ValueError:
-        return reply
+        if reply.finish != "length" or not reply.text.lstrip().startswith("{"):
+            return reply
+        begun = _BEGUN.search(reply.text)
+        return Reply(_unescaped(begun[1]) if begun else "", "", [], "length", reply.usage)
     if not isinstance(found, dict):
         return reply
     thought, action = str(found.get("thought", "")), found.get("action")
@@ -71,6 +78,16 @@ def read(reply: Reply, path: str) -> Reply:
     if "answer" in found:
         return Reply(str(found["answer"]), thought, [], reply.finish, reply.usage)
     return reply
+
+
+def _unescaped(text: str) -> str:
+    """A JSON string that was cut, as far as it goes."""
+    for end in range(len(text), max(-1, len(text) - 7), -1):
+        try:
+            return str(json.loads(f'"{text[:end]}"'))
+        except ValueError:
+            continue
+    return ""
 
 
 def _turn(message: Message) -> Message:

@@ -100,6 +100,9 @@ class AgentResponder:
             raise Unsupported("an agent gives one answer", remedy="Leave n out", param="n")
         if request.sampling.logprobs is not None:
             raise Unsupported("an agent has no logprobs", remedy="Leave logprobs out", param="logprobs")
+        if request.tool_choice not in ("auto", "none"):
+            problem = "an agent chooses by itself what it calls"
+            raise Unsupported(problem, remedy="Leave tool_choice out, or send auto or none", param="tool_choice")
         if request.continues:
             raise Unsupported("an agent does not continue an answer", remedy="End messages with one of the user's")
         return request

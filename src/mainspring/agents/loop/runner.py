@@ -61,13 +61,15 @@ class Runner:
             request.session_id,
             dataclasses.replace(request.sampling, grammar=None),
             request.user,
+            request.parallel_tool_calls,
         )
         budget = Budget("run", _UNLIMITED)
         kept = {} if state is None else state
         if self.around.guarded:
             run.guard(request.messages, kept)
-        frame = Frame(kept, "", budget, request.tools, request.sampling.grammar)
-        outcome = await enter(run, self._first(kept), request.messages, frame, Shown(emit))
+        tools = request.tools if request.tool_choice != "none" else ()
+        frame = Frame(kept, "", budget, tools, request.sampling.grammar)
+        outcome = await enter(run, self._first(kept), _told(request), frame, Shown(emit))
         kept.pop(ACTIVE, None)
         if outcome.agent != self.root.agent.name:
             kept[ACTIVE] = outcome.agent
@@ -92,6 +94,14 @@ class Runner:
     async def aclose(self) -> None:
         """End what the toolsets of its agents hold."""
         await self.root.aclose()
+
+
+def _told(request: ChatRequest) -> Sequence[Message]:
+    """The conversation, with what the caller says about the answer before it."""
+    said = [] if request.prompt is None else [Message("system", request.prompt.text)]
+    if request.again:
+        said.append(Message("system", f"Your last answer to this was not sent. {request.again}"))
+    return [*said, *request.messages] if said else request.messages
 
 
 async def enter(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: Shown) -> Outcome:

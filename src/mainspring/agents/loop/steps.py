@@ -100,6 +100,7 @@ class Run:
     session_id: str | None = None
     sampling: Sampling = Sampling()
     user: str | None = None
+    parallel: bool = True
     citations: list[Citation] = field(default_factory=list)
     succeeded: set[str] = field(default_factory=set)
     """The tools that have been called without an error."""
