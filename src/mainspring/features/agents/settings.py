@@ -22,7 +22,7 @@ class AgentsSettings(Section):
         default_factory=dict, description="how models call tools, by their names: native, react or choice"
     )
     toolsets: list[str] = Field(
-        default_factory=list,
+        default_factory=lambda: ["collection", "artifacts", "memory"],
         description="the toolsets that agents made over HTTP may use, besides other agents; * is every one",
     )
     context_tokens: int = Field(
