@@ -42,7 +42,15 @@ NOT_BENCHMARKS = {
     "proxy_stub",
 }
 # Shares and tokens alone, which a busy machine does not change.
-UNTIMED = {"tool_choice", "written_checks", "scaling", "routing_cost", "routing_at_hand", "cost_anomalies"}
+UNTIMED = {
+    "tool_choice",
+    "tool_examples",
+    "written_checks",
+    "scaling",
+    "routing_cost",
+    "routing_at_hand",
+    "cost_anomalies",
+}
 LIMIT_S = 2400.0
 # Path below the folder, what it is, GitHub repository that it was taken from, licence seen there.
 DATA_SETS = (

@@ -233,3 +233,10 @@ async def test_a_forbidden_tool_is_not_called_by_an_answer_to_its_question() -> 
     asked = Message("assistant", "Which order number?")
     choice = await choose(Recorded(), "Status of my secret order?", asked, "A-1234", rules=rules)
     assert not choice.calls
+
+
+async def test_an_example_makes_a_request_of_a_mere_yes() -> None:
+    yes = declared("finish_order", "Send off the order", ("yes", "yes that is right", "ok perfect"))
+    asked = ("A latte, please", Message("assistant", "One latte. Is that right?"))
+    assert (await choose(Recorded(), *asked, "Yes", tools=(yes, WEATHER))).calls[0].name == "finish_order"
+    assert not (await choose(Recorded(), *asked, "Yes")).calls

@@ -79,7 +79,7 @@ class ToolChooser:
         return Choice(way="served")
 
     async def _weighed(self, request: OpenRequest, tools: Sequence[BaseTool], turn: Turn, steps: Steps) -> Choice:
-        if not tools or request.taken_back or (request.social and request.pending is None):
+        if not tools or request.taken_back:
             return Choice()
         scores = await self._scores(request.latest, tools, steps)
         if request.pending is not None and request.pending[0] in tools:

@@ -66,7 +66,7 @@ class OpenRequest:
         answers the assistant."""
         short = len(self.latest.split()) <= _SHORT
         follows = bool(self.last) and (short or _GOES_ON.search(self.latest) is not None)
-        return bool(self.before) and (follows or self.asked)
+        return bool(self.before) and not self.social and (follows or self.asked)
 
 
 def opened(messages: Sequence[Message], tools: Sequence[BaseTool]) -> OpenRequest:
