@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx2
 import mcp.types as types
 from mcp import Client, MCPError
+from mcp.client.session import ElicitationFnT
 from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
 from mcp.shared.message import SessionMessage
@@ -41,7 +42,8 @@ _LISTS = (
 
 
 class Connection:
-    """``open_private`` are hosts with private addresses that it may reach; ``auth`` puts a token on its requests."""
+    """``auth`` puts a token on its requests. ``own_host_private``: its own host may have a private address. ``elicit``
+    answers what the server asks of people (None: it is refused)."""
 
     def __init__(
         self,
@@ -50,10 +52,12 @@ class Connection:
         *,
         auth: httpx2.Auth | None = None,
         own_host_private: bool = True,
+        elicit: ElicitationFnT | None = None,
     ) -> None:
         self.name = name
         self._settings = settings
         self._auth = auth
+        self._elicit = elicit
         own = {urlsplit(settings.url).hostname or ""} if settings.url and own_host_private else set()
         self._private = frozenset((own | set(settings.private_hosts)) - {""})
         self._task: asyncio.Task[None] | None = None
@@ -171,6 +175,7 @@ class Connection:
                     _watched(inner, self._drop),
                     read_timeout_seconds=max(settings.timeout_s, settings.connect_timeout_s),
                     message_handler=self._heard,
+                    elicitation_callback=self._elicit,
                     client_info=types.Implementation(name="mainspring", version=__version__),
                     cache=None,
                 )

@@ -7,7 +7,6 @@ from contextlib import suppress
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
-from mcp.server.streamable_http import EventStore
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.types import Receive, Scope, Send
 
@@ -33,14 +32,10 @@ class Transport:
         settings: McpSettings,
         *,
         max_body_bytes: int,
-        event_store: EventStore | None = None,
-        retry_ms: int | None = None,
     ) -> None:
         self._protocol = protocol
         self._settings = settings
         self._max_body = max_body_bytes
-        self._events = event_store
-        self._retry_ms = retry_ms
         self._sessions: dict[str, _Sessions] = {}
 
     async def serve(self, context: Context, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,13 +46,15 @@ class Transport:
             sessions = self._sessions[principal.tenant] = _Sessions(self._manager())
         token = AccessToken(token="", client_id=principal.key_id, scopes=sorted(principal.scopes))
         manager = await sessions.started()
-        await manager.handle_request({**scope, "user": AuthenticatedUser(token)}, receive, send)
+        # Blanks around a value do not belong to it (RFC 9110), and the parser in front leaves them there.
+        headers = [(header, value.strip(b" \t")) for header, value in scope["headers"]]
+        await manager.handle_request({**scope, "headers": headers, "user": AuthenticatedUser(token)}, receive, send)
 
+    # No events are kept for a client that lost its stream: the library's store knows no sessions, and would show those
+    # of one to another.
     def _manager(self) -> StreamableHTTPSessionManager:
         return StreamableHTTPSessionManager(
             self._protocol.server,
-            event_store=self._events,
-            retry_interval=self._retry_ms,
             session_idle_timeout=self._settings.session_idle_s,
             max_request_body_size=self._max_body,
             max_sessions=self._settings.sessions,
