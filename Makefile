@@ -90,7 +90,7 @@ test-neighbours: $(VENV)/.test ## What a tenant gets while another does its wors
 	@$(BIN)/mainspring models pull
 	@$(BIN)/python benchmarks/noisy_neighbour.py $(ARGS)
 
-test-services: $(VENV)/.test ## Start Postgres and Redis on private ports and run the store suites against them
+test-services: $(VENV)/.test ## Run the store suites against Postgres and Redis on private ports, and the conformance suite of MCP
 	@WORKERS=$(WORKERS) scripts/test_services.sh
 
 console: ## Build the web console (needs Node 20.19 or newer)

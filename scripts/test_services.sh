@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Starts Postgres (with a fresh cluster) and Redis on private ports, runs the store suites against them, and stops them.
 # Needs Debian's packages `postgresql`, for vectors `postgresql-17-pgvector`, and `redis-server`. Arguments go to pytest.
+# Then the conformance suite of MCP runs, which comes from npm (tests/mcp_conformance).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
@@ -66,3 +67,5 @@ export MAINSPRING_STORES__DATABASE="postgresql://mainspring:$password@127.0.0.1:
 # What needs one of both says so in its id. The rest of these suites is what `make test` runs.
 "$python" -m pytest -n "${WORKERS:-2}" --dist worksteal -k "postgres or redis" tests/features tests/conformance \
     tests/rag tests/serving tests/stores tests/test_decoder.py tests/test_backup_services.py "$@"
+# The official suite of the Model Context Protocol, over our server and our client.
+"$python" -m tests.mcp_conformance.run

@@ -19,7 +19,7 @@ from mainspring.agents.tools.mcp.connection import Connection
 from mainspring.agents.tools.mcp.pins import MemoryPins
 from mainspring.agents.tools.mcp.settings import McpServerSettings
 from mainspring.agents.tools.mcp.toolset import McpToolset
-from mainspring.core.errors import UpstreamError
+from mainspring.core.errors import Forbidden, UpstreamError
 from mainspring.core.types import Context, Principal
 from tests.agents.tools.mcp.servers import discovered, kind, listed, reply, scripted, served
 
@@ -128,6 +128,12 @@ async def test_a_child_process_knows_no_secret_and_is_started_again(
             await (await named(tools, "kind_die")).call({}, of())
         assert (await (await named(tools, "kind_add")).call({"a": 1, "b": 1}, of())).output == {"result": 2}
         assert not home.exists()
+
+
+async def test_a_server_is_for_its_tenants() -> None:
+    async with toolset("http://127.0.0.1:1/mcp", tenants=("other",)) as tools:
+        with pytest.raises(Forbidden, match="not for this tenant"):
+            await tools.tools(WHO)
 
 
 async def test_a_program_that_is_not_there_is_named() -> None:

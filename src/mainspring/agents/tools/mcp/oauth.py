@@ -120,12 +120,15 @@ def provider(
         made.wants_login = True
         raise login_wanted(name)
 
+    async def never() -> AuthorizationCodeResult:
+        raise login_wanted(name)
+
     made = StoredOAuth(
         server_url=url,
         client_metadata=metadata,
         storage=storage,
         redirect_handler=redirect or nobody,
-        callback_handler=returned,
+        callback_handler=returned or never,
         client_metadata_url=settings.client_metadata_url or None,
     )
     return made

@@ -46,6 +46,7 @@ class McpServerSettings(Section):
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
     oauth: McpOAuthSettings | None = None
     tools: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = Field((), description="whose agents may use it; empty: everybody's")
     resources: bool = Field(False, description="tools that list and read its resources")
     prompts: bool = Field(False, description="a tool that reads its prompts")
     prefix: str = Field("", description="before the names of its tools; empty: the server's name")

@@ -18,7 +18,7 @@ from mainspring.agents.tools.mcp.connection import Connection
 from mainspring.agents.tools.mcp.pins import Pins, SeenTool
 from mainspring.agents.tools.mcp.settings import McpServerSettings
 from mainspring.agents.tools.mcp.tool import McpTool, ServerTool, policy_of
-from mainspring.core.errors import UpstreamError
+from mainspring.core.errors import Forbidden, UpstreamError
 from mainspring.core.types import Context, Tool
 
 _log = logging.getLogger("mainspring.mcp")
@@ -43,7 +43,10 @@ class McpToolset:
         self.waiting: tuple[SeenTool, ...] = ()
         self.dropped: dict[str, str] = {}
 
-    async def tools(self, context: Context) -> Sequence[BaseTool]:  # noqa: ARG002
+    async def tools(self, context: Context) -> Sequence[BaseTool]:
+        if self._settings.tenants and context.principal.tenant not in self._settings.tenants:
+            problem = f"the MCP server {self.name} is not for this tenant"
+            raise Forbidden(problem, remedy=f"mcp.servers.{self.name}.tenants names those that may use it")
         fresh = _LOOK_S if self.waiting else _FRESH_S
         if self._seen == self._connection.changes and time.monotonic() - self._at < fresh:
             return self._tools

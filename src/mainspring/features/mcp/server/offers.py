@@ -5,18 +5,20 @@ An offer sees who asks. It returns None for what is not its own, so that the nex
 
 from __future__ import annotations
 
-import logging
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import mcp.types as types
 from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPDeprecationWarning
 
 from mainspring.core.types import Context
 
-_log = logging.getLogger("mainspring.mcp")
+# Clients of 2025-11-25 want logs as they were.
+warnings.filterwarnings("ignore", category=MCPDeprecationWarning, module=__name__)
 # Between two messages of progress, so that a stream of tokens is no stream of messages.
 _PROGRESS_S = 0.25
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")

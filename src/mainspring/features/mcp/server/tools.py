@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import mcp.types as types
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mainspring.agents.tools.mcp.texts import clean
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import ChatRequest, Context, Message, Sampling
 from mainspring.feature import Rooms
@@ -218,7 +219,8 @@ def _checked(model: type[Arguments], params: types.CallToolRequestParams) -> Any
 
 
 def _application(name: str, served: Served) -> types.Tool:
-    about = str(getattr(served.responder, "description", "") or "")
+    # An agent says what it is for; other applications say nothing.
+    about = clean(str(getattr(getattr(served.responder, "agent", None), "description", "") or ""))
     description = about or f"Ask the application {served.name}, which runs on this server with tools of its own."
     return types.Tool(
         name=name,
