@@ -100,7 +100,7 @@ async def place(home: Path) -> AsyncIterator[tuple[Provider, McpServerSettings, 
         served(scripted(provider.answer)) as url,
         stores.open(Settings(home=home)) as kept,
     ):
-        yield provider, McpServerSettings(url=url, oauth={}), kept  # type: ignore[arg-type]
+        yield provider, McpServerSettings(url=url, oauth={}), kept
 
 
 async def log_in(settings: McpServerSettings, kept: stores.Stores, came: str = "") -> int:
