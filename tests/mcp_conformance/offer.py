@@ -19,11 +19,10 @@ from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel, Field
 
 from mainspring.features.mcp.server.offers import Call, Offer, Page, Result
+from tests.mcp_conformance.rounds import elicit, said, stateful, stateless, text, wants
 
 PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
 SOUND = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAAB9AAACABAAZGF0YQIAAAA="
-ASKS_NAME = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-ASKS_OK = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
 SCHEMA = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object",
@@ -54,7 +53,7 @@ class SuiteOffer(Offer):
 
     def __init__(self) -> None:
         suite = MCPServer("suite", version="1")
-        for define in (_contents, _during, _asking, _rounds, _resources, _prompts):
+        for define in (_contents, _during, _changes, _asking, stateless, stateful, _resources, _prompts):
             define(suite)
         self._inner = suite._lowlevel_server
         self.headers = {"test_x_mcp_header": _tool(suite, "test_x_mcp_header").parameters}
@@ -117,10 +116,6 @@ def _embedded(uri: str, text: str, kind: str = "text/plain") -> types.EmbeddedRe
     )
 
 
-def _text(text: str) -> types.TextContent:
-    return types.TextContent(type="text", text=text)
-
-
 def _picture() -> types.ImageContent:
     return types.ImageContent(type="image", data=PICTURE, mime_type="image/png")
 
@@ -152,7 +147,7 @@ def _contents(suite: MCPServer) -> None:
     def test_multiple_content_types() -> list[types.TextContent | types.ImageContent | types.EmbeddedResource]:
         """Text, a picture and a resource."""
         data = _embedded("test://mixed-content-resource", '{"test":"data","value":123}', "application/json")
-        return [_text("Multiple content types test:"), _picture(), data]
+        return [text("Multiple content types test:"), _picture(), data]
 
     @suite.tool()
     def test_error_handling() -> str:
@@ -196,6 +191,10 @@ def _during(suite: MCPServer) -> None:
             await ctx.report_progress(done, 100, f"Completed step {done} of 100")
             await asyncio.sleep(0.05)
         return "done"
+
+
+def _changes(suite: MCPServer) -> None:
+    """Tools that change what there is, or how they are heard."""
 
     @suite.tool()
     async def test_trigger_tool_change(ctx: Context) -> str:
@@ -274,7 +273,7 @@ def _asking(suite: MCPServer) -> None:
     @suite.tool()
     async def test_sampling(prompt: str, ctx: Context) -> str:
         """Asks the client's model."""
-        message = types.SamplingMessage(role="user", content=_text(prompt))
+        message = types.SamplingMessage(role="user", content=text(prompt))
         found = await ctx.session.create_message([message], max_tokens=100, related_request_id=ctx.request_id)
         content = found.content
         return f"LLM response: {content.text if isinstance(content, types.TextContent) else ''}"
@@ -298,106 +297,6 @@ def _asking(suite: MCPServer) -> None:
     async def test_elicitation_sep1330_enums(ctx: Context) -> str:
         """Asks for choices."""
         return f"Elicitation completed: {await asked(ctx, 'Please choose', Choices)}"
-
-
-def _elicit(message: str, schema: dict[str, Any]) -> types.ElicitRequest:
-    return types.ElicitRequest(params=types.ElicitRequestFormParams(message=message, requested_schema=schema))
-
-
-def _sample(text: str) -> types.CreateMessageRequest:
-    messages = [types.SamplingMessage(role="user", content=_text(text))]
-    return types.CreateMessageRequest(params=types.CreateMessageRequestParams(messages=messages, max_tokens=100))
-
-
-def _said(responses: Any, name: str, field: str) -> Any:
-    answer = (responses or {}).get(name)
-    return (answer.content or {}).get(field) if isinstance(answer, types.ElicitResult) else None
-
-
-def _wants(state: str | None = None, **requests: Any) -> types.InputRequiredResult:
-    return types.InputRequiredResult(input_requests=requests, request_state=state)
-
-
-def _rounds(suite: MCPServer) -> None:
-    """Tools that need several rounds (2026-07-28)."""
-
-    @suite.tool()
-    async def test_input_required_result_elicitation(ctx: Context) -> str | types.InputRequiredResult:
-        """Asks for a name."""
-        name = _said(ctx.input_responses, "user_name", "name")
-        return f"Hello, {name}!" if name else _wants(user_name=_elicit("What is your name?", ASKS_NAME))
-
-    @suite.tool()
-    async def test_streaming_elicitation(ctx: Context) -> str | types.InputRequiredResult:
-        """Asks for a name while its stream is open."""
-        await ctx.report_progress(1, 2)
-        name = _said(ctx.input_responses, "user_name", "name")
-        return f"Hello, {name}!" if name else _wants(user_name=_elicit("What is your name?", ASKS_NAME))
-
-    @suite.tool()
-    async def test_input_required_result_sampling(ctx: Context) -> str | types.InputRequiredResult:
-        """Asks a model."""
-        answer = (ctx.input_responses or {}).get("capital_question")
-        if isinstance(answer, types.CreateMessageResult) and isinstance(answer.content, types.TextContent):
-            return f"Model said: {answer.content.text}"
-        return _wants(capital_question=_sample("What is the capital of France?"))
-
-    @suite.tool()
-    async def test_input_required_result_list_roots(ctx: Context) -> str | types.InputRequiredResult:
-        """Asks for folders."""
-        answer = (ctx.input_responses or {}).get("client_roots")
-        if isinstance(answer, types.ListRootsResult):
-            return f"Client exposed {len(answer.roots)} root(s)."
-        return _wants(client_roots=types.ListRootsRequest())
-
-    @suite.tool()
-    async def test_input_required_result_request_state(ctx: Context) -> str | types.InputRequiredResult:
-        """Has a state."""
-        if ctx.input_responses and "confirm" in ctx.input_responses and ctx.request_state == "nonce":
-            return "state-ok: confirmation received"
-        return _wants("nonce", confirm=_elicit("Please confirm", ASKS_OK))
-
-    @suite.tool()
-    async def test_input_required_result_multiple_inputs(ctx: Context) -> str | types.InputRequiredResult:
-        """Asks three at once."""
-        if {"user_name", "greeting", "client_roots"} <= set(ctx.input_responses or {}):
-            return "All inputs received."
-        return _wants(
-            "all",
-            user_name=_elicit("What is your name?", ASKS_NAME),
-            greeting=_sample("Generate a greeting"),
-            client_roots=types.ListRootsRequest(),
-        )
-
-    @suite.tool()
-    async def test_input_required_result_multi_round(ctx: Context) -> str | types.InputRequiredResult:
-        """Asks twice."""
-        state = json.loads(ctx.request_state) if ctx.request_state else {"round": 0}
-        if state["round"] == 1 and (name := _said(ctx.input_responses, "step1", "name")):
-            colour = {"type": "object", "properties": {"color": {"type": "string"}}, "required": ["color"]}
-            kept = json.dumps({"round": 2, "name": name})
-            return _wants(kept, step2=_elicit("Step 2: What is your favorite color?", colour))
-        if state["round"] == 2 and (color := _said(ctx.input_responses, "step2", "color")):
-            return f"{state['name']} likes {color}."
-        return _wants(json.dumps({"round": 1}), step1=_elicit("Step 1: What is your name?", ASKS_NAME))
-
-    @suite.tool()
-    async def test_input_required_result_tampered_state(ctx: Context) -> str | types.InputRequiredResult:
-        """Has a state that nobody may change."""
-        if ctx.request_state is not None:
-            return f"state-ok: {ctx.request_state}"
-        return _wants("round-1", confirm=_elicit("Please confirm", ASKS_OK))
-
-    @suite.tool()
-    async def test_input_required_result_capabilities(ctx: Context) -> types.InputRequiredResult:
-        """Asks for no more than the client can do."""
-        can = ctx.client_capabilities
-        requests: dict[str, Any] = {}
-        if can is None or can.sampling is not None:
-            requests["sample"] = _sample("Say hello")
-        if can is None or can.elicitation is not None:
-            requests["ask"] = _elicit("What is your name?", ASKS_NAME)
-        return _wants("gated", **requests)
 
 
 def _resources(suite: MCPServer) -> None:
@@ -431,30 +330,30 @@ def _prompts(suite: MCPServer) -> None:
     @suite.prompt()
     def test_simple_prompt() -> list[Any]:
         """Without arguments."""
-        return [user(_text("This is a simple prompt for testing."))]
+        return [user(text("This is a simple prompt for testing."))]
 
     @suite.prompt()
     def test_prompt_with_arguments(arg1: str, arg2: str) -> list[Any]:
         """With two arguments."""
-        return [user(_text(f"Prompt with arguments: arg1='{arg1}', arg2='{arg2}'"))]
+        return [user(text(f"Prompt with arguments: arg1='{arg1}', arg2='{arg2}'"))]
 
     @suite.prompt()
     def test_prompt_with_embedded_resource(resourceUri: str) -> list[Any]:  # noqa: N803
         """With a resource."""
         return [
             user(_embedded(resourceUri, "Embedded resource content for testing.")),
-            user(_text("Please process the embedded resource above.")),
+            user(text("Please process the embedded resource above.")),
         ]
 
     @suite.prompt()
     def test_prompt_with_image() -> list[Any]:
         """With a picture."""
-        return [user(_picture()), user(_text("Please analyze the image above."))]
+        return [user(_picture()), user(text("Please analyze the image above."))]
 
     @suite.prompt()
     async def test_input_required_result_prompt(ctx: Context) -> list[Any] | types.InputRequiredResult:
         """Asks before it answers."""
-        if context := _said(ctx.input_responses, "user_context", "context"):
-            return [user(_text(f"Use the following context: {context}"))]
+        if context := said(ctx.input_responses, "user_context", "context"):
+            return [user(text(f"Use the following context: {context}"))]
         schema = {"type": "object", "properties": {"context": {"type": "string"}}, "required": ["context"]}
-        return _wants(user_context=_elicit("What context should the prompt use?", schema))
+        return wants(user_context=elicit("What context should the prompt use?", schema))
