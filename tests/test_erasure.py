@@ -20,6 +20,7 @@ from mainspring.core.settings.serving.money import ModelPrice, PricesSettings
 from mainspring.features.batches.routes import working
 from mainspring.features.compliance.erase.erasure import Eraser
 from mainspring.features.compliance.service import Compliance
+from mainspring.features.memory.service import Memories
 from mainspring.stores.erase import erasing
 from mainspring.stores.erase.erasures import check
 from mainspring.stores.money.ledger import LedgerQuery
@@ -111,6 +112,13 @@ async def live(world: World, key: Key, who: str, word: Words) -> None:
     told = {"answer_id": answer.headers["x-answer-id"], "edit": f"no: {word('edit')}", "comment": word("comment")}
     assert (await world.call(key, "POST", "/v1/feedback", told, headers=headers)).status_code == 201
     await ask(world, key, f"once {word('idempotent')}", who, headers={"idempotency-key": f"chat {who}"})
+    agreed = await world.call(key, "PUT", "/v1/memories/consent", {"consent": True, "user": who})
+    assert agreed.status_code == 200
+    await ask(world, key, f"I work for {word('learned fact')} these days.", who)
+    for way in ("superseded fact", "present fact"):
+        body = {"text": f"I live in {word(way)}", "user": who}
+        assert (await world.call(key, "POST", "/v1/memories", body)).status_code == 200
+    await world.system.services[Memories].idle()
 
 
 async def batch(world: World, key: Key, people: dict[str, Words]) -> None:
@@ -196,7 +204,16 @@ async def test_a_person_is_in_no_store_any_more(tmp_path: Path, stores: StoresSe
         before, paid = await hers.found(home, stores.redis), await sums(world)
         assert sorted(before) == sorted(hers.used)
         everywhere = " ".join(place for found in before.values() for place in found)
-        kinds = ["mainspring.db!contents", "!turns", "!session_summaries", "!events", "blobs/", "vectors/", "!files"]
+        kinds = [
+            "mainspring.db!contents",
+            "!memories",
+            "!turns",
+            "!session_summaries",
+            "!events",
+            "blobs/",
+            "vectors/",
+            "!files",
+        ]
         kinds += ["redis!mainspring:cache", "redis!mainspring:similar"] if stores.redis else ["cache.db", "similar.db"]
         assert [each for each in kinds if each not in everywhere] == []
         assert paid[0][0][2] > 0

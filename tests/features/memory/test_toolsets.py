@@ -37,7 +37,7 @@ def house(opened: Stores) -> tuple[Memories, Rooms]:
 async def call(made: Rooms, name: str, user: str = "ada", **arguments: str) -> ToolResult:
     toolset = TOOLSETS["memory"](made, {})
     found = {each.declaration.name: each for each in await toolset.tools(caller())}
-    context = ToolContext(caller(), "run_1", "call_1", "key", "agent", {"user": user})
+    context = ToolContext(caller(), "run_1", "call_1", "key", "agent", {}, user=user)
     return await found[name].call(arguments, context)
 
 

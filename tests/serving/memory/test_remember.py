@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.core.errors import InvalidRequest, Unsupported
+from mainspring.core.errors import InvalidRequest, UnknownModel, Unsupported
 from mainspring.core.path import collect, replay
 from mainspring.core.types import ChatRequest, Context, Finish, Head, Message, Request, Response, Text
 from mainspring.serving.memory.recollection import Asking, Remembered
@@ -25,6 +25,9 @@ class Source:
         self.facts = facts
         self.asked: list[tuple[str, Asking]] = []
         self.learned: list[tuple[Sequence[str], Asking, str]] = []
+
+    async def recalls(self, context: Context, asking: Asking) -> bool:
+        return True
 
     async def recall(self, query: str, context: Context, asking: Asking) -> Sequence[Remembered]:
         self.asked.append((query, asking))
@@ -140,6 +143,14 @@ async def test_an_application_reads_no_facts_and_lets_learn(house: Build) -> Non
     assert (await collect(await home.ring.respond(request, visitor()))).text == "I love tea."
     assert source.asked == []
     assert source.learned[0][0] == ["I love tea."]
+
+
+async def test_a_name_that_is_not_served_is_refused_before_anything_is_read(house: Build) -> None:
+    home, source = remembering(house, FACT)
+    with pytest.raises(UnknownModel):
+        await home.ask("Where do I live?", model="nobody")
+    assert source.asked == []
+    assert home.events.of("memory") == []
 
 
 async def test_an_agent_gets_facts_in_a_message_of_their_own(house: Build) -> None:

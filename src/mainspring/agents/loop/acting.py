@@ -267,6 +267,7 @@ class Acting:
             state,
             run.session_id,
             lambda line: self._shown.emit(Progress(name, line)),
+            run.user or "",
         )
 
 

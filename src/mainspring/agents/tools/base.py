@@ -56,6 +56,8 @@ class ToolPolicy:
 class ToolContext:
     """What a call of a tool knows of its run.
 
+    ``user`` is the user whom the caller's application names (empty: the caller).
+
     ``context`` is the caller's, for inner calls. ``key`` is the idempotency key of this call: the same after a restart,
     another one for each intended call. ``state`` is the session's state, which all agents of a run share; changes
     belong to the recorded outcome of the call. ``progress`` shows a line to whoever watches.
@@ -69,6 +71,7 @@ class ToolContext:
     state: MutableMapping[str, Any]
     session_id: str | None = None
     progress: Callable[[str], None] = lambda _: None
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,10 @@ class Memories:
             return OFF
         return Mode(recall=True, learn="on" if wanted == "on" else "off")
 
+    async def recalls(self, context: Context, asking: Asking) -> bool:
+        """Whether facts may be recalled. Raises ``NoConsent``, ``InvalidRequest`` and ``Unsupported``."""
+        return (await self.mode(context, asking)).recall
+
     async def recall(self, query: str, context: Context, asking: Asking) -> list[Remembered]:
         """The facts that bear on ``query``, best first, within the settings' bounds. They are noted as used."""
         mode = await self.mode(context, asking)

@@ -13,9 +13,6 @@ from mainspring.feature import Rooms
 from mainspring.features.memory.service import Memories
 from mainspring.serving.memory.recollection import Asking
 
-USER = "user"
-"""The key of a session's state that names the user whom an agent serves (none: the key's owner)."""
-
 
 class MemoryTools:
     """Three tools over the memory of persons. ``learns``: without it an agent can only recall."""
@@ -90,8 +87,7 @@ class MemoryTools:
 
 
 def _asking(context: ToolContext, wanted: str = "") -> Asking:
-    user = context.state.get(USER, "")
-    return Asking(user if isinstance(user, str) else "", context.session_id or "", wanted)
+    return Asking(context.user, context.session_id or "", wanted)
 
 
 def _refused(error: MainspringError) -> ToolResult:

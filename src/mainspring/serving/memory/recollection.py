@@ -44,9 +44,12 @@ class Asking:
 class MemorySource(Protocol):
     """Recalls and learns facts about the caller, within what the caller agreed to."""
 
+    async def recalls(self, context: Context, asking: Asking) -> bool:
+        """Whether facts may be recalled. Raises ``InvalidRequest`` and ``Forbidden`` for a wish that cannot be met."""
+        ...
+
     async def recall(self, query: str, context: Context, asking: Asking) -> Sequence[Remembered]:
-        """The facts that bear on ``query``, best first; none without consent. Raises ``InvalidRequest`` and
-        ``Forbidden`` for a wish that cannot be met."""
+        """The facts that bear on ``query``, best first; none without consent. Raises as ``recalls`` does."""
         ...
 
     def learn(self, said: Sequence[str], context: Context, asking: Asking, answer_id: str = "") -> None:

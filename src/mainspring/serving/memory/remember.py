@@ -89,13 +89,12 @@ class Remember(Layer):
         self, source: MemorySource, request: ChatRequest, context: Context, asking: Asking
     ) -> Sequence[Remembered]:
         query = next((each.content for each in reversed(request.messages) if each.role == "user"), "")
-        fixed = self._registry.fixed(request.model, context.principal)
-        if (fixed is not None and _reads(fixed)) or not query.strip():
+        if not query.strip() or not await source.recalls(context, asking):
+            return ()
+        # A name that is not served is refused before anything is read for it.
+        if _reads(await self._registry.find(request.model, context.principal)):
             return ()
         found = await source.recall(query, context, asking)
-        # Collections and agents of tenants are looked up, which only requests with facts need.
-        if found and fixed is None and _reads(await self._registry.find(request.model, context.principal)):
-            return ()
         if found and self._tracing is not None:
             with self._tracing.span("memory", context) as span:
                 span.set("mainspring.memory.recalled", [each.id for each in found])
