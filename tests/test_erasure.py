@@ -68,6 +68,16 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
     use_engines(monkeypatch, echoing("echo"))
 
 
+KINDS = (
+    "mainspring.db!contents",
+    "!turns",
+    "!session_summaries",
+    "!events",
+    "!memories",
+    "blobs/",
+    "vectors/",
+    "!files",
+)
 PRICES = PricesSettings(models={"echo": ModelPrice(input=3.0, output=5.0)})
 
 
@@ -204,16 +214,7 @@ async def test_a_person_is_in_no_store_any_more(tmp_path: Path, stores: StoresSe
         before, paid = await hers.found(home, stores.redis), await sums(world)
         assert sorted(before) == sorted(hers.used)
         everywhere = " ".join(place for found in before.values() for place in found)
-        kinds = [
-            "mainspring.db!contents",
-            "!memories",
-            "!turns",
-            "!session_summaries",
-            "!events",
-            "blobs/",
-            "vectors/",
-            "!files",
-        ]
+        kinds = list(KINDS)
         kinds += ["redis!mainspring:cache", "redis!mainspring:similar"] if stores.redis else ["cache.db", "similar.db"]
         assert [each for each in kinds if each not in everywhere] == []
         assert paid[0][0][2] > 0

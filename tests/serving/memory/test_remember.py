@@ -145,12 +145,14 @@ async def test_an_application_reads_no_facts_and_lets_learn(house: Build) -> Non
     assert source.learned[0][0] == ["I love tea."]
 
 
-async def test_a_name_that_is_not_served_is_refused_before_anything_is_read(house: Build) -> None:
+async def test_nothing_is_read_for_a_name_that_is_not_served(house: Build) -> None:
     home, source = remembering(house, FACT)
     with pytest.raises(UnknownModel):
         await home.ask("Where do I live?", model="nobody")
     assert source.asked == []
     assert home.events.of("memory") == []
+    # The refusal is recorded with the rest of what the user did.
+    assert [each.facts.plain()["status"] for each in home.events.of("answer")] == ["failed"]
 
 
 async def test_an_agent_gets_facts_in_a_message_of_their_own(house: Build) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 import mainspring.serving.admit.token_estimate as estimate
 import mainspring.stores.sql.ids as ids
-from mainspring.core.errors import InvalidRequest, Unsupported
+from mainspring.core.errors import InvalidRequest, UnknownModel, Unsupported
 from mainspring.core.facts.memories import MemoryFacts
 from mainspring.core.path import Layer
 from mainspring.core.types import (
@@ -91,8 +91,12 @@ class Remember(Layer):
         query = next((each.content for each in reversed(request.messages) if each.role == "user"), "")
         if not query.strip() or not await source.recalls(context, asking):
             return ()
-        # A name that is not served is refused before anything is read for it.
-        if _reads(await self._registry.find(request.model, context.principal)):
+        try:
+            served = await self._registry.find(request.model, context.principal)
+        except UnknownModel:
+            # Refused further in, where that is recorded; nothing is read for it.
+            return ()
+        if _reads(served):
             return ()
         found = await source.recall(query, context, asking)
         if found and self._tracing is not None:
