@@ -109,6 +109,7 @@ class Run:
     _toolboxes: dict[int, Toolbox] = field(default_factory=dict)
     _models: dict[str, tuple[str, Responder]] = field(default_factory=dict)
     _repeats: dict[str, Repeats] = field(default_factory=dict)
+    _plain: dict[int, tuple[Message, dict[str, Any]]] = field(default_factory=dict)
     _light: Spotlight | None = None
 
     async def toolbox(self, node: Node) -> Toolbox:
@@ -128,6 +129,17 @@ class Run:
         if found is None:
             found = self._models[name] = await self.around.models.find(name, self.context)
         return found
+
+    def plain(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        """Messages as JSON values: each is written once in a run, however often models are sent it."""
+        known, made = self._plain, []
+        for each in messages:
+            found = known.get(id(each))
+            # The message is kept with its JSON, so that no other one gets its identity.
+            if found is None:
+                found = known[id(each)] = each, plain_message(each)
+            made.append(found[1])
+        return made
 
     def repeats(self, agent: str) -> Repeats:
         found = self._repeats.get(agent)
@@ -220,7 +232,7 @@ async def ask(
     run: Run, request: ChatRequest, responder: Responder, path: str, budget: Budget, say: Callable[[Text], None] | None
 ) -> Reply:
     """The answer of a model, a step at ``path``. ``say`` gets its text as it comes; a recorded answer comes at once."""
-    asked: dict[str, Any] = {"messages": [plain_message(each) for each in request.messages]}
+    asked: dict[str, Any] = {"messages": run.plain(request.messages)}
     if request.tools:
         asked["tools"] = [each.name for each in request.tools]
         asked["tool_choice"] = request.tool_choice

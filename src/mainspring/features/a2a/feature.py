@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter
 
+from mainspring.agents.tools.a2a.agent import RemoteAgent
+from mainspring.agents.tools.a2a.responder import RemoteAgentResponder
 from mainspring.core.errors import StoreError
 from mainspring.feature import Feature, Http, Rooms, Services
 from mainspring.features.a2a.routes import router
 from mainspring.features.a2a.service import A2aAgents
 from mainspring.features.a2a.settings import A2aSettings
+from mainspring.serving.ring.registry import Served
 
 _SWEEP_S = 3600.0
 
 
 @asynccontextmanager
 async def _open(rooms: Rooms) -> AsyncIterator[A2aAgents]:
-    yield A2aAgents(rooms, rooms.settings.section(A2aSettings))
+    settings = rooms.settings.section(A2aSettings)
+    remote = {name: RemoteAgent(name, each) for name, each in settings.agents.items()}
+    for name, agent in remote.items():
+        rooms.path.registry.add(Served(name, "application", RemoteAgentResponder(agent), int(time.time())))
+        rooms.telemetry.metrics.serve(name)
+    try:
+        yield A2aAgents(rooms, settings)
+    finally:
+        for agent in remote.values():
+            await agent.aclose()
 
 
 def _routes(http: Http) -> list[APIRouter]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from mainspring.agents.tools.a2a.settings import RemoteAgentSettings
 from mainspring.core.settings.section import Section
 
 
@@ -24,6 +25,9 @@ class A2aSettings(Section):
     max_webhooks: int = Field(8, ge=0, description="webhooks of a task")
     webhook_attempts: int = Field(8, ge=1, description="deliveries of a notification that are tried")
     webhook_timeout_s: float = Field(10.0, gt=0, description="seconds that a webhook has to answer")
+    agents: dict[str, RemoteAgentSettings] = Field(
+        default_factory=dict, description="agents of others, by the names under which they are served here"
+    )
     retention_days: float = Field(30.0, ge=0, description="days that a finished task is kept; 0: for ever")
 
 

@@ -1,0 +1,1 @@
+"""One agent in several frameworks, each run by the interpreter of its own environment."""

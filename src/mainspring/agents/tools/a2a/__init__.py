@@ -1,0 +1,1 @@
+"""Agents of others, asked over the Agent2Agent protocol."""
