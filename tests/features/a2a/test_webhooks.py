@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 from aiohttp import web
 
-import mainspring.features.a2a.webhooks as webhooks
+import mainspring.features.a2a.tasks.webhooks as webhooks
 import tests.world as worlds
 from mainspring.core.types import Text
 from mainspring.features.a2a.service import A2aAgents

@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
-from mainspring.features.a2a import store
 from mainspring.features.a2a.tables import a2a_tasks as tasks
+from mainspring.features.a2a.tasks import store
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Held, Subject
 from mainspring.stores.schema import keys

@@ -21,7 +21,7 @@ from mainspring.http.access import Access
 from mainspring.http.request_body import JsonRoute
 
 if TYPE_CHECKING:
-    from mainspring.features.a2a.dispatch import Sdk
+    from mainspring.features.a2a.wire.dispatch import Sdk
 
 BASE, WELL_KNOWN = "/a2a", "/.well-known/agent-card.json"
 Endpoint = Callable[..., Awaitable[HttpResponse]]
@@ -66,7 +66,7 @@ def router(agents: A2aAgents, access: Access) -> APIRouter:
     @cache
     def sdk() -> "Sdk":
         try:
-            from mainspring.features.a2a.dispatch import Sdk
+            from mainspring.features.a2a.wire.dispatch import Sdk
         except ImportError as error:
             raise MissingExtra("A2A needs its SDK", remedy="pip install 'mainspring[a2a]'") from error
         return Sdk(agents)

@@ -14,12 +14,12 @@ from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Context, Principal
 from mainspring.feature import Rooms
 from mainspring.features.a2a import shapes
-from mainspring.features.a2a.feeds import Feed, Feeds
 from mainspring.features.a2a.settings import A2aSettings
 from mainspring.features.a2a.shapes import Json
-from mainspring.features.a2a.store import KIND, StoredTask, TaskStore
-from mainspring.features.a2a.turns import RUN, WAITS, Turns
-from mainspring.features.a2a.webhooks import Webhooks
+from mainspring.features.a2a.tasks.feeds import Feed, Feeds
+from mainspring.features.a2a.tasks.store import KIND, StoredTask, TaskStore
+from mainspring.features.a2a.tasks.turns import RUN, WAITS, Turns
+from mainspring.features.a2a.tasks.webhooks import Webhooks
 from mainspring.serving.ring.registry import Registry, Served
 from mainspring.stores.sql.worker import Worker
 

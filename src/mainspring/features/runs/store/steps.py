@@ -18,6 +18,7 @@ from mainspring.agents.history import Step
 from mainspring.core import cards
 from mainspring.core.types import EventRecord
 from mainspring.features.runs.tables import run_steps
+from mainspring.stores import schema
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job
 
@@ -101,14 +102,38 @@ class RunSteps:
 
 def put(connection: sa.Connection, job: Job, step: KeptStep, *, known: bool) -> None:
     """``RunSteps.write`` within a transaction."""
-    if not jobs.held(connection, job):
-        raise Cancelled(f"another process has taken over {job.id}")
     values = step.row()
     if known:
+        _check_lease(connection, job)
         mine = sa.and_(of(job.tenant, job.id), run_steps.c.path == step.path)
         connection.execute(sa.update(run_steps).where(mine).values(**values))
-    else:
-        connection.execute(sa.insert(run_steps), {"tenant": job.tenant, "run_id": job.id, **values})
+        return
+    # One statement, written once: a run makes one for each of its steps.
+    given = {"tenant": job.tenant, "run_id": job.id, **values, "lease": job.owner}
+    if not connection.execute(_INSERT, given).rowcount:
+        raise _taken_over(job)
+
+
+def _check_lease(connection: sa.Connection, job: Job) -> None:
+    if not jobs.held(connection, job):
+        raise _taken_over(job)
+
+
+def _taken_over(job: Job) -> Cancelled:
+    return Cancelled(f"another process has taken over {job.id}")
+
+
+def _insert() -> sa.Insert:
+    """Inserts a step if the lease of its run's job holds, and will until the transaction ends."""
+    columns = [run_steps.c[name] for name in ("tenant", "run_id", *KeptStep.__dataclass_fields__)]
+    table = schema.jobs
+    held = sa.select(*[sa.bindparam(each.name, type_=each.type) for each in columns]).select_from(table)
+    held = held.where(table.c.tenant == sa.bindparam("tenant"), table.c.id == sa.bindparam("run_id"))
+    held = held.where(table.c.state == jobs.RUNNING, table.c.owner == sa.bindparam("lease")).with_for_update()
+    return sa.insert(run_steps).from_select([each.name for each in columns], held)
+
+
+_INSERT = _insert()
 
 
 def read(

@@ -50,10 +50,11 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 
 from mainspring.core.errors import InvalidRequest, MainspringError, NotFound, UnknownModel
 from mainspring.core.types import Context
-from mainspring.features.a2a import cards, shapes
+from mainspring.features.a2a import shapes
 from mainspring.features.a2a.service import A2aAgents, OverAlready
 from mainspring.features.a2a.shapes import Json
-from mainspring.features.a2a.store import StoredTask, Wanted
+from mainspring.features.a2a.tasks.store import StoredTask, Wanted
+from mainspring.features.a2a.wire import cards
 
 T = TypeVar("T")
 CONTEXT, AGENT, ROOT = "context", "agent", "root"

@@ -31,10 +31,10 @@ from mainspring.core.types import (
     TraceParent,
 )
 from mainspring.features.a2a import present, shapes
-from mainspring.features.a2a.feeds import Feed, Feeds
 from mainspring.features.a2a.settings import A2aSettings
 from mainspring.features.a2a.shapes import Json
-from mainspring.features.a2a.store import StoredTask, TaskStore
+from mainspring.features.a2a.tasks.feeds import Feed, Feeds
+from mainspring.features.a2a.tasks.store import StoredTask, TaskStore
 from mainspring.http.openai import encode
 from mainspring.stores.keys.api_keys import Keys
 from mainspring.stores.sql import ids, jobs

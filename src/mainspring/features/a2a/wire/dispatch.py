@@ -20,9 +20,9 @@ from starlette.responses import JSONResponse, Response
 
 from mainspring.core.errors import UnknownModel
 from mainspring.core.types import Context, Principal
-from mainspring.features.a2a import cards
-from mainspring.features.a2a.handler import AGENT, CONTEXT, ROOT, Handler, extended_card
 from mainspring.features.a2a.service import DOCUMENTS, A2aAgents
+from mainspring.features.a2a.wire import cards
+from mainspring.features.a2a.wire.handler import AGENT, CONTEXT, ROOT, Handler, extended_card
 
 # Somebody without a key: in no group, with no collections.
 NOBODY = Principal("", "")

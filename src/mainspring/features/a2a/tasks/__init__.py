@@ -1,0 +1,1 @@
+"""Tasks: kept, worked on, followed, and told to webhooks."""
