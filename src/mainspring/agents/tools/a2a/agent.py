@@ -40,7 +40,7 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class AnswerPiece:
     """A piece of an answer's text, or a line of its progress."""
 
     text: str
@@ -71,7 +71,7 @@ class RemoteAgent:
 
     async def ask(
         self, text: str, message_id: str, *, context_id: str = "", task_id: str = ""
-    ) -> AsyncGenerator[Said | Answered, None]:
+    ) -> AsyncGenerator[AnswerPiece | Answered, None]:
         """The pieces of the answer as they come, and at last the whole. A task that takes too long is cancelled
         there."""
         client = await self._opened()
@@ -179,7 +179,7 @@ class _Asking:
         self._agent, self._client, self._asked, self._found = agent, client, asked, found
         self._told = 0
 
-    async def all(self) -> AsyncGenerator[Said, None]:
+    async def all(self) -> AsyncGenerator[AnswerPiece, None]:
         from a2a.types import SendMessageRequest
         from google.protobuf.json_format import MessageToDict, ParseDict
 
@@ -195,7 +195,7 @@ class _Asking:
         async for piece in self._followed():
             yield piece
 
-    async def _followed(self) -> AsyncIterator[Said]:
+    async def _followed(self) -> AsyncIterator[AnswerPiece]:
         from a2a.types import GetTaskRequest
         from google.protobuf.json_format import MessageToDict
 
@@ -213,7 +213,7 @@ class _Asking:
             for piece in self._take({"task": task}):
                 yield piece
 
-    def _take(self, event: dict[str, Any]) -> list[Said]:
+    def _take(self, event: dict[str, Any]) -> list[AnswerPiece]:
         found = self._found
         if (task := event.get("task")) is not None:
             found.task_id, found.context_id = task.get("id", ""), task.get("contextId", found.context_id)
@@ -234,14 +234,14 @@ class _Asking:
             return self._status(update.get("status", {}))
         return []
 
-    def _status(self, status: dict[str, Any]) -> list[Said]:
+    def _status(self, status: dict[str, Any]) -> list[AnswerPiece]:
         found = self._found
         found.state = status.get("state", found.state)
         said = "\n".join(part["text"] for part in status.get("message", {}).get("parts", ()) if "text" in part)
         if found.state in (*OVER, *WAITING):
             found.status = said
             return []
-        return [Said(said, progress=True)] if said else []
+        return [AnswerPiece(said, progress=True)] if said else []
 
     def _read(self, parts: Any, *, fresh: bool) -> None:
         found = self._found
@@ -255,14 +255,14 @@ class _Asking:
             else:
                 found.files.append({name: part[name] for name in ("filename", "mediaType", "url") if name in part})
 
-    def _new(self) -> list[Said]:
+    def _new(self) -> list[AnswerPiece]:
         """The text that was not told yet; none if what was told is no more a part of it."""
         text = self._found.text[self._told :]
         self._told = max(self._told, len(self._found.text))
-        return [Said(text)] if text else []
+        return [AnswerPiece(text)] if text else []
 
 
-async def _next(pieces: AsyncGenerator[Said, None], until: float) -> Said | None:
+async def _next(pieces: AsyncGenerator[AnswerPiece, None], until: float) -> AnswerPiece | None:
     """The next piece; None after the last. Raises ``TimeoutError``. The bound does not span what is done with it."""
     async with asyncio.timeout_at(until):
         return await anext(pieces, None)

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 
 from cachetools import TTLCache
 
-from mainspring.agents.tools.a2a.agent import COMPLETED, WAITING, Answered, RemoteAgent, Said
+from mainspring.agents.tools.a2a.agent import COMPLETED, WAITING, Answered, AnswerPiece, RemoteAgent
 from mainspring.core.errors import InvalidRequest, UpstreamError
 from mainspring.core.types import (
     IGNORED_HEADER,
@@ -68,7 +68,7 @@ class RemoteAgentResponder:
         )
 
     async def _events(
-        self, first: Said | Answered, pieces: AsyncGenerator[Said | Answered, None], place: str
+        self, first: AnswerPiece | Answered, pieces: AsyncGenerator[AnswerPiece | Answered, None], place: str
     ) -> AsyncGenerator[Event, None]:
         told, piece = False, first
         while not isinstance(piece, Answered):
