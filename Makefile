@@ -82,9 +82,9 @@ test-clients: $(VENV)/.test ## Run other people's clients against a server, each
 	@$(BIN)/mainspring models pull
 	@$(BIN)/python -m tests.clients.run $(ARGS)
 
-test-peers: $(VENV)/.test ## Run the conformance suites of others from checkouts (OPENRESPONSES=/path OGX=/path)
+test-peers: $(VENV)/.test ## Run the conformance suites of others from checkouts (OPENRESPONSES=/path OGX=/path A2A_TCK=/path)
 	@$(BIN)/mainspring models pull
-	@OPENRESPONSES="$(OPENRESPONSES)" OGX="$(OGX)" $(BIN)/python -m tests.clients.peers.run $(ARGS)
+	@OPENRESPONSES="$(OPENRESPONSES)" OGX="$(OGX)" A2A_TCK="$(A2A_TCK)" $(BIN)/python -m tests.clients.peers.run $(ARGS)
 
 test-neighbours: $(VENV)/.test ## What a tenant gets while another does its worst (ARGS=--dry writes no result)
 	@$(BIN)/mainspring models pull

@@ -12,13 +12,13 @@ from tests.conftest import HANDBOOK, ROOT, Server, start_server, stop_server
 
 # Not ``grounded``: it writes no answers of collections.
 SCRIPTED = {"provider": "scripted", "model": "scripted", "context_window": 200_000, "grounded": False}
-_ENTRY_POINT = "[mainspring.plugins]\nscripted = tests.clients.scripted_model\n"
+_ENTRY_POINT = "[mainspring.plugins]\nscripted = tests.clients.scripted_model\ntck = tests.clients.peers.a2a_agent\n"
 _METADATA = "Metadata-Version: 2.1\nName: mainspring-scripted\nVersion: 0\n"
 
 
 @contextmanager
-def running(home: Path) -> Iterator[Server]:
-    """The server, until the block ends; ``home`` is an empty folder of its own."""
+def running(home: Path, **settings: str) -> Iterator[Server]:
+    """The server, until the block ends; ``home`` is an empty folder of its own, ``settings`` are further variables."""
     plugin = home / "plugin" / "mainspring_scripted-0.dist-info"
     plugin.mkdir(parents=True)
     (plugin / "entry_points.txt").write_text(_ENTRY_POINT)
@@ -33,6 +33,7 @@ def running(home: Path) -> Iterator[Server]:
         MAINSPRING_SERVING__TOKENS_PER_MINUTE="100000000",
         # Checks of refusals send wrong keys.
         MAINSPRING_GATEWAY__ADDRESSES__FAILURES_PER_MINUTE="0",
+        **settings,
     )
     try:
         yield server

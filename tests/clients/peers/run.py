@@ -2,10 +2,13 @@
 
     OPENRESPONSES=/path/to/openresponses python -m tests.clients.peers.run
     OGX=/path/to/ogx python -m tests.clients.peers.run responses/test_basic_responses.py
+    A2A_TCK=/path/to/a2a-tck python -m tests.clients.peers.run
 
 Each variable names a checkout, or a bare git directory. OpenResponses' compliance suite runs in Node. OGX's integration
 tests for responses, vector_io, files and inference run with the official client in place of OGX's own
-(``ogx_conftest.py``). The exit status is 1 if a test failed that ``expected.json`` does not give a reason for.
+(``ogx_conftest.py``). A2A's compatibility kit (its branch 1.0-dev) asks an agent that follows its scenarios
+(``a2a_agent.py``), with the key that its clients lack (``a2a_key.py``). The exit status is 1 if a test failed that
+``expected.json`` does not give a reason for.
 """
 
 from __future__ import annotations
@@ -35,19 +38,28 @@ OGX_PACKAGES = (
     "requests",
     "numpy",
 )
+A2A_PACKAGES = (
+    *("pytest==9.2.0", "pytest-asyncio==1.5.0", "httpx==0.28.1", "grpcio", "protobuf", "googleapis-common-protos"),
+    *("jsonschema", "pytest-html", "gherkin-official", "Jinja2"),
+)
+A2A_BRANCH = "1.0-dev"
 OGX_FOLDERS = ("responses", "vector_io", "files", "inference")
 
 
 def main() -> int:
-    given = {name: os.environ.get(name, "") for name in ("OPENRESPONSES", "OGX")}
+    given = {name: os.environ.get(name, "") for name in ("OPENRESPONSES", "OGX", "A2A_TCK")}
     if not any(given.values()):
-        sys.exit("set OPENRESPONSES or OGX to a checkout of the suite")
+        sys.exit("set OPENRESPONSES, OGX or A2A_TCK to a checkout of the suite")
     outcomes: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as home, running(Path(home) / "server") as server:
+    # The kit's webhooks are at this machine.
+    a2a = {"MAINSPRING_A2A__AGENT": "tck", "MAINSPRING_A2A__PRIVATE_HOSTS": '["localhost"]'}
+    with tempfile.TemporaryDirectory() as home, running(Path(home) / "server", **a2a) as server:
         if given["OPENRESPONSES"]:
             outcomes |= _openresponses(Path(given["OPENRESPONSES"]), server.url, server.key)
         if given["OGX"]:
             outcomes |= _ogx(Path(given["OGX"]), Path(home), server.url, server.key, sys.argv[1:])
+        if given["A2A_TCK"]:
+            outcomes |= _a2a(Path(given["A2A_TCK"]), Path(home), server.url, server.key, sys.argv[1:])
     expected: Mapping[str, str] = json.loads(EXPECTED.read_text(encoding="utf-8"))
     return _told(outcomes, expected)
 
@@ -116,13 +128,25 @@ def _ogx(source: Path, home: Path, url: str, key: str, only: Sequence[str]) -> d
     return _read(report) if report.exists() else {"ogx": f"failed: {(ran.stdout + ran.stderr)[-600:]}"}
 
 
-def _read(report: Path) -> dict[str, str]:
+def _a2a(source: Path, home: Path, url: str, key: str, only: Sequence[str]) -> dict[str, str]:
+    environment = environments.python("a2a-tck", A2A_PACKAGES)
+    tree, report = home / "a2a-tck", home / "a2a.xml"
+    _checkout(source, tree, ("tests", "tck", "specification", "pyproject.toml"), ref=A2A_BRANCH)
+    told = ["--sut-host", url, "--webhook-host", "localhost", f"--junitxml={report}", "-o", "addopts="]
+    quiet = ["-q", "-p", "a2a_key", "-p", "no:cacheprovider", "-W", "ignore"]
+    command = [*environment.command, "-m", "pytest", *quiet, *told, *(only or ("tests/compatibility",))]
+    variables = {"CLIENTS_KEY": key, "PYTHONPATH": os.pathsep.join([str(tree), str(HERE / "peers")])}
+    ran = subprocess.run(command, cwd=tree, env=os.environ | variables, capture_output=True, text=True)
+    return _read(report, "a2a") if report.exists() else {"a2a": f"failed: {(ran.stdout + ran.stderr)[-600:]}"}
+
+
+def _read(report: Path, suite: str = "ogx") -> dict[str, str]:
     """Outcomes of a JUnit report that pytest has written here."""
     from xml.etree import ElementTree
 
     outcomes = {}
     for case in ElementTree.parse(report).iter("testcase"):
-        name = f"ogx {case.get('classname', '').rsplit('integration.', 1)[-1]}::{case.get('name')}"
+        name = f"{suite} {case.get('classname', '').rsplit('integration.', 1)[-1]}::{case.get('name')}"
         broken = case.find("failure") if case.find("failure") is not None else case.find("error")
         if broken is not None:
             outcomes[name] = f"failed: {' '.join((broken.get('message') or '').split())[:300]}"
@@ -131,15 +155,18 @@ def _read(report: Path) -> dict[str, str]:
     return outcomes
 
 
-def _checkout(source: Path, folder: Path, parts: Sequence[str]) -> None:
-    """Copy parts of a checkout, or of the newest commit of a bare git directory."""
+def _checkout(source: Path, folder: Path, parts: Sequence[str], ref: str = "HEAD") -> None:
+    """Copy parts of a checkout, or of the newest commit of a bare git directory (of its branch ``ref``)."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (source / parts[0]).exists():
-        archive = subprocess.run(["git", "-C", str(source), "archive", "HEAD", *parts], capture_output=True, check=True)
+        archive = subprocess.run(["git", "-C", str(source), "archive", ref, *parts], capture_output=True, check=True)
         subprocess.run(["tar", "x", "-C", str(folder)], input=archive.stdout, check=True)
         return
     for part in parts:
-        shutil.copytree(source / part, folder / part, dirs_exist_ok=True)
+        if (source / part).is_dir():
+            shutil.copytree(source / part, folder / part, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source / part, folder / part)
 
 
 def _do(command: Sequence[str], folder: Path) -> None:
