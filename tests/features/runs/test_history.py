@@ -87,7 +87,7 @@ async def test_death_at_any_write_changes_nothing(opened: Stores, committed: boo
     await whole.queued()
     told = await whole.work(agent(PROGRAM, outside))
     writes = whole.database.writes
-    assert writes > 12
+    assert writes > 8
     for dies in range(2, writes + 1):
         outside = Outside()
         database = Mortal(opened.database, dies, committed=committed)
@@ -233,7 +233,7 @@ async def test_giving_up_cancels_and_not_happened_repeats(opened: Stores) -> Non
     for what, state, calls in (("give_up", "cancelled", 1), ("not_happened", "completed", 2)):
         outside = Outside()
         # Its intent is written, then it dies.
-        database = Mortal(opened.database, 5, committed=False)
+        database = Mortal(opened.database, 4, committed=False)
         process = Process(opened, database)
         run = await process.queued()
         await finished(process.work(agent(program, outside, database.live)))
@@ -250,12 +250,12 @@ async def test_giving_up_cancels_and_not_happened_repeats(opened: Stores) -> Non
 
 async def test_another_agent_diverges_and_says_where(opened: Stores) -> None:
     outside = Outside()
-    process = Process(opened, Mortal(opened.database, 7, committed=True))
+    process = Process(opened, Mortal(opened.database, 5, committed=True))
     run = await process.queued()
     await finished(process.work(agent([MODEL, NONE, KEYED, MODEL], outside)))
     changed = await finished(Process(opened).work(agent([MODEL, KEYED, NONE, MODEL], outside), version="v2"))
     assert not isinstance(changed, Diverged)  # The input is the same: only the effect of the tool has changed.
-    process = Process(opened, Mortal(opened.database, 7, committed=True))
+    process = Process(opened, Mortal(opened.database, 5, committed=True))
     run = await process.queued()
     await finished(process.work(agent([MODEL, NONE, KEYED, MODEL], outside)))
     changed = await finished(Process(opened).work(agent([MODEL, MODEL, KEYED, MODEL], outside), version="v2"))
@@ -365,10 +365,10 @@ async def test_the_facts_of_a_call_are_written_with_its_outcome(opened: Stores) 
             return {"output": 1}
 
         yield Text(str(await history.outcome(Step("1", "tool", "look", {}), perform)))
-        await history.outcome(Step("2", "tool", "look", {}), perform)
+        await history.outcome(Step("2", "model", "m", {}), perform)
         yield Finish("stop")
 
-    database = Mortal(opened.database, 5, committed=False)
+    database = Mortal(opened.database, 4, committed=False)
     process = Process(opened, database)
     run = await process.queued()
     context = Context(ME)

@@ -178,6 +178,19 @@ class Jobs:
         return await self._database.write(work, durable=True)
 
 
+# Made once: building it takes longer than running it, and every result of a job comes here.
+_HELD = (
+    sa.select(jobs.c.id)
+    .where(
+        jobs.c.tenant == sa.bindparam("tenant"),
+        jobs.c.id == sa.bindparam("id"),
+        jobs.c.state == RUNNING,
+        jobs.c.owner == sa.bindparam("owner"),
+    )
+    .with_for_update()
+)
+
+
 def insert(
     connection: sa.Connection, tenant: str, job_id: str, kind: str, payload: Mapping[str, Any], *, priority: int = 0
 ) -> None:
@@ -199,8 +212,8 @@ def insert(
 
 def held(connection: sa.Connection, job: Job) -> bool:
     """Whether the lease of ``job`` holds, and will until this transaction ends."""
-    mine = sa.select(jobs.c.id).where(_is(job.tenant, job.id), jobs.c.state == RUNNING, jobs.c.owner == job.owner)
-    return connection.execute(mine.with_for_update()).first() is not None
+    values = {"tenant": job.tenant, "id": job.id, "owner": job.owner}
+    return connection.execute(_HELD, values).first() is not None
 
 
 def end(connection: sa.Connection, job: Job, state: str, error: str = "") -> None:

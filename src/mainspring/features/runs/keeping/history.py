@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,14 +11,15 @@ from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
 
+import mainspring.stores.sql.jobs as jobs
 import mainspring.stores.sql.rows as rows
 from mainspring.agents.errors import Cancelled, Diverged, Paused, Stopped, Waiting
 from mainspring.agents.history import Perform, Step
-from mainspring.core.errors import Conflict, DeadlineExceeded, TooLarge
+from mainspring.core.errors import Conflict, DeadlineExceeded, MainspringError, TooLarge
 from mainspring.core.types import Context, EventRecord, ToolCall
 from mainspring.features.runs.settings import RunsSettings
 from mainspring.features.runs.store import steps as step_store
-from mainspring.features.runs.store.steps import KeptStep, RunSteps
+from mainspring.features.runs.store.steps import Change, KeptStep, RunSteps
 from mainspring.stores.sql.jobs import Job
 from mainspring.stores.work.approvals import Approval, Approvals
 
@@ -25,6 +27,8 @@ T = TypeVar("T")
 Wish = Literal["", "pause", "cancel", "late", "lost"]
 """What a running run should do: go on, stop before its next step, or stop at once: because somebody cancelled it, its
 deadline has passed, or its lease is lost."""
+BEHIND_S = 0.02
+"""How long an outcome may wait to be written together with the next one, in seconds."""
 _AT_ONCE = ("cancel", "late", "lost")
 
 
@@ -103,9 +107,10 @@ class RecordedHistory:
 class DurableHistory:
     """The history of a run whose lease this process holds.
 
-    An effect is written down before it is performed and its outcome afterwards, each in one transaction; of steps
-    without effects only the outcome. Writing fails once the lease is lost, so that another process that has taken the
-    run over is not disturbed.
+    An effect is written down before it is performed and its outcome afterwards, each in one transaction. Outcomes of
+    steps without effects are written at the latest before the next effect or model call, and after ``BEHIND_S``
+    otherwise: so at most one model call is made again, and a turn takes one transaction. Writing fails once the lease
+    is lost, so that another process that has taken the run over is not disturbed.
     """
 
     def __init__(
@@ -137,6 +142,10 @@ class DurableHistory:
         self._versions = versions
         self._number = max((each.number or 0 for each in kept.values()), default=0)
         self._reached: set[str] = set()
+        self._behind: list[Change] = []
+        self._writing = asyncio.Lock()
+        self._timer: asyncio.TimerHandle | None = None
+        self._late: asyncio.Task[None] | None = None
 
     @property
     def number(self) -> int:
@@ -162,6 +171,9 @@ class DurableHistory:
             await self._doubt(found)
             raise _unknown(step)
         if step.effect == "none":
+            if step.kind == "model":
+                # At most this call is paid again.
+                await self.flush()
             outcome = await self.signal.breakable(perform(step.key(self.run_id)))
             return await self._done(found or self._steps.new(step, "begun"), outcome, known=found is not None)
         return await self._effect(step, found, perform)
@@ -171,8 +183,9 @@ class DurableHistory:
         begun = self._steps.new(step, "begun")
         if found is not None:
             begun = dataclasses.replace(found, attempts=found.attempts + 1)
-        await self._steps.write(self._job, begun, known=found is not None)
         self._kept[step.path] = begun
+        self._behind.append((begun, found is not None))
+        await self.flush(durable=True)
         work = asyncio.ensure_future(self._performed(step, begun, perform))
         try:
             return await asyncio.shield(work)
@@ -204,31 +217,87 @@ class DurableHistory:
         text = step_store.outcome_text(outcome)
         self._number += 1
         done = dataclasses.replace(step, state="done", outcome=text, number=self._number, ended_at=time.time())
-        # What a call cost is written down with its outcome: a run may live longer than the request that pays for it.
+        self._kept[step.path] = done
+        self._behind.append((done, known))
+        if step.effect != "none":
+            await self.flush(durable=True)
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(BEHIND_S, self._flush_late)
+        return rows.load(text)
+
+    async def flush(self, *, durable: bool | None = None) -> None:
+        """Write what is not written yet. ``durable`` as of ``Database.write``: what had no effect may be lost with the
+        power, if the settings say so. Raises ``Cancelled`` if the lease is lost."""
+        async with self._writing:
+            changes, records, facts = self.taken()
+            if not changes:
+                return
+            work = asyncio.ensure_future(self._steps.write(self._job, changes, durable=durable, facts=facts))
+            try:
+                await asyncio.shield(work)
+            except BaseException:
+                if not work.done():
+                    # The caller is cancelled: it is written all the same, or it is not.
+                    await asyncio.wait([work])
+                if work.cancelled() or work.exception() is not None:
+                    self._behind[:0] = changes
+                    self._context.settlement.records.extend(records)
+                raise
+        self.written(facts)
+
+    async def last(self, end: Callable[[Callable[[sa.Connection], None]], Awaitable[bool]]) -> None:
+        """Have ``end`` write what is not written yet, in its own transaction; it returns whether the lease held. Raises
+        ``Cancelled`` if it did not."""
+        async with self._writing:
+            changes, records, facts = self.taken()
+            held = False
+            try:
+                held = await end(lambda connection: step_store.put(connection, self._job, changes, facts))
+            finally:
+                if not held:
+                    self._context.settlement.records.extend(records)
+        if not held:
+            raise Cancelled(f"another process has taken over {self.run_id}")
+        self.written(facts)
+
+    def taken(self) -> tuple[list[Change], list[EventRecord], list[EventRecord]]:
+        """What is not written yet, for whoever writes it now: steps, and what was done for them, as it waited and as it
+        is written. What a call cost is written with its outcome: a run may live longer than the request that pays."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        changes, self._behind = self._behind, []
+        if not changes:
+            return [], [], []
         settlement = self._context.settlement
-        waiting = list(settlement.records)
+        records = list(settlement.records)
         settlement.records.clear()
-        facts = [each.about(settlement.answer_id) for each in waiting]
-        # What had no effect may be lost with the power, if the settings say so: it is performed again.
-        durable = None if step.effect == "none" else True
-        try:
-            await self._steps.write(self._job, done, known=known, durable=durable, facts=facts)
-        except BaseException:
-            settlement.records.extend(waiting)
-            raise
+        return changes, records, [each.about(settlement.answer_id) for each in records]
+
+    def written(self, facts: Sequence[EventRecord]) -> None:
+        """What was taken is written."""
+        self._told()
         if facts:
             self._heard(facts)
-        self._kept[step.path] = done
-        self._told()
-        return rows.load(text)
+
+    def _flush_late(self) -> None:
+        self._timer = None
+        self._late = asyncio.get_running_loop().create_task(self._flush_quietly())
+
+    async def _flush_quietly(self) -> None:
+        # Whoever writes next meets the failure again.
+        with contextlib.suppress(MainspringError):
+            await self.flush()
 
     async def _doubt(self, step: KeptStep) -> None:
         if step.state != "unknown":
             step = dataclasses.replace(step, state="unknown")
-            await self._steps.write(self._job, step, known=True)
             self._kept[step.path] = step
+            self._behind.append((step, True))
+            await self.flush(durable=True)
 
     async def _approval(self, step: Step, found: KeptStep | None) -> Any:
+        await self.flush()
         if found is None:
             raise _wanted(step, await self._asked(step))
         approval = await self._approvals.get(self._context.principal, found.approval_id)
@@ -252,7 +321,9 @@ class DurableHistory:
 
         def keep(connection: sa.Connection, approval: Approval) -> None:
             kept = dataclasses.replace(new, approval_id=approval.id)
-            step_store.put(connection, self._job, kept, known=False)
+            if not jobs.held(connection, self._job):
+                raise Cancelled(f"another process has taken over {self.run_id}")
+            step_store.put(connection, self._job, [(kept, False)])
 
         keep_s = float(asked.get("expires_s") or self._settings.approval_s)
         made = await self._approvals.request(call, self._agent or step.name, self._context, keep_s, also=keep)

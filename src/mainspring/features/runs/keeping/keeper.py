@@ -35,7 +35,7 @@ from mainspring.features.runs.keeping.said import Said
 from mainspring.features.runs.settings import RunsSettings
 from mainspring.features.runs.store.runs import NewRun, Run, Runs, State
 from mainspring.features.runs.store.sessions import SessionStates
-from mainspring.features.runs.store.steps import RunSteps
+from mainspring.features.runs.store.steps import KeptStep, RunSteps
 from mainspring.stores.sql.jobs import Job, Jobs
 from mainspring.stores.sql.worker import Lease
 from mainspring.stores.work.approvals import Approvals
@@ -117,7 +117,7 @@ class Keeper:
                         # Before the end: a run that is over is not played again.
                         principal = opened.context.principal
                         await self._sessions.put(principal, run.request.session_id, state, run.person)
-                    await self.runs.end(opened.job, "completed", output=said.output(), events_sha256=said.sha256())
+                    await self._end(opened, "completed", output=said.output(), events_sha256=said.sha256())
                 case None:
                     await self._stopped(opened, MainspringError(f"the agent {run.agent} ended as {status}"))
                 case MainspringError():
@@ -176,6 +176,7 @@ class Keeper:
         if named is not None and not isinstance(named, str):
             raise InvalidRequest("options.run is the id of a run", param=f"options.{RUN}")
         principal, keeping = context.principal, None
+        run: Run | None = None
         lent = self._lent.get((principal.tenant, named)) if named else None
         if lent is not None:
             job = lent.job
@@ -183,14 +184,16 @@ class Keeper:
             _, job = await self.runs.take(principal, named, ids.new("lease_"))
         else:
             new = NewRun(agent, _own(request, context), version, context.trace.trace_id)
-            _, job = await self.runs.create(principal, new, ids.new("lease_"))
+            run, job = await self.runs.create(principal, new, ids.new("lease_"))
         if lent is None:
             keeping = asyncio.create_task(self._keep(Lease(job)), name=f"run {job.id}")
         try:
-            run = await self.runs.begin(job, version, context.trace.trace_id)
+            kept: dict[str, KeptStep] = {}
             if run is None:
-                raise Cancelled(f"another process has taken over {job.id}")
-            kept = await self.steps.all(job.tenant, job.id)
+                run = await self.runs.begin(job, version, context.trace.trace_id)
+                if run is None:
+                    raise Cancelled(f"another process has taken over {job.id}")
+                kept = await self.steps.all(job.tenant, job.id)
         except BaseException:
             if keeping is not None:
                 keeping.cancel()
@@ -214,23 +217,31 @@ class Keeper:
 
     async def _stopped(self, opened: OpenRun, error: MainspringError) -> None:
         """Settle a run whose agent raised ``error``."""
-        if opened.history.signal.wish == "lost" or (not opened.run.attended and may_pass(error)):
-            # Somebody else works on it, or its job is done again when its lease has passed.
+        if opened.history.signal.wish == "lost":
             return
         state = state_of(error)
-        with suppress(StoreError):
-            await self.runs.end(opened.job, state, error=None if state == "paused" else told(error))
+        with suppress(StoreError, Stopped):
+            if not opened.run.attended and may_pass(error):
+                # Its job is done again when its lease has passed.
+                await opened.history.flush()
+            else:
+                await self._end(opened, state, error=None if state == "paused" else told(error))
 
     async def _left(self, opened: OpenRun) -> None:
         """Settle a run whose caller is gone, or whose process ends."""
         wish = opened.history.signal.wish
-        with suppress(StoreError):
+        with suppress(StoreError, Stopped):
             if wish in ("cancel", "pause"):
-                await self.runs.end(opened.job, "cancelled" if wish == "cancel" else "paused")
+                await self._end(opened, "cancelled" if wish == "cancel" else "paused")
             elif opened.run.attended:
-                await self.runs.end(opened.job, "interrupted")
+                await self._end(opened, "interrupted")
             else:
+                await opened.history.flush()
                 await self.runs.back(opened.job)
+
+    async def _end(self, opened: OpenRun, state: State, **values: Any) -> None:
+        """The run stops in ``state``, with the steps that are not written yet, in one transaction."""
+        await opened.history.last(lambda also: self.runs.end(opened.job, state, also=also, **values))
 
     async def _keep(self, lease: Lease) -> None:
         """Extend the lease of a run that somebody waits for, and hear of wishes for it."""

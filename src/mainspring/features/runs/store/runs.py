@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -188,14 +188,16 @@ class Runs:
         output: Any = None,
         error: Mapping[str, Any] | None = None,
         events_sha256: str = "",
+        also: Callable[[sa.Connection], None] = lambda _: None,
     ) -> bool:
         """The run stops in ``state``, and its job is over; whether the lease held. Effects that have begun and whose
-        outcome is not recorded are unknown from now on."""
+        outcome is not recorded are unknown from now on; ``also`` is done before that."""
         kept = {"output": cards.scrub_json(rows.dump(output)), "error": cards.scrub_json(rows.dump(error))}
 
         def work(connection: sa.Connection) -> bool:
             if not jobs.held(connection, job):
                 return False
+            also(connection)
             move(connection, job.tenant, job.id, state=state, wanted="", events_sha256=events_sha256, **kept)
             doubt(connection, job.tenant, job.id)
             jobs.end(connection, job, jobs.FAILED if state == "failed" else jobs.DONE)

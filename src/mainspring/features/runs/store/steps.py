@@ -18,7 +18,6 @@ from mainspring.agents.history import Step
 from mainspring.core import cards
 from mainspring.core.types import EventRecord
 from mainspring.features.runs.tables import run_steps
-from mainspring.stores import schema
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job
 
@@ -48,6 +47,10 @@ class KeptStep:
     def row(self) -> dict[str, Any]:
         """Its columns, without those of its run."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+Change = tuple[KeptStep, bool]
+"""A step to be written, and whether it has a row already."""
 
 
 class RunSteps:
@@ -87,53 +90,38 @@ class RunSteps:
         )
 
     async def write(
-        self, job: Job, step: KeptStep, *, known: bool, durable: bool | None = True, facts: Sequence[EventRecord] = ()
+        self, job: Job, changes: Sequence[Change], *, durable: bool | None = True, facts: Sequence[EventRecord] = ()
     ) -> None:
-        """Insert a step, or change one that is ``known``, with the ``facts`` of what was done for it. Raises
-        ``Cancelled`` if the lease is lost."""
+        """Write steps in one transaction, with the ``facts`` of what was done for them. Raises ``Cancelled`` if the
+        lease is lost."""
 
         def work(connection: sa.Connection) -> None:
-            put(connection, job, step, known=known)
-            if facts:
-                events.insert(connection, *facts)
+            if not jobs.held(connection, job):
+                raise Cancelled(f"another process has taken over {job.id}")
+            put(connection, job, changes, facts)
 
         await self._database.write(work, durable=durable)
 
 
-def put(connection: sa.Connection, job: Job, step: KeptStep, *, known: bool) -> None:
-    """``RunSteps.write`` within a transaction."""
-    values = step.row()
-    if known:
-        _check_lease(connection, job)
-        mine = sa.and_(of(job.tenant, job.id), run_steps.c.path == step.path)
-        connection.execute(sa.update(run_steps).where(mine).values(**values))
-        return
-    # One statement, written once: a run makes one for each of its steps.
-    given = {"tenant": job.tenant, "run_id": job.id, **values, "lease": job.owner}
-    if not connection.execute(_INSERT, given).rowcount:
-        raise _taken_over(job)
+def put(connection: sa.Connection, job: Job, changes: Sequence[Change], facts: Sequence[EventRecord] = ()) -> None:
+    """``RunSteps.write`` within a transaction that holds the lease."""
+    own = {"tenant": job.tenant, "run_id": job.id}
+    if new := [{**own, **step.row()} for step, known in changes if not known]:
+        connection.execute(_INSERT, new)
+    places = {"of_tenant": job.tenant, "of_run": job.id}
+    if old := [{**places, "at_path": step.path, **step.row()} for step, known in changes if known]:
+        connection.execute(_UPDATE, old)
+    if facts:
+        events.insert(connection, *facts)
 
 
-def _check_lease(connection: sa.Connection, job: Job) -> None:
-    if not jobs.held(connection, job):
-        raise _taken_over(job)
-
-
-def _taken_over(job: Job) -> Cancelled:
-    return Cancelled(f"another process has taken over {job.id}")
-
-
-def _insert() -> sa.Insert:
-    """Inserts a step if the lease of its run's job holds, and will until the transaction ends."""
-    columns = [run_steps.c[name] for name in ("tenant", "run_id", *KeptStep.__dataclass_fields__)]
-    table = schema.jobs
-    held = sa.select(*[sa.bindparam(each.name, type_=each.type) for each in columns]).select_from(table)
-    held = held.where(table.c.tenant == sa.bindparam("tenant"), table.c.id == sa.bindparam("run_id"))
-    held = held.where(table.c.state == jobs.RUNNING, table.c.owner == sa.bindparam("lease")).with_for_update()
-    return sa.insert(run_steps).from_select([each.name for each in columns], held)
-
-
-_INSERT = _insert()
+# Made once: every step of every run comes here.
+_INSERT = sa.insert(run_steps)
+_UPDATE = sa.update(run_steps).where(
+    run_steps.c.tenant == sa.bindparam("of_tenant"),
+    run_steps.c.run_id == sa.bindparam("of_run"),
+    run_steps.c.path == sa.bindparam("at_path"),
+)
 
 
 def read(
