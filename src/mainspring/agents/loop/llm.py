@@ -15,6 +15,7 @@ from mainspring.agents.loop import react, structured
 from mainspring.agents.loop.acting import Acted, Acting
 from mainspring.agents.loop.instructions import rendered
 from mainspring.agents.loop.nodes import Node
+from mainspring.agents.loop.salvage import Held, salvaged
 from mainspring.agents.loop.shown import Shown
 from mainspring.agents.loop.steps import Frame, Outcome, Reply, Run, ask
 from mainspring.core.errors import BudgetExceeded, SessionSpent
@@ -185,7 +186,15 @@ class _Turns:
             return reply
         # An answer that must fit a schema is shown once it does.
         hidden = self._grammar is not None
-        return await ask(self._run, request, responder, path, self._budget, None if hidden else self._say)
+        if not request.tools:
+            return await ask(self._run, request, responder, path, self._budget, None if hidden else self._say)
+        held = Held(self._say)
+        reply = await ask(self._run, request, responder, path, self._budget, None if hidden else held)
+        calls = salvaged(reply, {each.name for each in request.tools}, path)
+        if calls:
+            return Reply("", reply.reasoning, calls, "tool_calls", reply.usage)
+        held.release()
+        return reply
 
     async def _decided(self, messages: tuple[Message, ...], tools: tuple[Tool, ...]) -> Sequence[ToolCall]:
         """The calls that the model makes on this view of the conversation."""
