@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from mainspring.agents.choice.base import Choice, Turn
 from mainspring.agents.choice.chooser import ToolChooser, made_for
 from mainspring.agents.choice.rules import Rule
+from mainspring.agents.loop.agent_tool import TransferTool
 from mainspring.core.errors import SettingsError
 from mainspring.core.types import Message, ToolCall
 from tests.agents.choice.support import REFUND, STATUS, VERIFY, WEATHER, Declared, Recorded, Words, declared
@@ -240,3 +242,36 @@ async def test_an_example_makes_a_request_of_a_mere_yes() -> None:
     asked = ("A latte, please", Message("assistant", "One latte. Is that right?"))
     assert (await choose(Recorded(), *asked, "Yes", tools=(yes, WEATHER))).calls[0].name == "finish_order"
     assert not (await choose(Recorded(), *asked, "Yes")).calls
+
+
+async def test_a_hand_over_goes_to_the_agent_whose_description_or_tools_fit() -> None:
+    hand_over = TransferTool({"orders": "", "weather": "Tell the weather of a city"}, abilities={"orders": (STATUS,)})
+    tools: tuple[Any, ...] = (hand_over, REFUND)
+    by_tool = await choose(Recorded(), "What is the status of my order A-1234?", tools=tools)
+    assert [(call.name, call.arguments) for call in by_tool.calls] == [("transfer_to_agent", {"agent_name": "orders"})]
+    by_words = await choose(Recorded(), "Tell me the weather of the city of Rome", tools=tools)
+    assert by_words.calls[0].arguments == {"agent_name": "weather"}
+    assert not (await choose(Recorded(), "Write a poem about autumn leaves.", tools=tools)).calls
+
+
+async def test_an_agent_as_a_tool_is_given_the_users_own_words() -> None:
+    asks = declared("weather_agent", "Tell the weather of a city", request={"type": "string"})
+    said = "Tell me the weather of the city of Rome"
+    choice = await choose(Recorded(), said, tools=(asks,))
+    assert choice.calls[0].arguments == {"request": said}
+
+
+async def test_a_rule_takes_what_no_tool_fits() -> None:
+    search = declared("search_handbook", "Search the handbook", query={"type": "string"})
+    rules = (Rule(tool="search_handbook", otherwise=True),)
+    said = "Can shoes go back after three weeks?"
+    choice = await choose(Recorded({"query": "shoes"}), said, tools=(search, STATUS), rules=rules)
+    assert (choice.way, choice.calls[0].name, choice.calls[0].arguments) == (
+        "rule",
+        "search_handbook",
+        {"query": "shoes"},
+    )
+    fitting = await choose(Recorded(), "What is the status of my order A-1234?", tools=(search, STATUS), rules=rules)
+    assert fitting.calls[0].name == "get_order_status"
+    for social in ("Thank you very much!", "Hello"):
+        assert not (await choose(Recorded(), social, tools=(search, STATUS), rules=rules)).calls

@@ -22,6 +22,7 @@ _TOKENS, _TOKENS_OF_MANY = 400, 800
 _FREE = frozenset(
     {"query", "question", "text", "search", "message", "content", "prompt", "topic", "description", "reason"}
 )
+_REQUEST = "request"
 _SEVERAL = re.compile(r"\b(respectively|both|each|and|also|then|repeat|as well|separately)\b|,", re.IGNORECASE)
 _NAME = re.compile(r"(?<!^)(?<![.?!]\s)\b[A-Z][\w'-]*(?:\s+[A-Z][\w'-]*)*|\"[^\"]+\"|'[^']+'")
 _NUMERIC = ("integer", "number")
@@ -55,6 +56,9 @@ async def filled(wanted: CallWanted, request: OpenRequest, turn: Turn, steps: St
     if not properties(tool):
         return Filled((Chosen(tool.name, {}),))
     stated = {**slots.found(tool, said), **wanted.fixed}
+    if required(tool) == (_REQUEST,):
+        # Another agent reads the user's own words.
+        return Filled((Chosen(tool.name, {_REQUEST: said, **wanted.fixed}),))
     if all(name in stated for name in required(tool)) and not _mentions_more(tool, said, stated):
         return Filled((Chosen(tool.name, stated),))
     if unsaid := tuple(name for name in required(tool) if name not in stated and _unsaid(name, request.grounds)):

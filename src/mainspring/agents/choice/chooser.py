@@ -10,6 +10,7 @@ from typing import Any
 from mainspring.agents.choice import arguments
 from mainspring.agents.choice.arguments import CallWanted
 from mainspring.agents.choice.base import Choice, Chosen, Steps, Turn, Way
+from mainspring.agents.choice.branches import gathered, spread
 from mainspring.agents.choice.examples import Examples
 from mainspring.agents.choice.grounding import grounded
 from mainspring.agents.choice.questions import question
@@ -46,6 +47,11 @@ class ToolChooser:
 
     async def choose(self, turn: Turn, steps: Steps) -> Choice:
         """See ``Chooser``. Raises what the embedder and the model raise."""
+        turn = dataclasses.replace(turn, tools=spread(turn.tools))
+        choice = await self._chosen(turn, steps)
+        return dataclasses.replace(choice, calls=gathered(choice.calls, turn.tools))
+
+    async def _chosen(self, turn: Turn, steps: Steps) -> Choice:
         request = opened(turn.messages, turn.tools)
         if not request.text:
             return Choice()
@@ -54,12 +60,32 @@ class ToolChooser:
         if request.answered:
             return await self._next(request, tools, turn, steps)
         for rule in turn.rules:
-            if rule.pattern and rule.say and rule.matches(request.latest):
+            if rule.pattern and rule.say and not rule.otherwise and rule.matches(request.latest):
                 return Choice(say=rule.say, way="rule")
-            calls = rule.pattern and not (rule.never or rule.requires or rule.after) and rule.matches(request.latest)
+            calls = (
+                rule.pattern
+                and not (rule.never or rule.requires or rule.after or rule.otherwise)
+                and rule.matches(request.latest)
+            )
             if calls and (tool := _named(rule.tool, tools)) is not None:
                 return await _filled([CallWanted(tool.declaration, fixed=rule.arguments)], request, turn, steps, "rule")
-        return await self._weighed(request, tools, turn, steps)
+        choice = await self._weighed(request, tools, turn, steps)
+        if choice.calls or choice.say or request.social or request.taken_back:
+            return choice
+        return await self._otherwise(choice, request, tools, turn, steps)
+
+    async def _otherwise(
+        self, choice: Choice, request: OpenRequest, tools: Sequence[BaseTool], turn: Turn, steps: Steps
+    ) -> Choice:
+        """What a rule has for requests that no tool fits."""
+        for rule in turn.rules:
+            if rule.otherwise and rule.matches(request.latest):
+                if rule.say:
+                    return Choice(say=rule.say, way="rule", scores=choice.scores)
+                if (tool := _named(rule.tool, tools)) is not None:
+                    wanted = [CallWanted(tool.declaration, fixed=rule.arguments)]
+                    return await _filled(wanted, request, turn, steps, "rule", choice.scores)
+        return choice
 
     async def _next(self, request: OpenRequest, tools: Sequence[BaseTool], turn: Turn, steps: Steps) -> Choice:
         """What follows on the calls that were made: what a rule says comes after them, or what waited for them."""

@@ -20,6 +20,8 @@ _STOP = frozenset(
     "how can could please would will do does need want help get find tell give show provide calculate as if into about "
     "hi hello also some any let s know using use used".split()
 )
+_ROLES = ("agent", "assistant", "bot", "expert", "specialist", "team", "tool")
+"""Words of names that say nothing of what for."""
 NUMBER = re.compile(r"(?<![A-Za-z\d])-?\d[\d,]*(?:\.\d+)?")
 # Ends of sentences, and the joints of requests that are made in one sentence.
 _PARTS = re.compile(r"(?<=[.?!])\s+(?=[A-Z\"'])|,?\s+(?:and then|then|after that)\s+|;\s+")
@@ -90,7 +92,8 @@ def read(tool: BaseTool) -> ToolText:
     declared = tool.declaration
     known = properties(declared)
     parameters = "; ".join(f"{words(name)}: {each.get('description', '')}" for name, each in known.items())
-    name = words(declared.name)
+    named = words(declared.name).split()
+    name = " ".join([each for each in named if each not in _ROLES] or named)
     kinds = [kind(each) for each in known.values()]
     return ToolText(
         name,

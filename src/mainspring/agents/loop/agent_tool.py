@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from mainspring.agents.agent import Agent
-from mainspring.agents.tools.base import ToolContext, ToolPolicy, ToolResult
+from mainspring.agents.tools.base import BaseTool, ToolContext, ToolPolicy, ToolResult
 from mainspring.core.errors import Unsupported
 from mainspring.core.types import Tool
 
@@ -50,12 +51,18 @@ class AgentTool:
 
 
 class TransferTool:
-    """Hands the conversation to one of ``targets``, descriptions by name."""
+    """Hands the conversation to one of ``targets``, descriptions by name. ``abilities`` are their tools."""
 
     policy = _TRUSTED
 
-    def __init__(self, targets: Mapping[str, str], examples: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        targets: Mapping[str, str],
+        examples: Sequence[str] = (),
+        abilities: Mapping[str, Sequence[BaseTool]] = MappingProxyType({}),
+    ) -> None:
         self.targets = targets
+        self.abilities = abilities
         self.examples = tuple(examples)
         known = "\n".join(f"- {name}: {said}" if said else f"- {name}" for name, said in targets.items())
         schema = {

@@ -64,7 +64,10 @@ class Node:
         if isinstance(self.agent, LlmAgent):
             targets = self.targets()
             if targets:
-                self._own.append(TransferTool({name: node.agent.description for name, node in targets.items()}))
+                said = {name: node.agent.description for name, node in targets.items()}
+                self._own.append(
+                    TransferTool(said, abilities={name: node.abilities() for name, node in targets.items()})
+                )
             if not self._sets:
                 self._fixed = Toolbox(self._own, self.agent.name)
         return self
@@ -79,6 +82,10 @@ class Node:
             found += [] if agent.disallow_transfer_to_parent else [parent]
             found += [] if agent.disallow_transfer_to_peers else [each for each in parent.children if each is not self]
         return {each.agent.name: each for each in found}
+
+    def abilities(self) -> tuple[BaseTool, ...]:
+        """The tools that it has for every caller, without those that hand over."""
+        return tuple(each for each in self._own if not isinstance(each, TransferTool))
 
     async def toolbox(self, context: Context) -> Toolbox:
         """The tools for this caller."""

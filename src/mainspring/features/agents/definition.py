@@ -49,6 +49,7 @@ class RuleDefinition(_Part):
     after: _Word = ""
     say: Annotated[str, Field(max_length=2_000)] = ""
     arguments: dict[str, Any] = Field(default_factory=dict)
+    otherwise: bool = False
 
 
 class UntilDefinition(_Part):
