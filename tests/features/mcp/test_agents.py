@@ -12,7 +12,7 @@ from mainspring.features.mcp.settings import McpSettings
 from tests.agents.loop.scripted import Said
 from tests.agents.tools.mcp.servers import kind, served
 from tests.features.agents.world import opened
-from tests.features.mcp.test_server import connected
+from tests.features.mcp.clients import connected
 
 pytestmark = pytest.mark.slow
 

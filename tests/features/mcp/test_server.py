@@ -2,77 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import httpx2
 import pytest
-import uvicorn
-from mcp import Client, MCPError
-from mcp.client.streamable_http import streamable_http_client
-from mcp.types import PromptReference, ResourceTemplateReference, ResourceUpdatedNotification
+from mcp import MCPError
+from mcp.types import PromptReference, ResourceTemplateReference
 
 from mainspring.core.settings import GatewaySettings, ServingSettings
-from mainspring.core.types import Finish, Head, Progress, Response
 from mainspring.features.mcp.settings import McpSettings
-from mainspring.gateway.mount import mount
-from mainspring.serving.ring.registry import Served
-from tests.world import Key, World, echoing, opened, use_engines
-
-RED, BLUE = frozenset({"red"}), frozenset({"blue"})
-VERSIONS = ("2026-07-28", pytest.param("legacy", marks=pytest.mark.slow))
-
-
-@asynccontextmanager
-async def a_world(
-    home: Path, monkeypatch: pytest.MonkeyPatch, mcp: McpSettings | None = None, **more: Any
-) -> AsyncIterator[World]:
-    use_engines(monkeypatch, echoing("parrot"))
-    async with opened(home, mcp=mcp or McpSettings(), **more) as world:
-        yield world
-
-
-@asynccontextmanager
-async def connected(world: World, key: Key, mode: str = "auto", **more: Any) -> AsyncIterator[Client]:
-    """The official client, over our application without a socket."""
-    transport = httpx2.ASGITransport(mount(world.system))
-    headers = {"authorization": f"Bearer {key.secret}"}
-    async with (
-        httpx2.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as http,
-        Client(streamable_http_client("http://localhost/mcp", http_client=http), mode=mode, **more) as client,
-    ):
-        yield client
-
-
-@asynccontextmanager
-async def listening(world: World) -> AsyncIterator[str]:
-    """The address of our application on a socket: what streams for long does not go without one."""
-    config = uvicorn.Config(mount(world.system), host="127.0.0.1", port=0, log_level="warning", lifespan="off")
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}/mcp"
-    finally:
-        server.should_exit = server.force_exit = True
-        await serving
-
-
-@asynccontextmanager
-async def over(url: str, key: Key, mode: str = "auto", **more: Any) -> AsyncIterator[Client]:
-    async with (
-        httpx2.AsyncClient(headers={"authorization": f"Bearer {key.secret}"}, timeout=30) as http,
-        Client(streamable_http_client(url, http_client=http), mode=mode, **more) as client,
-    ):
-        yield client
+from tests.features.mcp.clients import RED, VERSIONS, a_world, connected
+from tests.world import Key, World
 
 
 async def call(world: World, key: Key | None, body: Any, **headers: str) -> httpx.Response:
@@ -283,83 +225,6 @@ async def test_wrong_arguments_are_told_to_the_model(
             assert words in told.content[0].text  # type: ignore[union-attr]
         with pytest.raises(MCPError, match="Unknown tool"):
             await client.call_tool("rm", {})
-
-
-@pytest.mark.slow
-async def test_listeners_are_told_of_changes_that_they_may_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with a_world(tmp_path, monkeypatch, McpSettings(watch_s=0.05)) as world:
-        red, both = world.keys["red"], world.keys["both"]
-        store = await world.store(red, "shelf")
-        uri = f"mainspring://collections/{store}"
-        async with (
-            listening(world) as url,
-            over(url, red) as client,
-            client.listen(resources_list_changed=True, resource_subscriptions=[uri]) as changes,
-        ):
-            await world.add(both, await world.store(both, "hidden", BLUE), BLUE)
-            await world.add(red, store, frozenset())
-            kinds = {type(await anext(changes)).__name__, type(await anext(changes)).__name__}
-            assert kinds == {"ResourcesListChanged", "ResourceUpdated"}
-
-
-@pytest.mark.slow
-async def test_a_session_is_told_of_a_resource_that_it_subscribed_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: asyncio.Queue[str] = asyncio.Queue()
-
-    async def heard(message: Any) -> None:
-        if isinstance(message, ResourceUpdatedNotification):
-            told.put_nowait(str(message.params.uri))
-
-    async with a_world(tmp_path, monkeypatch, McpSettings(watch_s=0.05)) as world:
-        red = world.keys["red"]
-        uri = f"mainspring://collections/{await world.store(red, 'shelf')}"
-        async with listening(world) as url, over(url, red, "legacy", message_handler=heard) as client:
-            await client.subscribe_resource(uri)
-            await world.add(red, uri.rpartition("/")[2], frozenset())
-            async with asyncio.timeout(10):
-                assert await told.get() == uri
-            await client.unsubscribe_resource(uri)
-
-
-@pytest.mark.parametrize("mode", VERSIONS)
-async def test_a_client_that_cancels_ends_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
-    began, ended = asyncio.Event(), asyncio.Event()
-
-    class Slow:
-        async def respond(self, request: Any, context: Any) -> Response:
-            async def events() -> AsyncIterator[Any]:
-                try:
-                    yield Progress("reading", "the first page")
-                    await asyncio.sleep(60)
-                    yield Finish("stop")
-                finally:
-                    ended.set()
-
-            return Response(Head("slow"), events())
-
-        def fingerprint(self, request: Any, context: Any) -> None:
-            return None
-
-    steps: list[str] = []
-
-    async def progress(progress: float, total: float | None, message: str | None) -> None:
-        steps.append(message or "")
-        began.set()
-
-    async with a_world(tmp_path, monkeypatch) as world:
-        world.system.registry.add(Served("slow agent", "application", Slow()))
-        async with listening(world) as url, over(url, world.keys["red"], mode) as client:
-            assert "run_slow_agent" in [each.name for each in (await client.list_tools()).tools]
-            asking = asyncio.create_task(
-                client.call_tool("run_slow_agent", {"message": "go"}, progress_callback=progress)
-            )
-            async with asyncio.timeout(10):
-                await began.wait()
-                asking.cancel()
-                await ended.wait()
-        assert steps == ["reading: the first page"]
 
 
 async def test_requests_count_to_the_limits_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,13 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from mainspring.core.errors import NotFound
 from mainspring.core.settings import GatewaySettings
@@ -34,7 +35,31 @@ class _Answer(HttpResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         transport = await self._service.transport()
+        stopping: asyncio.Event | None = getattr(scope["app"].state, "stopping", None)
+        if stopping is not None and _waits(scope):
+            receive = _until(stopping, receive)
         await transport.serve(self._context, scope, receive, send)
+
+
+def _waits(scope: Scope) -> bool:
+    """Whether it is a stream of what happens some time, rather than the answer to something."""
+    return scope["method"] == "GET" or (b"mcp-method", b"subscriptions/listen") in scope["headers"]
+
+
+def _until(stopping: asyncio.Event, receive: Receive) -> Receive:
+    """``receive`` whose client leaves when the server stops."""
+
+    async def received() -> Message:
+        coming = asyncio.ensure_future(receive())
+        end = asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait((coming, end), return_when=asyncio.FIRST_COMPLETED)
+            return coming.result() if coming.done() else {"type": "http.disconnect"}
+        finally:
+            coming.cancel()
+            end.cancel()
+
+    return received
 
 
 def router(service: Mcp, gateway: GatewaySettings, access: Access) -> APIRouter:

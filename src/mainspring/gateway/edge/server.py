@@ -30,10 +30,16 @@ MOST_FILES = 65_536
 class _Server(uvicorn.Server):
     """Says when it is up."""
 
-    def __init__(self, config: uvicorn.Config, handshake_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, handshake_s: float, stopping: asyncio.Event) -> None:
         super().__init__(config)
         self._handshake_s = handshake_s
+        self._stopping = stopping
         self.up = asyncio.Event()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Streams that wait for what may never come would use up the time in which others finish.
+        self._stopping.set()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -112,7 +118,8 @@ async def serving(
     listen(listener, settings)
     # Its start and stop lines say nothing that the command line does not say itself.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    server = _Server(config, settings.read_timeout_s)
+    app.state.stopping = asyncio.Event()
+    server = _Server(config, settings.read_timeout_s, app.state.stopping)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await asyncio.wait((task, asyncio.create_task(server.up.wait())), return_when=asyncio.FIRST_COMPLETED)

@@ -42,7 +42,7 @@ class Transport:
         """Answer one HTTP request of the caller."""
         principal = context.principal
         sessions = self._sessions.get(principal.tenant)
-        if sessions is None:
+        if sessions is None or sessions.ended:
             sessions = self._sessions[principal.tenant] = _Sessions(self._manager())
         token = AccessToken(token="", client_id=principal.key_id, scopes=sorted(principal.scopes))
         manager = await sessions.started()
@@ -75,9 +75,17 @@ class _Sessions:
         self._task = asyncio.create_task(self._run(), name="mcp: sessions")
 
     async def _run(self) -> None:
-        async with self._manager.run():
-            self._ready.set_result(None)
-            await asyncio.Event().wait()
+        try:
+            async with self._manager.run():
+                self._ready.set_result(None)
+                await asyncio.Event().wait()
+        finally:
+            # Whoever still waits for it is not left waiting.
+            self._ready.cancel()
+
+    @property
+    def ended(self) -> bool:
+        return self._task.done()
 
     async def started(self) -> StreamableHTTPSessionManager:
         await asyncio.shield(self._ready)
