@@ -7,7 +7,11 @@ here, under the same instruction each time. What it sees besides is made by ``ma
 tokens: nothing, the latest turns alone, notes and the latest turns, these with turns recalled by words, what the memory
 recalls (the ten best turns of the ranker with embeddings), and all together. An answer counts if it contains the gold
 answer as whole words; F1 is over words, as in SQuAD. Nothing was chosen on these questions. "Tokens" are those of the
-prompt, in the model's own count; the cost follows from them. Writes ``benchmarks/results/context_tiers.json``.
+prompt, in the model's own count; the cost follows from them.
+
+"Gold shown" asks no model: it is the share of ``--shown`` questions whose answer stands in the context at all, the most
+that any model could say from it, over questions whose answer stands word for word in their evidence. With
+``--model ""`` that is all. Writes ``benchmarks/results/context_tiers.json``.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +30,15 @@ import numpy as np
 
 from _long_talks import LongQuestion, LongTalk, long_talks
 from _report import Figure, data_sets, report
+from context_compaction import asked, plain
 from mainspring.agents.context.assemble import assemble
 from mainspring.agents.context.ranker import Ranker, Said
 from mainspring.agents.context.tiers import ContextBudget, Material
 from mainspring.core.path import collect
 from mainspring.core.settings import Settings, load
 from mainspring.core.types import ChatRequest, Context, Message, Sampling
+from mainspring.engines import builtin
+from mainspring.engines.base import Embedder
 from mainspring.serving.memory.recollection import Remembered
 from mainspring.serving.memory.tokens import estimated
 from mainspring.system import System
@@ -66,9 +73,8 @@ async def context_of(
     return list((await assemble(material, budget, estimated)).messages)
 
 
-async def memory_of(system: System, talk: LongTalk, questions: Sequence[LongQuestion]) -> list[list[Remembered]]:
+async def memory_of(embedder: Embedder, talk: LongTalk, questions: Sequence[LongQuestion]) -> list[list[Remembered]]:
     """What the memory recalls for each question."""
-    embedder = system.engines.embedder
     vectors = await embedded(embedder, [f"{each.speaker}: {each.text}" for each in talk.turns])
     asked = await embedded(embedder, [each.text for each in questions], "query")
     past = [
@@ -123,7 +129,7 @@ async def run(options: Any) -> dict[str, dict[str, Any]] | None:
             todo = [each for each in chosen[talk.name] if f"{talk.name} {each.text} {TIERS[-1]}" not in kept]
             if not todo:
                 continue
-            for question, remembered in zip(todo, await memory_of(system, talk, todo), strict=True):
+            for question, remembered in zip(todo, await memory_of(system.engines.embedder, talk, todo), strict=True):
                 if time.monotonic() - began > options.seconds:
                     return None
                 for tier in TIERS:
@@ -142,6 +148,27 @@ async def run(options: Any) -> dict[str, dict[str, Any]] | None:
     return kept
 
 
+async def shown(count: int) -> dict[str, dict[str, Any]]:
+    """Whether the gold answer stands in each context, and its estimated tokens."""
+    embedder, kept = await builtin.embedder(load().settings), {}
+    random = np.random.default_rng(13)
+    talks = long_talks(data_sets(), "locomo")
+    for talk in talks:
+        possible = asked(talk)
+        chosen = [possible[int(place)] for place in random.permutation(len(possible))[: count // len(talks)]]
+        for question, remembered in zip(chosen, await memory_of(embedder, talk, chosen), strict=True):
+            for tier in TIERS:
+                messages = await context_of(tier, talk, question, remembered)
+                said = " ".join(each.content for each in messages)
+                kept[f"{talk.name} {question.text} {tier}"] = {
+                    "tier": tier,
+                    "contained": plain(question.answer) in plain(said.replace(question.text, " ")),
+                    "tokens": sum(await estimated(messages)),
+                }
+        print(f"{talk.name}: {len(chosen)} questions", flush=True)
+    return kept
+
+
 def wilson(values: Sequence[bool]) -> str:
     count, mean, z = len(values), float(np.mean(values)), 1.96
     middle, spread = mean + z * z / (2 * count), z * (mean * (1 - mean) / count + (z / (2 * count)) ** 2) ** 0.5
@@ -155,22 +182,33 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=24)
     parser.add_argument("--keep", type=Path, help="file of the answers so far")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after about so many")
+    parser.add_argument("--shown", type=int, default=200, help="questions of which no model is asked")
     options = parser.parse_args()
-    kept = asyncio.run(run(options))
-    if kept is None:
-        print("time is up: the same command goes on")
-        return
+    figures = figures_of(asyncio.run(shown(options.shown)), "")
+    if options.model:
+        kept = asyncio.run(run(options))
+        if kept is None:
+            print("time is up: the same command goes on")
+            return
+        figures |= figures_of(kept, options.model)
+    report("context_tiers", figures)
+
+
+def figures_of(kept: Mapping[str, Mapping[str, Any]], model: str) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
+    said = "gold contained" if model else "gold shown"
     for tier in TIERS:
         rows = [each for each in kept.values() if each["tier"] == tier]
-        told = f"{options.model}, {wilson([each['contained'] for each in rows])}"
-        figures[f"gold contained: {tier}"] = Figure(
-            float(np.mean([each["contained"] for each in rows])), "share", "higher", against=told
-        )
-        figures[f"F1: {tier}"] = Figure(float(np.mean([each["f1"] for each in rows])), "share", "higher", against=told)
+        told = f"{model or 'no model'}, {wilson([each['contained'] for each in rows])}"
+        found = float(np.mean([each["contained"] for each in rows]))
+        figures[f"{said}: {tier}"] = Figure(found, "share", "higher", against=told)
+        if model:
+            mean = float(np.mean([each["f1"] for each in rows]))
+            figures[f"F1: {tier}"] = Figure(mean, "share", "higher", against=told)
         tokens = float(np.mean([each["tokens"] for each in rows]))
-        figures[f"prompt: {tier}"] = Figure(tokens, "tokens", "lower", against="mean")
-    report("context_tiers", figures)
+        counted = f"mean, {model}" if model else "mean, estimated"
+        figures[f"{said}, prompt: {tier}"] = Figure(tokens, "tokens", "lower", against=counted)
+    return figures
 
 
 if __name__ == "__main__":
