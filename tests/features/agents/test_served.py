@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from mainspring.agents.agent import LlmAgent
+from mainspring.core.plugins import Registry
 from mainspring.core.types import ChatRequest
+from mainspring.feature import AGENT, Rooms
 from tests.agents.loop.scripted import Said
 from tests.features.agents.world import AgentsWorld, opened
 
@@ -131,3 +134,19 @@ async def test_a_clients_own_tool_is_handed_to_it(monkeypatch: pytest.MonkeyPatc
         ]
         again = await agents.openai.chat.completions.create(model="support", messages=said, tools=tools)
         assert again.choices[0].message.content == "Open."
+
+
+def _broken(_: Rooms) -> LlmAgent:
+    raise ZeroDivisionError
+
+
+async def test_a_plugin_brings_an_agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    brought = Registry()
+    brought.add(AGENT, "clerk", lambda rooms: LlmAgent(name="clerk", description="From a plugin."))
+    brought.add(AGENT, "broken", _broken)
+    async with opened(monkeypatch, tmp_path, ["Good day."], {}, brought) as agents:
+        assert (await agents.ask("clerk", "Hello")).choices[0].message.content == "Good day."
+        listed = (await agents.call("GET", "/v1/agents")).json()["data"]
+        sources = {each["id"]: each["source"] for each in listed}
+        assert sources["clerk"] == "plugin"
+        assert "broken" not in sources

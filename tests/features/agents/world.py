@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,9 @@ import httpx2
 import openai
 import pytest
 
+from mainspring import engines
+from mainspring.core.plugins import Registry
+from mainspring.engines import Engines
 from mainspring.engines.chat.chat_model import ChatModel
 from mainspring.engines.scripted import ScriptedEngine
 from mainspring.features.agents.settings import AgentsSettings
@@ -49,10 +53,24 @@ class AgentsWorld:
 
 @asynccontextmanager
 async def opened(
-    monkeypatch: pytest.MonkeyPatch, home: Path, says: Says, settings: dict[str, Any], **sections: Any
+    monkeypatch: pytest.MonkeyPatch,
+    home: Path,
+    says: Says,
+    settings: dict[str, Any],
+    plugins: Registry | None = None,
+    **sections: Any,
 ) -> AsyncIterator[AgentsWorld]:
     model = ScriptedModel(says)
     engine = ScriptedEngine(templates=True)
     worlds.use_engines(monkeypatch, {"m": ChatModel("m", engine, model, False, "scripted")})
+    if plugins is not None:
+        inner = engines.open
+
+        @asynccontextmanager
+        async def given(*asked: Any) -> AsyncIterator[Engines]:
+            async with inner(*asked) as made:
+                yield dataclasses.replace(made, plugins=plugins)
+
+        monkeypatch.setattr(engines, "open", given)
     async with worlds.opened(home, agents=AgentsSettings(**settings), **sections) as world:
         yield AgentsWorld(world, model)

@@ -36,8 +36,8 @@ _KEPT = 256
 
 @dataclass(frozen=True, slots=True)
 class FixedAgent:
-    """An agent that all tenants may ask. ``source`` is ``configuration``, ``module`` or ``plugin``; ``definition`` is
-    what it was made of (None: Python)."""
+    """An agent that all tenants may ask. ``source`` is ``configuration``, ``module``, ``feature`` or ``plugin``,
+    ``definition`` what it was made of (None: Python)."""
 
     responder: AgentResponder
     source: str
@@ -83,9 +83,10 @@ class Agents:
             self._add(agent, "configuration", {"name": name, **found})
         for name in settings.modules:
             self._add(_imported(name), "module")
+        of_plugins = rooms.engines.plugins.brought(AGENT)
         for name, brought in rooms.engines.plugins.made(AGENT, rooms):
             if isinstance(brought, _KINDS):
-                self._add(brought, "plugin")
+                self._add(brought, "plugin" if name in of_plugins else "feature")
             else:
                 rooms.engines.plugins.leave_out(f"agent {name}", SettingsError(f"{name} is no agent"))
         rooms.path.registry.attach(self)
