@@ -91,7 +91,8 @@ def vector_provider_wrapper(function):
 
 PROVIDER = types.SimpleNamespace(api="vector_io", provider_id="mainspring", provider_type="remote::mainspring")
 # The tests ask each model for its provider.
-Model.custom_metadata = {"provider_id": "mainspring", "provider_type": "remote::mainspring", "model_type": "llm"}
+OWN = {"provider_id": "mainspring", "provider_type": "remote::mainspring", "model_type": "llm"}
+Model.custom_metadata = property(lambda model: OWN | {"provider_resource_id": model.id})
 
 
 @pytest.fixture(scope="session")
