@@ -56,6 +56,12 @@ def test_a_proxy_is_for_other_machines(port: int, monkeypatch: pytest.MonkeyPatc
     [
         (("approvals", "approve"), "/v1/approvals/a%2F%3F%C3%A9%1B/approve"),
         (("approvals", "deny"), "/v1/approvals/a%2F%3F%C3%A9%1B/deny"),
+        (("runs", "resume"), "/v1/agents/runs/a%2F%3F%C3%A9%1B/resume"),
+        (("runs", "cancel"), "/v1/agents/runs/a%2F%3F%C3%A9%1B/cancel"),
+        (("runs", "pause"), "/v1/agents/runs/a%2F%3F%C3%A9%1B/pause"),
+        (("runs", "fork"), "/v1/agents/runs/a%2F%3F%C3%A9%1B/fork"),
+        (("runs", "replay"), "/v1/agents/runs/a%2F%3F%C3%A9%1B/replay"),
+        (("runs", "show"), "/v1/agents/runs/a%2F%3F%C3%A9%1B"),
         (("alerts", "acknowledge"), "/v1/alerts/a%2F%3F%C3%A9%1B/acknowledge"),
     ],
     ids=lambda value: value[-1],

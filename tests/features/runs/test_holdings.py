@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from mainspring import stores
+from mainspring.agents.history import History, Step
 from mainspring.core.errors import NotFound
+from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.settings import Settings
-from mainspring.core.types import ChatRequest, Message, Principal
+from mainspring.core.types import ChatRequest, Context, EventRecord, Finish, Message, Principal
 from mainspring.features.runs.holdings import AgentRuns
 from mainspring.stores import Stores
 from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.stores.erase.holdings import RepeatsAnswers
+from mainspring.stores.sql import ids
 from tests.features.runs.world import ME, Call, Outside, Process, agent
 
 LATER = 10.0**12
@@ -63,6 +68,33 @@ async def test_a_run_that_gave_an_answer_goes_with_the_answer(opened: Stores) ->
     trace = (await process.runs.of("acme", run.id)).trace_id
     held = Held(answers={"ans_1": Given("ans_1", trace, 1.0)})
     assert await holding.erase(Subject("acme", "user", "bob"), held, LATER) == 1
+
+
+async def test_a_run_that_quotes_a_deleted_document_goes_with_its_answer(opened: Stores) -> None:
+    process, holding = Process(opened), AgentRuns(opened.database, opened.blobs)
+    quotes, other = await process.queued(), await process.queued()
+    context = Context(ME)
+    context.settlement.answer_id = "ans_1"
+    facts = RetrievalFacts.from_json({})
+    found = EventRecord(ids.new("evt_"), 1.0, "acme", context.trace.trace_id, "", facts)
+
+    async def play(history: History, *_: Any) -> AsyncIterator[Any]:
+        async def perform(_: str) -> Any:
+            context.settlement.records.append(found)
+            return {"output": "what the document says"}
+
+        await history.outcome(Step("1", "tool", "search", {}), perform)
+        yield Finish("stop")
+
+    await process.work(play, context=context)
+    await process.work(agent([Call()], Outside()))
+    assert isinstance(holding, RepeatsAnswers)
+    await holding.forget("acme", ["ans_2"])
+    assert (await process.runs.of("acme", quotes.id)).state == "completed"
+    await holding.forget("acme", ["ans_1"])
+    with pytest.raises(NotFound):
+        await process.runs.of("acme", quotes.id)
+    assert (await process.runs.of("acme", other.id)).state == "completed"
 
 
 async def test_newer_runs_stay(opened: Stores) -> None:

@@ -105,14 +105,14 @@ def decide(
 def fork(
     context: typer.Context,
     run_id: Id,
-    after: Annotated[int, typer.Option(min=0, help="Number of the last step that is kept; default: all")] = -1,
+    after: Annotated[int | None, typer.Option(min=0, help="Number of the last step that is kept; default: all")] = None,
     step: Annotated[str, typer.Option(help="Id of a step that gets another outcome")] = "",
     outcome: Annotated[str, typer.Option(help="That outcome, as JSON")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Begin a run with the first steps of this one."""
     body: dict[str, Any] = {}
-    if after >= 0:
+    if after is not None:
         body["after"] = after
     if step:
         body |= {"step": step, "outcome": _value(outcome)}

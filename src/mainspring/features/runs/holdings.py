@@ -16,7 +16,7 @@ from mainspring.features.runs.store import steps
 from mainspring.features.runs.tables import run_sessions, runs
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Held, Subject, parts
-from mainspring.stores.schema import keys
+from mainspring.stores.schema import events, keys
 from mainspring.stores.sql.database import Database
 
 
@@ -64,6 +64,19 @@ class AgentRuns:
             return len(found) + len(states)
 
         return await self._database.write(work, durable=True)
+
+    async def forget(self, tenant: str, answers: Sequence[str]) -> None:
+        """Delete the runs that gave these answers, or were about to: what tools found is in their steps."""
+
+        def work(connection: sa.Connection) -> None:
+            for part in parts(answers):
+                traces = sa.select(events.c.trace_id).where(
+                    events.c.tenant == tenant, events.c.subject.in_(part), events.c.trace_id != ""
+                )
+                mine = sa.select(runs.c.id).where(runs.c.tenant == tenant, runs.c.trace_id.in_(traces))
+                store.gone(connection, tenant, list(connection.execute(mine).scalars()))
+
+        await self._database.write(work, durable=True)
 
 
 def _exported(row: sa.Row[Any], taken: Sequence[steps.KeptStep]) -> Mapping[str, Any]:

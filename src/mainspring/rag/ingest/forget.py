@@ -19,6 +19,7 @@ from mainspring.core.errors import MainspringError, NotFound
 from mainspring.rag.ingest.publish import forget
 from mainspring.stores import Stores
 from mainspring.stores.documents.forgetting import Forgetting
+from mainspring.stores.erase.holdings import RepeatsAnswers
 
 log = logging.getLogger("mainspring.rag")
 
@@ -96,6 +97,9 @@ class Forgetter:
             await self._stores.cache.invalidate(cached_of(tenant))
             await self._stores.similar.invalidate(cached_of(tenant))
             answers = await self._stores.forgetting.answers(tenant, mine)
+            for holding in self._stores.holdings if answers else ():
+                if isinstance(holding, RepeatsAnswers):
+                    await holding.forget(tenant, answers)
             for answer in answers:
                 await self._stores.events.erase(tenant, answer, compact=False)
             await self._stores.batches.forget(tenant, answers)

@@ -7,7 +7,7 @@ database and the blobs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from mainspring.core import slices
 from mainspring.stores.documents.blobs import Blobs
@@ -33,6 +33,16 @@ class Holding(Protocol):
 
     async def erase(self, subject: Subject, held: Held, upto: float) -> int:
         """Erase the data; returns the number of items. Can be done again."""
+        ...
+
+
+@runtime_checkable
+class RepeatsAnswers(Protocol):
+    """A holding that repeats what answers say, and forgets it with them."""
+
+    async def forget(self, tenant: str, answers: Sequence[str]) -> None:
+        """The answers of these ids are about to be erased, since a document that they are made of was deleted. Can be
+        done again."""
         ...
 
 
