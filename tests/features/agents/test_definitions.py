@@ -19,6 +19,7 @@ MAKING = data.Making(_toolset, frozenset())
     ("found", "param"),
     [
         ({"name": "a b"}, "name"),
+        ({"name": "runs"}, "name"),
         ({"name": "a", "instructions": "x"}, "instructions"),
         ({"name": "a", "limits": {"steps": 0}}, "limits.steps"),
         ({"name": "a", "sub_agents": [{"name": "b", "turns": -1}]}, "sub_agents.0.turns"),

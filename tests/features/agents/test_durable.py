@@ -46,3 +46,6 @@ async def test_an_approved_call_is_made_once(monkeypatch: pytest.MonkeyPatch, tm
         assert answer.choices[0].message.content == "It is paid."
         assert len(paid) == 1
         assert len(agents.model.seen) == 2
+        replayed = (await agents.call("POST", f"/v1/agents/runs/{run}/replay")).json()
+        assert replayed.get("identical"), replayed
+        assert (len(paid), len(agents.model.seen)) == (1, 2)

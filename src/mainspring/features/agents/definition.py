@@ -19,8 +19,8 @@ from mainspring.core.plugins import nearest
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_DEPTH = 6
-RESERVED = "draft"
-"""The name of a route."""
+RESERVED = ("draft", "runs")
+"""The names of routes beside agents'."""
 _Word = Annotated[str, Field(max_length=128)]
 _Text = Annotated[str, Field(max_length=100_000)]
 
@@ -123,8 +123,8 @@ def made(definition: AgentDefinition, making: Making, place: str = "", depth: in
         problem = f"{definition.name!r} cannot be an agent's name"
         remedy = "1 to 64 letters, digits, dots, dashes and underscores, the first a letter or a digit"
         raise InvalidRequest(problem, remedy=remedy, param=_place(place, "name"))
-    if definition.name == RESERVED:
-        raise InvalidRequest(f"the name {RESERVED} is taken", param=_place(place, "name"))
+    if definition.name in RESERVED:
+        raise InvalidRequest(f"the name {definition.name} is taken", param=_place(place, "name"))
     if depth > MAX_DEPTH:
         raise InvalidRequest(f"agents stand at most {MAX_DEPTH} deep within each other", param=place)
     _check_fields(definition, place)

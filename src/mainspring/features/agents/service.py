@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,13 @@ from mainspring.agents.choice.chooser import made_for
 from mainspring.agents.context.composer import TieredComposer
 from mainspring.agents.digests import digest
 from mainspring.agents.directory import ServedAgent
-from mainspring.agents.history import History
 from mainspring.agents.loop.ports import Surroundings
 from mainspring.agents.loop.responder import AgentResponder
 from mainspring.agents.runs import Histories, NoHistories
 from mainspring.agents.tools.base import Toolset
 from mainspring.agents.tools.calling import ToolCaller
-from mainspring.core.errors import MainspringError, NotFound, SettingsError, UnknownModel
-from mainspring.core.types import ChatRequest, Context, Event, Principal
+from mainspring.core.errors import MainspringError, NotFound, SettingsError
+from mainspring.core.types import Context, Principal
 from mainspring.feature import AGENT, TOOLSET, Rooms, Services
 from mainspring.features.agents import definition as data
 from mainspring.features.agents.draft import Brief, Draft, drafted
@@ -45,7 +44,7 @@ class FixedAgent:
 
 
 class Agents:
-    """Serves agents under their names; an ``AgentPlayer`` and an ``AgentDirectory``."""
+    """Serves agents under their names; an ``AgentDirectory``."""
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
@@ -128,28 +127,10 @@ class Agents:
         found += [self._of(each) for each in await self._all(principal)]
         return [ServedAgent(each.agent.name, each.agent, each.version) for each in found]
 
-    def agent_version(self, agent: str) -> str:
-        """See ``AgentPlayer``. Raises ``UnknownModel``."""
-        return self._known(agent).version
-
-    def play_agent(
-        self, agent: str, request: ChatRequest, context: Context, history: History, state: dict[str, Any]
-    ) -> AsyncIterator[Event]:
-        """See ``AgentPlayer``. Raises ``UnknownModel``."""
-        return self._known(agent, context.principal.tenant).play(request, context, history, state)
-
     async def aclose(self) -> None:
         """End what toolsets hold."""
         for responder in [*(each.responder for each in self.fixed.values()), *self._kept.values()]:
             await responder.runner.aclose()
-
-    def _known(self, name: str, tenant: str | None = None) -> AgentResponder:
-        if name in self.fixed:
-            return self.fixed[name].responder
-        kept = [place for place in self._kept if place[1] == name and tenant in (None, place[0])]
-        if not kept:
-            raise UnknownModel(f"there is no agent {name!r}", param="model")
-        return self._kept[max(kept, key=lambda place: place[2])]
 
     async def _all(self, principal: Principal) -> list[KeptAgent]:
         found: list[KeptAgent] = []
