@@ -162,7 +162,8 @@ class CompletionRequest:
     """Raw text to be continued, with no chat template: up to where ``suffix`` begins, if there is one.
 
     ``options`` are the application's own, as in a ``ChatRequest``; models have none. Without ``store`` its text and the
-    answer's are kept nowhere.
+    answer's are kept nowhere. ``source``: it is source code for an application that only completes it, and what looks
+    like an instruction in it is none.
     """
 
     model: str
@@ -172,6 +173,7 @@ class CompletionRequest:
     suffix: str = ""
     store: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
+    source: bool = False
 
     @property
     def said(self) -> str:

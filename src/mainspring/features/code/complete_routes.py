@@ -15,6 +15,7 @@ from mainspring.core.types import CompletionRequest, Context, Responder, Samplin
 from mainspring.features.code.assistant import NAME, REPORT
 from mainspring.features.code.complete.asked import Asked
 from mainspring.features.code.index.admission import refused_by_name
+from mainspring.features.code.snippets.snippet import CHARACTERS_PER_TOKEN
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body
 from mainspring.http.request_body import JsonRoute
@@ -69,16 +70,24 @@ class CompleteBody(Body):
     options: CompleteOptionsBody = CompleteOptionsBody()
     user: Annotated[str | None, Field(max_length=512)] = None
 
-    def request(self) -> CompletionRequest:
-        """As a request to the model ``code``. Raises ``InvalidRequest``."""
+    def request(self, most_tokens: int) -> CompletionRequest:
+        """As a request to the model ``code``, whose texts are what a model may read of the file: guards need read no
+        more. Raises ``InvalidRequest``."""
         if refused_by_name(self.path) == "secret":
             raise InvalidRequest("a file of secrets is not completed", remedy="Leave it to people", param="path")
         before, after = self._texts()
         own = self.options
+        # A model that is larger may take more than the usual one.
+        most = int(most_tokens * CHARACTERS_PER_TOKEN) * 2
+        start = before.rfind("\n", 0, len(before) - most) + 1 if len(before) > most else 0
+        end = after.find("\n", most // 2) if len(after) > most // 2 else -1
+        end = len(after) if end < 0 else end
         sampling = Sampling(own.max_tokens, own.temperature, seed=own.seed, stop=tuple(own.stop))
         options = Asked.model_validate(
             {
                 "path": self.path,
+                "head": before[:start],
+                "tail": after[end:],
                 "language": self.language,
                 "workspace": self.workspace,
                 "editor": self.editor,
@@ -90,7 +99,9 @@ class CompleteBody(Body):
                 "check": own.check,
             }
         )
-        return CompletionRequest(NAME, before, sampling, self.user, after, own.store, options.model_dump())
+        return CompletionRequest(
+            NAME, before[start:], sampling, self.user, after[:end], own.store, options.model_dump(), True
+        )
 
     def _texts(self) -> tuple[str, str]:
         if self.prefix is not None:
@@ -125,8 +136,8 @@ def offset(text: str, line: int, character: int) -> int:
     return start + len(row)
 
 
-def router(responder: Responder, access: Access) -> APIRouter:
-    """The routes over the request ring."""
+def router(responder: Responder, access: Access, prompt_tokens: int) -> APIRouter:
+    """The routes over the request ring; a model reads about ``prompt_tokens``."""
     routes = APIRouter(route_class=JsonRoute, tags=["code"])
     chats = Annotated[Context, Depends(access("chat"))]
 
@@ -134,7 +145,7 @@ def router(responder: Responder, access: Access) -> APIRouter:
     @routes.post("/v1/code/complete")
     async def complete(http: HttpRequest, body: CompleteBody, context: chats) -> HttpResponse:
         """The code that belongs at the cursor. 409 when a newer request of the same editor has come."""
-        answer = await collected(http, responder, body.request(), context)
+        answer = await collected(http, responder, body.request(prompt_tokens), context)
         return json_response(_body(answer), head_headers(answer.head))
 
     return routes

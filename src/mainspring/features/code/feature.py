@@ -53,7 +53,7 @@ async def _ready(rooms: Rooms, services: Services) -> None:
 def _routes(http: Http) -> list[APIRouter]:
     code, responder, access = http.services[Code], http.rooms.responder, http.access
     asking = [
-        complete_routes.router(responder, access),
+        complete_routes.router(responder, access, code.settings.prompt_tokens),
         action_routes.router(responder, code.workspaces, code.choice, code.settings, access),
     ]
     return [workspace_routes.router(code.workspaces, access), *(asking if code.settings.enabled else [])]

@@ -45,8 +45,9 @@ def router(
     ) -> HttpResponse:
         requests = await body.requests(decoding.of(body.model, context))
         served = models.fixed(body.model, context.principal)
-        if body.store is None and served is not None and served.kind == "application":
-            requests = [dataclasses.replace(each, store=False) for each in requests]
+        if served is not None and served.completes:
+            kept = body.store is True
+            requests = [dataclasses.replace(each, store=kept, source=True) for each in requests]
         if body.stream:
             if len(requests) > 1:
                 raise Unsupported("streaming takes one prompt", remedy="Send one request a prompt", param="prompt")

@@ -94,8 +94,9 @@ def _plain(value: Any) -> str:
     return json.dumps(dict(value) if isinstance(value, Mapping) else value, sort_keys=True)
 
 
-def _at_most_flagged(action: Any, role: str, roles: tuple[str, ...] = ("tool",)) -> Any:
-    """``action``, but tool results never refuse a request: a single poisoned page would stop an agent."""
+def _at_most_flagged(action: Any, role: str, roles: tuple[str, ...] = ("tool", "code")) -> Any:
+    """``action``, but tool results never refuse a request: a single poisoned page would stop an agent. Nor does source
+    code, whose comments and strings instruct nobody who completes it."""
     return "flag" if role in roles and action == "refuse" else action
 
 
@@ -183,7 +184,7 @@ class GuardPolicy:
                 yield GuardDecision("injection_words", done, "injection", 1, self.version, score, self.dry_run)
         if self.harm != "off" and (harmful := harm.scan(text)):
             # A search query about something harmful only finds what documents say, so it is flagged at most.
-            action = _at_most_flagged(self.harm, role, ("tool", "query"))
+            action = _at_most_flagged(self.harm, role, ("tool", "query", "code"))
             yield from self._decisions("harm", action, Counter(finding.kind for finding in harmful))
 
     def refusal(self, decisions: Sequence[GuardDecision]) -> MainspringError:

@@ -124,7 +124,8 @@ class GuardInput(Layer):
             await self._guard.check(policy, texts, context, param="query")
             await self._guard.limit(policy, [Message("user", request.query)], context, param="query")
         elif isinstance(request, CompletionRequest):
-            texts = [("prompt", request.prompt), *([("suffix", request.suffix)] if request.suffix else [])]
+            roles = ("code", "code") if request.source else ("prompt", "suffix")
+            texts = [(roles[0], request.prompt), *([(roles[1], request.suffix)] if request.suffix else [])]
             await self._guard.limit(policy, [Message("user", request.said)], context, param="prompt")
             prompt, *suffix = await self._guard.check(policy, texts, context, param="prompt", placeholders=placeholders)
             return dataclasses.replace(request, prompt=prompt, suffix="".join(suffix))

@@ -22,11 +22,14 @@ class Nearby(BaseModel):
 
 
 class Asked(BaseModel):
-    """The options. ``editor`` names the place in which one completion at a time is waited for."""
+    """The options. ``editor`` names the place in which one completion at a time is waited for. ``head`` and ``tail``
+    are the rest of the file, before the prompt and behind the suffix: no model reads them."""
 
     model_config = ConfigDict(extra="forbid")
 
     path: CodePath = ""
+    head: str = ""
+    tail: str = ""
     language: Annotated[str, Field(max_length=64)] = ""
     workspace: Annotated[str, Field(max_length=256)] = ""
     editor: EditorName = ""

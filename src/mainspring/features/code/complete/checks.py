@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mainspring.features.code.complete.place import CLOSE, OPEN, Place, columns
 from mainspring.features.code.syntax import trees
 
 _MOST_CUTS = 12
+_LONG = 8_000
+# A line that begins a definition at the top of a file, with its decorators.
+_TOP = re.compile(r"^(?:@[^\n]*\n)*(?:def|class|async def)\b", re.MULTILINE)
 _MOST_CHARACTERS = 200_000
 
 
@@ -33,25 +37,45 @@ def check(place: Place, written: str, *, ended: bool = True) -> Checked:
         return Checked("", None, "withheld" if written.strip() else "")
     if len(place.before) + len(place.after) > _MOST_CHARACTERS:
         return Checked(text, None)
-    alone = _alone(place)
-    if alone is None:
-        return Checked(text, None)
+    place = _window(place)
+    alone: int | None = None
     best: Checked | None = None
-    least = alone
+    least = 0
     for candidate, changed in _candidates(place, text, ended=ended):
         found = trees.faults(place.before + candidate + place.after, place.suffix)
-        assert found is not None
+        if found is None:
+            return Checked(text, None)
         if found == 0:
             return Checked(candidate, True, changed)
+        if alone is None:
+            alone = least = _alone(place)
         if found < least or (best is None and found <= alone):
             best, least = Checked(candidate, False, changed), found
     return best or Checked("", None, "withheld")
 
 
-def _alone(place: Place) -> int | None:
-    """The faults of the file that it has whatever stands at the cursor; None if nobody can say."""
-    found = [trees.faults(place.before + least + place.after, place.suffix) for least in ("", "x", "pass")]
-    return min((each for each in found if each is not None), default=None)
+def _window(place: Place) -> Place:
+    """The place in the top-level definitions around it, if these parse by themselves with something at the cursor: a
+    long file takes long to parse."""
+    if not place.indented or len(place.before) + len(place.after) < _LONG:
+        return place
+    begins = [found.start() for found in _TOP.finditer(place.before)]
+    ends = [found.start() for found in _TOP.finditer(place.after)]
+    before = place.before[begins[-1] :] if begins else place.before
+    after = place.after[: ends[0]] if ends else place.after
+    part = replace(place, before=before, after=after)
+    return part if _alone(part) == 0 else place
+
+
+def _alone(place: Place) -> int:
+    """The faults that the file has whatever stands at the cursor."""
+    fewest: int | None = None
+    for least in ("pass", "x", ""):
+        found = trees.faults(place.before + least + place.after, place.suffix) or 0
+        fewest = found if fewest is None else min(fewest, found)
+        if fewest == 0:
+            break
+    return fewest or 0
 
 
 def without_repeated(place: Place, written: str) -> str:

@@ -23,7 +23,7 @@ from mainspring.features.code.index import admission
 from mainspring.features.code.index.workspaces import Workspaces
 from mainspring.features.code.settings import CodeSettings
 from mainspring.features.code.snippets.gather import Elsewhere, gather
-from mainspring.features.code.snippets.snippet import Snippet, chosen
+from mainspring.features.code.snippets.snippet import CHARACTERS_PER_TOKEN, Snippet, chosen
 from mainspring.features.code.syntax import trees
 from mainspring.telemetry.tracing import Tracing, span_of
 
@@ -78,15 +78,16 @@ class Completer:
         ``NotFound`` for a workspace, and what the model raises.
         """
         asked = Asked.of(request.options)
-        place = Place(request.prompt, request.suffix, trees.language(asked.path, asked.language), asked.path)
+        before, after = asked.head + request.prompt, request.suffix + asked.tail
+        place = Place(before, after, trees.language(asked.path, asked.language), asked.path)
         person = context.principal.tenant, context.principal.person
-        key = Remembered.key(*person, asked.workspace, asked.model, asked.path, request.suffix)
-        rest = self._remembered.find(key, request.prompt)
+        key = Remembered.key(*person, asked.workspace, asked.model, asked.path, after)
+        rest = self._remembered.find(key, before)
         if rest is not None:
             return Completion(rest, reach=place.reach, cached=True)
         work = self._new(place, asked, request, context)
         found = await (self._turns.take((*person, asked.editor), work) if asked.editor else work)
-        self._remembered.keep(key, request.prompt, found.text)
+        self._remembered.keep(key, before, found.text)
         return found
 
     async def _new(self, place: Place, asked: Asked, request: CompletionRequest, context: Context) -> Completion:
@@ -96,9 +97,11 @@ class Completer:
         completion = Completion(reach=place.reach)
         with self._step("code context", "context", completion, context):
             snippets = await self._snippets(place, asked, context)
-            size = sum(each.tokens for each in snippets) + int((len(place.before) + len(place.after)) / 3.3)
+            near = len(request.prompt) + len(request.suffix)
+            size = sum(each.tokens for each in snippets) + int(near / CHARACTERS_PER_TOKEN)
             taken = self._choice.of(place, size, asked.model)
-            made = prompt(place, snippets, taken.fim, self._settings.prompt_tokens, asked.workspace)
+            read = dataclasses.replace(place, before=request.prompt, after=request.suffix)
+            made = prompt(read, snippets, taken.fim, self._settings.prompt_tokens, asked.workspace)
         completion.model, completion.reason = taken.model, taken.reason
         completion.snippets, completion.fills = made.snippets, made.fills
         with self._step("code model", "model", completion, context) as under:
