@@ -59,3 +59,22 @@ def test_an_unknown_language_is_shown_as_it_is() -> None:
 def test_javascript() -> None:
     found = check(Place("function f(a) {\n  ", "\n}\n", "js"), "if (a) {\n    return 1;", ended=False)
     assert (found.text, found.parses, found.changed) == ("if (a) {\n    return 1;}", True, "closed")
+
+
+def test_a_long_file_is_parsed_around_the_cursor_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    faults = trees.faults
+
+    def noted(text: str, suffix: str) -> int | None:
+        read.append(len(text))
+        return faults(text, suffix)
+
+    monkeypatch.setattr(trees, "faults", noted)
+    other = "def g(a):\n    return a\n\n\n" * 2_000
+    place = Place(f"{other}@cached\ndef f(a):\n    ", f"\n\n\n{other}", "py")
+    assert check(place, "return a").text == "return a"
+    assert sum(read) < 1_000
+    assert check(place, "return a b").text == ""
+    # What does not parse by itself is read whole: a text may look like a definition.
+    quoted = f'{other}TEXT = """\ndef f(a):\n    '
+    assert check(Place(quoted, f'\n"""\n{other}', "py"), "anything (goes").text == "anything (goes"

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from mainspring.engines.base import Generation
 from mainspring.features.code.complete.turns import Turns
+from mainspring.guards.policy.policies import GuardPolicy
 from mainspring.stores.schema import contents
 from tests.features.code.assistant_world import LARGE, SMALL, filling, world
 from tests.world import World
@@ -219,6 +220,28 @@ async def test_words_in_code_refuse_nothing(tmp_path: Path, monkeypatch: pytest.
         asked["model"] = SMALL
         assert (await found.call(found.keys["red"], "POST", "/v1/completions", asked)).status_code == 400
         assert len(engine.seen) == 2
+
+
+async def test_guards_read_what_a_model_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    inspect = GuardPolicy.inspect
+
+    def noted(policy: GuardPolicy, text: str, *more: Any, **named: Any) -> Any:
+        read.append(len(text))
+        return inspect(policy, text, *more, **named)
+
+    monkeypatch.setattr(GuardPolicy, "inspect", noted)
+    model, engine = filling(SMALL, says("return a"))
+    async with world(tmp_path, monkeypatch, {SMALL: model}) as found:
+        other = "def g(a):\n    return a\n\n\n" * 2_000
+        body = {"prefix": f"{other}def f(a):\n    ", "suffix": f"\n\n\n{other}"}
+        said = await complete(found, body)
+        assert (said["completion"], said["parses"]) == ("return a", True)
+        assert sum(read) < 30_000
+        assert len(engine.seen[0].prompt) < 8_000
+        # What is typed on is still found.
+        typed = await complete(found, {**body, "prefix": f"{body['prefix']}ret"})
+        assert (typed["completion"], typed["cached"]) == ("urn a", True)
 
 
 async def test_workspaces_of_others_are_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
