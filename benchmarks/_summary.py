@@ -113,7 +113,7 @@ CLAIMS = (
     ),
     Claim("Ingest: abstracts a second", "ingest", "abstracts: against LlamaIndex, our embedder in both", _LLAMAINDEX),
     Claim("Ingest: articles a second", "ingest", "articles: against LlamaIndex, our embedder in both", _LLAMAINDEX),
-    Claim("Memory: evidence in long conversations, recall@10", "memory_recall", "recall@10: memory", "BM25: .594"),
+    Claim("Memory: evidence in long conversations, recall@10", "memory_recall", "recall@10: memory", "recall@10: BM25"),
     Claim("Answers: unseen documents, gold answer shown", "second_company", "answer contained"),
     Claim("Answers: unseen documents, right source cited first", "second_company", "right source cited first"),
     Claim("Answers: unseen documents, off-topic questions refused", "second_company", "off topic refused"),

@@ -148,15 +148,29 @@ async def run(options: Any) -> dict[str, dict[str, Any]] | None:
     return kept
 
 
-async def shown(count: int) -> dict[str, dict[str, Any]]:
+def recalled_of(folder: Path, talk: LongTalk, questions: Sequence[LongQuestion]) -> list[list[Remembered]]:
+    """What ``memory_recall.py --keep`` found in the conversation."""
+    places = json.loads((folder / f"{talk.name}.json").read_text(encoding="utf-8"))["found"]["memory"]
+    found = dict(zip((each.text for each in talk.questions if each.evidence), places, strict=True))
+    turns = [[talk.turns[place] for place in found[each.text]] for each in questions]
+    return [[Remembered(each.id, f"{each.speaker}: {each.text}", each.at) for each in several] for several in turns]
+
+
+async def shown(count: int, recalled: Path | None) -> dict[str, dict[str, Any]]:
     """Whether the gold answer stands in each context, and its estimated tokens."""
-    embedder, kept = await builtin.embedder(load().settings), {}
+    kept: dict[str, dict[str, Any]] = {}
+    embedder = None if recalled is not None else await builtin.embedder(load().settings)
     random = np.random.default_rng(13)
     talks = long_talks(data_sets(), "locomo")
     for talk in talks:
         possible = asked(talk)
         chosen = [possible[int(place)] for place in random.permutation(len(possible))[: count // len(talks)]]
-        for question, remembered in zip(chosen, await memory_of(embedder, talk, chosen), strict=True):
+        if recalled is not None:
+            memory = recalled_of(recalled, talk, chosen)
+        else:
+            assert embedder is not None
+            memory = await memory_of(embedder, talk, chosen)
+        for question, remembered in zip(chosen, memory, strict=True):
             for tier in TIERS:
                 messages = await context_of(tier, talk, question, remembered)
                 said = " ".join(each.content for each in messages)
@@ -183,8 +197,9 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="file of the answers so far")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after about so many")
     parser.add_argument("--shown", type=int, default=200, help="questions of which no model is asked")
+    parser.add_argument("--recalled", type=Path, help="what memory_recall.py --keep found there, to find it once")
     options = parser.parse_args()
-    figures = figures_of(asyncio.run(shown(options.shown)), "")
+    figures = figures_of(asyncio.run(shown(options.shown, options.recalled)), "")
     if options.model:
         kept = asyncio.run(run(options))
         if kept is None:
