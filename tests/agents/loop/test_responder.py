@@ -120,3 +120,17 @@ async def test_the_agent_that_took_over_goes_on_in_the_session() -> None:
 async def test_what_it_cannot_honour_is_refused(request_: Any, error: type[MainspringError]) -> None:
     with pytest.raises(error):
         await served(LlmAgent(name="a"), []).respond(request_, CONTEXT)
+
+
+async def test_an_agent_that_is_its_own_model_comes_to_an_end() -> None:
+    asked_of: list[int] = []
+
+    class Mirror(FixedModels):
+        async def find(self, name: str, context: Context) -> Any:
+            asked_of.append(context.depth)
+            return "a", responder
+
+    responder = AgentResponder(LlmAgent(name="a"), Surroundings(Mirror({})))
+    with pytest.raises(InvalidRequest, match="levels deep"):
+        await responder.respond(asked(), CONTEXT)
+    assert len(asked_of) < 12

@@ -15,6 +15,7 @@ from mainspring.agents.loop.shown import Emit
 from mainspring.agents.runs import RUN
 from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.types import ChatRequest, Context, Event, Finish, Head, Notice, Request, Response, Text
+from mainspring.serving.ring.registry import MAX_DEPTH
 
 RUN_HEADER = "x-mainspring-run"
 _OPTIONS = (RUN, "session", "approval")
@@ -44,6 +45,9 @@ class AgentResponder:
     async def respond(self, request: Request, context: Context) -> Response:
         """Raises ``InvalidRequest``, ``Unsupported``, and what a run raises before it has said anything."""
         asked = self._checked(request)
+        if context.depth > MAX_DEPTH:
+            problem = f"agents ask each other as models more than {MAX_DEPTH} levels deep"
+            raise InvalidRequest(problem, remedy=f"Give {self.agent.name} another model", param="model")
         opened = await self._around.histories.open_run(self.agent.name, asked, context, version=self.version)
         state = dict(opened.state)
         playing = Playing(
