@@ -79,9 +79,17 @@ GROUNDS = (
         "capacity and 1x in the same round",
         n="2 rounds",
     ),
+    Ground(
+        "tool_choice",
+        ("multiple, chooser", "irrelevance, chooser"),
+        "promise",
+        "",
+        "docs/guides/tool-choice.md, four of five right",
+    ),
     Ground("parsing", ("reading order",), "peer", "pypdfium2 and Kreuzberg", n="4 pages a layout"),
 )
 COMPARED = {
+    "tool_examples": "the same tools without examples",
     "ablation": "the defaults, paired by query",
     "batch_vs_online": "the same requests online, or alone",
     "budget_overhead": "the same without the layer",

@@ -98,6 +98,18 @@ DATA_SETS = (
         "t-davidson/hate-speech-and-offensive-language",
         "MIT",
     ),
+    (
+        "agents/bfcl_v4",
+        "function calling: tools, requests and the right calls (`berkeley-function-call-leaderboard/bfcl_eval/data`)",
+        "ShishirPatil/gorilla",
+        "Apache-2.0",
+    ),
+    (
+        "agents/support_dialogue",
+        "Taskmaster-4 (`TM-4-2024`), CLINC150 and Banking77",
+        "google-research-datasets/Taskmaster",
+        "CC BY 4.0; CC BY 3.0; CC BY 4.0",
+    ),
     ("qa/gsm8k/test.jsonl", "word problems", "openai/grade-school-math", "MIT"),
     ("qa/mbpp/sanitized-mbpp.json", "code problems", "mrigankpawagi/PropertyEval", "none"),
     (
