@@ -275,3 +275,13 @@ async def test_a_rule_takes_what_no_tool_fits() -> None:
     assert fitting.calls[0].name == "get_order_status"
     for social in ("Thank you very much!", "Hello"):
         assert not (await choose(Recorded(), social, tools=(search, STATUS), rules=rules)).calls
+
+
+async def test_a_code_may_be_derived_from_a_name_and_another_name_may_not() -> None:
+    stock = declared("get_stock_price", "Tell the price of a stock", symbol={"type": "string"})
+    derived = await choose(Recorded({"symbol": "AAPL"}), "Tell me the price of the stock of Apple", tools=(stock,))
+    assert derived.calls[0].arguments == {"symbol": "AAPL"}
+    unnamed = await choose(Recorded({"symbol": "AAPL"}), "Tell me the price of the stock", tools=(stock,))
+    assert unnamed.say == "Which symbol?"
+    other = await choose(Recorded({"city": "Paris"}), "Tell the weather of the city, says John")
+    assert other.say == "Which city?"

@@ -25,6 +25,7 @@ _FREE = frozenset(
 _REQUEST = "request"
 _SEVERAL = re.compile(r"\b(respectively|both|each|and|also|then|repeat|as well|separately)\b|,", re.IGNORECASE)
 _NAME = re.compile(r"(?<!^)(?<![.?!]\s)\b[A-Z][\w'-]*(?:\s+[A-Z][\w'-]*)*|\"[^\"]+\"|'[^']+'")
+_CODE = re.compile(r"[A-Z]{2,6}|[a-z]{2}(?:[-_][A-Z]{2})?")
 _NUMERIC = ("integer", "number")
 
 
@@ -178,9 +179,18 @@ def _kept(tool: Tool, made: Mapping[str, Any], stated: Mapping[str, Any], ground
             values[name] = stated[name]
         elif value is None or (name not in needed and _default(value, schema, name, grounds)):
             continue
-        elif grounded(value, schema, name, grounds) or (derived and not identifier(name)):
+        elif grounded(value, schema, name, grounds) or (derived and _derivable(value) and not identifier(name)):
             values[name] = value
     return values
+
+
+def _derivable(value: Any) -> bool:
+    """Whether a value can be another form of a name: a code, a number, coordinates. Another name is none."""
+    if isinstance(value, str):
+        return _CODE.fullmatch(value) is not None
+    if isinstance(value, Mapping):
+        return all(_derivable(each) for each in value.values())
+    return all(_derivable(each) for each in value) if isinstance(value, list) else not isinstance(value, bool)
 
 
 def _names_left(made: Mapping[str, Any], grounds: str) -> bool:
