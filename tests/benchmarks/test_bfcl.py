@@ -69,7 +69,8 @@ def test_the_right_tool_with_wrong_arguments(arguments: Any) -> None:
 
 def test_wrong_tools_and_numbers_of_calls() -> None:
     well = {"city": "SD", "nights": 2}
-    for calls in ([], [("other", {})], [("book", well), ("book", well)]):
+    wrong: list[list[tuple[str, Any]]] = [[], [("other", {})], [("book", well), ("book", well)]]
+    for calls in wrong:
         assert bfcl.judge(QUESTION, calls) == bfcl.Verdict(False, False)
 
 
@@ -80,7 +81,9 @@ def test_where_no_call_is_right_any_call_is_wrong() -> None:
 
 
 def test_several_calls_may_come_in_any_order() -> None:
-    two = (("book", {"city": ["A"], "nights": [1]}), ("book", {"city": ["B"], "nights": [2]}))
+    one: dict[str, list[Any]] = {"city": ["A"], "nights": [1]}
+    other: dict[str, list[Any]] = {"city": ["B"], "nights": [2]}
+    two = (("book", one), ("book", other))
     question = bfcl.Question("3", (Message("user", "book"),), (TOOL,), two)
     first, second = ("book", {"city": "B", "nights": 2}), ("book", {"city": "A", "nights": 1})
     assert bfcl.judge(question, [first, second]).exact
