@@ -74,6 +74,8 @@ WRITTEN: list[tuple[Any, list[Any], list[Any]]] = [
     (KEYWORDS["allOf of numbers"], [3, 4, 5], [2, 6, 3.5]),
     (KEYWORDS["not of constants"], ["a", "c"], ["b"]),
     (KEYWORDS["$dynamicRef"], [[], [[], [[]]]], [[[], [], []], [1]]),
+    ({"type": "number"}, [0, 7, -3.5, 0.25, -0.5, 12.5, 43.653225, -79.383186, 1000000.01, 1.5e-7], ["12.5", "x"]),
+    ({"type": "object"}, [{"a": [1.25, 12.5], "b": -79.38}], []),
     ({"type": "object"}, [{"a": [1, {"b": None}], "c": "d\n\u00e9\u4e2d"}], [[], 3]),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 INTEGER = '("0" | "-"? [1-9] [0-9]{0,18})'
-NUMBER = '("0" | "-"? [1-9] [0-9]{0,18} | "-"? [0-9] "." [0-9]{1,17}) ([eE] [+-]? [0-9]{1,2})?'
+NUMBER = '("0" | "-"? [1-9] [0-9]{0,18} | "-"? ("0" | [1-9] [0-9]{0,15}) "." [0-9]{1,17}) ([eE] [+-]? [0-9]{1,2})?'
 NUMBER_PLAIN = '("0" | "-"? [1-9] [0-9]{0,15}) ("." [0-9]{1,17})?'
 DIGITS = 17
 """The most digits behind the point, which is what a double holds."""
