@@ -23,6 +23,14 @@ __all__ = ["opened", "settings"]
 # touches, and what holds that ("": it works on what is the tenant's own). A new route must be entered here.
 ASKS = "budgets, limits, tiers, policies and regions hold in the rings"
 STORES = "quotas hold where rows are written (tests/conformance/test_quotas.py)"
+_A2A = (
+    "",
+    "/message:send",
+    "/message:stream",
+    "/tasks/{id}/pushNotificationConfigs",
+    "/tasks/{id}:cancel",
+    "/tasks/{id}:subscribe",
+)
 CHANGES = {
     "POST /v1/chat/completions": ASKS,
     "POST /v1/completions": ASKS,
@@ -43,8 +51,30 @@ CHANGES = {
     "DELETE /v1/code/workspaces/{workspace_id}": "",
     "POST /v1/code/workspaces/{workspace_id}/sync": "",
     "POST /v1/code/workspaces/{workspace_id}/files": "",
-    "DELETE /v1/code/workspaces/{workspace_id}/files/{path:path}": "",
+    "DELETE /v1/code/workspaces/{workspace_id}/files/{path}": "",
     "POST /v1/code/workspaces/{workspace_id}/search": "",
+    "POST /v1/agents": "toolsets: those that agents.toolsets permits, and no Python (tests/features/agents)",
+    "POST /v1/agents/{name}": "see the agent that is made",
+    "POST /v1/agents/{name}/restore": "see the agent that is made",
+    "DELETE /v1/agents/{name}": "",
+    "POST /v1/agents/draft": ASKS,
+    "POST /mcp": ASKS,
+    "DELETE /mcp": "",
+    **{
+        f"POST /a2a{place}": ASKS if what in ("", "/message:send", "/message:stream") else ""
+        for place, what in (
+            *((what, what) for what in _A2A),
+            *((f"/{{agent}}{what}", what) for what in _A2A),
+        )
+    },
+    "DELETE /a2a/tasks/{id}/pushNotificationConfigs/{push_id}": "",
+    "DELETE /a2a/{agent}/tasks/{id}/pushNotificationConfigs/{push_id}": "",
+    "POST /v1/memories": "",
+    "POST /v1/memories/search": "limits",
+    "POST /v1/memories/{memory_id}": "",
+    "PUT /v1/memories/consent": "",
+    "DELETE /v1/memories": "",
+    "DELETE /v1/memories/{memory_id}": "",
     "POST /v1/agents/runs": ASKS,
     "POST /v1/agents/runs/{run_id}/cancel": "",
     "POST /v1/agents/runs/{run_id}/pause": "",

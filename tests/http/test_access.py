@@ -51,7 +51,7 @@ SCOPES = {
     "POST /v1/code/workspaces/{workspace_id}/sync": "chat",
     "POST /v1/code/workspaces/{workspace_id}/files": "chat",
     "GET /v1/code/workspaces/{workspace_id}/files": "chat",
-    "DELETE /v1/code/workspaces/{workspace_id}/files/{path:path}": "chat",
+    "DELETE /v1/code/workspaces/{workspace_id}/files/{path}": "chat",
     "POST /v1/code/workspaces/{workspace_id}/search": "chat",
     "GET /v1/memories": "chat",
     "POST /v1/memories": "chat",
