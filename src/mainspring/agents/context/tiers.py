@@ -38,7 +38,7 @@ class ContextBudget:
 
     ``memory``, ``notes``, ``recalled`` and ``result`` (one tool result) are shares of ``tokens`` that those take at
     most. If more than ``remind_after`` tokens follow the user's message, it is repeated at the end: models read the
-    middle worst.
+    middle worst (Liu et al. 2024, "Lost in the Middle"; ``benchmarks/context_positions.py``).
     """
 
     tokens: int
