@@ -80,6 +80,7 @@ FAMILIES = (
     Family("llm", "llm", ("llm==0.36",), "llm_command.py"),
     Family("smolagents", "smolagents", ("smolagents[openai]==1.26.0",), "smolagents_clients.py"),
     Family("haystack", "haystack", ("haystack-ai==3.4.1", "anthropic-haystack==8.0.1"), "haystack_clients.py"),
+    Family("google-adk", "google-adk", ("google-adk[a2a]==2.13.0",), "google_adk_a2a.py"),
     Family("dspy", "dspy", ("dspy[numpy]==3.4.1",), "dspy_clients.py"),
     Family("aider", "aider", ("aider-chat==0.86.2",), "aider_command.py", python="3.11"),
     Family("open-webui", "official", _OFFICIAL, "open_webui.py"),

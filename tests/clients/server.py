@@ -12,6 +12,8 @@ from tests.conftest import HANDBOOK, ROOT, Server, start_server, stop_server
 
 # Not ``grounded``: it writes no answers of collections.
 SCRIPTED = {"provider": "scripted", "model": "scripted", "context_window": 200_000, "grounded": False}
+ADK = "http://127.0.0.1:18377"
+"""The same in ``scripts/checks.py``."""
 _ENTRY_POINT = "[mainspring.plugins]\nscripted = tests.clients.scripted_model\ntck = tests.clients.peers.a2a_agent\n"
 _METADATA = "Metadata-Version: 2.1\nName: mainspring-scripted\nVersion: 0\n"
 
@@ -33,6 +35,7 @@ def running(home: Path, **settings: str) -> Iterator[Server]:
         MAINSPRING_SERVING__TOKENS_PER_MINUTE="100000000",
         # Checks of refusals send wrong keys.
         MAINSPRING_GATEWAY__ADDRESSES__FAILURES_PER_MINUTE="0",
+        MAINSPRING_A2A__AGENTS=json.dumps({"adk": {"url": ADK, "description": "Repeats."}}),
         **settings,
     )
     try:

@@ -20,6 +20,8 @@ from typing import Any
 URL = os.environ.get("CLIENTS_URL", "http://127.0.0.1:8000")
 KEY = os.environ.get("CLIENTS_KEY", "")
 BASE = URL + "/v1"
+ADK = "http://127.0.0.1:18377"
+"""Where the server looks for the agent ``adk`` of its configuration, which the checks of google-adk serve."""
 SCRIPTED, SMALL, COLLECTION = "scripted", "smollm2-135m-instruct", "handbook"
 EMBEDDER, RERANKER = "all-minilm-l6-v2", "late:all-minilm-l6-v2"
 QUESTION = "How often should I replace the screens of the Tarn press?"

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from cachetools import TTLCache
 
 from mainspring.agents.tools.a2a.agent import COMPLETED, WAITING, Answered, AnswerPiece, RemoteAgent
-from mainspring.core.errors import InvalidRequest, UpstreamError
+from mainspring.core.errors import InvalidRequest, Unsupported, UpstreamError
 from mainspring.core.types import (
     IGNORED_HEADER,
     ChatRequest,
@@ -50,6 +50,8 @@ class RemoteAgentResponder:
         """Raises ``InvalidRequest``, ``UpstreamError``."""
         if not isinstance(request, ChatRequest):
             raise InvalidRequest(f"{self._agent.name} is an agent: it only chats", param="model")
+        if any(each.images for each in request.messages):
+            raise Unsupported(f"{self._agent.name} is sent text alone", remedy="Leave pictures out", param="messages")
         place = ""
         if request.session_id:
             parts = context.principal.tenant, context.principal.person, request.session_id

@@ -42,7 +42,8 @@ def is_agent(served: Served) -> bool:
 
 def description(served: Served) -> str:
     """What an agent is for: in its own words if it has any."""
-    own = getattr(served.responder, "description", "")
+    responder = served.responder
+    own = getattr(responder, "description", "") or getattr(getattr(responder, "agent", None), "description", "")
     if isinstance(own, str) and own:
         return own
     if served.kind == "collection":
