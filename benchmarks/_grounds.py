@@ -85,6 +85,11 @@ GROUNDS = (
         "promise",
         "",
         "docs/guides/tool-choice.md, four of five right",
+        "agent_loop",
+        ("in memory: a step of ours over", "durable: a step of ours over"),
+        "peer",
+        "pydantic-ai, LangGraph, google-adk on the same script",
+        _DESIGN,
     ),
     Ground("parsing", ("reading order",), "peer", "pypdfium2 and Kreuzberg", n="4 pages a layout"),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -42,8 +41,7 @@ class Script:
         done = sum(message.role == "tool" for message in request.messages)
         if done == STEPS:
             return Response(Head("script"), replay([Text(ANSWER), Usage(10, 5), Finish("stop")]))
-        arguments = json.dumps({"first": done + 1, "second": 1})
-        call = ToolCallDelta(0, 0, f"call_{done}", "add", arguments)
+        call = ToolCallDelta(0, 0, f"call_{done}", "add", f'{{"first": {done + 1}, "second": 1}}')
         return Response(Head("script"), replay([call, Usage(10, 5), Finish("tool_calls")]))
 
 
