@@ -93,7 +93,7 @@ class _Turns:
             if not own:
                 return Outcome(reply.text, "tool_calls", calls=tuple(reply.calls), trail=self.trail())
             # A client performs its calls once this answer has ended, so its tools are called on their own.
-            asked = self._conversation("")
+            asked = self._conversation("") if self._run.effects is not None else ()
             self._messages.append(Message("assistant", reply.text, tool_calls=tuple(reply.calls)))
             acted = await self._acting.calls(own, asked)
             self._told(reply.calls, acted)

@@ -43,6 +43,7 @@ class FunctionTool:
         name = name or function.__name__
         doc = inspect.getdoc(function) or ""
         self._model, self._context = _model(function, name, doc)
+        self._names, self._async = tuple(self._model.model_fields), inspect.iscoroutinefunction(function)
         self.declaration = Tool(name, description or _summary(doc), _schema(self._model))
         self._result: TypeAdapter[Any] = TypeAdapter(Any)
 
@@ -51,10 +52,10 @@ class FunctionTool:
             checked = self._model.model_validate(arguments)
         except ValidationError as error:
             return ToolResult(error=_faults(error))
-        values: dict[str, Any] = {name: getattr(checked, name) for name in type(checked).model_fields}
+        values: dict[str, Any] = {name: getattr(checked, name) for name in self._names}
         if self._context:
             values[self._context] = context
-        if inspect.iscoroutinefunction(self.function):
+        if self._async:
             found = await self.function(**values)
         else:
             found = await asyncio.to_thread(self.function, **values)
