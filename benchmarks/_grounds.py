@@ -85,6 +85,8 @@ GROUNDS = (
         "promise",
         "",
         "docs/guides/tool-choice.md, four of five right",
+    ),
+    Ground(
         "agent_loop",
         ("in memory: a step of ours over", "durable: a step of ours over"),
         "peer",
