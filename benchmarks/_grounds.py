@@ -60,6 +60,7 @@ GROUNDS = (
     Ground("install", ("core packages", "core size"), "promise", "", _DESIGN, "1 install"),
     Ground("kill_everything", ("lost, doubled",), "baseline", "what was acknowledged", n="90 kills"),
     Ground("kill_ingest", ("differences",), "baseline", "the same documents ingested without kills", n="10 kills"),
+    Ground("kill_runs", ("wrong_ends",), "baseline", "what one undisturbed run does"),
     Ground("handbook", ("answers proven verbatim",), "promise", "", _VERBATIM),
     Ground("conversations", ("false alarms, and together",), "promise", "", _ALARMS),
     Ground("detectors", ("injection: false alarms", "toxicity: false alarms"), "promise", "", _ALARMS),

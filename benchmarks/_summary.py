@@ -148,6 +148,7 @@ CLAIMS = (
     ),
     Claim("Kills: documents lost or doubled by kill -9 of an ingest", "kill_ingest", "differences"),
     Claim("Kills: acknowledged work lost by kills of a server", "kill_everything", "lost, doubled or not in agreement"),
+    Claim("Kills: runs of agents with another end or effect after kills", "kill_runs", "wrong_ends"),
     Claim("Install: cold start to the first token", "cold_start", "to the first token"),
     Claim("Install: size of the core", "install", "core size"),
 )

@@ -106,7 +106,13 @@ def main() -> None:
     figures = {
         "kills": Figure(kills, "kills", "higher"),
         "runs": Figure(count["runs"], "runs", "higher"),
-        "wrong_ends": Figure(float(len(wrong)), "runs", "lower", floor=0.0, against="effects, end, replay of each run"),
+        "wrong_ends": Figure(
+            float(len(wrong)),
+            "differences",
+            "lower",
+            floor=0.0,
+            against=f"{kills:.0f} kills; effects, end and replay of each run",
+        ),
         "keyed_effects": Figure(count["keyed"], "effects", "higher", against="each exactly once"),
         "unkeyed_effects": Figure(count["unkeyed"], "effects", "higher", against="each known, or decided by a person"),
         "asked": Figure(count["asked"], "calls", "lower", against="unkeyed calls of which nobody knew"),
