@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import json
 import tempfile
 import time
@@ -197,6 +198,7 @@ def figures(found: Iterable[Asked]) -> dict[str, Figure]:
     folder = data_sets() / "agents/bfcl_v4"
     known = {part: {each.id: each for each in bfcl.questions(folder, part)} for part in bfcl.PARTS}
     verdicts: dict[tuple[str, str, str], list[bfcl.Verdict]] = {}
+    invented: dict[str, list[bool]] = {}
     costs: list[dict[str, float]] = []
     for each in found:
         if each.method == "cost":
@@ -204,6 +206,8 @@ def figures(found: Iterable[Asked]) -> dict[str, Figure]:
         else:
             verdict = bfcl.judge(known[each.part][each.id], each.calls)
             verdicts.setdefault((each.part, each.method, each.model), []).append(verdict)
+            if each.part == "irrelevance" and each.method == "native":
+                invented.setdefault(each.model, []).append(not each.calls and '"arguments"' in each.text)
     made: dict[str, Figure] = {}
     for (part, method, model), told in sorted(verdicts.items()):
         label = f"{part}, {NAMED[method]}" + ("" if method == "select" else f" {model}")
@@ -212,6 +216,9 @@ def figures(found: Iterable[Asked]) -> dict[str, Figure]:
         made[f"{label}: {wanted}"] = _share([each.tools for each in told], floor)
         if method != "select" and part != "irrelevance":
             made[f"{label}: arguments exact, too"] = _share([each.exact for each in told], None)
+    for model, texts in sorted(invented.items()):
+        label = f"irrelevance, {NAMED['native']} {model}: answers that call a tool which does not exist"
+        made[label] = dataclasses.replace(_share(texts, None), better="lower")
     for name in ("new", "known"):
         if costs:
             spread = ratios([each[name] for each in costs], [each["first token"] for each in costs])
