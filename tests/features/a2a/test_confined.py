@@ -117,6 +117,7 @@ async def _over(agents: A2aAgents, task_id: str) -> Any:
     return found if found is not None and found.state == "TASK_STATE_REJECTED" else None
 
 
+@pytest.mark.slow
 async def test_a_follower_in_another_process_sees_what_was_written_down(tmp_path: Path) -> None:
     gate = asyncio.Event()
     async with opened(tmp_path / "home", Told([Text("One"), Text(" two.")], gate=gate)) as house:

@@ -20,6 +20,7 @@ from mainspring.gateway.mount import mount
 from tests.agents.tools.a2a.served import billing, serving
 from tests.features.a2a.house import ASKS_BACK, CITED, Told, opened
 
+pytestmark = pytest.mark.slow
 CONTEXT = Context(Principal("t", "k"))
 
 

@@ -97,6 +97,7 @@ async def _none(house: House) -> bool:
     return await waiting(house) == 0
 
 
+@pytest.mark.slow
 async def test_a_webhook_that_never_answers_well_is_given_up(tmp_path: Path) -> None:
     async with (
         receiving() as (receiver, url),
