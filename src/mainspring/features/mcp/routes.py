@@ -82,19 +82,20 @@ def router(service: Mcp, gateway: GatewaySettings, access: Access) -> APIRouter:
             return checked
 
     routes = APIRouter(route_class=OriginFirst, tags=["mcp"])
+    # The document of routes cannot say what JSON-RPC does; the protocol describes itself to its clients.
     callers = Annotated[Context, Depends(access(SCOPE))]
 
-    @routes.post(PATH, response_class=HttpResponse)
+    @routes.post(PATH, include_in_schema=False)
     async def mcp(context: callers) -> HttpResponse:
         """A message of the Model Context Protocol: JSON-RPC, answered as JSON or as server-sent events."""
         return _Answer(service, context)
 
-    @routes.get(PATH, response_class=HttpResponse)
+    @routes.get(PATH, include_in_schema=False)
     async def mcp_stream(context: callers) -> HttpResponse:
         """The server's messages to a session (versions before 2026-07-28)."""
         return _Answer(service, context)
 
-    @routes.delete(PATH, response_class=HttpResponse)
+    @routes.delete(PATH, include_in_schema=False)
     async def mcp_end(context: callers) -> HttpResponse:
         """End a session (versions before 2026-07-28)."""
         return _Answer(service, context)
