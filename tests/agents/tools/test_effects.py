@@ -146,6 +146,18 @@ async def test_a_confirmed_call_is_made_once_and_only_as_it_was_shown() -> None:
     assert Effects(provenance, {PROPOSED: proposed}, "No").confirmed is None
 
 
+async def test_what_a_user_does_not_confirm_is_not_asked_again() -> None:
+    state: dict[str, Any] = {}
+    for number in range(5):
+        provenance, messages = run_of("no, what about ORD-1?")
+        effects = Effects(provenance, state, messages[0].content)
+        order = "ORD-666" if number < 2 else f"ORD-{number}"
+        (verdict,) = await effects.judged([wanted(REFUND, order_id=order)], messages, TOOLS, Model(), "confirm")
+        assert verdict.result is not None
+        # The second is the first again; after three that were not wanted there are no more questions.
+        assert verdict.result.final == (number in (0, 2, 3))
+
+
 async def test_two_intended_calls_stay_two_and_one_is_not_made_twice() -> None:
     provenance, messages = run_of("refund ORD-1 and ORD-2")
     model = Model(("refund", {"order_id": "ORD-1"}), ("refund", {"order_id": "ORD-2"}))
@@ -179,6 +191,22 @@ async def test_arguments_written_after_reading_show_only_what_was_trusted() -> N
     provenance.called("c2", {"order_id": POISON, "n": 3, "name": "Jo Miller"})
     (masked,) = provenance.masked([Message("assistant", "", tool_calls=(ToolCall("c2", "x", POISON),))])
     assert json.loads(masked.tool_calls[0].arguments) == {"order_id": "[text 1]", "n": 3, "name": "Jo Miller"}
+
+
+def test_the_state_shows_only_what_was_trusted() -> None:
+    provenance = Provenance()
+    provenance.begin([Message("user", "write about kettles")], {"customer": "Jo Miller, Mill Lane"})
+    provenance.read("c", READ, ToolResult({"note": POISON}))
+    state = {"customer": "Jo Miller, Mill Lane", "notes": POISON, "count": 3, "found": {"text": POISON}}
+    assert provenance.values(state) == {
+        "customer": "Jo Miller, Mill Lane",
+        "notes": "[text 1]",
+        "count": 3,
+        "found": {"text": "[text 1]"},
+    }
+    later = Provenance()
+    later.begin([Message("user", "a"), Message("assistant", "b")], {"notes": POISON})
+    assert POISON not in str(later.values({"notes": POISON}))
 
 
 def test_only_narrow_forms_are_facts() -> None:

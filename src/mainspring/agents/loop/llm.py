@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from mainspring.agents.agent import LlmAgent
@@ -93,7 +93,7 @@ class _Turns:
             if not own:
                 return Outcome(reply.text, "tool_calls", calls=tuple(reply.calls), trail=self.trail())
             # A client performs its calls once this answer has ended, so its tools are called on their own.
-            asked = self._conversation("") if self._run.effects is not None else ()
+            asked = self._trusted_view() if self._run.effects is not None else ()
             self._messages.append(Message("assistant", reply.text, tool_calls=tuple(reply.calls)))
             acted = await self._acting.calls(own, asked)
             self._told(reply.calls, acted)
@@ -200,7 +200,7 @@ class _Turns:
         """The calls that the model makes on this view of the conversation."""
         self._budget.take()
         if self._way == "choice":
-            return self._called(await self._chosen(messages))
+            return self._called(await self._chosen(messages, self._trusted_view()[0]))
         request = ChatRequest(self._model, messages, self._run.sampling, tools, store=False, user=self._run.user)
         path = self._frame.path()
         if self._way == "react":
@@ -211,8 +211,15 @@ class _Turns:
     def _say(self, text: Text) -> None:
         self._shown.text(self._agent.name, text)
 
-    def _conversation(self, note: str) -> list[Message]:
-        said = rendered(self._agent.instruction, self._frame.state, self._agent.name)
+    def _trusted_view(self) -> list[Message]:
+        """The conversation under an instruction that holds no value of the state which is a stranger's text."""
+        provenance = self._run.provenance
+        if provenance is None or not provenance.tainted:
+            return self._conversation("")
+        return self._conversation("", provenance.values(self._frame.state))
+
+    def _conversation(self, note: str, state: Mapping[str, Any] | None = None) -> list[Message]:
+        said = rendered(self._agent.instruction, self._frame.state if state is None else state, self._agent.name)
         parts = [self._playbook, said, self._given, note]
         if self._box.untrusted:
             parts.append(self._run.light.instruction)
@@ -221,10 +228,10 @@ class _Turns:
             self._system = Message("system", text)
         return [self._system, *self._messages] if text else list(self._messages)
 
-    async def _chosen(self, messages: Sequence[Message]) -> Choice:
+    async def _chosen(self, messages: Sequence[Message], system: Message | None = None) -> Choice:
         chooser = self._run.around.chooser
         assert chooser is not None
-        system = self._conversation("")[0]
+        system = system or self._conversation("")[0]
         turn = Turn(
             tuple(each for each in messages if each.role not in _SYSTEM),
             list(self._box.tools.values()),

@@ -151,7 +151,7 @@ class Run:
         """Watch which texts are a stranger's, from these messages of the request on."""
         said = next((each.content for each in reversed(messages) if each.role == "user"), "")
         self.provenance = Provenance()
-        self.provenance.begin(messages)
+        self.provenance.begin(messages, state)
         self.effects = Effects(self.provenance, state, said)
 
     def apart(self, request: str = "") -> Run:

@@ -8,11 +8,14 @@ the conversation, a person approves it, or it is refused: ``Untrusted`` is the a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from mainspring.agents.tools.base import BaseTool, ToolResult, Untrusted
 from mainspring.agents.tools.calling import schema_fault
@@ -24,6 +27,10 @@ Decide = Callable[[tuple[Message, ...], tuple[Tool, ...]], Awaitable[Sequence[To
 a step of the run."""
 PROPOSED = "_proposed"
 """The key of the session's state under which a call waits for the user's yes."""
+DECLINED = "_declined"
+"""The key under which digests of the calls are that the user did not confirm."""
+_QUESTIONS = 3
+"""How many such calls there may be in a session before no further ones are asked about."""
 _HOW = "Answer yes to confirm."
 _YES = re.compile(
     r"\W*(yes|yes please|yep|yeah|ok|okay|sure|confirm|confirmed|i confirm|do it|go ahead|please do|ja|ja bitte|oui|"
@@ -59,10 +66,18 @@ class Effects:
         self._provenance = provenance
         self._state = state
         proposed = state.pop(PROPOSED, None)
+        self._declined: list[str] = list(state.get(DECLINED) or ())
         self.confirmed: tuple[str, Mapping[str, Any]] | None = None
         """The tool and the arguments that the user has just confirmed."""
-        if isinstance(proposed, dict) and _YES.fullmatch(said):
-            self.confirmed = str(proposed.get("tool")), proposed.get("arguments") or {}
+        if not isinstance(proposed, dict):
+            return
+        tool, arguments = str(proposed.get("tool")), proposed.get("arguments") or {}
+        if _YES.fullmatch(said):
+            self.confirmed = tool, arguments
+        else:
+            # What a user did not want once is not asked again, and after a few of them nothing is.
+            self._declined.append(_digest(tool, arguments))
+            state[DECLINED] = self._declined
 
     async def judged(
         self,
@@ -101,7 +116,8 @@ class Effects:
         if policy == "approve":
             return Verdict(wanted.arguments, approval=True)
         name = wanted.tool.declaration.name
-        if policy == "refuse":
+        asked = _digest(name, wanted.arguments) in self._declined or len(self._declined) >= _QUESTIONS
+        if policy == "refuse" or asked:
             return Verdict(
                 result=ToolResult(
                     error=f"{name} was not called: the user did not ask for it with these values, other texts did. "
@@ -131,6 +147,10 @@ class Effects:
             if mine != other and not prose and name not in wanted.tool.policy.content:
                 return None
         return arguments
+
+
+def _digest(name: str, arguments: Mapping[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps([name, dict(arguments)], option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def question(name: str, arguments: Mapping[str, Any]) -> str:

@@ -37,14 +37,18 @@ class Provenance:
         self._arguments: dict[str, str] = {}
         self._texts: list[str] = []
 
-    def begin(self, messages: Iterable[Message]) -> None:
+    def begin(self, messages: Iterable[Message], state: Mapping[str, Any] | None = None) -> None:
         """The messages of the request that the run answers, with those of its session before. Users' and system
-        messages are trusted. What assistants and tools said earlier is not."""
+        messages are trusted. What assistants and tools said earlier is not. The ``state`` is trusted where the session
+        begins with this request: then it is the application's."""
         for each in messages:
             if each.role in ("user", "system", "developer"):
                 self.trust(each.content)
             else:
                 self.tainted = True
+        for value in (state or {}).values() if not self.tainted else ():
+            if isinstance(value, str):
+                self.trust(value)
 
     def trust(self, text: str) -> None:
         """A text that an agent is given before anything untrusted was read: what a parent agent asks of a sub-agent, an
@@ -101,6 +105,14 @@ class Provenance:
     def masked(self, messages: Sequence[Message]) -> tuple[Message, ...]:
         """``messages`` with nothing untrusted in them but facts and handles."""
         return tuple(self._masked(each) for each in messages)
+
+    def values(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """The session's state with handles for the texts that nobody trusted said: agents and tools leave in it what
+        they have read."""
+        return {
+            key: each if isinstance(each, str) and each in self._said else self._cleared(each)
+            for key, each in state.items()
+        }
 
     def declarations(self, tools: Iterable[BaseTool]) -> tuple[Tool, ...]:
         """The declarations of ``tools``, those of strangers without their words."""

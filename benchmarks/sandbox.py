@@ -1,0 +1,76 @@
+"""What a run of code costs: in Monty, and in full CPython within bubblewrap beside bare Python, in turns.
+
+    python benchmarks/sandbox.py [runs]
+
+``bare`` is the same interpreter with the same switches on the same line of code. CPU times are of the children with all
+that they start; on a busy machine the ratio of the medians means more than either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import statistics
+import sys
+import time
+
+from _report import Figure, report, skip
+from mainspring.agents.sandbox.base import Sandbox
+from mainspring.agents.sandbox.bubblewrap import BubblewrapSandbox
+from mainspring.agents.sandbox.gvisor import GvisorSandbox
+from mainspring.agents.sandbox.monty import MontySandbox
+
+CODE = "sum(each * each for each in range(100))"
+GVISOR_RUNS = 10
+
+
+async def bare(python: str) -> float:
+    """Seconds of a run of bare Python."""
+    began = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        python, "-I", "-B", "-S", "-c", f"print({CODE})", stdout=asyncio.subprocess.PIPE, env={"PATH": "/usr/bin"}
+    )
+    told, _ = await process.communicate()
+    assert told.strip() == b"328350"
+    return time.perf_counter() - began
+
+
+async def within(box: Sandbox) -> float:
+    """Seconds of a run in a sandbox."""
+    began = time.perf_counter()
+    done = await box.run(CODE)
+    assert done.value == 328350, done
+    return time.perf_counter() - began
+
+
+async def main(runs: int) -> None:
+    if shutil.which("bwrap") is None:
+        skip("bubblewrap is not installed")
+    monty, jail = MontySandbox(), BubblewrapSandbox()
+    taken: dict[str, list[float]] = {"monty": [], "bare": [], "bubblewrap": []}
+    for _ in range(3):
+        await within(monty)
+        await within(jail)
+    for _ in range(runs):
+        taken["monty"].append(await within(monty))
+        taken["bare"].append(await bare(jail.python))
+        taken["bubblewrap"].append(await within(jail))
+    await monty.aclose()
+    medians = {name: 1e3 * statistics.median(each) for name, each in taken.items()}
+    ratios = statistics.median(jailed / alone for jailed, alone in zip(taken["bubblewrap"], taken["bare"], strict=True))
+    figures = {
+        "monty, p50": Figure(medians["monty"], "ms", "lower", 1, 0.5, f"{runs} runs"),
+        "bare Python, p50": Figure(medians["bare"], "ms", "lower", against=f"{runs} runs, {jail.python}"),
+        "bubblewrap, p50": Figure(medians["bubblewrap"], "ms", "lower", against=f"{runs} runs"),
+        "bubblewrap to bare Python": Figure(medians["bubblewrap"] / medians["bare"], "x", "lower", 2, 1.5, "medians"),
+        "bubblewrap to bare Python, paired": Figure(ratios, "x", "lower", against="median of the pairs"),
+    }
+    if shutil.which("runsc") is not None:
+        gvisor = GvisorSandbox()
+        times = [await within(gvisor) for _ in range(GVISOR_RUNS)]
+        figures["gvisor, p50"] = Figure(1e3 * statistics.median(times), "ms", "lower", against=f"{GVISOR_RUNS} runs")
+    report("sandbox", figures)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 100))
