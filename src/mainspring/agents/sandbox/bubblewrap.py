@@ -59,7 +59,7 @@ class BubblewrapSandbox(ProcessSandbox):
                 command += ["--ro-bind", each, each]
         prefix = str(Path(os.path.realpath(self.python)).parent.parent)
         for each in dict.fromkeys((prefix, *self._packages)):
-            if not each.startswith("/usr/"):
+            if not f"{each}/".startswith("/usr/"):
                 command += ["--ro-bind", each, each]
         size = str(limits.disk)
         command += ["--proc", "/proc", "--dev", "/dev", "--size", size, "--tmpfs", "/tmp"]  # noqa: S108
