@@ -10,6 +10,7 @@ import pytest
 from mainspring.agents.choice.base import Choice, Turn
 from mainspring.agents.choice.chooser import ToolChooser, made_for
 from mainspring.agents.choice.rules import Rule
+from mainspring.agents.choice.scorer import Scorer
 from mainspring.agents.loop.agent_tool import TransferTool
 from mainspring.core.errors import SettingsError
 from mainspring.core.types import Message, ToolCall
@@ -285,3 +286,37 @@ async def test_a_code_may_be_derived_from_a_name_and_another_name_may_not() -> N
     assert unnamed.say == "Which symbol?"
     other = await choose(Recorded({"city": "Paris"}), "Tell the weather of the city, says John")
     assert other.say == "Which city?"
+
+
+KNOWLEDGE = declared("search_knowledge_base", "Search KB for relevant articles.", query={"type": "string"})
+
+
+async def test_what_no_tool_fits_is_searched_for_where_one_tool_searches_knowledge() -> None:
+    tools, steps = (STATUS, KNOWLEDGE), Recorded()
+    choice = await choose(steps, "Can I return shoes after three weeks?", tools=tools)
+    (call,) = choice.calls
+    assert (choice.way, call.name) == ("knowledge", "search_knowledge_base")
+    assert call.arguments == {"query": "Can I return shoes after three weeks?"}
+    assert not steps.asked
+    assert not (await choose(Recorded(), "Hello there, thanks a lot!", tools=tools)).calls
+    assert not (await choose(Recorded(), "Hm, well", tools=tools)).calls
+    writes = declared(
+        "search_knowledge_base", "Search KB for articles.", query={"type": "string"}, folder={"type": "string"}
+    )
+    assert not (await choose(Recorded(), "Can I return shoes after three weeks?", tools=(STATUS, writes))).calls
+
+
+async def test_a_likely_tool_is_called_if_the_request_tells_the_identifier_that_it_needs() -> None:
+    class Even(Scorer):
+        async def probabilities(self, request: str, tools: Any) -> Any:
+            return [0.2 for _ in tools]
+
+    chooser = ToolChooser(Words())
+    chooser.scorer = Even(Words())
+    for said, calls in (("Where are my things of order 4711?", {"order_id": "4711"}), ("Where are my things?", None)):
+        found = await chooser.choose(Turn((Message("user", said),), (STATUS,), (), "model"), Recorded())
+        assert (found.calls[0].arguments if found.calls else None) == calls
+    handing = TransferTool({"orders": "Handles parcels."}, abilities={"orders": (STATUS,)})
+    turn = Turn((Message("user", "Where are my things of order 4711?"),), (handing,), (), "model")
+    (call,) = (await chooser.choose(turn, Recorded())).calls
+    assert "orders" in call.arguments.values()

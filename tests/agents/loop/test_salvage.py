@@ -22,6 +22,7 @@ CALL = '{"name": "get_order", "arguments": {"order_id": "7"}}'
     [
         CALL,
         "{" + CALL + "}",
+        "{" + CALL,
         f"```json\n{CALL}\n```",
         f"```\n{CALL}",
         f"<tool_call>\n{CALL}\n</tool_call>",

@@ -10,9 +10,10 @@ from mainspring.agents.choice.rules import Rule
 from mainspring.agents.tools.base import BaseTool
 from mainspring.core.types import ChatRequest, Message
 
-Way = Literal["rule", "slot", "examples", "scores", "served", "none"]
+Way = Literal["rule", "slot", "examples", "scores", "knowledge", "served", "none"]
 """What decided: a rule of the agent, the answer to a question for a slot, examples of requests, the scores of what the
-tools say of themselves, that the request is served by the calls made for it, or that no tool fits."""
+tools say of themselves, that the one tool that searches knowledge may serve it, that the request is served by the calls
+made for it, or that no tool fits."""
 
 
 @dataclass(frozen=True, slots=True)

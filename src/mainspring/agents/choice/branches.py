@@ -28,13 +28,15 @@ class HandOver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One target of a hand-over, as a tool without arguments: ``target`` as a whole, or one of its tools."""
+    """One target of a hand-over, as a tool without arguments: ``target`` as a whole, or one of its tools, which is its
+    ``ability``."""
 
     target: str
     declaration: Tool
     examples: tuple[str, ...]
     call_name: str
     argument: str
+    ability: BaseTool | None = None
     policy: ToolPolicy = ToolPolicy(trusted=True)
 
     async def call(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
@@ -76,5 +78,10 @@ def _branches(tool: HandOver) -> list[BaseTool]:
         for each in tool.abilities.get(target, ()):
             declared = each.declaration
             as_tool = Tool(f"{target}.{declared.name}", declared.description, {})
-            found.append(Branch(target, as_tool, tuple(each.examples), name, argument))
+            found.append(Branch(target, as_tool, tuple(each.examples), name, argument, each))
     return found
+
+
+def ability(tool: BaseTool) -> BaseTool:
+    """The tool that a branch leads to; any other tool itself."""
+    return tool.ability if isinstance(tool, Branch) and tool.ability is not None else tool

@@ -7,14 +7,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mainspring.agents.choice import arguments
+from mainspring.agents.choice import arguments, slots
 from mainspring.agents.choice.arguments import CallWanted
 from mainspring.agents.choice.base import Choice, Chosen, Steps, Turn, Way
-from mainspring.agents.choice.branches import gathered, spread
+from mainspring.agents.choice.branches import ability, gathered, spread
 from mainspring.agents.choice.examples import Examples
-from mainspring.agents.choice.grounding import grounded
+from mainspring.agents.choice.grounding import grounded, identifier
 from mainspring.agents.choice.questions import question
-from mainspring.agents.choice.reading import parts, properties, read
+from mainspring.agents.choice.reading import parts, properties, read, required, searching
 from mainspring.agents.choice.request import OpenRequest, opened
 from mainspring.agents.choice.rules import Rule
 from mainspring.agents.choice.scorer import Scorer
@@ -26,12 +26,16 @@ from mainspring.engines.base import Embedder
 THRESHOLD = 0.35
 """The probability from which on a tool is called: where, on requests that nothing was fitted on, nearly all are called
 that a tool serves and nearly none that no tool does."""
+_LIKELY = 0.15
+"""The probability from which on a tool is called whose identifiers the request tells: "Where is my order 4711?"."""
 _OTHERWISE = 0.5
 """The probability from which on what follows a question is another request."""
 _CLOSE = 2.0
 """Tools whose log-odds are so close to the best one's are left to the model: among them is the right one of .997 of
 requests, where the best one alone is it of .941 (356 requests of Seal-Tools that nothing was fitted on)."""
 _MAX_PARTS = 5
+_LEAST_WORDS = 3
+"""Words of a request that is worth a search."""
 UNABLE = frozenset({"smollm2-135m-instruct"})
 """Models that choose no better among tools than chance would: for them the best score decides."""
 
@@ -85,6 +89,12 @@ class ToolChooser:
                 if (tool := _named(rule.tool, tools)) is not None:
                     wanted = [CallWanted(tool.declaration, fixed=rule.arguments)]
                     return await _filled(wanted, request, turn, steps, "rule", choice.scores)
+        searches = [tool for tool in tools if searching(ability(tool))]
+        if len(searches) == 1 and len(request.latest.split()) >= _LEAST_WORDS:
+            # Whatever such a tool knows, its description does not say. A first question is searched for as it is.
+            declared = searches[0].declaration
+            fixed = {} if request.before else dict.fromkeys(required(declared), request.latest)
+            return await _filled([CallWanted(declared, fixed=fixed)], request, turn, steps, "knowledge", choice.scores)
         return choice
 
     async def _next(self, request: OpenRequest, tools: Sequence[BaseTool], turn: Turn, steps: Steps) -> Choice:
@@ -117,12 +127,16 @@ class ToolChooser:
             return await self._going_on(request, tools, turn, steps)
         name = _best(scores)
         if scores[name] < self.threshold:
-            return Choice(scores=scores)
+            likely = {each: score for each, score in scores.items() if _told(each, score, tools, request.latest)}
+            if not likely:
+                return Choice(scores=scores)
+            name = _best(likely)
         wanted = await self._several(request.latest, tools, steps)
         if len(wanted) < 2:
             tool = _named(name, tools)
             assert tool is not None
-            close = () if turn.model in UNABLE else _close(name, scores, tools)
+            told = scores[name] < self.threshold
+            close = () if told or turn.model in UNABLE else _close(name, scores, tools)
             wanted = [CallWanted(tool.declaration, others=close)]
         way_found: Way = "examples" if _with_examples(name, tools) else "scores"
         return await _filled(wanted, request, turn, steps, way_found, scores)
@@ -248,6 +262,16 @@ def _forbidden(tool: BaseTool, rules: Sequence[Rule], text: str) -> bool:
 
 def _named(name: str, tools: Sequence[BaseTool]) -> BaseTool | None:
     return next((tool for tool in tools if tool.declaration.name == name), None)
+
+
+def _told(name: str, score: float, tools: Sequence[BaseTool], said: str) -> bool:
+    """Whether the tool is likely, and ``said`` states all that it needs, an identifier among it."""
+    tool = _named(name, tools) if score >= _LIKELY else None
+    if tool is None:
+        return False
+    declared = ability(tool).declaration
+    needed = required(declared)
+    return any(identifier(each) for each in needed) and set(needed) <= set(slots.found(declared, said))
 
 
 def _with_examples(name: str, tools: Sequence[BaseTool]) -> bool:

@@ -26,6 +26,11 @@ NUMBER = re.compile(r"(?<![A-Za-z\d])-?\d[\d,]*(?:\.\d+)?")
 # Ends of sentences, and the joints of requests that are made in one sentence.
 _PARTS = re.compile(r"(?<=[.?!])\s+(?=[A-Z\"'])|,?\s+(?:and then|then|after that)\s+|;\s+")
 _NUMERIC = ("integer", "number")
+_QUERIES = frozenset({"query", "question", "q", "search", "search_query"})
+_KNOWLEDGE = frozenset(
+    "knowledge kb faq faqs article articles document documents docs documentation manual manuals handbook wiki "
+    "policies collection passages".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,14 @@ def read(tool: BaseTool) -> ToolText:
         sum(kind(known[each]) in _NUMERIC for each in required(declared)),
         any(each in _NUMERIC for each in kinds),
     )
+
+
+def searching(tool: BaseTool) -> bool:
+    """Whether it only looks up what some body of texts says about a question."""
+    declared, needed = tool.declaration, required(tool.declaration)
+    if tool.policy.effect != "none" or len(needed) != 1 or needed[0] not in _QUERIES:
+        return False
+    return not _KNOWLEDGE.isdisjoint(_WORD.findall(f"{words(declared.name)} {declared.description.lower()}"))
 
 
 def parts(request: str) -> list[str]:

@@ -62,7 +62,9 @@ def salvaged(reply: Reply, names: Container[str], path: str) -> list[ToolCall]:
 
 def _objects(text: str) -> list[dict[str, object]]:
     """The JSON objects that ``text`` consists of; none if it is anything else."""
-    for written in (text, text.replace("{{", "{", 1)[:-1] if text.startswith("{{") and text.endswith("}}") else ""):
+    doubled = text.startswith("{{")
+    # In double braces; and in those with one too few at the end.
+    for written in (text, text[1:-1] if doubled and text.endswith("}}") else "", text[1:] if doubled else ""):
         found: list[dict[str, object]] = []
         place, decoder = 0, json.JSONDecoder()
         while place < len(written):
