@@ -2,7 +2,8 @@
 
 ask -> cite -> open what was cited -> follow up -> thumbs-down with an edit -> event of the first answer, under its
 trace id -> what a request costs, in the ledger and in its key's budget -> a canary serves a request, and its events
-say so -> the same follow-up in a session, forked and forgotten -> the same question in a batch.
+say so -> the same follow-up in a session, forked and forgotten -> the same question in a batch -> an agent that looks
+the answer up, whose steps are kept and replayed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tests.conftest import HANDBOOK, Server
 
 QUESTION = "I have to stay overnight in Leeds for work, how much can my room cost?"
 FOLLOW_UP = "And in London?"
+SMALL = "smollm2-135m-instruct"
 EDIT = "Up to £104 a night in Leeds."
 
 
@@ -77,6 +79,7 @@ def test_journey(server: Server) -> None:
 
     _in_a_session(client, server)
     _in_a_batch(client)
+    _by_an_agent(client, server)
 
 
 def _costs_what_the_ledger_says(server: Server, client: openai.OpenAI, key_id: str) -> None:
@@ -141,3 +144,24 @@ def _in_a_batch(client: openai.OpenAI) -> None:
     answer = json.loads(client.files.content(batch.output_file_id).text)["response"]["body"]
     assert "£104" in answer["choices"][0]["message"]["content"]
     assert answer["choices"][0]["message"]["citations"][0]["source"] == "travel-and-expenses.pdf"
+
+
+def _by_an_agent(client: openai.OpenAI, server: Server) -> None:
+    """An agent searches the handbook for the question: a tool call under the request's trace, and a run to replay."""
+    tools = [{"collection": {"collection": "handbook", "passages": 1}}]
+    definition = {"name": "desk", "model": SMALL, "instruction": "Answer in one sentence.", "tools": tools}
+    status, made = server.call("POST", "/v1/agents", {"definition": definition})
+    assert status == 201, made
+    asked = client.chat.completions.with_raw_response.create(
+        model="desk", max_tokens=16, messages=[{"role": "user", "content": QUESTION}]
+    )
+    run, trace_id = asked.headers["x-mainspring-run"], asked.headers["x-trace-id"]
+    assert asked.parse().choices[0].message.content
+    status, page = server.call("GET", f"/v1/events?trace_id={trace_id}")
+    facts = {event["kind"]: event["facts"] for event in page["data"]}
+    assert (facts["tool"]["tool"], facts["tool"]["outcome"], facts["tool"]["run_id"]) == ("search_handbook", "ok", run)
+    status, steps = server.call("GET", f"/v1/agents/runs/{run}/steps")
+    assert {"tool", "model"} <= {step["kind"] for step in steps["data"]}
+    status, replayed = server.call("POST", f"/v1/agents/runs/{run}/replay", {})
+    assert (status, replayed["identical"]) == (200, True), replayed
+    assert server.call("DELETE", "/v1/agents/desk")[0] == 200
