@@ -1,15 +1,14 @@
 // Calls of tools that wait for somebody: what would be done, by which application, and the decision.
 import { useEffect, useState, type ReactNode } from "react";
-import { ApiError, get, may, post } from "../../api/client";
+import { get, may } from "../../api/client";
 import type { List } from "../../api/types";
 import { moment } from "../../lib/format";
 import { useResource } from "../../lib/resource";
 import { Link, path } from "../../lib/route";
 import { useMe } from "../../session";
-import { Badge, Button, Choice, Field, IconButton } from "../../ui/controls";
-import { Dialog } from "../../ui/dialog";
-import { Empty, Loaded, Note } from "../../ui/states";
-import { toast } from "../../ui/toast";
+import { Badge, Button, Choice, IconButton } from "../../ui/controls";
+import { DecideCall } from "../../ui/decide_call";
+import { Empty, Loaded } from "../../ui/states";
 
 interface Approval {
   id: string;
@@ -63,7 +62,7 @@ export default function ApprovalsPage(): ReactNode {
           )
         }
       </Loaded>
-      {deciding && <Decide {...deciding} onClose={() => setDeciding(undefined)} onDone={() => { setDeciding(undefined); approvals.reload(); }} />}
+      {deciding && <DecideCall id={deciding.approval.id} name={deciding.approval.tool_call.function.name} verb={deciding.verb} onClose={() => setDeciding(undefined)} onDone={() => { setDeciding(undefined); approvals.reload(); }} />}
     </div>
   );
 }
@@ -102,36 +101,4 @@ function pretty(text: string): string {
   } catch {
     return text;
   }
-}
-
-interface DecideProps {
-  approval: Approval;
-  verb: "approve" | "deny";
-  onClose: () => void;
-  onDone: () => void;
-}
-
-function Decide({ approval, verb, onClose, onDone }: DecideProps): ReactNode {
-  const [note, setNote] = useState("");
-  const [error, setError] = useState("");
-  const submit = async (): Promise<void> => {
-    try {
-      await post(`/v1/approvals/${encodeURIComponent(approval.id)}/${verb}`, { note: note.trim() });
-      toast(verb === "approve" ? "The call may be made, once" : "The call is denied");
-      onDone();
-    } catch (problem) {
-      setError((problem as ApiError).message);
-    }
-  };
-  return (
-    <Dialog
-      title={`${verb === "approve" ? "Approve" : "Deny"} ${approval.tool_call.function.name}?`}
-      onClose={onClose}
-      actions={<><Button onClick={onClose}>Cancel</Button><Button kind={verb === "approve" ? "primary" : "danger"} onClick={() => void submit()}>{verb === "approve" ? "Approve" : "Deny"}</Button></>}
-    >
-      {error && <Note tone="bad">{error}</Note>}
-      <p>{verb === "approve" ? "The call is handed out once, with exactly these arguments." : "The call is never handed out. Whoever asked is told so."}</p>
-      <Field label="Note" hint="told to whoever asked, optional">{(ids) => <input {...ids} value={note} maxLength={500} onChange={(event) => setNote(event.target.value)} />}</Field>
-    </Dialog>
-  );
 }
