@@ -95,7 +95,7 @@ def test_a_call_is_approved_where_its_run_waits_and_the_run_goes_on_before_ones_
     desk.click("dialog footer button", "Close")
     steps = office.call("GET", f"/v1/agents/runs/{run}/steps")[1]["data"]
     assert desk.texts("ol.timeline h3") == [each["name"] for each in steps]
-    desk.press("Fork after step 1")
+    desk.click("button", "Fork after step 1")
     desk.until(lambda: run not in desk.path(), "the fork")
     desk.find(".run-step.asked", "refund")
     fork = office.call("GET", f"/v1/agents/runs/{desk.path().rpartition('/')[2]}")[1]
@@ -119,3 +119,84 @@ def test_a_person_says_what_became_of_an_effect(office: Server, desk: Browser) -
     desk.click("dialog footer button", "Go on")
     desk.find("h1 .badge", "completed")
     assert "It lies in the box." in desk.find('[aria-label="Answer of the agent"]').text
+
+
+def test_an_agent_is_made_changed_restored_and_tried(office: Server, desk: Browser) -> None:
+    desk.click("nav a", "Agents")
+    desk.find(".card-link", "clerk")
+    desk.click("button", "New agent")
+    desk.find("dialog input").send_keys("no good name")
+    desk.click("dialog button", "Make agent")
+    # What is wrong is told at its field.
+    desk.find("dialog .field .hint.bad", "cannot be an agent's name")
+    desk.fill("dialog input", "greeter")
+    desk.click("dialog button", "Make agent")
+    desk.find("h1", "greeter")
+    desk.find("h1 .badge", "version 1")
+    fits(desk)
+    desk.fill('section[aria-label="Definition"] textarea', "Greet.")
+    desk.click("button", "Save version")
+    desk.find("h1 .badge", "version 2")
+    assert office.call("GET", "/v1/agents/greeter")[1]["definition"]["instruction"] == "Greet."
+    desk.click(".choice button", "JSON")
+    desk.fill('section[aria-label="Definition"] textarea', '{"name": "greeter",\n"limits": {\n"steps": 0}}')
+    desk.click("button", "Save version")
+    desk.find(".note.bad", "limits.steps")
+    desk.find("button", "Show line 3")
+    fits(desk)
+    desk.click(".choice button", "Versions")
+    fits(desk)
+    desk.press("Restore version 1")
+    desk.find("h1 .badge", "version 3")
+    assert not office.call("GET", "/v1/agents/greeter")[1]["definition"].get("instruction")
+    desk.click("button", "Delete")
+    desk.click("dialog footer button", "Delete")
+    desk.until(lambda: desk.path() == "/console/agents", "the list")
+    assert office.call("GET", "/v1/agents/greeter")[0] == 404
+
+
+def test_the_steps_of_an_agent_that_is_tried_are_shown_and_lead_to_its_run(office: Server, desk: Browser) -> None:
+    desk.open("/console/agents/clerk")
+    desk.find('section[aria-label="Definition"]', "It is written in Python")
+    desk.click(".choice button", "Try it")
+    desk.type('section[aria-label="Try it"] textarea', "Where is A-1042?")
+    desk.click("button", "Ask")
+    assert "shipped" in desk.find('pre[aria-label="Answer"]').text
+    assert "look_up" in desk.find('ol[aria-label="Steps"]').text
+    fits(desk)
+    desk.click("a", "Open its run")
+    desk.find("h1 .badge", "completed")
+    desk.find(".run-step", "look_up")
+
+
+def test_what_is_known_is_agreed_to_added_changed_and_forgotten(office: Server, desk: Browser) -> None:
+    desk.open("/console/memory")
+    desk.click("button", "Agree")
+    desk.find('section[aria-label="Consent"] .badge', "agreed")
+    for text in ("I live in Porto.", "I am allergic to walnuts."):
+        desk.click(".page-head button", "Add")
+        desk.type("dialog textarea", text)
+        desk.click("dialog button", "Remember")
+        desk.find('ul[aria-label="Facts"] li', text)
+    desk.press("Change: I live in Porto.")
+    desk.fill("dialog textarea", "I live in Lisbon.")
+    desk.click("dialog button", "Save")
+    desk.find('ul[aria-label="Facts"] li', "I live in Lisbon.")
+    desk.press("History of: I live in Lisbon.")
+    desk.find('ul[aria-label="Superseded"]', "I live in Porto.")
+    desk.press("Close")
+    desk.gone("dialog")
+    fits(desk)
+    desk.type("input[type=search]", "walnuts")
+    desk.click("form button", "Show")
+    assert "walnuts" in desk.find('ul[aria-label="Facts"] li', "score").text
+    desk.press("Forget: I am allergic to walnuts.")
+    desk.click("dialog footer button", "Forget")
+    desk.until(
+        lambda: [each["text"] for each in office.call("GET", "/v1/memories")[1]["data"]] == ["I live in Lisbon."],
+        "the end of a fact",
+    )
+    desk.click("button", "Take consent back")
+    desk.click("dialog footer button", "Take back and forget")
+    desk.find('section[aria-label="Consent"] .badge', "refused")
+    assert office.call("GET", "/v1/memories")[1]["data"] == []

@@ -26,7 +26,7 @@ export interface Parameters {
 export const NOTHING_SET: Parameters = { system: "", preset: "", temperature: "", top_p: "", max_tokens: "", seed: "" };
 
 export type Piece =
-  | { kind: "head"; traceId: string; answerId: string; model: string; cache: string; instead: string }
+  | { kind: "head"; traceId: string; answerId: string; model: string; cache: string; instead: string; run: string }
   | { kind: "text"; text: string }
   | { kind: "reasoning"; text: string }
   | { kind: "citations"; citations: Citation[] }
@@ -80,6 +80,8 @@ export async function* ask(
     model: header("x-model"),
     cache: header("x-cache"),
     instead: header("x-mainspring-instead-of"),
+    // Of agents: the run that the answer leaves.
+    run: header("x-mainspring-run"),
   };
   yield* pieces(response.body!, header("x-trace-id"));
 }

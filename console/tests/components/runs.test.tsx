@@ -84,7 +84,7 @@ it("a fork begins behind the step that was chosen", async () => {
   served(RUN, MODEL, STEP);
   serve({ "POST /v1/agents/runs/run_1/fork": { ...RUN, id: "run_2" } });
   show(<RunView id="run_1" />);
-  fireEvent.click(await screen.findByLabelText("Fork after step 1"));
+  fireEvent.click(await screen.findByText("Fork after step 1"));
   await waitFor(() => expect(location.pathname).toBe("/console/runs/run_2"));
   expect(posted()).toEqual([["fork", { after: 2 }]]);
 });

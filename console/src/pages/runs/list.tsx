@@ -62,7 +62,7 @@ export function RunList(): ReactNode {
                   <tbody>
                     {found.data.map((run) => (
                       <tr key={run.id}>
-                        <td className="nowrap"><Link to={path("runs", run.id)} className="mono" aria-label={`Run ${run.id}`}>{run.id.slice(0, 12)}…</Link></td>
+                        <td className="nowrap"><Link to={path("runs", run.id)} className="mono" title={run.id}>{run.id.slice(0, 12)}…</Link></td>
                         <td><RunState status={run.status} /></td>
                         <td className="nowrap"><Link to={path("agents", run.agent)}>{run.agent}</Link></td>
                         <td className="asked"><span className="question">{run.error ? sentence(run.error.message) : run.output_text || "–"}</span></td>

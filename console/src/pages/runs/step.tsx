@@ -45,7 +45,7 @@ export function StepCard({ run, step, onChange }: { run: Run; step: RunStep; onC
       {step.decided_by && <p className="muted small">Decided by {step.decided_by}</p>}
       {step.status === "asked" && step.approval_id && <Approval step={step} onChange={onChange} />}
       {open && <Unknown run={run} step={step} onChange={onChange} />}
-      {step.number !== null && <div><Button kind="quiet" icon="branch" aria-label={`Fork after step ${step.id}`} onClick={() => void forkAfter(run, step.number!)}>Fork after this</Button></div>}
+      {step.number !== null && <div><Button kind="quiet" icon="branch" onClick={() => void forkAfter(run, step.number!)}>{`Fork after step ${step.id}`}</Button></div>}
     </li>
   );
 }
