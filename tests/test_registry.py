@@ -248,6 +248,9 @@ TABLES = {
         "_CHOICES",
     ): "the chunkers that the registry has under these names are one, with a recipe",
     ("features/background/settings.py", "SECTIONS"): "a section of settings by its name, which is a priority's as well",
+    ("features/memory/settings.py", "SECTIONS"): "a section of settings by its name, which is a toolset's as well",
+    ("features/memory/toolsets.py", "TOOLSETS"): "the declaration from which the registry's toolsets are made",
+    ("features/toolsets/toolsets.py", "TOOLSETS"): "the declaration from which the registry's toolsets are made",
     ("engines/grammar/formats.py", "CHECKS"): "JSON Schema's formats, one of which is called as a part is",
 }
 """Tables of functions by a name that a setting takes, and what they are there for."""

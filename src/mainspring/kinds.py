@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mainspring.engines.audio.base import TRANSCRIBER, VOICE
     from mainspring.engines.kinds import CHAT_RERANKER, EMBEDDER, ENGINE, PROVIDER, RERANKER
     from mainspring.feature import AGENT, APPLICATION, FEATURE, TOOLSET
+    from mainspring.features.toolsets.sandboxes import SANDBOX
     from mainspring.guards.policy.scanners import GUARD
     from mainspring.rag.chunk.base import CHUNKER
     from mainspring.rag.connect.registry import CONNECTOR
@@ -42,6 +43,7 @@ __all__ = [
     "PARSER",
     "PROVIDER",
     "RERANKER",
+    "SANDBOX",
     "TOOLSET",
     "TRANSCRIBER",
     "VECTORS",
@@ -67,6 +69,7 @@ _MODULES = {
     "PARSER": "rag.parse.formats",
     "PROVIDER": "engines.kinds",
     "RERANKER": "engines.kinds",
+    "SANDBOX": "features.toolsets.sandboxes",
     "TOOLSET": "feature",
     "TRANSCRIBER": "engines.audio.base",
     "VOICE": "engines.audio.base",

@@ -19,9 +19,10 @@ from tests.cli.command import Command, data
 ENVELOPE = {"command", "version", "ok", "data", "warnings", "errors"}
 # Why a command has no --json.
 NO_JSON = {
-    "serves until it is stopped": {"up"},
+    "serves until it is stopped": {"up", "mcp", "code lsp"},
     "talks with somebody": {"chat"},
-    "writes a file, or lines of JSON": {
+    "writes a file, YAML or lines of JSON": {
+        "agents show",
         *("audit export", "batches download", "sessions export", "subjects show"),
         *("telemetry rules", "telemetry alerts", "telemetry dashboard", "telemetry write"),
     },

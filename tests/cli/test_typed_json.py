@@ -35,10 +35,22 @@ DONE = (
     *("prompts list", "prompts show p", "prompts show p 1", "prompts add p p.txt", "prompts diff p 1 2"),
     *("prompts label p staging 2", "prompts label p staging 1", "prompts rollback p staging", "prompts delete p 1"),
     *("sessions list", "subjects erase nobody --yes", "import litellm litellm.yaml", "routes explain hello"),
+    *("mcp list", "mcp logout x"),
 )
 NO_SERVER = (
     *("alerts", "alerts acknowledge a", "alerts silence 1h", "alerts silences", "slos", "replay {trace}"),
-    *("code workspaces", "code index .", "code remove a"),
+    *("code workspaces", "code index .", "code remove a", "mcp tools x", "mcp approve x", "mcp login x"),
+    *(
+        "agents list",
+        "agents run a hello",
+        "agents draft shop,clerk,orders",
+        "runs list",
+        "runs show r",
+        "runs pause r",
+    ),
+    *("runs resume r", "runs cancel r", "runs fork r", "runs replay r", "runs decide r 1 --give-up", "memory list"),
+    *("memory add tea", "memory search tea", "memory edit m tea", "memory forget m", "memory history m"),
+    "memory consent",
     *("approvals list", "approvals approve a", "approvals deny a", "replicas list", "replicas drain a b"),
     *("replicas undrain a b", "rag scan animals", "rag quarantine animals", "rag release animals good.md"),
 )

@@ -58,8 +58,6 @@ CHANGES = {
     "POST /v1/agents/{name}/restore": "see the agent that is made",
     "DELETE /v1/agents/{name}": "",
     "POST /v1/agents/draft": ASKS,
-    "POST /mcp": ASKS,
-    "DELETE /mcp": "",
     **{
         f"POST /a2a{place}": ASKS if what in ("", "/message:send", "/message:stream") else ""
         for place, what in (

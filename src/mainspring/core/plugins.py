@@ -49,6 +49,7 @@ KINDS = (
     "application",
     "agent",
     "toolset",
+    "sandbox",
     "feature",
 )
 """The names of all kinds; ``mainspring.kinds`` says where each is declared."""

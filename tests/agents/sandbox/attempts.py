@@ -48,7 +48,7 @@ for each in os.listdir('/proc'):
 """,
         plain=True,
     ),
-    of("cmdline-of-server", "print('ESCAPED' if 'pytest' in open('/proc/{pid}/cmdline').read() else '')", plain=True),
+    of("cmdline-of-server", "print('ESCAPED' if 'python' in open('/proc/{pid}/cmdline').read() else '')", plain=True),
     of("root-of-server", "print('ESCAPED' if open('/proc/{pid}/root{secret}').read() else '')", plain=True),
     of("root-of-init", "print('ESCAPED' if open('/proc/1/root{secret}').read() else '')"),
     of("cwd-of-server", "import os\nprint('ESCAPED' if os.listdir('/proc/{pid}/cwd') else '')", plain=True),

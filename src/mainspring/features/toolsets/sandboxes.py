@@ -1,4 +1,4 @@
-"""The sandbox of the settings."""
+"""The sandboxes, and the one that the settings name."""
 
 from __future__ import annotations
 
@@ -6,15 +6,38 @@ from mainspring.agents.sandbox.base import Sandbox, SandboxLimits
 from mainspring.agents.sandbox.bubblewrap import BubblewrapSandbox
 from mainspring.agents.sandbox.gvisor import GvisorSandbox
 from mainspring.agents.sandbox.monty import MontySandbox
+from mainspring.core import plugins
+from mainspring.core.plugins import Kind
 from mainspring.features.toolsets.settings import SandboxSettings
+
+SANDBOX: Kind[[SandboxSettings], Sandbox] = Kind(
+    "sandbox", Sandbox, ("settings",), builtins="mainspring.features.toolsets.sandboxes", setting="sandbox.kind"
+)
+"""What runs the code of agents."""
+
+
+@plugins.hookimpl
+def mainspring_register(registry: plugins.Registry) -> None:
+    """Register mainspring's own."""
+    registry.add(SANDBOX, "monty", _monty)
+    registry.add(SANDBOX, "bubblewrap", _bubblewrap)
+    registry.add(SANDBOX, "gvisor", _gvisor)
 
 
 def sandbox(settings: SandboxSettings) -> Sandbox:
     """Nothing of it is started before the first run. Raises ``SettingsError``."""
-    if settings.kind == "monty":
-        return MontySandbox(settings.concurrent)
-    if settings.kind == "bubblewrap":
-        return BubblewrapSandbox(settings.concurrent, settings.packages, settings.python)
+    return plugins.registry().make(SANDBOX, settings.kind, settings)
+
+
+def _monty(settings: SandboxSettings) -> Sandbox:
+    return MontySandbox(settings.concurrent)
+
+
+def _bubblewrap(settings: SandboxSettings) -> Sandbox:
+    return BubblewrapSandbox(settings.concurrent, settings.packages, settings.python)
+
+
+def _gvisor(settings: SandboxSettings) -> Sandbox:
     return GvisorSandbox(settings.concurrent, settings.packages, settings.python, settings.runsc)
 
 
