@@ -16,6 +16,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import Forbidden, MissingExtra, NotFound, Unauthenticated
 from mainspring.core.types import Context
+from mainspring.features.a2a.errors import ERRORS
 from mainspring.features.a2a.service import A2aAgents
 from mainspring.http.access import Access
 from mainspring.http.request_body import JsonRoute
@@ -61,7 +62,7 @@ def listed(
 
 def router(agents: A2aAgents, access: Access) -> APIRouter:
     """The routes over the service."""
-    routes = APIRouter(route_class=JsonRoute, tags=["a2a"])
+    routes = APIRouter(route_class=JsonRoute, tags=["a2a"], responses=ERRORS)
 
     @cache
     def sdk() -> "Sdk":
