@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mainspring.agents.choice.questions import asked, question
-from mainspring.agents.choice.request import failed, opened
+from mainspring.agents.choice.request import CONTEXT, failed, opened
 from mainspring.core.types import Message
 from tests.agents.choice.support import STATUS, WEATHER, declared
 
@@ -63,3 +63,11 @@ def test_results_that_are_errors_are_known() -> None:
     assert failed('{"error": "no such order"}')
     assert not failed('{"error": null, "status": "shipped"}')
     assert not failed("Errors are shown in red")
+
+
+def test_what_earlier_agents_found_is_no_request_of_the_user_and_its_values_count() -> None:
+    found = Message("user", f"{CONTEXT}[a] called find, which said: order 77")
+    read = opened((Message("user", "Where is my order?"), found), ())
+    assert (read.latest, read.text) == ("Where is my order?", "Where is my order?")
+    assert "77" in read.grounds
+    assert found in read.shown

@@ -11,6 +11,8 @@ from mainspring.agents.choice.questions import asked
 from mainspring.agents.tools.base import BaseTool
 from mainspring.core.types import Message
 
+CONTEXT = "For context:\n"
+"""How a message begins that tells an agent what the ones before it have said and found. No user has written it."""
 _SHOWN = 12
 """The latest messages that the model sees when it writes arguments."""
 _TAKEN_BACK = re.compile(r"^\W*(no thanks?|never ?mind|forget (it|that)|cancel that|stop|leave it)\b", re.IGNORECASE)
@@ -71,7 +73,8 @@ class OpenRequest:
 
 def opened(messages: Sequence[Message], tools: Sequence[BaseTool]) -> OpenRequest:
     """Read a conversation whose last message is the user's or the result of a call."""
-    said = [each for each in messages if each.role in ("user", "assistant", "tool")]
+    all_said = [each for each in messages if each.role in ("user", "assistant", "tool")]
+    said = [each for each in all_said if each.role != "user" or not each.content.startswith(CONTEXT)]
     at = max((index for index, each in enumerate(said) if each.role == "user"), default=-1)
     if at < 0:
         return OpenRequest("", "", None, "", "", False, (), (), (), "")
@@ -94,8 +97,8 @@ def opened(messages: Sequence[Message], tools: Sequence[BaseTool]) -> OpenReques
         asked=_ASKS.search(words) is not None,
         done=tuple(name for _, name, well in calls if well),
         answered=tuple(name for where, name, _ in calls if where > at),
-        shown=tuple(said[-_SHOWN:]),
-        grounds="\n".join(each.content for each in said if each.role in ("user", "tool")),
+        shown=tuple(all_said[-_SHOWN:]),
+        grounds="\n".join(each.content for each in all_said if each.role in ("user", "tool")),
     )
 
 

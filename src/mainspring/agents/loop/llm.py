@@ -8,11 +8,13 @@ from typing import Any
 
 from mainspring.agents.agent import LlmAgent
 from mainspring.agents.choice.base import Choice, Turn
+from mainspring.agents.choice.request import CONTEXT
 from mainspring.agents.errors import LimitReached
 from mainspring.agents.history import Step
 from mainspring.agents.limits.budgets import Budget
 from mainspring.agents.loop import react, structured
 from mainspring.agents.loop.acting import Acted, Acting
+from mainspring.agents.loop.agent_tool import TRANSFER
 from mainspring.agents.loop.instructions import rendered
 from mainspring.agents.loop.nodes import Node
 from mainspring.agents.loop.salvage import Held, salvaged
@@ -118,9 +120,9 @@ class _Turns:
         for each in self._messages[self._start :]:
             if each.role == "assistant" and each.content:
                 told.append(f"[{self._agent.name}] said: {each.content}")
-            elif each.role == "tool" and each.name:
+            elif each.role == "tool" and each.name and each.name != TRANSFER:
                 told.append(f"[{self._agent.name}] called {each.name}, which said: {each.content}")
-        return (Message("user", "For context:\n" + "\n".join(told)),) if told else ()
+        return (Message("user", CONTEXT + "\n".join(told)),) if told else ()
 
     async def _reply(self) -> Reply:
         self._budget.take()
