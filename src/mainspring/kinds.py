@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from mainspring.core.plugins import Kind
 
 if TYPE_CHECKING:
+    from mainspring.agents.sandbox.kinds import SANDBOX
     from mainspring.engines.audio.base import TRANSCRIBER, VOICE
     from mainspring.engines.kinds import CHAT_RERANKER, EMBEDDER, ENGINE, PROVIDER, RERANKER
     from mainspring.feature import AGENT, APPLICATION, FEATURE, TOOLSET
-    from mainspring.features.toolsets.sandboxes import SANDBOX
     from mainspring.guards.policy.scanners import GUARD
     from mainspring.rag.chunk.base import CHUNKER
     from mainspring.rag.connect.registry import CONNECTOR
@@ -69,7 +69,7 @@ _MODULES = {
     "PARSER": "rag.parse.formats",
     "PROVIDER": "engines.kinds",
     "RERANKER": "engines.kinds",
-    "SANDBOX": "features.toolsets.sandboxes",
+    "SANDBOX": "agents.sandbox.kinds",
     "TOOLSET": "feature",
     "TRANSCRIBER": "engines.audio.base",
     "VOICE": "engines.audio.base",
