@@ -24,6 +24,7 @@ LISTS = (
         "quality/drift",
         "quality/objectives",
     ),
+    *("agents", "runs", "memory"),
     *("settings/limits", "settings/models", "settings/policies", "settings/audit"),
 )
 """Every page that needs no name."""
@@ -33,6 +34,9 @@ OWN_WORDS = (
     "prompts",
     "costs",
     "settings",
+    "agents",
+    "runs",
+    "memory",
     "quality/feedback",
     "quality/alerts",
     "settings/audit",
@@ -78,8 +82,16 @@ def _made(server: Server, tenant: str) -> Tenant:
     call("POST", "/v1/keys", {"name": f"{made.word} key", "scopes": ["chat"]})
     call("POST", "/v1/budgets", {"name": f"{made.word} budget", "limit_usd": 1})
     call("POST", "/v1/silences", {"rule": "latency", "comment": f"for {made.word}", "seconds": 3600}, operator)
-    trace = headers["x-trace-id"]
-    made.own = (f"knowledge/{store}", f"prompts/{made.word}", f"traces/{trace}/prompt")
+    definition = {"name": made.word, "description": f"You are {made.word}.", "limits": {"steps": 1}}
+    call("POST", "/v1/agents", {"definition": definition})
+    asked = {"agent": made.word, "input": f"Tell me about {made.word}.", "background": True}
+    kept = call("POST", "/v1/agents/runs", asked)["id"]
+    # Refused if it is over already.
+    server.call("POST", f"/v1/agents/runs/{kept}/cancel", {}, key=secret)
+    call("PUT", "/v1/memories/consent", {"consent": True})
+    call("POST", "/v1/memories", {"text": f"I like {made.word}."})
+    places = (f"knowledge/{store}", f"prompts/{made.word}", f"traces/{headers['x-trace-id']}/prompt")
+    made.own = (*places, f"agents/{made.word}", f"runs/{kept}")
     return made
 
 
