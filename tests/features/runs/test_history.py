@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -379,6 +380,25 @@ async def test_the_facts_of_a_call_are_written_with_its_outcome(opened: Stores) 
     # The second one's were not written, and are not lost in a process that lives on.
     assert len(context.settlement.records) == 1
     assert [each.path for each in (await process.steps.all("acme", run.id)).values()] == ["0", "1"]
+
+
+async def test_a_step_without_effects_began_before_it_was_performed(opened: Stores) -> None:
+    called: list[float] = []
+
+    async def play(history: History, *_: Any) -> AsyncIterator[Any]:
+        async def perform(__: str) -> Any:
+            called.append(time.time())
+            return "x"
+
+        await history.outcome(Step("1", "model", "m", {}), perform)
+        yield Finish("stop")
+
+    process = Process(opened)
+    run = await process.queued()
+    await process.work(play)
+    step = (await process.steps.all("acme", run.id))["1"]
+    assert step.ended_at is not None
+    assert step.began_at <= called[0] <= step.ended_at
 
 
 async def test_card_numbers_are_not_kept_and_the_run_sees_what_is_kept(opened: Stores) -> None:

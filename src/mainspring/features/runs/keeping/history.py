@@ -174,8 +174,9 @@ class DurableHistory:
             if step.kind == "model":
                 # At most this call is paid again.
                 await self.flush()
+            begun = found or self._steps.new(step, "begun")
             outcome = await self.signal.breakable(perform(step.key(self.run_id)))
-            return await self._done(found or self._steps.new(step, "begun"), outcome, known=found is not None)
+            return await self._done(begun, outcome, known=found is not None)
         return await self._effect(step, found, perform)
 
     async def _effect(self, step: Step, found: KeptStep | None, perform: Perform) -> Any:
