@@ -39,7 +39,7 @@ DONE = (
 )
 NO_SERVER = (
     *("alerts", "alerts acknowledge a", "alerts silence 1h", "alerts silences", "slos", "replay {trace}"),
-    *("code workspaces", "code index .", "code remove a", "mcp tools x", "mcp approve x", "mcp login x"),
+    *("code workspaces", "code index .", "code remove a"),
     *(
         "agents list",
         "agents run a hello",
@@ -68,6 +68,7 @@ NOT_HERE = frozenset(
         ),
         *("models pull", "models grade", "models remove", "batches submit", "batches show", "batches cancel"),
         *("eval answers", "eval rag", "eval refusal", "eval calibrate"),
+        *("mcp tools", "mcp approve", "mcp login"),
         *("redteam", "routes judge", "routes collect", "routes train"),
     )
 )
