@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import logging
 
-from mainspring.core.errors import MainspringError, NotFound
+from mainspring.core.errors import Conflict, MainspringError, NotFound
 from mainspring.rag.removing import Remover
 from mainspring.stores import Stores
 from mainspring.stores.events.audit_log import By
 
 log = logging.getLogger("mainspring.rag")
 EVERY_S = 60.0
+ATTEMPTS = 3
 EXPIRY = By("expiry", "")
 """The actor of these deletions, for the audit log."""
 
@@ -43,10 +44,17 @@ class Expiry:
                 count += 1
         for tenant, file_id in await self._stores.files.expired():
             with contextlib.suppress(NotFound):
+                count += await self._file(tenant, file_id)
+        return count
+
+    async def _file(self, tenant: str, file_id: str) -> int:
+        """Delete the file; how many. One that is attached again and again meanwhile is left for the next round."""
+        for _ in range(ATTEMPTS):
+            with contextlib.suppress(Conflict):
                 uses = await self._stores.files.made_of(tenant, file_id)
                 await self._removing.file(tenant, file_id, uses, EXPIRY)
-                count += 1
-        return count
+                return 1
+        return 0
 
     async def _work(self) -> None:
         while True:

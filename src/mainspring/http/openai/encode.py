@@ -54,7 +54,7 @@ class ErrorFacts(BaseModel):
     """The error: ``code`` is stable, ``param`` names the faulty field."""
 
     message: str
-    type: Literal["invalid_request_error", "rate_limit_error", "server_error"]
+    type: Literal["invalid_request_error", "rate_limit_error", "insufficient_quota", "server_error"]
     param: str | None
     code: str
 
