@@ -17,7 +17,10 @@ class AgentsSettings(Section):
         default_factory=dict, description="agents by their names, as data (see the guide of agents)"
     )
     modules: list[str] = Field(default_factory=list, description="agents of Python modules, as module:name")
-    model: str = Field("", description="the model of agents that name none; empty: the first chat model")
+    model: str = Field(
+        "",
+        description="the model of agents that name none; empty: models.larger once it is served, else the first one",
+    )
     reasoning: dict[str, Reasoning] = Field(
         default_factory=dict, description="how models call tools, by their names: native, react or choice"
     )

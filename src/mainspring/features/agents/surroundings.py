@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mainspring.agents.agent import Reasoning
 from mainspring.agents.choice.base import Chooser
+from mainspring.agents.choice.chooser import UNABLE
 from mainspring.core.errors import NotFound, UnknownModel
 from mainspring.core.types import Context, PromptUse, Responder
 from mainspring.feature import Rooms
@@ -16,6 +17,7 @@ class SystemModels:
 
     def __init__(self, rooms: Rooms, settings: AgentsSettings, chooser: Chooser | None) -> None:
         self._chat = rooms.path.chat
+        self._larger = rooms.settings.models.larger
         self._registry = rooms.path.registry
         self._engines = rooms.engines
         self._settings = settings
@@ -23,13 +25,18 @@ class SystemModels:
 
     async def find(self, name: str, context: Context) -> tuple[str, Responder]:
         """The model of that name. Raises ``UnknownModel``."""
-        name = name or self._settings.model or next(iter(self._chat), "")
+        name = name or self._settings.model or self._usual()
         if not name:
             remedy = "Set models.chat, or agents.model"
             raise UnknownModel("no chat model is served, so agents have none to ask", remedy=remedy, param="model")
         if (found := self._chat.get(name)) is not None:
             return name, found
         return name, (await self._registry.find(name, context.principal, inner=True)).responder
+
+    def _usual(self) -> str:
+        """The model of agents that name none: the larger one once it is served, else the first that can act at all."""
+        able = [each for each in self._chat if each not in UNABLE]
+        return self._larger if self._larger in self._chat else next(iter([*able, *self._chat]), "")
 
     def reasoning(self, name: str) -> Reasoning:
         """As configured; models elsewhere call tools natively, those that run here are helped to choose."""
