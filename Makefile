@@ -64,14 +64,16 @@ check: $(VENV)/.test ## Lint, format check, strict types, import contracts
 	@$(BIN)/python scripts/events_page.py --check
 	@$(BIN)/python scripts/clients_page.py --check
 	@$(BIN)/python scripts/fields_page.py --check
+	@$(BIN)/python -m scripts.routes_page --check
 	@$(BIN)/python scripts/schemas_page.py --check
 
-format: $(VENV)/.test ## Format the code, and write docs/reference/settings.md, events.md and fields.md anew
+format: $(VENV)/.test ## Format the code, and write docs/reference/{settings,events,fields,routes,schemas}.md anew
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 	@$(BIN)/python scripts/settings_page.py
 	@$(BIN)/python scripts/events_page.py
 	@$(BIN)/python scripts/fields_page.py
+	@$(BIN)/python -m scripts.routes_page
 	@$(BIN)/python scripts/schemas_page.py
 
 test-providers: $(VENV)/.test ## Run the tests of providers that are not OpenAI-shaped, with their library beside the environment

@@ -14,62 +14,40 @@ from typer.main import get_command
 from mainspring.cli.main import app
 from tests.cli.command import Command, data
 from tests.cli.test_commands import ENVELOPE, commands
+from tests.surfaces import lines
 
-# The command lines of a home with the collection ``animals``, the prompt ``p`` of two versions, and one answer.
-DONE = (
-    *("ask animals Where?", "doctor", "documents", "documents animals", "traces", "traces {trace}", "retention"),
-    *(
-        "ingest animals good.md",
-        "sync animals",
-        "search animals otters",
-        "backup backup",
-        "restore backup --home again",
+# The command lines of a home with the collection ``animals``, the prompt ``p`` of two versions, and one answer. Those
+# of features stand in ``tests/features/NAME/surface.py``.
+DONE = lines(
+    (
+        *("ask animals Where?", "doctor", "documents", "documents animals", "traces", "traces {trace}"),
+        *("ingest animals good.md", "sync animals", "search animals otters"),
+        *("backup backup", "restore backup --home again"),
+        *("rag parse good.md", "rag chunks good.md", "rag export animals out.jsonl", "rag graph build animals"),
+        *("rag graph show animals", "rag graph search animals otters"),
+        *("models list", "models show all-minilm-l6-v2", "models verify all-minilm-l6-v2", "cache show", "cache clear"),
+        *("keys list", "keys create second", "keys rotate {key}", "keys revoke {key}"),
+        *("credentials list", "budgets list", "budgets create --usd 9 --window day", "budgets change {budget} --usd 6"),
+        *("limits show", "limits set keys=9", "costs", "costs prices", "costs advice", "guards try hello"),
+        "guards check rules.yaml",
     ),
-    *("rag parse good.md", "rag chunks good.md", "rag export animals out.jsonl", "rag graph build animals"),
-    *("rag graph show animals", "rag graph search animals otters"),
-    *("models list", "models show all-minilm-l6-v2", "models verify all-minilm-l6-v2", "cache show", "cache clear"),
-    *("keys list", "keys create second", "keys rotate {key}", "keys revoke {key}"),
-    *("credentials list", "budgets list", "budgets create --usd 9 --window day", "budgets change {budget} --usd 6"),
-    *("limits show", "limits set keys=9", "costs", "costs prices", "costs advice", "guards try hello"),
-    *("guards check rules.yaml", "batches list", "audit list", "audit verify", "eval collections"),
-    *("prompts list", "prompts show p", "prompts show p 1", "prompts add p p.txt", "prompts diff p 1 2"),
-    *("prompts label p staging 2", "prompts label p staging 1", "prompts rollback p staging", "prompts delete p 1"),
-    *("sessions list", "subjects erase nobody --yes", "import litellm litellm.yaml", "routes explain hello"),
-    *("mcp list", "mcp logout x"),
+    "answering",
 )
-NO_SERVER = (
-    *("alerts", "alerts acknowledge a", "alerts silence 1h", "alerts silences", "slos", "replay {trace}"),
-    *("code workspaces", "code index .", "code remove a"),
-    *(
-        "agents list",
-        "agents run a hello",
-        "agents draft shop,clerk,orders",
-        "runs list",
-        "runs show r",
-        "runs pause r",
+NO_SERVER = lines(
+    (
+        *("replicas list", "replicas drain a b", "replicas undrain a b"),
+        *("rag scan animals", "rag quarantine animals", "rag release animals good.md"),
     ),
-    *("runs resume r", "runs cancel r", "runs fork r", "runs replay r", "runs decide r 1 --give-up", "memory list"),
-    *("memory add tea", "memory search tea", "memory edit m tea", "memory forget m", "memory history m"),
-    "memory consent",
-    *("approvals list", "approvals approve a", "approvals deny a", "replicas list", "replicas drain a b"),
-    *("replicas undrain a b", "rag scan animals", "rag quarantine animals", "rag release animals good.md"),
+    "remote",
 )
 """They ask a running server, and there is none."""
 NOT_HERE = frozenset(
-    (
-        *(
-            "rag import",
-            "rag recall",
-            "rag reindex",
-            "credentials rotate",
-            "logs",
-            "cache calibrate",
-            *("costs calibrate", "keys tier", "rag graph path", "sessions show", "sessions fork", "sessions delete"),
+    lines(
+        (
+            *("rag import", "rag recall", "rag reindex", "rag graph path", "credentials rotate", "logs"),
+            *("cache calibrate", "costs calibrate", "keys tier", "models pull", "models grade", "models remove"),
         ),
-        *("models pull", "models grade", "models remove", "batches submit", "batches show", "batches cancel"),
-        *("eval answers", "eval rag", "eval refusal", "eval calibrate"),
-        *("mcp tools", "mcp approve", "mcp login"),
-        *("redteam", "routes judge", "routes collect", "routes train"),
+        "elsewhere",
     )
 )
 """They need a data set, another model or what a server left: their own tests look at what they say."""

@@ -17,21 +17,13 @@ from mainspring.stores import Stores
 from tests.databases import opened, settings
 from tests.gateway.asgi import Kept, Keys, ask
 from tests.http.test_access import SCOPES
+from tests.surfaces import ASKS, STORES, merged
 
 __all__ = ["opened", "settings"]
 # Of every route that changes something and that keys without the scope ``operate`` may call: what the operator set it
-# touches, and what holds that ("": it works on what is the tenant's own). A new route must be entered here.
-ASKS = "budgets, limits, tiers, policies and regions hold in the rings"
-STORES = "quotas hold where rows are written (tests/conformance/test_quotas.py)"
-_A2A = (
-    "",
-    "/message:send",
-    "/message:stream",
-    "/tasks/{id}/pushNotificationConfigs",
-    "/tasks/{id}:cancel",
-    "/tasks/{id}:subscribe",
-)
-CHANGES = {
+# touches, and what holds that ("": it works on what is the tenant's own). A new route of the gateway must be entered
+# here, and one of a feature in ``tests/features/NAME/surface.py``.
+OF_THE_GATEWAY = {
     "POST /v1/chat/completions": ASKS,
     "POST /v1/completions": ASKS,
     "POST /v1/responses": ASKS,
@@ -39,47 +31,6 @@ CHANGES = {
     "POST /v1/responses/compact": ASKS,
     "POST /v1/responses/{response_id}/cancel": "",
     "DELETE /v1/responses/{response_id}": "",
-    "POST /v1/conversations": "",
-    "POST /v1/conversations/{conversation_id}": "",
-    "DELETE /v1/conversations/{conversation_id}": "",
-    "POST /v1/conversations/{conversation_id}/items": "",
-    "DELETE /v1/conversations/{conversation_id}/items/{item_id}": "",
-    "POST /complete": ASKS,
-    "POST /v1/code/complete": ASKS,
-    "POST /v1/code/actions": ASKS,
-    "POST /v1/code/workspaces": "",
-    "DELETE /v1/code/workspaces/{workspace_id}": "",
-    "POST /v1/code/workspaces/{workspace_id}/sync": "",
-    "POST /v1/code/workspaces/{workspace_id}/files": "",
-    "DELETE /v1/code/workspaces/{workspace_id}/files/{path}": "",
-    "POST /v1/code/workspaces/{workspace_id}/search": "",
-    "POST /v1/agents": "toolsets: those that agents.toolsets permits, and no Python (tests/features/agents)",
-    "POST /v1/agents/{name}": "see the agent that is made",
-    "POST /v1/agents/{name}/restore": "see the agent that is made",
-    "DELETE /v1/agents/{name}": "",
-    "POST /v1/agents/draft": ASKS,
-    **{
-        f"POST /a2a{place}": ASKS if what in ("", "/message:send", "/message:stream") else ""
-        for place, what in (
-            *((what, what) for what in _A2A),
-            *((f"/{{agent}}{what}", what) for what in _A2A),
-        )
-    },
-    "DELETE /a2a/tasks/{id}/pushNotificationConfigs/{push_id}": "",
-    "DELETE /a2a/{agent}/tasks/{id}/pushNotificationConfigs/{push_id}": "",
-    "POST /v1/memories": "",
-    "POST /v1/memories/search": "limits",
-    "POST /v1/memories/{memory_id}": "",
-    "PUT /v1/memories/consent": "",
-    "DELETE /v1/memories": "",
-    "DELETE /v1/memories/{memory_id}": "",
-    "POST /v1/agents/runs": ASKS,
-    "POST /v1/agents/runs/{run_id}/cancel": "",
-    "POST /v1/agents/runs/{run_id}/pause": "",
-    "POST /v1/agents/runs/{run_id}/resume": ASKS,
-    "POST /v1/agents/runs/{run_id}/decide": ASKS,
-    "POST /v1/agents/runs/{run_id}/fork": ASKS,
-    "POST /v1/agents/runs/{run_id}/replay": "nothing is called",
     "POST /v1/messages": ASKS,
     "POST /v1/messages/count_tokens": "",
     "POST /v1/embeddings": ASKS,
@@ -103,43 +54,15 @@ CHANGES = {
     "POST /v1/budgets": "setter: the tenant's own stand beside (test_bestowal)",
     "POST /v1/budgets/{budget_id}": "setter (test_bestowal)",
     "DELETE /v1/budgets/{budget_id}": "setter (test_bestowal)",
-    **dict.fromkeys(("POST /v1/audio/speech", "POST /v1/audio/transcriptions", "POST /v1/audio/translations"), ASKS),
-    "POST /v1/images/generations": ASKS,
-    "POST /v1/chat/completions/{completion_id}": "",
-    "DELETE /v1/chat/completions/{completion_id}": "",
-    "POST /v1/messages/batches": STORES,
-    "POST /v1/messages/batches/{batch_id}/cancel": "",
-    "POST /v1/uploads": "its parts have bounds of their own, and the file that it becomes is one of the quota",
-    "POST /v1/uploads/{upload_id}/parts": "see the upload",
-    "POST /v1/uploads/{upload_id}/complete": STORES,
-    "POST /v1/uploads/{upload_id}/cancel": "",
     "POST /v1/vector_stores/{store_id}/file_batches": STORES,
     "POST /v1/vector_stores/{store_id}/file_batches/{batch_id}/cancel": "",
-    "POST /v1/batches": STORES,
-    "POST /v1/batches/{batch_id}/cancel": "",
-    "POST /v1/approvals/{approval_id}/approve": "rules of tools: not one's own calls (below)",
-    "POST /v1/approvals/{approval_id}/deny": "",
-    "DELETE /v1/prompts/{name}": "serving.prompts_tenant names the tenant that may",
-    "POST /v1/prompts/{name}/versions": STORES,
-    "DELETE /v1/prompts/{name}/versions/{version}": "serving.prompts_tenant names the tenant that may",
-    "POST /v1/prompts/{name}/versions/{version}/render": "",
-    "PUT /v1/prompts/{name}/labels/{label}": "serving.prompts_tenant names the tenant that may",
-    "POST /v1/prompts/{name}/labels/{label}/rollback": "serving.prompts_tenant names the tenant that may",
-    "DELETE /v1/prompts/{name}/labels/{label}": "serving.prompts_tenant names the tenant that may",
-    "POST /v1/replays": "policies: another one takes operate (test_replays)",
-    "POST /v1/replays/{batch_id}/cancel": "",
-    "POST /v1/sessions/{session_id}": "",
-    "DELETE /v1/sessions/{session_id}": "",
-    "POST /v1/sessions/{session_id}/fork": STORES,
-    "POST /v1/alerts/{alert_id}/acknowledge": "an alert was told by then, and its end is told",
-    "POST /v1/drift/accept": "what traffic is to be expected, not which change is told",
     "POST /v1/keys": "nothing that is more than itself (test_bestowal)",
     "POST /v1/keys/{key_id}/rotate": "nothing that is more than itself (test_bestowal)",
     "DELETE /v1/keys/{key_id}": "no operator's key, none that it descends from (test_bestowal)",
     "DELETE /v1/cache": "",
     "DELETE /v1/cache/{entry_id}": "",
-    "DELETE /v1/subjects/{subject_id}": "sums of money and budgets stay (tests/conformance/test_erasing.py)",
 }
+CHANGES = merged(OF_THE_GATEWAY, "changes")
 
 
 def test_every_route_that_changes_something_is_known() -> None:

@@ -1,0 +1,19 @@
+"""The routes and commands of the feature ``evaluate``."""
+
+from tests.surfaces import Surface
+
+SURFACE = Surface(
+    answering=(
+        "eval collections",
+        "routes explain hello",
+    ),
+    elsewhere=(
+        "eval answers",
+        "eval calibrate",
+        "eval rag",
+        "eval refusal",
+        "routes collect",
+        "routes judge",
+        "routes train",
+    ),
+)

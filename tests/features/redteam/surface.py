@@ -1,0 +1,7 @@
+"""The routes and commands of the feature ``redteam``."""
+
+from tests.surfaces import Surface
+
+SURFACE = Surface(
+    elsewhere=("redteam",),
+)
