@@ -157,9 +157,7 @@ class Shop:
         except (SyntaxError, ZeroDivisionError, TypeError) as error:
             raise NotAllowed(f"Invalid expression: {error}") from error
 
-    def cancel_pending_order(
-        self, order_id: str, reason: Literal["no longer needed", "ordered by mistake"]
-    ) -> Data:
+    def cancel_pending_order(self, order_id: str, reason: Literal["no longer needed", "ordered by mistake"]) -> Data:
         """Cancel a pending order. An order that is processed or delivered cannot be cancelled. The customer must have
         confirmed the details (yes) before. A gift card is refunded at once, other payments within 5 to 7 business days.
 
@@ -196,7 +194,9 @@ class Shop:
         order = self._order(order_id)
         if order["status"] != "delivered":
             raise NotAllowed("Non-delivered order cannot be exchanged")
-        difference = round(sum(new["price"] - old["price"] for old, new in self._pairs(order, item_ids, new_item_ids)), 2)
+        difference = round(
+            sum(new["price"] - old["price"] for old, new in self._pairs(order, item_ids, new_item_ids)), 2
+        )
         self._covered(self._method(order["user_id"], payment_method_id), difference)
         order["status"] = "exchange requested"
         order["exchange_items"], order["exchange_new_items"] = sorted(item_ids), sorted(new_item_ids)
@@ -254,7 +254,14 @@ class Shop:
         return order
 
     def modify_pending_order_address(
-        self, order_id: str, address1: str, address2: str, city: str, state: str, country: str, zip: str  # noqa: A002
+        self,
+        order_id: str,
+        address1: str,
+        address2: str,
+        city: str,
+        state: str,
+        country: str,
+        zip: str,  # noqa: A002
     ) -> Data:
         """Modify the shipping address of a pending order. The customer must have confirmed the details (yes) before.
 
@@ -295,7 +302,14 @@ class Shop:
         return order
 
     def modify_user_address(
-        self, user_id: str, address1: str, address2: str, city: str, state: str, country: str, zip: str  # noqa: A002
+        self,
+        user_id: str,
+        address1: str,
+        address2: str,
+        city: str,
+        state: str,
+        country: str,
+        zip: str,  # noqa: A002
     ) -> Data:
         """Modify the default address of a customer. The customer must have confirmed the details (yes) before.
 

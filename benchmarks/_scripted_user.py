@@ -29,14 +29,19 @@ _ORDER = re.compile(r"order (?:id|number)|which order|what order|number of (?:th
 _PAYMENT = re.compile(r"payment|refund (?:method|to)|pay |gift card|credit card|paypal|card", re.I)
 _REASON = re.compile(r"reason|\bwhy\b|no longer needed", re.I)
 _MORE = re.compile(
-    r"anything else|something else|any other|further (?:help|assist)|help you with\??$|how (?:can|may) i (?:help|assist)"
+    r"anything else|something else|any other|further (?:help|assist)|help you with\??$|how (?:can|may) i (?:help"
+    r"|assist)"
     r"|what can i do|all (?:the )?items",
     re.I,
 )
-_GONE = re.compile(r"being transferred|transferr?ed (?:you )?to a (?:human|person)|person (?:will|takes)|hand(?:ed)? over", re.I)
+_GONE = re.compile(
+    r"being transferred|transferr?ed (?:you )?to a (?:human|person)|person (?:will|takes)|hand(?:ed)? over", re.I
+)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z(\"'])")
 _WORD = re.compile(r"[a-z0-9#]+")
-_STOP = frozenset("the a an and or to of for in on is are do you i me my your it that this with be can will would".split())
+_STOP = frozenset(
+    "the a an and or to of for in on is are do you i me my your it that this with be can will would".split()
+)
 _SECRET = re.compile(r"\((?:[^()]*\bdo not (?:reveal|tell|say|mention)[^()]*)\)", re.I)
 _CONDITION = re.compile(r"^(?:but |and )?(?:if|when|once|in case|only if|unless)\b", re.I)
 
@@ -50,9 +55,11 @@ _PERSONS: Sequence[tuple[str, str]] = (
     (r"\byourself\b", "myself"),
     (r"\byours\b", "mine"),
     (r"\byour\b", "my"),
-    (r"\b(to|for|with|from|about|at|of|tells?|gives?|let|help|send|saves?|sent|refund|asks?|gave|cost|by|on)"
-     r" you\b(?! (?:want|would|need|have|can|prefer|like|are|do|did|should|will|must|may|ordered|received|just)\b)",
-     r"\1 me"),
+    (
+        r"\b(to|for|with|from|about|at|of|tells?|gives?|let|help|send|saves?|sent|refund|asks?|gave|cost|by|on)"
+        r" you\b(?! (?:want|would|need|have|can|prefer|like|are|do|did|should|will|must|may|ordered|received|just)\b)",
+        r"\1 me",
+    ),
     (r"\byou\b", "I"),
     (r"\bthe agent\b", "you"),
 )
@@ -69,7 +76,7 @@ def first_person(text: str) -> str:
     text = re.sub(r"\byou (ask|tell|say|confirm|give|refuse|insist|offer|need|want)s\b", r"you \1", text)
     text = re.sub(r"\byou has\b", "you have", text)
     text = re.sub(r"\byou is\b", "you are", text)
-    text = re.sub(r"  +", " ", text).strip()
+    text = re.sub(r" +(?=[ ,.])", "", text).replace("..", ".").strip()
     return text[:1].upper() + text[1:]
 
 

@@ -37,7 +37,28 @@ from mainspring.core.types import ChatRequest, Context, Event, Message, Principa
 from mainspring.features.evaluate.answers import wilson
 
 MODEL = "qwen2.5-coder-1.5b-instruct"
-DEVELOPMENT = ("0", "1", "2", "3", "4", "6", "7", "8", "10", "11", "13", "14", "15", "16", "19", "20", "21", "22", "23", "24")
+DEVELOPMENT = (
+    "0",
+    "1",
+    "2",
+    "3",
+    "4",
+    "6",
+    "7",
+    "8",
+    "10",
+    "11",
+    "13",
+    "14",
+    "15",
+    "16",
+    "19",
+    "20",
+    "21",
+    "22",
+    "23",
+    "24",
+)
 """The first twenty of the tasks that the benchmark's authors give for training."""
 TURNS, WALL_S = 14, 240.0
 
