@@ -25,6 +25,7 @@ from typing import Any, Protocol
 
 import _retail as retail
 from _report import Figure, data_sets, report, skip
+from _retail_shop import Data, Shop
 from _scripted_user import ScriptedUser
 from mainspring import engines
 from mainspring.agents.agent import Limits, LlmAgent
@@ -134,7 +135,7 @@ async def sides(side: str, model: str, policy: str) -> AsyncIterator[Make]:
     async with engines.open(settings.model_copy(update={"models": served})) as opened:
         around = Surroundings(FixedModels({model: opened.chat[model].responder}), chooser=made_for(opened.embedder))
 
-        def loop(shop: retail.Shop) -> Side:
+        def loop(shop: Shop) -> Side:
             agent = LlmAgent(
                 name="retail",
                 instruction=policy,
@@ -147,9 +148,9 @@ async def sides(side: str, model: str, policy: str) -> AsyncIterator[Make]:
         yield loop
 
 
-async def converse(task: retail.Task, data: retail.Data, make: Make, side: str, model: str) -> Held:
+async def converse(task: retail.Task, data: Data, make: Make, side: str, model: str) -> Held:
     """One conversation to its end."""
-    shop = retail.Shop(data)
+    shop = Shop(data)
     agent: Side = make(shop)
     user = ScriptedUser.of(task.reason, task.known, task.unknown, task.behaviour)
     messages = [Message("user", user.opening())]

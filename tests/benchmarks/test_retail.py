@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import _retail as retail
+from _retail_shop import NotAllowed, Shop
 from _scripted_user import END, ScriptedUser, first_person
 
 LAMP = {"product_id": "p1", "name": "Lamp", "variants": {}}
@@ -47,7 +48,7 @@ DATA: dict[str, Any] = {
 
 def test_changes_are_those_of_the_benchmark() -> None:
     before = copy.deepcopy(DATA)
-    shop = retail.Shop(DATA)
+    shop = Shop(DATA)
     changed = shop.call(
         "modify_pending_order_items",
         {"order_id": "#1", "item_ids": ["a"], "new_item_ids": ["b"], "payment_method_id": "card"},
@@ -94,8 +95,8 @@ def test_changes_are_those_of_the_benchmark() -> None:
     ],
 )
 def test_what_the_shop_does_not_do(name: str, arguments: dict[str, Any], why: str) -> None:
-    shop = retail.Shop(DATA)
-    with pytest.raises(retail.NotAllowed, match=why):
+    shop = Shop(DATA)
+    with pytest.raises(NotAllowed, match=why):
         shop.call(name, arguments)
     assert shop.data == DATA
 
@@ -103,7 +104,7 @@ def test_what_the_shop_does_not_do(name: str, arguments: dict[str, Any], why: st
 def test_done_is_the_golden_database_and_what_must_be_told() -> None:
     golden = ("cancel_pending_order", {"order_id": "#1", "reason": "no longer needed"})
     task = retail.Task("0", "", "", "", "", (golden,), ("1,234.5",))
-    shop = retail.Shop(DATA)
+    shop = Shop(DATA)
     assert not retail.reached(task, DATA, shop, ["1234.5"]).done
     shop.call(*golden)
     assert retail.reached(task, DATA, shop, ["You get 1234.50 back"]).done
