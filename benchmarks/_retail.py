@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from _retail_shop import CHANGES, PERSON, Data, NotAllowed, Shop
+from _retail_rows import Data, NotAllowed
+from _retail_shop import CHANGES, PERSON, Shop
 
 
 @dataclass(frozen=True, slots=True)

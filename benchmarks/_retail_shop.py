@@ -11,15 +11,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from _retail_rows import Data, NotAllowed, address, all_there, found, payment
 from mainspring.agents.tools.base import ToolPolicy, ToolResult
 from mainspring.agents.tools.functions import FunctionTool
 
 READS, WRITES = ToolPolicy(trusted=True), ToolPolicy(effect="unkeyed", trusted=True)
-Data = dict[str, Any]
-
-
-class NotAllowed(Exception):
-    """The shop does not do what was asked; the message says why."""
 
 
 class Shop:
@@ -86,8 +82,8 @@ class Shop:
         """
         for product in self.data["products"].values():
             if item_id in product["variants"]:
-                found: Data = product["variants"][item_id]
-                return found
+                variant: Data = product["variants"][item_id]
+                return variant
         raise NotAllowed("Item not found")
 
     def list_all_product_types(self) -> Data:
@@ -121,10 +117,10 @@ class Shop:
         if reason not in ("no longer needed", "ordered by mistake"):
             raise NotAllowed("Invalid reason")
         refunds = []
-        for payment in order["payment_history"]:
-            method = payment["payment_method_id"]
-            refunds.append(_payment("refund", payment["amount"], method))
-            self._pay(order["user_id"], method, -payment["amount"])
+        for paid in order["payment_history"]:
+            method = paid["payment_method_id"]
+            refunds.append(payment("refund", paid["amount"], method))
+            self._pay(order["user_id"], method, -paid["amount"])
         order["status"], order["cancel_reason"] = "cancelled", reason
         order["payment_history"].extend(refunds)
         return order
@@ -170,7 +166,7 @@ class Shop:
         original = order["payment_history"][0]["payment_method_id"]
         if method["source"] != "gift_card" and payment_method_id != original:
             raise NotAllowed("Payment method should be the original payment method")
-        _all_there(order, item_ids)
+        all_there(order, item_ids)
         order["status"] = "return requested"
         order["return_items"], order["return_payment_method_id"] = sorted(item_ids), payment_method_id
         return order
@@ -196,7 +192,7 @@ class Shop:
         difference = round(sum(new["price"] - old["price"] for old, new in pairs), 2)
         self._covered(self._method(order["user_id"], payment_method_id), difference)
         kind = "payment" if difference > 0 else "refund"
-        order["payment_history"].append(_payment(kind, abs(difference), payment_method_id))
+        order["payment_history"].append(payment(kind, abs(difference), payment_method_id))
         self._pay(order["user_id"], payment_method_id, difference)
         for old, new in pairs:
             old.update(item_id=new["item_id"], price=new["price"], options=copy.deepcopy(new["options"]))
@@ -226,7 +222,7 @@ class Shop:
         """
         order = self._order(order_id)
         self._pending(order)
-        order["address"] = _address(address1, address2, city, state, country, zip)
+        order["address"] = address(address1, address2, city, state, country, zip)
         return order
 
     def modify_pending_order_payment(self, order_id: str, payment_method_id: str) -> Data:
@@ -246,7 +242,7 @@ class Shop:
         if before == payment_method_id:
             raise NotAllowed("The new payment method should be different from the current one")
         self._covered(method, amount)
-        history += [_payment("payment", amount, payment_method_id), _payment("refund", amount, before)]
+        history += [payment("payment", amount, payment_method_id), payment("refund", amount, before)]
         self._pay(order["user_id"], payment_method_id, amount)
         self._pay(order["user_id"], before, -amount)
         return order
@@ -273,7 +269,7 @@ class Shop:
             zip: The zip code, such as '12345'.
         """
         user = self._user(user_id)
-        user["address"] = _address(address1, address2, city, state, country, zip)
+        user["address"] = address(address1, address2, city, state, country, zip)
         return user
 
     def transfer_to_human_agents(self, summary: str) -> str:  # noqa: ARG002
@@ -289,9 +285,9 @@ class Shop:
         """The outcome of the tool ``name``. Raises ``NotAllowed``."""
         if name not in NAMES:
             raise NotAllowed(f"There is no tool {name}")
-        found = getattr(self, name)(**arguments)
+        result = getattr(self, name)(**arguments)
         self.calls.append((name, dict(arguments)))
-        return copy.deepcopy(found)
+        return copy.deepcopy(result)
 
     def tools(self) -> list[FunctionTool]:
         """The tools for an agent. What the shop does not do comes back as an error."""
@@ -304,16 +300,16 @@ class Shop:
         raise NotAllowed("User not found")
 
     def _user(self, key: str) -> Data:
-        return _found(self.data["users"], key, "User")
+        return found(self.data["users"], key, "User")
 
     def _order(self, key: str) -> Data:
-        return _found(self.data["orders"], key, "Order")
+        return found(self.data["orders"], key, "Order")
 
     def _product(self, key: str) -> Data:
-        return _found(self.data["products"], key, "Product")
+        return found(self.data["products"], key, "Product")
 
     def _method(self, user: str, key: str) -> Data:
-        return _found(self._user(user)["payment_methods"], key, "Payment method")
+        return found(self._user(user)["payment_methods"], key, "Payment method")
 
     def _pending(self, order: Data) -> None:
         if "pending" not in order["status"]:
@@ -330,7 +326,7 @@ class Shop:
             method["balance"] = round(method["balance"] - amount, 2)
 
     def _pairs(self, order: Data, old: Sequence[str], new: Sequence[str]) -> list[tuple[Data, Data]]:
-        _all_there(order, old)
+        all_there(order, old)
         if len(old) != len(new):
             raise NotAllowed("The number of items to be exchanged should match")
         pairs, free = [], list(order["items"])
@@ -383,32 +379,3 @@ LOOK_UPS = (
 )
 PERSON = "transfer_to_human_agents"
 NAMES = (*LOOK_UPS, *CHANGES, PERSON)
-
-
-def _found(among: Mapping[str, Any], key: str, what: str) -> Data:
-    if key not in among:
-        raise NotAllowed(f"{what} not found")
-    found: Data = among[key]
-    return found
-
-
-def _all_there(order: Data, items: Sequence[str]) -> None:
-    there = [each["item_id"] for each in order["items"]]
-    for each in items:
-        if list(items).count(each) > there.count(each):
-            raise NotAllowed(f"Item {each} not found")
-
-
-def _payment(kind: str, amount: float, method: str) -> Data:
-    return {"transaction_type": kind, "amount": amount, "payment_method_id": method}
-
-
-def _address(address1: str, address2: str, city: str, state: str, country: str, code: str) -> Data:
-    return {
-        "address1": address1,
-        "address2": address2,
-        "city": city,
-        "country": country,
-        "state": state,
-        "zip": code,
-    }

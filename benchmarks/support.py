@@ -25,7 +25,8 @@ from typing import Any, Protocol
 
 import _retail as retail
 from _report import Figure, data_sets, report, skip
-from _retail_shop import Data, Shop
+from _retail_rows import Data
+from _retail_shop import Shop
 from _scripted_user import ScriptedUser
 from mainspring import engines
 from mainspring.agents.agent import Limits, LlmAgent

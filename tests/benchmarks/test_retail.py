@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import _retail as retail
-from _retail_shop import NotAllowed, Shop
+from _retail_rows import NotAllowed
+from _retail_shop import Shop
 from _scripted_user import END, ScriptedUser, first_person
 
 LAMP = {"product_id": "p1", "name": "Lamp", "variants": {}}
