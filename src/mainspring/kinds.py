@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mainspring.rag.connect.registry import CONNECTOR
     from mainspring.rag.parse.formats import PARSER
     from mainspring.rag.triad.live import METRIC
+    from mainspring.rag.websearch.base import WEB_SEARCH
     from mainspring.serving.plugin_layers import LAYER
     from mainspring.stores.kinds import CACHE, VECTORS
     from mainspring.stores.sql.database import DATABASE
@@ -48,6 +49,7 @@ __all__ = [
     "TRANSCRIBER",
     "VECTORS",
     "VOICE",
+    "WEB_SEARCH",
     "every",
 ]
 
@@ -73,6 +75,7 @@ _MODULES = {
     "TOOLSET": "feature",
     "TRANSCRIBER": "engines.audio.base",
     "VOICE": "engines.audio.base",
+    "WEB_SEARCH": "rag.websearch.base",
 }
 
 

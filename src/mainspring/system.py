@@ -56,7 +56,8 @@ class System:
     @asynccontextmanager
     async def open(cls, settings: Settings | None = None, prepared: Prepared | None = None) -> AsyncIterator[System]:
         """Open every room. ``prepared`` are engines whose children are already running."""
-        settings = settings or load().settings
+        # Every room reads its secrets, not the names of its credentials.
+        settings = await engines.filled(settings or load().settings)
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
             opened_engines = await enter(engines.open(settings, prepared))

@@ -45,6 +45,7 @@ KINDS = (
     "parser",
     "chunker",
     "connector",
+    "web-search",
     "metric",
     "application",
     "agent",

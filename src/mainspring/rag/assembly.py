@@ -36,6 +36,7 @@ from mainspring.rag.search.listwise import ChatRerankResponder
 from mainspring.rag.search.recommend import Recommender
 from mainspring.rag.search.retrieve import Retriever
 from mainspring.rag.search.search_service import Search
+from mainspring.rag.websearch.search import WebSearch
 from mainspring.serving import Path
 from mainspring.serving.ring.registry import Served
 from mainspring.stores import Stores
@@ -102,7 +103,8 @@ class Assembly:
         syncer = Syncer(ingestor, stores.sources, settings.home / "sources")
         # Answers in progress have ended then; a stream may take a little longer than its request.
         forgetter = Forgetter(stores, again_s=2 * settings.gateway.request_timeout_s)
-        library = Library(stores, ingestor, syncer, self._search(), self._answerer, forgetter)
+        web = WebSearch(settings.web_search, self._engines.plugins)
+        library = Library(stores, ingestor, syncer, self._search(), self._answerer, forgetter, web)
         library.screener = screener
         # Parsers of its own: who opens a page does not wait for documents that are being read. If personal data is
         # masked in the text, pictures are not shown.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from mainspring.core.errors import Conflict, Forbidden, NotFound
+from mainspring.core.settings.web_search import WebSearchSettings
 from mainspring.core.types import Principal
 from mainspring.rag.answer import small_talk
 from mainspring.rag.answer.passage_view import PassageView, opened
@@ -30,6 +31,7 @@ from mainspring.rag.originals import Originals
 from mainspring.rag.parse.parsed import PagePicture
 from mainspring.rag.removing import Remover
 from mainspring.rag.search.search_service import Search
+from mainspring.rag.websearch.search import WebSearch
 from mainspring.serving.ring.registry import Served
 from mainspring.stores import Stores
 from mainspring.stores.documents.catalogue import Attributes, Status
@@ -57,7 +59,9 @@ class Library:
         search: Search,
         answering: AnswererFactory,
         forgetter: Forgetter | None = None,
+        web: WebSearch | None = None,
     ) -> None:
+        self.web = web or WebSearch(WebSearchSettings())
         self._collections = stores.collections
         self._files = stores.files
         self._vectors = stores.vectors
@@ -89,6 +93,7 @@ class Library:
 
     async def close(self) -> None:
         """Stop the background work; files being read stay ``in_progress`` and are resumed at the next start."""
+        await self.web.aclose()
         await self.expiry.close()
         await self.syncs.close()
         await self.intake.close()

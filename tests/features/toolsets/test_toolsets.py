@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -23,8 +24,10 @@ from mainspring.features.toolsets.settings import ToolSettings
 from mainspring.features.toolsets.toolsets import TOOLSETS
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.search_service import SearchRequest, SearchResult, ShownHit
+from mainspring.rag.websearch.search import WebSearch
 from mainspring.stores import Stores
 from mainspring.stores.erase.data_subjects import Held, Subject
+from tests.search_endpoint import searches
 
 ME, OTHER, ELSEWHERE = Principal("acme", "k1"), Principal("acme", "k2"), Principal("umbrella", "k1")
 
@@ -39,6 +42,7 @@ class FewRooms:
     def __init__(self, settings: Settings, opened: Stores) -> None:
         self.settings = settings
         self.stores = opened
+        self.library = SimpleNamespace(web=WebSearch(settings.web_search))
 
 
 @pytest_asyncio.fixture
@@ -64,6 +68,8 @@ async def tools(opened: Stores, name: str, options: Mapping[str, Any], **section
         ("sql", {"database": "shop", "rows": 0}, "rows"),
         ("artifacts", {"part": "x"}, "part"),
         ("code_interpreter", {"language": "perl"}, "language"),
+        ("web_search", {"counts": 3}, "counts"),
+        ("web_search", {}, r"web_search\.kind"),
     ],
 )
 async def test_wrong_options_are_named(opened: Stores, name: str, options: dict[str, Any], field: str) -> None:
@@ -81,6 +87,19 @@ async def test_code_runs_and_its_files_become_artifacts(opened: Stores) -> None:
     assert again.output["value"] == "a,b"
     with pytest.raises(NotFound):
         await tool.call({"code": "1", "files": [kept["id"]]}, context_of(OTHER))
+
+
+async def test_the_web_is_searched_as_something_outside(opened: Stores) -> None:
+    async with searches() as endpoint:
+        asked = {"count": 2, "domains": ["kitchen.example"]}
+        found = await tools(opened, "web_search", asked, web_search={"kind": "searxng", "url": endpoint.url})
+        tool = found["web_search"]
+        result = await tool.call({"query": "bread"}, context_of())
+    assert [each["url"] for each in result.output["results"]] == [
+        "https://kitchen.example/bread",
+        "https://docs.kitchen.example/rye",
+    ]
+    assert (tool.policy.outward, tool.policy.trusted, tool.policy.effect) == (True, False, "none")
 
 
 async def test_artifacts_are_read_in_parts_and_found(opened: Stores) -> None:

@@ -24,6 +24,7 @@ from mainspring.core.settings.serving.rings import ServingSettings
 from mainspring.core.settings.serving.sessions import SessionsSettings
 from mainspring.core.settings.stores import StoresSettings
 from mainspring.core.settings.telemetry import TelemetrySettings
+from mainspring.core.settings.web_search import WebSearchSettings
 
 S = TypeVar("S", bound=Section)
 
@@ -42,6 +43,7 @@ class RoomSettings(Section):
     sessions: SessionsSettings = Field(default_factory=SessionsSettings)
     guards: GuardsSettings = Field(default_factory=GuardsSettings)
     rag: RagSettings = Field(default_factory=RagSettings)
+    web_search: WebSearchSettings = Field(default_factory=WebSearchSettings)
     telemetry: TelemetrySettings = Field(default_factory=TelemetrySettings)
     compliance: AuditSettings = Field(default_factory=AuditSettings)
     plugins: dict[str, dict[str, Any]] = Field(

@@ -17,6 +17,7 @@ from mainspring.agents.tools.sources.openapi import OpenApiOptions
 from mainspring.agents.tools.sources.outgoing import Outgoing, Secret
 from mainspring.agents.tools.sources.sql import SqlOptions, SqlTool, opened
 from mainspring.agents.tools.sources.statements import Access, Statements
+from mainspring.agents.tools.sources.web_search import WebSearchOptions, WebSearchTool
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context
 from mainspring.feature import Rooms
@@ -82,6 +83,13 @@ def code(rooms: Rooms, options: Mapping[str, Any]) -> Toolset:
     return CodeToolset(CodeTool(asked, box, limits(settings, asked.seconds), _artifacts(rooms)), box)
 
 
+def web_search(rooms: Rooms, options: Mapping[str, Any]) -> Toolset:
+    """A search of the web. Raises ``InvalidRequest`` naming the option, ``Unsupported`` without an endpoint."""
+    asked = WebSearchOptions.read(options)
+    rooms.library.web.check("web_search")
+    return FixedToolset(asked.name, (WebSearchTool(asked, rooms.library.web),))
+
+
 class SqlToolset:
     """The tool over one database, whose tables are looked up on first use."""
 
@@ -144,4 +152,5 @@ TOOLSETS = {
     "collection": collection,
     "artifacts": artifacts,
     "code_interpreter": code,
+    "web_search": web_search,
 }

@@ -166,6 +166,27 @@ class Fetcher:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise _failed(url, error) from error
 
+    async def ask(self, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Fetched:
+        """The answer of an interface to one request (a POST if there is a ``body``), which is not followed elsewhere.
+
+        Raises what ``get`` does. Errors name the address without its query, which may be somebody's words.
+        """
+        import aiohttp
+
+        self.check(url)
+        shown = url.partition("?")[0]
+        method = "GET" if body is None else "POST"
+        try:
+            asking = self._session.request(method, url, data=body, headers=dict(headers), allow_redirects=False)
+            async with asking as response:
+                found = {name.lower(): value for name, value in response.headers.items()}
+                read = await self._body(shown, response) if response.status == 200 else b""
+                return Fetched(url, response.status, found, read)
+        except MainspringError:
+            raise
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise _failed(shown, error) from error
+
     def check(self, url: str) -> None:
         """Raises ``Forbidden`` for an address that is written out and not public, ``InvalidRequest`` for a URL that is
         no http one. What a name resolves to is known only when it is connected to."""

@@ -1,0 +1,1 @@
+"""Searches in the web, through the endpoint of the settings."""
