@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from mainspring.core.errors import Conflict, Forbidden, NotFound
-from mainspring.core.settings.web_search import WebSearchSettings
+from mainspring.core.settings.rag import WebSearchSettings
 from mainspring.core.types import Principal
 from mainspring.rag.answer import small_talk
 from mainspring.rag.answer.passage_view import PassageView, opened

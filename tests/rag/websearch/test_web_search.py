@@ -18,7 +18,7 @@ from mainspring.core.errors import (
     Unsupported,
     UpstreamError,
 )
-from mainspring.core.settings.web_search import WebSearchSettings
+from mainspring.core.settings.rag import WebSearchSettings
 from mainspring.core.types import Context, Principal
 from mainspring.kinds import WEB_SEARCH
 from mainspring.rag.connect.fetch import Fetcher

@@ -16,7 +16,7 @@ from mainspring.core.settings.engines import EnginesSettings
 from mainspring.core.settings.gateway import GatewaySettings
 from mainspring.core.settings.guards.policies import GuardsSettings
 from mainspring.core.settings.models import ModelsSettings
-from mainspring.core.settings.rag import RagSettings
+from mainspring.core.settings.rag import RagSettings, WebSearchSettings
 from mainspring.core.settings.section import Section
 from mainspring.core.settings.serving.limits import LimitsSettings
 from mainspring.core.settings.serving.money import PricesSettings
@@ -24,7 +24,6 @@ from mainspring.core.settings.serving.rings import ServingSettings
 from mainspring.core.settings.serving.sessions import SessionsSettings
 from mainspring.core.settings.stores import StoresSettings
 from mainspring.core.settings.telemetry import TelemetrySettings
-from mainspring.core.settings.web_search import WebSearchSettings
 
 S = TypeVar("S", bound=Section)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mainspring.core.plugins import Kind
-from mainspring.core.settings.web_search import WebSearchSettings
+from mainspring.core.settings.rag import WebSearchSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import orjson
 
 from mainspring.core.errors import Overloaded, SettingsError, UpstreamError
 from mainspring.core.plugins import Registry, hookimpl
-from mainspring.core.settings.web_search import WebSearchSettings
+from mainspring.core.settings.rag import WebSearchSettings
 from mainspring.rag.connect.fetch import Fetched, Fetcher
 from mainspring.rag.websearch.base import WEB_SEARCH, Found, WebQuery
 

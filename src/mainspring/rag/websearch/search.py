@@ -14,7 +14,7 @@ from cachetools import LRUCache, TTLCache
 from mainspring.core import plugins
 from mainspring.core.errors import InvalidRequest, RateLimited, Unsupported
 from mainspring.core.plugins import Registry
-from mainspring.core.settings.web_search import WebSearchSettings
+from mainspring.core.settings.rag import WebSearchSettings
 from mainspring.core.types import Context
 from mainspring.rag.websearch.base import WEB_SEARCH, Found, SearchEndpoint, WebQuery
 from mainspring.serving.admit.rate_limits import Bucket
