@@ -166,9 +166,10 @@ class PromptTooLong(InvalidRequest):
 
 
 class GuardRefused(InvalidRequest):
-    """A guard's policy refuses this content."""
+    """A guard's policy refuses this content. ``kinds`` are what it found; empty: a limit was exceeded."""
 
     code = "content_refused"
+    kinds: tuple[str, ...] = ()
 
 
 class NoRegion(InvalidRequest):

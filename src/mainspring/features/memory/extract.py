@@ -34,6 +34,11 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _TOLD = re.compile(r"^(?:please\s+)?(?:remember|note|keep in mind|don['’]t forget)(?:\s+that)?\b", re.IGNORECASE)
+_UNTOLD = re.compile(
+    r"^(?:please\s+)?(?:forget|delete|erase|(?:do not|don['’]t|stop)\s+"
+    r"(?:remember|remembering|note|noting|keep|store))\b",
+    re.IGNORECASE,
+)
 _SURE = re.compile(
     r"\b(?:if|unless|suppose|imagine|pretend|would|could|might|maybe|perhaps|wish|let['’]s say)\b", re.IGNORECASE
 )
@@ -142,7 +147,7 @@ def facts_of(text: str) -> list[Fact]:
     Nothing is taken from a sentence that reads like an attack on a model."""
     found: list[Fact] = []
     for sentence in sentences(_own(text)):
-        if _ASKED.search(sentence) or injection.scan(sentence):
+        if _ASKED.search(sentence) or _UNTOLD.match(sentence) or injection.scan(sentence):
             continue
         told = _TOLD.match(sentence) is not None
         for clause in _clauses(sentence):

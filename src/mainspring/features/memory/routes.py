@@ -105,7 +105,7 @@ def router(service: Memories, access: Access) -> APIRouter:
     @routes.delete("")
     async def forget_memories(context: chats, user: User = "") -> HttpResponse:
         """Forget everything about the person."""
-        count = await service.store.forget_all(context.principal, user)
+        count = await service.forget_all(context, Asking(user))
         return json_response({"object": "list.deleted", "deleted": count})
 
     _one(routes, service, access)

@@ -68,6 +68,10 @@ class Memories:
             found = self._consents[who] = await self.people.consent(who)
         return found
 
+    async def agreed(self, context: Context, user: str) -> bool:
+        """Whether facts of the person may be remembered across sessions."""
+        return self.settings.enabled and await self.consent(context, user) == "granted"
+
     async def decide(self, context: Context, user: str, consent: Consent) -> None:
         """Write down what the person decides. Whoever refuses is forgotten at once, marks of forgotten facts too."""
         who = Person.of(context.principal, user)
@@ -184,6 +188,21 @@ class Memories:
         """Delete a fact with its history and vectors. Raises ``NotFound``."""
         count = await self.store.forget(context.principal, asking.user, memory_id)
         await self._rooms.stores.events.append(record(context, MemoryFacts(action="forgotten", memories=[memory_id])))
+        return count
+
+    async def known(self, context: Context, asking: Asking) -> list[Remembered]:
+        """The present facts of the person, oldest first: those of all sessions, and those of this one."""
+        found = await self.store.all(context.principal, asking.user, session_id=asking.session_id)
+        return [Remembered(each.id, each.text, each.at) for each in _latest(found)]
+
+    async def keep(self, text: str, context: Context, asking: Asking, *, session_only: bool = False) -> str:
+        """Keep a fact that was given as one, and return it. Raises what ``add`` raises."""
+        return (await self.add(text, context, asking, session_only=session_only)).memory.text
+
+    async def forget_all(self, context: Context, asking: Asking) -> int:
+        """Delete every fact of the person; how many."""
+        count = await self.store.forget_all(context.principal, asking.user)
+        await self._rooms.stores.events.append(record(context, MemoryFacts(action="forgotten", memories=[])))
         return count
 
     def learn(self, said: Sequence[str], context: Context, asking: Asking, answer_id: str = "") -> None:

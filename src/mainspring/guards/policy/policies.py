@@ -192,12 +192,14 @@ class GuardPolicy:
         for decision in decisions:
             if limits := self._limits.get(decision.guard):
                 return GuardRefused(limits.reason, param="messages")
-        kinds = ", ".join(dict.fromkeys(decision.kind for decision in decisions))
-        return GuardRefused(
-            f"The text was refused by policy {self.name}: it contains {kinds}",
+        kinds = tuple(dict.fromkeys(decision.kind for decision in decisions))
+        error = GuardRefused(
+            f"The text was refused by policy {self.name}: it contains {', '.join(kinds)}",
             remedy="Remove it, or have the `guards` settings changed",
             param="messages",
         )
+        error.kinds = kinds
+        return error
 
     @cached_property
     def _limits(self) -> dict[str, Limited]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from mainspring.core.types import Context
 
@@ -54,6 +54,41 @@ class MemorySource(Protocol):
 
     def learn(self, said: Sequence[str], context: Context, asking: Asking, answer_id: str = "") -> None:
         """Take the facts in what the caller ``said``, in the background; nothing without consent."""
+        ...
+
+
+@runtime_checkable
+class PersonMemory(Protocol):
+    """The memory of a person as the person directs it."""
+
+    async def agreed(self, context: Context, user: str) -> bool:
+        """Whether the person agreed that facts are remembered across sessions."""
+        ...
+
+    async def decide(self, context: Context, user: str, consent: Literal["granted", "refused"]) -> None:
+        """Write down what the person decides; a refusal deletes everything."""
+        ...
+
+    async def known(self, context: Context, asking: Asking) -> Sequence[Remembered]:
+        """What is remembered of the person, oldest first: across sessions, and in this one."""
+        ...
+
+    async def search(
+        self, query: str, context: Context, asking: Asking, *, across: bool = True, limit: int = 20
+    ) -> Sequence[Remembered]:
+        """The facts by what they have to do with ``query``, best first."""
+        ...
+
+    async def keep(self, text: str, context: Context, asking: Asking, *, session_only: bool = False) -> str:
+        """Remember ``text``; what is kept of it. Raises ``NoConsent`` and ``GuardRefused``."""
+        ...
+
+    async def forget(self, memory_id: str, context: Context, asking: Asking) -> int:
+        """Delete a fact with its history. Raises ``NotFound``."""
+        ...
+
+    async def forget_all(self, context: Context, asking: Asking) -> int:
+        """Delete every fact of the person; how many."""
         ...
 
 

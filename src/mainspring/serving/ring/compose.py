@@ -20,6 +20,7 @@ from mainspring.serving.admit.rate_limits import Limit, RateLimits
 from mainspring.serving.cache.exact import Keys, ResponseCache
 from mainspring.serving.cache.semantic.layer import Meaning, SemanticCache
 from mainspring.serving.guard.conversation import GuardTurns
+from mainspring.serving.guard.decline import Decline
 from mainspring.serving.guard.input import GuardInput
 from mainspring.serving.guard.layers import About, Detect, Policies
 from mainspring.serving.guard.output import GuardOutput
@@ -127,10 +128,11 @@ def request_ring(
     prompt = partial(UsePrompt, prompting=prompting, tracing=services.tracing)
     scale = partial(Scale, most=serving.max_samples)
     remember = partial(Remember, recollection=services.recollection, registry=registry, tracing=services.tracing)
-    above = _before_record(services, registry, limits, gates or {}, keys, remember)
+    decline = partial(Decline, names=registry, record=_record(services))
+    above = _before_record(services, registry, limits, gates or {}, keys, decline, remember)
     below = _from_record(services, registry, keys)
     layers = placed([outermost, fits, preset, *above, prompt, *below, scale], services.plugin_layers, "request")
-    without = (outermost, fits, preset, remember, prompt, scale)
+    without = (outermost, fits, preset, decline, remember, prompt, scale)
     return ring(steps(layers, services.tracing, without), Select(registry))
 
 
@@ -140,6 +142,7 @@ def _before_record(
     limits: RateLimits,
     gates: Mapping[str, Gate],
     keys: Keys,
+    decline: LayerFactory,
     remember: LayerFactory,
 ) -> list[LayerFactory]:
     """Layers that leave only their decisions behind."""
@@ -154,6 +157,7 @@ def _before_record(
             background=services.background,
             default_output_tokens=serving.unbounded_output,
         ),
+        decline,
         partial(
             GuardInput,
             policy=services.policy,
@@ -196,13 +200,7 @@ def _before_record(
 def _from_record(services: Services, registry: Registry, keys: Keys) -> list[LayerFactory]:
     """The layers whose results settle in one commit with the answer."""
     return [
-        partial(
-            Record,
-            events=services.events,
-            background=services.background,
-            tracing=services.tracing,
-            room=services.room,
-        ),
+        _record(services),
         *([partial(Reserve, purse=services.purse)] if services.purse else []),
         *(
             [partial(GuardCalls, policy=services.policy, metrics=services.metrics, approvals=services.approvals)]
@@ -231,6 +229,16 @@ def _from_record(services: Services, registry: Registry, keys: Keys) -> list[Lay
         ),
         *([partial(Spotlit, policy=services.policy, registry=registry)] if services.policy.spotlighting else []),
     ]
+
+
+def _record(services: Services) -> LayerFactory:
+    return partial(
+        Record,
+        events=services.events,
+        background=services.background,
+        tracing=services.tracing,
+        room=services.room,
+    )
 
 
 def shown_ring(services: Services, inner: Responder) -> Responder:

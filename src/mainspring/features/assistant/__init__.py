@@ -1,0 +1,1 @@
+"""The assistant: an everyday chatbot that is served as the model ``assistant``."""

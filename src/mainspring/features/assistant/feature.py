@@ -1,0 +1,84 @@
+"""The feature: the assistant as a model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import lru_cache, partial
+
+from mainspring.core.errors import UnknownModel
+from mainspring.core.types import Context, Responder
+from mainspring.feature import Feature, Rooms, Services
+from mainspring.features.assistant.responder import NAME, Assistant
+from mainspring.features.assistant.settings import AssistantSettings
+from mainspring.guards.policy.policies import GuardPolicy
+from mainspring.serving.guard.output import GuardOutput
+from mainspring.serving.memory.recollection import PersonMemory
+from mainspring.serving.ring.registry import Served
+from mainspring.serving.route.auto.responder import NAME as AUTO
+
+
+async def _ready(rooms: Rooms, services: Services) -> None:
+    settings = rooms.settings.section(AssistantSettings)
+    if not settings.enabled:
+        return
+    memory = services.perhaps(PersonMemory)  # type: ignore[type-abstract]
+    assistant = Assistant(
+        settings,
+        partial(_model, rooms, settings.model),
+        rooms.telemetry.tracing,
+        _checks(rooms, settings),
+        partial(_parameters, rooms, settings.model),
+        memory,
+    )
+    rooms.path.registry.add(Served(NAME, "application", assistant, created=int(time.time())))
+    rooms.telemetry.metrics.serve(NAME)
+
+
+def _model(rooms: Rooms, name: str, context: Context) -> Responder:
+    """The model of that name, else the router. Raises ``UnknownModel``."""
+    found = rooms.path.registry.fixed(name or AUTO, context.principal, inner=True)
+    if found is None:
+        remedy = f"Set assistant.model to another one than {name}" if name else "Set models.chat"
+        raise UnknownModel(f"{NAME} has no model to ask", remedy=remedy, param="model")
+    return found.responder
+
+
+def _parameters(rooms: Rooms, name: str) -> frozenset[str]:
+    """The parameters of sampling that the model of that name knows, or all that may be asked."""
+    chat = rooms.engines.chat
+    asked = [chat[name]] if name in chat else list(chat.values())
+    known = [each.engine.capabilities.parameters for each in asked]
+    return frozenset.intersection(*known) if known else frozenset()
+
+
+def _checks(rooms: Rooms, settings: AssistantSettings) -> Callable[[Responder, str], Responder]:
+    """The check of answers for their tone. Everything else about answers is the request ring's to check."""
+    services = rooms.path.services
+    if settings.answer_safety == "off" or services.judge is None:
+        return lambda inner, _: inner
+
+    @lru_cache(maxsize=16)
+    def policy(reason: str) -> GuardPolicy:
+        answers = rooms.settings.guards.answers.model_copy(
+            update={"toxicity": settings.answer_safety, "relevancy": "off", "unsupported": "off"}
+            | {"reason": reason, "held": settings.held}
+        )
+        return GuardPolicy(
+            NAME, injection="off", harm="off", pii_input="off", pii_output="off", links="off", answers=answers
+        )
+
+    def checked(inner: Responder, reason: str) -> Responder:
+        return GuardOutput(
+            inner,
+            policy(reason),
+            services.metrics,
+            judge=services.judge,
+            kinds=rooms.path.registry,
+            tracing=services.tracing,
+        )
+
+    return checked
+
+
+FEATURE = Feature("assistant", ready=_ready)
