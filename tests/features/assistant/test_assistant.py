@@ -167,3 +167,11 @@ async def test_it_can_be_switched_off(tmp_path: Path, monkeypatch: pytest.Monkey
         models = (await found.call(key, "GET", "/v1/models")).json()["data"]
         assert "assistant" not in [each["id"] for each in models]
         assert orjson.dumps(models)
+
+
+async def test_a_name_that_is_taken_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = ScriptedEngine(lambda _: words("I was here before."), templates=True)
+    responder = ModelResponder(engine, model_name="assistant", fingerprint="assistant")
+    use_engines(monkeypatch, {"assistant": ChatModel("assistant", engine, responder, False, "scripted")})
+    async with opened(tmp_path) as found:
+        assert text_of(await ask(found, found.keys["red"], "2 + 2")) == "I was here before."

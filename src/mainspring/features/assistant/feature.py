@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-from mainspring.core.errors import UnknownModel
+from mainspring.core.errors import Conflict, UnknownModel
 from mainspring.core.types import Context, Responder
 from mainspring.feature import Feature, Rooms, Services
 from mainspring.features.assistant.responder import NAME, Assistant
@@ -16,6 +17,8 @@ from mainspring.serving.guard.output import GuardOutput
 from mainspring.serving.memory.recollection import PersonMemory
 from mainspring.serving.ring.registry import Served
 from mainspring.serving.route.auto.responder import NAME as AUTO
+
+_log = logging.getLogger(__name__)
 
 
 async def _ready(rooms: Rooms, services: Services) -> None:
@@ -31,7 +34,12 @@ async def _ready(rooms: Rooms, services: Services) -> None:
         partial(_parameters, rooms, settings.model),
         memory,
     )
-    rooms.path.registry.add(Served(NAME, "application", assistant, created=int(time.time())))
+    try:
+        rooms.path.registry.add(Served(NAME, "application", assistant, created=int(time.time())))
+    except Conflict:
+        # A model, a route or an agent of the configuration has had the name before.
+        _log.warning("the name %s is taken, so the assistant is not served", NAME)
+        return
     rooms.telemetry.metrics.serve(NAME)
 
 
