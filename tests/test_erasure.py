@@ -277,7 +277,16 @@ async def test_access_shows_all_that_erasing_would_take(tmp_path: Path) -> None:
         end = json.loads(shown.text.strip().split("\n")[-1])
         assert end["withheld_answers"] == 0
         # Who silenced an alert or uploads in parts is known by their key, and nobody here asked an agent or sent code.
-        elsewhere_known = ("silences", "uploads", "artifacts", "agents", "agent_runs", "code_workspaces", "a2a_tasks")
+        elsewhere_known = (
+            "silences",
+            "uploads",
+            "artifacts",
+            "agents",
+            "agent_runs",
+            "code_workspaces",
+            "a2a_tasks",
+            "cases",
+        )
         assert {end["counts"].pop(name) for name in elsewhere_known} == {0}
         assert {name: count > 0 for name, count in end["counts"].items()} == dict.fromkeys(end["counts"], True)
         # Who is not in all groups of the key that asked sees none of it, and how much that is.

@@ -29,7 +29,18 @@ def stranger(server: Server) -> str:
 def test_every_key_is_told_who_it_is(server: Server, grouped: str) -> None:
     me = server.call("GET", "/v1/me", key=grouped)[1]
     assert (me["tenant"], me["key_name"], me["groups"]) == ("default", "grouped admin", ["keys-room"])
-    assert me["scopes"] == ["admin", "agents", "approve", "chat", "embed", "ingest", "prompts", "replay", "runs"]
+    assert me["scopes"] == [
+        "admin",
+        "agents",
+        "approve",
+        "chat",
+        "desk",
+        "embed",
+        "ingest",
+        "prompts",
+        "replay",
+        "runs",
+    ]
     secret = server.call("POST", "/v1/keys", {"name": "embeds", "scopes": ["embed"]})[1]["secret"]
     me = server.call("GET", "/v1/me", key=secret)[1]
     assert (me["key_name"], me["scopes"], me["groups"], me["tier"]) == ("embeds", ["embed"], [], "")

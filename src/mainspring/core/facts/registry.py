@@ -9,6 +9,7 @@ from typing import Any
 from mainspring.core.facts.answers import AnswerFacts, ReplayFacts
 from mainspring.core.facts.base import Facts
 from mainspring.core.facts.calls import CallFacts
+from mainspring.core.facts.cases import CaseFacts
 from mainspring.core.facts.guards import ApprovalFacts, GuardFacts, ToolFacts
 from mainspring.core.facts.memories import MemoryFacts
 from mainspring.core.facts.operations import CostFacts, ErasedFacts, RefusalsFacts, RepairFacts, ScalingFacts
@@ -19,7 +20,17 @@ KINDS: Mapping[str, type[Facts]] = {
     kind.EVENT: kind
     for kind in (
         *(CallFacts, AnswerFacts, ReplayFacts, RetrievalFacts, GuardFacts, ToolFacts, ApprovalFacts, FeedbackFacts),
-        *(MemoryFacts, ScoreFacts, LabelFacts, ErasedFacts, RepairFacts, ScalingFacts, CostFacts, RefusalsFacts),
+        *(
+            CaseFacts,
+            MemoryFacts,
+            ScoreFacts,
+            LabelFacts,
+            ErasedFacts,
+            RepairFacts,
+            ScalingFacts,
+            CostFacts,
+            RefusalsFacts,
+        ),
     )
 }
 """The dataclass of each kind of event."""

@@ -28,6 +28,7 @@ from mainspring.serving.guard.placeholder_return import Conversations
 from mainspring.serving.guard.tools import GuardCalls
 from mainspring.serving.guard.untrusted import Spotlit
 from mainspring.serving.judge.windows import WindowJudge
+from mainspring.serving.memory.attendance import Attend, Attendance
 from mainspring.serving.memory.keeper import Keeper
 from mainspring.serving.memory.layer import Session
 from mainspring.serving.memory.recollection import Recollection
@@ -90,6 +91,7 @@ class Services:
     room: DiskRoom | None = None
     quotas: Quotas | None = None
     recollection: Recollection = field(default_factory=Recollection)
+    attendance: Attendance = field(default_factory=Attendance)
 
 
 def gate_before(services: Services, model: str, capacity: Capacity | None) -> Gate | None:
@@ -130,9 +132,10 @@ def request_ring(
     remember = partial(Remember, recollection=services.recollection, registry=registry, tracing=services.tracing)
     decline = partial(Decline, names=registry, record=_record(services))
     above = _before_record(services, registry, limits, gates or {}, keys, decline, remember)
-    below = _from_record(services, registry, keys)
+    attend = partial(Attend, attendance=services.attendance)
+    below = _from_record(services, registry, keys, attend)
     layers = placed([outermost, fits, preset, *above, prompt, *below, scale], services.plugin_layers, "request")
-    without = (outermost, fits, preset, decline, remember, prompt, scale)
+    without = (outermost, fits, preset, decline, remember, prompt, attend, scale)
     return ring(steps(layers, services.tracing, without), Select(registry))
 
 
@@ -197,10 +200,11 @@ def _before_record(
     ]
 
 
-def _from_record(services: Services, registry: Registry, keys: Keys) -> list[LayerFactory]:
+def _from_record(services: Services, registry: Registry, keys: Keys, attend: LayerFactory) -> list[LayerFactory]:
     """The layers whose results settle in one commit with the answer."""
     return [
         _record(services),
+        attend,
         *([partial(Reserve, purse=services.purse)] if services.purse else []),
         *(
             [partial(GuardCalls, policy=services.policy, metrics=services.metrics, approvals=services.approvals)]

@@ -91,6 +91,11 @@ class EventLog:
         for hear in self.heard:
             hear(records)
 
+    @staticmethod
+    def within(connection: sa.Connection, records: Sequence[EventRecord], turns: Sequence[SessionTurn] = ()) -> None:
+        """Write facts and turns in the transaction of what they are about. They must cost nothing."""
+        _insert(connection, [_settlement(records, turns)])
+
     async def get(self, tenant: str, event_id: str) -> EventRecord:
         """One event. Raises ``NotFound``."""
         found = await self._select(_query().where(events.c.tenant == tenant, events.c.id == event_id))

@@ -1,0 +1,48 @@
+"""The feature: the desk as a service, its routes, and its upkeep."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter
+
+from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.desk.routes import router
+from mainspring.features.desk.service import SupportDesk
+
+_SWEEP_S = 15.0
+
+
+@asynccontextmanager
+async def _open(rooms: Rooms) -> AsyncIterator[SupportDesk]:
+    desk = SupportDesk(rooms)
+    attendance = rooms.path.services.attendance
+    attendance.attendant = desk
+    try:
+        yield desk
+    finally:
+        attendance.attendant = None
+
+
+def _routes(http: Http) -> list[APIRouter]:
+    return [router(http.services[SupportDesk], http.access)]
+
+
+@asynccontextmanager
+async def _work(_: Rooms, services: Services) -> AsyncIterator[None]:
+    sweeping = asyncio.create_task(_sweep(services[SupportDesk]), name="desk: sweep")
+    try:
+        yield
+    finally:
+        sweeping.cancel()
+
+
+async def _sweep(desk: SupportDesk) -> None:
+    while True:
+        await desk.sweep()
+        await asyncio.sleep(_SWEEP_S)
+
+
+FEATURE = Feature("desk", open=_open, routes=_routes, work=_work)

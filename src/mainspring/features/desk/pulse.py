@@ -1,0 +1,25 @@
+"""Wakes those who watch cases when something changes in this process."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Pulse:
+    """One for a system. Watchers also look by themselves now and then: another process may have changed something."""
+
+    def __init__(self) -> None:
+        self._more = asyncio.Event()
+
+    def beat(self) -> None:
+        """Wake all watchers."""
+        more, self._more = self._more, asyncio.Event()
+        more.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Until something changes, ``seconds`` at most."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._more.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,158 @@
+"""The desk over HTTP: people list, take, answer and close cases with keys of the scope ``desk``."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response as HttpResponse
+
+from mainspring.agents.handover import CasePriority, NewCase
+from mainspring.core.types import Context
+from mainspring.features.desk.service import SupportDesk
+from mainspring.features.desk.shapes import (
+    AnswerBody,
+    AssignBody,
+    CaseBody,
+    CloseBody,
+    NextBody,
+    PersonBody,
+    TakeBody,
+    case_body,
+    line_body,
+    person_body,
+    view_body,
+)
+from mainspring.features.desk.store.cases import Origin, Wanted
+from mainspring.features.desk.store.records import Status
+from mainspring.http.access import Access
+from mainspring.http.pages import AskedPage, list_body
+from mainspring.http.request_body import JsonRoute
+from mainspring.http.respond import json_response
+from mainspring.serving.memory.layer import stored_name
+from mainspring.stores.sql import ids
+
+PREFIX = "/v1/desk"
+Queues = Annotated[list[str] | None, Query(max_length=32, description="Only these queues")]
+Statuses = Annotated[list[Status] | None, Query(description="Only cases of these states")]
+
+
+def router(desk: SupportDesk, access: Access) -> APIRouter:
+    """The routes over the service."""
+    routes = APIRouter(route_class=JsonRoute, tags=["desk"], prefix=PREFIX)
+    people = Annotated[Context, Depends(access("desk"))]
+
+    @routes.get("/cases")
+    async def list_cases(
+        context: people,
+        page: AskedPage,
+        status: Statuses = None,
+        queue: Queues = None,
+        mine: Annotated[bool, Query(description="Only those that the caller has taken")] = False,
+        late: Annotated[bool, Query(description="Only those whose customers have waited too long")] = False,
+        priority: Annotated[CasePriority | None, Query(description="Only of this priority")] = None,
+        customer: Annotated[str, Query(max_length=256, description="Only of this customer")] = "",
+        q: Annotated[str, Query(max_length=256, description="Words of number, subject, customer or text")] = "",
+    ) -> HttpResponse:
+        """Cases, newest first."""
+        assignee = context.principal.person if mine else ""
+        wanted = Wanted(tuple(status or ()), tuple(queue or ()), assignee, priority or "", customer, late, q)
+        return json_response(list_body((await desk.store.page(context.principal, page, wanted)).map(case_body)))
+
+    @routes.get("/queues")
+    async def list_queues(context: people) -> HttpResponse:
+        """For each queue the number of cases in each state, and of those that are late."""
+        queues: dict[str, dict[str, int]] = {}
+        for queue, status, count, late in await desk.store.counts(context.principal):
+            found = queues.setdefault(queue, dict.fromkeys(("open", "taken", "waiting", "closed", "late"), 0))
+            found[status] += count
+            found["late"] += late
+        rows = [{"id": name, "object": "desk.queue", **found} for name, found in queues.items()]
+        return json_response({"object": "list", "data": rows})
+
+    @routes.post("/cases", status_code=201)
+    async def open_case(body: CaseBody, context: people) -> HttpResponse:
+        """Open a case by hand, or for a customer's session of the key's groups. One for each `Idempotency-Key`."""
+        new = NewCase(
+            body.kind, body.subject, body.reason, body.topic, body.priority, body.customer, body.body, body.references
+        )
+        origin = Origin(
+            f"http:{context.principal.person}:{context.idempotency_key or ids.new('')}",
+            body.session_id,
+            stored_name(context.principal, body.session_id) if body.session_id else "",
+            person=body.user,
+            trace_id=context.trace.trace_id,
+            language=body.language,
+        )
+        return json_response(case_body(await desk.open(new, context, origin)), status=201)
+
+    @routes.post("/next")
+    async def next_case(body: NextBody, context: people) -> HttpResponse:
+        """Take the case that has waited longest among those of the highest priority. `case` is null if none waits."""
+        case = await desk.next_case(context, body.queues)
+        return json_response({"object": "desk.next", "case": None if case is None else case_body(case)})
+
+    @routes.get("/cases/{case}")
+    async def get_case(case: str, context: people) -> HttpResponse:
+        """A case with its conversation. Take its id or its number."""
+        return json_response(view_body(await desk.view(context, case)))
+
+    _working(routes, desk, access)
+    _people(routes, desk, access)
+    return routes
+
+
+def _working(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
+    people = Annotated[Context, Depends(access("desk"))]
+
+    @routes.post("/cases/{case}/take")
+    async def take_case(case: str, body: TakeBody, context: people) -> HttpResponse:
+        """Work on it. With `attend` the agent does not answer in its session from now on."""
+        return json_response(case_body(await desk.take_case(context, case, attend=body.attend)))
+
+    @routes.post("/cases/{case}/assign")
+    async def assign_case(case: str, body: AssignBody, context: people) -> HttpResponse:
+        """Give it to another person or queue; with neither, back to its queue."""
+        return json_response(case_body(await desk.assign(context, case, body.person, body.queue)))
+
+    @routes.post("/cases/{case}/messages", status_code=201)
+    async def answer_case(case: str, body: AnswerBody, context: people) -> HttpResponse:
+        """Answer the customer where the customer wrote, or leave a note that people alone see."""
+        done = await desk.say(context, case, body.text, "note" if body.note else "person")
+        assert done.said is not None
+        return json_response({"case": case_body(done.case), "message": line_body(done.said)}, status=201)
+
+    @routes.post("/cases/{case}/close")
+    async def close_case(case: str, body: CloseBody, context: people) -> HttpResponse:
+        """Close it: the agent answers in the session again."""
+        return json_response(case_body(await desk.close_case(context, case, resolution=body.resolution)))
+
+    @routes.post("/cases/{case}/hand-back")
+    async def hand_back(case: str, context: people) -> HttpResponse:
+        """Have the agent answer in the session again; the case stays open."""
+        return json_response(case_body(await desk.close_case(context, case, hand_back=True)))
+
+    @routes.post("/cases/{case}/reopen")
+    async def reopen_case(case: str, context: people) -> HttpResponse:
+        """Open a closed case again, in its queue."""
+        return json_response(case_body(await desk.reopen(context, case)))
+
+
+def _people(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
+    people = Annotated[Context, Depends(access("desk"))]
+
+    @routes.get("/people")
+    async def list_people(context: people) -> HttpResponse:
+        """The people of the desk who have set a name."""
+        found = await desk.people.all(context.principal)
+        return json_response({"object": "list", "data": [person_body(each) for each in found]})
+
+    @routes.get("/people/me")
+    async def get_me(context: people) -> HttpResponse:
+        """Your own name and queues."""
+        return json_response(person_body(await desk.me(context)))
+
+    @routes.put("/people/me")
+    async def put_me(body: PersonBody, context: people) -> HttpResponse:
+        """Set the name that customers see, and the queues that you work on."""
+        return json_response(person_body(await desk.people.put(context.principal, body.name, tuple(body.queues))))

@@ -1,0 +1,200 @@
+"""The desk: opens cases for agents, takes what customers say to people, and people's answers to customers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cachetools import TTLCache
+
+from mainspring.agents.handover import NewCase, OpenedCase
+from mainspring.agents.tools.base import ToolContext
+from mainspring.core.errors import MainspringError
+from mainspring.core.types import ChatRequest, Context, EventRecord
+from mainspring.feature import Rooms
+from mainspring.features.desk.metrics import DeskMetrics
+from mainspring.features.desk.pulse import Pulse
+from mainspring.features.desk.settings import DeskSettings
+from mainspring.features.desk.store.cases import CaseStore, Origin
+from mainspring.features.desk.store.people import DeskPeople, DeskPerson
+from mainspring.features.desk.store.records import Author, Case, CaseMessage
+from mainspring.features.desk.store.work import CaseWork, Done
+from mainspring.http.access import acting
+from mainspring.serving.memory.attendance import Attended
+from mainspring.serving.memory.layer import stored_name
+from mainspring.stores.sessions.turns import TurnMessage
+
+_log = logging.getLogger(__name__)
+# How long a person who reads a case again leaves no further line in the audit log, in seconds.
+_READ_S, _READERS = 600.0, 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a transcript: who (``customer``, ``agent``, ``person``, ``note``) said what, and when."""
+
+    id: str
+    author: str
+    text: str
+    at: float
+    by_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A case with its conversation."""
+
+    case: Case
+    lines: Sequence[Line]
+
+
+class SupportDesk:
+    """Implements ``agents.handover.Desk`` and ``serving.memory.attendance.Attendant``."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self.settings = rooms.settings.section(DeskSettings)
+        self.store = CaseStore(rooms.stores.database, self.settings)
+        self.work = CaseWork(rooms.stores.database, self.store, rooms.stores.audit)
+        self.people = DeskPeople(rooms.stores.database)
+        self.pulse = Pulse()
+        self.metrics = DeskMetrics(rooms.telemetry.metrics.registry)
+        self._rooms = rooms
+        self._read: TTLCache[tuple[str, str], bool] = TTLCache(_READERS, _READ_S)
+
+    async def open_case(self, case: NewCase, context: ToolContext) -> OpenedCase:
+        """See ``Desk``."""
+        asking = context.context
+        origin = Origin(
+            context.key,
+            context.session_id or "",
+            stored_name(asking.principal, context.session_id) if context.session_id else "",
+            person=context.user,
+            agent=context.agent,
+            run_id=context.run_id,
+            trace_id=asking.trace.trace_id,
+            channel="chat",
+        )
+        return _opened(await self.open(case, asking, origin))
+
+    async def find_case(self, number: str, customer: str, context: ToolContext) -> OpenedCase:
+        """See ``Desk``."""
+        return _opened(await self.store.of_customer(context.context.principal, number, customer))
+
+    async def open(self, case: NewCase, context: Context, origin: Origin) -> Case:
+        """Open a case, once for each ``origin.key``. Raises ``InvalidRequest`` and ``QuotaExceeded``."""
+        made, event = await self.store.open(context.principal, case, origin)
+        if event is not None:
+            self._tell(made, [event])
+        return made
+
+    async def take(self, request: ChatRequest, context: Context) -> Attended | None:
+        """See ``Attendant``."""
+        assert request.session_id is not None
+        case = await self.store.attended(context.principal.tenant, stored_name(context.principal, request.session_id))
+        if case is None:
+            return None
+        new = context.settlement.turn or request.messages
+        text = "\n\n".join(each.content for each in new if each.role == "user" and each.content.strip())
+        if text:
+            self._did(await self.work.asked(case, text, context.trace.trace_id))
+        return Attended(self.settings.notice.replace("{number}", case.number), case.number)
+
+    async def view(self, context: Context, wanted: str) -> View:
+        """A case with its conversation, for somebody who works on it: the audit log says who read it. Raises
+        ``NotFound``."""
+        case, said = await self.store.get(context.principal, wanted)
+        place = context.principal.person, case.id
+        if place not in self._read:
+            await self._rooms.stores.audit.record(case.tenant, "desk.case_read", acting(context), object=case.id)
+            self._read[place] = True
+        return View(case, await self.transcript(case, said))
+
+    async def transcript(self, case: Case, said: Sequence[CaseMessage]) -> list[Line]:
+        """What was said, in order: the turns of the session, and what was said in the case."""
+        own = {each.trace_id for each in said if each.trace_id and each.author in ("customer", "person")}
+        lines = [_line(each) for each in said]
+        if case.session:
+            turns = await self._rooms.stores.sessions.all_messages(case.tenant, case.session)
+            lines += [line for each in turns if each.trace_id not in own and (line := _spoken(each)) is not None]
+        return sorted(lines, key=lambda line: line.at)
+
+    async def me(self, context: Context) -> DeskPerson:
+        """The caller, by the name that customers see."""
+        return await self.people.me(context.principal)
+
+    async def take_case(self, context: Context, wanted: str, *, attend: bool | None = None) -> Case:
+        """See ``CaseWork.take``."""
+        who = await self.me(context)
+        return self._did(await self.work.take(context.principal, wanted, who, acting(context), attend=attend)).case
+
+    async def next_case(self, context: Context, queues: Sequence[str]) -> Case | None:
+        """Take the next case of these queues, or of the caller's own."""
+        who = await self.me(context)
+        done = await self.work.next(context.principal, queues or who.queues, who, acting(context))
+        return None if done is None else self._did(done).case
+
+    async def assign(self, context: Context, wanted: str, person: str, queue: str) -> Case:
+        """Give a case to another person, or back to a queue (no person)."""
+        to = await self.people.get(context.principal, person) if person else None
+        actor = context.principal.person
+        done = await self.work.assign(context.principal, wanted, acting(context), to=to, queue=queue, actor=actor)
+        return self._did(done).case
+
+    async def say(self, context: Context, wanted: str, text: str, author: Author = "person") -> Done:
+        """Answer the customer, or leave a note (``author``)."""
+        who = await self.me(context)
+        done = await self.work.say(context.principal, wanted, text, who, acting(context), author=author)
+        self._did(done)
+        return done
+
+    async def close_case(self, context: Context, wanted: str, *, resolution: str = "", hand_back: bool = False) -> Case:
+        """Close a case, or only hand its session back to the agent."""
+        who = await self.me(context)
+        by = acting(context)
+        done = await self.work.close(context.principal, wanted, who, by, resolution=resolution, hand_back=hand_back)
+        return self._did(done).case
+
+    async def reopen(self, context: Context, wanted: str) -> Case:
+        """Open a closed case again."""
+        return self._did(
+            await self.work.reopen(context.principal, wanted, await self.me(context), acting(context))
+        ).case
+
+    async def sweep(self) -> None:
+        """Mark late cases, count all, and delete what is kept no longer."""
+        try:
+            for done in await self.work.mark_late():
+                self._did(done)
+            self.metrics.standing(await self.store.all_counts())
+            if self.settings.retention_days:
+                await self.work.expire(self.settings.retention_days)
+        except MainspringError as error:
+            _log.warning("the desk's upkeep failed and is tried again: %s", error)
+
+    def _did(self, done: Done) -> Done:
+        self._tell(done.case, [done.event])
+        return done
+
+    def _tell(self, case: Case, events: Sequence[EventRecord]) -> None:
+        for event in events:
+            facts = event.facts.plain()
+            self.metrics.did(case.queue, facts["action"], facts.get("seconds"))
+        for hear in self._rooms.stores.events.heard:
+            hear(events)
+        self.pulse.beat()
+
+
+def _opened(case: Case) -> OpenedCase:
+    return OpenedCase(case.number, case.queue, case.status)
+
+
+def _line(said: CaseMessage) -> Line:
+    return Line(said.id, said.author, said.text, said.at, said.by_name)
+
+
+def _spoken(turn: TurnMessage) -> Line | None:
+    author = {"user": "customer", "assistant": "agent"}.get(turn.message.role)
+    if author is None or not turn.message.content.strip():
+        return None
+    return Line(f"{turn.turn}:{turn.position}", author, turn.message.content, turn.at)

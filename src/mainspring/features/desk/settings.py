@@ -1,0 +1,48 @@
+"""Settings of the support desk."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from mainspring.agents.handover import CasePriority
+from mainspring.core.settings.section import Section
+
+
+class QueueRule(Section):
+    """Cases that fit every condition that is given go to ``queue``."""
+
+    queue: str = Field(min_length=1, max_length=64, description="where fitting cases go")
+    topics: tuple[str, ...] = Field((), description="the topic is one of these")
+    priorities: tuple[CasePriority, ...] = Field((), description="the priority is one of these")
+    languages: tuple[str, ...] = Field((), description="the language of the case is one of these (`en`, `de`)")
+    channels: tuple[str, ...] = Field((), description="the case came by one of these channels")
+
+
+class ServiceLevel(Section):
+    """Minutes within which a person has to say something, by the priority of a case."""
+
+    urgent: float = Field(15.0, gt=0)
+    high: float = Field(60.0, gt=0)
+    normal: float = Field(240.0, gt=0)
+    low: float = Field(1440.0, gt=0)
+
+
+class DeskSettings(Section):
+    """The support desk (docs/guides/desk.md): queues of cases, and how long customers may wait."""
+
+    prefix: str = Field("CS-", max_length=8, pattern=r"^[A-Za-z0-9-]*$", description="of the numbers of cases")
+    queue: str = Field("general", min_length=1, max_length=64, description="of cases that fit no rule")
+    rules: tuple[QueueRule, ...] = Field((), description="the first that fits a case names its queue")
+    answer_minutes: ServiceLevel = Field(
+        ServiceLevel(), description="minutes in which a person must answer a customer, by priority"
+    )
+    notice: str = Field(
+        "Your message went to our team as case {number}. A person will answer here.",
+        max_length=1000,
+        description="what a customer reads while a person is on the conversation",
+    )
+    retention_days: float = Field(0.0, ge=0, description="days since a case was closed; 0: kept for ever")
+    max_open: int = Field(50_000, ge=1, description="open cases of a tenant")
+
+
+SECTIONS = {"desk": DeskSettings}

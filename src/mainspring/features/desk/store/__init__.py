@@ -1,0 +1,1 @@
+"""The cases of all tenants, in the database."""

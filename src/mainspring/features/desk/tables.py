@@ -1,0 +1,98 @@
+"""Cases, what is said in them, and the people who work on them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from mainspring.stores.schema.columns import count, json, key, metadata, optional, text, time
+
+# ``opening`` is the idempotency key of its opening. ``owner`` is the identity of the key whose conversation it is (see
+# ``Principal.person``), ``groups`` are that key's, ``person`` the user that its application named, ``customer`` a
+# customer who was verified. ``session_id`` is the name of the session, ``session`` its stored name. ``attended``: a
+# person answers in the session, and the agent does not. ``due_at`` is when a person must have said something (none: it
+# is the customer's turn). ``version`` grows with every change. ``address`` says how a channel reaches the customer.
+desk_cases = sa.Table(
+    "desk_cases",
+    metadata,
+    key("tenant"),
+    key("id"),
+    count("serial"),
+    text("number"),
+    text("opening"),
+    text("kind"),
+    text("status"),
+    text("queue"),
+    optional("topic"),
+    count("priority"),
+    optional("language"),
+    text("subject"),
+    optional("reason"),
+    optional("body"),
+    optional("customer"),
+    json("refs", "{}"),
+    text("owner"),
+    json("groups", "[]"),
+    optional("person"),
+    optional("session_id"),
+    optional("session"),
+    count("attended"),
+    optional("agent"),
+    optional("run_id"),
+    optional("trace_id"),
+    text("channel"),
+    json("address", "{}"),
+    optional("assignee"),
+    optional("assignee_name"),
+    optional("resolution"),
+    time("created_at"),
+    time("updated_at"),
+    time("taken_at", nullable=True),
+    time("answered_at", nullable=True),
+    time("closed_at", nullable=True),
+    time("due_at", nullable=True),
+    count("overdue"),
+    count("version"),
+    sa.Index(None, "tenant", "opening", unique=True),
+    sa.Index(None, "tenant", "number", unique=True),
+    sa.Index(None, "tenant", "status", "queue", "priority", "created_at"),
+    sa.Index(None, "tenant", "session"),
+    sa.Index(None, "tenant", "customer"),
+    sa.Index(None, "tenant", "person"),
+    sa.Index(None, "due_at"),
+    sa.Index(None, "closed_at"),
+)
+
+# ``author`` is ``customer``, ``person``, ``note`` (people alone see it) or ``event``; ``by`` the identity of the key of
+# a person. ``trace_id`` ties a message to its turn in the session.
+desk_messages = sa.Table(
+    "desk_messages",
+    metadata,
+    key("tenant"),
+    key("id"),
+    text("case_id"),
+    text("author"),
+    optional("by"),
+    optional("by_name"),
+    text("text"),
+    optional("trace_id"),
+    time("at"),
+    sa.Index(None, "tenant", "case_id"),
+)
+
+# ``queues`` are those that a person works on: the skills.
+desk_people = sa.Table(
+    "desk_people",
+    metadata,
+    key("tenant"),
+    key("person"),
+    text("name"),
+    json("queues", "[]"),
+    time("changed_at"),
+)
+
+desk_numbers = sa.Table(
+    "desk_numbers",
+    metadata,
+    key("tenant"),
+    count("last"),
+)

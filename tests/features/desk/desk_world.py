@@ -1,0 +1,41 @@
+"""A desk over the real stores, without a server."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from prometheus_client import CollectorRegistry
+
+from mainspring.agents.handover import NewCase
+from mainspring.agents.tools.base import ToolContext
+from mainspring.core.settings import Settings
+from mainspring.core.types import Context, Principal
+from mainspring.feature import Rooms
+from mainspring.features.desk.service import SupportDesk
+from mainspring.stores import Stores
+
+SHOP = Principal("acme", "key_shop", frozenset({"chat"}))
+ADA = Principal("acme", "key_ada", frozenset({"desk"}))
+BEN = Principal("acme", "key_ben", frozenset({"desk"}))
+STRANGER = Principal("other", "key_ada", frozenset({"desk"}))
+
+
+def made(opened: Stores, **desk: Any) -> SupportDesk:
+    """The service, with these settings."""
+    metrics = SimpleNamespace(registry=CollectorRegistry())
+    rooms = SimpleNamespace(
+        settings=Settings.model_validate({"desk": desk}), stores=opened, telemetry=SimpleNamespace(metrics=metrics)
+    )
+    return SupportDesk(cast(Rooms, rooms))
+
+
+def tool(key: str, session: str | None = "talk", who: Principal = SHOP, user: str = "") -> ToolContext:
+    """The context of a tool that opens a case."""
+    return ToolContext(Context(who), "run_1", "call_1", key, "support", {}, session, user=user)
+
+
+def case(subject: str = "Refund of order C-1042", **more: Any) -> NewCase:
+    """An escalation."""
+    given: dict[str, Any] = {"kind": "escalation", "reason": "above the limit", "topic": "refund", **more}
+    return NewCase(subject=subject, **given)
