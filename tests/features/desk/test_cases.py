@@ -30,6 +30,11 @@ async def opened(tmp_path: Path) -> AsyncIterator[Stores]:
         yield found
 
 
+async def count(opened: Stores, table: sa.Table) -> int:
+    query = sa.select(sa.func.count()).select_from(table)
+    return int(await opened.database.read(lambda connection: connection.execute(query).scalar_one()))
+
+
 async def test_a_case_is_opened_once_for_each_key(opened: Stores) -> None:
     desk = made(opened)
     first = await desk.open_case(case(), tool("k1"))
@@ -211,10 +216,8 @@ async def test_cases_are_shown_to_their_subject_and_erased(opened: Stores, subje
     assert (shown["number"], shown["messages"][0]["text"]) == (number, "Hello Ann")
     assert await holding.erase(subject, Held(), time.time()) == 1
     assert not await holding.find(subject, Held(), time.time())
-    for table in (desk_cases, desk_messages):
-        query = sa.select(sa.func.count()).select_from(table)
-        left = await opened.database.read(lambda connection, query=query: connection.execute(query).scalar_one())
-        assert left == (1 if table is desk_cases else 0)
+    for table, left in ((desk_cases, 1), (desk_messages, 0)):
+        assert await count(opened, table) == left
     # Their events say nothing personal any more.
     about = await opened.events.find("acme", kind="case", subject=shown["id"])
     assert about
