@@ -70,6 +70,15 @@ def router(desk: SupportDesk, access: Access) -> APIRouter:
         rows = [{"id": name, "object": "desk.queue", **found} for name, found in queues.items()]
         return json_response({"object": "list", "data": rows})
 
+    _opening(routes, desk, access)
+    _working(routes, desk, access)
+    _people(routes, desk, access)
+    return routes
+
+
+def _opening(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
+    people = Annotated[Context, Depends(access("desk"))]
+
     @routes.post("/cases", status_code=201)
     async def open_case(body: CaseBody, context: people) -> HttpResponse:
         """Open a case by hand, or for a customer's session of the key's groups. One for each `Idempotency-Key`."""
@@ -96,10 +105,6 @@ def router(desk: SupportDesk, access: Access) -> APIRouter:
     async def get_case(case: str, context: people) -> HttpResponse:
         """A case with its conversation. Take its id or its number."""
         return json_response(view_body(await desk.view(context, case)))
-
-    _working(routes, desk, access)
-    _people(routes, desk, access)
-    return routes
 
 
 def _working(routes: APIRouter, desk: SupportDesk, access: Access) -> None:

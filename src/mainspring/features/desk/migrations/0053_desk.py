@@ -60,6 +60,10 @@ def upgrade() -> None:
         (("closed_at",), False),
     ):
         op.create_index(op.f(f"ix_desk_cases_{'_'.join(columns)}"), "desk_cases", list(columns), unique=unique)
+    _beside()
+
+
+def _beside() -> None:
     op.create_table(
         "desk_messages",
         _text("tenant"),
