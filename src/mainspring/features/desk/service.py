@@ -11,6 +11,7 @@ from cachetools import TTLCache
 from mainspring.agents.handover import NewCase, OpenedCase
 from mainspring.agents.tools.base import ToolContext
 from mainspring.core.errors import MainspringError
+from mainspring.core.facts.cases import CaseFacts
 from mainspring.core.types import ChatRequest, Context, EventRecord
 from mainspring.feature import Rooms
 from mainspring.features.desk.metrics import DeskMetrics
@@ -178,8 +179,8 @@ class SupportDesk:
 
     def _tell(self, case: Case, events: Sequence[EventRecord]) -> None:
         for event in events:
-            facts = event.facts.plain()
-            self.metrics.did(case.queue, facts["action"], facts.get("seconds"))
+            facts = CaseFacts.of(event.facts)
+            self.metrics.did(case.queue, facts.action, facts.seconds)
         for hear in self._rooms.stores.events.heard:
             hear(events)
         self.pulse.beat()
