@@ -36,7 +36,7 @@ $(VENV)/.test: $(UV) pyproject.toml $(LOCK)
 	@touch $@ $(VENV)/.run
 
 run: $(VENV)/.run ## Set up, pull the default models, ingest the sample handbook, serve and ask three questions
-	@$(BIN)/mainspring up --ingest samples/handbook \
+	@MAINSPRING_SUPPORT__SHOP=$${MAINSPRING_SUPPORT__SHOP:-sample} $(BIN)/mainspring up --ingest samples/handbook \
 		--ask "How often should I replace the screens of the Tarn press?" \
 		--ask "Which Kestrel setting should I start with for a moka pot?" \
 		--ask "Does the Kestrel grinder have a Bluetooth app?" $(ARGS)

@@ -15,6 +15,7 @@ from mainspring.agents.tools.base import BaseTool, ToolContext, ToolResult, Tool
 from mainspring.core.types import ChatRequest, Message
 
 if TYPE_CHECKING:
+    from mainspring.agents.choice.base import Chooser
     from mainspring.agents.choice.rules import Rule
 
 State = MutableMapping[str, Any]
@@ -84,6 +85,7 @@ class LlmAgent:
     after a transfer (None: all, and what the agents before have found out). ``playbook`` names a prompt of the
     registry (``name`` or ``name@label``) that stands before ``instruction``. ``rules`` say when tools are called and
     when not. ``visible`` is what clients see of its steps.
+    ``chooser`` decides what is said and called next, in place of ``reasoning``; the model is asked where it says so.
     ``untrusted`` says what becomes of a call with an effect that only texts of strangers ask for.
     """
 
@@ -102,6 +104,7 @@ class LlmAgent:
     untrusted: Untrusted = "confirm"
     playbook: str = ""
     rules: Sequence[Rule] = ()
+    chooser: Chooser | None = None
     visible: Visible = "steps"
     disallow_transfer_to_parent: bool = False
     disallow_transfer_to_peers: bool = False

@@ -108,6 +108,10 @@ class Kind(Generic[P, T]):
         return f"factory({', '.join(self.given)}) -> {self.makes.__name__}"
 
 
+class NotWanted(Exception):
+    """Raised by a factory whose result the settings do not ask for: it is left out without a word."""
+
+
 class Registry:
     """Factories by kind and name. A plugin's part replaces mainspring's part of the same name.
 
@@ -198,6 +202,8 @@ class Registry:
         for name in self.names(kind):
             try:
                 yield name, kind.checked(name, self.get(kind, name)(*given, **named))
+            except NotWanted:
+                continue
             except Exception as error:
                 self.leave_out(f"{kind.name} {name}", error)
 

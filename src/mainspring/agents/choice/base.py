@@ -10,22 +10,27 @@ from mainspring.agents.choice.rules import Rule
 from mainspring.agents.tools.base import BaseTool
 from mainspring.core.types import ChatRequest, Message
 
-Way = Literal["rule", "slot", "examples", "scores", "knowledge", "served", "none"]
+Way = Literal["rule", "slot", "examples", "scores", "knowledge", "served", "none", "script", "model"]
 """What decided: a rule of the agent, the answer to a question for a slot, examples of requests, the scores of what the
 tools say of themselves, that the one tool that searches knowledge may serve it, that the request is served by the calls
-made for it, or that no tool fits."""
+made for it, or that no tool fits. An agent's own chooser says that its script decided, or that the model is to be
+asked with all tools."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What a chooser sees: the conversation with the calls made so far and their results, the tools that may be called,
-    and the agent's rules. ``system`` is the agent's instruction; ``model`` the name that arguments are asked of."""
+    and the agent's rules. ``system`` is the agent's instruction; ``model`` the name that arguments are asked of, which
+    calls tools by itself if it is ``able``. ``state`` is the session's. ``caller`` is whom the agent serves."""
 
     messages: tuple[Message, ...]
     tools: Sequence[BaseTool]
     rules: tuple[Rule, ...] = ()
     model: str = ""
     system: str = ""
+    state: Mapping[str, Any] = field(default_factory=dict)
+    able: bool = False
+    caller: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +49,17 @@ class Choice:
     rule's); or neither: the model answers without tools.
 
     ``way`` says what decided. ``scores`` are the probabilities of the tools that were weighed, by name, for the trace.
+    ``state`` are changes of the session's state. ``sure``: the calls follow from the user's own words and from facts
+    alone, so no text of a stranger can have led to them. ``notes`` are further attributes of the trace.
     """
 
     calls: tuple[Chosen, ...] = ()
     say: str = ""
     way: Way = "none"
     scores: Mapping[str, float] = field(default_factory=dict)
+    state: Mapping[str, Any] = field(default_factory=dict)
+    sure: bool = False
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -60,6 +70,7 @@ class Choice:
             "tool_choice.tools": [call.name for call in self.calls],
             "tool_choice.asked_back": bool(self.say),
             "tool_choice.scores": [f"{name} {score:.3f}" for name, score in best],
+            **self.notes,
         }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, MutableMapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,8 +86,11 @@ class Acting:
         self._caller = run.around.caller
         self._decide = decide
 
-    async def calls(self, calls: Sequence[ToolCall], asked: Sequence[Message]) -> list[Acted]:
-        """The outcomes, in the order of the calls. ``asked`` are the messages that the model answered with them.
+    async def calls(
+        self, calls: Sequence[ToolCall], asked: Sequence[Message], sure: Set[str] = frozenset()
+    ) -> list[Acted]:
+        """The outcomes, in the order of the calls. ``asked`` are the messages that the model answered with them,
+        ``sure`` the ids of those to which no stranger's text can have led.
 
         Raises ``Waiting`` for the first that waits for a person, once the others are done, and ``LimitReached``.
         """
@@ -99,7 +102,7 @@ class Acting:
             self._shown.call(self._agent.name, self._agent.visible, each.call.id, each.call.name, each.call.arguments)
             self._check(each)
         if self._run.effects is not None:
-            await self._judge(found, asked)
+            await self._judge([each for each in found if each.call.id not in sure], asked)
         open_ones = [each for each in found if each.result is None]
         if len(open_ones) == 1:
             await self._perform(open_ones[0], self._shown.emit)

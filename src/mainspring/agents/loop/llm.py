@@ -66,6 +66,7 @@ class _Turns:
         self._playbook = ""
         self._system = Message("system", "")
         self._client = {each.name for each in frame.client_tools}
+        self._sure: set[str] = set()
 
     async def prepare(self) -> None:
         """Look up the tools, the model and the playbook."""
@@ -73,7 +74,11 @@ class _Turns:
         self._box = await run.toolbox(self._node)
         self._model, self._responder = await run.model(agent.model)
         wanted = agent.reasoning if agent.reasoning != "auto" else run.around.models.reasoning(self._model)
-        self._way = "native" if wanted == "choice" and run.around.chooser is None else wanted
+        self._able = wanted == "native"
+        self._chooser = agent.chooser or run.around.chooser
+        if agent.chooser is not None:
+            wanted = "choice"
+        self._way = "native" if wanted == "choice" and self._chooser is None else wanted
         self._acting = Acting(run, self._node, self._frame, self._box, self._budget, self._shown, self._decided)
         if run.provenance is not None:
             run.provenance.offered(self._box.tools.values())
@@ -97,7 +102,7 @@ class _Turns:
             # A client performs its calls once this answer has ended, so its tools are called on their own.
             asked = self._trusted_view() if self._run.effects is not None else ()
             self._messages.append(Message("assistant", reply.text, tool_calls=tuple(reply.calls)))
-            acted = await self._acting.calls(own, asked)
+            acted = await self._acting.calls(own, asked, self._sure)
             self._told(reply.calls, acted)
             if (ended := self._ended(acted, reply)) is not None:
                 return ended
@@ -132,6 +137,8 @@ class _Turns:
             choice = await self._chosen(self._messages)
             if choice.calls or choice.say:
                 return self._of(choice)
+            if choice.way == "model":
+                return await self._asked(None)
             return await self._asked(self._frame.client_tools)
         return await self._asked(None)
 
@@ -231,7 +238,7 @@ class _Turns:
         return [self._system, *self._messages] if text else list(self._messages)
 
     async def _chosen(self, messages: Sequence[Message], system: Message | None = None) -> Choice:
-        chooser = self._run.around.chooser
+        chooser = self._chooser
         assert chooser is not None
         system = system or self._conversation("")[0]
         turn = Turn(
@@ -240,6 +247,9 @@ class _Turns:
             tuple(self._agent.rules),
             self._model,
             system.content if system.role == "system" else "",
+            self._frame.state,
+            self._able,
+            self._caller(),
         )
         run = self._run
         tracer = run.around.tracer
@@ -248,13 +258,21 @@ class _Turns:
             choice = await chooser.choose(turn, _ChooserSteps(self))
             for name, value in choice.attributes.items():
                 span.set(name, value)
+        self._frame.state.update(choice.state)
         return choice
+
+    def _caller(self) -> str:
+        principal = self._run.context.principal
+        return f"{principal.tenant}/{principal.key_id}/{self._run.user or ''}"
 
     def _of(self, choice: Choice) -> Reply:
         if choice.say:
             self._say(Text(choice.say))
             return Reply(choice.say)
-        return Reply(calls=self._called(choice))
+        calls = self._called(choice)
+        if choice.sure:
+            self._sure |= {each.id for each in calls}
+        return Reply(calls=calls)
 
     def _called(self, choice: Choice) -> list[ToolCall]:
         path = self._frame.path()

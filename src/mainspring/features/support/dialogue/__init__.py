@@ -1,0 +1,1 @@
+"""Dialogues over tools, driven by a script: identity first, slots, a confirmation before each write, escalation."""

@@ -1,0 +1,202 @@
+"""Values that customers write in messages."""
+
+from __future__ import annotations
+
+import re
+
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+_ORDER = re.compile(r"\bLS[\s:#-]*(\d{5})\b|(?:\border|\bnumber|\bno\.?|#)\D{0,12}(?<!\d)(2\d{4})(?!\d)", re.IGNORECASE)
+_BARE_ORDER = re.compile(r"^\W*(?:it'?s |it is |the )?(\d{5})\W*$")
+_UK = re.compile(r"\b([A-Za-z]{1,2}\d{1,2}[A-Za-z]?)\s*(\d[A-Za-z]{2})\b")
+_IRISH = re.compile(r"\b([A-Za-z]\d{2})\s*([A-Za-z0-9]{4})\b")
+_DUTCH = re.compile(r"\b(\d{4})\s?([A-Z]{2})\b")
+_SWEDISH = re.compile(r"\b(\d{3})\s(\d{2})\b")
+_TOLD = re.compile(
+    r"\b(?:post\s?code|zip(?:\s?code)?|plz|eircode)\W*(?:is|=|:)?\W*([A-Za-z0-9]{2,5}(?:\s[A-Za-z0-9]{2,4})?)\b", re.I
+)
+_DIGITS = re.compile(r"(?<![\d#-])(\d{4,5})(?![\d-])")
+_CARD = re.compile(r"(?<!\d)(\d(?:[ -]?\d){15})(?!\d)|\b(LV[ -]?\d{8})\b", re.IGNORECASE)
+_TICKET = re.compile(r"\b((?:T|W|P|M|C|CASE)-\d{2,7}|RMA\d{7})\b", re.IGNORECASE)
+_REPAIR = re.compile(r"\bR-?(\d{4})\b", re.IGNORECASE)
+_URL = re.compile(r"https?://[^\s\"'<>)]+[^\s\"'<>).,;!?]|\bwww\.[^\s\"'<>)]+[^\s\"'<>).,;!?]")
+_PRICE = re.compile(
+    r"(?:£|gbp|pounds?\s)\s*(\d+(?:\.\d{1,2})?)|(\d+(?:\.\d{1,2})?)\s*(?:£|gbp|pounds?|quid)\b", re.IGNORECASE
+)
+_SIZES = {
+    "small": "S",
+    "medium": "M",
+    "large": "L",
+    "extra large": "XL",
+    "x-large": "XL",
+    "xl": "XL",
+    "s": "S",
+    "m": "M",
+    "l": "L",
+}
+_SIZE = re.compile(
+    (
+        r"\b(?:extra large|x-large|xl|small|medium|large)\b|\bsize\s+(s|m|l|"
+        r"xl)\b|^\W*(?:an?\s+)?(s|m|l|xl)\W*$|\b(?:to|for)\s+an?\s+(s|m|l|xl)\b"
+    ),
+    re.I,
+)
+
+
+def email(text: str) -> str | None:
+    found = _EMAIL.search(text)
+    return found[0].lower() if found else None
+
+
+def order_number(text: str) -> str | None:
+    """``LS-20417`` of what is written for it; the last one of several."""
+    found = [each[0] or each[1] for each in _ORDER.findall(text)]
+    if not found and (bare := _BARE_ORDER.match(text)) and bare[1].startswith("2"):
+        found = [bare[1]]
+    return f"LS-{found[-1]}" if found else None
+
+
+def postcode(text: str) -> str | None:
+    """A postcode, without the e-mail addresses and order numbers around it."""
+    said = re.sub(r"\b(?:LS|RMA|DH|QS|LP|R|T|W)[\s-]*\d{4,}\b", " ", _EMAIL.sub(" ", text), flags=re.IGNORECASE)
+    said = _CARD.sub(" ", said)
+    for pattern in (_UK, _IRISH, _DUTCH, _SWEDISH):
+        if found := pattern.search(said):
+            return f"{found[1]} {found[2]}".upper()
+    if (found := _TOLD.search(said)) and any(each.isdigit() for each in found[1]):
+        return found[1].upper()
+    bare = [each for each in _DIGITS.findall(said) if len(said.split()) <= 12 or "post" in said.lower()]
+    return bare[0] if len(bare) == 1 else None
+
+
+def card(text: str) -> str | None:
+    found = _CARD.search(text)
+    return re.sub(r"[ -]", "", found[0]).upper() if found else None
+
+
+def ticket(text: str) -> str | None:
+    found = _TICKET.search(text)
+    return found[1].upper() if found else None
+
+
+def repair(text: str) -> str | None:
+    found = _REPAIR.search(text)
+    return f"R-{found[1]}" if found else None
+
+
+def url(text: str) -> str | None:
+    found = _URL.search(text)
+    return found[0] if found else None
+
+
+def price(text: str) -> float | None:
+    """A sum of money; of several the last."""
+    found = [a or b for a, b in _PRICE.findall(text)]
+    if not found and (bare := re.match(r"^\W*(\d+(?:\.\d{1,2})?)\W*$", text)):
+        found = [bare[1]]
+    return float(found[-1]) if found else None
+
+
+def size(text: str) -> str | None:
+    """The size that is wanted: of several the last, as in "from M to L"."""
+    found = list(_SIZE.finditer(text))
+    if not found:
+        return None
+    last = next((each for each in found[-1].groups() if each), found[-1][0])
+    return _SIZES.get(last.lower())
+
+
+def used(text: str) -> bool | None:
+    """Whether something has been used."""
+    if re.search(
+        r"\b(un-?used|never used|not used|haven'?t used|unopened|brand new|still (sealed|boxed|in (the|its))|"
+        r"not been used|not opened|never opened|with tags|tags on|no,? (it is|it'?s)? ?(un|new)|as new)\b",
+        text,
+        re.IGNORECASE,
+    ):
+        return False
+    if re.search(r"\b(used|opened|tried it|ground (some )?coffee|worn|fuelled|connected)\b", text, re.IGNORECASE):
+        return True
+    return None
+
+
+def yes_used(text: str) -> bool | None:
+    """The answer to the question whether it was used."""
+    said = used(text)
+    if said is not None:
+        return said
+    if re.match(r"^\W*(yes|yeah|yep|i have|i did|once|twice|a few times|a bit)\b", text, re.IGNORECASE):
+        return True
+    return (
+        False if re.match(r"^\W*(no|nope|never|not (yet|at all)|i haven'?t|i didn'?t)\b", text, re.IGNORECASE) else None
+    )
+
+
+def reason(text: str) -> str | None:
+    """Why something goes back."""
+    for code, pattern in (
+        (
+            "damaged",
+            (
+                r"\b(arrived|came|was|is) (\w+ )?(damaged|broken|smashed|"
+                r"cracked|dented|shattered)\b|\bdamaged in transit\b"
+            ),
+        ),
+        (
+            "wrong_item",
+            (
+                r"\bwrong (item|product|one|thing|colour|color|order)\b|\bnot "
+                r"what i ordered\b|\bsent me (a|an|the) (wrong|different)\b"
+            ),
+        ),
+        ("faulty", r"\b(faulty|defect(ive)?|broken|doesn'?t work|does not work|not working|stopped working|fault)\b"),
+        (
+            "unwanted",
+            (
+                r"\b(don'?t (want|like|need)|do not (want|like|need)|changed my "
+                r"mind|no longer (want|need)|too (big|small|heavy|large|loud)|"
+                r"unwanted|not (for me|right|happy)|mistake|duplicate|gift|"
+                r"doesn'?t (fit|suit)|bought (two|twice)|unused|never used)\b"
+            ),
+        ),
+    ):
+        if re.search(pattern, text, re.IGNORECASE):
+            return code
+    return None
+
+
+def problem(text: str) -> str | None:
+    """What is wrong with a parcel."""
+    for code, pattern in (
+        (
+            "not_received",
+            r"(says|said|marked|shows?|shown|tracking).{0,30}delivered|not (there|here) (although|but).{0,20}delivered|"
+            r"delivered.{0,40}(not|nothing|never|no sign|isn'?t)",
+        ),
+        ("damaged", r"\b(damaged|smashed|broken|cracked|dented|shattered|crushed|ripped)\b"),
+        ("wrong_item", r"\bwrong (item|product|one|thing|colour|color|parcel)\b|not what i ordered"),
+        (
+            "lost",
+            (
+                r"\b(lost|missing|never (arrived|came|turned up|showed)|not "
+                r"arrived|hasn'?t (arrived|come|turned up)|disappeared|gone)\b"
+            ),
+        ),
+        ("late", r"\b(late|delayed|overdue|still waiting|where is)\b"),
+    ):
+        if re.search(pattern, text, re.IGNORECASE):
+            return code
+    return None
+
+
+def address(text: str) -> dict[str, str] | None:
+    """A new address: street, town and postcode, parted by commas."""
+    code = postcode(text)
+    if code is None:
+        return None
+    said = re.sub(r"^.*?\b(?:to|is|address:?|at)\b\s+(?=\d|[A-Z])", "", text, count=1)
+    compact = code.replace(" ", r"\s*")
+    said = re.sub(compact, "", said, flags=re.IGNORECASE)
+    parts = [each.strip(" .") for each in re.split(r"[,\n]", said) if each.strip(" .")]
+    if len(parts) < 2:
+        return None
+    return {"street": ", ".join(parts[:-1])[:200], "city": parts[-1][:100], "postcode": code}

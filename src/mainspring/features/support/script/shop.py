@@ -1,0 +1,177 @@
+"""The script of the shop's agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mainspring.features.support.dialogue.script import Identity, Known, Script, Task
+from mainspring.features.support.dialogue.words import Words
+from mainspring.features.support.script import examples, readers, slots
+
+
+def _text(result: Any) -> str:
+    return str(result.get("say", "")) if isinstance(result, Mapping) else ""
+
+
+def _cancel(known: Known, _: Any) -> str:
+    return f"Shall I cancel order {known['order_number']}? Please answer yes or no."
+
+
+def _address(known: Known, _: Any) -> str:
+    new = known["address"]
+    where = f"{new['street']}, {new['city']}, {new['postcode']}"
+    return f"Shall I send order {known['order_number']} to {where}? Please answer yes or no."
+
+
+def _return(_: Known, check: Any) -> str:
+    return f"{_text(check)} Shall I open the return? Please answer yes or no."
+
+
+def _exchange(known: Known, _: Any) -> str:
+    return f"Shall I exchange it for size {known['size']}? Please answer yes or no."
+
+
+def _claim(_: Known, check: Any) -> str:
+    return f"{_text(check)} Shall I make a warranty claim? Please answer yes or no."
+
+
+def _report(known: Known, _: Any) -> str:
+    said = {
+        "not_received": "said to be delivered, but not there",
+        "wrong_item": "with the wrong item",
+    }.get(known["problem"], known["problem"])
+    return f"Shall I report the parcel of order {known['order_number']} as {said}? Please answer yes or no."
+
+
+def _match(known: Known, _: Any) -> str:
+    return f"Shall I ask for a price match at £{known['price']:.2f}? Please answer yes or no."
+
+
+_PACKED = ("placed", "packing", "pre_order", "checking")
+_THERE = ("delivered", "returned")
+TASKS = (
+    Task(
+        "track_shipment",
+        "track a parcel",
+        examples.TRACK,
+        examples.TRACK_RULES,
+        slots=(slots.order("shipped", "ready_to_collect", "packing", "placed"),),
+    ),
+    Task("list_orders", "list orders", examples.LIST, examples.LIST_RULES),
+    Task("get_order", "details of an order", examples.DETAILS, slots=(slots.order(),)),
+    Task(
+        "refund_status",
+        "status of a refund",
+        examples.REFUND,
+        examples.REFUND_RULES,
+        slots=(slots.order("returned", "cancelled"),),
+    ),
+    Task("repair_status", "status of a repair", examples.REPAIR, examples.REPAIR_RULES),
+    Task(
+        "cancel_order",
+        "cancel an order",
+        examples.CANCEL,
+        examples.CANCEL_RULES,
+        slots=(slots.order(*_PACKED, ask="Which order shall I cancel?"),),
+        confirm=_cancel,
+    ),
+    Task(
+        "change_address",
+        "change the address of an order",
+        examples.ADDRESS,
+        examples.ADDRESS_RULES,
+        slots=(slots.order(*_PACKED), slots.ADDRESS),
+        confirm=_address,
+    ),
+    Task(
+        "start_return",
+        "return an item",
+        examples.RETURN,
+        examples.RETURN_RULES,
+        never=r"\b(policy|policies|how (long|many days)|can i still)\b.*\?$",
+        slots=(
+            slots.order(*_THERE, ask="Which order is the item from?"),
+            slots.item("Which item shall go back?"),
+            slots.REASON,
+            slots.USED,
+        ),
+        check="check_return",
+        confirm=_return,
+    ),
+    Task(
+        "exchange_size",
+        "exchange for another size",
+        examples.EXCHANGE,
+        examples.EXCHANGE_RULES,
+        slots=(slots.order(*_THERE), slots.item("Which item?", categories=frozenset({"clothing"})), slots.SIZE),
+        confirm=_exchange,
+    ),
+    Task(
+        "claim_warranty",
+        "make a warranty claim",
+        examples.CLAIM,
+        examples.CLAIM_RULES,
+        slots=(slots.order(*_THERE, ask="Which order was it bought with?"), slots.item(), slots.FAULT),
+        check="check_warranty",
+        confirm=_claim,
+    ),
+    Task(
+        "report_parcel",
+        "report a parcel",
+        examples.REPORT,
+        examples.REPORT_RULES,
+        slots=(slots.order("shipped", "delivered"), slots.PROBLEM),
+        confirm=_report,
+    ),
+    Task(
+        "request_price_match",
+        "match a price",
+        examples.MATCH,
+        examples.MATCH_RULES,
+        slots=(slots.order(*_THERE, *_PACKED, "shipped"), slots.item("For which item?"), slots.PRICE, slots.URL),
+        confirm=_match,
+    ),
+    Task(
+        "check_gift_card",
+        "balance of a gift card",
+        examples.CARD,
+        examples.CARD_RULES,
+        slots=(slots.CARD,),
+        identity=False,
+    ),
+    Task("ticket_status", "status of a ticket", examples.TICKET, examples.TICKET_RULES, slots=(slots.TICKET,)),
+    Task(
+        "create_ticket",
+        "leave a request for people",
+        examples.LEAVE,
+        slots=(slots.DETAILS,),
+        identity=False,
+        fixed={"subject": "Request of a customer"},
+    ),
+)
+SCRIPT = Script(
+    "shop",
+    TASKS,
+    Identity(
+        "identify_customer",
+        (("email", "postcode"), ("order_number", "postcode")),
+        lambda result: isinstance(result, Mapping) and bool(result.get("verified")),
+    ),
+    {"email": readers.email, "postcode": readers.postcode, "order_number": readers.order_number},
+    Words(
+        hello="Hello, this is Larkfield's customer care. I am an automatic assistant. How can I help you?",
+        identify_missing="your postcode, and your e-mail address or an order number",
+        abilities=(
+            "I can follow parcels and "
+            "orders, cancel and change new "
+            "orders, open returns, exchanges and warranty claims, "
+            "look up gift cards and answer questions about our "
+            "policies. A colleague can take over whenever you like."
+        ),
+        off_topic="I can only help with Larkfield's products and orders.",
+    ),
+    search="search_policies",
+    questions=examples.QUESTIONS,
+    escalate="escalate",
+)
