@@ -1,0 +1,78 @@
+"""Insights as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mainspring.features.insights.analysis.sentiment as sentiment
+import mainspring.stores.sql.rows as rows
+from mainspring.features.insights.analysis import trends
+from mainspring.features.insights.analysis.outcomes import OUTCOMES
+from mainspring.features.insights.analysis.trends import Step
+from mainspring.features.insights.store.views import Group, Period
+
+
+def group_body(group: Group, total: int, period: Period, step: Step, deviations: float) -> dict[str, Any]:
+    """Conversations counted together, as a share of ``total``."""
+    points = trends.series(group.times, step, period.since, period.until, deviations)
+    return {
+        "conversations": group.count,
+        "share": round(group.count / total, 4) if total else 0.0,
+        "outcomes": {name: group.outcomes[name] for name in OUTCOMES},
+        "resolved": group.resolved,
+        "sentiment": group.sentiment,
+        "sentiment_course": group.course,
+        "trend": [{"day": each.day.isoformat(), "count": each.count, "spike": each.spike} for each in points],
+    }
+
+
+def topic_body(row: Any, group: Group, total: int, period: Period, step: Step, deviations: float) -> dict[str, Any]:
+    """An ``insights.topic`` object."""
+    return {
+        "id": row.id,
+        "object": "insights.topic",
+        "name": row.name,
+        "named_by": row.named_by,
+        "words": rows.load(row.words),
+        "pinned": row.pinned,
+        "created_at": int(row.created_at),
+        **group_body(group, total, period, step, deviations),
+    }
+
+
+def conversation_body(row: Any, opening: str | None) -> dict[str, Any]:
+    """An ``insights.conversation`` object; ``opening`` is what was asked first, if it may be seen."""
+    return {
+        "id": row.id,
+        "object": "insights.conversation",
+        "session_id": row.session_id or None,
+        "application": row.application,
+        "opening": opening,
+        "started_at": int(row.started_at),
+        "ended_at": int(row.ended_at),
+        "turns": row.turns,
+        "topic": row.topic or None,
+        "outcome": row.outcome,
+        "why": row.why,
+        "sentiment": row.sentiment,
+        "sentiment_course": row.course,
+        "mood": sentiment.label(row.sentiment),
+    }
+
+
+def turn_body(row: Any, text: str | None) -> dict[str, Any]:
+    """A turn of a conversation; ``text`` is the customer's, if it may be seen."""
+    return {
+        "answer_id": row.id,
+        "trace_id": row.trace_id,
+        "at": int(row.at),
+        "text": text,
+        "topic": row.topic or None,
+        "sentiment": row.sentiment,
+        "mood": sentiment.label(row.sentiment),
+        "refused": row.refused,
+        "rating": row.rating or None,
+        "unsupported": row.unsupported,
+        "tools_ok": row.tools_ok,
+        "tools_failed": row.tools_failed,
+    }
