@@ -37,7 +37,11 @@ _MORE = re.compile(
 _GONE = re.compile(
     r"being transferred|transferr?ed (?:you )?to a (?:human|person)|person (?:will|takes)|hand(?:ed)? over", re.I
 )
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z(\"'])")
+_ADDRESS = re.compile(r"\bnew address|street|address (?:line|should|shall)", re.I)
+_ASKS = re.compile(r"\?|\bplease (?:tell|provide|give|share|confirm|let|specify|reply|answer)\b", re.I)
+_WISH = re.compile(r"(?:then |also )?i (?:also )?(?:want|would like)\b", re.I)
+_LATER = re.compile(r"^(?:once|after)\b|\b(?:has|have) confirmed\b", re.I)
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z(\"'])|,\s+(?:but|and)\s+(?=if\b)")
 _WORD = re.compile(r"[a-z0-9#]+")
 _STOP = frozenset(
     "the a an and or to of for in on is are do you i me my your it that this with be can will would".split()
@@ -82,7 +86,11 @@ def first_person(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     """The sentences of a scenario, without what says nothing."""
-    return [each.strip() for each in _SENTENCE.split(text.strip()) if _WORD.search(each.lower()) and each != "None"]
+    return [
+        each[:1].upper() + each[1:].strip()
+        for each in _SENTENCE.split(text.strip())
+        if _WORD.search(each.lower()) and each != "None"
+    ]
 
 
 @dataclass(slots=True)
@@ -100,12 +108,13 @@ class ScriptedUser:
 
     @classmethod
     def of(cls, reason: str, known: str, unknown: str, behaviour: str = "") -> ScriptedUser:
-        """The customer of a scenario in the second person. Of how they behave only conditions are said."""
+        """The customer of a scenario in the second person. Of how they behave only wishes and conditions are said."""
         told = [first_person(each) for each in sentences(reason)]
         conditions = [each for each in told if _CONDITION.match(each)]
         more = [first_person(each) for each in sentences(behaviour)]
         conditions += [each for each in more if _CONDITION.match(each) and each not in conditions]
         wishes = [each for each in told if each not in conditions]
+        wishes += [each for each in more if _WISH.match(each)]
         identity = " ".join(first_person(each) for each in [*sentences(known), *sentences(unknown)])
         return cls(wishes or conditions, conditions if wishes else [], identity)
 
@@ -123,17 +132,20 @@ class ScriptedUser:
         return self._last
 
     def _answer(self, message: str) -> str:
-        asks = "?" in message or re.search(r"\bplease (?:tell|provide|give|share|confirm|let|specify)\b", message, re.I)
-        if asks and _WHO.search(message) and self._once("who"):
+        question = _question(message)
+        place = _ADDRESS.search(question)
+        if _WHO.search(question) and not place and self._once("who"):
             return self.identity
-        if _CONFIRM.search(message) and asks:
+        if _REFUSES.search(message) and (next_one := self._condition("")):
+            return next_one
+        if _CONFIRM.search(question) and not _MORE.search(question):
             if first := self._condition("confirm"):
                 return first
             return "Yes, please go ahead."
-        if _REFUSES.search(message) and (next_one := self._condition("")):
-            return next_one
-        if asks:
-            return self._detail(message)
+        if place and (known := [each for each in self.wishes if re.search(r"\d|address", each)]):
+            return " ".join(known)
+        if question:
+            return self._detail(question)
         if next_one := self._condition(""):
             return next_one
         if self._once("remind"):
@@ -161,9 +173,10 @@ class ScriptedUser:
         return best if best and self._count(best) < 3 else END
 
     def _condition(self, about: str) -> str:
-        """The next condition that was not said; with ``about`` only one that speaks of that."""
+        """The next condition that was not said; ``about``: one for the moment at which a confirmation is asked for."""
         for each in self.conditions:
-            if each not in self._told and (about in each.lower() if about else "confirm" not in each.lower()):
+            confirms = "confirm" in each.lower() and not _LATER.search(each)
+            if each not in self._told and confirms == bool(about):
                 self._told.add(each)
                 return each
         return ""
@@ -177,3 +190,10 @@ class ScriptedUser:
         count = sum(each.startswith(text + "\0") for each in self._told)
         self._told.add(f"{text}\0{count}")
         return count
+
+
+def _question(message: str) -> str:
+    """What a message asks, from its last question on; empty: it asks nothing."""
+    parts = re.split(r"(?<=[.!?:])\s+", message)
+    asking = [at for at, each in enumerate(parts) if _ASKS.search(each)]
+    return " ".join(parts[max(0, asking[-1] - 1) :]) if asking else ""

@@ -25,6 +25,7 @@ from typing import Any, Protocol
 
 import _retail as retail
 from _report import Figure, data_sets, report, skip
+from _retail_agent import PlanningAgent
 from _retail_rows import Data
 from _retail_shop import Shop
 from _scripted_user import ScriptedUser
@@ -131,6 +132,9 @@ Make = Any
 @asynccontextmanager
 async def sides(side: str, model: str, policy: str) -> AsyncIterator[Make]:
     """How to make an agent for a shop; its model is loaded meanwhile."""
+    if side == "plan":
+        yield PlanningAgent
+        return
     settings = load().settings
     served = settings.models.model_copy(update={"chat": (model,)})
     async with engines.open(settings.model_copy(update={"models": served})) as opened:
@@ -279,7 +283,7 @@ def share(right: Sequence[bool], floor: float | None, what: str) -> Figure:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--keep", type=Path, default=Path("support.jsonl"))
-    parser.add_argument("--side", nargs="+", default=["support"], choices=("loop", "choice", "support"))
+    parser.add_argument("--side", nargs="+", default=["support"], choices=("loop", "choice", "plan", "support"))
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--part", default="all", choices=("development", "report", "all"))
     parser.add_argument("--task", nargs="*", default=[])
