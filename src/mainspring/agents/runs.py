@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from mainspring.agents.history import History, NoHistory
-from mainspring.core.types import ChatRequest, Context, Event
+from mainspring.core.types import ChatRequest, Context, Event, Principal
 
 RUN = "run"
 """The option of a request that names the run to go on with."""
@@ -47,6 +47,34 @@ class Histories(Protocol):
     ) -> None:
         """The run has ended (``completed``, ``waiting``, ``failed`` or ``cancelled``) and leaves ``state``; durable
         when it returns. ``error`` is what the agent raised. Call it once for each run that was opened."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RunStanding:
+    """How a run stands: its state, and the error that it stands still for (``code``, ``message``, and of one that waits
+    ``approval_id``)."""
+
+    state: str
+    error: Mapping[str, Any] | None = None
+
+
+@runtime_checkable
+class BackgroundRuns(Protocol):
+    """Runs that go on whether or not anybody waits."""
+
+    async def begin_run(
+        self, context: Context, request: ChatRequest, *, metadata: Mapping[str, str], deadline_s: float | None = None
+    ) -> str:
+        """Queue a run of the agent ``request.model``; its id. Durable when it returns. Raises ``QuotaExceeded``."""
+        ...
+
+    async def run_standing(self, tenant: str, run_id: str) -> RunStanding:
+        """For whoever may see what the run works on. Raises ``NotFound``."""
+        ...
+
+    async def cancel_run(self, principal: Principal, run_id: str) -> None:
+        """Stop a run for good. Raises ``NotFound``, ``Conflict`` for one that is over."""
         ...
 
 

@@ -117,10 +117,12 @@ class Approvals:
 
         return (await self._database.write(work)).map(_approval)
 
-    async def decide(self, context: Context, approval_id: str, *, approve: bool, note: str = "") -> Approval:
+    async def decide(
+        self, context: Context, approval_id: str, *, approve: bool, note: str = "", own: bool = False
+    ) -> Approval:
         """Approve the call or deny it. Raises ``NotFound``; ``Conflict`` if it was decided or has expired;
         ``Forbidden`` for the asking key itself, and for a key that it created or that replaced it, unless an
-        operator's."""
+        operator's. ``own``: the asker may decide, since it is about the asker's own work alone."""
         principal, now = context.principal, time.time()
         status: Status = "approved" if approve else "denied"
 
@@ -129,8 +131,8 @@ class Approvals:
             found = _seen(connection, principal, approval_id)
             if found.status != "pending":
                 raise Conflict(f"the call of {found.call.name} is {found.status} already", param="approval_id")
-            own = found.key_id == principal.key_id or found.key_id in principal.lineage
-            if own and OPERATE not in principal.scopes:
+            asker = found.key_id == principal.key_id or found.key_id in principal.lineage
+            if asker and not own and OPERATE not in principal.scopes:
                 raise Forbidden(
                     "a key cannot approve its own calls, nor one that it made",
                     remedy="Use another key with the scope 'approve'",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -17,7 +18,7 @@ from pydantic import TypeAdapter
 import mainspring.stores.sql.ids as ids
 from mainspring.agents.errors import Cancelled, Diverged, Paused, Stopped, Waiting
 from mainspring.agents.history import History, NoHistory, Step
-from mainspring.agents.runs import RUN, Opened
+from mainspring.agents.runs import RUN, Opened, RunStanding
 from mainspring.core.errors import (
     BudgetExceeded,
     DeadlineExceeded,
@@ -28,7 +29,7 @@ from mainspring.core.errors import (
     RateLimited,
     StoreError,
 )
-from mainspring.core.types import ChatRequest, Context, EventRecord, Message
+from mainspring.core.types import ChatRequest, Context, EventRecord, Message, Principal
 from mainspring.features.runs.keeping.history import DurableHistory, Wish
 from mainspring.features.runs.keeping.pulses import Pulses
 from mainspring.features.runs.keeping.said import Said
@@ -132,6 +133,34 @@ class Keeper:
             if opened.keeping is not None:
                 opened.keeping.cancel()
             self.pulses.tell((run.tenant, run.id))
+
+    async def begin_run(
+        self, context: Context, request: ChatRequest, *, metadata: Mapping[str, str], deadline_s: float | None = None
+    ) -> str:
+        """See ``BackgroundRuns``."""
+        seconds = deadline_s if deadline_s is not None else self._settings.timeout_s
+        new = NewRun(
+            request.model,
+            request,
+            trace_id=context.trace.trace_id,
+            deadline=time.time() + seconds,
+            metadata=metadata,
+        )
+        run, _ = await self.runs.create(context.principal, new)
+        self.queued()
+        return run.id
+
+    async def run_standing(self, tenant: str, run_id: str) -> RunStanding:
+        """See ``BackgroundRuns``."""
+        run = await self.runs.of(tenant, run_id)
+        return RunStanding(run.state, run.error)
+
+    async def cancel_run(self, principal: Principal, run_id: str) -> None:
+        """See ``BackgroundRuns``."""
+        run = await self.runs.want(principal, run_id, "cancel")
+        if run.wanted:
+            await self.wish(Job(run.tenant, run_id, "", ""), "cancel")
+        self.pulses.tell((run.tenant, run_id))
 
     def opened(self, tenant: str, run_id: str) -> OpenRun | None:
         """The run if this process works on it."""

@@ -1,0 +1,1 @@
+"""The content platform: articles from sources, and notebooks of chosen documents."""

@@ -1,0 +1,1 @@
+"""Notebooks: questions and overviews over chosen documents."""

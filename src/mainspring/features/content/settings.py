@@ -1,0 +1,68 @@
+"""Settings of the content platform."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mainspring.core.settings.section import Section
+
+
+class StepLimits(Section):
+    """What one step of an article may use up."""
+
+    tokens: int = Field(20_000, ge=0, description="tokens that models read and write; 0: no model is asked")
+    usd: float = Field(0.5, ge=0, description="what its calls may cost")
+    seconds: float = Field(30.0, gt=0, description="how long it may take")
+
+
+class ContentSettings(Section):
+    """Articles from sources, and notebooks (docs/guides/content.md)."""
+
+    enabled: bool = Field(True, description="serve the model content")
+    mode: Literal["auto", "extractive", "written"] = Field(
+        "auto",
+        description="auto: written by draft_model or models.larger where one is served, else assembled of cited "
+        "sentences",
+    )
+    draft_model: str = Field("", description="the model that writes drafts; empty: models.larger once it is served")
+    small_model: str = Field("", description="the model for plans and search engines' fields; empty: rules without one")
+    require_approval: bool = Field(False, description="a person approves every plan, whatever the brief says")
+    self_approval: bool = Field(True, description="whoever ordered an article may approve its plan")
+    approval_hours: float = Field(72.0, gt=0, description="how long a plan waits to be approved")
+    web: bool = Field(False, description="research searches the web, too, unless the brief says otherwise")
+    trusted_domains: list[str] = Field(
+        default_factory=list, description="sites that may be sources, with their subdomains; none listed: all"
+    )
+    plan: StepLimits = Field(
+        default_factory=lambda: StepLimits(tokens=8_000, usd=0.1, seconds=20.0), description="limits of the plan"
+    )
+    research: StepLimits = Field(
+        default_factory=lambda: StepLimits(tokens=50_000, usd=0.5, seconds=30.0), description="limits of the research"
+    )
+    draft: StepLimits = Field(
+        default_factory=lambda: StepLimits(tokens=40_000, usd=1.0, seconds=90.0), description="limits of the draft"
+    )
+    seo: StepLimits = Field(
+        default_factory=lambda: StepLimits(tokens=4_000, usd=0.05, seconds=15.0),
+        description="limits of the fields for search engines",
+    )
+    passages: int = Field(8, ge=1, le=50, description="passages that each question finds in each collection")
+    parallel: int = Field(4, ge=1, le=32, description="questions that are researched at the same time")
+    cache_hours: float = Field(24.0, ge=0, description="how long research is used again for like questions; 0: never")
+    similar: float = Field(
+        0.95, ge=0, le=1, description="cosine of two questions from which the research of one serves the other"
+    )
+    quote_words: int = Field(
+        40, ge=5, description="longest run of a source's words in a written text that is not flagged as copied"
+    )
+    quoted_share: float = Field(
+        0.1, gt=0, le=1, description="share of a source that may be quoted, even with a citation, before it is flagged"
+    )
+    max_articles: int = Field(10_000, ge=1, description="articles of one tenant")
+    max_notebooks: int = Field(1_000, ge=1, description="notebooks of one tenant")
+    spoken_characters: int = Field(6_000, ge=100, description="of a spoken summary")
+
+
+SECTIONS = {"content": ContentSettings}

@@ -1,0 +1,1 @@
+"""Articles, notebooks and research as rows."""

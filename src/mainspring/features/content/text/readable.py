@@ -1,0 +1,60 @@
+"""What may stand in an article by itself: whole sentences that do not lean on what is not there."""
+
+from __future__ import annotations
+
+import re
+
+from mainspring.rag.answer.verbatim.display import leans
+from mainspring.rag.text import terms
+
+_LEAST_WORDS, _MOST_WORDS = 5, 70
+# "See section 4", "Figure 2 shows": what it points to is not in the article.
+_POINTS = re.compile(
+    r"(?:see|cf\.?|as (?:shown|described|mentioned|noted|discussed|seen) (?:above|below|in)|figure|fig\.|table|section|"
+    r"chapter|listing|appendix)\b.{0,3}\d*",
+    re.IGNORECASE,
+)
+_REFERS = re.compile(
+    r"\b(?:(?:the )?(?:above|below|following|previous|next) (?:section|chapter|figure|table|example|paragraph|code|"
+    r"listing)|(?:see|as (?:shown|described|mentioned|noted|discussed)) (?:above|below)|in this (?:section|chapter|"
+    r"paper|article|document|tutorial|guide|page))\b",
+    re.IGNORECASE,
+)
+_OPENS = re.compile(
+    r"(?:and|or|but|also|thus|hence|moreover|furthermore|additionally|similarly|likewise|conversely|consequently|"
+    r"meanwhile|nevertheless|nonetheless|finally|for (?:example|instance)|in (?:addition|contrast|particular|other "
+    r"words)|on the other hand|as a result|here|there|these|those|the (?:second|third|other|last|next) )\b",
+    re.IGNORECASE,
+)
+_STANDS = re.compile(
+    r"there (?:is|are|was|were|has|have|can|will|may)\b|the (?:second|third|last|next) \w+ (?:of|in)\b", re.I
+)
+_END = re.compile(r"[.!?…。！？\"”’)\]`:]$")
+_MARKUP = re.compile(r"\[(?P<text>[^\]\n]+)\]\((?:[^()\s]|\([^()]*\))+\)|(?P<bold>\*\*|__)(?P<inner>.+?)(?P=bold)")
+_FOOTNOTE = re.compile(r"\[(?:\d{1,3}|\^[\w-]+|citation needed|edit)\]")
+
+
+def fit(text: str, kind: str, lead: str = "") -> bool:
+    """Whether ``text`` of a source can stand in an article, with ``lead`` in front of it if it leans on that."""
+    words = text.split()
+    if kind == "code" or kind == "row" or not terms.content(text):
+        return False
+    if _POINTS.match(text) or _REFERS.search(text) or text.rstrip().endswith("?"):
+        return False
+    if kind == "item":
+        return bool(lead) and 2 <= len(words) <= _MOST_WORDS
+    if not _LEAST_WORDS <= len(words) <= _MOST_WORDS or not _END.search(text.rstrip()) or text[:1].islower():
+        return False
+    return not alone_unclear(text) or bool(lead and not alone_unclear(lead))
+
+
+def alone_unclear(text: str) -> bool:
+    """Whether a sentence is not understood by itself."""
+    return (leans(text) or _OPENS.match(text) is not None) and _STANDS.match(text) is None
+
+
+def shown(text: str) -> str:
+    """``text`` of a source as it is shown: without marks of Markdown, footnotes and line breaks, else word for word."""
+    plain = _MARKUP.sub(lambda match: match["text"] or match["inner"], text)
+    plain = _FOOTNOTE.sub("", plain)
+    return re.sub(r"\s+", " ", plain).strip()

@@ -1,0 +1,1 @@
+"""Writes articles: plan, research, draft, grounding, SEO."""

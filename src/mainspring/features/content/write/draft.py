@@ -1,0 +1,141 @@
+"""A draft without a writing model: sentences of the sources, word for word, arranged into paragraphs.
+
+A paragraph comes from one place of one source, in the source's order, so that it reads as its author wrote it. What was
+said in the article is not said again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mainspring.features.content.text.article import Evidence, Findings, Note, Paragraph, Section, Source, Statement
+from mainspring.features.content.text.readable import shown
+from mainspring.rag.text import terms
+
+# A sentence that scores this much less than the best one of its question is not about it.
+_NEAR = 0.55
+# A sentence repeats another one if they share this much of their content words.
+_SAME = 0.6
+# Sentences of a source this close to each other, in characters, belong to one paragraph.
+_GAP = 240
+_MOST_ITEMS = 8
+
+
+@dataclass(slots=True)
+class References:
+    """The sources and the evidence of an article, numbered in the order of their first use."""
+
+    sources: list[Source] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
+
+    def of(self, note: Note, *, lead: bool = False) -> int:
+        """The number (from 0) of the evidence that ``note`` is, or its lead."""
+        number = self.source(note.source)
+        start = note.lead_start if lead else note.start
+        quote = note.lead if lead else note.text
+        for at, each in enumerate(self.evidence):
+            if (each.source, each.start, each.quote) == (number, start, quote):
+                return at
+        self.evidence.append(Evidence(number, quote, start, start + len(quote), note.page, note.heading))
+        return len(self.evidence) - 1
+
+    def source(self, source: Source) -> int:
+        """The number (from 1) of ``source``."""
+        for number, each in enumerate(self.sources, 1):
+            if (each.kind, each.id) == (source.kind, source.id):
+                return number
+        self.sources.append(source)
+        return len(self.sources)
+
+
+class Assembler:
+    """Assembles the sections of one article."""
+
+    def __init__(self) -> None:
+        self.references = References()
+        self._said: list[frozenset[str]] = []
+
+    def said(self, text: str) -> None:
+        """Note that the article has ``text`` already."""
+        self._said.append(terms.content(text))
+
+    def section(self, heading: str, found: Sequence[Findings], words: int, refuse_below: float) -> Section:
+        """A section of about ``words`` words; a question whose evidence is below ``refuse_below`` is missing."""
+        questions = tuple(each.question for each in found)
+        missing = tuple(each.question for each in found if each.evidence < refuse_below or not each.notes)
+        chosen: list[Note] = []
+        room = words
+        for each in (one for one in found if one.question not in missing):
+            share = max(40, words // max(1, len(found) - len(missing)))
+            room = self._choose(each, chosen, min(share, max(0, room)) if chosen else share)
+        return Section(heading, tuple(self._paragraphs(chosen)), questions, missing)
+
+    def _choose(self, found: Findings, chosen: list[Note], room: int) -> int:
+        """Add the best notes that fit ``room`` words; the rest of the room."""
+        best = found.notes[0].score
+        begun = len(chosen)
+        for note in found.notes:
+            words = len(note.text.split()) + (len(note.lead.split()) if note.lead and note.kind != "item" else 0)
+            if note.score < best - _NEAR or (words > room and len(chosen) > begun):
+                continue
+            if self._repeats(note) or any(_within(note, other) for other in chosen):
+                continue
+            chosen.append(note)
+            self._said.append(terms.content(note.text))
+            room -= words
+            if room <= 0:
+                break
+        return room
+
+    def _repeats(self, note: Note) -> bool:
+        words = terms.content(note.text)
+        return any(len(words & each) >= _SAME * min(len(words), len(each)) for each in self._said if each)
+
+    def _paragraphs(self, chosen: Sequence[Note]) -> list[Paragraph]:
+        return [self._paragraph(group) for group in _groups(chosen)]
+
+    def _paragraph(self, group: Sequence[Note]) -> Paragraph:
+        if group[0].kind == "item":
+            items = [Statement(shown(each.text), "verbatim", (self.references.of(each),)) for each in group]
+            return Paragraph(tuple(items[:_MOST_ITEMS]), "list", shown(group[0].lead))
+        statements: list[Statement] = []
+        told: set[tuple[str, int]] = set()
+        for note in group:
+            if note.lead and (note.source.id, note.lead_start) not in told:
+                statements.append(Statement(shown(note.lead), "verbatim", (self.references.of(note, lead=True),)))
+                told.add((note.source.id, note.lead_start))
+            if (note.source.id, note.start) not in told:
+                statements.append(Statement(shown(note.text), "verbatim", (self.references.of(note),)))
+                told.add((note.source.id, note.start))
+        return Paragraph(tuple(statements))
+
+
+def _groups(chosen: Sequence[Note]) -> list[list[Note]]:
+    """Notes of one place together, in the order of their source; the place of the best note first."""
+    groups: list[list[Note]] = []
+    for note in chosen:
+        for group in groups:
+            if any(_near(note, other) for other in group):
+                group.append(note)
+                break
+        else:
+            groups.append([note])
+    return [sorted(group, key=lambda note: note.start) for group in groups]
+
+
+def _near(one: Note, other: Note) -> bool:
+    same = one.source.id == other.source.id and one.source.kind == other.source.kind
+    if not same or (one.kind == "item") != (other.kind == "item"):
+        return False
+    if one.kind == "item":
+        return one.lead_start == other.lead_start
+    first, last = sorted((one, other), key=lambda note: note.start)
+    return last.start - first.end <= _GAP and first.heading == last.heading
+
+
+def _within(one: Note, other: Note) -> bool:
+    """Whether they overlap in their source, or one is what the other leans on."""
+    if one.source.id != other.source.id:
+        return False
+    return (one.start < other.end and other.start < one.end) or (other.kind != "item" and one.start == other.lead_start)

@@ -1,0 +1,189 @@
+"""Research: for each question the sentences of documents and of pages that speak of it, with their places.
+
+Sentences come word for word. What leans on the sentence before it, or is an item of a list, brings that along. What the
+guards keep from models is left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mainspring.core.errors import DeadlineExceeded, MainspringError
+from mainspring.core.types import Context, Usage
+from mainspring.feature import Rooms
+from mainspring.features.content.settings import ContentSettings
+from mainspring.features.content.store.research import ResearchCache
+from mainspring.features.content.text.article import Brief, Findings, Note, Plan, Source
+from mainspring.features.content.text.readable import fit
+from mainspring.features.content.write.budgets import StepBudget
+from mainspring.features.content.write.plan import of_headings
+from mainspring.rag.answer.evidence.score import evidence
+from mainspring.rag.answer.findings import named
+from mainspring.rag.answer.verbatim import extract
+from mainspring.rag.answer.verbatim.display import leans
+from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.search.filters import Comparison, Compound, Filter
+from mainspring.rag.search.hit import Hit
+from mainspring.rag.search.search_service import SearchRequest
+from mainspring.rag.search.selection import SearchOptions
+from mainspring.stores.documents.collections import Collection
+
+_NOTES = 16
+# Passages that a plan is made of, in each collection.
+_PLANNED = 30
+# How far before a sentence what it leans on may be, in characters.
+_AROUND = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where research looks: ``collections``, ``documents`` of them (none: all), and the web. ``fingerprint`` stands for
+    their state and for who asks."""
+
+    collections: tuple[Collection, ...]
+    documents: tuple[str, ...]
+    web: bool
+    domains: tuple[str, ...]
+    fingerprint: str
+
+
+class Researcher:
+    """Researches questions for callers."""
+
+    def __init__(self, rooms: Rooms, settings: ContentSettings, cache: ResearchCache) -> None:
+        self._rooms = rooms
+        self._settings = settings
+        self._cache = cache
+
+    async def scope(self, brief: Brief, context: Context) -> Scope:
+        """Where the brief has research look. Raises ``NotFound`` for a collection that the caller does not see."""
+        library, principal = self._rooms.library, context.principal
+        if brief.collections:
+            found = [await library.get(principal, name) for name in brief.collections]
+        else:
+            found = await library.collections(principal)
+        web = self._settings.web if brief.web is None else brief.web
+        domains = brief.domains or tuple(self._settings.trusted_domains)
+        state = [
+            sorted((each.id, self._rooms.stores.collections.version(each), each.embedder) for each in found),
+            sorted(principal.groups),
+            sorted(brief.documents),
+            [web, sorted(domains), self._settings.passages],
+        ]
+        digest = hashlib.sha256(repr(state).encode()).hexdigest()
+        return Scope(tuple(found), brief.documents, web, domains, digest)
+
+    async def plan(self, brief: Brief, context: Context, budget: StepBudget) -> tuple[Plan, Usage]:
+        """The plan by the headings of the sources, and what it used. Raises ``InvalidRequest`` if none speaks of the
+        topic, ``DeadlineExceeded``."""
+        scope = await self.scope(brief, context)
+        topic = " ".join([brief.topic, *brief.keywords])
+        try:
+            async with budget.call(context) as (inner, spent):
+                each = await asyncio.gather(
+                    *(self._searched(topic, one, scope, inner, _PLANNED) for one in scope.collections)
+                )
+        except TimeoutError:
+            raise DeadlineExceeded("the plan took longer than it may", remedy="Raise content.plan.seconds") from None
+        hits = sorted((hit for found in each for hit in found), key=lambda hit: -hit.score)
+        return of_headings(brief, hits), spent.usage
+
+    async def find(self, question: str, scope: Scope, context: Context, budget: StepBudget, person: str) -> Findings:
+        """What the sources say of ``question``; findings with a ``limit`` if the step's limits end it before."""
+        if limit := budget.reached():
+            return Findings(question, limit=limit)
+        found, spent = Findings(question, limit="time"), None
+        try:
+            async with budget.call(context) as (inner, spent):
+                found = await self._found(question, scope, inner, person)
+        except TimeoutError:
+            pass
+        assert spent is not None
+        usage = spent.usage
+        return dataclasses.replace(found, tokens=usage.total_tokens, cost_nanousd=usage.cost_nanousd)
+
+    async def _found(self, question: str, scope: Scope, context: Context, person: str) -> Findings:
+        embedder = self._rooms.path.charged.embedder(self._rooms.engines.embedder, context)
+        vector = (await embedder.embed([question], "query")).vectors[0]
+        kept = await self._cache.get(context.principal, scope.fingerprint, question, vector)
+        if kept is not None:
+            self._told(kept, context)
+            return dataclasses.replace(kept, question=question, cached=True, tokens=0, cost_nanousd=0)
+        each = await asyncio.gather(*(self._searched(question, one, scope, context) for one in scope.collections))
+        hits = sorted((hit for found in each for hit in found), key=lambda hit: -hit.score)
+        texts = {hit.document_id: await self._rooms.library.search.text(hit.text_blob) for hit in hits}
+        ranked = await extract.passages(question, hits, hits, texts, embedder, vector)
+        likely = evidence(question, hits, ranked)
+        names = {each.id: each.name for each in scope.collections}
+        notes = [note for each in ranked if (note := _note(each, names, texts)) is not None]
+        read = await self._rooms.path.sift([each.text for each in notes], context) if notes else []
+        may = [note for note, good in zip(notes, read, strict=True) if good]
+        found = Findings(question, tuple(may[:_NOTES]), round(likely, 4), left_out=len(notes) - len(may))
+        self._told(found, context)
+        await self._cache.put(context, scope.fingerprint, found, vector, person)
+        return found
+
+    async def _searched(
+        self, question: str, collection: Collection, scope: Scope, context: Context, most: int = 0
+    ) -> Sequence[Hit]:
+        k = most or self._settings.passages
+        wanted = SearchRequest((question,), k, _only(scope.documents), SearchOptions(), highlights=False)
+        try:
+            found = await self._rooms.library.search.search(context, collection.id, wanted)
+        except MainspringError:
+            if len(scope.collections) == 1:
+                raise
+            # One of several collections may be embedded by a model that is gone.
+            return ()
+        return [each.hit for each in found.hits]
+
+    def _told(self, found: Findings, context: Context) -> None:
+        """The fact of what was read: it decides who may see the article, and the article is erased with it."""
+        mine = [each.source for each in found.notes if each.source.kind == "document"]
+        if mine:
+            collections, documents = {each.collection_id for each in mine}, {each.id for each in mine}
+            context.settlement.records.append(named(context, "content", sorted(collections), sorted(documents)))
+
+
+def _only(documents: Sequence[str]) -> Filter | None:
+    if not documents:
+        return None
+    names = tuple(documents)
+    return Compound(False, (Comparison("in", "document_id", names), Comparison("in", "file_id", names)))
+
+
+def _note(passage: Passage, collections: Mapping[str, str], texts: Mapping[str, str]) -> Note | None:
+    """``passage`` as a note; None for what cannot stand in an article."""
+    text, hit = texts[passage.hit.document_id], passage.hit
+    lead, lead_start = "", -1
+    if passage.before and (passage.kind == "item" or leans(passage.text)):
+        lead_start = text.rfind(passage.before, max(0, passage.start - _AROUND), passage.start)
+        lead = passage.before if lead_start >= 0 else ""
+    if not fit(passage.text, passage.kind, lead):
+        return None
+    source = Source(
+        "document",
+        hit.document_id,
+        hit.source,
+        collections.get(hit.collection_id, ""),
+        hit.collection_id,
+        hit.file_id,
+        at=hit.modified_at,
+    )
+    return Note(
+        source,
+        passage.text,
+        passage.start,
+        passage.end,
+        passage.kind,
+        passage.heading,
+        hit.page,
+        round(float(passage.score), 4),
+        round(float(passage.cosine), 4),
+        lead,
+        lead_start,
+    )
