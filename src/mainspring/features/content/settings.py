@@ -32,8 +32,12 @@ class ContentSettings(Section):
     self_approval: bool = Field(True, description="whoever ordered an article may approve its plan")
     approval_hours: float = Field(72.0, gt=0, description="how long a plan waits to be approved")
     web: bool = Field(False, description="research searches the web, too, unless the brief says otherwise")
-    trusted_domains: list[str] = Field(
-        default_factory=list, description="sites that may be sources, with their subdomains; none listed: all"
+    web_pages: int = Field(5, ge=1, le=20, description="pages that each question finds in the web")
+    only_trusted: bool = Field(
+        False, description="of the web only web_search.trusted_domains, of collections only trusted_collections"
+    )
+    trusted_collections: list[str] = Field(
+        default_factory=list, description="collections whose documents may be sources under only_trusted; none: all"
     )
     plan: StepLimits = Field(
         default_factory=lambda: StepLimits(tokens=8_000, usd=0.1, seconds=20.0), description="limits of the plan"

@@ -15,9 +15,10 @@ _POINTS = re.compile(
     re.IGNORECASE,
 )
 _REFERS = re.compile(
-    r"\b(?:(?:the )?(?:above|below|following|previous|next) (?:section|chapter|figure|table|example|paragraph|code|"
-    r"listing)|(?:see|as (?:shown|described|mentioned|noted|discussed)) (?:above|below)|in this (?:section|chapter|"
-    r"paper|article|document|tutorial|guide|page))\b",
+    r"\b(?:section|chapter|table|figure|fig\.|appendix|listing) \d"
+    r"|\b(?:above|below|following|previous|next) (?:section|chapter|figure|table|example|paragraph|code|listing)\b"
+    r"|\b(?:see|as (?:shown|described|mentioned|noted|discussed)) (?:above|below)\b"
+    r"|\bin this (?:section|chapter|paper|article|document|tutorial|guide|page)\b",
     re.IGNORECASE,
 )
 _OPENS = re.compile(
@@ -29,8 +30,16 @@ _OPENS = re.compile(
 _STANDS = re.compile(
     r"there (?:is|are|was|were|has|have|can|will|may)\b|the (?:second|third|last|next) \w+ (?:of|in)\b", re.I
 )
+# "... get £26 instead", "may shorten this to": a part of the sentence before.
+_BACK = re.compile(
+    r"\b(?:instead(?! of)|likewise|the (?:former|latter)|as well(?! as)|(?:do|does|did) so"
+    r"|(?:one|none|some|all|both|each|any|most|many) of (?:them|these|those))\b"
+    r"|\b(?:this|these|those|such)"
+    r"(?:[.,;]|\s+(?:to|by|with|for|in|on|as|is|are|was|were|can|may|must|will|has|have)\b)",
+    re.IGNORECASE,
+)
 _END = re.compile(r"[.!?…。！？\"”’)\]`:]$")
-_MARKUP = re.compile(r"\[(?P<text>[^\]\n]+)\]\((?:[^()\s]|\([^()]*\))+\)|(?P<bold>\*\*|__)(?P<inner>.+?)(?P=bold)")
+_MARKUP = re.compile(r"\[(?P<text>[^\]]+)\]\((?:[^()\s]|\([^()]*\))+\)|(?P<bold>\*\*|__)(?P<inner>.+?)(?P=bold)")
 _FOOTNOTE = re.compile(r"\[(?:\d{1,3}|\^[\w-]+|citation needed|edit)\]")
 
 
@@ -49,8 +58,9 @@ def fit(text: str, kind: str, lead: str = "") -> bool:
 
 
 def alone_unclear(text: str) -> bool:
-    """Whether a sentence is not understood by itself."""
-    return (leans(text) or _OPENS.match(text) is not None) and _STANDS.match(text) is None
+    """Whether a sentence is not understood by itself: it opens with what was said before, or points back to it."""
+    opens = leans(text) or _OPENS.match(text) is not None
+    return (opens and _STANDS.match(text) is None) or _BACK.search(text) is not None
 
 
 def shown(text: str) -> str:

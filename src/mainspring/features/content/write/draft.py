@@ -6,6 +6,7 @@ said in the article is not said again.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ _NEAR = 0.55
 _SAME = 0.6
 # Sentences of a source this close to each other, in characters, belong to one paragraph.
 _GAP = 240
+# What a sentence below the section's heading has ahead of one elsewhere.
+_BELOW, _BESIDE = 0.3, 0.3
 _MOST_ITEMS = 8
 
 
@@ -61,7 +64,11 @@ class Assembler:
         self._said.append(terms.content(text))
 
     def section(self, heading: str, found: Sequence[Findings], words: int, refuse_below: float) -> Section:
-        """A section of about ``words`` words; a question whose evidence is below ``refuse_below`` is missing."""
+        """A section of about ``words`` words; a question whose evidence is below ``refuse_below`` is missing.
+
+        Notes below a heading that says what the section's says come first: they are what the plan meant.
+        """
+        found = [dataclasses.replace(each, notes=_preferred(each.notes, heading)) for each in found]
         questions = tuple(each.question for each in found)
         missing = tuple(each.question for each in found if each.evidence < refuse_below or not each.notes)
         chosen: list[Note] = []
@@ -111,8 +118,23 @@ class Assembler:
         return Paragraph(tuple(statements))
 
 
+def _preferred(notes: Sequence[Note], heading: str) -> tuple[Note, ...]:
+    """``notes`` with those below ``heading`` in front, which score more by as much as others would have to."""
+    wanted = terms.content(heading)
+    below = [bool(wanted) and wanted <= terms.content(each.heading.rpartition(" > ")[2]) for each in notes]
+    if not any(below):
+        return tuple(notes)
+    # Other parts of the same document have sections of their own, or were left out of the plan.
+    own = {each.source.id for each, under in zip(notes, below, strict=True) if under}
+    raised = [
+        dataclasses.replace(each, score=each.score + (_BELOW if under else -_BESIDE if each.source.id in own else 0.0))
+        for each, under in zip(notes, below, strict=True)
+    ]
+    return tuple(sorted(raised, key=lambda each: -each.score))
+
+
 def _groups(chosen: Sequence[Note]) -> list[list[Note]]:
-    """Notes of one place together, in the order of their source; the place of the best note first."""
+    """Notes of one place together. Sources follow each other by their best note, places in the order of the source."""
     groups: list[list[Note]] = []
     for note in chosen:
         for group in groups:
@@ -121,7 +143,9 @@ def _groups(chosen: Sequence[Note]) -> list[list[Note]]:
                 break
         else:
             groups.append([note])
-    return [sorted(group, key=lambda note: note.start) for group in groups]
+    order = list(dict.fromkeys(group[0].source.id for group in groups))
+    placed = [sorted(group, key=lambda note: note.start) for group in groups]
+    return sorted(placed, key=lambda group: (order.index(group[0].source.id), group[0].start))
 
 
 def _near(one: Note, other: Note) -> bool:

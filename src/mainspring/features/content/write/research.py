@@ -9,29 +9,43 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from mainspring.core.errors import DeadlineExceeded, MainspringError
+import numpy as np
+
+from mainspring.core.errors import (
+    DeadlineExceeded,
+    InvalidRequest,
+    MainspringError,
+    Overloaded,
+    RateLimited,
+    UpstreamError,
+)
 from mainspring.core.types import Context, Usage
+from mainspring.engines.base import Embedder
 from mainspring.feature import Rooms
 from mainspring.features.content.settings import ContentSettings
 from mainspring.features.content.store.research import ResearchCache
 from mainspring.features.content.text.article import Brief, Findings, Note, Plan, Source
-from mainspring.features.content.text.readable import fit
+from mainspring.features.content.text.readable import alone_unclear, fit
 from mainspring.features.content.write.budgets import StepBudget
 from mainspring.features.content.write.plan import of_headings
 from mainspring.rag.answer.evidence.score import evidence
 from mainspring.rag.answer.findings import named
 from mainspring.rag.answer.verbatim import extract
-from mainspring.rag.answer.verbatim.display import leans
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.search.filters import Comparison, Compound, Filter
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.search_service import SearchRequest
 from mainspring.rag.search.selection import SearchOptions
+from mainspring.rag.text import sentences, terms
+from mainspring.rag.websearch.base import Found
 from mainspring.stores.documents.collections import Collection
 
+_log = logging.getLogger(__name__)
 _NOTES = 16
 # Passages that a plan is made of, in each collection.
 _PLANNED = 30
@@ -62,17 +76,23 @@ class Researcher:
     async def scope(self, brief: Brief, context: Context) -> Scope:
         """Where the brief has research look. Raises ``NotFound`` for a collection that the caller does not see."""
         library, principal = self._rooms.library, context.principal
+        trusted = frozenset(self._settings.trusted_collections if self._settings.only_trusted else ())
         if brief.collections:
             found = [await library.get(principal, name) for name in brief.collections]
+            if beyond := [each.name for each in found if trusted and each.name not in trusted]:
+                problem = f"{beyond[0]} is no trusted source"
+                raise InvalidRequest(problem, remedy="Name others, or none", param="collections")
         else:
-            found = await library.collections(principal)
+            found = [each for each in await library.collections(principal) if not trusted or each.name in trusted]
         web = self._settings.web if brief.web is None else brief.web
-        domains = brief.domains or tuple(self._settings.trusted_domains)
+        if web:
+            library.web.check("web")
+        domains = brief.domains
         state = [
             sorted((each.id, self._rooms.stores.collections.version(each), each.embedder) for each in found),
             sorted(principal.groups),
             sorted(brief.documents),
-            [web, sorted(domains), self._settings.passages],
+            [web, sorted(domains), self._settings.passages, self._settings.only_trusted],
         ]
         digest = hashlib.sha256(repr(state).encode()).hexdigest()
         return Scope(tuple(found), brief.documents, web, domains, digest)
@@ -122,7 +142,12 @@ class Researcher:
         notes = [note for each in ranked if (note := _note(each, names, texts)) is not None]
         read = await self._rooms.path.sift([each.text for each in notes], context) if notes else []
         may = [note for note, good in zip(notes, read, strict=True) if good]
-        found = Findings(question, tuple(may[:_NOTES]), round(likely, 4), left_out=len(notes) - len(may))
+        pages, refused = await self._pages(question, scope, embedder, vector, context) if scope.web else ([], 0)
+        if pages:
+            likely = max(likely, _likely(pages))
+            may = sorted([*may, *pages], key=lambda note: -note.score)
+        left_out = len(notes) - len([note for note, good in zip(notes, read, strict=True) if good]) + refused
+        found = Findings(question, tuple(may[:_NOTES]), round(likely, 4), left_out=left_out)
         self._told(found, context)
         await self._cache.put(context, scope.fingerprint, found, vector, person)
         return found
@@ -141,12 +166,63 @@ class Researcher:
             return ()
         return [each.hit for each in found.hits]
 
+    async def _pages(
+        self, question: str, scope: Scope, embedder: Embedder, vector: Any, context: Context
+    ) -> tuple[list[Note], int]:
+        """The sentences of pages of the web, and how many the guards keep back. A failing endpoint finds nothing."""
+        web = self._rooms.library.web
+        try:
+            trusted = self._settings.only_trusted
+            count = self._settings.web_pages
+            found = await web.search(question, count, context, domains=scope.domains, only_trusted=trusted)
+        except (UpstreamError, Overloaded, RateLimited) as error:
+            _log.warning("the web was not searched: %s", error.code)
+            return [], 0
+        notes = [note for each in found for note in web_notes(each)]
+        if not notes:
+            return [], 0
+        rows = np.asarray((await embedder.embed([each.text for each in notes])).vectors)
+        cosines = (rows @ np.asarray(vector)).tolist()
+        asked = terms.content(question)
+        scored = [
+            dataclasses.replace(each, score=round(_score(each.text, asked, cosine), 4), cosine=round(cosine, 4))
+            for each, cosine in zip(notes, cosines, strict=True)
+        ]
+        scored = sorted(scored, key=lambda note: -note.score)[:_NOTES]
+        read = await self._rooms.path.sift([each.text for each in scored], context)
+        return [note for note, good in zip(scored, read, strict=True) if good], read.count(False)
+
     def _told(self, found: Findings, context: Context) -> None:
         """The fact of what was read: it decides who may see the article, and the article is erased with it."""
         mine = [each.source for each in found.notes if each.source.kind == "document"]
         if mine:
             collections, documents = {each.collection_id for each in mine}, {each.id for each in mine}
             context.settlement.records.append(named(context, "content", sorted(collections), sorted(documents)))
+
+
+def web_notes(page: Found) -> list[Note]:
+    """The sentences of an extract that may stand in an article, each with the one that it leans on."""
+    source = Source("web", page.url, page.title, url=page.url, text=page.text)
+    notes, before = [], None
+    for one in sentences.split(page.text):
+        text = page.text[one.start : one.end]
+        lead, lead_start = "", -1
+        if before is not None and (one.kind == "item" or alone_unclear(text)):
+            lead, lead_start = page.text[before.start : before.end], before.start
+        if one.showable and fit(text, one.kind, lead):
+            notes.append(Note(source, text, one.start, one.end, one.kind, lead=lead, lead_start=lead_start))
+        before = one if one.kind == "sentence" else before
+    return notes
+
+
+def _score(text: str, asked: frozenset[str], cosine: float) -> float:
+    """On the scale of the sentences of documents: closeness in meaning, and the question's words."""
+    return 1.5 * cosine + 0.9 * (len(asked & terms.content(text)) / len(asked) if asked else 0.0)
+
+
+def _likely(notes: Sequence[Note]) -> float:
+    """How likely pages speak of the question, by their closest sentence: a search engine has chosen them."""
+    return min(1.0, max(each.cosine for each in notes) + 0.2)
 
 
 def _only(documents: Sequence[str]) -> Filter | None:
@@ -160,7 +236,7 @@ def _note(passage: Passage, collections: Mapping[str, str], texts: Mapping[str, 
     """``passage`` as a note; None for what cannot stand in an article."""
     text, hit = texts[passage.hit.document_id], passage.hit
     lead, lead_start = "", -1
-    if passage.before and (passage.kind == "item" or leans(passage.text)):
+    if passage.before and (passage.kind == "item" or alone_unclear(passage.text)):
         lead_start = text.rfind(passage.before, max(0, passage.start - _AROUND), passage.start)
         lead = passage.before if lead_start >= 0 else ""
     if not fit(passage.text, passage.kind, lead):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0053"
-down_revision = "0052"
+revision = "0054"
+down_revision = "0053"
 
 
 def _text(name: str, default: str | None = "") -> sa.Column[str]:
@@ -56,6 +56,10 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_content_research_tenant_fingerprint"), "content_research", ["tenant", "fingerprint"])
     op.create_index(op.f("ix_content_research_expires_at"), "content_research", ["expires_at"])
+    _notebooks()
+
+
+def _notebooks() -> None:
     op.create_table(
         "content_notebooks",
         *_own(),
