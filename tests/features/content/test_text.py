@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from typing import Any
 
 import pytest
 from docx import Document
@@ -43,11 +44,11 @@ def hit(text: str, heading: str, score: float, document: str = "doc_1", start: i
     )
 
 
-def note(text: str, start: int, score: float = 1.0, source: Source = DOCUMENT, **more: object) -> Note:
+def note(text: str, start: int, score: float = 1.0, source: Source = DOCUMENT, **more: Any) -> Note:
     return Note(source, text, start, start + len(text), score=score, **more)
 
 
-def article(**more: object) -> Article:
+def article(**more: Any) -> Article:
     statements = (
         Statement("The frame lasts ten years & more.", "supported", (0,)),
         Statement("It flies <script>alert(1)</script>.", "struck", (), 0.0, '"flies" is not in the source'),
@@ -59,7 +60,7 @@ def article(**more: object) -> Article:
     evil = Source("web", "javascript:alert(1)", "Bad", url="javascript:alert(1)")
     evidence = (Evidence(1, "The frame lasts ten years.", 0, 26), Evidence(2, "Oil the chain.", 5, 19))
     made = Article("Bikes & <i>more</i>", (section,), (DOCUMENT, web, evil), evidence, "written", "large")
-    return Article(**{**{name: getattr(made, name) for name in Article.__dataclass_fields__}, **more})  # type: ignore
+    return Article(**{**{name: getattr(made, name) for name in Article.__dataclass_fields__}, **more})
 
 
 def test_a_run_of_words_is_found_whatever_its_case_and_marks() -> None:
