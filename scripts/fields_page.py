@@ -79,11 +79,7 @@ def taken(app: FastAPI) -> list[Taken]:
 
 
 def _routes(router: Any) -> Iterator[APIRoute]:
-    for route in router.routes:
-        if isinstance(route, APIRoute):
-            yield route
-        elif inner := getattr(route, "original_router", None):
-            yield from _routes(inner)
+    return (route for route in router.routes if isinstance(route, APIRoute))
 
 
 def application() -> FastAPI:

@@ -1,9 +1,11 @@
 """The catalogue: the built-in entries, merging, and errors that name file and field."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mainspring.core import yaml_files
 from mainspring.core.errors import ModelError, UnknownModel
 from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.engines.catalogue.entries import Catalogue
@@ -112,6 +114,23 @@ def test_a_wrong_catalogue_names_file_and_field(tmp_path: Path, text: str, said:
         Catalogue.load(with_catalogue(tmp_path, text))
     assert said in str(caught.value)
     assert "more.yaml" in str(caught.value)
+
+
+def test_a_catalogue_is_read_again_and_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    load = yaml_files.load
+
+    def counted(text: str) -> Any:
+        parsed.append(text)
+        return load(text)
+
+    monkeypatch.setattr(yaml_files, "load", counted)
+    settings = with_catalogue(tmp_path, "models: {smollm2-135m-instruct: {description: one}}")
+    for _ in range(3):
+        assert Catalogue.load(settings).get("smollm2-135m-instruct").description == "one"
+    assert len(parsed) == 2
+    with_catalogue(tmp_path, "models: {smollm2-135m-instruct: {description: two}}")
+    assert Catalogue.load(settings).get("smollm2-135m-instruct").description == "two"
 
 
 def test_a_missing_catalogue_is_an_error(tmp_path: Path) -> None:

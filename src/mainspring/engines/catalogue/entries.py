@@ -7,6 +7,7 @@ it, entry by entry and field by field, so that a user can add models or move a s
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from mainspring.core import yaml_files
 from mainspring.core.errors import ModelError, UnknownModel
 from mainspring.core.settings import Settings
 
@@ -272,13 +274,8 @@ class Catalogue:
         Raises ``ModelError`` naming file, entry and field.
         """
         builtin = resources.files("mainspring.engines.catalogue").joinpath("catalogue.yaml")
-        raw = _parse(builtin.read_text(encoding="utf-8"), "catalogue.yaml")
-        origins = dict.fromkeys(raw, "the built-in catalogue")
-        for path in settings.models.catalogues:
-            for name, fields in _parse(_read(path), str(path)).items():
-                raw[name] = {**raw.get(name, {}), **fields}
-                origins[name] = str(path)
-        return cls({name: _entry(name, fields, origins[name]) for name, fields in raw.items()})
+        own = builtin.read_text(encoding="utf-8")
+        return cls(_merged(own, tuple((str(path), _read(path)) for path in settings.models.catalogues)))
 
     def get(self, name: str) -> ModelEntry:
         """The entry of ``name``. Raises ``UnknownModel`` suggesting the nearest."""
@@ -306,6 +303,18 @@ def _likeness(name: str, known: str) -> float:
     return max(ratios)
 
 
+@functools.lru_cache(4)
+def _merged(builtin: str, more: tuple[tuple[str, str], ...]) -> Mapping[str, ModelEntry]:
+    """The entries of the text ``builtin`` and of ``more``, (path, text) each. Many load the same ones."""
+    raw = _parse(builtin, "catalogue.yaml")
+    origins = dict.fromkeys(raw, "the built-in catalogue")
+    for path, text in more:
+        for name, fields in _parse(text, path).items():
+            raw[name] = {**raw.get(name, {}), **fields}
+            origins[name] = path
+    return {name: _entry(name, fields, origins[name]) for name, fields in raw.items()}
+
+
 def _read(path: Path) -> str:
     try:
         return path.expanduser().read_text(encoding="utf-8")
@@ -319,7 +328,7 @@ def _read(path: Path) -> str:
 
 def _parse(text: str, origin: str) -> dict[str, dict[str, Any]]:
     try:
-        content = yaml.safe_load(text) or {}
+        content = yaml_files.load(text) or {}
     except yaml.YAMLError as error:
         raise ModelError(f"catalogue {origin} is not valid YAML: {error}") from None
     models = content.get("models") if isinstance(content, dict) else None

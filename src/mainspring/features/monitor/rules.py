@@ -12,8 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
-
+from mainspring.core import yaml_files
 from mainspring.core.errors import MainspringError
 from mainspring.features.monitor.settings import MonitorSettings
 
@@ -132,7 +131,7 @@ def _definition(settings: MonitorSettings) -> dict[str, Any]:
         return [fill(each) for each in part]
 
     text = files("mainspring.features.monitor").joinpath("definition.yaml").read_text(encoding="utf-8")
-    made: dict[str, Any] = fill(yaml.safe_load(text))
+    made: dict[str, Any] = fill(yaml_files.load(text))
     return made
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import math
 import re
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi import Request as HttpRequest
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response as HttpResponse
@@ -30,6 +32,10 @@ from mainspring.http.openai import encode
 from mainspring.http.respond import json_response
 
 log = logging.getLogger("mainspring.gateway")
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": encode.ErrorBody, "description": "The request cannot be answered"},
+    "5XX": {"model": encode.ErrorBody, "description": "The server failed"},
+}
 
 
 def create_app(
@@ -48,13 +54,8 @@ def create_app(
         redoc_url=None,
         # A redirect would repeat the host that the request names, and reveal routes before the key is checked.
         redirect_slashes=False,
-        responses={
-            "4XX": {"model": encode.ErrorBody, "description": "The request cannot be answered"},
-            "5XX": {"model": encode.ErrorBody, "description": "The server failed"},
-        },
     )
-    for routes in routers:
-        app.include_router(routes)
+    _add(app, routers)
     reference.serve(app)
     app.add_exception_handler(MainspringError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
@@ -65,6 +66,20 @@ def create_app(
     app.add_middleware(BodyLimit, max_body=settings.max_body_bytes, max_upload=settings.max_upload_bytes)
     app.add_middleware(Edge, trace_of=trace_of, settings=settings, counted=counted, pace=pace)
     return app
+
+
+def _add(app: FastAPI, routers: list[APIRouter]) -> None:
+    """Add the routes, each with the errors that all have.
+
+    ``include_router`` would analyse each route anew at the first request, and look twice for a request's route.
+    """
+    common = APIRoute("/", lambda: None, responses=_ERRORS)
+    for router in routers:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                route.responses = {**common.responses, **route.responses}
+                route.response_fields = {**common.response_fields, **route.response_fields}
+        app.router.routes.extend(router.routes)
 
 
 async def _on_error(http: HttpRequest, error: Exception) -> HttpResponse:

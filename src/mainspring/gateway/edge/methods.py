@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from fastapi import FastAPI
 from fastapi import Request as HttpRequest
@@ -38,16 +38,7 @@ def near_paths(http: HttpRequest) -> list[str]:
 
 def _routes(http: HttpRequest) -> Iterator[BaseRoute]:
     app: FastAPI = http.scope["app"]
-    return _unwrapped(app.router.routes)
-
-
-def _unwrapped(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    for each in routes:
-        included = getattr(each, "original_router", None)
-        if included is None:
-            yield each
-        else:
-            yield from _unwrapped(included.routes)
+    return iter(app.router.routes)
 
 
 def _path(route: BaseRoute) -> str:

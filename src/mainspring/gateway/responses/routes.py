@@ -111,7 +111,7 @@ def router(
         return json_response(made, head_headers(answer.head))
 
     past.add(routes, stored, behind.background, access)
-    routes.include_router(socket.router())
+    routes.routes.extend(socket.router().routes)
     return routes
 
 

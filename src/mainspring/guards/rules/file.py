@@ -12,6 +12,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
+from mainspring.core import yaml_files
 from mainspring.core.errors import SettingsError
 from mainspring.core.settings.section import Section
 from mainspring.guards.rules import safe_patterns
@@ -118,7 +119,7 @@ def read(name: str) -> Rules:
 def parse(text: str, source: str) -> Rules:
     """The rules in ``text`` (YAML). Raises ``SettingsError`` naming ``source``."""
     try:
-        content = yaml.safe_load(text)
+        content = yaml_files.load(text)
     except yaml.YAMLError as error:
         raise SettingsError(f"{source} is not valid YAML: {error}", remedy="Correct it") from None
     if not isinstance(content, dict):

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
-import yaml
-
+from mainspring.core import yaml_files
 from mainspring.core.errors import InvalidRequest, SettingsError
 from mainspring.core.nearest import nearest
 from mainspring.core.path import Layer
@@ -31,7 +30,7 @@ _DRAWN = ("temperature", "top_p", "top_k", "min_p", "seed")
 def builtin() -> dict[str, Preset]:
     """The presets that ship, by name."""
     text = resources.files("mainspring.serving.ring").joinpath("presets.yaml").read_text(encoding="utf-8")
-    return {name: Preset.model_validate(values) for name, values in yaml.safe_load(text).items()}
+    return {name: Preset.model_validate(values) for name, values in yaml_files.load(text).items()}
 
 
 class Presets:

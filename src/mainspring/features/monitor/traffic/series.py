@@ -18,6 +18,8 @@ MOST_APPLICATIONS = 200
 OTHER = "other"
 # Sums over past coarse steps, which no longer change.
 _SUMS = 512
+# Fine steps in a block, whose sum is kept until one of them changes.
+_BLOCK = 10
 
 
 class Series:
@@ -32,6 +34,7 @@ class Series:
         self._changed: set[tuple[int, int, Key]] = set()
         self._known: dict[str, set[str]] = {}
         self._past: LRUCache[tuple[Key, int, int, str], Tally] = LRUCache(_SUMS)
+        self._blocks: dict[int, dict[tuple[Key, str], Tally]] = {}
 
     async def open(self, now: float, tenant: str | None = None) -> None:
         """Load the stored counts, of one tenant to read them or of all to continue."""
@@ -69,6 +72,8 @@ class Series:
         """The counts of a step, which will change."""
         begin = int(when // span) * span
         self._changed.add((span, begin, key))
+        if span == self.fine:
+            self._blocks.pop(self._block(begin), None)
         return self._kept[span].setdefault(begin, {}).setdefault(key, Tally())
 
     def note(self, key: Key, when: float, block: str) -> None:
@@ -87,6 +92,8 @@ class Series:
         for steps in self._kept.values():
             for at in [at for at in steps if at < start]:
                 del steps[at]
+        for at in [at for at in self._blocks if at < start]:
+            del self._blocks[at]
 
     def active(self, since: float) -> list[Key]:
         """Whose traffic was counted since then."""
@@ -100,9 +107,27 @@ class Series:
 
     def recent(self, key: Key, since: float, until: float, without: str = "") -> Tally:
         """The sum of the fine steps that touch this time."""
+        made = Tally()
+        at = max(int(since // self.fine) * self.fine, min(self._kept[self.fine], default=0))
+        while at < until:
+            whole = at == self._block(at) and at + _BLOCK * self.fine <= until
+            made.merge(self._sum_of_block(key, at, without) if whole else self._steps(key, at, at + 1, without))
+            at += self.fine * (_BLOCK if whole else 1)
+        return made
+
+    def _block(self, at: int) -> int:
+        """The begin of the block that the step ``at`` is in."""
+        return at // (_BLOCK * self.fine) * _BLOCK * self.fine
+
+    def _sum_of_block(self, key: Key, begin: int, without: str) -> Tally:
+        sums = self._blocks.setdefault(begin, {})
+        if (key, without) not in sums:
+            sums[key, without] = self._steps(key, begin, begin + _BLOCK * self.fine, without)
+        return sums[key, without]
+
+    def _steps(self, key: Key, begin: int, end: int, without: str) -> Tally:
         steps = self._kept[self.fine]
-        touched = (at for at in sorted(steps) if at + self.fine > since and at < until and key in steps[at])
-        found = (steps[at][key] for at in touched)
+        found = (steps[at][key] for at in range(begin, end, self.fine) if at in steps and key in steps[at])
         return merged(tally for tally in found if not tally.counts[without])
 
     async def sum(self, key: Key, since: float, until: float, now: float, without: str = "") -> Tally:

@@ -27,8 +27,9 @@ class Sketch:
         self.total += times
 
     def merge(self, other: Sketch) -> None:
+        counts = self.counts
         for step, count in other.counts.items():
-            self.counts[step] = self.counts.get(step, 0) + count
+            counts[step] = counts.get(step, 0) + count
         self.total += other.total
 
     def quantile(self, share: float) -> float | None:
