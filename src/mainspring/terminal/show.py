@@ -12,6 +12,7 @@ from typing import Any
 
 from mainspring.core.errors import MainspringError
 from mainspring.core.version import __version__
+from mainspring.terminal import emphasis
 
 ProgressCallback = Callable[[str, int, int], None]
 
@@ -91,7 +92,7 @@ def done(text: str, data: Any, machine: bool) -> None:
 def answer(found: Mapping[str, Any], *, told: bool = False) -> None:
     """An answer (``places.facts``), then each citation with its place; without the text if it was already ``told``."""
     if not told:
-        print(printable(found["answer"].strip()))
+        print(emphasis.shown(printable(found["answer"].strip()), bold=sys.stdout.isatty()))
     if found["citations"]:
         print("\nSources")
     for citation in found["citations"]:

@@ -13,6 +13,7 @@ from mainspring.cli.ask.target import Target, place
 from mainspring.core.errors import MainspringError
 from mainspring.core.settings import Settings, load
 from mainspring.terminal import complete, show
+from mainspring.terminal.emphasis import Strong
 from mainspring.terminal.pulling import without_chat
 
 _END = frozenset({"exit", "quit", "/exit", "/quit"})
@@ -74,15 +75,16 @@ async def _talk(
 
 
 async def _turn(where: Target, model: str, turns: list[dict[str, str]]) -> str:
-    found = await where.answer(model, turns, _tell)
-    print()
+    strong = Strong(bold=sys.stdout.isatty())
+    found = await where.answer(model, turns, lambda text: _tell(strong.add(show.printable(text))))
+    print(strong.rest())
     show.answer(found, told=True)
     print()
     return str(found["answer"])
 
 
 def _tell(text: str) -> None:
-    sys.stdout.write(show.printable(text))
+    sys.stdout.write(text)
     sys.stdout.flush()
 
 
