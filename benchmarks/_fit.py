@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mainspring.features.evaluate.statistics.significance import stats_library
+from mainspring.statistics.significance import stats_library
 
 AGAINST = frozenset({"number", "name", "negation", "turned", "echo"})
 FREE = frozenset({"short"})

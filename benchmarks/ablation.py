@@ -32,7 +32,7 @@ from mainspring.features.evaluate.ablate.ablation import Measured, ablate
 from mainspring.features.evaluate.ablate.arms import grid
 from mainspring.features.evaluate.ablate.vector_cache import KeptEmbedder
 from mainspring.features.evaluate.sets.loading import load
-from mainspring.features.evaluate.statistics.significance import compare, interval
+from mainspring.statistics.significance import compare, interval
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 METRIC = "ndcg@10"

@@ -28,7 +28,7 @@ from mainspring.features.evaluate.answers import wilson
 from mainspring.features.evaluate.commands.answers import asked
 from mainspring.features.evaluate.sets.collections import JudgedCollection
 from mainspring.features.evaluate.sets.loading import load
-from mainspring.features.evaluate.statistics.significance import compare
+from mainspring.statistics.significance import compare
 from mainspring.system import open_rooms
 from mainspring.terminal.pulling import without_chat
 

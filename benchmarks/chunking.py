@@ -28,10 +28,10 @@ from answers import Question, draw, holds, squad
 from mainspring.core import plugins
 from mainspring.core.settings import RagSettings
 from mainspring.engines.base import Embedder
-from mainspring.features.evaluate.statistics.significance import compare
 from mainspring.rag.chunk.base import CHUNKER
 from mainspring.rag.chunk.chunking import Chunk, chunker
 from mainspring.rag.parse.parsed import Parsed
+from mainspring.statistics.significance import compare
 
 BUDGET = 512
 SMALL_ARTICLES = 3

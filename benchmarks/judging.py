@@ -46,13 +46,13 @@ from mainspring.engines.encode.embedder import OpenVinoEmbedder
 from mainspring.features.evaluate.ablate.vector_cache import KeptEmbedder
 from mainspring.features.evaluate.sets import public
 from mainspring.features.evaluate.sets.collections import Split
-from mainspring.features.evaluate.statistics.curves import auroc
 from mainspring.features.monitor.alerts import signals
 from mainspring.features.monitor.judging.score_means import Moments
 from mainspring.features.monitor.settings import MonitorSettings
 from mainspring.features.monitor.traffic.tally import Tally
 from mainspring.rag.text import sentences, terms
 from mainspring.rag.triad.live import GivenAnswer, verdict
+from mainspring.statistics.curves import auroc
 
 USUAL = {
     "wrong passages": "extracted",

@@ -27,7 +27,7 @@ from mainspring.features.evaluate.ablate import arms
 from mainspring.features.evaluate.ablate.ablation import Ablation, ablate
 from mainspring.features.evaluate.sets import loading
 from mainspring.features.evaluate.sets.collections import JudgedCollection, Split
-from mainspring.features.evaluate.statistics.significance import compare, interval
+from mainspring.statistics.significance import compare, interval
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 PUBLIC = ("hotpotqa", "musique", "2wiki")

@@ -28,12 +28,12 @@ from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.engines import Engines
 from mainspring.features.evaluate.sets.collections import JudgedCollection
 from mainspring.features.evaluate.sets.loading import load
-from mainspring.features.evaluate.statistics import ranking
 from mainspring.rag.ingest.vocabulary import Vocabularies, Vocabulary
 from mainspring.rag.query.model import ModelAsk
 from mainspring.rag.query.understand import QueryQuestion, Technique, Understanding
 from mainspring.rag.search.selection import SearchOptions
 from mainspring.rag.text import terms
+from mainspring.statistics import ranking
 
 DEPTH = 50
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")

@@ -9,7 +9,7 @@ Medline, CISI and NPL were run once with the defaults: nothing was chosen on any
 
 BM25 is the store's own (Lance: k1 1.2, b 0.75) over the same chunks, stemmed and without English stop words, a document
 counted by its best chunk; BM25 (documents) has the same constants over whole documents (`_bm25.py`). Differences are
-paired by query and tested by randomisation (two-sided, `mainspring.features.evaluate.statistics.significance`);
+paired by query and tested by randomisation (two-sided, `mainspring.statistics.significance`);
 p-values of the collections are corrected by Holm. Pooled is the mean of the collections: a query weighs less where
 there are more of them. `--keep` leaves each collection's scores and vectors in a folder and takes them from there, so
 that it can be run in pieces.
@@ -30,10 +30,10 @@ from _library import Bench, bench, data
 from _report import Figure, report, table
 from mainspring.features.evaluate.sets.collections import JudgedCollection, Split
 from mainspring.features.evaluate.sets.loading import load
-from mainspring.features.evaluate.statistics import ranking
-from mainspring.features.evaluate.statistics.significance import Estimate, holm, interval, permutation
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.selection import SearchOptions
+from mainspring.statistics import ranking
+from mainspring.statistics.significance import Estimate, holm, interval, permutation
 
 DEPTH = 50
 NAMES = {"cranfield": "Cranfield", "cacm": "CACM", "scifact": "SciFact", "med": "Medline", "cisi": "CISI", "npl": "NPL"}

@@ -37,12 +37,12 @@ from mainspring.engines.encode.embedder import OpenVinoEmbedder
 from mainspring.features.evaluate.ablate.vector_cache import KeptEmbedder
 from mainspring.features.evaluate.sets.collections import Split
 from mainspring.features.evaluate.sets.loading import load
-from mainspring.features.evaluate.statistics import ranking
-from mainspring.features.evaluate.statistics.curves import auroc
-from mainspring.features.evaluate.statistics.significance import stats_library
 from mainspring.rag.triad import claim_evidence, relevancy
 from mainspring.rag.triad.metrics import SUPPORTED, Triad
 from mainspring.rag.triad.model_judge import ChatJudge
+from mainspring.statistics import ranking
+from mainspring.statistics.curves import auroc
+from mainspring.statistics.significance import stats_library
 
 Part = Literal["contexts", "claims", "summaries", "answers"]
 QUERIES = 40

@@ -18,9 +18,9 @@ from typing import Any
 from mainspring.core.path import Answer
 from mainspring.core.types import ChatRequest, Context, Message, Principal, Request, Response, Text
 from mainspring.features.evaluate.sets.collections import Kind, Query
-from mainspring.features.evaluate.statistics.curves import auroc
-from mainspring.features.evaluate.statistics.significance import Estimate
 from mainspring.rag.answer.generate import REFUSAL
+from mainspring.statistics.curves import auroc
+from mainspring.statistics.significance import Estimate
 
 Respond = Callable[[Request, Context], Awaitable[Response]]
 Evidence = Callable[[Context], Awaitable[float | None]]

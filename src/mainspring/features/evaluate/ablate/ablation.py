@@ -21,8 +21,8 @@ from mainspring.features.evaluate.ablate import workbench
 from mainspring.features.evaluate.ablate.arms import Arm
 from mainspring.features.evaluate.ablate.workbench import Index, Tokens, Workbench
 from mainspring.features.evaluate.sets.collections import JudgedCollection, Query
-from mainspring.features.evaluate.statistics import ranking
-from mainspring.features.evaluate.statistics.significance import Comparison, Estimate, compare, interval
+from mainspring.statistics import ranking
+from mainspring.statistics.significance import Comparison, Estimate, compare, interval
 
 Progress = Callable[[str, int, int], None]
 """Called with (activity, number done, total)."""

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mainspring.features.evaluate.ablate.ablation import Ablation, Measured
-from mainspring.features.evaluate.statistics.significance import Comparison
+from mainspring.statistics.significance import Comparison
 
 ALPHA = 0.05
 

@@ -89,7 +89,7 @@ def rag(
     number of arms), tokens and milliseconds per query, and the size of its index.
     """
     from mainspring.features.evaluate.ablate import report
-    from mainspring.features.evaluate.statistics import ranking as measures
+    from mainspring.statistics import ranking as measures
 
     measures.library()
     settings = _settings(context, chat=chat)
@@ -270,7 +270,7 @@ def _pull_rerankers(settings: Settings, grid: Sequence[Arm]) -> None:
 
 
 def _settings(context: typer.Context, *, chat: bool) -> Settings:
-    from mainspring.features.evaluate.statistics.significance import stats_library
+    from mainspring.statistics.significance import stats_library
     from mainspring.terminal.pulling import pull_missing
 
     # This comes before anything is pulled or indexed: a missing package must be reported at once.

@@ -14,9 +14,9 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.features.evaluate.ablate.workbench import Workbench
 from mainspring.features.evaluate.fit.refusal import Refusal, RefusalOutcome, as_json, holds, summarise
 from mainspring.features.evaluate.sets.collections import JudgedCollection, Kind
-from mainspring.features.evaluate.statistics.curves import RiskCoverage
 from mainspring.rag.answer.evidence.calibration import Calibration
 from mainspring.rag.answer.evidence.features import NAMES
+from mainspring.statistics.curves import RiskCoverage
 
 # Weight of the sum of squared standardised weights, relative to the questions' mean log-loss.
 _RIDGE = 0.01

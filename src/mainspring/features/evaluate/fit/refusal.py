@@ -15,8 +15,8 @@ from typing import Any
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.evaluate.ablate.workbench import Workbench
 from mainspring.features.evaluate.sets.collections import JudgedCollection, Kind, Query
-from mainspring.features.evaluate.statistics.curves import RiskCoverage, auroc, risk_coverage
-from mainspring.features.evaluate.statistics.significance import Estimate
+from mainspring.statistics.curves import RiskCoverage, auroc, risk_coverage
+from mainspring.statistics.significance import Estimate
 
 _PIECE = re.compile(r"\d+(?:[.,]\d+)*|\w+|[%$£€]")
 

@@ -17,10 +17,10 @@ from mainspring.core.errors import InvalidRequest, MainspringError
 from mainspring.core.types import ChatRequest, Context, Message, Responder, Sampling, Text
 from mainspring.features.evaluate.fit.refusal import holds
 from mainspring.features.evaluate.sets.collections import Query
-from mainspring.features.evaluate.statistics.curves import auroc
-from mainspring.features.evaluate.statistics.significance import Estimate
 from mainspring.serving.route.auto.cascade import attempt
 from mainspring.serving.route.auto.confidence import Confidence
+from mainspring.statistics.curves import auroc
+from mainspring.statistics.significance import Estimate
 
 Match = Literal["contains", "number"]
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")

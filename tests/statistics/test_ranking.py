@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.evaluate.statistics.ranking import DEFAULT, ranked, score
+from mainspring.statistics.ranking import DEFAULT, ranked, score
 
 TOP_5 = {"q": ["A", "B", "C", "D", "E"]}
 ALL = ("hit@5", "recall@5", "precision@5", "mrr", "map", "ndcg@5")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.evaluate.statistics.significance import SEED, Estimate, stats_library
+from mainspring.statistics.significance import SEED, Estimate, stats_library
 
 _RESAMPLES = 1_999
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.evaluate.statistics.curves import auroc, risk_coverage
+from mainspring.statistics.curves import auroc, risk_coverage
 
 
 def test_auroc_counts_pairs_and_half_of_ties() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.evaluate.statistics.significance import compare, holm, interval, permutation
+from mainspring.statistics.significance import compare, holm, interval, permutation
 
 
 def test_all_pairs_in_one_direction_have_the_exact_probability() -> None:

@@ -1,0 +1,205 @@
+"""How often tests that are looked at after every answer decide wrongly, and how soon they decide.
+
+    python benchmarks/sequential_tests.py [--simulations 10000] [--keep FOLDER] [--seconds S] [--dry]
+
+Arms: at rates of .03 to .97, two to four arms, once all alike and once with one better by the effect that the test is
+designed for; each simulation ends when an arm is named, or after three times the size of a fixed test of power .9.
+Wrong is any arm that is named among equal ones, or one that is not the best. The median number of answers of each arm
+is held against the size of a one-sided z-test of the same alpha (.05 divided by the arms) and power .8.
+Pairs: a candidate that drops by 3 points and one that does not, a tenth of the examples answered differently, at most
+2,000 examples, held against the fixed size of alpha .05 and power .9.
+With ``--keep`` a run goes on where the one before it ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from _report import Figure, report, table
+from mainspring.features.evaluate.answers import wilson
+from mainspring.statistics.sequential import SCALES, bets, better_factor, fixed_size, mixed, seen_rate
+
+RATES = {0.03: 0.02, 0.05: 0.02, 0.5: 0.05, 0.9: 0.05, 0.97: 0.02}
+"""A rate, and the effect that is looked for there."""
+ARMS = (2, 3, 4)
+ALPHA = 0.05
+
+
+def arms(rates: Sequence[float], effect: float, longest: int, simulations: int, seed: int) -> dict[str, Any]:
+    """Simulates a comparison of arms with true ``rates``, all simulations at once, answer by answer: how many named an
+    arm wrongly and rightly, and the median of answers of each arm."""
+    draw = np.random.default_rng(seed)
+    count = len(rates)
+    pairs = [(one, other) for one in range(count) for other in range(one + 1, count)]
+    alive = np.arange(simulations)
+    logs = np.zeros((simulations, len(pairs), 2, len(SCALES)))
+    successes = np.zeros((simulations, count))
+    crossed = np.zeros((simulations, count, count), bool)
+    named, ended = np.full(simulations, -1), np.full(simulations, longest)
+    for step in range(longest):
+        seen = draw.random((len(alive), count)) < np.asarray(rates)
+        for place, (one, other) in enumerate(pairs):
+            rate = seen_rate(successes[alive, one] + successes[alive, other], step)
+            for number, scale in enumerate(SCALES):
+                logs[alive, place, 0, number] += better_factor(seen[:, one], seen[:, other], rate, scale * effect)
+                logs[alive, place, 1, number] += better_factor(seen[:, other], seen[:, one], rate, scale * effect)
+            over = mixed(logs[alive, place]) >= np.log(count / ALPHA)
+            crossed[alive, one, other] |= over[:, 0]
+            crossed[alive, other, one] |= over[:, 1]
+        successes[alive] += seen
+        best = crossed[alive].sum(axis=2) == count - 1
+        decided = best.any(axis=1)
+        named[alive[decided]] = best[decided].argmax(axis=1)
+        ended[alive[decided]] = step + 1
+        alive = alive[~decided]
+        if not len(alive):
+            break
+    right = (named == 0) & (rates[0] > rates[-1])
+    wrong = int(((named >= 0) & ~right).sum())
+    return {"wrong": wrong, "right": int(right.sum()), "median": float(np.median(ended)), "simulations": simulations}
+
+
+def gates(drop: float, differing: float, longest: int, simulations: int, seed: int) -> dict[str, Any]:
+    """Simulates paired comparisons: how many are called worse, and not worse, and the mean number of examples."""
+    margin, alpha, beta = 0.03, ALPHA, 0.1
+    draw = np.random.default_rng(seed)
+    chances = [(differing + drop) / 2, 1 - differing, (differing - drop) / 2]
+    seen = draw.choice([-1.0, 0.0, 1.0], (simulations, longest), p=chances)
+    squares = np.cumsum(seen**2, axis=1) - seen**2
+    stakes = bets(squares, np.arange(longest), margin)
+    worse = np.cumsum(np.log1p(-stakes * seen), axis=1) >= -np.log(alpha)
+    fine = np.cumsum(np.log1p(stakes * (seen + margin)), axis=1) >= -np.log(beta)
+    when = [np.where(each.any(axis=1), each.argmax(axis=1), longest) for each in (worse, fine)]
+    used = np.minimum(np.minimum(*when) + 1, longest)
+    return {
+        "worse": int((when[0] < when[1]).sum()),
+        "not worse": int((when[1] < when[0]).sum()),
+        "examples": float(used.mean()),
+        "simulations": simulations,
+    }
+
+
+def kept(folder: Path | None, name: str, make: Any, began: float, seconds: float) -> Any:
+    """A figure of an earlier run, or ``make``'s; ends the run if its time is up."""
+    path = folder / f"{name}.json" if folder is not None else None
+    if path is not None and path.exists():
+        return json.loads(path.read_text())
+    if seconds and time.monotonic() - began > seconds:
+        raise SystemExit(f"not yet simulated: {name}; run it again")
+    found = make()
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(found))
+    return found
+
+
+def share(count: int, of: int) -> str:
+    held = wilson(count, of)
+    return f"{count} of {of:,} simulations, [{held.low:.4f}, {held.high:.4f}]"
+
+
+def of_arms(arguments: argparse.Namespace, began: float) -> dict[str, Figure]:
+    figures: dict[str, Figure] = {}
+    wrongest: dict[str, Any] = {"wrong": -1}
+    slowest = 0.0
+    for place, (rate, effect) in enumerate(RATES.items()):
+        better, other = (rate + effect, rate) if rate < 0.9 else (rate, rate - effect)
+        middle = (better + other) / 2
+        for count in ARMS:
+            size = {
+                power: fixed_size(effect, 2 * middle * (1 - middle), alpha=ALPHA / count, power=power)
+                for power in (0.8, 0.9)
+            }
+            found = {}
+            for label, rates in (("alike", [rate] * count), ("one better", [better, *[other] * (count - 1)])):
+                name = f"{rate:g}-{count}-{label.replace(' ', '-')}-{arguments.simulations}"
+
+                make = partial(arms, rates, effect, int(3 * size[0.9]), arguments.simulations, 100 * place + count)
+                found[label] = kept(arguments.keep, name, make, began, arguments.seconds)
+                if found[label]["wrong"] > wrongest["wrong"]:
+                    wrongest = found[label]
+            ratio = found["one better"]["median"] / size[0.8]
+            slowest = max(slowest, ratio)
+            label = f"arms: {count} at {rate:g}"
+            figures[f"{label}, alike: named"] = Figure(
+                found["alike"]["wrong"] / arguments.simulations, "share", "lower", 0.05,
+                against=share(found["alike"]["wrong"], arguments.simulations),
+            )  # fmt: skip
+            figures[f"{label}, one better by {effect:g}: median answers of each over a fixed test's"] = Figure(
+                ratio,
+                "x",
+                "lower",
+                1.3,
+                against=f"{found['one better']['median']:,.0f} over {size[0.8]:,.0f}, power .8",
+            )
+            figures[f"{label}, one better by {effect:g}: named rightly"] = Figure(
+                found["one better"]["right"] / arguments.simulations, "share", "higher",
+                against=f"{share(found['one better']['right'], arguments.simulations)}; "
+                f"{found['one better']['wrong']} wrongly",
+            )  # fmt: skip
+    figures["arms: most wrong decisions"] = Figure(
+        wrongest["wrong"] / arguments.simulations,
+        "share",
+        "lower",
+        0.05,
+        against=share(wrongest["wrong"], arguments.simulations),
+    )
+    figures["arms: largest median over a fixed test's"] = Figure(slowest, "x", "lower", 1.3, against="power .8")
+    return figures
+
+
+def of_pairs(arguments: argparse.Namespace, began: float) -> dict[str, Figure]:
+    figures: dict[str, Figure] = {}
+    fixed = fixed_size(0.03, 0.1, alpha=ALPHA, power=0.9)
+    for label, drop in (("no drop", 0.0), ("3 points", 0.03)):
+        found = kept(
+            arguments.keep,
+            f"pairs-{label.replace(' ', '-')}-{arguments.simulations}",
+            lambda drop=drop: gates(drop, 0.1, 2000, arguments.simulations, 7),
+            began,
+            arguments.seconds,
+        )
+        goal, better = (0.05, "lower") if not drop else (0.9, "higher")
+        figures[f"pairs, {label}: called worse"] = Figure(
+            found["worse"] / arguments.simulations,
+            "share",
+            better,
+            goal,
+            against=share(found["worse"], arguments.simulations),
+        )
+        figures[f"pairs, {label}: undecided after 2,000 examples"] = Figure(
+            1 - (found["worse"] + found["not worse"]) / arguments.simulations, "share", "lower"
+        )
+        figures[f"pairs, {label}: examples spared"] = Figure(
+            1 - found["examples"] / fixed,
+            "share",
+            "higher",
+            against=f"{found['examples']:,.0f} of a fixed test's {fixed:,.0f}",
+        )
+    return figures
+
+
+def main(arguments: argparse.Namespace) -> None:
+    began = time.monotonic()
+    found = of_pairs(arguments, began) | of_arms(arguments, began)
+    if arguments.dry:
+        print(table(found))
+    else:
+        report("sequential_tests", found)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Errors and sizes of tests that one may look at any time")
+    parser.add_argument("--simulations", type=int, default=10_000)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--seconds", type=float, default=0.0, help="end after the part during which this has passed")
+    parser.add_argument("--dry", action="store_true", help="write no result")
+    main(parser.parse_args())
