@@ -167,12 +167,11 @@ def of_pairs(arguments: argparse.Namespace, began: float) -> dict[str, Figure]:
             began,
             arguments.seconds,
         )
-        goal, better = (0.05, "lower") if not drop else (0.9, "higher")
         figures[f"pairs, {label}: called worse"] = Figure(
             found["worse"] / arguments.simulations,
             "share",
-            better,
-            goal,
+            "higher" if drop else "lower",
+            0.9 if drop else 0.05,
             against=share(found["worse"], arguments.simulations),
         )
         figures[f"pairs, {label}: undecided after 2,000 examples"] = Figure(

@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.statistics.agreement import alpha, alpha_interval, kappa
+from mainspring.statistics.agreement import Level, alpha, alpha_interval, kappa
 
 # Four observers of twelve units: Krippendorff (2011), section C.
 _OBSERVERS = (
@@ -21,26 +21,26 @@ RATINGS = {
 @pytest.mark.parametrize(
     ("level", "value"), [("nominal", 0.743421052631579), ("ordinal", 0.8153875037548814), ("interval", 0.84910714)]
 )
-def test_alpha_of_the_published_example(level, value):
+def test_alpha_of_the_published_example(level: Level, value: float) -> None:
     assert alpha(RATINGS, level) == pytest.approx(value, abs=1e-8)
 
 
-def test_an_interval_of_alpha_holds_it():
+def test_an_interval_of_alpha_holds_it() -> None:
     found = alpha_interval(RATINGS)
     assert 0 < found.low < found.value < found.high <= 1
     # The unit of one observer says nothing.
     assert found.n == 11
 
 
-def test_labels_that_are_all_equal_agree():
+def test_labels_that_are_all_equal_agree() -> None:
     assert alpha({"a": {"x": "good", "y": "good"}, "b": {"x": "good", "y": "good"}}) == 1
 
 
-def test_opposite_labels_are_worse_than_chance():
+def test_opposite_labels_are_worse_than_chance() -> None:
     assert alpha({"a": {"x": "good", "y": "bad"}, "b": {"x": "bad", "y": "good"}}) < 0
 
 
-def test_kappa_of_a_worked_example():
+def test_kappa_of_a_worked_example() -> None:
     # Cohen's table of 20 yes-yes, 5 yes-no, 10 no-yes, 15 no-no.
     first = ["yes"] * 25 + ["no"] * 25
     second = ["yes"] * 20 + ["no"] * 5 + ["yes"] * 10 + ["no"] * 15
@@ -50,7 +50,7 @@ def test_kappa_of_a_worked_example():
     assert found.base_rate == pytest.approx(0.6)
 
 
-def test_a_judge_that_always_says_the_common_label_has_no_kappa_to_show():
+def test_a_judge_that_always_says_the_common_label_has_no_kappa_to_show() -> None:
     people = [True] * 95 + [False] * 5
     found = kappa([True] * 100, people)
     assert found.agreement == pytest.approx(0.95)
@@ -62,11 +62,11 @@ def test_a_judge_that_always_says_the_common_label_has_no_kappa_to_show():
     ("ratings", "level"),
     [({"a": {"x": 1}, "b": {"y": 2}}, "nominal"), ({"a": {"x": "good"}, "b": {"x": "bad"}}, "ordinal")],
 )
-def test_what_cannot_be_compared_is_refused(ratings, level):
+def test_what_cannot_be_compared_is_refused(ratings: dict[str, dict[str, float | str]], level: Level) -> None:
     with pytest.raises(InvalidRequest):
         alpha(ratings, level)
 
 
-def test_raters_of_different_items_are_refused():
+def test_raters_of_different_items_are_refused() -> None:
     with pytest.raises(InvalidRequest):
         kappa([1, 2], [1])

@@ -1,6 +1,7 @@
 """Ratings recover the strengths behind simulated votes, their intervals cover them, and style can be taken out."""
 
 import math
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pytest
@@ -9,7 +10,13 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.statistics.bradley_terry import ELO, MIDDLE, Vote, leaderboard
 
 
-def votes_between(strengths, count, draw, habits=None, weight=0.0):
+def votes_between(
+    strengths: Mapping[str, float],
+    count: int,
+    draw: np.random.Generator,
+    habits: Mapping[str, float] | None = None,
+    weight: float = 0.0,
+) -> Iterator[Vote]:
     models = list(strengths)
     for _ in range(count):
         first, second = draw.choice(len(models), 2, replace=False)
@@ -19,7 +26,7 @@ def votes_between(strengths, count, draw, habits=None, weight=0.0):
         yield Vote(one, other, float(draw.random() < chance), style={"length": longer})
 
 
-def test_two_models_differ_by_the_odds():
+def test_two_models_differ_by_the_odds() -> None:
     votes = [Vote("a", "b", 1.0)] * 70 + [Vote("b", "a", 1.0)] * 30
     first, second = leaderboard(votes).ratings
     assert (first.model, first.wins, first.losses) == ("a", 70, 30)
@@ -30,13 +37,13 @@ def test_two_models_differ_by_the_odds():
     assert (first.rank, second.rank) == (1, 2)
 
 
-def test_ties_count_for_both():
+def test_ties_count_for_both() -> None:
     first, second = leaderboard([Vote("a", "b", 0.5)] * 10).ratings
     assert first.rating.value == pytest.approx(MIDDLE)
     assert (first.ties, second.ties, second.rank) == (10, 10, 1)
 
 
-def test_intervals_cover_the_strengths():
+def test_intervals_cover_the_strengths() -> None:
     draw = np.random.default_rng(4)
     covered = []
     for _ in range(60):
@@ -49,7 +56,7 @@ def test_intervals_cover_the_strengths():
     assert np.mean(covered) > 0.9
 
 
-def test_a_planted_bias_for_length_is_taken_out():
+def test_a_planted_bias_for_length_is_taken_out() -> None:
     draw = np.random.default_rng(6)
     strengths, habits = {"brief": 0.3, "long": -0.3}, {"brief": -1.0, "long": 1.0}
     votes = list(votes_between(strengths, 4000, draw, habits, weight=0.8))
@@ -60,7 +67,7 @@ def test_a_planted_bias_for_length_is_taken_out():
     assert board.style["length"].low > 0
 
 
-def test_one_voter_a_hundred_times_is_less_certain_than_a_hundred_voters():
+def test_one_voter_a_hundred_times_is_less_certain_than_a_hundred_voters() -> None:
     votes = [Vote("a", "b", 1.0)] * 70 + [Vote("b", "a", 1.0)] * 30
     alone = [Vote(each.first, each.second, each.score, voter=f"v{number % 2}") for number, each in enumerate(votes)]
     assert leaderboard(alone).voters == 2
@@ -72,7 +79,7 @@ def test_one_voter_a_hundred_times_is_less_certain_than_a_hundred_voters():
     assert few.high - few.low > 2 * (many.high - many.low)
 
 
-def test_a_model_that_won_all_of_its_votes_has_a_finite_place():
+def test_a_model_that_won_all_of_its_votes_has_a_finite_place() -> None:
     first, _ = leaderboard([Vote("a", "b", 1.0)] * 50).ratings
     assert MIDDLE < first.rating.value < MIDDLE + 3000
 
@@ -81,6 +88,6 @@ def test_a_model_that_won_all_of_its_votes_has_a_finite_place():
     "votes",
     [[], [Vote("a", "a", 1.0)], [Vote("a", "b", 2.0)], [Vote("a", "b", 1.0), Vote("c", "d", 1.0)]],
 )
-def test_votes_that_compare_nothing_are_refused(votes):
+def test_votes_that_compare_nothing_are_refused(votes: list[Vote]) -> None:
     with pytest.raises(InvalidRequest):
         leaderboard(votes)

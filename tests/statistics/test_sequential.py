@@ -23,7 +23,7 @@ RATES = (0.001, 0.03, 0.2, 0.5, 0.9, 0.97, 0.999)
 
 @pytest.mark.parametrize("effect", [0.005, 0.05, 0.4])
 @pytest.mark.parametrize("seen", RATES)
-def test_no_factor_gains_while_the_first_is_not_better(effect, seen):
+def test_no_factor_gains_while_the_first_is_not_better(effect: float, seen: float) -> None:
     for first, second in itertools.product(RATES, RATES):
         if first > second:
             continue
@@ -36,7 +36,7 @@ def test_no_factor_gains_while_the_first_is_not_better(effect, seen):
         assert gained <= 1 + 1e-9
 
 
-def test_a_factor_gains_where_the_effect_is_there():
+def test_a_factor_gains_where_the_effect_is_there() -> None:
     gained = sum(
         (0.55 if one else 0.45) * (0.45 if other else 0.55) * better_factor(one, other, 0.5, 0.1)
         for one, other in itertools.product((True, False), repeat=2)
@@ -44,7 +44,7 @@ def test_a_factor_gains_where_the_effect_is_there():
     assert gained > 0
 
 
-def test_arms_decide_as_the_arrays_do():
+def test_arms_decide_as_the_arrays_do() -> None:
     draw = np.random.default_rng(3)
     first, second = draw.random(400) < 0.8, draw.random(400) < 0.55
     arms, decided = Arms(["a", "b"], effect=0.2), None
@@ -59,7 +59,7 @@ def test_arms_decide_as_the_arrays_do():
     assert (arms.best, arms.worse) == ("a", frozenset({"b"}))
 
 
-def test_equal_arms_are_hardly_ever_told_apart():
+def test_equal_arms_are_hardly_ever_told_apart() -> None:
     wrong = 0
     for seed in range(150):
         draw = np.random.default_rng(seed)
@@ -73,7 +73,7 @@ def test_equal_arms_are_hardly_ever_told_apart():
     assert wrong / 150 <= 0.06
 
 
-def test_an_arm_that_is_better_than_one_of_two_is_not_named_yet():
+def test_an_arm_that_is_better_than_one_of_two_is_not_named_yet() -> None:
     arms = Arms(["a", "b", "c"], effect=0.4)
     for _ in range(60):
         arms.add("a", True)
@@ -84,7 +84,7 @@ def test_an_arm_that_is_better_than_one_of_two_is_not_named_yet():
     assert arms.counts()["c"] == (0, 60)
 
 
-def test_arms_with_more_traffic_wait_for_the_others():
+def test_arms_with_more_traffic_wait_for_the_others() -> None:
     arms = Arms(["a", "b"], effect=0.5)
     for _ in range(500):
         arms.add("a", True)
@@ -95,17 +95,17 @@ def test_arms_with_more_traffic_wait_for_the_others():
 
 
 @pytest.mark.parametrize("names", [["a"], ["a", "a"]])
-def test_one_arm_is_no_comparison(names):
+def test_one_arm_is_no_comparison(names: list[str]) -> None:
     with pytest.raises(InvalidRequest):
         Arms(names, effect=0.1)
 
 
-def test_an_unknown_arm_is_named():
+def test_an_unknown_arm_is_named() -> None:
     with pytest.raises(InvalidRequest, match="no arm c"):
         Arms(["a", "b"], effect=0.1).add("c", True)
 
 
-def test_a_drop_is_found_with_fewer_examples_than_at_a_fixed_size():
+def test_a_drop_is_found_with_fewer_examples_than_at_a_fixed_size() -> None:
     used, found = [], 0
     for seed in range(60):
         draw = np.random.default_rng(seed)
@@ -119,7 +119,7 @@ def test_a_drop_is_found_with_fewer_examples_than_at_a_fixed_size():
     assert np.mean(used) < fixed_size(0.03, 0.1, alpha=0.05, power=0.9) == pytest.approx(951, abs=2)
 
 
-def test_candidates_that_are_as_good_pass():
+def test_candidates_that_are_as_good_pass() -> None:
     verdicts = []
     for seed in range(60):
         draw = np.random.default_rng(1000 + seed)
@@ -132,7 +132,7 @@ def test_candidates_that_are_as_good_pass():
     assert verdicts.count("not worse") >= 52
 
 
-def test_a_verdict_is_final():
+def test_a_verdict_is_final() -> None:
     test = Pairs(0.1)
     while test.verdict == "undecided":
         test.add(-1.0)
@@ -140,12 +140,12 @@ def test_a_verdict_is_final():
         assert test.add(1.0) == "worse"
 
 
-def test_a_stake_follows_only_what_was_seen_before():
+def test_a_stake_follows_only_what_was_seen_before() -> None:
     assert bets(0.0, 0, 0.03) == pytest.approx(0.15)
     assert bets(100.0, 1000, 0.03) == pytest.approx(0.03 / ((100 + 4) / 1020))
 
 
 @pytest.mark.parametrize("difference", [1.5, -2.0, float("nan")])
-def test_differences_are_of_scores_between_0_and_1(difference):
+def test_differences_are_of_scores_between_0_and_1(difference: float) -> None:
     with pytest.raises(InvalidRequest):
         Pairs(0.03).add(difference)

@@ -21,29 +21,29 @@ TEXTS = [
 
 
 @pytest.mark.parametrize(("text", "plain"), TEXTS)
-def test_marks_of_strong_words_are_not_shown(text, plain):
+def test_marks_of_strong_words_are_not_shown(text: str, plain: str) -> None:
     assert shown(text, bold=False) == plain
 
 
-def test_a_terminal_shows_them_bold():
+def test_a_terminal_shows_them_bold() -> None:
     assert shown("within **45 days**.", bold=True) == f"within {BOLD}45 days{NORMAL}."
 
 
 @pytest.mark.parametrize(("text", "plain"), TEXTS)
-def test_single_characters_give_the_same(text, plain):
+def test_single_characters_give_the_same(text: str, plain: str) -> None:
     strong = Strong(bold=False)
     assert "".join(strong.add(each) for each in text) + strong.rest() == plain
 
 
 @settings(max_examples=60)
 @given(st.lists(st.text(alphabet="a* \n`~", max_size=6), max_size=8))
-def test_pieces_give_what_the_whole_gives(pieces):
+def test_pieces_give_what_the_whole_gives(pieces: list[str]) -> None:
     strong = Strong(bold=True)
     given_in_pieces = "".join(map(strong.add, pieces)) + strong.rest()
     assert given_in_pieces == shown("".join(pieces), bold=True)
 
 
-def test_words_before_a_mark_are_shown_at_once():
+def test_words_before_a_mark_are_shown_at_once() -> None:
     strong = Strong(bold=False)
     assert strong.add("You have **45") == "You have "
     assert strong.add(" days** [1]") == "45 days [1]"

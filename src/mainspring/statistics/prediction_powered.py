@@ -14,9 +14,12 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.statistics.significance import Estimate
+
+Values = Sequence[float] | NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,9 @@ class Calibrated:
 
 
 def mean(
-    labels: Sequence[float],
-    judged: Sequence[float],
-    unlabelled: Sequence[float],
+    labels: Values,
+    judged: Values,
+    unlabelled: Values,
     *,
     confidence: float = 0.95,
     weight: float | None = None,
@@ -84,7 +87,7 @@ def _best(given: Any, scored: Any, others: Any) -> float:
     return float(np.clip(covariance / (variance * (1 + len(given) / len(others))), 0.0, 1.0))
 
 
-def _checked(labels: Sequence[float], judged: Sequence[float], unlabelled: Sequence[float]) -> tuple[Any, Any, Any]:
+def _checked(labels: Values, judged: Values, unlabelled: Values) -> tuple[Any, Any, Any]:
     given, scored, others = (np.asarray(each, np.float64) for each in (labels, judged, unlabelled))
     if len(given) != len(scored):
         raise InvalidRequest(f"{len(given)} labels, but {len(scored)} scores of the same items", param="judged")
