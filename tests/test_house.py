@@ -230,3 +230,30 @@ def test_the_looks_find_what_they_look_for() -> None:
     assert from_face(tree, "mainspring.system", {"mainspring.stores"}) == []
     named = ast.parse("def f():\n    from mainspring.features import monitor\nx = 'features/batches/settings.py'")
     assert features_named(named, {"monitor", "batches", "replays"}) == {"monitor", "batches"}
+
+
+def chain(revisions: dict[str, str]) -> list[str]:
+    """The revisions in their order, from ``down_revision`` by ``revision``. Raises ``AssertionError``: not one line."""
+    after = {below: revision for revision, below in revisions.items()}
+    assert len(after) == len(revisions), f"two migrations come behind one of {sorted(after)}"
+    found: list[str] = []
+    while (last := found[-1] if found else "") in after:
+        found.append(after[last])
+    assert len(found) == len(revisions), f"no chain leads to {sorted(revisions.keys() - set(found))}"
+    return found
+
+
+def test_migrations_are_one_line() -> None:
+    """Each feature has its own in its folder, and two that were written side by side have one number."""
+    pattern = re.compile(r'^(down_)?revision(?:: [^=]*)? = (?:"(\w+)"|None)$', re.MULTILINE)
+    revisions: dict[str, str] = {}
+    for path in sources("src"):
+        if path.parent.name in ("migrations", "versions") and path.name[:4].isdigit():
+            found = dict(pattern.findall(path.read_text(encoding="utf-8")))
+            assert found[""] not in revisions, f"{path.name}: there is another {found['']}"
+            assert path.name.startswith(found[""]), path.name
+            revisions[found[""]] = found["down_"]
+    assert len(chain(revisions)) > 30
+    for wrong in ({"1": "", "2": "1", "3": "1"}, {"1": "", "3": "2"}):
+        with pytest.raises(AssertionError):
+            chain(wrong)
