@@ -7,7 +7,7 @@ is one (``Services.fitting(Histories)``). The keeper starts a run again by askin
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -75,6 +75,24 @@ class BackgroundRuns(Protocol):
 
     async def cancel_run(self, principal: Principal, run_id: str) -> None:
         """Stop a run for good. Raises ``NotFound``, ``Conflict`` for one that is over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CalledTool:
+    """A call of a tool in a run, and its output (a JSON value)."""
+
+    name: str
+    arguments: Any
+    output: Any
+
+
+@runtime_checkable
+class CalledTools(Protocol):
+    """Shows what tools said in a run, to those who work on what came of it."""
+
+    async def called_tools(self, principal: Principal, run_id: str) -> Sequence[CalledTool]:
+        """The calls with an output, in order. Raises ``NotFound`` for a run that ``principal`` may not see."""
         ...
 
 

@@ -21,12 +21,16 @@ BEN = Principal("acme", "key_ben", frozenset({"desk"}))
 STRANGER = Principal("other", "key_ada", frozenset({"desk"}))
 
 
-def made(opened: Stores, **desk: Any) -> SupportDesk:
-    """The service, with these settings."""
+def made(opened: Stores, around: Any = None, **desk: Any) -> SupportDesk:
+    """The service, with these settings. ``around`` has further rooms."""
     metrics = SimpleNamespace(registry=CollectorRegistry())
     rooms = SimpleNamespace(
-        settings=Settings.model_validate({"desk": desk}), stores=opened, telemetry=SimpleNamespace(metrics=metrics)
+        settings=Settings.model_validate({"desk": {"assist": False, **desk}}),
+        stores=opened,
+        telemetry=SimpleNamespace(metrics=metrics),
     )
+    for name in ("path", "library", "responder") if around is not None else ():
+        setattr(rooms, name, getattr(around, name))
     return SupportDesk(cast(Rooms, rooms))
 
 

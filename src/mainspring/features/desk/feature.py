@@ -20,10 +20,17 @@ async def _open(rooms: Rooms) -> AsyncIterator[SupportDesk]:
     desk = SupportDesk(rooms)
     attendance = rooms.path.services.attendance
     attendance.attendant = desk
+    rooms.stores.events.heard.append(desk.heard)
     try:
         yield desk
     finally:
         attendance.attendant = None
+        rooms.stores.events.heard.remove(desk.heard)
+        await desk.assist.close()
+
+
+async def _ready(_: Rooms, services: Services) -> None:
+    services[SupportDesk].assist.find_tools(services)
 
 
 def _routes(http: Http) -> list[APIRouter]:
@@ -45,4 +52,4 @@ async def _sweep(desk: SupportDesk) -> None:
         await asyncio.sleep(_SWEEP_S)
 
 
-FEATURE = Feature("desk", open=_open, routes=_routes, work=_work)
+FEATURE = Feature("desk", open=_open, ready=_ready, routes=_routes, work=_work)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 import mainspring.stores.erase.erasing as erasing
 import mainspring.stores.sql.rows as rows
-from mainspring.features.desk.tables import desk_cases, desk_messages, desk_people
+from mainspring.features.desk.tables import desk_assists, desk_cases, desk_messages, desk_people, desk_suggestions
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Held, Subject, parts
 from mainspring.stores.schema import keys
@@ -43,7 +43,8 @@ class DeskCases:
             names = [row.id for row in _cases(connection, subject, held, upto)]
             for part in parts(names):
                 erasing.answers(connection, subject.tenant, part)
-                for table, column in ((desk_messages, desk_messages.c.case_id), (desk_cases, desk_cases.c.id)):
+                for table in (desk_messages, desk_assists, desk_suggestions, desk_cases):
+                    column = table.c.id if table is desk_cases else table.c.case_id
                     mine = sa.and_(table.c.tenant == subject.tenant, column.in_(part))
                     connection.execute(sa.delete(table).where(mine))
             if subject.kind in ("tenant", "key"):

@@ -21,10 +21,13 @@ from mainspring.features.desk.shapes import (
     case_body,
     line_body,
     person_body,
+    queues_body,
     view_body,
 )
 from mainspring.features.desk.store.cases import Origin, Wanted
-from mainspring.features.desk.store.records import Status
+from mainspring.features.desk.store.records import Author, Status
+from mainspring.features.desk.streams import bodies as _bodies
+from mainspring.features.desk.streams import stream
 from mainspring.http.access import Access
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
@@ -62,16 +65,11 @@ def router(desk: SupportDesk, access: Access) -> APIRouter:
     @routes.get("/queues")
     async def list_queues(context: people) -> HttpResponse:
         """For each queue the number of cases in each state, and of those that are late."""
-        queues: dict[str, dict[str, int]] = {}
-        for queue, status, count, late in await desk.store.counts(context.principal):
-            found = queues.setdefault(queue, dict.fromkeys(("open", "taken", "waiting", "closed", "late"), 0))
-            found[status] += count
-            found["late"] += late
-        rows = [{"id": name, "object": "desk.queue", **found} for name, found in queues.items()]
-        return json_response({"object": "list", "data": rows})
+        return json_response(queues_body(await desk.store.counts(context.principal)))
 
     _opening(routes, desk, access)
     _working(routes, desk, access)
+    _watching(routes, desk, access)
     _people(routes, desk, access)
     return routes
 
@@ -123,7 +121,8 @@ def _working(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
     @routes.post("/cases/{case}/messages", status_code=201)
     async def answer_case(case: str, body: AnswerBody, context: people) -> HttpResponse:
         """Answer the customer where the customer wrote, or leave a note that people alone see."""
-        done = await desk.say(context, case, body.text, "note" if body.note else "person")
+        author: Author = "note" if body.note else "person"
+        done = await desk.say(context, case, body.text, author, "" if body.note else body.suggestion)
         assert done.said is not None
         return json_response({"case": case_body(done.case), "message": line_body(done.said)}, status=201)
 
@@ -141,6 +140,27 @@ def _working(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
     async def reopen_case(case: str, context: people) -> HttpResponse:
         """Open a closed case again, in its queue."""
         return json_response(case_body(await desk.reopen(context, case)))
+
+
+def _watching(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
+    people = Annotated[Context, Depends(access("desk"))]
+
+    @routes.get("/cases/{case}/events")
+    async def watch_case(case: str, context: people) -> HttpResponse:
+        """Server-sent events `case`: the case with its conversation and assistance, now and after each change."""
+        await desk.store.get(context.principal, case)
+        return stream(_bodies("case", (view_body(view) async for view in desk.watch(context, case))))
+
+    @routes.get("/events")
+    async def watch_queues(context: people) -> HttpResponse:
+        """Server-sent events `queues`: the numbers of all queues, now and after each change of a case."""
+        return stream(_bodies("queues", (queues_body(counts) async for counts in desk.standing(context))))
+
+    @routes.post("/cases/{case}/suggestions/{suggestion}/reject")
+    async def reject_suggestion(case: str, suggestion: str, context: people) -> HttpResponse:
+        """Say that a suggested answer is not wanted."""
+        await desk.reject(context, case, suggestion)
+        return json_response({"id": suggestion, "object": "desk.suggestion", "decision": "rejected"})
 
 
 def _people(routes: APIRouter, desk: SupportDesk, access: Access) -> None:

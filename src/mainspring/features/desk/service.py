@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
+import sqlalchemy as sa
 from cachetools import TTLCache
 
 from mainspring.agents.handover import NewCase, OpenedCase
@@ -14,32 +15,25 @@ from mainspring.core.errors import MainspringError
 from mainspring.core.facts.cases import CaseFacts
 from mainspring.core.types import ChatRequest, Context, EventRecord
 from mainspring.feature import Rooms
+from mainspring.features.desk.assist.assist import AgentAssist
 from mainspring.features.desk.metrics import DeskMetrics
 from mainspring.features.desk.pulse import Pulse
 from mainspring.features.desk.settings import DeskSettings
+from mainspring.features.desk.store.assists import Assistance, decide
 from mainspring.features.desk.store.cases import CaseStore, Origin
 from mainspring.features.desk.store.people import DeskPeople, DeskPerson
 from mainspring.features.desk.store.records import Author, Case, CaseMessage
 from mainspring.features.desk.store.work import CaseWork, Done
+from mainspring.features.desk.transcripts import Line, transcript
 from mainspring.http.access import acting
 from mainspring.serving.memory.attendance import Attended
 from mainspring.serving.memory.layer import stored_name
-from mainspring.stores.sessions.turns import TurnMessage
 
 _log = logging.getLogger(__name__)
 # How long a person who reads a case again leaves no further line in the audit log, in seconds.
 _READ_S, _READERS = 600.0, 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a transcript: who (``customer``, ``agent``, ``person``, ``note``) said what, and when."""
-
-    id: str
-    author: str
-    text: str
-    at: float
-    by_name: str = ""
+# Watchers look this often whether another process changed something, in seconds.
+LOOK_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +42,7 @@ class View:
 
     case: Case
     lines: Sequence[Line]
+    assistance: Assistance | None = None
 
 
 class SupportDesk:
@@ -61,6 +56,8 @@ class SupportDesk:
         self.pulse = Pulse()
         self.metrics = DeskMetrics(rooms.telemetry.metrics.registry)
         self._rooms = rooms
+        self.assist = AgentAssist(rooms, self.settings, self.store, self.pulse)
+        self._opening: TTLCache[str, Case] = TTLCache(_READERS, _READ_S)
         self._read: TTLCache[tuple[str, str], bool] = TTLCache(_READERS, _READ_S)
 
     async def open_case(self, case: NewCase, context: ToolContext) -> OpenedCase:
@@ -87,7 +84,19 @@ class SupportDesk:
         made, event = await self.store.open(context.principal, case, origin)
         if event is not None:
             self._tell(made, [event])
+            if made.session and made.trace_id:
+                # The turn in which it was opened is no part of the session yet: see ``heard``.
+                self._opening[made.trace_id] = made
+            else:
+                self.assist.want(made)
         return made
+
+    def heard(self, records: Sequence[EventRecord]) -> None:
+        """Hear of what this process has written: once the answer is there in which a case was opened, it is known what
+        was said."""
+        for each in records:
+            if each.kind == "answer" and (case := self._opening.pop(each.trace_id, None)) is not None:
+                self.assist.want(case)
 
     async def take(self, request: ChatRequest, context: Context) -> Attended | None:
         """See ``Attendant``."""
@@ -98,7 +107,7 @@ class SupportDesk:
         new = context.settlement.turn or request.messages
         text = "\n\n".join(each.content for each in new if each.role == "user" and each.content.strip())
         if text:
-            self._did(await self.work.asked(case, text, context.trace.trace_id))
+            self.assist.want(self._did(await self.work.asked(case, text, context.trace.trace_id)).case)
         return Attended(self.settings.notice.replace("{number}", case.number), case.number)
 
     async def view(self, context: Context, wanted: str) -> View:
@@ -109,16 +118,45 @@ class SupportDesk:
         if place not in self._read:
             await self._rooms.stores.audit.record(case.tenant, "desk.case_read", acting(context), object=case.id)
             self._read[place] = True
-        return View(case, await self.transcript(case, said))
+        return await self.seen(case, said)
 
-    async def transcript(self, case: Case, said: Sequence[CaseMessage]) -> list[Line]:
-        """What was said, in order: the turns of the session, and what was said in the case."""
-        own = {each.trace_id for each in said if each.trace_id and each.author in ("customer", "person")}
-        lines = [_line(each) for each in said]
-        if case.session:
-            turns = await self._rooms.stores.sessions.all_messages(case.tenant, case.session)
-            lines += [line for each in turns if each.trace_id not in own and (line := _spoken(each)) is not None]
-        return sorted(lines, key=lambda line: line.at)
+    async def seen(self, case: Case, said: Sequence[CaseMessage]) -> View:
+        """A case with its conversation and what assists with it. What is missing of that is made."""
+        lines = await transcript(self._rooms.stores.sessions, case, said)
+        made = await self.assist.store.get(case)
+        basis = next((each.id for each in reversed(said) if each.author == "customer"), "")
+        if made is None or made.basis != basis:
+            self.assist.want(case)
+        return View(case, lines, made)
+
+    async def watch(self, context: Context, wanted: str) -> AsyncGenerator[View, None]:
+        """The case now, and each time that something of it changes. Raises ``NotFound``."""
+        shown: tuple[int, float] | None = None
+        view = await self.view(context, wanted)
+        while True:
+            now = view.case.version, 0.0 if view.assistance is None else view.assistance.made_at
+            if now != shown:
+                yield view
+            shown = now
+            await self.pulse.wait(LOOK_S)
+            view = await self.seen(*await self.store.get(context.principal, wanted))
+
+    async def standing(self, context: Context) -> AsyncGenerator[list[tuple[str, str, int, int]], None]:
+        """The counts of the queues now, and each time that something in them changes."""
+        shown: tuple[object, int] | None = None
+        while True:
+            counts = await self.store.counts(context.principal)
+            now = counts, await self.store.changes(context.principal)
+            if now != shown:
+                yield counts
+            shown = now
+            await self.pulse.wait(LOOK_S)
+
+    async def reject(self, context: Context, wanted: str, suggestion: str) -> None:
+        """Note that a suggestion is not wanted. Raises ``NotFound``, ``Conflict``."""
+        trace_id = context.trace.trace_id
+        case, event = await self.assist.store.reject(context.principal, wanted, suggestion, trace_id)
+        self._tell(case, [event])
 
     async def me(self, context: Context) -> DeskPerson:
         """The caller, by the name that customers see."""
@@ -142,12 +180,20 @@ class SupportDesk:
         done = await self.work.assign(context.principal, wanted, acting(context), to=to, queue=queue, actor=actor)
         return self._did(done).case
 
-    async def say(self, context: Context, wanted: str, text: str, author: Author = "person") -> Done:
-        """Answer the customer, or leave a note (``author``)."""
+    async def say(
+        self, context: Context, wanted: str, text: str, author: Author = "person", suggestion: str = ""
+    ) -> Done:
+        """Answer the customer, or leave a note (``author``). ``suggestion`` is the one that the answer was made of."""
         who = await self.me(context)
-        done = await self.work.say(context.principal, wanted, text, who, acting(context), author=author)
-        self._did(done)
-        return done
+        by = acting(context)
+
+        def also(connection: sa.Connection, case: Case, said: CaseMessage) -> list[EventRecord]:
+            if not suggestion:
+                return []
+            return [decide(connection, case, suggestion, said.text, who.person, by.trace_id)]
+
+        done = await self.work.say(context.principal, wanted, text, who, by, author=author, also=also)
+        return self._did(done)
 
     async def close_case(self, context: Context, wanted: str, *, resolution: str = "", hand_back: bool = False) -> Case:
         """Close a case, or only hand its session back to the agent."""
@@ -174,7 +220,7 @@ class SupportDesk:
             _log.warning("the desk's upkeep failed and is tried again: %s", error)
 
     def _did(self, done: Done) -> Done:
-        self._tell(done.case, [done.event])
+        self._tell(done.case, [*done.more, done.event])
         return done
 
     def _tell(self, case: Case, events: Sequence[EventRecord]) -> None:
@@ -188,14 +234,3 @@ class SupportDesk:
 
 def _opened(case: Case) -> OpenedCase:
     return OpenedCase(case.number, case.queue, case.status)
-
-
-def _line(said: CaseMessage) -> Line:
-    return Line(said.id, said.author, said.text, said.at, said.by_name)
-
-
-def _spoken(turn: TurnMessage) -> Line | None:
-    author = {"user": "customer", "assistant": "agent"}.get(turn.message.role)
-    if author is None or not turn.message.content.strip():
-        return None
-    return Line(f"{turn.turn}:{turn.position}", author, turn.message.content, turn.at)

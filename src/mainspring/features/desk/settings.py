@@ -41,6 +41,19 @@ class DeskSettings(Section):
         max_length=1000,
         description="what a customer reads while a person is on the conversation",
     )
+    assist: bool = Field(True, description="make summaries, hints and suggested answers for people")
+    collections: tuple[str, ...] = Field(
+        (), max_length=3, description="knowledge for suggestions; none: what the customer's key may see, three at most"
+    )
+    summary_model: str = Field(
+        "auto",
+        description="writes summaries (auto: models.larger, if it is served; empty: sentences of the conversation)",
+    )
+    greeting: str = Field(
+        "Hello, I have read your conversation and am taking care of it ({number}). One moment, please.",
+        max_length=500,
+        description="suggested as the first answer of a person; empty: none",
+    )
     retention_days: float = Field(0.0, ge=0, description="days since a case was closed; 0: kept for ever")
     max_open: int = Field(50_000, ge=1, description="open cases of a tenant")
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from mainspring.agents.handover import CaseKind, CasePriority
-from mainspring.features.desk.service import Line, View
+from mainspring.features.desk.service import View
+from mainspring.features.desk.store.assists import Assistance
 from mainspring.features.desk.store.people import DeskPerson
 from mainspring.features.desk.store.records import Case, CaseMessage
 from mainspring.features.desk.store.work import MAX_TEXT
+from mainspring.features.desk.transcripts import Line
 from mainspring.http.bodies import Body
 
 Short = Annotated[str, Field(max_length=256)]
@@ -59,6 +61,7 @@ class AnswerBody(Body):
 
     text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
     note: bool = False
+    suggestion: Annotated[str, Field(max_length=64, description="The suggestion that it was made of")] = ""
 
 
 class CloseBody(Body):
@@ -111,8 +114,34 @@ def case_body(case: Case) -> dict[str, Any]:
 
 
 def view_body(view: View) -> dict[str, Any]:
-    """A case with its ``messages``."""
-    return case_body(view.case) | {"messages": [line_body(each) for each in view.lines]}
+    """A case with its ``messages`` and its ``assist`` (null: it is being made)."""
+    messages = [line_body(each) for each in view.lines]
+    return case_body(view.case) | {"messages": messages, "assist": assist_body(view.assistance)}
+
+
+def assist_body(made: Assistance | None) -> dict[str, Any] | None:
+    """A ``desk.assist`` object."""
+    if made is None:
+        return None
+    return {
+        "object": "desk.assist",
+        "basis": made.basis or None,
+        "summary": made.summary,
+        "method": made.method,
+        "hints": list(made.hints),
+        "facts": list(made.facts),
+        "suggestions": [
+            {
+                "id": each.id,
+                "text": each.text,
+                "source": each.source,
+                "citations": list(each.citations),
+                "decision": each.decision or None,
+            }
+            for each in made.suggestions
+        ],
+        "made_at": int(made.made_at),
+    }
 
 
 def line_body(line: Line | CaseMessage) -> dict[str, Any]:
@@ -125,6 +154,16 @@ def line_body(line: Line | CaseMessage) -> dict[str, Any]:
         "text": line.text,
         "created_at": line.at,
     }
+
+
+def queues_body(counts: Sequence[tuple[str, str, int, int]]) -> dict[str, Any]:
+    """A list of ``desk.queue`` objects: how many cases are in each state, and how many are late."""
+    queues: dict[str, dict[str, int]] = {}
+    for queue, status, count, late in counts:
+        found = queues.setdefault(queue, dict.fromkeys(("open", "taken", "waiting", "closed", "late"), 0))
+        found[status] += count
+        found["late"] += late
+    return {"object": "list", "data": [{"id": name, "object": "desk.queue", **each} for name, each in queues.items()]}
 
 
 def person_body(person: DeskPerson) -> dict[str, Any]:

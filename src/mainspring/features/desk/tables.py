@@ -96,3 +96,36 @@ desk_numbers = sa.Table(
     key("tenant"),
     count("last"),
 )
+
+# ``basis`` is the message that it was made for (empty: the opening); ``hints`` and ``facts`` are JSON.
+desk_assists = sa.Table(
+    "desk_assists",
+    metadata,
+    key("tenant"),
+    key("case_id"),
+    optional("basis"),
+    optional("summary"),
+    optional("method"),
+    json("hints", "[]"),
+    json("facts", "[]"),
+    time("made_at"),
+)
+
+# ``decision`` is ``accepted``, ``edited`` (``sent`` is what was sent instead) or ``rejected``; empty: none yet.
+desk_suggestions = sa.Table(
+    "desk_suggestions",
+    metadata,
+    key("tenant"),
+    key("id"),
+    text("case_id"),
+    optional("basis"),
+    text("text"),
+    text("source"),
+    json("citations", "[]"),
+    optional("decision"),
+    optional("sent"),
+    optional("decided_by"),
+    time("made_at"),
+    time("decided_at", nullable=True),
+    sa.Index(None, "tenant", "case_id"),
+)

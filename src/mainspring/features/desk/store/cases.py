@@ -159,6 +159,11 @@ class CaseStore:
 
         return await self.database.read(work)
 
+    async def changes(self, principal: Principal) -> int:
+        """A number that grows with each change of a case of the tenant."""
+        query = sa.select(sa.func.sum(cases.c.version + 1)).where(cases.c.tenant == principal.tenant)
+        return int(await self.database.read(lambda connection: connection.execute(query).scalar_one()) or 0)
+
     async def all_counts(self) -> list[tuple[str, str, int, int]]:
         """The same over all tenants, of cases that are not closed."""
         late = sa.func.sum(sa.case((_late(), 1), else_=0))

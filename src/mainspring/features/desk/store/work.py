@@ -3,6 +3,7 @@ event, its line in the audit log, and the turn of the session that a customer re
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from mainspring.features.desk.store.records import (
     record,
     say,
 )
+from mainspring.features.desk.tables import desk_assists, desk_suggestions
 from mainspring.features.desk.tables import desk_cases as cases
 from mainspring.features.desk.tables import desk_messages as messages
 from mainspring.stores.events.audit_log import Audit, By
@@ -35,17 +37,18 @@ from mainspring.stores.sessions.turns import SessionTurn
 from mainspring.stores.sql.database import Database
 
 MAX_TEXT = 20_000
-Also = Callable[[sa.Connection, Case, CaseMessage], None]
-"""Further work in the transaction of an answer."""
+Also = Callable[[sa.Connection, Case, CaseMessage], Sequence[EventRecord]]
+"""Further work in the transaction of an answer, and its events."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A case after something was done, what was said, and the event."""
+    """A case after something was done, what was said, and the event, with those of ``more`` that was done."""
 
     case: Case
     event: EventRecord
     said: CaseMessage | None = None
+    more: Sequence[EventRecord] = ()
 
 
 class CaseWork:
@@ -121,20 +124,25 @@ class CaseWork:
             if author == "note":
                 note = say(connection, case, "note", said, by=who.person, by_name=who.name, trace_id=by.trace_id)
                 return self._did(connection, change(connection, case), "noted", by, who.person, note)
+            more: list[EventRecord] = []
             if case.status == "open":
-                case = self._take(connection, case, who, by, None).case
+                taken = self._take(connection, case, who, by, None)
+                case, more = taken.case, [taken.event]
             elif case.assignee != who.person:
                 raise _taken(case)
             made = say(connection, case, "person", said, by=who.person, by_name=who.name, trace_id=by.trace_id)
             if also is not None:
-                also(connection, case, made)
+                beside = also(connection, case, made)
+                EventLog.within(connection, beside)
+                more += beside
             waited = None if case.due_at is None else max(0.0, made.at - _asked_at(connection, case))
             first = case.answered_at or made.at
             after = change(connection, case, status="waiting", due_at=None, overdue=0, answered_at=first)
             turns: tuple[SessionTurn, ...] = ()
             if case.session:
                 turns = (SessionTurn(case.tenant, case.session, (Message("assistant", said),), by.trace_id, made.at),)
-            return self._did(connection, after, "answered", by, who.person, made, turns, seconds=waited)
+            done = self._did(connection, after, "answered", by, who.person, made, turns, seconds=waited)
+            return dataclasses.replace(done, more=more)
 
         return await self._database.write(work, durable=True)
 
@@ -217,6 +225,9 @@ class CaseWork:
             for tenant, case_id in found:
                 mine = sa.and_(messages.c.tenant == tenant, messages.c.case_id == case_id)
                 connection.execute(sa.delete(messages).where(mine))
+                for table in (desk_assists, desk_suggestions):
+                    about = sa.and_(table.c.tenant == tenant, table.c.case_id == case_id)
+                    connection.execute(sa.delete(table).where(about))
                 connection.execute(sa.delete(cases).where(cases.c.tenant == tenant, cases.c.id == case_id))
             return len(found)
 

@@ -16,9 +16,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 import mainspring.stores.sql.ids as ids
+import mainspring.stores.sql.rows as rows
 from mainspring.agents.errors import Cancelled, Diverged, Paused, Stopped, Waiting
 from mainspring.agents.history import History, NoHistory, Step
-from mainspring.agents.runs import RUN, Opened, RunStanding
+from mainspring.agents.runs import RUN, CalledTool, Opened, RunStanding
 from mainspring.core.errors import (
     BudgetExceeded,
     DeadlineExceeded,
@@ -85,6 +86,18 @@ class Keeper:
         """Tells the worker of this process, if it has one, that a run waits."""
         self._open: dict[tuple[str, str], OpenRun] = {}
         self._lent: dict[tuple[str, str], Lease] = {}
+
+    async def called_tools(self, principal: Principal, run_id: str) -> list[CalledTool]:
+        """See ``CalledTools``."""
+        run = await self.runs.get(principal, run_id)
+        found = []
+        for step in (await self.steps.all(run.tenant, run_id)).values():
+            if step.kind == "tool" and step.outcome:
+                outcome = rows.load(step.outcome)
+                if isinstance(outcome, dict) and outcome.get("output") is not None:
+                    asked = rows.load(step.input) if step.input else None
+                    found.append(CalledTool(step.name, asked, outcome["output"]))
+        return found
 
     async def open_run(self, agent: str, request: ChatRequest, context: Context, *, version: str = "") -> Opened:
         """See ``Histories``."""

@@ -1,0 +1,178 @@
+"""Agent Assist: a summary, hints from knowledge, facts and suggested answers for a case, after each message of its
+customer, in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mainspring.agents.runs import CalledTools
+from mainspring.core.errors import MainspringError
+from mainspring.core.path import collect
+from mainspring.core.types import ChatRequest, Context, Message, Principal, Priority
+from mainspring.feature import Rooms, Services
+from mainspring.features.desk.assist import summary
+from mainspring.features.desk.assist.facts import facts_of, told
+from mainspring.features.desk.pulse import Pulse
+from mainspring.features.desk.settings import DeskSettings
+from mainspring.features.desk.store.assists import Assistance, AssistStore, Suggestion
+from mainspring.features.desk.store.cases import CaseStore
+from mainspring.features.desk.store.records import Case
+from mainspring.features.desk.transcripts import Line, transcript
+from mainspring.rag.search.search_service import SearchRequest
+
+_log = logging.getLogger(__name__)
+_TIMEOUT_S = 120.0
+_MARK = re.compile(r"\s*\[\d+(?:,\s*\d+)*\]")
+_SHORT = 24
+_EXCERPT = 400
+
+
+class AgentAssist:
+    """Makes the assistance of one case at a time for each case; the latest message counts."""
+
+    def __init__(self, rooms: Rooms, settings: DeskSettings, cases: CaseStore, pulse: Pulse) -> None:
+        self._rooms = rooms
+        self._settings = settings
+        self._cases = cases
+        self._pulse = pulse
+        self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._again: set[tuple[str, str]] = set()
+        self.store = AssistStore(rooms.stores.database)
+        self.tools: CalledTools | None = None
+
+    def find_tools(self, services: Services) -> None:
+        """Take the service that knows what tools said."""
+        self.tools = services.perhaps(CalledTools)  # type: ignore[type-abstract]
+
+    def want(self, case: Case) -> None:
+        """Make it anew in the background."""
+        if not self._settings.assist or case.status == "closed":
+            return
+        key = case.tenant, case.id
+        if key in self._running:
+            self._again.add(key)
+            return
+        task = asyncio.get_running_loop().create_task(self._make(case), name="desk: assist")
+        self._running[key] = task
+        task.add_done_callback(lambda _: self._done(key, case))
+
+    async def idle(self) -> None:
+        """Wait until nothing is made."""
+        while self._running:
+            await asyncio.wait(list(self._running.values()))
+
+    async def close(self) -> None:
+        """Stop. What is missing is made when somebody looks at the case."""
+        self._again.clear()
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _done(self, key: tuple[str, str], case: Case) -> None:
+        del self._running[key]
+        if key in self._again:
+            self._again.discard(key)
+            self.want(case)
+
+    async def _make(self, case: Case) -> None:
+        try:
+            await self.store.put(case, await self.made(case))
+        except MainspringError as error:
+            _log.warning("no assistance was made for the case %s: %s", case.number, error)
+        except Exception:
+            _log.exception("no assistance was made for the case %s", case.number)
+        else:
+            self._pulse.beat()
+
+    async def made(self, case: Case) -> Assistance:
+        """The assistance for a case as it is now."""
+        principal = Principal(case.tenant, case.owner, frozenset({"chat", "runs"}), case.groups)
+        case, said = await self._cases.get(principal, case.id)
+        lines = await transcript(self._rooms.stores.sessions, case, said)
+        basis = next((each.id for each in reversed(said) if each.author == "customer"), "")
+        query = _query(case, lines)
+        known = await self._known(principal, case)
+        hints, answer = await self._knowledge(principal, query)
+        text, method = await self._summary(principal, case, lines)
+        suggestions = [each for each in (answer, told(known)) if each is not None]
+        if case.answered_at is None and self._settings.greeting:
+            greeting = self._settings.greeting.replace("{number}", case.number).replace("{subject}", case.subject)
+            suggestions.append(Suggestion(greeting, "greeting"))
+        return Assistance(basis, text, method, hints, known, suggestions, time.time())
+
+    async def _known(self, principal: Principal, case: Case) -> list[Mapping[str, Any]]:
+        found = []
+        if self.tools is not None and case.run_id:
+            try:
+                found = list(await self.tools.called_tools(principal, case.run_id))
+            except MainspringError as error:
+                _log.info("the run %s of the case %s is not shown: %s", case.run_id, case.number, error)
+        return facts_of(case, found)
+
+    async def _knowledge(self, principal: Principal, query: str) -> tuple[list[Mapping[str, Any]], Suggestion | None]:
+        """Passages that bear on ``query``, and an answer that cites its sources."""
+        hints: list[Mapping[str, Any]] = []
+        best, top = "", -1.0
+        names = self._settings.collections or await self._collections(principal)
+        for name in names[:3]:
+            try:
+                wanted = SearchRequest((query,), 3, highlights=False)
+                found = await self._rooms.library.search.search(_context(principal), name, wanted)
+            except MainspringError as error:
+                _log.info("knowledge in %s was not searched: %s", name, error)
+                continue
+            for shown in found.hits:
+                hit = shown.hit
+                excerpt = " ".join(hit.text.split())[:_EXCERPT]
+                hints.append({"collection": name, "source": hit.source, "heading": hit.heading, "text": excerpt})
+                if hit.score > top:
+                    best, top = name, hit.score
+        return hints[:5], await self._answer(principal, best, query) if best else None
+
+    async def _answer(self, principal: Principal, collection: str, query: str) -> Suggestion | None:
+        request = ChatRequest(collection, (Message("user", query),), store=False)
+        try:
+            answer = await collect(await self._rooms.responder.respond(request, _context(principal)))
+        except MainspringError as error:
+            _log.info("%s suggests no answer: %s", collection, error)
+            return None
+        text = _MARK.sub("", answer.text).strip()
+        if answer.answered is False or not text or not answer.citations:
+            return None
+        cited = [
+            {"number": each.index, "source": each.source, "text": " ".join(each.quote.split())[:_EXCERPT]}
+            for each in answer.citations[:4]
+        ]
+        return Suggestion(text, "knowledge", cited)
+
+    async def _summary(self, principal: Principal, case: Case, lines: Sequence[Line]) -> tuple[str, str]:
+        model = self._settings.summary_model
+        if model == "auto":
+            larger = self._rooms.settings.models.larger
+            model = larger if larger in self._rooms.path.chat else ""
+        if model:
+            text = await summary.written(model, self._rooms.responder, case, lines, _context(principal))
+            if text:
+                return text, model
+        return await asyncio.to_thread(summary.extracted, case, lines), summary.EXTRACTIVE
+
+    async def _collections(self, principal: Principal) -> tuple[str, ...]:
+        served = await self._rooms.path.registry.models(principal)
+        return tuple(each.name for each in served if each.kind == "collection")
+
+
+def _context(principal: Principal) -> Context:
+    return Context(principal, deadline=time.monotonic() + _TIMEOUT_S, priority=Priority.BACKGROUND)
+
+
+def _query(case: Case, lines: Sequence[Line]) -> str:
+    """What the customer asks: the last message; with the subject if that is short."""
+    last = next((each.text for each in reversed(lines) if each.author == "customer"), case.body)
+    text = " ".join(last.split())[:1000]
+    return text if len(text) >= _SHORT else f"{case.subject}. {text}".strip()

@@ -1,0 +1,183 @@
+"""Agent Assist: what is made for a case, from what it is made, and what people do with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import pytest_asyncio
+
+from mainspring import stores
+from mainspring.agents.runs import CalledTool
+from mainspring.core.errors import Conflict, NotFound
+from mainspring.core.path import replay
+from mainspring.core.settings import Settings
+from mainspring.core.types import (
+    ChatRequest,
+    Citation,
+    Context,
+    Event,
+    Finish,
+    Head,
+    Message,
+    Principal,
+    Response,
+    Text,
+)
+from mainspring.features.desk.service import SupportDesk
+from mainspring.serving.memory.layer import stored_name
+from mainspring.stores import Stores
+from mainspring.stores.sessions.turns import SessionTurn
+from tests.features.desk.desk_world import ADA, BEN, SHOP, case, made, tool
+
+RULE = "Refunds above 100 euros are approved by a manager within two days."
+TALK = [
+    Message("user", "I want a refund for order C-1042, it cost 129 euros."),
+    Message("assistant", "I cannot refund more than 100 euros."),
+]
+
+
+class Around:
+    """Knowledge of one collection, and a model that writes summaries."""
+
+    def __init__(self, summary: str = "The customer wants a refund for C-1042.") -> None:
+        self.summary = summary
+        self.asked: list[ChatRequest] = []
+        self.path = SimpleNamespace(chat={"writer": object()}, registry=self)
+        self.library = SimpleNamespace(search=self)
+        self.responder = self
+
+    async def models(self, principal: Principal) -> list[Any]:
+        return [SimpleNamespace(name="handbook", kind="collection"), SimpleNamespace(name="writer", kind="chat")]
+
+    async def search(self, context: Context, name: str, wanted: Any) -> Any:
+        hit = SimpleNamespace(source="refunds.md", heading="Refunds", text=RULE, score=0.9)
+        return SimpleNamespace(hits=[SimpleNamespace(hit=hit)])
+
+    async def respond(self, request: ChatRequest, context: Context) -> Response:
+        self.asked.append(request)
+        said: list[Event] = [Text(self.summary)]
+        if request.model == "handbook":
+            said = [Text(f"{RULE} [1]"), Citation(1, "doc", "refunds.md", RULE, 0, len(RULE))]
+        return Response(Head(request.model), replay([*said, Finish("stop")]))
+
+
+class Tools:
+    async def called_tools(self, principal: Principal, run_id: str) -> Sequence[CalledTool]:
+        assert (principal.tenant, run_id) == ("acme", "run_1")
+        order = {"order": {"id": "C-1042", "status": "delivered"}, "card": "4111 1111 1111 1111"}
+        return [CalledTool("find_order", {"id": "C-1042"}, order)]
+
+
+@pytest_asyncio.fixture
+async def opened(tmp_path: Path) -> AsyncIterator[Stores]:
+    async with stores.open(Settings(home=tmp_path)) as found:
+        yield found
+
+
+async def helped(opened: Stores, around: Around, **desk: Any) -> tuple[SupportDesk, str]:
+    """A desk with a case about a conversation, whose assistance is made."""
+    service = made(opened, assist=True, around=around, **desk)
+    service.assist.tools = Tools()
+    opened.events.heard.append(service.heard)
+    turn = SessionTurn("acme", stored_name(SHOP, "talk"), tuple(TALK), "earlier", 5.0)
+    await opened.events.settle([], [turn])
+    number = (await service.open_case(case(references={"order": "C-1042"}), tool("k"))).number
+    await service.view(Context(ADA), number)
+    await service.assist.idle()
+    return service, number
+
+
+async def test_a_case_comes_with_what_helps_to_answer_it(opened: Stores) -> None:
+    service, number = await helped(opened, Around(), summary_model="writer")
+    found = (await service.view(Context(ADA), number)).assistance
+    assert found is not None
+    assert (found.summary, found.method) == ("The customer wants a refund for C-1042.", "writer")
+    assert [each["source"] for each in found.hints] == ["refunds.md"]
+    facts = {each["name"]: each["value"] for each in found.facts}
+    assert facts == {
+        "order": "C-1042",
+        "order id": "C-1042",
+        "order status": "delivered",
+        "card": "[CREDIT_CARD]",
+    }
+    sources = {each.source: each for each in found.suggestions}
+    assert sources.keys() == {"knowledge", "tools", "greeting"}
+    # No mark of a source reaches a customer, and the person sees what it rests on.
+    assert sources["knowledge"].text == RULE
+    assert sources["knowledge"].citations[0]["source"] == "refunds.md"
+    assert "status: delivered" in sources["tools"].text
+
+
+async def test_a_summary_with_numbers_that_nobody_said_is_not_shown(opened: Stores) -> None:
+    service, number = await helped(opened, Around("The customer wants 500 euros for C-9999."), summary_model="writer")
+    found = (await service.view(Context(ADA), number)).assistance
+    assert found is not None
+    assert found.method == "extractive"
+    assert "C-9999" not in found.summary
+    assert "I want a refund for order C-1042" in found.summary
+
+
+async def test_each_message_of_the_customer_brings_other_suggestions(opened: Stores) -> None:
+    around = Around()
+    service, number = await helped(opened, around)
+    before = (await service.view(Context(ADA), number)).assistance
+    await service.say(Context(ADA), number, "I am looking.")
+    request = ChatRequest(
+        "support", (Message("user", "How long does a manager take to approve it?"),), session_id="talk"
+    )
+    await service.take(request, Context(SHOP))
+    await service.assist.idle()
+    after = (await service.view(Context(ADA), number)).assistance
+    assert before is not None
+    assert after is not None
+    assert before.basis != after.basis
+    assert {each.id for each in before.suggestions}.isdisjoint(each.id for each in after.suggestions)
+    assert around.asked[-1].messages[-1].content == "How long does a manager take to approve it?"
+    # A person has greeted already.
+    assert [each.source for each in after.suggestions] == ["knowledge", "tools"]
+
+
+@pytest.mark.parametrize(("sent", "decision"), [(RULE, "accepted"), (f"Hi. {RULE}", "edited"), ("", "rejected")])
+async def test_what_becomes_of_a_suggestion_is_an_event(opened: Stores, sent: str, decision: str) -> None:
+    service, number = await helped(opened, Around())
+    view = await service.view(Context(ADA), number)
+    assert view.assistance is not None
+    suggestion = view.assistance.suggestions[0].id
+    if sent:
+        await service.say(Context(ADA), number, sent, suggestion=suggestion)
+    else:
+        await service.reject(Context(ADA), number, suggestion)
+    [event] = [
+        each
+        for each in await opened.events.find("acme", kind="case")
+        if each.facts.plain().get("suggestion") is not None
+    ]
+    assert event.facts.plain()["action"] == decision
+    assert json.loads(cast(str, event.content)) == {"suggestion": RULE, "sent": sent or None}
+    with pytest.raises(Conflict):
+        await service.reject(Context(ADA), number, suggestion)
+    with pytest.raises(NotFound):
+        await service.reject(Context(ADA), number, "suggest_other")
+
+
+async def test_an_answer_whose_suggestion_is_unknown_is_not_sent(opened: Stores) -> None:
+    service, number = await helped(opened, Around())
+    with pytest.raises(NotFound):
+        await service.say(Context(BEN), number, "Hello", suggestion="suggest_other")
+    view = await service.view(Context(ADA), number)
+    assert view.case.status == "open"
+    assert [each.author for each in view.lines] == ["customer", "agent"]
+
+
+async def test_watchers_see_each_change(opened: Stores) -> None:
+    service, number = await helped(opened, Around())
+    watching = service.watch(Context(ADA), number)
+    assert (await anext(watching)).case.status == "open"
+    await service.take_case(Context(ADA), number)
+    assert (await anext(watching)).case.status == "taken"
+    await watching.aclose()
