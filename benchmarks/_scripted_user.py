@@ -154,7 +154,7 @@ class ScriptedUser:
 
     def _detail(self, message: str) -> str:
         """The answer to a question about one thing."""
-        everything = [*self.wishes, *self.conditions]
+        everything = [*self.wishes, *self.conditions, *sentences(self.identity)]
         if _MORE.search(message):
             return self._condition("") or END
         if _ORDER.search(message):
