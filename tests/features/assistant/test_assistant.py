@@ -123,6 +123,23 @@ async def test_a_conversation_goes_on_after_a_refusal(tmp_path: Path, monkeypatc
         assert again["choices"][0]["finish_reason"] == "content_filter"
 
 
+async def test_a_typo_is_read_as_what_was_meant_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world(tmp_path, monkeypatch) as (found, key, engine):
+        asked = "pls what is the captial of France?"
+        answer = await ask(found, key, asked, session_id="talk")
+        assert engine.seen[-1].messages[-1].content == "please what is the capital of France?"
+        (told,) = answer["choices"][0]["message"]["notices"]
+        assert told["code"] == "enhanced"
+        assert told["text"] == 'Read "pls" as "please", "captial" as "capital"'
+        # The person's own words are what is kept.
+        kept = (await found.call(key, "GET", "/v1/sessions/talk/messages")).json()["data"]
+        assert asked in [each["content"] for each in kept]
+        assert "capital" not in orjson.dumps(kept).decode()
+        assert text_of(await ask(found, key, "pls what is teh time", "?", "waht time is it")).startswith("It is ")
+        await ask(found, key, asked, options={"enhance": "off"})
+        assert engine.seen[-1].messages[-1].content == asked
+
+
 async def test_memory_by_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with world(tmp_path, monkeypatch) as (found, key, engine):
         mine = {"user": "odalys", "session_id": "one"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from functools import lru_cache, partial
 from mainspring.core.errors import Conflict, UnknownModel
 from mainspring.core.types import Context, Responder
 from mainspring.feature import Feature, Rooms, Services
+from mainspring.features.assistant.enhance.enhancer import Enhanced, enhanced
+from mainspring.features.assistant.enhance.typos import english
 from mainspring.features.assistant.responder import NAME, Assistant
 from mainspring.features.assistant.settings import AssistantSettings
 from mainspring.guards.policy.policies import GuardPolicy
@@ -33,6 +36,7 @@ async def _ready(rooms: Rooms, services: Services) -> None:
         _checks(rooms, settings),
         partial(_parameters, rooms, settings.model),
         memory,
+        _enhanced,
     )
     try:
         rooms.path.registry.add(Served(NAME, "application", assistant, created=int(time.time())))
@@ -41,6 +45,11 @@ async def _ready(rooms: Rooms, services: Services) -> None:
         _log.warning("the name %s is taken, so the assistant is not served", NAME)
         return
     rooms.telemetry.metrics.serve(NAME)
+
+
+async def _enhanced(text: str) -> Enhanced:
+    """``text`` as it was meant. The words of English are read at the first message."""
+    return await asyncio.to_thread(lambda: enhanced(text, english()))
 
 
 def _model(rooms: Rooms, name: str, context: Context) -> Responder:

@@ -30,9 +30,16 @@ class InstantAnswer:
 
 
 async def instant(
-    request: ChatRequest, context: Context, language: Language, now: datetime, memory: PersonMemory | None
+    request: ChatRequest,
+    context: Context,
+    language: Language,
+    now: datetime,
+    memory: PersonMemory | None,
+    *,
+    own: bool = True,
 ) -> InstantAnswer | None:
-    """The answer to the latest message if a rule has one; None: a model is to answer. Raises ``GuardRefused`` for a
+    """The answer to the latest message if a rule has one; None: a model is to answer. ``own``: these
+    are the person's own words, which a memory may keep. Raises ``GuardRefused`` for a
     fact that reads like an attack."""
     text = request.messages[-1].content.strip()
     if kind := phrases.small_talk(text):
@@ -49,7 +56,7 @@ async def instant(
     except arithmetic.NoSum:
         pass
     wish = wished(text)
-    if wish is None:
+    if wish is None or (wish.about and not own):
         return None
     return InstantAnswer(await _directed(wish, request, context, language, memory), "memory")
 

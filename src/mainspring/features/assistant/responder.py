@@ -4,7 +4,7 @@ it says."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -27,6 +27,7 @@ from mainspring.core.types import (
     Usage,
 )
 from mainspring.features.assistant import clock, refusals
+from mainspring.features.assistant.enhance.enhancer import Change, Enhanced
 from mainspring.features.assistant.instant import instant
 from mainspring.features.assistant.languages import Language, language_of
 from mainspring.features.assistant.settings import AssistantSettings
@@ -35,14 +36,23 @@ from mainspring.serving.ring.ports import Tracing
 
 NAME = "assistant"
 HEADER = "x-mainspring-assistant"
-_OPTIONS = ("session", "approval")
+ENHANCED = "enhanced"
+"""The code of the notice that tells what was changed in a message."""
+_ENHANCE = "enhance"
+_OPTIONS = ("session", "approval", _ENHANCE)
 _DRAWN = ("temperature", "top_p", "repetition_penalty")
 _SYSTEM = ("system", "developer")
 
 
+async def unchanged(text: str) -> Enhanced:
+    """No enhancer."""
+    return Enhanced(text)
+
+
 class Assistant:
     """Answers everyday questions. ``models`` finds the model that it asks; ``checked`` puts the check of answers around
-    it, with the words of a rejection; ``takes`` are the parameters of sampling that the model knows."""
+    it, with the words of a rejection; ``takes`` are the parameters of sampling that the model knows;
+    ``enhance`` reads a message as it was meant."""
 
     recalls = True
     """What is known of the person may stand in its conversation (``serving.memory.remember``)."""
@@ -55,6 +65,7 @@ class Assistant:
         checked: Callable[[Responder, str], Responder],
         takes: Callable[[], frozenset[str]],
         memory: PersonMemory | None = None,
+        enhance: Callable[[str], Awaitable[Enhanced]] = unchanged,
         now: Callable[[ZoneInfo], datetime] = datetime.now,
     ) -> None:
         self._settings = settings
@@ -63,6 +74,7 @@ class Assistant:
         self._checked = checked
         self._takes = takes
         self._memory = memory
+        self._enhance = enhance
         self._now = now
         try:
             self._zone = ZoneInfo(settings.time_zone)
@@ -91,14 +103,36 @@ class Assistant:
         """Raises ``InvalidRequest``, ``GuardRefused`` and what the model raises."""
         asked = _chat(request)
         language = language_of(asked.messages[-1].content)
-        if _plain(asked):
-            with self._tracing.span("instant", context) as span:
-                found = await instant(asked, context, language, self._now(self._zone), self._memory)
-                span.set("mainspring.instant", "" if found is None else found.kind)
-            if found is not None:
-                head = Head(NAME, headers={HEADER: f"by={found.kind}"})
-                return Response(head, replay([Text(found.text), Usage(), Finish("stop")]))
-        return await self._generated(asked, context, language)
+        if _plain(asked) and (answer := await self._instant(asked, context, language, own=True)) is not None:
+            return answer
+        read, changes = await self._read(asked, context)
+        if not changes:
+            return await self._generated(read, context, language)
+        answer = await self._instant(read, context, language, own=False) if _plain(read) else None
+        return _telling(answer or await self._generated(read, context, language), changes)
+
+    async def _instant(self, asked: ChatRequest, context: Context, language: Language, *, own: bool) -> Response | None:
+        """The answer of a rule. What is kept of a person are the person's ``own`` words."""
+        with self._tracing.span("instant", context) as span:
+            found = await instant(asked, context, language, self._now(self._zone), self._memory, own=own)
+            span.set("mainspring.instant", "" if found is None else found.kind)
+        if found is None:
+            return None
+        head = Head(NAME, headers={HEADER: f"by={found.kind}"})
+        return Response(head, replay([Text(found.text), Usage(), Finish("stop")]))
+
+    async def _read(self, asked: ChatRequest, context: Context) -> tuple[ChatRequest, Sequence[Change]]:
+        """The request with its latest message as it was meant, for the model alone, and what was changed."""
+        *before, last = asked.messages
+        if last.role != "user" or asked.continues or not _wants(asked, self._settings):
+            return asked, ()
+        with self._tracing.span("enhance", context) as span:
+            found = await self._enhance(last.content)
+            span.set("mainspring.enhanced", len(found.changes))
+        if not found.changes:
+            return asked, ()
+        messages = (*before, dataclasses.replace(last, content=found.text))
+        return dataclasses.replace(asked, messages=messages), found.changes
 
     async def _generated(self, asked: ChatRequest, context: Context, language: Language) -> Response:
         model = self._checked(self._model(context), refusals.rejection("tone", language))
@@ -130,6 +164,28 @@ class Assistant:
         settings, known = self._settings, self._takes()
         changes = {name: getattr(settings, name) for name in _DRAWN if name in known and getattr(wanted, name) is None}
         return dataclasses.replace(wanted, **changes)
+
+
+def _wants(request: ChatRequest, settings: AssistantSettings) -> bool:
+    """Whether the message is to be enhanced. Raises ``InvalidRequest``."""
+    wanted = request.options.get(_ENHANCE, settings.enhance == "on")
+    if wanted in ("on", "off"):
+        wanted = wanted == "on"
+    if not isinstance(wanted, bool):
+        raise InvalidRequest(f"{_ENHANCE} is true or false", param=f"options.{_ENHANCE}")
+    return wanted
+
+
+def _telling(response: Response, changes: Sequence[Change]) -> Response:
+    """The answer behind a note of what was read otherwise than it was written."""
+    told = ", ".join(f'"{each.written}" as "{each.read}"' for each in changes)
+
+    async def noted(events: Events) -> AsyncGenerator[Event, None]:
+        yield Notice(ENHANCED, f"Read {told}")
+        async for event in events:
+            yield event
+
+    return response.through(noted)
 
 
 async def _plain_finish(events: Events) -> AsyncGenerator[Event, None]:
