@@ -2,11 +2,11 @@
 
     MAINSPRING_DATA=... python benchmarks/assistant_enhancer.py
 
-Typos are made over questions of SQuAD by a generator (``_typing.py``): one slip in one word of each. The rules were
+Typos are made over questions of SQuAD by a generator (``_mistyped.py``): one slip in one word of each. The rules were
 looked at with the articles of even number; these figures are of the others, and of sets that were not looked at.
 Clean texts are questions, commands and dialogues in English, the same questions in lower case (their names are words
-like others then), sentences of other languages, and programs. What is changed in them is counted as harm, although
-SQuAD's questions have typing errors of their own: those that were changed are printed. Searches go over the paragraphs
+like others then), sentences of other languages, and programs. They have typing errors of their own: every change was
+read, and those that repair none are counted as harm (``HARMS``; new ones are printed). Searches go over the paragraphs
 of those articles through the product's own retriever; a question counts if its paragraph is first. Differences are of
 pairs. Writes ``benchmarks/results/assistant_enhancer.json``.
 """
@@ -19,12 +19,12 @@ import gzip
 import json
 import random
 import time
-from _typing import Mistyped, mistyped
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from _library import bench
+from _mistyped import Mistyped, mistyped
 from _report import Figure, data_sets, report
 from mainspring.core.settings import RagSettings
 from mainspring.features.assistant.enhance.enhancer import Enhanced, enhanced
@@ -34,7 +34,12 @@ from mainspring.features.evaluate.statistics.significance import interval
 from mainspring.rag.search.selection import SearchOptions
 
 PARAGRAPHS, SEARCHES = 250, 250
-HARM_FLOOR = 0.01
+HARM_FLOOR = 0.005
+HARMS = {
+    *(("decnet", "decent"), ("savery", "slavery"), ("fundraise", "fundraiser")),
+    *(("referted", "referred"), ("curreng", "current")),
+}
+"""The changes in clean texts that are no repair, by reading them all."""
 
 
 def squad(folder: Path) -> tuple[list[str], list[tuple[str, str]]]:
@@ -109,21 +114,18 @@ def read(text: str) -> Enhanced:
 
 
 def harmed(sets: dict[str, list[str]]) -> dict[str, Figure]:
-    """The share of clean texts that change."""
+    """The share of clean texts that change, and of those that change for the worse."""
     figures = {}
     for name, texts in sets.items():
-        changed = [each for text in texts for each in [read(text)] if each.changes]
-        for each in changed[:60]:
-            print(f"  {name}: {[(one.written, one.read) for one in each.changes]} | {each.text[:80]}")
-        found = wilson(len(changed), len(texts))
-        figures[f"clean texts changed: {name}"] = Figure(
-            len(changed) / len(texts),
-            "share",
-            "lower",
-            HARM_FLOOR,
-            None,
-            f"{len(texts)} texts, {found.low:.4f}-{found.high:.4f}",
-        )
+        changes = [{(one.written, one.read) for one in read(text).changes} for text in texts]
+        print(f"{name}: {sorted(set().union(*changes))}")
+        for label, count, floor in (
+            ("changed", sum(map(bool, changes)), None),
+            ("harmed", sum(bool(each & HARMS) for each in changes), HARM_FLOOR),
+        ):
+            found = wilson(count, len(texts))
+            told = f"{len(texts)} texts, {found.low:.4f}-{found.high:.4f}"
+            figures[f"clean texts {label}: {name}"] = Figure(count / len(texts), "share", "lower", floor, None, told)
     return figures
 
 

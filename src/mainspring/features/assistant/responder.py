@@ -105,10 +105,13 @@ class Assistant:
         language = language_of(asked.messages[-1].content)
         if _plain(asked) and (answer := await self._instant(asked, context, language, own=True)) is not None:
             return answer
-        read, changes = await self._read(asked, context)
+        wanted = _wanted(asked, self._settings)
+        read, changes = (asked, ()) if wanted == "off" else await self._read(asked, context)
         if not changes:
-            return await self._generated(read, context, language)
+            return await self._generated(asked, context, language)
         answer = await self._instant(read, context, language, own=False) if _plain(read) else None
+        if answer is None and wanted == "rules":
+            return await self._generated(asked, context, language)
         return _telling(answer or await self._generated(read, context, language), changes)
 
     async def _instant(self, asked: ChatRequest, context: Context, language: Language, *, own: bool) -> Response | None:
@@ -124,7 +127,7 @@ class Assistant:
     async def _read(self, asked: ChatRequest, context: Context) -> tuple[ChatRequest, Sequence[Change]]:
         """The request with its latest message as it was meant, for the model alone, and what was changed."""
         *before, last = asked.messages
-        if last.role != "user" or asked.continues or not _wants(asked, self._settings):
+        if last.role != "user" or asked.continues:
             return asked, ()
         with self._tracing.span("enhance", context) as span:
             found = await self._enhance(last.content)
@@ -166,14 +169,13 @@ class Assistant:
         return dataclasses.replace(wanted, **changes)
 
 
-def _wants(request: ChatRequest, settings: AssistantSettings) -> bool:
-    """Whether the message is to be enhanced. Raises ``InvalidRequest``."""
-    wanted = request.options.get(_ENHANCE, settings.enhance == "on")
-    if wanted in ("on", "off"):
-        wanted = wanted == "on"
-    if not isinstance(wanted, bool):
-        raise InvalidRequest(f"{_ENHANCE} is true or false", param=f"options.{_ENHANCE}")
-    return wanted
+def _wanted(request: ChatRequest, settings: AssistantSettings) -> str:
+    """Who reads the message as it was meant: ``on``, ``rules`` or ``off``. Raises ``InvalidRequest``."""
+    wanted = request.options.get(_ENHANCE, settings.enhance)
+    wanted = ("on" if wanted else "off") if isinstance(wanted, bool) else wanted
+    if wanted not in ("on", "rules", "off"):
+        raise InvalidRequest(f"{_ENHANCE} is on, rules or off", param=f"options.{_ENHANCE}")
+    return str(wanted)
 
 
 def _telling(response: Response, changes: Sequence[Change]) -> Response:

@@ -22,8 +22,10 @@ class AssistantSettings(Section):
         "", description="the model that it answers with; empty: `auto`, which takes the larger one once it is served"
     )
     instruction: str = Field(INSTRUCTION, max_length=20_000, description="its system prompt")
-    enhance: Literal["on", "off"] = Field(
-        "on", description="whether typos and abbreviations in English messages are read as what was meant"
+    enhance: Literal["on", "rules", "off"] = Field(
+        "rules",
+        description="who reads typos and abbreviations in English messages as what was meant: rules and the model, the "
+        "rules alone, or nobody",
     )
     temperature: float = Field(0.7, ge=0, le=2, description="where a request names none")
     top_p: float = Field(0.9, gt=0, le=1, description="where a request names none")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Literal
 
@@ -13,6 +14,8 @@ COMMON = 2_000
 # How many times more often than the next candidate.
 MARGIN = 8.0
 _NEVER = 1 << 62
+# Words of another language that count as common.
+_FOREIGN = 20_000
 Slip = Literal["swapped", "doubled", "more", "less", "other"]
 """Two letters in the wrong order, one twice or not twice, one too many, one too few, another one."""
 _BRITISH = (
@@ -41,10 +44,12 @@ _NEAR = _neighbours()
 
 
 class Typos:
-    """Corrects words by ``counts``, how often each word occurs."""
+    """Corrects words by ``counts``, how often each word occurs. A common word of another language, one of
+    ``foreign``, is no typo."""
 
-    def __init__(self, counts: Mapping[str, int]) -> None:
+    def __init__(self, counts: Mapping[str, int], foreign: Callable[[], frozenset[str]] = frozenset) -> None:
         self._counts = counts
+        self._foreign = foreign
 
     def known(self, word: str) -> bool:
         """Whether ``word``, in lower case, is a word."""
@@ -63,7 +68,7 @@ class Typos:
             count = self._counts.get(candidate, 0)
             if count >= _least(slip, len(word)) and candidate.isalpha():
                 found[candidate] = max(found.get(candidate, 0.0), count * weight)
-        if not found:
+        if not found or word in self._foreign():
             return ""
         best, *rest = sorted(found.values(), reverse=True)
         if rest and best < MARGIN * rest[0]:
@@ -114,6 +119,21 @@ def _slips(word: str) -> Iterator[tuple[str, Slip, float]]:
 @lru_cache(maxsize=1)
 def english() -> Typos:
     """The words of English, read once: 160,000 of them."""
+    return Typos(_words("en"), foreign)
+
+
+@lru_cache(maxsize=1)
+def foreign() -> frozenset[str]:
+    """The common words of German, French and Spanish, read at the first typo."""
+    return frozenset(
+        word
+        for language in ("de", "fr", "es")
+        for word, _ in Counter(_words(language)).most_common(_FOREIGN)
+        if len(word) >= LEAST_LETTERS
+    )
+
+
+def _words(language: str) -> dict[str, int]:
     from spellchecker import SpellChecker
 
-    return Typos(dict(SpellChecker(language="en").word_frequency.dictionary))
+    return dict(SpellChecker(language=language).word_frequency.dictionary)
