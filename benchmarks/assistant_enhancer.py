@@ -30,8 +30,8 @@ from mainspring.core.settings import RagSettings
 from mainspring.features.assistant.enhance.enhancer import Enhanced, enhanced
 from mainspring.features.assistant.enhance.typos import english
 from mainspring.features.evaluate.answers import wilson
-from mainspring.features.evaluate.statistics.significance import interval
 from mainspring.rag.search.selection import SearchOptions
+from mainspring.statistics.significance import interval
 
 PARAGRAPHS, SEARCHES = 250, 250
 HARM_FLOOR = 0.005
