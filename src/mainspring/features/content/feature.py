@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from mainspring.agents.runs import BackgroundRuns, Histories, NoHistories
 from mainspring.core.errors import StoreError
 from mainspring.feature import Feature, Http, Rooms, Services
-from mainspring.features.content import routes
+from mainspring.features.content import notebook_routes, routes
 from mainspring.features.content.responder import NAME, ContentWriter
 from mainspring.features.content.service import Content
 from mainspring.serving.ring.registry import Served
@@ -40,7 +40,12 @@ async def _ready(rooms: Rooms, services: Services) -> None:
 
 def _routes(http: Http) -> list[APIRouter]:
     content, hiding = http.services[Content], http.rooms.path.hiding
-    return [routes.router(content, http.access, http.idempotency, hiding)] if content.settings.enabled else []
+    if not content.settings.enabled:
+        return []
+    return [
+        routes.router(content, http.access, http.idempotency, hiding),
+        notebook_routes.router(content.notebooks, http.access, hiding),
+    ]
 
 
 @asynccontextmanager
