@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``content``."""
 
-from tests.surfaces import ASKS, STORES, Surface
+from tests.surfaces import ASKS, STORES, WRITES, Surface
 
 SURFACE = Surface(
     scopes={
@@ -38,4 +38,13 @@ SURFACE = Surface(
         "POST /v1/content/articles/{article_id}/cancel": "",
         "POST /v1/content/articles/{article_id}/revise": ASKS,
     },
+    remote=(
+        "content write bikes",
+        "content list",
+        "content show a",
+        "content approve a",
+        "content deny a",
+        "content revise a 1 shorter",
+    ),
+    without_json={"content export": WRITES},
 )

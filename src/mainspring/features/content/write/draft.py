@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 from mainspring.features.content.text.article import Evidence, Findings, Note, Paragraph, Section, Source, Statement
 from mainspring.features.content.text.readable import shown
+from mainspring.rag.answer.write.numbers import numbers
 from mainspring.rag.text import terms
 
 # A sentence that scores this much less than the best one of its question is not about it.
 _NEAR = 0.55
 # A sentence repeats another one if they share this much of their content words.
-_SAME = 0.6
+_SAME = 0.7
 # Sentences of a source this close to each other, in characters, belong to one paragraph.
 _GAP = 240
 # What a sentence below the section's heading has ahead of one elsewhere.
@@ -57,11 +58,11 @@ class Assembler:
 
     def __init__(self) -> None:
         self.references = References()
-        self._said: list[frozenset[str]] = []
+        self._said: list[tuple[frozenset[str], frozenset[float]]] = []
 
     def said(self, text: str) -> None:
         """Note that the article has ``text`` already."""
-        self._said.append(terms.content(text))
+        self._said.append(_gist(text))
 
     def section(self, heading: str, found: Sequence[Findings], words: int, refuse_below: float) -> Section:
         """A section of about ``words`` words; a question whose evidence is below ``refuse_below`` is missing.
@@ -89,15 +90,19 @@ class Assembler:
             if self._repeats(note) or any(_within(note, other) for other in chosen):
                 continue
             chosen.append(note)
-            self._said.append(terms.content(note.text))
+            self.said(note.text)
             room -= words
             if room <= 0:
                 break
         return room
 
     def _repeats(self, note: Note) -> bool:
-        words = terms.content(note.text)
-        return any(len(words & each) >= _SAME * min(len(words), len(each)) for each in self._said if each)
+        words, amounts = _gist(note.text)
+        # The same words with another number say another thing.
+        return any(
+            each and amounts <= theirs and len(words & each) >= _SAME * min(len(words), len(each))
+            for each, theirs in self._said
+        )
 
     def _paragraphs(self, chosen: Sequence[Note]) -> list[Paragraph]:
         return [self._paragraph(group) for group in _groups(chosen)]
@@ -116,6 +121,11 @@ class Assembler:
                 statements.append(Statement(shown(note.text), "verbatim", (self.references.of(note),)))
                 told.add((note.source.id, note.start))
         return Paragraph(tuple(statements))
+
+
+def _gist(text: str) -> tuple[frozenset[str], frozenset[float]]:
+    """The content words and the amounts of a sentence."""
+    return terms.content(text), frozenset(amount for each in numbers(text) for amount in each.amounts)
 
 
 def _preferred(notes: Sequence[Note], heading: str) -> tuple[Note, ...]:
