@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from mainspring.rag.answer.evidence.values import values
 from mainspring.rag.text import terms
 
 StudyKind = Literal["summary", "key_points", "timeline", "faq", "study_guide", "comparison"]
-KINDS = get_args(StudyKind)
 _EACH, _ALL, _POINTS, _DATES, _QUESTIONS, _TERMS = 4, 6, 10, 40, 12, 12
 # Two sentences of two documents are about the same thing, or a sentence has no counterpart.
 _ALIKE, _APART = 0.62, 0.45
@@ -60,7 +59,7 @@ def study(kind: StudyKind, readings: Sequence[Reading]) -> Study:
     kept = References()
     for each in readings:
         kept.source(each.source)
-    parts, remarks = _MAKERS[kind](readings, kept)
+    parts, remarks = _made(kind, readings, kept)
     told = ["Assembled of sentences of the documents, word for word.", *remarks]
     if not any(each.lines for each in parts):
         told = ["Nothing of this kind was found in the documents."]
@@ -69,6 +68,22 @@ def study(kind: StudyKind, readings: Sequence[Reading]) -> Study:
 
 
 Made = tuple[list[Part], list[str]]
+
+
+def _made(kind: StudyKind, readings: Sequence[Reading], kept: References) -> Made:
+    match kind:
+        case "summary":
+            return _summary(readings, kept)
+        case "key_points":
+            return _key_points(readings, kept)
+        case "timeline":
+            return _timeline(readings, kept)
+        case "faq":
+            return _faq(readings, kept)
+        case "study_guide":
+            return _study_guide(readings, kept)
+        case "comparison":
+            return _comparison(readings, kept)
 
 
 def _line(note: Note, kept: References, label: str = "") -> Line:
@@ -197,13 +212,3 @@ def _alone(found: Reading, closest: np.ndarray, kept: References) -> tuple[Line,
     far = [note for at, note in enumerate(found.notes) if closest[at] < _APART and note.kind == "sentence"]
     best = sorted(sorted(far, key=lambda note: -note.score)[:5], key=lambda note: note.start)
     return tuple(_line(note, kept) for note in best)
-
-
-_MAKERS: Mapping[StudyKind, Callable[[Sequence[Reading], References], Made]] = {
-    "summary": _summary,
-    "key_points": _key_points,
-    "timeline": _timeline,
-    "faq": _faq,
-    "study_guide": _study_guide,
-    "comparison": _comparison,
-}
