@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.statistics.significance import compare, holm, interval, permutation
+from mainspring.statistics.significance import clustered, compare, holm, interval, permutation
 
 
 def test_all_pairs_in_one_direction_have_the_exact_probability() -> None:
@@ -110,3 +110,21 @@ def test_what_cannot_be_compared_is_refused() -> None:
         permutation([1.0, 2.0], [1.0])
     with pytest.raises(InvalidRequest, match="no values"):
         interval([])
+
+
+def test_values_of_one_cluster_are_alike() -> None:
+    values = [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    alone = clustered(values, [""] * 12)
+    together = clustered(values, [str(number // 3) for number in range(12)])
+    assert alone.value == together.value == 0.5
+    # Twelve values of variance 3/11, and Student's t of 11 degrees of freedom.
+    assert alone.high - alone.value == pytest.approx(2.200985 * (3 / 11 / 12) ** 0.5, rel=1e-5)
+    # Four means of 0 or 1: variance 1/3, three degrees of freedom.
+    assert together.high - together.value == pytest.approx(3.182446 * (1 / 3 / 4) ** 0.5, rel=1e-5)
+
+
+def test_one_cluster_says_nothing_about_others() -> None:
+    found = clustered([0.0, 1.0], ["a", "a"])
+    assert (found.low, found.high) == (0.5, 0.5)
+    with pytest.raises(InvalidRequest):
+        clustered([0.0, 1.0], ["a"])

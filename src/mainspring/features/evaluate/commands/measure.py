@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mainspring.core.settings import Settings, load
-from mainspring.features.evaluate.commands import answers
+from mainspring.features.evaluate.commands import answers, texts
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mainspring.features.evaluate.sets.collections import JudgedCollection
 
 app = typer.Typer(
-    help="Measure retrieval and refusal on judged collections: public ones, or a folder of your own.",
+    help="Measure retrieval, refusal and answers on judged collections, and texts against references.",
     epilog="Layouts, measures and what they are worth: docs/guides/evaluation.md. Needs the extra `eval`.",
     no_args_is_help=True,
 )
@@ -40,6 +40,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 
 
 app.command("answers")(answers.answers)
+app.command("texts")(texts.texts)
 
 
 @app.command("collections")

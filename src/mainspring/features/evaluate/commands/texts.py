@@ -1,0 +1,75 @@
+"""``mainspring eval texts``: measures generated texts against references."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mainspring.terminal import show
+
+_DEFAULT = "bleu,chrf,rouge-l,exact,f1"
+
+
+def texts(
+    file: Annotated[Path, typer.Argument(help="JSON lines with `prediction`, `reference(s)` and perhaps `source`")],
+    measures: Annotated[
+        str,
+        typer.Option(help="Of bleu, chrf, ter, rouge-1, rouge-2, rouge-l, meteor, cider, exact, f1"),
+    ] = _DEFAULT,
+    wordnet: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of WordNet's files, for synonyms in METEOR; without it words match exactly or by stem"
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Also write every example's values, as JSON")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
+) -> None:
+    """Measure texts against references: BLEU, chrF, TER, ROUGE, METEOR, CIDEr, exact match and F1.
+
+    Intervals are 95 % over sources: examples that name one `source` are alike. For BLEU, chrF and TER they are of the
+    mean over examples, which stands beside the value of the whole file.
+    """
+    from mainspring.features.evaluate.texts import files
+    from mainspring.features.evaluate.texts.measures import score
+    from mainspring.features.evaluate.texts.meteor import WordNet
+    from mainspring.statistics.significance import clustered
+
+    examples = files.read(file)
+    names = [name.strip() for name in measures.split(",") if name.strip()]
+    found = score(
+        [each.prediction for each in examples],
+        [each.references for each in examples],
+        names,
+        WordNet(wordnet) if wordnet is not None else None,
+    )
+    sources = [each.source for each in examples]
+    rows: list[dict[str, Any]] = []
+    for name, scores in found.items():
+        mean = clustered(scores.each, sources)
+        rows.append({"measure": name, "value": scores.value, "mean": mean.value, "low": mean.low, "high": mean.high})
+    if out is not None:
+        each = [
+            {"id": example.id, **{name: scores.each[number] for name, scores in found.items()}}
+            for number, example in enumerate(examples)
+        ]
+        out.write_text(json.dumps({"measures": rows, "examples": each}, indent=2) + "\n", encoding="utf-8")
+    if as_json:
+        show.as_json({"examples": len(examples), "measures": rows})
+        return
+    show.table(
+        ("MEASURE", "VALUE", "MEAN OF EXAMPLES", "95 %", "N"),
+        [
+            (
+                row["measure"],
+                f"{row['value']:.3f}",
+                f"{row['mean']:.3f}",
+                f"{row['low']:.3f}-{row['high']:.3f}",
+                len(examples),
+            )
+            for row in rows
+        ],
+    )
