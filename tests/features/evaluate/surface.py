@@ -12,6 +12,7 @@ SURFACE = Surface(
         "eval calibrate",
         "eval rag",
         "eval refusal",
+        "eval texts",
         "routes collect",
         "routes judge",
         "routes train",
