@@ -2,7 +2,6 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
-import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -11,32 +10,19 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context
+from mainspring.features.insights import faq_routes
 from mainspring.features.insights.analysis.outcomes import Outcome
 from mainspring.features.insights.analysis.trends import Step
+from mainspring.features.insights.periods import AskedPeriod
 from mainspring.features.insights.service import Insights
 from mainspring.features.insights.shapes import conversation_body, group_body, topic_body, turn_body
-from mainspring.features.insights.store.views import Group, Period
+from mainspring.features.insights.store.views import Group
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 
 PREFIX = "/v1/insights"
-_DAY = 86_400.0
-TopicId = Annotated[str, Field(max_length=64)]
-
-
-async def period_of(
-    days: Annotated[float, Query(gt=0, le=3650, description="Of the last days")] = 30.0,
-    until: Annotated[float | None, Query(ge=0, description="Unix seconds; none: now")] = None,
-    application: Annotated[str, Query(max_length=256, description="Only this one's")] = "",
-) -> Period:
-    """The period that a request asks about."""
-    end = time.time() if until is None else until
-    return Period(end - days * _DAY, end, application)
-
-
-AskedPeriod = Annotated[Period, Depends(period_of)]
 
 
 class TopicBody(Body):
@@ -93,6 +79,7 @@ def router(service: Insights, access: Access) -> APIRouter:
         return json_response({**shown, "words": list(topic.words), "pinned": topic.pinned})
 
     _conversations(routes, service, access)
+    faq_routes.add(routes, service, access)
     return routes
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from typing import Any
 
 from mainspring.core.errors import Unsupported
 from mainspring.core.types import Principal
 from mainspring.feature import Rooms
-from mainspring.features.insights.reading import Looked, Looking
 from mainspring.features.insights.settings import InsightsSettings
 from mainspring.features.insights.store.topics import Topics
-from mainspring.features.insights.store.views import Views
+from mainspring.features.insights.store.views import Period, Views
+from mainspring.features.insights.work.drafting import Drafting
+from mainspring.features.insights.work.gaps import Gaps
+from mainspring.features.insights.work.looking import Looked, Looking
 from mainspring.guards.detect import pii
 from mainspring.stores.events.questions import Questions
 
@@ -23,6 +25,8 @@ class Insights:
         self.settings = rooms.settings.section(InsightsSettings)
         self.views = Views(rooms.stores.database)
         self.topics = Topics(rooms.stores.database)
+        self.gaps = Gaps(rooms, self.settings.similarity)
+        self.drafting = Drafting(rooms, self.settings)
         self._questions = Questions(rooms.stores.database)
         self._looking = Looking(rooms, self.settings)
 
@@ -33,11 +37,12 @@ class Insights:
             raise Unsupported("insights are off", remedy="Set insights.enabled")
         return await self._looking.look(every_s=every_s)
 
+    def period(self, days: float, application: str = "") -> Period:
+        """The last ``days``."""
+        now = time.time()
+        return Period(now - days * 86_400.0, now, application)
+
     async def questions(self, principal: Principal, traces: Sequence[str]) -> dict[str, str]:
         """What was asked in these traces, without personal data, if the principal may see it."""
         found = await self._questions.of(principal.tenant, principal.groups, traces)
         return {trace: pii.redact(each.text)[0] for trace, each in found.items() if each.text}
-
-    def exemplified(self) -> list[dict[str, Any]]:
-        """The topics of the settings."""
-        return [{"name": each.name, "examples": each.examples} for each in self.settings.topics]

@@ -9,7 +9,9 @@ import mainspring.stores.sql.rows as rows
 from mainspring.features.insights.analysis import trends
 from mainspring.features.insights.analysis.outcomes import OUTCOMES
 from mainspring.features.insights.analysis.trends import Step
+from mainspring.features.insights.store.faqs import Entry
 from mainspring.features.insights.store.views import Group, Period
+from mainspring.features.insights.work.gaps import Gap, reasons
 
 
 def group_body(group: Group, total: int, period: Period, step: Step, deviations: float) -> dict[str, Any]:
@@ -75,4 +77,58 @@ def turn_body(row: Any, text: str | None) -> dict[str, Any]:
         "unsupported": row.unsupported,
         "tools_ok": row.tools_ok,
         "tools_failed": row.tools_failed,
+    }
+
+
+def gap_body(gap: Gap) -> dict[str, Any]:
+    """An ``insights.gap`` object."""
+    near = gap.nearest
+    return {
+        "object": "insights.gap",
+        "question": gap.question,
+        "turns": gap.turns,
+        "conversations": gap.conversations,
+        "reasons": dict(gap.reasons),
+        "recent": gap.recent,
+        "earlier": gap.turns - gap.recent,
+        "first_at": int(gap.first_at),
+        "last_at": int(gap.last_at),
+        "topic": gap.topic or None,
+        "nearest": None
+        if near is None
+        else {
+            "collection": near.collection,
+            "document_id": near.document_id,
+            "source": near.source,
+            "text": near.text,
+            "score": near.score,
+        },
+        "examples": [
+            {
+                "text": text,
+                "trace_id": row.trace_id,
+                "conversation_id": row.conversation,
+                "at": int(row.at),
+                "reasons": reasons(row),
+            }
+            for row, text in gap.examples
+        ],
+    }
+
+
+def entry_body(entry: Entry) -> dict[str, Any]:
+    """An ``insights.faq`` object."""
+    return {
+        "id": entry.id,
+        "object": "insights.faq",
+        "question": entry.question,
+        "answer": entry.answer,
+        "citations": list(entry.citations),
+        "answer_ids": list(entry.answers),
+        "conversations": entry.conversations,
+        "topic": entry.topic or None,
+        "status": entry.status,
+        "decided_by": entry.decided_by or None,
+        "created_at": int(entry.created_at),
+        "updated_at": int(entry.updated_at),
     }

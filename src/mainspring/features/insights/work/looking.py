@@ -17,23 +17,20 @@ import numpy as np
 import mainspring.features.insights.analysis.sentiment as sentiment
 import mainspring.stores.sql.ids as ids
 from mainspring.core.errors import MainspringError
-from mainspring.core.types import Context, Principal, Priority, Reach, Settlement, TraceParent
 from mainspring.feature import Rooms
 from mainspring.features.insights.analysis import outcomes
 from mainspring.features.insights.analysis.outcomes import Signs
-from mainspring.features.insights.forming import Forming
 from mainspring.features.insights.settings import InsightsSettings
 from mainspring.features.insights.store.reading import Reader, Said
 from mainspring.features.insights.store.turns import Floats, NewTurn, Turns
+from mainspring.features.insights.work.contexts import NAME, working
+from mainspring.features.insights.work.forming import Forming
 from mainspring.serving.memory.terms import words
 from mainspring.stores.sql.jobs import Job
 
-NAME = "insights"
-"""Of the reader, its lease, and the application and key that its work is charged to."""
 LEASE_S = 300.0
 PAGE = 400
 _TOGETHER = 16
-_TIMEOUT_S = 120.0
 _DAY = 86_400.0
 # Content words from which a turn says what it is about.
 _FEWEST_WORDS = 2
@@ -159,18 +156,6 @@ class Looking:
             if all(ended.outcome == "open" for _, ended, _, _ in judged):
                 break
         return count
-
-
-def working(tenant: str, asked: frozenset[str] = frozenset(), key: frozenset[str] = frozenset()) -> Context:
-    """The context of work on a tenant's conversations: of the lowest priority, in the regions that were asked for."""
-    return Context(
-        Principal(tenant, NAME, reach=Reach(regions=key)),
-        dataclasses.replace(TraceParent.new(), sampled=False),
-        deadline=time.monotonic() + _TIMEOUT_S,
-        priority=Priority.BATCH,
-        settlement=Settlement(NAME),
-        regions=asked,
-    )
 
 
 def telling(text: str) -> bool:

@@ -15,6 +15,7 @@ from mainspring.features.insights.settings import InsightsSettings
 from mainspring.features.insights.store.reading import Said, spoken
 from mainspring.features.insights.store.topics import NewTopic, Topics, Unassigned
 from mainspring.features.insights.store.turns import Floats
+from mainspring.features.insights.work.contexts import working
 
 POOL = 5000
 """The latest turns of a space without a topic among which new ones are looked for."""
@@ -33,6 +34,7 @@ class Forming:
         self._embed = embed
         self.topics = Topics(rooms.stores.database)
         self._fresh: set[tuple[str, str]] | None = None
+        self._fixed: set[tuple[str, str]] = set()
 
     def fresh(self, spaces: set[tuple[str, str]]) -> None:
         """These (tenant, space) have new turns."""
@@ -50,6 +52,7 @@ class Forming:
 
     async def _form(self, tenant: str, space: str, groups: Sequence[str]) -> int:
         name, dimensions = self._rooms.engines.embedder.name, self._rooms.engines.embedder.dimensions
+        await self._fix(tenant, space, groups)
         known = await self.topics.of(tenant, space, name, dimensions)
         waiting = await self.topics.unassigned(tenant, space, name, dimensions, POOL)
         threshold = self._settings.similarity
@@ -73,6 +76,18 @@ class Forming:
         new = await self._named(tenant, waiting, found.labels, wide, found.centroids)
         await self.topics.add(tenant, space, groups, name, new)
         return len(new)
+
+    async def _fix(self, tenant: str, space: str, groups: Sequence[str]) -> None:
+        """Write the topics of the settings, once in this process: their examples may have changed."""
+        if not self._settings.topics or (tenant, space) in self._fixed:
+            return
+        embedder = self._rooms.path.charged.embedder(self._rooms.engines.embedder, working(tenant))
+        made = []
+        for each in self._settings.topics:
+            vectors = (await embedder.embed(each.examples, "query")).vectors
+            made.append(NewTopic(each.name, "settings", (), np.asarray(vectors, np.float32)))
+        await self.topics.add(tenant, space, groups, self._rooms.engines.embedder.name, made)
+        self._fixed.add((tenant, space))
 
     async def _named(
         self,
