@@ -37,13 +37,15 @@ def _support(rooms: Rooms) -> LlmAgent:
 
     service = opened(rooms)
     knowledge = Knowledge(settings.collection, settings.answers, answerer) if settings.collection else None
+    manager = Manager(SCRIPT, rooms.engines.embedder)
     return LlmAgent(
         name=NAME,
         model=settings.model,
         description="Customer care of the shop: orders, parcels, returns, warranty, gift cards, policies, people.",
         instruction=INSTRUCTION,
         tools=(ShopTools(lambda: service.shop, lambda: service.desk, knowledge),),
-        chooser=Manager(SCRIPT, rooms.engines.embedder),
+        chooser=manager,
+        callbacks=manager.callbacks,
         limits=Limits(steps=40, wall_s=120.0),
         visible="names",
     )

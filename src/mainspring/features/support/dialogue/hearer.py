@@ -9,7 +9,7 @@ from typing import Any
 from mainspring.agents.choice.base import Steps
 from mainspring.engines.base import Embedder
 from mainspring.features.support.dialogue import hearing
-from mainspring.features.support.dialogue.intents import SURE, Intents, Wish
+from mainspring.features.support.dialogue.intents import LIKELY, SURE, Intents, Wish
 from mainspring.features.support.dialogue.memory import Called, Dialogue, Open
 from mainspring.features.support.dialogue.options import meant
 from mainspring.features.support.dialogue.script import Option, Script, Slot
@@ -25,8 +25,8 @@ class Hearer:
         self.script = script
         self.intents = Intents(script, embedder)
 
-    async def hear(self, dialogue: Dialogue, text: str, steps: Steps) -> None:
-        """Take a message in."""
+    async def hear(self, dialogue: Dialogue, text: str, steps: Steps, *, able: bool = False) -> None:
+        """Take a message in; where a model is ``able``, what the script does not know is left to it."""
         stated = {name: value for name, read in self.script.readers.items() if (value := read(text)) is not None}
         changed = {name for name, value in stated.items() if dialogue.entities.get(name) != value}
         dialogue.entities.update(stated)
@@ -51,7 +51,7 @@ class Hearer:
             return None
         if asked == "identity" and await self._told_who(dialogue, text, changed, steps):
             return None
-        await self._wishes(dialogue, text, stated, steps)
+        await self._wishes(dialogue, text, stated, steps, able=able)
         return None
 
     def _hand_over(self, dialogue: Dialogue, reason: str) -> None:
@@ -94,24 +94,26 @@ class Hearer:
         doing.confirmed = False
         return True
 
-    def _corrected(self, dialogue: Dialogue, text: str, stated: dict[str, Any]) -> None:
-        """Another order or item is meant than the one that the question named."""
+    def _corrected(self, dialogue: Dialogue, text: str, stated: dict[str, Any], *, anew: bool = False) -> None:
+        """Another order or item is meant than the one that the question named; ``anew``: all else is asked again."""
         doing = dialogue.tasks[0]
         task = self.script.task(doing.tool)
         doing.check, doing.confirmed = None, False
         dialogue.ask("")
         named = [slot.name for slot in task.slots if slot.name in stated]
         first = next((slot.name for slot in task.slots if slot.source or slot.entity), "")
-        item = re.search(r"\b(item|product)\b", text, re.IGNORECASE) is not None
-        sourced = [slot.name for slot in task.slots if slot.source]
-        which = named[0] if named else (sourced[-1] if item and sourced else first)
+        sourced = [slot for slot in task.slots if slot.source]
+        whole = re.search(r"\b(orders?|parcels?|packages?|delivery|purchase)\b", text, re.IGNORECASE) is not None
+        thing = any(slot.mentions is not None and slot.mentions(text) for slot in sourced)
+        item = not whole and (thing or re.search(r"\b(item|product)\b", text, re.IGNORECASE) is not None)
+        which = named[0] if named else (sourced[-1].name if item and sourced else first)
         at = next((at for at, slot in enumerate(task.slots) if slot.name == which), 0)
         for slot in task.slots[at:]:
             old = doing.slots.get(slot.name)
             if slot.name == which and slot.name not in stated and old is not None:
                 doing.excluded.append(old)
                 dialogue.entities.pop(slot.name, None)
-            if slot.source or slot.name == which:
+            if slot.source or slot.name == which or anew:
                 doing.slots.pop(slot.name, None)
         doing.text = text
 
@@ -136,10 +138,16 @@ class Hearer:
         if self._filled(dialogue, doing, slot, text):
             dialogue.ask("")
             self._others(doing, text)
+            for beside in dialogue.tasks[1:]:
+                # What is asked of one item holds for those that were named with it.
+                if beside.tool == doing.tool and not slot.source:
+                    beside.slots.setdefault(slot.name, doing.slots[slot.name])
             return True
         wishes = await self.intents.wishes(text, steps)
-        other = [each for each in wishes if each.tool != doing.tool and each.probability >= SURE]
-        if slot.read is None and not slot.source and not other and not (hearing.no(text) and hearing.bare(text)):
+        free = slot.free or (slot.read is None and not slot.source)
+        least = SURE if free else LIKELY
+        other = [each for each in wishes if each.tool != doing.tool and each.probability >= least]
+        if free and not other and not (hearing.no(text) and hearing.bare(text)):
             doing.slots[slot.name] = text.strip()
             dialogue.ask("")
             return True
@@ -203,7 +211,7 @@ class Hearer:
             dialogue.ask("person" if self.script.escalate else "")
         return True
 
-    async def _wishes(self, dialogue: Dialogue, text: str, stated: dict[str, Any], steps: Steps) -> None:
+    async def _wishes(self, dialogue: Dialogue, text: str, stated: dict[str, Any], steps: Steps, *, able: bool) -> None:
         """What the message asks for, if it answers no question."""
         words = self.script.words
         for heard, said in ((hearing.hello, words.hello), (hearing.thanks, words.thanks), (hearing.bye, words.bye)):
@@ -225,7 +233,7 @@ class Hearer:
             self._take(dialogue, wishes, stated, front=front)
         elif dialogue.angry and self.script.escalate:
             self._hand_over(dialogue, f"The customer is upset: {text}")
-        elif not dialogue.tasks and not stated and self.script.search and len(text.split()) > 2:
+        elif not able and not dialogue.tasks and not stated and self.script.search and len(text.split()) > 2:
             dialogue.calls = [Called(self.script.search, "search", text)]
 
     def _again(self, dialogue: Dialogue, text: str, stated: dict[str, Any]) -> bool:
@@ -239,7 +247,8 @@ class Hearer:
             return False
         doing = Open(last.tool, dict(last.slots), text)
         dialogue.tasks = [doing]
-        self._corrected(dialogue, text, stated)
+        self._corrected(dialogue, text, stated, anew=True)
+        self._others(doing, text)
         return True
 
     def _take(self, dialogue: Dialogue, wishes: Sequence[Wish], stated: dict[str, Any], *, front: bool) -> None:

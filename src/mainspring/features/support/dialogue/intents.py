@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ _CLAUSES = re.compile(
     re.IGNORECASE,
 )
 _MOST = 8
+_CREDENTIALS = 5
+"""Words of a clause that only says who the customer is: "my postcode is MB4 2QT"."""
 _SEARCH = "search"
 
 
@@ -51,14 +54,17 @@ class Intents:
 
     async def wishes(self, text: str, steps: Steps) -> list[Wish]:
         """The wishes of a message, in its order; none if it asks for nothing that is known."""
-        clauses = [each.strip() for each in _CLAUSES.split(text) if len(each.split()) > 1][:_MOST]
+        clauses = [each.strip() for each in _CLAUSES.split(text) if self._tells(each)][:_MOST]
+        if not clauses:
+            return []
         found: list[Wish] = []
         for clause in clauses if len(clauses) > 1 else ():
             wish = await self._wish(clause, steps, SURE)
             if wish is not None and wish.tool not in [each.tool for each in found]:
                 found.append(wish)
         if found:
-            return _without_asides(found)
+            kept = _without_asides(found)
+            return [dataclasses.replace(kept[0], text=text)] if len(kept) == 1 and kept[0].tool else kept
         wish = await self._wish(text, steps, ALONE)
         return [wish] if wish is not None else []
 
@@ -88,6 +94,13 @@ class Intents:
 
         made: dict[str, float] = await steps.value("wishes", {"text": text, "tasks": self._names}, find)
         return dict(made)
+
+    def _tells(self, clause: str) -> bool:
+        """Whether a clause may ask for something: it is more than who the customer is."""
+        values = [read(clause) for read in self._script.readers.values()]
+        if any(value is not None for value in values) and len(clause.split()) <= _CREDENTIALS:
+            return any(each.search(clause) for _, patterns in self._patterns for each in patterns)
+        return len(clause.split()) > 1
 
     def _allowed(self, task: Task, text: str) -> bool:
         never = self._never.get(task.tool)

@@ -9,13 +9,16 @@ script does not know what is wanted, it says so, or a model that calls tools wel
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mainspring.agents.agent import Callbacks
 from mainspring.agents.choice.base import Choice, Chosen, Steps, Turn
 from mainspring.agents.choice.request import failed
+from mainspring.agents.tools.base import ToolContext, ToolResult
 from mainspring.core.types import Message
 from mainspring.engines.base import Embedder
 from mainspring.features.support.dialogue.hearer import Hearer
@@ -50,7 +53,7 @@ class Manager:
         verified = self.script.identity is None or bool(known.get(self.script.identity.key))
         if asked.role == "user":
             dialogue.begin()
-            await self._hearer.hear(dialogue, asked.content, steps)
+            await self._hearer.hear(dialogue, asked.content, steps, able=turn.able)
         else:
             self._results(dialogue, turn.messages)
         choice = self._next(dialogue, verified=verified, able=turn.able)
@@ -59,6 +62,43 @@ class Manager:
             self._recall.keep(turn, choice.say, {**known, **changes})
         notes = {"dialogue.way": list(dialogue.way), "dialogue.tasks": [each.tool for each in dialogue.tasks]}
         return Choice(choice.calls, choice.say, choice.way, state=changes, sure=True, notes=notes)
+
+    @property
+    def callbacks(self) -> Callbacks:
+        """What holds for the calls that a model makes by itself: nothing is written before the customer has confirmed
+        it, and what a tool refuses or has done is told in the tool's words."""
+        return Callbacks(before_tool=self._before, after_tool=self._after)
+
+    async def _before(self, name: str, arguments: Mapping[str, Any], context: ToolContext) -> ToolResult | None:
+        dialogue = Dialogue.of(context.state.get(STATE))
+        task = self._writes(name)
+        if task is None or task.confirm is None or any(each.tool == name for each in dialogue.calls):
+            return None
+        if self.script.identity is not None and task.identity and not context.state.get(self.script.identity.key):
+            return None
+        dialogue.add(Open(task.tool, dict(arguments)), front=True)
+        dialogue.ask("confirm", task.tool)
+        context.state[STATE] = dialogue.plain()
+        try:
+            question = task.confirm(arguments, None)
+        except (KeyError, TypeError, ValueError):
+            values = ", ".join(f"{key}: {value}" for key, value in arguments.items())
+            question = f"Shall I do this ({task.name}; {values})? Please answer yes or no."
+        return ToolResult(question.strip(), final=True)
+
+    async def _after(self, name: str, result: ToolResult, context: ToolContext) -> ToolResult | None:
+        dialogue = Dialogue.of(context.state.get(STATE))
+        ours = any(each.tool == name for each in dialogue.calls)
+        identity = self.script.identity.tool if self.script.identity else ""
+        if ours or result.error or result.final or name == identity:
+            return None
+        held = self.script.refused(result.output) and not self.script.unidentified(result.output)
+        if not held and self._writes(name) is None and name != self.script.escalate:
+            return None
+        return dataclasses.replace(result, output=self.script.say(result.output), final=True)
+
+    def _writes(self, name: str) -> Task | None:
+        return next((each for each in self.script.tasks if each.confirm and name in (each.tool, each.approved)), None)
 
     def _results(self, dialogue: Dialogue, messages: Sequence[Message]) -> None:
         """Take in what the calls of the step before returned."""
@@ -78,6 +118,9 @@ class Manager:
             if error or not self.script.identity.verified(result):
                 dialogue.said.append(said or self.script.words.failed)
                 dialogue.ask("identity", "failed")
+                if self.script.locked(result):
+                    dialogue.tasks = []
+                    dialogue.ask("person", "failed")
             elif not dialogue.tasks:
                 dialogue.said.append(self.script.words.identified)
         elif called.purpose == "options":
@@ -86,10 +129,12 @@ class Manager:
                 self._broken(dialogue)
         elif called.purpose == "check":
             dialogue.tasks[0].check = result
-            if error or self.script.refused(result):
+            if not error and (missing := self.script.missing(result)):
+                self._lacking(dialogue, missing, said)
+            elif error or self.script.refused(result):
                 dialogue.said.append(said or self.script.words.failed)
                 self._finish(dialogue)
-        elif called.purpose in ("search", "escalate"):
+        elif called.purpose in ("search", "escalate", "approve"):
             dialogue.said.append(said or self.script.words.failed)
         else:
             self._acted(dialogue, result, error)
@@ -104,6 +149,14 @@ class Manager:
         dialogue.listed = {}
         self._finish(dialogue)
 
+    def _lacking(self, dialogue: Dialogue, slot: str, said: str) -> None:
+        """A tool asks for another value of a slot."""
+        doing = dialogue.tasks[0]
+        doing.check, doing.confirmed = None, False
+        doing.slots.pop(slot, None)
+        dialogue.said.append(said)
+        dialogue.ask("slot", slot)
+
     def _broken(self, dialogue: Dialogue) -> None:
         dialogue.said.append(self.script.words.failed)
         self._finish(dialogue)
@@ -117,7 +170,9 @@ class Manager:
     def _next(self, dialogue: Dialogue, *, verified: bool, able: bool) -> Choice:
         """The next calls, or the answer."""
         identity = self.script.identity
-        if dialogue.asked == "identity" and dialogue.slot == "failed":
+        if dialogue.slot == "failed":
+            return self._answer(dialogue)
+        if dialogue.asked == "slot" and dialogue.said and dialogue.tasks:
             return self._answer(dialogue)
         if dialogue.calls:
             return self._calling(dialogue)
@@ -155,7 +210,12 @@ class Manager:
             dialogue.ask("confirm", task.tool)
             dialogue.said.append(task.confirm(doing.slots, doing.check))
             return self._answer(dialogue)
-        return self._call(dialogue, task.tool, "act", {**task.fixed, **_flat(doing.slots)})
+        arguments = {**task.fixed, **_flat(doing.slots)}
+        if task.approved and self.script.needs_approval(doing.check):
+            # The run waits for a person: what the customer writes meanwhile must not ask for it again.
+            self._finish(dialogue)
+            return self._call(dialogue, task.approved, "approve", arguments)
+        return self._call(dialogue, task.tool, "act", arguments)
 
     def _fill(self, dialogue: Dialogue, doing: Open, slot: Slot) -> Choice | None:
         """Fill a slot, or the call or the question for it; None: it is filled, or the task dropped."""
@@ -177,6 +237,16 @@ class Manager:
     def _chosen(self, dialogue: Dialogue, doing: Open, slot: Slot, options: Sequence[Option]) -> Choice | None:
         open_ones = [each for each in options if each.value not in doing.excluded]
         fitting = [each for each in open_ones if each.fits] or open_ones
+        named = slot.mentions(doing.text) if slot.mentions is not None else frozenset()
+        if named:
+            alike = _alike(fitting, named) or _alike(open_ones, named)
+            if len(named) > 1 and slot.given and 1 < len(alike) <= len(named):
+                self._several(dialogue, doing, slot, alike)
+                return None
+            if not alike:
+                said = f"I do not find the {', '.join(sorted(named))} there. {slot.ask}\n{listing(open_ones)}"
+                return self._listed(dialogue, slot, said, open_ones)
+            fitting = alike
         found = fitting[0] if len(fitting) == 1 else meant(fitting, doing.text)
         if found is not None:
             doing.slots[slot.name] = found.value
@@ -189,8 +259,17 @@ class Manager:
             dialogue.said.append(self.script.say(result) or self.script.words.nothing_listed)
             self._finish(dialogue)
             return None
-        made = self._question(dialogue, slot, f"{slot.ask}\n{listing(fitting)}")
-        dialogue.options = [[each.value, each.label, each.words] for each in fitting]
+        return self._listed(dialogue, slot, f"{slot.ask}\n{listing(fitting)}", fitting)
+
+    def _several(self, dialogue: Dialogue, doing: Open, slot: Slot, options: Sequence[Option]) -> None:
+        """A task for each of several options that were named."""
+        doing.slots[slot.name] = options[0].value
+        more = [Open(doing.tool, {**doing.slots, slot.name: each.value}, doing.text) for each in options[1:]]
+        dialogue.tasks[1:1] = more
+
+    def _listed(self, dialogue: Dialogue, slot: Slot, question: str, options: Sequence[Option]) -> Choice:
+        made = self._question(dialogue, slot, question)
+        dialogue.options = [[each.value, each.label, each.words] for each in options]
         return made
 
     def _question(self, dialogue: Dialogue, slot: Slot, question: str) -> Choice:
@@ -248,11 +327,16 @@ class Manager:
             if dialogue.misses >= _MISSES and self.script.escalate:
                 dialogue.said.append(words.offer_person)
                 dialogue.ask("person")
-        else:
+        elif dialogue.way:
             dialogue.misses = 0
         if dialogue.slot == "failed":
             dialogue.slot = ""
         return Choice(say="\n\n".join(each for each in dialogue.said if each), way="script")
+
+
+def _alike(options: Sequence[Option], named: frozenset[str]) -> list[Option]:
+    """The options that are one of the things that are named."""
+    return [each for each in options if any(name in f"{each.label} {each.words}".lower() for name in named)]
 
 
 def _flat(slots: Mapping[str, Any]) -> dict[str, Any]:

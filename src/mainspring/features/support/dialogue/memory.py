@@ -11,7 +11,7 @@ STATE = "dialogue"
 """The key of the session's state under which it lies."""
 Asked = Literal["", "identity", "slot", "confirm", "person"]
 """What the last answer asked for."""
-Purpose = Literal["identify", "options", "check", "act", "search", "escalate"]
+Purpose = Literal["identify", "options", "check", "act", "approve", "search", "escalate"]
 
 
 @dataclass(slots=True)

@@ -38,7 +38,9 @@ class Slot:
     ``source`` is the tool that lists its options, called with the slots named in ``given``; ``options`` reads them from
     its result: the only one that fits is taken, one that is named is taken, otherwise the customer is asked which.
     ``entity``: messages are read for it all the time, and tasks share its value. ``default`` (not None) is taken where
-    the message that asks for the task does not say it.
+    the message that asks for the task does not say it. ``mentions`` reads what kinds of things a message names: an
+    option that is none of them is not taken only because it is the only one, and where several are named each gets a
+    task of its own. ``free``: an answer that ``read`` makes nothing of is the value as it is.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Slot:
     options: Callable[[Any, Known], Sequence[Option]] | None = None
     entity: bool = False
     default: Any = None
+    mentions: Callable[[str], frozenset[str]] | None = None
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,9 @@ class Task:
 
     ``examples`` are messages that ask for it, ``patterns`` regular expressions that decide by themselves; a message
     that ``never`` matches is none. ``check`` is a tool that is called with the same slots before a write: where its
-    result is refused, that is the answer. ``confirm`` is the question before a write (empty: none is needed), made of
-    the slots and the result of the check. ``say`` words a result of the tool.
+    result is refused, that is the answer. ``confirm`` is the question before a write (None: none is needed), made of
+    the slots and the result of the check. ``approved`` is the tool to call instead where the check says that a person
+    must approve (``needs_approval``). ``say`` words a result of the tool.
     """
 
     tool: str
@@ -70,6 +75,7 @@ class Task:
     identity: bool = True
     check: str = ""
     confirm: Callable[[Known, Any], str] | None = None
+    approved: str = ""
     say: Callable[[Any], str] | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
@@ -87,9 +93,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A whole dialogue. ``readers`` are the entities that each message is read for, by name. ``search`` is the tool
-    for questions of knowledge (``query`` its argument), ``escalate`` the tool that hands over to people, with the
-    argument ``reason``; empty: there is none. ``refused`` reads a result: whether the tool has refused by a policy."""
+    """A whole dialogue.
+
+    ``readers`` are the entities that each message is read for, by name. ``search`` is the tool for questions of
+    knowledge (``query`` its argument, ``questions`` examples), ``escalate`` the tool that hands over to people, with
+    the argument ``reason``; empty: there is none.
+
+    The others read results: ``refused`` whether the tool has refused by a policy, ``missing`` the slot that it asks for
+    instead (empty: none), ``needs_approval`` whether a person must approve, ``unidentified`` whether the customer must
+    be identified first, ``locked`` whether no further attempt at that is possible, ``say`` the words for the customer.
+    """
 
     name: str
     tasks: tuple[Task, ...]
@@ -101,6 +114,12 @@ class Script:
     questions: tuple[str, ...] = ()
     escalate: str = ""
     refused: Callable[[Any], bool] = lambda result: isinstance(result, Mapping) and bool(result.get("refused"))
+    missing: Callable[[Any], str] = lambda result: str(result.get("missing", "")) if isinstance(result, Mapping) else ""
+    unidentified: Callable[[Any], bool] = lambda result: (
+        isinstance(result, Mapping) and result.get("reason") == "not_identified"
+    )
+    locked: Callable[[Any], bool] = lambda result: isinstance(result, Mapping) and result.get("reason") == "locked"
+    needs_approval: Callable[[Any], bool] = lambda result: isinstance(result, Mapping) and bool(result.get("approval"))
     say: Callable[[Any], str] = lambda result: (
         str(result.get("say", "")) if isinstance(result, Mapping) else str(result)
     )

@@ -32,6 +32,9 @@ TRACK_RULES = (
     r"\btrack(?:ing)?\b[^.?!]{0,20}\b(order|parcel|package|number|delivery|shipment|it)\b",
     r"\bwhen (?:will|does|is|can i expect)\b[^.?!]{0,30}\b(arriv|deliver|come|get here|expect)",
     r"\bwhen can i expect\b",
+    r"\b(?:hasn'?t|has not|haven'?t|have not|didn'?t|not yet|still not)\b[^.?!]{0,12}"
+    r"\b(?:arriv\w*|come|turned up|shown up|been delivered)\b",
+    r"\bwhere (?:is|are) (?:it|they|that)( now)?\b",
     r"\bhas (?:my|the) (?:order|parcel|package)\b[^.?!]{0,20}\b(shipped|left|been sent|dispatched)\b",
 )
 LIST = (

@@ -33,10 +33,11 @@ _SIZES = {
     "m": "M",
     "l": "L",
 }
+_TOO = re.compile(r"\b(?:too|bit|little) (?:small|large)\b", re.IGNORECASE)
 _SIZE = re.compile(
     (
         r"\b(?:extra large|x-large|xl|small|medium|large)\b|\bsize\s+(s|m|l|"
-        r"xl)\b|^\W*(?:an?\s+)?(s|m|l|xl)\W*$|\b(?:to|for)\s+an?\s+(s|m|l|xl)\b"
+        r"xl)\b|^\W*(?:an?\s+)?(s|m|l|xl)\W*$|\b(?:to|for|in|want|need)\s+(?:an?\s+|size\s+)?(s|m|l|xl)\b"
     ),
     re.I,
 )
@@ -98,7 +99,7 @@ def price(text: str) -> float | None:
 
 def size(text: str) -> str | None:
     """The size that is wanted: of several the last, as in "from M to L"."""
-    found = list(_SIZE.finditer(text))
+    found = list(_SIZE.finditer(_TOO.sub(" ", text)))
     if not found:
         return None
     last = next((each for each in found[-1].groups() if each), found[-1][0])
@@ -200,3 +201,41 @@ def address(text: str) -> dict[str, str] | None:
     if len(parts) < 2:
         return None
     return {"street": ", ".join(parts[:-1])[:200], "city": parts[-1][:100], "postcode": code}
+
+
+_PRODUCTS = {
+    "grinder": r"grinders?|kestrel|coffee mill",
+    "press": r"(?:french |tarn )?press(?:es)?|cafeti[eè]re",
+    "stove": r"stoves?|cinder|burner",
+    "dripper": r"drippers?|wren",
+    "jacket": r"jackets?|rain ?coat",
+    "shirt": r"shirts?|merino",
+    "gloves": r"gloves?|fleece",
+    "rucksack": r"rucksacks?|backpacks?|day ?pack",
+    "case": r"travel cases?",
+    "beans": r"beans?|fellside|decaf",
+    "windshield": r"windshields?",
+    "burr": r"spare burrs?",
+    "sleeve": r"sleeves?",
+    "canister": r"canisters?",
+    "crank": r"long crank",
+    "brush": r"(?:cleaning )?brush",
+    "gift card": r"gift cards?",
+    "bite valve": r"bite valves?",
+}
+_NAMED = {name: re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE) for name, pattern in _PRODUCTS.items()}
+_FAULT = re.compile(
+    r"\b(broke|broken|wobbl\w*|leak\w*|loose|stuck|bent|dead|fail\w*|lost its|hot|won'?t|doesn'?t|does not|stopped|"
+    r"cracked|ripped|torn|tear|seam|zip|burrs?|igniter|valve|plunger|vacuum|hinge|bearings?|knob|handle|axle)\b",
+    re.IGNORECASE,
+)
+
+
+def products(text: str) -> frozenset[str]:
+    """The kinds of products that a text names, in the words of the shop's articles."""
+    return frozenset(name for name, pattern in _NAMED.items() if pattern.search(text))
+
+
+def fault(text: str) -> str | None:
+    """What is wrong with a product: the text itself, if it says so."""
+    return text.strip()[:500] if _FAULT.search(text) else None

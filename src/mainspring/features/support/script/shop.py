@@ -98,6 +98,7 @@ TASKS = (
         ),
         check="check_return",
         confirm=_return,
+        approved="approved_return",
     ),
     Task(
         "exchange_size",

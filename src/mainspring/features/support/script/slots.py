@@ -20,12 +20,15 @@ def order(*states: str, ask: str = "Which order is it about?") -> Slot:
         source="list_orders",
         options=_orders(frozenset(states)),
         entity=True,
+        mentions=readers.products,
     )
 
 
 def item(ask: str = "Which item is it about?", *, categories: frozenset[str] = frozenset()) -> Slot:
     """An item of the order."""
-    return Slot("item", ask, source="get_order", given=("order_number",), options=_items(categories))
+    return Slot(
+        "item", ask, source="get_order", given=("order_number",), options=_items(categories), mentions=readers.products
+    )
 
 
 def _orders(states: frozenset[str]) -> Callable[[Any, Known], Sequence[Option]]:
@@ -63,7 +66,7 @@ def _items(categories: frozenset[str]) -> Callable[[Any, Known], Sequence[Option
 USED = Slot("used", "Has it been used?", read=readers.yes_used)
 REASON = Slot("reason", "Why do you want to return it?", read=readers.reason, default="unwanted")
 """The most common reason is taken where none is said; the label is free for others."""
-FAULT = Slot("part", "What is wrong with it?")
+FAULT = Slot("part", "What is wrong with it?", read=readers.fault, free=True)
 SIZE = Slot("size", "Which size would you like?", read=readers.size)
 CARD = Slot("card_number", "What is the number of the gift card (16 digits)?", read=readers.card)
 TICKET = Slot("ticket_number", "What is the number of the ticket?", read=readers.ticket)

@@ -6,7 +6,7 @@ Each rule names the document of the handbook where it stands. Money is in pounds
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mainspring.features.support.shop.model import Customer, Item, Order
 
@@ -48,11 +48,13 @@ class Verdict:
     refund: float = 0.0
     label: float = 0.0
     trial: bool = False
+    earlier: float = 0.0
+    """Refunds of the order that returns before have opened."""
 
     @property
     def approval(self) -> bool:
-        """Whether a person must approve."""
-        return self.allowed and self.refund > APPROVAL_ABOVE
+        """Whether a person must approve: splitting a return does not avoid it."""
+        return self.allowed and self.refund + self.earlier > APPROVAL_ABOVE
 
 
 def day(date: dt.date) -> str:
@@ -101,6 +103,12 @@ def window(order: Order, item: Item, customer: Customer) -> tuple[int, dt.date |
 
 
 def may_return(order: Order, item: Item, customer: Customer, now: dt.datetime, reason: str, *, used: bool) -> Verdict:
+    """As ``_may_return``, with what was refunded of the order before."""
+    verdict = _may_return(order, item, customer, now, reason, used=used)
+    return replace(verdict, earlier=sum(float(each.get("refund") or 0) for each in order.returns))
+
+
+def _may_return(order: Order, item: Item, customer: Customer, now: dt.datetime, reason: str, *, used: bool) -> Verdict:
     """Whether an item may go back: its state, the window, and the condition; with the refund after deductions."""
     if any(each.get("sku") == item.sku and each.get("status") != "refused" for each in order.returns):
         return Verdict(False, f"A return of the {item.name} has been opened already.", RETURNS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 _FOLDER = resources.files("mainspring.features.support") / "sample"
 
 
+@cache
 def now() -> dt.datetime:
     """The moment at which the sample shop is seen."""
     return moment(yaml.safe_load(_text("shop.yaml"))["now"])
@@ -22,6 +24,7 @@ def table(name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(_text(f"{name}.csv").splitlines()))
 
 
+@cache
 def orders() -> list[dict[str, Any]]:
     """The orders, with dates as texts."""
     found: list[dict[str, Any]] = yaml.load(_text("orders.yaml"), _Loader)  # noqa: S506
@@ -37,7 +40,10 @@ def _text(name: str) -> str:
     return (_FOLDER / name).read_text("utf-8")
 
 
-class _Loader(yaml.SafeLoader):
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Safe):  # type: ignore[misc]
     """Leaves dates as they are written."""
 
 

@@ -51,7 +51,9 @@ class SqliteShop:
         self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._open() as connection:
-            connection.executescript(_SCHEMA)
+            # Not ``executescript``, which would commit each statement by itself.
+            for statement in _SCHEMA.split(";\n"):
+                connection.execute(statement)
             if connection.execute("SELECT count(*) FROM customers").fetchone()[0] == 0:
                 _seed(connection)
             for sku, data in connection.execute("SELECT sku, data FROM products"):

@@ -46,6 +46,11 @@ def part_of(item: Item, said: str) -> tuple[str, int] | None:
     return None
 
 
+def unclear(item: Item, said: str) -> bool:
+    """Whether a text does not say which part of the item it is about, although that matters."""
+    return bool(parts(item)) and part_of(item, said) is None
+
+
 def parts(item: Item) -> list[str]:
     """The parts that have a warranty."""
     return [name for name, _, _ in _PARTS.get(item.sku, ())] or (["seams and zips"] if item.category == "bag" else [])

@@ -245,6 +245,9 @@ class Reading:
         customer = await customer_of(self.shop, context)
         order = await order_of(self.shop, customer, order_number)
         found = item_of(order, item)
+        if warranty.unclear(found, f"{part} {fault}"):
+            named = ", ".join(warranty.parts(found))
+            return refused(f"Which part of the {found.name} is it: {named}?", reason="no_part", missing="part")
         verdict = warranty.covered(order, found, part, fault or part, self.shop.now())
         if not verdict.allowed:
             return refused(verdict.why, reason="policy", source=verdict.source)
@@ -276,6 +279,8 @@ def _tracked(order: Order, customer: Customer, now: dt.datetime) -> str:
         )
     if order.state == "pre_order":
         return f"Order {number} is a pre-order. It leaves on {_of(order.more['dispatch'])}."
+    if order.state == "cancelled":
+        return f"Order {number} was cancelled."
     if not parcel:
         note = f" ({order.more['note']})" if order.more.get("note") else ""
         return f"Order {number} {STATES.get(order.state, order.state)}{note}. It has not left our warehouse yet."

@@ -1,0 +1,132 @@
+"""Dialogues over several messages, decided by the script."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from mainspring.agents.errors import Waiting
+from mainspring.agents.handover import NewCase, OpenedCase
+from mainspring.agents.tools.base import ToolContext
+from tests.agents.loop.scripted import ScriptedModel
+from tests.features.support.shop_dialogue import Customer
+
+WHO = "alice.fenwick@post.example, MB4 2QT"
+
+
+async def test_the_wish_is_remembered_while_the_customer_is_identified(tmp_path: Path) -> None:
+    alice = Customer(tmp_path)
+    assert "postcode" in await alice.say("Please cancel order LS-21422")
+    assert "Shall I cancel order LS-21422?" in await alice.say(WHO)
+    assert "is cancelled" in await alice.say("yes please")
+    order = await alice.shop.order("C-1001", "LS-21422")
+    assert order is not None
+    assert order.state == "cancelled"
+
+
+async def test_nothing_is_written_before_a_yes(tmp_path: Path) -> None:
+    for answer in ("no", "hmm, what does that cost?", "maybe later", "not sure"):
+        alice = Customer(tmp_path / answer[:3])
+        await alice.say("Please cancel order LS-21422, my postcode is MB4 2QT")
+        await alice.say(answer)
+        order = await alice.shop.order("C-1001", "LS-21422")
+        assert order is not None
+        assert order.state == "placed", answer
+
+
+async def test_a_correction_takes_the_other_order(tmp_path: Path) -> None:
+    jakub = Customer(tmp_path)
+    await jakub.say("track my order please, jakub.nowak@post.example KE2 6TY")
+    assert "LS-21217" in await jakub.say("no, I mean order LS-21217")
+
+
+async def test_two_wishes_in_one_message_are_both_served(tmp_path: Path) -> None:
+    alice = Customer(tmp_path)
+    first = await alice.say("cancel order LS-21422 and check the balance of my gift card 6093157861118706")
+    assert "postcode" in first
+    await alice.say("MB4 2QT")
+    done = await alice.say("yes")
+    assert "is cancelled" in done
+    assert "£12.35" in done
+
+
+async def test_wrong_credentials_are_asked_for_again(tmp_path: Path) -> None:
+    alice = Customer(tmp_path)
+    assert "do not fit together" in await alice.say("cancel order LS-21422, postcode MB4 9ZZ")
+    assert "Shall I cancel" in await alice.say("sorry, MB4 2QT")
+
+
+async def test_the_same_question_twice_offers_a_person(tmp_path: Path) -> None:
+    alice = Customer(tmp_path)
+    await alice.say(f"I want to return my grinder, {WHO}")
+    await alice.say("blah")
+    assert "colleague" in await alice.say("blub")
+
+
+class OneDesk:
+    """Opens cases and keeps them."""
+
+    def __init__(self) -> None:
+        self.cases: dict[str, NewCase] = {}
+
+    async def open_case(self, case: NewCase, context: ToolContext) -> OpenedCase:
+        self.cases.setdefault(context.key, case)
+        return OpenedCase(f"CASE-{len(self.cases)}", "customer care", "open")
+
+    async def find_case(self, number: str, customer: str, context: ToolContext) -> OpenedCase:
+        return OpenedCase(number, "customer care", "taken")
+
+
+@pytest.mark.parametrize("said", ["I want to speak to a human", "THIS IS RIDICULOUS, YOU ARE THE WORST SHOP EVER"])
+async def test_a_person_takes_over_when_asked_for_and_when_the_customer_is_upset(tmp_path: Path, said: str) -> None:
+    desk = OneDesk()
+    customer = Customer(tmp_path, desk=desk)
+    assert "CASE-1" in await customer.say(said)
+    [case] = desk.cases.values()
+    assert case.kind == "escalation"
+    assert case.customer == ""
+    alone = Customer(tmp_path / "alone")
+    assert "Nobody can take over" in await alone.say(said)
+    assert [each.kind for each in await alone.shop.tickets()] == ["escalation"]
+
+
+async def test_a_large_refund_waits_for_a_person_and_is_not_asked_for_twice(tmp_path: Path) -> None:
+    hugo = Customer(tmp_path)
+    await hugo.say("I want to return the jacket, rucksack and stove of order LS-21113. My postcode is KE7 8CA")
+    await hugo.say("never used")
+    await hugo.say("yes")
+    await hugo.say("yes")
+    with pytest.raises(Waiting):
+        await hugo.say("yes")
+    order = await hugo.shop.order(hugo.state["customer"], "LS-21113")
+    assert order is not None
+    assert [each["sku"] for each in order.returns] == ["JK-01", "RS-30"]
+    assert "welcome" in await hugo.say("thanks")
+
+
+async def test_a_client_without_a_session_goes_on_where_it_was(tmp_path: Path) -> None:
+    alice = Customer(tmp_path)
+    await alice.say(f"cancel order LS-21422, {WHO}")
+    alice.state.clear()
+    assert "is cancelled" in await alice.say("yes")
+    stranger = Customer(tmp_path / "other")
+    stranger.said = alice.said[:-2]
+    # What was said stands in the conversation, but nobody here has answered it.
+    assert "is cancelled" not in await stranger.say("yes")
+
+
+async def test_a_model_that_calls_by_itself_writes_nothing_unconfirmed_and_words_no_refusal(tmp_path: Path) -> None:
+    calls: list[Mapping[str, str]] = [{"order_number": "LS-21399"}]
+    model = ScriptedModel(
+        [
+            [("identify_customer", {"email": "imogens@mail.example", "postcode": "AC1 1BB"})],
+            [("cancel_order", dict(calls[0]))],
+        ]
+    )
+    imogen = Customer(tmp_path, model=model, way="native")
+    said = await imogen.say("imogen here, kindly drop it")
+    assert said == "Shall I cancel order LS-21399? Please answer yes or no."
+    refused = await imogen.say("yes")
+    assert "35 minutes" in refused
+    assert "shipping-and-delivery.html" in refused
+    assert len(model.seen) == 2
