@@ -3,7 +3,9 @@
     MAINSPRING_DATA=... python benchmarks/support.py [--keep FILE] [--side loop ...] [--part development]
                                                      [--task ID ...] [--minutes 5] [--report] [--show]
 
-``loop`` is an agent of the loop with the shop's tools and its policy as the instruction, on a model that runs here.
+``support`` is an agent of the loop with the plans of the support agent (``features/support/plans``) over the retail
+tools, which are told its policy as data (``_retail_script``); it asks no model. ``loop`` is an agent with the same
+tools and the policy as its instruction, on a model that runs here.
 Each conversation is kept as a line of JSON in ``--keep``, and those that are there are not held again, so that a long
 run can be done in pieces. Twenty tasks (``development``) may be looked at while an agent is made; the other 94
 (``report``) are held once, at the end. As the benchmark counts, a task is done if the database is as after the golden
@@ -25,8 +27,8 @@ from typing import Any, Protocol
 
 import _retail as retail
 from _report import Figure, data_sets, report, skip
-from _retail_agent import PlanningAgent
 from _retail_rows import Data
+from _retail_script import RetailShop
 from _retail_shop import Shop
 from _scripted_user import ScriptedUser
 from mainspring import engines
@@ -36,8 +38,9 @@ from mainspring.agents.loop.ports import FixedModels, Surroundings
 from mainspring.agents.loop.runner import Runner
 from mainspring.core.errors import MainspringError, ModelNotPulled
 from mainspring.core.settings import load
-from mainspring.core.types import ChatRequest, Context, Event, Message, Principal, Sampling, Usage
+from mainspring.core.types import ChatRequest, Context, Event, Message, Principal, Request, Response, Sampling, Usage
 from mainspring.features.evaluate.answers import wilson
+from mainspring.features.support.plans.manager import PlanManager
 
 MODEL = "qwen2.5-coder-1.5b-instruct"
 DEVELOPMENT = (
@@ -125,6 +128,16 @@ class LoopSide:
         return outcome.text
 
 
+class NoModel:
+    """Stands where no model is to be asked."""
+
+    async def respond(self, request: Request, context: Context) -> Response:  # noqa: ARG002
+        raise AssertionError("the plans ask no model")
+
+    def fingerprint(self, request: Request, context: Context) -> str | None:  # noqa: ARG002
+        return None
+
+
 Make = Any
 """``Callable[[Shop], Side]``"""
 
@@ -132,8 +145,21 @@ Make = Any
 @asynccontextmanager
 async def sides(side: str, model: str, policy: str) -> AsyncIterator[Make]:
     """How to make an agent for a shop; its model is loaded meanwhile."""
-    if side == "plan":
-        yield PlanningAgent
+    if side == "support":
+        manager = PlanManager(RetailShop())
+        models = Surroundings(FixedModels({model: NoModel()}))
+
+        def planned(shop: Shop) -> Side:
+            agent = LlmAgent(
+                name="support",
+                instruction=policy,
+                tools=shop.tools(),
+                chooser=manager,
+                limits=Limits(steps=200, wall_s=90.0),
+            )
+            return LoopSide(Runner(agent, models), model)
+
+        yield planned
         return
     settings = load().settings
     served = settings.models.model_copy(update={"chat": (model,)})
@@ -283,7 +309,7 @@ def share(right: Sequence[bool], floor: float | None, what: str) -> Figure:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--keep", type=Path, default=Path("support.jsonl"))
-    parser.add_argument("--side", nargs="+", default=["support"], choices=("loop", "choice", "plan", "support"))
+    parser.add_argument("--side", nargs="+", default=["support"], choices=("loop", "choice", "support"))
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--part", default="all", choices=("development", "report", "all"))
     parser.add_argument("--task", nargs="*", default=[])

@@ -1,6 +1,6 @@
 """What a customer's words say of items and their variants: by words and numbers, without a model.
 
-Nothing here is about one product: options are read from what the shop lists.
+Nothing here is about one product or one shop: options are read from what the shop lists.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _RANKS = ("none", "xs", "s", "small", "low", "dim", "m", "medium", "l", "large",
 _ORDER = {"none": 0, "xs": 1, "s": 2, "small": 2, "low": 2, "m": 3, "medium": 3, "l": 4, "large": 4, "high": 4, "xl": 5}
 _DROPPED = re.compile(
     r"\b(?:instead of|rather than|but not|not the|other than|(?:do not|don't) (?:care|mind) about)\b[^,.;]*?"
-    r"(?=\band\b|[,.;]|$)",
+    r"(?=\band\b|[,.;]|$)|\b(?:much |a bit |a little |far )?too (?:large|small|big|tight|long|short|wide)\b",
     re.I,
 )
 _IF = re.compile(r"^\s*(?:but |and )?(?:if|in case|when|once|unless)\b", re.I)
