@@ -45,8 +45,8 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What happens next: ``calls``, side by side; or ``say``: words to the user (a question for what is missing, or a
-    rule's); or neither: the model answers without tools.
+    """What happens next: ``calls``, side by side, after ``say`` if there is any; or ``say`` alone: words to the user (a
+    question for what is missing, or a rule's); or neither: the model answers without tools.
 
     ``way`` says what decided. ``scores`` are the probabilities of the tools that were weighed, by name, for the trace.
     ``state`` are changes of the session's state. ``sure``: the calls follow from the user's own words and from facts

@@ -268,11 +268,12 @@ class _Turns:
     def _of(self, choice: Choice) -> Reply:
         if choice.say:
             self._say(Text(choice.say))
+        if not choice.calls:
             return Reply(choice.say)
         calls = self._called(choice)
         if choice.sure:
             self._sure |= {each.id for each in calls}
-        return Reply(calls=calls)
+        return Reply(choice.say, calls=calls)
 
     def _called(self, choice: Choice) -> list[ToolCall]:
         path = self._frame.path()

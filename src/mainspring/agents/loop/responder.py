@@ -76,12 +76,21 @@ class AgentResponder:
         self, request: ChatRequest, context: Context, history: History, state: dict[str, Any], emit: Emit
     ) -> None:
         end = self._around.histories.end_run
+        said: list[Event] = []
+
+        def heard(event: Event) -> None:
+            if isinstance(event, Text) and not said:
+                said.append(event)
+            emit(event)
+
         try:
-            await self.runner.run(request, context, history=history, state=state, emit=emit)
+            await self.runner.run(request, context, history=history, state=state, emit=heard)
         except Waiting as error:
             await end(history, "waiting", state, error)
             emit(Notice("approval_pending", str(error), id=error.approval_id))
-            emit(Text(str(error)))
+            # An agent that has told its user why there is no answer yet says it better.
+            if not said:
+                emit(Text(str(error)))
             emit(Finish("stop"))
         except BaseException as error:
             cancelled = isinstance(error, asyncio.CancelledError)

@@ -36,7 +36,9 @@ def _support(rooms: Rooms) -> LlmAgent:
         return (await rooms.path.registry.find(name, context.principal, inner=True)).responder
 
     service = opened(rooms)
-    knowledge = Knowledge(settings.collection, settings.answers, answerer) if settings.collection else None
+    knowledge = (
+        Knowledge(settings.collection, settings.answers, settings.documents, answerer) if settings.collection else None
+    )
     manager = Manager(SCRIPT, rooms.engines.embedder)
     return LlmAgent(
         name=NAME,

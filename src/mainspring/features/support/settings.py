@@ -8,6 +8,21 @@ from pydantic import Field
 
 from mainspring.core.settings.section import Section
 
+_PUBLIC = (
+    "cinder-stove.pdf",
+    "gift-cards.md",
+    "kestrel-grinder.md",
+    "price-matching.md",
+    "privacy-notice.html",
+    "repair-centre-notice.pdf",
+    "returns-and-refunds.pdf",
+    "shipping-and-delivery.html",
+    "shipping-rates.xlsx",
+    "tarn-press.txt",
+    "warranty.pdf",
+)
+"""The documents of the sample handbook that are for customers; the others are for colleagues and trade."""
+
 
 class SupportSettings(Section):
     """Customer support (docs/guides/support.md): the agent `support` over a shop."""
@@ -20,6 +35,10 @@ class SupportSettings(Section):
         "sample", description="when the shop is seen: at the moment of its sample data, or now"
     )
     collection: str = Field("handbook", description="collection with policies and product sheets; empty: none")
+    documents: list[str] = Field(
+        list(_PUBLIC),
+        description="names of its documents that customers may be told of; empty: all of them",
+    )
     answers: str = Field(
         "extractive", description="mode of answers from it: extractive quotes, generative has a model write"
     )

@@ -23,7 +23,11 @@ _CLAUSES = re.compile(
     re.IGNORECASE,
 )
 _MOST = 8
-_CREDENTIALS = 5
+_WHO = re.compile(
+    r"\b(?:my|the|is|it'?s|are|am|i'?m|and|with|for|an?|your|post\s?code|zip|code|e-?mail|mail|address|order|number|"
+    r"no|account|under|on|here|hi|hello|sure|ok|okay|yes|of|course)\b",
+    re.IGNORECASE,
+)
 """Words of a clause that only says who the customer is: "my postcode is MB4 2QT"."""
 _SEARCH = "search"
 
@@ -97,10 +101,12 @@ class Intents:
 
     def _tells(self, clause: str) -> bool:
         """Whether a clause may ask for something: it is more than who the customer is."""
-        values = [read(clause) for read in self._script.readers.values()]
-        if any(value is not None for value in values) and len(clause.split()) <= _CREDENTIALS:
-            return any(each.search(clause) for _, patterns in self._patterns for each in patterns)
-        return len(clause.split()) > 1
+        words = _WHO.sub(" ", clause)
+        for read in self._script.readers.values():
+            value = read(clause)
+            for part in (str(value), *str(value).split()) if value is not None else ():
+                words = re.sub(re.escape(part), " ", words, flags=re.IGNORECASE)
+        return bool(re.search(r"[A-Za-z]{2}", words)) and len(clause.split()) > 1
 
     def _allowed(self, task: Task, text: str) -> bool:
         never = self._never.get(task.tool)

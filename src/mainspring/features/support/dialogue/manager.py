@@ -214,7 +214,9 @@ class Manager:
         if task.approved and self.script.needs_approval(doing.check):
             # The run waits for a person: what the customer writes meanwhile must not ask for it again.
             self._finish(dialogue)
-            return self._call(dialogue, task.approved, "approve", arguments)
+            said = "\n\n".join([*dialogue.said, self.script.words.approval])
+            dialogue.said = []
+            return dataclasses.replace(self._call(dialogue, task.approved, "approve", arguments), say=said)
         return self._call(dialogue, task.tool, "act", arguments)
 
     def _fill(self, dialogue: Dialogue, doing: Open, slot: Slot) -> Choice | None:

@@ -24,6 +24,7 @@ class Words:
     which: str = "Which one do you mean?\n{options}"
     dropped: str = "All right, I have not done it. What would you like instead?"
     confirm_again: str = "Please answer yes or no: {question}"
+    approval: str = "A colleague must approve this first. I have asked for it, and it is done once they agree."
     failed: str = "I am sorry, that did not work just now."
     nothing_listed: str = "I find nothing that this can be done for."
     sorry: str = "I am sorry about the trouble."

@@ -119,7 +119,7 @@ CANCEL = (
     "I'd like to cancel my purchase",
 )
 CANCEL_RULES = (
-    r"\bcancel\b[^.?!]{0,30}\b(order|pre-?order|purchase|it|both|them)\b",
+    r"\bcancel\b[^.?!]{0,30}\b(order|pre-?order|purchase|it|both|them|LS-?\s?\d{5})\b",
     r"\b(?:stop|call off|withdraw) (?:my|the|this) order\b",
 )
 ADDRESS = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from mainspring.agents.tools.base import ToolContext, ToolResult
 from mainspring.core.errors import NotFound, UnknownModel
@@ -20,10 +21,12 @@ class Answerers(Protocol):
 
 
 class Knowledge:
-    """Over the collection ``name``. ``mode`` is that of its answers: ``extractive`` quotes, which takes no model."""
+    """Over the collection ``name``, of which customers may know the ``documents`` (empty: all). ``mode`` is that of its
+    answers: ``extractive`` quotes, which takes no model."""
 
-    def __init__(self, name: str, mode: str, find: Answerers) -> None:
+    def __init__(self, name: str, mode: str, documents: Sequence[str], find: Answerers) -> None:
         self._name, self._mode, self._find = name, mode, find
+        self._filter = {"type": "in", "key": "name", "value": list(documents)} if documents else None
 
     async def search_policies(self, question: str, context: ToolContext) -> ToolResult:
         """Answer a question from the shop's policies, articles and product sheets, with citations.
@@ -32,7 +35,9 @@ class Knowledge:
             question: what the customer wants to know
         """
         inner = context.context.nested()
-        options = {"mode": self._mode} if self._mode else {}
+        options: dict[str, Any] = {"mode": self._mode} if self._mode else {}
+        if self._filter is not None:
+            options["filters"] = self._filter
         request = ChatRequest(self._name, (Message("user", question),), options=options, store=False)
         try:
             answer = await collect(await (await self._find(self._name, inner)).respond(request, inner))
