@@ -25,7 +25,7 @@ import numpy as np
 
 from _report import Figure, report, table
 from mainspring.features.evaluate.answers import wilson
-from mainspring.statistics.sequential import SCALES, bets, better_factor, fixed_size, mixed, seen_rate
+from mainspring.statistics.sequential import BOLD, SCALES, bets, better_factor, fixed_size, hedged, mixed, seen_rate
 
 RATES = {0.03: 0.02, 0.05: 0.02, 0.5: 0.05, 0.9: 0.05, 0.97: 0.02}
 """A rate, and the effect that is looked for there."""
@@ -75,8 +75,9 @@ def gates(drop: float, differing: float, longest: int, simulations: int, seed: i
     seen = draw.choice([-1.0, 0.0, 1.0], (simulations, longest), p=chances)
     squares = np.cumsum(seen**2, axis=1) - seen**2
     stakes = bets(squares, np.arange(longest), margin)
-    worse = np.cumsum(np.log1p(-stakes * seen), axis=1) >= -np.log(alpha)
-    fine = np.cumsum(np.log1p(stakes * (seen + margin)), axis=1) >= -np.log(beta)
+    lost = [np.cumsum(np.log1p(-stake * seen), axis=1) for stake in (stakes, BOLD)]
+    held = [np.cumsum(np.log1p(stake * (seen + margin)), axis=1) for stake in (stakes, BOLD)]
+    worse, fine = hedged(*lost) >= -np.log(alpha), hedged(*held) >= -np.log(beta)
     when = [np.where(each.any(axis=1), each.argmax(axis=1), longest) for each in (worse, fine)]
     used = np.minimum(np.minimum(*when) + 1, longest)
     return {

@@ -132,6 +132,15 @@ def test_candidates_that_are_as_good_pass() -> None:
     assert verdicts.count("not worse") >= 52
 
 
+@pytest.mark.parametrize(("difference", "verdict"), [(-1.0, "worse"), (1.0, "not worse")])
+def test_what_is_plain_is_seen_at_once(difference: float, verdict: str) -> None:
+    test = Pairs(0.03)
+    while test.verdict == "undecided":
+        test.add(difference)
+    assert test.verdict == verdict
+    assert test.pairs <= 21
+
+
 def test_a_verdict_is_final() -> None:
     test = Pairs(0.1)
     while test.verdict == "undecided":

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mainspring.testing.chunkers import ChunkerSuite
     from mainspring.testing.embedders import EmbedderSuite, WordEmbedder
     from mainspring.testing.engines import EngineSuite
+    from mainspring.testing.gates import assert_not_worse
     from mainspring.testing.guards import GuardSuite
     from mainspring.testing.metrics import MetricSuite
     from mainspring.testing.parsers import ParserSuite
@@ -40,6 +41,7 @@ __all__ = [
     "ParserSuite",
     "VectorStoreSuite",
     "WordEmbedder",
+    "assert_not_worse",
 ]
 
 _MODULES = {
@@ -53,6 +55,7 @@ _MODULES = {
     "ParserSuite": "parsers",
     "VectorStoreSuite": "vectors",
     "WordEmbedder": "embedders",
+    "assert_not_worse": "gates",
 }
 
 

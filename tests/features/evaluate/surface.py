@@ -10,6 +10,7 @@ SURFACE = Surface(
     elsewhere=(
         "eval answers",
         "eval calibrate",
+        "eval gate",
         "eval rag",
         "eval refusal",
         "eval texts",

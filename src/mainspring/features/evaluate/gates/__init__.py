@@ -1,0 +1,1 @@
+"""Gates: whether a candidate may take the place of the incumbent."""

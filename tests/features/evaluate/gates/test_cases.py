@@ -1,0 +1,46 @@
+"""The file of a gate: questions or messages, and errors that name line and field."""
+
+from pathlib import Path
+
+import pytest
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.types import Message
+from mainspring.features.evaluate.gates.cases import read
+
+
+def test_questions_and_messages_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "cases.jsonl"
+    path.write_text(
+        '{"question": "Where?", "reference": "here", "source": "a"}\n'
+        '{"id": "x", "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Who?"}], '
+        '"references": ["me", "I"]}\n'
+    )
+    first, second = read(path)
+    assert (first.id, first.messages, first.references, first.source) == (
+        "1",
+        (Message("user", "Where?"),),
+        ("here",),
+        "a",
+    )
+    assert (second.id, second.messages[-1].content, second.references) == ("x", "Who?", ("me", "I"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nothing", "line 1 is no JSON"),
+        ("[]", "line 1 is no JSON object"),
+        ('{"question": "a"}', "references are"),
+        ('{"reference": "a"}', "needs a question"),
+        ('{"question": "a", "messages": [], "reference": "a"}', "needs a question"),
+        ('{"messages": [{"role": "tool", "content": "a"}], "reference": "a"}', "a message has the role"),
+        ('{"messages": [{"role": "assistant", "content": "a"}], "reference": "a"}', "the last message"),
+        ('{"id": 1, "question": "a", "reference": "a"}\n' * 2, "two cases of one id"),
+    ],
+)
+def test_faults_are_named(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "cases.jsonl"
+    path.write_text(text)
+    with pytest.raises(InvalidRequest, match=said):
+        read(path)
