@@ -16,6 +16,7 @@ from mainspring.core.types import (
     Finish,
     FinishReason,
     Head,
+    HostedCall,
     Missing,
     Notice,
     Reasoning,
@@ -83,6 +84,8 @@ class Answer:
     """Topics of the question that the documents do not mention."""
     contradictions: list[Contradiction] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    hosted: list[tuple[int, HostedCall]] = field(default_factory=list)
+    """The calls that the server made, each with the number of characters of text before it."""
     usage: Usage = Usage()
     vectors: Vectors | None = None
     scores: Scores | None = None
@@ -115,6 +118,9 @@ class Answer:
                 self.contradictions.append(event)
             case Notice():
                 self.notices.append(event)
+            case HostedCall():
+                if event.done:
+                    self.hosted.append((len(self.text), event))
             case Usage():
                 self.usage = self.usage + event
             case Vectors():

@@ -108,6 +108,7 @@ def _behind(system: System, counter: anthropic.PromptCounter) -> responses.Behin
         counter.count,
         counter.window,
         FileSearch(system.library.search),
+        system.library.web.check,
     )
 
 

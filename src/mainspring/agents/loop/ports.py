@@ -97,3 +97,12 @@ class Surroundings:
     composer: Composer | None = None
     caller: Calls = PlainCalls()
     guarded: bool = False
+
+
+@runtime_checkable
+class Surrounded(Protocol):
+    """A service that knows what runs of agents share in this system."""
+
+    def surroundings(self) -> Surroundings:
+        """There once agents are served."""
+        ...

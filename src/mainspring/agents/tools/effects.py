@@ -29,6 +29,8 @@ PROPOSED = "_proposed"
 """The key of the session's state under which a call waits for the user's yes."""
 DECLINED = "_declined"
 """The key under which digests of the calls are that the user did not confirm."""
+APPROVED = "_approved"
+"""The key under which the calls are that a person approved before the run: each may be made once."""
 _QUESTIONS = 3
 """How many such calls there may be in a session before no further ones are asked about."""
 _HOW = "Answer yes to confirm."
@@ -66,6 +68,9 @@ class Effects:
         self._provenance = provenance
         self._state = state
         proposed = state.pop(PROPOSED, None)
+        self._approved: list[tuple[str, Mapping[str, Any]]] = [
+            (str(each["tool"]), each["arguments"]) for each in state.pop(APPROVED, ())
+        ]
         self._declined: list[str] = list(state.get(DECLINED) or ())
         self.confirmed: tuple[str, Mapping[str, Any]] | None = None
         """The tool and the arguments that the user has just confirmed."""
@@ -98,8 +103,12 @@ class Effects:
         return [self._verdict(each, decided, policy) if each in acting else Verdict(each.arguments) for each in wanted]
 
     def _taken(self, wanted: Wanted) -> bool:
-        """Whether this is the confirmed call, which is made once."""
+        """Whether this is the confirmed call, or an approved one: each is made once."""
         mine = (wanted.tool.declaration.name, dict(wanted.arguments))
+        for each in self._approved:
+            if (each[0], dict(each[1])) == mine:
+                self._approved.remove(each)
+                return True
         if self.confirmed is None or (self.confirmed[0], dict(self.confirmed[1])) != mine:
             return False
         self.confirmed = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -126,6 +127,26 @@ class Notice:
     id: str = ""
 
 
+HostedKind = Literal["web_search", "mcp", "mcp_list_tools", "mcp_approval_request", "code_interpreter"]
+
+
+@dataclass(frozen=True, slots=True)
+class HostedCall:
+    """A call of a tool that the server runs for the request: once when it begins, and once when it is ``done``.
+
+    ``number`` counts the calls of an answer from 1. ``facts`` are JSON values: ``query`` and ``sources`` (``number``,
+    ``title``, ``url``) of a search of the web; ``server``, ``name``, ``tool`` (the name that the model knows),
+    ``arguments`` (JSON text), ``output``, ``error`` and ``approval_request_id`` of a call of an MCP server; its
+    ``server`` and ``tools``; ``code``, ``logs``, ``error``, ``container_id`` and ``files`` of code. Before the end of a
+    call those of its outcome are missing.
+    """
+
+    kind: HostedKind
+    number: int
+    facts: Mapping[str, Any]
+    done: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """The progress of a long answer, for people who watch it."""
@@ -192,6 +213,7 @@ Event = (
     | Answered
     | Contradiction
     | Notice
+    | HostedCall
     | Progress
     | Vectors
     | Scores

@@ -69,6 +69,16 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class HostedTool:
+    """A tool that the server runs for a request: ``web_search``, ``mcp`` or ``code_interpreter``. ``options`` are the
+    caller's, with secrets that nothing stores; ``forced``: the model has to call it first."""
+
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Grammar:
     """A constraint on the generated text: a JSON schema (as JSON text), a regular expression or a grammar (EBNF)."""
 
@@ -137,7 +147,8 @@ class ChatRequest:
     already precede the new messages. ``tool_choice`` is ``auto``, ``none``, ``required`` or the name of one tool;
     without ``parallel_tool_calls`` an answer calls one at most. The answer ``continues`` the last message, which is the
     assistant's. ``prompt`` is the prompt of the registry that it is put under. ``variables`` are what a chat template
-    may read besides (``reasoning_effort``, ``verbosity``, ``enable_thinking`` and others of the model's own).
+    may read besides (``reasoning_effort``, ``verbosity``, ``enable_thinking`` and others of the model's own). The
+    server runs ``hosted`` tools, at most ``max_hosted_calls`` times.
     """
 
     model: str
@@ -155,6 +166,8 @@ class ChatRequest:
     again: str = ""
     prompt: PromptUse | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+    hosted: tuple[HostedTool, ...] = ()
+    max_hosted_calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

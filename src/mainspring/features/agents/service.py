@@ -90,6 +90,11 @@ class Agents:
                 rooms.engines.plugins.leave_out(f"agent {name}", SettingsError(f"{name} is no agent"))
         rooms.path.registry.attach(self)
 
+    def surroundings(self) -> Surroundings:
+        """What the runs of all agents share; there once agents are served."""
+        assert self._around is not None
+        return self._around
+
     def made(self, found: Mapping[str, Any], place: str = "", *, everything: bool = False) -> Agent:
         """The agent of a definition. ``everything``: it may use all toolsets and Python functions. Raises
         ``InvalidRequest`` naming the field."""

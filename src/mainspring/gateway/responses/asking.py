@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from mainspring.http.openai.past_responses import PastResponses, answer_of, inpu
 from mainspring.http.openai.responses_items import Item, messages_of_items, references
 from mainspring.http.openai.responses_requests import RESULTS, AskedBody, ResponsesBody
 from mainspring.http.openai.responses_searches import Searched
-from mainspring.http.openai.responses_tools import FileSearchTool
+from mainspring.http.openai.responses_tools import WEB_SEARCH, FileSearchTool
 
 _DIGITS = re.compile(r"_([0-9a-z]{26})(?:_\d+)?$")
 
@@ -31,6 +32,8 @@ class Asked:
     conversation: str | None = None
     searched: Searched | None = None
     results: bool = False
+    include: frozenset[str] = frozenset()
+    unused: tuple[str, ...] = ()
 
 
 Searching = Callable[[Sequence[FileSearchTool], ChatRequest, Context, int], Awaitable[tuple[ChatRequest, Searched]]]
@@ -48,7 +51,10 @@ class Asking:
         count: fit.Count,
         window: fit.Window,
         search: Searching,
+        web: Callable[[], None] | None = None,
     ) -> None:
+        """``web`` raises if there is nothing that searches the web."""
+        self._web = web
         self._stored = stored
         self._conversations = conversations
         self._most = settings.max_messages
@@ -63,6 +69,9 @@ class Asking:
             raise InvalidRequest("a response in the background is stored", remedy="Leave store out", param="store")
         history, found = await self._before(body, context.principal)
         request = body.request(history, self._most, found)
+        unused = body.tool_set().unused
+        if any(each.kind == "web_search" for each in request.hosted):
+            request, unused = self._with_web(request, body, unused)
         searched = None
         if searches := body.searches():
             await self._check_chat(request, context)
@@ -76,7 +85,8 @@ class Asking:
         if searched is not None:
             shown[encode.SEARCHED] = searched.stored()
         context.settlement.shown = shown
-        return Asked(request, shown, body.conversation_id, searched, RESULTS in (body.include or ()))
+        include = frozenset(body.include or ())
+        return Asked(request, shown, body.conversation_id, searched, RESULTS in include, include, unused)
 
     async def counted(self, body: AskedBody, context: Context) -> ChatRequest:
         """The request whose tokens ``body`` wants to know."""
@@ -99,6 +109,22 @@ class Asking:
         await self._conversations.add_items(
             context.principal, asked.conversation, [*new, *response["output"]], answer_id
         )
+
+    def _with_web(
+        self, request: ChatRequest, body: ResponsesBody, unused: tuple[str, ...]
+    ) -> tuple[ChatRequest, tuple[str, ...]]:
+        """``request`` with searches of the web, or without them where nothing makes any: coding agents offer them
+        unasked beside other tools. Raises ``Unsupported`` if they are all that there is."""
+        try:
+            if self._web is None:
+                raise Unsupported("nothing here searches the web", param="tools")
+            self._web()
+        except Unsupported:
+            hosted = tuple(each for each in request.hosted if each.kind != "web_search")
+            if not (hosted or request.tools or body.searches()) or any(each.forced for each in request.hosted):
+                raise
+            return dataclasses.replace(request, hosted=hosted), (*unused, WEB_SEARCH)
+        return request, unused
 
     async def _check_chat(self, request: ChatRequest, context: Context) -> None:
         """Raises ``Unsupported`` for what is no chat model: a collection searches for itself."""

@@ -2,6 +2,7 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
+import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
 
@@ -29,6 +30,7 @@ from mainspring.gateway.responses.ports import BackgroundResponses, BackgroundSt
 from mainspring.http.access import Access
 from mainspring.http.openai import responses_encode as encode
 from mainspring.http.openai import responses_stream
+from mainspring.http.openai.hosted.items import ALL
 from mainspring.http.openai.past_responses import PastResponses, answer_of, content_of, items_of
 from mainspring.http.openai.response_ids import answer_id, response_id
 from mainspring.http.openai.responses_searches import Searched
@@ -176,7 +178,7 @@ def _made(record: EventRecord) -> tuple[Answer, encode.Shell]:
     found = asked.pop(encode.SEARCHED, None)
     searched = None if found is None else Searched.of(found)
     tools, named = encode.tools_of(asked), response_id(record.subject)
-    shell = encode.Shell(named, answer.head.model, record.at, asked, tools, searched)
+    shell = encode.Shell(named, answer.head.model, record.at, asked, tools, searched, include=ALL)
     return (answer if searched is None else searched.cited(answer)), shell
 
 
@@ -207,7 +209,13 @@ async def _replayed(record: EventRecord, after: int) -> AsyncGenerator[responses
 async def _told(answer: Answer) -> AsyncGenerator[Event, None]:
     for choice in answer.choices[:1]:
         yield Reasoning(choice.reasoning)
-        yield Text(choice.text)
+        place = 0
+        for at, made in answer.hosted:
+            yield Text(choice.text[place:at])
+            yield dataclasses.replace(made, done=False)
+            yield made
+            place = at
+        yield Text(choice.text[place:])
         for citation in answer.citations:
             yield citation
         for index, call in enumerate(choice.tool_calls):

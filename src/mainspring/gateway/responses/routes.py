@@ -53,6 +53,7 @@ class Behind:
     count: fit.Count
     window: fit.Window
     search: Searching
+    web: Callable[[], None] | None = None
 
 
 def router(
@@ -67,7 +68,7 @@ def router(
     routes = APIRouter(route_class=JsonRoute, tags=["generate"])
     chats = Annotated[Context, Depends(access("chat"))]
     stored = PastResponses(events, settings.max_messages)
-    asking = Asking(stored, behind.conversations, settings, behind.count, behind.window, behind.search)
+    asking = Asking(stored, behind.conversations, settings, behind.count, behind.window, behind.search, behind.web)
     answering = _Answering(responder, asking, behind.background, settings)
 
     @routes.post(PREFIX, responses=STREAMS)
@@ -80,16 +81,16 @@ def router(
             refuse_key(key, "stream: true")
             if body.background:
                 run = await answering.begin(asked, context)
-                return event_stream(run, -1, left_out(body))
-            return await answering.stream(http, asked, context, left_out(body))
+                return event_stream(run, -1, left_out(asked))
+            return await answering.stream(http, asked, context, left_out(asked))
         if not asked.request.store:
             refuse_key(key, "store: false")
 
         async def work() -> HttpResponse:
             if body.background:
                 run = await answering.begin(asked, context)
-                return json_response(run.body, left_out(body))
-            return await answering.whole(http, asked, context, left_out(body))
+                return json_response(run.body, left_out(asked))
+            return await answering.whole(http, asked, context, left_out(asked))
 
         made_of = "" if key is None else await behind.basis(asked.request, context)
         return await idempotency.once(key, "responses", [await http.body()], context, work, basis=made_of)
@@ -129,10 +130,9 @@ def compaction(head: Head, said: Sequence[Message], summary: str, usage: Mapping
     }
 
 
-def left_out(body: ResponsesBody) -> dict[str, str]:
+def left_out(asked: Asked) -> dict[str, str]:
     """The header that names tools that were offered and left out."""
-    unused = body.tool_set().unused
-    return {HEADER: ", ".join(dict.fromkeys(unused))} if unused else {}
+    return {HEADER: ", ".join(dict.fromkeys(asked.unused))} if asked.unused else {}
 
 
 def _joined(headers: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
@@ -201,4 +201,4 @@ class _Answering:
         return self._responder if asked.searched is None else CitingResponder(self._responder, asked.searched)
 
     def _shell(self, head: Head, asked: Asked) -> encode.Shell:
-        return encode.Shell.of(head, asked.shown, asked.searched, results=asked.results)
+        return encode.Shell.of(head, asked.shown, asked.searched, results=asked.results, include=asked.include)

@@ -9,11 +9,25 @@ from typing import Any
 from mainspring.core.errors import NotFound, PreviousResponseNotFound, TooLarge
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.path import Answer, Choice
-from mainspring.core.types import Citation, Context, EventRecord, Head, Image, Message, Principal, ToolCall, Usage
+from mainspring.core.types import (
+    Citation,
+    Context,
+    EventRecord,
+    Head,
+    HostedCall,
+    Image,
+    Message,
+    Principal,
+    ToolCall,
+    Usage,
+)
 from mainspring.http.access import acting
 from mainspring.http.images import input_parts
 from mainspring.http.openai import responses_encode as encode
+from mainspring.http.openai.hosted.approvals import REQUEST, decided
+from mainspring.http.openai.hosted.items import ALL
 from mainspring.http.openai.response_ids import answer_id, item_id
+from mainspring.http.openai.responses_items import Item, messages_of_items
 from mainspring.stores.events.log import EventLog
 
 
@@ -83,7 +97,11 @@ def _message(kept: Mapping[str, Any]) -> Message:
 
 def _turn(record: EventRecord) -> list[Message]:
     said = [message for message in messages_of(record) if message.role not in ("system", "developer")]
-    choice = answer_of(record).choices[:1]
+    answer = answer_of(record)
+    if answer.hosted:
+        items = encode.output(record.subject, answer, encode.tools_of(content_of(record).get("shown", {})), ALL)
+        return [*said, *messages_of_items([Item.model_validate(each) for each in items])]
+    choice = answer.choices[:1]
     return [*said, *(Message("assistant", each.text, tool_calls=tuple(each.tool_calls)) for each in choice)]
 
 
@@ -102,7 +120,11 @@ def answer_of(record: EventRecord) -> Answer:
     ]
     citations = [Citation(**each) for each in content.get("citations", ())]
     usage = Usage(facts.prompt_tokens, facts.completion_tokens)
-    return Answer(Head(facts.model, record.subject), choices, citations, usage=usage)
+    hosted = [
+        (int(each["at"]), HostedCall(each["kind"], each["number"], each["facts"], done=True))
+        for each in content.get("hosted", ())
+    ]
+    return Answer(Head(facts.model, record.subject), choices, citations, hosted=hosted, usage=usage)
 
 
 def items_of(record: EventRecord) -> list[dict[str, Any]]:
@@ -114,6 +136,10 @@ def items_of(record: EventRecord) -> list[dict[str, Any]]:
 def input_items(answer_id: str, number: int, message: Message) -> list[dict[str, Any]]:
     """A message that was sent with an answer as items: its text, and its calls of tools."""
     named = item_id("msg_in", answer_id, number + 1)
+    if message.role == "tool" and (message.tool_call_id or "").startswith(REQUEST):
+        approve, reason = decided(message.content)
+        told = {"approval_request_id": message.tool_call_id, "approve": approve, "reason": reason or None}
+        return [{"type": "mcp_approval_response", "id": item_id("mcpa", answer_id, number + 1), **told}]
     if message.role == "tool":
         output = {"call_id": message.tool_call_id, "output": message.content}
         named = item_id("fco", answer_id, number + 1)

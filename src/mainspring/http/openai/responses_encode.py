@@ -15,6 +15,7 @@ from mainspring.core.errors import MainspringError
 from mainspring.core.path import Answer, Choice
 from mainspring.core.types import ChatRequest, Citation, FinishReason, Head, Usage
 from mainspring.http.openai.encode import logprob_body
+from mainspring.http.openai.hosted import items as hosted
 from mainspring.http.openai.response_ids import item_id, response_id
 from mainspring.http.openai.responses_items import read_input
 from mainspring.http.openai.responses_searches import Searched
@@ -82,14 +83,22 @@ class Shell:
     tools: ToolSet = ToolSet()
     searched: Searched | None = None
     results: bool = False
+    include: frozenset[str] = frozenset()
 
     @classmethod
     def of(
-        cls, head: Head, asked: Mapping[str, Any], searched: Searched | None = None, *, results: bool = False
+        cls,
+        head: Head,
+        asked: Mapping[str, Any],
+        searched: Searched | None = None,
+        *,
+        results: bool = False,
+        include: frozenset[str] = frozenset(),
     ) -> Shell:
-        """``asked`` are the fields of the request that a response repeats; ``results``: what was searched is shown."""
+        """``asked`` are the fields of the request that a response repeats; ``results``: what was searched is shown;
+        ``include`` names further parts of items."""
         made = response_id(head.answer_id or "answer")
-        return cls(made, head.model, time.time(), asked, tools_of(asked), searched, results)
+        return cls(made, head.model, time.time(), asked, tools_of(asked), searched, results, include)
 
     def body(self, status: str, **fields: Any) -> dict[str, Any]:
         """The response object in this state."""
@@ -147,7 +156,7 @@ class Shell:
     def items(self, answer: Answer) -> list[dict[str, Any]]:
         """The output items of an answer, those of searches first."""
         made = [] if self.searched is None else [self.searched.item(self.id, results=self.results)]
-        return made + output(self.id, answer, self.tools)
+        return made + output(self.id, answer, self.tools, self.include)
 
     def failed(self, error: MainspringError, answer: Answer, items: list[dict[str, Any]]) -> dict[str, Any]:
         """The response object of an answer that broke off after ``items`` had been sent."""
@@ -164,16 +173,33 @@ def tools_of(asked: Mapping[str, Any]) -> ToolSet:
         return ToolSet()
 
 
-def output(answer_id: str, answer: Answer, tools: ToolSet = ToolSet()) -> list[dict[str, Any]]:  # noqa: B008
-    """The output items of an answer: thoughts, the message, calls."""
+def output(
+    answer_id: str,
+    answer: Answer,
+    tools: ToolSet = ToolSet(),  # noqa: B008
+    include: frozenset[str] = frozenset(),
+) -> list[dict[str, Any]]:
+    """The output items of an answer: thoughts, calls that were made here with the text between them, the message,
+    calls."""
     choice = answer.choices[0] if answer.choices else Choice()
     items: list[dict[str, Any]] = []
     if choice.reasoning:
         items.append(item_body("reasoning", item_id("rs", answer_id), text=choice.reasoning))
-    if choice.text or not choice.tool_calls:
-        part = part_body(choice.text, [annotation(citation, choice.text) for citation in answer.citations])
-        part["logprobs"] = [logprob_body(item) for item in choice.logprobs]
-        items.append(item_body("message", item_id("msg", answer_id), part=part))
+    place, texts, hosts = 0, 0, [host for _, host in answer.hosted]
+    for number, (at, host) in enumerate(answer.hosted):
+        if said := choice.text[place:at]:
+            part = part_body(said, hosted.citations(said, hosts[:number]))
+            items.append(item_body("message", item_id("msg", answer_id, texts), part=part))
+            texts += 1
+        place = at
+        items.append(hosted.item(host, answer_id, include))
+    said = choice.text[place:]
+    asks = any(host.kind == "mcp_approval_request" for host in hosts)
+    if said or not (choice.tool_calls or asks):
+        cited = [annotation(citation, said) for citation in answer.citations]
+        part = part_body(said, cited + hosted.citations(said, hosts))
+        part["logprobs"] = [] if hosts else [logprob_body(item) for item in choice.logprobs]
+        items.append(item_body("message", item_id("msg", answer_id, texts), part=part))
     for index, call in enumerate(choice.tool_calls):
         kind, prefix = call_kind(call.name, tools)
         made = (call.id, call.name, call.arguments)

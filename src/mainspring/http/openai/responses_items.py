@@ -20,8 +20,9 @@ from mainspring.http.bodies import ContentPart, Many
 from mainspring.http.fields import Hint, Types
 from mainspring.http.images import Parts
 from mainspring.http.openai.content_parts import add_part
+from mainspring.http.openai.hosted import items as hosted
 
-_SILENT = ("reasoning", "file_search_call", "web_search_call", "compaction_trigger")
+_SILENT = ("reasoning", "file_search_call", "compaction_trigger")
 """Items of earlier answers that add no text to the conversation."""
 _CALLS = {
     "local_shell_call": ("local_shell", "action"),
@@ -40,7 +41,7 @@ _OUTPUTS = (
 _COMPACTED = "mainspring:"
 READ = (
     *("message", "function_call", "custom_tool_call", "reasoning", "item_reference", "compaction", "file_search_call"),
-    *("web_search_call", *_CALLS, *_OUTPUTS),
+    *(*hosted.READ, *_CALLS, *_OUTPUTS),
 )
 """The types of items that are read."""
 
@@ -63,6 +64,15 @@ class Item(BaseModel):
     action: Any = None
     operation: Any = None
     encrypted_content: str | None = None
+    server_label: str | None = None
+    approval_request_id: str | None = None
+    approve: bool | None = None
+    reason: str | None = None
+    error: Any = None
+    code: str | None = None
+    outputs: Any = None
+    tools: Annotated[Any, Hint("a server is asked for its tools again")] = None
+    container_id: Annotated[Any, Hint("nothing of a container is kept")] = None
     status: Annotated[str | None, Hint("items are read as they are")] = None
     phase: Annotated[str | None, Hint("no model here tells phases apart")] = None
     summary: Annotated[Any, Hint("no model here reads earlier thoughts")] = None
@@ -146,10 +156,25 @@ def _read(item: Item, place: str) -> Iterator[Message]:
         if not call_id or item.output is None:
             raise InvalidRequest(f"{place} needs call_id and output", param=place)
         yield Message("tool", _output(item.output, f"{place}.output"), tool_call_id=call_id)
+    elif kind in hosted.READ:
+        yield from _hosted(item, kind, place)
     elif kind in ("compaction", "compaction_summary"):
         yield from _compacted(item, place)
     elif kind not in _SILENT:
         raise Unsupported(f"{place} is of type {kind!r}, which is not read", remedy="Leave it out", param=place)
+
+
+def _hosted(item: Item, kind: str, place: str) -> list[Message]:
+    needed = {
+        "mcp_call": ("id", "server_label", "name"),
+        "mcp_approval_request": ("id", "server_label", "name"),
+        "mcp_approval_response": ("approval_request_id", "approve"),
+        "code_interpreter_call": ("id",),
+    }
+    for name in needed.get(kind, ()):
+        if getattr(item, name) is None:
+            raise InvalidRequest(f"{place} needs {name}", param=f"{place}.{name}")
+    return hosted.messages({**item.model_dump(exclude_none=True), "type": kind})
 
 
 def tool_name(name: str, namespace: str | None = None) -> str:

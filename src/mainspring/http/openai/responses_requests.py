@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,8 @@ from mainspring.core.types import ChatRequest, Grammar, Message, Sampling
 from mainspring.engines.grammar.checks import JSON_OBJECT
 from mainspring.http.bodies import Body, Few, Free, Many, Name, Table, bounded, json_text
 from mainspring.http.fields import Hint, Refused
+from mainspring.http.openai.hosted.items import ALL
+from mainspring.http.openai.hosted.tools import WEB
 from mainspring.http.openai.requests import PromptBody
 from mainspring.http.openai.response_ids import answer_id
 from mainspring.http.openai.responses_items import Item, check_outputs, messages_of_items, tool_name
@@ -19,14 +22,14 @@ from mainspring.http.openai.responses_tools import FileSearchTool, ToolBody, Too
 
 LOGPROBS = "message.output_text.logprobs"
 RESULTS = "file_search_call.results"
+INCLUDED = (LOGPROBS, RESULTS, *sorted(ALL))
+"""What a response shows only where it is asked for."""
 # Parts of items that no answer here has.
 _NEVER = (
     "reasoning.encrypted_content",
     "web_search_call.results",
-    "web_search_call.action.sources",
     "message.input_image.image_url",
     "computer_call_output.output.image_url",
-    "code_interpreter_call.outputs",
 )
 _SENT_BACK = ("instructions", "metadata", "prompt", "max_tool_calls", "safety_identifier", "truncation", "tool_choice")
 _STEERS = "by models whose template or provider reads it; others name it in the header"
@@ -142,18 +145,24 @@ class AskedBody(Body):
         """The tools that are allowed, and how one is chosen: ``auto``, ``none``, ``required`` or a tool's name.
         Raises ``InvalidRequest`` and ``Unsupported``."""
         choice = self.tool_choice
-        if choice == "required" and not tools.functions and not tools.searches:
+        if choice == "required" and not (tools.functions or tools.searches or tools.hosted):
             raise InvalidRequest("tool_choice 'required' needs tools", param="tool_choice")
         if not isinstance(choice, ResponsesToolChoice):
             return tools, str(choice or "auto")
         if choice.type != "allowed_tools":
+            if (forced := _hosted(choice, tools)) is not None:
+                return forced, "auto"
             return tools, _named(choice, tools)
-        names = {_named(each, tools) for each in choice.tools or ()}
+        hosted = [each for each in (_hosted(asked, tools) for asked in choice.tools or ()) if each is not None]
+        names = {_named(each, tools) for each in choice.tools or () if _hosted(each, tools) is None}
+        if hosted and not names:
+            names = {""}
         if not names:
             raise InvalidRequest("tool_choice.tools is empty", param="tool_choice.tools")
         functions = tuple(each for each in tools.functions if each.name in names)
         searches = tools.searches if "file_search" in names else ()
-        allowed = ToolSet(functions, tools.custom, tools.spaces, searches, tools.unused)
+        kept = tuple(each for n, each in enumerate(tools.hosted) if any(found.hosted[n].forced for found in hosted))
+        allowed = ToolSet(functions, tools.custom, tools.spaces, searches, tools.unused, kept)
         return allowed, str(choice.mode or "auto")
 
     def grammar(self) -> Grammar | None:
@@ -281,6 +290,8 @@ class ResponsesBody(AskedBody):
             previous=None if self.previous_response_id is None else answer_id(self.previous_response_id),
             prompt=None if self.prompt is None else self.prompt.use(),
             variables=self._variables(),
+            hosted=() if choice == "none" else tools.hosted,
+            max_hosted_calls=self.max_tool_calls,
         )
 
     def _variables(self) -> dict[str, str]:
@@ -301,8 +312,8 @@ class ResponsesBody(AskedBody):
         if self.session_id is not None and (self.previous_response_id or self.conversation):
             raise InvalidRequest(f"session_id and {continued} exclude each other", param="session_id")
         for name in self.include or ():
-            if name not in (LOGPROBS, RESULTS, *_NEVER):
-                raise Unsupported(f"include takes {LOGPROBS} and {RESULTS}, not {name!r}", param="include")
+            if name not in (*INCLUDED, *_NEVER):
+                raise Unsupported(f"include takes {', '.join(INCLUDED)}, not {name!r}", param="include")
 
     def _sampling(self) -> Sampling:
         stops = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
@@ -333,7 +344,24 @@ def _left(choice: str, tools: ToolSet) -> str:
     names = {tool.name for tool in tools.functions}
     if choice in names or choice in ("auto", "none"):
         return choice
-    return "required" if choice == "required" and names and not tools.searches else "auto"
+    return "required" if choice == "required" and (names or tools.hosted) and not tools.searches else "auto"
+
+
+def _hosted(choice: ResponsesToolChoice | ToolReference, tools: ToolSet) -> ToolSet | None:
+    """``tools`` with the hosted one forced that is meant; None: it is not among them."""
+    kind = "web_search" if choice.type in WEB else choice.type
+    found = [
+        each.kind == kind and (kind != "mcp" or each.options["server_label"] == choice.server_label)
+        for each in tools.hosted
+    ]
+    if not any(found):
+        return None
+    named = {"name": choice.name} if choice.name is not None else {}
+    hosted = tuple(
+        dataclasses.replace(each, forced=True, options={**each.options, **named}) if meant else each
+        for each, meant in zip(tools.hosted, found, strict=True)
+    )
+    return dataclasses.replace(tools, hosted=hosted)
 
 
 def _named(choice: ResponsesToolChoice | ToolReference, tools: ToolSet) -> str:

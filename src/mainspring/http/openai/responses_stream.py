@@ -8,10 +8,11 @@ from typing import Any
 
 from mainspring.core.errors import MainspringError
 from mainspring.core.path import Answer
-from mainspring.core.types import Citation, Event, Reasoning, Response, Text, ToolCallDelta
+from mainspring.core.types import Citation, Event, HostedCall, Reasoning, Response, Text, ToolCallDelta
 from mainspring.http.openai.encode import bug, dumps, logprob_body
 from mainspring.http.openai.encode import error_body as envelope
 from mainspring.http.openai.event_order import EventOrder
+from mainspring.http.openai.hosted import items as hosted
 from mainspring.http.openai.response_ids import item_id
 from mainspring.http.openai.responses_encode import Shell, annotation, call_kind, item_body, part_body
 from mainspring.http.openai.responses_items import read_input
@@ -21,6 +22,8 @@ Frame = Mapping[str, Any]
 WHOLE = ("response.completed", "response.incomplete")
 ENDS = (*WHOLE, "response.failed")
 """The events that end a stream."""
+_SILENT = ("file_search_call", *(each for each in hosted.KINDS if each != "mcp_approval_request"))
+"""Items after which an answer that says nothing has an empty message."""
 
 
 def frame_bytes(frame: Frame) -> bytes:
@@ -80,6 +83,10 @@ class Encoder:
         self._logprobs: list[dict[str, Any]] = []
         self._call = ("", "")
         self._turn = EventOrder()
+        self._include = shell.include
+        # Calls that were made here, and the place of each in the output.
+        self._hosted: list[HostedCall] = []
+        self._places: dict[int, int] = {}
         self._done: list[dict[str, Any]] = []
 
     def items(self) -> list[dict[str, Any]]:
@@ -126,6 +133,8 @@ class Encoder:
                 yield from self._within(("reasoning", 0), "rs")
                 self._text += event.text
                 yield self._at("response.reasoning_text.delta", content_index=0, delta=event.text)
+            case HostedCall():
+                yield from self._called(event)
             case ToolCallDelta():
                 if self._place != event.index:
                     yield from self._close()
@@ -142,9 +151,28 @@ class Encoder:
         """Send held events, close open items; an answer without content is one empty message."""
         for each in self._turn.rest():
             yield from self._told(each)
-        if all(item["type"] == "file_search_call" for item in self._done) and self._open is None:
+        if self._open is None and all(item["type"] in _SILENT for item in self._done):
             yield from self._within(("message", 0), "msg")
         yield from self._close()
+
+    def _called(self, call: HostedCall) -> Iterator[Frame]:
+        """A call that is made here: its item is added when it begins."""
+        yield from self._close()
+        place = self._places.get(call.number)
+        if place is None:
+            self._index += 1
+            place = self._places[call.number] = self._index
+            first = hosted.begun(call, self._id)
+            self._done.append(first)
+            yield self.frame("response.output_item.added", output_index=place, item=first)
+        made = hosted.item(call, self._id, self._include)
+        for kind, fields in hosted.frames(call, made):
+            yield self.frame(kind, item_id=made["id"], output_index=place, **fields)
+        if call.done:
+            self._hosted.append(call)
+            number = next(n for n, each in enumerate(self._done) if each["id"] == made["id"])
+            self._done[number] = made
+            yield self.frame("response.output_item.done", output_index=place, item=made)
 
     def _at(self, kind: str, **fields: Any) -> Frame:
         return self.frame(kind, item_id=self._item_id, output_index=self._index, **fields)
@@ -178,6 +206,11 @@ class Encoder:
             return
         kind = self._open[0]
         if kind == "message":
+            for found in hosted.citations(self._text, self._hosted):
+                number = len(self._annotations)
+                self._annotations.append(found)
+                told = {"content_index": 0, "annotation_index": number, "annotation": found}
+                yield self._at("response.output_text.annotation.added", **told)
             yield self._at("response.output_text.done", content_index=0, text=self._text, logprobs=self._logprobs)
             yield self._at("response.content_part.done", content_index=0, part=part_body(self._text, self._annotations))
         elif kind == "reasoning":

@@ -1,12 +1,13 @@
 """OpenAI's Responses API: the tools of a request, as functions that a model can call.
 
 A custom tool becomes a function with one field, ``input``; the tools of a namespace become functions whose names begin
-with it. Searches over vector stores run here (``FileSearchTool``). Other tools that OpenAI's servers would run are
-refused by name; only the search in the web, which coding agents offer unasked, may stand unused among others.
+with it. Searches over vector stores run here (``FileSearchTool``), and so do searches of the web, MCP servers and code
+(``hosted``). Other tools that OpenAI's servers would run are refused by name.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -14,16 +15,17 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mainspring.core.errors import InvalidRequest, Unsupported
-from mainspring.core.types import Tool
+from mainspring.core.types import HostedTool, Tool
 from mainspring.http.bodies import Body, Free, Table, bounded
 from mainspring.http.fields import Hint, Refused, Types
+from mainspring.http.openai.hosted.tools import TYPES, read, shown
 from mainspring.http.openai.responses_items import tool_name
 
+WEB_SEARCH = "tools.web_search"
+"""How the header names a search of the web that is not to be had."""
 _NAME = r"^[a-zA-Z0-9_.-]{1,64}$"
 _BOTH = ["direct", "programmatic"]
 _HOSTED = {
-    "mcp": "Call the MCP server in your client, and send its tools as functions",
-    "code_interpreter": "Run the code in your client, with a function that takes it",
     "image_generation": "Leave it out: no model here draws",
     "computer": "Leave it out: no model here sees a screen",
     "computer_use_preview": "Leave it out: no model here sees a screen",
@@ -33,14 +35,13 @@ _HOSTED = {
     "shell": "Send a function that takes a command",
     "apply_patch": "Send a custom tool, or a function that takes a patch",
 }
-_WEB = ("web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11")
 
 
 class ToolBody(BaseModel):
     """A tool of a request: a function, a custom tool, a namespace of both, or one that the server would run."""
 
     model_config = ConfigDict(extra="allow", populate_by_name=True)
-    type: Annotated[str, Types(("function", "custom", "namespace"))]
+    type: Annotated[str, Types(("function", "custom", "namespace", "file_search", *TYPES))]
     name: Annotated[str, Field(pattern=_NAME)] | None = None
     description: str | None = None
     parameters: Free | None = None
@@ -77,6 +78,7 @@ class ToolSet:
     spaces: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     searches: tuple[FileSearchTool, ...] = ()
     unused: tuple[str, ...] = ()
+    hosted: tuple[HostedTool, ...] = ()
 
     @classmethod
     def of(cls, specs: Sequence[ToolBody]) -> ToolSet:
@@ -86,13 +88,17 @@ class ToolSet:
         spaces: dict[str, tuple[str, str]] = {}
         searches: list[FileSearchTool] = []
         unused: list[str] = []
+        hosted: list[HostedTool] = []
         for index, spec in enumerate(specs):
             place = f"tools[{index}]"
             if spec.type == "file_search":
                 searches.append(_file_search(spec, place))
-            elif spec.type in _WEB:
-                _check_offer(spec, specs, place)
-                unused.append("tools.web_search")
+            elif spec.type in TYPES:
+                made = read(spec.model_dump(exclude_unset=True, by_alias=True), place)
+                if made is not None:
+                    hosted.append(made)
+                else:
+                    unused.append(WEB_SEARCH)
             else:
                 for name, each, space in _flat(spec, place):
                     functions.append(_function(each, name, place))
@@ -101,7 +107,15 @@ class ToolSet:
                     if space:
                         spaces[name] = (space, each.name or "")
         _check_names(functions)
-        return cls(tuple(functions), frozenset(custom), spaces, tuple(searches), tuple(unused))
+        if unused and not (functions or searches or hosted):
+            problem = "a search of the web without access to it finds nothing"
+            raise Unsupported(problem, remedy="Leave external_web_access out", param="tools")
+        return cls(tuple(functions), frozenset(custom), spaces, tuple(searches), tuple(unused), tuple(hosted))
+
+    def without_web(self) -> ToolSet:
+        """Without searches of the web, which coding agents offer unasked. They are then named as unused."""
+        kept = tuple(each for each in self.hosted if each.kind != "web_search")
+        return dataclasses.replace(self, hosted=kept, unused=(*self.unused, WEB_SEARCH))
 
     def shown(self, name: str) -> dict[str, str]:
         """The names of a call as the client knows the tool."""
@@ -127,16 +141,6 @@ def _file_search(spec: ToolBody, place: str) -> FileSearchTool:
     if not found.vector_store_ids:
         raise InvalidRequest(f"{place}.vector_store_ids is empty", param=f"{place}.vector_store_ids")
     return found
-
-
-def _check_offer(spec: ToolBody, specs: Sequence[ToolBody], place: str) -> None:
-    """A search in the web may be offered beside tools that the client runs: no model here has to use it."""
-    if all(each.type in _WEB for each in specs):
-        raise Unsupported(
-            f"{place} is of type {spec.type!r}, which nothing here can do",
-            remedy="Search in your client, with a function that takes the query",
-            param=f"{place}.type",
-        )
 
 
 def _flat(spec: ToolBody, place: str, space: str = "") -> Iterator[tuple[str, ToolBody, str]]:
@@ -209,6 +213,8 @@ def shown_tools(specs: Sequence[ToolBody]) -> list[dict[str, Any]]:
         if spec.type == "function":
             body = body.pop("function", {}) | body
             body = {"description": None, "parameters": None, "strict": False, **body}
+        elif spec.type in TYPES:
+            body = shown(body)
         elif spec.type == "custom":
             body = {"description": None, "format": {"type": "text"}, **body}
         found.append(body)

@@ -299,6 +299,11 @@ def _content(book: _Book, answer: Answer) -> str:
     ]
     if answer.citations:
         content["citations"] = [kept.plain(citation) for citation in answer.citations]
+    if answer.hosted:
+        content["hosted"] = [
+            {"at": at, "kind": call.kind, "number": call.number, "facts": dict(call.facts)}
+            for at, call in answer.hosted
+        ]
     return json.dumps(content, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 

@@ -8,7 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from mainspring.core.errors import Conflict, DeadlineExceeded, InvalidRequest, ModelNotPulled, UnknownModel
+from mainspring.core.errors import (
+    Conflict,
+    DeadlineExceeded,
+    InvalidRequest,
+    ModelNotPulled,
+    UnknownModel,
+    Unsupported,
+)
 from mainspring.core.nearest import MAX_NAME, MAX_NAMES
 from mainspring.core.types import (
     IGNORED_HEADER,
@@ -88,6 +95,15 @@ class TenantCollections(Protocol):
     async def visible(self, principal: Principal) -> list[Served]: ...
 
 
+class Hosting(Protocol):
+    """Answers requests with tools that the server runs."""
+
+    async def respond(self, request: ChatRequest, context: Context, served: Served) -> Response:
+        """An answer of ``served``, which may call ``request.hosted`` before. Raises ``Unsupported`` for a tool that is
+        not to be had here."""
+        ...
+
+
 class Registry:
     """Everything that is served: fixed names, then the collections of the asking tenant."""
 
@@ -96,6 +112,7 @@ class Registry:
         self._sources = [collections] if collections is not None else []
         self.coming: dict[str, Callable[[], ModelArrival]] = {}
         """Chat models that are not served yet, and their progress."""
+        self.hosting: Hosting | None = None
 
     def add(self, served: Served) -> None:
         """Serve one more name. Raises ``Conflict`` when it is taken."""
@@ -175,7 +192,7 @@ class Select:
             raise DeadlineExceeded("the deadline passed before the request reached a model")
         served = await self._registry.find(request.model, context.principal, inner=self._inner)
         _check_kind(request, served)
-        response = await served.responder.respond(request, context)
+        response = await self._answered(request, context, served)
         if isinstance(request, ChatRequest) and request.variables and served.kind in ("application", "collection"):
             # These write prompts of their own, in which a template's variables have no place.
             headers = response.head.headers
@@ -184,7 +201,17 @@ class Select:
             response.with_head(headers={**headers, IGNORED_HEADER: names})
         return response
 
+    async def _answered(self, request: Request, context: Context, served: Served) -> Response:
+        if not isinstance(request, ChatRequest) or not request.hosted:
+            return await served.responder.respond(request, context)
+        if self._registry.hosting is None:
+            raise Unsupported("nothing here runs tools for a request", remedy="Send functions", param="tools")
+        return await self._registry.hosting.respond(request, context, served)
+
     def fingerprint(self, request: Request, context: Context) -> str | None:
+        if isinstance(request, ChatRequest) and request.hosted:
+            # What tools say changes.
+            return None
         served = self._registry.fixed(request.model, context.principal, inner=self._inner)
         return served.responder.fingerprint(request, context) if served else None
 

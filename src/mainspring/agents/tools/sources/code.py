@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -44,6 +44,21 @@ class CodeOptions(CallOptions):
     examples: tuple[str, ...] = ("What is 17 percent of 348?", "Compute the standard deviation of these numbers")
 
 
+@runtime_checkable
+class CodeRunner(Protocol):
+    """A service that runs code of requests."""
+
+    def box(self) -> Sandbox:
+        """The sandbox of the settings. Raises ``SettingsError``."""
+        ...
+
+    def limits(self) -> SandboxLimits: ...
+
+    def kept(self) -> KeptFiles:
+        """Where the files of runs are kept."""
+        ...
+
+
 class CodeTool:
     """Runs code in ``sandbox`` within ``limits``."""
 
@@ -54,12 +69,17 @@ class CodeTool:
         limits: SandboxLimits,
         artifacts: KeptFiles | None,
         packages: Sequence[str] = (),
+        files: Mapping[str, bytes] | None = None,
     ) -> None:
+        """``files`` lie in the working folder of each run."""
+        self._files = files or {}
         self._artifacts = artifacts if options.artifacts else None
         properties = dict(_PROPERTIES) | ({"files": _FILES} if self._artifacts else {})
         schema = {"type": "object", "properties": properties, "required": ["code"], "additionalProperties": False}
         known = f"with {', '.join(packages)} " if packages else ""
         words = _WORDS.get(sandbox.name, _CPYTHON.format(packages=known))
+        if self._files:
+            words += f" In its working folder lie: {', '.join(sorted(self._files))}."
         self.declaration = Tool(options.name, words, schema)
         # A run that kept files is repeated under the same key, so they are kept once.
         self.policy: ToolPolicy = options.policy(result=_RESULT, timeout_s=limits.seconds + 20)
@@ -68,7 +88,7 @@ class CodeTool:
         self._limits = limits
 
     async def call(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
-        principal, files = context.context.principal, {}
+        principal, files = context.context.principal, dict(self._files)
         for each in arguments.get("files") or () if self._artifacts else ():
             assert self._artifacts is not None
             artifact, data = await self._artifacts.get(principal, str(each))

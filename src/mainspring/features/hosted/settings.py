@@ -1,0 +1,29 @@
+"""Settings of the tools that the server runs for a request."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mainspring.core.settings.section import Section
+
+
+class HostedSettings(Section):
+    """Tools that requests may have run here (docs/guides/hosted-tools.md)."""
+
+    tools: tuple[Literal["web_search", "mcp", "code_interpreter"], ...] = Field(
+        ("web_search", "mcp", "code_interpreter"), description="those that there are; web_search needs its endpoint"
+    )
+    mcp_hosts: tuple[str, ...] = Field(
+        (), description="hosts of MCP servers that a request may name; empty: any with a public address"
+    )
+    private_hosts: tuple[str, ...] = Field(
+        (), description="hosts of MCP servers that may be reached although their addresses are not public"
+    )
+    calls: int = Field(32, ge=1, description="calls of one answer, unless the request permits fewer")
+    steps: int = Field(40, ge=2, description="calls of models and tools of one answer together")
+    seconds: float = Field(300.0, gt=0, description="of one answer")
+
+
+SECTIONS = {"hosted": HostedSettings}
