@@ -27,6 +27,7 @@ from typing_extensions import get_type_hints, is_typeddict
 
 from mainspring.http.bodies import Body
 from mainspring.http.fields import Types, bodies_in, kind_of
+from mainspring.http.openai.hosted.tools import CodeInterpreterToolBody, McpToolBody, WebSearchToolBody
 
 DOCUMENTED: Mapping[str, tuple[Any, ...]] = {
     "POST /v1/chat/completions": (chat.CompletionCreateParams,),
@@ -83,6 +84,19 @@ def test_every_documented_field_is_known(route: str) -> None:
         pytest.skip(f"{route} is not served")
     found = {name for each in DOCUMENTED[route] for documented in dicts_in(each) for name in lacking(documented, taken)}
     assert sorted(found) == []
+
+
+@pytest.mark.parametrize(
+    ("documented", "body"),
+    [
+        (responses.web_search_tool_param.WebSearchToolParam, WebSearchToolBody),
+        (responses.web_search_preview_tool_param.WebSearchPreviewToolParam, WebSearchToolBody),
+        (responses.tool_param.Mcp, McpToolBody),
+        (responses.tool_param.CodeInterpreter, CodeInterpreterToolBody),
+    ],
+)
+def test_every_documented_field_of_a_hosted_tool_is_known(documented: Any, body: type[BaseModel]) -> None:
+    assert sorted(lacking(documented, fields_page.Taken("", body))) == []
 
 
 def test_no_route_of_theirs_is_left_out() -> None:

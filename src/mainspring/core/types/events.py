@@ -134,7 +134,7 @@ HostedKind = Literal["web_search", "mcp", "mcp_list_tools", "mcp_approval_reques
 class HostedCall:
     """A call of a tool that the server runs for the request: once when it begins, and once when it is ``done``.
 
-    ``number`` counts the calls of an answer from 1. ``facts`` are JSON values: ``query`` and ``sources`` (``number``,
+    ``number`` counts the calls of an answer from 1. ``details`` are JSON values: ``query`` and ``sources`` (``number``,
     ``title``, ``url``) of a search of the web; ``server``, ``name``, ``tool`` (the name that the model knows),
     ``arguments`` (JSON text), ``output``, ``error`` and ``approval_request_id`` of a call of an MCP server; its
     ``server`` and ``tools``; ``code``, ``logs``, ``error``, ``container_id`` and ``files`` of code. Before the end of a
@@ -143,7 +143,7 @@ class HostedCall:
 
     kind: HostedKind
     number: int
-    facts: Mapping[str, Any]
+    details: Mapping[str, Any]
     done: bool = False
 
 

@@ -147,8 +147,8 @@ class HostedRun:
                 raise
             for tool, arguments in history.asked:
                 known = self._kit.known[tool]
-                facts = {"server": known.server, "name": known.name, "tool": tool, "arguments": _text(arguments)}
-                self._tell("mcp_approval_request", facts, done=True, number=self._next())
+                details = {"server": known.server, "name": known.name, "tool": tool, "arguments": _text(arguments)}
+                self._tell("mcp_approval_request", details, done=True, number=self._next())
             emit(_spent(self._context.allowance.spent, before))
             emit(Finish("stop"))
 
@@ -165,30 +165,30 @@ class HostedRun:
             return ToolResult(error=ENOUGH)
         self._calls += 1
         if known.kind == "web_search":
-            facts: dict[str, Any] = {"query": str(arguments.get("query", ""))}
+            details: dict[str, Any] = {"query": str(arguments.get("query", ""))}
         elif known.kind == "code_interpreter":
-            facts = {"code": str(arguments.get("code", "")), "container_id": self._kit.container}
+            details = {"code": str(arguments.get("code", "")), "container_id": self._kit.container}
         else:
             waited = next((each.id for each in self._pending if each.fits(name, arguments)), None)
-            facts = {"server": known.server, "name": known.name, "tool": name, "arguments": _text(arguments)}
-            facts["approval_request_id"] = waited
-        self._open[context.call_id] = known.kind, self._next(), facts
-        self._tell(known.kind, facts, done=False, number=self._count)
+            details = {"server": known.server, "name": known.name, "tool": name, "arguments": _text(arguments)}
+            details["approval_request_id"] = waited
+        self._open[context.call_id] = known.kind, self._next(), details
+        self._tell(known.kind, details, done=False, number=self._count)
         return None
 
     async def _end(self, _: str, result: ToolResult, context: ToolContext) -> ToolResult | None:
         begun = self._open.pop(context.call_id, None)
         if begun is not None:
-            kind, number, facts = begun
-            self._tell(kind, facts | _outcome(kind, result), done=True, number=number)
+            kind, number, details = begun
+            self._tell(kind, details | _outcome(kind, result), done=True, number=number)
         return None
 
     def _next(self) -> int:
         self._count += 1
         return self._count
 
-    def _tell(self, kind: HostedKind, facts: Mapping[str, Any], *, done: bool, number: int) -> None:
-        self._emit(HostedCall(kind, number, facts, done))
+    def _tell(self, kind: HostedKind, details: Mapping[str, Any], *, done: bool, number: int) -> None:
+        self._emit(HostedCall(kind, number, details, done))
 
 
 class _Approvals(NoHistory):
@@ -255,7 +255,7 @@ async def _called(pending: tuple[Pending, ...]) -> AsyncGenerator[Event, None]:
 
 
 def _outcome(kind: HostedKind, result: ToolResult) -> dict[str, Any]:
-    """The facts of a call that has ended, as the model is told them."""
+    """The details of a call that has ended, as the model is told them."""
     output = result.output if isinstance(result.output, Mapping) else {}
     if kind == "web_search":
         rows = output.get("results") or ()

@@ -121,7 +121,7 @@ def answer_of(record: EventRecord) -> Answer:
     citations = [Citation(**each) for each in content.get("citations", ())]
     usage = Usage(facts.prompt_tokens, facts.completion_tokens)
     hosted = [
-        (int(each["at"]), HostedCall(each["kind"], each["number"], each["facts"], done=True))
+        (int(each["at"]), HostedCall(each["kind"], each["number"], each["details"], done=True))
         for each in content.get("hosted", ())
     ]
     return Answer(Head(facts.model, record.subject), choices, citations, hosted=hosted, usage=usage)

@@ -41,7 +41,7 @@ class ToolBody(BaseModel):
     """A tool of a request: a function, a custom tool, a namespace of both, or one that the server would run."""
 
     model_config = ConfigDict(extra="allow", populate_by_name=True)
-    type: Annotated[str, Types(("function", "custom", "namespace", "file_search", *TYPES))]
+    type: Annotated[str, Types(("function", "custom", "namespace"))]
     name: Annotated[str, Field(pattern=_NAME)] | None = None
     description: str | None = None
     parameters: Free | None = None

@@ -301,7 +301,7 @@ def _content(book: _Book, answer: Answer) -> str:
         content["citations"] = [kept.plain(citation) for citation in answer.citations]
     if answer.hosted:
         content["hosted"] = [
-            {"at": at, "kind": call.kind, "number": call.number, "facts": dict(call.facts)}
+            {"at": at, "kind": call.kind, "number": call.number, "details": dict(call.details)}
             for at, call in answer.hosted
         ]
     return json.dumps(content, ensure_ascii=False).encode("utf-8", "replace").decode()

@@ -32,36 +32,40 @@ _CODE = "code_interpreter"
 
 def item(call: HostedCall, response_id: str, include: Collection[str] = (), status: str = "") -> dict[str, Any]:
     """The output item of a call; ``status`` empty: the one that it has now."""
-    facts, named = call.facts, item_id(_PREFIX[call.kind], response_id, call.number)
+    details, named = call.details, item_id(_PREFIX[call.kind], response_id, call.number)
     status = status or _status(call)
     if call.kind == "web_search":
-        action: dict[str, Any] = {"type": "search", "query": facts["query"], "queries": [facts["query"]]}
+        action: dict[str, Any] = {"type": "search", "query": details["query"], "queries": [details["query"]]}
         if SOURCES in include and call.done:
-            action["sources"] = [{"type": "url", "url": each["url"]} for each in facts.get("sources", ())]
+            action["sources"] = [{"type": "url", "url": each["url"]} for each in details.get("sources", ())]
         return {"type": "web_search_call", "id": named, "status": status, "action": action}
     if call.kind == "mcp_list_tools":
-        told = {"server_label": facts["server"], "tools": list(facts["tools"]), "error": facts.get("error") or None}
+        told = {
+            "server_label": details["server"],
+            "tools": list(details["tools"]),
+            "error": details.get("error") or None,
+        }
         return {"type": "mcp_list_tools", "id": named, **told}
     if call.kind == "code_interpreter":
         return {
             "type": "code_interpreter_call",
             "id": named,
             "status": status,
-            "code": facts["code"],
-            "container_id": facts["container_id"],
-            "outputs": _outputs(facts) if OUTPUTS in include and call.done else None,
+            "code": details["code"],
+            "container_id": details["container_id"],
+            "outputs": _outputs(details) if OUTPUTS in include and call.done else None,
         }
-    told = {"server_label": facts["server"], "name": facts["name"], "arguments": facts["arguments"]}
+    told = {"server_label": details["server"], "name": details["name"], "arguments": details["arguments"]}
     if call.kind == "mcp_approval_request":
         return {"type": "mcp_approval_request", "id": named, **told}
     return {
         "type": "mcp_call",
         "id": named,
         "status": status,
-        "approval_request_id": facts.get("approval_request_id"),
+        "approval_request_id": details.get("approval_request_id"),
         **told,
-        "output": facts.get("output"),
-        "error": _error(facts),
+        "output": details.get("output"),
+        "error": _error(details),
     }
 
 
@@ -78,11 +82,11 @@ def frames(call: HostedCall, made: Mapping[str, Any]) -> Iterator[tuple[str, dic
     if call.kind == "web_search":
         yield "response.web_search_call.searching", {}
     elif call.kind == "mcp":
-        yield "response.mcp_call_arguments.delta", {"delta": call.facts["arguments"]}
-        yield "response.mcp_call_arguments.done", {"arguments": call.facts["arguments"]}
+        yield "response.mcp_call_arguments.delta", {"delta": call.details["arguments"]}
+        yield "response.mcp_call_arguments.done", {"arguments": call.details["arguments"]}
     elif call.kind == "code_interpreter":
-        yield "response.code_interpreter_call_code.delta", {"delta": call.facts["code"]}
-        yield "response.code_interpreter_call_code.done", {"code": call.facts["code"]}
+        yield "response.code_interpreter_call_code.delta", {"delta": call.details["code"]}
+        yield "response.code_interpreter_call_code.done", {"code": call.details["code"]}
         yield "response.code_interpreter_call.interpreting", {}
 
 
@@ -95,7 +99,7 @@ def begun(call: HostedCall, response_id: str) -> dict[str, Any]:
 def citations(text: str, calls: Sequence[HostedCall]) -> list[dict[str, Any]]:
     """The citations in ``text``: numbers in brackets of what searches of the web found, and names of files that code
     has left."""
-    sources = {each["number"]: each for call in calls for each in call.facts.get("sources", ())}
+    sources = {each["number"]: each for call in calls for each in call.details.get("sources", ())}
     found: list[dict[str, Any]] = []
     for mark in _MARK.finditer(text) if sources else ():
         for number in map(int, mark[1].split(",")):
@@ -103,11 +107,11 @@ def citations(text: str, calls: Sequence[HostedCall]) -> list[dict[str, Any]]:
                 place = {"start_index": mark.start(), "end_index": mark.end()}
                 found.append({"type": "url_citation", **place, "url": source["url"], "title": source["title"]})
     for call in calls:
-        for file in call.facts.get("files", ()):
+        for file in call.details.get("files", ()):
             at = text.find(file["name"]) if file.get("id") else -1
             if at >= 0:
                 place = {"start_index": at, "end_index": at + len(file["name"])}
-                told = {"container_id": call.facts["container_id"], "file_id": file["id"], "filename": file["name"]}
+                told = {"container_id": call.details["container_id"], "file_id": file["id"], "filename": file["name"]}
                 found.append({"type": "container_file_citation", **told, **place})
     return sorted(found, key=lambda each: int(each["start_index"]))
 
@@ -139,18 +143,18 @@ def _status(call: HostedCall) -> str:
     if not call.done:
         return "in_progress"
     # Code that ends with an error has run: the error is its output.
-    return "failed" if call.facts.get("error") and call.kind in ("mcp", "web_search") else "completed"
+    return "failed" if call.details.get("error") and call.kind in ("mcp", "web_search") else "completed"
 
 
-def _outputs(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    texts = [facts.get("logs"), facts.get("error")]
+def _outputs(details: Mapping[str, Any]) -> list[dict[str, Any]]:
+    texts = [details.get("logs"), details.get("error")]
     return [{"type": "logs", "logs": "\n".join(str(each) for each in texts if each)}]
 
 
-def _error(facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    if not facts.get("error"):
+def _error(details: Mapping[str, Any]) -> dict[str, Any] | None:
+    if not details.get("error"):
         return None
-    return {"type": "mcp_tool_execution_error", "content": [{"type": "text", "text": facts["error"]}]}
+    return {"type": "mcp_tool_execution_error", "content": [{"type": "text", "text": details["error"]}]}
 
 
 def _words(error: Any) -> str:
