@@ -27,12 +27,6 @@ FACTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("How many minutes are there in two hours?", ("120",)),
     ("Which country has the shape of a boot?", ("italy",)),
     ("What do bees produce that people like to eat?", ("honey",)),
-    ("Which direction does the sun rise from?", ("east",)),
-    ("What is the freezing point of water in degrees Fahrenheit?", ("32",)),
-    ("How many sides does a hexagon have?", ("6", "six")),
-    ("Which famous scientist developed the theory of relativity?", ("einstein",)),
-    ("What is the longest river of Africa called?", ("nile",)),
-    ("Which vitamin does the body make from sunlight?", ("vitamin d", " d.", " d ")),
 )
 SUMS: tuple[tuple[str, str], ...] = (
     ("What is 347 * 89?", "30883"),

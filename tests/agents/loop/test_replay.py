@@ -11,10 +11,12 @@ from mainspring.agents import patterns
 from mainspring.agents.agent import Agent, LlmAgent, LoopAgent, ParallelAgent, SequentialAgent
 from mainspring.agents.history import Perform, Step
 from mainspring.agents.loop.agent_tool import AgentTool
+from mainspring.agents.loop.ports import FixedModels, Surroundings
+from mainspring.agents.loop.runner import Runner
 from mainspring.agents.tools.base import ToolContext, ToolPolicy
 from mainspring.agents.tools.functions import FunctionTool
-from mainspring.core.types import ChatRequest, Notice, Reasoning, Text, ToolCallDelta
-from tests.agents.loop.scripted import Ran, Said, asked, ran
+from mainspring.core.types import ChatRequest, Context, Notice, Reasoning, Responder, Text, ToolCallDelta
+from tests.agents.loop.scripted import CONTEXT, Ran, Said, ScriptedModel, asked, ran
 
 
 class Crash(BaseException):
@@ -24,7 +26,7 @@ class Crash(BaseException):
 class Kept:
     """A history in memory. It dies at the step numbered ``dies``, before the outcome is recorded."""
 
-    run_id = "run_1"
+    run_id = origin = "run_1"
 
     def __init__(self, known: dict[str, Any] | None = None, dies: int = -1) -> None:
         self.known = {} if known is None else known
@@ -154,3 +156,26 @@ async def test_a_run_that_dies_at_any_step_ends_like_one_that_does_not(shape: st
         # Calls side by side may have had their effect while the process died: their keys say that it is the same.
         assert sorted(set(done)) == effects
         assert len(resumed.performed) <= steps - len(dead.known)
+
+
+async def test_agents_that_name_no_model_keep_the_one_that_they_began_with() -> None:
+    class Changing(FixedModels):
+        first = "small"
+
+        async def find(self, name: str, context: Context) -> tuple[str, Responder]:
+            return await super().find(name or self.first, context)
+
+    small, large = ScriptedModel(lambda _: "small"), ScriptedModel(lambda _: "large")
+    models, history = Changing({"small": small, "large": large}), Kept()
+    team = ParallelAgent(name="team", sub_agents=[LlmAgent(name="a"), LlmAgent(name="b")])
+    runner = Runner(team, Surroundings(models))
+    await runner.run(asked(), CONTEXT, history=history, state={})
+    assert (len(small.seen), len(large.seen)) == (2, 0)
+    # It goes on after a restart, with a call that was not answered yet, when another model is the default one.
+    models.first = "large"
+    known = dict(history.known)
+    del known[next(path for path in known if path != "0")]
+    await Runner(team, Surroundings(models)).run(asked(), CONTEXT, history=Kept(known), state={})
+    assert (len(small.seen), len(large.seen)) == (3, 0)
+    await Runner(team, Surroundings(models)).run(asked(), CONTEXT, history=Kept(), state={})
+    assert len(large.seen) == 2

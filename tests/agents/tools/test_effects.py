@@ -135,7 +135,7 @@ async def test_an_untrusted_text_flows_into_no_argument_that_does_not_take_one()
 async def test_a_confirmed_call_is_made_once_and_only_as_it_was_shown() -> None:
     provenance, messages = run_of("yes")
     proposed = {"tool": "refund", "arguments": {"order_id": "ORD-2"}}
-    effects = Effects(provenance, {PROPOSED: proposed}, "Yes, please.")
+    effects = Effects(provenance, {PROPOSED: proposed}, "Yes, but to another one.")
     assert effects.confirmed is None
     effects = Effects(provenance, {PROPOSED: proposed}, "Yes!")
     assert effects.confirmed == ("refund", {"order_id": "ORD-2"})

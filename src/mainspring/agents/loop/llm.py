@@ -93,7 +93,7 @@ class _Turns:
     async def answer(self) -> Outcome:
         """Until the model answers, hands over or calls what the client performs."""
         while True:
-            reply = await self._reply()
+            reply = self._confirmed() or await self._reply()
             if not reply.calls:
                 return await self._finished(reply)
             own = [call for call in reply.calls if call.name not in self._client]
@@ -106,6 +106,17 @@ class _Turns:
             self._told(reply.calls, acted)
             if (ended := self._ended(acted, reply)) is not None:
                 return ended
+
+    def _confirmed(self) -> Reply | None:
+        """The call that the user has just said yes to: it is made without asking the model again."""
+        effects = self._run.effects
+        due = None if effects is None else effects.take(self._box.tools)
+        if due is None:
+            return None
+        name, arguments = due
+        call = ToolCall(f"call_{self._frame.path()}_confirmed", name, structured.dumps(dict(arguments)))
+        self._sure.add(call.id)
+        return Reply(calls=[call])
 
     @property
     def begun(self) -> bool:

@@ -87,7 +87,8 @@ class Composer(Protocol):
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What runs share. Without a ``chooser`` no agent reasons by choice; without a ``composer`` models are sent the
-    whole conversation. With ``guarded`` a call with an effect that only a stranger's text asks for is not made."""
+    whole conversation. A call with an effect that only a stranger's text asks for is not made, unless ``guarded`` is
+    false."""
 
     models: Models
     histories: Histories = field(default_factory=NoHistories)
@@ -96,7 +97,7 @@ class Surroundings:
     tracer: Tracer | None = None
     composer: Composer | None = None
     caller: Calls = PlainCalls()
-    guarded: bool = False
+    guarded: bool = True
 
 
 @runtime_checkable

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from mainspring.agents.errors import Waiting
 from mainspring.agents.history import History, Step
 from mainspring.agents.limits.budgets import Budget
 from mainspring.agents.limits.repeats import Repeats
@@ -34,6 +36,9 @@ from mainspring.core.types import (
     Usage,
 )
 from mainspring.guards.rewrite.spotlight import Spotlight
+
+_CHOICE = "0"
+"""The position of the choice of a model for agents that name none: before all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,7 @@ class Run:
     _repeats: dict[str, Repeats] = field(default_factory=dict)
     _plain: dict[int, tuple[Message, dict[str, Any]]] = field(default_factory=dict)
     _light: Spotlight | None = None
+    _choosing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def toolbox(self, node: Node) -> Toolbox:
         """The tools of an agent, looked up once a run."""
@@ -127,8 +133,30 @@ class Run:
         """The model of that name, looked up once a run."""
         found = self._models.get(name)
         if found is None:
-            found = self._models[name] = await self.around.models.find(name, self.context)
+            async with self._choosing:
+                found = self._models.get(name) or await (self._found(name) if name else self._default())
+                self._models[name] = found
         return found
+
+    async def _found(self, name: str) -> tuple[str, Responder]:
+        return await self.around.models.find(name, self.context)
+
+    async def _default(self) -> tuple[str, Responder]:
+        """The model of agents that name none, as it was when the run began: a step, since it may be another one when
+        the run goes on."""
+        found: tuple[str, Responder] | None = None
+
+        async def perform(_: str) -> str:
+            nonlocal found
+            found = await self._found("")
+            return found[0]
+
+        try:
+            name = await self.history.outcome(Step(_CHOICE, "value", "model", ""), perform)
+        except Waiting:
+            # The recording of a run from before this was a step.
+            name = ""
+        return found or await self._found(str(name))
 
     def plain(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         """Messages as JSON values: each is written once in a run, however often models are sent it."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,8 +35,8 @@ _QUESTIONS = 3
 """How many such calls there may be in a session before no further ones are asked about."""
 _HOW = "Answer yes to confirm."
 _YES = re.compile(
-    r"\W*(yes|yes please|yep|yeah|ok|okay|sure|confirm|confirmed|i confirm|do it|go ahead|please do|ja|ja bitte|oui|"
-    r"si|sí)\W*",
+    r"\W*(yes|yes,? please|yep|yeah|ok|okay|sure|confirm|confirmed|i confirm|do it|go ahead|please do|ja|"
+    r"ja,? bitte|oui|si|sí)\W*",
     re.IGNORECASE,
 )
 
@@ -73,7 +73,8 @@ class Effects:
         ]
         self._declined: list[str] = list(state.get(DECLINED) or ())
         self.confirmed: tuple[str, Mapping[str, Any]] | None = None
-        """The tool and the arguments that the user has just confirmed."""
+        """The tool and the arguments that the user has just confirmed: the agent that has the tool makes the call at
+        once, and no model is asked for it again."""
         if not isinstance(proposed, dict):
             return
         tool, arguments = str(proposed.get("tool")), proposed.get("arguments") or {}
@@ -83,6 +84,14 @@ class Effects:
             # What a user did not want once is not asked again, and after a few of them nothing is.
             self._declined.append(_digest(tool, arguments))
             state[DECLINED] = self._declined
+
+    def take(self, tools: Container[str]) -> tuple[str, Mapping[str, Any]] | None:
+        """The confirmed call, once, if its tool is one of ``tools``: to be made now."""
+        found = self.confirmed
+        if found is None or found[0] not in tools:
+            return None
+        self.confirmed = None
+        return found
 
     async def judged(
         self,

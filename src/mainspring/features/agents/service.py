@@ -71,7 +71,6 @@ class Agents:
                 Tokens(rooms.engines.chat).window, settings.context_tokens, rooms.telemetry.tracing
             ),
             caller=ToolCaller.of(rooms.path),
-            guarded=True,
         )
         for name, found in settings.definitions.items():
             place = f"agents.definitions.{name}"
