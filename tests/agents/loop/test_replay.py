@@ -174,7 +174,7 @@ async def test_agents_that_name_no_model_keep_the_one_that_they_began_with() -> 
     # It goes on after a restart, with a call that was not answered yet, when another model is the default one.
     models.first = "large"
     known = dict(history.known)
-    del known[next(path for path in known if path != "0")]
+    del known[next(path for path in known if path != "0.1")]
     await Runner(team, Surroundings(models)).run(asked(), CONTEXT, history=Kept(known), state={})
     assert (len(small.seen), len(large.seen)) == (3, 0)
     await Runner(team, Surroundings(models)).run(asked(), CONTEXT, history=Kept(), state={})

@@ -37,8 +37,8 @@ from mainspring.core.types import (
 )
 from mainspring.guards.rewrite.spotlight import Spotlight
 
-_CHOICE = "0"
-"""The position of the choice of a model for agents that name none: before all others."""
+_CHOICE = "0.1"
+"""The position of the choice of a model for agents that name none: beside the input of the run, before all others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Lines that coding agents themselves put into users' messages, which read like attempts to take a model over.
+"""Lines that agents and frameworks put into the messages of users, which read like attempts to take a model over.
 
 An agent tells its model in capitals what to heed and what to ignore. Such lines are known by their hashes, and the
 detector of words does not count them. It counts whatever stands beside them, so nobody gains by writing one.
@@ -9,13 +9,17 @@ from __future__ import annotations
 import hashlib
 
 MARK = "<system-reminder>"
-MARKS = (MARK, "*SEARCH/REPLACE", "*added these files to the chat*", "*file listing*")
+QUOTED = "<<<BEGIN_QUOTED_AGENT_CONTENT>>>"
+"""Opens what google-adk relays of another agent."""
+MARKS = (MARK, QUOTED, "*SEARCH/REPLACE", "*added these files to the chat*", "*file listing*")
 """One of them stands in each text that has such lines."""
 # Claude Code 2.1: around the date and the notes of a project.
 _CLAUDE_CODE = """
 0337d96b7aee7ee5 0a90886aa758dcb2 3418261b0b773fa5 3c7862af3b2a3399 8e9092375c38aaf3 d767b78a7be81d8e
 58520faa949f6bb5
 """
+# google-adk 2.13: before what it relays of another agent, at each handover.
+_GOOGLE_ADK = "b40195fccbd95a98"
 # Aider 0.86: how it wants edits written, which it repeats behind what its user says.
 _AIDER = """
 00813daf1b7914d2 00ee24bb920fb934 0460c8c0107b5507 05e6e3aadc1fce18 069bcef89a3016a2 07c69ae5c890a6a9
@@ -66,7 +70,7 @@ f29d4b7d2c11ddf0 f39a1e261661a2a6 f3ea393519fbcefc f42579fc0d24bf44 f4e511c35d07
 f6b8c80828186570 f7283b03347f3b05 f7d87d0bbb06fb2d f824efeafecf2b31 f82d0a7c95a987e8 f83264a62185d47d
 f83ae808107308ee fb0248296eba04d1 fe7eb1e378d47a7c fedfaf44fea5a701 fffbb893d5e2da69
 """
-LINES = frozenset(f"{_CLAUDE_CODE} {_AIDER}".split())
+LINES = frozenset(f"{_CLAUDE_CODE} {_GOOGLE_ADK} {_AIDER}".split())
 """The first 16 hexadecimal digits of the SHA-256 of each line, without the space around it."""
 
 
