@@ -18,6 +18,7 @@ from mainspring.features.conversations.settings import ConversationsSettings
 from mainspring.features.conversations.store import Conversations
 from mainspring.stores import Stores
 from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.stores.erase.holdings import RepeatsAnswers
 from mainspring.stores.sql.pages import Page
 
 ME = Principal("acme", "key_1", groups=frozenset({"staff"}))
@@ -114,6 +115,19 @@ async def test_an_answers_items_are_found_and_erased_with_it(opened: Stores) -> 
     assert await holding.find(ada, held, LATER, frozenset()) == []
     assert await holding.erase(ada, held, LATER) == 1
     assert [each["content"][0]["text"] for each in await store.items_of(ME, made.id)] == ["by hand", "asked by bob"]
+
+
+async def test_items_go_with_an_answer_that_quotes_a_deleted_document(opened: Stores) -> None:
+    store = kept(opened)
+    made = await store.create(ME, {}, [said("by hand")])
+    await store.add_items(ME, made.id, [said("what does the handbook say?"), said("nine months")], "ans_1")
+    await store.add_items(ME, made.id, [said("thanks")], "ans_2")
+    holding = ConversationItems(opened.database, opened.blobs)
+    assert isinstance(holding, RepeatsAnswers)
+    await holding.forget("elsewhere", ["ans_1"])
+    assert len(await store.items_of(ME, made.id)) == 4
+    await holding.forget("acme", ["ans_1"])
+    assert [each["content"][0]["text"] for each in await store.items_of(ME, made.id)] == ["by hand", "thanks"]
 
 
 @pytest.mark.parametrize("subject", [Subject("acme", "key", "key_1"), Subject("acme", "tenant", "acme")])

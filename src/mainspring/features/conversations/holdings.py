@@ -59,6 +59,16 @@ class ConversationItems:
 
         return await self._database.write(work, durable=True)
 
+    async def forget(self, tenant: str, answers: Sequence[str]) -> None:
+        """Delete the items that came with these answers, which quote a document that was deleted: see
+        ``RepeatsAnswers``."""
+
+        def work(connection: sa.Connection) -> None:
+            for part in parts(sorted(answers)):
+                connection.execute(sa.delete(items).where(items.c.tenant == tenant, items.c.answer_id.in_(part)))
+
+        await self._database.write(work, durable=True, frees=True)
+
 
 def _whole(connection: sa.Connection, subject: Subject, upto: float) -> list[str]:
     """The conversations that belong to the subject."""
