@@ -270,3 +270,16 @@ def test_a_named_policy_changes_what_it_says_of_answers_and_no_more(tmp_path: Pa
     rules.write_text("pronouns: off", encoding="utf-8")
     assert Policies(settings).version != before
     assert Policies(settings).default.version == policies.default.version
+
+
+def test_an_application_brings_a_policy_unless_the_operator_has_set_one() -> None:
+    policies = Policies(GuardsSettings())
+    before = policies.version
+    policies.bring("support", GuardPolicy.of(GuardsSettings(pii_input="off"), "support"))
+    assert policies.under("support").inspect("I am ana@example.org").text == "I am ana@example.org"
+    assert policies.under("other").inspect("I am ana@example.org").text == "I am [EMAIL]"
+    assert policies.version != before
+    named = {"strict": {"applications": ["support"], "pii_input": "refuse"}}
+    policies = Policies(GuardsSettings.model_validate({"policies": named}))
+    policies.bring("support", GuardPolicy.of(GuardsSettings(pii_input="off"), "support"))
+    assert policies.under("support").pii_input == "refuse"

@@ -13,6 +13,7 @@ from mainspring.feature import Feature, Rooms, Services
 from mainspring.features.support.settings import SupportSettings
 from mainspring.features.support.shop.model import Shop
 from mainspring.features.support.shop.sqlite import SqliteShop
+from mainspring.guards.policy.policies import GuardPolicy
 
 
 class Support:
@@ -50,7 +51,11 @@ async def _open(rooms: Rooms) -> AsyncIterator[Support]:
         del _OPEN[id(rooms.path)]
 
 
-async def _ready(_: Rooms, services: Services) -> None:
+async def _ready(rooms: Rooms, services: Services) -> None:
+    if rooms.settings.section(SupportSettings).shop != "off":
+        # Customers say who they are by their e-mail address. It is for the tools: the script asks no model.
+        guards = rooms.settings.guards.model_copy(update={"pii_input": "off", "policies": {}})
+        rooms.path.policies.bring("support", GuardPolicy.of(guards, "support"))
     services[Support].desk = services.perhaps(Desk)  # type: ignore[type-abstract]
 
 

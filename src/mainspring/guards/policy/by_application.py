@@ -23,6 +23,11 @@ class Policies:
             for application in each.applications
         }
 
+    def bring(self, application: str, policy: GuardPolicy) -> None:
+        """Take the policy that an application needs for its work; one that the operator has set for it stands."""
+        if application not in self._of:
+            self.named[policy.name] = self._of[application] = policy
+
     def under(self, application: str, chosen: str = "") -> GuardPolicy:
         """The policy for requests under this name; the ``chosen`` one if there is one."""
         if chosen:

@@ -271,4 +271,9 @@ class Hearer:
             for slot in task.slots:
                 if slot.entity:
                     dialogue.entities.pop(slot.name, None)
-        return Open(wish.tool, slots, wish.text)
+        readers = self.script.readers
+        for slot in task.slots:
+            # Each of several wishes has the order that stands beside it.
+            if slot.entity and slot.name in readers and (own := readers[slot.name](wish.text)) is not None:
+                slots[slot.name] = own
+        return Open(wish.tool, slots, hearing.meant(wish.text))

@@ -55,6 +55,15 @@ _HELP = re.compile(
 )
 
 
+_MEANT = re.compile(r"\b(?:sorry|actually|no|rather)\b[^.?!]{0,30}\bi mean(?:t)?\b(.*?)(?:[.?!]|$)", re.IGNORECASE)
+
+
+def meant(text: str) -> str:
+    """What is meant after all, where a message corrects itself: "sorry, I mean the rucksack"."""
+    found = _MEANT.search(text)
+    return found[1].strip() if found else text
+
+
 def yes(text: str) -> bool:
     """Whether it begins with a yes, and does not take it back."""
     return _YES.match(text) is not None and not re.search(r"\bbut (not|first|wait)\b", text, re.IGNORECASE)

@@ -148,6 +148,9 @@ class Manager:
         # What was listed before may have changed.
         dialogue.listed = {}
         self._finish(dialogue)
+        following = task.follow(result) if task.follow is not None else None
+        if following is not None and not dialogue.tasks:
+            dialogue.add(Open(following[0], dict(following[1])))
 
     def _lacking(self, dialogue: Dialogue, slot: str, said: str) -> None:
         """A tool asks for another value of a slot."""

@@ -63,7 +63,8 @@ class Task:
     that ``never`` matches is none. ``check`` is a tool that is called with the same slots before a write: where its
     result is refused, that is the answer. ``confirm`` is the question before a write (None: none is needed), made of
     the slots and the result of the check. ``approved`` is the tool to call instead where the check says that a person
-    must approve (``needs_approval``). ``say`` words a result of the tool.
+    must approve (``needs_approval``). ``say`` words a result of the tool. ``follow`` reads a result: the task, with its
+    slots, that is offered next.
     """
 
     tool: str
@@ -77,6 +78,7 @@ class Task:
     confirm: Callable[[Known, Any], str] | None = None
     approved: str = ""
     say: Callable[[Any], str] | None = None
+    follow: Callable[[Any], tuple[str, Mapping[str, Any]] | None] | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
 

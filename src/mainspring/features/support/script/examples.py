@@ -32,6 +32,8 @@ TRACK_RULES = (
     r"\btrack(?:ing)?\b[^.?!]{0,20}\b(order|parcel|package|number|delivery|shipment|it)\b",
     r"\bwhen (?:will|does|is|can i expect)\b[^.?!]{0,30}\b(arriv|deliver|come|get here|expect)",
     r"\bwhen can i expect\b",
+    r"\b(?:collect|pick up)\b[^.?!]{0,40}\b(?:order|grinder|stove|press|jacket|rucksack|parcel|it|shop|in)\b",
+    r"\b(?:still|been) waiting for\b(?![^.?!]*\b(?:refund|money|answer|reply)\b)",
     r"\b(?:hasn'?t|has not|haven'?t|have not|didn'?t|not yet|still not)\b[^.?!]{0,12}"
     r"\b(?:arriv\w*|come|turned up|shown up|been delivered)\b",
     r"\bwhere (?:is|are) (?:it|they|that)( now)?\b",
@@ -121,6 +123,7 @@ CANCEL = (
 CANCEL_RULES = (
     r"\bcancel\b[^.?!]{0,30}\b(order|pre-?order|purchase|it|both|them|LS-?\s?\d{5})\b",
     r"\b(?:stop|call off|withdraw) (?:my|the|this) order\b",
+    r"\bcancel\b[^.?!]{0,12}\b(?:LS[- ]?)?2\d{4}\b",
 )
 ADDRESS = (
     "I need to change the delivery address",
@@ -164,6 +167,11 @@ RETURN_RULES = (
     r"\b(?:return|send|give) (?:my|the|this|it|these|one|them)\b[^.?!]{0,30}\b(?:back)\b",
     r"\b(?:start|open|make|arrange|request) (?:a|the|my) return\b",
     r"\breturn (?:my|the|this|it|these) \w+",
+    r"\b(?:can|could|may|must|should|has to|have to) (?:it |they |this )?(?:go|be sent|be returned) back\b",
+    r"\b(?:please|pls|plz)\s+return\b",
+    r"\b(?:want|like) my money back\b",
+    r"\brefund my (?!money)\w+",
+    r"\b(?:the |my |a )return of (?:the|my|this)\b",
 )
 EXCHANGE = (
     "The jacket is too small, can I have it in L?",
@@ -226,6 +234,8 @@ REPORT_RULES = (
         r"it)\b[^.?!]{0,20}\b(?:damaged|broken|"
         r"smashed|cracked|dented|shattered)\b"
     ),
+    r"\b(?:arrived|came|turned up)\b[^.?!]{0,12}\bin (?:bits|pieces)\b",
+    r"\b(?:dent|crack|damage)\w*\b[^.?!]{0,40}\b(?:transit|delivery|carrier|post)\b",
     r"\b(?:received|got|sent me|sent) (?:the |a )?wrong (?:item|product|one|thing|colour|size)\b",
     r"\breport\b[^.?!]{0,20}\b(?:lost|missing|damaged|late)\b",
 )
@@ -284,6 +294,17 @@ LEAVE = (
     "my gift card was stolen, please block it",
     "I want to make a suggestion",
 )
+LEAVE_RULES = (
+    r"\b(?:lost|stolen|stole|block)\b[^?!]{0,60}\b(?:gift ?card|e-?card|voucher|card)\b",
+    r"\b(?:gift ?card|e-?card|voucher|card)\b[^?!]{0,60}\b(?:lost|stolen|block)\b",
+    r"\b(?:second|another|closer) look\b|\b(?:different|another|other) adviser\b",
+    r"\b(?:express|delivery|shipping|postage) (?:charge|fee|cost)s?\b[^.?!]{0,30}\b(?:back|refund\w*)\b",
+    r"\brefund\w*\b[^.?!]{0,30}\b(?:express|delivery|shipping|postage) (?:charge|fee|cost)s?\b",
+    r"\b(?:delete|erase|copy of)\b[^.?!]{0,30}\b(?:my|all|the) (?:\w+ )?(?:data|account)\b",
+    r"\b(?:formal|official) complaint\b",
+    r"\b(?:electric|little|mild|an?) shock\b",
+)
+"""What people decide: the message itself is passed on."""
 QUESTIONS = (
     "What is your return policy?",
     "How long do I have to return something?",

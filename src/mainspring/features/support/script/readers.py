@@ -42,6 +42,9 @@ _SIZE = re.compile(
     re.I,
 )
 
+_WHOLE = 6
+"""Words of a message that says what is wanted."""
+
 
 def email(text: str) -> str | None:
     found = _EMAIL.search(text)
@@ -239,3 +242,8 @@ def products(text: str) -> frozenset[str]:
 def fault(text: str) -> str | None:
     """What is wrong with a product: the text itself, if it says so."""
     return text.strip()[:500] if _FAULT.search(text) else None
+
+
+def passed_on(text: str) -> str | None:
+    """A message that says itself what is to be passed on."""
+    return text.strip() if len(text.split()) >= _WHOLE else None

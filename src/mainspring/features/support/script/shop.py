@@ -48,6 +48,14 @@ def _match(known: Known, _: Any) -> str:
     return f"Shall I ask for a price match at £{known['price']:.2f}? Please answer yes or no."
 
 
+def _late(result: Any) -> tuple[str, Mapping[str, Any]] | None:
+    """A parcel that can be reported as lost is offered to be reported."""
+    if not isinstance(result, Mapping) or not result.get("reportable"):
+        return None
+    return "report_parcel", {"order_number": result["order_number"], "problem": "late"}
+
+
+_PRICED = r"\bwhat (?:does|do|would|is)\b[^.?!]{0,30}\b(?:cost|price|charge)|\bhow much (?:is|does|do|would) an?\b"
 _PACKED = ("placed", "packing", "pre_order", "checking")
 _THERE = ("delivered", "returned")
 TASKS = (
@@ -57,6 +65,7 @@ TASKS = (
         examples.TRACK,
         examples.TRACK_RULES,
         slots=(slots.order("shipped", "ready_to_collect", "packing", "placed"),),
+        follow=_late,
     ),
     Task("list_orders", "list orders", examples.LIST, examples.LIST_RULES),
     Task("get_order", "details of an order", examples.DETAILS, slots=(slots.order(),)),
@@ -67,7 +76,13 @@ TASKS = (
         examples.REFUND_RULES,
         slots=(slots.order("returned", "cancelled"),),
     ),
-    Task("repair_status", "status of a repair", examples.REPAIR, examples.REPAIR_RULES),
+    Task(
+        "repair_status",
+        "status of a repair",
+        examples.REPAIR,
+        examples.REPAIR_RULES,
+        never=_PRICED,
+    ),
     Task(
         "cancel_order",
         "cancel an order",
@@ -105,6 +120,7 @@ TASKS = (
         "exchange for another size",
         examples.EXCHANGE,
         examples.EXCHANGE_RULES,
+        never=r"\b(?:return|send back|money back)\b(?![^.?!]*\b(?:exchange|swap)\b)",
         slots=(slots.order(*_THERE), slots.item("Which item?", categories=frozenset({"clothing"})), slots.SIZE),
         confirm=_exchange,
     ),
@@ -113,6 +129,7 @@ TASKS = (
         "make a warranty claim",
         examples.CLAIM,
         examples.CLAIM_RULES,
+        never=_PRICED,
         slots=(slots.order(*_THERE, ask="Which order was it bought with?"), slots.item(), slots.FAULT),
         check="check_warranty",
         confirm=_claim,
@@ -138,6 +155,10 @@ TASKS = (
         "balance of a gift card",
         examples.CARD,
         examples.CARD_RULES,
+        never=(
+            r"\b(?:can|may|could) (?:i|you|we) (?:use|combine|pay|spend|return|buy)\b|\bhow (?:long|many)\b|"
+            r"\b(?:lost|stolen|block)\b"
+        ),
         slots=(slots.CARD,),
         identity=False,
     ),
@@ -146,6 +167,7 @@ TASKS = (
         "create_ticket",
         "leave a request for people",
         examples.LEAVE,
+        examples.LEAVE_RULES,
         slots=(slots.DETAILS,),
         identity=False,
         fixed={"subject": "Request of a customer"},

@@ -158,7 +158,9 @@ class Reading:
         """
         customer = await customer_of(self.shop, context)
         order = await order_of(self.shop, customer, order_number)
-        return told(_tracked(order, customer, self.shop.now()), order_number=order.number, state=order.state)
+        said = _tracked(order, customer, self.shop.now())
+        lost = _LOST in said
+        return told(said, order_number=order.number, state=order.state, reportable=lost)
 
     async def refund_status(self, order_number: str, context: ToolContext) -> Result:
         """Say what became of a return or a refund of an order.
@@ -270,6 +272,9 @@ class Reading:
         return told(_card(found, self.shop.now().date()))
 
 
+_LOST = "You can report it as lost now."
+
+
 def _tracked(order: Order, customer: Customer, now: dt.datetime) -> str:
     parcel, number = order.shipment, order.number
     if order.state == "ready_to_collect":
@@ -307,7 +312,7 @@ def _tracked(order: Order, customer: Customer, now: dt.datetime) -> str:
     if expected and now.date() > dt.date.fromisoformat(str(expected[1])):
         after = policy.lost_after(order, customer)
         late = after is not None and now.date() > after
-        said += " It is late." + (" You can report it as lost now." if late else "")
+        said += " It is late." + (f" {_LOST}" if late else "")
         if not late and after is not None:
             said += f" If it has not come by {day(after)}, you can report it as lost."
     return said
