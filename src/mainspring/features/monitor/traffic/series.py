@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from cachetools import LRUCache
 
@@ -107,13 +107,18 @@ class Series:
 
     def recent(self, key: Key, since: float, until: float, without: str = "") -> Tally:
         """The sum of the fine steps that touch this time."""
-        made = Tally()
+        return merged(self._parts(key, since, until, without))
+
+    def _parts(self, key: Key, since: float, until: float, without: str) -> Iterator[Tally]:
+        """Whole blocks, and steps before and behind them."""
         at = max(int(since // self.fine) * self.fine, min(self._kept[self.fine], default=0))
         while at < until:
-            whole = at == self._block(at) and at + _BLOCK * self.fine <= until
-            made.merge(self._sum_of_block(key, at, without) if whole else self._steps(key, at, at + 1, without))
-            at += self.fine * (_BLOCK if whole else 1)
-        return made
+            if at == self._block(at) and at + _BLOCK * self.fine <= until:
+                yield self._sum_of_block(key, at, without)
+                at += _BLOCK * self.fine
+            else:
+                yield from self._steps(key, at, at + 1, without)
+                at += self.fine
 
     def _block(self, at: int) -> int:
         """The begin of the block that the step ``at`` is in."""
@@ -122,13 +127,13 @@ class Series:
     def _sum_of_block(self, key: Key, begin: int, without: str) -> Tally:
         sums = self._blocks.setdefault(begin, {})
         if (key, without) not in sums:
-            sums[key, without] = self._steps(key, begin, begin + _BLOCK * self.fine, without)
+            sums[key, without] = merged(self._steps(key, begin, begin + _BLOCK * self.fine, without))
         return sums[key, without]
 
-    def _steps(self, key: Key, begin: int, end: int, without: str) -> Tally:
+    def _steps(self, key: Key, begin: int, end: int, without: str) -> Iterator[Tally]:
         steps = self._kept[self.fine]
         found = (steps[at][key] for at in range(begin, end, self.fine) if at in steps and key in steps[at])
-        return merged(tally for tally in found if not tally.counts[without])
+        return (tally for tally in found if not tally.counts[without])
 
     async def sum(self, key: Key, since: float, until: float, now: float, without: str = "") -> Tally:
         """The sum of all steps in the interval without the mark ``without``; times before the fine steps use coarse
