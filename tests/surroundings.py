@@ -7,8 +7,9 @@ from collections.abc import MutableMapping
 KEPT = ("MAINSPRING_DATA", "MAINSPRING_MODELS__DIRECTORY", "MAINSPRING_STORES__")
 """What tests are told in this way: data sets, pulled models, services."""
 ASIDE = ("MAINSPRING_", "OPENAI_", "ANTHROPIC_", "AZURE_", "OTEL_")
-SMALL = {"MAINSPRING_MODELS__LARGER": ""}
-"""What a server of the tests is started with: it serves the small model alone, and pulls no other behind it."""
+SMALL = {"MAINSPRING_MODELS__LARGER": "", "MAINSPRING_SERVING__DEFAULT_OUTPUT_TOKENS": "48"}
+"""What a server of the tests is started with: it serves the small model alone, and pulls no other behind it. Where a
+request names no bound, an answer is short: the model would ramble for hundreds of tokens."""
 LOOKS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TERMINAL_WIDTH", "LINES")
 
 

@@ -12,6 +12,8 @@ from tests.cli.command import Command
 from tests.conftest import Server
 
 CHAT = "smollm2-135m-instruct"
+SHORT = {"MAINSPRING_SERVING__MAX_OUTPUT_TOKENS": "16"}
+"""What the small model writes is not judged here."""
 
 
 def test_it_explains_itself() -> None:
@@ -26,7 +28,7 @@ def test_unknown_categories_are_named(command: Command) -> None:
 
 def test_what_gets_through_is_new_once(command: Command) -> None:
     arguments = ("redteam", CHAT, "--categories", "plain,direct", "--most", "2", "--json")
-    weak = {"MAINSPRING_GUARDS__INJECTION": "off", "MAINSPRING_GUARDS__DETECTORS__INJECTION": "off"}
+    weak = {"MAINSPRING_GUARDS__INJECTION": "off", "MAINSPRING_GUARDS__DETECTORS__INJECTION": "off", **SHORT}
     first = command(*arguments, "--no-off", **weak)
     found = json.loads(first.stdout)["data"]
     assert [row["category"] for row in found["categories"]] == ["plain", "direct"]
@@ -44,7 +46,7 @@ def test_what_gets_through_is_new_once(command: Command) -> None:
 
 
 def test_guards_that_refuse_let_less_through(command: Command) -> None:
-    shown = command("redteam", CHAT, "--categories", "direct", "--most", "4", "--strict", "--json")
+    shown = command("redteam", CHAT, "--categories", "direct", "--most", "4", "--strict", "--json", **SHORT)
     (row,) = json.loads(shown.stdout)["data"]["categories"]
     assert row["attacks"] == 4
     assert row["blocked_on"] >= 2
@@ -71,6 +73,7 @@ def test_a_collection_is_filled_and_attacked_under_its_own_policy(command: Comma
     shown = command(
         *("redteam", "handbook", "--categories", "indirect,extraction", "--json", "--data", data),
         MAINSPRING_GUARDS__POLICIES=json.dumps(policies),
+        **SHORT,
     )
     (row,) = json.loads(shown.stdout)["data"]["categories"]
     assert (row["category"], row["attacks"], row["failed"]) == ("indirect", 2, 0)
