@@ -46,14 +46,14 @@ from mainspring.core.errors import (
     Unavailable,
 )
 from mainspring.core.facts.guards import ToolFacts
-from mainspring.core.types import Context, EventRecord, Message, Tool
+from mainspring.core.types import Context, Message, Tool
 from mainspring.engines.grammar.validation import validator
 from mainspring.guards.policy import tools as rules
 from mainspring.guards.rewrite.spotlight import Spotlight
 from mainspring.serving import Path
 from mainspring.serving.guard.layers import Detect, Policies
 from mainspring.serving.ring.ports import Tracing
-from mainspring.stores.sql import ids
+from mainspring.stores.events.of_request import request_event
 from mainspring.telemetry.metrics import Metrics
 
 _PASSING = (RateLimited, Overloaded, Unavailable, EngineError, DeadlineExceeded, TimeoutError, OSError)
@@ -277,14 +277,5 @@ def _digest(arguments: Mapping[str, Any]) -> str:
 def _record(context: Context, facts: ToolFacts) -> None:
     """Leave the event for the commit that settles the answer."""
     facts = dataclasses.replace(facts, replay_of=context.replay)
-    record = EventRecord(
-        id=ids.new("evt_"),
-        at=time.time(),
-        tenant=context.principal.tenant,
-        trace_id=context.trace.trace_id,
-        subject="",
-        facts=facts,
-        consent=context.consent,
-        retention=context.retention,
-    )
+    record = request_event(context, facts)
     context.settlement.records.append(record)

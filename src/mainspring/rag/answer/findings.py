@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -22,7 +21,7 @@ from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.graph.results import GraphResult
 from mainspring.rag.query.plan import PlanStep
 from mainspring.rag.search.hit import Hit
-from mainspring.stores.sql import ids
+from mainspring.stores.events.of_request import request_event
 
 _READ_DOCUMENTS = 3
 
@@ -111,52 +110,28 @@ def record(
         parts=parts,
         condensed=condensed,
     )
-    return EventRecord(
-        id=ids.new("evt_"),
-        at=time.time(),
-        tenant=context.principal.tenant,
-        trace_id=context.trace.trace_id,
-        subject="",
-        facts=facts,
-        consent=context.consent,
-        retention=context.retention,
-    )
+    return request_event(context, facts)
 
 
 def named(context: Context, mode: str, collections: Sequence[str], documents: Sequence[str]) -> EventRecord:
     """The fact that an answer named ``documents`` (ids) of ``collections`` (ids) without searching, for
     ``context.settlement.records``: it decides who may see the answer, and the answer is erased with them."""
-    return EventRecord(
-        id=ids.new("evt_"),
-        at=time.time(),
-        tenant=context.principal.tenant,
-        trace_id=context.trace.trace_id,
-        subject="",
-        facts=RetrievalFacts(
+    return request_event(
+        context,
+        RetrievalFacts(
             collections=sorted(collections),
             mode=mode,
             refused=False,
             hits=[HitFacts(document_id=each) for each in documents],
             cited=(),
         ),
-        consent=context.consent,
-        retention=context.retention,
     )
 
 
 def checked(context: Context, facts: ScoreFacts) -> EventRecord:
     """The fact of how many written sentences no passage supported, for ``context.settlement.records``: ``sentences``,
     ``unsupported``, and for a trusted model the numbers rewritten, quoted and left out, and the time."""
-    return EventRecord(
-        id=ids.new("evt_"),
-        at=time.time(),
-        tenant=context.principal.tenant,
-        trace_id=context.trace.trace_id,
-        subject="",
-        facts=facts,
-        consent=context.consent,
-        retention=context.retention,
-    )
+    return request_event(context, facts)
 
 
 def _facts(hit: Hit) -> HitFacts:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,6 @@ from mainspring.core.types import (
     Context,
     Contradiction,
     Event,
-    EventRecord,
     Finish,
     Head,
     Missing,
@@ -29,7 +27,7 @@ from mainspring.core.types import (
     TokenLogprob,
     Usage,
 )
-from mainspring.stores.sql import ids
+from mainspring.stores.events.of_request import request_event
 
 VERSION = 3
 _KINDS: dict[str, type[Any]] = {
@@ -77,16 +75,7 @@ def note(context: Context, retrieved: Iterable[RetrievalFacts]) -> None:
     """Add the retrievals of a replayed answer to the facts of its receiver: the receiver's events are then as
     restricted as the first ones, and are erased with the answer's sources."""
     for facts in retrieved:
-        record = EventRecord(
-            id=ids.new("evt_"),
-            at=time.time(),
-            tenant=context.principal.tenant,
-            trace_id=context.trace.trace_id,
-            subject="",
-            facts=dataclasses.replace(facts, cached=True),
-            consent=context.consent,
-            retention=context.retention,
-        )
+        record = request_event(context, dataclasses.replace(facts, cached=True))
         context.settlement.records.append(record)
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from mainspring.core.facts.guards import GuardFacts
 from mainspring.core.settings.guards.limits import TopicLimits
-from mainspring.core.types import Context, EventRecord
+from mainspring.core.types import Context
 from mainspring.guards.detect.question_limits import ExceededLimit
 from mainspring.guards.policy.policies import GuardDecision, GuardPolicy
 from mainspring.serving.ring.ports import Span
-from mainspring.stores.sql import ids
+from mainspring.stores.events.of_request import request_event
 from mainspring.telemetry.metrics import Metrics
 
 
@@ -61,16 +60,7 @@ def note(context: Context, decisions: Sequence[GuardDecision], stage: str, role:
     for decision in decisions:
         if not context.replay:
             metrics.guard(decision.guard, decision.action, decision.kind, decision.count)
-        record = EventRecord(
-            id=ids.new("evt_"),
-            at=time.time(),
-            tenant=context.principal.tenant,
-            trace_id=context.trace.trace_id,
-            subject="",
-            facts=decision.facts(stage, role, context.settlement.application, context.replay),
-            consent=context.consent,
-            retention=context.retention,
-        )
+        record = request_event(context, decision.facts(stage, role, context.settlement.application, context.replay))
         context.settlement.records.append(record)
 
 

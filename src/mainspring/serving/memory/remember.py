@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import time
 from collections.abc import AsyncGenerator, Sequence
 
 import mainspring.serving.admit.token_estimate as estimate
-import mainspring.stores.sql.ids as ids
 from mainspring.core.errors import InvalidRequest, UnknownModel, Unsupported
 from mainspring.core.facts.memories import MemoryFacts
 from mainspring.core.path import Layer
@@ -28,6 +26,7 @@ from mainspring.guards.rewrite.spotlight import Spotlight
 from mainspring.serving.memory.recollection import Asking, MemorySource, Recollection, Remembered
 from mainspring.serving.ring.ports import Tracing
 from mainspring.serving.ring.registry import Registry, Served
+from mainspring.stores.events.of_request import request_event
 
 OPTION, CACHE = "memory", "cache"
 WISHES = ("on", "recall", "session", "off")
@@ -162,16 +161,7 @@ def _fact(context: Context, recalled: Sequence[Remembered]) -> EventRecord:
 
 def record(context: Context, facts: MemoryFacts) -> EventRecord:
     """The event of ``facts``, within the request."""
-    return EventRecord(
-        id=ids.new("evt_"),
-        at=time.time(),
-        tenant=context.principal.tenant,
-        trace_id=context.trace.trace_id,
-        subject="",
-        facts=facts,
-        consent=context.consent,
-        retention=context.retention,
-    )
+    return request_event(context, facts)
 
 
 async def _told(recalled: Sequence[Remembered], events: Events) -> AsyncGenerator[Event, None]:

@@ -31,7 +31,7 @@ from mainspring.core.types import (
 from mainspring.serving.money.pricing import Price, Tariff
 from mainspring.serving.ring.ports import Span, Tracing
 from mainspring.serving.ring.record import error_code, operation
-from mainspring.stores.sql import ids
+from mainspring.stores.events.of_request import request_event
 from mainspring.telemetry.metrics import Metrics
 
 # The codes of calls that their caller left, or had no more time for.
@@ -241,16 +241,11 @@ class Meter(Layer):
             replica=call.replica,
             error=code,
         )
-        return EventRecord(
-            id=ids.new("evt_"),
+        return request_event(
+            context,
+            facts,
             at=call.at,
-            tenant=context.principal.tenant,
-            trace_id=context.trace.trace_id,
-            subject="",
-            facts=facts,
             content=self._assembled(call.request) if self._assembled is not None and call.committed else None,
-            consent=context.consent,
-            retention=context.retention,
         )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import time
 from collections.abc import AsyncGenerator, Callable
 from math import isfinite
 from typing import Any
@@ -23,7 +22,6 @@ from mainspring.core.types import (
     ChatRequest,
     Context,
     Event,
-    EventRecord,
     Finish,
     Grammar,
     Message,
@@ -42,7 +40,7 @@ from mainspring.engines.grammar import checks as grammars
 from mainspring.engines.grammar import validation
 from mainspring.engines.grammar.translation import keywords
 from mainspring.serving.ring.structured import BY_VALIDATION, StructuredPlan, planned, planned_calls, told
-from mainspring.stores.sql import ids
+from mainspring.stores.events.of_request import request_event
 
 OPTION = "repair"
 MAX_ROUNDS = 5
@@ -252,15 +250,9 @@ class _Run:
     def _note(self, outcome: str) -> None:
         """A fact for the settling commit: the number of rounds, and the fault in each."""
         context = self._context
-        record = EventRecord(
-            id=ids.new("evt_"),
-            at=time.time(),
-            tenant=context.principal.tenant,
-            trace_id=context.trace.trace_id,
-            subject="",
-            facts=RepairFacts(model=self._model, outcome=outcome, rounds=len(self._problems), problems=self._problems),
-            consent=context.consent,
-            retention=context.retention,
+        record = request_event(
+            context,
+            RepairFacts(model=self._model, outcome=outcome, rounds=len(self._problems), problems=self._problems),
         )
         context.settlement.records.append(record)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
@@ -18,7 +17,6 @@ from mainspring.core.types import (
     ChatRequest,
     Context,
     Event,
-    EventRecord,
     Finish,
     FinishReason,
     Notice,
@@ -31,7 +29,7 @@ from mainspring.core.types import (
 )
 from mainspring.serving.scaling import extract, tree
 from mainspring.serving.scaling.candidates import AnswerCandidate, Sampler
-from mainspring.stores.sql import ids
+from mainspring.stores.events.of_request import request_event
 
 OPTION = "scaling"
 PARAM = f"options.{OPTION}"
@@ -213,13 +211,9 @@ class _Run:
         score: float | None = None,
     ) -> None:
         context, spent = self._context, self._sampler.spent
-        record = EventRecord(
-            id=ids.new("evt_"),
-            at=time.time(),
-            tenant=context.principal.tenant,
-            trace_id=context.trace.trace_id,
-            subject="",
-            facts=ScalingFacts(
+        record = request_event(
+            context,
+            ScalingFacts(
                 method=self._plan.method,
                 calls=max(1, spent.calls),
                 candidates=candidates,
@@ -227,8 +221,6 @@ class _Run:
                 votes=votes,
                 score=score,
             ),
-            consent=context.consent,
-            retention=context.retention,
         )
         context.settlement.records.append(record)
 
