@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query
+from pydantic import Field
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.stores.sql.pages import Page, Slice
 
+_Parts = Annotated[list[str], Field(max_length=16, fail_fast=True)]
+Include = Annotated[_Parts | None, Query(description="Further parts of items: all are shown")]
+IncludeBrackets = Annotated[_Parts | None, Query(alias="include[]")]
 Cursor = Annotated[str | None, Query(min_length=1, max_length=128, description="An id of the list")]
 
 

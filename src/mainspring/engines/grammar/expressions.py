@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -288,43 +288,29 @@ def without_looks(pattern: str) -> str:
 
 def _closing(text: str) -> int | None:
     """Where the group ends that ``text`` begins with."""
-    depth, at, within = 0, 0, False
-    while at < len(text):
-        character = text[at]
-        if character == "\\":
-            at += 1
-        elif within:
-            within = character != "]"
-        elif character == "[":
-            within = True
-        elif character == "(":
-            depth += 1
-        elif character == ")":
-            depth -= 1
-            if depth == 0:
-                return at
-        at += 1
-    return None
+    return next((at for at, character, depth in _marks(text) if character == ")" and depth == 0), None)
 
 
 def _alternatives(pattern: str) -> bool:
     """Whether ``pattern`` has several on its outermost level."""
-    wrapped = f"({pattern})"
+    return any(character == "|" and depth == 0 for _, character, depth in _marks(pattern))
+
+
+def _marks(pattern: str) -> Iterator[tuple[int, str, int]]:
+    """The place of each parenthesis and bar outside of classes of characters, itself, and the depth behind it."""
     depth, at, within = 0, 0, False
-    while at < len(wrapped):
-        character = wrapped[at]
+    while at < len(pattern):
+        character = pattern[at]
         if character == "\\":
             at += 1
         elif within:
             within = character != "]"
         elif character == "[":
             within = True
-        elif character in "()":
-            depth += 1 if character == "(" else -1
-        elif character == "|" and depth == 1:
-            return True
+        elif character in "()|":
+            depth += {"(": 1, ")": -1, "|": 0}[character]
+            yield at, character, depth
         at += 1
-    return False
 
 
 def _linear(pattern: str) -> Callable[[str], bool] | None:

@@ -11,8 +11,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.features.a2a.tables import a2a_tasks as tasks
 from mainspring.features.a2a.tasks import store
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject
-from mainspring.stores.schema import keys
+from mainspring.stores.erase.data_subjects import Held, Subject, owners
 from mainspring.stores.sql.database import Database
 
 
@@ -60,9 +59,7 @@ class A2aTasks:
 def _tasks(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
     mine = sa.and_(tasks.c.tenant == subject.tenant, tasks.c.created_at <= upto)
     if subject.kind == "key":
-        owner = sa.select(keys.c.identity).where(keys.c.tenant == subject.tenant, keys.c.id == subject.id)
-        names = {subject.id, connection.execute(owner).scalar_one_or_none() or subject.id}
-        return list(connection.execute(sa.select(tasks).where(mine, tasks.c.owner.in_(sorted(names)))))
+        return list(connection.execute(sa.select(tasks).where(mine, tasks.c.owner.in_(owners(connection, subject)))))
     found = connection.execute(sa.select(tasks).where(mine))
     if subject.kind == "tenant":
         return list(found)

@@ -11,8 +11,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.features.code.index import workspaces as store
 from mainspring.features.code.tables import code_files, code_workspaces
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject
-from mainspring.stores.schema import keys
+from mainspring.stores.erase.data_subjects import Held, Subject, owners
 from mainspring.stores.sql.database import Database
 
 
@@ -71,9 +70,7 @@ def _mine(connection: sa.Connection, subject: Subject, upto: float) -> sa.Column
         return mine
     if subject.kind != "key":
         return sa.false()
-    owner = sa.select(keys.c.identity).where(keys.c.tenant == subject.tenant, keys.c.id == subject.id)
-    names = {subject.id, connection.execute(owner).scalar_one_or_none() or subject.id}
-    return sa.and_(mine, code_workspaces.c.owner.in_(sorted(names)))
+    return sa.and_(mine, code_workspaces.c.owner.in_(owners(connection, subject)))
 
 
 HOLDINGS = (IndexedCode,)

@@ -12,8 +12,7 @@ from mainspring.features.conversations import store
 from mainspring.features.conversations.tables import conversation_items as items
 from mainspring.features.conversations.tables import conversations
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, parts
-from mainspring.stores.schema import keys
+from mainspring.stores.erase.data_subjects import Held, Subject, owners, parts
 from mainspring.stores.sql.database import Database
 
 
@@ -74,9 +73,7 @@ def _whole(connection: sa.Connection, subject: Subject, upto: float) -> list[str
     """The conversations that belong to the subject."""
     mine = sa.and_(conversations.c.tenant == subject.tenant, conversations.c.created_at <= upto)
     if subject.kind == "key":
-        owner = sa.select(keys.c.identity).where(keys.c.tenant == subject.tenant, keys.c.id == subject.id)
-        names = {subject.id, connection.execute(owner).scalar_one_or_none() or subject.id}
-        mine = sa.and_(mine, conversations.c.owner.in_(sorted(names)))
+        mine = sa.and_(mine, conversations.c.owner.in_(owners(connection, subject)))
     elif subject.kind != "tenant":
         return []
     return list(connection.execute(sa.select(conversations.c.id).where(mine)).scalars())

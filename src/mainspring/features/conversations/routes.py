@@ -14,16 +14,13 @@ from mainspring.features.conversations.store import Conversation, Conversations
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body, Metadata
 from mainspring.http.openai.responses_items import Item, messages_of_items, whole_item
-from mainspring.http.pages import list_body
+from mainspring.http.pages import Include, IncludeBrackets, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 from mainspring.stores.sql.pages import Page, Slice
 
 PREFIX = "/v1/conversations"
 Items = Annotated[list[Item], Field(min_length=1, max_length=20)]
-_Parts = Annotated[list[str], Field(max_length=16, fail_fast=True)]
-Include = Annotated[_Parts | None, Query(description="Further parts of items; all are shown here")]
-IncludeBrackets = Annotated[_Parts | None, Query(alias="include[]")]
 
 
 class ConversationBody(Body):

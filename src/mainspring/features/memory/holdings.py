@@ -10,8 +10,7 @@ import sqlalchemy as sa
 import mainspring.stores.sql.rows as rows
 from mainspring.features.memory.tables import memories, memory_forgotten, memory_people
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, parts
-from mainspring.stores.schema import keys
+from mainspring.stores.erase.data_subjects import Held, Subject, owners, parts
 from mainspring.stores.sql.database import Database
 
 
@@ -59,9 +58,7 @@ def _whose(connection: sa.Connection, table: sa.Table, subject: Subject) -> sa.C
     if subject.kind == "user":
         return sa.and_(mine, table.c.person == subject.id, table.c.person != "")
     if subject.kind == "key":
-        owner = sa.select(keys.c.identity).where(keys.c.tenant == subject.tenant, keys.c.id == subject.id)
-        names = {subject.id, connection.execute(owner).scalar_one_or_none() or subject.id}
-        return sa.and_(mine, table.c.owner.in_(sorted(names)))
+        return sa.and_(mine, table.c.owner.in_(owners(connection, subject)))
     return None
 
 

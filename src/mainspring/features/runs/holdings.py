@@ -15,8 +15,8 @@ from mainspring.features.runs.store import runs as store
 from mainspring.features.runs.store import steps
 from mainspring.features.runs.tables import run_sessions, runs
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, parts
-from mainspring.stores.schema import events, keys
+from mainspring.stores.erase.data_subjects import Held, Subject, owners, parts
+from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
 
 
@@ -95,12 +95,6 @@ def _exported(row: sa.Row[Any], taken: Sequence[steps.KeptStep]) -> Mapping[str,
     return {**found, "steps": told}
 
 
-def _owners(connection: sa.Connection, subject: Subject) -> list[str]:
-    """The identities that a key's runs have."""
-    mine = sa.select(keys.c.identity).where(keys.c.tenant == subject.tenant, keys.c.id == subject.id)
-    return sorted({subject.id, connection.execute(mine).scalar_one_or_none() or subject.id})
-
-
 def _runs(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
     query = sa.select(runs).where(runs.c.tenant == subject.tenant, runs.c.created_at <= upto)
     conditions: list[sa.ColumnElement[bool]] = []
@@ -108,7 +102,7 @@ def _runs(connection: sa.Connection, subject: Subject, held: Held, upto: float) 
         case "tenant":
             conditions = [sa.true()]
         case "key":
-            conditions = [runs.c.owner.in_(_owners(connection, subject))]
+            conditions = [runs.c.owner.in_(owners(connection, subject))]
         case "user":
             conditions = [sa.and_(runs.c.person == subject.id, runs.c.person != "")]
         case "session":
@@ -128,7 +122,7 @@ def _states(connection: sa.Connection, subject: Subject, upto: float) -> sa.Sele
         case "tenant":
             return query
         case "key":
-            return query.where(run_sessions.c.owner.in_(_owners(connection, subject)))
+            return query.where(run_sessions.c.owner.in_(owners(connection, subject)))
         case "user":
             return query.where(run_sessions.c.person == subject.id, run_sessions.c.person != "")
         case _:

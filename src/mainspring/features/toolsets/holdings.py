@@ -9,8 +9,7 @@ import sqlalchemy as sa
 
 from mainspring.features.toolsets.tables import artifacts
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject
-from mainspring.stores.schema import keys
+from mainspring.stores.erase.data_subjects import Held, Subject, owners
 from mainspring.stores.sql.database import Database
 
 
@@ -62,9 +61,7 @@ def _of(connection: sa.Connection, subject: Subject, upto: float) -> Any:
     """Which artifacts are the subject's; None: it has none of its own."""
     mine = sa.and_(artifacts.c.tenant == subject.tenant, artifacts.c.created_at <= upto)
     if subject.kind == "key":
-        owner = sa.select(keys.c.identity).where(keys.c.tenant == subject.tenant, keys.c.id == subject.id)
-        names = {subject.id, connection.execute(owner).scalar_one_or_none() or subject.id}
-        return sa.and_(mine, artifacts.c.owner.in_(sorted(names)))
+        return sa.and_(mine, artifacts.c.owner.in_(owners(connection, subject)))
     return mine if subject.kind == "tenant" else None
 
 

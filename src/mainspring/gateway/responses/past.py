@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import Field
 from starlette.responses import Response as HttpResponse
 from starlette.responses import StreamingResponse
 
@@ -34,13 +33,10 @@ from mainspring.http.openai.hosted.items import ALL
 from mainspring.http.openai.past_responses import PastResponses, answer_of, content_of, items_of
 from mainspring.http.openai.response_ids import answer_id, response_id
 from mainspring.http.openai.responses_searches import Searched
-from mainspring.http.pages import AskedPage, cut, list_body
+from mainspring.http.pages import AskedPage, Include, IncludeBrackets, cut, list_body
 from mainspring.http.respond import json_response
 
 PREFIX = "/v1/responses"
-_Parts = Annotated[list[str], Field(max_length=16, fail_fast=True)]
-Include = Annotated[_Parts | None, Query(description="Further parts of items: all are shown")]
-IncludeBrackets = Annotated[_Parts | None, Query(alias="include[]")]
 _INTERRUPTED = "the server stopped while this response was in progress; send the request again"
 
 

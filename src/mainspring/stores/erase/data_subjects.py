@@ -111,6 +111,13 @@ def parts(values: Sequence[T], size: int = AT_ONCE) -> Iterator[Sequence[T]]:
         yield values[start : start + size]
 
 
+def owners(connection: sa.Connection, key: Subject) -> list[str]:
+    """The names under which data of a key's owner is stored: the key's id, and the identity that its owner keeps over
+    its keys."""
+    mine = sa.select(keys.c.identity).where(keys.c.tenant == key.tenant, keys.c.id == key.id)
+    return sorted({key.id, connection.execute(mine).scalar_one_or_none() or key.id})
+
+
 def _take(held: Held, found: Iterable[sa.Row[Any]]) -> None:
     for row in found:
         held.answers.setdefault(row.id, Given(row.id, row.trace_id, row.at))
