@@ -24,8 +24,9 @@ STRANGER = Principal("other", "key_ada", frozenset({"desk"}))
 def made(opened: Stores, around: Any = None, **desk: Any) -> SupportDesk:
     """The service, with these settings. ``around`` has further rooms."""
     metrics = SimpleNamespace(registry=CollectorRegistry())
+    channels = desk.pop("channels", {})
     rooms = SimpleNamespace(
-        settings=Settings.model_validate({"desk": {"assist": False, **desk}}),
+        settings=Settings.model_validate({"channels": channels, "desk": {"assist": False, **desk}}),
         stores=opened,
         telemetry=SimpleNamespace(metrics=metrics),
     )

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``desk``."""
 
-from tests.surfaces import Surface
+from tests.surfaces import ASKS, Surface
 
 SURFACE = Surface(
     scopes={
@@ -16,6 +16,8 @@ SURFACE = Surface(
         "GET /v1/desk/cases/{case}/events": "desk",
         "POST /v1/desk/cases/{case}/suggestions/{suggestion}/reject": "desk",
         "GET /v1/desk/events": "desk",
+        "POST /v1/desk/mail": "deliver",
+        "POST /v1/desk/webhooks/{name}": None,
         "GET /v1/desk/queues": "desk",
         "POST /v1/desk/next": "desk",
         "GET /v1/desk/people": "desk",
@@ -31,6 +33,7 @@ SURFACE = Surface(
         "POST /v1/desk/cases/{case}/hand-back": "",
         "POST /v1/desk/cases/{case}/reopen": "",
         "POST /v1/desk/cases/{case}/suggestions/{suggestion}/reject": "",
+        "POST /v1/desk/mail": ASKS,
         "POST /v1/desk/next": "",
         "PUT /v1/desk/people/me": "",
     },

@@ -34,6 +34,7 @@ def test_every_key_is_told_who_it_is(server: Server, grouped: str) -> None:
         "agents",
         "approve",
         "chat",
+        "deliver",
         "desk",
         "embed",
         "ingest",

@@ -11,11 +11,11 @@ export function Conversation({ of }: { of: CaseView }): ReactNode {
   useEffect(() => end.current?.scrollIntoView({ block: "end" }), [last]);
   return (
     <div className="talk" tabIndex={0} role="log" aria-label="Conversation">
-      {of.body && <blockquote className="said customer"><p className="who">The customer asked to pass on</p><p>{of.body}</p></blockquote>}
+      {of.body && <blockquote className="utterance customer"><p className="speaker">The customer asked to pass on</p><p>{of.body}</p></blockquote>}
       {of.messages.length === 0 && !of.body && <p className="muted">Nothing was said yet.</p>}
       {of.messages.map((each) => (
-        <article key={each.id} className={`said ${each.author}`}>
-          <p className="who"><strong>{each.name || WHO[each.author]}</strong>{each.author === "note" && each.name && " · note"} <time className="muted small">{moment(each.created_at)}</time></p>
+        <article key={each.id} className={`utterance ${each.author}`}>
+          <p className="speaker"><strong>{each.name || WHO[each.author]}</strong>{each.author === "note" && each.name && " · note"} <time className="muted small">{moment(each.created_at)}</time></p>
           <p className="words">{each.text}</p>
         </article>
       ))}

@@ -15,7 +15,7 @@ export default function DeskPage(): ReactNode {
       {number ? (
         <CaseView key={number} number={number} />
       ) : (
-        <div className="desk-main desk-nothing">
+        <div className="desk-main desk-nothing desk-none">
           <Empty icon="desk" title="No case is open">Choose one from the list, or take the next one.</Empty>
         </div>
       )}

@@ -79,12 +79,10 @@ export function Reply({ of, me, draft, onDraft, onSent, input, suggestions, onUs
         />
       </div>
       <div className="between">
-        <div className="row">
-          <Choice label="What to write" value={kind} onChange={setKind} options={[{ value: "answer", label: "Answer" }, { value: "note", label: "Note" }]} />
-          <span className="muted small wide-only"><kbd>Ctrl</kbd> <kbd>Enter</kbd> to send, <kbd>Alt</kbd> <kbd>1</kbd> to take a suggestion</span>
-        </div>
+        <Choice label="What to write" value={kind} onChange={setKind} options={[{ value: "answer", label: "Answer" }, { value: "note", label: "Note" }]} />
         <button type="submit" className="button primary" disabled={!draft.text.trim() || busy || others}><span>{kind === "note" ? "Keep note" : of.assignee === null ? "Take and send" : "Send"}</span></button>
       </div>
+      <p className="muted small wide-only"><kbd>Ctrl</kbd> <kbd>Enter</kbd> to send, <kbd>1</kbd> (while you write <kbd>Alt</kbd> <kbd>1</kbd>) to take a suggestion, <kbd>r</kbd> to write, <kbd>j</kbd> <kbd>k</kbd> for the next case</p>
     </form>
   );
 }

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter
 
 from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.desk.channels.routes import router as channel_router
 from mainspring.features.desk.routes import router
 from mainspring.features.desk.service import SupportDesk
 
@@ -34,16 +35,20 @@ async def _ready(_: Rooms, services: Services) -> None:
 
 
 def _routes(http: Http) -> list[APIRouter]:
-    return [router(http.services[SupportDesk], http.access)]
+    desk = http.services[SupportDesk]
+    return [router(desk, http.access), channel_router(desk.channels, http.access)]
 
 
 @asynccontextmanager
 async def _work(_: Rooms, services: Services) -> AsyncIterator[None]:
-    sweeping = asyncio.create_task(_sweep(services[SupportDesk]), name="desk: sweep")
+    desk = services[SupportDesk]
+    works = [asyncio.create_task(each, name="desk") for each in (_sweep(desk), desk.channels.work())]
     try:
         yield
     finally:
-        sweeping.cancel()
+        for each in works:
+            each.cancel()
+        await asyncio.wait(works)
 
 
 async def _sweep(desk: SupportDesk) -> None:

@@ -9,7 +9,17 @@ import sqlalchemy as sa
 
 import mainspring.stores.erase.erasing as erasing
 import mainspring.stores.sql.rows as rows
-from mainspring.features.desk.tables import desk_assists, desk_cases, desk_messages, desk_people, desk_suggestions
+from mainspring.features.desk.tables import (
+    desk_assists,
+    desk_cases,
+    desk_inbound,
+    desk_mails,
+    desk_messages,
+    desk_outbound,
+    desk_people,
+    desk_suggestions,
+    desk_threads,
+)
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Held, Subject, parts
 from mainspring.stores.schema import keys
@@ -47,6 +57,7 @@ class DeskCases:
                     column = table.c.id if table is desk_cases else table.c.case_id
                     mine = sa.and_(table.c.tenant == subject.tenant, column.in_(part))
                     connection.execute(sa.delete(table).where(mine))
+            _forget_channels(connection, subject)
             if subject.kind in ("tenant", "key"):
                 mine = desk_people.c.tenant == subject.tenant
                 if subject.kind == "key":
@@ -55,6 +66,23 @@ class DeskCases:
             return len(names)
 
         return await self._database.write(work, durable=True, frees=True)
+
+
+def _forget_channels(connection: sa.Connection, subject: Subject) -> None:
+    """Delete the conversations through channels of a customer or a tenant, with what came in and waits."""
+    mine = desk_threads.c.tenant == subject.tenant
+    query = sa.select(desk_threads.c.session_id).where(mine)
+    if subject.kind == "user":
+        query = query.where(desk_threads.c.person == subject.id)
+    elif subject.kind == "session":
+        query = query.where(desk_threads.c.session_id == subject.id)
+    elif subject.kind != "tenant":
+        return
+    names = list(connection.execute(query).scalars())
+    for part in parts(names):
+        for table in (desk_inbound, desk_outbound, desk_mails, desk_threads):
+            these = sa.and_(table.c.tenant == subject.tenant, table.c.session_id.in_(part))
+            connection.execute(sa.delete(table).where(these))
 
 
 def _cases(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:

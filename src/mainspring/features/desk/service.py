@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from mainspring.core.facts.cases import CaseFacts
 from mainspring.core.types import ChatRequest, Context, EventRecord
 from mainspring.feature import Rooms
 from mainspring.features.desk.assist.assist import AgentAssist
+from mainspring.features.desk.channels.service import Channels
+from mainspring.features.desk.channels.store import send, thread_of
 from mainspring.features.desk.metrics import DeskMetrics
 from mainspring.features.desk.pulse import Pulse
 from mainspring.features.desk.settings import DeskSettings
@@ -28,6 +31,7 @@ from mainspring.features.desk.transcripts import Line, transcript
 from mainspring.http.access import acting
 from mainspring.serving.memory.attendance import Attended
 from mainspring.serving.memory.layer import stored_name
+from mainspring.stores.sql import ids
 
 _log = logging.getLogger(__name__)
 # How long a person who reads a case again leaves no further line in the audit log, in seconds.
@@ -57,6 +61,7 @@ class SupportDesk:
         self.metrics = DeskMetrics(rooms.telemetry.metrics.registry)
         self._rooms = rooms
         self.assist = AgentAssist(rooms, self.settings, self.store, self.pulse)
+        self.channels = Channels(rooms, self)
         self._opening: TTLCache[str, Case] = TTLCache(_READERS, _READ_S)
         self._read: TTLCache[tuple[str, str], bool] = TTLCache(_READERS, _READ_S)
 
@@ -81,6 +86,10 @@ class SupportDesk:
 
     async def open(self, case: NewCase, context: Context, origin: Origin) -> Case:
         """Open a case, once for each ``origin.key``. Raises ``InvalidRequest`` and ``QuotaExceeded``."""
+        if origin.session and self.channels.owns(origin.session, origin.session_id):
+            thread = await self.channels.store.thread(context.principal.tenant, origin.session_id)
+            if thread is not None:
+                origin = dataclasses.replace(origin, channel=thread.channel.partition(":")[0])
         made, event = await self.store.open(context.principal, case, origin)
         if event is not None:
             self._tell(made, [event])
@@ -109,6 +118,21 @@ class SupportDesk:
         if text:
             self.assist.want(self._did(await self.work.asked(case, text, context.trace.trace_id)).case)
         return Attended(self.settings.notice.replace("{number}", case.number), case.number)
+
+    async def for_people(
+        self, context: Context, session_id: str, subject: str, reason: str, body: str, person: str
+    ) -> None:
+        """See ``Opens``."""
+        session = stored_name(context.principal, session_id)
+        if await self.store.attended(context.principal.tenant, session) is None:
+            new = NewCase("escalation", subject, reason, body=body)
+            key = f"people:{session}:{ids.new('')}"
+            await self.open(new, context, Origin(key, session_id, session, person=person))
+
+    async def first_message(self, context: Context, number: str) -> bool:
+        """See ``Opens``."""
+        _, said = await self.store.get(context.principal, number)
+        return sum(each.author == "customer" for each in said) <= 1
 
     async def view(self, context: Context, wanted: str) -> View:
         """A case with its conversation, for somebody who works on it: the audit log says who read it. Raises
@@ -188,6 +212,10 @@ class SupportDesk:
         by = acting(context)
 
         def also(connection: sa.Connection, case: Case, said: CaseMessage) -> list[EventRecord]:
+            if self.channels.owns(case.session, case.session_id):
+                thread = thread_of(connection, case.tenant, case.session_id)
+                if thread is not None:
+                    send(connection, thread, said.text)
             if not suggestion:
                 return []
             return [decide(connection, case, suggestion, said.text, who.person, by.trace_id)]
@@ -216,6 +244,7 @@ class SupportDesk:
             self.metrics.standing(await self.store.all_counts())
             if self.settings.retention_days:
                 await self.work.expire(self.settings.retention_days)
+            await self.channels.store.expire(self.channels.settings.remembered_days)
         except MainspringError as error:
             _log.warning("the desk's upkeep failed and is tried again: %s", error)
 

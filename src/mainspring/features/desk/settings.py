@@ -6,6 +6,7 @@ from pydantic import Field
 
 from mainspring.agents.handover import CasePriority
 from mainspring.core.settings.section import Section
+from mainspring.features.desk.channels.settings import ChannelsSettings
 
 
 class QueueRule(Section):
@@ -58,4 +59,4 @@ class DeskSettings(Section):
     max_open: int = Field(50_000, ge=1, description="open cases of a tenant")
 
 
-SECTIONS = {"desk": DeskSettings}
+SECTIONS = {"channels": ChannelsSettings, "desk": DeskSettings}

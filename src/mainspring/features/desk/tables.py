@@ -129,3 +129,66 @@ desk_suggestions = sa.Table(
     time("decided_at", nullable=True),
     sa.Index(None, "tenant", "case_id"),
 )
+
+# A conversation that goes through a channel. ``person`` is the customer's address there, ``address`` what an answer
+# needs (the subject and the message that it replies to).
+desk_threads = sa.Table(
+    "desk_threads",
+    metadata,
+    key("tenant"),
+    key("session_id"),
+    text("channel"),
+    text("person"),
+    json("address", "{}"),
+    time("updated_at"),
+    sa.Index(None, "tenant", "channel", "person"),
+)
+
+# What came in, once for each ``external_id``. ``text`` is empty once it is ``done`` or ``ignored``. ``answer_id`` and
+# ``trace_id`` are those of the answer, the same after a restart.
+desk_inbound = sa.Table(
+    "desk_inbound",
+    metadata,
+    key("tenant"),
+    key("channel"),
+    key("external_id"),
+    text("session_id"),
+    optional("text"),
+    text("state"),
+    text("answer_id"),
+    text("trace_id"),
+    count("attempts"),
+    time("next_at"),
+    time("at"),
+    sa.Index(None, "state", "next_at"),
+    sa.Index(None, "tenant", "session_id"),
+    sa.Index(None, "at"),
+)
+
+# What waits to be sent, oldest first for each conversation. ``automatic``: an agent wrote it.
+desk_outbound = sa.Table(
+    "desk_outbound",
+    metadata,
+    key("tenant"),
+    key("id"),
+    text("channel"),
+    text("session_id"),
+    text("text"),
+    count("automatic"),
+    count("attempts"),
+    time("next_at"),
+    time("at"),
+    sa.Index(None, "next_at"),
+    sa.Index(None, "tenant", "session_id"),
+)
+
+# The Message-IDs of a conversation by e-mail, ours and the customer's.
+desk_mails = sa.Table(
+    "desk_mails",
+    metadata,
+    key("tenant"),
+    key("message_id"),
+    text("session_id"),
+    time("at"),
+    sa.Index(None, "tenant", "session_id"),
+)

@@ -28,6 +28,7 @@ from mainspring.rag.search.search_service import SearchRequest
 _log = logging.getLogger(__name__)
 _TIMEOUT_S = 120.0
 _MARK = re.compile(r"\s*\[\d+(?:,\s*\d+)*\]")
+_HEADING = re.compile(r"^#{1,6} .*$", re.MULTILINE)
 _SHORT = 24
 _EXCERPT = 400
 
@@ -129,7 +130,7 @@ class AgentAssist:
                 continue
             for shown in found.hits:
                 hit = shown.hit
-                excerpt = " ".join(hit.text.split())[:_EXCERPT]
+                excerpt = " ".join(_HEADING.sub("", hit.text).split())[:_EXCERPT]
                 hints.append({"collection": name, "source": hit.source, "heading": hit.heading, "text": excerpt})
                 if hit.score > top:
                     best, top = name, hit.score

@@ -38,7 +38,7 @@ def extracted(case: Case, lines: Sequence[Line]) -> str:
         told.append(f"Handed over because: {case.reason.rstrip('.')}.")
     words = {"user": "Customer", "assistant": "Answered"}
     told += [f"{words[each.speaker]}: {each.text}" for each in best if each.text not in case.subject]
-    return "\n".join(told)
+    return "\n".join(dict.fromkeys(told))
 
 
 async def written(model: str, responder: Responder, case: Case, lines: Sequence[Line], context: Context) -> str:

@@ -25,6 +25,7 @@ from mainspring.features.desk.store.records import (
     change,
     find,
     may_see,
+    message_of,
     record,
     say,
 )
@@ -151,6 +152,9 @@ class CaseWork:
         said = cards.scrub(text)[:MAX_TEXT]
 
         def work(connection: sa.Connection) -> Done:
+            if trace_id and (known := _said_already(connection, case, said, trace_id)) is not None:
+                # The process died between this and the answer, and the message is dealt with once more.
+                return Done(case, record(case, "asked", trace_id), known)
             made = say(connection, case, "customer", said, trace_id=trace_id)
             due = case.due_at or self._store.due(case.priority, made.at)
             status = "taken" if case.status == "waiting" else case.status
@@ -275,6 +279,13 @@ def _text(text: str) -> str:
     if not said or len(said) > MAX_TEXT:
         raise InvalidRequest(f"text has 1 to {MAX_TEXT} characters", param="text")
     return said
+
+
+def _said_already(connection: sa.Connection, case: Case, text: str, trace_id: str) -> CaseMessage | None:
+    mine = sa.and_(messages.c.tenant == case.tenant, messages.c.case_id == case.id, messages.c.author == "customer")
+    same = sa.and_(mine, messages.c.trace_id == trace_id, messages.c.text == text)
+    row = connection.execute(sa.select(messages).where(same).limit(1)).one_or_none()
+    return None if row is None else message_of(row)
 
 
 def _asked_at(connection: sa.Connection, case: Case) -> float:

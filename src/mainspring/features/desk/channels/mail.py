@@ -1,0 +1,174 @@
+"""Mail as it comes in and goes out: RFC 5322 messages to what a customer said, and answers to messages."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import SMTP, default
+from email.utils import getaddresses, make_msgid
+from html.parser import HTMLParser
+from typing import Any
+
+from mailparser_reply import EmailReplyParser
+
+from mainspring.core.errors import InvalidRequest
+
+LOOP = "X-Mainspring-Desk"
+"""Marks our own mail: what comes back with it is not answered."""
+LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pl", "sv", "da")
+_ID = re.compile(r"<[^<>\s]{1,500}>")
+_MOST_IDS = 50
+_NOBODY = re.compile(r"^(mailer-daemon|postmaster|no-?reply|do-?not-?reply|bounces?)([+@-]|$)", re.IGNORECASE)
+_BLOCKS = frozenset(("p", "div", "br", "li", "tr", "h1", "h2", "h3", "blockquote"))
+_UNSEEN = frozenset(("script", "style", "head", "title"))
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A message of a customer. ``references`` are the messages that it replies to, ``refused`` the names of its
+    attachments, which are not taken. ``ignored`` says why nobody answers it (empty: somebody does)."""
+
+    message_id: str
+    sender: str
+    subject: str
+    text: str
+    references: Sequence[str]
+    refused: Sequence[str]
+    ignored: str = ""
+
+
+def read(data: bytes, own: str) -> Mail:
+    """A message, without what it quotes. ``own`` is our address. Raises ``InvalidRequest`` for what is no mail."""
+    try:
+        found = BytesParser(policy=default).parsebytes(data)
+        senders = [address for _, address in getaddresses([str(found.get("From", ""))]) if "@" in address]
+        subject = " ".join(str(found.get("Subject", "")).split())
+        ids = _ids(str(found.get("Message-ID", "")))
+        references = _ids(f"{found.get('References', '')} {found.get('In-Reply-To', '')}")
+    except (MessageError, ValueError, TypeError, LookupError, IndexError, AttributeError) as error:
+        raise InvalidRequest(f"this is no readable mail: {type(error).__name__}") from None
+    if not senders:
+        raise InvalidRequest("this mail has no sender", remedy="Send a whole RFC 5322 message")
+    sender = senders[0].lower()
+    # Without an id of its own a message is known by what it is.
+    message_id = ids[0] if ids else f"<{hashlib.sha256(data).hexdigest()}@no-id>"
+    body = _body(found)
+    refused = [_name(part) for part in found.walk() if _is_attachment(part)]
+    return Mail(message_id, sender, subject, _said(body), references, refused, _ignored(found, sender, own))
+
+
+def told(mail: Mail, most: int) -> str:
+    """What reaches the agent and people: the text, and that attachments were not taken."""
+    text = mail.text[:most]
+    if mail.refused:
+        names = ", ".join(mail.refused[:10])
+        text = f"{text}\n\n[Not taken, as attachments are not accepted here: {names}]"
+    return text.strip()
+
+
+def answer(
+    text: str, *, sender: Address, to: str, address: Mapping[str, Any], automatic: bool, answer_id: str
+) -> EmailMessage:
+    """An answer within its thread. An automatic one says so, and asks for no automatic reply."""
+    made = EmailMessage(policy=SMTP)
+    subject = str(address.get("subject", "")).replace("\r", " ").replace("\n", " ")[:300]
+    made["Subject"] = subject if subject.lower().startswith("re:") else f"Re: {subject or 'your message'}"
+    made["From"] = sender
+    made["To"] = to
+    domain = sender.domain or "localhost"
+    # The same after a restart: whoever gets it twice can tell.
+    made["Message-ID"] = f"<{answer_id}@{domain}>" if answer_id else make_msgid(domain=domain)
+    known = _ids(" ".join(str(each) for each in address.get("references", ())))[-20:]
+    if known:
+        made["In-Reply-To"] = known[-1]
+        made["References"] = " ".join(known)
+    made[LOOP] = "1"
+    if automatic:
+        made["Auto-Submitted"] = "auto-replied"
+        made["X-Auto-Response-Suppress"] = "All"
+    made.set_content(text)
+    return made
+
+
+def _ids(text: str) -> list[str]:
+    return list(dict.fromkeys(_ID.findall(text)))[-_MOST_IDS:]
+
+
+def _ignored(found: Any, sender: str, own: str) -> str:
+    automatic = str(found.get("Auto-Submitted", "no")).split(";")[0].strip().lower()
+    if found.get(LOOP) or sender == own.lower():
+        return "our own mail"
+    if automatic != "no" or found.get("X-Autoreply") or found.get("X-Autorespond"):
+        return "an automatic reply"
+    if found.get_content_type() == "multipart/report" or str(found.get("Return-Path", "")).strip() == "<>":
+        return "a report about delivery"
+    if str(found.get("Precedence", "")).strip().lower() in ("bulk", "junk", "list") or found.get("List-Id"):
+        return "mail to many"
+    return "nobody reads that address" if _NOBODY.match(sender) else ""
+
+
+def _is_attachment(part: Any) -> bool:
+    if part.is_multipart():
+        return False
+    return bool(part.get_content_disposition() == "attachment" or part.get_content_maintype() != "text")
+
+
+def _name(part: Any) -> str:
+    name = " ".join(str(part.get_filename() or "unnamed").split())[:80]
+    return f"{name} ({part.get_content_type()})"
+
+
+def _body(found: Any) -> str:
+    part = found.get_body(preferencelist=("plain", "html"))
+    if part is None:
+        return ""
+    try:
+        text = str(part.get_content())
+    except (LookupError, UnicodeError, ValueError):
+        # A character set that nobody knows.
+        text = (part.get_payload(decode=True) or b"").decode("utf-8", "replace")
+    return _plain(text) if part.get_content_subtype() == "html" else text
+
+
+def _said(body: str) -> str:
+    """Without quotations, and without the signature, unless nothing else is there."""
+    body = body.replace("\r\n", "\n").strip()
+    if not body:
+        return ""
+    found = EmailReplyParser(languages=list(LANGUAGES)).read(text=body)
+    latest = found.replies[0] if found.replies else None
+    text = (latest.body if latest is not None else "") or ""
+    return text.strip() or body
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+        self._unseen = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        self._unseen += tag in _UNSEEN
+        if tag in _BLOCKS:
+            self.pieces.append("\n> " if tag == "blockquote" else "\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._unseen = max(0, self._unseen - (tag in _UNSEEN))
+
+    def handle_data(self, data: str) -> None:
+        if not self._unseen:
+            self.pieces.append(data)
+
+
+def _plain(text: str) -> str:
+    parser = _Text()
+    parser.feed(text)
+    lines = (" ".join(line.split()) for line in html.unescape("".join(parser.pieces)).split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

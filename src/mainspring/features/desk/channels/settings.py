@@ -1,0 +1,52 @@
+"""Settings of the channels of the desk."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from mainspring.core.settings.section import Section
+
+
+class EmailChannel(Section):
+    """Conversations by e-mail. Mail is polled at ``imap_host`` or in ``maildir``, or posted; answers go by SMTP."""
+
+    enabled: bool = Field(False, description="take mail and answer it")
+    address: str = Field("", description="the address that customers write to, and that answers come from")
+    name: str = Field("Customer support", max_length=100, description="beside the address in answers")
+    imap_host: str = Field("", description="polled for unseen mail, over TLS; empty: not")
+    imap_port: int = Field(993, ge=1, le=65535)
+    imap_user: str = ""
+    imap_password: str = Field("", repr=False)
+    imap_folder: str = "INBOX"
+    imap_tls: bool = Field(True, description="off only for a server on this machine")
+    maildir: str = Field("", description="a Maildir that is polled for new mail; empty: none")
+    poll_s: float = Field(30.0, ge=0.2, description="seconds between two looks for mail")
+    smtp_host: str = Field("", description="sends answers; empty: they wait")
+    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_user: str = ""
+    smtp_password: str = Field("", repr=False)
+    smtp_tls: bool = Field(True, description="STARTTLS (at port 465 TLS from the beginning); off: for this machine")
+    answers_an_hour: int = Field(
+        20, ge=1, description="automatic answers to one address; further mail waits for people"
+    )
+
+
+class WebhookChannel(Section):
+    """A program that hands messages of customers in and takes answers, both signed with ``secret``."""
+
+    secret: str = Field(min_length=16, repr=False, description="the key of the signatures, at least 16 characters")
+    url: str = Field("", description="where answers are posted to; empty: they are read from the session")
+
+
+class ChannelsSettings(Section):
+    """Channels by which customers write (docs/guides/desk.md)."""
+
+    model: str = Field("support", description="the agent or model that answers until a person does")
+    tenant: str = Field("default", description="whose customers they are")
+    groups: tuple[str, ...] = Field((), description="the groups of these conversations")
+    email: EmailChannel = EmailChannel()
+    webhooks: dict[str, WebhookChannel] = Field({}, description="by name: POST /v1/desk/webhooks/NAME")
+    private_hosts: tuple[str, ...] = Field((), description="private hosts that answers may be posted to")
+    attempts: int = Field(8, ge=1, description="to send an answer, or to have one made")
+    max_characters: int = Field(20_000, ge=100, description="of one message; the rest is cut off")
+    remembered_days: float = Field(30.0, gt=0, description="a message that comes twice within this time counts once")

@@ -1,0 +1,266 @@
+"""What came in by channels and what waits to be sent, durable and each once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+import mainspring.stores.sql.ids as ids
+import mainspring.stores.sql.rows as rows
+from mainspring.core import cards
+from mainspring.core.types import TraceParent
+from mainspring.features.desk.tables import desk_inbound as inbound
+from mainspring.features.desk.tables import desk_mails as mails
+from mainspring.features.desk.tables import desk_outbound as outbound
+from mainspring.features.desk.tables import desk_threads as threads
+from mainspring.stores.sql.database import Database
+
+_CLAIMED_S = 180.0
+_AT_ONCE = 4
+WAITS_S = (1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message of a customer. ``external_id`` is the channel's; ``session_id`` that of its conversation, ``person``
+    the customer's address, ``message_ids`` those by which later mail is known to belong to it."""
+
+    channel: str
+    external_id: str
+    session_id: str
+    person: str
+    text: str
+    address: Mapping[str, Any]
+    message_ids: Sequence[str] = ()
+    ignored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A conversation through a channel."""
+
+    tenant: str
+    session_id: str
+    channel: str
+    person: str
+    address: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message that is worked on, or an answer that is being sent (``answer``)."""
+
+    tenant: str
+    id: str
+    thread: Thread
+    text: str
+    attempts: int
+    answer_id: str = ""
+    trace_id: str = ""
+    automatic: bool = False
+
+
+class ChannelStore:
+    """Messages of the channels of all tenants."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def receive(self, tenant: str, message: Incoming) -> bool:
+        """Keep a message; durable when it returns. False: it is here already."""
+        now = time.time()
+        row = {"tenant": tenant, "channel": message.channel, "external_id": message.external_id}
+        row |= {"session_id": message.session_id, "state": "ignored" if message.ignored else "waits"}
+        row |= {"text": "" if message.ignored else cards.scrub(message.text)}
+        row |= {"answer_id": ids.new("ans_"), "trace_id": TraceParent.new().trace_id}
+
+        def work(connection: sa.Connection) -> bool:
+            made = rows.insert_new(connection, inbound).values(**row, next_at=now, at=now)
+            if connection.execute(made).rowcount == 0:
+                return False
+            if not message.ignored:
+                self._thread(connection, tenant, message, now)
+            return True
+
+        return await self._database.write(work, durable=True)
+
+    async def known_mail(self, tenant: str, message_ids: Sequence[str], person: str) -> str:
+        """The session of a conversation that one of these belongs to, and that is with this person; empty: none."""
+        mine = sa.and_(mails.c.tenant == tenant, mails.c.message_id.in_(list(message_ids)[:50]))
+        joined = sa.and_(threads.c.tenant == mails.c.tenant, threads.c.session_id == mails.c.session_id)
+        query = sa.select(mails.c.session_id).join(threads, joined).where(mine, threads.c.person == person)
+        found = await self._database.read(lambda connection: connection.execute(query.limit(1)).scalar_one_or_none())
+        return found or ""
+
+    async def lately(self, tenant: str, channel: str, person: str, seconds: float) -> int:
+        """How many messages of a person have come in by a channel in the last ``seconds``."""
+        joined = sa.and_(threads.c.tenant == inbound.c.tenant, threads.c.session_id == inbound.c.session_id)
+        mine = sa.and_(inbound.c.tenant == tenant, inbound.c.channel == channel, threads.c.person == person)
+        query = sa.select(sa.func.count()).select_from(inbound.join(threads, joined))
+        query = query.where(mine, inbound.c.at > time.time() - seconds)
+        return int(await self._database.read(lambda connection: connection.execute(query).scalar_one()))
+
+    async def thread(self, tenant: str, session_id: str) -> Thread | None:
+        """The conversation that goes through a channel in this session."""
+        return await self._database.read(lambda connection: thread_of(connection, tenant, session_id))
+
+    async def claim_incoming(self) -> list[Claimed]:
+        """Messages that are due, the oldest of each conversation; nobody else takes them for a while."""
+        earlier = inbound.alias()
+        before = sa.and_(
+            earlier.c.tenant == inbound.c.tenant,
+            earlier.c.session_id == inbound.c.session_id,
+            earlier.c.state == "waits",
+            sa.or_(earlier.c.at < inbound.c.at, sa.and_(earlier.c.at == inbound.c.at, _behind(earlier))),
+        )
+        due = sa.and_(inbound.c.state == "waits", inbound.c.next_at <= time.time())
+        query = sa.select(inbound).where(due, ~sa.select(sa.literal(1)).where(before).exists())
+
+        def work(connection: sa.Connection) -> list[Claimed]:
+            found = []
+            for row in connection.execute(query.order_by(inbound.c.at).limit(_AT_ONCE).with_for_update()).all():
+                one = _incoming(row.tenant, row.channel, row.external_id)
+                later = {"next_at": time.time() + _CLAIMED_S, "attempts": row.attempts + 1}
+                connection.execute(sa.update(inbound).where(one).values(**later))
+                thread = thread_of(connection, row.tenant, row.session_id)
+                if thread is None:
+                    connection.execute(sa.update(inbound).where(one).values(state="done", text=""))
+                    continue
+                name = row.external_id
+                found.append(Claimed(row.tenant, name, thread, row.text, row.attempts + 1, row.answer_id, row.trace_id))
+            return found
+
+        return await self._claimed(inbound, sa.and_(due), work)
+
+    async def answered(self, claimed: Claimed, text: str) -> None:
+        """The message is dealt with; ``text`` is sent (empty: nothing)."""
+
+        def work(connection: sa.Connection) -> None:
+            one = _incoming(claimed.tenant, claimed.thread.channel, claimed.id)
+            done = sa.update(inbound).where(one, inbound.c.state == "waits").values(state="done", text="")
+            if connection.execute(done).rowcount and text:
+                send(connection, claimed.thread, text, automatic=True)
+
+        await self._database.write(work, durable=True)
+
+    async def failed(self, claimed: Claimed, *, most: int, renew: bool) -> bool:
+        """Try a message again later; with another answer if that one has failed for good (``renew``). False: it was
+        tried ``most`` times, and is given up."""
+        values: dict[str, Any] = {"next_at": time.time() + _wait(claimed.attempts)}
+        if renew:
+            values["answer_id"] = ids.new("ans_")
+        over = claimed.attempts >= most
+        if over:
+            values = {"state": "failed", "text": ""}
+        one = _incoming(claimed.tenant, claimed.thread.channel, claimed.id)
+        await self._database.write(
+            lambda connection: connection.execute(sa.update(inbound).where(one).values(**values)) and None
+        )
+        return not over
+
+    async def claim_outgoing(self) -> list[Claimed]:
+        """Answers that are due, the oldest of each conversation."""
+        earlier = outbound.alias()
+        before = sa.and_(
+            earlier.c.tenant == outbound.c.tenant,
+            earlier.c.session_id == outbound.c.session_id,
+            earlier.c.id < outbound.c.id,
+        )
+        due = outbound.c.next_at <= time.time()
+        query = sa.select(outbound).where(due, ~sa.select(sa.literal(1)).where(before).exists())
+
+        def work(connection: sa.Connection) -> list[Claimed]:
+            found = []
+            for row in connection.execute(query.order_by(outbound.c.id).limit(_AT_ONCE).with_for_update()).all():
+                one = sa.and_(outbound.c.tenant == row.tenant, outbound.c.id == row.id)
+                thread = thread_of(connection, row.tenant, row.session_id)
+                if thread is None:
+                    connection.execute(sa.delete(outbound).where(one))
+                    continue
+                later = {"next_at": time.time() + _CLAIMED_S, "attempts": row.attempts + 1}
+                connection.execute(sa.update(outbound).where(one).values(**later))
+                automatic = bool(row.automatic)
+                found.append(Claimed(row.tenant, row.id, thread, row.text, row.attempts + 1, automatic=automatic))
+            return found
+
+        return await self._claimed(outbound, due, work)
+
+    async def sent(self, claimed: Claimed, message_id: str = "") -> None:
+        """An answer was sent, with this Message-ID."""
+
+        def work(connection: sa.Connection) -> None:
+            one = sa.and_(outbound.c.tenant == claimed.tenant, outbound.c.id == claimed.id)
+            connection.execute(sa.delete(outbound).where(one))
+            if message_id:
+                _mail(connection, claimed.tenant, message_id, claimed.thread.session_id)
+
+        await self._database.write(work, durable=True)
+
+    async def unsent(self, claimed: Claimed, *, most: int) -> bool:
+        """Send an answer again later. False: it was tried ``most`` times, and is given up."""
+        one = sa.and_(outbound.c.tenant == claimed.tenant, outbound.c.id == claimed.id)
+        over = claimed.attempts >= most
+        later = time.time() + _wait(claimed.attempts)
+        change = sa.delete(outbound).where(one) if over else sa.update(outbound).where(one).values(next_at=later)
+        await self._database.write(lambda connection: connection.execute(change) and None)
+        return not over
+
+    async def expire(self, days: float) -> None:
+        """Forget which messages came in more than ``days`` ago."""
+        old = sa.and_(inbound.c.at < time.time() - days * 86_400, inbound.c.state != "waits")
+        query = sa.delete(inbound).where(old)
+        await self._database.write(lambda connection: connection.execute(query) and None, frees=True)
+
+    async def _claimed(self, table: sa.Table, due: sa.ColumnElement[bool], work: Any) -> list[Claimed]:
+        waits = sa.select(sa.literal(1)).select_from(table).where(due).limit(1)
+        if await self._database.read(lambda connection: connection.execute(waits).first()) is None:
+            return []
+        found: list[Claimed] = await self._database.write(work, durable=False)
+        return found
+
+    def _thread(self, connection: sa.Connection, tenant: str, message: Incoming, now: float) -> None:
+        where = {"tenant": tenant, "session_id": message.session_id}
+        values = {"address": rows.dump(cards.scrubbed(dict(message.address))), "updated_at": now}
+        made = rows.insert_new(connection, threads)
+        connection.execute(made.values(**where, channel=message.channel, person=message.person, **values))
+        mine = sa.and_(threads.c.tenant == tenant, threads.c.session_id == message.session_id)
+        connection.execute(sa.update(threads).where(mine).values(**values))
+        for message_id in message.message_ids:
+            _mail(connection, tenant, message_id, message.session_id)
+
+
+def send(connection: sa.Connection, thread: Thread, text: str, *, automatic: bool = False) -> None:
+    """Have an answer sent, in the transaction that makes it."""
+    now = time.time()
+    row = {"tenant": thread.tenant, "id": ids.new("out_"), "channel": thread.channel, "session_id": thread.session_id}
+    connection.execute(sa.insert(outbound).values(**row, text=text, automatic=int(automatic), next_at=now, at=now))
+
+
+def thread_of(connection: sa.Connection, tenant: str, session_id: str) -> Thread | None:
+    """The conversation of a session, within a transaction."""
+    mine = sa.and_(threads.c.tenant == tenant, threads.c.session_id == session_id)
+    row = connection.execute(sa.select(threads).where(mine)).one_or_none()
+    return None if row is None else Thread(tenant, session_id, row.channel, row.person, rows.load(row.address))
+
+
+def _mail(connection: sa.Connection, tenant: str, message_id: str, session_id: str) -> None:
+    row = {"tenant": tenant, "message_id": message_id, "session_id": session_id, "at": time.time()}
+    connection.execute(rows.insert_new(connection, mails).values(**row))
+
+
+def _incoming(tenant: str, channel: str, external_id: str) -> sa.ColumnElement[bool]:
+    mine = sa.and_(inbound.c.tenant == tenant, inbound.c.channel == channel)
+    return sa.and_(mine, inbound.c.external_id == external_id)
+
+
+def _behind(earlier: Any) -> sa.ColumnElement[bool]:
+    found: sa.ColumnElement[bool] = earlier.c.external_id < inbound.c.external_id
+    return found
+
+
+def _wait(attempts: int) -> float:
+    return WAITS_S[min(attempts, len(WAITS_S)) - 1]
