@@ -7,13 +7,12 @@ from mainspring.core.plugins import NotWanted
 from mainspring.core.types import Context, Responder
 from mainspring.feature import Rooms
 from mainspring.features.support.dialogue.manager import Manager
-from mainspring.features.support.feature import opened
+from mainspring.features.support.feature import NAME, opened
 from mainspring.features.support.script.shop import SCRIPT
 from mainspring.features.support.settings import SupportSettings
 from mainspring.features.support.tools.knowledge import Knowledge
 from mainspring.features.support.tools.toolset import ShopTools
 
-NAME = "support"
 INSTRUCTION = """You are the customer care assistant of Larkfield Supply Co., which sells outdoor coffee gear.
 Scope: orders, parcels, returns, exchanges, warranty, gift cards, price matches, and questions about Larkfield's
 policies and products. Decline everything else in one sentence.

@@ -15,6 +15,9 @@ from mainspring.features.support.shop.model import Shop
 from mainspring.features.support.shop.sqlite import SqliteShop
 from mainspring.guards.policy.policies import GuardPolicy
 
+NAME = "support"
+"""The served name of the agent."""
+
 
 class Support:
     """The shop that is served, and the desk of the system (None: there is none)."""
@@ -24,6 +27,11 @@ class Support:
         self._home = rooms.settings.home
         self._shop: Shop | None = None
         self.desk: Desk | None = None
+
+    @property
+    def served(self) -> bool:
+        """Whether there is a shop."""
+        return self._settings.shop != "off"
 
     @property
     def shop(self) -> Shop:
@@ -52,10 +60,10 @@ async def _open(rooms: Rooms) -> AsyncIterator[Support]:
 
 
 async def _ready(rooms: Rooms, services: Services) -> None:
-    if rooms.settings.section(SupportSettings).shop != "off":
-        # Customers say who they are by their e-mail address. It is for the tools: the script asks no model.
-        guards = rooms.settings.guards.model_copy(update={"pii_input": "off", "policies": {}})
-        rooms.path.policies.bring("support", GuardPolicy.of(guards, "support"))
+    if services[Support].served and rooms.settings.guards.pii_input == "redact":
+        # Customers say who they are by their e-mail address: the tools put it back in the place of its placeholder.
+        guards = rooms.settings.guards.model_copy(update={"pii_input": "tokenise", "policies": {}})
+        rooms.path.policies.bring(NAME, GuardPolicy.of(guards, NAME))
     services[Support].desk = services.perhaps(Desk)  # type: ignore[type-abstract]
 
 

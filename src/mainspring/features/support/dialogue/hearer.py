@@ -203,12 +203,14 @@ class Hearer:
         wishes = await self.intents.wishes(text, steps)
         if any(each.probability >= SURE for each in wishes):
             return False
-        if hearing.no(text) or hearing.bye(text):
+        dialogue.misses += 1
+        if hearing.no(text) or hearing.bye(text) or (dialogue.misses >= _TRIES and self.script.escalate):
             dialogue.tasks = []
             dialogue.said.append(
                 self.script.words.offer_person if self.script.escalate else self.script.words.abilities
             )
             dialogue.ask("person" if self.script.escalate else "")
+            dialogue.misses = 0
         return True
 
     async def _wishes(self, dialogue: Dialogue, text: str, stated: dict[str, Any], steps: Steps, *, able: bool) -> None:
@@ -264,16 +266,14 @@ class Hearer:
         """The task of a wish, with what it states."""
         task = self.script.task(wish.tool)
         slots: dict[str, Any] = {}
+        amended = hearing.amended(wish.text)
         for slot in task.slots:
-            if slot.read is not None and not slot.entity and (value := slot.read(wish.text)) is not None:
-                slots[slot.name] = value
+            # Of two wishes each may name an order of its own.
+            if slot.read is None or ((value := slot.read(amended)) is None and (value := slot.read(wish.text)) is None):
+                continue
+            slots[slot.name] = value
         if not stated and hearing.other_one(wish.text):
             for slot in task.slots:
                 if slot.entity:
                     dialogue.entities.pop(slot.name, None)
-        readers = self.script.readers
-        for slot in task.slots:
-            # Each of several wishes has the order that stands beside it.
-            if slot.entity and slot.name in readers and (own := readers[slot.name](wish.text)) is not None:
-                slots[slot.name] = own
-        return Open(wish.tool, slots, hearing.meant(wish.text))
+        return Open(wish.tool, slots, amended)

@@ -49,6 +49,12 @@ _OTHER = re.compile(
     r"\bi mean(t)?\b|\bsorry,? (it'?s|the)\b|\bthe other\b",
     re.IGNORECASE,
 )
+_AMENDS = re.compile(
+    r"\S.{8,}?\b(?:actually,? no|no,? wait|wait,? no|no,? sorry|"
+    r"scratch that|correction|sorry,? i mean|no,? i mean)\b[,:;]?"
+    r"\s*(.{4,})",
+    re.IGNORECASE | re.DOTALL,
+)
 _HELP = re.compile(
     r"^\W*(help|what can you do|how can you help|can you help( me)?|i need (some )?help|what do you do)\b[^.]{0,30}$",
     re.IGNORECASE,
@@ -103,6 +109,13 @@ def asks_for_help(text: str) -> bool:
 def other_one(text: str) -> bool:
     """Whether it says that something else was meant."""
     return _OTHER.search(text) is not None
+
+
+def amended(text: str) -> str:
+    """What is meant where a message corrects itself ("the jacket. No, sorry, I mean the rucksack"): the sentence of
+    the correction; all of it otherwise."""
+    found = _AMENDS.search(text)
+    return re.split(r"(?<=[.!?])\s", found[1], maxsplit=1)[0] if found else meant(text)
 
 
 def bare(text: str) -> bool:

@@ -27,7 +27,7 @@ from mainspring.features.support.dialogue.options import listing, meant
 from mainspring.features.support.dialogue.recall import Recall
 from mainspring.features.support.dialogue.script import Option, Script, Slot, Task
 
-_MISSES = 2
+_MISSES = 1
 """Messages in a row that were not understood, after which a person is offered."""
 _WRAPPED = re.compile(r"^<<[^\n]*>>\n(.*)\n<</[^\n]*>>$", re.DOTALL)
 
@@ -136,6 +136,10 @@ class Manager:
                 self._finish(dialogue)
         elif called.purpose in ("search", "escalate", "approve"):
             dialogue.said.append(said or self.script.words.failed)
+            unknown = called.purpose == "search" and (error or self.script.refused(result))
+            if unknown and self.script.escalate and not dialogue.tasks:
+                dialogue.said.append(self.script.words.offer_person)
+                dialogue.ask("person")
         else:
             self._acted(dialogue, result, error)
 
@@ -202,13 +206,17 @@ class Manager:
         """What the first task needs next; None: it was dropped."""
         doing = dialogue.tasks[0]
         for slot in task.slots:
-            if slot.name in doing.slots:
+            if slot.name in doing.slots or (slot.late and task.check and doing.check is None):
                 continue
             made = self._fill(dialogue, doing, slot)
             if made is not None or not dialogue.tasks or dialogue.tasks[0] is not doing:
                 return made
         if task.check and doing.check is None:
-            return self._call(dialogue, task.check, "check", doing.slots)
+            late = {slot.name for slot in task.slots if slot.late}
+            known = {name: value for name, value in doing.slots.items() if name not in late}
+            return self._call(dialogue, task.check, "check", known)
+        if any(slot.name not in doing.slots for slot in task.slots):
+            return self._step(dialogue, task)
         if task.confirm is not None and not doing.confirmed:
             dialogue.ask("confirm", task.tool)
             dialogue.said.append(task.confirm(doing.slots, doing.check))

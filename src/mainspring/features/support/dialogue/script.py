@@ -40,7 +40,8 @@ class Slot:
     ``entity``: messages are read for it all the time, and tasks share its value. ``default`` (not None) is taken where
     the message that asks for the task does not say it. ``mentions`` reads what kinds of things a message names: an
     option that is none of them is not taken only because it is the only one, and where several are named each gets a
-    task of its own. ``free``: an answer that ``read`` makes nothing of is the value as it is.
+    task of its own. ``free``: an answer that ``read`` makes nothing of is the value as it is. ``late``: it is filled
+    after the check of the task, which may refuse without it.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Slot:
     default: Any = None
     mentions: Callable[[str], frozenset[str]] | None = None
     free: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

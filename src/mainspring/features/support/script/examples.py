@@ -37,6 +37,10 @@ TRACK_RULES = (
     r"\b(?:hasn'?t|has not|haven'?t|have not|didn'?t|not yet|still not)\b[^.?!]{0,12}"
     r"\b(?:arriv\w*|come|turned up|shown up|been delivered)\b",
     r"\bwhere (?:is|are) (?:it|they|that)( now)?\b",
+    (
+        r"\bcollect\b[^.?!]{0,60}\b(?:until when|already|ready)\b|\b(?:until "
+        r"when|already|ready)\b[^.?!]{0,60}\bcollect(?:ed|ion)?\b"
+    ),
     r"\bhas (?:my|the) (?:order|parcel|package)\b[^.?!]{0,20}\b(shipped|left|been sent|dispatched)\b",
 )
 LIST = (
@@ -158,7 +162,23 @@ RETURN = (
     "I'd like my money back for the grinder",
     "I want to give the Kestrel back",
 )
+NO_RETURN = (
+    r"\b(policy|policies|how (long|many days)|can i still)\b.*\?$|"
+    r"\bdifference\b|\bsecond look\b|\bexpress\b.{0,20}\b(charge|fee)|"
+    r"\b(sent|posted|gave|given) (it|them|the \w+) back\b|\b(already|have) returned\b|\brefused my\b"
+)
+NO_REPAIR = (
+    r"\bwhat does a repair cost\b|\bhow much (is|does|are|would)\b|"
+    r"\bcost if\b|\bopening hours\b|\bwhen (are|is) .{0,20}open\b"
+)
+NO_CARD = r"\bhow (?:long|many)\b|\b(together|combine|lost|stolen|block|restore|replace)\b|\bcan i (use|pay|buy)\b"
 RETURN_RULES = (
+    r"\b(?:want|like|get|give me) my money back\b",
+    r"\b(?:would|i'?d) like a refund\b|\bwant a refund\b",
+    r"\b(?:pls|please|plz) return\b",
+    r"\b(?:can|could|may) (?:it|this|they|these|one|the \w+|my \w+) go back\b",
+    r"\b(?:the|a|my) return of (?:the|my|this)\b",
+    r"\b(?:refund|money back for|reimburse) (?:me (?:for )?)?(?:my|the|this) \w+",
     (
         r"\b(?:want|like|need|wish|going|please|can you|could you|"
         r"trying) (?:to )?(?:\w+ "
@@ -204,6 +224,7 @@ CLAIM = (
     "the handle of the grinder fell off",
 )
 CLAIM_RULES = (
+    r"\b(?:gives?|gave|got|get|felt)\b[^.?!]{0,20}\bshocks?\b|\bis unsafe\b|\bsmells? of gas\b",
     r"\b(?:warranty|guarantee) claim\b",
     r"\b(?:claim|use|covered by|under) (?:my |the |a )?(?:warranty|guarantee)\b",
     r"\b(?:burrs?|igniter|valve|plunger|vacuum|crank|hinge|zip|seam|axle)\b[^.?!]{0,40}\b(?:broke|broken|wobbl|leak|loose|stuck|bent|dead|fail|gone|lost|won'?t|doesn'?t|not)",
@@ -223,6 +244,8 @@ REPORT = (
     "my parcel is a week late, do something",
 )
 REPORT_RULES = (
+    r"\b(?:arrived|came|delivered) in (?:\w+ )?(?:pieces|bits|shards)\b",
+    r"\bshould have (?:been here|arrived|come)\b[^.?!]{0,20}\b(?:weeks?|ages)\b",
     r"\b(?:says|said|marked|shown|shows)\b[^.?!]{0,25}\bdelivered\b",
     (
         r"\b(?:parcel|package|order|delivery|it|box)\b[^.?!]{0,25}\b(?:never "
@@ -250,6 +273,8 @@ MATCH = (
     "can I get the difference back, it's cheaper elsewhere",
 )
 MATCH_RULES = (
+    r"\b(?:refund|pay|get|have|want|like)\b[^.?!]{0,15}\b(?:the )?difference\b",
+    r"\b(?:shop|store|elsewhere|competitor)\b[^.?!]{0,40}\b(?:cheaper|for less|lower price)\b",
     r"\bprice[- ]?match\b(?![^.?!]*\b(?:policy|rules|how does|work)\b)",
     r"\bcheaper\b[^.?!]{0,30}\b(?:elsewhere|other|another|at|on)\b",
 )
@@ -303,9 +328,24 @@ LEAVE_RULES = (
     r"\b(?:delete|erase|copy of)\b[^.?!]{0,30}\b(?:my|all|the) (?:\w+ )?(?:data|account)\b",
     r"\b(?:formal|official) complaint\b",
     r"\b(?:electric|little|mild|an?) shock\b",
+    r"\bsecond look\b|\b(?:somebody|someone) else (?:to )?(?:look|check|decide)",
+    r"\b(?:lost|stolen|stole)\b[^.?!]{0,30}\b(?:gift ?card|e-?card|voucher)\b|\bblock\b[^.?!]{0,20}\bcard\b",
+    r"\b(?:restore|replace)\b[^.?!]{0,20}\b(?:gift ?card|balance)\b",
+    r"\bexpress\b[^.?!]{0,30}\b(?:charge|fee|cost|price)\b[^.?!]{0,20}\b(?:back|refund)|\brefund\b[^.?!]{0,20}\bexpress\b",
+    r"\b(?:invoice|vat receipt)\b",
+    r"\b(?:delete|erase|close) my (?:account|data)\b|\bcopy of my (?:personal )?data\b",
+    r"\b(?:open|create|make|raise|file) (?:me )?(?:a |the )?(?:support )?ticket\b",
+    r"\b(?:formal|official) complaint\b|\bmake a complaint\b",
 )
 """What people decide: the message itself is passed on."""
 QUESTIONS = (
+    "What does a repair cost when it is not under warranty?",
+    "How much is the bench fee?",
+    "Can I use two vouchers together?",
+    "Do you lend out grinders?",
+    "Are gift cards valid in Ireland for longer?",
+    "What are the rules of the Trail Trial?",
+    "Do I have to pay for the return label?",
     "What is your return policy?",
     "How long do I have to return something?",
     "How many days can I send back a stove?",

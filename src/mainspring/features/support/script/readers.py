@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
+_HIDDEN = re.compile(r"\[EMAIL_\d+\]")
+"""What guards put in the place of an address; the tools put it back."""
 _ORDER = re.compile(r"\bLS[\s:#-]*(\d{5})\b|(?:\border|\bnumber|\bno\.?|#)\D{0,12}(?<!\d)(2\d{4})(?!\d)", re.IGNORECASE)
 _BARE_ORDER = re.compile(r"^\W*(?:it'?s |it is |the )?(\d{5})\W*$")
 _UK = re.compile(r"\b([A-Za-z]{1,2}\d{1,2}[A-Za-z]?)\s*(\d[A-Za-z]{2})\b")
@@ -21,6 +23,9 @@ _REPAIR = re.compile(r"\bR-?(\d{4})\b", re.IGNORECASE)
 _URL = re.compile(r"https?://[^\s\"'<>)]+[^\s\"'<>).,;!?]|\bwww\.[^\s\"'<>)]+[^\s\"'<>).,;!?]")
 _PRICE = re.compile(
     r"(?:£|gbp|pounds?\s)\s*(\d+(?:\.\d{1,2})?)|(\d+(?:\.\d{1,2})?)\s*(?:£|gbp|pounds?|quid)\b", re.IGNORECASE
+)
+_AT = re.compile(
+    r"\b(?:has it for|sells? it (?:for|at)|for only|it for|costs?|at) (\d+(?:\.\d\d?)?)\b(?!\s*(?:%|days))", re.I
 )
 _SIZES = {
     "small": "S",
@@ -42,13 +47,13 @@ _SIZE = re.compile(
     re.I,
 )
 
-_WHOLE = 6
-"""Words of a message that says what is wanted."""
-
 
 def email(text: str) -> str | None:
     found = _EMAIL.search(text)
-    return found[0].lower() if found else None
+    if found is None:
+        hidden = _HIDDEN.search(text)
+        return hidden[0] if hidden else None
+    return found[0].lower()
 
 
 def order_number(text: str) -> str | None:
@@ -94,7 +99,10 @@ def url(text: str) -> str | None:
 
 def price(text: str) -> float | None:
     """A sum of money; of several the last."""
-    found = [a or b for a, b in _PRICE.findall(text)]
+    said = re.sub(r"(?:£\s*)?\d+(?:\.\d\d?)?\s*(?:£|gbp|pounds?|quid)?\s*(?:cheaper|less|lower|off)\b", " ", text)
+    found = [a or b for a, b in _PRICE.findall(said)]
+    if not found and (told := _AT.findall(said)):
+        found = [told[-1]]
     if not found and (bare := re.match(r"^\W*(\d+(?:\.\d{1,2})?)\W*$", text)):
         found = [bare[1]]
     return float(found[-1]) if found else None
@@ -118,7 +126,14 @@ def used(text: str) -> bool | None:
         re.IGNORECASE,
     ):
         return False
-    if re.search(r"\b(used|opened|tried it|ground (some )?coffee|worn|fuelled|connected)\b", text, re.IGNORECASE):
+    if re.search(
+        (
+            r"\b(used|opened|tried it|(?:taken|took|been) .{0,40}\btrips?|"
+            r"outdoors|ground (some )?coffee|worn|fuelled|connected)\b"
+        ),
+        text,
+        re.IGNORECASE,
+    ):
         return True
     return None
 
@@ -176,7 +191,7 @@ def problem(text: str) -> str | None:
             r"(says|said|marked|shows?|shown|tracking).{0,30}delivered|not (there|here) (although|but).{0,20}delivered|"
             r"delivered.{0,40}(not|nothing|never|no sign|isn'?t)",
         ),
-        ("damaged", r"\b(damaged|smashed|broken|cracked|dented|shattered|crushed|ripped)\b"),
+        ("damaged", r"\b(?:in (?:\w+ )?pieces)\b|\b(damaged|smashed|broken|cracked|dented|shattered|crushed|ripped)\b"),
         ("wrong_item", r"\bwrong (item|product|one|thing|colour|color|parcel)\b|not what i ordered"),
         (
             "lost",
@@ -229,7 +244,7 @@ _PRODUCTS = {
 _NAMED = {name: re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE) for name, pattern in _PRODUCTS.items()}
 _FAULT = re.compile(
     r"\b(broke|broken|wobbl\w*|leak\w*|loose|stuck|bent|dead|fail\w*|lost its|hot|won'?t|doesn'?t|does not|stopped|"
-    r"cracked|ripped|torn|tear|seam|zip|burrs?|igniter|valve|plunger|vacuum|hinge|bearings?|knob|handle|axle)\b",
+    r"cracked|ripped|torn|tear|seam|zip|burrs?|igniter|shocks?|valve|plunger|vacuum|hinge|bearings?|knob|handle|axle)\b",
     re.IGNORECASE,
 )
 
@@ -239,11 +254,11 @@ def products(text: str) -> frozenset[str]:
     return frozenset(name for name, pattern in _NAMED.items() if pattern.search(text))
 
 
+def details(text: str) -> str | None:
+    """What people should be told: the message itself, unless it only asks for a ticket."""
+    return text.strip()[:2000] if len(text.split()) > 6 else None
+
+
 def fault(text: str) -> str | None:
     """What is wrong with a product: the text itself, if it says so."""
     return text.strip()[:500] if _FAULT.search(text) else None
-
-
-def passed_on(text: str) -> str | None:
-    """A message that says itself what is to be passed on."""
-    return text.strip() if len(text.split()) >= _WHOLE else None

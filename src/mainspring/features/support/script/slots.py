@@ -71,11 +71,13 @@ SIZE = Slot("size", "Which size would you like?", read=readers.size)
 CARD = Slot("card_number", "What is the number of the gift card (16 digits)?", read=readers.card)
 TICKET = Slot("ticket_number", "What is the number of the ticket?", read=readers.ticket)
 PRICE = Slot("price", "What does it cost there, with delivery?", read=readers.price)
-URL = Slot("url", "Please send me the address (link) of the other offer.", read=readers.url, free=True)
+URL = Slot("url", "Please send me the address (link) of the other offer.", read=readers.url, free=True, late=True)
 ADDRESS = Slot("address", "What is the new address? Please write street, town and postcode.", read=readers.address)
 PROBLEM = Slot(
     "problem",
     "What is wrong: is it late, lost, damaged, the wrong item, or said to be delivered?",
     read=readers.problem,
 )
-DETAILS = Slot("details", "What should I tell my colleagues?", read=readers.passed_on)
+DETAILS = Slot("details", "What should I tell my colleagues?", read=readers.details, free=True)
+ABOUT = Slot("order_number", "", read=readers.order_number, entity=True, default="")
+"""The order that a request may be about."""

@@ -15,6 +15,7 @@ SHIPPING, GIFT_CARDS, PRICES = "shipping-and-delivery.html", "gift-cards.md", "p
 CHANGE_MINUTES = 35
 APPROVAL_ABOVE = 250.0
 """A refund above this needs the approval of a person (returns policy, section 4)."""
+MATCH_DAYS, MATCH_SHARE = 18, 0.25
 _WINDOWS = {
     "gear": (45, 30, 40),
     "stove": (28, 21, 28),
@@ -187,6 +188,30 @@ def may_exchange(order: Order, item: Item, customer: Customer, now: dt.datetime,
         ended = f" and ended on {day(last)}" if last else ""
         return Verdict(False, f"The return window is over{ended}.", RETURNS, last)
     return Verdict(True, f"Exchanges for another size are free. Offered: {', '.join(sizes)}.", RETURNS, last)
+
+
+def may_match(order: Order, item: Item, now: dt.datetime, price: float) -> Verdict:
+    """Whether the difference to another shop's price is refunded; it is the ``refund``."""
+    days = (now.date() - order.placed.date()).days
+    if item.category in ("gift_card", "fuel") or item.engraved:
+        return Verdict(False, "We do not match prices of this kind of product.", PRICES)
+    if days > MATCH_DAYS:
+        why = (
+            f"We match prices within {MATCH_DAYS} days of purchase, "
+            f"and order {order.number} was placed {days} days ago."
+        )
+        return Verdict(False, why, PRICES)
+    gap = round(item.price - price, 2)
+    if gap <= 0:
+        return Verdict(False, f"You paid {pounds(item.price)}, which is not more.", PRICES)
+    if gap > MATCH_SHARE * item.price:
+        why = f"The difference of {pounds(gap)} is more than 25% of our price, so we do not match it."
+        return Verdict(False, why, PRICES)
+    why = (
+        f"You bought it {days} days ago, within the {MATCH_DAYS} "
+        f"days of a price match; the difference is {pounds(gap)}."
+    )
+    return Verdict(True, why, PRICES, refund=gap)
 
 
 def working_days(start: dt.date, days: int) -> dt.date:

@@ -19,7 +19,7 @@ _PARTS: dict[str, tuple[tuple[str, int, str], ...]] = {
         ("steel vessel and vacuum", 96, r"vessel|vacuum|wall|hot outside|outside|heat|warm|keeps? .*warm"),
     ),
     "CS-26": (
-        ("legs, hose and igniter", 18, r"leg\b|legs|hose|ignit|spark|click"),
+        ("legs, hose and igniter", 18, r"leg\b|legs|hose|ignit|spark|click|shock"),
         ("burner head and valve", 108, r"burner|valve|leak|gas|flame|hiss"),
     ),
     "WD-01": (("whole product", 48, r"."),),
@@ -65,7 +65,7 @@ def covered(order: Order, item: Item, part: str, fault: str, now: dt.datetime) -
         return Verdict(False, why, WARRANTY)
     name, months = found
     serial = re.fullmatch(r"CS19-(\d{4})", item.serial)
-    igniter = serial and "igniter" in name and "ignit" in f"{part} {fault}".lower()
+    igniter = serial and "igniter" in name and re.search("ignit|shock|spark", f"{part} {fault}", re.IGNORECASE)
     if serial and igniter and _RECALL[0] <= int(serial[1]) <= _RECALL[1]:
         why = f"Your stove {item.serial} is part of the 2019 recall: a new igniter is free, without an end date."
         return Verdict(True, why, WARRANTY)

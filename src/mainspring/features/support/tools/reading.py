@@ -255,6 +255,21 @@ class Reading:
             return refused(verdict.why, reason="policy", source=verdict.source)
         return told(f"{verdict.why} ({verdict.source})", source=verdict.source, name=found.name)
 
+    async def check_price_match(self, order_number: str, item: str, price: float, context: ToolContext) -> Result:
+        """Say whether the policy of price matching allows to refund the difference to another shop's price.
+
+        Args:
+            order_number: the order's number
+            item: the item's article number or name
+            price: the other shop's price in pounds, with delivery
+        """
+        customer = await customer_of(self.shop, context)
+        order = await order_of(self.shop, customer, order_number)
+        verdict = policy.may_match(order, item_of(order, item), self.shop.now(), price)
+        if not verdict.allowed:
+            return refused(verdict.why, reason="policy", source=verdict.source)
+        return told(verdict.why, difference=verdict.refund)
+
     async def check_gift_card(self, card_number: str, context: ToolContext) -> Result:
         """Say the balance of a gift card, and until when it is valid.
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from mainspring.agents.handover import Desk
-from mainspring.agents.tools.base import BaseTool, ToolPolicy
+from mainspring.agents.tools.base import BaseTool, ToolContext, ToolPolicy
 from mainspring.agents.tools.functions import FunctionTool
 from mainspring.core.types import Context
 from mainspring.features.support.shop.model import Shop
@@ -54,6 +54,7 @@ def made(shop: Shop, desk: Callable[[], Desk | None], knowledge: Knowledge | Non
         reading.check_return,
         reading.check_warranty,
         reading.check_gift_card,
+        reading.check_price_match,
         people.ticket_status,
     )
     writes = (
@@ -77,9 +78,13 @@ def made(shop: Shop, desk: Callable[[], Desk | None], knowledge: Knowledge | Non
 
 def _tool(function: Callable[..., Awaitable[dict[str, Any]]], policy: ToolPolicy) -> FunctionTool:
     @functools.wraps(function)
-    async def guarded(*values: Any, **named: Any) -> dict[str, Any]:
+    async def guarded(**named: Any) -> dict[str, Any]:
+        context: ToolContext = named["context"]
+        put_back = context.context.privacy.put_back
+        # Models and records see placeholders of personal data; only the shop sees the data.
+        told = {name: put_back(each) if isinstance(each, str) else each for name, each in named.items()}
         try:
-            return await function(*values, **named)
+            return await function(**told)
         except Refusal as refusal:
             return refusal.result
 

@@ -257,20 +257,10 @@ class Writing:
         now = self.shop.now()
 
         def work(ledger: Ledger) -> Result:
-            days = (now.date() - order.placed.date()).days
-            if found.category in ("gift_card", "fuel") or found.engraved:
-                raise Refusal("We do not match prices of this kind of product.", reason="policy", source=PRICES)
-            if days > 18:
-                why = (
-                    f"We match prices within 18 days of purchase, and order {order.number} was placed {days} days ago."
-                )
-                raise Refusal(why, reason="policy", source=PRICES)
-            gap = round(found.price - price, 2)
-            if gap <= 0:
-                raise Refusal(f"You paid {pounds(found.price)}, which is not more.", reason="policy", source=PRICES)
-            if gap > 0.25 * found.price:
-                why = f"The difference of {pounds(gap)} is more than 25% of our price, so we do not match it."
-                raise Refusal(why, reason="policy", source=PRICES)
+            verdict = policy.may_match(order, found, now, price)
+            if not verdict.allowed:
+                raise against(verdict, "policy")
+            gap = verdict.refund
             if ledger.count("price_match", customer.id, 30) >= _MATCHES:
                 raise Refusal("Up to three items are matched per month.", reason="policy", source=PRICES)
             number = ledger.number("M-", 5)
