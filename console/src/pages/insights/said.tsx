@@ -33,6 +33,7 @@ export function Mood({ value }: { value: number | null }): ReactNode {
 
 export function signed(value: number | null): string {
   if (value === null) return "–";
+  if (Math.abs(value) < 0.005) return "0.00";
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 }
 

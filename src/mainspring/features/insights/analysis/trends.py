@@ -35,7 +35,9 @@ def series(times: Iterable[float], step: Step, since: float, until: float, devia
     day, last = _start(since, step), _start(until, step)
     points: list[Point] = []
     while day <= last:
-        before = [point.count for point in points[-_BASELINE:]]
+        # Before the first one there may have been nothing to count.
+        begun = next((place for place, point in enumerate(points) if point.count), len(points))
+        before = [point.count for point in points[begun:][-_BASELINE:]]
         points.append(Point(day, counted[day], _spike(counted[day], before, deviations)))
         day += datetime.timedelta(days=DAYS[step])
     return points

@@ -21,7 +21,7 @@ LOW_SUPPORT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Rows of ``insight_turns`` with the ``outcome`` of their conversations, and their vectors (n, d)."""
+    """Rows of ``insight_turns`` with ``outcome`` and ``started_at`` of their conversations, and their vectors (n, d)."""
 
     rows: Sequence[sa.Row[Any]]
     vectors: Floats
@@ -37,7 +37,9 @@ class Samples:
     async def poor(self, principal: Principal, period: Period, embedder: str, dimensions: int) -> Sample:
         """Those that were refused, rated down, answered with little support, or that led to people."""
         low = turns.c.unsupported >= LOW_SUPPORT
-        bad = sa.or_(turns.c.refused, turns.c.rating == "down", low, turns.c.escalated)
+        # What led to people is what was asked first, not the words of somebody who has lost patience.
+        first = sa.and_(conversations.c.outcome == "escalated", turns.c.at == conversations.c.started_at)
+        bad = sa.or_(turns.c.refused, turns.c.rating == "down", low, first)
         return await self._read(principal, period, embedder, dimensions, bad)
 
     async def good(self, principal: Principal, period: Period, embedder: str, dimensions: int) -> Sample:
@@ -56,7 +58,11 @@ class Samples:
             where = sa.and_(where, turns.c.vector.is_not(None), turns.c.at >= period.since, turns.c.at <= period.until)
             if period.application:
                 where = sa.and_(where, turns.c.application == period.application)
-            query = sa.select(turns, conversations.c.outcome).join(conversations, of).where(where)
+            query = (
+                sa.select(turns, conversations.c.outcome, conversations.c.started_at)
+                .join(conversations, of)
+                .where(where)
+            )
             return connection.execute(query.order_by(turns.c.at.desc()).limit(self._most)).all()
 
         found = await self._database.read(work)

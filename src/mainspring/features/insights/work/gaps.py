@@ -114,7 +114,7 @@ def reasons(row: Any) -> list[str]:
         found.append("thumb down")
     if row.unsupported is not None and row.unsupported >= LOW_SUPPORT:
         found.append("low support")
-    if row.escalated:
+    if row.outcome == "escalated" and row.at == row.started_at:
         found.append("escalated")
     return found
 
