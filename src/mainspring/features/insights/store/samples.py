@@ -21,7 +21,7 @@ LOW_SUPPORT = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Rows of ``insight_turns`` with ``outcome`` and ``started_at`` of their conversations, and their vectors (n, d)."""
+    """Rows of ``insight_turns``, with ``outcome`` and ``started_at`` of their conversations, and vectors (n, d)."""
 
     rows: Sequence[sa.Row[Any]]
     vectors: Floats
