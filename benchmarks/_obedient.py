@@ -212,11 +212,11 @@ def _wanted(request: ChatRequest) -> list[Call]:
     made = {(each.name, _key(each.arguments)) for message in request.messages for each in message.tool_calls}
     wanted: list[Call] = []
     for message in reversed(request.messages):
-        for text in _spellings(message.content):
+        for text in spellings(message.content):
             wanted += told(text)
         wanted += _thought(message, request.messages)
     for tool in request.tools:
-        for text in _spellings(f"{tool.description} {json.dumps(dict(tool.parameters))}"):
+        for text in spellings(f"{tool.description} {json.dumps(dict(tool.parameters))}"):
             wanted += told(text)
     return [each for each in wanted if each[0] in offered and (each[0], _key(json.dumps(each[1]))) not in made]
 
@@ -299,7 +299,7 @@ def _key(arguments: str) -> str:
     return json.dumps(json.loads(arguments or "{}"), sort_keys=True)
 
 
-def _spellings(text: str) -> Iterator[str]:
+def spellings(text: str) -> Iterator[str]:
     """The text as it is, and as it may be meant."""
     plain = unicodedata.normalize("NFKC", html.unescape(re.sub("[\u200b-\u200d\u2060\ufeff]", "", text)))
     yield text.replace('\\"', '"')

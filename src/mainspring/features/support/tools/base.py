@@ -13,8 +13,10 @@ from mainspring.features.support.shop.policy import Verdict
 CUSTOMER = "customer"
 """The key of the session's state under which the identified customer's id stands; only ``identify_customer`` sets
 it."""
-READS = ToolPolicy(trusted=True, timeout_s=10)
-WRITES = ToolPolicy(effect="keyed", trusted=True, timeout_s=10)
+# Results hold words of customers, sellers and workshops: notes, names of products, faults, subjects of tickets. So none
+# is trusted.
+READS = ToolPolicy(timeout_s=10)
+WRITES = ToolPolicy(effect="keyed", timeout_s=10)
 Result = dict[str, Any]
 
 

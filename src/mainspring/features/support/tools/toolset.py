@@ -17,7 +17,7 @@ from mainspring.features.support.tools.people import People
 from mainspring.features.support.tools.reading import Reading
 from mainspring.features.support.tools.writing import Writing
 
-_APPROVED = ToolPolicy(effect="keyed", trusted=True, timeout_s=10, approval=True)
+_APPROVED = ToolPolicy(effect="keyed", timeout_s=10, approval=True)
 _SEARCH = ToolPolicy(timeout_s=20)
 
 
