@@ -14,7 +14,8 @@ CUSTOMER = "customer"
 """The key of the session's state under which the identified customer's id stands; only ``identify_customer`` sets
 it."""
 # Results hold words of customers, sellers and workshops: notes, names of products, faults, subjects of tickets. So none
-# is trusted.
+# is trusted but that of the identification, which has the customer's own first name at most.
+IDENTIFIES = ToolPolicy(trusted=True, timeout_s=10)
 READS = ToolPolicy(timeout_s=10)
 WRITES = ToolPolicy(effect="keyed", timeout_s=10)
 Result = dict[str, Any]

@@ -11,7 +11,7 @@ from mainspring.agents.tools.base import BaseTool, ToolContext, ToolPolicy
 from mainspring.agents.tools.functions import FunctionTool
 from mainspring.core.types import Context
 from mainspring.features.support.shop.model import Shop
-from mainspring.features.support.tools.base import READS, WRITES, Refusal
+from mainspring.features.support.tools.base import IDENTIFIES, READS, WRITES, Refusal
 from mainspring.features.support.tools.knowledge import Knowledge
 from mainspring.features.support.tools.people import People
 from mainspring.features.support.tools.reading import Reading
@@ -45,7 +45,6 @@ def made(shop: Shop, desk: Callable[[], Desk | None], knowledge: Knowledge | Non
     """The tools over ``shop``."""
     reading, writing, people = Reading(shop), Writing(shop), People(shop, desk)
     reads = (
-        reading.identify_customer,
         reading.list_orders,
         reading.get_order,
         reading.track_shipment,
@@ -68,7 +67,8 @@ def made(shop: Shop, desk: Callable[[], Desk | None], knowledge: Knowledge | Non
         people.create_ticket,
         people.escalate,
     )
-    found: list[BaseTool] = [_tool(each, READS) for each in reads]
+    found: list[BaseTool] = [_tool(reading.identify_customer, IDENTIFIES)]
+    found += [_tool(each, READS) for each in reads]
     found += [_tool(each, WRITES) for each in writes]
     found.append(_tool(writing.approved_return, _APPROVED))
     if knowledge is not None:
