@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.features.support.dialogue import hearing
+from mainspring.features.support.script import readers
 from tests.features.support.shop_dialogue import Customer
 
 HUGO, ALICE = "hugos@mail.example KE7 8CA", "alice.fenwick@post.example MB4 2QT"
@@ -82,3 +83,32 @@ async def test_the_task_of_a_message(tmp_path: Path, said: str, task: str) -> No
 async def test_questions_about_the_policies_are_searched(tmp_path: Path, said: str) -> None:
     someone = Customer(tmp_path)
     assert "The handbook on" in await someone.say(said)
+
+
+async def test_everything_but_what_is_left_out_goes_back(tmp_path: Path) -> None:
+    hugo = Customer(tmp_path)
+    await hugo.say("I want to return everything from LS-21113 except the stove, all unused")
+    said = await hugo.say(HUGO)
+    for _ in range(3):
+        if "Shall I" not in said:
+            break
+        said = await hugo.say("yes")
+    order = await hugo.shop.order("C-1034", "LS-21113")
+    assert order is not None
+    assert sorted(each["sku"] for each in order.returns) == ["JK-01", "RS-30"]
+
+
+@pytest.mark.parametrize(
+    ("said", "size"),
+    [
+        ("Could I swap size S for M?", "M"),
+        ("it is too large, I need a medium", "M"),
+        ("an XL", "XL"),
+        ("l", "L"),
+        ("too small, size L please", "L"),
+        ("rain jacket pls return, too large", None),
+        ("from M to L", "L"),
+    ],
+)
+def test_the_size_that_is_wanted(said: str, size: str | None) -> None:
+    assert readers.size(said) == size

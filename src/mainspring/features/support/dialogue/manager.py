@@ -26,6 +26,7 @@ from mainspring.features.support.dialogue.memory import STATE, Called, Dialogue,
 from mainspring.features.support.dialogue.options import listing, meant
 from mainspring.features.support.dialogue.recall import Recall
 from mainspring.features.support.dialogue.script import Option, Script, Slot, Task
+from mainspring.features.support.plans.wishes import everything
 
 _MISSES = 1
 """Messages in a row that were not understood, after which a person is offered."""
@@ -250,6 +251,11 @@ class Manager:
     def _chosen(self, dialogue: Dialogue, doing: Open, slot: Slot, options: Sequence[Option]) -> Choice | None:
         open_ones = [each for each in options if each.value not in doing.excluded]
         fitting = [each for each in open_ones if each.fits] or open_ones
+        # Things that are left out are named, too.
+        whole = everything(doing.text, [each.label.partition(",")[0] for each in open_ones]) if slot.given else None
+        if whole:
+            self._several(dialogue, doing, slot, [open_ones[at] for at in whole])
+            return None
         named = slot.mentions(doing.text) if slot.mentions is not None else frozenset()
         if named:
             alike = _alike(fitting, named) or _alike(open_ones, named)

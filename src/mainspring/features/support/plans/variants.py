@@ -14,6 +14,7 @@ _NUMBERS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six
 _SAME = {"s": "small", "m": "medium", "l": "large", "xs": "extra small", "grey": "gray", "litre": "liter"}
 _RANKS = ("none", "xs", "s", "small", "low", "dim", "m", "medium", "l", "large", "high", "xl", "xxl")
 _ORDER = {"none": 0, "xs": 1, "s": 2, "small": 2, "low": 2, "m": 3, "medium": 3, "l": 4, "large": 4, "high": 4, "xl": 5}
+_BEFORE_SIZES = ("an", "a", "to", "for", "in", "of", "want", "need")
 _DROPPED = re.compile(
     r"\b(?:instead of|rather than|but not|not the|other than|(?:do not|don't) (?:care|mind) about)\b[^,.;]*?"
     r"(?=\band\b|[,.;]|$)|\b(?:much |a bit |a little |far )?too (?:large|small|big|tight|long|short|wide)\b",
@@ -201,7 +202,12 @@ def _sized(said: Sequence[str], about: Sequence[str], value: str) -> int:
         near = said[max(0, at - 2) : at + 2]
         if each == value and (any(word in near for word in about) or value in ("xl", "xxl", "xs")):
             return at
-        if each == value and not value.isdigit() and at and said[at - 1] in ("an", "a", "to", "for", "in", "of"):
+        if (
+            each == value
+            and not value.isdigit()
+            and at
+            and said[at - 1] in ("an", "a", "to", "for", "in", "of", "want", "need")
+        ):
             return at
         if long != value and each == long:
             return at

@@ -79,14 +79,7 @@ def lines(segment: Segment, loose: set[str], world: World, terms: Terms, made: P
     usable = [each for each in orders if any(terms.able(kind, each) for kind in kinds)]
     whole = spoken and re.search(r"\border\b", text, re.I) and not segment.names_any(world)
     if _EVERYTHING.search(text) or whole:
-        left_out = _EXCEPT.search(text)
-        rest = Segment("", left_out.group(1)) if left_out else None
-        found = [
-            Line(order, item)
-            for order in usable
-            for item in order.items
-            if rest is None or not rest.speaks_of(item, world)
-        ]
+        found = [Line(order, item) for order in usable for item in rest(text, order.items, world.names())]
     else:
         found = mentioned(text, usable or orders, world, terms)
     if segment.kind == "return":
@@ -98,6 +91,21 @@ def lines(segment: Segment, loose: set[str], world: World, terms: Terms, made: P
         if new is not None:
             changed.append(Line(line.order, line.item, new))
     return changed
+
+
+def everything(text: str, names: Sequence[str]) -> list[int] | None:
+    """Which of the things with these ``names`` a text means that speaks of all of them, or of all but some; None: it
+    does not."""
+    if not _EVERYTHING.search(text):
+        return None
+    kept = rest(text, [OwnedItem(str(at), name) for at, name in enumerate(names)], names)
+    return [int(each.id) for each in kept]
+
+
+def rest(text: str, items: Sequence[OwnedItem], names: Sequence[str]) -> list[OwnedItem]:
+    """All of the items but those that the text leaves out: "except the mug"."""
+    left_out = _EXCEPT.search(text)
+    return [each for each in items if left_out is None or named(each.name, left_out.group(1), names) < 0]
 
 
 def mentioned(text: str, orders: Sequence[OwnedOrder], world: World, terms: Terms) -> list[Line]:

@@ -326,7 +326,6 @@ LEAVE_RULES = (
     r"\b(?:express|delivery|shipping|postage) (?:charge|fee|cost)s?\b[^.?!]{0,30}\b(?:back|refund\w*)\b",
     r"\brefund\w*\b[^.?!]{0,30}\b(?:express|delivery|shipping|postage) (?:charge|fee|cost)s?\b",
     r"\b(?:delete|erase|copy of)\b[^.?!]{0,30}\b(?:my|all|the) (?:\w+ )?(?:data|account)\b",
-    r"\b(?:formal|official) complaint\b",
     r"\b(?:electric|little|mild|an?) shock\b",
     r"\bsecond look\b|\b(?:somebody|someone) else (?:to )?(?:look|check|decide)",
     r"\b(?:lost|stolen|stole)\b[^.?!]{0,30}\b(?:gift ?card|e-?card|voucher)\b|\bblock\b[^.?!]{0,20}\bcard\b",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mainspring.features.support.plans.variants import wanted
+
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 _HIDDEN = re.compile(r"\[EMAIL_\d+\]")
 """What guards put in the place of an address; the tools put it back."""
@@ -27,25 +29,8 @@ _PRICE = re.compile(
 _AT = re.compile(
     r"\b(?:has it for|sells? it (?:for|at)|for only|it for|costs?|at) (\d+(?:\.\d\d?)?)\b(?!\s*(?:%|days))", re.I
 )
-_SIZES = {
-    "small": "S",
-    "medium": "M",
-    "large": "L",
-    "extra large": "XL",
-    "x-large": "XL",
-    "xl": "XL",
-    "s": "S",
-    "m": "M",
-    "l": "L",
-}
-_TOO = re.compile(r"\b(?:too|bit|little) (?:small|large)\b", re.IGNORECASE)
-_SIZE = re.compile(
-    (
-        r"\b(?:extra large|x-large|xl|small|medium|large)\b|\bsize\s+(s|m|l|"
-        r"xl)\b|^\W*(?:an?\s+)?(s|m|l|xl)\W*$|\b(?:to|for|in|want|need)\s+(?:an?\s+|size\s+)?(s|m|l|xl)\b"
-    ),
-    re.I,
-)
+_SIZES = ("S", "M", "L", "XL")
+_SIZE_ALONE = re.compile(r"^\W*(?:an?\s+)?(s|m|l|xl)\W*$", re.IGNORECASE)
 
 
 def email(text: str) -> str | None:
@@ -110,11 +95,8 @@ def price(text: str) -> float | None:
 
 def size(text: str) -> str | None:
     """The size that is wanted: of several the last, as in "from M to L"."""
-    found = list(_SIZE.finditer(_TOO.sub(" ", text)))
-    if not found:
-        return None
-    last = next((each for each in found[-1].groups() if each), found[-1][0])
-    return _SIZES.get(last.lower())
+    alone = _SIZE_ALONE.match(text)
+    return alone[1].upper() if alone else wanted(text, {"size": _SIZES}).values.get("size")
 
 
 def used(text: str) -> bool | None:
