@@ -45,6 +45,24 @@ describe("an agent", () => {
     expect(screen.getByText("Save version").closest("button")!.disabled).toBe(true);
   });
 
+  it("is changed as YAML, and not saved while that cannot be read", async () => {
+    serve({ "GET /v1/agents/greeter": AGENT, "GET /v1/models": { data: [] }, "POST /v1/agents/greeter": { ...AGENT, version: 3 } });
+    show(<AgentView name="greeter" />);
+    fireEvent.click(await screen.findByText("YAML"));
+    const area = screen.getByRole<HTMLTextAreaElement>("textbox", { name: "Definition" });
+    expect(area.value).toBe("name: greeter\ninstruction: Greet.\ntools:\n  - memory\n");
+    fireEvent.change(area, { target: { value: "name: greeter\ninstruction: [" } });
+    await screen.findByText(/This is no YAML: .*in line \d/);
+    expect(screen.getByText("Save version").closest("button")!.disabled).toBe(true);
+    fireEvent.change(area, { target: { value: "- greeter" } });
+    await screen.findByText(/A definition has fields/);
+    fireEvent.change(area, { target: { value: "name: greeter\ninstruction: |\n  Greet warmly.\n  Be brief.\nlimits: {steps: 3}\n" } });
+    fireEvent.click(screen.getByText("Save version"));
+    await waitFor(() => expect(posts()).toEqual([expect.objectContaining({
+      body: { definition: { name: "greeter", instruction: "Greet warmly.\nBe brief.\n", limits: { steps: 3 } }, note: "" },
+    })]));
+  });
+
   it("gets an earlier version again", async () => {
     serve({ "GET /v1/agents/greeter": AGENT, "GET /v1/models": { data: [] }, "GET /v1/agents/greeter/versions": { data: [AGENT, { ...AGENT, version: 1 }] }, "POST /v1/agents/greeter/restore": { ...AGENT, version: 3 } });
     show(<AgentView name="greeter" />);

@@ -1,4 +1,6 @@
-// An agent's definition, as a form of what is changed most or as JSON of all of it. What is wrong is shown at its field.
+// An agent's definition, as a form of what is changed most, or as YAML or JSON of all of it. What is wrong is shown at its
+// field.
+import { dump, load, YAMLException } from "js-yaml";
 import { useRef, useState, type ReactNode } from "react";
 import { ApiError, get, send } from "../../api/client";
 import { agentUrl, type Agent, type Definition } from "../../api/agents";
@@ -21,10 +23,12 @@ const FIELDS = ["name", "description", "model", "instruction", "tools"];
 
 export function Editor({ definition, seen, onSaved }: Props): ReactNode {
   const [text, setText] = useState(() => JSON.stringify(definition, null, 2));
-  const [view, setView] = useState<"form" | "json">("form");
+  const [view, setView] = useState<"form" | "yaml" | "json">("form");
   const [note, setNote] = useState("");
   const [error, setError] = useState<{ message: string; param: string }>();
   const [busy, setBusy] = useState(false);
+  // A YAML text that cannot be read, whose definition is not in `text` yet.
+  const [unread, setUnread] = useState("");
   const wrong = problem(text);
   const save = async (): Promise<void> => {
     setBusy(true);
@@ -46,15 +50,17 @@ export function Editor({ definition, seen, onSaved }: Props): ReactNode {
   const at = error && FIELDS.find((each) => error.param === each || error.param.startsWith(`${each}.`));
   return (
     <div className="stack">
-      {!wrong && <div><Choice label="Definition as" value={view} onChange={setView} options={[{ value: "form", label: "Form" }, { value: "json", label: "JSON" }]} /></div>}
-      {error && (view === "json" || !at) && <Note tone="bad">{error.param ? `${error.param}: ${error.message.replace(`${error.param}: `, "")}` : error.message}</Note>}
-      {view === "json" || wrong ? (
+      {!wrong && !unread && <div><Choice label="Definition as" value={view} onChange={setView} options={[{ value: "form", label: "Form" }, { value: "yaml", label: "YAML" }, { value: "json", label: "JSON" }]} /></div>}
+      {error && (view !== "form" || !at) && <Note tone="bad">{error.param ? `${error.param}: ${error.message.replace(`${error.param}: `, "")}` : error.message}</Note>}
+      {view === "yaml" && !wrong ? (
+        <Yaml text={text} wrong={unread} onWrong={setUnread} onChange={setText} />
+      ) : view === "json" || wrong ? (
         <Source text={text} wrong={wrong} at={error?.param ?? ""} onChange={setText} />
       ) : (
         <Form text={text} fixedName={seen !== undefined} error={at ? { field: at, message: error!.message } : undefined} onChange={setText} />
       )}
       <Field label="Note" hint="what changed, optional">{(ids) => <input {...ids} value={note} maxLength={2000} onChange={(event) => setNote(event.target.value)} />}</Field>
-      <div><Button kind="primary" disabled={busy || wrong !== ""} onClick={() => void save()}>{seen === undefined ? "Make agent" : "Save version"}</Button></div>
+      <div><Button kind="primary" disabled={busy || wrong !== "" || unread !== ""} onClick={() => void save()}>{seen === undefined ? "Make agent" : "Save version"}</Button></div>
     </div>
   );
 }
@@ -76,6 +82,41 @@ function Source({ text, wrong, at, onChange }: { text: string; wrong: string; at
       {line !== undefined && <div className="row wraps"><Button icon="search" onClick={show}>Show line {line}</Button><code className="breaking">{text.split("\n")[line - 1]!.trim()}</code></div>}
     </>
   );
+}
+
+interface YamlProps {
+  text: string;
+  wrong: string;
+  onWrong: (problem: string) => void;
+  onChange: (text: string) => void;
+}
+
+// The same definition as YAML, in which agents stand in the configuration.
+function Yaml({ text, wrong, onWrong, onChange }: YamlProps): ReactNode {
+  const [yaml, setYaml] = useState(() => dump(JSON.parse(text), { lineWidth: 100 }));
+  const change = (next: string): void => {
+    setYaml(next);
+    const read = readYaml(next);
+    onWrong(read.problem);
+    if (read.definition) onChange(JSON.stringify(read.definition, null, 2));
+  };
+  return (
+    <Field label="Definition" error={wrong} hint={<>as below <code>agents.definitions</code> in the configuration, with its name</>}>
+      {(ids) => <textarea {...ids} rows={Math.min(28, Math.max(10, yaml.split("\n").length + 1))} className="mono" spellCheck={false} value={yaml} aria-invalid={Boolean(wrong)} onChange={(event) => change(event.target.value)} />}
+    </Field>
+  );
+}
+
+export function readYaml(text: string): { definition?: Definition; problem: string } {
+  let read: unknown;
+  try {
+    read = load(text);
+  } catch (failure) {
+    const { reason, mark } = failure as YAMLException;
+    return { problem: `This is no YAML: ${reason}${mark ? `, in line ${mark.line + 1}` : ""}` };
+  }
+  if (typeof read !== "object" || read === null || Array.isArray(read)) return { problem: "A definition has fields: name, instruction and others" };
+  return { definition: read as Definition, problem: "" };
 }
 
 interface FormProps {
@@ -138,7 +179,7 @@ function Form({ text, fixedName, error, onChange }: FormProps): ReactNode {
           </Field>
         </>
       ) : (
-        <p className="muted">Its agents are changed as JSON.</p>
+        <p className="muted">Its agents are changed as YAML or JSON.</p>
       )}
     </>
   );

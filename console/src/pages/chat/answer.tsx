@@ -32,6 +32,8 @@ const ENDINGS: Record<string, string> = {
 
 export function AnswerTurn({ conversation, index, pane, turn, onCite, onBranch, onJudge }: Props): ReactNode {
   const answer = turn.answer!;
+  // A rejection in words is the whole answer.
+  const declined = answer.notices.some((notice) => notice.code === "declined");
   const cites = useMemo(() => numbers(answer.citations), [answer.citations]);
   const mark = useCallback(
     (number: number) => {
@@ -64,7 +66,7 @@ export function AnswerTurn({ conversation, index, pane, turn, onCite, onBranch, 
       <div className="prose"><Markdown text={turn.text} cites={cites} mark={mark} /></div>
       {answer.status === "failed" && <Note tone="bad">{answer.error?.message}</Note>}
       {answer.status === "stopped" && <p className="muted small">Stopped.</p>}
-      {answer.finish && ENDINGS[answer.finish] && <p className="muted small">{ENDINGS[answer.finish]}</p>}
+      {answer.finish && ENDINGS[answer.finish] && !declined && <p className="muted small">{ENDINGS[answer.finish]}</p>}
       <Remarks answer={answer} />
       {answer.citations.length > 0 && <Sources citations={answer.citations} onCite={onCite} />}
       {!running && (

@@ -21,6 +21,7 @@ import { ModelPicker } from "./picker";
 import { Thread } from "./thread";
 
 const LAST = "mainspring.model";
+const ASSISTANT = "assistant";
 const ANSWERING = new Set(["chat", "application", "collection"]);
 
 export default function ChatPage(): ReactNode {
@@ -50,7 +51,9 @@ function preferred(models: Model[]): string {
   const last = localStorage.getItem(LAST);
   if (last && names.includes(last)) return last;
   const collection = models.some((model) => model.kind === "collection");
-  return collection && names.includes(ANSWERS) ? ANSWERS : names[0]!;
+  if (collection && names.includes(ANSWERS)) return ANSWERS;
+  // Without documents: what refuses politely, and knows the date and sums.
+  return names.includes(ASSISTANT) ? ASSISTANT : names[0]!;
 }
 
 // Another page may name what is to be asked.
