@@ -6,7 +6,7 @@ import pytest
 
 from mainspring.core.path import collect
 from mainspring.core.types import Context, Principal
-from mainspring.rag.answer.small_talk import Outline, suggestions, talk
+from mainspring.rag.answer.small_talk import Outline, suggestions, talk, without_courtesy
 from mainspring.rag.ingest.pipeline import Source
 from tests.rag.answer.test_responder import LEAVE, ask, fill
 from tests.rag.conftest import Room
@@ -81,3 +81,23 @@ def test_suggestions_are_headings_of_several_documents() -> None:
         "What does Travel say about “Getting there”?",
         "What does Leave say about “Sick leave”?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("message", "question"),
+    [
+        ("thanks. And how long do I have?", "And how long do I have?"),
+        ("Hi, how long is the warranty?", "how long is the warranty?"),
+        ("Hello there! Thank you very much! What is a RMA code?", "What is a RMA code?"),
+        ("OK. Who pays for returns?", "Who pays for returns?"),
+        ("Who pays for returns? Thanks in advance!", "Who pays for returns?"),
+        ("Who pays for returns, thanks", "Who pays for returns"),
+        ("Fine dust gets into the grinder, what now?", "Fine dust gets into the grinder, what now?"),
+        ("Hi-fi cables: which do you sell?", "Hi-fi cables: which do you sell?"),
+        ("What does the thanks page say?", "What does the thanks page say?"),
+        ("Thanks!", "Thanks!"),
+        ("How do I write thanks. cards?", "How do I write thanks. cards?"),
+    ],
+)
+def test_courtesies_are_no_part_of_the_question(message: str, question: str) -> None:
+    assert without_courtesy(message) == question

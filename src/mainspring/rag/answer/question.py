@@ -8,6 +8,7 @@ from typing import get_args
 from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.settings import RagSettings
 from mainspring.core.types import IGNORED_HEADER, ChatRequest, Message, Response
+from mainspring.rag.answer import small_talk
 from mainspring.rag.query.understand import Technique, techniques
 from mainspring.rag.search import filters as filtering
 from mainspring.rag.search.retrieve import Filters
@@ -60,6 +61,7 @@ def understood(request: ChatRequest, settings: RagSettings, *, name: str, one: b
     if not isinstance(top_k, int) or isinstance(top_k, bool) or not 1 <= top_k <= _MAX_TOP_K:
         raise InvalidRequest(f"top_k must be a number from 1 to {_MAX_TOP_K}", param="options.top_k")
     text, history = question(request)
+    text = small_talk.without_courtesy(text)
     graph = options.get("graph", "off")
     if graph not in get_args(GraphMode):
         raise InvalidRequest(f"graph must be one of {', '.join(get_args(GraphMode))}", param="options.graph")

@@ -82,6 +82,13 @@ _PATTERNS: Mapping[Talk, re.Pattern[str]] = {
     kind: re.compile(rf"\s*{_LEAD}(?:{'|'.join(patterns)})\s*[?.!…]*\s*", re.IGNORECASE)
     for kind, patterns in _KINDS.items()
 }
+_BEFORE = re.compile(
+    rf"\s*(?:(?:{'|'.join((*_GREETING, *_THANKS))})\s*[,.!…;:]+|(?:{'|'.join(_KINDS['assent'])})\s*[.!…]+)\s+(?=\S)",
+    re.IGNORECASE,
+)
+_AFTER = re.compile(
+    rf"(?<=[?.!,;])\s*(?:{'|'.join(_THANKS)})(?: in advance| already)?\s*[.!…]*\s*\Z", re.IGNORECASE
+)
 _REPLIES: dict[Talk, str] = {
     "greeting": "Hello. Ask me about the documents; I answer from what they say and show where it stands.",
     "thanks": "You are welcome.",
@@ -112,6 +119,15 @@ def talk(message: str) -> Talk | None:
     if len(message) > _MOST_CHARACTERS:
         return None
     return next((kind for kind, pattern in _PATTERNS.items() if pattern.fullmatch(message)), None)
+
+
+def without_courtesy(message: str) -> str:
+    """``message`` without a greeting, thanks or assent before its question ("Thanks! And how long ...?"), and without
+    thanks behind it; what is nothing else stays whole."""
+    rest = message
+    while match := _BEFORE.match(rest):
+        rest = rest[match.end() :]
+    return _AFTER.sub("", rest).rstrip(" ,;") or message
 
 
 async def reply(
