@@ -86,9 +86,7 @@ _BEFORE = re.compile(
     rf"\s*(?:(?:{'|'.join((*_GREETING, *_THANKS))})\s*[,.!…;:]+|(?:{'|'.join(_KINDS['assent'])})\s*[.!…]+)\s+(?=\S)",
     re.IGNORECASE,
 )
-_AFTER = re.compile(
-    rf"(?<=[?.!,;])\s*(?:{'|'.join(_THANKS)})(?: in advance| already)?\s*[.!…]*\s*\Z", re.IGNORECASE
-)
+_AFTER = re.compile(rf"(?<=[?.!,;])\s*(?:{'|'.join(_THANKS)})(?: in advance| already)?\s*[.!…]*\s*\Z", re.IGNORECASE)
 _REPLIES: dict[Talk, str] = {
     "greeting": "Hello. Ask me about the documents; I answer from what they say and show where it stands.",
     "thanks": "You are welcome.",
