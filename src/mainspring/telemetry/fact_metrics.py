@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.calls import CallFacts
-from mainspring.core.facts.guards import GuardFacts
+from mainspring.core.facts.dialogues import DialogueFacts
+from mainspring.core.facts.guards import GuardFacts, ToolFacts
 from mainspring.core.facts.opinions import FeedbackFacts, ScoreFacts
 from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.types import EventRecord
@@ -65,6 +66,8 @@ class FactMetrics:
         self._unrouted = Counter("mainspring_unrouted_cost_usd", unrouted, registry=registry)
         self._refusals = counter("guard_refusals", "Decisions of guards to refuse.", "guard", "stage")
         self._leaks = counter("leaks_stopped", "Secrets and prompts that guards kept out of answers.", "kind")
+        self._dialogues = counter("dialogue_turns", "Messages of customers, by how they ended.", "agent", "outcome")
+        self._tools = counter("agent_tools", "Calls of tools by agents, by how they ended.", "agent", "outcome")
         # A counter that starts at one instead of zero shows no growth later.
         for family, names in (
             (self._feedback, ("up", "down", "edited", "changed")),
@@ -91,6 +94,10 @@ class FactMetrics:
                     self._retrievals.labels("unsupported" if retrieval.refused else "supported").inc()
                     if retrieval.evidence is not None:
                         self._evidence.observe(retrieval.evidence)
+                case ToolFacts(agent=agent, outcome=outcome) if agent:
+                    self._tools.labels(self._label(agent), outcome).inc()
+                case DialogueFacts(agent=agent, outcome=outcome):
+                    self._dialogues.labels(self._label(agent), outcome).inc()
                 case FeedbackFacts() as feedback:
                     if feedback.rating in ("up", "down"):
                         # A counter cannot decrease, so a changed rating counts as ``changed``.

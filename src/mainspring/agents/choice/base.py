@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from mainspring.agents.choice.rules import Rule
 from mainspring.agents.tools.base import BaseTool
+from mainspring.core.facts.base import Facts
 from mainspring.core.types import ChatRequest, Message
 
 Way = Literal["rule", "slot", "examples", "scores", "knowledge", "served", "none", "script", "model"]
@@ -31,6 +32,7 @@ class Turn:
     state: Mapping[str, Any] = field(default_factory=dict)
     able: bool = False
     caller: str = ""
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class Choice:
 
     ``way`` says what decided. ``scores`` are the probabilities of the tools that were weighed, by name, for the trace.
     ``state`` are changes of the session's state. ``sure``: the calls follow from the user's own words and from facts
-    alone, so no text of a stranger can have led to them. ``notes`` are further attributes of the trace.
+    alone, so no text of a stranger can have led to them. ``notes`` are further attributes of the trace, ``facts`` an
+    event for the record.
     """
 
     calls: tuple[Chosen, ...] = ()
@@ -60,6 +63,7 @@ class Choice:
     state: Mapping[str, Any] = field(default_factory=dict)
     sure: bool = False
     notes: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts | None = None
 
     @property
     def attributes(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from mainspring.agents.loop.nodes import Node
 from mainspring.agents.loop.salvage import Held, salvaged
 from mainspring.agents.loop.shown import Shown
 from mainspring.agents.loop.steps import Frame, Outcome, Reply, Run, ask
+from mainspring.agents.tools.calling import record
 from mainspring.core.errors import BudgetExceeded, SessionSpent
 from mainspring.core.types import ChatRequest, Message, Responder, Text, Tool, ToolCall
 from mainspring.telemetry.tracing import NoTracing
@@ -261,6 +262,7 @@ class _Turns:
             self._frame.state,
             self._able,
             self._caller(),
+            self._agent.name,
         )
         run = self._run
         tracer = run.around.tracer
@@ -270,6 +272,8 @@ class _Turns:
             for name, value in choice.attributes.items():
                 span.set(name, value)
         self._frame.state.update(choice.state)
+        if choice.facts is not None:
+            record(run.context, choice.facts)
         return choice
 
     def _caller(self) -> str:

@@ -45,6 +45,7 @@ from mainspring.core.errors import (
     SessionSpent,
     Unavailable,
 )
+from mainspring.core.facts.base import Facts
 from mainspring.core.facts.guards import ToolFacts
 from mainspring.core.types import Context, Message, Tool
 from mainspring.engines.grammar.validation import validator
@@ -162,7 +163,7 @@ class ToolCaller:
             shown=shown,
             sha256=_digest(arguments),
         )
-        _record(context.context, facts)
+        record(context.context, facts)
         return result
 
     async def _attempted(
@@ -188,7 +189,7 @@ class ToolCaller:
 
     def _refused(self, tool: BaseTool, context: Context, reason: str, words: str) -> Checked:
         facts = ToolFacts(tool=tool.declaration.name, outcome="refused", reason=reason, effect=tool.policy.effect)
-        _record(context, facts)
+        record(context, facts)
         return Checked(refusal=words)
 
 
@@ -274,7 +275,7 @@ def _digest(arguments: Mapping[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(dict(arguments), option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _record(context: Context, facts: ToolFacts) -> None:
+def record(context: Context, facts: Facts) -> None:
     """Leave the event for the commit that settles the answer."""
     facts = dataclasses.replace(facts, replay_of=context.replay)
     record = request_event(context, facts)

@@ -10,6 +10,7 @@ from mainspring.core.facts.answers import AnswerFacts, ReplayFacts
 from mainspring.core.facts.base import Facts
 from mainspring.core.facts.calls import CallFacts
 from mainspring.core.facts.cases import CaseFacts
+from mainspring.core.facts.dialogues import DialogueFacts
 from mainspring.core.facts.guards import ApprovalFacts, GuardFacts, ToolFacts
 from mainspring.core.facts.memories import MemoryFacts
 from mainspring.core.facts.operations import CostFacts, ErasedFacts, RefusalsFacts, RepairFacts, ScalingFacts
@@ -22,6 +23,7 @@ KINDS: Mapping[str, type[Facts]] = {
         *(CallFacts, AnswerFacts, ReplayFacts, RetrievalFacts, GuardFacts, ToolFacts, ApprovalFacts, FeedbackFacts),
         *(
             CaseFacts,
+            DialogueFacts,
             MemoryFacts,
             ScoreFacts,
             LabelFacts,

@@ -5,14 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from mainspring.agents.handover import Desk
 from mainspring.core.errors import SettingsError
 from mainspring.feature import Feature, Rooms, Services
 from mainspring.features.support.settings import SupportSettings
 from mainspring.features.support.shop.model import Shop
-from mainspring.features.support.shop.sqlite import SqliteShop
+from mainspring.features.support.shop.sqlite import SqliteShop, place
 from mainspring.guards.policy.policies import GuardPolicy
 
 NAME = "support"
@@ -39,8 +38,7 @@ class Support:
         if self._settings.shop == "off":
             raise SettingsError("there is no shop", remedy="Set support.shop (MAINSPRING_SUPPORT__SHOP=sample)")
         if self._shop is None:
-            named = self._settings.database
-            path = Path(named) if named else self._home / "support" / "shop.db"
+            path = place(self._settings.database, self._home)
             self._shop = SqliteShop(path, _clock if self._settings.today == "clock" else None)
         return self._shop
 

@@ -19,6 +19,7 @@ from mainspring.agents.agent import Callbacks
 from mainspring.agents.choice.base import Choice, Chosen, Steps, Turn
 from mainspring.agents.choice.request import failed
 from mainspring.agents.tools.base import ToolContext, ToolResult
+from mainspring.core.facts.dialogues import DialogueFacts
 from mainspring.core.types import Message
 from mainspring.engines.base import Embedder
 from mainspring.features.support.dialogue.hearer import Hearer
@@ -61,8 +62,21 @@ class Manager:
         changes[STATE] = dialogue.plain()
         if choice.say:
             self._recall.keep(turn, choice.say, {**known, **changes})
+        facts = None if choice.calls else self._facts(dialogue, choice, turn.agent)
         notes = {"dialogue.way": list(dialogue.way), "dialogue.tasks": [each.tool for each in dialogue.tasks]}
-        return Choice(choice.calls, choice.say, choice.way, state=changes, sure=True, notes=notes)
+        return Choice(choice.calls, choice.say, choice.way, state=changes, sure=True, notes=notes, facts=facts)
+
+    def _facts(self, dialogue: Dialogue, choice: Choice, agent: str) -> DialogueFacts:
+        """How the message ended."""
+        called = [each.split(":") for each in dialogue.way if ":" in each]
+        tasks = [each[1] for each in called if each[0] == "wish"]
+        outcome = dialogue.ended or ("asked" if dialogue.asked else "done")
+        if "not understood" in dialogue.way:
+            outcome = "unknown"
+        if choice.way == "model":
+            outcome = "model"
+        tools = sum(each[0] != "wish" for each in called)
+        return DialogueFacts(agent=agent, outcome=outcome, tasks=tuple(tasks), tools=tools)
 
     @property
     def callbacks(self) -> Callbacks:
@@ -113,6 +127,10 @@ class Manager:
             self._result(dialogue, called, _read(message.content), failed(message.content))
 
     def _result(self, dialogue: Dialogue, called: Called, result: Any, error: bool) -> None:
+        if called.purpose in ("check", "act", "search") and not error and self.script.refused(result):
+            dialogue.ended = "refused"
+        if called.tool in self.script.people and not error:
+            dialogue.ended = "passed_on"
         said = self.script.say(result) if not error else ""
         if called.purpose == "identify":
             assert self.script.identity is not None

@@ -41,8 +41,8 @@ class Dialogue:
     """``entities`` are the latest values that messages stated, ``tasks`` those under way, the first one first.
     ``asked`` with ``slot`` is what the last answer asked for, with the ``options`` that it named. ``tried`` are the
     credentials that failed, ``misses`` the messages in a row that were not understood, ``angry`` how often the customer
-    was. ``last`` is the task that was done last. ``said``, ``calls``, ``listed`` and ``way`` belong to the message that
-    is being answered."""
+    was. ``last`` is the task that was done last. ``said``, ``calls``, ``listed``, ``way`` and ``ended`` (refused, or
+    passed on to people) belong to the message that is being answered."""
 
     entities: dict[str, Any] = field(default_factory=dict)
     tasks: list[Open] = field(default_factory=list)
@@ -57,6 +57,7 @@ class Dialogue:
     calls: list[Called] = field(default_factory=list)
     listed: dict[str, Any] = field(default_factory=dict)
     way: list[str] = field(default_factory=list)
+    ended: str = ""
 
     @classmethod
     def of(cls, found: Any) -> Dialogue:
@@ -76,7 +77,7 @@ class Dialogue:
 
     def begin(self) -> None:
         """A new message of the customer."""
-        self.said, self.calls, self.listed, self.way = [], [], {}, []
+        self.said, self.calls, self.listed, self.way, self.ended = [], [], {}, [], ""
 
     def ask(self, asked: Asked, slot: str = "") -> None:
         self.asked, self.slot, self.options = asked, slot, []

@@ -101,7 +101,7 @@ class Script:
 
     ``readers`` are the entities that each message is read for, by name. ``search`` is the tool for questions of
     knowledge (``query`` its argument, ``questions`` examples), ``escalate`` the tool that hands over to people, with
-    the argument ``reason``; empty: there is none.
+    the argument ``reason``; empty: there is none. ``people`` are all tools that pass something on to people.
 
     The others read results: ``refused`` whether the tool has refused by a policy, ``missing`` the slot that it asks for
     instead (empty: none), ``needs_approval`` whether a person must approve, ``unidentified`` whether the customer must
@@ -117,6 +117,7 @@ class Script:
     query: str = "question"
     questions: tuple[str, ...] = ()
     escalate: str = ""
+    people: frozenset[str] = frozenset()
     refused: Callable[[Any], bool] = lambda result: isinstance(result, Mapping) and bool(result.get("refused"))
     missing: Callable[[Any], str] = lambda result: str(result.get("missing", "")) if isinstance(result, Mapping) else ""
     unidentified: Callable[[Any], bool] = lambda result: (

@@ -195,4 +195,5 @@ SCRIPT = Script(
     search="search_policies",
     questions=examples.QUESTIONS,
     escalate="escalate",
+    people=frozenset({"escalate", "create_ticket"}),
 )

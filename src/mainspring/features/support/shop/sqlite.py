@@ -18,7 +18,6 @@ from mainspring.features.support.shop.model import Customer, GiftCard, Item, Led
 
 T = TypeVar("T")
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS customers (id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE, data TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS products (sku TEXT PRIMARY KEY, data TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS orders (
@@ -40,6 +39,11 @@ _HOUR_S = 3600.0
 _FIRST = 2_050_001
 
 
+def place(named: str, home: Path) -> Path:
+    """The file of the shop: the one that the settings name, else one under ``home``."""
+    return Path(named) if named else home / "support" / "shop.db"
+
+
 class SqliteShop:
     """Implements ``Shop``. ``clock`` tells the time (None: the moment at which the sample shop is seen)."""
 
@@ -58,6 +62,14 @@ class SqliteShop:
                 _seed(connection)
             for sku, data in connection.execute("SELECT sku, data FROM products"):
                 self._products[sku] = _product(json.loads(data))
+
+    def reset(self) -> None:
+        """Make it the sample shop again."""
+        with self._lock, self._open() as connection:
+            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            for name in tables:
+                connection.execute(f'DELETE FROM "{name}"')  # noqa: S608
+            _seed(connection)
 
     def now(self) -> dt.datetime:
         return self._clock() if self._clock is not None else self._moment
