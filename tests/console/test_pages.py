@@ -26,6 +26,7 @@ PAGES = {
     "approvals": ("approvals", ".state"),
     "agents": ("agents", ".card-link"),
     "runs": ("runs", ".table, .state"),
+    "desk": ("desk", ".desk-list .state, .cases"),
     "memory": ("memory", "section[aria-label=Consent]"),
     "overview": ("quality/overview", ".stacked"),
     "alerts": ("quality/alerts", ".state"),

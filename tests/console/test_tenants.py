@@ -24,7 +24,7 @@ LISTS = (
         "quality/drift",
         "quality/objectives",
     ),
-    *("agents", "runs", "memory"),
+    *("agents", "runs", "memory", "desk"),
     *("settings/limits", "settings/models", "settings/policies", "settings/audit"),
 )
 """Every page that needs no name."""

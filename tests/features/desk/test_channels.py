@@ -27,7 +27,18 @@ from mainspring.core.errors import GuardRefused, InvalidRequest, NotFound, Unaut
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.path import replay
 from mainspring.core.settings import Settings
-from mainspring.core.types import ChatRequest, Context, Event, EventRecord, Finish, Head, Notice, Response, Text
+from mainspring.core.types import (
+    ChatRequest,
+    Context,
+    Event,
+    EventRecord,
+    Finish,
+    Head,
+    Notice,
+    Principal,
+    Response,
+    Text,
+)
 from mainspring.features.desk.channels import mail
 from mainspring.features.desk.service import SupportDesk
 from mainspring.features.desk.store.cases import Wanted
@@ -361,3 +372,31 @@ async def _all_due(opened: Stores) -> None:
             connection.execute(sa.update(table).values(next_at=0.0))
 
     await opened.database.write(work)
+
+
+async def test_a_chat_on_a_page_talks_in_its_session_alone(opened: Stores) -> None:
+    desk, agent = office(opened)
+    chats = desk.channels.chats
+    shop = Principal("acme", "key_shop", frozenset({"chat"}), frozenset({"staff"}))
+    chat, token = await chats.open(shop, "ann", 3600)
+    found = await chats.of(token)
+    assert (found.session_id, found.principal, found.person) == (chat.session_id, shop, "ann")
+    assert await chats.say(found, "m1", "Hello")
+    assert not await chats.say(found, "m1", "Hello")
+    await rounds(desk)
+    assert [(each.session_id, each.user) for each in agent.asked] == [(chat.session_id, "ann")]
+    # Nobody sends the answer anywhere: the page reads it from the session, a person's, too.
+    await desk.for_people(Context(shop), chat.session_id, "Ann", "", "", "ann")
+    staff = Principal("acme", "key_ada", frozenset({"desk"}), frozenset({"staff"}))
+    [waiting] = await desk.store.queue(staff, Wanted(), 5)
+    assert waiting.channel == "web"
+    await desk.say(Context(staff), waiting.number, "I am here.")
+    assert [each["text"] for each in await chats.messages(found)] == ["I am here."]
+    assert await desk.channels.store.claim_outgoing() == []
+    for wrong in ("", token[:-1], "ms-key"):
+        with pytest.raises(Unauthenticated):
+            await chats.of(wrong)
+    _, old = await chats.open(shop, "", -1)
+    with pytest.raises(Unauthenticated):
+        await chats.of(old)
+    await chats.expire()

@@ -10,27 +10,46 @@ export interface Followed<T> {
   error: ApiError | undefined;
 }
 
+// Only a page in sight follows: a browser has six connections to a server, for all tabs, and pages that were left may
+// keep theirs for a minute.
 export function useFollowed<T>(url: string): Followed<T> {
   const [state, setState] = useState<{ url: string } & Followed<T>>({ url, data: undefined, error: undefined });
   useEffect(() => {
-    const stopping = new AbortController();
+    let stopping = new AbortController();
     let timer = 0;
+    let refused = false;
     const begin = async (): Promise<void> => {
+      const { signal } = stopping;
       try {
-        await follow<T>(url, stopping.signal, (data) => setState({ url, data, error: undefined }));
+        await follow<T>(url, signal, (data) => setState({ url, data, error: undefined }));
       } catch (error) {
-        if (stopping.signal.aborted) return;
+        if (signal.aborted) return;
         const known = error instanceof ApiError ? error : new ApiError("The connection was lost.", 0, "unreachable");
         setState((old) => ({ url, data: old.url === url ? old.data : undefined, error: known }));
         // What is refused stays refused.
-        if (known.status >= 400 && known.status < 500) return;
+        refused = known.status >= 400 && known.status < 500;
       }
-      if (!stopping.signal.aborted) timer = window.setTimeout(() => void begin(), AGAIN_MS);
+      if (!signal.aborted && !refused) timer = window.setTimeout(() => void begin(), AGAIN_MS);
     };
-    void begin();
-    return () => {
+    const stop = (): void => {
       stopping.abort();
       clearTimeout(timer);
+    };
+    const look = (): void => {
+      stop();
+      if (document.hidden || refused) return;
+      stopping = new AbortController();
+      void begin();
+    };
+    look();
+    document.addEventListener("visibilitychange", look);
+    addEventListener("pagehide", stop);
+    addEventListener("pageshow", look);
+    return () => {
+      stop();
+      document.removeEventListener("visibilitychange", look);
+      removeEventListener("pagehide", stop);
+      removeEventListener("pageshow", look);
     };
   }, [url]);
   return state.url === url ? state : { data: undefined, error: undefined };

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter
 
 from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.desk.channels.chat_routes import router as chat_router
 from mainspring.features.desk.channels.routes import router as channel_router
 from mainspring.features.desk.routes import router
 from mainspring.features.desk.service import SupportDesk
@@ -36,7 +37,12 @@ async def _ready(_: Rooms, services: Services) -> None:
 
 def _routes(http: Http) -> list[APIRouter]:
     desk = http.services[SupportDesk]
-    return [router(desk, http.access), channel_router(desk.channels, http.access)]
+    channels = desk.channels
+    return [
+        router(desk, http.access),
+        channel_router(channels, http.access),
+        chat_router(channels.chats, http.access),
+    ]
 
 
 @asynccontextmanager

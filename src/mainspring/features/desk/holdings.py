@@ -12,6 +12,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.features.desk.tables import (
     desk_assists,
     desk_cases,
+    desk_chats,
     desk_inbound,
     desk_mails,
     desk_messages,
@@ -79,8 +80,14 @@ def _forget_channels(connection: sa.Connection, subject: Subject) -> None:
     elif subject.kind != "tenant":
         return
     names = list(connection.execute(query).scalars())
+    chats = sa.select(desk_chats.c.session_id).where(desk_chats.c.tenant == subject.tenant)
+    if subject.kind == "user":
+        chats = chats.where(desk_chats.c.person == subject.id)
+    elif subject.kind == "session":
+        chats = chats.where(desk_chats.c.session_id == subject.id)
+    names += connection.execute(chats).scalars()
     for part in parts(names):
-        for table in (desk_inbound, desk_outbound, desk_mails, desk_threads):
+        for table in (desk_inbound, desk_outbound, desk_mails, desk_chats, desk_threads):
             these = sa.and_(table.c.tenant == subject.tenant, table.c.session_id.in_(part))
             connection.execute(sa.delete(table).where(these))
 

@@ -86,9 +86,9 @@ class SupportDesk:
 
     async def open(self, case: NewCase, context: Context, origin: Origin) -> Case:
         """Open a case, once for each ``origin.key``. Raises ``InvalidRequest`` and ``QuotaExceeded``."""
-        if origin.session and self.channels.owns(origin.session, origin.session_id):
+        if origin.session:
             thread = await self.channels.store.thread(context.principal.tenant, origin.session_id)
-            if thread is not None:
+            if thread is not None and self.channels.owns(thread, origin.session):
                 origin = dataclasses.replace(origin, channel=thread.channel.partition(":")[0])
         made, event = await self.store.open(context.principal, case, origin)
         if event is not None:
@@ -212,10 +212,9 @@ class SupportDesk:
         by = acting(context)
 
         def also(connection: sa.Connection, case: Case, said: CaseMessage) -> list[EventRecord]:
-            if self.channels.owns(case.session, case.session_id):
-                thread = thread_of(connection, case.tenant, case.session_id)
-                if thread is not None:
-                    send(connection, thread, said.text)
+            thread = thread_of(connection, case.tenant, case.session_id) if case.session else None
+            if thread is not None and self.channels.owns(thread, case.session):
+                send(connection, thread, said.text)
             if not suggestion:
                 return []
             return [decide(connection, case, suggestion, said.text, who.person, by.trace_id)]
@@ -245,6 +244,7 @@ class SupportDesk:
             if self.settings.retention_days:
                 await self.work.expire(self.settings.retention_days)
             await self.channels.store.expire(self.channels.settings.remembered_days)
+            await self.channels.chats.expire()
         except MainspringError as error:
             _log.warning("the desk's upkeep failed and is tried again: %s", error)
 

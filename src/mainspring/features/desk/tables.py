@@ -192,3 +192,20 @@ desk_mails = sa.Table(
     time("at"),
     sa.Index(None, "tenant", "session_id"),
 )
+
+# Chats on web pages. The page has the token; ``digest`` is its SHA-256. ``key_id`` and ``groups`` are those of the key
+# that opened it, ``person`` the user that it named.
+desk_chats = sa.Table(
+    "desk_chats",
+    metadata,
+    key("tenant"),
+    key("session_id"),
+    text("digest"),
+    text("key_id"),
+    json("groups", "[]"),
+    optional("person"),
+    time("expires_at"),
+    time("created_at"),
+    sa.Index(None, "digest", unique=True),
+    sa.Index(None, "expires_at"),
+)

@@ -17,6 +17,7 @@ from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Context, Message, Principal, Settlement, TraceParent
 from mainspring.feature import Rooms
 from mainspring.features.desk.channels import mail, signing
+from mainspring.features.desk.channels.chats import WEB, Chats
 from mainspring.features.desk.channels.post import Post
 from mainspring.features.desk.channels.settings import ChannelsSettings
 from mainspring.features.desk.channels.store import ChannelStore, Claimed, Incoming, Thread
@@ -39,6 +40,7 @@ class Channels:
         self.store = ChannelStore(rooms.stores.database)
         self._rooms = rooms
         self._opens = opens
+        self.chats = Chats(rooms.stores.database, self.store, rooms.stores.sessions)
         self._post = Post(self.settings.email)
         self._wake = asyncio.Event()
 
@@ -47,9 +49,16 @@ class Channels:
         """Whose requests the messages are."""
         return Principal(self.settings.tenant, "desk_channels", frozenset({"chat"}), frozenset(self.settings.groups))
 
-    def owns(self, session: str, session_id: str) -> bool:
-        """Whether a session, by its stored name, is one of the channels'."""
-        return session == stored_name(self.principal, session_id)
+    def principal_of(self, thread: Thread) -> Principal:
+        """Whose requests the messages of a conversation are: on a web page those of the key that opened it."""
+        if thread.channel != WEB:
+            return self.principal
+        groups = frozenset(thread.address.get("groups", ()))
+        return Principal(thread.tenant, str(thread.address.get("key_id", "")), frozenset({"chat"}), groups)
+
+    def owns(self, thread: Thread, session: str) -> bool:
+        """Whether a session, by its stored name, is that of the conversation."""
+        return session == stored_name(self.principal_of(thread), thread.session_id)
 
     async def receive_mail(self, data: bytes) -> bool:
         """Keep a message; durable when it returns. False: it came before, or nobody answers it. Raises
@@ -172,8 +181,8 @@ class Channels:
         settlement = Settlement()
         settlement.planned_id = claimed.answer_id
         trace = TraceParent(claimed.trace_id, TraceParent.new().span_id)
-        context = Context(self.principal, trace, settlement=settlement)
         thread = claimed.thread
+        context = Context(self.principal_of(thread), trace, settlement=settlement)
         said = (Message("user", claimed.text),)
         request = ChatRequest(self.settings.model, said, session_id=thread.session_id, user=thread.person)
         async with asyncio.timeout(_TIMEOUT_S):
@@ -204,7 +213,8 @@ class Channels:
     async def _ask_people(self, claimed: Claimed, reason: str, body: str) -> None:
         thread = claimed.thread
         subject = str(thread.address.get("subject") or f"A message by {thread.channel}")[:_SUBJECT]
-        await self._opens.for_people(Context(self.principal), thread.session_id, subject, reason, body, thread.person)
+        context = Context(self.principal_of(thread))
+        await self._opens.for_people(context, thread.session_id, subject, reason, body, thread.person)
 
     async def _send(self, claimed: Claimed, fetcher: Fetcher) -> None:
         thread = claimed.thread

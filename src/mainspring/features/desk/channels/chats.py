@@ -1,0 +1,114 @@
+"""Chats on web pages: a shop's server opens one and gives its token to the page, which can do nothing else with it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+import mainspring.stores.sql.ids as ids
+import mainspring.stores.sql.rows as rows
+from mainspring.core import cards
+from mainspring.core.errors import InvalidRequest, Unauthenticated
+from mainspring.core.types import Principal
+from mainspring.features.desk.channels.store import ChannelStore, Incoming
+from mainspring.features.desk.tables import desk_chats as chats
+from mainspring.serving.memory.layer import stored_name
+from mainspring.stores.sessions.conversations import Sessions
+from mainspring.stores.sql.database import Database
+
+WEB = "web"
+_PREFIX = "chat_"
+_LOOK_S = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A chat on a page. ``principal`` is whose requests its messages are."""
+
+    session_id: str
+    principal: Principal
+    person: str
+    expires_at: float
+
+
+class Chats:
+    """The chats of all tenants."""
+
+    def __init__(self, database: Database, store: ChannelStore, sessions: Sessions) -> None:
+        self._database = database
+        self._store = store
+        self._sessions = sessions
+
+    async def open(self, principal: Principal, person: str, seconds: float) -> tuple[Chat, str]:
+        """A new chat for a customer (empty: of whom nothing is known), and the token for the page."""
+        cards.refuse(person, "user")
+        token = _PREFIX + secrets.token_urlsafe(32)
+        now = time.time()
+        session_id = ids.new("web-")
+        row = {"tenant": principal.tenant, "session_id": session_id, "digest": _digest(token)}
+        row |= {"key_id": principal.key_id, "groups": rows.names(principal.groups), "person": person}
+        made = sa.insert(chats).values(**row, expires_at=now + seconds, created_at=now)
+        await self._database.write(lambda connection: connection.execute(made) and None, durable=True)
+        return Chat(session_id, principal, person, now + seconds), token
+
+    async def of(self, token: str) -> Chat:
+        """The chat of a token. Raises ``Unauthenticated``."""
+        query = sa.select(chats).where(chats.c.digest == _digest(token), chats.c.expires_at > time.time())
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        if not token.startswith(_PREFIX) or row is None:
+            raise Unauthenticated("this chat is over, or there is no such", remedy="Open another one")
+        groups = frozenset(rows.load(row.groups))
+        principal = Principal(row.tenant, row.key_id, frozenset({"chat"}), groups)
+        return Chat(row.session_id, principal, row.person, row.expires_at)
+
+    async def say(self, chat: Chat, message_id: str, text: str) -> bool:
+        """Keep a message; durable when it returns. False: it came before. Raises ``InvalidRequest``."""
+        if not text.strip():
+            raise InvalidRequest("text is empty", param="text")
+        principal = chat.principal
+        address = {"key_id": principal.key_id, "groups": sorted(principal.groups)}
+        person = chat.person or chat.session_id
+        external = f"{chat.session_id}:{message_id}"
+        message = Incoming(WEB, external, chat.session_id, person, text.strip(), address)
+        return await self._store.receive(principal.tenant, message)
+
+    async def messages(self, chat: Chat) -> list[dict[str, Any]]:
+        """What was said, oldest first, without instructions and calls of tools."""
+        session = stored_name(chat.principal, chat.session_id)
+        found = await self._sessions.all_messages(chat.principal.tenant, session)
+        return [
+            {
+                "id": f"{each.turn}:{each.position}",
+                "role": each.message.role,
+                "text": each.message.content,
+                "at": each.at,
+            }
+            for each in found
+            if each.message.role in ("user", "assistant") and each.message.content.strip()
+        ]
+
+    async def watch(self, chat: Chat) -> AsyncGenerator[dict[str, Any], None]:
+        """All messages now, and after each change, until the chat is over."""
+        shown: list[dict[str, Any]] | None = None
+        while time.time() < chat.expires_at:
+            found = await self.messages(chat)
+            if found != shown:
+                yield {"object": "list", "data": found}
+            shown = found
+            await asyncio.sleep(_LOOK_S)
+
+    async def expire(self) -> None:
+        """Forget the tokens of chats that are over."""
+        query = sa.delete(chats).where(chats.c.expires_at < time.time())
+        await self._database.write(lambda connection: connection.execute(query) and None, frees=True)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
