@@ -9,7 +9,7 @@ from mainspring.features.content.text.article import Article, Paragraph, Source,
 
 UNSUPPORTED = "[unsupported]"
 EXTRACTIVE = "This article is assembled of sentences of its sources, word for word."
-_SPECIAL = re.compile(r"([\\`*_\[\]<>])")
+_SPECIAL = re.compile(r"[\\`*<\[]|(?<![^\W_])_|_(?![^\W_])")
 _OPENS = re.compile(r"^(\s*)([#>+-]|\d+[.)])(?=\s)")
 
 
@@ -72,7 +72,7 @@ def _source(source: Source) -> str:
 
 def escaped(text: str) -> str:
     """``text`` so that Markdown shows it as it is."""
-    return _SPECIAL.sub(r"\\\1", text)
+    return _SPECIAL.sub(r"\\\g<0>", text)
 
 
 def _opening(text: str) -> str:

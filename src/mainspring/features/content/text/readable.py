@@ -16,15 +16,22 @@ _POINTS = re.compile(
 )
 _REFERS = re.compile(
     r"\b(?:section|chapter|table|figure|fig\.|appendix|listing) \d"
-    r"|\b(?:above|below|following|previous|next) (?:section|chapter|figure|table|example|paragraph|code|listing)\b"
+    r"|\b(?:above|below|following|previous|next) (?:faq )?"
+    r"(?:section|chapter|figure|table|example|paragraph|code|listing|entry|question|answer)\b"
     r"|\b(?:see|as (?:shown|described|mentioned|noted|discussed)) (?:above|below)\b"
-    r"|\bin this (?:section|chapter|paper|article|document|tutorial|guide|page)\b",
+    r"|\b(?:in )?this (?:section|chapter|paper|article|document|tutorial|guide|page|faq|manual)\b"
+    r"|\b(?:refer to|see(?: also)?|details (?:in|at)|found (?:in|at)) "
+    r"(?::\w+:|`|\[|the (?:docs|documentation)\b|https?:)"
+    r"|\bplease (?:refer|see|visit|read)\b|\bfor (?:more|further) (?:information|details)\b|\bread (?:more )?about\b"
+    r"|\bhere[.:]?$",
     re.IGNORECASE,
 )
 _OPENS = re.compile(
     r"(?:and|or|but|also|thus|hence|moreover|furthermore|additionally|similarly|likewise|conversely|consequently|"
-    r"meanwhile|nevertheless|nonetheless|finally|for (?:example|instance)|in (?:addition|contrast|particular|other "
-    r"words)|on the other hand|as a result|here|there|these|those|the (?:second|third|other|last|next) )\b",
+    r"meanwhile|nevertheless|nonetheless|finally|for (?:example|instance)|on the other hand|as a result|"
+    r"in (?:addition|contrast|particular|other words|general|short|that case|such cases?|these cases?)|"
+    r"here|there|these|those|yes|no|well|just|sure|ok|okay|assume|suppose|alternatively|again|either of|"
+    r"if (?:either|any|one|none) of|the (?:second|third|other|last|next) )\b",
     re.IGNORECASE,
 )
 _STANDS = re.compile(
@@ -39,7 +46,12 @@ _BACK = re.compile(
     re.IGNORECASE,
 )
 _END = re.compile(r"[.!?…。！？\"”’)\]`:]$")
-_MARKUP = re.compile(r"\[(?P<text>[^\]]+)\]\((?:[^()\s]|\([^()]*\))+\)|(?P<bold>\*\*|__)(?P<inner>.+?)(?P=bold)")
+_MARKUP = (
+    re.compile(r"!?\[(?P<text>[^\[\]]+)\]\((?:[^()\s]|\([^()]*\))+\)"),
+    re.compile(r"(?P<mark>\*\*|__)(?=\S)(?P<text>.+?)(?P=mark)"),
+    re.compile(r"(?<![\w*])\*(?=[^\s*])(?P<text>[^*]+?)\*(?![\w*])"),
+    re.compile(r"(?::[\w:-]+:)?(?P<mark>`{1,2})(?=\S)(?P<text>[^`]+?)(?P=mark)_{0,2}"),
+)
 _FOOTNOTE = re.compile(r"\[(?:\d{1,3}|\^[\w-]+|citation needed|edit)\]")
 
 
@@ -48,13 +60,22 @@ def fit(text: str, kind: str, lead: str = "") -> bool:
     words = text.split()
     if kind == "code" or kind == "row" or not terms.content(text):
         return False
-    if _POINTS.match(text) or _REFERS.search(text) or text.rstrip().endswith("?"):
+    if _POINTS.match(text) or _REFERS.search(text) or text.rstrip().endswith(("?", "...", "…")):
+        return False
+    if sum(text.count(mark) for mark in '"“”') % 2:
+        # A quotation that begins or ends elsewhere.
         return False
     if kind == "item":
-        return bool(lead) and 2 <= len(words) <= _MOST_WORDS
-    if not _LEAST_WORDS <= len(words) <= _MOST_WORDS or not _END.search(text.rstrip()) or text[:1].islower():
+        return 2 <= len(words) <= _MOST_WORDS and len(lead.split()) > 2 and not alone_unclear(lead)
+    if not _whole(text):
         return False
-    return not alone_unclear(text) or bool(lead and not alone_unclear(lead))
+    return not alone_unclear(text) or bool(lead and _whole(lead) and not alone_unclear(lead))
+
+
+def _whole(text: str) -> bool:
+    """Whether it is a sentence by its length, its beginning and its end."""
+    words = len(text.split())
+    return _LEAST_WORDS <= words <= _MOST_WORDS and bool(_END.search(text.rstrip())) and not text[:1].islower()
 
 
 def alone_unclear(text: str) -> bool:
@@ -65,6 +86,10 @@ def alone_unclear(text: str) -> bool:
 
 def shown(text: str) -> str:
     """``text`` of a source as it is shown: without marks of Markdown, footnotes and line breaks, else word for word."""
-    plain = _MARKUP.sub(lambda match: match["text"] or match["inner"], text)
+    plain, before = text, ""
+    while plain != before:
+        before = plain
+        for mark in _MARKUP:
+            plain = mark.sub(lambda match: match["text"], plain)
     plain = _FOOTNOTE.sub("", plain)
     return re.sub(r"\s+", " ", plain).strip()

@@ -16,7 +16,9 @@ from mainspring.rag.answer.write.numbers import numbers
 from mainspring.rag.text import terms
 
 # A sentence that scores this much less than the best one of its question is not about it.
-_NEAR = 0.55
+_NEAR, _FAR = 0.55, 0.9
+# A section with less than so much of its words left is full.
+_FULL = 0.45
 # A sentence repeats another one if they share this much of their content words.
 _SAME = 0.7
 # Sentences of a source this close to each other, in characters, belong to one paragraph.
@@ -76,28 +78,40 @@ class Assembler:
         room = words
         for each in (one for one in found if one.question not in missing):
             share = max(40, words // max(1, len(found) - len(missing)))
-            room = self._choose(each, chosen, min(share, max(0, room)) if chosen else share)
+            room = self._choose(each, chosen, min(share, max(0, room)) if chosen else share, _NEAR)
+        for each in (one for one in found if one.question not in missing):
+            if room > _FULL * words:
+                # What was found says less than was hoped for: sentences that are less close may say more.
+                room = self._choose(each, chosen, room, _FAR)
         return Section(heading, tuple(self._paragraphs(chosen)), questions, missing)
 
-    def _choose(self, found: Findings, chosen: list[Note], room: int) -> int:
-        """Add the best notes that fit ``room`` words; the rest of the room."""
+    def _choose(self, found: Findings, chosen: list[Note], room: int, near: float) -> int:
+        """Add the best notes that fit ``room`` words and are no further from the best one than ``near``; the rest of
+        the room. A list is taken whole."""
         best = found.notes[0].score
         begun = len(chosen)
         for note in found.notes:
-            words = len(note.text.split()) + (len(note.lead.split()) if note.lead and note.kind != "item" else 0)
-            if note.score < best - _NEAR or (words > room and len(chosen) > begun):
+            taken = _list(note, found.notes)
+            words = sum(len(each.text.split()) for each in taken) + len(note.lead.split())
+            if note.score < best - near or (words > room and len(chosen) > begun) or not taken:
                 continue
-            if self._repeats(note) or any(_within(note, other) for other in chosen):
+            leads = note.lead if note.kind != "item" else ""
+            if (
+                self._repeats(note.text)
+                or (leads and self._repeats(leads))
+                or any(_within(each, other) for each in taken for other in chosen)
+            ):
                 continue
-            chosen.append(note)
-            self.said(note.text)
+            chosen += taken
+            for text in (leads, *(each.text for each in taken)):
+                self.said(text)
             room -= words
             if room <= 0:
                 break
         return room
 
-    def _repeats(self, note: Note) -> bool:
-        words, amounts = _gist(note.text)
+    def _repeats(self, text: str) -> bool:
+        words, amounts = _gist(text)
         # The same words with another number say another thing.
         return any(
             each and amounts <= theirs and len(words & each) >= _SAME * min(len(words), len(each))
@@ -121,6 +135,18 @@ class Assembler:
                 statements.append(Statement(shown(note.text), "verbatim", (self.references.of(note),)))
                 told.add((note.source.id, note.start))
         return Paragraph(tuple(statements))
+
+
+def _list(note: Note, notes: Sequence[Note]) -> list[Note]:
+    """``note`` alone; an item with its list, of which one item is none."""
+    if note.kind != "item":
+        return [note]
+    items = [
+        each
+        for each in notes
+        if each.kind == "item" and (each.source.id, each.lead_start) == (note.source.id, note.lead_start)
+    ]
+    return sorted(items, key=lambda each: each.start) if len(items) > 1 else []
 
 
 def _gist(text: str) -> tuple[frozenset[str], frozenset[float]]:

@@ -16,12 +16,14 @@ MOST_SECTIONS = 12
 _SECTIONS: dict[Length, int] = {"short": 3, "medium": 5, "long": 8}
 # A heading whose passages score less than this share of the best heading's is about something else.
 _LEAST_SHARE = 0.6
+_OFTEN = 0.12
 _NUMBER = re.compile(r"^(?:(?:chapter|section|part|appendix)\s+)?(?:[\dIVX]+(?:\.\d+)*[.):]?|[A-Z][.)])\s+", re.I)
 # Headings that name a kind of text and no thing.
 _PLAIN = frozenset(
     "introduction overview contents summary conclusion conclusions abstract preface references see also notes note "
     "table of appendix index about this document page general background further reading external links "
-    "acknowledgements license example examples".split()
+    "acknowledgements license example examples faq faqs quickstart readme usage changelog changes index main home misc "
+    "miscellaneous questions frequently asked glossary".split()
 )
 TITLES: dict[Kind, str] = {
     "article": "{topic}",
@@ -37,6 +39,7 @@ TITLES: dict[Kind, str] = {
 class _Group:
     heading: str
     best: float = 0.0
+    count: int = 0
     first: tuple[str, int] = ("", 0)
     documents: list[str] = field(default_factory=list)
 
@@ -48,6 +51,9 @@ def of_headings(brief: Brief, hits: Sequence[Hit]) -> Plan:
     """
     own = [PlannedSection(heading_of(question), (question,)) for question in brief.questions][:MOST_SECTIONS]
     groups = _groups(hits, brief)
+    for each in groups:
+        # A heading below which much is found is more of a section than one with a single passage.
+        each.best *= 1 + _OFTEN * min(3, each.count - 1)
     best = max((each.best for each in groups), default=0.0)
     near = [each for each in groups if each.best >= _LEAST_SHARE * best]
     room = max(1 if not own else 0, _SECTIONS[brief.length] - len(own))
@@ -105,6 +111,7 @@ def _groups(hits: Sequence[Hit], brief: Brief) -> list[_Group]:
         key = terms.content(heading)
         group = found.setdefault(key, _Group(heading, first=(hit.document_id, hit.start)))
         group.best = max(group.best, hit.score if hit.rerank_score is None else hit.rerank_score)
+        group.count += 1
         if hit.document_id not in group.documents:
             group.documents.append(hit.document_id)
     return list(found.values())

@@ -46,7 +46,9 @@ from mainspring.rag.websearch.base import Found
 from mainspring.stores.documents.collections import Collection
 
 _log = logging.getLogger(__name__)
-_NOTES = 16
+_NOTES = 24
+# Items of a list that are shown; the cosine below which a sentence is not about a question.
+_ITEMS, _CLOSE = 8, 0.2
 # Passages that a plan is made of, in each collection.
 _PLANNED = 30
 # How far before a sentence what it leans on may be, in characters.
@@ -139,7 +141,9 @@ class Researcher:
         ranked = await extract.passages(question, hits, hits, texts, embedder, vector)
         likely = evidence(question, hits, ranked)
         names = {each.id: each.name for each in scope.collections}
-        notes = [note for each in ranked if (note := _note(each, names, texts)) is not None]
+        notes = [note for each in ranked for note in _notes(each, names, texts)]
+        notes = list({(each.source.id, each.start): each for each in reversed(notes)}.values())[::-1]
+        notes = [each for each in notes if _about(each, question)]
         read = await self._rooms.path.sift([each.text for each in notes], context) if notes else []
         may = [note for note, good in zip(notes, read, strict=True) if good]
         pages, refused = await self._pages(question, scope, embedder, vector, context) if scope.web else ([], 0)
@@ -230,6 +234,35 @@ def _only(documents: Sequence[str]) -> Filter | None:
         return None
     names = tuple(documents)
     return Compound(False, (Comparison("in", "document_id", names), Comparison("in", "file_id", names)))
+
+
+def _about(note: Note, question: str) -> bool:
+    """Whether a note shares a word with ``question``, or is close to it without."""
+    words = terms.content(f"{note.heading} {note.lead} {note.text}")
+    return (bool(words & terms.content(question)) and note.cosine >= _CLOSE) or note.cosine >= 2 * _CLOSE
+
+
+def _notes(passage: Passage, collections: Mapping[str, str], texts: Mapping[str, str]) -> list[Note]:
+    """``passage`` as a note, an item with the other items of its list; none for what cannot stand in an article."""
+    found = _note(passage, collections, texts)
+    if found is None:
+        return []
+    if passage.kind != "item":
+        return [found]
+    text, shift = passage.hit.text, passage.hit.start
+    units = sentences.split(text)
+    at = next((at for at, one in enumerate(units) if one.start + shift == passage.start), None)
+    if at is None:
+        return [found]
+    first, last = at, at
+    while first and units[first - 1].kind == "item":
+        first -= 1
+    while last + 1 < len(units) and units[last + 1].kind == "item":
+        last += 1
+    items = [(one.start + shift, one.end + shift) for one in units[first : last + 1]]
+    whole = texts[passage.hit.document_id]
+    made = [dataclasses.replace(found, text=whole[start:end], start=start, end=end) for start, end in items]
+    return [each for each in made if fit(each.text, "item", each.lead)][:_ITEMS]
 
 
 def _note(passage: Passage, collections: Mapping[str, str], texts: Mapping[str, str]) -> Note | None:
