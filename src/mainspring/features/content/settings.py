@@ -52,7 +52,7 @@ class ContentSettings(Section):
         default_factory=lambda: StepLimits(tokens=4_000, usd=0.05, seconds=15.0),
         description="limits of the fields for search engines",
     )
-    passages: int = Field(8, ge=1, le=50, description="passages that each question finds in each collection")
+    passages: int = Field(12, ge=1, le=50, description="passages that each question finds in each collection")
     parallel: int = Field(4, ge=1, le=32, description="questions that are researched at the same time")
     cache_hours: float = Field(24.0, ge=0, description="how long research is used again for like questions; 0: never")
     similar: float = Field(

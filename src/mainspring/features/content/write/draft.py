@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from mainspring.features.content.text.article import Evidence, Findings, Note, Paragraph, Section, Source, Statement
 from mainspring.features.content.text.readable import shown
+from mainspring.features.content.write.plan import below
 from mainspring.rag.answer.write.numbers import numbers
 from mainspring.rag.text import terms
 
@@ -23,8 +24,9 @@ _FULL = 0.45
 _SAME = 0.7
 # Sentences of a source this close to each other, in characters, belong to one paragraph.
 _GAP = 240
-# What a sentence below the section's heading has ahead of one elsewhere.
-_BELOW, _BESIDE = 0.3, 0.3
+# Words below a section's heading from which nothing else of that document is needed; and how far what is elsewhere
+# stands behind.
+_ENOUGH, _BESIDE = 40, 0.1
 _MOST_ITEMS = 8
 
 
@@ -155,18 +157,18 @@ def _gist(text: str) -> tuple[frozenset[str], frozenset[float]]:
 
 
 def _preferred(notes: Sequence[Note], heading: str) -> tuple[Note, ...]:
-    """``notes`` with those below ``heading`` in front, which score more by as much as others would have to."""
-    wanted = terms.content(heading)
-    below = [bool(wanted) and wanted <= terms.content(each.heading.rpartition(" > ")[2]) for each in notes]
-    if not any(below):
+    """``notes`` with those below ``heading`` in front. Other parts of the same document have sections of their own, or
+    were left out of the plan: they come only where little is below the heading."""
+    own = [each for each in notes if below(each.heading, heading)]
+    if not own:
         return tuple(notes)
-    # Other parts of the same document have sections of their own, or were left out of the plan.
-    own = {each.source.id for each, under in zip(notes, below, strict=True) if under}
-    raised = [
-        dataclasses.replace(each, score=each.score + (_BELOW if under else -_BESIDE if each.source.id in own else 0.0))
-        for each, under in zip(notes, below, strict=True)
-    ]
-    return tuple(sorted(raised, key=lambda each: -each.score))
+    ids = {each.source.id for each in own}
+    enough = sum(len(each.text.split()) for each in own) >= _ENOUGH
+    rest = [each for each in notes if each not in own and not (enough and each.source.id in ids)]
+    # Scores tell the others apart, and the best of the heading's own is what they are held against.
+    best = max(each.score for each in own)
+    lowered = [dataclasses.replace(each, score=min(each.score, best) - _BESIDE) for each in rest]
+    return (*own, *sorted(lowered, key=lambda each: -each.score))
 
 
 def _groups(chosen: Sequence[Note]) -> list[list[Note]]:

@@ -102,6 +102,11 @@ def clean_heading(path: str) -> str:
     return ""
 
 
+def below(path: str, heading: str) -> bool:
+    """Whether the path of headings ends in the section's heading."""
+    return bool(heading) and clean_heading(path).casefold() == heading.strip().casefold()
+
+
 def _groups(hits: Sequence[Hit], brief: Brief) -> list[_Group]:
     """The headings above ``hits``, each once."""
     found: dict[frozenset[str], _Group] = {}

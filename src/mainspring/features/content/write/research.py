@@ -32,7 +32,7 @@ from mainspring.features.content.store.research import ResearchCache
 from mainspring.features.content.text.article import Brief, Findings, Note, Plan, Source
 from mainspring.features.content.text.readable import alone_unclear, fit
 from mainspring.features.content.write.budgets import StepBudget
-from mainspring.features.content.write.plan import of_headings
+from mainspring.features.content.write.plan import below, of_headings
 from mainspring.rag.answer.evidence.score import evidence
 from mainspring.rag.answer.findings import named
 from mainspring.rag.answer.verbatim import extract
@@ -138,7 +138,7 @@ class Researcher:
         each = await asyncio.gather(*(self._searched(question, one, scope, context) for one in scope.collections))
         hits = sorted((hit for found in each for hit in found), key=lambda hit: -hit.score)
         texts = {hit.document_id: await self._rooms.library.search.text(hit.text_blob) for hit in hits}
-        ranked = await extract.passages(question, hits, hits, texts, embedder, vector)
+        ranked = await self._read(question, hits, texts, embedder, vector)
         likely = evidence(question, hits, ranked)
         names = {each.id: each.name for each in scope.collections}
         notes = [note for each in ranked for note in _notes(each, names, texts)]
@@ -155,6 +155,18 @@ class Researcher:
         self._told(found, context)
         await self._cache.put(context, scope.fingerprint, found, vector, person)
         return found
+
+    async def _read(
+        self, question: str, hits: Sequence[Hit], texts: Mapping[str, str], embedder: Embedder, vector: Any
+    ) -> list[Passage]:
+        """The sentences of ``hits``, best first. Those below the heading that the question names are read on their own:
+        else what is closest to the topic would take their place."""
+        heading = question.rpartition(": ")[2] if ": " in question else ""
+        own = [hit for hit in hits if below(hit.heading, heading)]
+        rest = [hit for hit in hits if hit not in own]
+        parts = [part for part in (own, rest) if part]
+        each = [await extract.passages(question, part, hits, texts, embedder, vector) for part in parts]
+        return sorted((one for part in each for one in part), key=lambda one: -one.score)
 
     async def _searched(
         self, question: str, collection: Collection, scope: Scope, context: Context, most: int = 0
