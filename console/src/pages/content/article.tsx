@@ -117,12 +117,14 @@ function Text({ kept, version, onChange }: { kept: KeptArticle; version: Version
       </dl>
       {article.remarks.length > 0 && <Note><ul className="plain-list">{article.remarks.map((each) => <li key={each.text}>{each.text}</li>)}</ul></Note>}
       {out > 0 && <label className="row"><input type="checkbox" checked={struck} onChange={(event) => setStruck(event.target.checked)} />Show what was struck ({out})</label>}
+      <div className="article-beside">
       <article className="stack article-text" aria-label="Article">
         {article.sections.map((section, at) => (
           <SectionText key={at} section={section} article={article} struck={struck} onRevise={() => setRevising(at + 1)} />
         ))}
       </article>
-      <Sources of={article} />
+      <aside className="stack"><Sources of={article} quotes /></aside>
+      </div>
       <section className="stack" aria-label="Search engines">
         <h2>For search engines</h2>
         <dl className="figures">

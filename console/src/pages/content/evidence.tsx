@@ -32,7 +32,7 @@ export function Marks({ of, numbers }: { of: Cited; numbers: number[] }): ReactN
   );
 }
 
-export function Sources({ of }: { of: Cited }): ReactNode {
+export function Sources({ of, quotes = false }: { of: Cited; quotes?: boolean }): ReactNode {
   return (
     <section className="stack" aria-label="Sources">
       <h2>Sources</h2>
@@ -41,6 +41,7 @@ export function Sources({ of }: { of: Cited }): ReactNode {
           <li key={each.id} className="breaking">
             <span className="muted">{at + 1}.</span> {each.kind === "web" ? <a href={each.url} target="_blank" rel="noreferrer noopener">{each.title}</a> : each.title}
             {each.collection && <span className="muted"> ({each.collection})</span>}
+            {quotes && <ul className="quotes muted small">{of.evidence.filter((one) => one.source === at + 1).map((one) => <li key={one.start}>“{one.quote}”</li>)}</ul>}
           </li>
         ))}
       </ol>

@@ -17,7 +17,7 @@ from mainspring.rag.answer.write.numbers import numbers
 from mainspring.rag.text import terms
 
 # A sentence that scores this much less than the best one of its question is not about it.
-_NEAR, _FAR = 0.55, 0.9
+_NEAR, _FAR = 0.45, 0.9
 # A section with less than so much of its words left is full.
 _FULL = 0.45
 # A sentence repeats another one if they share this much of their content words.
@@ -83,8 +83,11 @@ class Assembler:
             room = self._choose(each, chosen, min(share, max(0, room)) if chosen else share, _NEAR)
         for each in (one for one in found if one.question not in missing):
             if room > _FULL * words:
-                # What was found says less than was hoped for: sentences that are less close may say more.
-                room = self._choose(each, chosen, room, _FAR)
+                # Sentences that are less close may say more, but only of sources that speak of it already.
+                known = {note.source.id for note in chosen}
+                rest = tuple(note for note in each.notes if note.source.id in known)
+                if rest:
+                    room = self._choose(dataclasses.replace(each, notes=rest), chosen, room, _FAR)
         return Section(heading, tuple(self._paragraphs(chosen)), questions, missing)
 
     def _choose(self, found: Findings, chosen: list[Note], room: int, near: float) -> int:
