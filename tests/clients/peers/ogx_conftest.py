@@ -96,7 +96,7 @@ Model.custom_metadata = property(lambda model: OWN | {"provider_resource_id": mo
 
 
 @pytest.fixture(scope="session")
-def openai_client():
+def official_client():
     address = os.environ["CLIENTS_URL"] + "/v1"
     with OpenAI(base_url=address, api_key=os.environ["CLIENTS_KEY"], max_retries=0, timeout=60) as client:
         client.providers = types.SimpleNamespace(list=lambda: [PROVIDER])
@@ -106,12 +106,14 @@ def openai_client():
 def _same(name):
     """Another name of the client."""
 
-    def client(openai_client):
-        return openai_client
+    def client(official_client):
+        return official_client
 
     return pytest.fixture(name=name, scope="session")(client)
 
 
+# A module of tests has clients of this name, too.
+openai_client = _same("openai_client")
 compat_client = _same("compat_client")
 responses_client = _same("responses_client")
 client_with_models = _same("client_with_models")
@@ -138,6 +140,11 @@ def embedding_model_id():
 @pytest.fixture(scope="session")
 def embedding_dimension():
     return 384
+
+
+@pytest.fixture(scope="session")
+def rerank_model_id():
+    pytest.skip("OGX's own client reranks")
 
 
 @pytest.fixture(scope="session")

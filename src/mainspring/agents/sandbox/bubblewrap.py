@@ -13,7 +13,7 @@ from pathlib import Path
 from mainspring.agents.sandbox import seccomp
 from mainspring.agents.sandbox.base import FOLDER, SandboxLimits
 from mainspring.agents.sandbox.guest import BOOT
-from mainspring.agents.sandbox.process import Jail, ProcessSandbox, descriptor
+from mainspring.agents.sandbox.process import SPARE_S, Jail, ProcessSandbox, descriptor
 from mainspring.core.errors import SettingsError
 
 _NOBODY = 64999
@@ -26,8 +26,10 @@ class BubblewrapSandbox(ProcessSandbox):
 
     name = "bubblewrap"
 
-    def __init__(self, concurrent: int = 2, packages: Sequence[str] = (), python: str = "") -> None:
-        super().__init__(concurrent, packages)
+    def __init__(
+        self, concurrent: int = 2, packages: Sequence[str] = (), python: str = "", spare_s: float = SPARE_S
+    ) -> None:
+        super().__init__(concurrent, packages, spare_s)
         self.python = python or interpreter()
         self._filter = seccomp.program()
 

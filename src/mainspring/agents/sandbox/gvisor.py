@@ -29,7 +29,8 @@ class GvisorSandbox(ProcessSandbox):
     def __init__(
         self, concurrent: int = 2, packages: Sequence[str] = (), python: str = "", runsc: str = "runsc"
     ) -> None:
-        super().__init__(concurrent, packages)
+        # A container that waits would hold a kernel of its own.
+        super().__init__(concurrent, packages, spare_s=0.0)
         self.python = python or interpreter()
         self._runsc = runsc
 

@@ -24,6 +24,9 @@ class SandboxChoice(Protocol):
     def python(self) -> str: ...
 
     @property
+    def spare_s(self) -> float: ...
+
+    @property
     def runsc(self) -> str: ...
 
 
@@ -46,7 +49,7 @@ def _monty(settings: SandboxChoice) -> Sandbox:
 
 
 def _bubblewrap(settings: SandboxChoice) -> Sandbox:
-    return BubblewrapSandbox(settings.concurrent, settings.packages, settings.python)
+    return BubblewrapSandbox(settings.concurrent, settings.packages, settings.python, settings.spare_s)
 
 
 def _gvisor(settings: SandboxChoice) -> Sandbox:

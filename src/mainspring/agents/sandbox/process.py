@@ -1,4 +1,9 @@
-"""Code in full CPython, in a child process that a jail holds: what bubblewrap and gVisor have in common."""
+"""Code in full CPython, in a child process that a jail holds: what bubblewrap and gVisor have in common.
+
+Starting the jail and its interpreter is most of a short run. So once code has run, one jail more is started ahead: its
+interpreter waits for the code of the next run, and has seen nothing. It serves one run, like any other. It is ended
+when nobody has needed it for a while.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +24,8 @@ from mainspring.core.errors import SettingsError
 _GRACE_S = 10.0
 """What the jail itself may take to start, in seconds."""
 _PIECE = 2**16
+SPARE_S = 30.0
+"""How long a jail that was started ahead waits for a run, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +45,43 @@ class _Ended:
     status: int = 0
 
 
+@dataclass(slots=True)
+class _Started:
+    """A process that waits for its request; ``stack`` holds its jail."""
+
+    process: asyncio.subprocess.Process
+    stack: contextlib.AsyncExitStack
+
+    async def aclose(self) -> None:
+        """End it and its jail."""
+        try:
+            if self.process.returncode is None:
+                # A jail that is killed while it starts may leave its interpreter waiting: it ends with its input.
+                if self.process.stdin is not None:
+                    self.process.stdin.close()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.process.pid, signal.SIGKILL)
+                await asyncio.shield(_gone(self.process))
+        finally:
+            await self.stack.aclose()
+
+
 class ProcessSandbox(ABC):
     """Starts a process for each run, at most ``concurrent`` at a time. ``packages`` are folders that the code may
-    import from."""
+    import from. One process more waits for the next run, for ``spare_s`` seconds at most (0: none does)."""
 
     name = "process"
 
-    def __init__(self, concurrent: int = 2, packages: Sequence[str] = ()) -> None:
+    def __init__(self, concurrent: int = 2, packages: Sequence[str] = (), spare_s: float = SPARE_S) -> None:
         self._free = asyncio.Semaphore(concurrent)
         self._packages = tuple(packages)
+        self._spare_s = spare_s
+        self._spare: asyncio.Task[_Started] | None = None
+        self._spare_disk = 0
+        self._ending: asyncio.TimerHandle | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self.began = 0
+        """How many processes were started."""
 
     @abstractmethod
     def jailed(self, limits: SandboxLimits) -> contextlib.AbstractAsyncContextManager[Jail]:
@@ -59,13 +94,96 @@ class ProcessSandbox(ABC):
         checked(files, limits)
         mark = secrets.token_bytes(16)
         request = _request(mark, code, files, limits, self._packages)
-        async with self._free, self.jailed(limits) as jail:
-            ended = await _communicate(jail, request, mark, limits)
+        async with self._free:
+            ended = await self._ran(await self._taken(limits), request, mark, limits)
+            if ended is None or (mark not in ended.output and not ended.stopped and not ended.output):
+                # The one that waited had died. The code had not begun, so it begins in another.
+                ended = await self._ran(await self._start(limits), request, mark, limits)
+        assert ended is not None
+        self._fill(limits)
         return self._read(ended, mark, limits)
 
+    async def ready(self) -> None:
+        """Wait until the process for the next run has started, if one is to wait."""
+        if self._spare is not None:
+            await asyncio.wait([self._spare])
+
     async def aclose(self) -> None:
-        """No process outlives its run."""
-        return
+        """End the process that waits."""
+        self._forget()
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    async def _ran(self, started: _Started | None, request: bytes, mark: bytes, limits: SandboxLimits) -> _Ended | None:
+        if started is None:
+            return None
+        try:
+            return await _communicate(started.process, request, mark, limits)
+        finally:
+            await started.aclose()
+
+    async def _start(self, limits: SandboxLimits) -> _Started:
+        """Raises ``SettingsError`` where there can be no jail."""
+        async with contextlib.AsyncExitStack() as stack:
+            jail = await stack.enter_async_context(self.jailed(limits))
+            process = await asyncio.create_subprocess_exec(
+                *jail.command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+                cwd="/",
+                pass_fds=jail.descriptors,
+                start_new_session=True,
+            )
+            self.began += 1
+            return _Started(process, stack.pop_all())
+
+    async def _taken(self, limits: SandboxLimits) -> _Started | None:
+        """The process that waits, if it fits and still runs. It is nobody else's from then on."""
+        spare, self._spare = self._spare, None
+        if self._ending is not None:
+            self._ending.cancel()
+        if spare is None or self._spare_disk != limits.disk or spare.get_loop() is not asyncio.get_running_loop():
+            self._end(spare)
+            return None
+        try:
+            started = await asyncio.shield(spare)
+        except (SettingsError, OSError):
+            return None
+        except asyncio.CancelledError:
+            self._end(spare)
+            raise
+        if started.process.returncode is None:
+            return started
+        await started.aclose()
+        return None
+
+    def _fill(self, limits: SandboxLimits) -> None:
+        """Have a process wait for the next run."""
+        if self._spare is not None or not self._spare_s:
+            return
+        loop = asyncio.get_running_loop()
+        self._spare, self._spare_disk = loop.create_task(self._start(limits)), limits.disk
+        self._ending = loop.call_later(self._spare_s, self._forget)
+
+    def _forget(self) -> None:
+        if self._ending is not None:
+            self._ending.cancel()
+        spare, self._spare = self._spare, None
+        self._end(spare)
+
+    def _end(self, spare: asyncio.Task[_Started] | None) -> None:
+        if spare is None or spare.get_loop() is not asyncio.get_running_loop():
+            return
+
+        async def end() -> None:
+            with contextlib.suppress(SettingsError, OSError):
+                await (await spare).aclose()
+
+        task = asyncio.get_running_loop().create_task(end())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     def _read(self, ended: _Ended, mark: bytes, limits: SandboxLimits) -> CodeResult:
         begun, marked, rest = bytes(ended.output).partition(mark)
@@ -84,20 +202,12 @@ class ProcessSandbox(ABC):
         return _result(stdout, left, limits)
 
 
-async def _communicate(jail: Jail, request: bytes, mark: bytes, limits: SandboxLimits) -> _Ended:
-    """Run the command. It is killed when it is over its time or output, and when the caller gives up. The time begins
-    when the code does."""
+async def _communicate(
+    process: asyncio.subprocess.Process, request: bytes, mark: bytes, limits: SandboxLimits
+) -> _Ended:
+    """Send the request to a process that waits for it. It is killed when it is over its time or output, and when the
+    caller gives up. The time begins when the code does."""
     most = 3 * limits.output + limits.disk + 2**16
-    process = await asyncio.create_subprocess_exec(
-        *jail.command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-        cwd="/",
-        pass_fds=jail.descriptors,
-        start_new_session=True,
-    )
     assert process.stdin is not None
     assert process.stdout is not None
     ended = _Ended(bytearray())

@@ -52,6 +52,9 @@ class SandboxSettings(Section):
     files: int = Field(64, ge=0, description="how many files it may leave")
     processes: int = Field(8, ge=1, description="processes and threads of a run, in a jail")
     python: str = Field("", description="the interpreter of a jail; empty: one that its user can run")
+    spare_s: float = Field(
+        30.0, ge=0, description="how long a jail that is started ahead waits for the next run (bubblewrap); 0: none is"
+    )
     packages: tuple[str, ...] = Field((), description="folders of packages that code in a jail may import")
     runsc: str = Field("runsc", description="the program of gVisor")
 
