@@ -30,6 +30,8 @@ COMBINATIONS = (
     "redis",
     "oidc",
     "credentials",
+    "audio",
+    "a2a",
     "documents,ocr",
 )
 

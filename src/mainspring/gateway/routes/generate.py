@@ -17,6 +17,7 @@ from mainspring.http.access import Access, consenting
 from mainspring.http.anthropic import models as anthropic_models
 from mainspring.http.idempotency import Idempotency, IdempotencyKey, refuse_key
 from mainspring.http.openai import encode
+from mainspring.http.openai.chat_messages import custom_calls, with_custom
 from mainspring.http.openai.requests import ChatBody
 from mainspring.http.pages import Cursor
 from mainspring.http.request_body import JsonRoute
@@ -53,19 +54,27 @@ def router(
         asked = stored(responder, body.metadata or {}) if body.store and stored is not None else responder
         if body.stream:
             refuse_key(key, "stream: true")
-            return await stream(http, asked.respond(request, context), body.kind, body.wants_usage)
+            begun = asked.respond(request, context)
+            shown = _custom(begun, body.custom) if body.custom else begun
+            return await stream(http, shown, body.kind, body.wants_usage)
         if not request.store:
             refuse_key(key, "store: false")
 
         async def work() -> HttpResponse:
             answer = await collected(http, asked, request, context)
-            return json_response(encode.chat_body(answer, body.kind), head_headers(answer.head))
+            told = encode.chat_body(answer, body.kind)
+            return json_response(with_custom(told, body.custom), head_headers(answer.head))
 
         basis = "" if key is None else await models.basis(request, context)
         return await idempotency.once(key, "chat", [await http.body()], context, work, basis=basis)
 
     _list_models(routes, models, access)
     return routes
+
+
+async def _custom(asked: Awaitable[Response], names: frozenset[str]) -> Response:
+    """The response with the calls of tools of free text in one piece each."""
+    return (await asked).through(lambda events: custom_calls(events, names))
 
 
 def _list_models(routes: APIRouter, models: Registry, access: Access) -> None:

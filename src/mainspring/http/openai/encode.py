@@ -40,6 +40,7 @@ from mainspring.core.types import (
     Usage,
 )
 from mainspring.core.version import __version__
+from mainspring.http.openai.chat_messages import CustomCall, custom_body
 
 Kind = Literal["chat", "functions", "text"]
 """``functions`` is a chat that calls tools in the form that ``tool_calls`` replaced."""
@@ -359,6 +360,8 @@ def _called(event: ToolCallDelta, kind: Kind) -> dict[str, Any]:
 
 
 def _tool_delta(event: ToolCallDelta) -> dict[str, Any]:
+    if isinstance(event, CustomCall):
+        return {"index": event.index, **custom_body(event.id, event.name, event.arguments)}
     function: dict[str, Any] = {"arguments": event.arguments}
     delta: dict[str, Any] = {"index": event.index, "function": function}
     if event.id is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mainspring.core.errors import InvalidRequest, InvalidSchema, TooLarge
 from mainspring.core.types import (
@@ -35,6 +35,7 @@ from mainspring.http.bodies import (
 )
 from mainspring.http.fields import Hint, Refused
 from mainspring.http.openai.chat_messages import WireMessage, conversation
+from mainspring.http.openai.responses_tools import ToolBody, custom
 from mainspring.serving.prompts.registry import values
 
 _CACHED = "the beginnings of prompts are cached unasked"
@@ -51,11 +52,44 @@ class FunctionSpec(Body):
     strict: bool | None = None
 
 
-class ToolSpec(Body):
-    """A tool of a request."""
+class GrammarSpec(Body):
+    definition: Annotated[str, Field(min_length=1, max_length=65_536)]
+    syntax: Literal["lark", "regex"]
 
-    type: Literal["function"]
-    function: FunctionSpec
+
+class CustomFormat(Body):
+    type: Literal["text", "grammar"]
+    grammar: GrammarSpec | None = None
+
+
+class CustomSpec(Body):
+    """A tool of free text that the model may call."""
+
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")]
+    description: str | None = None
+    format: CustomFormat | None = None
+
+    def tool(self, place: str) -> Tool:
+        """The function that stands for it. Raises ``InvalidRequest``."""
+        wanted = self.format
+        told = {"type": "text"} if wanted is None else {"type": wanted.type}
+        if wanted is not None and wanted.grammar is not None:
+            told |= {"syntax": wanted.grammar.syntax, "definition": wanted.grammar.definition}
+        return custom(ToolBody(type="custom", description=self.description, format=told), self.name, place)
+
+
+class ToolSpec(Body):
+    """A tool of a request: a function, or a tool of free text."""
+
+    type: Literal["function", "custom"]
+    function: FunctionSpec | None = None
+    custom: CustomSpec | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> ToolSpec:
+        if getattr(self, self.type) is None:
+            raise ValueError(f"a tool of the type {self.type} needs the field {self.type}")
+        return self
 
 
 class NamedFunction(Body):
@@ -63,10 +97,23 @@ class NamedFunction(Body):
 
 
 class NamedTool(Body):
-    """``tool_choice`` that names one function."""
+    """``tool_choice`` that names one tool."""
 
-    type: Literal["function"]
-    function: NamedFunction
+    type: Literal["function", "custom"]
+    function: NamedFunction | None = None
+    custom: NamedFunction | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> NamedTool:
+        if not self.name:
+            raise ValueError(f"a tool of the type {self.type} is named in the field {self.type}")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The tool that is named."""
+        named = self.custom if self.type == "custom" else self.function
+        return "" if named is None else named.name
 
 
 class AllowedNames(Body):
@@ -216,6 +263,11 @@ class ChatBody(SamplingBody):
         """The form in which tools are called."""
         return "functions" if self.functions else "chat"
 
+    @property
+    def custom(self) -> frozenset[str]:
+        """The names of the tools of free text."""
+        return frozenset(each.custom.name for each in self.tools or () if each.custom is not None)
+
     def request(self, max_messages: int) -> ChatRequest:
         """As a ``ChatRequest``. Raises ``InvalidRequest``, ``Unsupported``, ``TooLarge``."""
         if len(self.messages) > max_messages:
@@ -255,10 +307,9 @@ class ChatBody(SamplingBody):
         """The tools, and which of them may or must be called. The deprecated functions are tools."""
         if self.functions and self.tools:
             raise InvalidRequest("tools replaced functions: send one of them", param="functions")
-        specs = self.functions or [tool.function for tool in self.tools or ()]
         choice = self.function_call if self.functions else self.tool_choice
         param = "function_call" if self.functions else "tool_choice"
-        tools = tuple(_tool(spec) for spec in specs)
+        tools = tuple(map(_tool, self.functions or ())) + self._offered()
         names = {tool.name for tool in tools}
         named = _named(choice)
         if unknown := next((name for name in named if name not in names), None):
@@ -269,6 +320,15 @@ class ChatBody(SamplingBody):
         if choice == "required" and not tools:
             raise InvalidRequest("tool_choice 'required' needs tools", param="tool_choice")
         return tools, named[0] if named else str(choice or "auto")
+
+    def _offered(self) -> tuple[Tool, ...]:
+        found = []
+        for number, each in enumerate(self.tools or ()):
+            if each.custom is not None:
+                found.append(each.custom.tool(f"tools[{number}].custom"))
+            elif each.function is not None:
+                found.append(_tool(each.function))
+        return tuple(found)
 
     def _grammar(self) -> Grammar | None:
         wanted = self.response_format
@@ -294,9 +354,9 @@ def _named(choice: Any) -> list[str]:
         case NamedFunction():
             return [choice.name]
         case NamedTool():
-            return [choice.function.name]
+            return [choice.name]
         case AllowedTools():
-            return [each.function.name for each in choice.allowed_tools.tools]
+            return [each.name for each in choice.allowed_tools.tools]
         case _:
             return []
 

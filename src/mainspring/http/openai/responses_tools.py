@@ -84,7 +84,7 @@ class ToolSet:
     def of(cls, specs: Sequence[ToolBody]) -> ToolSet:
         """Raises ``InvalidRequest`` and ``Unsupported`` naming the tool."""
         functions: list[Tool] = []
-        custom: set[str] = set()
+        free: set[str] = set()
         spaces: dict[str, tuple[str, str]] = {}
         searches: list[FileSearchTool] = []
         unused: list[str] = []
@@ -103,14 +103,14 @@ class ToolSet:
                 for name, each, space in _flat(spec, place):
                     functions.append(_function(each, name, place))
                     if each.type == "custom":
-                        custom.add(name)
+                        free.add(name)
                     if space:
                         spaces[name] = (space, each.name or "")
         _check_names(functions)
         if unused and not (functions or searches or hosted):
             problem = "a search of the web without access to it finds nothing"
             raise Unsupported(problem, remedy="Leave external_web_access out", param="tools")
-        return cls(tuple(functions), frozenset(custom), spaces, tuple(searches), tuple(unused), tuple(hosted))
+        return cls(tuple(functions), frozenset(free), spaces, tuple(searches), tuple(unused), tuple(hosted))
 
     def without_web(self) -> ToolSet:
         """Without searches of the web, which coding agents offer unasked. They are then named as unused."""
@@ -179,12 +179,12 @@ def _function(spec: ToolBody, name: str, place: str) -> Tool:
             param = f"{place}.{field_name}"
             raise Unsupported(f"{param} is not known here", param=param)
     if spec.type == "custom":
-        return _custom(spec, name, place)
+        return custom(spec, name, place)
     parameters = bounded(spec.parameters or {"type": "object", "properties": {}}, f"{place}.parameters")
     return Tool(name, spec.description or "", parameters, bool(spec.strict))
 
 
-def _custom(spec: ToolBody, name: str, place: str) -> Tool:
+def custom(spec: ToolBody, name: str, place: str) -> Tool:
     """A tool of free text as a function. A regular expression is enforced; a grammar in Lark's syntax, which no engine
     here knows, is told to the model."""
     wanted = spec.format or {"type": "text"}
