@@ -295,6 +295,7 @@ def _adapter(job: Job) -> Any:
     return Adapter.load(Path(job["adapter"]), float(job["alpha"]))
 
 
+# No parts of the registry: steps of a conversion, which the process that has it done names.
 STEPS: Mapping[str, Callable[[Job, Progress], dict[str, Any]]] = {
     "requantise": requantise,
     "openvino": openvino,

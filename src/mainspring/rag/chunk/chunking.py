@@ -174,6 +174,7 @@ def _limits(settings: RagSettings, embedder: Embedder) -> Limits:
     return Limits(settings.chunk_tokens, settings.chunk_overlap, embedder.max_tokens - RESERVED_TOKENS)
 
 
+# No parts of the registry: the chunkers that it has under these names are one, with a recipe.
 _CHOICES: dict[str, Callable[[CutRecipe], _Choose]] = {
     "structure": _along(structure),
     "sentence": _along(sentence),

@@ -185,6 +185,7 @@ def _plain(value: float) -> str:
     return f"{value:.3g}"
 
 
+# No parts of the registry: how an alert is told, by the rule that found it.
 _WORDS: Mapping[str, Callable[[Signal], str]] = {
     "latency": lambda signal: "p95 of " + _compared(signal, _seconds),
     "errors": lambda signal: _compared(signal, _percent),

@@ -171,6 +171,7 @@ TASKS = (
     ),
     Task("ticket_status", "status of a ticket", examples.TICKET, examples.TICKET_RULES, slots=(slots.TICKET,)),
 )
+# No parts of the registry: what is read of a customer's words, by its slot.
 SCRIPT = Script(
     "shop",
     TASKS,
