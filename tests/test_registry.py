@@ -292,7 +292,7 @@ def makers(tree: ast.Module, modules: Mapping[str, ast.Module]) -> set[str]:
 
 
 EXCUSE = "# No parts of the registry: "
-"""Begins the comment above a table whose keys settings take by chance, or for something else; the rest says for what."""
+"""Begins the comment above a table whose keys settings take by chance or for something else; the rest says for what."""
 
 
 def tables(text: str, words: set[str], modules: Mapping[str, ast.Module]) -> Iterator[str]:
