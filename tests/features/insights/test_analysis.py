@@ -53,6 +53,14 @@ def test_thanks_with_an_objection_is_not_contentment(text: str, content: bool) -
     assert outcomes.thanked(text) is content
 
 
+@pytest.mark.parametrize(
+    ("answer", "waits"),
+    [("Which order is it?", True), ("It is done. Can I help with anything else?", False), ("It is done.", False)],
+)
+def test_a_closing_question_waits_for_nothing(answer: str, waits: bool) -> None:
+    assert outcomes.asks_back(answer) is waits
+
+
 def test_a_day_far_above_the_days_before_is_a_spike_and_the_first_days_are_not() -> None:
     usual = [START + day * DAY + minute for day in range(10, 20) for minute in range(5)]
     points = trends.series(

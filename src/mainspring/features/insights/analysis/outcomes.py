@@ -25,6 +25,7 @@ _PEOPLE = re.compile(
     re.IGNORECASE,
 )
 _ASKS_BACK = re.compile(r"\?\s*[\"'”’)\]*]*\s*$")
+_CLOSING = re.compile(r"\b(anything else|something else|further questions?|help you (further|with)|can I help)\b", re.I)
 _HANDED = re.compile(
     r"\b(handed|passed|transferr?ed|forwarded|escalated|connect(ed|ing))\b.{0,60}"
     r"\b(colleague|team|person|human|agent|specialist|someone|staff)\b|\bcase [A-Z]{1,4}-?\d+\b",
@@ -69,8 +70,8 @@ def wants_people(text: str) -> bool:
 
 
 def asks_back(answer: str) -> bool:
-    """Whether an answer ends with a question."""
-    return bool(_ASKS_BACK.search(answer))
+    """Whether an answer ends with a question that waits for its answer."""
+    return bool(_ASKS_BACK.search(answer)) and not _CLOSING.search(answer)
 
 
 def handed_over(answer: str) -> bool:
