@@ -49,6 +49,8 @@ DOCUMENTED: Mapping[str, tuple[Any, ...]] = {
     "POST /v1/uploads/{upload_id}/complete": (openai.UploadCompleteParams,),
     "POST /v1/uploads/{upload_id}/parts": (uploads.PartCreateParams,),
     "POST /v1/images/generations": (openai.ImageGenerateParams,),
+    "POST /v1/images/edits": (openai.ImageEditParams,),
+    "POST /v1/images/variations": (openai.ImageCreateVariationParams,),
     "POST /v1/audio/speech": (audio.SpeechCreateParams,),
     "POST /v1/audio/transcriptions": (audio.TranscriptionCreateParams,),
     "POST /v1/audio/translations": (audio.TranslationCreateParams,),

@@ -242,6 +242,26 @@ def _():
     refused("web_search", lambda: responded("hello", tools=[{"type": "web_search"}]), openai.BadRequestError)
 
 
+@check("responses.code_interpreter")
+def _():
+    asked = {"tools": [{"type": "code_interpreter", "container": {"type": "auto"}}]}
+    question = 'CALL code_interpreter {"code": "print(6 * 7)"}'
+    answer = responded(question, include=["code_interpreter_call.outputs"], **asked)
+    assert [item.type for item in answer.output] == ["code_interpreter_call", "message"]
+    assert answer.output[0].outputs[0].logs == "42\n"
+    kinds = [event.type for event in responded(question, stream=True, **asked)]
+    assert "response.code_interpreter_call_code.done" in kinds
+    assert kinds[-1] == "response.completed"
+    again = responded("SAY done", previous_response_id=answer.id)
+    assert again.output_text == "done"
+
+
+@check("responses.mcp")
+def _():
+    tool = {"type": "mcp", "server_label": "here", "server_url": "http://127.0.0.1:9/mcp"}
+    refused("public", lambda: responded("hello", tools=[tool]), openai.APIStatusError)
+
+
 @check("responses.input_tokens")
 def _():
     assert client.responses.input_tokens.count(model=SMALL, input="hello").input_tokens > 0

@@ -5,8 +5,12 @@ from tests.surfaces import ASKS, Surface
 SURFACE = Surface(
     scopes={
         "POST /v1/images/generations": "chat",
+        "POST /v1/images/edits": "chat",
+        "POST /v1/images/variations": "chat",
     },
     changes={
         "POST /v1/images/generations": ASKS,
+        "POST /v1/images/edits": ASKS,
+        "POST /v1/images/variations": ASKS,
     },
 )
