@@ -28,16 +28,7 @@ async def _ready(rooms: Rooms, services: Services) -> None:
     settings = rooms.settings.section(AssistantSettings)
     if not settings.enabled:
         return
-    memory = services.perhaps(PersonMemory)  # type: ignore[type-abstract]
-    assistant = Assistant(
-        settings,
-        partial(_model, rooms, settings.model),
-        rooms.telemetry.tracing,
-        _checks(rooms, settings),
-        partial(_parameters, rooms, settings.model),
-        memory,
-        _enhanced,
-    )
+    assistant = made(rooms, services, settings)
     try:
         rooms.path.registry.add(Served(NAME, "application", assistant, created=int(time.time())))
     except Conflict:
@@ -45,6 +36,19 @@ async def _ready(rooms: Rooms, services: Services) -> None:
         _log.warning("the name %s is taken, so the assistant is not served", NAME)
         return
     rooms.telemetry.metrics.serve(NAME)
+
+
+def made(rooms: Rooms, services: Services, settings: AssistantSettings) -> Assistant:
+    """An assistant over these rooms."""
+    return Assistant(
+        settings,
+        partial(_model, rooms, settings.model),
+        rooms.telemetry.tracing,
+        _checks(rooms, settings),
+        partial(_parameters, rooms, settings.model),
+        services.perhaps(PersonMemory),  # type: ignore[type-abstract]
+        _enhanced,
+    )
 
 
 async def _enhanced(text: str) -> Enhanced:

@@ -10,7 +10,8 @@ from mainspring.core.settings.section import Section
 
 INSTRUCTION = (
     "You are a helpful assistant. Answer in the language of the question, in a friendly and direct tone. Be brief "
-    "unless asked for more. If you do not know something, say so, and invent nothing."
+    "unless asked for more. If you do not know something, say so, and invent nothing. If a request would help to hurt "
+    "people or to break the law, say in one sentence that you cannot help with it, and offer something else."
 )
 
 
@@ -32,9 +33,11 @@ class AssistantSettings(Section):
     repetition_penalty: float = Field(1.05, ge=1, le=2, description="where a request names none")
     time_zone: str = Field("UTC", description="time zone in which it tells date and time, as Europe/Berlin")
     answer_safety: Literal["off", "flag", "refuse"] = Field(
-        "refuse", description="what happens to an answer with a toxic sentence"
+        "flag", description="what happens to an answer with a toxic sentence; refuse delays its first words"
     )
-    held: int = Field(8, ge=1, le=512, description="pieces of an answer that are held back for that check")
+    held: int = Field(
+        8, ge=1, le=512, description="pieces of an answer that are held back for that check if it refuses"
+    )
 
 
 SECTIONS = {"assistant": AssistantSettings}

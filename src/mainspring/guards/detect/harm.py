@@ -2,7 +2,8 @@
 
 Each rule pairs a deed with its object, and most require the form of a request or of a plan: a word alone says nothing
 ("kill a process", "shoot a film"). Sentences about games, films, stories, protection and history are allowed. The rules
-are English, precise, and find the plain request, not the wrapped one.
+are English (``harm_foreign`` has the plainest of three other languages), precise, and find the plain request, not the
+wrapped one.
 """
 
 # ruff: noqa: E501  (an expression that is cut in two reads worse)
@@ -10,9 +11,10 @@ from __future__ import annotations
 
 import re
 
+from mainspring.guards.detect import harm_foreign
 from mainspring.guards.detect.pii import Finding
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raise it whenever a rule changes: it is part of what an answer was guarded by."""
 
 _ASKS = (
@@ -118,7 +120,7 @@ _RULES: tuple[tuple[str, str], ...] = (
         r" with (?:kindness|love)| off\b| some slack| in (?:the )?(?:game|chess|poker|scrabble))",
     ),
 )
-_COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in _RULES)
+_COMPILED = tuple((kind, re.compile(pattern)) for kind, pattern in (*_RULES, *harm_foreign.FOREIGN))
 _LEFT_ALONE = re.compile(
     r"\b(?:in (?:the )?(?:games?|video ?games?|minecraft|fortnite|gta|call of duty|counter.?strike|skyrim|roblox|sims|chess|"
     r"novels?|books?|movies?|films?|stor(?:y|ies)|series|plays?|fiction|dreams?)|(?:video ?game|movie|film|fictional|novel|"
@@ -136,7 +138,7 @@ _MARKS = re.compile(
     r"suffocat|lynch|molest|groom|beat up|hurt|attack|stalk|blackmail|bull|terror|traffic|hitman|body|corpse|massacre|genocide|"
     r"arson|incite|steal|shoplift|embezzl|pickpocket|rob |break into|launder|counterfeit|forge|fake|fraud|identity|evade|wire|"
     r"clone|hack|into|promot|encourag|porn|hate speech|harm|smuggl|ransom|malware|keylog|spyware|trojan|botnet|rootkit|virus|worm|phish|malicious|ddos|denial|suicide|life|"
-    r"hang|slit|cut|starve|overdose|gut|butcher|slaughter|hunt"
+    r"hang|slit|cut|starve|overdose|gut|butcher|slaughter|hunt|" + harm_foreign.MARKS
 )
 LONGEST = 4000
 """The number of characters that are read, half of them at either end: a request is usually first or last."""
