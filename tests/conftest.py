@@ -186,6 +186,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         MAINSPRING_GATEWAY__ADDRESSES__FAILURES_PER_MINUTE="0",
         MAINSPRING_PRICES__MODELS=json.dumps({"all-minilm-l6-v2": {"input": 0.02}}),
         MAINSPRING_SERVING__ROUTES=json.dumps({"assistant": {"arms": ARMS}}),
+        MAINSPRING_SUPPORT__SHOP="sample",
     )
     yield running
     stop_server(running)

@@ -3,7 +3,8 @@
 ask -> cite -> open what was cited -> follow up -> thumbs-down with an edit -> event of the first answer, under its
 trace id -> what a request costs, in the ledger and in its key's budget -> a canary serves a request, and its events
 say so -> the same follow-up in a session, forked and forgotten -> the same question in a batch -> an agent that looks
-the answer up, whose steps are kept and replayed.
+the answer up, whose steps are kept and replayed -> a customer who returns things of an order, which a person approves,
+and then speaks to a person.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ def test_journey(server: Server) -> None:
     _in_a_session(client, server)
     _in_a_batch(client)
     _by_an_agent(client, server)
+    _by_support(client, server)
 
 
 def _costs_what_the_ledger_says(server: Server, client: openai.OpenAI, key_id: str) -> None:
@@ -165,3 +167,47 @@ def _by_an_agent(client: openai.OpenAI, server: Server) -> None:
     status, replayed = server.call("POST", f"/v1/agents/runs/{run}/replay", {})
     assert (status, replayed["identical"]) == (200, True), replayed
     assert server.call("DELETE", "/v1/agents/desk")[0] == 200
+
+
+def _by_support(client: openai.OpenAI, server: Server) -> None:
+    """A customer of the sample shop: identified, refunds of which the last needs a person, and a handover."""
+
+    def say(text: str) -> tuple[str, str]:
+        """The answer, and the id of its trace."""
+        asked = client.chat.completions.with_raw_response.create(
+            model="support",
+            messages=[{"role": "user", "content": text}],
+            extra_body={"session_id": "care"},
+        )
+        return asked.parse().choices[0].message.content or "", asked.headers["x-trace-id"]
+
+    def events(trace_id: str) -> list[dict[str, Any]]:
+        status, page = server.call("GET", f"/v1/events?trace_id={trace_id}")
+        assert status == 200
+        return page["data"]  # type: ignore[no-any-return]
+
+    assert "postcode" in say("I want to return the jacket, the rucksack and the stove of order LS-21113.")[0]
+    assert "used" in say("hugos@mail.example, KE7 8CA")[0]
+    assert "£157.05" in say("they are unused")[0]
+    done, trace_id = say("yes")
+    assert "RMA" in done
+    kinds = {(each["kind"], each["facts"].get("tool", each["facts"].get("outcome"))) for each in events(trace_id)}
+    assert {("tool", "start_return"), ("dialogue", "asked")} <= kinds
+    say("yes")
+    waiting, trace_id = say("yes")
+    assert "A colleague must approve" in waiting
+    _, page = server.call("GET", "/v1/approvals?status=pending")
+    calls = {each["tool_call"]["function"]["name"]: each["id"] for each in page["data"]}
+    assert (
+        server.call("POST", f"/v1/approvals/{calls['approved_return']}/approve", {"note": "a good customer"})[0] == 200
+    )
+    end = time.monotonic() + 30
+    while "Cinder" not in (told := say("What is the status of my return for LS-21113?")[0]):
+        assert time.monotonic() < end, told
+        time.sleep(0.2)
+    handed, trace_id = say("I want to speak to a person now")
+    assert "CS-" in handed
+    found = events(trace_id)
+    assert {each["facts"]["outcome"] for each in found if each["kind"] == "dialogue"} == {"passed_on"}
+    assert "case" in {each["kind"] for each in found}
+    assert server.call("GET", "/v1/desk/cases")[1]["data"][0]["kind"] == "escalation"
