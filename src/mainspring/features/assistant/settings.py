@@ -33,7 +33,7 @@ class AssistantSettings(Section):
     repetition_penalty: float = Field(1.05, ge=1, le=2, description="where a request names none")
     time_zone: str = Field("UTC", description="time zone in which it tells date and time, as Europe/Berlin")
     answer_safety: Literal["off", "flag", "refuse"] = Field(
-        "flag", description="what happens to an answer with a toxic sentence; refuse delays its first words"
+        "refuse", description="what happens to an answer with a toxic sentence; refuse delays its first words"
     )
     held: int = Field(
         8, ge=1, le=512, description="pieces of an answer that are held back for that check if it refuses"
