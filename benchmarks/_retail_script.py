@@ -23,7 +23,7 @@ from mainspring.features.support.plans.world import (
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _ZIP = re.compile(r"\b\d{5}\b")
 _ID = re.compile(r"\b([a-z]+)_([a-z]+)_\d{3,5}\b")
-_NAME = re.compile(r"(?:\bI am|\bI'm|\b[Mm]y name is|\bname:?|^)\s+([A-Z][\w'-]+)\s+([A-Z][\w'-]+)")
+_NAME = re.compile(r"(?:\bI am|\bI'm|\b[Nn]ame is|\bcalled|\bname:?|^)\s+([A-Z][\w'-]+)\s+([A-Z][\w'-]+)")
 _ADDRESS = re.compile(
     r"(?P<address1>\d+ [A-Z][\w' ]+?)(?:,\s*(?P<address2>(?:Suite|Apt|Unit|Apartment)\.? ?\w+))?,\s*(?:in )?"
     r"(?P<city>[A-Z][\w ]+?),?\s+(?:(?P<state>[A-Z]{2}),?\s+)?(?:(?:USA|zip|zipcode)\W*)*(?P<zip>\d{5})"

@@ -50,6 +50,8 @@ _SECRET = re.compile(r"\((?:[^()]*\bdo not (?:reveal|tell|say|mention)[^()]*)\)"
 _CONDITION = re.compile(r"^(?:but |and )?(?:if|when|once|in case|only if|unless)\b", re.I)
 
 _PERSONS: Sequence[tuple[str, str]] = (
+    # As some scenarios write it.
+    (r"\byou name is\b", "my name is"),
     (r"\byou are\b", "I am"),
     (r"\byou're\b", "I'm"),
     (r"\byou were\b", "I was"),

@@ -163,7 +163,7 @@ class Customer:
             told += [facts["code"]] if "code" in facts and often > 1 else []
             return ", ".join(told) + "." if told else "I would rather not say."
         if kind == "confirm":
-            return self._dialogue.confirm if often == 1 else "Yes, please."
+            return self._dialogue.confirm
         if kind in ("told", "more"):
             return self._then.pop(0) if self._then else BYE
         if kind == "lost":

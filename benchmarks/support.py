@@ -276,7 +276,7 @@ def figures(found: Sequence[Held], tasks: Mapping[str, retail.Task]) -> dict[str
     made: dict[str, Figure] = {}
     for side, model in sorted({(each.side, each.model) for each in found}):
         mine = [each for each in found if (each.side, each.model) == (side, model)]
-        label = f"{side} on {model}"
+        label = f"{side} on {model}" if any(sum(each.tokens) for each in mine) else f"{side}, no model asked"
         unseen = [each for each in mine if each.task not in DEVELOPMENT]
         floor = 0.7 if side == "support" else None
         if unseen:
@@ -286,6 +286,9 @@ def figures(found: Sequence[Held], tasks: Mapping[str, retail.Task]) -> dict[str
         for kind in sorted({_kind(tasks[each.task]) for each in mine}):
             chosen = [each.done for each in mine if _kind(tasks[each.task]) == kind]
             made[f"{label}: done, {kind}"] = share(chosen, None, "tasks")
+        made[f"{label}: calls of models that failed or took too long"] = Figure(
+            sum(bool(each.error) for each in mine), "tasks", "lower", against=f"{len(mine)} tasks"
+        )
         seconds = sorted(second for each in mine for second in each.seconds)
         if seconds:
             against = f"p95 {seconds[int(0.95 * (len(seconds) - 1))]:.1f} s; {len(seconds)} turns"

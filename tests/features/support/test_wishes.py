@@ -112,3 +112,33 @@ async def test_everything_but_what_is_left_out_goes_back(tmp_path: Path) -> None
 )
 def test_the_size_that_is_wanted(said: str, size: str | None) -> None:
     assert readers.size(said) == size
+
+
+@pytest.mark.parametrize(
+    "said", ["No, I have changed my mind. Please leave the order as it is.", "Hm, yes... no, keep it", "ok, forget it"]
+)
+async def test_who_takes_a_wish_back_is_not_asked_again(tmp_path: Path, said: str) -> None:
+    alice = Customer(tmp_path)
+    await alice.say("Please cancel order LS-21422, my postcode is MB4 2QT")
+    assert "Shall I" not in await alice.say(said)
+    await alice.say("yes")
+    order = await alice.shop.order("C-1001", "LS-21422")
+    assert order is not None
+    assert order.state == "placed"
+
+
+@pytest.mark.parametrize(
+    ("said", "used"),
+    [
+        ("it has never been near a canister", False),
+        ("Never worn, labels on", False),
+        ("Nothing has been used.", False),
+        ("it was never fuelled", False),
+        ("it has not been worn", False),
+        ("I have worn it twice", True),
+        ("I used it, and it is not for me", True),
+        ("it is blue", None),
+    ],
+)
+def test_whether_something_was_used(said: str, used: bool | None) -> None:
+    assert readers.used(said) is used

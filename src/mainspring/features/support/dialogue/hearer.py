@@ -67,7 +67,8 @@ class Hearer:
         if hearing.other_one(text) or changed & set(doing.slots):
             self._corrected(dialogue, text, stated)
             return True
-        if hearing.yes(text):
+        back = hearing.takes_back(text)
+        if hearing.yes(text) and not back:
             doing.confirmed = True
             dialogue.ask("")
             rest = re.split(r"[.,!;]\s+|\band\b", text, maxsplit=1)
@@ -78,10 +79,10 @@ class Hearer:
             return True
         if self._refilled(doing, text):
             return True
-        if hearing.no(text):
+        if hearing.no(text) or back:
             dialogue.tasks.pop(0)
             dialogue.ask("")
-            if len(re.sub(r"^\W*\w+\W*", "", text).split()) > 3:
+            if not back and len(re.sub(r"^\W*\w+\W*", "", text).split()) > 3:
                 return False
             if not dialogue.tasks:
                 dialogue.said.append(self.script.words.dropped)

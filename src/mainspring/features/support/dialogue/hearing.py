@@ -70,6 +70,18 @@ def meant(text: str) -> str:
     return found[1].strip() if found else text
 
 
+_TAKES_BACK = re.compile(
+    r"\bchanged my mind\b|\bleave (?:it|this|that|the \w+|everything)\b[^.?!]{0,20}\bas (?:it is|they are)\b|"
+    r"\bkeep (?:it|them|the \w+)\b|\bforget (?:it|about it)\b|\bnever ?mind\b",
+    re.IGNORECASE,
+)
+
+
+def takes_back(text: str) -> bool:
+    """Whether it takes a wish back."""
+    return _TAKES_BACK.search(text) is not None
+
+
 def yes(text: str) -> bool:
     """Whether it begins with a yes, and does not take it back."""
     return _YES.match(text) is not None and not re.search(r"\bbut (not|first|wait)\b", text, re.IGNORECASE)

@@ -33,6 +33,13 @@ _SIZES = ("S", "M", "L", "XL")
 _SIZE_ALONE = re.compile(r"^\W*(?:an?\s+)?(s|m|l|xl)\W*$", re.IGNORECASE)
 
 
+_UNUSED = re.compile(
+    r"\b(?:never|not|nothing|none|isn'?t|wasn'?t|hasn'?t|haven'?t|without)\b(?! only)[^.?!,;]{0,30}"
+    r"\b(?:used|opened|worn|fuelled|connected|filled|tried|ground|near a canister)\b|\bunworn\b|\bnever worn\b",
+    re.IGNORECASE,
+)
+
+
 def email(text: str) -> str | None:
     found = _EMAIL.search(text)
     if found is None:
@@ -101,6 +108,8 @@ def size(text: str) -> str | None:
 
 def used(text: str) -> bool | None:
     """Whether something has been used."""
+    if _UNUSED.search(text):
+        return False
     if re.search(
         r"\b(un-?used|never used|not used|haven'?t used|unopened|brand new|still (sealed|boxed|in (the|its))|"
         r"not been used|not opened|never opened|with tags|tags on|no,? (it is|it'?s)? ?(un|new)|as new)\b",
