@@ -32,6 +32,7 @@ class Ground:
 _DESIGN = "the design"
 _ALARMS = "docs/reference/detectors.md, at most 5 % false alarms"
 _VERBATIM = "docs/guides/documents.md, quotes looked up in the stored text"
+_SUPPORT = "docs/guides/support.md, seven of ten, and no policy broken"
 GROUNDS = (
     Ground("path_overhead", ("throughput, 32", "added time to first token"), "baseline", "the bare engine", _DESIGN),
     Ground("proxy_overhead", ("requests a second",), "peer", "LiteLLM 1.105", _DESIGN),
@@ -86,6 +87,14 @@ GROUNDS = (
         "promise",
         "",
         "docs/guides/tool-choice.md, four of five right",
+    ),
+    Ground("support", ("done, not looked at",), "promise", "", _SUPPORT),
+    Ground(
+        "support_dialogues",
+        ("right, not looked at", "told to strangers, not looked at"),
+        "promise",
+        "",
+        _SUPPORT,
     ),
     Ground(
         "agent_loop",

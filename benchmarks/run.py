@@ -45,6 +45,7 @@ NOT_BENCHMARKS = {
 UNTIMED = {
     "tool_choice",
     "tool_examples",
+    "support",
     "written_checks",
     "scaling",
     "routing_cost",
@@ -96,6 +97,13 @@ DATA_SETS = (
         "safety/davidson_labeled_data.csv",
         "tweets: hateful, offensive, neither",
         "t-davidson/hate-speech-and-offensive-language",
+        "MIT",
+    ),
+    (
+        "agents/tau2_bench",
+        "tau2: 114 retail tasks with policy, database and golden calls (`data/tau2/domains/retail`; `db.json` and "
+        "`tasks.json` packed with gzip)",
+        "sierra-research/tau2-bench",
         "MIT",
     ),
     (
