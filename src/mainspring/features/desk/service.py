@@ -156,25 +156,28 @@ class SupportDesk:
     async def watch(self, context: Context, wanted: str) -> AsyncGenerator[View, None]:
         """The case now, and each time that something of it changes. Raises ``NotFound``."""
         shown: tuple[int, float] | None = None
+        beats = self.pulse.beats
         view = await self.view(context, wanted)
         while True:
             now = view.case.version, 0.0 if view.assistance is None else view.assistance.made_at
             if now != shown:
                 yield view
             shown = now
-            await self.pulse.wait(LOOK_S)
+            await self.pulse.wait(beats, LOOK_S)
+            beats = self.pulse.beats
             view = await self.seen(*await self.store.get(context.principal, wanted))
 
     async def standing(self, context: Context) -> AsyncGenerator[list[tuple[str, str, int, int]], None]:
         """The counts of the queues now, and each time that something in them changes."""
         shown: tuple[object, int] | None = None
         while True:
+            beats = self.pulse.beats
             counts = await self.store.counts(context.principal)
             now = counts, await self.store.changes(context.principal)
             if now != shown:
                 yield counts
             shown = now
-            await self.pulse.wait(LOOK_S)
+            await self.pulse.wait(beats, LOOK_S)
 
     async def reject(self, context: Context, wanted: str, suggestion: str) -> None:
         """Note that a suggestion is not wanted. Raises ``NotFound``, ``Conflict``."""
