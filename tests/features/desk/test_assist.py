@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 import pytest_asyncio
+from fastapi import Request
 
 from mainspring import stores
 from mainspring.agents.runs import CalledTool
@@ -30,6 +31,7 @@ from mainspring.core.types import (
     Text,
 )
 from mainspring.features.desk.service import SupportDesk
+from mainspring.features.desk.streams import bodies
 from mainspring.serving.memory.layer import stored_name
 from mainspring.stores import Stores
 from mainspring.stores.sessions.turns import SessionTurn
@@ -185,3 +187,17 @@ async def test_watchers_see_each_change_at_once(opened: Stores, monkeypatch: pyt
     async with asyncio.timeout(20):
         assert (await anext(watching)).case.status == "taken"
     await watching.aclose()
+
+
+async def test_streams_end_when_the_server_stops() -> None:
+    async def silence() -> AsyncIterator[dict[str, Any]]:
+        yield {"a": 1}
+        await asyncio.sleep(3600)
+
+    stopping = asyncio.Event()
+    http = cast(Request, SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(stopping=stopping))))
+    frames = bodies("case", cast(Any, silence()), http)
+    assert await anext(frames) == b'event: case\ndata: {"a":1}\n\n'
+    stopping.set()
+    async with asyncio.timeout(10):
+        assert [each async for each in frames] == []

@@ -8,7 +8,10 @@ const WHO: Record<CaseMessage["author"], string> = { customer: "Customer", agent
 export function Conversation({ of }: { of: CaseView }): ReactNode {
   const end = useRef<HTMLDivElement>(null);
   const last = of.messages.at(-1)?.id;
-  useEffect(() => end.current?.scrollIntoView({ block: "end" }), [last]);
+  useEffect(() => {
+    // Some browsers return a promise, which an effect may not.
+    end.current?.scrollIntoView({ block: "end" });
+  }, [last]);
   return (
     <div className="talk" tabIndex={0} role="log" aria-label="Conversation">
       {of.body && <blockquote className="utterance customer"><p className="speaker">The customer asked to pass on</p><p>{of.body}</p></blockquote>}

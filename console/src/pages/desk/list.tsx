@@ -55,7 +55,7 @@ export function CaseList({ open }: { open: string | undefined }): ReactNode {
     <section className="desk-list" aria-label="Cases">
       <header className="desk-list-head">
         <div className="between">
-          <h1>Support desk</h1>
+          <p className="desk-title">Support desk</p>
           <Me queues={(queues.data?.data ?? []).map((each) => each.id)} />
         </div>
         <Counters queues={queues.data?.data ?? []} chosen={queue} onChoose={(id) => filter({ queue: id === queue ? "" : id })} />

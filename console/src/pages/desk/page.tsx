@@ -11,6 +11,7 @@ export default function DeskPage(): ReactNode {
   const number = rest[0];
   return (
     <div className={`desk ${number ? "with-case" : ""}`}>
+      <h1 className="hidden">Support desk</h1>
       <CaseList open={number} />
       {number ? (
         <CaseView key={number} number={number} />

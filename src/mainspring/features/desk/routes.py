@@ -5,6 +5,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from fastapi import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
 from mainspring.agents.handover import CasePriority, NewCase
@@ -146,15 +147,15 @@ def _watching(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
     people = Annotated[Context, Depends(access("desk"))]
 
     @routes.get("/cases/{case}/events")
-    async def watch_case(case: str, context: people) -> HttpResponse:
+    async def watch_case(case: str, http: HttpRequest, context: people) -> HttpResponse:
         """Server-sent events `case`: the case with its conversation and assistance, now and after each change."""
         await desk.store.get(context.principal, case)
-        return stream(_bodies("case", (view_body(view) async for view in desk.watch(context, case))))
+        return stream(_bodies("case", (view_body(view) async for view in desk.watch(context, case)), http))
 
     @routes.get("/events")
-    async def watch_queues(context: people) -> HttpResponse:
+    async def watch_queues(http: HttpRequest, context: people) -> HttpResponse:
         """Server-sent events `queues`: the numbers of all queues, now and after each change of a case."""
-        return stream(_bodies("queues", (queues_body(counts) async for counts in desk.standing(context))))
+        return stream(_bodies("queues", (queues_body(counts) async for counts in desk.standing(context)), http))
 
     @routes.post("/cases/{case}/suggestions/{suggestion}/reject")
     async def reject_suggestion(case: str, suggestion: str, context: people) -> HttpResponse:

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import Any
 
+from fastapi import Request as HttpRequest
 from starlette.responses import StreamingResponse
 
 from mainspring.stores.sql import rows
@@ -19,13 +20,19 @@ def stream(frames: AsyncGenerator[bytes, None]) -> StreamingResponse:
     return StreamingResponse(frames, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
 
-async def bodies(kind: str, found: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
-    """An event of this kind for each body, with a comment after each silence."""
+async def bodies(
+    kind: str, found: AsyncGenerator[dict[str, Any], None], http: HttpRequest
+) -> AsyncGenerator[bytes, None]:
+    """An event of this kind for each body, with a comment after each silence, until the server stops."""
+    stopping: asyncio.Event = getattr(http.app.state, "stopping", None) or asyncio.Event()
+    stopped = asyncio.ensure_future(stopping.wait())
     coming = asyncio.ensure_future(anext(found, None))
     try:
         while True:
-            done, _ = await asyncio.wait([coming], timeout=_BEAT_S)
-            if not done:
+            await asyncio.wait([coming, stopped], timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
+            if stopped.done():
+                return
+            if not coming.done():
                 yield b": waiting\n\n"
                 continue
             body = coming.result()
@@ -34,6 +41,7 @@ async def bodies(kind: str, found: AsyncGenerator[dict[str, Any], None]) -> Asyn
             yield f"event: {kind}\ndata: {rows.dump(body)}\n\n".encode()
             coming = asyncio.ensure_future(anext(found, None))
     finally:
+        stopped.cancel()
         coming.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await coming

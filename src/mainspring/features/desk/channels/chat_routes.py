@@ -64,7 +64,7 @@ def router(chats: Chats, access: Access) -> APIRouter:
     @routes.get("/chats/events")
     async def watch(http: HttpRequest) -> HttpResponse:
         """Server-sent events `messages`: what was said, now and after each message, an agent's or a person's."""
-        return stream(bodies("messages", chats.watch(await chats.of(bearer(http)))))
+        return stream(bodies("messages", chats.watch(await chats.of(bearer(http))), http))
 
     @routes.get("/chat", response_class=HTMLResponse)
     async def page() -> HttpResponse:
