@@ -94,3 +94,20 @@ def test_refusals_and_leaks_are_counted_and_trials_are_not() -> None:
     assert found['guard_refusals_total{guard="injection",stage="input"}'] == 1
     assert found['leaks_stopped_total{kind="secret"}'] == 2
     assert found['leaks_stopped_total{kind="prompt_leak"}'] == 1
+
+
+def test_dialogues_and_tools_of_agents_are_counted_by_how_they_ended() -> None:
+    found = counted(
+        fact("dialogue", agent="qa", outcome="passed_on"),
+        fact("dialogue", agent="qa", outcome="done"),
+        fact("dialogue", agent="made up", outcome="done"),
+        fact("tool", tool="get_order", agent="qa", outcome="ok"),
+        fact("tool", tool="get_order", outcome="refused"),
+    )
+    ended = {name: value for name, value in found.items() if name.startswith(("dialogue_turns", "agent_tools"))}
+    assert {name: value for name, value in ended.items() if "_created" not in name} == {
+        'dialogue_turns_total{agent="qa",outcome="passed_on"}': 1,
+        'dialogue_turns_total{agent="qa",outcome="done"}': 1,
+        'dialogue_turns_total{agent="other",outcome="done"}': 1,
+        'agent_tools_total{agent="qa",outcome="ok"}': 1,
+    }
