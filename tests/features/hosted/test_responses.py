@@ -191,6 +191,22 @@ async def test_tools_of_a_server_are_listed_and_called(monkeypatch: pytest.Monke
         assert not path.is_file() or b"s3cr3t" not in path.read_bytes(), path
 
 
+async def test_a_server_of_the_settings_is_reached_where_they_permit_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async with served(kind().streamable_http_app()) as url:
+        servers = section("mcp", servers={"shop": {"url": url}, "inner": {"url": url}})
+        here = section("hosted", connectors=["shop"])
+        async with world(monkeypatch, tmp_path, adding, hosted=here, mcp=servers) as w:
+            tool = {"type": "mcp", "server_label": "kind", "require_approval": "never"}
+            made = await official(w).responses.create(
+                model="m", input="Add.", tools=[{**tool, "connector_id": "connector_shop"}]
+            )
+            assert [each.type for each in made.output] == ["mcp_list_tools", "mcp_call", "message"]
+            with pytest.raises(openai.PermissionDeniedError, match=r"hosted\.connectors"):
+                await official(w).responses.create(model="m", input="Add.", tools=[{**tool, "connector_id": "inner"}])
+
+
 @pytest.mark.parametrize("stored", [True, False])
 async def test_a_call_waits_for_its_approval(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stored: bool) -> None:
     here = section("hosted", private_hosts=["127.0.0.1"])
@@ -254,7 +270,7 @@ REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
     (mcp("http://127.0.0.1:9/mcp"), "no public address"),
     (mcp("ftp://x"), "no http address"),
     ({"type": "mcp", "server_label": "x"}, "server_url or connector_id"),
-    ({"type": "mcp", "server_label": "x", "connector_id": "connector_gmail"}, "mcp.servers"),
+    ({"type": "mcp", "server_label": "x", "connector_id": "connector_gmail"}, r"hosted\.connectors"),
     ({"type": "code_interpreter", "container": "cntr_1"}, "file_ids"),
     ({"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["file-1"]}}, "file-1"),
     ({"type": "image_generation"}, "image_generation"),

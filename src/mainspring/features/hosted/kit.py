@@ -139,8 +139,13 @@ class Kits:
 
     def _toolset(self, label: str, options: Mapping[str, Any], place: str) -> Toolset:
         if name := options.get("connector_id"):
+            named = str(name).removeprefix("connector_")
+            if named not in self._settings.connectors:
+                raise Forbidden(
+                    f"requests may not name the server {named}",
+                    remedy="hosted.connectors lists those of mcp.servers that they may; or give server_url",
+                )
             try:
-                named = str(name).removeprefix("connector_")
                 return self._rooms.engines.plugins.make(TOOLSET, "mcp", self._rooms, {"server": named})
             except SettingsError as error:
                 raise InvalidRequest(error.message, remedy=error.remedy, param=f"{place}.connector_id") from None

@@ -15,6 +15,9 @@ class HostedSettings(Section):
     tools: tuple[Literal["web_search", "mcp", "code_interpreter"], ...] = Field(
         ("web_search", "mcp", "code_interpreter"), description="those that there are; web_search needs its endpoint"
     )
+    connectors: tuple[str, ...] = Field(
+        (), description="servers of mcp.servers that requests may name, with the credentials that those have"
+    )
     mcp_hosts: tuple[str, ...] = Field(
         (), description="hosts of MCP servers that a request may name; empty: any with a public address"
     )
