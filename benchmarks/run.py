@@ -35,6 +35,7 @@ ORDER = ("path_overhead", "cold_start", "ingest", "retrieval", "answers", "handb
 NOT_BENCHMARKS = {
     "run",
     "fit_detectors",
+    "fit_sentiment",
     "fit_tool_choice",
     "load_client",
     "peer_engine",
@@ -43,6 +44,7 @@ NOT_BENCHMARKS = {
 }
 # Shares and tokens alone, which a busy machine does not change.
 UNTIMED = {
+    "insights",
     "tool_choice",
     "tool_examples",
     "support",

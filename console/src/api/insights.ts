@@ -25,7 +25,7 @@ export interface Summary extends Group {
 export interface Topic extends Group {
   id: string;
   name: string;
-  named_by: "words" | "model" | "person" | "settings";
+  named_by: "words" | "person" | "settings";
   words: string[];
   pinned: boolean;
   created_at: number;

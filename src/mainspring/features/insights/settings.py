@@ -25,7 +25,6 @@ class InsightsSettings(Section):
     topics: list[FixedTopic] = Field([], description="topics with examples, beside those that are found")
     similarity: float = Field(0.5, gt=0, lt=1, description="cosine from which a turn belongs to a topic")
     topic_turns: int = Field(5, ge=2, description="fewest similar turns that make a new topic")
-    model: str = Field("", description="chat model that names topics; empty: by their most telling words")
     idle_minutes: float = Field(30.0, gt=0, description="minutes without a turn after which a conversation is over")
     again_days: float = Field(3.0, ge=0, description="a contact on the same topic within these days: not resolved")
     escalating_tools: list[str] = Field(

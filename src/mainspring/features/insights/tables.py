@@ -73,7 +73,7 @@ insight_conversations = sa.Table(
     sa.Index(None, "stale"),
 )
 
-# ``words`` are the most telling ones. ``named_by`` is ``words``, ``model``, ``person`` or ``settings``. ``merged_into``
+# ``words`` are the most telling ones. ``named_by`` is ``words``, ``person`` or ``settings``. ``merged_into``
 # names the topic that took this one's turns: its centroid still finds them.
 insight_topics = sa.Table(
     "insight_topics",

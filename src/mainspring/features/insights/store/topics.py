@@ -22,7 +22,7 @@ from mainspring.stores.erase.data_subjects import parts
 from mainspring.stores.sql.database import Database
 
 PREFIX = "topic_"
-NamedBy = Literal["words", "model", "person", "settings"]
+NamedBy = Literal["words", "person", "settings"]
 
 
 @dataclass(frozen=True, slots=True)
