@@ -55,7 +55,12 @@ def test_thanks_with_an_objection_is_not_contentment(text: str, content: bool) -
 
 @pytest.mark.parametrize(
     ("answer", "waits"),
-    [("Which order is it?", True), ("It is done. Can I help with anything else?", False), ("It is done.", False)],
+    [
+        ("Which order is it?", True),
+        ("It is done. Can I help with anything else?", False),
+        ("It is done.", False),
+        ("Hello, how can I help?", True),
+    ],
 )
 def test_a_closing_question_waits_for_nothing(answer: str, waits: bool) -> None:
     assert outcomes.asks_back(answer) is waits

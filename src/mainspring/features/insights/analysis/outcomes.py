@@ -25,7 +25,7 @@ _PEOPLE = re.compile(
     re.IGNORECASE,
 )
 _ASKS_BACK = re.compile(r"\?\s*[\"'”’)\]*]*\s*$")
-_CLOSING = re.compile(r"\b(anything else|something else|further questions?|help you (further|with)|can I help)\b", re.I)
+_CLOSING = re.compile(r"\b(anything else|something else|further questions?)\b", re.IGNORECASE)
 _HANDED = re.compile(
     r"\b(handed|passed|transferr?ed|forwarded|escalated|connect(ed|ing))\b.{0,60}"
     r"\b(colleague|team|person|human|agent|specialist|someone|staff)\b|\bcase [A-Z]{1,4}-?\d+\b",
