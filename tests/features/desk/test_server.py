@@ -28,7 +28,7 @@ def command(server: Server, *arguments: str) -> Any:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    return json.loads(ran.stdout)
+    return json.loads(ran.stdout)["data"]
 
 
 def ask(server: Server, text: str, session: str) -> str:
