@@ -3,12 +3,12 @@
     MAINSPRING_DATA=... python benchmarks/content.py
 
 Documents are the articles of SQuAD's development part, ten paragraphs each, in one collection. Each is the topic of
-two briefs, of which twenty are drawn, each with three questions; the others are there to be mistaken for it. No rule of the
-pipeline was set on SQuAD. A question counts as answered if its section has a gold answer. A statement's citation is
+two briefs, of which twenty are drawn, each with three questions; the others are there to be mistaken for it. No rule of
+the pipeline was set on SQuAD. A question counts as answered if its section has a gold answer. A statement's citation is
 right if the quote stands at its place in the stored text and the document is the topic's. Support is that of the RAG
-triad with the section's question, which the pipeline does not use; sentences that are taken word for word should pass,
-and those that fail stand below a question that they do not answer. No model writes here. CPU seconds are this
-process's. Writes ``benchmarks/results/content.json``.
+triad with the section's question, which the pipeline does not use: sentences that are taken word for word should pass.
+No model writes here. CPU seconds are this process's.
+Writes ``benchmarks/results/content.json``.
 """
 
 from __future__ import annotations
