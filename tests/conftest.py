@@ -38,7 +38,7 @@ hypothesis.settings.load_profile("mainspring")
 ROOT = Path(__file__).parent.parent
 HANDBOOK = ROOT / "samples" / "handbook"
 ARMS = {"stable": {"model": "smollm2-135m-instruct"}, "canary": {"model": "smollm2-135m-instruct"}}
-"""Of the route ``assistant``: both the default model, so that both can answer."""
+"""Of the route ``helper``: both the default model, so that both can answer."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -185,7 +185,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         # Tests of refusals send more wrong keys than anybody should.
         MAINSPRING_GATEWAY__ADDRESSES__FAILURES_PER_MINUTE="0",
         MAINSPRING_PRICES__MODELS=json.dumps({"all-minilm-l6-v2": {"input": 0.02}}),
-        MAINSPRING_SERVING__ROUTES=json.dumps({"assistant": {"arms": ARMS}}),
+        MAINSPRING_SERVING__ROUTES=json.dumps({"helper": {"arms": ARMS}}),
         MAINSPRING_SUPPORT__SHOP="sample",
     )
     yield running

@@ -76,7 +76,7 @@ def test_journey(server: Server) -> None:
     status, page = server.call("GET", f"/v1/events?trace_id={canary}")
     facts = {event["kind"]: event["facts"] for event in page["data"]}
     assert facts["answer"]["arm"] == "canary"
-    assert facts["call"]["arms"] == {"assistant": "canary"}
+    assert facts["call"]["arms"] == {"helper": "canary"}
 
     _in_a_session(client, server)
     _in_a_batch(client)
@@ -105,7 +105,7 @@ def _from_the_canary(client: openai.OpenAI) -> str:
     """The trace id of a request that the route's canary answered."""
     for user in range(40):
         said = client.chat.completions.with_raw_response.create(
-            model="assistant", user=str(user), max_tokens=4, messages=[{"role": "user", "content": "Hello"}]
+            model="helper", user=str(user), max_tokens=4, messages=[{"role": "user", "content": "Hello"}]
         )
         if said.headers["x-mainspring-arm"] == "canary":
             return said.headers["x-trace-id"]

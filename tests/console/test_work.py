@@ -150,7 +150,7 @@ def test_costs_are_those_of_the_ledger(admin: Browser, server: Server) -> None:
 def test_what_happens_now_is_seen(admin: Browser) -> None:
     admin.click("nav a", "Live")
     admin.find('section[aria-label="Engines"] .badge.good', "up")
-    admin.find('section[aria-label="Route assistant"]')
+    admin.find('section[aria-label="Route helper"]')
     admin.run(
         """fetch('/v1/chat/completions', {method: 'POST', headers: {'content-type': 'application/json',
         authorization: 'Bearer ' + sessionStorage['mainspring.key']}, body: JSON.stringify({model: arguments[0],
