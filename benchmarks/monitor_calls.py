@@ -29,7 +29,7 @@ from mainspring.core.types import EventRecord
 from mainspring.features.monitor.service import Monitor
 from mainspring.features.monitor.settings import MonitorSettings
 from mainspring.features.monitor.store.tallies import TallyRow
-from mainspring.features.monitor.traffic.tally import KINDS, Tally, ended
+from mainspring.features.monitor.traffic.tally import KINDS, Tally, ended_at
 from mainspring.serving.money.cost_watch import CostWatch
 from mainspring.stores import Stores
 from mainspring.stores.events.feed import Fact
@@ -80,7 +80,7 @@ def _row(record: EventRecord, number: int) -> tuple[Any, ...]:
 
 def _count(counted: dict[tuple[str, int, int], Tally], application: str, record: EventRecord, recent: int) -> None:
     fact = Fact(0, record.at, record.tenant, record.id, record.trace_id, record.subject, record.facts, None)
-    when = ended(fact)
+    when = ended_at(fact)
     for span in (FINE, COARSE) if when >= recent else (COARSE,):
         counted.setdefault((application, span, int(when // span) * span), Tally()).add(fact)
 

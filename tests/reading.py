@@ -23,7 +23,7 @@ def _answer(module: str, request: bytes, data: bytes) -> bytes:
     head = request[frames.LENGTH.size :]
     with _ONE_AT_A_TIME:
         if module == parse_child.__name__:
-            return b"".join(parse_child.answered(data, frames.asked(head)))
+            return b"".join(parse_child.answered(data, frames.read_request(head)))
         if module == cutting_child.__name__:
             return b"".join(cutting_child.answered(data, messages.cut_asked(head)))
     raise AssertionError(f"no child is known as {module}")

@@ -69,6 +69,6 @@ def test_folders_that_are_there_stay_as_they_are(tmp_path: Path) -> None:
     shared.mkdir(mode=0o755)
     private_files.folder(shared / "a" / "b")
     assert [mode(each) for each in (shared, shared / "a", shared / "a" / "b")] == [0o755, 0o700, 0o700]
-    assert private_files.shown(shared)
-    assert not private_files.shown(shared / "a")
-    assert not private_files.shown(shared / "nothing")
+    assert private_files.readable_by_others(shared)
+    assert not private_files.readable_by_others(shared / "a")
+    assert not private_files.readable_by_others(shared / "nothing")

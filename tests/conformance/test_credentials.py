@@ -20,7 +20,7 @@ from mainspring.stores.events.audit_log import SERVER
 from mainspring.stores.keys import credentials as store
 from mainspring.stores.keys import keyring
 from mainspring.stores.keys.credentials import Credentials
-from mainspring.stores.schema import credentials, whole
+from mainspring.stores.schema import all_tables, credentials
 from mainspring.stores.sql.pages import Page
 from tests.databases import opened, settings
 
@@ -68,7 +68,7 @@ async def test_nothing_that_is_stored_holds_the_secret(opened: Stores, settings:
         if path.is_file():
             content = path.read_bytes()
             assert not any(each in content for each in wanted), path
-    for table in whole().sorted_tables:
+    for table in all_tables().sorted_tables:
         query = sa.select(table)
         found = await opened.database.read(partial(_all, query))
         assert SECRET not in repr(found), table.name

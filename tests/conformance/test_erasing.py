@@ -72,11 +72,11 @@ class Answered:
 
 async def left(stores: Stores) -> str:
     """Everything that the database's rows say, but the plans of erasures."""
-    from mainspring.stores.schema import whole
+    from mainspring.stores.schema import all_tables
 
     def work(connection: sa.Connection) -> str:
         found = ""
-        for table in whole().sorted_tables:
+        for table in all_tables().sorted_tables:
             found += str([tuple(row) for row in connection.execute(sa.select(table))])
         return found
 

@@ -56,10 +56,10 @@ async def test_migrations_build_the_schema(opened: Stores) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from mainspring.stores.schema import whole
+    from mainspring.stores.schema import all_tables
 
     def difference(connection: sa.Connection) -> list[object]:
-        return list(compare_metadata(MigrationContext.configure(connection), whole()))
+        return list(compare_metadata(MigrationContext.configure(connection), all_tables()))
 
     assert await opened.database.write(difference) == []
 

@@ -150,8 +150,8 @@ def test_what_is_kept_comes_back() -> None:
         Image(FAR, "auto"),
         "?",
     )
-    assert request_snapshot.sent([SEEN], [])[0]["pictures"] == 2
-    assert "images" not in request_snapshot.sent([SEEN], [])[0]
+    assert request_snapshot.turn_as_sent([SEEN], [])[0]["pictures"] == 2
+    assert "images" not in request_snapshot.turn_as_sent([SEEN], [])[0]
 
 
 def test_a_picture_counts_as_tokens() -> None:

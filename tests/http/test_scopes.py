@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import SettingsError
-from mainspring.core.scopes import OPERATE, SCOPES, brought
+from mainspring.core.scopes import OPERATE, SCOPES, with_implied
 from mainspring.http.access import access_to
 
 
@@ -21,4 +21,4 @@ def test_a_route_cannot_ask_for_a_scope_that_nobody_declares() -> None:
 
 def test_admin_brings_the_scopes_of_features_and_not_that_of_the_operator() -> None:
     assert {"approve", "prompts", "replay"} <= set(SCOPES)
-    assert brought(frozenset({"admin"})) == frozenset(SCOPES) - {OPERATE}
+    assert with_implied(frozenset({"admin"})) == frozenset(SCOPES) - {OPERATE}

@@ -17,7 +17,7 @@ from mainspring.core.settings import GuardsSettings, Settings
 from mainspring.core.types import ChatRequest, Context, Message, Request, Responder, Response, Text
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.guards.policy.policies import GuardPolicy
-from mainspring.guards.policy.scanners import GUARD, Found, made, version
+from mainspring.guards.policy.scanners import GUARD, Found, make_guards, version
 from mainspring.serving.admit.rate_limits import Limits
 from mainspring.serving.guard.finished_text import FinishedTextRedactor
 from mainspring.serving.plugin_layers import PluginLayer, placed
@@ -172,9 +172,9 @@ def test_guards_that_no_policy_asks_are_not_made_and_unknown_ones_are_told() -> 
     asked = GuardsSettings.model_validate(
         {"plugins": {"loud": "off"}, "policies": {"strict": {"applications": ["a"], "plugins": {"loud": "refuse"}}}}
     )
-    assert list(made(registry, asked, None)) == ["loud"]  # type: ignore[arg-type]
+    assert list(make_guards(registry, asked, None)) == ["loud"]  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match=r"no guard named 'lud'.*guards\.plugins.*Did you mean loud"):
-        made(registry, GuardsSettings.model_validate({"plugins": {"lud": "flag"}}), None)  # type: ignore[arg-type]
+        make_guards(registry, GuardsSettings.model_validate({"plugins": {"lud": "flag"}}), None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

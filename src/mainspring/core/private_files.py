@@ -23,6 +23,6 @@ def file(path: Path) -> None:
     path.touch(mode=0o600, exist_ok=True)
 
 
-def shown(path: Path) -> bool:
+def readable_by_others(path: Path) -> bool:
     """Whether others on this machine may look into ``path``."""
     return path.exists() and bool(path.stat().st_mode & _OTHERS)

@@ -22,6 +22,6 @@ SCOPES: Mapping[str, str] = MappingProxyType(
 """All scopes and what each allows: those of the rooms, and ``SCOPES`` in the module ``scopes`` of each feature."""
 
 
-def brought(scopes: frozenset[str]) -> frozenset[str]:
+def with_implied(scopes: frozenset[str]) -> frozenset[str]:
     """``scopes``, and if ``admin`` is among them all others of a tenant."""
     return scopes | (frozenset(SCOPES) - {OPERATE}) if "admin" in scopes else scopes

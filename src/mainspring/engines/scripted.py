@@ -236,7 +236,7 @@ class _Choice:
             self._text, self.reason, self.stopped_by = self._text[: found[0]], "stop", found[1]
         elif self._sampling.max_tokens is not None and self.tokens >= self._sampling.max_tokens:
             self.reason = "length"
-        return self._release(0 if self.reason else markers.held(self._text, self._sampling.stop))
+        return self._release(0 if self.reason else markers.length_of_partial_marker(self._text, self._sampling.stop))
 
     def end(self) -> list[Event]:
         self.reason = self.reason or "stop"

@@ -21,7 +21,7 @@ from mainspring.core.errors import (
     Unauthenticated,
     Unsupported,
 )
-from mainspring.core.scopes import OPERATE, SCOPES, brought
+from mainspring.core.scopes import OPERATE, SCOPES, with_implied
 from mainspring.core.types import TOKEN, Allowance, Arrival, Context, Principal, Priority
 from mainspring.http.bodies_in_flight import BodiesInFlight, HeldBody
 from mainspring.http.loop_fairness import SPENT, Pace
@@ -111,7 +111,7 @@ class Caller:
         return None if self._bodies is None else self._bodies.of(principal.tenant)
 
     def _check_scope(self, principal: Principal) -> None:
-        if self._scope and self._scope not in brought(principal.scopes):
+        if self._scope and self._scope not in with_implied(principal.scopes):
             # Actions of this scope also require admin.
             options = f"{'--scope admin ' if self._scope == OPERATE else ''}--scope {self._scope}"
             raise Forbidden(

@@ -218,8 +218,8 @@ def _services(
         assembled=Assembled(partial(_redacted, policies)) if settings.telemetry.store_prompts else None,
         quotas=stores.quotas,
         prompts=PromptRegistry(stores.prompts, settings.serving.prompts_tenant),
-        scanners=scanners.made(engines.plugins, settings.guards, host),
-        plugin_layers=plugin_layers.made(engines.plugins, host),
+        scanners=scanners.make_guards(engines.plugins, settings.guards, host),
+        plugin_layers=plugin_layers.make_layers(engines.plugins, host),
     )
 
 

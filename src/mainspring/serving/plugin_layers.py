@@ -29,7 +29,7 @@ class PluginLayer:
 LAYER: Kind[[PluginHost], PluginLayer] = Kind("layer", PluginLayer, ("host",))
 
 
-def made(registry: Registry, host: PluginHost) -> tuple[PluginLayer, ...]:
+def make_layers(registry: Registry, host: PluginHost) -> tuple[PluginLayer, ...]:
     """The layers of all plugins, in order of registration; those of a failing plugin are left out."""
     return tuple(layer for _, layer in registry.made(LAYER, host))
 

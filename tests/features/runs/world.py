@@ -14,7 +14,7 @@ from mainspring.agents.tools.base import Effect
 from mainspring.core.types import ChatRequest, Context, Event, Finish, Message, Principal, Text
 from mainspring.features.runs.keeping.keeper import Keeper
 from mainspring.features.runs.settings import RunsSettings
-from mainspring.features.runs.store.runs import QUEUED_KIND, NewRun, Run, Runs, asked
+from mainspring.features.runs.store.runs import QUEUED_KIND, NewRun, Run, Runs, request_to_go_on
 from mainspring.features.runs.store.sessions import SessionStates
 from mainspring.features.runs.store.steps import RunSteps
 from mainspring.features.runs.store.upkeep import Upkeep
@@ -166,7 +166,7 @@ class Process:
         """Play the run of a leased job to its end."""
         back = self.keeper.lend(Lease(job))
         try:
-            request = asked(await self.runs.of(job.tenant, job.id))
+            request = request_to_go_on(await self.runs.of(job.tenant, job.id))
             events = played(self.keeper, "robot", request, context or Context(who), play, version=version)
             return [each async for each in events]
         finally:

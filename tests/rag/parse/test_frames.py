@@ -84,7 +84,7 @@ def test_an_error_arrives_as_it_was(kind: type[MainspringError]) -> None:
 
 def test_a_request_arrives_as_it_was() -> None:
     asked = frames.ReadRequest("a.pdf", 7, Options(images=True), 3.5)
-    assert frames.asked(frames.request(asked)[frames.LENGTH.size :]) == asked
+    assert frames.read_request(frames.request(asked)[frames.LENGTH.size :]) == asked
 
 
 @pytest.mark.parametrize(

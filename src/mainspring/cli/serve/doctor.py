@@ -282,7 +282,7 @@ def _home(context: typer.Context) -> list[Check]:
     from mainspring.core.settings import load
 
     home = load(context.obj).settings.home
-    if not private_files.shown(home):
+    if not private_files.readable_by_others(home):
         return []
     return [("home", "weak", f"others on this machine may look into it: chmod 700 {home}")]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-def held(text: str, markers: Iterable[str]) -> int:
+def length_of_partial_marker(text: str, markers: Iterable[str]) -> int:
     """How many characters at the end of ``text`` are a proper prefix of one of ``markers``: 0 to its length - 1."""
     longest = 0
     for marker in markers:

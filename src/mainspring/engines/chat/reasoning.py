@@ -65,7 +65,7 @@ class ReasoningParser:
             self._text = self._text.lstrip()
             self._trim = not self._text
         end = self._text.find(CLOSE)
-        keep = len(self._text) - markers.held(self._text, (CLOSE,)) if end < 0 else end
+        keep = len(self._text) - markers.length_of_partial_marker(self._text, (CLOSE,)) if end < 0 else end
         if self._text[:keep]:
             events.append(Reasoning(self._text[:keep], self._choice, self._tokens))
             self._tokens = 0

@@ -66,7 +66,7 @@ def _split(event: Text, stops: Sequence[str]) -> tuple[Text | None, Text | None,
     if found:
         shown = event.text[: found[0]]
         return (dataclasses.replace(event, text=shown) if shown else None), None, found[1]
-    keep = len(event.text) - markers.held(event.text, stops)
+    keep = len(event.text) - markers.length_of_partial_marker(event.text, stops)
     if keep == len(event.text):
         return event, None, ""
     if keep == 0:

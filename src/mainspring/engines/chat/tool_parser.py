@@ -74,7 +74,11 @@ class ToolParser:
         if self._fresh and (moved := self._begin()) is not None:
             return moved
         found = markers.first(self._text, self._dialect.opens)
-        keep = len(self._text) - markers.held(self._text, self._dialect.opens) if found is None else found[0]
+        keep = (
+            len(self._text) - markers.length_of_partial_marker(self._text, self._dialect.opens)
+            if found is None
+            else found[0]
+        )
         before, self._text = self._text[:keep], self._text[keep:]
         if found is None or before:
             self._say(before, events)

@@ -18,7 +18,7 @@ from mainspring.engines.base import Reranked, Reranker
 from mainspring.engines.catalogue.pull import PulledModel
 from mainspring.engines.encode.encoder import EncoderRunner, Precision, Row, load_tokenizer
 from mainspring.engines.encode.tokens import clean
-from mainspring.engines.remote.openai_wire import counted
+from mainspring.engines.remote.openai_wire import token_count
 from mainspring.telemetry.secrets import anonymous
 
 _log = logging.getLogger(__name__)
@@ -193,7 +193,7 @@ def _scores(answer: Any, count: int, name: str) -> Reranked:
             if place < 0:
                 raise IndexError(f"index {place}")
             scores[place] = float(result["relevance_score"])
-        tokens = counted((answer.get("usage") or {}).get("total_tokens")) or 0
+        tokens = token_count((answer.get("usage") or {}).get("total_tokens")) or 0
     except (AttributeError, TypeError, KeyError, ValueError, IndexError) as error:
         raise UpstreamError(f"reranker {name} gave no results that can be read: {error!r}") from None
     if np.isnan(scores).any():

@@ -243,13 +243,13 @@ class _Told:
 def _usage(usage: Mapping[str, Any]) -> _Told:
     details = usage.get("prompt_tokens_details") or {}
     return _Told(
-        counted(usage.get("prompt_tokens")),
-        counted(usage.get("completion_tokens")),
-        counted(details.get("cached_tokens")),
+        token_count(usage.get("prompt_tokens")),
+        token_count(usage.get("completion_tokens")),
+        token_count(details.get("cached_tokens")),
     )
 
 
-def counted(value: Any) -> int | None:
+def token_count(value: Any) -> int | None:
     """``value`` as a number of tokens; None if it is none: what an endpoint counts is charged, so that nothing may
     count below zero, and no single answer may close a key for years."""
     try:

@@ -50,7 +50,7 @@ class A2aTasks:
         def work(connection: sa.Connection) -> int:
             found = [row.id for row in _tasks(connection, subject, held, upto)]
             for task_id in found:
-                store.gone(connection, subject.tenant, [task_id])
+                store.delete_tasks(connection, subject.tenant, [task_id])
             return len(found)
 
         return await self._database.write(work, durable=True)

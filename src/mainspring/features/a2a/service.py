@@ -77,7 +77,7 @@ class A2aAgents:
         ``InvalidRequest``, ``RateLimited``.
         """
         try:
-            shapes.said(message)
+            shapes.text_of(message)
         except shapes.UnreadablePart as error:
             raise InvalidRequest(str(error), param="message.parts") from error
         if message.get("taskId"):

@@ -46,7 +46,7 @@ def at(task: Mapping[str, Any]) -> float:
     return datetime.datetime.fromisoformat(str(task["status"]["timestamp"])).timestamp()
 
 
-def said(message: Mapping[str, Any]) -> str:
+def text_of(message: Mapping[str, Any]) -> str:
     """What a message says, as text for a model. Raises ``UnreadablePart``."""
     return "\n\n".join(filter(None, map(_read, message.get("parts", ()))))
 
@@ -55,7 +55,7 @@ def _read(part: Mapping[str, Any]) -> str:
     if "text" in part:
         return str(part["text"])
     if "data" in part:
-        return json.dumps(whole(part["data"]), ensure_ascii=False)
+        return json.dumps(with_integers(part["data"]), ensure_ascii=False)
     kind = str(part.get("mediaType", "")).partition(";")[0].strip().lower()
     if "url" in part:
         raise UnreadablePart("files are not fetched from addresses; send their text")
@@ -69,13 +69,13 @@ def _read(part: Mapping[str, Any]) -> str:
     return f"{name}:\n{content}" if name else content
 
 
-def whole(value: Any) -> Any:
+def with_integers(value: Any) -> Any:
     """JSON with whole numbers as such: the protocol's messages hold every number as a float."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):
-        return {name: whole(each) for name, each in value.items()}
-    return [whole(each) for each in value] if isinstance(value, list) else value
+        return {name: with_integers(each) for name, each in value.items()}
+    return [with_integers(each) for each in value] if isinstance(value, list) else value
 
 
 def message(task: Mapping[str, Any], parts: Sequence[Json], metadata: Json | None = None) -> Json:

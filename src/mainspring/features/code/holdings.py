@@ -59,7 +59,7 @@ class IndexedCode:
 
         def work(connection: sa.Connection) -> int:
             found = sa.select(code_workspaces.c.id).where(_mine(connection, subject, upto))
-            return store.gone(connection, subject.tenant, list(connection.execute(found).scalars()))
+            return store.delete_workspaces(connection, subject.tenant, list(connection.execute(found).scalars()))
 
         return await self._database.write(work, durable=True)
 

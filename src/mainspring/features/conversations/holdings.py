@@ -53,7 +53,7 @@ class ConversationItems:
             for row in found:
                 mine = sa.and_(items.c.tenant == subject.tenant, items.c.conversation_id == row.conversation_id)
                 connection.execute(sa.delete(items).where(mine, items.c.position == row.position))
-            store.gone(connection, subject.tenant, _whole(connection, subject, upto))
+            store.delete_conversations(connection, subject.tenant, _whole(connection, subject, upto))
             return len(found)
 
         return await self._database.write(work, durable=True)

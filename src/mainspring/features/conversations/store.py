@@ -87,7 +87,7 @@ class Conversations:
 
         def work(connection: sa.Connection) -> None:
             _found(connection, principal, conversation_id)
-            gone(connection, principal.tenant, [conversation_id])
+            delete_conversations(connection, principal.tenant, [conversation_id])
 
         await self._database.write(work, durable=True)
 
@@ -165,7 +165,7 @@ class Conversations:
             query = sa.select(conversations.c.tenant, conversations.c.id).where(conversations.c.updated_at < before)
             found = connection.execute(query.limit(200)).all()
             for row in found:
-                gone(connection, row.tenant, [row.id])
+                delete_conversations(connection, row.tenant, [row.id])
             return len(found)
 
         count = 0
@@ -197,7 +197,7 @@ class Conversations:
         return kept
 
 
-def gone(connection: sa.Connection, tenant: str, conversation_ids: Sequence[str]) -> None:
+def delete_conversations(connection: sa.Connection, tenant: str, conversation_ids: Sequence[str]) -> None:
     """Delete conversations with their items."""
     for conversation_id in conversation_ids:
         connection.execute(sa.delete(items).where(_of(tenant, conversation_id)))

@@ -9,11 +9,11 @@ from mainspring.agents.tools.base import Toolset
 from mainspring.feature import Rooms
 
 
-def made(rooms: Rooms, options: Mapping[str, Any]) -> Toolset:
+def make_toolset(rooms: Rooms, options: Mapping[str, Any]) -> Toolset:
     """The tools of a configured server, or of the one at an address. Raises ``SettingsError``."""
     from mainspring.features.mcp.servers import toolset
 
     return toolset(rooms, options)
 
 
-TOOLSETS = {"mcp": made}
+TOOLSETS = {"mcp": make_toolset}

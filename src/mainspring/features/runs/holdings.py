@@ -52,7 +52,7 @@ class AgentRuns:
 
         def work(connection: sa.Connection) -> int:
             found = _runs(connection, subject, held, upto)
-            store.gone(connection, subject.tenant, [row.id for row in found])
+            store.delete_runs(connection, subject.tenant, [row.id for row in found])
             states = connection.execute(_states(connection, subject, upto)).all()
             for row in states:
                 one = sa.and_(
@@ -74,7 +74,7 @@ class AgentRuns:
                     events.c.tenant == tenant, events.c.subject.in_(part), events.c.trace_id != ""
                 )
                 mine = sa.select(runs.c.id).where(runs.c.tenant == tenant, runs.c.trace_id.in_(traces))
-                store.gone(connection, tenant, list(connection.execute(mine).scalars()))
+                store.delete_runs(connection, tenant, list(connection.execute(mine).scalars()))
 
         await self._database.write(work, durable=True)
 

@@ -14,7 +14,7 @@ from mainspring.agents.runs import AgentPlayer
 from mainspring.core.errors import Conflict, MainspringError, NotFound, Unsupported
 from mainspring.core.types import ChatRequest, Context, Event, Principal
 from mainspring.features.runs.keeping.history import RecordedHistory
-from mainspring.features.runs.keeping.keeper import INPUT, Keeper, reached, told
+from mainspring.features.runs.keeping.keeper import INPUT, Keeper, error_body, reached
 from mainspring.features.runs.keeping.said import Said
 from mainspring.features.runs.settings import RunsSettings
 from mainspring.features.runs.store import decisions
@@ -191,7 +191,7 @@ class RunService:
                 said.add(event)
                 events.append(event)
         except (Stopped, MainspringError) as error:
-            problem = told(error)
+            problem = error_body(error)
         digest = said.sha256()
         return Replayed(
             run,

@@ -14,10 +14,10 @@ from mainspring.core.errors import DeadlineExceeded, MainspringError, NotFound, 
 from mainspring.core.path import collect
 from mainspring.core.types import Context, Principal, Priority, Responder, TraceParent
 from mainspring.feature import Rooms
-from mainspring.features.runs.keeping.keeper import Keeper, may_pass, told
+from mainspring.features.runs.keeping.keeper import Keeper, error_body, may_pass
 from mainspring.features.runs.keeping.said import Said
 from mainspring.features.runs.settings import RunsSettings
-from mainspring.features.runs.store.runs import OVER, QUEUED_KIND, Run, asked
+from mainspring.features.runs.store.runs import OVER, QUEUED_KIND, Run, request_to_go_on
 from mainspring.features.runs.store.upkeep import Upkeep
 from mainspring.stores.keys.api_keys import Keys
 from mainspring.stores.sql.jobs import Job, Jobs
@@ -59,7 +59,7 @@ class RunWork:
             if may_pass(error):
                 raise
             # If its agent has begun, that is written already, and this changes nothing.
-            await self._keeper.runs.end(job, "failed", error=told(error))
+            await self._keeper.runs.end(job, "failed", error=error_body(error))
         finally:
             back()
             for each in watches:
@@ -68,12 +68,12 @@ class RunWork:
     async def give_up(self, lease: Lease, error: Exception) -> None:
         """Give up a run that broke off repeatedly."""
         problem = error if isinstance(error, MainspringError) else MainspringError(f"it broke off: {error}")
-        await self._keeper.runs.end(lease.job, "failed", error=told(problem))
+        await self._keeper.runs.end(lease.job, "failed", error=error_body(problem))
 
     async def _ask(self, run: Run, job: Job) -> None:
         context = await self._context(run)
         said = Said(run.agent)
-        response = await self._responder.respond(asked(run), context)
+        response = await self._responder.respond(request_to_go_on(run), context)
         said.answer = await collect(response)
         # An application that keeps no history has done all of its work: it has no other step.
         await self._keeper.runs.end(job, "completed", output=said.output())

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 
 from mainspring.core.errors import Forbidden, NotFound
-from mainspring.core.scopes import OPERATE, brought
+from mainspring.core.scopes import OPERATE, with_implied
 from mainspring.core.settings import ServingSettings
 from mainspring.core.types import TOKEN, Principal, Reach
 from mainspring.serving.money import tiers
@@ -91,7 +91,7 @@ def _no_further(reach: Reach, giver: Principal) -> None:
 
 def _no_more(scopes: frozenset[str], giver: Principal) -> None:
     """Raises ``Forbidden`` for scopes that the giver does not have, above all the one that reaches beyond a tenant."""
-    if beyond := scopes - brought(giver.scopes):
+    if beyond := scopes - with_implied(giver.scopes):
         scope = sorted(beyond)[0]
         raise Forbidden(
             f"this API key lacks the scope {scope!r} itself, and makes or replaces no key that has it",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mainspring.core.errors import InvalidToken, MissingExtra
-from mainspring.core.scopes import brought
+from mainspring.core.scopes import with_implied
 from mainspring.core.settings.identity import OidcSettings, Roles
 from mainspring.core.types import TOKEN, Principal, Reach
 from mainspring.gateway.identity.jwks import Jwks
@@ -118,7 +118,7 @@ class Tokens:
         return Principal(
             tenant,
             f"{TOKEN}{digest[:24]}",
-            brought(scopes),
+            with_implied(scopes),
             frozenset(_names(claims, settings.groups_claim)),
             settings.tier,
             reach=Reach(regions=frozenset(regions)),

@@ -75,16 +75,16 @@ class NamedFilter:
 GUARD: Kind[[PluginHost], TextGuard] = Kind("guard", TextGuard, ("host",), setting="guards.plugins")
 
 
-def named(settings: GuardsSettings) -> list[str]:
+def guard_names(settings: GuardsSettings) -> list[str]:
     """The guards that some policy asks."""
     sections = [settings.plugins, *(each.plugins or {} for each in settings.policies.values())]
     return list(dict.fromkeys(name for section in sections for name, action in section.items() if action != "off"))
 
 
-def made(registry: Registry, settings: GuardsSettings, host: PluginHost) -> Mapping[str, TextGuard]:
+def make_guards(registry: Registry, settings: GuardsSettings, host: PluginHost) -> Mapping[str, TextGuard]:
     """The guards that some policy asks, by name. Raises ``SettingsError`` with the nearest name if the name is
     unknown."""
-    return {name: registry.make(GUARD, name, host) for name in named(settings)}
+    return {name: registry.make(GUARD, name, host) for name in guard_names(settings)}
 
 
 def answering(scanners: Mapping[str, TextGuard]) -> dict[str, Callable[[], PieceFilter]]:

@@ -43,7 +43,7 @@ class Findings:
     lacks: Sequence[ExactName] = ()
 
 
-def shown(candidates: Sequence[Hit], top_k: int) -> list[Hit]:
+def shown_hits(candidates: Sequence[Hit], top_k: int) -> list[Hit]:
     """The best ``top_k``, and the best of each of the first three documents: no document crowds out all others."""
     first_ones = list(candidates[:top_k])
     first: dict[str, Hit] = {}
@@ -53,7 +53,7 @@ def shown(candidates: Sequence[Hit], top_k: int) -> list[Hit]:
     return first_ones + extra
 
 
-def others(candidates: Sequence[Hit], hits: Sequence[Hit]) -> list[Hit]:
+def near_hits(candidates: Sequence[Hit], hits: Sequence[Hit]) -> list[Hit]:
     """The ``candidates`` outside of ``hits``, which are shown, from the first three of their documents: the answer is
     often in another chunk of the right document than the most similar one."""
     documents = list(dict.fromkeys(hit.document_id for hit in candidates))[:_READ_DOCUMENTS]

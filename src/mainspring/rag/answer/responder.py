@@ -40,7 +40,7 @@ from mainspring.rag.answer.evidence import missing_topics, missing_values
 from mainspring.rag.answer.evidence.calibration import Calibration
 from mainspring.rag.answer.evidence.features import features
 from mainspring.rag.answer.evidence.score import evidence
-from mainspring.rag.answer.findings import Findings, others, record, shown
+from mainspring.rag.answer.findings import Findings, near_hits, record, shown_hits
 from mainspring.rag.answer.findings import named as told_of
 from mainspring.rag.answer.generate import REFUSAL, AnswerWriter
 from mainspring.rag.answer.question import Question, refuse_unsupported, understood, with_unused_tools
@@ -288,12 +288,12 @@ class DocumentAnswerer:
                 asked.graph, chosen, question, candidates, top_k, groups=groups, filters=asked.filters
             )
             candidates = walked.hits
-        hits = shown(candidates, top_k)
+        hits = shown_hits(candidates, top_k)
         with span_of(self._tracing, "select", context) as span:
             texts = await self._retriever.texts(hits)
             reader = self._retriever.reading(self._retriever.embedder, span.context, self._charged)
             vector = (await reader.embed([question], "query")).vectors[0]
-            beside = others(candidates, hits)
+            beside = near_hits(candidates, hits)
             passages = await extract.passages(question, hits, candidates, texts, reader, vector, beside)
             passages = await self._reread(question, passages, span.context)
             unsaid = await missing_topics.absent(question, passages, candidates, texts, reader)

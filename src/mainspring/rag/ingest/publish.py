@@ -143,7 +143,7 @@ class Publisher:
                 continue
             report.chunks += len(each.cut.chunks)
             report.chars += len(each.parsed.text)
-            report.languages[language.written(each.parsed.text)] += 1
+            report.languages[language.language_of(each.parsed.text)] += 1
             (report.updated if each.version.current else report.added).append(each.source.name)
 
     async def _screened(

@@ -27,7 +27,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         head = requests.read(frames.LENGTH.size)
         if len(head) < frames.LENGTH.size:
             return
-        asked = frames.asked(requests.read(frames.LENGTH.unpack(head)[0]))
+        asked = frames.read_request(requests.read(frames.LENGTH.unpack(head)[0]))
         data = requests.read(asked.bytes)
         if len(data) < asked.bytes:
             return
@@ -49,7 +49,7 @@ def _answer(data: bytes, asked: frames.ReadRequest) -> frames.Answer:
     name = asked.name
     try:
         if asked.page:
-            return page_picture.drawn(data, name, asked.page, asked.quote, asked.options.max_pages)
+            return page_picture.render_page(data, name, asked.page, asked.quote, asked.options.max_pages)
         kind, warning = kinds.detect(data, name, formats.by_suffix())
         found = formats.read(data, name, kind, asked.options)
         return replace(found, warnings=(warning, *found.warnings)) if warning else found

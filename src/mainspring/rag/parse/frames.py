@@ -86,7 +86,7 @@ def request(asked: ReadRequest) -> bytes:
     return _framed(asdict(asked))
 
 
-def asked(head: bytes) -> ReadRequest:
+def read_request(head: bytes) -> ReadRequest:
     """A request from its head. Raises ``ValueError``."""
     return _adapter(ReadRequest).validate_json(head)  # type: ignore[no-any-return]
 

@@ -20,11 +20,11 @@ __all__ = [
     "UNKNOWN",
     "detect",
     "knows",
+    "language_of",
     "main_language",
     "remedy",
     "strange",
     "unfamiliar",
-    "written",
 ]
 
 EVERY = "*"
@@ -57,7 +57,7 @@ MULTILINGUAL = "multilingual-e5-small-q4"
 """The entry of the catalogue that is named as a remedy."""
 
 
-def written(text: str) -> str:
+def language_of(text: str) -> str:
     """The language of the running text in ``text``; ``UNKNOWN`` if the text is too short for a decision.
 
     Tables, code and single letters are left out: "A | O | E" would look like a language of few letters.
@@ -71,7 +71,7 @@ def written(text: str) -> str:
 
 def main_language(texts: Iterable[str]) -> str:
     """The language of at least half of the ``texts`` with a known language; else ``UNKNOWN``."""
-    counts = Counter(language for language in map(written, texts) if language != UNKNOWN)
+    counts = Counter(language for language in map(language_of, texts) if language != UNKNOWN)
     best, count = counts.most_common(1)[0] if counts else (UNKNOWN, 0)
     return best if 2 * count >= counts.total() else UNKNOWN
 

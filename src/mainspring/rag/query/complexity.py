@@ -39,7 +39,7 @@ def passages(question: str, usual: int) -> tuple[int, str]:
         return _bounded(usual * _LIST, usual), "asks for several things"
     if _DEFINED.fullmatch(question):
         return _bounded(usual * _FACT, usual), "asks what one thing is"
-    if terms.asked(question) != "anything" and len(terms.content(question)) < _LONG_WORDS:
+    if terms.asked_kind(question) != "anything" and len(terms.content(question)) < _LONG_WORDS:
         return _bounded(usual * _FACT, usual), "asks for one fact"
     return usual, "ordinary"
 

@@ -138,7 +138,7 @@ def overlap(weights: Mapping[str, float], found: Iterable[str]) -> float:
     return sum(weights.get(word, 0.0) for word in found)
 
 
-def asked(question: str) -> Asked:
+def asked_kind(question: str) -> Asked:
     """The kind of thing that a question asks for, if its wording shows it."""
     if _ASKS_DATE.search(question):
         return "date"

@@ -55,7 +55,7 @@ def gather(question: str, answer: str, units: Sequence[Unit], cosine: Callable[[
     asked, given = terms.content(question), terms.content(answer)
     shared = len(asked & given) / len(asked) if asked else 0.0
     echo = len(asked & given) / len(given) if given else 1.0
-    offers = (terms.offers(terms.asked(question), answer, asked) + 1) / 2
+    offers = (terms.offers(terms.asked_kind(question), answer, asked) + 1) / 2
     place = _place(question, asked, given, units, cosine) if units and given else (0.0, 0.0, 0.0)
     return Relevance(max(0.0, cosine(question, answer)), shared, echo, offers, float(len(given) <= _SHORT), *place)
 

@@ -63,7 +63,7 @@ def predicted(
         else:
             fast = speed * each.width
             done = fast * lasted
-        return left(each.cost, each.most, done) / fast
+        return remaining_work(each.cost, each.most, done) / fast
 
     def lasts(each: Ticket) -> float:
         return each.cost / (speed * each.width) if speed else rate.duration_s
@@ -71,7 +71,7 @@ def predicted(
     return wait(room.copy(), [RunRemainder(each, left_s(each)) for each in runs], before, ticket, lasts)
 
 
-def left(expected: float, most: float, done: float) -> float:
+def remaining_work(expected: float, most: float, done: float) -> float:
     """The remaining work of a request after ``done``. One that took more than was expected is taken to have as much
     before it as behind it, within ``most``."""
     return expected - done if expected > done else max(0.0, min(most - done, done))

@@ -14,7 +14,7 @@ from mainspring.core.settings import SessionsSettings
 from mainspring.core.types import ChatRequest, Context, Message, Principal, Request, Responder, Response, Sampling
 from mainspring.serving.memory.base import Composed, Count, Exchange, Material, Shares
 from mainspring.serving.memory.keeper import Keeper, KeptConversation
-from mainspring.serving.memory.options import OPTION, MemoryOptions, wanted
+from mainspring.serving.memory.options import OPTION, MemoryOptions, split_session_option
 from mainspring.serving.memory.strategies import STRATEGIES
 from mainspring.serving.memory.tokens import estimated
 from mainspring.serving.ring.ports import Histories
@@ -65,7 +65,7 @@ class Session(Layer):
     async def respond(self, request: Request, context: Context) -> Response:
         if not isinstance(request, ChatRequest) or (request.session_id is None and OPTION not in request.options):
             return await self.inner.respond(request, context)
-        request, choice = wanted(request, self._settings)
+        request, choice = split_session_option(request, self._settings)
         session = request.session_id or ""
         if not 0 < len(session) <= MAX_ID_CHARACTERS:
             raise InvalidRequest(f"session_id must have 1 to {MAX_ID_CHARACTERS} characters", param="session_id")

@@ -28,7 +28,7 @@ class MemoryOptions:
     trim: bool
 
 
-def wanted(request: ChatRequest, settings: SessionsSettings) -> tuple[ChatRequest, MemoryOptions]:
+def split_session_option(request: ChatRequest, settings: SessionsSettings) -> tuple[ChatRequest, MemoryOptions]:
     """The request without ``options.session``, which applications need not know, and the option's value.
 
     Raises ``InvalidRequest`` naming the option at fault.

@@ -284,7 +284,7 @@ def _content(book: _Book, answer: Answer) -> str:
             content["shown"] = shown
         content |= kept.beside(request)
         if request.session_id is not None:
-            content["sent"] = kept.sent(said, book.context.settlement.turn)
+            content["sent"] = kept.turn_as_sent(said, book.context.settlement.turn)
     elif isinstance(request, CompletionRequest):
         content["prompt"] = request.prompt
         if request.suffix:

@@ -50,7 +50,7 @@ def beside(request: ChatRequest) -> dict[str, Any]:
     return found
 
 
-def sent(said: Sequence[Message], turn: Sequence[Message]) -> list[dict[str, Any]]:
+def turn_as_sent(said: Sequence[Message], turn: Sequence[Message]) -> list[dict[str, Any]]:
     """The messages of a session's turn as sent: new ones by position in ``turn``, earlier ones by the digest of their
     text, and computed ones by kind."""
     places = {id(message): number for number, message in enumerate(turn)}

@@ -23,7 +23,7 @@ import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.rows as rows
 from mainspring.core import private_files
 from mainspring.core.errors import NotFound, StoreError
-from mainspring.stores.schema import discarded, whole
+from mainspring.stores.schema import all_tables, discarded
 from mainspring.stores.schema.columns import NAMES_BLOB
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.disk_space import DiskRoom
@@ -137,7 +137,7 @@ async def sweep(database: Database, blobs: Blobs) -> None:
     they would be missing. The next sweep makes up for one that fails or dies, at the latest at the next opening.
     """
 
-    naming = [each for table in whole().tables.values() for each in table.columns if each.info.get(NAMES_BLOB)]
+    naming = [each for table in all_tables().tables.values() for each in table.columns if each.info.get(NAMES_BLOB)]
 
     def work(connection: sa.Connection) -> None:
         for sha256 in connection.execute(sa.select(discarded.c.sha256).order_by(discarded.c.sha256)).scalars().all():

@@ -18,7 +18,7 @@ from mainspring.stores.sql.row_access import IN_COLLECTION, RowAccess
 _REPEATS = tuple(name_of(AnswerFacts, each) for each in ("cache", "session_id", "status"))
 
 
-def seen(connection: sa.Connection, groups: frozenset[str]) -> sa.ColumnElement[bool]:
+def visible_events(connection: sa.Connection, groups: frozenset[str]) -> sa.ColumnElement[bool]:
     """The condition of rows of ``events`` that ``groups`` may see."""
     sight = RowAccess(connection, groups)
     return sa.and_(~_came_upon_hidden(sight), sa.or_(~_untold(sight), ~_asked_with_more(sight)))

@@ -31,7 +31,7 @@ from mainspring.core.facts.operations import ErasedFacts
 from mainspring.core.facts.registry import read
 from mainspring.core.types import EventRecord, Principal
 from mainspring.stores.events.audit_log import Audit, By
-from mainspring.stores.events.event_visibility import seen
+from mainspring.stores.events.event_visibility import visible_events
 from mainspring.stores.money.spending import Charge
 from mainspring.stores.schema import approvals, events, keys, turns
 from mainspring.stores.schema import contents as contents_table
@@ -144,7 +144,7 @@ class EventLog:
         """
 
         def work(connection: sa.Connection) -> Slice[sa.Row[Any]]:
-            query = _query().where(events.c.tenant == tenant, seen(connection, groups))
+            query = _query().where(events.c.tenant == tenant, visible_events(connection, groups))
             for column, value in ((events.c.kind, kind), (events.c.subject, subject), (events.c.trace_id, trace_id)):
                 if value is not None:
                     query = query.where(column == value)
@@ -169,7 +169,7 @@ class EventLog:
         one = sa.and_(events.c.tenant == principal.tenant, events.c.kind == kind, events.c.id == answer_id)
 
         def work(connection: sa.Connection) -> sa.Row[Any] | None:
-            row = connection.execute(_query().where(one, seen(connection, principal.groups))).one_or_none()
+            row = connection.execute(_query().where(one, visible_events(connection, principal.groups))).one_or_none()
             if row is None or "admin" in principal.scopes:
                 return row
             facts = AnswerFacts.from_json(rows.load(row.facts))

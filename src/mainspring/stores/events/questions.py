@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
 from mainspring.core.facts.answers import AnswerFacts
-from mainspring.stores.events.event_visibility import seen
+from mainspring.stores.events.event_visibility import visible_events
 from mainspring.stores.schema import contents, events
 from mainspring.stores.sql.database import Database
 
@@ -41,7 +41,7 @@ class Questions:
         wanted = events.c.trace_id.in_(sorted(set(traces)))
 
         def work(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
-            query = _query(tenant).where(wanted, seen(connection, groups)).order_by(events.c.at.desc())
+            query = _query(tenant).where(wanted, visible_events(connection, groups)).order_by(events.c.at.desc())
             return connection.execute(query).all()
 
         found = map(_question, await self._database.read(work))
@@ -54,7 +54,7 @@ class Questions:
 
         def work(connection: sa.Connection) -> Sequence[sa.Row[Any]]:
             like = contents.c.text.icontains(written, autoescape=True)
-            query = _query(tenant).where(like, seen(connection, groups))
+            query = _query(tenant).where(like, visible_events(connection, groups))
             return connection.execute(query.order_by(events.c.at.desc()).limit(MOST_READ)).all()
 
         found = await self._database.read(work)

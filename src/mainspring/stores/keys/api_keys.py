@@ -19,7 +19,7 @@ import mainspring.stores.keys.lineage as lineage
 import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import Conflict, InvalidRequest, MainspringError, NotFound, Unauthenticated
-from mainspring.core.scopes import SCOPES, brought
+from mainspring.core.scopes import SCOPES, with_implied
 from mainspring.core.types import Principal, Reach, confined
 from mainspring.stores.events.audit_log import LOCAL, Audit, By, Hidden
 from mainspring.stores.keys.quotas import Quotas
@@ -75,7 +75,7 @@ class KeyInfo:
         return Principal(
             self.tenant,
             self.id,
-            brought(self.scopes),
+            with_implied(self.scopes),
             confined(self.groups, self.reach.collections),
             self.tier,
             self.consent,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
-from mainspring.stores.schema import whole
+from mainspring.stores.schema import all_tables
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=whole(), render_as_batch=True)
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=all_tables(), render_as_batch=True
+)
 context.run_migrations()

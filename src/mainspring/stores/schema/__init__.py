@@ -75,7 +75,7 @@ __all__ = [
 HEAD = chain.newest()
 
 
-def whole() -> sa.MetaData:
+def all_tables() -> sa.MetaData:
     """All tables, including those that features declare in a module ``tables``."""
     for feature in slices.having("tables"):
         import_module(f"{slices.PACKAGE}.{feature}.tables")

@@ -13,7 +13,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.types import Principal
-from mainspring.stores.events.event_visibility import seen
+from mainspring.stores.events.event_visibility import visible_events
 from mainspring.stores.schema import contents as contents_table
 from mainspring.stores.schema import events
 from mainspring.stores.sessions.turns import TurnMessage
@@ -53,7 +53,7 @@ class SessionAnswers:
         def work(connection: sa.Connection) -> dict[str, SessionAnswer]:
             columns = [events.c.id, events.c.trace_id, events.c.at, events.c.facts, contents_table.c.text]
             joined = sa.select(*columns).select_from(events.outerjoin(contents_table, text))
-            found = connection.execute(joined.where(wanted, seen(connection, principal.groups))).all()
+            found = connection.execute(joined.where(wanted, visible_events(connection, principal.groups))).all()
             ratings = _ratings(connection, principal, [row.id for row in found])
             return {
                 places[row.trace_id, row.at]: _answer(row, ratings.get(row.id, ""))

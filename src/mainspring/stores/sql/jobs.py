@@ -170,7 +170,7 @@ class Jobs:
 
     async def _end(self, job: Job, state: str, error: str) -> bool:
         def work(connection: sa.Connection) -> bool:
-            if not held(connection, job):
+            if not lease_holds(connection, job):
                 return False
             end(connection, job, state, error)
             return True
@@ -210,7 +210,7 @@ def insert(
     )
 
 
-def held(connection: sa.Connection, job: Job) -> bool:
+def lease_holds(connection: sa.Connection, job: Job) -> bool:
     """Whether the lease of ``job`` holds, and will until this transaction ends."""
     values = {"tenant": job.tenant, "id": job.id, "owner": job.owner}
     return connection.execute(_HELD, values).first() is not None

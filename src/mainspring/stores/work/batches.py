@@ -162,7 +162,7 @@ class Batches:
         cancelled stays so."""
 
         def work(connection: sa.Connection) -> bool:
-            if not jobs.held(connection, job):
+            if not jobs.lease_holds(connection, job):
                 return False
             row = connection.execute(sa.select(batches).where(_is(job.tenant, job.id)).with_for_update()).one()
             values: dict[str, Any] = {"total": total}
@@ -187,7 +187,7 @@ class Batches:
         column = batches.c.completed if succeeded else batches.c.failed
 
         def work(connection: sa.Connection) -> bool:
-            if not jobs.held(connection, job):
+            if not jobs.lease_holds(connection, job):
                 return False
             if connection.execute(rows.insert_new(connection, batch_lines), row).rowcount == 0:
                 return False
@@ -202,7 +202,7 @@ class Batches:
         the lease is lost."""
 
         def work(connection: sa.Connection) -> Status | None:
-            if not jobs.held(connection, job):
+            if not jobs.lease_holds(connection, job):
                 return None
             row = connection.execute(sa.select(batches).where(_is(job.tenant, job.id)).with_for_update()).one()
             if row.status == "cancelling":
@@ -227,7 +227,7 @@ class Batches:
                 made[name] = _file(batch, name, await self._blobs.put(data), len(data)), data
 
         def work(connection: sa.Connection) -> bool:
-            if not jobs.held(connection, job):
+            if not jobs.lease_holds(connection, job):
                 return False
             for row, data in made.values():
                 # Deleting another file of the same bytes may have taken the blob since it was written.

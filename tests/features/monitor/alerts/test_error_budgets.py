@@ -63,7 +63,7 @@ async def summed(kept: Tallies, now: float) -> list[ObjectiveBudget]:
         for name, objective in slo.of(OBJECTIVES, application):
 
             async def since(begin: float, key: tuple[str, str], of: Objective) -> tuple[int, int]:
-                return slo.counted(of, await series.sum(key, begin, now + FINE, now))
+                return slo.count_requests(of, await series.sum(key, begin, now + FINE, now))
 
             key = ("acme", application)
             total, bad = await since(now - slo.PERIOD_STEPS * FINE, key, objective)

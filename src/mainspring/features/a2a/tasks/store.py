@@ -168,7 +168,7 @@ class TaskStore:
         values = _changed(task)
 
         def work(connection: sa.Connection) -> bool:
-            if not jobs.held(connection, job):
+            if not jobs.lease_holds(connection, job):
                 return False
             mine = sa.and_(_is(found.tenant, found.id), tasks.c.turn == found.turn, tasks.c.state.in_(_OPEN))
             row = connection.execute(sa.select(tasks.c.answers).where(mine)).first()
@@ -204,8 +204,8 @@ class TaskStore:
         """Forget a task whose answer was no task but a message."""
 
         def work(connection: sa.Connection) -> None:
-            gone(connection, found.tenant, [found.id])
-            if jobs.held(connection, job):
+            delete_tasks(connection, found.tenant, [found.id])
+            if jobs.lease_holds(connection, job):
                 jobs.end(connection, job, jobs.DONE)
 
         await self._database.write(work, durable=True)
@@ -218,7 +218,7 @@ class TaskStore:
         def work(connection: sa.Connection) -> int:
             found = connection.execute(query).all()
             for row in found:
-                gone(connection, row.tenant, [row.id])
+                delete_tasks(connection, row.tenant, [row.id])
             return len(found)
 
         total = 0
@@ -240,7 +240,7 @@ class TaskStore:
         return await self._database.read(lambda connection: connection.execute(query).one_or_none())
 
 
-def gone(connection: sa.Connection, tenant: str, task_ids: Sequence[str]) -> None:
+def delete_tasks(connection: sa.Connection, tenant: str, task_ids: Sequence[str]) -> None:
     """Delete tasks with all that belongs to them."""
     for table, column in (
         (tasks, tasks.c.id),

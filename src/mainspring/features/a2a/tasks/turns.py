@@ -190,7 +190,7 @@ class _Turn:
         options |= {RUN: found.options[RUN]} if found.options.get(RUN) else {}
         return ChatRequest(
             found.agent,
-            (Message("user", shapes.said(message)),),
+            (Message("user", shapes.text_of(message)),),
             session_id=f"own:{self.task['contextId']}",
             user=found.person or None,
             options=options,

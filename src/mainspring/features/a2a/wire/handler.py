@@ -257,7 +257,7 @@ def _options(metadata: Json) -> Json:
     found = metadata.get(_OPTIONS, {})
     if not isinstance(found, dict):
         raise InvalidRequest("metadata.options must be an object", param="metadata.options")
-    return dict(shapes.whole(found))
+    return dict(shapes.with_integers(found))
 
 
 def _task(task: Json) -> Task:

@@ -120,7 +120,7 @@ class Workspaces:
 
         def work(connection: sa.Connection) -> str:
             found = _found(connection, principal, workspace_id, own=True)
-            gone(connection, principal.tenant, [found.id])
+            delete_workspaces(connection, principal.tenant, [found.id])
             return found.id
 
         deleted = await self._database.write(work, durable=True, frees=True)
@@ -237,7 +237,7 @@ class Workspaces:
             raise TooLarge(f"the workspace would have {characters} characters, at most {most}", remedy=remedy)
 
 
-def gone(connection: sa.Connection, tenant: str, workspace_ids: Sequence[str]) -> int:
+def delete_workspaces(connection: sa.Connection, tenant: str, workspace_ids: Sequence[str]) -> int:
     """Delete these workspaces with their files; how many files."""
     count = 0
     for each in workspace_ids:

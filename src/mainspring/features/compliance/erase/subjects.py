@@ -20,7 +20,7 @@ from mainspring.stores.cache.answers import made_for
 from mainspring.stores.erase import data_subjects
 from mainspring.stores.erase.data_subjects import Given, Held, Subject
 from mainspring.stores.events.audit_log import By, Hidden
-from mainspring.stores.events.event_visibility import seen
+from mainspring.stores.events.event_visibility import visible_events
 from mainspring.stores.schema import contents, events, session_summaries, turns
 
 Thing = dict[str, Any]
@@ -72,7 +72,9 @@ class Subjects:
 
         def work(connection: sa.Connection, ids: Sequence[str]) -> set[str]:
             query = sa.select(events.c.id).where(events.c.tenant == subject.tenant, events.c.id.in_(ids))
-            may = query.where(seen(connection, wanted), data_subjects.visible(connection, subject.tenant, wanted))
+            may = query.where(
+                visible_events(connection, wanted), data_subjects.visible(connection, subject.tenant, wanted)
+            )
             return set(connection.execute(may).scalars())
 
         shown: set[str] = set()

@@ -92,7 +92,7 @@ def text_document(name: str, text: str) -> Document:
     return Document(name, f"{name}.txt", text.encode)
 
 
-def own(folder: Path) -> JudgedCollection:
+def load_own(folder: Path) -> JudgedCollection:
     """The collection in your own folder. Raises ``NotFound`` and ``InvalidRequest`` like ``load``."""
     home, questions = folder / "documents", folder / "questions.jsonl"
     for path in (home, questions):

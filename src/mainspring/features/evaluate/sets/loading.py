@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mainspring.core.errors import NotFound
 from mainspring.features.evaluate.sets import hops, public, scifact
-from mainspring.features.evaluate.sets.collections import JudgedCollection, own
+from mainspring.features.evaluate.sets.collections import JudgedCollection, load_own
 
 
 def named() -> dict[str, tuple[str, Callable[[Path], JudgedCollection]]]:
@@ -46,5 +46,5 @@ def load(name_or_folder: str, data: Path | None = None) -> JudgedCollection:
         return known[name_or_folder][1](data)
     folder = Path(name_or_folder)
     if folder.is_dir():
-        return own(folder)
+        return load_own(folder)
     raise NotFound(f"there is no collection and no folder {name_or_folder}", remedy=f"Collections: {', '.join(known)}")

@@ -129,7 +129,7 @@ def _hidden(connection: sa.Connection, principal: Principal, answers: Sequence[s
     found: set[str] = set()
     for part in parts(sorted(set(answers))):
         of = sa.and_(events.c.tenant == principal.tenant, events.c.id.in_(part))
-        query = sa.select(events.c.id).where(of, ~event_visibility.seen(connection, principal.groups))
+        query = sa.select(events.c.id).where(of, ~event_visibility.visible_events(connection, principal.groups))
         found |= set(connection.execute(query).scalars())
     return found
 

@@ -71,7 +71,7 @@ class Turns:
         """Write a page with the position behind it, in one commit; whether the lease still held."""
 
         def work(connection: sa.Connection) -> bool:
-            if not jobs.held(connection, lease):
+            if not jobs.lease_holds(connection, lease):
                 return False
             chained: dict[tuple[str, str], str] = {}
             for each in new:

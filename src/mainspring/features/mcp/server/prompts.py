@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import mcp.types as types
 
 from mainspring.core.errors import NotFound
-from mainspring.core.scopes import brought
+from mainspring.core.scopes import with_implied
 from mainspring.core.types import PromptUse
 from mainspring.features.mcp.server.offers import Call, Offer, Page
 from mainspring.serving.prompts.registry import PRODUCTION, rendered, values
@@ -27,7 +27,7 @@ class RegistryPrompts(Offer):
         self._page = page
 
     def _may(self, call: Call, name: str) -> bool:
-        return name in self._shown or "*" in self._shown or SCOPE in brought(call.context.principal.scopes)
+        return name in self._shown or "*" in self._shown or SCOPE in with_implied(call.context.principal.scopes)
 
     async def prompts(self, call: Call, cursor: str | None) -> Page:
         tenant = call.context.principal.tenant

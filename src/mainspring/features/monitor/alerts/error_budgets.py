@@ -74,7 +74,7 @@ class ErrorBudgets:
         for row in rows:
             for name, objective in slo.of(self._objectives, row.application):
                 tally = Tally.of(row.counted, (objective.measure,) if objective.kind == "latency" else ())
-                steps.setdefault((row.application, name), {})[row.at] = slo.counted(objective, tally)
+                steps.setdefault((row.application, name), {})[row.at] = slo.count_requests(objective, tally)
         return steps
 
     def _spent(

@@ -63,7 +63,7 @@ class ObjectiveBudget:
         return 1 - self.bad / self.total if self.total else None
 
 
-def counted(objective: Objective, tally: Tally) -> tuple[int, int]:
+def count_requests(objective: Objective, tally: Tally) -> tuple[int, int]:
     """(requests that count, bad ones among them)."""
     match objective.kind:
         case "availability":
@@ -98,8 +98,8 @@ async def burning(series: Series, key: Key, name: str, objective: Objective, now
     fine = series.fine
     signals: dict[str, list[Signal]] = {}
     for each in BURNING:
-        total, bad = counted(objective, await series.sum(key, now - each.long * fine, now + fine, now))
-        still = counted(objective, await series.sum(key, now - each.short * fine, now + fine, now))
+        total, bad = count_requests(objective, await series.sum(key, now - each.long * fine, now + fine, now))
+        still = count_requests(objective, await series.sum(key, now - each.short * fine, now + fine, now))
         burnt, lately = rate(objective, total, bad), rate(objective, *still)
         enough = total >= _LEAST and bad >= FEWEST
         wrong = enough and burnt >= each.rate and lately >= each.rate

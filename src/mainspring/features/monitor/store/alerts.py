@@ -99,7 +99,7 @@ class Alerts:
         another process holds the lease. An acknowledgement in the meantime stays."""
 
         def work(connection: sa.Connection) -> bool:
-            if lease is not None and not jobs.held(connection, lease):
+            if lease is not None and not jobs.lease_holds(connection, lease):
                 return False
             for each in changed:
                 values = {name: getattr(each, name) for name in _WRITTEN} | {"details": rows.dump(each.details)}

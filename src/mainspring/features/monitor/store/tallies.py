@@ -99,7 +99,7 @@ class Tallies:
         transaction; returns False, and writes nothing, if another process holds the lease."""
 
         def work(connection: sa.Connection) -> bool:
-            if lease is not None and not jobs.held(connection, lease):
+            if lease is not None and not jobs.lease_holds(connection, lease):
                 return False
             for each in changed:
                 place = sa.and_(

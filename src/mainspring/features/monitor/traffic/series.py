@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from cachetools import LRUCache
 
 from mainspring.features.monitor.store.tallies import Tallies, TallyRow
-from mainspring.features.monitor.traffic.tally import Tally, ended, merged
+from mainspring.features.monitor.traffic.tally import Tally, ended_at, merged
 from mainspring.stores.events.feed import Fact
 
 Key = tuple[str, str]
@@ -59,7 +59,7 @@ class Series:
 
     async def add(self, facts: Iterable[tuple[str, Fact]]) -> None:
         """Count events, each with the application that it is of."""
-        placed = [(application, fact, ended(fact)) for application, fact in facts]
+        placed = [(application, fact, ended_at(fact)) for application, fact in facts]
         for span in (self.fine, self.coarse):
             for at in sorted({int(when // span) * span for _, _, when in placed} - self._kept[span].keys()):
                 # This time is no longer in memory, or not in memory yet.

@@ -222,7 +222,7 @@ def outcome_of(facts: AnswerFacts) -> str:
     return "failed" if _STATUS.get(facts.error, 500) >= 500 else "refused"
 
 
-def ended(fact: Fact) -> float:
+def ended_at(fact: Fact) -> float:
     """The time at which an event's subject ended, in Unix seconds."""
     return fact.at + (fact.facts.duration_s or 0.0) if isinstance(fact.facts, AnswerFacts) else fact.at
 

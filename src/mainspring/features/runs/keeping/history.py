@@ -253,7 +253,7 @@ class DurableHistory:
             changes, records, facts = self.taken()
             held = False
             try:
-                held = await end(lambda connection: step_store.put(connection, self._job, changes, facts))
+                held = await end(lambda connection: step_store.write_steps(connection, self._job, changes, facts))
             finally:
                 if not held:
                     self._context.settlement.records.extend(records)
@@ -322,9 +322,9 @@ class DurableHistory:
 
         def keep(connection: sa.Connection, approval: Approval) -> None:
             kept = dataclasses.replace(new, approval_id=approval.id)
-            if not jobs.held(connection, self._job):
+            if not jobs.lease_holds(connection, self._job):
                 raise Cancelled(f"another process has taken over {self.run_id}")
-            step_store.put(connection, self._job, [(kept, False)])
+            step_store.write_steps(connection, self._job, [(kept, False)])
 
         keep_s = float(asked.get("expires_s") or self._settings.approval_s)
         made = await self._approvals.request(call, self._agent or step.name, self._context, keep_s, also=keep)

@@ -267,7 +267,7 @@ class Keeper:
                 # Its job is done again when its lease has passed.
                 await opened.history.flush()
             else:
-                await self._end(opened, state, error=None if state == "paused" else told(error))
+                await self._end(opened, state, error=None if state == "paused" else error_body(error))
 
     async def _left(self, opened: OpenRun) -> None:
         """Settle a run whose caller is gone, or whose process ends."""
@@ -330,7 +330,7 @@ def state_of(error: MainspringError) -> State:
             return "failed"
 
 
-def told(error: MainspringError) -> Mapping[str, Any]:
+def error_body(error: MainspringError) -> Mapping[str, Any]:
     """An error as a run shows it."""
     found: dict[str, Any] = {"code": error.code, "message": error.told}
     if isinstance(error, Diverged):

@@ -49,7 +49,7 @@ async def decide(
     once nothing of it is open. Raises ``NotFound``; ``Conflict`` if the step's outcome is known, or the run runs."""
 
     def work(connection: sa.Connection) -> Run:
-        run = store.seen(connection, principal, run_id, lock=True)
+        run = store.visible_run(connection, principal, run_id, lock=True)
         store.still(connection, run)
         step = read(connection, run.tenant, run_id).get(path)
         if step is None:
@@ -72,8 +72,8 @@ async def decide(
         by = By(principal.key_id, trace_id)
         stores.audit.append(connection, run.tenant, "run.decided", by, object=run_id, details=details)
         if decision != "give_up" and not open_steps(connection, run):
-            store.again(connection, run.tenant, run_id)
-        return store.seen(connection, principal, run_id)
+            store.queue_again(connection, run.tenant, run_id)
+        return store.visible_run(connection, principal, run_id)
 
     return await stores.database.write(work, durable=True)
 
@@ -82,7 +82,7 @@ async def resume(stores: Parts, principal: Principal, run_id: str) -> Run:
     """Have a run that stands still go on. Raises ``NotFound``, ``Conflict`` if it is over or waits for a person."""
 
     def work(connection: sa.Connection) -> Run:
-        run = store.seen(connection, principal, run_id, lock=True)
+        run = store.visible_run(connection, principal, run_id, lock=True)
         store.still(connection, run)
         if run.state not in RESUMABLE:
             raise Conflict(f"{run_id} is {run.state} and cannot be resumed", remedy="Fork it", param="run_id")
@@ -90,8 +90,8 @@ async def resume(stores: Parts, principal: Principal, run_id: str) -> Run:
             step = found[0]
             what = f"approve or deny {step.approval_id}" if step.approval_id else "decide what became of it"
             raise Conflict(f"{step.name} (step {step.path}) waits for a person", remedy=f"First {what}", param="run_id")
-        store.again(connection, run.tenant, run_id)
-        return store.seen(connection, principal, run_id)
+        store.queue_again(connection, run.tenant, run_id)
+        return store.visible_run(connection, principal, run_id)
 
     return await stores.database.write(work, durable=True)
 

@@ -104,7 +104,7 @@ class Runs:
         row |= {"agent": new.agent, "version": new.version, "trace_id": new.trace_id, "deadline": new.deadline}
         row |= {"person": new.request.user or "", "session_id": new.request.session_id or ""}
         row |= {"state": "running" if lease else "queued", "attended": bool(lease), "forked_from": new.forked_from}
-        row |= {"request": written(new.request), "metadata": rows.dump(cards.scrubbed(dict(new.metadata)))}
+        row |= {"request": request_json(new.request), "metadata": rows.dump(cards.scrubbed(dict(new.metadata)))}
         row |= {"created_at": now, "updated_at": now}
 
         def work(connection: sa.Connection) -> tuple[Run, Job]:
@@ -125,7 +125,7 @@ class Runs:
 
     async def get(self, principal: Principal, run_id: str) -> Run:
         """Raises ``NotFound``."""
-        return await self._database.read(lambda connection: seen(connection, principal, run_id))
+        return await self._database.read(lambda connection: visible_run(connection, principal, run_id))
 
     async def of(self, tenant: str, run_id: str) -> Run:
         """The run, for its worker. Raises ``NotFound``."""
@@ -156,7 +156,7 @@ class Runs:
         it is over or runs elsewhere."""
 
         def work(connection: sa.Connection) -> tuple[Run, Job]:
-            found = seen(connection, principal, run_id, lock=True)
+            found = visible_run(connection, principal, run_id, lock=True)
             still(connection, found)
             if found.state in ("completed", "cancelled"):
                 raise Conflict(f"{run_id} is {found.state}", remedy="Fork it, or begin another run", param="run")
@@ -171,7 +171,7 @@ class Runs:
         begin."""
 
         def work(connection: sa.Connection) -> Run | None:
-            if not jobs.held(connection, job):
+            if not jobs.lease_holds(connection, job):
                 return None
             found = one(connection, job.tenant, job.id)
             begun = dataclasses.replace(found, state="running", version=found.version or version, trace_id=trace_id)
@@ -195,7 +195,7 @@ class Runs:
         kept = {"output": cards.scrub_json(rows.dump(output)), "error": cards.scrub_json(rows.dump(error))}
 
         def work(connection: sa.Connection) -> bool:
-            if not jobs.held(connection, job):
+            if not jobs.lease_holds(connection, job):
                 return False
             also(connection)
             move(connection, job.tenant, job.id, state=state, wanted="", events_sha256=events_sha256, **kept)
@@ -209,7 +209,7 @@ class Runs:
         """The process that works on the run ends: it is queued again, when its lease is released."""
 
         def work(connection: sa.Connection) -> None:
-            if jobs.held(connection, job):
+            if jobs.lease_holds(connection, job):
                 move(connection, job.tenant, job.id, state="queued")
 
         await self._database.write(work)
@@ -219,11 +219,11 @@ class Runs:
         ``Conflict``."""
 
         def work(connection: sa.Connection) -> Run:
-            found = seen(connection, principal, run_id, lock=True)
+            found = visible_run(connection, principal, run_id, lock=True)
             still(connection, found)
             if found.state not in states:
                 raise Conflict(f"{run_id} is {found.state} and cannot be resumed", remedy="Fork it", param="run_id")
-            again(connection, found.tenant, run_id)
+            queue_again(connection, found.tenant, run_id)
             return one(connection, found.tenant, run_id)
 
         return await self._database.write(work, durable=True)
@@ -234,7 +234,7 @@ class Runs:
         state: State = "paused" if wanted == "pause" else "cancelled"
 
         def work(connection: sa.Connection) -> Run:
-            found = seen(connection, principal, run_id, lock=True)
+            found = visible_run(connection, principal, run_id, lock=True)
             if found.state in ("completed", "cancelled") or (found.state == "failed" and wanted == "pause"):
                 raise Conflict(f"{run_id} is {found.state} already", param="run_id")
             if leased(connection, found):
@@ -247,7 +247,7 @@ class Runs:
         return await self._database.write(work, durable=True)
 
 
-def seen(connection: sa.Connection, principal: Principal, run_id: str, *, lock: bool = False) -> Run:
+def visible_run(connection: sa.Connection, principal: Principal, run_id: str, *, lock: bool = False) -> Run:
     """The run if ``principal`` may see it, locked until the transaction ends if that is asked. Raises ``NotFound``."""
     query = sa.select(runs).where(is_run(principal.tenant, run_id))
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
@@ -280,7 +280,7 @@ def stop(connection: sa.Connection, run: Run, state: State, *, error: Mapping[st
     doubt(connection, run.tenant, run.id)
 
 
-def again(connection: sa.Connection, tenant: str, run_id: str) -> None:
+def queue_again(connection: sa.Connection, tenant: str, run_id: str) -> None:
     """Queue a run that stands still, for any process."""
     _queued(connection, tenant, run_id, "", 0.0)
     move(connection, tenant, run_id, state="queued", attended=False, wanted="", error="null")
@@ -302,7 +302,7 @@ def doubt(connection: sa.Connection, tenant: str, run_id: str) -> None:
     connection.execute(sa.update(run_steps).where(begun).values(state="unknown"))
 
 
-def gone(connection: sa.Connection, tenant: str, run_ids: Collection[str]) -> None:
+def delete_runs(connection: sa.Connection, tenant: str, run_ids: Collection[str]) -> None:
     """Delete runs with their steps and jobs."""
     for run_id in run_ids:
         steps = sa.and_(run_steps.c.tenant == tenant, run_steps.c.run_id == run_id)
@@ -343,7 +343,7 @@ def _job(tenant: str, run_id: str) -> sa.ColumnElement[bool]:
     return sa.and_(jobs_table.c.tenant == tenant, jobs_table.c.id == run_id)
 
 
-def written(request: ChatRequest) -> str:
+def request_json(request: ChatRequest) -> str:
     """A request as JSON. Of one that continues a session only what it adds stays: the rest is the session's."""
     return cards.scrub_json(rows.dump(_REQUESTS.dump_python(request, mode="json")))
 
@@ -356,6 +356,6 @@ def _run(row: sa.Row[Any]) -> Run:
     return Run(**{**fields, "request": _REQUESTS.validate_json(fields["request"])})
 
 
-def asked(run: Run) -> ChatRequest:
+def request_to_go_on(run: Run) -> ChatRequest:
     """The request by which the agent of a run is asked to go on with it."""
     return dataclasses.replace(run.request, model=run.agent, options={**run.request.options, RUN: run.id})

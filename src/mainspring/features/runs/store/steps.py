@@ -96,14 +96,16 @@ class RunSteps:
         lease is lost."""
 
         def work(connection: sa.Connection) -> None:
-            if not jobs.held(connection, job):
+            if not jobs.lease_holds(connection, job):
                 raise Cancelled(f"another process has taken over {job.id}")
-            put(connection, job, changes, facts)
+            write_steps(connection, job, changes, facts)
 
         await self._database.write(work, durable=durable)
 
 
-def put(connection: sa.Connection, job: Job, changes: Sequence[Change], facts: Sequence[EventRecord] = ()) -> None:
+def write_steps(
+    connection: sa.Connection, job: Job, changes: Sequence[Change], facts: Sequence[EventRecord] = ()
+) -> None:
     """``RunSteps.write`` within a transaction that holds the lease."""
     own = {"tenant": job.tenant, "run_id": job.id}
     if new := [{**own, **step.row()} for step, known in changes if not known]:

@@ -7,7 +7,7 @@ import time
 import sqlalchemy as sa
 
 from mainspring.features.runs.settings import RunsSettings
-from mainspring.features.runs.store.runs import OPEN, again, gone, is_run, leased, one, stop
+from mainspring.features.runs.store.runs import OPEN, delete_runs, is_run, leased, one, queue_again, stop
 from mainspring.features.runs.tables import run_sessions, run_steps, runs
 from mainspring.stores.schema import approvals
 from mainspring.stores.schema import jobs as jobs_table
@@ -52,7 +52,7 @@ class Upkeep:
             for row in found:
                 state = sa.select(runs.c.state).where(is_run(row.tenant, row.id)).with_for_update()
                 if connection.execute(state).scalar_one_or_none() == "waiting":
-                    again(connection, row.tenant, row.id)
+                    queue_again(connection, row.tenant, row.id)
                     count += 1
             for row in dead:
                 run = one(connection, row.tenant, row.id)
@@ -73,7 +73,7 @@ class Upkeep:
             old = sa.and_(runs.c.state.not_in(OPEN), runs.c.updated_at < before)
             found = connection.execute(sa.select(runs.c.tenant, runs.c.id).where(old).limit(200)).all()
             for row in found:
-                gone(connection, row.tenant, [row.id])
+                delete_runs(connection, row.tenant, [row.id])
             connection.execute(sa.delete(run_sessions).where(run_sessions.c.updated_at < before))
             return len(found)
 

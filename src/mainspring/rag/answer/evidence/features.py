@@ -53,7 +53,7 @@ def features(question: str, candidates: Sequence[Hit], passages: Sequence[Passag
     said = [terms.content(f"{passage.heading} {passage.text}") for passage in first]
     named = {terms.stem(match.group().lower()) for match in _NAMED.finditer(question)} & asked
     rarest = max(weights, key=lambda word: (weights[word], word), default="")
-    kind = terms.asked(question)
+    kind = terms.asked_kind(question)
     late, gap = _late(candidates)
     return {
         "chunk": max(hit.dense_score for hit in candidates),

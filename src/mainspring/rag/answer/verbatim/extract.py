@@ -121,7 +121,7 @@ async def passages(
     """
     asked = terms.content(question)
     weights = terms.rarity(asked, [terms.content(f"{hit.heading} {hit.text}") for hit in considered])
-    kind = terms.asked(question)
+    kind = terms.asked_kind(question)
     units = [unit for hit in shown for unit in _units(hit, texts[hit.document_id], weights, kind, asked, question)]
     units += [
         replace(unit, lexical=unit.lexical - _ELSEWHERE)

@@ -72,7 +72,7 @@ def wanted(question: str) -> Wanted:
         return "reason"
     if _ASKS_POLARITY.match(last) and not _ASKS_OPENLY.search(last):
         return "polarity"
-    if terms.asked(last) in ("number", "date") or _SHARE.search(last) or _MONEY.search(last):
+    if terms.asked_kind(last) in ("number", "date") or _SHARE.search(last) or _MONEY.search(last):
         return "value"
     if _ASKS_IDENTIFIER.search(last):
         return "identifier"
@@ -106,7 +106,7 @@ def has(kind: Wanted, text: str, question: str, asked: frozenset[str]) -> float:
 
 def answering(sentence: str, question: str) -> list[Value]:
     """The values of ``sentence`` of the kind that ``question`` asks for."""
-    kind = terms.asked(question)
+    kind = terms.asked_kind(question)
     if kind not in ("number", "date") and not _SHARE.search(question) and not _MONEY.search(question):
         return []
     asked = {value.amount for value in values(question)}

@@ -98,7 +98,7 @@ def _columns(row: Row, question: str, most: int) -> tuple[Cell, ...]:
         # Between "Zone 1" and "Zone 3", the column whose second word is also in the question wins.
         chosen = [cell for cell, score in zip(row.cells, scores, strict=True) if score >= 0.99 * best]
         return tuple(chosen) if len(chosen) <= most else ()
-    kind = terms.asked(question)
+    kind = terms.asked_kind(question)
     if kind in ("number", "date"):
         offering = [cell for cell in row.cells if terms.offers(kind, f"{cell.name} {cell.value}", asked) > 0]
         return tuple(offering) if len(offering) == 1 else ()

@@ -135,7 +135,7 @@ class _Converter:
         columns = self._style.count(",") + 1 if "cols=" in self._style else len(rows[0]) if rows else 2
         width = int(match[1]) if (match := re.search(r'cols="?(\d+)\*', self._style)) else columns
         rows += [cells[start : start + width] for start in range(0, len(cells), max(1, width))]
-        self._out += ["", *markup_tables.drawn([[self.inline(cell) for cell in row] for row in rows]), ""]
+        self._out += ["", *markup_tables.pipe_table([[self.inline(cell) for cell in row] for row in rows]), ""]
         self._style = ""
 
     def _text(self, line: str) -> None:

@@ -10,7 +10,7 @@ from itertools import pairwise
 Rows = list[list[str]]
 
 
-def drawn(rows: Sequence[Sequence[str]]) -> list[str]:
+def pipe_table(rows: Sequence[Sequence[str]]) -> list[str]:
     """A pipe table; its first row names the columns."""
     rows = [row for row in rows if any(row)]
     if not rows:

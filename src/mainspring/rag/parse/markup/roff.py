@@ -143,7 +143,7 @@ class _Reader:
             self._end()
             self._table, self._format, self._cell, self._tab = [], True, False, "\t"
         elif name == "TE" and self._table is not None:
-            self._out += ["", *markup_tables.drawn(self._table), ""]
+            self._out += ["", *markup_tables.pipe_table(self._table), ""]
             self._table = None
         elif name in ("UR", "MT"):
             self._say(f"<{rest}>")

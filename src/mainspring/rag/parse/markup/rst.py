@@ -103,7 +103,7 @@ class _Converter:
             return at + 1
         if _GRID.match(line) or _SIMPLE.match(line):
             table, end = markup_tables.grid(lines, at) if line[0] == "+" else markup_tables.simple(lines, at)
-            out += ["", *markup_tables.drawn([[self.inline(cell) for cell in row] for row in table]), ""]
+            out += ["", *markup_tables.pipe_table([[self.inline(cell) for cell in row] for row in table]), ""]
             return end
         if line.startswith(">>>"):
             end = _until_blank(lines, at)
@@ -168,7 +168,7 @@ class _Converter:
                 "",
                 self.inline(argument),
                 "",
-                *markup_tables.drawn([[self.inline(c) for c in row] for row in rows]),
+                *markup_tables.pipe_table([[self.inline(c) for c in row] for row in rows]),
                 "",
             ]
         elif name in _DESCRIBES:

@@ -30,7 +30,7 @@ _ROW = 60
 _MARKER = (255, 224, 102)
 
 
-def drawn(data: bytes, name: str, number: int, quote: str, max_pages: int) -> PagePicture:
+def render_page(data: bytes, name: str, number: int, quote: str, max_pages: int) -> PagePicture:
     """Page ``number`` (from 1) of a PDF with ``quote`` marked, if it is found there: a scan has no text.
 
     Raises ``UnreadableDocument`` if it is no PDF, is damaged, or has no such page.
