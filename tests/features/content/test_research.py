@@ -24,7 +24,8 @@ def test_sentences_of_a_page_keep_their_places_and_what_they_lean_on() -> None:
 def test_a_section_is_filled_from_below_its_own_heading() -> None:
     source = Source("document", "d", "bikes.md")
     own = "The frames of all our bicycles are welded by hand in the small workshop behind the old railway station."
-    more = "Each of the frames is painted three times and then dried for two days before anything at all is mounted on it by the people there."
+    more = "Each of the frames is painted three times and then dried for two days before anything is mounted "
+    more += "on it by the people there."
     other = "Tyres of bicycles are pumped up to four bars by the people who sell them."
     notes = (
         Note(source, other, 300, 300 + len(other), heading="Bikes > Tyres", score=2.5),
