@@ -1,7 +1,7 @@
 """What attacks in tool results, documents, errors, descriptions and earlier answers get done against a model that does
 everything that any text tells it: with the defence of agents and without, and what it costs the users' own tasks.
 
-The same attacks stand in what the tools of the shop's support agent read, and in the sources of articles.
+The same attacks stand in what the tools of the shop's support agent read.
 
     python benchmarks/tool_injection.py
 """

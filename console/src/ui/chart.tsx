@@ -109,7 +109,7 @@ export function Stacked({ label, slots, series }: StackedProps): ReactNode {
 
 // Names with their counts, and how they compare with the largest.
 export function Shares({ title, rows }: { title: string; rows: [string, number][] }): ReactNode {
-  const most = rows[0]?.[1] ?? 1;
+  const most = Math.max(1, ...rows.map(([, value]) => value));
   return (
     <section className="card stack" aria-label={title}>
       <h2>{title}</h2>
