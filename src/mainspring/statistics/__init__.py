@@ -1,1 +1,1 @@
-"""Ranking metrics, curves, and tests of significance."""
+"""Statistics of measurements: intervals, paired and sequential tests, ratings, agreement, curves, ranking."""

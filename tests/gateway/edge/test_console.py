@@ -16,7 +16,7 @@ from tests.gateway.asgi import Reply, ask, gateway
 
 # kB of everything that the first page needs, as it goes over the wire.
 FIRST_LOAD = 200
-LICENCES = {"MIT", "ISC", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "MIT-0"}
+LICENCES = {"MIT", "ISC", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "MIT-0", "Python-2.0"}
 
 
 def record() -> ModuleType:
