@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -65,11 +65,16 @@ class Sandbox(Protocol):
 
 def checked(files: Mapping[str, bytes], limits: SandboxLimits) -> None:
     """Raises ``InvalidRequest`` for files that a run cannot be given."""
-    if len(files) > limits.files or sum(map(len, files.values())) > limits.disk:
-        raise InvalidRequest(f"a run takes at most {limits.files} files of together {limits.disk} bytes", param="files")
+    checked_sizes([len(each) for each in files.values()], limits)
     for name in files:
         if not inside(name):
             raise InvalidRequest(f"{name[:200]!r} is no name of a file for a run", param="files")
+
+
+def checked_sizes(sizes: Sequence[int], limits: SandboxLimits) -> None:
+    """Raises ``InvalidRequest`` for more files, or more bytes, than a run can be given."""
+    if len(sizes) > limits.files or sum(sizes) > limits.disk:
+        raise InvalidRequest(f"a run takes at most {limits.files} files of together {limits.disk} bytes", param="files")
 
 
 def inside(name: str) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from mainspring.agents.sandbox.base import checked_sizes
 from mainspring.agents.tools.base import BaseTool, ToolContext, ToolPolicy, ToolResult, Toolset
 from mainspring.agents.tools.sources.code import CodeOptions, CodeRunner, CodeTool
 from mainspring.agents.tools.sources.web_search import WebSearchOptions, WebSearchTool
@@ -96,14 +97,14 @@ class Kits:
     async def _python(self, kit: Kit, asked: HostedTool, context: Context) -> None:
         if self._code is None:
             raise Unsupported("nothing here runs code", remedy="Leave code_interpreter out", param="tools")
-        principal, files = context.principal, {}
-        for file_id in asked.options.get("file_ids") or ():
-            info = await self._rooms.stores.files.get(principal.tenant, file_id, groups=principal.groups)
-            files[info.name] = await self._rooms.stores.files.content(
-                principal.tenant, file_id, groups=principal.groups
-            )
+        principal, store, limits = context.principal, self._rooms.stores.files, self._code.limits()
+        wanted = dict.fromkeys(asked.options.get("file_ids") or ())
+        infos = [await store.get(principal.tenant, each, groups=principal.groups) for each in wanted]
+        # Before any is read: they lie in memory until the request ends.
+        checked_sizes([each.bytes for each in infos], limits)
+        files = {each.name: await store.content(principal.tenant, each.id, groups=principal.groups) for each in infos}
         kit.container = f"cntr_{secrets.token_hex(16)}"
-        tool = CodeTool(CodeOptions(), self._code.box(), self._code.limits(), self._code.kept(), files=files)
+        tool = CodeTool(CodeOptions(), self._code.box(), limits, self._code.kept(), files=files)
         kit.add(tool, Known("code_interpreter"))
         if asked.forced:
             kit.forced = tool.declaration.name
