@@ -107,7 +107,7 @@ async def test_far_below_a_limit_nothing_is_counted_each_time(opened: Stores, mo
         counted += 1
         return count(*args)
 
-    monkeypatch.setattr(quotas.Quotas, "_count", staticmethod(counting))
+    monkeypatch.setattr(quotas.Quotas, "_count", counting)
     for number in range(20):
         await key(opened, number)
     assert counted == 1

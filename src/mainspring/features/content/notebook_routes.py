@@ -185,6 +185,6 @@ def _recording(found: Recording, redact: Callable[[str], str]) -> dict[str, Any]
         "object": "content.recording",
         "notebook_id": found.notebook_id,
         "script": [{"voice": voice, "text": redact(text)} for voice, text in found.script],
-        "bytes": len(found.data),
+        "bytes": found.size,
         "created_at": int(found.created_at),
     }

@@ -66,6 +66,7 @@ class ContentSettings(Section):
     )
     max_articles: int = Field(10_000, ge=1, description="articles of one tenant")
     max_notebooks: int = Field(1_000, ge=1, description="notebooks of one tenant")
+    max_recordings: int = Field(1_000, ge=1, description="spoken summaries of one tenant")
     spoken_characters: int = Field(6_000, ge=100, description="of a spoken summary")
 
 

@@ -54,9 +54,9 @@ def _rows(table: sa.Table, *where: sa.ColumnElement[bool]) -> Callable[[str, str
     return lambda tenant, _: sa.select(sa.func.count()).select_from(table).where(table.c.tenant == tenant, *where)
 
 
-def _sum(column: sa.Column[int]) -> Callable[[str, str], sa.Select[Any]]:
+def _sum(column: sa.ColumnElement[int], table: sa.Table) -> Callable[[str, str], sa.Select[Any]]:
     total = sa.func.coalesce(sa.func.sum(column), 0)
-    return lambda tenant, _: sa.select(total).where(column.table.c.tenant == tenant)
+    return lambda tenant, _: sa.select(total).where(table.c.tenant == tenant)
 
 
 def _usable_keys(tenant: str, _: str) -> sa.Select[Any]:
@@ -72,8 +72,8 @@ QUOTAS: Mapping[str, Quota] = {
     "keys": Quota("API keys", "Revoke some", _usable_keys),
     "vector_stores": Quota("vector stores", "Delete some", _rows(collections)),
     "files": Quota("files", "Delete some", _rows(files)),
-    "file_bytes": Quota("bytes of files", "Delete some files", _sum(files.c.bytes)),
-    "chunks": Quota("chunks of documents", "Delete documents", _sum(documents.c.chunks)),
+    "file_bytes": Quota("bytes of files", "Delete some files", _sum(files.c.bytes, files)),
+    "chunks": Quota("chunks of documents", "Delete documents", _sum(documents.c.chunks, documents)),
     "sessions": Quota("sessions", "Delete some", _rows(sessions)),
     "batches": Quota(
         "unfinished batches", "Wait for one, or cancel one", _rows(batches, batches.c.status.not_in(_OVER))
@@ -95,8 +95,13 @@ class Quotas:
         self._settings = settings or LimitsSettings()
         self._audit = audit or Audit(database)
         self._set: dict[str, dict[str, int]] = {}
+        self._also: dict[str, list[Callable[[str, str], sa.Select[Any]]]] = {}
         self._read_at: float | None = None
         self._counted: LRUCache[tuple[str, str, str], tuple[int, float]] = LRUCache(REMEMBERED)
+
+    def also(self, name: str, column: sa.ColumnElement[int], table: sa.Table) -> None:
+        """Let the sum of ``column`` in a feature's ``table`` count for the quota ``name``, too."""
+        self._also.setdefault(name, []).append(_sum(column, table))
 
     async def limits(self, tenant: str) -> dict[str, int]:
         """The limits of a tenant by their names; 0: none. Another process's change takes effect within seconds."""
@@ -111,10 +116,10 @@ class Quotas:
 
     async def used(self, tenant: str) -> dict[str, int]:
         """A tenant's usage of limits per tenant."""
-        whole = {name: quota for name, quota in QUOTAS.items() if name != "feedback_per_answer"}
+        whole = [name for name in QUOTAS if name != "feedback_per_answer"]
 
         def work(connection: sa.Connection) -> dict[str, int]:
-            return {name: int(connection.execute(each.count(tenant, "")).scalar_one()) for name, each in whole.items()}
+            return {name: self._count(connection, tenant, name, "") for name in whole}
 
         return await self._database.read(work)
 
@@ -169,9 +174,9 @@ class Quotas:
         self._refuse(name, there, adding, limit)
         self._counted[key] = there + adding, now
 
-    @staticmethod
-    def _count(connection: sa.Connection, tenant: str, name: str, of: str) -> int:
-        return int(connection.execute(QUOTAS[name].count(tenant, of)).scalar_one())
+    def _count(self, connection: sa.Connection, tenant: str, name: str, of: str) -> int:
+        counts = (QUOTAS[name].count, *self._also.get(name, ()))
+        return sum(int(connection.execute(each(tenant, of)).scalar_one()) for each in counts)
 
     @staticmethod
     def _refuse(name: str, there: int, adding: int, limit: int) -> None:

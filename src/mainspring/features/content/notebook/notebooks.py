@@ -37,7 +37,9 @@ class Notebooks:
     def __init__(self, rooms: Rooms, settings: ContentSettings) -> None:
         self._rooms = rooms
         self._settings = settings
-        self.store = NotebookStore(rooms.stores.database, settings.max_notebooks)
+        self.store = NotebookStore(
+            rooms.stores.database, rooms.stores.quotas, settings.max_notebooks, settings.max_recordings
+        )
         self._voice: Voice | None = None
 
     async def create(self, context: Context, name: str, collection: str, documents: Sequence[str]) -> OpenedNotebook:
@@ -112,7 +114,8 @@ class Notebooks:
 
     async def record(self, context: Context, notebook_id: str, kind: StudyKind, voices: Sequence[str]) -> Recording:
         """A spoken study, kept with the notebook. Raises ``InvalidRequest`` for a voice that there is not,
-        ``MissingExtra``."""
+        ``MissingExtra``, ``QuotaExceeded``."""
+        await self.store.check_room(context.principal.tenant)
         found = await self.study(context, notebook_id, kind, ())
         if not found.parts:
             raise InvalidRequest("there is nothing to say about these documents", param="kind")

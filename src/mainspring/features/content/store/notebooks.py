@@ -17,12 +17,16 @@ from mainspring.core.errors import NotFound, QuotaExceeded
 from mainspring.core.types import Principal
 from mainspring.features.content.tables import content_notebooks as notebooks
 from mainspring.features.content.tables import content_recordings as recordings
+from mainspring.stores.keys.quotas import Quotas
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.pages import Page, Slice
 
 PREFIX, RECORDING = "nb_", "rec_"
 Place = tuple[str, str]
 """A collection's id and a document's."""
+_SIZE = sa.func.length(recordings.c.data, type_=sa.Integer)
+_ABOUT = (*(each for each in recordings.c if each.name != "data"), _SIZE.label("size"))
+_WHOLE = (*_ABOUT, recordings.c.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +43,28 @@ class Notebook:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A spoken summary: ``script`` are pairs of a voice and what it says, ``data`` a WAV file."""
+    """A spoken summary: ``script`` are pairs of a voice and what it says, ``data`` a WAV file of ``size`` bytes,
+    which lists leave empty."""
 
     id: str
     notebook_id: str
     documents: tuple[Place, ...]
     script: tuple[tuple[str, str], ...]
-    data: bytes
+    size: int
     created_at: float
+    data: bytes = b""
 
 
 class NotebookStore:
     """The notebooks of all tenants."""
 
-    def __init__(self, database: Database, most: int) -> None:
+    def __init__(self, database: Database, quotas: Quotas, most: int, most_recordings: int) -> None:
+        """A tenant has ``most`` notebooks and ``most_recordings`` recordings, whose bytes count as those of files."""
         self._database = database
+        self._quotas = quotas
         self._most = most
+        self._most_recordings = most_recordings
+        quotas.also("file_bytes", _SIZE, recordings)
 
     async def create(self, principal: Principal, name: str, documents: Sequence[Place]) -> Notebook:
         """Durable when it returns. Raises ``QuotaExceeded``."""
@@ -116,27 +126,42 @@ class NotebookStore:
     async def record(
         self, principal: Principal, notebook: Notebook, script: Sequence[tuple[str, str]], data: bytes
     ) -> Recording:
-        """Keep a spoken summary."""
+        """Keep a spoken summary. Raises ``QuotaExceeded``."""
         row: dict[str, Any] = {"tenant": principal.tenant, "id": ids.new(RECORDING), "owner": principal.person}
         row |= {"groups": rows.names(principal.groups), "notebook_id": notebook.id, "data": data}
         row |= {"documents": rows.dump(notebook.documents), "script": cards.scrub_json(rows.dump(script))}
         row |= {"created_at": time.time()}
 
         def work(connection: sa.Connection) -> Recording:
+            self._held(connection, principal.tenant)
+            self._quotas.hold(connection, principal.tenant, "file_bytes", len(data))
             connection.execute(sa.insert(recordings).values(**row))
-            return _recorded(connection, principal, row["id"])
+            return _recorded(connection, principal, row["id"], _ABOUT)
 
         return await self._database.write(work, durable=True)
 
     async def recording(self, principal: Principal, recording_id: str) -> Recording:
         """Raises ``NotFound``."""
-        return await self._database.read(lambda connection: _recorded(connection, principal, recording_id))
+        return await self._database.read(lambda connection: _recorded(connection, principal, recording_id, _WHOLE))
+
+    async def check_room(self, tenant: str) -> None:
+        """Raises ``QuotaExceeded`` if the tenant may have no more recordings; for work that comes before one."""
+        await self._quotas.check(tenant, "file_bytes")
+        await self._database.read(lambda connection: self._held(connection, tenant))
+
+    def _held(self, connection: sa.Connection, tenant: str) -> None:
+        counted = sa.select(sa.func.count()).select_from(recordings).where(recordings.c.tenant == tenant)
+        if connection.execute(counted).scalar_one() >= self._most_recordings:
+            raise QuotaExceeded(
+                f"this tenant has {self._most_recordings} spoken summaries, and may have no more",
+                remedy="Delete some notebooks, or ask whoever operates the server to raise content.max_recordings",
+            )
 
     async def recordings(self, principal: Principal, notebook_id: str) -> Sequence[Recording]:
-        """The spoken summaries of a notebook, newest first."""
+        """The spoken summaries of a notebook, newest first, without their sound."""
 
         def work(connection: sa.Connection) -> list[Recording]:
-            query = sa.select(recordings).where(_mine(recordings, principal), recordings.c.notebook_id == notebook_id)
+            query = sa.select(*_ABOUT).where(_mine(recordings, principal), recordings.c.notebook_id == notebook_id)
             found = connection.execute(query.order_by(recordings.c.created_at.desc()).limit(100))
             return [_recording(row) for row in found]
 
@@ -169,9 +194,11 @@ def _notebook(row: sa.Row[Any]) -> Notebook:
     return Notebook(row.tenant, row.id, row.name, places, row.created_at, row.updated_at)
 
 
-def _recorded(connection: sa.Connection, principal: Principal, recording_id: str) -> Recording:
+def _recorded(
+    connection: sa.Connection, principal: Principal, recording_id: str, columns: Sequence[sa.ColumnElement[Any]]
+) -> Recording:
     one = sa.and_(_mine(recordings, principal), recordings.c.id == recording_id)
-    row = connection.execute(sa.select(recordings).where(one)).one_or_none()
+    row = connection.execute(sa.select(*columns).where(one)).one_or_none()
     if row is None or not frozenset(rows.load(row.groups)) <= principal.groups:
         raise NotFound(f"there is no recording {recording_id!r}", param="recording_id")
     return _recording(row)
@@ -180,4 +207,5 @@ def _recorded(connection: sa.Connection, principal: Principal, recording_id: str
 def _recording(row: sa.Row[Any]) -> Recording:
     places = tuple((each[0], each[1]) for each in rows.load(row.documents))
     script = tuple((each[0], each[1]) for each in rows.load(row.script))
-    return Recording(row.id, row.notebook_id, places, script, bytes(row.data), row.created_at)
+    data = bytes(getattr(row, "data", b""))
+    return Recording(row.id, row.notebook_id, places, script, row.size, row.created_at, data)
