@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
+import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
 from mainspring.agents.handover import NewCase
@@ -14,6 +15,9 @@ from mainspring.core.types import Context, Principal
 from mainspring.feature import Rooms
 from mainspring.features.desk.service import SupportDesk
 from mainspring.stores import Stores
+from mainspring.stores.schema import keys
+from mainspring.stores.sql import rows
+from mainspring.system import LOCAL
 
 SHOP = Principal("acme", "key_shop", frozenset({"chat"}))
 ADA = Principal("acme", "key_ada", frozenset({"desk"}))
@@ -28,6 +32,7 @@ def made(opened: Stores, around: Any = None, **desk: Any) -> SupportDesk:
     rooms = SimpleNamespace(
         settings=Settings.model_validate({"channels": channels, "desk": {"assist": False, **desk}}),
         stores=opened,
+        local=LOCAL,
         telemetry=SimpleNamespace(metrics=metrics),
     )
     for name in ("path", "library", "responder") if around is not None else ():
@@ -44,3 +49,22 @@ def case(subject: str = "Refund of order C-1042", **more: Any) -> NewCase:
     """An escalation."""
     given: dict[str, Any] = {"kind": "escalation", "reason": "above the limit", "topic": "refund", **more}
     return NewCase(subject=subject, **given)
+
+
+async def keyed(opened: Stores, *holders: Principal, **values: Any) -> None:
+    """Have keys with the ids and groups of these principals, and ``values`` in their rows."""
+    given = [
+        {
+            "tenant": each.tenant,
+            "id": each.key_id,
+            "name": each.key_id,
+            "digest": each.tenant + each.key_id,
+            "hint": "",
+            "scopes": rows.names(each.scopes),
+            "groups": rows.names(each.groups),
+            "created_at": 1.0,
+            **values,
+        }
+        for each in holders
+    ]
+    await opened.database.write(lambda connection: connection.execute(sa.insert(keys), given) and None)

@@ -31,11 +31,12 @@ from mainspring.core.types import (
     Text,
 )
 from mainspring.features.desk.service import SupportDesk
+from mainspring.features.desk.store.cases import Wanted
 from mainspring.features.desk.streams import bodies
 from mainspring.serving.memory.layer import stored_name
 from mainspring.stores import Stores
 from mainspring.stores.sessions.turns import SessionTurn
-from tests.features.desk.desk_world import ADA, BEN, SHOP, case, made, tool
+from tests.features.desk.desk_world import ADA, BEN, SHOP, case, keyed, made, tool
 
 RULE = "Refunds above 100 euros are approved by a manager within two days."
 TALK = [
@@ -50,6 +51,7 @@ class Around:
     def __init__(self, summary: str = "The customer wants a refund for C-1042.") -> None:
         self.summary = summary
         self.asked: list[ChatRequest] = []
+        self.callers: list[Principal] = []
         self.path = SimpleNamespace(chat={"writer": object()}, registry=self)
         self.library = SimpleNamespace(search=self)
         self.responder = self
@@ -58,6 +60,7 @@ class Around:
         return [SimpleNamespace(name="handbook", kind="collection"), SimpleNamespace(name="writer", kind="chat")]
 
     async def search(self, context: Context, name: str, wanted: Any) -> Any:
+        self.callers.append(context.principal)
         hit = SimpleNamespace(source="refunds.md", heading="Refunds", text=RULE, score=0.9)
         return SimpleNamespace(hits=[SimpleNamespace(hit=hit)])
 
@@ -79,6 +82,7 @@ class Tools:
 @pytest_asyncio.fixture
 async def opened(tmp_path: Path) -> AsyncIterator[Stores]:
     async with stores.open(Settings(home=tmp_path)) as found:
+        await keyed(found, SHOP)
         yield found
 
 
@@ -201,3 +205,26 @@ async def test_streams_end_when_the_server_stops() -> None:
     stopping.set()
     async with asyncio.timeout(10):
         assert [each async for each in frames] == []
+
+
+async def test_assistance_has_the_rights_that_the_key_has_now(opened: Stores) -> None:
+    around = Around()
+    service, _ = await helped(opened, around, summary_model="writer")
+    assert [each.key_id for each in around.callers] == ["key_shop"]
+    # The key was replaced by one that reaches one collection.
+    await opened.keys.revoke("acme", "key_shop")
+    shop = Principal("acme", "key_later", frozenset({"chat"}))
+    reach = {"collections": '["handbook"]', "tier": "slow", "lineage": '["key_shop"]'}
+    await keyed(opened, shop, **reach, created_at=2.0, identity="key_shop")
+    [found] = await service.store.queue(ADA, Wanted(), 1)
+    await service.assist.made(found)
+    caller = around.callers[-1]
+    assert (caller.key_id, caller.tier, caller.lineage) == ("key_later", "slow", ("key_shop",))
+    assert caller.reach.collections == {"handbook"}
+    # Once nobody has the key, no knowledge is searched and no model is asked.
+    await opened.keys.revoke("acme", "key_later")
+    service.assist._holders._believed.clear()
+    before = len(around.callers), len(around.asked)
+    assisted = await service.assist.made(found)
+    assert (len(around.callers), len(around.asked)) == before
+    assert (assisted.method, assisted.hints) == ("extractive", [])

@@ -46,7 +46,7 @@ from mainspring.features.desk.tables import desk_inbound, desk_outbound
 from mainspring.rag.connect.fetch import Fetcher
 from mainspring.serving.memory.attendance import NOTICE
 from mainspring.stores import Stores
-from tests.features.desk.desk_world import ADA, made
+from tests.features.desk.desk_world import ADA, keyed, made
 
 SECRET = "a secret of sixteen or more"
 OURS = "help@shop.example"
@@ -62,6 +62,7 @@ class Agent:
     def __init__(self, opened: Stores) -> None:
         self.opened = opened
         self.asked: list[ChatRequest] = []
+        self.callers: list[Principal] = []
         self.error: Exception | None = None
         self.dies = False
         self.desk: SupportDesk | None = None
@@ -81,6 +82,7 @@ class Agent:
             ]
             return Response(Head("support"), replay(said))
         self.asked.append(request)
+        self.callers.append(context.principal)
         text = f"answer {len(self.asked)}"
         facts = AnswerFacts.from_json({"status": "completed"})
         content = json.dumps({"choices": [{"text": text}]})
@@ -378,6 +380,7 @@ async def test_a_chat_on_a_page_talks_in_its_session_alone(opened: Stores) -> No
     desk, agent = office(opened)
     chats = desk.channels.chats
     shop = Principal("acme", "key_shop", frozenset({"chat"}), frozenset({"staff"}))
+    await keyed(opened, shop)
     chat, token = await chats.open(shop, "ann", 3600)
     found = await chats.of(token)
     assert (found.session_id, found.principal, found.person) == (chat.session_id, shop, "ann")

@@ -17,13 +17,15 @@ from mainspring.core.facts.cases import CaseFacts
 from mainspring.core.types import ChatRequest, Context, EventRecord
 from mainspring.feature import Rooms
 from mainspring.features.desk.assist.assist import AgentAssist
-from mainspring.features.desk.channels.service import Channels
+from mainspring.features.desk.channels.service import Channels, holder
+from mainspring.features.desk.channels.settings import ChannelsSettings
 from mainspring.features.desk.channels.store import send, thread_of
 from mainspring.features.desk.metrics import DeskMetrics
 from mainspring.features.desk.pulse import Pulse
 from mainspring.features.desk.settings import DeskSettings
 from mainspring.features.desk.store.assists import Assistance, decide
 from mainspring.features.desk.store.cases import CaseStore, Origin
+from mainspring.features.desk.store.holders import KeyHolders
 from mainspring.features.desk.store.people import DeskPeople, DeskPerson
 from mainspring.features.desk.store.records import Author, Case, CaseMessage
 from mainspring.features.desk.store.work import CaseWork, Done
@@ -60,8 +62,10 @@ class SupportDesk:
         self.pulse = Pulse()
         self.metrics = DeskMetrics(rooms.telemetry.metrics.registry)
         self._rooms = rooms
-        self.assist = AgentAssist(rooms, self.settings, self.store, self.pulse)
-        self.channels = Channels(rooms, self)
+        fixed = (rooms.local, holder(rooms.settings.section(ChannelsSettings)))
+        holders = KeyHolders(rooms.stores.database, rooms.stores.keys, fixed)
+        self.assist = AgentAssist(rooms, self.settings, self.store, self.pulse, holders)
+        self.channels = Channels(rooms, self, holders)
         self._opening: TTLCache[str, Case] = TTLCache(_READERS, _READ_S)
         self._read: TTLCache[tuple[str, str], bool] = TTLCache(_READERS, _READ_S)
 

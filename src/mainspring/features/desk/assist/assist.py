@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainspring.agents.runs import CalledTools
-from mainspring.core.errors import MainspringError
+from mainspring.core.errors import MainspringError, Unauthenticated
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Context, Message, Principal, Priority
 from mainspring.feature import Rooms, Services
@@ -21,12 +21,14 @@ from mainspring.features.desk.pulse import Pulse
 from mainspring.features.desk.settings import DeskSettings
 from mainspring.features.desk.store.assists import Assistance, AssistStore, Suggestion
 from mainspring.features.desk.store.cases import CaseStore
+from mainspring.features.desk.store.holders import KeyHolders
 from mainspring.features.desk.store.records import Case
 from mainspring.features.desk.transcripts import Line, transcript
 from mainspring.rag.search.search_service import SearchRequest
 
 _log = logging.getLogger(__name__)
 _TIMEOUT_S = 120.0
+_SCOPES = frozenset({"chat", "runs"})
 _MARK = re.compile(r"\s*\[\d+(?:,\s*\d+)*\]")
 _HEADING = re.compile(r"^#{1,6} .*$", re.MULTILINE)
 _SHORT = 24
@@ -36,11 +38,14 @@ _EXCERPT = 400
 class AgentAssist:
     """Makes the assistance of one case at a time for each case; the latest message counts."""
 
-    def __init__(self, rooms: Rooms, settings: DeskSettings, cases: CaseStore, pulse: Pulse) -> None:
+    def __init__(
+        self, rooms: Rooms, settings: DeskSettings, cases: CaseStore, pulse: Pulse, holders: KeyHolders
+    ) -> None:
         self._rooms = rooms
         self._settings = settings
         self._cases = cases
         self._pulse = pulse
+        self._holders = holders
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._again: set[tuple[str, str]] = set()
         self.store = AssistStore(rooms.stores.database)
@@ -92,14 +97,19 @@ class AgentAssist:
             self._pulse.beat()
 
     async def made(self, case: Case) -> Assistance:
-        """The assistance for a case as it is now."""
-        principal = Principal(case.tenant, case.owner, frozenset({"chat", "runs"}), case.groups)
-        case, said = await self._cases.get(principal, case.id)
+        """The assistance for a case as it is now, within the rights of the key whose conversation it is. Without that
+        key no knowledge, tool or model has a part in it."""
+        case, said = await self._cases.get(Principal(case.tenant, case.owner, frozenset(), case.groups), case.id)
+        try:
+            principal = await self._holders.of_person(case.tenant, case.owner, case.groups, _SCOPES)
+        except Unauthenticated as error:
+            _log.info("the case %s is assisted without knowledge: %s", case.number, error)
+            principal = None
         lines = await transcript(self._rooms.stores.sessions, case, said)
         basis = next((each.id for each in reversed(said) if each.author == "customer"), "")
         query = _query(case, lines)
         known = await self._known(principal, case)
-        hints, answer = await self._knowledge(principal, query)
+        hints, answer = await self._knowledge(principal, query) if principal is not None else ([], None)
         text, method = await self._summary(principal, case, lines)
         suggestions = [each for each in (answer, told(known)) if each is not None]
         if case.answered_at is None and self._settings.greeting:
@@ -107,9 +117,9 @@ class AgentAssist:
             suggestions.append(Suggestion(greeting, "greeting"))
         return Assistance(basis, text, method, hints, known, suggestions, time.time())
 
-    async def _known(self, principal: Principal, case: Case) -> list[Mapping[str, Any]]:
+    async def _known(self, principal: Principal | None, case: Case) -> list[Mapping[str, Any]]:
         found = []
-        if self.tools is not None and case.run_id:
+        if self.tools is not None and principal is not None and case.run_id:
             try:
                 found = list(await self.tools.called_tools(principal, case.run_id))
             except MainspringError as error:
@@ -152,12 +162,12 @@ class AgentAssist:
         ]
         return Suggestion(text, "knowledge", cited)
 
-    async def _summary(self, principal: Principal, case: Case, lines: Sequence[Line]) -> tuple[str, str]:
+    async def _summary(self, principal: Principal | None, case: Case, lines: Sequence[Line]) -> tuple[str, str]:
         model = self._settings.summary_model
         if model == "auto":
             larger = self._rooms.settings.models.larger
             model = larger if larger in self._rooms.path.chat else ""
-        if model:
+        if model and principal is not None:
             text = await summary.written(model, self._rooms.responder, case, lines, _context(principal))
             if text:
                 return text, model
@@ -169,7 +179,8 @@ class AgentAssist:
 
 
 def _context(principal: Principal) -> Context:
-    return Context(principal, deadline=time.monotonic() + _TIMEOUT_S, priority=Priority.BACKGROUND)
+    end = time.monotonic() + _TIMEOUT_S
+    return Context(principal, deadline=end, priority=Priority.BACKGROUND, consent=principal.consent)
 
 
 def _query(case: Case, lines: Sequence[Line]) -> str:

@@ -16,7 +16,7 @@ from starlette.responses import Response as HttpResponse
 from mainspring.core.types import Context
 from mainspring.features.desk.channels.chats import Chats
 from mainspring.features.desk.streams import bodies, stream
-from mainspring.http.access import Access, bearer
+from mainspring.http.access import Access, bearer, check_lasting
 from mainspring.http.bodies import Body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -46,6 +46,7 @@ def router(chats: Chats, access: Access) -> APIRouter:
     @routes.post("/chats", status_code=201)
     async def open_chat(body: ChatBody, context: openers) -> HttpResponse:
         """Open a chat for a page. `token` is for that page alone: it can talk in this one session."""
+        check_lasting(context, "a chat")
         chat, token = await chats.open(context.principal, body.user, body.hours * 3600)
         shown = {"id": chat.session_id, "object": "desk.chat", "token": token, "page": f"/v1/desk/chat#{token}"}
         return json_response(shown | {"expires_at": int(chat.expires_at)}, status=201)

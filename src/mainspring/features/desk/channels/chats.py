@@ -18,6 +18,7 @@ from mainspring.core import cards
 from mainspring.core.errors import InvalidRequest, Unauthenticated
 from mainspring.core.types import Principal
 from mainspring.features.desk.channels.store import ChannelStore, Incoming
+from mainspring.features.desk.store.holders import KeyHolders
 from mainspring.features.desk.tables import desk_chats as chats
 from mainspring.serving.memory.layer import stored_name
 from mainspring.stores.sessions.conversations import Sessions
@@ -30,7 +31,7 @@ _LOOK_S = 0.7
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A chat on a page. ``principal`` is whose requests its messages are."""
+    """A chat on a page. ``principal`` is whose requests its messages are, with the rights of its key now."""
 
     session_id: str
     principal: Principal
@@ -41,31 +42,34 @@ class Chat:
 class Chats:
     """The chats of all tenants."""
 
-    def __init__(self, database: Database, store: ChannelStore, sessions: Sessions) -> None:
+    def __init__(self, database: Database, store: ChannelStore, sessions: Sessions, holders: KeyHolders) -> None:
         self._database = database
         self._store = store
         self._sessions = sessions
+        self._holders = holders
 
     async def open(self, principal: Principal, person: str, seconds: float) -> tuple[Chat, str]:
-        """A new chat for a customer (empty: of whom nothing is known), and the token for the page."""
+        """A new chat for a customer (empty: of whom nothing is known), and the token for the page. It ends with its
+        key at the latest."""
         cards.refuse(person, "user")
+        end = await self._holders.end(principal.tenant, principal.key_id)
         token = _PREFIX + secrets.token_urlsafe(32)
         now = time.time()
         session_id = ids.new("web-")
         row = {"tenant": principal.tenant, "session_id": session_id, "digest": _digest(token)}
         row |= {"key_id": principal.key_id, "groups": rows.names(principal.groups), "person": person}
-        made = sa.insert(chats).values(**row, expires_at=now + seconds, created_at=now)
+        expires_at = now + seconds if end is None else min(now + seconds, end)
+        made = sa.insert(chats).values(**row, expires_at=expires_at, created_at=now)
         await self._database.write(lambda connection: connection.execute(made) and None, durable=True)
-        return Chat(session_id, principal, person, now + seconds), token
+        return Chat(session_id, principal, person, expires_at), token
 
     async def of(self, token: str) -> Chat:
-        """The chat of a token. Raises ``Unauthenticated``."""
+        """The chat of a token. Raises ``Unauthenticated``: it is over, or its key is."""
         query = sa.select(chats).where(chats.c.digest == _digest(token), chats.c.expires_at > time.time())
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         if not token.startswith(_PREFIX) or row is None:
             raise Unauthenticated("this chat is over, or there is no such", remedy="Open another one")
-        groups = frozenset(rows.load(row.groups))
-        principal = Principal(row.tenant, row.key_id, frozenset({"chat"}), groups)
+        principal = await self._holders.principal(row.tenant, row.key_id, frozenset(rows.load(row.groups)))
         return Chat(row.session_id, principal, row.person, row.expires_at)
 
     async def say(self, chat: Chat, message_id: str, text: str) -> bool:
@@ -73,7 +77,7 @@ class Chats:
         if not text.strip():
             raise InvalidRequest("text is empty", param="text")
         principal = chat.principal
-        address = {"key_id": principal.key_id, "groups": sorted(principal.groups)}
+        address = {"key_id": principal.key_id, "person": principal.person, "groups": sorted(principal.groups)}
         person = chat.person or chat.session_id
         external = f"{chat.session_id}:{message_id}"
         message = Incoming(WEB, external, chat.session_id, person, text.strip(), address)
@@ -95,14 +99,22 @@ class Chats:
         ]
 
     async def watch(self, chat: Chat) -> AsyncGenerator[dict[str, Any], None]:
-        """All messages now, and after each change, until the chat is over."""
+        """All messages now, and after each change, until the chat or its key is over."""
         shown: list[dict[str, Any]] | None = None
-        while time.time() < chat.expires_at:
+        while time.time() < chat.expires_at and await self._lives(chat):
             found = await self.messages(chat)
             if found != shown:
                 yield {"object": "list", "data": found}
             shown = found
             await asyncio.sleep(_LOOK_S)
+
+    async def _lives(self, chat: Chat) -> bool:
+        principal = chat.principal
+        try:
+            await self._holders.principal(principal.tenant, principal.key_id, principal.groups)
+        except Unauthenticated:
+            return False
+        return True
 
     async def expire(self) -> None:
         """Forget the tokens of chats that are over."""

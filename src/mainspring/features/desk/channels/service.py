@@ -11,7 +11,14 @@ from typing import Any
 import orjson
 
 import mainspring.stores.sql.ids as ids
-from mainspring.core.errors import InvalidRequest, MainspringError, NotFound, StoreError, Unsupported
+from mainspring.core.errors import (
+    InvalidRequest,
+    MainspringError,
+    NotFound,
+    StoreError,
+    Unauthenticated,
+    Unsupported,
+)
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Context, Message, Principal, Settlement, TraceParent
@@ -22,6 +29,7 @@ from mainspring.features.desk.channels.post import Post
 from mainspring.features.desk.channels.settings import ChannelsSettings
 from mainspring.features.desk.channels.store import ChannelStore, Claimed, Incoming, Thread
 from mainspring.features.desk.ports import Opens
+from mainspring.features.desk.store.holders import KeyHolders
 from mainspring.rag.connect.fetch import Fetcher
 from mainspring.serving.memory.attendance import NOTICE
 from mainspring.serving.memory.layer import stored_name
@@ -32,33 +40,48 @@ _LOOK_S, _TIMEOUT_S, _HOUR_S = 0.5, 180.0, 3600.0
 _SUBJECT = 200
 
 
+def holder(settings: ChannelsSettings) -> Principal:
+    """Whose requests messages by mail and webhooks are: the system's own, as the settings say."""
+    return Principal(settings.tenant, "desk_channels", frozenset({"chat"}), frozenset(settings.groups))
+
+
 class Channels:
     """The channels of this system. ``opens`` opens cases for what no agent can answer."""
 
-    def __init__(self, rooms: Rooms, opens: Opens) -> None:
+    def __init__(self, rooms: Rooms, opens: Opens, holders: KeyHolders) -> None:
         self.settings = rooms.settings.section(ChannelsSettings)
         self.store = ChannelStore(rooms.stores.database)
         self._rooms = rooms
         self._opens = opens
-        self.chats = Chats(rooms.stores.database, self.store, rooms.stores.sessions)
+        self._holders = holders
+        self.chats = Chats(rooms.stores.database, self.store, rooms.stores.sessions, holders)
         self._post = Post(self.settings.email)
         self._wake = asyncio.Event()
 
     @property
     def principal(self) -> Principal:
         """Whose requests the messages are."""
-        return Principal(self.settings.tenant, "desk_channels", frozenset({"chat"}), frozenset(self.settings.groups))
+        return holder(self.settings)
 
-    def principal_of(self, thread: Thread) -> Principal:
-        """Whose requests the messages of a conversation are: on a web page those of the key that opened it."""
+    def owner_of(self, thread: Thread) -> Principal:
+        """Whose a conversation is: on a web page the key's that opened it. It has no rights: see ``principal_of``."""
         if thread.channel != WEB:
             return self.principal
         groups = frozenset(thread.address.get("groups", ()))
-        return Principal(thread.tenant, str(thread.address.get("key_id", "")), frozenset({"chat"}), groups)
+        key_id, person = (str(thread.address.get(name, "")) for name in ("key_id", "person"))
+        return Principal(thread.tenant, key_id, frozenset(), groups, identity=person)
+
+    async def principal_of(self, thread: Thread) -> Principal:
+        """Whose requests the messages of a conversation are, with the rights of their key now. Raises
+        ``Unauthenticated``."""
+        owner = self.owner_of(thread)
+        if thread.channel != WEB:
+            return owner
+        return await self._holders.principal(owner.tenant, owner.key_id, owner.groups)
 
     def owns(self, thread: Thread, session: str) -> bool:
         """Whether a session, by its stored name, is that of the conversation."""
-        return session == stored_name(self.principal_of(thread), thread.session_id)
+        return session == stored_name(self.owner_of(thread), thread.session_id)
 
     async def receive_mail(self, data: bytes) -> bool:
         """Keep a message; durable when it returns. False: it came before, or nobody answers it. Raises
@@ -172,6 +195,10 @@ class Channels:
             # The guards, for example. It would be refused again.
             await self._ask_people(claimed, f"the message was refused: {error.code}", "")
             await self.store.answered(claimed, "")
+        except Unauthenticated as error:
+            # The key of the page is over, and a retry changes nothing: people read what its customer wrote.
+            await self._ask_people(claimed, error.args[0], claimed.text)
+            await self.store.answered(claimed, "")
         except Exception as error:
             _log.warning("a message by %s was not answered: %s", thread.channel, type(error).__name__, exc_info=error)
             if not await self.store.failed(claimed, most=self.settings.attempts, renew=True):
@@ -182,7 +209,8 @@ class Channels:
         settlement.planned_id = claimed.answer_id
         trace = TraceParent(claimed.trace_id, TraceParent.new().span_id)
         thread = claimed.thread
-        context = Context(self.principal_of(thread), trace, settlement=settlement)
+        principal = await self.principal_of(thread)
+        context = Context(principal, trace, settlement=settlement, consent=principal.consent)
         said = (Message("user", claimed.text),)
         request = ChatRequest(self.settings.model, said, session_id=thread.session_id, user=thread.person)
         async with asyncio.timeout(_TIMEOUT_S):
@@ -213,7 +241,7 @@ class Channels:
     async def _ask_people(self, claimed: Claimed, reason: str, body: str) -> None:
         thread = claimed.thread
         subject = str(thread.address.get("subject") or f"A message by {thread.channel}")[:_SUBJECT]
-        context = Context(self.principal_of(thread))
+        context = Context(self.owner_of(thread))
         await self._opens.for_people(context, thread.session_id, subject, reason, body, thread.person)
 
     async def _send(self, claimed: Claimed, fetcher: Fetcher) -> None:
