@@ -197,7 +197,8 @@ async def test_a_person_answers_by_mail(opened: Stores, box: Any) -> None:
     await desk.channels.receive_mail(letter())
     await rounds(desk)
     session = cast(str, agent.asked[0].session_id)
-    await desk.for_people(Context(desk.channels.principal), session, "My order", "a refund", "", "ann@home.example")
+    who = Context(desk.channels.principal)
+    await desk.for_people(who, session, "My order", "a refund", "", "ann@home.example", "k")
     [waiting] = await desk.store.queue(ADA, Wanted(), 5)
     assert waiting.channel == "email"
     for number in (2, 3):
@@ -389,7 +390,7 @@ async def test_a_chat_on_a_page_talks_in_its_session_alone(opened: Stores) -> No
     await rounds(desk)
     assert [(each.session_id, each.user) for each in agent.asked] == [(chat.session_id, "ann")]
     # Nobody sends the answer anywhere: the page reads it from the session, a person's, too.
-    await desk.for_people(Context(shop), chat.session_id, "Ann", "", "", "ann")
+    await desk.for_people(Context(shop), chat.session_id, "Ann", "", "", "ann", "k")
     staff = Principal("acme", "key_ada", frozenset({"desk"}), frozenset({"staff"}))
     [waiting] = await desk.store.queue(staff, Wanted(), 5)
     assert waiting.channel == "web"

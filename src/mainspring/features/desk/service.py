@@ -33,7 +33,6 @@ from mainspring.features.desk.transcripts import Line, transcript
 from mainspring.http.access import acting
 from mainspring.serving.memory.attendance import Attended
 from mainspring.serving.memory.layer import stored_name
-from mainspring.stores.sql import ids
 
 _log = logging.getLogger(__name__)
 # How long a person who reads a case again leaves no further line in the audit log, in seconds.
@@ -124,14 +123,16 @@ class SupportDesk:
         return Attended(self.settings.notice.replace("{number}", case.number), case.number)
 
     async def for_people(
-        self, context: Context, session_id: str, subject: str, reason: str, body: str, person: str
+        self, context: Context, session_id: str, subject: str, reason: str, body: str, person: str, key: str
     ) -> None:
         """See ``Opens``."""
         session = stored_name(context.principal, session_id)
-        if await self.store.attended(context.principal.tenant, session) is None:
+        attended = await self.store.attended(context.principal.tenant, session)
+        if attended is None:
             new = NewCase("escalation", subject, reason, body=body)
-            key = f"people:{session}:{ids.new('')}"
             await self.open(new, context, Origin(key, session_id, session, person=person))
+        elif body and not await self.store.opened_by(attended, key):
+            self.assist.want(self._did(await self.work.asked(attended, body, context.trace.trace_id)).case)
 
     async def first_message(self, context: Context, number: str) -> bool:
         """See ``Opens``."""

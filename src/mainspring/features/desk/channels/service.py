@@ -29,6 +29,7 @@ from mainspring.features.desk.channels.post import Post
 from mainspring.features.desk.channels.settings import ChannelsSettings
 from mainspring.features.desk.channels.store import ChannelStore, Claimed, Incoming, Thread
 from mainspring.features.desk.ports import Opens
+from mainspring.features.desk.store.cases import LONGEST
 from mainspring.features.desk.store.holders import KeyHolders
 from mainspring.rag.connect.fetch import Fetcher
 from mainspring.serving.memory.attendance import NOTICE
@@ -38,6 +39,7 @@ EMAIL = "email"
 _log = logging.getLogger(__name__)
 _LOOK_S, _TIMEOUT_S, _HOUR_S = 0.5, 180.0, 3600.0
 _SUBJECT = 200
+_CUT = "\n[cut off]"
 
 
 def holder(settings: ChannelsSettings) -> Principal:
@@ -183,26 +185,46 @@ class Channels:
             await asyncio.sleep(self.settings.email.poll_s)
 
     async def _answer(self, claimed: Claimed) -> None:
+        """Deal with a message. Until that is written down it waits, whatever happens."""
+        try:
+            given_up = await self._tried(claimed)
+            if given_up is not None:
+                # The case is opened first, once for each message: a process that dies in between loses nothing.
+                await self._ask_people(claimed, *given_up)
+                await self.store.answered(claimed, "")
+        except Exception as error:
+            _log.warning("a message by %s waits: %s", claimed.thread.channel, type(error).__name__, exc_info=error)
+            try:
+                await self.store.failed(claimed)
+            except StoreError as problem:
+                # It is due again when its claim ends.
+                _log.warning("a message could not be put back: %s", problem)
+
+    async def _tried(self, claimed: Claimed) -> tuple[str, str] | None:
+        """Have an agent answer; else why people have to, and what they read. None: it is answered, or tried later."""
         thread = claimed.thread
         try:
             if await self._too_many(thread):
                 await self._ask_people(claimed, "more mail from this address than is answered by itself", claimed.text)
             text = await self._recorded(claimed)
+            if text is None and claimed.attempts > self.settings.attempts:
+                return "no agent could answer", claimed.text
             if text is None:
                 text = await self._asked(claimed)
-            await self.store.answered(claimed, text)
         except InvalidRequest as error:
             # The guards, for example. It would be refused again.
-            await self._ask_people(claimed, f"the message was refused: {error.code}", "")
-            await self.store.answered(claimed, "")
+            return f"the message was refused: {error.code}", ""
         except Unauthenticated as error:
             # The key of the page is over, and a retry changes nothing: people read what its customer wrote.
-            await self._ask_people(claimed, error.args[0], claimed.text)
-            await self.store.answered(claimed, "")
+            return error.args[0], claimed.text
         except Exception as error:
             _log.warning("a message by %s was not answered: %s", thread.channel, type(error).__name__, exc_info=error)
-            if not await self.store.failed(claimed, most=self.settings.attempts, renew=True):
-                await self._ask_people(claimed, "no agent could answer", claimed.text)
+            if claimed.attempts >= self.settings.attempts:
+                return "no agent could answer", claimed.text
+            await self.store.failed(claimed, renew=True)
+            return None
+        await self.store.answered(claimed, text)
+        return None
 
     async def _asked(self, claimed: Claimed) -> str:
         settlement = Settlement()
@@ -240,9 +262,12 @@ class Channels:
 
     async def _ask_people(self, claimed: Claimed, reason: str, body: str) -> None:
         thread = claimed.thread
-        subject = str(thread.address.get("subject") or f"A message by {thread.channel}")[:_SUBJECT]
-        context = Context(self.owner_of(thread))
-        await self._opens.for_people(context, thread.session_id, subject, reason, body, thread.person)
+        subject = str(thread.address.get("subject") or "").strip() or f"A message by {thread.channel}"
+        if len(body) > LONGEST["body"]:
+            body = body[: LONGEST["body"] - len(_CUT)] + _CUT
+        context = Context(self.owner_of(thread), TraceParent(claimed.trace_id, TraceParent.new().span_id))
+        key = f"people:{thread.channel}:{claimed.id}"
+        await self._opens.for_people(context, thread.session_id, subject[:_SUBJECT], reason, body, thread.person, key)
 
     async def _send(self, claimed: Claimed, fetcher: Fetcher) -> None:
         thread = claimed.thread

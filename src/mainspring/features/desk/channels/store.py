@@ -147,20 +147,15 @@ class ChannelStore:
 
         await self._database.write(work, durable=True)
 
-    async def failed(self, claimed: Claimed, *, most: int, renew: bool) -> bool:
-        """Try a message again later; with another answer if that one has failed for good (``renew``). False: it was
-        tried ``most`` times, and is given up."""
+    async def failed(self, claimed: Claimed, *, renew: bool = False) -> None:
+        """Try a message again later; with another answer if that one has failed for good (``renew``)."""
         values: dict[str, Any] = {"next_at": time.time() + _wait(claimed.attempts)}
         if renew:
             values["answer_id"] = ids.new("ans_")
-        over = claimed.attempts >= most
-        if over:
-            values = {"state": "failed", "text": ""}
         one = _incoming(claimed.tenant, claimed.thread.channel, claimed.id)
         await self._database.write(
             lambda connection: connection.execute(sa.update(inbound).where(one).values(**values)) and None
         )
-        return not over
 
     async def claim_outgoing(self) -> list[Claimed]:
         """Answers that are due, the oldest of each conversation."""

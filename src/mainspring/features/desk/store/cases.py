@@ -36,7 +36,7 @@ from mainspring.stores.events.log import EventLog
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.pages import Page, Slice
 
-_LONGEST = {"subject": 300, "reason": 2000, "body": 20_000, "topic": 64, "customer": 256}
+LONGEST = {"subject": 300, "reason": 2000, "body": 20_000, "topic": 64, "customer": 256}
 _FIRST = 1001
 
 
@@ -128,6 +128,12 @@ class CaseStore:
         query = sa.select(cases).where(now).order_by(cases.c.created_at.desc()).limit(1)
         row = await self.database.read(lambda connection: connection.execute(query).one_or_none())
         return None if row is None else case_of(row)
+
+    async def opened_by(self, case: Case, key: str) -> bool:
+        """Whether this idempotency key opened the case."""
+        mine = sa.and_(cases.c.tenant == case.tenant, cases.c.id == case.id, cases.c.opening == key)
+        query = sa.select(cases.c.id).where(mine)
+        return await self.database.read(lambda connection: connection.execute(query).first()) is not None
 
     async def page(self, principal: Principal, page: Page, wanted: Wanted) -> Slice[Case]:
         """Cases, newest first. Raises ``InvalidRequest`` for a cursor that is no case."""
@@ -239,7 +245,7 @@ def _fits(rule: QueueRule, new: NewCase, origin: Origin) -> bool:
 def _check(new: NewCase) -> None:
     if not new.subject.strip():
         raise InvalidRequest("a case needs a subject", remedy="Say in a line what is wanted", param="subject")
-    for name, longest in _LONGEST.items():
+    for name, longest in LONGEST.items():
         if len(getattr(new, name)) > longest:
             raise InvalidRequest(f"{name} may have {longest} characters at most", param=name)
     if new.priority not in PRIORITIES:
