@@ -17,7 +17,7 @@ from mainspring.features.agents.draft import Brief
 from mainspring.features.agents.service import Agents, FixedAgent
 from mainspring.features.agents.store import KeptAgent
 from mainspring.http.access import Access
-from mainspring.http.bodies import Body
+from mainspring.http.bodies import Body, Free
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -30,7 +30,7 @@ IfMatch = Annotated[str | None, Header(alias="if-match", description="The versio
 class AgentBody(Body):
     """``POST /v1/agents`` and ``POST /v1/agents/{name}``: the definition of an agent, as in the guide of agents."""
 
-    definition: dict[str, Any]
+    definition: Free
     note: Note = ""
 
 

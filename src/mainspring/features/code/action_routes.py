@@ -39,7 +39,7 @@ class ActionBody(Body):
     language: Annotated[str, Field(max_length=64)] = ""
     path: Annotated[str, Field(max_length=1_024)] = ""
     workspace: Annotated[str, Field(max_length=256)] = ""
-    diagnostics: Annotated[list[Annotated[str, Field(max_length=2_000)]], Field(max_length=50)] = Field(
+    diagnostics: Annotated[list[Annotated[str, Field(max_length=2_000)]], Field(max_length=50, fail_fast=True)] = Field(
         default_factory=list
     )
     options: ActionOptionsBody = ActionOptionsBody()

@@ -44,8 +44,8 @@ class CompleteOptionsBody(Body):
     max_tokens: Annotated[int | None, Field(ge=1, le=4_096)] = None
     temperature: Annotated[float | None, Field(ge=0, le=2)] = None
     seed: int | None = None
-    stop: Annotated[list[Annotated[str, Field(min_length=1, max_length=256)]], Field(max_length=8)] = Field(
-        default_factory=list
+    stop: Annotated[list[Annotated[str, Field(min_length=1, max_length=256)]], Field(max_length=8, fail_fast=True)] = (
+        Field(default_factory=list)
     )
     model: Annotated[str, Field(max_length=256, description="a chat model that is served; empty: chosen")] = ""
     context_tokens: Annotated[int | None, Field(ge=0, le=65_536, description="tokens for other files")] = None

@@ -24,7 +24,7 @@ from mainspring.http.respond import json_response
 
 PREFIX = "/v1/content/notebooks"
 Hiding = Callable[[Context], Any]
-Documents = Annotated[list[Name], Field(max_length=MOST_DOCUMENTS)]
+Documents = Annotated[list[Name], Field(max_length=MOST_DOCUMENTS, fail_fast=True)]
 WAV: dict[int | str, dict[str, Any]] = {200: {"content": {"audio/wav": {}}}}
 
 
@@ -63,8 +63,8 @@ class RecordingBody(Body):
     """``POST /v1/content/notebooks/{notebook_id}/recordings``: one voice, or two in turn."""
 
     kind: Literal["summary", "key_points", "timeline"] = "summary"
-    voices: Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=2)] = Field(
-        default_factory=list
+    voices: Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=2, fail_fast=True)] = (
+        Field(default_factory=list)
     )
 
 

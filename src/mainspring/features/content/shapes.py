@@ -28,9 +28,9 @@ class ArticleBody(Body):
     length: Literal["short", "medium", "long"] = "medium"
     tone: Annotated[str, Field(max_length=200)] = ""
     keywords: Few[Line] = Field(default_factory=list)
-    questions: Annotated[list[Line], Field(max_length=MOST_SECTIONS)] = Field(default_factory=list)
+    questions: Annotated[list[Line], Field(max_length=MOST_SECTIONS, fail_fast=True)] = Field(default_factory=list)
     collections: Few[Name] = Field(default_factory=list)
-    documents: Annotated[list[Name], Field(max_length=500)] = Field(default_factory=list)
+    documents: Annotated[list[Name], Field(max_length=500, fail_fast=True)] = Field(default_factory=list)
     web: bool | None = None
     domains: Few[Name] = Field(default_factory=list)
     approval: bool = False
@@ -50,14 +50,14 @@ class PlanSectionBody(Body):
     """A section of a plan."""
 
     heading: Annotated[str, Field(min_length=1, max_length=200)]
-    questions: Annotated[list[Line], Field(min_length=1, max_length=8)]
+    questions: Annotated[list[Line], Field(min_length=1, max_length=8, fail_fast=True)]
 
 
 class PlanBody(Body):
     """A plan as a person wants it."""
 
     title: Annotated[str, Field(min_length=1, max_length=300)]
-    sections: Annotated[list[PlanSectionBody], Field(min_length=1, max_length=MOST_SECTIONS)]
+    sections: Annotated[list[PlanSectionBody], Field(min_length=1, max_length=MOST_SECTIONS, fail_fast=True)]
 
     def plan(self) -> Plan:
         """The plan."""

@@ -20,14 +20,14 @@ from mainspring.http.respond import json_response
 from mainspring.stores.sql.pages import Page, Slice
 
 PREFIX = "/v1/conversations"
-Items = Annotated[list[Item], Field(min_length=1, max_length=20)]
+Items = Annotated[list[Item], Field(min_length=1, max_length=20, fail_fast=True)]
 
 
 class ConversationBody(Body):
     """``POST /v1/conversations``."""
 
     metadata: Metadata | None = None
-    items: Annotated[list[Item], Field(max_length=20)] | None = None
+    items: Annotated[list[Item], Field(max_length=20, fail_fast=True)] | None = None
 
 
 class ConversationUpdateBody(Body):

@@ -18,6 +18,7 @@ from mainspring.features.desk.shapes import (
     CloseBody,
     NextBody,
     PersonBody,
+    Queue,
     TakeBody,
     case_body,
     line_body,
@@ -30,6 +31,7 @@ from mainspring.features.desk.store.records import Author, Status
 from mainspring.features.desk.streams import bodies as _bodies
 from mainspring.features.desk.streams import stream
 from mainspring.http.access import Access
+from mainspring.http.bodies import Few
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -37,8 +39,8 @@ from mainspring.serving.memory.layer import stored_name
 from mainspring.stores.sql import ids
 
 PREFIX = "/v1/desk"
-Queues = Annotated[list[str] | None, Query(max_length=32, description="Only these queues")]
-Statuses = Annotated[list[Status] | None, Query(description="Only cases of these states")]
+Queues = Annotated[Few[Queue], Query(default_factory=list, description="Only these queues")]
+Statuses = Annotated[Few[Status], Query(default_factory=list, description="Only cases of these states")]
 
 
 def router(desk: SupportDesk, access: Access) -> APIRouter:
@@ -50,8 +52,8 @@ def router(desk: SupportDesk, access: Access) -> APIRouter:
     async def list_cases(
         context: people,
         page: AskedPage,
-        status: Statuses = None,
-        queue: Queues = None,
+        status: Statuses,
+        queue: Queues,
         mine: Annotated[bool, Query(description="Only those that the caller has taken")] = False,
         late: Annotated[bool, Query(description="Only those whose customers have waited too long")] = False,
         priority: Annotated[CasePriority | None, Query(description="Only of this priority")] = None,
@@ -60,7 +62,7 @@ def router(desk: SupportDesk, access: Access) -> APIRouter:
     ) -> HttpResponse:
         """Cases, newest first."""
         assignee = context.principal.person if mine else ""
-        wanted = Wanted(tuple(status or ()), tuple(queue or ()), assignee, priority or "", customer, late, q)
+        wanted = Wanted(tuple(status), tuple(queue), assignee, priority or "", customer, late, q)
         return json_response(list_body((await desk.store.page(context.principal, page, wanted)).map(case_body)))
 
     @routes.get("/queues")

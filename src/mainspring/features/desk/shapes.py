@@ -15,10 +15,11 @@ from mainspring.features.desk.store.people import DeskPerson
 from mainspring.features.desk.store.records import Case, CaseMessage
 from mainspring.features.desk.store.work import MAX_TEXT
 from mainspring.features.desk.transcripts import Line
-from mainspring.http.bodies import Body
+from mainspring.http.bodies import AtMost, Body
 
 Short = Annotated[str, Field(max_length=256)]
 Queue = Annotated[str, Field(max_length=64)]
+References = Annotated[dict[Queue, Annotated[str, Field(max_length=2000)]], Field(max_length=64), AtMost(64)]
 
 
 class CaseBody(Body):
@@ -31,7 +32,7 @@ class CaseBody(Body):
     priority: CasePriority = "normal"
     customer: Short = ""
     body: Annotated[str, Field(max_length=20_000)] = ""
-    references: Annotated[dict[str, str], Field(default_factory=dict)]
+    references: References = Field(default_factory=dict)
     session_id: Annotated[str, Field(max_length=256, description="A session of the key's groups")] = ""
     user: Short = ""
     language: Annotated[str, Field(max_length=16)] = ""
@@ -40,7 +41,7 @@ class CaseBody(Body):
 class NextBody(Body):
     """``POST /v1/desk/next``: queues to look into (none: your own; if you have none, all)."""
 
-    queues: Annotated[list[Queue], Field(max_length=32, default_factory=list)]
+    queues: Annotated[list[Queue], Field(max_length=32, fail_fast=True, default_factory=list)]
 
 
 class TakeBody(Body):
@@ -74,7 +75,7 @@ class PersonBody(Body):
     """``PUT /v1/desk/people/me``."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
-    queues: Annotated[list[Queue], Field(max_length=32, default_factory=list)]
+    queues: Annotated[list[Queue], Field(max_length=32, fail_fast=True, default_factory=list)]
 
 
 def case_body(case: Case) -> dict[str, Any]:
