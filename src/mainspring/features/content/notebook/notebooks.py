@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -89,7 +90,7 @@ class Notebooks:
             raise NotFound("the notebook has none of these documents", param="documents")
         embedder = self._rooms.path.charged.embedder(self._rooms.engines.embedder, context)
         names = {each.id: each.name for each in await self._rooms.library.collections(context.principal)}
-        readings = []
+        readings, share, cut = [], reading.MOST_CHARACTERS // len(kept), 0
         for collection, each in kept:
             source = Source(
                 "document",
@@ -101,14 +102,18 @@ class Notebooks:
                 at=each.modified_at or 0.0,
             )
             text = await self._rooms.library.search.text(each.text_blob)
-            readings.append(await reading.read(source, text, embedder))
-        found = study(kind, readings)
+            begun = reading.beginning(text, share)
+            cut += len(begun) < len(text)
+            readings.append(await reading.read(source, begun, embedder))
+        found = await asyncio.to_thread(study, kind, readings)
         lines = [line.text for part in found.parts for line in part.lines]
         may = iter(await self._rooms.path.sift(lines, context) if lines else ())
         parts = [replace(part, lines=tuple(line for line in part.lines if next(may))) for part in found.parts]
         await self._settle(context)
         left_out = len(lines) - sum(len(part.lines) for part in parts)
         said = (f"{left_out} sentences look like instructions to models and were left out.",) if left_out else ()
+        if cut:
+            said += (f"Of {cut} of {len(kept)} documents only the first {share} characters were read.",)
         kept_parts = tuple(part for part in parts if part.lines)
         return replace(found, parts=kept_parts, remarks=(*found.remarks, *said))
 

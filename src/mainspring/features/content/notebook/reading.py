@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +18,8 @@ from mainspring.rag.text import sentences
 
 # Sentences of a document that are compared with each other: those of longer ones are taken at even distances.
 _MOST = 240
+MOST_CHARACTERS = 4_000_000
+"""Of all documents of one study: splitting a million takes more than half a second."""
 # What the first sentences of a document have ahead, and the first below a heading.
 _FIRST, _OPENS = 0.12, 0.05
 
@@ -34,10 +38,11 @@ class Reading:
 
 async def read(source: Source, text: str, embedder: Embedder) -> Reading:
     """The document ``text``, read."""
-    notes, headings, firsts = _notes(source, text)
+    notes, headings, firsts = await asyncio.to_thread(_notes, source, text)
     if len(notes) > _MOST:
-        step = len(notes) / _MOST
-        kept = sorted({int(at * step) for at in range(_MOST)} | {at for at in firsts if at < len(notes)})
+        # A document may be all headings, and the notes are compared in pairs.
+        opening = _even(sorted(at for at in firsts if at < len(notes)))
+        kept = sorted({*_even(range(len(notes))), *opening})
         notes, firsts = [notes[at] for at in kept], {place for place, at in enumerate(kept) if at in firsts}
     found = Reading(source, text, notes, headings)
     if not notes:
@@ -49,6 +54,19 @@ async def read(source: Source, text: str, embedder: Embedder) -> Reading:
         score = float(central[at]) + (_FIRST if at < 2 else 0.0) + (_OPENS if at in firsts else 0.0)
         notes[at] = dataclasses.replace(each, score=round(score, 4))
     return found
+
+
+def _even(places: Sequence[int]) -> list[int]:
+    """At most ``_MOST`` of them, at even distances."""
+    step = max(1.0, len(places) / _MOST)
+    return [places[int(at * step)] for at in range(min(_MOST, len(places)))]
+
+
+def beginning(text: str, most: int) -> str:
+    """``text``, or its whole lines within the first ``most`` characters."""
+    if len(text) <= most:
+        return text
+    return text[: text.rfind("\n", 0, most) + 1] or text[:most]
 
 
 def _notes(source: Source, text: str) -> tuple[list[Note], list[str], set[int]]:
