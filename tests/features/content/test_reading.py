@@ -16,6 +16,7 @@ from mainspring.features.content.notebook.notebooks import Notebooks, OpenedNote
 from mainspring.features.content.notebook.reading import Reading
 from mainspring.features.content.settings import ContentSettings
 from mainspring.features.content.text.article import Source
+from mainspring.rag.text import sentences
 
 SOURCE = Source("document", "doc_1", "a.md", "", "vs_1", "file_1")
 MOST_NOTES = 2 * 240
@@ -32,13 +33,13 @@ class Flat:
 
 
 async def test_sentences_are_split_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    split, threads = reading.sentences.split, list[int]()
+    split, threads = sentences.split, list[int]()
 
     def noting(text: str) -> Any:
         threads.append(threading.get_ident())
         return split(text)
 
-    monkeypatch.setattr(reading.sentences, "split", noting)
+    monkeypatch.setattr(sentences, "split", noting)
     found = await reading.read(SOURCE, "# Frames\n\nThe warranty of each frame lasts ten years.\n", cast(Any, Flat()))
     assert [each.heading for each in found.notes] == ["Frames"]
     assert len(threads) == 1

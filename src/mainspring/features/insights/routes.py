@@ -39,9 +39,9 @@ def router(service: Insights, access: Access) -> APIRouter:
     readers = Annotated[Context, Depends(access("insights"))]
 
     @routes.post("/run")
-    async def run_insights(context: readers) -> HttpResponse:  # noqa: ARG001
-        """Look at new conversations now. `started` is false while another process does."""
-        did = await service.look()
+    async def run_insights(context: readers) -> HttpResponse:
+        """Look at your tenant's new conversations now. `started` is false while another process does."""
+        did = await service.look(tenant=context.principal.tenant)
         counts = {} if did is None else {"turns": did.turns, "topics": did.topics, "conversations": did.conversations}
         return json_response({"object": "insights.run", "started": did is not None, **counts})
 

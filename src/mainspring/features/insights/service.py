@@ -30,12 +30,12 @@ class Insights:
         self._questions = Questions(rooms.stores.database)
         self._looking = Looking(rooms, self.settings)
 
-    async def look(self, *, every_s: float = 0.0) -> Looked | None:
-        """Read what is new; None if another process does, or has less than ``every_s`` ago. Raises ``Unsupported``:
-        insights are off."""
+    async def look(self, *, every_s: float = 0.0, tenant: str = "") -> Looked | None:
+        """Read what is new, of ``tenant`` if given, else of all; None if another process does, or has less than
+        ``every_s`` ago. Raises ``Unsupported``: insights are off."""
         if not self.settings.enabled:
             raise Unsupported("insights are off", remedy="Set insights.enabled")
-        return await self._looking.look(every_s=every_s)
+        return await self._looking.look(every_s=every_s, tenant=tenant)
 
     def period(self, days: float, application: str = "") -> Period:
         """The last ``days``."""

@@ -45,15 +45,20 @@ class Feed:
     async def begin(self, name: str) -> int:
         """The position of the reader ``name``. A new reader starts with the events that are settled from now on, and
         one whose database was replaced by an older copy continues from there."""
+        return (await self.positions(name)).get("", 0)
 
-        def work(connection: sa.Connection) -> int:
-            position = connection.execute(sa.select(watermarks.c.position).where(_is(name))).scalar_one_or_none()
-            return min(int(position or 0), commits.latest(connection))
+    async def positions(self, name: str) -> dict[str, int]:
+        """``begin`` by tenants: how far the reader has read the events of each for itself; those of all: ""."""
+
+        def work(connection: sa.Connection) -> dict[str, int]:
+            query = sa.select(watermarks.c.tenant, watermarks.c.position).where(watermarks.c.name == name)
+            latest = commits.latest(connection)
+            return {row.tenant: min(int(row.position or 0), latest) for row in connection.execute(query)}
 
         return await self._database.read(work)
 
-    async def after(self, position: int, kinds: Sequence[str], limit: int) -> list[Fact]:
-        """The next events of these kinds: about ``limit`` events, in whole commits."""
+    async def after(self, position: int, kinds: Sequence[str], limit: int, tenant: str = "") -> list[Fact]:
+        """The next events of these kinds, of ``tenant`` if given: about ``limit`` events, in whole commits."""
         columns = (
             *(events.c.settled, events.c.at, events.c.tenant, events.c.id, events.c.trace_id, events.c.kind),
             *(events.c.subject, events.c.facts, events.c.content_id),
@@ -61,6 +66,7 @@ class Feed:
 
         def work(connection: sa.Connection) -> list[Fact]:
             wanted = sa.and_(events.c.kind.in_(kinds), commits.before_horizon(connection))
+            wanted = sa.and_(wanted, events.c.tenant == tenant) if tenant else wanted
             query = sa.select(*columns).where(wanted).order_by(events.c.settled)
             found = list(connection.execute(query.where(events.c.settled > position).limit(limit)))
             if len(found) == limit:

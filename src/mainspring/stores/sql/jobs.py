@@ -149,9 +149,10 @@ class Jobs:
 
         return await self._database.write(work, durable=False)
 
-    async def release(self, job: Job) -> None:
-        """Give the lease up: the job waits again, for any process."""
-        await self._end(job, WAITING, "")
+    async def release(self, job: Job, *, ran: bool = True) -> None:
+        """Give the lease up: the job waits again, for any process; one that has not ``ran`` as if it had not been
+        claimed."""
+        await self._end(job, WAITING, "", None if ran else job.updated_at)
 
     async def finish(self, job: Job, state: str = DONE, error: str = "") -> bool:
         """End the job; whether the lease still held."""
@@ -168,11 +169,11 @@ class Jobs:
         noted = sa.update(jobs).where(mine).values(payload=rows.dump(dict(payload)))
         return bool(await self._database.write(lambda connection: connection.execute(noted).rowcount, durable=True))
 
-    async def _end(self, job: Job, state: str, error: str) -> bool:
+    async def _end(self, job: Job, state: str, error: str, at: float | None = None) -> bool:
         def work(connection: sa.Connection) -> bool:
             if not lease_holds(connection, job):
                 return False
-            end(connection, job, state, error)
+            end(connection, job, state, error, at)
             return True
 
         return await self._database.write(work, durable=True)
@@ -216,10 +217,13 @@ def lease_holds(connection: sa.Connection, job: Job) -> bool:
     return connection.execute(_HELD, values).first() is not None
 
 
-def end(connection: sa.Connection, job: Job, state: str, error: str = "") -> None:
-    """``Jobs.finish``, within the transaction that writes the result; call it after ``held``."""
-    values = {"state": state, "owner": "", "lease_until": None, "error": error, "updated_at": time.time()}
-    connection.execute(sa.update(jobs).where(_is(job.tenant, job.id)).values(**values))
+def end(connection: sa.Connection, job: Job, state: str, error: str = "", at: float | None = None) -> None:
+    """``Jobs.finish``, within the transaction that writes the result; call it after ``held``. ``at``: when it is said
+    to have changed (Unix seconds), now by default."""
+    values = {"state": state, "owner": "", "lease_until": None, "error": error}
+    connection.execute(
+        sa.update(jobs).where(_is(job.tenant, job.id)).values(**values, updated_at=time.time() if at is None else at)
+    )
 
 
 def _is(tenant: str, job_id: str) -> sa.ColumnElement[bool]:

@@ -111,9 +111,9 @@ class Notebooks:
         parts = [replace(part, lines=tuple(line for line in part.lines if next(may))) for part in found.parts]
         await self._settle(context)
         left_out = len(lines) - sum(len(part.lines) for part in parts)
-        said = (f"{left_out} sentences look like instructions to models and were left out.",) if left_out else ()
+        said = [f"{left_out} sentences look like instructions to models and were left out."] if left_out else []
         if cut:
-            said += (f"Of {cut} of {len(kept)} documents only the first {share} characters were read.",)
+            said.append(f"Of {cut} of {len(kept)} documents only the first {share} characters were read.")
         kept_parts = tuple(part for part in parts if part.lines)
         return replace(found, parts=kept_parts, remarks=(*found.remarks, *said))
 

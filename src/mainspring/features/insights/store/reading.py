@@ -90,16 +90,18 @@ class Reader:
         self._database = database
         self._feed = Feed(database)
 
-    async def begin(self, name: str) -> int:
-        """Where the reader ``name`` goes on."""
-        return await self._feed.begin(name)
+    async def begin(self, name: str) -> Mapping[str, int]:
+        """Where the reader ``name`` goes on: with all (""), and with tenants that it has read beyond that."""
+        return await self._feed.positions(name)
 
-    async def page(self, position: int, since: float, limit: int) -> Read:
-        """The next events; answers from before ``since`` (Unix seconds) are left out."""
-        facts = await self._feed.after(position, KINDS, limit)
+    async def page(self, position: int, since: float, limit: int, begun: Mapping[str, int], tenant: str = "") -> Read:
+        """The next events, of ``tenant`` if given; answers from before ``since`` (Unix seconds) are left out, and so
+        are events of tenants that were read beyond them."""
+        page = await self._feed.after(position, KINDS, limit, tenant)
+        facts = [each for each in page if each.settled > begun.get(each.tenant, 0)]
         wanted = [each for each in facts if _spoken(each) and each.at >= since]
         said = await self._database.read(lambda connection: _said(connection, wanted))
-        return Read(said, _later(facts), facts[-1].settled if facts else position, len(facts) >= limit // 2)
+        return Read(said, _later(facts), page[-1].settled if page else position, len(page) >= limit // 2)
 
 
 def _spoken(fact: Fact) -> bool:

@@ -67,8 +67,10 @@ class Turns:
         reader: str,
         position: int,
         lease: Job,
+        tenant: str = "",
     ) -> bool:
-        """Write a page with the position behind it, in one commit; whether the lease still held."""
+        """Write a page with the position behind it (of ``tenant``, if it is its page), in one commit; whether the lease
+        still held."""
 
         def work(connection: sa.Connection) -> bool:
             if not jobs.lease_holds(connection, lease):
@@ -76,18 +78,19 @@ class Turns:
             chained: dict[tuple[str, str], str] = {}
             for each in new:
                 _insert(connection, each, chained)
-            for (tenant, about), what in later.items():
-                _amend(connection, tenant, about, what, escalating)
-            feed.move(connection, reader, position)
+            for (theirs, about), what in later.items():
+                _amend(connection, theirs, about, what, escalating)
+            feed.move(connection, reader, position, tenant)
             return True
 
         return await self._database.write(work, durable=False)
 
-    async def stale(self, again_days: float, limit: int) -> list[Stale]:
-        """Conversations whose outcome may have changed, those that ended first."""
+    async def stale(self, again_days: float, limit: int, tenant: str = "") -> list[Stale]:
+        """Conversations whose outcome may have changed, of ``tenant`` if given, those that ended first."""
 
         def work(connection: sa.Connection) -> list[Stale]:
             query = sa.select(conversations).where(conversations.c.stale).order_by(conversations.c.ended_at)
+            query = query.where(conversations.c.tenant == tenant) if tenant else query
             return [_stale(connection, row, again_days) for row in connection.execute(query.limit(limit)).all()]
 
         return await self._database.read(work)

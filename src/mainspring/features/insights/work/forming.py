@@ -41,13 +41,16 @@ class Forming:
         if self._fresh is not None:
             self._fresh |= spaces
 
-    async def form(self) -> int:
-        """Returns the number of new topics."""
+    async def form(self, only: str = "") -> int:
+        """Returns the number of new topics, of the tenant ``only`` if given."""
         embedder, made = self._rooms.engines.embedder, 0
         for tenant, space, groups in await self.topics.spaces(embedder.name):
-            if self._fresh is None or (tenant, space) in self._fresh:
+            if only in ("", tenant) and (self._fresh is None or (tenant, space) in self._fresh):
                 made += await self._form(tenant, space, groups)
-        self._fresh = set()
+        if not only:
+            self._fresh = set()
+        elif self._fresh is not None:
+            self._fresh = {each for each in self._fresh if each[0] != only}
         return made
 
     async def _form(self, tenant: str, space: str, groups: Sequence[str]) -> int:

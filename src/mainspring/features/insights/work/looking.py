@@ -58,32 +58,39 @@ class Looking:
         self.turns = Turns(rooms.stores.database)
         self._forming = Forming(rooms, settings, self._embedded)
 
-    async def look(self, *, every_s: float = 0.0) -> Looked | None:
-        """None if another process looks, or looked less than ``every_s`` ago. Raises ``StoreError``."""
+    async def look(self, *, every_s: float = 0.0, tenant: str = "") -> Looked | None:
+        """At the conversations of ``tenant`` if given, else of all. None if another process looks, or looked less than
+        ``every_s`` ago. Raises ``StoreError``."""
         jobs = self._rooms.stores.jobs
         lease = await jobs.claim(NAME, ids.new("lease_"), every_s, LEASE_S)
         if lease is None:
             return None
         try:
-            read = await self._read(lease)
-            made = await self._forming.form()
-            judged = await self._judge()
+            read = await self._read(lease, tenant)
+            made = await self._forming.form(tenant)
+            judged = await self._judge(tenant)
+            if tenant:
+                return Looked(read, made, judged)
             expired = await self.turns.expire(time.time() - self._settings.keep_days * _DAY)
             if expired:
                 await self._forming.topics.expire()
             return Looked(read, made, judged, expired)
         finally:
-            await jobs.release(lease)
+            # Looks of single tenants do not put off the one at all.
+            await jobs.release(lease, ran=not tenant)
 
-    async def _read(self, lease: Job) -> int:
-        position, count = await self._reader.begin(NAME), 0
+    async def _read(self, lease: Job, tenant: str) -> int:
+        begun, count = await self._reader.begin(NAME), 0
+        position = begun.get("", 0)
+        if tenant:
+            position = max(position, begun.get(tenant, 0))
         since = time.time() - self._settings.keep_days * _DAY
         while True:
-            page = await self._reader.page(position, since, PAGE)
+            page = await self._reader.page(position, since, PAGE, begun, tenant)
             new = await self._new([each for each in page.said if self._wanted(each)])
             if page.position != position:
                 escalating = frozenset(self._settings.escalating_tools)
-                if not await self.turns.write(new, page.later, escalating, NAME, page.position, lease):
+                if not await self.turns.write(new, page.later, escalating, NAME, page.position, lease, tenant):
                     return count
             count += len(new)
             self._forming.fresh({(each.said.tenant, each.said.space) for each in new})
@@ -136,12 +143,12 @@ class Looking:
                 await self._rooms.stores.events.append(*records)
         return found
 
-    async def _judge(self) -> int:
+    async def _judge(self, tenant: str) -> int:
         """Judge conversations that changed or ended."""
         count, idle = 0, self._settings.idle_minutes * 60
         again = self._settings.again_days
         for _ in range(20):
-            stale = await self.turns.stale(again, _JUDGED)
+            stale = await self.turns.stale(again, _JUDGED, tenant)
             now = time.time()
             judged = []
             for each in stale:
