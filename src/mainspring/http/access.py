@@ -6,7 +6,8 @@ import dataclasses
 import inspect
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
 from fastapi import Request as HttpRequest
@@ -86,12 +87,9 @@ class Caller:
             principal = await self._keys.authenticate(bearer(http))
             self._check_scope(principal)
         except (Unauthenticated, Forbidden) as error:
-            if self._refused is not None:
-                self._refused(error, http.client.host if http.client else "", self._scope, principal)
+            self._tell(error, http, principal)
             raise
-        spent = getattr(http.state, SPENT, None)
-        if self._pace is not None and spent is not None and spent.tenant is None:
-            await self._pace.turn(principal.tenant, spent)
+        await self.turn(http, principal.tenant)
         context = Context(
             principal=principal,
             trace=http.state.trace,
@@ -105,6 +103,26 @@ class Caller:
         )
         http.state.context = context
         return context
+
+    async def turn(self, http: HttpRequest, tenant: str) -> None:
+        """Return when the request may continue for its tenant. Raises ``Overloaded``. For routes that take another
+        secret in the place of a key."""
+        spent = getattr(http.state, SPENT, None)
+        if self._pace is not None and spent is not None and spent.tenant is None:
+            await self._pace.turn(tenant, spent)
+
+    @contextmanager
+    def telling(self, http: HttpRequest) -> Iterator[None]:
+        """Another secret is checked within the block: a refusal counts like one of a key."""
+        try:
+            yield
+        except Unauthenticated as error:
+            self._tell(error, http, None)
+            raise
+
+    def _tell(self, error: MainspringError, http: HttpRequest, principal: Principal | None) -> None:
+        if self._refused is not None:
+            self._refused(error, http.client.host if http.client else "", self._scope, principal)
 
     def body_of(self, principal: Principal) -> HeldBody | None:
         """What counts the bytes of this caller's request; None where they are not bounded."""

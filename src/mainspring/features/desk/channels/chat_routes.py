@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.types import Context
-from mainspring.features.desk.channels.chats import Chats
+from mainspring.features.desk.channels.chats import Chat, Chats
 from mainspring.features.desk.streams import bodies, stream
 from mainspring.http.access import Access, bearer, check_lasting
 from mainspring.http.bodies import Body
@@ -41,7 +41,15 @@ class ChatMessageBody(Body):
 def router(chats: Chats, access: Access) -> APIRouter:
     """The routes over the chats. All but the opening take the chat's token in the place of a key."""
     routes = APIRouter(route_class=JsonRoute, tags=["desk"], prefix="/v1/desk")
-    openers = Annotated[Context, Depends(access("chat"))]
+    caller = access("chat")
+    openers = Annotated[Context, Depends(caller)]
+
+    async def found(http: HttpRequest) -> Chat:
+        """The chat of the token that was sent; the request counts for the chat's tenant."""
+        with caller.telling(http):
+            chat = await chats.of(bearer(http))
+        await caller.turn(http, chat.principal.tenant)
+        return chat
 
     @routes.post("/chats", status_code=201)
     async def open_chat(body: ChatBody, context: openers) -> HttpResponse:
@@ -54,18 +62,20 @@ def router(chats: Chats, access: Access) -> APIRouter:
     @routes.post("/chats/messages", status_code=202)
     async def say(http: HttpRequest, body: ChatMessageBody) -> HttpResponse:
         """A message of the customer. It is kept when this answers; the answer comes with the events."""
-        new = await chats.say(await chats.of(bearer(http)), body.id, body.text)
+        new = await chats.say(await found(http), body.id, body.text)
         return json_response({"id": body.id, "object": "desk.message", "new": new}, status=202)
 
     @routes.get("/chats/messages")
     async def list_messages(http: HttpRequest) -> HttpResponse:
         """What was said, oldest first."""
-        return json_response({"object": "list", "data": await chats.messages(await chats.of(bearer(http)))})
+        return json_response({"object": "list", "data": await chats.messages(await found(http))})
 
     @routes.get("/chats/events")
     async def watch(http: HttpRequest) -> HttpResponse:
         """Server-sent events `messages`: what was said, now and after each message, an agent's or a person's."""
-        return stream(bodies("messages", chats.watch(await chats.of(bearer(http))), http))
+        chat = await found(http)
+        chats.check_watchers(chat)
+        return stream(bodies("messages", chats.watch(chat), http))
 
     @routes.get("/chat", response_class=HTMLResponse)
     async def page() -> HttpResponse:

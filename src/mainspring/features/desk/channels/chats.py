@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import secrets
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +16,14 @@ import sqlalchemy as sa
 import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.rows as rows
 from mainspring.core import cards
-from mainspring.core.errors import InvalidRequest, Unauthenticated
+from mainspring.core.errors import InvalidRequest, QuotaExceeded, RateLimited, Unauthenticated
 from mainspring.core.types import Principal
-from mainspring.features.desk.channels.store import ChannelStore, Incoming
+from mainspring.features.desk.channels.settings import ChannelsSettings
+from mainspring.features.desk.channels.store import Bounds, ChannelStore, Incoming
 from mainspring.features.desk.store.holders import KeyHolders
 from mainspring.features.desk.tables import desk_chats as chats
 from mainspring.serving.memory.layer import stored_name
+from mainspring.stores.schema import turns
 from mainspring.stores.sessions.conversations import Sessions
 from mainspring.stores.sql.database import Database
 
@@ -42,15 +45,24 @@ class Chat:
 class Chats:
     """The chats of all tenants."""
 
-    def __init__(self, database: Database, store: ChannelStore, sessions: Sessions, holders: KeyHolders) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: ChannelStore,
+        sessions: Sessions,
+        holders: KeyHolders,
+        settings: ChannelsSettings,
+    ) -> None:
         self._database = database
         self._store = store
         self._sessions = sessions
         self._holders = holders
+        self._settings = settings
+        self._watchers: Counter[str] = Counter()
 
     async def open(self, principal: Principal, person: str, seconds: float) -> tuple[Chat, str]:
         """A new chat for a customer (empty: of whom nothing is known), and the token for the page. It ends with its
-        key at the latest."""
+        key at the latest. Raises ``QuotaExceeded``."""
         cards.refuse(person, "user")
         end = await self._holders.end(principal.tenant, principal.key_id)
         token = _PREFIX + secrets.token_urlsafe(32)
@@ -60,7 +72,16 @@ class Chats:
         row |= {"key_id": principal.key_id, "groups": rows.names(principal.groups), "person": person}
         expires_at = now + seconds if end is None else min(now + seconds, end)
         made = sa.insert(chats).values(**row, expires_at=expires_at, created_at=now)
-        await self._database.write(lambda connection: connection.execute(made) and None, durable=True)
+        most = self._settings.chats
+
+        def work(connection: sa.Connection) -> None:
+            mine = sa.select(chats.c.digest).where(chats.c.tenant == principal.tenant, chats.c.expires_at > now)
+            some = mine.limit(most).subquery()
+            if connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one() >= most:
+                raise QuotaExceeded(f"{most} chats are open, and no more may be", remedy="See channels.chats")
+            connection.execute(made)
+
+        await self._database.write(work, durable=True)
         return Chat(session_id, principal, person, expires_at), token
 
     async def of(self, token: str) -> Chat:
@@ -73,7 +94,8 @@ class Chats:
         return Chat(row.session_id, principal, row.person, row.expires_at)
 
     async def say(self, chat: Chat, message_id: str, text: str) -> bool:
-        """Keep a message; durable when it returns. False: it came before. Raises ``InvalidRequest``."""
+        """Keep a message; durable when it returns. False: it came before. Raises ``InvalidRequest``,
+        ``RateLimited``."""
         if not text.strip():
             raise InvalidRequest("text is empty", param="text")
         principal = chat.principal
@@ -81,7 +103,7 @@ class Chats:
         person = chat.person or chat.session_id
         external = f"{chat.session_id}:{message_id}"
         message = Incoming(WEB, external, chat.session_id, person, text.strip(), address)
-        return await self._store.receive(principal.tenant, message)
+        return await self._store.receive(principal.tenant, message, Bounds.of(self._settings))
 
     async def messages(self, chat: Chat) -> list[dict[str, Any]]:
         """What was said, oldest first, without instructions and calls of tools."""
@@ -98,15 +120,39 @@ class Chats:
             if each.message.role in ("user", "assistant") and each.message.content.strip()
         ]
 
+    def check_watchers(self, chat: Chat) -> None:
+        """Raises ``RateLimited`` if as many streams are open as may be."""
+        mine, all_ = self._watchers[chat.session_id], self._watchers[chat.principal.tenant]
+        if mine >= self._settings.watchers_each or all_ >= self._settings.watchers:
+            raise RateLimited("too many streams of chats are open", remedy="Close some", retry_after=5.0)
+
     async def watch(self, chat: Chat) -> AsyncGenerator[dict[str, Any], None]:
-        """All messages now, and after each change, until the chat or its key is over."""
+        """All messages now, and after each change, until the chat or its key is over. What was said is read only when
+        the session has changed. Raises ``RateLimited``."""
+        self.check_watchers(chat)
         shown: list[dict[str, Any]] | None = None
-        while time.time() < chat.expires_at and await self._lives(chat):
-            found = await self.messages(chat)
-            if found != shown:
-                yield {"object": "list", "data": found}
-            shown = found
-            await asyncio.sleep(_LOOK_S)
+        seen: tuple[Any, ...] | None = None
+        counted = chat.session_id, chat.principal.tenant
+        self._watchers.update(counted)
+        try:
+            while time.time() < chat.expires_at and await self._lives(chat):
+                now = await self._mark(chat)
+                if now != seen:
+                    found = await self.messages(chat)
+                    if found != shown:
+                        yield {"object": "list", "data": found}
+                    shown, seen = found, now
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            self._watchers.subtract(counted)
+            self._watchers = +self._watchers
+
+    async def _mark(self, chat: Chat) -> tuple[Any, ...]:
+        """Differs after each change of the session."""
+        session = stored_name(chat.principal, chat.session_id)
+        mine = sa.and_(turns.c.tenant == chat.principal.tenant, turns.c.session_id == session)
+        query = sa.select(sa.func.count(), sa.func.max(turns.c.id)).where(mine)
+        return tuple(await self._database.read(lambda connection: connection.execute(query).one()))
 
     async def _lives(self, chat: Chat) -> bool:
         principal = chat.principal

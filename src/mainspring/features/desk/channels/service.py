@@ -27,7 +27,8 @@ from mainspring.features.desk.channels import mail, signing
 from mainspring.features.desk.channels.chats import WEB, Chats
 from mainspring.features.desk.channels.post import Post
 from mainspring.features.desk.channels.settings import ChannelsSettings
-from mainspring.features.desk.channels.store import ChannelStore, Claimed, Incoming, Thread
+from mainspring.features.desk.channels.slots import Slots
+from mainspring.features.desk.channels.store import Bounds, ChannelStore, Claimed, Incoming, Thread
 from mainspring.features.desk.ports import Opens
 from mainspring.features.desk.store.cases import LONGEST
 from mainspring.features.desk.store.holders import KeyHolders
@@ -56,9 +57,10 @@ class Channels:
         self._rooms = rooms
         self._opens = opens
         self._holders = holders
-        self.chats = Chats(rooms.stores.database, self.store, rooms.stores.sessions, holders)
+        self.chats = Chats(rooms.stores.database, self.store, rooms.stores.sessions, holders, self.settings)
         self._post = Post(self.settings.email)
         self._wake = asyncio.Event()
+        self._slots = Slots(self.store.claim_incoming, self._answer, self._wake.set)
 
     @property
     def principal(self) -> Principal:
@@ -138,16 +140,17 @@ class Channels:
         """Answer and send what waits, and look for mail, for ever."""
         fetching = Fetcher(private_hosts=self.settings.private_hosts, delay_s=0, timeout_s=30.0)
         async with fetching as fetcher, asyncio.TaskGroup() as group:
-            group.create_task(self._rounds(self.answer_waiting))
+            group.create_task(self._rounds(self._slots.fill))
             group.create_task(self._rounds(lambda: self.send_waiting(fetcher)))
             if self.settings.email.enabled and self._post.polls:
                 group.create_task(self._poll())
+            group.create_task(self._slots.until_cancelled())
 
     async def answer_waiting(self) -> int:
         """Have the messages that are due answered; how many there were."""
-        claimed = await self.store.claim_incoming()
-        await asyncio.gather(*(self._answer(each) for each in claimed))
-        return len(claimed)
+        begun = await self._slots.fill()
+        await self._slots.idle()
+        return begun
 
     async def send_waiting(self, fetcher: Fetcher) -> int:
         """Send the answers that are due; how many there were."""
@@ -156,7 +159,9 @@ class Channels:
         return len(claimed)
 
     async def _keep(self, message: Incoming) -> bool:
-        new = await self.store.receive(self.settings.tenant, message)
+        # A mail server would bring a refused mail again and again, and mail has its own bounds.
+        bounds = None if message.channel == EMAIL else Bounds.of(self.settings)
+        new = await self.store.receive(self.settings.tenant, message, bounds)
         if new:
             self._wake.set()
         return new and not message.ignored

@@ -12,7 +12,9 @@ import sqlalchemy as sa
 import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.rows as rows
 from mainspring.core import cards
+from mainspring.core.errors import RateLimited
 from mainspring.core.types import TraceParent
+from mainspring.features.desk.channels.settings import ChannelsSettings
 from mainspring.features.desk.tables import desk_inbound as inbound
 from mainspring.features.desk.tables import desk_mails as mails
 from mainspring.features.desk.tables import desk_outbound as outbound
@@ -21,6 +23,7 @@ from mainspring.stores.sql.database import Database
 
 _CLAIMED_S = 180.0
 _AT_ONCE = 4
+_TENANT_AT_ONCE = 4
 WAITS_S = (1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)
 
 
@@ -37,6 +40,21 @@ class Incoming:
     address: Mapping[str, Any]
     message_ids: Sequence[str] = ()
     ignored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many messages may wait of one conversation (``each``) and of its tenant (``all``), and how many may come in
+    a conversation within an hour (``hourly``)."""
+
+    each: int
+    all: int
+    hourly: int
+
+    @classmethod
+    def of(cls, settings: ChannelsSettings) -> Bounds:
+        """Those of the settings."""
+        return cls(settings.waiting_each, settings.waiting, settings.messages_an_hour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +88,8 @@ class ChannelStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def receive(self, tenant: str, message: Incoming) -> bool:
-        """Keep a message; durable when it returns. False: it is here already."""
+    async def receive(self, tenant: str, message: Incoming, bounds: Bounds | None = None) -> bool:
+        """Keep a message; durable when it returns. False: it is here already. Raises ``RateLimited``."""
         now = time.time()
         row = {"tenant": tenant, "channel": message.channel, "external_id": message.external_id}
         row |= {"session_id": message.session_id, "state": "ignored" if message.ignored else "waits"}
@@ -82,6 +100,8 @@ class ChannelStore:
             made = rows.insert_new(connection, inbound).values(**row, next_at=now, at=now)
             if connection.execute(made).rowcount == 0:
                 return False
+            if bounds is not None:
+                _check_room(connection, tenant, message.session_id, bounds)
             if not message.ignored:
                 self._thread(connection, tenant, message, now)
             return True
@@ -108,8 +128,12 @@ class ChannelStore:
         """The conversation that goes through a channel in this session."""
         return await self._database.read(lambda connection: thread_of(connection, tenant, session_id))
 
-    async def claim_incoming(self) -> list[Claimed]:
-        """Messages that are due, the oldest of each conversation; nobody else takes them for a while."""
+    async def claim_incoming(self, most: int = _AT_ONCE, busy: Mapping[str, int] | None = None) -> list[Claimed]:
+        """Up to ``most`` messages that are due, the oldest of each conversation; nobody else takes them for a while.
+
+        Tenants take turns: first who has the fewest in work (``busy``), and nobody has more than ``_TENANT_AT_ONCE``.
+        Conversations of a tenant take turns too: first the one that has waited longest since its last turn.
+        """
         earlier = inbound.alias()
         before = sa.and_(
             earlier.c.tenant == inbound.c.tenant,
@@ -118,12 +142,17 @@ class ChannelStore:
             sa.or_(earlier.c.at < inbound.c.at, sa.and_(earlier.c.at == inbound.c.at, _behind(earlier))),
         )
         due = sa.and_(inbound.c.state == "waits", inbound.c.next_at <= time.time())
-        query = sa.select(inbound).where(due, ~sa.select(sa.literal(1)).where(before).exists())
+        first = sa.and_(due, ~sa.select(sa.literal(1)).where(before).exists())
+        query = _in_turn(first, busy or {}).limit(max(0, most))
 
         def work(connection: sa.Connection) -> list[Claimed]:
             found = []
-            for row in connection.execute(query.order_by(inbound.c.at).limit(_AT_ONCE).with_for_update()).all():
-                one = _incoming(row.tenant, row.channel, row.external_id)
+            for place in connection.execute(query).all():
+                one = _incoming(place.tenant, place.channel, place.external_id)
+                row = connection.execute(sa.select(inbound).where(one, due).with_for_update()).one_or_none()
+                if row is None:
+                    # Another process was faster.
+                    continue
                 later = {"next_at": time.time() + _CLAIMED_S, "attempts": row.attempts + 1}
                 connection.execute(sa.update(inbound).where(one).values(**later))
                 thread = thread_of(connection, row.tenant, row.session_id)
@@ -252,6 +281,40 @@ def _mail(connection: sa.Connection, tenant: str, message_id: str, session_id: s
 def _incoming(tenant: str, channel: str, external_id: str) -> sa.ColumnElement[bool]:
     mine = sa.and_(inbound.c.tenant == tenant, inbound.c.channel == channel)
     return sa.and_(mine, inbound.c.external_id == external_id)
+
+
+def _in_turn(due: sa.ColumnElement[bool], busy: Mapping[str, int]) -> sa.Select[Any]:
+    """The places of the messages that are ``due``, in the order of their turns."""
+    past = inbound.alias()
+    # What is done keeps the time of its claim.
+    same = sa.and_(past.c.tenant == inbound.c.tenant, past.c.session_id == inbound.c.session_id)
+    last = sa.select(sa.func.max(past.c.next_at)).where(same, past.c.state != "waits").scalar_subquery()
+    served = sa.func.coalesce(last, 0.0).label("served")
+    columns = inbound.c.tenant, inbound.c.channel, inbound.c.external_id, inbound.c.at
+    found = sa.select(*columns, served).where(due).subquery()
+    number: sa.ColumnElement[Any] = sa.func.row_number().over(
+        partition_by=found.c.tenant, order_by=(found.c.served, found.c.at)
+    )
+    if busy:
+        number += sa.case(*((found.c.tenant == name, count) for name, count in busy.items()), else_=0)
+    numbered = sa.select(found, number.label("turn")).subquery()
+    order = numbered.c.turn, numbered.c.served, numbered.c.at
+    return sa.select(numbered).where(numbered.c.turn <= _TENANT_AT_ONCE).order_by(*order)
+
+
+def _check_room(connection: sa.Connection, tenant: str, session_id: str, bounds: Bounds) -> None:
+    """Raises ``RateLimited`` if more came in than may, the newest included."""
+    waits = sa.and_(inbound.c.tenant == tenant, inbound.c.state == "waits")
+    mine = sa.and_(inbound.c.tenant == tenant, inbound.c.session_id == session_id)
+    hour = sa.and_(mine, inbound.c.at > time.time() - 3600)
+    for which, most, problem in (
+        (sa.and_(waits, mine), bounds.each, "messages of this conversation wait for an answer"),
+        (hour, bounds.hourly, "messages came in this conversation within an hour"),
+        (waits, bounds.all, "messages wait for an answer"),
+    ):
+        counted = sa.select(sa.literal(1)).select_from(inbound).where(which).limit(most + 1).subquery()
+        if connection.execute(sa.select(sa.func.count()).select_from(counted)).scalar_one() > most:
+            raise RateLimited(f"{most} {problem}", remedy="Send it again later", retry_after=5.0)
 
 
 def _behind(earlier: Any) -> sa.ColumnElement[bool]:
