@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from cachetools import TTLCache
@@ -14,7 +16,7 @@ from mainspring.agents.handover import NewCase, OpenedCase
 from mainspring.agents.tools.base import ToolContext
 from mainspring.core.errors import MainspringError
 from mainspring.core.facts.cases import CaseFacts
-from mainspring.core.types import ChatRequest, Context, EventRecord
+from mainspring.core.types import ChatRequest, Context, EventRecord, Principal
 from mainspring.feature import Rooms
 from mainspring.features.desk.assist.assist import AgentAssist
 from mainspring.features.desk.channels.service import Channels, holder
@@ -67,6 +69,7 @@ class SupportDesk:
         self.channels = Channels(rooms, self, holders)
         self._opening: TTLCache[str, Case] = TTLCache(_READERS, _READ_S)
         self._read: TTLCache[tuple[str, str], bool] = TTLCache(_READERS, _READ_S)
+        self._standing: TTLCache[tuple[str, frozenset[str], int], asyncio.Task[Any]] = TTLCache(_READERS, LOOK_S / 2)
 
     async def open_case(self, case: NewCase, context: ToolContext) -> OpenedCase:
         """See ``Desk``."""
@@ -161,28 +164,40 @@ class SupportDesk:
     async def watch(self, context: Context, wanted: str) -> AsyncGenerator[View, None]:
         """The case now, and each time that something of it changes. Raises ``NotFound``."""
         shown: tuple[int, float] | None = None
-        beats = self.pulse.beats
+        tenant = context.principal.tenant
+        beats = self.pulse.beats(tenant)
         view = await self.view(context, wanted)
         while True:
             now = view.case.version, 0.0 if view.assistance is None else view.assistance.made_at
             if now != shown:
                 yield view
             shown = now
-            await self.pulse.wait(beats, LOOK_S)
-            beats = self.pulse.beats
+            await self.pulse.wait(tenant, beats, LOOK_S)
+            beats = self.pulse.beats(tenant)
             view = await self.seen(*await self.store.get(context.principal, wanted))
 
     async def standing(self, context: Context) -> AsyncGenerator[list[tuple[str, str, int, int]], None]:
         """The counts of the queues now, and each time that something in them changes."""
+        tenant = context.principal.tenant
         shown: tuple[object, int] | None = None
         while True:
-            beats = self.pulse.beats
-            counts = await self.store.counts(context.principal)
-            now = counts, await self.store.changes(context.principal)
+            beats = self.pulse.beats(tenant)
+            now = await self._stands(context.principal, beats)
             if now != shown:
-                yield counts
+                yield now[0]
             shown = now
-            await self.pulse.wait(beats, LOOK_S)
+            await self.pulse.wait(tenant, beats, LOOK_S)
+
+    async def _stands(self, principal: Principal, beats: int) -> tuple[list[tuple[str, str, int, int]], int]:
+        """The counts and the changes: looked up once for all who watch with the same groups."""
+        place = principal.tenant, principal.groups, beats
+        looking = self._standing.get(place)
+        if looking is None:
+            looking = self._standing[place] = asyncio.create_task(self._look(principal), name="desk: standing")
+        return await asyncio.shield(looking)
+
+    async def _look(self, principal: Principal) -> tuple[list[tuple[str, str, int, int]], int]:
+        return await self.store.counts(principal), await self.store.changes(principal)
 
     async def reject(self, context: Context, wanted: str, suggestion: str) -> None:
         """Note that a suggestion is not wanted. Raises ``NotFound``, ``Conflict``."""
@@ -266,7 +281,7 @@ class SupportDesk:
             self.metrics.did(case.queue, facts.action, facts.seconds)
         for hear in self._rooms.stores.events.heard:
             hear(events)
-        self.pulse.beat()
+        self.pulse.beat(case.tenant)
 
 
 def _opened(case: Case) -> OpenedCase:

@@ -17,6 +17,7 @@ from mainspring.core.types import ChatRequest, Context, Message, Principal, Prio
 from mainspring.feature import Rooms, Services
 from mainspring.features.desk.assist import summary
 from mainspring.features.desk.assist.facts import facts_of, told
+from mainspring.features.desk.assist.queue import AssistQueue
 from mainspring.features.desk.pulse import Pulse
 from mainspring.features.desk.settings import DeskSettings
 from mainspring.features.desk.store.assists import Assistance, AssistStore, Suggestion
@@ -46,8 +47,7 @@ class AgentAssist:
         self._cases = cases
         self._pulse = pulse
         self._holders = holders
-        self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._again: set[tuple[str, str]] = set()
+        self._queue = AssistQueue(self._make)
         self.store = AssistStore(rooms.stores.database)
         self.tools: CalledTools | None = None
 
@@ -56,35 +56,18 @@ class AgentAssist:
         self.tools = services.perhaps(CalledTools)  # type: ignore[type-abstract]
 
     def want(self, case: Case) -> None:
-        """Make it anew in the background."""
+        """Make it anew in the background, when it is its turn."""
         if not self._settings.assist or case.status == "closed":
             return
-        key = case.tenant, case.id
-        if key in self._running:
-            self._again.add(key)
-            return
-        task = asyncio.get_running_loop().create_task(self._make(case), name="desk: assist")
-        self._running[key] = task
-        task.add_done_callback(lambda _: self._done(key, case))
+        self._queue.want(case)
 
     async def idle(self) -> None:
         """Wait until nothing is made."""
-        while self._running:
-            await asyncio.wait(list(self._running.values()))
+        await self._queue.idle()
 
     async def close(self) -> None:
         """Stop. What is missing is made when somebody looks at the case."""
-        self._again.clear()
-        tasks = list(self._running.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _done(self, key: tuple[str, str], case: Case) -> None:
-        del self._running[key]
-        if key in self._again:
-            self._again.discard(key)
-            self.want(case)
+        await self._queue.close()
 
     async def _make(self, case: Case) -> None:
         try:
@@ -94,7 +77,7 @@ class AgentAssist:
         except Exception:
             _log.exception("no assistance was made for the case %s", case.number)
         else:
-            self._pulse.beat()
+            self._pulse.beat(case.tenant)
 
     async def made(self, case: Case) -> Assistance:
         """The assistance for a case as it is now, within the rights of the key whose conversation it is. Without that

@@ -166,8 +166,9 @@ class CaseStore:
         return await self.database.read(work)
 
     async def changes(self, principal: Principal) -> int:
-        """A number that grows with each change of a case of the tenant."""
-        query = sa.select(sa.func.sum(cases.c.version + 1)).where(cases.c.tenant == principal.tenant)
+        """A number that differs after each change of an open case of the tenant. Closed ones are not read."""
+        query = sa.select(sa.func.sum(cases.c.version + 1))
+        query = query.where(cases.c.tenant == principal.tenant, cases.c.status.in_(OPEN))
         return int(await self.database.read(lambda connection: connection.execute(query).scalar_one()) or 0)
 
     async def all_counts(self) -> list[tuple[str, str, int, int]]:
