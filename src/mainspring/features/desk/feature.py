@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,7 @@ from mainspring.features.desk.routes import router
 from mainspring.features.desk.service import SupportDesk
 
 _SWEEP_S = 15.0
+_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -59,7 +61,10 @@ async def _work(_: Rooms, services: Services) -> AsyncIterator[None]:
 
 async def _sweep(desk: SupportDesk) -> None:
     while True:
-        await desk.sweep()
+        try:
+            await desk.sweep()
+        except Exception as error:
+            _log.warning("the upkeep of the desk failed: %s", type(error).__name__, exc_info=error)
         await asyncio.sleep(_SWEEP_S)
 
 

@@ -47,13 +47,25 @@ class Mail:
 def read(data: bytes, own: str) -> Mail:
     """A message, without what it quotes. ``own`` is our address. Raises ``InvalidRequest`` for what is no mail."""
     try:
-        found = BytesParser(policy=default).parsebytes(data)
-        senders = [address for _, address in getaddresses([str(found.get("From", ""))]) if "@" in address]
-        subject = " ".join(str(found.get("Subject", "")).split())
-        ids = _ids(str(found.get("Message-ID", "")))
-        references = _ids(f"{found.get('References', '')} {found.get('In-Reply-To', '')}")
-    except (MessageError, ValueError, TypeError, LookupError, IndexError, AttributeError) as error:
+        return _read(data, own)
+    except (
+        MessageError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        AssertionError,
+        RecursionError,
+    ) as error:
         raise InvalidRequest(f"this is no readable mail: {type(error).__name__}") from None
+
+
+def _read(data: bytes, own: str) -> Mail:
+    found = BytesParser(policy=default).parsebytes(data)
+    senders = [address for _, address in getaddresses([str(found.get("From", ""))]) if "@" in address]
+    subject = " ".join(str(found.get("Subject", "")).split())
+    ids = _ids(str(found.get("Message-ID", "")))
+    references = _ids(f"{found.get('References', '')} {found.get('In-Reply-To', '')}")
     if not senders:
         raise InvalidRequest("this mail has no sender", remedy="Send a whole RFC 5322 message")
     sender = senders[0].lower()

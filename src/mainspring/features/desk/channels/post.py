@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import imaplib
-import mailbox
+import logging
+import os
 import smtplib
 import ssl
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from pathlib import Path
 
-from mainspring.core.errors import InvalidRequest, UpstreamError
+from mainspring.core.errors import InvalidRequest, StoreError, Unsupported, UpstreamError
 from mainspring.features.desk.channels import mail
 from mainspring.features.desk.channels.settings import EmailChannel
 from mainspring.features.desk.channels.store import Claimed
@@ -21,6 +22,7 @@ Receive = Callable[[bytes], Awaitable[bool]]
 _TIMEOUT_S = 30.0
 _AT_ONCE = 50
 _LARGEST = 10 * 1024 * 1024
+_log = logging.getLogger(__name__)
 
 
 class Post:
@@ -81,11 +83,10 @@ class Post:
             server.send_message(made)
 
     async def _from_maildir(self, receive: Receive) -> int:
-        box = await asyncio.to_thread(_opened, self._settings.maildir)
         count = 0
-        for key in (await asyncio.to_thread(_new, box))[:_AT_ONCE]:
-            await _given(receive, await asyncio.to_thread(box.get_bytes, key))
-            await asyncio.to_thread(_seen, box, key)
+        for path in await asyncio.to_thread(_new, self._settings.maildir):
+            kept = await _given(receive, await asyncio.to_thread(_start, path))
+            await asyncio.to_thread(_seen, path, kept=kept)
             count += 1
         return count
 
@@ -95,8 +96,9 @@ class Post:
         try:
             numbers = await asyncio.to_thread(_unseen, client)
             for number in numbers[:_AT_ONCE]:
-                await _given(receive, await asyncio.to_thread(_fetched, client, number))
-                await asyncio.to_thread(client.store, number, "+FLAGS", "(\\Seen)")
+                kept = await _given(receive, await asyncio.to_thread(_fetched, client, number))
+                flags = "(\\Seen)" if kept else "(\\Seen \\Flagged)"
+                await asyncio.to_thread(client.store, number, "+FLAGS", flags)
                 count += 1
         except imaplib.IMAP4.error as error:
             raise OSError(f"IMAP: {error}") from error
@@ -122,29 +124,46 @@ class Post:
         return client
 
 
-async def _given(receive: Receive, data: bytes) -> None:
-    if not data or len(data) > _LARGEST:
-        return
+async def _given(receive: Receive, data: bytes) -> bool:
+    """Whether a mail was taken. One that cannot be read is set aside: it would stop those behind it for ever. Raises
+    ``OSError``, ``StoreError``, ``Unsupported``: then it stays as it is, for the next time."""
+    if not data:
+        return True
+    if len(data) > _LARGEST:
+        _log.warning("a mail of more than %d bytes is set aside, flagged", _LARGEST)
+        return False
     try:
         await receive(data)
-    except InvalidRequest:
-        # No mail: it would not become one.
-        return
+    except (OSError, StoreError, Unsupported):
+        raise
+    except InvalidRequest as error:
+        _log.warning("a mail is set aside, flagged: %s", error)
+        return False
+    except Exception as error:
+        _log.warning("a mail is set aside, flagged: %s", type(error).__name__, exc_info=error)
+        return False
+    return True
 
 
-def _opened(place: str) -> mailbox.Maildir:
-    return mailbox.Maildir(Path(place).expanduser(), None)
+def _new(place: str) -> list[Path]:
+    """The oldest new messages of a Maildir, which is made where it is missing. Nothing of them is parsed."""
+    box = Path(place).expanduser()
+    for name in ("new", "cur", "tmp"):
+        (box / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    with os.scandir(box / "new") as entries:
+        found = [each for each in entries if each.is_file() and not each.name.startswith(".")]
+    found.sort(key=lambda each: (each.stat().st_mtime_ns, each.name))
+    return [Path(each.path) for each in found[:_AT_ONCE]]
 
 
-def _new(box: mailbox.Maildir) -> list[str]:
-    return [key for key in box.iterkeys() if box.get_message(key).get_subdir() == "new"]
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_LARGEST + 1)
 
 
-def _seen(box: mailbox.Maildir, key: str) -> None:
-    message = box.get_message(key)
-    message.set_subdir("cur")
-    message.add_flag("S")
-    box[key] = message
+def _seen(path: Path, *, kept: bool) -> None:
+    flags = "S" if kept else "FS"
+    path.rename(path.parent.parent / "cur" / f"{path.name.partition(':')[0]}:2,{flags}")
 
 
 def _unseen(client: imaplib.IMAP4) -> list[str]:
@@ -153,7 +172,7 @@ def _unseen(client: imaplib.IMAP4) -> list[str]:
 
 
 def _fetched(client: imaplib.IMAP4, number: str) -> bytes:
-    _, found = client.fetch(number, "(BODY.PEEK[])")
+    _, found = client.fetch(number, f"(BODY.PEEK[]<0.{_LARGEST + 1}>)")
     return next((bytes(part[1]) for part in found if isinstance(part, tuple)), b"")
 
 

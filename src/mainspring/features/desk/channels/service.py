@@ -11,14 +11,7 @@ from typing import Any
 import orjson
 
 import mainspring.stores.sql.ids as ids
-from mainspring.core.errors import (
-    InvalidRequest,
-    MainspringError,
-    NotFound,
-    StoreError,
-    Unauthenticated,
-    Unsupported,
-)
+from mainspring.core.errors import InvalidRequest, MainspringError, NotFound, Unauthenticated, Unsupported
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Context, Message, Principal, Settlement, TraceParent
@@ -170,8 +163,9 @@ class Channels:
         while True:
             try:
                 done = await work()
-            except StoreError as error:
-                _log.warning("channels cannot be looked into: %s", error)
+            except Exception as error:
+                # One round that fails ends neither the next one nor the other channels.
+                _log.warning("a round of the channels failed: %s", type(error).__name__, exc_info=error)
                 done = 0
             if not done:
                 self._wake.clear()
@@ -187,6 +181,8 @@ class Channels:
                 await self._post.poll(self.receive_mail)
             except (OSError, MainspringError) as error:
                 _log.warning("no mail was fetched: %s", error)
+            except Exception as error:
+                _log.warning("no mail was fetched: %s", type(error).__name__, exc_info=error)
             await asyncio.sleep(self.settings.email.poll_s)
 
     async def _answer(self, claimed: Claimed) -> None:
