@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import html
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.errors import MessageError
+from email.header import decode_header
 from email.headerregistry import Address
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from email.parser import BytesParser
-from email.policy import SMTP, default
+from email.policy import SMTP, compat32
 from email.utils import getaddresses, make_msgid
 from html.parser import HTMLParser
 from typing import Any
@@ -19,6 +21,7 @@ from typing import Any
 from mailparser_reply import EmailReplyParser
 
 from mainspring.core.errors import InvalidRequest
+from mainspring.features.desk.channels import mail_limits
 
 LOOP = "X-Mainspring-Desk"
 """Marks our own mail: what comes back with it is not answered."""
@@ -27,6 +30,10 @@ _ID = re.compile(r"<[^<>\s]{1,500}>")
 _MOST_IDS = 50
 _NOBODY = re.compile(r"^(mailer-daemon|postmaster|no-?reply|do-?not-?reply|bounces?)([+@-]|$)", re.IGNORECASE)
 _BLOCKS = frozenset(("p", "div", "br", "li", "tr", "h1", "h2", "h3", "blockquote"))
+_SLOW = frozenset(("punycode", "idna", "undefined"))
+"""Codecs that no mail uses; the first takes quadratic time."""
+_LONG = "\ufffc"
+"""Around the number of a line that stands elsewhere."""
 _UNSEEN = frozenset(("script", "style", "head", "title"))
 
 
@@ -61,19 +68,19 @@ def read(data: bytes, own: str) -> Mail:
 
 
 def _read(data: bytes, own: str) -> Mail:
-    found = BytesParser(policy=default).parsebytes(data)
-    senders = [address for _, address in getaddresses([str(found.get("From", ""))]) if "@" in address]
-    subject = " ".join(str(found.get("Subject", "")).split())
-    ids = _ids(str(found.get("Message-ID", "")))
-    references = _ids(f"{found.get('References', '')} {found.get('In-Reply-To', '')}")
+    # The newer policy parses each header field as often as it is asked for, in quadratic time.
+    found = BytesParser(policy=compat32).parsebytes(mail_limits.shortened(data))
+    senders = [address for _, address in getaddresses([_header(found, "From")]) if "@" in address]
+    subject = " ".join(_decoded(_header(found, "Subject")).split())
+    ids = _ids(_header(found, "Message-ID"))
+    references = _ids(f"{_header(found, 'References')} {_header(found, 'In-Reply-To')}")
     if not senders:
         raise InvalidRequest("this mail has no sender", remedy="Send a whole RFC 5322 message")
     sender = senders[0].lower()
     # Without an id of its own a message is known by what it is.
     message_id = ids[0] if ids else f"<{hashlib.sha256(data).hexdigest()}@no-id>"
-    body = _body(found)
     refused = [_name(part) for part in found.walk() if _is_attachment(part)]
-    return Mail(message_id, sender, subject, _said(body), references, refused, _ignored(found, sender, own))
+    return Mail(message_id, sender, subject, _said(_body(found)), references, refused, _ignored(found, sender, own))
 
 
 def told(mail: Mail, most: int) -> str:
@@ -113,50 +120,87 @@ def _ids(text: str) -> list[str]:
     return list(dict.fromkeys(_ID.findall(text)))[-_MOST_IDS:]
 
 
-def _ignored(found: Any, sender: str, own: str) -> str:
-    automatic = str(found.get("Auto-Submitted", "no")).split(";")[0].strip().lower()
-    if found.get(LOOP) or sender == own.lower():
+def _header(found: Message, name: str) -> str:
+    value = next((str(value) for key, value in found.raw_items() if key.lower() == name.lower()), "")
+    # The bytes beyond ASCII, which the parser keeps as surrogates, are UTF-8 (RFC 6532).
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
+
+
+def _decoded(value: str) -> str:
+    """With encoded words (RFC 2047) in plain text."""
+    try:
+        pieces = decode_header(value)
+    except MessageError:
+        return value
+    return "".join(
+        each if isinstance(each, str) else _text(each, name or "raw-unicode-escape") for each, name in pieces
+    )
+
+
+def _text(data: bytes, charset: str) -> str:
+    try:
+        known = codecs.lookup(charset).name
+        return data.decode("utf-8" if known in _SLOW else known, "replace")
+    except (LookupError, ValueError):
+        # A character set that nobody knows, or that is none.
+        return data.decode("utf-8", "replace")
+
+
+def _ignored(found: Message, sender: str, own: str) -> str:
+    automatic = (_header(found, "Auto-Submitted") or "no").split(";")[0].strip().lower()
+    if _header(found, LOOP) or sender == own.lower():
         return "our own mail"
-    if automatic != "no" or found.get("X-Autoreply") or found.get("X-Autorespond"):
+    if automatic != "no" or _header(found, "X-Autoreply") or _header(found, "X-Autorespond"):
         return "an automatic reply"
-    if found.get_content_type() == "multipart/report" or str(found.get("Return-Path", "")).strip() == "<>":
+    if found.get_content_type() == "multipart/report" or _header(found, "Return-Path") == "<>":
         return "a report about delivery"
-    if str(found.get("Precedence", "")).strip().lower() in ("bulk", "junk", "list") or found.get("List-Id"):
+    if _header(found, "Precedence").lower() in ("bulk", "junk", "list") or _header(found, "List-Id"):
         return "mail to many"
     return "nobody reads that address" if _NOBODY.match(sender) else ""
 
 
-def _is_attachment(part: Any) -> bool:
+def _is_attachment(part: Message) -> bool:
     if part.is_multipart():
         return False
-    return bool(part.get_content_disposition() == "attachment" or part.get_content_maintype() != "text")
+    return part.get_content_disposition() == "attachment" or part.get_content_maintype() != "text"
 
 
-def _name(part: Any) -> str:
-    name = " ".join(str(part.get_filename() or "unnamed").split())[:80]
+def _name(part: Message) -> str:
+    name = " ".join(_decoded(str(part.get_filename() or "unnamed")).split())[:80]
     return f"{name} ({part.get_content_type()})"
 
 
-def _body(found: Any) -> str:
-    part = found.get_body(preferencelist=("plain", "html"))
-    if part is None:
+def _body(found: Message) -> str:
+    """The first plain text, else the first HTML; that of a message within is another's."""
+    texts: dict[str, Message] = {}
+    waiting = [found]
+    while waiting:
+        part = waiting.pop()
+        within = part.get_payload()
+        if part.get_content_maintype() == "multipart" and isinstance(within, list):
+            waiting += [each for each in reversed(within) if isinstance(each, Message)]
+        elif not part.is_multipart() and not _is_attachment(part):
+            texts.setdefault(part.get_content_subtype(), part)
+    chosen = texts.get("plain") or texts.get("html")
+    if chosen is None:
         return ""
-    try:
-        text = str(part.get_content())
-    except (LookupError, UnicodeError, ValueError):
-        # A character set that nobody knows.
-        text = (part.get_payload(decode=True) or b"").decode("utf-8", "replace")
-    return _plain(text) if part.get_content_subtype() == "html" else text
+    data = chosen.get_payload(decode=True)
+    text = _text(data if isinstance(data, bytes) else b"", chosen.get_content_charset("utf-8"))
+    return _plain(text) if chosen.get_content_subtype() == "html" else text
 
 
 def _said(body: str) -> str:
     """Without quotations, and without the signature, unless nothing else is there."""
-    body = body.replace("\r\n", "\n").strip()
+    body = body.strip()[: mail_limits.TEXT].replace("\r\n", "\n").replace(_LONG, "").strip()
     if not body:
         return ""
-    found = EmailReplyParser(languages=list(LANGUAGES)).read(text=body)
+    lines = body.split("\n")
+    # The parser takes quadratic time for a line. No line that begins a quotation is that long.
+    looked = [each if len(each) <= mail_limits.LINE else f"{_LONG}{at}{_LONG}" for at, each in enumerate(lines)]
+    found = EmailReplyParser(languages=list(LANGUAGES)).read(text="\n".join(looked))
     latest = found.replies[0] if found.replies else None
     text = (latest.body if latest is not None else "") or ""
+    text = re.sub(f"{_LONG}([0-9]{{1,6}}){_LONG}", lambda each: lines[int(each[1])], text)
     return text.strip() or body
 
 

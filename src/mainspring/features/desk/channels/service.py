@@ -54,6 +54,7 @@ class Channels:
         self._post = Post(self.settings.email)
         self._wake = asyncio.Event()
         self._slots = Slots(self.store.claim_incoming, self._answer, self._wake.set)
+        self._reading = asyncio.Semaphore(1)
 
     @property
     def principal(self) -> Principal:
@@ -86,7 +87,9 @@ class Channels:
         settings = self.settings.email
         if not settings.enabled or not settings.address:
             raise Unsupported("this system takes no mail", remedy="Set channels.email.enabled and .address")
-        found = mail.read(data, settings.address)
+        # Off the loop, and one at a time: the threads are for others, too.
+        async with self._reading:
+            found = await asyncio.to_thread(mail.read, data, settings.address)
         if found.ignored:
             _log.info("a mail is not answered: it is %s", found.ignored)
         tenant = self.settings.tenant
