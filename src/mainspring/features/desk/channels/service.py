@@ -11,7 +11,14 @@ from typing import Any
 import orjson
 
 import mainspring.stores.sql.ids as ids
-from mainspring.core.errors import InvalidRequest, MainspringError, NotFound, Unauthenticated, Unsupported
+from mainspring.core.errors import (
+    InvalidRequest,
+    MainspringError,
+    NotFound,
+    StoreError,
+    Unauthenticated,
+    Unsupported,
+)
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Context, Message, Principal, Settlement, TraceParent
