@@ -13,7 +13,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from pathlib import Path
 
-from mainspring.core.errors import InvalidRequest, StoreError, Unsupported, UpstreamError
+from mainspring.core.errors import InvalidRequest, MainspringError, Unsupported, UpstreamError
 from mainspring.features.desk.channels import mail
 from mainspring.features.desk.channels.settings import EmailChannel
 from mainspring.features.desk.channels.store import Claimed
@@ -126,7 +126,7 @@ class Post:
 
 async def _given(receive: Receive, data: bytes) -> bool:
     """Whether a mail was taken. One that cannot be read is set aside: it would stop those behind it for ever. Raises
-    ``OSError``, ``StoreError``, ``Unsupported``: then it stays as it is, for the next time."""
+    ``OSError`` and errors of ours that are not of the mail: then it stays as it is, for the next time."""
     if not data:
         return True
     if len(data) > _LARGEST:
@@ -134,11 +134,13 @@ async def _given(receive: Receive, data: bytes) -> bool:
         return False
     try:
         await receive(data)
-    except (OSError, StoreError, Unsupported):
+    except Unsupported:
         raise
     except InvalidRequest as error:
         _log.warning("a mail is set aside, flagged: %s", error)
         return False
+    except (OSError, MainspringError):
+        raise
     except Exception as error:
         _log.warning("a mail is set aside, flagged: %s", type(error).__name__, exc_info=error)
         return False
