@@ -107,7 +107,7 @@ async def test_a_fault_in_one_round_ends_no_channel(opened: Stores, monkeypatch:
 
         return work
 
-    monkeypatch.setattr(channels, "answer_waiting", failing("answer"))
+    monkeypatch.setattr(channels._slots, "fill", failing("answer"))
     monkeypatch.setattr(channels, "send_waiting", failing("send"))
     monkeypatch.setattr(channels._post, "poll", failing("mail"))
     working = asyncio.create_task(channels.work())
