@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from mainspring.core.errors import InvalidRequest, SettingsError
 from mainspring.features.agents import definition as data
@@ -13,6 +14,21 @@ def _toolset(name: str, options: Any) -> Any:
 
 
 MAKING = data.Making(_toolset, frozenset())
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {f"x{number}": 1 for number in range(9_000)},
+        {"sub_agents": [{f"x{number}": 1 for number in range(9_000)}]},
+        {"rules": [{f"x{number}": 1 for number in range(9_000)}]},
+        {"tools": [1] * 9_000},
+    ],
+)
+def test_what_is_wrong_with_a_definition_is_told_once(found: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as error:
+        data.AgentDefinition.model_validate({"name": "a", **found})
+    assert error.value.error_count() == 1
 
 
 @pytest.mark.parametrize(
@@ -30,6 +46,7 @@ MAKING = data.Making(_toolset, frozenset())
         ({"name": "a", "tools": [{"function": "os:getcwd"}]}, "tools.0.function"),
         ({"name": "a", "tools": [{"agent": {"name": "b", "tools": [{"x": 1, "y": 2}]}}]}, "tools.0.agent.tools.0"),
         ({"name": "a", "rules": [{"tool": "x"}]}, "rules.0"),
+        ({"name": "a", "sub_agents": [{f"x{number}": 1 for number in range(9_000)}]}, "sub_agents.0"),
     ],
 )
 def test_a_wrong_definition_names_the_field(found: dict[str, Any], param: str) -> None:
