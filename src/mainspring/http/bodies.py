@@ -22,6 +22,7 @@ from mainspring.http.fields import Hint, Types
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 ServiceTier = Literal["auto", "default"]
 UNKNOWN_FIELD = "unknown_field"
+MAX_FIELDS = 64
 
 T = TypeVar("T")
 
@@ -91,6 +92,20 @@ def _takes_null(body: type[BaseModel]) -> Mapping[str, bool]:
         info.alias or name: info.is_required() or NoneType in get_args(info.annotation)
         for name, info in body.model_fields.items()
     }
+
+
+class Closed(BaseModel):
+    """Base of what stands within a table of a body, or comes beside one: unknown fields are refused, and more than
+    ``MAX_FIELDS`` before any is looked at, because a validator keeps an error for each."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few(cls, values: Any) -> Any:
+        if isinstance(values, dict) and len(values) > MAX_FIELDS:
+            raise PydanticCustomError("too_long", "it may have {most} fields at most", {"most": MAX_FIELDS})
+        return values
 
 
 class ContentPart(BaseModel):

@@ -2,7 +2,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from mainspring.core.errors import InvalidRequest, SettingsError
 from mainspring.features.agents import definition as data
@@ -14,21 +13,6 @@ def _toolset(name: str, options: Any) -> Any:
 
 
 MAKING = data.Making(_toolset, frozenset())
-
-
-@pytest.mark.parametrize(
-    "found",
-    [
-        {f"x{number}": 1 for number in range(9_000)},
-        {"sub_agents": [{f"x{number}": 1 for number in range(9_000)}]},
-        {"rules": [{f"x{number}": 1 for number in range(9_000)}]},
-        {"tools": [1] * 9_000},
-    ],
-)
-def test_what_is_wrong_with_a_definition_is_told_once(found: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError) as error:
-        data.AgentDefinition.model_validate({"name": "a", **found})
-    assert error.value.error_count() == 1
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, Field, ValidationError
 
 from mainspring.agents.agent import Agent, Limits, LlmAgent, LoopAgent, ParallelAgent, SequentialAgent
 from mainspring.agents.choice.rules import Rule
@@ -17,26 +16,18 @@ from mainspring.agents.loop.agent_tool import AgentTool, exit_loop
 from mainspring.agents.tools.base import BaseTool, Toolset
 from mainspring.core.errors import InvalidRequest, MainspringError
 from mainspring.core.plugins import nearest
+from mainspring.http.bodies import Closed
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MAX_DEPTH = 6
-MAX_FIELDS = 64
 RESERVED = ("draft", "runs")
 """The names of routes beside agents'."""
 _Word = Annotated[str, Field(max_length=128)]
 _Text = Annotated[str, Field(max_length=100_000)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _few(cls, values: Any) -> Any:
-        # A validator keeps an error for each field that it does not know.
-        if isinstance(values, dict) and len(values) > MAX_FIELDS:
-            raise PydanticCustomError("too_long", "it may have {most} fields at most", {"most": MAX_FIELDS})
-        return values
+class _Part(Closed):
+    model_config = ConfigDict(frozen=True)
 
 
 class LimitsDefinition(_Part):

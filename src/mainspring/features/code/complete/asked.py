@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from mainspring.core.errors import InvalidRequest
+from mainspring.http.bodies import Closed
 
 EditorName = Annotated[str, Field(max_length=128)]
 CodePath = Annotated[str, Field(max_length=1_024)]
 
 
-class Nearby(BaseModel):
+class Nearby(Closed):
     """A file that is open in the editor, or a recent edit of one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     path: CodePath
     text: Annotated[str, Field(max_length=1_000_000)]
 
 
-class Asked(BaseModel):
+class Asked(Closed):
     """The options. ``editor`` names the place in which one completion at a time is waited for. ``head`` and ``tail``
     are the rest of the file, before the prompt and behind the suffix: no model reads them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     path: CodePath = ""
     head: str = ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import mcp.types as types
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from mainspring.agents.tools.mcp.texts import clean
 from mainspring.core.errors import InvalidRequest
@@ -20,6 +20,7 @@ from mainspring.feature import Rooms
 from mainspring.features.mcp.server import uris
 from mainspring.features.mcp.server.asking import asked, cited
 from mainspring.features.mcp.server.offers import Call, Offer, Result, text_result
+from mainspring.http.bodies import Closed
 from mainspring.rag.search.search_service import SearchRequest, ShownHit
 from mainspring.serving.ring.registry import Served
 
@@ -36,10 +37,8 @@ Name = Annotated[str, Field(min_length=1, max_length=256)]
 Words = Annotated[str, Field(min_length=1, max_length=100_000)]
 
 
-class Arguments(BaseModel):
+class Arguments(Closed):
     """Arguments of a tool: unknown ones are refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class SearchArguments(Arguments):
