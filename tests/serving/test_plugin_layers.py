@@ -179,7 +179,7 @@ def test_guards_that_no_policy_asks_are_not_made_and_unknown_ones_are_told() -> 
 
 @pytest.mark.parametrize(
     ("place", "inner"),
-    [({"after": "Record"}, "ResponseCache"), ({"before": "GuardInput"}, "GuardInput"), ({"after": "Trace"}, "Fits")],
+    [({"after": "Record"}, "Attend"), ({"before": "GuardInput"}, "GuardInput"), ({"after": "Trace"}, "Fits")],
 )
 async def test_a_layer_of_a_plugin_stands_beside_the_one_that_it_names(place: dict[str, str], inner: str) -> None:
     PASSED.clear()

@@ -43,6 +43,8 @@ SURFACE = Surface(
         "POST /v1/desk/next": "",
         "PUT /v1/desk/people/me": "",
     },
+    endless=("GET /v1/desk/events", "GET /v1/desk/chats/events"),
+    own=("POST /v1/desk/chats/messages", "GET /v1/desk/chats/messages", "GET /v1/desk/chats/events"),
     remote=(
         "desk list",
         "desk show CS-1",

@@ -133,4 +133,4 @@ def test_what_the_console_is_made_of_may_be_shipped_and_comes_from_no_named_plac
     assert [name for name, each in packages.items() if "resolved" in each] == []
     assert all(each.get("integrity") for each in packages.values())
     shipped = {name.removeprefix("node_modules/") for name, each in packages.items() if not each.get("dev")}
-    assert shipped == {"marked", "react", "react-dom", "scheduler"}
+    assert shipped == {"argparse", "js-yaml", "marked", "react", "react-dom", "scheduler"}

@@ -148,13 +148,15 @@ def _working(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
 def _watching(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
     people = Annotated[Context, Depends(access("desk"))]
 
-    @routes.get("/cases/{case}/events")
+    @routes.get(
+        "/cases/{case}/events", response_class=HttpResponse, responses={200: {"content": {"text/event-stream": {}}}}
+    )
     async def watch_case(case: str, http: HttpRequest, context: people) -> HttpResponse:
         """Server-sent events `case`: the case with its conversation and assistance, now and after each change."""
         await desk.store.get(context.principal, case)
         return stream(_bodies("case", (view_body(view) async for view in desk.watch(context, case)), http))
 
-    @routes.get("/events")
+    @routes.get("/events", response_class=HttpResponse, responses={200: {"content": {"text/event-stream": {}}}})
     async def watch_queues(http: HttpRequest, context: people) -> HttpResponse:
         """Server-sent events `queues`: the numbers of all queues, now and after each change of a case."""
         return stream(_bodies("queues", (queues_body(counts) async for counts in desk.standing(context)), http))

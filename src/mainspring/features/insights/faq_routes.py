@@ -79,7 +79,7 @@ def _entries(routes: APIRouter, service: Insights, access: Access) -> None:
     readers = Annotated[Context, Depends(access("insights"))]
     writers = Annotated[Context, Depends(access("ingest"))]
 
-    @routes.get("/faq/export")
+    @routes.get("/faq/export", response_class=HttpResponse, responses={200: {"content": {"text/markdown": {}}}})
     async def export_faq(context: readers) -> HttpResponse:
         """The approved entries as Markdown."""
         found = await service.drafting.entries.all(context.principal, "approved")

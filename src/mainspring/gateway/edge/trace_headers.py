@@ -71,7 +71,7 @@ SHOWN = (
     *("x-mainspring-arm", "x-mainspring-replica", "x-mainspring-instead-of", "x-mainspring-scaling"),
     *("x-mainspring-cache", "x-mainspring-cache-similarity", "x-mainspring-cache-id", "x-mainspring-truncated"),
     *("x-mainspring-budget", "x-mainspring-preset", "x-mainspring-prompt", "x-mainspring-route"),
-    *("x-mainspring-structured", "x-mainspring-ignored", "x-mainspring-max-tokens"),
+    *("x-mainspring-structured", "x-mainspring-ignored", "x-mainspring-max-tokens", "x-mainspring-assistant"),
 )
 
 

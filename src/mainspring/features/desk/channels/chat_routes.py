@@ -70,7 +70,7 @@ def router(chats: Chats, access: Access) -> APIRouter:
         """What was said, oldest first."""
         return json_response({"object": "list", "data": await chats.messages(await found(http))})
 
-    @routes.get("/chats/events")
+    @routes.get("/chats/events", response_class=HttpResponse, responses={200: {"content": {"text/event-stream": {}}}})
     async def watch(http: HttpRequest) -> HttpResponse:
         """Server-sent events `messages`: what was said, now and after each message, an agent's or a person's."""
         chat = await found(http)
