@@ -50,6 +50,12 @@ KEYWORDS: dict[str, Any] = {
     },
     "propertyNames pattern": {"type": "object", "propertyNames": {"pattern": "^[a-z]{2}$"}, "minProperties": 1},
     "propertyNames enum": {"type": "object", "propertyNames": {"enum": ["a", "b"]}},
+    "propertyNames enum and patternProperties": {
+        "type": "object",
+        "propertyNames": {"enum": ["a", "b"]},
+        "patternProperties": {"^a": {"type": ["string", "null"]}},
+        "properties": {"ab": {}},
+    },
     "minProperties": {"type": "object", "properties": _AB, "minProperties": 1},
     "minProperties of extras": {"type": "object", "minProperties": 3},
     "maxProperties": {"type": "object", "properties": {n: {"type": "null"} for n in "abcd"}, "maxProperties": 2},

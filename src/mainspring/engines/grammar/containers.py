@@ -172,9 +172,10 @@ class _Shape:
             names = [name for name in listed if isinstance(name, str)]
             for name in names:
                 self._given.setdefault(name, self._for(name))
-            self._extra, self._patterns = False, {}
+            self._extra = False
             self._given = {name: child for name, child in self._given.items() if name in names}
             self._names = True
+            self.impossible = any(name not in names for name in self._required)
         for name in self._required:
             if name not in self._given:
                 self._given[name] = self._for(name, simple.get("additionalProperties", True))
@@ -188,6 +189,9 @@ class _Shape:
                 self._pairs.append((f'{key} ":" {self._space} {rule}', name in self._required))
             elif name in self._required:
                 self.impossible = True
+        if listed is not None:
+            # No other name is left for a pattern.
+            self._patterns = {}
 
     def _for(self, name: str, otherwise: Any = None) -> Any:
         """The schema of a property that has none by its name."""
