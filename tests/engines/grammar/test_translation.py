@@ -50,7 +50,7 @@ WRITTEN: list[tuple[Any, list[Any], list[Any]]] = [
     (KEYWORDS["additionalProperties beside"], [{"a": 1, "zz": None}, {"ab": None, "ba": None}], [{"zz": 1}]),
     (KEYWORDS["patternProperties closed"], [{"x-a": 1}, {}], [{"x-": 1}, {"y": 1}]),
     (KEYWORDS["propertyNames pattern"], [{"ab": 1}, {"ab": 1, "cd": [2]}], [{}, {"abc": 1}]),
-    (KEYWORDS["propertyNames enum and patternProperties"], [{"a": None, "b": 1}, {}], [{"a": 1}, {"ab": 1}]),
+    (KEYWORDS["propertyNames enum and patternProperties"], [{"a": None}, {"a": "x"}, {}], [{"a": 1}, {"ab": 1}]),
     (KEYWORDS["maxProperties"], [{"a": None, "d": None}, {}], [{"a": None, "b": None, "c": None}]),
     (KEYWORDS["minProperties"], [{"b": "x"}, {"a": 1}], [{}]),
     (KEYWORDS["dependentRequired"], [{"b": "x"}, {"a": 1, "b": "x"}, {}], [{"a": 1}]),
