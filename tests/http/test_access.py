@@ -251,9 +251,8 @@ def called(server: Server, route: str, key: str, headers: dict[str, str] | None 
     """Status and body of a call with nothing in it; of a stream without an end, its status alone."""
     method, path = re.sub(r"\{.*?\}", "x", route).split()
     if route in ENDLESS:
-        with httpx.stream(
-            method, f"{server.url}{path}", headers={"authorization": f"Bearer {key}"} | (headers or {})
-        ) as got:
+        given = ({"authorization": f"Bearer {key}"} if key else {}) | (headers or {})
+        with httpx.stream(method, f"{server.url}{path}", headers=given) as got:
             return got.status_code, {} if got.status_code == 200 else json.loads(got.read())
     body: object = {} if method in ("POST", "PUT", "PATCH") else None
     status, _, content = server.raw(method, path, body, key, headers)
