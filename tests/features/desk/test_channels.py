@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from aiosmtpd.controller import Controller
 
 from mainspring import stores
-from mainspring.core.errors import GuardRefused, InvalidRequest, NotFound, Unauthenticated, Unavailable
+from mainspring.core.errors import GuardRefused, InvalidRequest, Unauthenticated, Unavailable
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.path import replay
 from mainspring.core.settings import Settings
@@ -354,7 +354,7 @@ async def test_unsigned_and_old_messages_are_refused(opened: Stores, headers: di
     desk, _ = office(opened, webhooks={"app": {"secret": SECRET}})
     with pytest.raises(Unauthenticated):
         await desk.channels.receive_signed("app", headers, b"{}")
-    with pytest.raises(NotFound):
+    with pytest.raises(Unauthenticated):
         await desk.channels.receive_signed("other", headers, b"{}")
 
 

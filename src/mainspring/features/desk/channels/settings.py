@@ -29,6 +29,11 @@ class EmailChannel(Section):
     answers_an_hour: int = Field(
         20, ge=1, description="automatic answers to one address; further mail waits for people"
     )
+    all_answers_an_hour: int = Field(
+        600,
+        ge=1,
+        description="mail that is answered by itself, to all addresses: senders can be forged; the rest waits",
+    )
 
 
 class WebhookChannel(Section):

@@ -24,15 +24,21 @@ def signed(secret: str, message_id: str, body: bytes) -> dict[str, str]:
     }
 
 
+def stated(headers: Mapping[str, str]) -> tuple[str, str, list[str]]:
+    """The id of a message, its time, and its signatures, as it states them. Raises ``Unauthenticated``."""
+    message_id, at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    given = headers.get("webhook-signature", "").split()
+    if not message_id or len(message_id) > 256 or not at.isdecimal() or len(at) > 12 or not given:
+        raise _refused()
+    return message_id, at, given[:8]
+
+
 def check(secret: str, headers: Mapping[str, str], body: bytes) -> str:
     """The id of a message that is signed with ``secret`` and not older, or newer, than five minutes. Raises
     ``Unauthenticated``."""
-    message_id, at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    given = headers.get("webhook-signature", "").split()
-    if not message_id or len(message_id) > 256 or not at.isdecimal() or len(at) > 12:
-        raise _refused()
+    message_id, at, given = stated(headers)
     expected = _signature(secret, message_id, at, body)
-    if not any(hmac.compare_digest(expected.encode(), each.encode("utf-8", "replace")) for each in given[:8]):
+    if not any(hmac.compare_digest(expected.encode(), each.encode("utf-8", "replace")) for each in given):
         raise _refused()
     if abs(time.time() - int(at)) > WINDOW_S:
         raise Unauthenticated("the message is too old", remedy="Sign it with the present time")

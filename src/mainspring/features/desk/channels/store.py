@@ -124,6 +124,13 @@ class ChannelStore:
         query = query.where(mine, inbound.c.at > time.time() - seconds)
         return int(await self._database.read(lambda connection: connection.execute(query).scalar_one()))
 
+    async def dealt_with(self, tenant: str, channel: str, seconds: float, most: int) -> int:
+        """How many messages that came in by a channel in the last ``seconds`` are dealt with, up to ``most``."""
+        mine = sa.and_(inbound.c.tenant == tenant, inbound.c.channel == channel, inbound.c.state == "done")
+        some = sa.select(sa.literal(1)).where(mine, inbound.c.at > time.time() - seconds).limit(most).subquery()
+        query = sa.select(sa.func.count()).select_from(some)
+        return int(await self._database.read(lambda connection: connection.execute(query).scalar_one()))
+
     async def thread(self, tenant: str, session_id: str) -> Thread | None:
         """The conversation that goes through a channel in this session."""
         return await self._database.read(lambda connection: thread_of(connection, tenant, session_id))
