@@ -30,9 +30,9 @@ class Surface:
     """The routes and the commands of one feature.
 
     ``scopes``: each route and the scope that it asks for ("any": any key; None: no key). ``endless`` routes stream
-    until they are left; ``own`` ones ask for a credential that is no key. ``changes``: each route that changes
-    something and that keys without the scope ``operate`` may call, with what of the operator's limits it touches, and
-    what holds that ("": it works on what is the tenant's own).
+    until they are left; ``own`` ones ask for a credential that is no key, or for a key of one tenant. ``changes``: each
+    route that changes something and that keys without the scope ``operate`` may call, with what of the operator's
+    limits it touches, and what holds that ("": it works on what is the tenant's own).
 
     Commands with ``--json``, as command lines: ``answering`` in the home of ``tests/cli/test_typed_json.py``;
     ``remote`` ones ask a running server, which that home lacks; ``elsewhere`` names commands that the feature's own

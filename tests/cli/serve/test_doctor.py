@@ -44,8 +44,12 @@ def test_settings_have_their_origins_and_hide_their_secrets(command: Command) ->
 def test_only_what_was_changed_and_missing_models_with_what_to_do(command: Command) -> None:
     empty = str(command.place / "empty")
     settings, absent = doctor(command, "--changed", MAINSPRING_RAG__TOP_K="7", MAINSPRING_MODELS__DIRECTORY=empty)
-    # The tests themselves say that no larger model is pulled.
-    assert set(settings) - {"models.larger"} == {"home", "models.directory", "rag.top_k"}
+    # The tests themselves say that no larger model is pulled, and that answers are short.
+    assert set(settings) - {"models.larger", "serving.default_output_tokens"} == {
+        "home",
+        "models.directory",
+        "rag.top_k",
+    }
     assert {"python", "disk", "processor", "extra documents"} <= set(absent)
     assert absent["model all-minilm-l6-v2"]["state"] == "missing"
     assert "mainspring models pull" in absent["model all-minilm-l6-v2"]["detail"]

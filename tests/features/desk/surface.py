@@ -44,7 +44,10 @@ SURFACE = Surface(
         "PUT /v1/desk/people/me": "",
     },
     endless=("GET /v1/desk/events", "GET /v1/desk/chats/events"),
-    own=("POST /v1/desk/chats/messages", "GET /v1/desk/chats/messages", "GET /v1/desk/chats/events"),
+    own=(
+        *("POST /v1/desk/chats/messages", "GET /v1/desk/chats/messages", "GET /v1/desk/chats/events"),
+        *("POST /v1/desk/webhooks/{name}", "POST /v1/desk/mail"),
+    ),
     remote=(
         "desk list",
         "desk show CS-1",
