@@ -33,8 +33,8 @@ def running(home: Path, **settings: str) -> Iterator[Server]:
         MAINSPRING_MODELS__REMOTE=json.dumps({"scripted": SCRIPTED}),
         MAINSPRING_SERVING__REQUESTS_PER_MINUTE="100000",
         MAINSPRING_SERVING__TOKENS_PER_MINUTE="100000000",
-        # An answer that a schema asks for must not be cut off.
-        MAINSPRING_SERVING__DEFAULT_OUTPUT_TOKENS="1024",
+        # Answers are as long as their clients ask for.
+        MAINSPRING_SERVING__DEFAULT_OUTPUT_TOKENS="null",
         # Checks of refusals send wrong keys.
         MAINSPRING_GATEWAY__ADDRESSES__FAILURES_PER_MINUTE="0",
         MAINSPRING_A2A__AGENTS=json.dumps({"adk": {"url": ADK, "description": "Repeats."}}),
