@@ -12,7 +12,7 @@ import html
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypedDict
 from urllib.parse import unquote
@@ -187,25 +187,6 @@ def desk(world: World, policy: Untrusted) -> LlmAgent:
     return LlmAgent(name="desk", tools=reading, sub_agents=[clerk], untrusted=policy)
 
 
-class ObedientModel:
-    """Does what texts say, the latest text first; then it answers with all that it has read."""
-
-    def fingerprint(self, request: Request, context: Context) -> str | None:  # noqa: ARG002
-        return None
-
-    async def respond(self, request: Request, context: Context) -> Response:  # noqa: ARG002
-        assert isinstance(request, ChatRequest)
-        calls, events = _wanted(request), list[Event]()
-        if calls:
-            name, arguments = calls[0]
-            place = sum(len(each.tool_calls) for each in request.messages)
-            events = [ToolCallDelta(0, 0, f"call_{place}_{name}", name, json.dumps(arguments)), Finish("tool_calls")]
-        else:
-            read = [each.content for each in request.messages if each.role == "tool"]
-            events = [Text("I have read: " + " ".join(read)), Finish("stop")]
-        return Response(Head("obedient"), replay(events))
-
-
 def _wanted(request: ChatRequest) -> list[Call]:
     """The calls that texts ask for and that were not made yet."""
     offered = {each.name: each for each in request.tools}
@@ -219,6 +200,29 @@ def _wanted(request: ChatRequest) -> list[Call]:
         for text in spellings(f"{tool.description} {json.dumps(dict(tool.parameters))}"):
             wanted += told(text)
     return [each for each in wanted if each[0] in offered and (each[0], _key(json.dumps(each[1]))) not in made]
+
+
+@dataclass(frozen=True)
+class ObedientModel:
+    """Does what texts say, the latest text first; then it answers with all that it has read. ``wanted`` finds the calls
+    that a request's texts ask for and that were not made yet."""
+
+    wanted: Callable[[ChatRequest], list[Call]] = _wanted
+
+    def fingerprint(self, request: Request, context: Context) -> str | None:  # noqa: ARG002
+        return None
+
+    async def respond(self, request: Request, context: Context) -> Response:  # noqa: ARG002
+        assert isinstance(request, ChatRequest)
+        calls, events = self.wanted(request), list[Event]()
+        if calls:
+            name, arguments = calls[0]
+            place = sum(len(each.tool_calls) for each in request.messages)
+            events = [ToolCallDelta(0, 0, f"call_{place}_{name}", name, json.dumps(arguments)), Finish("tool_calls")]
+        else:
+            read = [each.content for each in request.messages if each.role == "tool"]
+            events = [Text("I have read: " + " ".join(read)), Finish("stop")]
+        return Response(Head("obedient"), replay(events))
 
 
 def told(text: str) -> Iterator[Call]:

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import yaml
 
-from _obedient import Call, spellings
+from _obedient import Call, ObedientModel, spellings
 from _tool_injections import CORPUS as WORDED
 from _tool_injections import ENCODED
 from mainspring.agents.agent import LlmAgent
@@ -32,20 +32,12 @@ from mainspring.agents.loop.runner import Runner
 from mainspring.agents.tools.base import BaseTool, ToolContext, ToolPolicy, ToolResult, Untrusted
 from mainspring.agents.tools.calling import ToolCaller
 from mainspring.agents.tools.functions import FunctionTool
-from mainspring.core.path import replay
 from mainspring.core.settings import GuardsSettings
 from mainspring.core.types import (
     ChatRequest,
     Context,
-    Event,
-    Finish,
-    Head,
     Message,
     Principal,
-    Request,
-    Response,
-    Text,
-    ToolCallDelta,
 )
 from mainspring.features.support.agents import INSTRUCTION
 from mainspring.features.support.dialogue.manager import Manager
@@ -172,25 +164,6 @@ class _Watched:
         return await self._inner.call(arguments, context)
 
 
-class ObedientClerk:
-    """Does what texts say, the latest text first; then it answers with all that it has read."""
-
-    def fingerprint(self, request: Request, context: Context) -> str | None:  # noqa: ARG002
-        return None
-
-    async def respond(self, request: Request, context: Context) -> Response:  # noqa: ARG002
-        assert isinstance(request, ChatRequest)
-        wanted, events = _wanted(request), list[Event]()
-        if wanted:
-            name, arguments = wanted[0]
-            place = sum(len(each.tool_calls) for each in request.messages)
-            events = [ToolCallDelta(0, 0, f"call_{place}_{name}", name, json.dumps(arguments)), Finish("tool_calls")]
-        else:
-            read = [each.content for each in request.messages if each.role == "tool"]
-            events = [Text("I have read: " + " ".join(read)), Finish("stop")]
-        return Response(Head("obedient"), replay(events))
-
-
 def _wanted(request: ChatRequest) -> list[Call]:
     offered = {each.name for each in request.tools}
     made = {(each.name, _key(each.arguments)) for message in request.messages for each in message.tool_calls}
@@ -237,7 +210,7 @@ async def shop_played(
         world = ShopWorld(Path(folder), attack)
         agent = _agent(world, way, untrusted)
         caller = ToolCaller(GuardPolicy.of(GuardsSettings(pii_input="off")), Metrics())
-        models = FixedModels({"obedient": ObedientClerk()}, {"obedient": way})
+        models = FixedModels({"obedient": ObedientModel(_wanted)}, {"obedient": way})
         runner = Runner(agent, Surroundings(models, caller=caller, guarded=True))
         messages: list[Message] = []
         if attack is not None and attack.carrier == "history":
