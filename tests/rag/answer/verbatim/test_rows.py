@@ -123,3 +123,19 @@ def test_a_row_says_what_it_is_for() -> None:
     limit = (row.cells[1],)
     assert rows.told(row, limit, "What may a hotel in Leeds cost?") == (row.cells[0], row.cells[1])
     assert rows.told(row, limit, "What may a hotel cost?") == limit
+
+
+def test_rows_of_one_key_are_told_apart() -> None:
+    found = [
+        rows.parsed(f"Product: Kestrel grinder | Part: {part} | Period: {years} years")
+        for part, years in (("Body", 12), ("Burrs", 7))
+    ]
+    body, burrs = (each for each in found if each is not None)
+    period = body.cells[1]
+    assert (
+        rows.short(body, rows.apart(body, [period], [body, burrs]))
+        == "Kestrel grinder: Part **Body**; Period **12 years**"
+    )
+    # A row that stands alone says what was asked, and a cell that is shown already tells them apart.
+    assert rows.apart(body, [period], [body]) == (period,)
+    assert rows.apart(body, body.cells, [body, burrs]) == body.cells

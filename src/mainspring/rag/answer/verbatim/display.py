@@ -101,17 +101,18 @@ def repeated(shown: Sequence[ShownPiece], history: Sequence[Message]) -> bool:
 
 def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator[ShownPiece]:
     """The displayed pieces of ``chosen``, in order; citations are numbered from ``first`` on."""
+    parsed = [rows.parsed(each.text) if each.kind == "row" else None for each in chosen]
     at = 0
     while at < len(chosen):
-        passage = chosen[at]
-        row = rows.parsed(passage.text) if passage.kind == "row" else None
+        passage, row = chosen[at], parsed[at]
         if row is None:
             yield _prose(passage, question, first + at)
             at += 1
             continue
         cells = rows.columns(row, question)
         if cells:
-            yield ShownPiece(f"{rows.short(row, rows.told(row, cells, question))} [{first + at}]", (passage,), True)
+            cells = rows.apart(row, rows.told(row, cells, question), [each for each in parsed if each is not None])
+            yield ShownPiece(f"{rows.short(row, cells)} [{first + at}]", (passage,), True)
             at += 1
             continue
         like = _alike(chosen[at:], question)

@@ -142,6 +142,17 @@ def told(row: Row, cells: Sequence[Cell], question: str) -> tuple[Cell, ...]:
     return tuple(cells) if said is None or said in (row.key, *cells) else (said, *cells)
 
 
+def apart(row: Row, cells: Sequence[Cell], shown: Sequence[Row]) -> tuple[Cell, ...]:
+    """``cells`` of ``row`` behind the one that tells it from others of its key among ``shown``: three rows of one
+    product, each for a part of it, are no answer without the part."""
+    alike = [each for each in shown if each is not row and (each.caption, each.key) == (row.caption, row.key)]
+    for cell in row.cells:
+        others = [other.value for each in alike for other in each.cells if other.name == cell.name]
+        if any(value != cell.value for value in others):
+            return tuple(cells) if cell in cells else (cell, *cells)
+    return tuple(cells)
+
+
 def matched(row: Row, asked: frozenset[str]) -> float:
     """The share of the words of the row's key that are in ``asked`` (the content words of a question)."""
     return share(row.key.value, asked)
