@@ -19,6 +19,7 @@ from mainspring.core import slices
 from mainspring.core.errors import MainspringError, SettingsError
 from mainspring.core.plugins import Kind, hookimpl
 from mainspring.core.types import Principal, Responder
+from mainspring.evaluation.scorers import Scorer
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -128,17 +129,25 @@ TOOLSET: Kind[[Rooms, Mapping[str, Any]], Toolset] = Kind(
 )
 """A source of tools, as a definition of an agent names it: ``{mcp: {url: ...}}`` is the toolset ``mcp`` with options.
 A feature's own are ``TOOLSETS``, factories by name, in its module ``toolsets``."""
+SCORER: Kind[[Rooms, Mapping[str, Any]], Scorer] = Kind(
+    "scorer", Scorer, ("rooms", "options"), builtins="mainspring.feature"
+)
+"""A scorer of answers, as an experiment or a gate names it, with options. A feature's own are ``SCORERS``, factories by
+name, in its module ``scorers``."""
 
 
 @hookimpl
 def mainspring_register(registry: Registry) -> None:
-    """Register the toolsets and agents of the features of this package."""
+    """Register the toolsets, agents and scorers of the features of this package."""
     for _, toolsets in slices.declared("toolsets", "TOOLSETS"):
         for name, factory in toolsets.items():
             registry.add(TOOLSET, name, factory)
     for _, agents in slices.declared("agents", "AGENTS"):
         for name, made in agents.items():
             registry.add(AGENT, name, made)
+    for _, scorers in slices.declared("scorers", "SCORERS"):
+        for name, scorer in scorers.items():
+            registry.add(SCORER, name, scorer)
 
 
 def features(plugins: Registry | None = None) -> list[Feature]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mainspring.agents.sandbox.kinds import SANDBOX
     from mainspring.engines.audio.base import TRANSCRIBER, VOICE
     from mainspring.engines.kinds import CHAT_RERANKER, EMBEDDER, ENGINE, PROVIDER, RERANKER
-    from mainspring.feature import AGENT, APPLICATION, FEATURE, TOOLSET
+    from mainspring.feature import AGENT, APPLICATION, FEATURE, SCORER, TOOLSET
     from mainspring.guards.policy.scanners import GUARD
     from mainspring.rag.chunk.base import CHUNKER
     from mainspring.rag.connect.registry import CONNECTOR
@@ -45,6 +45,7 @@ __all__ = [
     "PROVIDER",
     "RERANKER",
     "SANDBOX",
+    "SCORER",
     "TOOLSET",
     "TRANSCRIBER",
     "VECTORS",
@@ -72,6 +73,7 @@ _MODULES = {
     "PROVIDER": "engines.kinds",
     "RERANKER": "engines.kinds",
     "SANDBOX": "agents.sandbox.kinds",
+    "SCORER": "feature",
     "TOOLSET": "feature",
     "TRANSCRIBER": "engines.audio.base",
     "VOICE": "engines.audio.base",

@@ -85,7 +85,7 @@ function Table({ found, onChange }: { found: Topics; onChange: () => void }): Re
     <>
       <div className="scroll" tabIndex={0} role="group" aria-label="Topics">
         <table className="table">
-          <thead><tr><th>Topic</th><th className="number">Conversations</th><th className="number">Share</th><th className="number">Resolved</th><th>Mood</th><th className="wide">Trend</th><th></th></tr></thead>
+          <thead><tr><th>Topic</th><th className="number">Conversations</th><th className="number">Share</th><th className="number">Resolved</th><th>Mood</th><th className="wide">Trend</th><th className="tools"><span className="hidden">Actions</span></th></tr></thead>
           <tbody>
             {rows.map((topic) => (
               <tr key={topic.id}>

@@ -62,6 +62,51 @@ class ScoreFacts(Facts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelFacts(Facts):
-    """A person's mark on an answer. Nothing writes this kind yet."""
+    """A person's judgement of an answer, the event's subject. ``by`` is the person, ``queue`` the review queue, and
+    ``scores`` are in [0, 1] by criterion. ``errors`` are names from the queue's taxonomy. An ``adjudicated`` label
+    decides between earlier ones. The event's text is the corrected answer, if ``edited``."""
 
     EVENT: ClassVar[str] = "label"
+
+    queue: Keep[str] = ""
+    guideline: Keep[str] = ""
+    by: Keep[str] = ""
+    scores: Keep[Mapping[str, float] | None] = None
+    approved: Keep[bool | None] = None
+    errors: Keep[Sequence[str]] = ()
+    comment: Erase[str] = ""
+    edited: Keep[bool] = False
+    adjudicated: Keep[bool] = False
+    seconds: Keep[float | None] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoteFacts(Facts):
+    """A blind choice between two answers to one question: ``winner`` is ``left``, ``right``, ``tie`` or ``neither``.
+    ``left`` and ``right`` are the ids of the answers. ``by`` is the voter."""
+
+    EVENT: ClassVar[str] = "vote"
+
+    arena: Keep[str] = ""
+    winner: Keep[str] = ""
+    left: Keep[str] = ""
+    right: Keep[str] = ""
+    left_model: Served[str] = ""
+    right_model: Served[str] = ""
+    left_tokens: Keep[int | None] = None
+    right_tokens: Keep[int | None] = None
+    by: Keep[str] = ""
+    seconds: Keep[float | None] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeFacts(Facts):
+    """What came of an episode: a session, a run of an agent, or one answer, which is the event's subject. ``value`` is
+    of ``metric``, for example 1 for an order that was placed. ``arms`` are those of running experiments, by name."""
+
+    EVENT: ClassVar[str] = "outcome"
+
+    metric: Keep[str] = ""
+    value: Keep[float | None] = None
+    episode: Keep[str] = ""
+    arms: Keep[Mapping[str, str] | None] = None

@@ -14,7 +14,7 @@ from mainspring.core.facts.dialogues import DialogueFacts
 from mainspring.core.facts.guards import ApprovalFacts, GuardFacts, ToolFacts
 from mainspring.core.facts.memories import MemoryFacts
 from mainspring.core.facts.operations import CostFacts, ErasedFacts, RefusalsFacts, RepairFacts, ScalingFacts
-from mainspring.core.facts.opinions import FeedbackFacts, LabelFacts, ScoreFacts
+from mainspring.core.facts.opinions import FeedbackFacts, LabelFacts, OutcomeFacts, ScoreFacts, VoteFacts
 from mainspring.core.facts.retrievals import RetrievalFacts
 
 KINDS: Mapping[str, type[Facts]] = {
@@ -27,6 +27,8 @@ KINDS: Mapping[str, type[Facts]] = {
             MemoryFacts,
             ScoreFacts,
             LabelFacts,
+            VoteFacts,
+            OutcomeFacts,
             ErasedFacts,
             RepairFacts,
             ScalingFacts,

@@ -1,0 +1,1 @@
+"""What the features of evaluation, data and training share: examples, answers to them, scorers, and interactions."""

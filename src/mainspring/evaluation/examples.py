@@ -1,0 +1,81 @@
+"""Examples of a data set, and what a responder answered to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from mainspring.core.types import Message, Principal
+
+Split = Literal["train", "validation", "test"]
+"""The part of a data set that an example belongs to. All examples of a ``group`` are in one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question with what is known of its right answer.
+
+    ``references`` are right answers, any of which will do. ``passages`` are the texts that an answer may rest on.
+    ``refused`` says whether a refusal is right; None: unknown. ``tags`` are for slices: ``{"topic": "returns"}``.
+    ``sources`` are the ids of the events that it was made of, ``trace_id`` is the trace of the first of them and
+    ``subject`` the person whose data it is; all are empty for examples that nobody's traffic is in. Near-duplicates
+    have one ``group``.
+    """
+
+    id: str
+    messages: tuple[Message, ...]
+    references: tuple[str, ...] = ()
+    passages: tuple[str, ...] = ()
+    refused: bool | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    trace_id: str = ""
+    subject: str = ""
+    group: str = ""
+    split: Split = "test"
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields that a scorer reads by name, such as the tests of a programming task."""
+
+    @property
+    def question(self) -> str:
+        """The last message of the user; empty if there is none."""
+        return next((each.content for each in reversed(self.messages) if each.role == "user"), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What ``model`` answered to an example: ``text``, or the ``error`` that kept it from answering.
+
+    ``passages`` are the texts that were cited or retrieved. ``refused``: the answer says that the documents do not say.
+    Times are in seconds, money in nano-US-dollars.
+    """
+
+    text: str
+    model: str = ""
+    passages: tuple[str, ...] = ()
+    refused: bool | None = None
+    error: str = ""
+    answer_id: str = ""
+    trace_id: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_nanousd: int = 0
+    duration_s: float | None = None
+    ttft_s: float | None = None
+
+
+@runtime_checkable
+class DataSets(Protocol):
+    """Keeps data sets: immutable versions under a name, numbered from 1."""
+
+    async def add_examples(
+        self, principal: Principal, name: str, examples: Sequence[Example], *, note: str = ""
+    ) -> int:
+        """Make the next version of the data set ``name``: the newest one with ``examples`` added, of which those with a
+        known id replace the older. Returns its number. Raises ``InvalidRequest``, ``QuotaExceeded``."""
+        ...
+
+    async def examples(self, principal: Principal, name: str, version: int | None = None) -> Sequence[Example]:
+        """All examples of a version, by default of the newest. Raises ``NotFound``."""
+        ...

@@ -1,0 +1,47 @@
+"""Scorers: functions of an example and an answer to it, whatever they ask to find their score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from mainspring.core.types import Context
+from mainspring.evaluation.examples import Answered, Example
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """``value`` is in [0, 1], and more is better. ``reason`` is for people. ``details`` are numbers by name, for
+    reports."""
+
+    value: float
+    reason: str = ""
+    details: Mapping[str, float] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Scores answers. ``name`` is stable, since scores are stored under it, and changes with what is measured (another
+    judge, another rubric): ``faithfulness@qwen-1.5b/2``."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:
+        """None: this scorer has nothing to say about it, for example without references. Calls of models are made
+        with ``context.nested()``, so that they are metered. Raises ``MainspringError`` if it could not be found."""
+        ...
+
+
+@runtime_checkable
+class ScorerSource(Protocol):
+    """Makes scorers by name and options, as an experiment or a gate names them."""
+
+    def scorer(self, name: str, options: Mapping[str, Any] | None = None) -> Scorer:
+        """Raises ``InvalidRequest``: the name is unknown (with the known ones), or an option is not its own."""
+        ...
+
+    def scorer_names(self) -> list[str]:
+        """All names, sorted."""
+        ...
