@@ -28,6 +28,10 @@ class ServerRefused(MainspringError):
     code = "server_refused"
 
 
+class ServerLacks(ServerRefused):
+    """What was asked for is not there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """Where it listens and a key of it: ``MAINSPRING_URL`` (default: this configuration's address) and
@@ -66,12 +70,30 @@ class Server:
             with reach(request, timeout_s) as answer:
                 yield answer
         except urllib.error.HTTPError as error:
-            raise ServerRefused(_reason(error)) from None
+            raise (ServerLacks if error.code == 404 else ServerRefused)(_reason(error)) from None
         except OSError as error:
             raise NotFound(
                 f"no server answers at {self.url}: {getattr(error, 'reason', error)}",
                 remedy="Start it with `mainspring up`, or set MAINSPRING_URL",
             ) from None
+
+
+def running_server(context: typer.Context) -> Server | None:
+    """The server that ``MAINSPRING_API_KEY`` opens; None without a key, or if none listens at this configuration's
+    address. Raises ``NotFound`` if ``MAINSPRING_URL`` names a server that does not answer."""
+    from mainspring.core.settings import load
+
+    environment = load(context.obj).environment
+    if not environment.get("MAINSPRING_API_KEY"):
+        return None
+    server = Server.of(context)
+    try:
+        server.call("GET", "/v1/models")
+    except NotFound:
+        if environment.get("MAINSPRING_URL"):
+            raise
+        return None
+    return server
 
 
 def reach(request: urllib.request.Request, timeout_s: float) -> Any:

@@ -89,10 +89,15 @@ def done(text: str, data: Any, machine: bool) -> None:
         print(printable(text))
 
 
+def written(text: str) -> str:
+    """A model's text as people read it: strong words without their marks (bold on a terminal), controls escaped."""
+    return emphasis.shown(printable(text.strip()), bold=sys.stdout.isatty())
+
+
 def answer(found: Mapping[str, Any], *, told: bool = False) -> None:
     """An answer (``places.facts``), then each citation with its place; without the text if it was already ``told``."""
     if not told:
-        print(emphasis.shown(printable(found["answer"].strip()), bold=sys.stdout.isatty()))
+        print(written(found["answer"]))
     if found["citations"]:
         print("\nSources")
     for citation in found["citations"]:

@@ -147,6 +147,22 @@ def test_every_answer_is_there_for_reading() -> None:
     assert json.loads(json.dumps(as_json("mine", outcomes(), {})))["answers"][1]["unsupported"] == ["46"]
 
 
+async def test_citations_of_files_count_as_their_documents() -> None:
+    async def respond(request: Request, context: Context) -> Response:
+        async def events() -> AsyncIterator[Event]:
+            yield Text("45 days")
+            yield Citation(1, "d", "Grinders.txt", "45 days", 0, 7)
+            yield Finish("stop")
+
+        return Response(Head("c"), events())
+
+    asked = Query("q", "How long is it?", {"Grinders": 1}, ("45 days",))
+    principal = Principal("default", "key", frozenset({"chat"}))
+    named = {"Grinders.txt": "Grinders"}
+    assert (await ask(respond, "c", asked, principal, documents=named)).right_first
+    assert not (await ask(respond, "c", asked, principal)).right_first
+
+
 async def test_a_question_goes_through_the_path_and_past_the_caches() -> None:
     asked: list[Request] = []
 

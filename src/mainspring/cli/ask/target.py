@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
-from mainspring.core.errors import NotFound
 from mainspring.core.settings import Settings, load
-from mainspring.terminal.remote import Server
+from mainspring.terminal.remote import Server, running_server
 
 if TYPE_CHECKING:
     from mainspring.core.path import Answer
@@ -49,7 +48,7 @@ async def place(context: typer.Context, settings: Settings, groups: Collection[s
 
     Raises ``NotFound`` if ``MAINSPRING_URL`` names a server that does not answer.
     """
-    server = await asyncio.to_thread(_server, context)
+    server = await asyncio.to_thread(running_server, context)
     if server is not None:
         yield RemoteServer(server)
         return
@@ -67,20 +66,6 @@ def nothing_kept(context: typer.Context, settings: Settings) -> bool:
     if load(context.obj).environment.get("MAINSPRING_API_KEY") or settings.stores.database:
         return False
     return not settings.home.exists()
-
-
-def _server(context: typer.Context) -> Server | None:
-    environment = load(context.obj).environment
-    if not environment.get("MAINSPRING_API_KEY"):
-        return None
-    server = Server.of(context)
-    try:
-        server.call("GET", "/v1/models")
-    except NotFound:
-        if environment.get("MAINSPRING_URL"):
-            raise
-        return None
-    return server
 
 
 class LocalHome:

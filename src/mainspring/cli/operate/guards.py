@@ -92,7 +92,7 @@ def attempt(
         decided = [(each["guard"], each["action"], each["kind"], each["count"]) for each in found[stage]["decisions"]]
         if decided:
             show.table(("guard", "action", "kind", "count"), decided)
-        print(found[stage]["text"])
+        print(show.printable(found[stage]["text"]))
 
 
 def _tried(policy: GuardPolicy, text: str, scores: dict[str, float]) -> dict[str, Any]:

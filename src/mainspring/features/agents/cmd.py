@@ -61,8 +61,8 @@ def run(
         return
     message = answer["choices"][0]["message"]
     for notice in message.get("notices", []):
-        print(f"{notice['code']}: {notice['text']}", file=sys.stderr)
-    print(message["content"] or "")
+        print(show.printable(f"{notice['code']}: {notice['text']}"), file=sys.stderr)
+    print(show.written(message["content"] or ""))
 
 
 @app.command()

@@ -138,15 +138,15 @@ def _exported(server: Server, article: str, kind: str, version: int | None) -> b
 
 
 def _told(found: dict[str, Any]) -> None:
-    print(f"{found['id']}  {found['status']}" + (f"  {found['error']}" if found["error"] else ""))
+    print(show.printable(f"{found['id']}  {found['status']}" + (f"  {found['error']}" if found["error"] else "")))
     for number, each in enumerate((found["plan"] or {"sections": []})["sections"], 1):
-        print(f"  {number}. {each['heading']}: {'; '.join(each['questions'])}")
+        print(show.printable(f"  {number}. {each['heading']}: {'; '.join(each['questions'])}"))
     if found["status"] == "plan_pending":
         print(f"Approve the plan with `mainspring content approve {found['id']}`.")
     if "content" in found:
         print(", ".join(f"{name} {value}" for name, value in found["content"]["figures"].items()))
         for each in found["content"]["article"]["remarks"]:
-            print(f"- {each['text']}")
+            print(show.printable(f"- {each['text']}"))
 
 
 COMMANDS = (Command("content", app, DOCUMENTS),)

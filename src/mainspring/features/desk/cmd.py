@@ -48,12 +48,12 @@ def show_case(context: typer.Context, case: Case, as_json: AsJson = False) -> No
     if as_json:
         show.as_json(found)
         return
-    print(f"{found['number']}  {found['subject']}")
+    print(show.printable(f"{found['number']}  {found['subject']}"))
     names = ("status", "queue", "priority", "topic", "customer", "channel", "reason")
-    print("  ".join(f"{name}: {found[name]}" for name in names if found[name]))
+    print(show.printable("  ".join(f"{name}: {found[name]}" for name in names if found[name])))
     for each in found["messages"]:
         who = f"{each['author']} {each['name'] or ''}".strip()
-        print(f"\n{_moment(each['created_at'])}  {who}\n{each['text']}")
+        print(show.printable(f"\n{_moment(each['created_at'])}  {who}\n{each['text']}"))
 
 
 @app.command()

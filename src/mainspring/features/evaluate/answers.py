@@ -38,7 +38,7 @@ Z = 1.959964
 
 @dataclass(frozen=True, slots=True)
 class ShownAnswer:
-    """The outcome of a question. ``cited`` are the sources in the order of the citations, ``quotes`` their quotes.
+    """The outcome of a question. ``cited`` are the documents in the order of the citations, ``quotes`` their quotes.
 
     ``first`` and ``seconds`` are the times to the first text and to the end.
     """
@@ -73,9 +73,15 @@ class ScoredAnswer:
 
 
 async def ask(
-    respond: Respond, collection: str, query: Query, principal: Principal, evidence: Evidence | None = None
+    respond: Respond,
+    collection: str,
+    query: Query,
+    principal: Principal,
+    evidence: Evidence | None = None,
+    documents: Mapping[str, str] | None = None,
 ) -> ScoredAnswer:
-    """Ask ``collection`` one question, past the caches, and score the answer."""
+    """Ask ``collection`` one question, past the caches, and score the answer. ``documents`` are the ids of documents by
+    file name, where they differ."""
     options: dict[str, Any] = {"cache": False}
     if query.within:
         options["filters"] = {"name": list(query.within)}
@@ -91,9 +97,10 @@ async def ask(
                 first = time.perf_counter() - began
             answer.add(event)
     seconds = time.perf_counter() - began
+    known = documents or {}
     shown = ShownAnswer(
         answer.text.strip(),
-        tuple(citation.source for citation in answer.citations),
+        tuple(known.get(citation.source, citation.source) for citation in answer.citations),
         tuple(citation.quote for citation in answer.citations),
         refused(answer),
         first or seconds,

@@ -76,7 +76,7 @@ def show_prompt(
         show.as_json(found)
     elif version:
         for message in found["messages"]:
-            print(f"[{message['role']}]\n{message['content']}")
+            print(show.printable(f"[{message['role']}]\n{message['content']}"))
     else:
         at: dict[int, list[str]] = {}
         for label, place in found["labels"].items():
@@ -183,7 +183,7 @@ def diff(
     if as_json:
         show.as_json(found)
         return
-    print(found["diff"] or "They say the same.")
+    print(show.printable(found["diff"] or "They say the same."))
     for kind in ("added", "removed"):
         if names := found[f"variables_{kind}"]:
             print(f"variables {kind}: {', '.join(names)}")

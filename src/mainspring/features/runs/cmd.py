@@ -50,7 +50,7 @@ def show_run(context: typer.Context, run_id: Id, as_json: AsJson = False) -> Non
         return
     print(f"{found['id']}: {found['agent']}, {found['status']}, began {_time(found['created_at'])}")
     if found["error"]:
-        print(found["error"]["message"])
+        print(show.printable(found["error"]["message"]))
     rows = [
         (each["number"] or "", each["id"], each["kind"], each["name"], each["effect"], each["status"], _short(each))
         for each in steps
@@ -58,7 +58,7 @@ def show_run(context: typer.Context, run_id: Id, as_json: AsJson = False) -> Non
     if rows:
         show.table(("N", "STEP", "KIND", "NAME", "EFFECT", "STATUS", "OUTCOME"), rows)
     if found["output_text"]:
-        print(found["output_text"])
+        print(show.written(found["output_text"]))
 
 
 @app.command()
@@ -127,9 +127,10 @@ def replay(context: typer.Context, run_id: Id, as_json: AsJson = False) -> None:
     if as_json:
         show.as_json(found)
     else:
-        print(found["output_text"])
+        print(show.written(found["output_text"]))
         same = "It says the same as it did." if found["identical"] else "It does not say what it said."
-        print(f"{same} ({found['steps']} steps)" + (f" {found['error']['message']}" if found["error"] else ""))
+        failed = f" {found['error']['message']}" if found["error"] else ""
+        print(show.printable(f"{same} ({found['steps']} steps){failed}"))
     if not found["identical"]:
         raise typer.Exit(1)
 

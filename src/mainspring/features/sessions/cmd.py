@@ -85,12 +85,12 @@ def show_session(
     if found["summary"] is not None:
         covers = found["summary"]["covers"]
         print(f"\nSummary of the first {covers['turns']} turns ({found['summary']['method']})")
-        print(found["summary"]["text"] or "", end="\n" if found["summary"]["text"] else "")
+        print(show.printable(found["summary"]["text"] or ""), end="\n" if found["summary"]["text"] else "")
         for note in found["summary"]["notes"]:
-            print(f"  {note['role']}: {note['text']}")
+            print(show.printable(f"  {note['role']}: {note['text']}"))
     print()
     for message in found["latest"]:
-        print(f"{message['turn_id']}  {message['role']}: {message['content']}")
+        print(show.printable(f"{message['turn_id']}  {message['role']}: {message['content']}"))
 
 
 @app.command()

@@ -21,7 +21,7 @@ def chat(context: typer.Context) -> None:
     """Talk to the agent as a customer; an empty line ends it."""
     server, session = Server.of(context), f"support-{secrets.token_hex(6)}"
     while text := input("> ").strip():
-        print(show.printable(_said(_asked(server, text, session))) + "\n")
+        print(show.written(_said(_asked(server, text, session))) + "\n")
 
 
 @app.command()
@@ -34,7 +34,10 @@ def ask(
     """Send one message of a customer."""
     session = session or f"support-{secrets.token_hex(6)}"
     found = _asked(Server.of(context), text, session)
-    show.done(_said(found), {"answer": _said(found), "session_id": session}, as_json)
+    if as_json:
+        show.as_json({"answer": _said(found), "session_id": session})
+    else:
+        print(show.written(_said(found)))
 
 
 @app.command()

@@ -100,9 +100,12 @@ async def asked(
             await _fill(rooms, judged.name, files)
             found: list[ScoredAnswer] = []
             evidence = _evidence(rooms)
+            # Citations name files; judgements name documents.
+            documents = {document.name: document.id for document in judged.documents}
             with show.progress() as progress:
                 for number, query in enumerate(judged.queries, 1):
-                    found.append(await scoring.ask(rooms.responder.respond, judged.name, query, rooms.local, evidence))
+                    respond = rooms.responder.respond
+                    found.append(await scoring.ask(respond, judged.name, query, rooms.local, evidence, documents))
                     progress("Asking", number, len(judged.queries))
             return found
 
