@@ -1,0 +1,1 @@
+"""Exports of the lake: sets for training, with lineage, manifest, split and data card."""

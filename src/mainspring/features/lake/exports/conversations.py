@@ -1,0 +1,157 @@
+"""Rows made of conversations: messages for supervised fine-tuning, preferences, thumbs, few-shot sets, classes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.evaluation.interactions import Interaction
+from mainspring.features.lake.exports.rows import Options, Row, asked, made_of, plain_messages, question, told
+
+_LABELS = ("thumb", "refused", "segment", "language", "model", "approved", "application")
+
+
+def sft(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
+    """``messages``, the last of which is the answer: what a person wrote in its place, if anybody did."""
+    for row in rows:
+        answer = told(row)
+        if not answer.strip() or not question(row) or (row.thumb == "down" and row.edited is None):
+            continue
+        if options.good and not approved(row):
+            continue
+        messages = [*plain_messages(row.messages), {"role": "assistant", "content": answer}]
+        yield made_of({"messages": messages}, row, text=asked(row), origin="answer" if row.edited is None else "edit")
+
+
+def approved(row: Interaction) -> bool:
+    """Whether a person stands behind the answer: by a thumb, an edit or a label."""
+    return row.thumb == "up" or row.edited is not None or row.labels.get("approved") == 1
+
+
+def preference(
+    rows: Iterable[Interaction],
+    options: Options,
+    votes: Sequence[Mapping[str, Any]] = (),
+    outcomes: Sequence[Mapping[str, Any]] = (),
+) -> Iterator[Row]:
+    """``prompt``, ``chosen`` and ``rejected``: of edits, regenerations, ``votes`` (``winner``, ``left``, ``right``,
+    ``id``) and the ``outcomes`` of experiments (``answer``, ``value``, ``id``)."""
+    known = {row.answer_id: row for row in rows}
+    for row in known.values():
+        if row.edited is not None:
+            yield from _pair(row, row, row.edited, row.answer, "edit")
+        later = known.get(row.regenerated)
+        if later is not None and later.thumb != "down" and row.thumb != "up":
+            yield from _pair(later, row, told(later), row.answer, "regeneration")
+    for vote in votes:
+        sides = {"left": known.get(str(vote["left"])), "right": known.get(str(vote["right"]))}
+        chosen = sides.get(str(vote["winner"]))
+        rejected = sides["left" if vote["winner"] == "right" else "right"]
+        if chosen is not None and rejected is not None:
+            yield from _pair(chosen, rejected, chosen.answer, rejected.answer, "vote", str(vote["id"]))
+    yield from _experiments(known, outcomes, options)
+
+
+def _experiments(
+    known: Mapping[str, Interaction], outcomes: Sequence[Mapping[str, Any]], options: Options
+) -> Iterator[Row]:
+    """Of answers to one question by different arms, the one with the best mean outcome against the worst."""
+    values: dict[str, list[Mapping[str, Any]]] = {}
+    for outcome in outcomes:
+        if str(outcome["answer"]) in known:
+            values.setdefault(str(outcome["answer"]), []).append(outcome)
+    asked_by: dict[tuple[str, str], list[Interaction]] = {}
+    for answer in values:
+        row = known[answer]
+        if row.arm:
+            asked_by.setdefault((row.tenant, " ".join(asked(row).split()).casefold()), []).append(row)
+    for found in asked_by.values():
+        ranked = sorted(found, key=lambda row: _mean(values[row.answer_id]))
+        worst, best = ranked[0], ranked[-1]
+        gain = _mean(values[best.answer_id]) - _mean(values[worst.answer_id])
+        if best.arm != worst.arm and gain > options.least_reward:
+            events = [str(each["id"]) for row in (best, worst) for each in values[row.answer_id]]
+            yield from _pair(best, worst, best.answer, worst.answer, "experiment", *events)
+
+
+def _mean(outcomes: Sequence[Mapping[str, Any]]) -> float:
+    return sum(float(each["value"]) for each in outcomes) / len(outcomes)
+
+
+def _pair(
+    better: Interaction, worse: Interaction, chosen: str, rejected: str, origin: str, *events: str
+) -> Iterator[Row]:
+    if not chosen.strip() or not rejected.strip() or chosen.strip() == rejected.strip() or not question(worse):
+        return
+    body = {
+        "prompt": plain_messages(worse.messages),
+        "chosen": [{"role": "assistant", "content": chosen}],
+        "rejected": [{"role": "assistant", "content": rejected}],
+    }
+    sources = (better,) if better is worse else (better, worse)
+    made = made_of(body, *sources, text=asked(worse), origin=origin)
+    yield with_events(made, events)
+
+
+def with_events(row: Row, events: Iterable[str]) -> Row:
+    """The row, made of these events, too."""
+    import dataclasses
+
+    return dataclasses.replace(row, event_ids=tuple(dict.fromkeys((*row.event_ids, *events))))
+
+
+def thumbs(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:  # noqa: ARG001
+    """``prompt``, ``completion`` and ``label`` (true: thumbs up), as KTO learns from (Ethayarajh et al. 2024)."""
+    for row in rows:
+        if row.thumb is None or not row.answer.strip() or not question(row):
+            continue
+        completion = [{"role": "assistant", "content": row.answer}]
+        body = {"prompt": plain_messages(row.messages), "completion": completion, "label": row.thumb == "up"}
+        yield made_of(body, row, text=asked(row), origin="thumb")
+
+
+def few_shot(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
+    """``examples`` (``input``, ``output``) before a ``test_input`` with its ``test_output``. Examples are approved
+    answers of the same application, drawn with the seed, and of other sessions than the test's."""
+    found = [row for row in rows if question(row) and told(row).strip() and row.thumb != "down"]
+    shown: dict[str, list[Interaction]] = {}
+    for row in found:
+        if approved(row):
+            shown.setdefault(row.application, []).append(row)
+    drawn = random.Random(options.seed)
+    for row in found:
+        others = [
+            each
+            for each in shown.get(row.application, ())
+            if each.answer_id != row.answer_id and (not row.session_id or each.session_id != row.session_id)
+        ]
+        if len(others) < options.shots:
+            continue
+        shots = drawn.sample(others, options.shots)
+        body = {
+            "examples": [{"input": question(each), "output": told(each)} for each in shots],
+            "test_input": question(row),
+            "test_output": told(row),
+        }
+        yield made_of(body, row, *shots, text=asked(row), origin="approved")
+
+
+def classification(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
+    """``text`` (the question) and ``label``: the value of one field, or a tag of the answer."""
+    if options.label not in _LABELS:
+        known = ", ".join(_LABELS)
+        raise InvalidRequest(f"{options.label!r} is no label", remedy=f"Choose one of {known}", param="options.label")
+    for row in rows:
+        if (label := _label(row, options.label)) and question(row):
+            yield made_of({"text": question(row), "label": label}, row, text=asked(row), origin=options.label)
+
+
+def _label(row: Interaction, name: str) -> str:
+    if name == "approved":
+        value = row.labels.get("approved")
+        return "" if value is None else "approved" if value >= 0.5 else "rejected"
+    if name == "refused":
+        return "" if row.refused is None else "refused" if row.refused else "answered"
+    return str(getattr(row, name) or "")

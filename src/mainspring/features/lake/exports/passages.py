@@ -1,0 +1,137 @@
+"""Rows made of questions with passages: RAFT, triplets for embeddings, pairs for rerankers and for entailment."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from mainspring.evaluation.interactions import Interaction
+from mainspring.features.lake.exports.rows import Options, Row, asked, made_of, question, told
+
+REFUSAL = "The documents do not say."
+_CITES = re.compile(r"\[(\d{1,3})\]")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[^\s\[])")
+
+
+def cited(row: Interaction) -> list[str]:
+    """The passages that the answer cites; the numbers of ``cited`` begin with 1."""
+    return [row.passages[number - 1] for number in row.cited if 0 < number <= len(row.passages)]
+
+
+class Pool:
+    """Passages of all questions: draws distractors that the question's own answer was not shown."""
+
+    def __init__(self, rows: Iterable[Interaction], seed: int) -> None:
+        self._of: dict[str, Interaction] = {}
+        for row in rows:
+            for passage in row.passages:
+                self._of.setdefault(passage, row)
+        self._passages = sorted(self._of)
+        self._drawn = random.Random(seed)
+
+    def draw(self, row: Interaction, count: int) -> list[tuple[str, Interaction | None]]:
+        """``count`` passages with the interaction that each is from (None: the row's own). Passages that were shown but
+        not cited are the hardest, so they come first."""
+        used = set(cited(row))
+        own: list[tuple[str, Interaction | None]] = [(each, None) for each in row.passages if each not in used]
+        if len(own) >= count:
+            return own[:count]
+        shown, wanted = set(row.passages), count - len(own)
+        found: dict[str, Interaction] = {}
+        # A few more draws than needed: some hit the row's own passages.
+        for _ in range(4 * wanted + 8):
+            if len(found) == wanted or not self._passages:
+                break
+            passage = self._passages[self._drawn.randrange(len(self._passages))]
+            if passage not in shown:
+                found[passage] = self._of[passage]
+        return [*own, *found.items()]
+
+    def shuffled(self, passages: Sequence[str]) -> list[str]:
+        """The passages in random order."""
+        return self._drawn.sample(list(passages), len(passages))
+
+    def chance(self, share: float) -> bool:
+        """True for this share."""
+        return self._drawn.random() < share
+
+
+def raft(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
+    """``question``, ``documents`` (the ``oracle`` among distractors; without it in a share of the rows) and the
+    ``answer`` that cites them, or a refusal. Zhang et al., "RAFT" (2024)."""
+    found = [row for row in rows if question(row) and row.passages]
+    pool = Pool(found, options.seed)
+    for row in found:
+        oracle = cited(row)
+        refuses = bool(row.refused) or not oracle
+        if refuses and row.refused is not True:
+            continue
+        others = pool.draw(row, options.distractors)
+        shown = [] if refuses or not pool.chance(options.keep_oracle) else oracle
+        documents = pool.shuffled([*shown, *(passage for passage, _ in others)])
+        if not documents:
+            continue
+        answer = REFUSAL if refuses else _renumbered(row, documents)
+        if not answer:
+            continue
+        body = {"question": question(row), "documents": documents, "oracle": shown, "answer": answer}
+        sources = [each for _, each in others if each is not None]
+        yield made_of(body, row, *sources, text=asked(row), origin="refusal" if refuses else "cited")
+
+
+def _renumbered(row: Interaction, documents: Sequence[str]) -> str:
+    """The answer with the numbers of ``documents`` in its citations; of those that are not shown, none."""
+    places = {passage: place for place, passage in enumerate(documents, 1)}
+
+    def number(match: re.Match[str]) -> str:
+        was = int(match[1])
+        passage = row.passages[was - 1] if 0 < was <= len(row.passages) else ""
+        return f"[{places[passage]}]" if passage in places else ""
+
+    return re.sub(r" +([.,;!?])", r"\1", _CITES.sub(number, told(row))).strip()
+
+
+def triplets(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
+    """``anchor`` (the question), ``positive`` (a cited passage) and ``negative`` (one that is not)."""
+    found = [row for row in rows if question(row) and row.thumb != "down"]
+    pool = Pool(found, options.seed)
+    for row in found:
+        for positive in cited(row):
+            for negative, source in pool.draw(row, 1):
+                body = {"anchor": question(row), "positive": positive, "negative": negative}
+                sources = (row,) if source is None else (row, source)
+                yield made_of(body, *sources, text=asked(row), origin="cited")
+
+
+def rerank(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
+    """``query``, ``passage`` and ``label``: 1 for cited ones, 0 for shown and drawn ones."""
+    found = [row for row in rows if question(row) and row.thumb != "down" and cited(row)]
+    pool = Pool(found, options.seed)
+    for row in found:
+        for passage in cited(row):
+            body = {"query": question(row), "passage": passage, "label": 1}
+            yield made_of(body, row, text=asked(row), origin="cited")
+        for passage, source in pool.draw(row, options.distractors):
+            body = {"query": question(row), "passage": passage, "label": 0}
+            sources = (row,) if source is None else (row, source)
+            yield made_of(body, *sources, text=asked(row), origin="shown" if source is None else "drawn")
+
+
+def nli(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
+    """``premise`` (a passage), ``hypothesis`` (a sentence of an answer) and ``label``: ``entailment`` for the passage
+    that it cites, ``neutral`` for one of another question. The labels are weak ones, as good as the citations."""
+    found = [row for row in rows if question(row) and row.thumb != "down" and cited(row) and not row.refused]
+    pool = Pool(found, options.seed)
+    for row in found:
+        for sentence in _SENTENCE.split(told(row)):
+            numbers = [int(number) for number in _CITES.findall(sentence)]
+            said = re.sub(r" +([.,;!?])", r"\1", _CITES.sub("", sentence)).strip()
+            if len(numbers) != 1 or not said or not 0 < numbers[0] <= len(row.passages):
+                continue
+            body = {"premise": row.passages[numbers[0] - 1], "hypothesis": said, "label": "entailment"}
+            yield made_of(body, row, text=asked(row), origin="cited")
+            for premise, source in pool.draw(row, len(row.passages) + 1)[-1:]:
+                if source is not None:
+                    other = {"premise": premise, "hypothesis": said, "label": "neutral"}
+                    yield made_of(other, row, source, text=asked(row), origin="drawn")

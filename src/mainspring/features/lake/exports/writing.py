@@ -1,0 +1,161 @@
+"""Writes an export: files of each split, their lineage, a manifest and a data card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mainspring.core.version import __version__
+from mainspring.evaluation.examples import Split
+from mainspring.features.lake.exports import card
+from mainspring.features.lake.exports.formats import BARE, ExportFormat, written
+from mainspring.features.lake.exports.rows import ExportKind, Row
+from mainspring.features.lake.exports.splits import NAMES, Shares, split
+
+CONTRACT = 1
+"""The version of the fields of each kind, and of the manifest."""
+MANIFEST, CARD = "manifest.json", "README.md"
+LINEAGE = ".lineage.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What an export is made of. ``licence`` is an SPDX identifier or a text of the operator's. ``filters`` and
+    ``override`` (the reason of an administrator who exports without consent; empty: consented rows alone) are told in
+    manifest and card. ``counts``: rows that came in and that each step took."""
+
+    kind: ExportKind
+    format: ExportFormat
+    name: str = "export"
+    shares: Shares = field(default_factory=Shares)
+    seed: int = 0
+    licence: str = "proprietary"
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    override: str = ""
+    cleaning: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    tenant: str = ""
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """``files`` by name with their bytes' sha256, size and rows, and the ``manifest``."""
+
+    manifest: Mapping[str, Any]
+    files: Mapping[str, bytes]
+    rows: Sequence[tuple[Row, Split, int]]
+
+
+def export(rows: Iterable[Row], order: Order) -> Exported:
+    """Split and write the rows. Rows that the format cannot say, and repeated ones, are left out and counted."""
+    said, counts, kept = [], Counter(order.counts), []
+    seen: set[str] = set()
+    for row in rows:
+        body = written(order.kind, order.format, row.body)
+        if body is None:
+            counts["not in this format"] += 1
+        elif row.id in seen:
+            counts["repeated"] += 1
+        else:
+            seen.add(row.id)
+            kept.append(row)
+            said.append(body)
+    places = split(kept, order.shares, order.seed)
+    by_side: dict[Split, list[tuple[Row, dict[str, Any], int]]] = {name: [] for name in NAMES}
+    for row, body, (group, side) in zip(kept, said, places, strict=True):
+        by_side[side].append((row, body, group))
+    files: dict[str, bytes] = {}
+    for side, found in by_side.items():
+        if found:
+            files[f"{side}.jsonl"] = _lines(_row(order.format, row, body) for row, body, _ in found)
+            files[f"{side}{LINEAGE}"] = _lines(_lineage(row, group) for row, _, group in found)
+    manifest = _manifest(order, files, by_side, counts)
+    files[CARD] = card.text(manifest, [body for found in by_side.values() for _, body, _ in found[:1]][:1]).encode()
+    manifest["files"][CARD] = _described(files[CARD], None)
+    files[MANIFEST] = (json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
+    placed = [(row, side, group) for row, (group, side) in zip(kept, places, strict=True)]
+    return Exported(manifest, files, placed)
+
+
+def _row(name: ExportFormat, row: Row, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    return body if name in BARE else {**body, "id": row.id, "event_ids": list(row.event_ids)}
+
+
+def _lineage(row: Row, group: int) -> Mapping[str, Any]:
+    return {
+        "id": row.id,
+        "group": group,
+        "origin": row.origin,
+        "answers": list(row.answers),
+        "traces": list(row.traces),
+        "event_ids": list(row.event_ids),
+    }
+
+
+def _lines(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    return b"".join(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n" for row in rows)
+
+
+def _manifest(
+    order: Order,
+    files: Mapping[str, bytes],
+    sides: Mapping[Split, Sequence[tuple[Row, dict[str, Any], int]]],
+    counts: Mapping[str, int],
+) -> dict[str, Any]:
+    found = [row for each in sides.values() for row, _, _ in each]
+    times = [row.at for row in found if row.at]
+    return {
+        "name": order.name,
+        "kind": order.kind,
+        "format": order.format,
+        "contract": CONTRACT,
+        "mainspring": __version__,
+        "cleaning": order.cleaning,
+        "tenant": order.tenant,
+        "created_at": order.created_at,
+        "licence": order.licence,
+        "consent": {"required": not order.override, "override": order.override},
+        "seed": order.seed,
+        "filters": dict(order.filters),
+        "counts": dict(counts),
+        "rows": len(found),
+        "split": {
+            "asked": dict(zip(NAMES, order.shares.of, strict=True)),
+            "rows": {side: len(each) for side, each in sides.items()},
+            "groups": {side: len({group for _, _, group in each}) for side, each in sides.items()},
+        },
+        "people": len({name for row in found for name in row.subjects}),
+        "origins": dict(Counter(row.origin for row in found).most_common()),
+        "models": dict(Counter(name for row in found for name in row.models).most_common(20)),
+        "languages": dict(Counter(name for row in found for name in row.languages).most_common(20)),
+        "from": min(times, default=None),
+        "to": max(times, default=None),
+        "files": {
+            name: _described(data, data.count(b"\n") if name.endswith(".jsonl") else None)
+            for name, data in files.items()
+        },
+    }
+
+
+def _described(data: bytes, rows: int | None) -> dict[str, Any]:
+    told: dict[str, Any] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    return told if rows is None else {**told, "rows": rows}
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files; each is whole or not there. The manifest comes last: with it, all are there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in sorted(files, key=lambda each: each == MANIFEST):
+        part = folder / f".{name}.part"
+        with part.open("wb") as file:
+            file.write(files[name])
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(folder / name)
