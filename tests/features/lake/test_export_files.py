@@ -115,7 +115,7 @@ def test_anthropic_reads_turns_that_alternate_and_other_conversations_are_counte
 def test_raft_is_a_conversation_for_trainers() -> None:
     made = list(passages.raft(grounded(8), Options()))
     for name in ("axolotl", "openai"):
-        row = written("raft", name, made[0].body)  # type: ignore[arg-type]
+        row = written("raft", name, made[0].body)
         assert row is not None
         assert list(row) == ["messages"]
         assert row["messages"][-1]["content"] == made[0].body["answer"]
