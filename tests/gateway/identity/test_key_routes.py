@@ -33,6 +33,7 @@ def test_every_key_is_told_who_it_is(server: Server, grouped: str) -> None:
         "admin",
         "agents",
         "approve",
+        "arena",
         "chat",
         "deliver",
         "desk",
