@@ -69,7 +69,8 @@ def ask_both(
     for side in ("left", "right"):
         said = battle[side]
         print(f"--- {side}\n{said['text'].strip() or said['error']['message']}\n")
-    print(f"mainspring arena vote {arena} {battle['id']} left|right|tie|neither" if battle["open"] else "Nothing to vote.")
+    vote_so = f"mainspring arena vote {arena} {battle['id']} left|right|tie|neither"
+    print(vote_so if battle["open"] else "There is nothing to vote on.")
 
 
 @app.command("vote")

@@ -88,6 +88,14 @@ def router(service: Arenas, access: Access, heartbeat_s: float) -> APIRouter:
         right = {"model": voted.right_model, "answer_id": voted.right_answer}
         return json_response({**shown, "left": left, "right": right}, status=201)
 
+    _ratings(routes, service, access)
+    _administration(routes, service, access)
+    return routes
+
+
+def _ratings(routes: APIRouter, service: Arenas, access: Access) -> None:
+    voters = Annotated[Context, Depends(access("arena"))]
+
     @routes.get("/{arena}/leaderboard")
     async def get_leaderboard(
         arena: ArenaName,
@@ -110,9 +118,6 @@ def router(service: Arenas, access: Access, heartbeat_s: float) -> APIRouter:
             context.principal.tenant, arena, style=chosen, category=category, since=since
         )
         return json_response(board_body(arena, board, apart, category))
-
-    _administration(routes, service, access)
-    return routes
 
 
 def _administration(routes: APIRouter, service: Arenas, access: Access) -> None:
