@@ -23,14 +23,14 @@ class Arena(Body):
     their groups may see. ``system`` precedes every question. A person may give ``votes_per_day`` votes.
     """
 
-    models: Annotated[list[Name], Field(min_length=2, max_length=32)]
+    models: Annotated[list[Name], Field(min_length=2, max_length=32, fail_fast=True)]
     dataset: Annotated[str, Field(max_length=256)] = ""
     dataset_version: Annotated[int | None, Field(ge=1)] = None
     traces: bool = False
     system: Annotated[str, Field(max_length=10_000)] = ""
     max_tokens: Annotated[int | None, Field(ge=1, le=32_768)] = None
     votes_per_day: Annotated[int, Field(ge=1, le=10_000)] = 200
-    categories: Annotated[list[Name], Field(max_length=64, default_factory=list)]
+    categories: Annotated[list[Name], Field(max_length=64, fail_fast=True, default_factory=list)]
 
     @model_validator(mode="after")
     def _different(self) -> Arena:

@@ -18,7 +18,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import InvalidRequest, MainspringError, Unavailable
 from mainspring.core.types import Context, Head, Response
-from mainspring.features.arena.asking import SIDES, Said
+from mainspring.features.arena.battle.asking import SIDES, Said
 from mainspring.features.arena.definitions import QUALITIES, Arena, Winner
 from mainspring.features.arena.service import Arenas, Duel
 from mainspring.features.arena.shapes import arena_body, battle_body, board_body
@@ -30,6 +30,8 @@ from mainspring.http.respond import json_response, streamed, while_connected
 
 PREFIX = "/v1/arena"
 ArenaName = Annotated[str, PathParam(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+Qualities = Annotated[list[str], Field(max_length=8, fail_fast=True)]
 
 
 class BattleBody(Body):
@@ -100,7 +102,7 @@ def _ratings(routes: APIRouter, service: Arenas, access: Access) -> None:
     async def get_leaderboard(
         arena: ArenaName,
         context: voters,
-        style: Annotated[list[str] | None, Query(max_length=8, description="Qualities to control for")] = None,
+        style: Annotated[Qualities | None, Query(description="Qualities to control for")] = None,
         category: Annotated[str, Query(max_length=256)] = "",
         days: Annotated[float | None, Query(gt=0, le=3650, description="Votes of the last days")] = None,
     ) -> HttpResponse:

@@ -19,14 +19,14 @@ from mainspring.core.errors import Conflict, InvalidRequest, NotFound, QuotaExce
 from mainspring.core.types import Context, Message, Principal
 from mainspring.evaluation.examples import DataSets
 from mainspring.feature import Rooms
-from mainspring.features.arena.asking import Asked, ask, request
-from mainspring.features.arena.battles import PREFIX, Battle, Battles
+from mainspring.features.arena.battle.asking import Asked, ask, request
+from mainspring.features.arena.battle.battles import PREFIX, Battle, Battles
+from mainspring.features.arena.battle.pairing import chosen
+from mainspring.features.arena.battle.questions import Question, Recorded
+from mainspring.features.arena.battle.style import difference, qualities
 from mainspring.features.arena.definitions import Arena, Side
-from mainspring.features.arena.pairing import chosen
-from mainspring.features.arena.questions import Question, Recorded
-from mainspring.features.arena.ratings import Ratings
+from mainspring.features.arena.rating.board import Ratings
 from mainspring.features.arena.settings import ArenaSettings
-from mainspring.features.arena.style import difference, qualities
 from mainspring.features.arena.tables import arena_battles, arena_excluded, arena_pairs, arena_votes, arenas
 from mainspring.stores.sql.database import Database
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mainspring.features.arena.asking import SIDES, Said
+from mainspring.features.arena.battle.asking import SIDES, Said
 from mainspring.features.arena.definitions import Arena
 from mainspring.features.arena.service import Duel
 from mainspring.statistics.bradley_terry import Leaderboard

@@ -15,8 +15,8 @@ import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import Conflict, NotFound, QuotaExceeded
 from mainspring.core.facts.opinions import VoteFacts
 from mainspring.core.types import EventRecord, Principal
+from mainspring.features.arena.battle.pairing import Met, Pair, pairs
 from mainspring.features.arena.definitions import SCORES, Arena, Winner
-from mainspring.features.arena.pairing import Met, Pair, pairs
 from mainspring.features.arena.tables import arena_battles, arena_pairs, arena_votes
 from mainspring.stores.events.log import EventLog
 from mainspring.stores.sql.database import Database

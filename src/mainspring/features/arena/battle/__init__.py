@@ -1,0 +1,1 @@
+"""A battle: the question, the two models, their answers, the vote."""

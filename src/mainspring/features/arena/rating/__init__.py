@@ -1,0 +1,1 @@
+"""What votes say of models and of voters."""
