@@ -35,6 +35,7 @@ def test_every_key_is_told_who_it_is(server: Server, grouped: str) -> None:
         "approve",
         "arena",
         "chat",
+        "curate",
         "deliver",
         "desk",
         "embed",
@@ -42,6 +43,7 @@ def test_every_key_is_told_who_it_is(server: Server, grouped: str) -> None:
         "insights",
         "prompts",
         "replay",
+        "review",
         "runs",
     ]
     secret = server.call("POST", "/v1/keys", {"name": "embeds", "scopes": ["embed"]})[1]["secret"]

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
-from mainspring.core.errors import MainspringError
 from mainspring.core.facts.answers import GIVEN_AGAIN, AnswerFacts
 from mainspring.core.facts.guards import GuardFacts
 from mainspring.core.facts.operations import CostFacts, RefusalsFacts
 from mainspring.core.facts.opinions import FeedbackFacts, ScoreFacts
+from mainspring.core.facts.outcomes import outcome_of
 from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.features.monitor.judging.score_means import Moments
 from mainspring.features.monitor.traffic.sketch import Sketch
@@ -212,29 +212,6 @@ def merged(tallies: Iterable[Tally]) -> Tally:
     return made
 
 
-def outcome_of(facts: AnswerFacts) -> str:
-    """The outcome in an answer's facts: ``ok``, ``failed`` through the service's fault, ``refused`` through its
-    caller's, or ``cancelled``."""
-    if facts.status == "completed":
-        return "ok"
-    if facts.status != "failed":
-        return "cancelled"
-    return "failed" if _STATUS.get(facts.error, 500) >= 500 else "refused"
-
-
 def ended_at(fact: Fact) -> float:
     """The time at which an event's subject ended, in Unix seconds."""
     return fact.at + (fact.facts.duration_s or 0.0) if isinstance(fact.facts, AnswerFacts) else fact.at
-
-
-def _statuses() -> dict[str, int]:
-    found: dict[str, int] = {}
-    waiting: list[type[MainspringError]] = [MainspringError]
-    while waiting:
-        kind = waiting.pop()
-        found.setdefault(kind.code, kind.status)
-        waiting += kind.__subclasses__()
-    return found
-
-
-_STATUS = _statuses()

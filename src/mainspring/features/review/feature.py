@@ -1,0 +1,53 @@
+"""The feature: the service, its routes, and what fills the queues in a server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter
+
+from mainspring.core.errors import MainspringError
+from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.review.routes import router
+from mainspring.features.review.service import Review
+
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def _open(rooms: Rooms) -> AsyncIterator[Review]:
+    yield Review(rooms)
+
+
+def _routes(http: Http) -> list[APIRouter]:
+    return [router(http.services[Review], http.access, http.idempotency)]
+
+
+@asynccontextmanager
+async def _work(_: Rooms, services: Services) -> AsyncIterator[None]:
+    review = services[Review]
+    if not review.settings.enabled:
+        yield
+        return
+    looking = asyncio.create_task(_look(review), name="review: look")
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.wait([looking])
+
+
+async def _look(review: Review) -> None:
+    every = review.settings.every_s
+    while True:
+        try:
+            await review.look(every_s=every / 2)
+        except MainspringError as error:
+            _log.warning("queues were not filled; the next round repeats it: %s", error)
+        await asyncio.sleep(every)
+
+
+FEATURE = Feature("review", open=_open, routes=_routes, work=_work)

@@ -1,0 +1,1 @@
+"""What labels say: agreement, thresholds, estimates."""

@@ -1,0 +1,128 @@
+"""Review: queues that fill from the traffic by rule, and people who label."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mainspring.core.errors import InvalidRequest, NotFound, Unsupported
+from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.facts.opinions import LabelFacts
+from mainspring.core.types import EventRecord, Principal
+from mainspring.feature import Rooms
+from mainspring.features.review.definition import MANUAL, Definition, Queue
+from mainspring.features.review.settings import ReviewSettings
+from mainspring.features.review.shapes import item_body, label_body, shown_body, task_body
+from mainspring.features.review.store.filling import ADJUDICATE, OPEN, Arrived, Filling
+from mainspring.features.review.store.items import Items
+from mainspring.features.review.store.labels import Labels, Submitted
+from mainspring.features.review.store.queues import Queues
+from mainspring.features.review.work.looking import Looking
+from mainspring.features.review.work.showing import Showing
+
+# Answers whose texts are gone that one look for the next item passes over.
+_TRIES = 20
+
+
+class Review:
+    """The service: ``queues``, ``items`` and ``labels`` over the stores, ``showing`` what reviewers see."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self.settings = rooms.settings.section(ReviewSettings)
+        stores = rooms.stores
+        self.queues = Queues(stores.database, self.settings.queues)
+        self.items = Items(stores.database)
+        self.labels = Labels(stores.database, stores.events)
+        self.showing = Showing(stores)
+        self._events = stores.events
+        self._filling = Filling(stores.database, self.settings.open_items, self.settings.items)
+        self._looking = Looking(stores, self._filling, consented=self.settings.consented)
+
+    async def look(self, *, every_s: float = 0.0) -> Counter[str] | None:
+        """Let new answers of all tenants enter their queues; how many items are new by tenant, None if another process
+        looks, or did less than ``every_s`` ago. Raises ``Unsupported``: review is off."""
+        if not self.settings.enabled:
+            raise Unsupported("review is off", remedy="Set review.enabled")
+        return await self._looking.look(await self.queues.all(), every_s=every_s)
+
+    async def put(self, principal: Principal, queue: Queue, answers: Sequence[str]) -> list[str]:
+        """Put these answers into a queue, whatever its rule says; the ids of their items. Raises ``NotFound`` naming
+        one that is not there or not seen, ``QuotaExceeded``."""
+        found = {each.answer.id: each for each in await self.showing.answers(principal, answers)}
+        if missing := [each for each in answers if each not in found]:
+            raise NotFound(f"the text of answer {missing[0]} is gone, or hidden from you", param="answer_ids")
+        return await self._filling.put(queue, [_arrived(found[each].answer) for each in dict.fromkeys(answers)])
+
+    async def take(self, principal: Principal, name: str) -> dict[str, Any] | None:
+        """The item that the reviewer holds, or the next one, as JSON; None: nothing waits. Raises ``NotFound``."""
+        queue = await self.queues.get(principal.tenant, name)
+        for _ in range(_TRIES):
+            taken = await self.labels.take(principal, queue)
+            if taken is None:
+                return None
+            try:
+                shown = await self.showing.answer(principal, taken.item.answer_id)
+            except NotFound:
+                # Its text has expired since it entered: it is nobody's work any more.
+                await self.labels.drop(principal, taken.item.id)
+                continue
+            earlier = await self._said(queue, taken.item.id) if taken.item.state == ADJUDICATE else []
+            return task_body(taken, shown, [{**each, "by": chr(65 + place)} for place, each in enumerate(earlier)])
+        return None
+
+    async def label(self, principal: Principal, name: str, item_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Label an item, as JSON of the route's body; the item. Raises ``InvalidRequest`` naming a field, and what
+        ``Labels.submit`` raises."""
+        queue = await self.queues.get(principal.tenant, name)
+        return item_body(await self.labels.submit(principal, queue, item_id, submitted(queue.definition, body)))
+
+    async def leave(self, principal: Principal, name: str, item_id: str, *, skip: bool) -> None:
+        """Hand an item back or skip it. Raises ``NotFound``."""
+        queue = await self.queues.get(principal.tenant, name)
+        await self.items.get(queue, item_id)
+        await self.labels.leave(principal, item_id, skip=skip)
+
+    async def item(self, principal: Principal, name: str, item_id: str) -> dict[str, Any]:
+        """An item with its texts, and with its labels once all are given: until then nobody's may sway another's.
+        Raises ``NotFound``."""
+        queue = await self.queues.get(principal.tenant, name)
+        row = await self.items.get(queue, item_id)
+        shown = await self.showing.answer(principal, row.answer_id)
+        said = await self._said(queue, item_id) if row.state != OPEN else []
+        return {**item_body(row), **shown_body(shown), "labels": said}
+
+    async def _said(self, queue: Queue, item_id: str) -> list[dict[str, Any]]:
+        made = []
+        for each in await self.items.given(queue, [item_id]):
+            event = await self._events.get(queue.tenant, each.event_id)
+            comment = LabelFacts.of(event.facts).comment
+            made.append(label_body(each, comment=comment, edit=event.content if each.edited else None))
+        return made
+
+
+def submitted(definition: Definition, body: Mapping[str, Any]) -> Submitted:
+    """A label from the route's body. Raises ``InvalidRequest``: a criterion or an error that the queue does not have,
+    or a required criterion that is missing."""
+    places: Mapping[str, int] = body.get("labels") or {}
+    scores = {name: definition.criterion(name).score(place) for name, place in places.items()}
+    for each in definition.criteria:
+        if each.required and each.name not in scores:
+            raise InvalidRequest(f"the label lacks {each.name}", remedy="Send its place on the scale", param="labels")
+    known = [each.name for each in definition.errors]
+    for name in body.get("errors") or ():
+        if name not in known:
+            raise InvalidRequest(f"there is no error {name!r}", remedy=f"There are: {', '.join(known)}", param="errors")
+    return Submitted(
+        scores=scores,
+        approved=bool(body["approved"]),
+        errors=tuple(dict.fromkeys(body.get("errors") or ())),
+        comment=body.get("comment") or "",
+        edit=body.get("edit"),
+        seconds=body.get("seconds"),
+    )
+
+
+def _arrived(answer: EventRecord) -> Arrived:
+    facts = AnswerFacts.of(answer.facts)
+    return Arrived(answer.tenant, answer.id, answer.trace_id, facts.requested, answer.at, MANUAL)

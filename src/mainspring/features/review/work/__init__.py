@@ -1,0 +1,1 @@
+"""What fills queues, and what is shown of an answer."""

@@ -1,0 +1,160 @@
+"""One look at what is new: answers enter queues by their rules. One process does it at a time, under a lease."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+import mainspring.stores.events.commit_numbers as commits
+import mainspring.stores.sql.ids as ids
+import mainspring.stores.sql.rows as rows
+from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.facts.derived import UNSERVED
+from mainspring.core.facts.guards import GuardFacts
+from mainspring.core.facts.opinions import VERDICT, FeedbackFacts, ScoreFacts
+from mainspring.evaluation.strata import stratum_of
+from mainspring.features.review.definition import Queue
+from mainspring.features.review.store.filling import Arrived, Filling, by_tenant
+from mainspring.stores import Stores
+from mainspring.stores.events import feed
+from mainspring.stores.events.feed import Fact, Feed
+from mainspring.stores.schema import events
+from mainspring.stores.sql.jobs import Job
+
+NAME = "review"
+KINDS = ("answer", "feedback", "guard", "score")
+LEASE_S = 60.0
+PAGE = 500
+
+
+@dataclass(slots=True)
+class _Later:
+    strata: list[str] = field(default_factory=list)
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+class Looking:
+    """Reads the log for all queues."""
+
+    def __init__(self, stores: Stores, filling: Filling, *, consented: bool) -> None:
+        self._stores = stores
+        self._filling = filling
+        self._consented = consented
+        self._feed = Feed(stores.database)
+
+    async def look(self, found: Sequence[Queue], *, every_s: float = 0.0) -> Counter[str] | None:
+        """How many items entered, by tenant; None if another process looks, or did less than ``every_s`` ago. Raises
+        ``StoreError``."""
+        lease = await self._stores.jobs.claim(NAME, ids.new("lease_"), every_s, LEASE_S)
+        if lease is None:
+            return None
+        try:
+            return await self._read(lease, by_tenant(found))
+        finally:
+            await self._stores.jobs.release(lease)
+
+    async def _read(self, lease: Job, queues: Mapping[str, Sequence[Queue]]) -> Counter[str]:
+        position, count = await self._feed.begin(NAME), Counter[str]()
+        if not queues or not position:
+            position = await self._skip(queues, position)
+        while queues:
+            facts = await self._feed.after(position, KINDS, PAGE)
+            if not facts:
+                break
+            arrived = await self._arrived([each for each in facts if each.tenant in queues])
+            found = [(queue, arrived.get(tenant, ())) for tenant, theirs in queues.items() for queue in theirs]
+            position = facts[-1].settled
+            made = await self._filling.write([each for each in found if each[1]], NAME, position, lease)
+            if made is None:
+                break
+            count.update(made)
+            if len(facts) < PAGE // 2 or await self._stores.jobs.extend(lease, LEASE_S) is None:
+                break
+        return count
+
+    async def _skip(self, queues: Mapping[str, Sequence[Queue]], position: int) -> int:
+        """Without queues there is nothing to read; the first one begins with the answers that it is older than."""
+        since = min((queue.created_at for theirs in queues.values() for queue in theirs), default=None)
+
+        def work(connection: sa.Connection) -> int:
+            to = commits.latest(connection)
+            if since is not None:
+                first = sa.select(sa.func.min(events.c.settled)).where(
+                    events.c.tenant.in_(sorted(queues)), events.c.at >= since
+                )
+                found = connection.execute(first).scalar_one_or_none()
+                to = to if found is None else found - 1
+            if to != position:
+                feed.move(connection, NAME, to)
+            return int(to)
+
+        return await self._stores.database.write(work, durable=False)
+
+    async def _arrived(self, facts: Sequence[Fact]) -> dict[str, list[Arrived]]:
+        """Answers of a page, and those that its other facts are about, by tenant."""
+        later = _later(facts)
+        new = {(each.tenant, each.id): each for each in facts if each.kind == "answer"}
+        named = [each for each in later if each not in new]
+        rest = await self._answers([*new, *named])
+        made: dict[str, list[Arrived]] = {}
+        for (tenant, answer_id), (fact, consent) in rest.items():
+            answer = fact.facts
+            stratum = stratum_of(answer) if isinstance(answer, AnswerFacts) else None
+            if stratum is None or fact.content_id is None or (self._consented and not consent):
+                continue
+            assert isinstance(answer, AnswerFacts)
+            about = later.get((tenant, answer_id), _Later())
+            made.setdefault(tenant, []).append(
+                Arrived(
+                    tenant=tenant,
+                    id=answer_id,
+                    trace_id=fact.trace_id,
+                    application="" if answer.error == UNSERVED else answer.requested,
+                    at=fact.at,
+                    stratum=stratum,
+                    later=about.strata,
+                    scores=about.scores,
+                    new=(tenant, answer_id) in new,
+                )
+            )
+        return made
+
+    async def _answers(self, named: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[Fact, bool]]:
+        """These answers, with the consent of their askers."""
+        wanted = list(named)
+        if not wanted:
+            return {}
+        query = sa.select(events).where(
+            sa.tuple_(events.c.tenant, events.c.id).in_(wanted), events.c.kind == AnswerFacts.EVENT
+        )
+        found = await self._stores.database.read(lambda connection: connection.execute(query).all())
+        made = {}
+        for row in found:
+            facts = AnswerFacts.from_json(rows.load(row.facts))
+            fact = Fact(row.settled or 0, row.at, row.tenant, row.id, row.trace_id, row.subject, facts, row.content_id)
+            made[row.tenant, row.id] = (fact, bool(row.consent))
+        return made
+
+
+def _later(facts: Sequence[Fact]) -> dict[tuple[str, str], _Later]:
+    """What the page says about answers, by (tenant, answer)."""
+    found: dict[tuple[str, str], _Later] = {}
+    for fact in facts:
+        if not fact.subject or fact.facts.replay_of:
+            continue
+        match fact.facts:
+            case FeedbackFacts(rating=rating, edited=edited):
+                told = [*(["down"] if rating == "down" else []), *(["edited"] if edited else [])]
+            case GuardFacts(dry_run=False):
+                told = ["guarded"]
+            case ScoreFacts(metric=metric, scores=scores) if metric == VERDICT and scores:
+                found.setdefault((fact.tenant, fact.subject), _Later()).scores.update(scores)
+                continue
+            case _:
+                continue
+        if told:
+            found.setdefault((fact.tenant, fact.subject), _Later()).strata += told
+    return found
