@@ -50,6 +50,7 @@ KINDS = (
     "application",
     "agent",
     "toolset",
+    "scorer",
     "sandbox",
     "feature",
 )

@@ -1,0 +1,1 @@
+"""Judges as data, with published figures: a judge that was not measured may gate nothing."""

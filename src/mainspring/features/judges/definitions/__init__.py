@@ -1,0 +1,1 @@
+"""Judges as data: their definitions, and those that come with the package."""

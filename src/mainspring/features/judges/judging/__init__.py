@@ -1,0 +1,1 @@
+"""How judges of each kind find their scores."""

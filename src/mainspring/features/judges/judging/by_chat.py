@@ -1,0 +1,122 @@
+"""A chat model as judge: pointwise, pairwise in both orders, listwise with each answer in each place."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from mainspring.core.types import Context
+from mainspring.features.judges.definitions.definition import Criterion, Definition, Part
+from mainspring.features.judges.judging.asking import Asking, scaled
+from mainspring.features.judges.judging.items import Item, Judgement, shares
+from mainspring.features.judges.judging.replies import Reply
+from mainspring.rag.text import sentences
+
+MOST_SENTENCES = 24
+# Preferences between these are a tie.
+_TIE = (0.5 - 1e-9, 0.5 + 1e-9)
+
+
+class ByChat:
+    """Judges as ``definition`` says. Raises ``EngineError`` for a reply that is not on the scale."""
+
+    def __init__(self, definition: Definition, asking: Asking, state: str) -> None:
+        self._told = definition
+        self._asking = asking
+        self.state = state
+
+    async def judge(self, item: Item, context: Context) -> Judgement | None:
+        """None for an answer without words, and without passages where only they and the answer are shown."""
+        if not all(each.strip() for each in item.answers):
+            return None
+        if "passages" in self._told.shows and "question" not in self._told.shows and not item.passages:
+            return None
+        if self._told.mode == "pairwise":
+            return await self._pair(item, context)
+        if self._told.mode == "listwise":
+            return await self._list(item, context)
+        if self._told.unit == "sentence":
+            return await self._by_sentence(item, context)
+        return await self._point(item, item.answer, context)
+
+    async def _by_sentence(self, item: Item, context: Context) -> Judgement | None:
+        said = [item.answer[each.start : each.end] for each in sentences.split(item.answer)][:MOST_SENTENCES]
+        found = [await self._point(item, each, context) for each in said]
+        values = [each.value for each in found]
+        details = {"sentences": float(len(values)), "least": min(values)}
+        return Judgement((statistics.fmean(values),), details)
+
+    async def _point(self, item: Item, answer: str, context: Context) -> Judgement:
+        texts = [*self._shown(item), ("answer", answer)]
+        total = weight = spread = 0.0
+        details: dict[str, float] = {}
+        for name, criterion in self._told.criteria.items():
+            replies = await self._ask(criterion, texts, context)
+            values = [each.expected(criterion.scale) for each in replies]
+            score = statistics.fmean(values)
+            total, weight = total + criterion.weight * score, weight + criterion.weight
+            spread = max(spread, statistics.pstdev(values))
+            details[name] = score
+            details[f"{name} graded"] = float(all(each.graded for each in replies))
+        if self._told.samples > 1:
+            details["spread"] = spread
+        return Judgement((total / weight,), details)
+
+    async def _pair(self, item: Item, context: Context) -> Judgement:
+        first, second = item.answers[:2]
+        one = await self._prefers(item, first, second, context)
+        other = 1 - await self._prefers(item, second, first, context)
+        contradicts = (one - 0.5) * (other - 0.5) < 0
+        value = 0.5 if contradicts else (one + other) / 2
+        return Judgement((value, 1 - value), {"first": one, "second": other}, contradicts)
+
+    async def _prefers(self, item: Item, first: str, second: str, context: Context) -> float:
+        """The probability with which the one that is shown first is preferred."""
+        (criterion,) = self._told.criteria.values()
+        texts = [*self._shown(item), ("answer A", first), ("answer B", second)]
+        replies = await self._asking.ask(
+            self._instruction(criterion), texts, ("A", "B"), context, samples=self._told.samples
+        )
+        return statistics.fmean(each.chances["A"] for each in replies)
+
+    async def _list(self, item: Item, context: Context) -> Judgement:
+        (criterion,) = self._told.criteria.values()
+        size = len(item.answers)
+        labels = [chr(ord("A") + place) for place in range(size)]
+        sums, bests = [0.0] * size, []
+        for turn in range(size):
+            order = [(turn + place) % size for place in range(size)]
+            texts = [(f"answer {labels[place]}", item.answers[each]) for place, each in enumerate(order)]
+            replies = await self._asking.ask(
+                self._instruction(criterion),
+                [*self._shown(item), *texts],
+                labels,
+                context,
+                samples=self._told.samples,
+            )
+            for reply in replies:
+                bests.append(order[labels.index(reply.likeliest)])
+                for place, each in enumerate(order):
+                    sums[each] += reply.chances[labels[place]]
+        return Judgement(shares(sums), {"agreement": max(map(bests.count, bests)) / len(bests)})
+
+    async def _ask(self, criterion: Criterion, texts: Sequence[tuple[str, str]], context: Context) -> list[Reply]:
+        labels = scaled(criterion.scale)
+        return await self._asking.ask(self._instruction(criterion), texts, labels, context, samples=self._told.samples)
+
+    def _instruction(self, criterion: Criterion) -> str:
+        return f"{self._told.task} {criterion.question}".strip()
+
+    def _shown(self, item: Item) -> list[tuple[str, str]]:
+        parts: dict[Part, Sequence[str]] = {
+            "passages": item.passages,
+            "question": (item.question,) if item.question else (),
+            "references": item.references,
+        }
+        names = {"passages": "passage", "question": "question", "references": "reference"}
+        return [(names[part], text) for part in self._told.shows if part != "answer" for text in parts.get(part, ())]
+
+
+def tied(value: float) -> bool:
+    """Whether a preference is none."""
+    return _TIE[0] <= value <= _TIE[1]

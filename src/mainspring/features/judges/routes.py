@@ -1,0 +1,68 @@
+"""Routes of judges: definitions, judging."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path
+from pydantic import Field
+from starlette.responses import Response as HttpResponse
+
+from mainspring.core.types import Context
+from mainspring.features.judges.bodies import RunBody, given_body, judge_body
+from mainspring.features.judges.definitions.definition import NAME, Definition
+from mainspring.features.judges.service import Judges
+from mainspring.http.access import Access
+from mainspring.http.bodies import Body
+from mainspring.http.request_body import JsonRoute
+from mainspring.http.respond import json_response
+
+PREFIX = "/v1/judges"
+Name = Annotated[str, Path(pattern=NAME)]
+
+
+class JudgeBody(Body):
+    """``PUT /v1/judges/{name}``."""
+
+    definition: Annotated[Definition, Field(description="See docs/guides/judges.md")]
+
+
+def router(service: Judges, access: Access) -> APIRouter:
+    """The routes over the service."""
+    routes = APIRouter(route_class=JsonRoute, tags=["judges"], prefix=PREFIX)
+    callers = Annotated[Context, Depends(access("judges"))]
+
+    @routes.get("")
+    async def list_judges(context: callers) -> HttpResponse:
+        """Your judges, and those of the package, by name."""
+        found = await service.definitions.all(context.principal.tenant)
+        return json_response({"object": "list", "data": [judge_body(each) for each in found]})
+
+    @routes.get("/{name}")
+    async def get_judge(name: Name, context: callers) -> HttpResponse:
+        """One judge."""
+        return json_response(judge_body(await service.definitions.get(context.principal.tenant, name)))
+
+    @routes.put("/{name}")
+    async def put_judge(name: Name, body: JudgeBody, context: callers) -> HttpResponse:
+        """Define a judge, or its next version. Its figures are to be measured again then."""
+        await service.made(name, context, body.definition)
+        stored = await service.definitions.put(context.principal.tenant, name, body.definition)
+        return json_response(judge_body(stored))
+
+    @routes.delete("/{name}")
+    async def delete_judge(name: Name, context: callers) -> HttpResponse:
+        """Delete your judge of that name."""
+        await service.definitions.delete(context.principal.tenant, name)
+        return json_response({"object": "judge", "name": name, "deleted": True})
+
+    @routes.post("/{name}/run")
+    async def run_judge(name: Name, body: RunBody, context: callers) -> HttpResponse:
+        """Judge items now, one after the other. What an item costs is charged as it is judged."""
+        made = await service.made(name, context)
+        found: list[dict[str, Any]] = []
+        for each in body.items:
+            found.append(given_body(each.id, await service.judge(made, each.item(), context)))
+        return json_response({"object": "list", "judge": made.label, "data": found})
+
+    return routes

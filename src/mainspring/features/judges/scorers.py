@@ -1,0 +1,50 @@
+"""Judges as scorers of experiments and gates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.types import Context
+from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.scorers import Score, Scorer
+from mainspring.feature import Rooms
+from mainspring.features.judges.judging.items import Item
+from mainspring.features.judges.judging.making import Made
+from mainspring.features.judges.service import Judges
+
+
+class JudgeScorer:
+    """The judge ``judge`` as a scorer of single answers."""
+
+    def __init__(self, judges: Judges, judge: str) -> None:
+        self._judges = judges
+        self._judge = judge
+        self._made: dict[str, Made] = {}
+        self.name = f"judge:{judge}"
+
+    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:
+        """None where the judge has nothing to say."""
+        tenant = context.principal.tenant
+        if tenant not in self._made:
+            self._made[tenant] = await self._judges.made(self._judge, context)
+        passages = answered.passages or example.passages
+        item = Item((answered.text,), example.question, tuple(passages), tuple(example.references), answered.model)
+        found = (await self._judges.judge(self._made[tenant], item, context)).judgement
+        return None if found is None else Score(found.value, found.reason, found.details)
+
+
+def _judge(rooms: Rooms, options: Mapping[str, Any]) -> Scorer:
+    name = options.get("judge")
+    unknown = sorted(set(options) - {"judge"})
+    if not isinstance(name, str) or not name or unknown:
+        raise InvalidRequest(
+            f"the scorer judge has no option {unknown[0]}" if unknown else "the scorer judge needs the name of a judge",
+            remedy="Give it {judge: NAME}; `mainspring judges list` shows the names",
+            param="options",
+        )
+    return JudgeScorer(Judges(rooms), name)
+
+
+SCORERS = {"judge": _judge}

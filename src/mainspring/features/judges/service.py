@@ -1,0 +1,122 @@
+"""Judges for callers: their definitions, judging, and the figures that they have published."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import mainspring.serving.admit.token_estimate as estimate
+from mainspring.core.errors import BudgetExceeded, MainspringError
+from mainspring.core.types import Context, Priority, Settlement, TraceParent, Usage
+from mainspring.feature import Rooms
+from mainspring.features.judges.definitions.definition import Definition
+from mainspring.features.judges.judging.items import Item, Judgement
+from mainspring.features.judges.judging.making import Made, Maker, judged, most_calls
+from mainspring.features.judges.settings import JudgesSettings
+from mainspring.features.judges.store.definitions import Definitions
+from mainspring.serving.money.pricing import Price
+from mainspring.stores.sql import ids
+
+NAME = "judges"
+"""The application that judging is charged to."""
+PREFIX = "jdg_"
+_log = logging.getLogger(__name__)
+# In addition to the texts: the tokens of each question and of its reply.
+_ASKED_TOKENS, _REPLY_TOKENS = 600, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A judgement with what it took. ``judgement`` is None where the judge has nothing to say."""
+
+    id: str
+    trace_id: str
+    judge: str
+    judgement: Judgement | None
+    usage: Usage
+    seconds: float
+
+
+class Judges:
+    """The service."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self.settings = rooms.settings.section(JudgesSettings)
+        self.definitions = Definitions(rooms.stores.database, self.settings.most_judges)
+        self._rooms = rooms
+        self._maker = Maker(rooms, self.settings.model)
+
+    async def made(self, name: str, context: Context, definition: Definition | None = None) -> Made:
+        """The judge ``name``, by ``definition`` if given. Raises ``NotFound``, ``UnknownModel``, ``Unsupported``,
+        ``InvalidRequest``."""
+        tenant = context.principal.tenant
+
+        async def find(member: str) -> Definition:
+            return (await self.definitions.get(tenant, member)).definition
+
+        return await self._maker.make(name, definition or await find(name), find, context)
+
+    async def judge(self, made: Made, item: Item, context: Context) -> Given:
+        """Judge one item now: at batch priority, within the caller's budgets, under a trace of its own, metered.
+
+        Raises ``BudgetExceeded``, ``InvalidRequest`` and the judge's errors.
+        """
+        began, own = time.monotonic(), self._context(context)
+        name = ids.new(PREFIX)
+        async with self._paid(made, item, own, name):
+            found = await judged(made, item, own)
+        return Given(name, own.trace.trace_id, made.label, found, own.allowance.spent, time.monotonic() - began)
+
+    def _context(self, context: Context) -> Context:
+        deadline = time.monotonic() + self.settings.item_timeout_s
+        if context.deadline is not None:
+            deadline = min(deadline, context.deadline)
+        return context.apart(
+            context.allowance.fork(),
+            Settlement(NAME),
+            trace=dataclasses.replace(TraceParent.new(), sampled=False),
+            deadline=deadline,
+            priority=Priority.BATCH,
+            retention=context.retention,
+        )
+
+    @asynccontextmanager
+    async def _paid(self, made: Made, item: Item, context: Context, name: str) -> AsyncIterator[None]:
+        """The most that it may cost is set aside while the block runs; what it took is settled then."""
+        await self._set_aside(made, item, context)
+        try:
+            yield
+        finally:
+            # A call that was made has been paid for, whatever its result.
+            records = [each.about(name, kept=False) for each in context.settlement.records]
+            reservation, purse = context.allowance.reservation, self._rooms.path.services.purse
+            try:
+                if records or reservation:
+                    await self._rooms.stores.events.settle(records, (), reservation)
+            except MainspringError as error:
+                _log.error("what judging took could not be recorded: %s", error)
+            if purse is not None and reservation:
+                purse.budgets.done(reservation)
+
+    async def _set_aside(self, made: Made, item: Item, context: Context) -> None:
+        purse = self._rooms.path.services.purse
+        found = [] if purse is None else await purse.budgets.concerning(context.principal, NAME)
+        if purse is None or not found:
+            return
+        texts = (*item.answers, *item.passages, *item.references, item.question)
+        each = sum(map(estimate.text_tokens, texts)) + _ASKED_TOKENS
+        calls = most_calls(made, item)
+        tariffs = [tariff for tariff in map(purse.tariffs.find, made.models) if tariff is not None]
+        prices = [tariff.price(time.time(), context.allowance.rate) for tariff in tariffs] or [Price()]
+        tokens = max(1, calls) * (each + _REPLY_TOKENS)
+        nanousd = max(price.cost(Usage(each, _REPLY_TOKENS)) for price in prices) * calls
+        if (full := await purse.hold(context.allowance, found, nanousd, tokens)) is not None:
+            raise BudgetExceeded(
+                f"budget {full.name or full.id} holds no more for the judge {made.name}",
+                remedy="Judge fewer items, use a judge without a chat model, or raise the budget",
+                param="judge",
+            )

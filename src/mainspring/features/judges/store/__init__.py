@@ -1,0 +1,1 @@
+"""Where judges, their measurements and the items of those are kept."""
