@@ -1,6 +1,6 @@
 """kill -9 during an ingest, many times at random: afterwards the collection equals one that was made without kills.
 
-    python benchmarks/kill_ingest.py                  # 5 collections of 5,000 documents, 20 kills each
+    python benchmarks/kill_ingest.py                  # 5 collections of 1,500 documents, 20 kills each
     python benchmarks/kill_ingest.py --keep FOLDER --seconds 240      # in pieces: run it until it reports
     python benchmarks/kill_ingest.py --documents 300 --kills 3 --rounds 1 --trial
 
@@ -256,7 +256,7 @@ def rounds(kept: Path, chosen: argparse.Namespace) -> list[Round]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--documents", type=int, default=5000)
+    parser.add_argument("--documents", type=int, default=1500)
     parser.add_argument("--kills", type=int, default=20, help="in a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=int(hashlib.sha256(b"kill").hexdigest()[:6], 16))

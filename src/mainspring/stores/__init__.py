@@ -14,8 +14,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from mainspring.core import plugins, private_files
 from mainspring.core.errors import StoreError
 from mainspring.core.settings import Settings
@@ -98,11 +96,13 @@ class Stores:
     room: DiskRoom
 
     async def problem(self) -> str:
-        """The reason why the database cannot be read or written; empty if it can."""
+        """The reason why the database cannot be read or written whole; empty if it can."""
         if self.room.full:
             return self.room.problem()
+        if self.database.damaged:
+            return self.database.damaged
         try:
-            await self.database.read(lambda connection: connection.execute(sa.select(1)).scalar_one())
+            await self.database.read(commit_numbers.newest)
             async with asyncio.timeout(_PROBE_S):
                 await self.database.write(lambda _: None, durable=False)
         except StoreError as error:

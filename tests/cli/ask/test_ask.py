@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,26 @@ def test_only_what_changed_is_read_again(embedder_only: Command, notes: Path) ->
     said = ingest(3)
     assert "notes: 1 read, 1 removed, 1 not read" in said
     assert "not read: broken.pdf: " in said
+
+
+def test_a_file_that_is_broken_is_called_so_and_no_document_without_an_answer(
+    embedder_only: Command, notes: Path
+) -> None:
+    broken = notes / "broken.pdf"
+    broken.write_bytes(b"%PDF-1.7\nthis is no document")
+    done = embedder_only("ask", broken, "How far does the spring tide rise?", "--json")
+    assert done.returncode == show.FAILED
+    told = json.loads(done.stdout)
+    assert (told["ok"], told["data"]) == (False, None)
+    (error,) = told["errors"]
+    assert error["message"].startswith("broken.pdf could not be read: ")
+    assert "documents do not" not in done.stdout + done.stderr
+    # Beside one that can be read it answers, and the status and a warning tell of the other.
+    partly = embedder_only("ask", notes, "How far does the spring tide rise at Saint-Malo?", "--json")
+    assert partly.returncode == show.PARTLY
+    told = json.loads(partly.stdout)
+    assert "13.6" in told["data"]["answer"]
+    assert [each for each in told["warnings"] if each.startswith("not read: broken.pdf: ")] == told["warnings"] != []
 
 
 def test_cards_of_citations_have_no_marks_of_markdown(capsys: pytest.CaptureFixture[str]) -> None:

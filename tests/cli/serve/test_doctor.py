@@ -148,6 +148,13 @@ def test_a_damaged_database_is_named(command: Command) -> None:
     assert "backup" in checks["database"]["detail"]
 
 
+def test_a_full_disk_is_named(command: Command) -> None:
+    _, checks = doctor(command, MAINSPRING_STORES__DISK_RESERVE_MB=str(10**9))
+    assert checks["disk"]["state"] == "full"
+    assert "stores.disk_reserve_mb" in checks["disk"]["detail"]
+    assert command("doctor", MAINSPRING_STORES__DISK_RESERVE_MB=str(10**9)).returncode == 1
+
+
 def test_a_database_that_somebody_holds_is_named(command: Command) -> None:
     command.said("keys", "create", "first")
     with closing(sqlite3.connect(command.place / "home" / "mainspring.db", isolation_level=None)) as other:

@@ -15,7 +15,7 @@ from mainspring.cli.ask.target import LocalHome, nothing_kept, place
 from mainspring.cli.serve.up import fill
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.settings import Settings, load
-from mainspring.terminal import show
+from mainspring.terminal import complete, show
 from mainspring.terminal.pulling import pull_missing, without_chat
 
 if TYPE_CHECKING:
@@ -28,7 +28,12 @@ _USAGE = 'Usage: mainspring ask PATH... "question", or mainspring ask COLLECTION
 def ask(
     context: typer.Context,
     what: Annotated[
-        list[str], typer.Argument(metavar="WHAT...", help="Files or folders to answer from, or one collection")
+        list[str],
+        typer.Argument(
+            metavar="WHAT...",
+            help="Files or folders to answer from, or one collection",
+            autocompletion=complete.collections,
+        ),
     ],
     question: Annotated[str, typer.Argument(help="The question")],
     collection: Annotated[

@@ -12,6 +12,7 @@ import typer
 from mainspring.cli.ask import sync
 from mainspring.cli.serve.up import existing
 from mainspring.core.errors import MissingExtra
+from mainspring.terminal import complete
 
 if TYPE_CHECKING:
     from mainspring.rag.connect.registry import Spec
@@ -23,7 +24,9 @@ _PACKAGES = {"web": "protego", "storage": "fsspec"}
 
 def ingest(
     context: typer.Context,
-    collection: Annotated[str, typer.Argument(help="Collection to fill; created if missing")],
+    collection: Annotated[
+        str, typer.Argument(help="Collection to fill; created if missing", autocompletion=complete.collections)
+    ],
     sources: Annotated[
         list[str],
         typer.Argument(

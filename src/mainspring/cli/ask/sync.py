@@ -14,7 +14,7 @@ import typer
 
 from mainspring.core.errors import MainspringError, NotFound
 from mainspring.core.settings import load
-from mainspring.terminal import show
+from mainspring.terminal import complete, show
 from mainspring.terminal.ingest_report import report_facts, tell
 from mainspring.terminal.pulling import pull_missing
 
@@ -31,7 +31,9 @@ _STARTING_S = 0.5
 
 def sync(
     context: typer.Context,
-    collection: Annotated[str, typer.Argument(help="Collection that `mainspring ingest` has filled")],
+    collection: Annotated[
+        str, typer.Argument(help="Collection that `mainspring ingest` has filled", autocompletion=complete.collections)
+    ],
     watch: Annotated[bool, typer.Option("--watch", help="Keep running and follow changes until interrupted")] = False,
     every: Annotated[
         float, typer.Option(min=1, help="--watch: seconds between checks of sources other than folders")

@@ -39,7 +39,10 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def pull(
     context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(help="Models", show_default="those that are configured")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Models", show_default="those that are configured", autocompletion=complete.models),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Fetch and convert existing models again")] = False,
     as_json: AsJson = False,
 ) -> None:

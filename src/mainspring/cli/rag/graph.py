@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from mainspring.core.settings import load
-from mainspring.terminal import show
+from mainspring.terminal import complete, show
 from mainspring.terminal.pulling import pull_missing
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 app = typer.Typer(help="Entities and relations of a collection, paths between them, and themes.", no_args_is_help=True)
 
-_Collection = Annotated[str, typer.Argument(help="Collection, by name or id")]
+_Collection = Annotated[str, typer.Argument(help="Collection, by name or id", autocompletion=complete.collections)]
 _AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 _Some = Annotated[int, typer.Option("-k", min=1, max=50, help="Maximum number of results")]
 

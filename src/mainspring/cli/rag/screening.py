@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import typer
 
-from mainspring.terminal import show
+from mainspring.terminal import complete, show
 from mainspring.terminal.remote import Server
 
-Collection = Annotated[str, typer.Argument(help="Collection, by name or id")]
+Collection = Annotated[str, typer.Argument(help="Collection, by name or id", autocompletion=complete.collections)]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 File = Annotated[str, typer.Argument(help="File or document, by its id")]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainspring.core.settings import Settings, load
-from mainspring.terminal import show
+from mainspring.terminal import complete, show
 from mainspring.terminal.pulling import pull_missing
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _GROUPS = Annotated[
 
 def recall(
     context: typer.Context,
-    collection: Annotated[str, typer.Argument(help="Collection, by name or id")],
+    collection: Annotated[str, typer.Argument(help="Collection, by name or id", autocompletion=complete.collections)],
     k: Annotated[int, typer.Option(min=1, help="Number of nearest chunks to compare")] = 20,
     queries: Annotated[int, typer.Option(min=1, help="Number of stored vectors used as queries")] = 50,
     tenant: _TENANT = "default",
@@ -47,7 +47,7 @@ def recall(
 
 def reindex(
     context: typer.Context,
-    collection: Annotated[str, typer.Argument(help="Collection, by name or id")],
+    collection: Annotated[str, typer.Argument(help="Collection, by name or id", autocompletion=complete.collections)],
     embedder: Annotated[str, typer.Option(help="Embedding model to move to")],
     tenant: _TENANT = "default",
     groups: _GROUPS = None,

@@ -13,7 +13,7 @@ import typer
 
 from mainspring.cli.serve.up import existing
 from mainspring.core.settings import Settings, load
-from mainspring.terminal import show
+from mainspring.terminal import complete, show
 from mainspring.terminal.pulling import pull_missing
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _JSON = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 
 def export(
     context: typer.Context,
-    collection: Annotated[str, typer.Argument(help="Collection, by name or id")],
+    collection: Annotated[str, typer.Argument(help="Collection, by name or id", autocompletion=complete.collections)],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, such as handbook.zip")],
     tenant: _TENANT = "default",
     groups: _GROUPS = None,

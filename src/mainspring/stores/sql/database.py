@@ -51,9 +51,11 @@ UNKEPT = ("repeats", "repeat_tags")
 
 
 class Database(ABC):
-    """A relational database. ``name`` is its name in errors, without credentials."""
+    """A relational database. ``name`` is its name in errors, without credentials; ``damaged`` is the error of a read
+    or write that found the file damaged, which no later success takes back (empty: none did)."""
 
     name: str
+    damaged: str = ""
 
     @abstractmethod
     async def read(self, work: Work[T]) -> T:
@@ -125,10 +127,15 @@ class Sqlite(Database):
         await asyncio.to_thread(self._close)
 
     def _transact(self, engine: sa.Engine, work: Work[T], durable: bool) -> T:
-        with _explained(self.name), engine.connect() as plain:
-            connection = plain.execution_options(durable=durable)
-            with connection.begin():
-                return work(connection)
+        try:
+            with _explained(self.name), engine.connect() as plain:
+                connection = plain.execution_options(durable=durable)
+                with connection.begin():
+                    return work(connection)
+        except StoreError as error:
+            if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                self.damaged = error.told
+            raise
 
     def _truncate_log(self) -> None:
         with _explained(self.name):
@@ -315,10 +322,16 @@ def _explained(name: str) -> Iterator[None]:
         raise StoreError(f"the database {name} failed: {text}", remedy=_remedy(text)) from error
 
 
+def _code(error: StoreError) -> int:
+    """SQLite's primary error code; 0 if the error is none of SQLite's."""
+    cause = getattr(error.__cause__, "orig", error.__cause__)
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF if isinstance(cause, sqlite3.Error) else 0
+
+
 def _is_full(error: StoreError) -> bool:
     cause = getattr(error.__cause__, "orig", error.__cause__)
     if isinstance(cause, sqlite3.Error):
-        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+        return _code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
     return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
