@@ -42,6 +42,7 @@ def test_every_key_is_told_who_it_is(server: Server, grouped: str) -> None:
         "ingest",
         "insights",
         "judges",
+        "lake",
         "prompts",
         "replay",
         "review",

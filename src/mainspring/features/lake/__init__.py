@@ -1,0 +1,1 @@
+"""The lake: events as Parquet files, joined to interactions, and cleaned for training."""

@@ -25,6 +25,12 @@ def after(previous: str, prefix: str) -> str:
     return prefix + _written(max(time.time_ns(), (number >> 64) + 1))
 
 
+def at(prefix: str, moment: float) -> str:
+    """The smallest id of a moment (Unix seconds): older ones sort before it."""
+    number = round(moment * 1e9) << 64
+    return prefix + "".join([_PAIRS[number >> bits & 1023] for bits in range(120, -1, -10)])
+
+
 def _written(time_ns: int) -> str:
     number = time_ns << 64 | int.from_bytes(os.urandom(8))
     return "".join([_PAIRS[number >> bits & 1023] for bits in range(120, -1, -10)])

@@ -1,0 +1,52 @@
+"""The feature: the service, its routes, and the stream in a server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter
+
+from mainspring.core.errors import MainspringError
+from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.lake.routes import router
+from mainspring.features.lake.service import Lake
+
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def _open(rooms: Rooms) -> AsyncIterator[Lake]:
+    yield Lake(rooms.settings, rooms.stores)
+
+
+def _routes(http: Http) -> list[APIRouter]:
+    return [router(http.services[Lake], http.access)]
+
+
+@asynccontextmanager
+async def _work(_: Rooms, services: Services) -> AsyncIterator[None]:
+    lake = services[Lake]
+    if lake.settings.mode == "batch":
+        yield
+        return
+    following = asyncio.create_task(_follow(lake), name="lake: follow")
+    try:
+        yield
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
+
+
+async def _follow(lake: Lake) -> None:
+    while True:
+        await asyncio.sleep(lake.settings.every_s)
+        try:
+            await lake.syncing.sync()
+        except MainspringError as error:
+            _log.warning("events did not reach the lake; the next round repeats it: %s", error)
+
+
+FEATURE = Feature("lake", open=_open, routes=_routes, work=_work)

@@ -1,0 +1,35 @@
+"""Settings of the lake."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mainspring.core.settings.section import Section
+
+
+class SqlBounds(Section):
+    """What one query over the lake may use."""
+
+    seconds: float = Field(30.0, gt=0, description="seconds after which a query is stopped")
+    memory_mb: int = Field(512, ge=64, description="MB of memory of a query")
+    rows: int = Field(10_000, ge=1, description="rows of a result; more are cut off")
+    bytes: int = Field(16 * 2**20, ge=1024, description="bytes of a result; more are cut off")
+    at_once: int = Field(2, ge=1, description="queries of one tenant at a time in one server")
+
+
+class LakeSettings(Section):
+    """Events as Parquet files, cleaned for training (docs/guides/lake.md)."""
+
+    mode: Literal["batch", "stream", "hybrid"] = Field(
+        "batch",
+        description="batch: by commands only; stream: a server follows the events; hybrid: it also builds",
+    )
+    url: str = Field("", description="where the files lie: a URL that fsspec can write; empty: `lake` under the home")
+    every_s: float = Field(5.0, ge=0.2, description="seconds between two looks of a server at new events")
+    batch: int = Field(20_000, ge=100, le=1_000_000, description="events of one commit of files")
+    sql: SqlBounds = SqlBounds()
+
+
+SECTIONS = {"lake": LakeSettings}

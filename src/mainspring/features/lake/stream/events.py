@@ -1,0 +1,76 @@
+"""Settled events after a position, as rows, and the groups of those who asked what they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+import mainspring.stores.events.commit_numbers as commits
+import mainspring.stores.sql.rows as rows
+from mainspring.core.types import confined
+from mainspring.stores.erase.data_subjects import parts
+from mainspring.stores.schema import events, keys
+
+COLUMNS = (
+    *(events.c.tenant, events.c.id, events.c.at, events.c.trace_id, events.c.parent_id, events.c.kind),
+    *(events.c.subject, events.c.version, events.c.consent, events.c.retention, events.c.facts),
+    *(events.c.content_id, events.c.person, events.c.settled),
+)
+ANSWERS = ("answer", "replay")
+
+
+def after(connection: sa.Connection, position: int, limit: int) -> list[sa.Row[Any]]:
+    """The next events of all tenants: about ``limit``, in whole commits."""
+    query: sa.Select[Any] = sa.select(*COLUMNS).where(commits.before_horizon(connection)).order_by(events.c.settled)
+    found = list(connection.execute(query.where(events.c.settled > position).limit(limit)))
+    if len(found) == limit:
+        last = found[-1].settled
+        whole = [row for row in found if row.settled != last]
+        found = whole or list(connection.execute(query.where(events.c.settled == last)))
+    return found
+
+
+def about(connection: sa.Connection, tenant: str, subjects: Iterable[str], upto: int) -> dict[str, list[sa.Row[Any]]]:
+    """All events about these subjects that are settled up to a position, by subject, by time."""
+    found: dict[str, list[sa.Row[Any]]] = {}
+    for part in parts(sorted(set(subjects))):
+        query: sa.Select[Any] = sa.select(*COLUMNS).where(events.c.tenant == tenant, events.c.subject.in_(part))
+        for row in connection.execute(query):
+            if row.settled is None or row.settled <= upto:
+                found.setdefault(row.subject, []).append(row)
+    for each in found.values():
+        each.sort(key=lambda row: (row.at, row.id))
+    return found
+
+
+def groups_of_keys(connection: sa.Connection, tenant: str, key_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The groups of keys, with their confinement to collections."""
+    found: dict[str, tuple[str, ...]] = {}
+    for part in parts(sorted(set(key_ids))):
+        query = sa.select(keys.c.id, keys.c.groups, keys.c.collections)
+        for row in connection.execute(query.where(keys.c.tenant == tenant, keys.c.id.in_(part))):
+            theirs = confined(frozenset(rows.load(row.groups)), frozenset(rows.load(row.collections)))
+            found[row.id] = tuple(sorted(theirs))
+    return found
+
+
+def asker_groups(
+    by_subject: Mapping[str, Sequence[sa.Row[Any]]], of_keys: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """The groups of those who asked for an answer, by its id. Events about something else need none."""
+    found: dict[str, tuple[str, ...]] = {}
+    for subject, theirs in by_subject.items():
+        for row in theirs:
+            if row.kind in ANSWERS:
+                facts = rows.load(row.facts)
+                own = facts.get("groups")
+                found[subject] = tuple(sorted(own)) if own is not None else of_keys.get(facts.get("key_id") or "", ())
+    return found
+
+
+def key_ids(by_subject: Mapping[str, Sequence[sa.Row[Any]]]) -> set[str]:
+    """The keys that asked."""
+    asked = (row for theirs in by_subject.values() for row in theirs if row.kind in ANSWERS)
+    return {rows.load(row.facts).get("key_id") or "" for row in asked}

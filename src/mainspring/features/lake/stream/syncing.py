@@ -1,0 +1,186 @@
+"""The stream: new events become files of the raw zone, and the interactions that they change files of the clean zone.
+
+Files are written first. Their rows in the manifest and the position of the stream are one commit: whatever dies, each
+event is in the lake once. One process does it at a time, under a lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+import mainspring.stores.sql.ids as ids
+import mainspring.stores.sql.jobs as jobs
+import mainspring.stores.sql.rows as sql_rows
+from mainspring.features.lake.files import manifest
+from mainspring.features.lake.files.columns import raw_row, raw_schema
+from mainspring.features.lake.files.interaction_rows import interaction_schema
+from mainspring.features.lake.files.manifest import LakeFile, Manifest
+from mainspring.features.lake.files.storage import SYNCED, Storage, left_over
+from mainspring.features.lake.files.writing import Partition, date_of
+from mainspring.features.lake.stream import events, joining
+from mainspring.stores.events import feed
+from mainspring.stores.events.feed import Feed
+from mainspring.stores.sql.database import Database
+from mainspring.stores.sql.jobs import Job, Jobs
+
+ZONES = ("raw", "clean")
+NAME = "lake"
+"""The reader of the log, and the lease of the one process that writes the raw and the clean zone."""
+LEASE_S = 300.0
+Progress = Callable[[int, int], None]
+"""Told how many events were read so far, and how many of them became interactions."""
+
+
+@dataclass(slots=True)
+class Synced:
+    """What a sync did."""
+
+    events: int = 0
+    interactions: int = 0
+    files: int = 0
+    position: int = 0
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """What is to be written: rows by partition (tenant, kind, day, groups), up to a position."""
+
+    position: int
+    events: int
+    raw: dict[tuple[str, str, str, tuple[str, ...]], list[dict[str, Any]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    clean: dict[tuple[str, str, tuple[str, ...]], list[dict[str, Any]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    erasures: dict[str, int] = field(default_factory=dict)
+
+
+class Syncing:
+    """Writes the raw and the clean zone."""
+
+    def __init__(self, database: Database, storage: Storage, batch: int) -> None:
+        self._database = database
+        self._storage = storage
+        self._batch = batch
+        self._jobs = Jobs(database)
+        self._manifest = Manifest(database)
+
+    async def sync(self, progress: Progress | None = None) -> Synced | None:
+        """All events that are settled now. None if another process does it. Raises ``StoreError``."""
+        lease = await self._jobs.claim(NAME, ids.new("lease_"), 0.0, LEASE_S)
+        if lease is None:
+            return None
+        try:
+            return await self._sync(lease, progress)
+        finally:
+            await self._jobs.release(lease)
+
+    async def _sync(self, lease: Job, progress: Progress | None) -> Synced:
+        await self._clean_up()
+        position = await Feed(self._database).begin(NAME)
+        done = Synced(position=position)
+        while True:
+            prepared = await self._database.read(lambda connection: _prepare(connection, done.position, self._batch))
+            if prepared is None:
+                return done
+            files = await asyncio.to_thread(self._write, prepared)
+            written = await self._commit(lease, prepared, files)
+            if written is None:
+                return done
+            if written:
+                done.position, done.files = prepared.position, done.files + len(files)
+                done.events += prepared.events
+                done.interactions += sum(map(len, prepared.clean.values()))
+                if progress is not None:
+                    progress(done.events, done.interactions)
+            if await self._jobs.extend(lease, LEASE_S) is None:
+                return done
+
+    async def _commit(self, lease: Job, prepared: _Prepared, files: Sequence[LakeFile]) -> bool | None:
+        """Whether it was written; not if an erasure came in between. None: the lease is lost."""
+
+        def work(connection: sa.Connection) -> bool | None:
+            if not jobs.lease_holds(connection, lease):
+                return None
+            if any(manifest.erasures(connection, tenant) != seen for tenant, seen in prepared.erasures.items()):
+                return False
+            manifest.add(connection, files)
+            feed.move(connection, NAME, prepared.position)
+            return True
+
+        written = await self._database.write(work)
+        if not written:
+            for each in files:
+                await asyncio.to_thread(self._storage.remove, each.path)
+        return written
+
+    def _write(self, prepared: _Prepared) -> list[LakeFile]:
+        made = []
+        for (tenant, kind, date, groups), found in prepared.raw.items():
+            made.append(
+                Partition(tenant, "raw", kind, date, groups, SYNCED).write_rows(self._storage, raw_schema(kind), found)
+            )
+        for (tenant, date, groups), found in prepared.clean.items():
+            part = Partition(tenant, "clean", "", date, groups, SYNCED)
+            made.append(part.write_rows(self._storage, interaction_schema(), found))
+        return made
+
+    async def _clean_up(self) -> None:
+        """Remove what processes that died have left: they have written files that never counted, or have not removed
+        files that count no more."""
+        await asyncio.to_thread(self._storage.clear_unfinished)
+        dead = await self._manifest.dead()
+        for each in dead:
+            await asyncio.to_thread(self._storage.remove, each.path)
+        if dead:
+            await self._manifest.removed(dead)
+        there = [path for zone in ZONES for path in await asyncio.to_thread(self._storage.paths, zone)]
+        known = await self._manifest.paths(ZONES)
+        for path in there:
+            if path not in known and left_over(path):
+                await asyncio.to_thread(self._storage.remove, path)
+
+
+def _prepare(connection: sa.Connection, position: int, limit: int) -> _Prepared | None:
+    found = events.after(connection, position, limit)
+    if not found:
+        return None
+    prepared = _Prepared(found[-1].settled, len(found))
+    by_tenant: dict[str, list[sa.Row[Any]]] = defaultdict(list)
+    for row in found:
+        by_tenant[row.tenant].append(row)
+    for tenant, theirs in by_tenant.items():
+        prepared.erasures[tenant] = manifest.erasures(connection, tenant)
+        subjects = {row.subject for row in theirs if row.subject}
+        about = events.about(connection, tenant, subjects, prepared.position)
+        of_keys = events.groups_of_keys(connection, tenant, events.key_ids(about))
+        groups = events.asker_groups(about, of_keys)
+        for row in theirs:
+            place = tenant, row.kind, date_of(row.at), groups.get(row.subject, ())
+            prepared.raw[place].append(raw_row(_head(row), row.kind, sql_rows.load(row.facts)))
+        answered = {subject: about[subject] for subject in groups}
+        for made in joining.joined(connection, tenant, answered, groups, prepared.position):
+            prepared.clean[tenant, date_of(made["at"]), groups.get(made["answer_id"], ())].append(made)
+    return prepared
+
+
+def _head(row: sa.Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "at": row.at,
+        "trace_id": row.trace_id,
+        "parent_id": row.parent_id,
+        "subject": row.subject,
+        "version": row.version,
+        "consent": row.consent,
+        "retention": row.retention,
+        "person": row.person,
+        "settled": row.settled,
+    }

@@ -1,0 +1,33 @@
+"""The manifest of the lake's files."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from mainspring.stores.schema.columns import count, json, key, metadata, optional, text, time
+
+# A file counts for readers from the commit that adds its row until the one that makes it ``dead``. The row of a dead
+# file stays until the file is removed.
+lake_files = sa.Table(
+    "lake_files",
+    metadata,
+    key("tenant"),
+    key("id"),
+    # raw, clean, ready or dropped.
+    text("zone"),
+    # Of the raw zone: the kind of the events. Of the ready zone: the build.
+    optional("kind"),
+    text("date"),
+    # Those whose questions are in it: readers need all of these.
+    json("groups", "[]"),
+    # Empty: the folder ``lake`` of the home.
+    optional("root"),
+    text("path"),
+    count("rows"),
+    count("bytes"),
+    time("first_at"),
+    time("last_at"),
+    time("created_at"),
+    sa.Column("dead", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index(None, "tenant", "zone", "kind", "date"),
+)

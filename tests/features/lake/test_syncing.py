@@ -1,0 +1,94 @@
+"""The stream: events reach the raw and the clean zone once, whatever happens in between."""
+
+from __future__ import annotations
+
+import pyarrow.parquet as pq
+import pytest
+
+from mainspring.core.facts.retrievals import RetrievalFacts
+from mainspring.features.lake.files.columns import facts_of, raw_row, raw_schema, table
+from tests.features.lake.world import World
+
+
+async def test_answers_are_joined_with_what_was_said_of_them_later(world: World) -> None:
+    first = await world.say("How do I reset it?", "Press the button.", user="ada", system="Be kind.")
+    done = await world.lake.syncing.sync()
+    assert done is not None
+    assert (done.events, done.interactions) == (2, 1)
+    await world.think(first, "down", "Hold the button.")
+    await world.lake.syncing.sync()
+    (row,) = await world.interactions()
+    assert row.answer_id == first
+    assert (row.answer, row.edited, row.thumb, row.subject) == ("Press the button.", "Hold the button.", "down", "ada")
+    assert [each["role"] for each in row.messages] == ["system", "user"]
+    assert len(row.event_ids) == 3
+    assert row.model_version == "openvino/small"
+    assert len(world.files("raw")) == 3
+    assert len(world.files("clean")) == 2
+
+
+async def test_each_tenant_has_files_of_its_own(world: World) -> None:
+    await world.say("What does the acme thing cost?")
+    await world.say("What does the other thing cost?", tenant="umbrella/../acme")
+    await world.lake.syncing.sync()
+    assert [each.messages[0]["content"] for each in await world.interactions()] == ["What does the acme thing cost?"]
+    mine = [path for path in world.files() if "tenant=acme" in path.parts]
+    assert len(mine) == 3
+    assert all(b"other thing" not in str(pq.read_table(path).to_pylist()).encode() for path in mine)
+
+
+async def test_a_second_sync_finds_nothing(world: World) -> None:
+    await world.say("Hello?")
+    await world.lake.syncing.sync()
+    before = world.files()
+    done = await world.lake.syncing.sync()
+    assert done is not None
+    assert done.events == 0
+    assert world.files() == before
+
+
+async def test_a_sync_that_died_before_its_commit_leaves_nothing_behind(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.say("Hello?")
+
+    async def dies(*_: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(world.lake.syncing), "_commit", dies)
+        with pytest.raises(RuntimeError):
+            await world.lake.syncing.sync()
+    written = world.files()
+    assert len(written) == 3
+    assert await world.interactions() == []
+    await world.lake.syncing.sync()
+    assert len(world.files()) == 3
+    assert not set(written) & set(world.files())
+    assert len(await world.interactions()) == 1
+
+
+async def test_files_of_an_answer_need_its_askers_groups(world: World) -> None:
+    await world.say("What does the board think?", groups=["board"])
+    await world.say("What is for lunch?")
+    await world.lake.syncing.sync()
+    seen = [each async for found in world.lake.clean.rows("acme", frozenset()) for each in found]
+    assert [each.messages[0]["content"] for each in seen] == ["What is for lunch?"]
+    assert len(await world.interactions()) == 2
+
+
+def test_old_versions_unknown_facts_and_odd_values_are_kept() -> None:
+    facts = {"collections": ["c"], "refused": "maybe", "evidence": 1, "features": {"a": 0.5}, "novel": {"x": 1}}
+    facts |= {"hits": [{"document_id": "d", "score": 0.5}]}
+    row = raw_row({"id": "e", "at": 1.0}, "retrieval", facts)
+    assert facts_of("retrieval", row) == facts
+    made = table(
+        raw_schema("retrieval"), [{**row, **dict.fromkeys(("trace_id", "subject", "retention", "person"), "")}]
+    )
+    assert {**facts_of("retrieval", made.to_pylist()[0])} == facts
+    assert facts_of("retrieval", raw_row({}, "retrieval", RetrievalFacts.from_json({}).plain())) is not None
+
+
+def test_facts_that_are_not_exported_have_no_column() -> None:
+    assert "replica" not in raw_schema("answer").names
+    assert "replica" not in facts_of("answer", raw_row({}, "answer", {"replica": "gpu-7", "status": "completed"}))
