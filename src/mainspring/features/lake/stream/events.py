@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 import mainspring.stores.events.commit_numbers as commits
 import mainspring.stores.sql.rows as rows
+from mainspring.core.facts.answers import GivenFacts
+from mainspring.core.facts.registry import read
 from mainspring.core.types import confined
 from mainspring.stores.erase.data_subjects import parts
 from mainspring.stores.schema import events, keys
@@ -56,21 +58,21 @@ def groups_of_keys(connection: sa.Connection, tenant: str, key_ids: Iterable[str
     return found
 
 
-def asker_groups(
-    by_subject: Mapping[str, Sequence[sa.Row[Any]]], of_keys: Mapping[str, tuple[str, ...]]
-) -> dict[str, tuple[str, ...]]:
-    """The groups of those who asked for an answer, by its id. Events about something else need none."""
-    found: dict[str, tuple[str, ...]] = {}
+def answered(by_subject: Mapping[str, Sequence[sa.Row[Any]]]) -> dict[str, GivenFacts]:
+    """The facts of the answers among these subjects, by id."""
+    found: dict[str, GivenFacts] = {}
     for subject, theirs in by_subject.items():
         for row in theirs:
-            if row.kind in ANSWERS:
-                facts = rows.load(row.facts)
-                own = facts.get("groups")
-                found[subject] = tuple(sorted(own)) if own is not None else of_keys.get(facts.get("key_id") or "", ())
+            if row.kind in ANSWERS and isinstance(facts := read(row.kind, rows.load(row.facts)), GivenFacts):
+                found[subject] = facts
     return found
 
 
-def key_ids(by_subject: Mapping[str, Sequence[sa.Row[Any]]]) -> set[str]:
-    """The keys that asked."""
-    asked = (row for theirs in by_subject.values() for row in theirs if row.kind in ANSWERS)
-    return {rows.load(row.facts).get("key_id") or "" for row in asked}
+def asker_groups(
+    answers: Mapping[str, GivenFacts], of_keys: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """The groups of those who asked for an answer, by its id."""
+    return {
+        name: tuple(sorted(facts.groups)) if facts.groups is not None else of_keys.get(facts.key_id, ())
+        for name, facts in answers.items()
+    }

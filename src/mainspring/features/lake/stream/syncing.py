@@ -160,13 +160,14 @@ def _prepare(connection: sa.Connection, position: int, limit: int) -> _Prepared 
         prepared.erasures[tenant] = manifest.erasures(connection, tenant)
         subjects = {row.subject for row in theirs if row.subject}
         about = events.about(connection, tenant, subjects, prepared.position)
-        of_keys = events.groups_of_keys(connection, tenant, events.key_ids(about))
-        groups = events.asker_groups(about, of_keys)
+        answers = events.answered(about)
+        of_keys = events.groups_of_keys(connection, tenant, {each.key_id for each in answers.values()})
+        groups = events.asker_groups(answers, of_keys)
         for row in theirs:
             place = tenant, row.kind, date_of(row.at), groups.get(row.subject, ())
             prepared.raw[place].append(raw_row(_head(row), row.kind, sql_rows.load(row.facts)))
-        answered = {subject: about[subject] for subject in groups}
-        for made in joining.joined(connection, tenant, answered, groups, prepared.position):
+        told = {subject: about[subject] for subject in answers}
+        for made in joining.joined(connection, tenant, told, groups, prepared.position):
             prepared.clean[tenant, date_of(made["at"]), groups.get(made["answer_id"], ())].append(made)
     return prepared
 
