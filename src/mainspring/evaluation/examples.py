@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -78,4 +78,31 @@ class DataSets(Protocol):
 
     async def examples(self, principal: Principal, name: str, version: int | None = None) -> Sequence[Example]:
         """All examples of a version, by default of the newest. Raises ``NotFound``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DataSetVersion:
+    """A version of a data set. ``examples`` are those that it was made with, of which ``erased`` are gone since.
+    ``fingerprint`` is that of its content as it was made. ``groups`` are needed to read it."""
+
+    name: str
+    number: int
+    examples: int
+    erased: int
+    fingerprint: str
+    groups: frozenset[str] = frozenset()
+
+
+@runtime_checkable
+class ExampleStream(Protocol):
+    """Reads data sets piece by piece, so that a large one is never in memory as a whole."""
+
+    async def version(self, principal: Principal, name: str, wanted: int | str | None = None) -> DataSetVersion:
+        """The version of that number or tag, by default the newest. Raises ``NotFound``."""
+        ...
+
+    def stream(self, principal: Principal, name: str, version: int | None = None) -> AsyncIterator[tuple[int, Example]]:
+        """The examples of a version in their order, each with its place, which stays its own when others are erased.
+        Raises ``NotFound``."""
         ...

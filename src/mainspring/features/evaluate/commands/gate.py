@@ -69,8 +69,8 @@ def gate(
 def scorer(measure: str) -> Score:
     """The score of an answer by a measure of texts. Raises ``InvalidRequest``."""
     from mainspring.core.errors import InvalidRequest
-    from mainspring.features.evaluate.texts.measures import plain
-    from mainspring.features.evaluate.texts.measures import score as measured
+    from mainspring.evaluation.texts.measures import plain
+    from mainspring.evaluation.texts.measures import score as measured
 
     if measure not in _MEASURES:
         raise InvalidRequest(

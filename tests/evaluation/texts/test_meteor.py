@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.evaluate.texts.meteor import WordNet, meteor
+from mainspring.evaluation.texts.meteor import WordNet, meteor
 
 DATA = (
     "  1 This line begins with a blank, as those of the licence do.\n"

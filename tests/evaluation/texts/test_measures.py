@@ -5,8 +5,8 @@ import math
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.evaluate.texts.cider import cider
-from mainspring.features.evaluate.texts.measures import MEASURES, plain, score
+from mainspring.evaluation.texts.cider import cider
+from mainspring.evaluation.texts.measures import MEASURES, plain, score
 
 WAS, SAT = "The cat was on the mat", "The cat sat on the mat"
 CAPTIONS = [

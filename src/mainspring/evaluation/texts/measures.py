@@ -14,8 +14,8 @@ from functools import cache
 from typing import Any
 
 from mainspring.core.errors import InvalidRequest, MissingExtra
-from mainspring.features.evaluate.texts.cider import cider
-from mainspring.features.evaluate.texts.meteor import Thesaurus, meteor
+from mainspring.evaluation.texts.cider import cider
+from mainspring.evaluation.texts.meteor import Thesaurus, meteor
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 

@@ -1,0 +1,24 @@
+"""The feature: data sets as a service that other features find, and their routes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter
+
+from mainspring.feature import Feature, Http, Rooms
+from mainspring.features.datasets.routes import router
+from mainspring.features.datasets.service import DataSetService
+
+
+@asynccontextmanager
+async def _open(rooms: Rooms) -> AsyncIterator[DataSetService]:
+    yield DataSetService(rooms)
+
+
+def _routes(http: Http) -> list[APIRouter]:
+    return [router(http.services[DataSetService], http.access)]
+
+
+FEATURE = Feature("datasets", open=_open, routes=_routes)

@@ -1,0 +1,1 @@
+"""Examples made of files and of traces, and their splits."""

@@ -1,0 +1,137 @@
+"""Routes of data sets."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+from starlette.responses import Response as HttpResponse
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.types import Context
+from mainspring.evaluation.example_json import example_of
+from mainspring.features.datasets.make.traces import MOST, TraceFilter
+from mainspring.features.datasets.service import MOST_AT_ONCE, DataSetService
+from mainspring.features.datasets.shapes import set_body, version_body
+from mainspring.features.datasets.store.versions import RowFilter
+from mainspring.http.access import Access
+from mainspring.http.bodies import AtMost, Body
+from mainspring.http.request_body import JsonRoute
+from mainspring.http.respond import json_response
+
+PREFIX = "/v1/datasets"
+SetName = Annotated[str, Field(min_length=1, max_length=128)]
+Wanted = Annotated[str | None, Query(max_length=128, description="A number or a tag; none: the newest")]
+Times = Annotated[float | None, Field(ge=0, le=9e9, allow_inf_nan=False)]
+Word = Annotated[str, Field(max_length=256)]
+_OBJECT = Annotated[dict[str, Any], Field(max_length=64), AtMost(64)]
+
+
+class TracesBody(Body):
+    """Which recorded answers: the latest ``limit`` with everything given."""
+
+    application: Word = ""
+    model: Word = ""
+    since: Times = None
+    until: Times = None
+    thumb: Literal["up", "down"] | None = None
+    edited: bool | None = None
+    refused: bool | None = None
+    consented: bool = False
+    below: Annotated[
+        dict[Word, Annotated[float, Field(allow_inf_nan=False)]],
+        Field(default_factory=dict, max_length=16, description="Upper bounds of scores by measure"),
+    ]
+    session: Word = ""
+    search: Word = ""
+    limit: Annotated[int, Field(ge=1, le=MOST)] = 1_000
+    references: Annotated[bool, Field(description="An answer that was rated up is a right answer")] = True
+
+
+class VersionBody(Body):
+    """``POST /v1/datasets/{name}/versions``: one of the sources."""
+
+    examples: Annotated[list[_OBJECT] | None, Field(max_length=MOST_AT_ONCE, fail_fast=True)] = None
+    file_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
+    traces: TracesBody | None = None
+    remove: Annotated[
+        list[Annotated[str, Field(max_length=128)]] | None, Field(max_length=MOST_AT_ONCE, description="Ids")
+    ] = None
+    note: Annotated[str, Field(max_length=512)] = ""
+
+
+def router(service: DataSetService, access: Access) -> APIRouter:
+    """The routes over the service."""
+    routes = APIRouter(route_class=JsonRoute, tags=["datasets"], prefix=PREFIX)
+    readers = Annotated[Context, Depends(access("datasets"))]
+    makers = Annotated[Context, Depends(access("curate"))]
+
+    @routes.get("")
+    async def list_datasets(
+        context: readers,
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        after: Annotated[str, Query(max_length=128, description="A name of the list")] = "",
+    ) -> HttpResponse:
+        """The data sets that the key's groups may see, by name."""
+        found = await service.versions.sets(context.principal, limit + 1, after)
+        shown = [set_body(row) for row in found[:limit]]
+        return json_response({"object": "list", "data": shown, "has_more": len(found) > limit})
+
+    @routes.post("/{name}/versions", status_code=201)
+    async def create_version(name: str, body: VersionBody, context: makers) -> HttpResponse:
+        """Make the next version: the newest one with examples added (those with a known id replace the older), or with
+        some removed. The data set is made if there is none of that name."""
+        principal = context.principal
+        given = [each for each in (body.examples, body.file_id, body.traces, body.remove) if each is not None]
+        if len(given) != 1:
+            raise InvalidRequest("name one of examples, file_id, traces and remove", param="examples")
+        if body.examples is not None:
+            made = [example_of(each, f"examples[{place}]") for place, each in enumerate(body.examples)]
+            number = await service.add_examples(principal, name, made, note=body.note)
+        elif body.file_id is not None:
+            number = await service.from_file(principal, name, body.file_id, note=body.note)
+        elif body.traces is not None:
+            wanted = TraceFilter(**body.traces.model_dump())
+            number = await service.from_traces(principal, name, wanted, note=body.note)
+        else:
+            number = await service.writing.remove(principal, name, body.remove or (), note=body.note)
+        row = await service.versions.version_row(principal, name, number)
+        return json_response(version_body(row), status=201)
+
+    @routes.get("/{name}")
+    async def get_dataset(name: str, context: readers, version: Wanted = None) -> HttpResponse:
+        """A data set, and one of its versions."""
+        row = await service.versions.version_row(context.principal, name, _wanted(version))
+        about = await service.versions.set(context.principal, name)
+        return json_response({**version_body(row), "id": name, "description": about.description or None})
+
+    @routes.get("/{name}/examples")
+    async def list_examples(
+        name: str,
+        context: readers,
+        version: Wanted = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 20,
+        after: Annotated[int, Query(ge=0, description="`next` of the page before")] = 0,
+        split: Annotated[Literal["train", "validation", "test"] | None, Query()] = None,
+        group: Annotated[str, Query(max_length=256)] = "",
+        search: Annotated[str, Query(max_length=256)] = "",
+        trace_id: Annotated[str, Query(max_length=128)] = "",
+        source: Annotated[str, Query(max_length=128, description="The id of an event")] = "",
+    ) -> HttpResponse:
+        """The examples of a version, in their order."""
+        found = await service.versions.version(context.principal, name, _wanted(version))
+        wanted = RowFilter(split or "", group, search, trace_id, source)
+        page = await service.versions.page(context.principal, found, wanted, limit + 1, after)
+        more = len(page) > limit
+        shown = [body for _, body in page[:limit]]
+        place = page[limit - 1][0] if more else None
+        return json_response(
+            {"object": "list", "version": found.number, "data": shown, "has_more": more, "next": place}
+        )
+
+    return routes
+
+
+def _wanted(text: str | None) -> int | str | None:
+    return int(text) if text is not None and text.isdigit() else text

@@ -1,0 +1,110 @@
+"""The service of data sets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.types import Principal
+from mainspring.evaluation.example_json import checked
+from mainspring.evaluation.examples import DataSetVersion, Example
+from mainspring.feature import Rooms
+from mainspring.features.datasets.make import files
+from mainspring.features.datasets.make.traces import MOST, TraceFilter, Traces
+from mainspring.features.datasets.settings import DataSetsSettings
+from mainspring.features.datasets.store.versions import Versions
+from mainspring.features.datasets.store.writing import PIECE, Writing
+
+MOST_AT_ONCE = 1_000
+"""Examples that one call adds in one transaction."""
+
+
+class DataSetService:
+    """Implements ``evaluation.examples.DataSets`` and ``ExampleStream``."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self.settings = rooms.settings.section(DataSetsSettings)
+        database = rooms.stores.database
+        self.versions = Versions(database)
+        self.writing = Writing(database, self.settings)
+        self._traces = Traces(database)
+        self._files = rooms.stores.files
+        self._blobs = rooms.stores.blobs
+
+    async def add_examples(
+        self, principal: Principal, name: str, examples: Sequence[Example], *, note: str = "", kind: str = ""
+    ) -> int:
+        """See ``DataSets``. Many are written in pieces."""
+        found = [checked(each, f"example {number + 1}") for number, each in enumerate(examples)]
+        if len(found) <= MOST_AT_ONCE:
+            return await self.writing.put(principal, name, found, note=note, kind=kind)
+        return await self.write(principal, name, _later(iter(found)), note=note, kind=kind)
+
+    async def examples(self, principal: Principal, name: str, version: int | None = None) -> Sequence[Example]:
+        """See ``DataSets``. All are in memory: see ``stream``."""
+        return [each async for _, each in self.stream(principal, name, version)]
+
+    async def version(self, principal: Principal, name: str, wanted: int | str | None = None) -> DataSetVersion:
+        """See ``ExampleStream``."""
+        return await self.versions.version(principal, name, wanted)
+
+    async def stream(
+        self, principal: Principal, name: str, version: int | None = None
+    ) -> AsyncIterator[tuple[int, Example]]:
+        """See ``ExampleStream``."""
+        found = await self.versions.version(principal, name, version)
+        async for each in self.versions.stream(principal, found):
+            yield each
+
+    async def write(
+        self, principal: Principal, name: str, examples: AsyncIterator[Example], *, note: str = "", kind: str = ""
+    ) -> int:
+        """The next version, with all ``examples`` added, or none of them if one is refused. Its number. Raises
+        ``InvalidRequest``, ``Conflict``, ``QuotaExceeded``."""
+        draft = await self.writing.begin(principal, name, kind)
+        try:
+            await self.writing.add_all(draft, examples)
+            return await self.writing.finish(draft, principal, note)
+        except BaseException:
+            await asyncio.shield(self.writing.give_up(draft))
+            raise
+
+    async def from_file(self, principal: Principal, name: str, file_id: str, *, note: str = "") -> int:
+        """The next version, with the examples of an uploaded file. Raises ``NotFound``, and as ``write``."""
+        info = await self._files.get(principal.tenant, file_id, groups=principal.groups)
+        path = self._blobs.path(info.sha256)
+        return await self.write(principal, name, _read(path, info.name), note=note or f"file {info.name}")
+
+    async def from_traces(self, principal: Principal, name: str, wanted: TraceFilter, *, note: str = "") -> int:
+        """The next version, with the answers that match. Raises ``InvalidRequest`` if none does."""
+        if not 1 <= wanted.limit <= MOST:
+            raise InvalidRequest(f"limit lies between 1 and {MOST}", param="limit")
+        found = self._traces.examples(principal, wanted)
+        first = await anext(found, None)
+        if first is None:
+            raise InvalidRequest(
+                "no recorded answer that this key may see matches", remedy="Widen the filter", param="filter"
+            )
+        return await self.write(principal, name, _after(first, found), note=note or "traces")
+
+
+async def _later(found: Iterator[Example]) -> AsyncIterator[Example]:
+    for each in found:
+        yield each
+
+
+async def _after(first: Example, found: AsyncIterator[Example]) -> AsyncIterator[Example]:
+    yield first
+    async for each in found:
+        yield each
+
+
+async def _read(path: Path, name: str) -> AsyncIterator[Example]:
+    """The examples of a file, read beside the loop."""
+    reading = files.read(path, name)
+    while piece := await asyncio.to_thread(lambda: list(islice(reading, PIECE))):
+        for each in piece:
+            yield each

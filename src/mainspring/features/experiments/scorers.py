@@ -1,0 +1,70 @@
+"""Built-in scorers: measures of texts, forms, refusals, time and cost, and the RAG triad."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.types import Context
+from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.scorers import Score, Scorer
+from mainspring.feature import Rooms
+
+Options = Mapping[str, Any]
+Factory = Callable[[Rooms, Options], Scorer]
+
+
+@dataclass(frozen=True, slots=True)
+class TextScorer:
+    """A measure of texts against the references; of several the best counts."""
+
+    name: str
+
+    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:  # noqa: ARG002
+        from mainspring.evaluation.texts.measures import score
+
+        if not example.references:
+            return None
+        found = score([answered.text], [example.references], [self.name])[self.name]
+        return Score(min(1.0, max(0.0, found.each[0] / (found.most or 1.0))))
+
+
+@dataclass(frozen=True, slots=True)
+class Contains:
+    """1 if a reference is in the answer, without case, articles and punctuation."""
+
+    name: str = "contains"
+
+    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:  # noqa: ARG002
+        from mainspring.evaluation.texts.measures import plain
+
+        if not example.references:
+            return None
+        said = plain(answered.text)
+        return Score(float(any(plain(each) in said for each in example.references if plain(each))))
+
+
+def _text(name: str) -> Factory:
+    def make(_: Rooms, options: Options) -> Scorer:
+        only(name, options)
+        return TextScorer(name)
+
+    return make
+
+
+def only(name: str, options: Options, *known: str) -> None:
+    """Raises ``InvalidRequest`` for an option that is not ``known``."""
+    if unknown := sorted(set(options) - set(known)):
+        takes = f"It takes {', '.join(known)}" if known else "It takes none"
+        raise InvalidRequest(f"the scorer {name} has no option {unknown[0]:.50}", param="options", remedy=takes)
+
+
+def _contains(_: Rooms, options: Options) -> Scorer:
+    only("contains", options)
+    return Contains()
+
+
+_TEXTS = ("exact", "f1", "rouge-1", "rouge-2", "rouge-l", "chrf", "bleu", "meteor")
+SCORERS: Mapping[str, Factory] = {**{name: _text(name) for name in _TEXTS}, "contains": _contains}

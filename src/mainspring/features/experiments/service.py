@@ -1,0 +1,146 @@
+"""The service of experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.types import Principal
+from mainspring.evaluation.examples import ExampleStream
+from mainspring.evaluation.scorers import Scorer
+from mainspring.feature import Rooms, Services
+from mainspring.features.experiments.scoring import Scorers
+from mainspring.features.experiments.settings import ExperimentsSettings
+from mainspring.features.experiments.spec import MOST_RESPONDERS, MOST_SCORERS, Candidate, Spec, WantedScorer
+from mainspring.features.experiments.store.results import PREFIX, Results
+from mainspring.features.experiments.work.report import report
+from mainspring.features.experiments.work.running import ExperimentWork
+from mainspring.stores.sql import ids, rows
+
+
+class Experiments:
+    """Runs experiments, and implements ``evaluation.scorers.ScorerSource``."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self.settings = rooms.settings.section(ExperimentsSettings)
+        self.results = Results(rooms.stores.database, self.settings)
+        self.scorers = Scorers(rooms)
+        self._rooms = rooms
+        self._data: ExampleStream | None = None
+        self.queued: Callable[[], None] = lambda: None
+
+    def ready(self, services: Services) -> None:
+        """Find where data sets are."""
+        self._data = services.perhaps(ExampleStream)  # type: ignore[type-abstract]
+
+    @property
+    def data(self) -> ExampleStream:
+        """Raises ``InvalidRequest`` if no feature keeps data sets."""
+        if self._data is None:
+            raise InvalidRequest("no feature keeps data sets", param="dataset")
+        return self._data
+
+    def work(self) -> ExperimentWork:
+        """Works on queued ones."""
+        return ExperimentWork(self._rooms, self.data, self.results, self.scorers)
+
+    def scorer(self, name: str, options: Mapping[str, Any] | None = None) -> Scorer:
+        """See ``ScorerSource``."""
+        return self.scorers.scorer(name, options)
+
+    def scorer_names(self) -> list[str]:
+        """See ``ScorerSource``."""
+        return self.scorers.scorer_names()
+
+    async def submit(
+        self,
+        principal: Principal,
+        data_set: str,
+        version: int | str | None,
+        spec: Spec,
+        *,
+        name: str = "",
+        kind: str = "experiment",
+        parent: str = "",
+        metadata: Mapping[str, str] | None = None,
+    ) -> sa.Row[Any]:
+        """Queue an experiment. Raises ``InvalidRequest`` naming the field, ``NotFound``, ``QuotaExceeded``."""
+        found = await self.data.version(principal, data_set, version)
+        checked = self.checked(spec)
+        total = (found.examples - found.erased) * max(1, len(checked.candidates))
+        if not total:
+            raise InvalidRequest(f"{data_set}@{found.number} has no examples", param="dataset")
+        if total > self.settings.max_answers:
+            raise InvalidRequest(
+                f"{total} answers are more than an experiment may have ({self.settings.max_answers})", param="dataset"
+            )
+        if not spec.recorded:
+            for each in checked.candidates:
+                await self._rooms.path.registry.find(each.model, principal)
+        experiment_id = ids.new(PREFIX)
+        values = {
+            "kind": kind,
+            "parent": parent,
+            "name": name or f"{data_set}@{found.number}",
+            "data_set": data_set,
+            "version": found.number,
+            "fingerprint": found.fingerprint,
+            "total": total,
+            "groups": rows.names(found.groups | principal.groups),
+            "metadata": rows.dump(dict(metadata or {})),
+        }
+        await self.results.submit(principal, experiment_id, values, checked)
+        self.queued()
+        return await self.results.get(principal, experiment_id)
+
+    def checked(self, spec: Spec) -> Spec:
+        """``spec`` with names and labels that differ. Raises ``InvalidRequest``."""
+        if not spec.recorded and not 1 <= len(spec.candidates) <= MOST_RESPONDERS:
+            raise InvalidRequest(f"name 1 to {MOST_RESPONDERS} responders", param="responders")
+        if not 1 <= len(spec.scorers) <= MOST_SCORERS:
+            raise InvalidRequest(f"name 1 to {MOST_SCORERS} scorers", param="scorers")
+        scorers = []
+        for each, label in zip(spec.scorers, _told_apart([e.label or e.name for e in spec.scorers]), strict=True):
+            self.scorer(each.name, each.options)
+            scorers.append(WantedScorer(each.name, each.options, label, each.threshold))
+        names = _told_apart([each.name or each.model for each in spec.candidates])
+        candidates = tuple(
+            Candidate(name, each.model, each.prompt, each.parameters, each.template)
+            for each, name in zip(spec.candidates, names, strict=True)
+        )
+        return Spec(() if spec.recorded else candidates, tuple(scorers), spec.concurrency, spec.recorded)
+
+    async def cancel(self, principal: Principal, experiment_id: str) -> sa.Row[Any]:
+        """Stop it after the answers that are on their way. Raises ``NotFound``."""
+        row = await self.results.get(principal, experiment_id)
+        await self._rooms.stores.jobs.cancel(row.tenant, row.id)
+        self.queued()
+        return await self.results.get(principal, experiment_id)
+
+    async def delete(self, principal: Principal, experiment_id: str) -> None:
+        """Stop it, and delete it with its results. Raises ``NotFound``."""
+        row = await self.results.get(principal, experiment_id)
+        await self._rooms.stores.jobs.cancel(row.tenant, row.id)
+        await self.results.delete(principal, experiment_id)
+
+    async def report(self, row: sa.Row[Any]) -> Mapping[str, Any]:
+        """The report of a finished experiment, or of what there is by now."""
+        made = rows.load(row.report)
+        if made is not None:
+            found: Mapping[str, Any] = made
+            return found
+        return await report(self.results, row.tenant, row.id, Spec.of(rows.load(row.spec)))
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for each in names:
+        name, number = each, 1
+        while name in found:
+            number += 1
+            name = f"{each} ({number})"
+        found.append(name)
+    return found

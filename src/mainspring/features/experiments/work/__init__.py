@@ -1,0 +1,1 @@
+"""Asks, scores and compares."""

@@ -1,0 +1,87 @@
+"""Experiments: asked once, scored, compared in pairs; resumed, cancelled, and reused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from mainspring.features.experiments.store.results import Results
+from mainspring.stores.sql import rows
+from tests.features.experiments.world import Lab, lab, spec, sums
+from tests.features.runs.world import Killed, Mortal
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[Lab]:
+    async with lab(tmp_path) as opened:
+        yield opened
+
+
+async def test_the_better_model_wins_each_pair(home: Lab) -> None:
+    await home.data.add_examples(home.who, "sums", sums(8))
+    made = await home.experiments.submit(home.who, "sums", None, spec("bad", "good", scorers=["f1", "exact"]))
+    await home.run()
+    row = await home.experiments.results.get(home.who, made.id)
+    assert (row.state, row.total) == ("completed", 16)
+    report = await home.experiments.report(row)
+    bad, good = report["responders"]
+    assert (bad["scores"]["exact"]["mean"], good["scores"]["exact"]["mean"]) == (0.0, 1.0)
+    compared = {each["scorer"]: each for each in report["comparisons"]}
+    assert compared["exact"]["difference"]["mean"] == 1.0
+    assert (compared["exact"]["won"], compared["exact"]["lost"]) == (8, 0)
+    assert compared["exact"]["p_corrected"] < 0.05
+    assert len(compared["exact"]["best"]) == 8
+    assert {(each["tag"], each["value"], each["examples"]) for each in report["slices"]} == {
+        ("size", "small", 5),
+        ("size", "large", 3),
+    }
+    assert good["cost_usd"] > 0
+    assert home.asked == 16
+
+
+async def test_the_same_state_is_not_asked_again(home: Lab) -> None:
+    await home.data.add_examples(home.who, "sums", sums(4))
+    for _ in range(2):
+        made = await home.experiments.submit(home.who, "sums", None, spec("good"))
+        await home.run()
+    assert home.asked == 4
+    row = await home.experiments.results.get(home.who, made.id)
+    assert (await home.experiments.report(row))["responders"][0]["cost_usd"] > 0
+    await home.experiments.submit(home.who, "sums", None, spec("bad", "good"))
+    await home.run()
+    assert home.asked == 8
+
+
+@pytest.mark.parametrize("committed", [True, False])
+async def test_what_a_dead_process_has_asked_is_not_asked_again(home: Lab, committed: bool) -> None:
+    await home.data.add_examples(home.who, "sums", sums(6))
+    made = await home.experiments.submit(home.who, "sums", None, spec("bad", "good", concurrency=1))
+    stores = home.rooms.stores
+    mortal = Mortal(stores.database, dies=5, committed=committed)
+    healthy = home.experiments.results
+    home.experiments.results = Results(mortal, home.experiments.settings)
+    with pytest.raises(BaseExceptionGroup) as dead:
+        await home.run()
+    assert dead.group_contains(Killed)
+    assert (await home.experiments.results.get(home.who, made.id)).state == "running"
+    home.experiments.results = healthy
+    job = await stores.jobs.get("acme", made.id)
+    await stores.jobs.release(job)
+    await home.run()
+    row = await healthy.get(home.who, made.id)
+    assert row.state == "completed"
+    assert sum((await healthy.done("acme", made.id)).values()) == 12
+    assert home.asked == 12
+
+
+async def test_a_cancelled_one_keeps_what_it_has(home: Lab) -> None:
+    await home.data.add_examples(home.who, "sums", sums(4))
+    made = await home.experiments.submit(home.who, "sums", None, spec("good"))
+    await home.experiments.cancel(home.who, made.id)
+    await home.run()
+    row = await home.experiments.results.get(home.who, made.id)
+    assert row.state == "cancelled"
+    assert rows.load(row.report)["examples"] == 0
+    assert home.asked == 0
