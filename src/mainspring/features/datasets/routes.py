@@ -99,6 +99,11 @@ def router(service: DataSetService, access: Access) -> APIRouter:
         row = await service.versions.version_row(principal, name, number)
         return json_response(version_body(row), status=201)
 
+    _reading(routes, service, readers)
+    return routes
+
+
+def _reading(routes: APIRouter, service: DataSetService, readers: Any) -> None:
     @routes.get("/{name}")
     async def get_dataset(name: str, context: readers, version: Wanted = None) -> HttpResponse:
         """A data set, and one of its versions."""
@@ -129,8 +134,6 @@ def router(service: DataSetService, access: Access) -> APIRouter:
         return json_response(
             {"object": "list", "version": found.number, "data": shown, "has_more": more, "next": place}
         )
-
-    return routes
 
 
 def _wanted(text: str | None) -> int | str | None:

@@ -170,15 +170,14 @@ class Versions:
             found: list[Change] = []
             wanted = list(connection.execute(ids.order_by(row_table.c.id).limit(limit)).scalars())
             sides = [
-                dict(
-                    connection.execute(
+                {
+                    row.id: row.body
+                    for row in connection.execute(
                         sa.select(row_table.c.id, row_table.c.body).where(
                             in_version(tenant, name, number), row_table.c.id.in_(wanted)
                         )
                     )
-                    .tuples()
-                    .all()
-                )
+                }
                 for number in (old, new)
             ]
             for each in wanted:

@@ -33,9 +33,9 @@ def texts(
     Intervals are 95 % over sources: examples that name one `source` are alike. For BLEU, chrF and TER they are of the
     mean over examples, which stands beside the value of the whole file.
     """
-    from mainspring.evaluation.texts import files
     from mainspring.evaluation.texts.measures import score
     from mainspring.evaluation.texts.meteor import WordNet
+    from mainspring.features.evaluate.texts import files
     from mainspring.statistics.significance import clustered
 
     examples = files.read(file)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.evaluation.texts.files import read
+from mainspring.features.evaluate.texts.files import read
 
 
 def test_fields_may_have_their_usual_names(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Files of generated texts and their references."""
