@@ -36,7 +36,8 @@ data are erased, or when their time is over ([compliance](../operate/compliance.
   equal, and nobody can tell what it was.
 
 Fields that are not *shown* are left out when a data subject asks for its data: they are about the machine or the
-operator's contracts. An event of any kind may say `replay_of`: the answer whose request was asked again.
+operator's contracts. An event of any kind may say `replay_of`: the answer whose request was asked again; and
+`imported`: the system that recorded it, if that was [another one](../guides/import.md).
 """
 
 
@@ -47,7 +48,7 @@ def page() -> str:
 
 def _kind(name: str, kind: type[Facts]) -> str:
     said = re.sub(r"\s+", " ", inspect.cleandoc(kind.__doc__ or "")).replace("``", "`")
-    shown = [each for each in columns(kind) if each.name != "replay_of"]
+    shown = [each for each in columns(kind) if each.name not in ("replay_of", "imported")]
     if not shown:
         return f"\n## {name}\n\n{said}\n"
     rows = [

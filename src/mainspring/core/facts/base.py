@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, ClassVar, TypeVar
 
-from mainspring.core.facts.marks import Erase, Mark
+from mainspring.core.facts.marks import Erase, Keep, Mark
 
 P = TypeVar("P", bound="Part")
 F = TypeVar("F", bound="Facts")
@@ -51,8 +51,8 @@ class Part:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(Part):
     """The facts of an event. ``replay_of`` is the answer whose request is replayed: the event is not user traffic.
-    ``unknown`` is what some other version of the program wrote; it is written again as it was. ``origin`` is the JSON
-    that they were read from."""
+    ``imported`` names the other system that recorded the event: it is no live traffic. ``unknown`` is what some other
+    version of the program wrote; it is written again as it was. ``origin`` is the JSON that they were read from."""
 
     EVENT: ClassVar[str] = ""
     """The kind of the event."""
@@ -60,6 +60,7 @@ class Facts(Part):
     """The current version; older facts are read with missing fields empty."""
 
     replay_of: Erase[str] = ""
+    imported: Keep[str] = ""
     unknown: Mapping[str, Any] | None = None
     origin: Mapping[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
 

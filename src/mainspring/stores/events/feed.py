@@ -13,6 +13,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.base import Facts
 from mainspring.core.facts.registry import read
+from mainspring.stores.events.log import IMPORTED
 from mainspring.stores.schema import contents, events, watermarks
 from mainspring.stores.sql.database import Database
 
@@ -57,8 +58,11 @@ class Feed:
 
         return await self._database.read(work)
 
-    async def after(self, position: int, kinds: Sequence[str], limit: int, tenant: str = "") -> list[Fact]:
-        """The next events of these kinds, of ``tenant`` if given: about ``limit`` events, in whole commits."""
+    async def after(
+        self, position: int, kinds: Sequence[str], limit: int, tenant: str = "", *, imported: bool = False
+    ) -> list[Fact]:
+        """The next events of these kinds, of ``tenant`` if given: about ``limit`` events, in whole commits. Events that
+        were ``imported`` are no live traffic: only readers that ask for them read them."""
         columns = (
             *(events.c.settled, events.c.at, events.c.tenant, events.c.id, events.c.trace_id, events.c.kind),
             *(events.c.subject, events.c.facts, events.c.content_id),
@@ -67,6 +71,7 @@ class Feed:
         def work(connection: sa.Connection) -> list[Fact]:
             wanted = sa.and_(events.c.kind.in_(kinds), commits.before_horizon(connection))
             wanted = sa.and_(wanted, events.c.tenant == tenant) if tenant else wanted
+            wanted = wanted if imported else sa.and_(wanted, ~events.c.id.startswith(IMPORTED, autoescape=True))
             query = sa.select(*columns).where(wanted).order_by(events.c.settled)
             found = list(connection.execute(query.where(events.c.settled > position).limit(limit)))
             if len(found) == limit:

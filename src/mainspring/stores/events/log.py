@@ -43,6 +43,8 @@ from mainspring.stores.sql.pages import Page, Place, Slice
 BATCH = 256
 VERDICT = "verdict_"
 """How the ids of verdicts on answers begin: they are deleted when the answers are erased."""
+IMPORTED = "imp_"
+"""How the ids of events begin that another system recorded."""
 
 
 @dataclass(slots=True)

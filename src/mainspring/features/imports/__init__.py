@@ -1,0 +1,1 @@
+"""Imports: recorded traffic of other systems becomes events."""

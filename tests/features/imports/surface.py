@@ -1,0 +1,16 @@
+"""The routes and commands of the feature ``imports``."""
+
+from tests.surfaces import Surface
+
+SURFACE = Surface(
+    scopes={
+        "POST /v1/imports": "import",
+        "GET /v1/imports": "import",
+        "GET /v1/imports/{import_id}": "import",
+        "POST /v1/imports/{import_id}/cancel": "import",
+    },
+    changes={
+        "POST /v1/imports": "a job that a file's records are written by",
+        "POST /v1/imports/{import_id}/cancel": "",
+    },
+)
