@@ -41,6 +41,7 @@ def test_every_key_is_told_who_it_is(server: Server, grouped: str) -> None:
         "desk",
         "embed",
         "experiments",
+        "import",
         "ingest",
         "insights",
         "judges",

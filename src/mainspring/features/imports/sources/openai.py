@@ -39,7 +39,9 @@ class OpenAI:
         if not messages:
             raise BadRecord("messages are missing")
         if "choices" in response or "output" in response:
-            said = said_of((response.get("choices") and response) or response.get("output"))
+            if not isinstance(response.get("choices", []), list):
+                raise BadRecord("choices are no list")
+            said = said_of({"choices": response["choices"]} if response.get("choices") else response.get("output"))
         elif messages[-1]["role"] == "assistant":
             said = said_of(messages.pop())
         else:
