@@ -133,7 +133,7 @@ async def test_a_job_goes_behind_others_after_a_slice_and_deletes_its_file(opene
         info = await opened.files.add(tenant, "a.jsonl", path.read_bytes(), "user_data")
         asked = Import(tenant, "", "openai", "a.jsonl", "key_1", "key_1", file_id=info.id)
         made.append(await imports.create(Principal(tenant, "key_1"), asked, job=True))
-    order = []
+    order: list[str] = []
     while (job := await opened.jobs.lease("import", f"lease_{len(order)}", 60)) is not None:
         order.append(job.tenant)
         await work(Lease(job))
