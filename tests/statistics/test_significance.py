@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.statistics.significance import clustered, compare, holm, interval, permutation
+from mainspring.statistics.significance import clustered, clustered_share, compare, holm, interval, permutation
 
 
 def test_all_pairs_in_one_direction_have_the_exact_probability() -> None:
@@ -128,3 +128,16 @@ def test_one_cluster_says_nothing_about_others() -> None:
     assert (found.low, found.high) == (0.5, 0.5)
     with pytest.raises(InvalidRequest):
         clustered([0.0, 1.0], ["a"])
+
+
+def test_a_share_has_an_interval_even_if_all_are_equal() -> None:
+    none = clustered_share([0.0] * 12, [""] * 12)
+    # Wilson's interval of 0 of 12.
+    assert (none.low, none.high) == pytest.approx((0.0, 0.242494), abs=1e-6)
+    few = clustered_share([0.0] * 12, [str(number // 3) for number in range(12)])
+    assert few.high == pytest.approx(0.489895, abs=1e-5)
+    values = [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
+    alone, together = (clustered_share(values, clusters) for clusters in ([""] * 12, [str(n // 3) for n in range(12)]))
+    assert 0 < together.low < alone.low < 0.5 < alone.high < together.high < 1
+    with pytest.raises(InvalidRequest, match="0 or 1"):
+        clustered_share([0.5], [""])

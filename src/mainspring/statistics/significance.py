@@ -98,6 +98,27 @@ def clustered(values: Sequence[float], clusters: Sequence[str], *, confidence: f
     return Estimate(mean, mean - width, mean + width, len(found))
 
 
+def clustered_share(values: Sequence[float], clusters: Sequence[str], *, confidence: float = 0.95) -> Estimate:
+    """The same of values that are 0 or 1: Wilson's interval for as many independent values as would have the standard
+    error of ``clustered`` (Dean and Pagano, 2015). It stays within [0, 1], and it says something where all values are
+    equal: each cluster then counts once. Raises like ``clustered``, and for other values."""
+    found = clustered(values, clusters, confidence=confidence)
+    if any(value not in (0, 1) for value in values):
+        raise InvalidRequest("a share is of values that are 0 or 1", param="values")
+    count = len({name or row for row, name in enumerate(clusters)})
+    stats = stats_library()
+    spread = found.value * (1 - found.value)
+    if count > 1 and spread and found.high > found.low:
+        error = (found.high - found.low) / 2 / float(stats.t.ppf((1 + confidence) / 2, count - 1))
+        effective = min(spread / error**2, len(values))
+    else:
+        effective = float(count)
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    middle = (found.value + z * z / (2 * effective)) / (1 + z * z / effective)
+    width = z / (1 + z * z / effective) * (spread / effective + z * z / (4 * effective**2)) ** 0.5
+    return Estimate(found.value, max(0.0, middle - width), min(1.0, middle + width), found.n)
+
+
 def permutation(ours: Sequence[float], theirs: Sequence[float], *, seed: int = SEED) -> float:
     """The two-sided p-value of the paired randomisation test on the mean difference.
 

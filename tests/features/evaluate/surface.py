@@ -4,11 +4,13 @@ from tests.surfaces import Surface
 
 SURFACE = Surface(
     answering=(
+        "eval benchmarks",
         "eval collections",
         "routes explain hello",
     ),
     elsewhere=(
         "eval answers",
+        "eval benchmark",
         "eval calibrate",
         "eval gate",
         "eval rag",

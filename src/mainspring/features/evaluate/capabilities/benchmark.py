@@ -1,0 +1,90 @@
+"""The shape of a benchmark: items that are read from a file, how they are asked, and how answers are scored."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from mainspring.core.types import Message
+
+Way = Literal["text", "prompt-logprobs", "token-logprobs", "grammar"]
+"""How an item is asked: for a text; for the likelihood of each option as the continuation of a prompt; for the
+likelihood of each option's letter as the first token; for a letter that a grammar enforces."""
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+Group = Literal["knowledge", "mathematics", "code", "reasoning", "multilingual", "grounding", "safety"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One task. ``messages`` are for a chat; ``prompt`` is raw text that is continued, with ``options`` as its possible
+    continuations. ``right`` are the numbers of right options, ``references`` right answers in words.
+
+    Items of one ``cluster`` are alike (questions about one document): the interval counts them together. ``tags`` are
+    for slices; ``extra`` are fields that the score reads.
+    """
+
+    id: str
+    messages: tuple[Message, ...] = ()
+    prompt: str = ""
+    options: tuple[str, ...] = ()
+    right: tuple[int, ...] = ()
+    references: tuple[str, ...] = ()
+    cluster: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back: a ``text``, or the summed natural-log probability of each option, with the number of its bytes
+    for lengths to be compared (``likelihoods``)."""
+
+    text: str = ""
+    likelihoods: tuple[float, ...] = ()
+    finish: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The scores of one reply by metric, in [0, 1]; ``read`` is what was taken for the answer (None: nothing was)."""
+
+    scores: Mapping[str, float]
+    read: str | None = None
+
+
+Score = Callable[[Item, Reply], Marks | Awaitable[Marks]]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """``name`` as the scores have it. Of ``better`` "lower" less is better; "middle": the ideal is in ``about``."""
+
+    name: str
+    about: str
+    better: Literal["higher", "lower", "middle"] = "higher"
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A benchmark. ``read`` raises ``InvalidRequest`` naming file, line and field. ``ways`` are those that it can be
+    asked in, the best first. ``metrics`` begin with the headline. ``cluster`` says what items have in common.
+    ``extraction`` says how an answer is found in a text. ``tokens`` bound an answer; ``stop`` ends one of raw text.
+    ``source`` says where the file is to be had, ``licence`` under which terms. ``version`` changes with prompts,
+    reading and scoring."""
+
+    name: str
+    about: str
+    group: Group
+    read: Callable[[Path], Sequence[Item]]
+    score: Score
+    metrics: tuple[Metric, ...]
+    source: str
+    licence: str
+    ways: tuple[Way, ...] = ("text",)
+    tokens: int = 512
+    stop: tuple[str, ...] = ()
+    cluster: str = ""
+    extraction: str = ""
+    version: int = 1

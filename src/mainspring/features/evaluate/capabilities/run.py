@@ -1,0 +1,85 @@
+"""Runs a benchmark: asks what its file does not have yet, some at a time, and writes each outcome down at once."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from mainspring.core.errors import MainspringError
+from mainspring.features.evaluate.capabilities.asking import Target
+from mainspring.features.evaluate.capabilities.benchmark import Benchmark, Item, Marks, Reply, Way
+from mainspring.features.evaluate.capabilities.sheet import Outcome, Sheet
+
+AT_ONCE = 4
+
+
+def drawn(items: Sequence[Item], limit: int, seed: int) -> list[Item]:
+    """``limit`` items (0: all) in an order that the seed draws: a larger limit goes on where a smaller one ended."""
+    order = list(items)
+    random.Random(seed).shuffle(order)
+    return order[:limit] if limit else order
+
+
+async def run(
+    benchmark: Benchmark,
+    items: Sequence[Item],
+    target: Target,
+    sheet: Sheet,
+    way: Way,
+    *,
+    samples: int = 1,
+    at_once: int = AT_ONCE,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> list[Outcome]:
+    """The outcomes of all ``items``, the number of ``samples`` each. What the sheet has without an error is not asked
+    again. An item that cannot be asked has an error; the others go on."""
+    known = {each.key: each for each in sheet.outcomes()}
+    wanted = [(item, sample) for item in items for sample in range(samples)]
+    missing = iter([each for each in wanted if (each[0].id, each[1]) not in known])
+    done = len(wanted) - sum((item.id, sample) not in known for item, sample in wanted)
+    progress(done, len(wanted))
+
+    async def worker(left: Iterator[tuple[Item, int]]) -> None:
+        nonlocal done
+        for item, sample in left:
+            outcome = await _outcome(benchmark, item, target, way, sample)
+            sheet.add(outcome)
+            known[outcome.key] = outcome
+            done += 1
+            progress(done, len(wanted))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(at_once):
+            group.create_task(worker(missing))
+    return [known[item.id, sample] for item, sample in wanted]
+
+
+async def _outcome(benchmark: Benchmark, item: Item, target: Target, way: Way, sample: int) -> Outcome:
+    blank = Outcome(item.id, sample, cluster=item.cluster, tags=item.tags)
+    try:
+        asked = await target.ask(benchmark, item, way, sample)
+        marks = await marked(benchmark, item, asked.reply)
+    except MainspringError as error:
+        return replace(blank, error=f"{error.code}: {error.message}"[:500])
+    return replace(
+        blank,
+        scores=marks.scores,
+        read=marks.read,
+        answer=asked.reply.text,
+        finish=asked.reply.finish,
+        likelihoods=asked.reply.likelihoods,
+        cached=asked.cached,
+        prompt_tokens=asked.prompt_tokens,
+        completion_tokens=asked.completion_tokens,
+        cost_nanousd=asked.cost_nanousd,
+        duration_s=asked.duration_s,
+    )
+
+
+async def marked(benchmark: Benchmark, item: Item, reply: Reply) -> Marks:
+    """The marks of a reply."""
+    found = benchmark.score(item, reply)
+    return await found if inspect.isawaitable(found) else found

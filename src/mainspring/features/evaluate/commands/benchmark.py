@@ -1,0 +1,203 @@
+"""``mainspring eval benchmark``: a public benchmark from a local file, through any responder."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mainspring.command import opener
+from mainspring.terminal import show
+
+if TYPE_CHECKING:
+    from mainspring.command import Opener
+    from mainspring.core.settings import Settings
+    from mainspring.features.evaluate.capabilities.answer_cache import AnswerCache
+    from mainspring.features.evaluate.capabilities.benchmark import Benchmark, Item, Way
+    from mainspring.features.evaluate.capabilities.sheet import Outcome
+
+REMOTE = "benchmark-target"
+
+
+def benchmarks(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False) -> None:
+    """List the benchmarks with what they measure and where their files are to be had."""
+    from mainspring.features.evaluate.capabilities.catalogue import BENCHMARKS
+
+    if as_json:
+        show.as_json(
+            [
+                {
+                    "name": each.name,
+                    "about": each.about,
+                    "group": each.group,
+                    "metrics": [metric.name for metric in each.metrics],
+                    "ways": list(each.ways),
+                    "cluster": each.cluster,
+                    "extraction": each.extraction,
+                    "source": each.source,
+                    "licence": each.licence,
+                }
+                for each in BENCHMARKS.values()
+            ]
+        )
+        return
+    show.table(
+        ("NAME", "GROUP", "ABOUT", "FILE", "LICENCE"),
+        [(each.name, each.group, each.about, each.source, each.licence) for each in BENCHMARKS.values()],
+    )
+
+
+def benchmark(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="BENCHMARK", help="A name of `eval benchmarks`")],
+    file: Annotated[Path, typer.Argument(help="Its file, in its public format; may be gzipped", exists=True)],
+    responder: Annotated[str, typer.Option(help="A model, route, collection or agent; with --url, its model")],
+    url: Annotated[str, typer.Option("--url", help="Ask an OpenAI-compatible endpoint")] = "",
+    key: Annotated[str, typer.Option("--key", envvar="BENCHMARK_KEY", help="Its API key", show_default=False)] = "",
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, help="Maximum number of items, drawn by the seed (0: all)")
+    ] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File of the run, which is continued", show_default="BENCHMARK.RESPONDER.jsonl"),
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, max=200, help="Answers to each item")] = 1,
+    temperature: Annotated[float, typer.Option(min=0, max=2, help="0 is greedy")] = 0.0,
+    tokens: Annotated[int, typer.Option(min=0, help="Maximum tokens of an answer (0: the benchmark's)")] = 0,
+    at_once: Annotated[int, typer.Option("--at-once", min=1, max=64, help="Items asked at the same time")] = 4,
+    seed: Annotated[int, typer.Option(help="Order of the items, and of drawn answers")] = 0,
+    cache: Annotated[bool, typer.Option(help="Use answers of earlier runs")] = True,
+    report: Annotated[Path | None, typer.Option(help="Also write the tables, as Markdown")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
+) -> None:
+    """Run a public benchmark from FILE, and report its metrics with 95 % intervals.
+
+    The outcomes are in the file of the run, one a line. A run that was stopped goes on when it is started again; with a
+    larger --limit it asks for more. The exit status is 3 if some items could not be asked.
+    """
+    from mainspring.features.evaluate.capabilities import report as reports
+    from mainspring.features.evaluate.capabilities.catalogue import benchmark as named
+    from mainspring.statistics.significance import stats_library
+
+    stats_library()
+    wanted = named(name)
+    job = Job(wanted, file, responder, url, limit, samples, temperature, tokens or wanted.tokens, seed, at_once)
+    place = out or Path(f"{name}.{''.join(c if c.isalnum() or c in '.-_' else '-' for c in responder)}.jsonl")
+    run, outcomes = _run(context, job, key, place, cached=cache)
+    found = reports.figures(wanted, outcomes)
+    text = reports.markdown(wanted, run, found)
+    if report is not None:
+        report.write_text(text, encoding="utf-8")
+    if as_json:
+        show.as_json(reports.as_json(run, found) | {"out": str(place)}, ok=not found.errors)
+    else:
+        print(show.printable(text), end="")
+    if found.errors:
+        raise typer.Exit(show.PARTLY)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be run."""
+
+    benchmark: Benchmark
+    file: Path
+    responder: str
+    url: str
+    limit: int
+    samples: int
+    temperature: float
+    tokens: int
+    seed: int
+    at_once: int
+
+    @property
+    def model(self) -> str:
+        """The name under which the responder is served here."""
+        return REMOTE if self.url else self.responder
+
+    def run(self) -> dict[str, Any]:
+        """What makes two runs the same."""
+        return {
+            "benchmark": self.benchmark.name,
+            "version": self.benchmark.version,
+            "file": hashlib.sha256(self.file.read_bytes()).hexdigest()[:16],
+            "model": self.responder,
+            "url": self.url,
+            "samples": self.samples,
+            "temperature": self.temperature,
+            "tokens": self.tokens,
+            "seed": self.seed,
+        }
+
+
+def _run(
+    context: typer.Context, job: Job, key: str, out: Path, *, cached: bool
+) -> tuple[dict[str, Any], list[Outcome]]:
+    from mainspring.core.settings import load
+    from mainspring.features.evaluate.capabilities.answer_cache import AnswerCache
+    from mainspring.features.evaluate.capabilities.run import drawn
+
+    items = drawn(job.benchmark.read(job.file), job.limit, job.seed)
+    loaded = load(context.obj).settings
+    settings = _settings(loaded, job.responder, job.url, key)
+    with ExitStack() as stack:
+        cache = AnswerCache(loaded.home / "benchmarks" / "answers.sqlite") if cached else None
+        if cache is not None:
+            stack.callback(cache.close)
+        if settings.models.chatting == (job.model,):
+            # A model needs nothing of a home, and whoever uses the home is not kept waiting.
+            home = stack.enter_context(tempfile.TemporaryDirectory(prefix="mainspring-benchmark-"))
+            settings = settings.model_copy(update={"home": Path(home)})
+        return asyncio.run(_asked(opener(context), settings, job, items, cache, out))
+
+
+def _settings(settings: Settings, responder: str, url: str, key: str) -> Settings:
+    """Settings that serve the responder; of the chat models only this one, if it is one. Its home is then temporary."""
+    from mainspring.core.settings.endpoints import RemoteModel
+    from mainspring.engines.catalogue.entries import Catalogue
+    from mainspring.terminal.pulling import pull_missing
+
+    models = settings.models
+    if url:
+        remote = {**models.remote, REMOTE: RemoteModel(url=url, model=responder, api_key=key)}
+        models = models.model_copy(update={"chat": (), "remote": remote, "larger": ""})
+    elif responder in models.remote:
+        models = models.model_copy(update={"chat": (), "larger": ""})
+    elif responder in models.chat or responder in Catalogue.load(settings):
+        models = models.model_copy(update={"chat": (responder,), "larger": ""})
+    settings = settings.model_copy(update={"models": models})
+    pull_missing(settings)
+    return settings
+
+
+async def _asked(
+    open_rooms: Opener, settings: Settings, job: Job, items: Sequence[Item], cache: AnswerCache | None, out: Path
+) -> tuple[dict[str, Any], list[Outcome]]:
+    from mainspring.features.evaluate.capabilities.asking import Target
+    from mainspring.features.evaluate.capabilities.run import run as ran
+    from mainspring.features.evaluate.capabilities.sheet import Sheet
+
+    async with open_rooms(settings) as rooms:
+        target = Target(rooms.responder, job.model, rooms.local, job.temperature, job.seed, job.tokens, cache)
+        way: Way = job.benchmark.ways[0]
+        run = {**job.run(), "way": way}
+        with Sheet.open(out, run) as sheet, show.progress() as progress:
+            found = await ran(
+                job.benchmark,
+                items,
+                target,
+                sheet,
+                way,
+                samples=job.samples,
+                at_once=job.at_once,
+                progress=lambda done, total: progress("Asking", done, total),
+            )
+        return run, found
