@@ -10,6 +10,7 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.types import Context
+from mainspring.features.review import measure_routes
 from mainspring.features.review.definition import MOST_GUIDELINE, Definition, Slug
 from mainspring.features.review.service import Review
 from mainspring.features.review.shapes import item_body, queue_body
@@ -70,8 +71,11 @@ def router(service: Review, access: Access, idempotency: Idempotency) -> APIRout
 
     @routes.post("/run")
     async def run_review(context: curators) -> HttpResponse:
-        """Let new answers enter the queues now. `started` is false while another process does."""
+        """Let new answers enter the queues now, and labelled ones their data sets. `started` is false while another
+        process does."""
         made = await service.look()
+        if made is not None:
+            await service.deliver()
         new = 0 if made is None else made[context.principal.tenant]
         return json_response({"object": "review.run", "started": made is not None, "items": new})
 
@@ -113,6 +117,7 @@ def router(service: Review, access: Access, idempotency: Idempotency) -> APIRout
 
     _items(routes, service, access)
     _work(routes, service, access, idempotency)
+    measure_routes.add(routes, service, access)
     return routes
 
 

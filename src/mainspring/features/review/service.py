@@ -10,14 +10,17 @@ from mainspring.core.errors import InvalidRequest, NotFound, Unsupported
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.opinions import LabelFacts
 from mainspring.core.types import EventRecord, Principal
+from mainspring.evaluation.examples import DataSets
 from mainspring.feature import Rooms
 from mainspring.features.review.definition import MANUAL, Definition, Queue
+from mainspring.features.review.measures.service import Measures
 from mainspring.features.review.settings import ReviewSettings
 from mainspring.features.review.shapes import item_body, label_body, shown_body, task_body
 from mainspring.features.review.store.filling import ADJUDICATE, OPEN, Arrived, Filling
 from mainspring.features.review.store.items import Items
 from mainspring.features.review.store.labels import Labels, Submitted
 from mainspring.features.review.store.queues import Queues
+from mainspring.features.review.work.delivering import Delivering
 from mainspring.features.review.work.looking import Looking
 from mainspring.features.review.work.showing import Showing
 
@@ -35,6 +38,10 @@ class Review:
         self.items = Items(stores.database)
         self.labels = Labels(stores.database, stores.events)
         self.showing = Showing(stores)
+        self.measures = Measures(stores.database, self.queues, self.items)
+        self.sets: DataSets | None = None
+        """Where reviewed answers go; None: no feature keeps data sets."""
+        self._delivering = Delivering(stores, self.items, self.showing)
         self._events = stores.events
         self._filling = Filling(stores.database, self.settings.open_items, self.settings.items)
         self._looking = Looking(stores, self._filling, consented=self.settings.consented)
@@ -45,6 +52,13 @@ class Review:
         if not self.settings.enabled:
             raise Unsupported("review is off", remedy="Set review.enabled")
         return await self._looking.look(await self.queues.all(), every_s=every_s)
+
+    async def deliver(self) -> int:
+        """Give reviewed answers to the data sets that their queues name; the number of them."""
+        if self.sets is None:
+            return 0
+        named = [each for each in await self.queues.all() if each.definition.dataset]
+        return sum([await self._delivering.deliver(each, self.sets) for each in named])
 
     async def put(self, principal: Principal, queue: Queue, answers: Sequence[str]) -> list[str]:
         """Put these answers into a queue, whatever its rule says; the ids of their items. Raises ``NotFound`` naming

@@ -12,6 +12,7 @@ class ReviewSettings(Section):
 
     enabled: bool = Field(True, description="off: no queue is filled")
     every_s: float = Field(10.0, ge=0.5, description="seconds between two looks at new answers")
+    deliver_every_s: float = Field(60.0, ge=0, description="seconds between two versions of a queue's data set")
     queues: int = Field(50, ge=1, le=10_000, description="most queues of a tenant")
     open_items: int = Field(5_000, ge=1, le=1_000_000, description="most items of a queue that wait; further ones drop")
     items: int = Field(100_000, ge=1, description="most items of a queue, done ones among them")

@@ -65,6 +65,13 @@ class Items:
         query = query.order_by(items.c.done_at.desc()).limit(limit)
         return list(await self._database.read(lambda connection: connection.execute(query).all()))
 
+    async def strata(self, queue: Queue) -> dict[str, str]:
+        """The strata of its latest items, by answer."""
+        query = sa.select(items.c.answer_id, items.c.stratum).where(_of(queue))
+        query = query.order_by(items.c.id.desc()).limit(5 * MOST_READ)
+        found = await self._database.read(lambda connection: connection.execute(query).all())
+        return {row.answer_id: row.stratum for row in found}
+
     async def given(self, queue: Queue, names: Sequence[str] | None = None) -> list[Given]:
         """Labels of these items (None: of the latest of all), oldest first."""
         query = sa.select(labels).where(

@@ -50,14 +50,21 @@ class Showing:
         seen = await self.answers(principal, [answer_id])
         if not seen:
             raise NotFound(f"the text of answer {answer_id} is gone, or hidden from you", param="answer_id")
-        (found,) = seen
-        if not passages:
-            return found
-        log = self._stores.events
-        retrievals = await log.find(principal.tenant, kind=RetrievalFacts.EVENT, subject=answer_id)
-        facts = [RetrievalFacts.of(each.facts) for each in retrievals]
         # Hidden sources hide the answer already: see ``visible_events``.
-        texts = await self._passages.read(principal.tenant, facts, MOST_PASSAGES) if facts else []
+        return await self._with_passages(seen[0]) if passages else seen[0]
+
+    async def whole(self, tenant: str, answer_id: str) -> Shown:
+        """With passages, for work on behalf of the whole tenant. Raises ``NotFound``: its text is gone."""
+        answer = await self._stores.events.get(tenant, answer_id)
+        if answer.content is None:
+            raise NotFound(f"the text of answer {answer_id} is gone", param="answer_id")
+        return await self._with_passages(shown_of(answer))
+
+    async def _with_passages(self, found: Shown) -> Shown:
+        tenant, log = found.answer.tenant, self._stores.events
+        retrievals = await log.find(tenant, kind=RetrievalFacts.EVENT, subject=found.answer.id)
+        facts = [RetrievalFacts.of(each.facts) for each in retrievals]
+        texts = await self._passages.read(tenant, facts, MOST_PASSAGES) if facts else []
         return Shown(found.answer, found.messages, found.text, found.citations, texts or [])
 
     async def answers(self, principal: Principal, names: Sequence[str]) -> list[Shown]:
