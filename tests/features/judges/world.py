@@ -55,6 +55,7 @@ class Model:
             raise Unsupported("the engine has no such probabilities", param="logprobs")
         shown = "\n".join(message.content for message in request.messages)
         self.seen.append(shown)
+        context.allowance.spend(Usage(10, 1))
         chances = sorted(self.script(shown).items(), key=lambda each: -each[1])
         word, chance = chances[0]
         top = tuple((each, math.log(p)) for each, p in chances[:asked]) if asked else ()

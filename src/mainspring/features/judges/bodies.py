@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from mainspring.features.judges.figures.changed import Planned
 from mainspring.features.judges.judging.items import Item
 from mainspring.features.judges.service import Given
 from mainspring.features.judges.store.definitions import StoredJudge
+from mainspring.features.judges.store.measurements import Measurement
 from mainspring.http.bodies import Body
 from mainspring.serving.money.pricing import NANO
 
@@ -43,6 +45,60 @@ class RunBody(Body):
     """``POST /v1/judges/{name}/run``."""
 
     items: Annotated[list[ItemBody], Field(min_length=1, max_length=MOST_ITEMS, fail_fast=True)]
+
+
+class LabelledBody(ItemBody):
+    """An item with people's label: of one answer from 0 to 1, of a pair how far the first is better (1, 0, .5)."""
+
+    label: Annotated[float, Field(ge=0, le=1)]
+
+
+class MeasureBody(Body):
+    """``POST /v1/judges/{name}/measure``. Labels come with the request, from a data set, or from people's labels of
+    answers (``queue``; "": of every queue)."""
+
+    items: Annotated[list[LabelledBody], Field(default_factory=list, max_length=5_000, fail_fast=True)]
+    dataset: Annotated[str | None, Field(max_length=128)] = None
+    version: Annotated[int | None, Field(ge=1, description="Of the data set; none: the newest")] = None
+    queue: Annotated[str | None, Field(max_length=128)] = None
+    criterion: Annotated[str, Field(max_length=64, description="Of the labels; none: whether people approve")] = ""
+    days: Annotated[float, Field(gt=0, le=3650, description="Labels of the last days")] = 90.0
+    limit: Annotated[int | None, Field(ge=1, le=5_000, description="Most labelled items")] = None
+
+    def labelled(self) -> list[Planned]:
+        return [Planned(each.item(), each.label) for each in self.items]
+
+
+class EstimateBody(Body):
+    """``POST /v1/judges/{name}/estimate``."""
+
+    application: Annotated[str, Field(min_length=1, max_length=256)]
+    queue: Annotated[str | None, Field(max_length=128)] = None
+    criterion: Annotated[str, Field(max_length=64, description="Of the labels; none: whether people approve")] = ""
+    days: Annotated[float, Field(gt=0, le=3650, description="Of the last days")] = 30.0
+    limit: Annotated[int, Field(ge=0, le=5_000, description="Most answers without a label that are judged")] = 500
+
+
+def measurement_body(measurement: Measurement) -> dict[str, Any]:
+    """A ``judge.measurement`` object."""
+    states = {"waiting": "queued", "done": "completed"}
+    return {
+        "object": "judge.measurement",
+        "id": measurement.id,
+        "kind": measurement.kind,
+        "judge": measurement.judge,
+        "version": measurement.version,
+        "status": states.get(measurement.state, measurement.state),
+        "error": measurement.error or None,
+        "asked": {
+            name: value for name, value in measurement.asked.items() if name != "key_id" and value not in ("", None)
+        },
+        "items": measurement.items,
+        "judged": measurement.done,
+        "figures": measurement.figures,
+        "created_at": int(measurement.created_at),
+        "finished_at": None if measurement.finished_at is None else int(measurement.finished_at),
+    }
 
 
 def judge_body(stored: StoredJudge, published: Mapping[str, Any] | None = None) -> dict[str, Any]:

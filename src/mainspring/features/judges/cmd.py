@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import typer
 
@@ -20,6 +22,8 @@ app = typer.Typer(help="Define judges, judge texts, measure judges on people's l
 Name = Annotated[str, typer.Argument(help="A judge, from `mainspring judges list`")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 _TOGETHER = 8
+_LOOK_S = 1.0
+_FIELDS = frozenset({"id", "question", "answer", "answers", "passages", "references", "model"})
 
 
 @app.command("list")
@@ -80,6 +84,122 @@ def run_judge(
             _tell(item, each, as_json)
 
 
+@app.command("measure")
+def measure_judge(
+    context: typer.Context,
+    name: Name,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Lines of JSON: question, answer (or answers), passages, label", exists=True, dir_okay=False),
+    ] = None,
+    dataset: Annotated[str, typer.Option(help='A data set with the extra fields "answer" and "label"')] = "",
+    queue: Annotated[str | None, typer.Option(help='Labels of this review queue; "": of all')] = None,
+    criterion: Annotated[str, typer.Option(help="Of the labels; none: whether people approve")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Most labelled items")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait for the figures")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a judge on people's labels and publish its figures, which gates ask for."""
+    body: dict[str, Any] = {"items": [_known(row) for row in rows_of(labels)] if labels else [], "criterion": criterion}
+    body |= {
+        key: value
+        for key, value in (("dataset", dataset or None), ("queue", queue), ("limit", limit))
+        if value is not None
+    }
+    server = Server.of(context)
+    made = server.call("POST", f"/v1/judges/{quote(name, safe='')}/measure", body)
+    _ended(server, made, wait, as_json)
+
+
+@app.command("estimate")
+def estimate_by_judge(
+    context: typer.Context,
+    name: Name,
+    application: Annotated[str, typer.Argument(help="Whose answers: an agent, application, collection or model")],
+    queue: Annotated[str | None, typer.Option(help="Labels of this review queue")] = None,
+    criterion: Annotated[str, typer.Option(help="Of the labels; none: whether people approve")] = "",
+    days: Annotated[float, typer.Option(min=0.01, help="Of the last days")] = 30.0,
+    limit: Annotated[int, typer.Option(min=0, help="Most answers without a label that are judged")] = 500,
+    wait: Annotated[bool, typer.Option(help="Wait for the estimate")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate what people would say of an application's answers, from their labels and a judge's scores."""
+    body: dict[str, Any] = {"application": application, "queue": queue, "criterion": criterion}
+    body |= {"days": days, "limit": limit}
+    server = Server.of(context)
+    made = server.call("POST", f"/v1/judges/{quote(name, safe='')}/estimate", body)
+    _ended(server, made, wait, as_json)
+
+
+@app.command("measurements")
+def list_measurements(
+    context: typer.Context,
+    judge: Annotated[str, typer.Option(help="Only this judge's")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List measurements and estimates, the latest first."""
+    query = f"?{urlencode({'judge': judge})}" if judge else ""
+    found = Server.of(context).call("GET", f"/v1/judges/measurements{query}")["data"]
+    if as_json:
+        show.as_json(found)
+        return
+    rows = [
+        (each["id"], each["kind"], each["judge"], each["status"], f"{each['judged']}/{each['items']}") for each in found
+    ]
+    show.table(("MEASUREMENT", "KIND", "JUDGE", "STATUS", "JUDGED"), rows)
+
+
+@app.command("figures")
+def show_figures(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Show what a judge has published, and whether it still counts."""
+    found = Server.of(context).call("GET", f"/v1/judges/{quote(name, safe='')}")["published"]
+    if as_json:
+        show.as_json(found)
+    elif found is None:
+        print(f"{name} has published no figures: `mainspring judges measure {name} --labels FILE`")
+    else:
+        print("" if found["current"] else "The judge has changed since: these figures count no more.\n", end="")
+        _tell_figures(found["figures"])
+
+
+def _ended(server: Server, made: dict[str, Any], wait: bool, as_json: bool) -> None:
+    """Show a measurement, once it has ended if ``wait``. Raises ``InvalidRequest`` if it failed."""
+    while wait and made["status"] in ("queued", "running"):
+        time.sleep(_LOOK_S)
+        made = server.call("GET", f"/v1/judges/measurements/{made['id']}")
+        if not as_json and sys.stderr.isatty():
+            print(f"\r{made['judged']} of {made['items']} judged", end="", file=sys.stderr, flush=True)
+    if made["error"]:
+        raise InvalidRequest(f"{made['id']} failed: {made['error']}")
+    if as_json:
+        show.as_json(made)
+    elif made["figures"] is None:
+        print(f"{made['id']} is {made['status']}: {made['judged']} of {made['items']} judged.")
+    else:
+        _tell_figures(made["figures"])
+
+
+def _tell_figures(figures: dict[str, Any], before: str = "") -> None:
+    """The figures, a line each; lists and points are for --json."""
+    for name, value in figures.items():
+        label = f"{before}{name}"
+        if isinstance(value, dict) and "low" in value:
+            shown = f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+            if "times" in value:
+                shown += f", {value['times']} of {value['n']}"
+            print(f"{label:28} {shown}")
+        elif isinstance(value, dict):
+            _tell_figures(value, f"{label}.")
+        elif isinstance(value, float):
+            print(f"{label:28} {value:.4g}")
+        elif value is not None and not isinstance(value, list):
+            print(f"{label:28} {value}")
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key in _FIELDS | {"label"}}
+
+
 def _tell(item: dict[str, Any], each: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(each, ensure_ascii=False), flush=True)
@@ -91,10 +211,9 @@ def _tell(item: dict[str, Any], each: dict[str, Any], as_json: bool) -> None:
 
 def _pieces(file: Path) -> Iterator[list[dict[str, Any]]]:
     """The items of a file, a few at a time; fields that judges do not read are left out."""
-    known = {"id", "question", "answer", "answers", "passages", "references", "model"}
     piece: list[dict[str, Any]] = []
     for row in rows_of(file):
-        piece.append({key: value for key, value in row.items() if key in known})
+        piece.append({key: value for key, value in row.items() if key in _FIELDS})
         if len(piece) == _TOGETHER:
             yield piece
             piece = []

@@ -1,4 +1,4 @@
-"""The feature: the service and its routes."""
+"""The feature: the service, its routes, and measurements in the background of a server."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter
 
-from mainspring.feature import Feature, Http, Rooms
+from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.judges.requests import JudgeRequests
 from mainspring.features.judges.routes import router
 from mainspring.features.judges.service import Judges
+from mainspring.features.judges.store.measurements import KIND
+from mainspring.features.judges.work.measuring import Measuring
+from mainspring.stores.sql.worker import Worker
+
+_PARALLEL = 2
 
 
 @asynccontextmanager
@@ -18,7 +24,20 @@ async def _open(rooms: Rooms) -> AsyncIterator[Judges]:
 
 
 def _routes(http: Http) -> list[APIRouter]:
-    return [router(http.services[Judges], http.access)]
+    judges = http.services[Judges]
+    return [router(judges, JudgeRequests(judges, http.rooms.stores, http.services), http.access)]
 
 
-FEATURE = Feature("judges", open=_open, routes=_routes)
+@asynccontextmanager
+async def _work(rooms: Rooms, services: Services) -> AsyncIterator[None]:
+    judges = services[Judges]
+    measuring = Measuring(judges, rooms.stores)
+    worker = Worker(rooms.stores.jobs, KIND, measuring, parallel=_PARALLEL, lease_s=judges.settings.lease_s)
+    worker.start()
+    try:
+        yield
+    finally:
+        await worker.close()
+
+
+FEATURE = Feature("judges", open=_open, routes=_routes, work=_work)

@@ -1,4 +1,4 @@
-"""Routes of judges: definitions, judging."""
+"""Routes of judges: definitions, judging, and the figures that they have published."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
@@ -8,10 +8,14 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
+from mainspring.core.errors import MainspringError
 from mainspring.core.types import Context
-from mainspring.features.judges.bodies import RunBody, given_body, judge_body
+from mainspring.features.judges import measurement_routes
+from mainspring.features.judges.bodies import RunBody, given_body, judge_body, measurement_body
 from mainspring.features.judges.definitions.definition import NAME, Definition
+from mainspring.features.judges.requests import JudgeRequests
 from mainspring.features.judges.service import Judges
+from mainspring.features.judges.store.definitions import StoredJudge
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body
 from mainspring.http.request_body import JsonRoute
@@ -27,7 +31,7 @@ class JudgeBody(Body):
     definition: Annotated[Definition, Field(description="See docs/guides/judges.md")]
 
 
-def router(service: Judges, access: Access) -> APIRouter:
+def router(service: Judges, requests: JudgeRequests, access: Access) -> APIRouter:
     """The routes over the service."""
     routes = APIRouter(route_class=JsonRoute, tags=["judges"], prefix=PREFIX)
     callers = Annotated[Context, Depends(access("judges"))]
@@ -36,12 +40,17 @@ def router(service: Judges, access: Access) -> APIRouter:
     async def list_judges(context: callers) -> HttpResponse:
         """Your judges, and those of the package, by name."""
         found = await service.definitions.all(context.principal.tenant)
-        return json_response({"object": "list", "data": [judge_body(each) for each in found]})
+        shown = [judge_body(each, await _published(service, each, context)) for each in found]
+        return json_response({"object": "list", "data": shown})
+
+    # Before the routes with a name, which "measurements" could be.
+    measurement_routes.add(routes, service, requests, access)
 
     @routes.get("/{name}")
     async def get_judge(name: Name, context: callers) -> HttpResponse:
-        """One judge."""
-        return json_response(judge_body(await service.definitions.get(context.principal.tenant, name)))
+        """One judge with its published figures, and whether they count: `current` is false if it has changed since."""
+        stored = await service.definitions.get(context.principal.tenant, name)
+        return json_response(judge_body(stored, await _published(service, stored, context)))
 
     @routes.put("/{name}")
     async def put_judge(name: Name, body: JudgeBody, context: callers) -> HttpResponse:
@@ -66,3 +75,15 @@ def router(service: Judges, access: Access) -> APIRouter:
         return json_response({"object": "list", "judge": made.label, "data": found})
 
     return routes
+
+
+async def _published(service: Judges, stored: StoredJudge, context: Context) -> dict[str, Any] | None:
+    found = await service.measurements.published(context.principal.tenant, stored.name)
+    if found is None:
+        return None
+    try:
+        version = (await service.made(stored.name, context)).version
+    except MainspringError:
+        # Its model is not here now; what was measured stays readable.
+        version = ""
+    return measurement_body(found) | {"current": found.version == version}

@@ -10,20 +10,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import mainspring.serving.admit.token_estimate as estimate
-from mainspring.core.errors import BudgetExceeded, MainspringError
-from mainspring.core.types import Context, Priority, Settlement, TraceParent, Usage
+from mainspring.core.errors import BudgetExceeded, Conflict, MainspringError
+from mainspring.core.types import Context, Principal, Priority, Settlement, TraceParent, Usage
+from mainspring.evaluation.judges import JudgeFigures
 from mainspring.feature import Rooms
 from mainspring.features.judges.definitions.definition import Definition
 from mainspring.features.judges.judging.items import Item, Judgement
 from mainspring.features.judges.judging.making import Made, Maker, judged, most_calls
 from mainspring.features.judges.settings import JudgesSettings
 from mainspring.features.judges.store.definitions import Definitions
+from mainspring.features.judges.store.measurements import Measurement, Measurements
 from mainspring.serving.money.pricing import Price
 from mainspring.stores.sql import ids
 
 NAME = "judges"
 """The application that judging is charged to."""
 PREFIX = "jdg_"
+_DAY_S = 86_400.0
 _log = logging.getLogger(__name__)
 # In addition to the texts: the tokens of each question and of its reply.
 _ASKED_TOKENS, _REPLY_TOKENS = 600, 64
@@ -47,18 +50,21 @@ class Judges:
     def __init__(self, rooms: Rooms) -> None:
         self.settings = rooms.settings.section(JudgesSettings)
         self.definitions = Definitions(rooms.stores.database, self.settings.most_judges)
+        self.measurements = Measurements(rooms.stores.database)
         self._rooms = rooms
         self._maker = Maker(rooms, self.settings.model)
 
-    async def made(self, name: str, context: Context, definition: Definition | None = None) -> Made:
-        """The judge ``name``, by ``definition`` if given. Raises ``NotFound``, ``UnknownModel``, ``Unsupported``,
-        ``InvalidRequest``."""
+    async def made(
+        self, name: str, context: Context, definition: Definition | None = None, *, turned: bool = False
+    ) -> Made:
+        """The judge ``name``, by ``definition`` if given; ``turned``: with replies in the other order. Raises
+        ``NotFound``, ``UnknownModel``, ``Unsupported``, ``InvalidRequest``."""
         tenant = context.principal.tenant
 
         async def find(member: str) -> Definition:
             return (await self.definitions.get(tenant, member)).definition
 
-        return await self._maker.make(name, definition or await find(name), find, context)
+        return await self._maker.make(name, definition or await find(name), find, context, turned=turned)
 
     async def judge(self, made: Made, item: Item, context: Context) -> Given:
         """Judge one item now: at batch priority, within the caller's budgets, under a trace of its own, metered.
@@ -70,6 +76,31 @@ class Judges:
         async with self._paid(made, item, own, name):
             found = await judged(made, item, own)
         return Given(name, own.trace.trace_id, made.label, found, own.allowance.spent, time.monotonic() - began)
+
+    async def measured(self, made: Made, context: Context, fresh_days: float | None = None) -> Measurement:
+        """The newest measurement of exactly this judge: what a gate may rest on. Raises ``Conflict`` with the remedy if
+        it was not measured, was changed since, or was measured more than ``fresh_days`` (the settings') ago."""
+        tenant, name = context.principal.tenant, made.name
+        days = self.settings.fresh_days if fresh_days is None else fresh_days
+        found = await self.measurements.published(tenant, name, made.version)
+        remedy = f"Measure it: `mainspring judges measure {name} --labels FILE`"
+        if found is None:
+            changed = await self.measurements.published(tenant, name)
+            why = "has published no figures" if changed is None else "has changed since its figures were measured"
+            raise Conflict(f"the judge {name} {why}: it may gate nothing", remedy=remedy, param="judge")
+        if time.time() - (found.finished_at or 0.0) > days * _DAY_S:
+            raise Conflict(
+                f"the figures of the judge {name} are older than {days:g} days", remedy=remedy, param="judge"
+            )
+        return found
+
+    async def figures(self, principal: Principal, judge: str, fresh_days: float | None = None) -> JudgeFigures:
+        """``evaluation.judges.MeasuredJudges``."""
+        context = Context(principal)
+        made = await self.made(judge, context)
+        found = await self.measured(made, context, fresh_days)
+        figures = found.figures or {}
+        return JudgeFigures(judge, made.version, found.finished_at or 0.0, int(figures.get("n", 0)), figures)
 
     def _context(self, context: Context) -> Context:
         deadline = time.monotonic() + self.settings.item_timeout_s

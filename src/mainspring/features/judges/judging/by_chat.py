@@ -18,11 +18,13 @@ _TIE = (0.5 - 1e-9, 0.5 + 1e-9)
 
 
 class ByChat:
-    """Judges as ``definition`` says. Raises ``EngineError`` for a reply that is not on the scale."""
+    """Judges as ``definition`` says. ``turned`` names the replies of a scale in the other order. Raises ``EngineError``
+    for a reply that is not on the scale."""
 
-    def __init__(self, definition: Definition, asking: Asking, state: str) -> None:
+    def __init__(self, definition: Definition, asking: Asking, state: str, *, turned: bool = False) -> None:
         self._told = definition
         self._asking = asking
+        self._turned = turned
         self.state = state
 
     async def judge(self, item: Item, context: Context) -> Judgement | None:
@@ -101,7 +103,7 @@ class ByChat:
         return Judgement(shares(sums), {"agreement": max(map(bests.count, bests)) / len(bests)})
 
     async def _ask(self, criterion: Criterion, texts: Sequence[tuple[str, str]], context: Context) -> list[Reply]:
-        labels = scaled(criterion.scale)
+        labels = scaled(criterion.scale)[:: -1 if self._turned else 1]
         return await self._asking.ask(self._instruction(criterion), texts, labels, context, samples=self._told.samples)
 
     def _instruction(self, criterion: Criterion) -> str:

@@ -55,11 +55,13 @@ class Maker:
         self._default = default
         self._asking: dict[str, Asking] = {}
 
-    async def make(self, name: str, definition: Definition, find: Find, context: Context, depth: int = 0) -> Made:
-        """Raises ``UnknownModel``, ``Unsupported`` where its model is not here, ``NotFound`` and ``InvalidRequest``
-        for members that do not fit."""
+    async def make(
+        self, name: str, definition: Definition, find: Find, context: Context, *, turned: bool = False, depth: int = 0
+    ) -> Made:
+        """``turned``: with the replies of scales in the other order. Raises ``UnknownModel``, ``Unsupported`` where its
+        model is not here, ``NotFound`` and ``InvalidRequest`` for members that do not fit."""
         if definition.kind in ("jury", "combined"):
-            return await self._several(name, definition, find, context, depth)
+            return await self._several(name, definition, find, context, turned, depth)
         if definition.kind == "rules":
             return Made(name, definition, ByRules(definition), definition.digest(), ())
         if definition.kind == "support":
@@ -78,7 +80,7 @@ class Maker:
             support = self._support()
             judge = ByConsistency(definition, responder, model, support.judge, f"{state} {support.state}")
         else:
-            judge = ByChat(definition, asking, state)
+            judge = ByChat(definition, asking, state, turned=turned)
         return Made(name, definition, judge, definition.digest(judge.state), (model,))
 
     def model(self, definition: Definition) -> str:
@@ -93,13 +95,15 @@ class Maker:
             )
         return found
 
-    async def _several(self, name: str, definition: Definition, find: Find, context: Context, depth: int) -> Made:
+    async def _several(
+        self, name: str, definition: Definition, find: Find, context: Context, turned: bool, depth: int
+    ) -> Made:
         if depth >= _DEPTH:
             raise InvalidRequest(f"judges are nested more than {_DEPTH} deep", param="members")
         seats = []
         for member in definition.members:
             told = await find(member.judge)
-            made = await self.make(member.judge, told, find, context, depth + 1)
+            made = await self.make(member.judge, told, find, context, turned=turned, depth=depth + 1)
             if told.mode != definition.mode and "pointwise" not in (told.mode, definition.mode):
                 raise InvalidRequest(f"{member.judge} is {told.mode}, and {name} {definition.mode}", param="members")
             seats.append(

@@ -1,0 +1,31 @@
+"""What gates and experiments ask of judges: figures that were measured on people's labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from mainspring.core.types import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeFigures:
+    """The published figures of a judge. ``version`` changes with its definition and its models, ``measured_at`` is in
+    Unix seconds, ``n`` counts the labels, ``figures`` are as ``GET /v1/judges/{name}`` shows them."""
+
+    judge: str
+    version: str
+    measured_at: float
+    n: int
+    figures: Mapping[str, Any]
+
+
+@runtime_checkable
+class MeasuredJudges(Protocol):
+    """Knows what judges are worth."""
+
+    async def figures(self, principal: Principal, judge: str, fresh_days: float | None = None) -> JudgeFigures:
+        """Of the judge as it is now. Raises ``NotFound``, and ``Conflict`` with the remedy if it was not measured, has
+        changed since, or was measured more than ``fresh_days`` (None: as configured) ago."""
+        ...

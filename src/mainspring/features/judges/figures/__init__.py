@@ -1,0 +1,1 @@
+"""What a judge is worth, from its scores beside people's labels."""

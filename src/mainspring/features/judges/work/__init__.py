@@ -1,0 +1,1 @@
+"""The work on measurements and estimates, in the background of a server."""
