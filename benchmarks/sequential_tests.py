@@ -6,6 +6,7 @@ Arms: at rates of .03 to .97, two to four arms, once all alike and once with one
 designed for; each simulation ends when an arm is named, or after three times the size of a fixed test of power .9.
 Wrong is any arm that is named among equal ones, or one that is not the best. The median number of answers of each arm
 is held against the size of a one-sided z-test of the same alpha (.05 divided by the arms) and power .8.
+Dropped arms: the same where an arm that was shown worse gets no more traffic, until one has all of it.
 Pairs: a candidate that drops by 3 points and one that does not, a tenth of the examples answered differently, at most
 2,000 examples, held against the fixed size of alpha .05 and power .9.
 With ``--keep`` a run goes on where the one before it ended.
@@ -14,9 +15,11 @@ With ``--keep`` a run goes on where the one before it ended.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,46 +28,115 @@ import numpy as np
 
 from _report import Figure, report, table
 from mainspring.features.evaluate.answers import wilson
-from mainspring.statistics.sequential import BOLD, SCALES, bets, better_factor, fixed_size, hedged, mixed, seen_rate
+from mainspring.statistics.sequential import (
+    BOLD,
+    SCALES,
+    bets,
+    better_factor,
+    fixed_size,
+    hedged,
+    mixed,
+    seen_rate,
+    threshold,
+)
 
 RATES = {0.03: 0.02, 0.05: 0.02, 0.5: 0.05, 0.9: 0.05, 0.97: 0.02}
 """A rate, and the effect that is looked for there."""
 ARMS = (2, 3, 4)
+ALLOCATIONS = (
+    ((0.9, 0.85), 0.05),
+    ((0.05, 0.03), 0.02),
+    ((0.9, 0.85, 0.85, 0.85), 0.05),
+    ((0.9, 0.9, 0.85, 0.85), 0.05),
+    ((0.9, 0.9, 0.9, 0.9), 0.05),
+)
+"""Rates of arms of which worse ones are dropped, and the effect that is looked for. Two equal best ones: naming one of
+them is wrong."""
 ALPHA = 0.05
+BLOCK = 256
 
 
-def arms(rates: Sequence[float], effect: float, longest: int, simulations: int, seed: int) -> dict[str, Any]:
-    """Simulates a comparison of arms with true ``rates``, all simulations at once, answer by answer: how many named an
-    arm wrongly and rightly, and the median of answers of each arm."""
+def arms(
+    rates: Sequence[float], effect: float, longest: int, simulations: int, seed: int, dropping: bool = False
+) -> dict[str, Any]:
+    """Simulates a comparison of arms with true ``rates``, ``BLOCK`` answers at a time: how many simulations named an arm
+    wrongly and rightly, the median of answers of the arm that has most, and the mean share of answers of all arms but
+    the first. With ``dropping`` arms that were shown worse get no more."""
     draw = np.random.default_rng(seed)
     count = len(rates)
-    pairs = [(one, other) for one in range(count) for other in range(one + 1, count)]
     alive = np.arange(simulations)
-    logs = np.zeros((simulations, len(pairs), 2, len(SCALES)))
-    successes = np.zeros((simulations, count))
-    crossed = np.zeros((simulations, count, count), bool)
-    named, ended = np.full(simulations, -1), np.full(simulations, longest)
-    for step in range(longest):
-        seen = draw.random((len(alive), count)) < np.asarray(rates)
-        for place, (one, other) in enumerate(pairs):
-            rate = seen_rate(successes[alive, one] + successes[alive, other], step)
-            for number, scale in enumerate(SCALES):
-                logs[alive, place, 0, number] += better_factor(seen[:, one], seen[:, other], rate, scale * effect)
-                logs[alive, place, 1, number] += better_factor(seen[:, other], seen[:, one], rate, scale * effect)
-            over = mixed(logs[alive, place]) >= np.log(count / ALPHA)
-            crossed[alive, one, other] |= over[:, 0]
-            crossed[alive, other, one] |= over[:, 1]
-        successes[alive] += seen
-        best = crossed[alive].sum(axis=2) == count - 1
-        decided = best.any(axis=1)
-        named[alive[decided]] = best[decided].argmax(axis=1)
-        ended[alive[decided]] = step + 1
-        alive = alive[~decided]
+    state = Simulated(np.zeros((simulations, count)), {}, np.full((simulations, count, count), np.inf))
+    named, ended = np.full(simulations, -1), np.full(simulations, float(longest))
+    worse = np.zeros(simulations)
+    for begin in range(0, longest, BLOCK):
+        seen = draw.random((len(alive), min(BLOCK, longest - begin), count)) < np.asarray(rates)
+        looked_at(state, seen, alive, begin, effect, threshold(count, ALPHA, dropping=dropping))
+        best, until = decided(state.crossed[alive], begin + seen.shape[1], dropping)
+        when = until.max(axis=1)
+        over = best >= 0
+        named[alive[over]], ended[alive[over]] = best[over], when[over]
+        worse[alive] = 1 - until[:, 0] / until.sum(axis=1)
+        alive = alive[~over]
         if not len(alive):
             break
-    right = (named == 0) & (rates[0] > rates[-1])
+    right = (named == 0) & (rates[0] > rates[1])
     wrong = int(((named >= 0) & ~right).sum())
-    return {"wrong": wrong, "right": int(right.sum()), "median": float(np.median(ended)), "simulations": simulations}
+    found = {"wrong": wrong, "right": int(right.sum()), "median": float(np.median(ended))}
+    return {**found, "worse": float(worse.mean()), "simulations": simulations}
+
+
+def decided(crossed: np.ndarray, now: int, dropping: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The arm that is named (-1: none) by the times ``crossed`` (n, k, k), and how many answers each arm has had
+    (n, k)."""
+    count = crossed.shape[1]
+    if not dropping:
+        # An arm is named once it was shown better than each other one.
+        when = np.where(np.eye(count, dtype=bool), 0, crossed).max(axis=2)
+        end = np.minimum(when.min(axis=1), now)
+        return np.where(np.isfinite(when.min(axis=1)), when.argmin(axis=1), -1), np.repeat(end[:, None], count, axis=1)
+    left = np.ones(crossed.shape[:2], bool)
+    until = np.full(crossed.shape[:2], float(now))
+    rows = np.arange(len(crossed))
+    for _ in range(count - 1):
+        among = np.where(left[:, :, None] & left[:, None, :], crossed, np.inf).reshape(len(crossed), -1)
+        first = among.min(axis=1)
+        lost = among.argmin(axis=1) % count
+        ended = np.isfinite(first)
+        until[rows[ended], lost[ended]] = first[ended]
+        left[rows[ended], lost[ended]] = False
+    alone = left.sum(axis=1) == 1
+    # The last one left needs no more answers than the last one dropped.
+    last = np.where(left, 0, until).max(axis=1)
+    until = np.where(left & alone[:, None], last[:, None], until)
+    return np.where(alone, left.argmax(axis=1), -1), until
+
+
+@dataclass
+class Simulated:
+    """Simulations (n) of k arms: successes (n, k), the logarithms of the e-processes of each pair (n, 2, scales), and
+    the answer at which the row's arm was shown better than the column's (n, k, k)."""
+
+    successes: np.ndarray
+    logs: dict[tuple[int, int], np.ndarray]
+    crossed: np.ndarray
+
+
+def looked_at(state: Simulated, seen: np.ndarray, alive: np.ndarray, begin: int, effect: float, most: float) -> None:
+    """Counts the outcomes ``seen`` (alive, answers, arms), with a look after each answer."""
+    simulations, count = state.successes.shape
+    before = np.cumsum(seen, axis=1) - seen + state.successes[alive][:, None, :]
+    pairs = begin + np.arange(seen.shape[1])
+    for one, other in itertools.combinations(range(count), 2):
+        rate = seen_rate(before[:, :, one] + before[:, :, other], pairs)
+        logs = state.logs.setdefault((one, other), np.zeros((simulations, 2, len(SCALES))))
+        for place, (first, second) in enumerate(((one, other), (other, one))):
+            steps = [better_factor(seen[:, :, first], seen[:, :, second], rate, scale * effect) for scale in SCALES]
+            held = np.cumsum(np.stack(steps, axis=-1), axis=1) + logs[alive, place][:, None, :]
+            logs[alive, place] = held[:, -1]
+            over = mixed(held) >= most
+            now = np.where(over.any(axis=1), begin + over.argmax(axis=1) + 1.0, np.inf)
+            state.crossed[alive, first, second] = np.minimum(state.crossed[alive, first, second], now)
+    state.successes[alive] += seen.sum(axis=1)
 
 
 def gates(drop: float, differing: float, longest: int, simulations: int, seed: int) -> dict[str, Any]:
@@ -157,6 +229,29 @@ def of_arms(arguments: argparse.Namespace, began: float) -> dict[str, Figure]:
     return figures
 
 
+def of_dropping(arguments: argparse.Namespace, began: float) -> dict[str, Figure]:
+    figures: dict[str, Figure] = {}
+    for place, (rates, effect) in enumerate(ALLOCATIONS):
+        size = fixed_size(effect, 2 * rates[0] * (1 - rates[0]), alpha=ALPHA / len(rates), power=0.9)
+        name = f"dropping-{'-'.join(f'{rate:g}' for rate in rates)}-{arguments.simulations}"
+        make = partial(arms, rates, effect, int(4 * size), arguments.simulations, 1000 + place, True)
+        found = kept(arguments.keep, name, make, began, arguments.seconds)
+        label = f"dropped when worse, at {', '.join(f'{rate:g}' for rate in rates)}"
+        figures[f"{label}: all traffic on a wrong arm"] = Figure(
+            found["wrong"] / arguments.simulations, "share", "lower", 0.05,
+            against=share(found["wrong"], arguments.simulations),
+        )  # fmt: skip
+        if rates[0] > rates[1]:
+            figures[f"{label}: all traffic on the best arm"] = Figure(
+                found["right"] / arguments.simulations, "share", "higher",
+                against=f"after {found['median']:,.0f} answers of it (median)",
+            )  # fmt: skip
+            figures[f"{label}: answers of worse arms"] = Figure(
+                found["worse"], "share", "lower", against=f"{1 - 1 / len(rates):.3f} without dropping"
+            )
+    return figures
+
+
 def of_pairs(arguments: argparse.Namespace, began: float) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
     fixed = fixed_size(0.03, 0.1, alpha=ALPHA, power=0.9)
@@ -189,7 +284,7 @@ def of_pairs(arguments: argparse.Namespace, began: float) -> dict[str, Figure]:
 
 def main(arguments: argparse.Namespace) -> None:
     began = time.monotonic()
-    found = of_pairs(arguments, began) | of_arms(arguments, began)
+    found = of_pairs(arguments, began) | of_dropping(arguments, began) | of_arms(arguments, began)
     if arguments.dry:
         print(table(found))
     else:

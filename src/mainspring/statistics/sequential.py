@@ -20,9 +20,9 @@ import numpy as np
 from mainspring.core.errors import InvalidRequest
 
 Verdict = Literal["worse", "not worse", "undecided"]
-SCALES = (1.0, 0.5, 2.0)
-_WEIGHTS = (0.8, 0.1, 0.1)
-"""The effect that a test is designed for counts most; half and double of it are looked for beside it."""
+SCALES = (1.0, 0.5)
+_WEIGHTS = (0.9, 0.1)
+"""The effect that a test is designed for counts most; half of it is looked for beside it."""
 _EDGE = 1e-3
 _LARGEST_BET = 0.5
 BOLD, _BOLDLY = 0.3, 0.1
@@ -81,10 +81,11 @@ class Arms:
 
     The chance that ever an arm is named best that is not (any, if all are equal) is at most ``alpha``, at any
     allocation of traffic, also one that follows what was seen: the outcomes of an arm need only be alike over time.
-    ``effect`` is the difference of rates that matters; the test is quickest for it.
+    ``effect`` is the difference of rates that matters; the test is quickest for it. With ``dropping`` an arm that
+    was shown worse than another one is out, so that it needs no more answers, and the last one left is best.
     """
 
-    def __init__(self, names: Sequence[str], *, effect: float, alpha: float = 0.05) -> None:
+    def __init__(self, names: Sequence[str], *, effect: float, alpha: float = 0.05, dropping: bool = False) -> None:
         """Raises ``InvalidRequest`` for fewer than two arms, and for an effect or alpha outside (0, 1)."""
         if len(set(names)) != len(names) or len(names) < 2:
             raise InvalidRequest("a comparison needs two different arms at least", param="arms")
@@ -95,6 +96,7 @@ class Arms:
         self.names = tuple(names)
         self.alpha = alpha
         self.effect = effect
+        self.dropping = dropping
         self._outcomes: dict[str, list[bool]] = {name: [] for name in names}
         self._pairings = {
             (one, other): _Pairing(effect) for place, one in enumerate(names) for other in names[place + 1 :]
@@ -103,9 +105,8 @@ class Arms:
 
     @property
     def threshold(self) -> float:
-        """What the logarithm of an e-process must reach. To be named best an arm must be shown better than each other
-        one; of ``k`` equal arms, each is named with a chance of at most ``alpha / k``."""
-        return math.log(len(self.names) / self.alpha)
+        """What the logarithm of an e-process must reach: see ``threshold``."""
+        return threshold(len(self.names), self.alpha, dropping=self.dropping)
 
     def add(self, arm: str, success: bool) -> str:
         """Count an outcome; the best arm from now on (empty: not decided). Raises ``InvalidRequest``."""
@@ -116,6 +117,8 @@ class Arms:
         for (one, other), pairing in self._pairings.items():
             if arm not in (one, other) or min(len(self._outcomes[one]), len(self._outcomes[other])) <= own:
                 continue
+            if self.dropping and not self.worse.isdisjoint((one, other)):
+                continue
             logs = pairing.add(self._outcomes[one][own], self._outcomes[other][own])
             for log, pair in zip(logs, ((one, other), (other, one)), strict=True):
                 if log >= self.threshold:
@@ -125,6 +128,9 @@ class Arms:
     @property
     def best(self) -> str:
         """The arm that is better than all others; empty while none is. What was once shown stays."""
+        if self.dropping:
+            left = [name for name in self.names if name not in self.worse]
+            return left[0] if len(left) == 1 else ""
         for name in self.names:
             if all((name, other) in self._crossed for other in self.names if other != name):
                 return name
@@ -138,6 +144,16 @@ class Arms:
     def counts(self) -> Mapping[str, tuple[int, int]]:
         """Successes and answers of each arm."""
         return {name: (sum(found), len(found)) for name, found in self._outcomes.items()}
+
+
+def threshold(arms: int, alpha: float, *, dropping: bool = False) -> float:
+    """What the logarithm of an e-process must reach for one of ``arms`` to be shown better than another.
+
+    To be named best an arm must be shown better than each other one: each of ``arms`` equal ones is named with a chance
+    of at most ``alpha / arms``. With ``dropping``, a best arm is lost if any other is shown better than it; where
+    several are best, one of two given ones is lost before the last is left: there are 2 (arms - 1) ways.
+    """
+    return math.log((2 * (arms - 1) if dropping else arms) / alpha)
 
 
 def fixed_size(effect: float, variance: float, *, alpha: float, power: float) -> float:
