@@ -59,7 +59,7 @@ BLOCK = 256
 def arms(
     rates: Sequence[float], effect: float, longest: int, simulations: int, seed: int, dropping: bool = False
 ) -> dict[str, Any]:
-    """Simulates a comparison of arms with true ``rates``, ``BLOCK`` answers at a time: how many simulations named an arm
+    """Simulates a comparison of arms with true ``rates``, ``BLOCK`` answers at a time: how many named an arm
     wrongly and rightly, the median of answers of the arm that has most, and the mean share of answers of all arms but
     the first. With ``dropping`` arms that were shown worse get no more."""
     draw = np.random.default_rng(seed)
