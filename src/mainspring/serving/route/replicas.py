@@ -91,6 +91,15 @@ class Replicas:
         }
         return self._routes
 
+    def route(self, name: str) -> Route | None:
+        """A route that is served; None: there is none of this name."""
+        return self._routes.get(name)
+
+    @property
+    def route_names(self) -> list[str]:
+        """The routes that are served, sorted."""
+        return sorted(self._routes)
+
     def view(self) -> dict[str, Any]:
         """The replicas of each model and the arms of each route, as they are now."""
         now = time.monotonic()

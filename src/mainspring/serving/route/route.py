@@ -43,6 +43,7 @@ class Route:
             each: Fallback(arm.model, models, metrics, failures=settings.fallback, too_long=settings.context_fallback)
             for each, arm in settings.arms.items()
         }
+        self._allocated: dict[str, RouteSettings] = {}
         self.given = dict.fromkeys(settings.arms, 0)
         self.models = tuple(arm.model for arm in settings.arms.values())
 
@@ -68,8 +69,22 @@ class Route:
         self._metrics.routed(self.name, arm, "")
         return response.with_head(arm=arm)
 
+    def allocate(self, tenants: Mapping[str, Mapping[str, float]]) -> None:
+        """Share out the traffic of these tenants by other weights than the settings', in place of all that was told
+        before. Arms without a weight keep their own."""
+        arms = self.settings.arms
+        self._allocated = {}
+        for tenant, weights in tenants.items():
+            own = {name: arm.model_copy(update={"weight": weights.get(name, arm.weight)}) for name, arm in arms.items()}
+            if any(arm.weight for arm in own.values()):
+                self._allocated[tenant] = self.settings.model_copy(update={"arms": own})
+
+    def arm_of_unit(self, tenant: str, name: str) -> str:
+        """The arm that a tenant's unit of this name (``traffic_split.unit``) gets now."""
+        return arm_of(self._allocated.get(tenant, self.settings), name)
+
     def _arm(self, request: Request, context: Context) -> str:
-        settings = self.settings
+        settings = self._allocated.get(context.principal.tenant, self.settings)
         near = {name: arm for name, arm in settings.arms.items() if self._residency.serves(arm.model, context)}
         if len(near) < len(settings.arms) and any(arm.weight for arm in near.values()):
             # Arms that may not answer leave their share to the others.

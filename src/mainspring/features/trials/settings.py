@@ -1,0 +1,20 @@
+"""Settings of online experiments."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from mainspring.core.settings.section import Section
+
+
+class TrialsSettings(Section):
+    """Online experiments over the arms of routes (docs/guides/trials.md)."""
+
+    enabled: bool = Field(True, description="off: no trial reads events, and traffic is as the routes say")
+    every_s: float = Field(10.0, ge=0.5, description="seconds between two looks at new events and decisions")
+    most_running: int = Field(20, ge=1, description="trials of a tenant that may run at once")
+    most_units: int = Field(1_000_000, ge=1000, description="units of a trial; it is decided by those")
+    outcomes_per_episode: int = Field(100, ge=1, description="outcomes that may be told of one episode")
+
+
+SECTIONS = {"trials": TrialsSettings}
