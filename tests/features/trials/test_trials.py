@@ -169,7 +169,7 @@ async def test_what_cannot_be_compared_is_refused(opened: Stores) -> None:
     world = World(opened, most_running=1)
     with pytest.raises(NotFound):
         await world.start(route="nothing")
-    with pytest.raises(InvalidRequest, match="control"):
+    with pytest.raises(InvalidRequest, match="an arm z"):
         await world.start(control="z")
     await world.start()
     with pytest.raises(Conflict):

@@ -50,6 +50,7 @@ def test_every_key_is_told_who_it_is(server: Server, grouped: str) -> None:
         "replay",
         "review",
         "runs",
+        "trials",
     ]
     secret = server.call("POST", "/v1/keys", {"name": "embeds", "scopes": ["embed"]})[1]["secret"]
     me = server.call("GET", "/v1/me", key=secret)[1]
