@@ -5,5 +5,6 @@ from tests.surfaces import Surface
 SURFACE = Surface(
     scopes={"POST /v1/lake/sql": "lake"},
     changes={"POST /v1/lake/sql": ""},
-    answering=("lake sync", "lake sql 'SELECT 1'"),
+    elsewhere=("lake funnel",),
+    answering=("lake sync", "lake build", "lake sql VALUES(1)"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from mainspring.command import QUALITY, Command
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
+    from mainspring.features.lake.build.store import Build
     from mainspring.features.lake.service import Lake
 
 app = typer.Typer(help="Turn what happened into data: sync, build, query.", no_args_is_help=True)
@@ -35,6 +36,76 @@ def query(
 ) -> None:
     """Run a SELECT over one tenant's files."""
     asyncio.run(_query(context, query, tenant, as_json))
+
+
+@app.command("build")
+def build(
+    context: typer.Context,
+    tenant: Tenant = "default",
+    sync_first: Annotated[bool, typer.Option("--sync/--no-sync", help="Bring new events in before")] = True,
+    without: Annotated[list[str] | None, typer.Option(help="Leave this step out; can be repeated")] = None,
+    quality: Annotated[str, typer.Option(help="any, not_bad or good; default: as lake.build.quality says")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make the training-ready zone of a tenant anew, and show what each step took."""
+    changes: dict[str, Any] = {"without": without} if without else {}
+    changes |= {"quality": quality} if quality else {}
+    asyncio.run(_build(context, tenant, sync_first, changes, as_json))
+
+
+@app.command("funnel")
+def funnel(
+    context: typer.Context,
+    tenant: Tenant = "default",
+    build_id: Annotated[str, typer.Option("--build", help="Its id; default: the newest one that is done")] = "",
+    step: Annotated[str, typer.Option(help="Show examples of what this step took")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show what each step of a build took."""
+    asyncio.run(_funnel(context, tenant, build_id, step, as_json))
+
+
+async def _build(context: typer.Context, tenant: str, sync_first: bool, changes: dict[str, Any], as_json: bool) -> None:
+    from mainspring.features.lake.build.building import changed
+
+    async with lake_of(context) as lake:
+        options = changed(lake.settings.build, changes)
+        with show.progress() as progress:
+            if sync_first:
+                await lake.syncing.sync(lambda events, _: progress("sync", events, events))
+            made = await lake.building.build(tenant, progress, options)
+    _tell(made, as_json)
+
+
+async def _funnel(context: typer.Context, tenant: str, build_id: str, step: str, as_json: bool) -> None:
+    async with lake_of(context) as lake:
+        found = await lake.building.builds.latest(tenant, build_id)
+        samples = await lake.samples(tenant, found, step) if step else None
+    if samples is None:
+        _tell(found, as_json)
+    elif as_json:
+        show.as_json([each.plain() for each in samples])
+    else:
+        rows = [(each.answer_id, each.reason, each.question[:60], each.answer[:60]) for each in samples]
+        show.table(("ANSWER", "WHY", "QUESTION", "ANSWER TEXT"), rows)
+
+
+def _tell(build: Build, as_json: bool) -> None:
+    if as_json:
+        show.as_json({"id": build.id, "state": build.state, "created_at": build.created_at, **build.report})
+        return
+    rows = [
+        (
+            each["name"] if each["on"] else f"{each['name']} (off)",
+            each["before"],
+            each["dropped"] or "",
+            ", ".join(f"{name} {count}" for name, count in list(each["reasons"].items())[:3])
+            or (f"{each['changed']} changed" if each.get("changed") else ""),
+        )
+        for each in build.report["steps"]
+    ]
+    show.table(("STEP", "ROWS", "DROPPED", "WHY"), rows)
+    print(f"{build.report['ready']} of {build.report['interactions']} interactions are ready ({build.id}).")
 
 
 async def _sync(context: typer.Context, as_json: bool) -> None:

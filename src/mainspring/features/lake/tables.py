@@ -31,3 +31,18 @@ lake_files = sa.Table(
     sa.Column("dead", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index(None, "tenant", "zone", "kind", "date"),
 )
+
+# Builds of the ready zone. ``report`` is the funnel; it names answers and has no text.
+lake_builds = sa.Table(
+    "lake_builds",
+    metadata,
+    key("tenant"),
+    key("id"),
+    text("state"),
+    json("options", "{}"),
+    json("report", "{}"),
+    optional("error"),
+    time("created_at"),
+    time("ended_at", nullable=True),
+    sa.Index(None, "tenant", "created_at"),
+)

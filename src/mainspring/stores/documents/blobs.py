@@ -43,6 +43,11 @@ class Blobs:
         self._room = room
         self._unfinished = directory / "unfinished"
 
+    @property
+    def directory(self) -> Path:
+        """Where they lie: ``blobs`` below the home."""
+        return self._directory
+
     async def open(self) -> None:
         """Create the directory and remove unfinished files."""
         await asyncio.to_thread(self._open)

@@ -95,6 +95,10 @@ class Manifest:
         query = query.where(lake_files.c.tenant == tenant) if tenant else query
         return list(map(_file, await self._database.read(lambda connection: connection.execute(query).all())))
 
+    async def kill(self, files: Sequence[LakeFile]) -> None:
+        """Make files count no more."""
+        await self._database.write(lambda connection: kill(connection, files) and None)
+
     async def removed(self, files: Iterable[LakeFile]) -> None:
         """Their files are gone."""
         gone = list(files)
@@ -124,10 +128,11 @@ def add(connection: sa.Connection, files: Sequence[LakeFile]) -> None:
 
 def kill(connection: sa.Connection, files: Sequence[LakeFile]) -> bool:
     """Make files count no more; false if one of them does not count already: another process was faster."""
-    return all(
-        connection.execute(sa.update(lake_files).where(_is(each), ~lake_files.c.dead).values(dead=True)).rowcount
-        for each in files
-    )
+    counted = True
+    for each in files:
+        mine = sa.update(lake_files).where(_is(each), ~lake_files.c.dead)
+        counted &= connection.execute(mine.values(dead=True)).rowcount > 0
+    return counted
 
 
 def _is(file: LakeFile) -> sa.ColumnElement[bool]:

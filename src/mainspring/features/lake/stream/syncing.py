@@ -10,6 +10,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ from mainspring.features.lake.files import manifest
 from mainspring.features.lake.files.columns import raw_row, raw_schema
 from mainspring.features.lake.files.interaction_rows import interaction_schema
 from mainspring.features.lake.files.manifest import LakeFile, Manifest
+from mainspring.features.lake.files.rewriting import Rewriting
 from mainspring.features.lake.files.storage import SYNCED, Storage, left_over
 from mainspring.features.lake.files.writing import Partition, date_of
 from mainspring.features.lake.stream import events, joining
@@ -65,12 +67,13 @@ class _Prepared:
 class Syncing:
     """Writes the raw and the clean zone."""
 
-    def __init__(self, database: Database, storage: Storage, batch: int) -> None:
+    def __init__(self, database: Database, storage: Storage, home: Path, batch: int) -> None:
         self._database = database
         self._storage = storage
         self._batch = batch
         self._jobs = Jobs(database)
         self._manifest = Manifest(database)
+        self._rewriting = Rewriting(database, home)
 
     async def sync(self, progress: Progress | None = None) -> Synced | None:
         """All events that are settled now. None if another process does it. Raises ``StoreError``."""
@@ -136,11 +139,7 @@ class Syncing:
         """Remove what processes that died have left: they have written files that never counted, or have not removed
         files that count no more."""
         await asyncio.to_thread(self._storage.clear_unfinished)
-        dead = await self._manifest.dead()
-        for each in dead:
-            await asyncio.to_thread(self._storage.remove, each.path)
-        if dead:
-            await self._manifest.removed(dead)
+        await self._rewriting.finish_removals()
         there = [path for zone in ZONES for path in await asyncio.to_thread(self._storage.paths, zone)]
         known = await self._manifest.paths(ZONES)
         for path in there:

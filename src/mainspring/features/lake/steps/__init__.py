@@ -1,0 +1,1 @@
+"""The steps that make data for training of interactions: functions over Arrow batches."""
