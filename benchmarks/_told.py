@@ -12,6 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+import _kill_features
+from _kill_features import FeaturesTold
 from mainspring import stores
 from mainspring.core.settings import Settings
 from mainspring.stores import Stores
@@ -32,10 +34,17 @@ class Told:
     batches: dict[str, int] = field(default_factory=dict)
     kills: dict[str, int] = field(default_factory=dict)
     retries: int = 0
+    features: FeaturesTold = field(default_factory=FeaturesTold)
+
+    @classmethod
+    def of(cls, kept: dict[str, Any]) -> Told:
+        """That of an earlier run, as JSON values."""
+        return cls(**{**kept, "features": FeaturesTold(**kept.get("features", {}))})
 
     @property
     def count(self) -> int:
-        return len(self.answers) + len(self.rated) + len(self.files) + len(self.batches)
+        mine = len(self.answers) + len(self.rated) + len(self.files) + len(self.batches)
+        return mine + sum(self.features.counts().values())
 
 
 async def wrong(home: Path, told: Told) -> list[str]:
@@ -44,6 +53,7 @@ async def wrong(home: Path, told: Told) -> list[str]:
         # What a process that died had set aside is given back when its lease is over.
         await asyncio.sleep(LEASE_S + 5)
         found = [*await _answers(opened, told), *await _files(opened, told), *await _batches(opened, told)]
+        found += await _kill_features.wrong(opened, TENANT, told.features)
         return [*found, *await _ledger(opened), *await _audit(opened)]
 
 

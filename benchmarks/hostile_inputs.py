@@ -4,7 +4,8 @@
 
 A server with the default model answers a catalogue of requests one by one: every route that takes JSON gets numbers,
 objects, empty texts, brackets, one long text, a long unknown name and many unknown names; then come what single rooms
-read (schemas, expressions, tools, templates, batches, archives, headers, queries, guards). All of them are of one
+read (schemas, expressions, tools, templates, batches, archives, headers, queries, guards) and what features read
+(agents, hosted tools, desk and mail, memory, content, insights, the assistant and support). All of them are of one
 tenant that may do everything. Of each it is measured how much CPU the thread of the event loop took, the longest that
 one callback kept it (CPU, so others on the machine do not count), and by how much the server's memory grew at its peak.
 """
@@ -20,18 +21,23 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from _hostile import SHAPES, Input, chat, given, rooms, routes
+from _hostile_features import SETTINGS, features
 from _hostile_parts import parts
 from _report import Figure, report
 from _server import UNLIMITED, Server, serving
 
 _FIGURES = struct.Struct("=dd")
+SETUP = ("consent", "to be asked")
+"""How the names of requests end which later ones need, in the same home."""
+FOLLOWS = ("ingesting", "starting", "the difference", "a prompt of 60,000 lines (2)", "an agent of slow")
+"""How the names of requests begin which use what the one before them left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,11 @@ class Cost:
     cpu_s: float
     hold_s: float
     grown_mb: float
+
+    @property
+    def bad(self) -> bool:
+        """Whether it held the loop or took memory as none may, or was answered by a failure of the server."""
+        return self.hold_s > 0.3 or self.grown_mb > 300 or self.status >= 500 or not self.status
 
 
 class Probe:
@@ -124,6 +135,7 @@ class Catalogue:
                 yield Input(f"{method} {path}: {shape}", method, path, partial(body, field))
         yield from rooms()
         yield from parts()
+        yield from features()
 
     def placed(self, each: Input) -> Input:
         """``each`` with the names of what is there in it."""
@@ -170,12 +182,46 @@ def figures(costs: list[Cost], idle: Cost) -> dict[str, Figure]:
     }
 
 
+def sent(server: Server, holds: Path, arguments: argparse.Namespace) -> list[Cost]:
+    """The cost of each chosen request, a plain chat's first; those of earlier runs from ``--keep``."""
+    kept = [Cost(**json.loads(line)) for line in _lines(arguments.keep)]
+    known = {each.name for each in kept}
+    probe, catalogue, began = Probe(server.pid, holds), Catalogue(server), time.monotonic()
+    plain = Input("a plain chat", "POST", "/v1/chat/completions", chat)
+    send(server, plain)
+    for each in (plain, *catalogue.inputs()):
+        chosen = arguments.only in each.name and not (arguments.rooms and each.name.startswith(("POST /", "PUT /")))
+        if each.name in known and each.name.endswith(SETUP):
+            send(server, each)
+        if each.name in known or not (chosen or each is plain):
+            continue
+        if arguments.seconds and time.monotonic() - began > arguments.seconds and not each.name.startswith(FOLLOWS):
+            raise SystemExit(f"{len(kept)} requests are kept: run it again")
+        cost = measured(server, probe, catalogue.placed(each))
+        kept.append(cost)
+        if arguments.keep:
+            with arguments.keep.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(cost)) + "\n")
+        if arguments.list or cost.bad:
+            print(
+                f"{cost.hold_s:7.3f} s {cost.cpu_s:7.3f} s {cost.grown_mb:6.0f} MB {cost.status} {cost.name}",
+                flush=True,
+            )
+    return kept
+
+
+def _lines(path: Path | None) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="requests whose name has this in it; writes no result")
     parser.add_argument(
         "--rooms", action="store_true", help="leave out the nine bodies of every route; writes no result"
     )
+    parser.add_argument("--keep", type=Path, help="file of the costs of earlier runs; what it has is not sent again")
+    parser.add_argument("--seconds", type=float, default=0.0, help="end the run after so many seconds")
     parser.add_argument("--list", action="store_true", help="print what each request took")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mainspring-") as folder:
@@ -187,21 +233,8 @@ def main() -> None:
                 filter(None, (str(Path(__file__).parent / "_holds"), os.environ.get("PYTHONPATH")))
             ),
         }
-        with serving(Path(folder) / "home", settings={**UNLIMITED, **watched}) as server:
-            probe, catalogue = Probe(server.pid, holds), Catalogue(server)
-            plain = Input("a plain chat", "POST", "/v1/chat/completions", chat)
-            send(server, plain)
-            idle = measured(server, probe, plain)
-            costs = []
-            for each in catalogue.inputs():
-                if arguments.only in each.name and not (arguments.rooms and each.name.startswith(("POST /", "PUT /"))):
-                    costs.append(measured(server, probe, catalogue.placed(each)))
-                    if arguments.list or costs[-1].hold_s > 0.3 or costs[-1].grown_mb > 300:
-                        print(
-                            f"{costs[-1].hold_s:7.3f} s {costs[-1].cpu_s:7.3f} s {costs[-1].grown_mb:6.0f} MB "
-                            f"{costs[-1].status} {each.name}",
-                            flush=True,
-                        )
+        with serving(Path(folder) / "home", settings={**UNLIMITED, **SETTINGS, **watched}) as server:
+            idle, *costs = sent(server, holds, arguments)
     if not (arguments.only or arguments.rooms):
         report("hostile_inputs", figures(costs, idle))
 

@@ -2,11 +2,13 @@
 
     python benchmarks/kill_everything.py --kills 20 [--home FOLDER] [--seed 1] [--dry]
 
-A tenant chats (the small model and a remote one, each with an Idempotency-Key that is sent again where no answer came),
-rates answers, uploads and attaches files, and submits batches, all through one server, which is started again after its
-death. The client records every acknowledgement. At the end, when everything is done, the stores are read with nothing
-running, and each acknowledgement must be there once; budgets must say what the calls cost, with nothing set aside;
-audit logs must be whole. With ``--home`` further runs go on in the same home, and what is counted adds up.
+A tenant chats (the small model, a remote one, the assistant and support, each with an Idempotency-Key that is sent
+again where no answer came), rates answers, uploads and attaches files, submits batches, and uses the features: memory,
+cases and messages of the desk, mail, articles, runs of an agent, hosted tools; insights read along. All of it goes
+through one server, which is started again after its death. The client records every acknowledgement. At the end, when
+everything is done, the stores are read with nothing running, and each acknowledgement must be there once; budgets must
+say what the calls cost, with nothing set aside; audit logs must be whole. With ``--home`` further runs go on in the
+same home, and what is counted adds up.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ from typing import Any
 
 import aiohttp
 
+import _kill_features
+from _kill_features import FeatureLoad
 from _report import Figure, report
 from _server import UNLIMITED, engine_child, environment, spawn, stop
 from _storm import FAR, SMALL, text
@@ -55,6 +59,7 @@ class House:
         self.home, self.port = home, port
         self.settings = {
             **UNLIMITED,
+            **_kill_features.settings(TENANT),
             "MAINSPRING_MODELS__REMOTE": json.dumps(remote),
         }
         self.process: subprocess.Popen[str] | None = None
@@ -124,7 +129,7 @@ class Client:
 
     async def ask(self, method: str, path: str, *, key: str = "", **more: Any) -> tuple[dict[str, Any], Any]:
         """The JSON of an answer that says yes, and its headers."""
-        headers = {"idempotency-key": key} if key else {}
+        headers = more.pop("headers", {}) | ({"idempotency-key": key} if key else {})
         while True:
             try:
                 async with self._session.request(method, path, headers=headers, **more) as response:
@@ -141,7 +146,7 @@ class Client:
     async def chat(self) -> None:
         self._number += 1
         number = self._number
-        model = self._draw.choice((SMALL, FAR, FAR))
+        model = self._draw.choice((SMALL, FAR, FAR, FAR, "assistant", "support"))
         said = [{"role": "user", "content": f"Question {number}?"}]
         body = {"model": model, "messages": said, "max_tokens": 24}
         if self._draw.random() < 0.3:
@@ -207,7 +212,11 @@ class Client:
             while not self.ending.is_set():
                 await act()
 
-        await asyncio.gather(*(again(act) for act in (*[self.chat] * 4, self.file, self.batch)))
+        load = FeatureLoad(self.ask, self._told.features, self._number + 500_000, self.store)
+        await load.prepare()
+        acts = (*[self.chat] * 4, self.file, self.batch, *load.acts())
+        await asyncio.gather(*(again(act) for act in acts))
+        await load.settled()
 
 
 @asynccontextmanager
@@ -271,7 +280,7 @@ async def prepare(home: Path) -> str:
     kept = home / "key.txt"
     if kept.exists():
         return kept.read_text()
-    key = await asyncio.to_thread(key_of, TENANT, home, "chat", "ingest")
+    key = await asyncio.to_thread(key_of, TENANT, home, *_kill_features.SCOPES)
     async with stores.open(Settings(home=home)) as opened:
         await opened.budgets.create(TENANT, "tenant", window="total", limit_nanousd=10**15)
     kept.write_text(key)
@@ -280,7 +289,7 @@ async def prepare(home: Path) -> str:
 
 async def run(home: Path, kills: int, seed: int) -> tuple[Told, float, list[str]]:
     kept = home / "told.json"
-    told = Told(**json.loads(kept.read_text())) if kept.exists() else Told()
+    told = Told.of(json.loads(kept.read_text())) if kept.exists() else Told()
     async with AsyncExitStack() as stack:
         stub = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("proxy_stub.py"))], stdout=subprocess.PIPE, text=True
@@ -321,7 +330,9 @@ def main() -> None:
     kills = sum(told.kills.values())
     counted = f"{kills} kills ({', '.join(f'{count} {name}' for name, count in sorted(told.kills.items()))})"
     acknowledged = (
-        f"{len(told.answers)} answers, {len(told.rated)} ratings, {len(told.files)} files, {len(told.batches)} batches"
+        f"{len(told.answers)} answers, {len(told.rated)} ratings, {len(told.files)} files, "
+        + f"{len(told.batches)} batches, "
+        + ", ".join(f"{count} {name}" for name, count in told.features.counts().items())
     )
     print(f"{counted}; acknowledged: {acknowledged}; {told.retries} sent again; ready after {longest:.1f} s at most")
     # A reader is tried twice; a file whose two readers were both killed is given up, and its owner is told.

@@ -161,6 +161,9 @@ def test_a_file_is_attached_answered_from_and_taken_away_with_its_conversation(
     browser.find("dialog input[type=file]").send_keys(str(file))
     browser.find(".chip.ready", "halcyon.md")
     store = browser.find(".attached-store a").text
+    # It answers, and is no model: neither in the list to choose from nor over HTTP.
+    assert store not in browser.texts(".picker option")
+    assert store not in [each["id"] for each in server.call("GET", "/v1/models")[1]["data"]]
     assert browser.find(".picker select").get_attribute("value") == "document-qa"
     browser.type(COMPOSER, "How often is the bearing oiled?" + Keys.ENTER)
     browser.until(lambda: browser.all(".turn.answer"), "an answer")

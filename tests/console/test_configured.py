@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cli.command import data
 from tests.conftest import Server, start_server, stop_server
 from tests.console.browser import Browser
-from tests.http.test_access import CHAT
+from tests.http.test_access import CHAT, run
 
 # The large model is compared with and never asked: nothing is at its address.
 SETTINGS = {
@@ -22,7 +23,10 @@ SETTINGS = {
     "prices": {"models": {CHAT: {"input": 0.05, "output": 0.2}}},
     "telemetry": {"store_prompts": True},
     "monitor": {"every_s": 1, "judging": {"share": 1.0}},
-    "serving": {"auto": {"small": CHAT, "large": "large", "policy": "rules"}},
+    "serving": {
+        "auto": {"small": CHAT, "large": "large", "policy": "rules"},
+        "tiers": {"silver": {"requests_per_minute": 60}, "gold": {"requests_per_minute": 600}},
+    },
 }
 
 
@@ -108,3 +112,28 @@ def test_what_judged_answers_score_is_shown(configured: Server, browser: Browser
     assert "Judged by all-minilm-l6-v2" in said
     browser.open("/console/quality/overview")
     browser.find('section[aria-label="Judged answers"] tbody tr', "Answer fits the question, without passages")
+
+
+def test_a_key_is_made_with_groups_a_tier_and_a_budget(configured: Server, browser: Browser) -> None:
+    groups = ("--group", "red", "--group", "blue")
+    made = run(configured, "keys", "create", "both", "--scope", "admin", "--scope", "operate", *groups, "--json")
+    browser.sign_in(data(made)["secret"], "/console/settings")
+    browser.click("button", "New key")
+    browser.type("dialog input", "of red and gold")
+    assert sorted(browser.texts("dialog .checks label")) == ["blue", "red"]
+    browser.click("dialog .checks label", "red")
+    for label, value in (("Tier", "gold"), ("Budget in US dollars a month", "2.5")):
+        field = browser.find("dialog label", label).get_attribute("for")
+        browser.type(f"dialog [id='{field}']", value)
+    assert browser.texts("dialog select option") == ["none", "silver", "gold"]
+    browser.click("dialog button", "Create key")
+    browser.find("dialog code")
+    browser.click("dialog button", "Done")
+    row = browser.find(".table tbody tr", "of red and gold").text
+    assert "red" in row
+    assert "blue" not in row
+    assert "tier gold" in row
+    (key,) = [each for each in configured.call("GET", "/v1/keys")[1]["data"] if each["name"] == "of red and gold"]
+    assert (key["groups"], key["tier"]) == (["red"], "gold")
+    (budget,) = [each for each in configured.call("GET", "/v1/budgets")[1]["data"] if each["subject"] == key["id"]]
+    assert (budget["window"], budget["hard"], float(budget["limit_usd"])) == ("month", True, 2.5)

@@ -50,3 +50,41 @@ def test_another_browser_of_the_key_has_the_conversation_and_what_is_erased_is_g
     # Another key of the tenant never saw it.
     browser.sign_in(server.key)
     assert "Sending grinders back" not in browser.find(".history").text
+
+
+SAVED = """
+window.saved = window.savedAs = null;
+const made = URL.createObjectURL;
+URL.createObjectURL = (blob) => { blob.text().then((text) => { window.saved = text; }); return made(blob); };
+HTMLAnchorElement.prototype.click = function () { window.savedAs = this.download; };
+"""
+"""What is saved is looked at in place of being put on the disk."""
+
+
+def test_conversations_are_found_by_what_was_said_and_exported(browser: Browser, server: Server) -> None:
+    key = data(run(server, "keys", "create", "console finder", "--scope", "chat", "--json"))["secret"]
+    browser.sign_in(key)
+    ask(browser, QUESTION)
+    answer = browser.find(".turn.answer .prose").text
+    for number in range(4):
+        browser.click(".history button", "New conversation")
+        browser.until(lambda: not browser.all(".turn.answer"), "an empty page")
+        ask(browser, f"Which setting is for a moka pot? ({number})")
+    # A browser that has loaded none of them: the server looks into what was said.
+    browser.sign_in(key)
+    browser.until(lambda: len(browser.all(".history li")) == 5, "all conversations")
+    words = next(word for word in answer.replace(",", " ").split() if len(word) > 6 and word not in QUESTION)
+    browser.type("input[aria-label='Find a conversation']", words)
+    browser.until(lambda: len(browser.all(".history li")) == 1, "the one with the word")
+    browser.find(".history-title", QUESTION[:20])
+    browser.fill("input[aria-label='Find a conversation']", "zebra-that-nobody-named")
+    browser.until(lambda: not browser.all(".history li"), "none")
+    browser.fill("input[aria-label='Find a conversation']", words)
+    browser.until(lambda: len(browser.all(".history li")) == 1, "the one with the word")
+    browser.run(SAVED)
+    browser.click(".history button[aria-label^=Export]")
+    text = browser.until(lambda: browser.run("return window.saved"), "the export")
+    assert browser.run("return window.savedAs").endswith(".md")
+    assert QUESTION in text
+    assert answer.split("\n")[0][:40] in text
+    assert "returns" in text, "with its sources"

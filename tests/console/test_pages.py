@@ -1,15 +1,19 @@
-"""Every page: themes, narrow windows, keyboard, and the accessibility checker."""
+"""Every page with something on it: themes, narrow windows, keyboard, and the accessibility checker."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from tests.conftest import Server
+from tests.conftest import ROOT, Server
 from tests.console.browser import Browser
+from tests.console.filled import TOPIC, filled
 from tests.console.test_chat import COMPOSER, QUESTION, ask, ended
 
-NARROW = (390, 800)
+WIDE, NARROW = (1440, 900), (390, 800)
+SOURCES = ROOT / "console" / "src" / "pages"
 # Each page's address, and what is there when it has loaded.
 PAGES = {
     "chat": ("chat", ".turn.answer .facts"),
@@ -23,14 +27,24 @@ PAGES = {
     "prompts": ("prompts", ".table"),
     "prompt": ("prompts", ".prompt-text"),
     "trace prompt": ("traces?operation=chat&model=handbook", ".answered"),
-    "approvals": ("approvals", ".state"),
+    "approvals": ("approvals", "li.card"),
     "agents": ("agents", ".card-link"),
-    "runs": ("runs", ".table, .state"),
-    "desk": ("desk", ".desk-list .state, .cases"),
-    "memory": ("memory", "section[aria-label=Consent]"),
-    "insights": ("insights", "section[aria-label=Topics]"),
-    "gaps": ("insights/gaps", "section[aria-label=Gaps]"),
-    "faq": ("insights/faq", "section[aria-label=FAQ]"),
+    "agent": ("agents/looked-at", ".page-head h1"),
+    "runs": ("runs", ".table tbody tr"),
+    "run": ("runs", ".timeline li"),
+    "desk": ("desk", ".cases li"),
+    "case": ("desk", ".case-head"),
+    "memory": ("memory", "ul[aria-label=Facts] li"),
+    "articles": ("content/articles", "ul[aria-label=Articles] li"),
+    "article": ("content/articles", "article[aria-label=Article] p"),
+    "plan": ("content/articles", "section[aria-label=Plan] li"),
+    "notebooks": ("content/notebooks", ".card-link"),
+    "notebook": ("content/notebooks", "section[aria-label=Ask]"),
+    "topics": ("insights/topics", ".table tbody tr"),
+    "conversations": ("insights/conversations", ".table tbody tr"),
+    "conversation": ("insights/conversations", ".page h1"),
+    "gaps": ("insights/gaps", "ul[aria-label=Gaps] li"),
+    "faq": ("insights/faq", "ul[aria-label=Entries] li"),
     "overview": ("quality/overview", ".stacked"),
     "alerts": ("quality/alerts", ".state"),
     "drift": ("quality/drift", ".card"),
@@ -40,7 +54,9 @@ PAGES = {
     "guards": ("quality/guards", ".stacked"),
     "feedback": ("quality/feedback", ".said-card"),
     "live": ("live", ".chart-card"),
-    "settings": ("settings", ".table"),
+    "keys": ("settings/keys", ".table tbody tr"),
+    "limits": ("settings/limits", ".table tbody tr"),
+    "models": ("settings/models", ".table tbody tr"),
 }
 
 
@@ -55,6 +71,7 @@ def signed_in(browser: Browser, server: Server) -> Browser:
         QUESTION,
     )
     if not ready:
+        filled(server)
         browser.sign_in(server.key)
         ask(browser, QUESTION)
         server.call("POST", "/v1/prompts/looked-at/versions", {"template": "Be kind to {{ customer }}."})
@@ -76,8 +93,14 @@ def show(browser: Browser, page: str) -> None:
     browser.open(f"/console/{address}")
     if page == "chat":
         browser.click(".history li a", "grinder")
-    elif page in ("trace", "trace prompt", "prompt"):
+    elif page in ("trace", "trace prompt", "prompt", "run", "conversation"):
         browser.click(".table tbody a")
+    elif page == "case":
+        browser.click(".cases a")
+    elif page in ("article", "plan"):
+        browser.click(".card-link", TOPIC if page == "article" else "waits")
+    elif page == "notebook":
+        browser.click(".card-link", "Looked at")
     elif page in ("collection", "document", "search"):
         browser.click(".card-link", "handbook")
     if page == "trace prompt":
@@ -91,11 +114,20 @@ def show(browser: Browser, page: str) -> None:
     browser.gone(".spinner")
 
 
+def test_no_page_is_left_out() -> None:
+    shown = {address.partition("?")[0] for address, _ in PAGES.values()}
+    for page in sorted(each.parent for each in SOURCES.glob("*/page.tsx")):
+        views = re.findall(r"\{ name: \"(\w+)\", title:", (page / "page.tsx").read_text(encoding="utf-8"))
+        # The first view of a page is also the page itself.
+        missing = {f"{page.name}/{each}" for each in views} - shown if views else {page.name} - shown
+        assert not missing, missing
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_fits_every_window(signed_in: Browser, page: str) -> None:
     show(signed_in, page)
     for theme in ("light", "dark"):
-        for width, height in ((1280, 860), NARROW):
+        for width, height in (WIDE, NARROW):
             signed_in.look(theme, width, height)
             assert signed_in.overflow() <= 0, (page, theme, width)
     assert signed_in.complaints() == []
@@ -105,7 +137,7 @@ def test_a_page_fits_every_window(signed_in: Browser, page: str) -> None:
 def test_a_page_is_accessible_in_both_themes(signed_in: Browser, page: str, axe: str) -> None:
     show(signed_in, page)
     for theme in ("light", "dark"):
-        for width, height in ((1280, 860), NARROW):
+        for width, height in (WIDE, NARROW):
             signed_in.look(theme, width, height)
             assert signed_in.axe(axe) == [], (page, theme, width)
 

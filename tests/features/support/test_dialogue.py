@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mainspring.agents.errors import Waiting
 from mainspring.agents.handover import NewCase, OpenedCase
 from mainspring.agents.tools.base import ToolContext
+from mainspring.features.support.dialogue.hearer import Hearer
+from mainspring.features.support.dialogue.hearing import READ
 from tests.agents.loop.scripted import ScriptedModel
 from tests.features.support.shop_dialogue import Customer
 
@@ -130,3 +133,33 @@ async def test_a_model_that_calls_by_itself_writes_nothing_unconfirmed_and_words
     assert "35 minutes" in refused
     assert "shipping-and-delivery.html" in refused
     assert len(model.seen) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 1_000_000,
+        " " * 1_000_000,
+        "Cancel my order and refund me. No, exchange it. " * 20_000,
+        "Cancel order LS-21422. " + "It was a long day. " * 50_000,
+        "It was a long day. " * 50_000 + "Please cancel order LS-21422",
+    ],
+    ids=["letters", "blanks", "wishes", "a wish, then a story", "a story, then a wish"],
+)
+async def test_of_a_long_message_the_beginning_and_the_end_are_read(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    hear = Hearer.hear
+
+    async def counted(self: Hearer, dialogue: Any, said: str, *more: Any, **options: Any) -> None:
+        read.append(len(said))
+        await hear(self, dialogue, said, *more, **options)
+
+    monkeypatch.setattr(Hearer, "hear", counted)
+    alice = Customer(tmp_path)
+    answer = await alice.say(text)
+    assert max(read) <= READ
+    if "LS-21422" in text:
+        assert "postcode" in answer
+        assert "Shall I cancel order LS-21422?" in await alice.say(WHO)

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import re
 
+READ = 2000
+"""Characters of a message that are read, of its beginning and its end: patterns look from each place of a message to
+places behind it, so that they take quadratic time."""
+_END = 500
+_LOOKED_AT = 20_000
+_BLANKS = re.compile(r"([^\S\n])[^\S\n]+|(\n)\s+")
+
 _YES = re.compile(
     r"^\W*(yes|yep|yeah|yup|y|sure|ok|okay|correct|exactly|right|confirm(ed)?|i confirm|please do|go ahead|do it|"
     r"that'?s (right|correct|fine|it)|sounds good|fine|perfect|great|absolutely|of course|proceed|alright|all right)\b",
@@ -62,6 +69,14 @@ _HELP = re.compile(
 
 
 _MEANT = re.compile(r"\b(?:sorry|actually|no|rather)\b[^.?!]{0,30}\bi mean(?:t)?\b(.*?)(?:[.?!]|$)", re.IGNORECASE)
+
+
+def heard(text: str) -> str:
+    """What is read of a message, ``READ`` characters at most; blanks in a row are one."""
+    if len(text) > _LOOKED_AT:
+        text = f"{text[: _LOOKED_AT // 2]}\n{text[-_LOOKED_AT // 2 :]}"
+    text = _BLANKS.sub(r"\1\2", text)
+    return text if len(text) <= READ else f"{text[: READ - _END - 1]}\n{text[-_END:]}"
 
 
 def meant(text: str) -> str:

@@ -23,6 +23,7 @@ from mainspring.core.facts.dialogues import DialogueFacts
 from mainspring.core.types import Message
 from mainspring.engines.base import Embedder
 from mainspring.features.support.dialogue.hearer import Hearer
+from mainspring.features.support.dialogue.hearing import heard
 from mainspring.features.support.dialogue.memory import STATE, Called, Dialogue, Open, Purpose
 from mainspring.features.support.dialogue.options import listing, meant
 from mainspring.features.support.dialogue.recall import Recall
@@ -55,7 +56,7 @@ class Manager:
         verified = self.script.identity is None or bool(known.get(self.script.identity.key))
         if asked.role == "user":
             dialogue.begin()
-            await self._hearer.hear(dialogue, asked.content, steps, able=turn.able)
+            await self._hearer.hear(dialogue, heard(asked.content), steps, able=turn.able)
         else:
             self._results(dialogue, turn.messages)
         choice = self._next(dialogue, verified=verified, able=turn.able)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mainspring.agents.choice.base import Choice, Steps, Turn
+from mainspring.features.support.dialogue.hearing import heard
 from mainspring.features.support.plans.planner import plan
 from mainspring.features.support.plans.tape import CallsWanted, Tape, ToolRefused, results
 from mainspring.features.support.plans.variants import named
@@ -83,6 +84,10 @@ class Planning:
     reads: dict[str, Any] = field(default_factory=dict)
 
 
+_REMEMBERED = 20_000
+"""Characters of what a customer has said, the latest."""
+
+
 class PlanManager:
     """Implements ``agents.choice.base.Chooser`` for ``shop``."""
 
@@ -107,7 +112,7 @@ class PlanManager:
             reads=tape.reads,
         )
         try:
-            said = _Answering(self._shop, after, tape).answer(users[-1].content)
+            said = _Answering(self._shop, after, tape).answer(heard(users[-1].content))
         except CallsWanted as wanted:
             return Choice(wanted.calls, way="script", sure=True, notes={"plan.calls": len(wanted.calls)})
         return Choice(say=said, way="script", state={STATE: dataclasses.asdict(after)}, sure=True)
@@ -121,7 +126,7 @@ class _Answering:
 
     def answer(self, said: str) -> str:
         dialogue = self._dialogue
-        dialogue.said = f"{dialogue.said}\n{said}"
+        dialogue.said = f"{dialogue.said}\n{said}"[-_REMEMBERED:]
         if not dialogue.customer:
             return self._strangers(said)
         if _BYE.search(said):
