@@ -129,13 +129,13 @@ class Catalogue:
         self._store = str(made["id"])
 
     def inputs(self) -> Iterator[Input]:
+        yield from features()
         described = self._call("GET", "/openapi.json")
         for method, path, field in sorted(set(routes(described))):
             for shape, body in SHAPES.items():
                 yield Input(f"{method} {path}: {shape}", method, path, partial(body, field))
         yield from rooms()
         yield from parts()
-        yield from features()
 
     def placed(self, each: Input) -> Input:
         """``each`` with the names of what is there in it."""

@@ -64,8 +64,8 @@ def _content(server: Server) -> None:
 def _insights(server: Server) -> None:
     for number in range(4):
         for question in ("How long may a grinder be returned?", LACKED):
-            said = {"model": "document-qa", "session_id": f"looked-at-{number}", "options": {"cache": False}}
-            said["messages"] = [{"role": "user", "content": question}]
+            named = {"model": "document-qa", "session_id": f"looked-at-{number}", "options": {"cache": False}}
+            said = {**named, "messages": [{"role": "user", "content": question}]}
             _call(server, "POST", "/v1/chat/completions", said)
     _call(server, "POST", "/v1/insights/run")
     _call(server, "POST", "/v1/insights/faq", {"days": 30})
