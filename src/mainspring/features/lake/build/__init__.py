@@ -1,0 +1,1 @@
+"""Builds of the training-ready zone: every step over all interactions, counted."""

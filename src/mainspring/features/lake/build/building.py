@@ -1,0 +1,285 @@
+"""One build: all interactions of a tenant through all steps, into files of the training-ready zone.
+
+Its files count from the commit that ends it, with the files of what was dropped, which say why. An erasure in between
+makes it begin again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import sqlalchemy as sa
+from pydantic import ValidationError
+
+import mainspring.stores.sql.ids as ids
+import mainspring.stores.sql.jobs as jobs
+from mainspring.core.errors import Conflict, InvalidRequest
+from mainspring.features.lake.build import runners
+from mainspring.features.lake.build.report import Funnel
+from mainspring.features.lake.build.runners import Runner
+from mainspring.features.lake.build.staging import Stage
+from mainspring.features.lake.build.store import Build, Builds
+from mainspring.features.lake.files import manifest
+from mainspring.features.lake.files.manifest import LakeFile, Manifest
+from mainspring.features.lake.files.storage import UNFINISHED, Storage
+from mainspring.features.lake.files.writing import Partition, date_of
+from mainspring.features.lake.steps import whole
+from mainspring.features.lake.steps.options import BuildSettings
+from mainspring.features.lake.steps.pipeline import ready_schema
+from mainspring.stores.sql.database import Database
+from mainspring.stores.sql.jobs import Job, Jobs
+
+LEASE_S = 300.0
+_TRIES = 3
+_EXTEND_EVERY = 20
+Progress = Callable[[str, int, int], None]
+DROPPED = pa.schema(
+    [
+        pa.field("tenant", pa.string(), False),
+        pa.field("answer_id", pa.string(), False),
+        pa.field("trace_id", pa.string(), False),
+        pa.field("subject", pa.string(), False),
+        pa.field("at", pa.float64(), False),
+        pa.field("groups", pa.list_(pa.string()), False),
+        pa.field("step", pa.string(), False),
+        pa.field("reason", pa.string(), False),
+    ]
+)
+"""The columns of files of dropped rows."""
+
+
+def changed(options: BuildSettings, changes: Mapping[str, Any]) -> BuildSettings:
+    """``options`` with ``changes``. Raises ``InvalidRequest`` for ones that do not fit."""
+    try:
+        return BuildSettings.model_validate(options.model_dump() | dict(changes))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(each) for each in first["loc"])
+        raise InvalidRequest(f"{name}: {first['msg']}", remedy="See lake.build in the settings", param=name) from None
+
+
+class Building:
+    """Builds training-ready files."""
+
+    def __init__(
+        self, database: Database, storage: Storage, home: Path, runner: Runner, options: BuildSettings
+    ) -> None:
+        self._database = database
+        self._storage = storage
+        self._home = home
+        self._runner: Runner = runner
+        self.options = options
+        self._manifest = Manifest(database)
+        self._jobs = Jobs(database)
+        self.builds = Builds(database)
+
+    async def build(
+        self, tenant: str, progress: Progress | None = None, options: BuildSettings | None = None, build_id: str = ""
+    ) -> Build:
+        """Build the tenant's training-ready zone anew. Raises ``Conflict`` (another does) and ``StoreError``."""
+        options = options or self.options
+        lease = await self._jobs.claim(f"lake: build {tenant}", ids.new("lease_"), 0.0, LEASE_S)
+        if lease is None:
+            raise Conflict("another process builds already", remedy="Wait until it has ended")
+        build = await self.builds.begin(tenant, options.model_dump(), build_id)
+        try:
+            for _ in range(_TRIES):
+                if await self._once(build, lease, options, progress or _silent):
+                    await self._prune(tenant, options.keep)
+                    return await self.builds.get(tenant, build.id)
+            raise Conflict("erasures came in between again and again", remedy="Build again later")
+        except BaseException as error:
+            await self.builds.failed(tenant, build.id, str(error) or type(error).__name__)
+            raise
+        finally:
+            await self._jobs.release(lease)
+
+    async def _once(self, build: Build, lease: Job, options: BuildSettings, progress: Progress) -> bool:
+        """Whether it could be committed: no erasure came in between."""
+        tenant = build.tenant
+        seen = await self._manifest.erasures(tenant)
+        files = await self._manifest.files(tenant, "clean")
+        funnel = Funnel(options)
+        stage = await asyncio.to_thread(Stage, self._home / "lake" / UNFINISHED / build.id)
+        dropped = _Dropped()
+        try:
+            await self._rows(lease, files, options, funnel, stage, dropped, progress)
+            progress("compare", 0, 1)
+            kept = await asyncio.to_thread(_compare, stage, options, funnel, dropped)
+            progress("compare", 1, 1)
+            await self._extend(lease)
+            made = await asyncio.to_thread(self._write, build, stage, kept, dropped, funnel, progress)
+        finally:
+            await asyncio.to_thread(stage.remove)
+        return await self._commit(build, lease, seen, made, funnel.report())
+
+    async def _rows(
+        self,
+        lease: Job,
+        files: Sequence[LakeFile],
+        options: BuildSettings,
+        funnel: Funnel,
+        stage: Stage,
+        dropped: _Dropped,
+        progress: Progress,
+    ) -> None:
+        total, done, at = sum(each.rows for each in files), 0, 0
+        async for batch in runners.run(self._runner, self._storage, self._home, files, options):
+            await asyncio.to_thread(_take, batch, funnel, stage, dropped)
+            done, at = done + batch.num_rows, at + 1
+            progress("steps", done, max(total, done))
+            if at % _EXTEND_EVERY == 0:
+                await self._extend(lease)
+        await asyncio.to_thread(stage.ended)
+
+    async def _extend(self, lease: Job) -> None:
+        if await self._jobs.extend(lease, LEASE_S) is None:
+            raise Conflict("another process has taken the build over", remedy="Wait until it has ended")
+
+    def _write(
+        self, build: Build, stage: Stage, kept: whole.Mask, dropped: _Dropped, funnel: Funnel, progress: Progress
+    ) -> list[LakeFile]:
+        date, made, verdicts = date_of(build.created_at), [], Counter[str]()
+        for groups in sorted(stage_groups(stage, kept)):
+
+            def batches(groups: tuple[str, ...] = groups) -> Iterator[pa.RecordBatch]:
+                for place, batch in stage.batches():
+                    mask = kept[place : place + batch.num_rows] & _of_groups(batch, groups)
+                    progress("write", place + batch.num_rows, stage.count)
+                    if mask.any():
+                        found = batch.filter(pa.array(mask))
+                        verdicts.update(found.column("verdict").to_pylist())
+                        yield found
+
+            part = Partition(build.tenant, "ready", build.id, date, groups)
+            made.append(part.write(self._storage, ready_schema(), batches()))
+        for groups, rows in dropped.rows.items():
+            part = Partition(build.tenant, "dropped", build.id, date, groups)
+            made.append(part.write_rows(self._storage, DROPPED, rows))
+        funnel.ready(verdicts, time.time() - stage.at[kept])
+        return made
+
+    async def _commit(
+        self, build: Build, lease: Job, seen: int, made: Sequence[LakeFile], report: dict[str, Any]
+    ) -> bool:
+        def work(connection: sa.Connection) -> bool:
+            if not jobs.lease_holds(connection, lease):
+                raise Conflict("another process has taken the build over", remedy="Wait until it has ended")
+            if manifest.erasures(connection, build.tenant) != seen:
+                return False
+            manifest.add(connection, made)
+            self.builds.finish(connection, build, report)
+            return True
+
+        written = False
+        try:
+            written = await self._database.write(work)
+        finally:
+            if not written:
+                for each in made:
+                    await asyncio.to_thread(self._storage.remove, each.path)
+        return written
+
+    async def _prune(self, tenant: str, keep: int) -> None:
+        """Remove the builds before the newest ones."""
+        for build in (await self.builds.finished(tenant))[keep:]:
+            gone = [
+                each for zone in ("ready", "dropped") for each in await self._manifest.files(tenant, zone, build.id)
+            ]
+            await self._manifest.kill(gone)
+            for each in gone:
+                await asyncio.to_thread(self._storage.remove, each.path)
+            await self._manifest.removed(gone)
+            await self.builds.delete(tenant, build.id)
+
+
+class _Dropped:
+    """Rows that were dropped, by the groups that they are of."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Rows with their step and reason."""
+        for row in batch.select(DROPPED.names).to_pylist():
+            self.rows[tuple(row["groups"] or ())].append(row)
+
+
+def _take(batch: pa.RecordBatch, funnel: Funnel, stage: Stage, dropped: _Dropped) -> None:
+    funnel.seen(batch)
+    steps = batch.column("step").to_pylist()
+    mask = np.array([not step for step in steps])
+    if mask.any():
+        stage.add(batch.filter(pa.array(mask)))
+    if not mask.all():
+        gone = batch.filter(pa.array(~mask))
+        dropped.add(gone)
+        names = ("step", "reason", "answer_id")
+        for step, reason, answer_id in zip(*(gone.column(name).to_pylist() for name in names), strict=True):
+            funnel.dropped(step, reason, answer_id)
+
+
+def _compare(stage: Stage, options: BuildSettings, funnel: Funnel, dropped: _Dropped) -> whole.Mask:
+    """Which rows stay, of those that the steps have left."""
+    kept = np.ones(stage.count, bool)
+    order = np.lexsort((stage.exact[:, 1], stage.exact[:, 0], stage.at)).astype(np.int64)
+    gone: dict[int, tuple[str, str]] = {}
+    if "exact_duplicates" not in options.without:
+        same = whole.exact_duplicates(stage.exact[order])
+        for row in order[same != whole.NONE]:
+            gone[int(row)] = "exact_duplicates", "equal to an earlier one"
+            kept[row] = False
+    if "near_duplicates" not in options.without:
+        rows = order[kept[order]]
+        near = whole.near_duplicates(stage.minhash, rows, options.similar)
+        for row in rows[near != whole.NONE]:
+            gone[int(row)] = "near_duplicates", "nearly equal to an earlier one"
+            kept[row] = False
+    if "balance" not in options.without:
+        keys = {name: values[order] for name, values in stage.keys.items()}
+        for place, reason in whole.balance(kept[order], keys, options.balance).items():
+            row = int(order[place])
+            gone[row] = "balance", reason
+            kept[row] = False
+    _tell(stage, gone, funnel, dropped)
+    return kept
+
+
+def _tell(stage: Stage, gone: dict[int, tuple[str, str]], funnel: Funnel, dropped: _Dropped) -> None:
+    if not gone:
+        return
+    marked = np.zeros(stage.count, bool)
+    marked[list(gone)] = True
+    for place, batch in stage.batches():
+        for offset in np.flatnonzero(marked[place : place + batch.num_rows]):
+            step, reason = gone[place + int(offset)]
+            row = batch.slice(int(offset), 1).select([name for name in DROPPED.names if name in batch.schema.names])
+            (found,) = row.to_pylist()
+            dropped.rows[tuple(found["groups"] or ())].append({**found, "step": step, "reason": reason})
+            funnel.dropped(step, reason, found["answer_id"])
+
+
+def stage_groups(stage: Stage, kept: whole.Mask) -> set[tuple[str, ...]]:
+    """The groups of the rows that are kept."""
+    found: set[tuple[str, ...]] = set()
+    for place, batch in stage.batches():
+        mask = kept[place : place + batch.num_rows]
+        found.update(
+            tuple(each or ()) for each, stays in zip(batch.column("groups").to_pylist(), mask, strict=True) if stays
+        )
+    return found
+
+
+def _of_groups(batch: pa.RecordBatch, groups: tuple[str, ...]) -> whole.Mask:
+    return np.array([tuple(each or ()) == groups for each in batch.column("groups").to_pylist()])
+
+
+def _silent(_: str, __: int, ___: int) -> None:
+    """Nobody looks."""

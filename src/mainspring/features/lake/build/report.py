@@ -1,0 +1,117 @@
+"""The funnel: what each step took, why, with examples of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mainspring.features.lake.steps.options import BuildSettings
+from mainspring.features.lake.steps.pipeline import ROW_STEPS
+
+WHOLE_STEPS: Mapping[str, str] = {
+    "exact_duplicates": "drop all but the first of equal questions with equal answers",
+    "near_duplicates": "drop all but the first of rows that nearly say the same",
+    "balance": "drop rows beyond the share of a person, an application or a language",
+}
+ALL_STEPS = (*(step.name for step in ROW_STEPS), *WHOLE_STEPS)
+_SAMPLES = 10
+
+
+@dataclass(slots=True)
+class _Took:
+    dropped: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    samples: dict[str, str] = field(default_factory=dict)
+    """Answer ids by a digest of them: those of the smallest digests are drawn without preference."""
+
+    def sample(self, answer_id: str) -> None:
+        self.samples[hashlib.blake2b(answer_id.encode(), digest_size=8).hexdigest()] = answer_id
+        if len(self.samples) > _SAMPLES:
+            del self.samples[max(self.samples)]
+
+
+class Funnel:
+    """Counts while a build runs."""
+
+    def __init__(self, options: BuildSettings) -> None:
+        self._options = options
+        self._took = {name: _Took() for name in ALL_STEPS}
+        self._redacted: Counter[str] = Counter()
+        self._changed = _Took()
+        self.rows = self.personal = self.rated = self.liked = 0
+        self._verdicts: Counter[str] = Counter()
+        self._latency: np.ndarray[Any, np.dtype[np.float64]] = np.zeros(0)
+
+    def dropped(self, step: str, reason: str, answer_id: str) -> None:
+        """A row that a step took."""
+        took = self._took[step]
+        took.dropped += 1
+        # Reasons are a few words of ours.
+        took.reasons[reason if len(took.reasons) < 50 or reason in took.reasons else "other"] += 1
+        took.sample(answer_id)
+
+    def seen(self, batch: pa.RecordBatch) -> None:
+        """Rows after the steps, dropped ones among them."""
+        self.rows += batch.num_rows
+        thumbs = [each for each in batch.column("thumb").to_pylist() if each is not None]
+        self.rated += len(thumbs)
+        self.liked += thumbs.count("up")
+        for answer_id, found in zip(
+            batch.column("answer_id").to_pylist(), batch.column("redacted").to_pylist(), strict=True
+        ):
+            if found:
+                self.personal += 1
+                self._redacted.update(dict(found))
+                self._changed.sample(answer_id)
+
+    def ready(self, verdicts: Mapping[str, int], latency_s: np.ndarray[Any, np.dtype[np.float64]]) -> None:
+        """The rows that are left: their verdicts, and the seconds from each answer until now."""
+        self._verdicts.update(verdicts)
+        self._latency = latency_s
+
+    def report(self) -> dict[str, Any]:
+        """As JSON values."""
+        abouts = {step.name: step.about for step in ROW_STEPS} | dict(WHOLE_STEPS)
+        steps, left = [], self.rows
+        for name in ALL_STEPS:
+            took = self._took[name]
+            shown: dict[str, Any] = {"name": name, "about": abouts[name], "before": left, "dropped": took.dropped}
+            shown |= {
+                "reasons": dict(took.reasons.most_common()),
+                "samples": [took.samples[k] for k in sorted(took.samples)],
+            }
+            shown["on"] = name not in self._options.without
+            if name == "personal_data":
+                changed = [self._changed.samples[each] for each in sorted(self._changed.samples)]
+                shown |= {
+                    "changed": self.personal,
+                    "found": dict(self._redacted.most_common()),
+                    "changed_samples": changed,
+                }
+            left -= took.dropped
+            steps.append(shown)
+        duplicates = self._took["exact_duplicates"].dropped + self._took["near_duplicates"].dropped
+        compared = next(each["before"] for each in steps if each["name"] == "exact_duplicates")
+        return {
+            "interactions": self.rows,
+            "ready": left,
+            "steps": steps,
+            "verdicts": dict(self._verdicts),
+            "quality_rate": _share(self.liked, self.rated),
+            "personal_data_rate": _share(self.personal, self.rows),
+            "duplicate_rate": _share(duplicates, compared),
+            "latency_s": {
+                "p50": round(float(np.median(self._latency)), 3) if len(self._latency) else None,
+                "p95": round(float(np.quantile(self._latency, 0.95)), 3) if len(self._latency) else None,
+            },
+        }
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 6) if whole else None
