@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     import typer
 
     from mainspring.core.settings import Settings
-    from mainspring.feature import Rooms
+    from mainspring.feature import Rooms, Services
 
 Opener = Callable[["Settings"], AbstractAsyncContextManager["Rooms"]]
+WholeOpener = Callable[["Settings"], AbstractAsyncContextManager[tuple["Rooms", "Services"]]]
 _OPENER = "mainspring.command.opener"
+_WHOLE = "mainspring.command.whole"
 # The headings of the help of the command line.
 START, DOCUMENTS, MODELS, ACCESS = "Start and ask", "Documents", "Models and routing", "Keys, money and limits"
 QUALITY, WATCH, KEEP = "Quality and safety", "Watch what happens", "Keep and comply"
@@ -37,12 +39,19 @@ def commands() -> Iterator[Command]:
         yield from found
 
 
-def lend(context: typer.Context, opener: Opener) -> None:
-    """Have commands of features open the whole system by ``opener``."""
+def lend(context: typer.Context, opener: Opener, whole: WholeOpener) -> None:
+    """Have commands of features open the whole system by ``opener``, and with the services of features by ``whole``."""
     context.meta[_OPENER] = opener
+    context.meta[_WHOLE] = whole
 
 
 def opener(context: typer.Context) -> Opener:
     """Opens the whole system for a command of a feature, which is in a lower room: the rooms are open in its block."""
     found: Opener = context.meta[_OPENER]
+    return found
+
+
+def whole_opener(context: typer.Context) -> WholeOpener:
+    """The same, with the services of all features, which a command finds by protocols."""
+    found: WholeOpener = context.meta[_WHOLE]
     return found

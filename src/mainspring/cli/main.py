@@ -33,7 +33,7 @@ from mainspring.terminal import named_commands, show
 
 if TYPE_CHECKING:
     from mainspring.core.settings import Settings
-    from mainspring.feature import Rooms
+    from mainspring.feature import Rooms, Services
 
 app = typer.Typer(
     name="mainspring",
@@ -66,7 +66,7 @@ def main(
 ) -> None:
     """Options of every command."""
     context.obj = config
-    lend(context, _open_rooms)
+    lend(context, _open_rooms, _open_whole)
 
 
 @asynccontextmanager
@@ -76,6 +76,14 @@ async def _open_rooms(settings: Settings) -> AsyncIterator[Rooms]:
 
     async with open_rooms(settings) as rooms:
         yield rooms
+
+
+@asynccontextmanager
+async def _open_whole(settings: Settings) -> AsyncIterator[tuple[Rooms, Services]]:
+    from mainspring.system import System
+
+    async with System.open(settings) as system:
+        yield system.rooms, system.services
 
 
 COMMANDS = (

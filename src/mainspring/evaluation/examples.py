@@ -102,6 +102,28 @@ class ExampleStream(Protocol):
         """The version of that number or tag, by default the newest. Raises ``NotFound``."""
         ...
 
+    async def keep(self, principal: Principal, name: str, examples: Sequence[Example], *, kind: str) -> int:
+        """A data set of a ``kind`` of its own, which lists leave out; the number of its version. Raises
+        ``InvalidRequest``, ``QuotaExceeded``."""
+        ...
+
+    async def picked(
+        self, principal: Principal, name: str, version: int, wanted: Sequence[str]
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """Examples of these ids as JSON. Raises ``NotFound``."""
+        ...
+
+    async def recorded(
+        self, principal: Principal, *, model: str, since: float | None, until: float | None, limit: int
+    ) -> Sequence[Example]:
+        """Recorded answers that ``principal`` may see, latest first; ``extra["answer"]`` is the text. Times are Unix
+        seconds."""
+        ...
+
+    async def drop(self, principal: Principal, name: str) -> None:
+        """Delete a data set. Raises ``NotFound``."""
+        ...
+
     def stream(self, principal: Principal, name: str, version: int | None = None) -> AsyncIterator[tuple[int, Example]]:
         """The examples of a version in their order, each with its place, which stays its own when others are erased.
         Raises ``NotFound``."""

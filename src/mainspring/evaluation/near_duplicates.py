@@ -24,6 +24,7 @@ _FACTORS = _DRAWN.integers(1, 2**63, PERMUTATIONS, dtype=np.uint64) | np.uint64(
 _SHIFTS = _DRAWN.integers(0, 2**63, PERMUTATIONS, dtype=np.uint64)
 _POWERS = np.array([pow(1_099_511_628_211, power, 2**64) for power in range(_SHINGLE)], dtype=np.uint64)
 _SPACE = re.compile(r"\s+")
+_WORD = re.compile(r"\w+")
 Signature = NDArray[np.uint32]
 
 
@@ -67,6 +68,16 @@ def signature(text: str) -> Signature:
             part = hashes[start : start + 256, None] * _FACTORS + _SHIFTS
             minima = np.minimum(minima, part.min(axis=0))
     return (minima >> np.uint64(32)).astype(np.uint32)
+
+
+def signatures(texts: Sequence[str]) -> NDArray[np.uint32]:
+    """The MinHash of each text, of shape (texts, ``PERMUTATIONS``)."""
+    return np.array([signature(text) for text in texts], np.uint32).reshape(-1, PERMUTATIONS)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text as they are compared, without punctuation."""
+    return _WORD.findall(normal(text))
 
 
 def similarity(one: Signature, other: Signature) -> float:

@@ -62,7 +62,8 @@ async def test_a_version_stays_what_it_was_and_costs_what_it_changes(home: Lab) 
     await add(home.who, "again", [changed, sums(3)[2], sums(4)[3]])
     other = await home.data.version(home.who, "again")
     assert other.fingerprint == rows[2].fingerprint
-    changes = await home.data.versions.changes(home.who, "sums", 1, 3, 10)
+    changes, following = await home.data.versions.changes(home.who, "sums", 1, 3, 10)
+    assert following is None
     assert [(each.id, each.before is None, each.after is None) for each in changes] == [
         ("sum-0", False, False),
         ("sum-1", False, True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -94,6 +95,100 @@ def show_set(
         for each in found["data"]
     ]
     show.table(("ID", "SPLIT", "QUESTION", "REFERENCE"), rows)
+
+
+@app.command("versions")
+def versions(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """List the latest hundred versions."""
+    found = Server.of(context).call("GET", f"/v1/datasets/{quote(name, '')}/versions?limit=100")
+    if as_json:
+        show.as_json(found)
+        return
+    names = ("version", "examples", "added", "changed", "removed", "erased", "note")
+    show.table([each.upper() for each in names], [[row[each] or "" for each in names] for row in found["data"]])
+
+
+@app.command("split")
+def split(
+    context: typer.Context,
+    name: Name,
+    train: Annotated[float, typer.Option(help="Its share")] = 0.8,
+    validation: Annotated[float, typer.Option(help="Its share")] = 0.1,
+    test: Annotated[float, typer.Option(help="Its share")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Another draw")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Divide into train, validation and test: near-duplicates are on one side."""
+    body = {"train": train, "validation": validation, "test": test, "seed": seed}
+    _made(Server.of(context).call("POST", f"/v1/datasets/{quote(name, '')}/split", body), as_json)
+
+
+@app.command("diff")
+def diff(
+    context: typer.Context,
+    name: Name,
+    old: Annotated[str, typer.Argument(help="A number or a tag")],
+    new: Annotated[str, typer.Argument(help="The same (none: the newest)")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show up to 500 examples that differ between two versions."""
+    asked = {"old": old, "limit": 500, **({"new": new} if new else {})}
+    found = Server.of(context).call("GET", f"/v1/datasets/{quote(name, '')}/diff?{urlencode(asked)}")
+    if as_json:
+        show.as_json(found)
+        return
+    for each in found["data"]:
+        kind = "+" if each["before"] is None else "-" if each["after"] is None else "~"
+        example = each["after"] or each["before"]
+        print(show.printable(f"{kind} {each['id']}  {example['messages'][-1]['content'][:100]}"))
+
+
+@app.command("tag")
+def tag(
+    context: typer.Context,
+    name: Name,
+    tag: Annotated[str, typer.Argument(help="Such as `release`")],
+    version: Annotated[int, typer.Argument(help="A number; 0: take the tag away")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Name a version, which is NAME@TAG then."""
+    body = {"tag": tag, **({"version": version} if version else {})}
+    found = Server.of(context).call("POST", f"/v1/datasets/{quote(name, '')}/tags", body)
+    show.done(f"{name}: {found['tags']}", found, as_json)
+
+
+@app.command("remove")
+def remove(
+    context: typer.Context,
+    name: Name,
+    ids: Annotated[list[str], typer.Argument(help="Ids of examples")],
+    as_json: AsJson = False,
+) -> None:
+    """Make the next version without these examples."""
+    path = f"/v1/datasets/{quote(name, '')}/versions"
+    _made(Server.of(context).call("POST", path, {"remove": ids}), as_json)
+
+
+@app.command("delete")
+def delete(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Delete a data set with all versions."""
+    found = Server.of(context).call("DELETE", f"/v1/datasets/{quote(name, '')}")
+    show.done(f"{name} is deleted.", found, as_json)
+
+
+@app.command("export")
+def export(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="NAME, NAME@VERSION or NAME@TAG")],
+    file: Annotated[Path, typer.Argument(help="Where to write lines of JSON")],
+    shape: Annotated[str, typer.Option(help="examples, chat (for fine-tuning) or evals")] = "examples",
+) -> None:
+    """Write a version to a file."""
+    base, _, version = name.partition("@")
+    asked = {"shape": shape, **({"version": version} if version else {})}
+    path = f"/v1/datasets/{quote(base, '')}/export?{urlencode(asked)}"
+    with Server.of(context).opened("GET", path) as answer, file.open("wb") as out:
+        shutil.copyfileobj(answer, out)
 
 
 def _made(made: dict[str, Any], as_json: bool) -> None:

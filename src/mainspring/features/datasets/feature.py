@@ -18,7 +18,7 @@ async def _open(rooms: Rooms) -> AsyncIterator[DataSetService]:
 
 
 def _routes(http: Http) -> list[APIRouter]:
-    return [router(http.services[DataSetService], http.access)]
+    return [router(http.services[DataSetService], http.rooms.stores.audit, http.access)]
 
 
 FEATURE = Feature("datasets", open=_open, routes=_routes)

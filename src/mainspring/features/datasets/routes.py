@@ -7,18 +7,22 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
+from starlette.responses import StreamingResponse
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context
 from mainspring.evaluation.example_json import example_of
+from mainspring.features.datasets.make import exporting
+from mainspring.features.datasets.make.exporting import Shape
 from mainspring.features.datasets.make.traces import MOST, TraceFilter
 from mainspring.features.datasets.service import MOST_AT_ONCE, DataSetService
 from mainspring.features.datasets.shapes import set_body, version_body
 from mainspring.features.datasets.store.versions import RowFilter
-from mainspring.http.access import Access
+from mainspring.http.access import Access, acting
 from mainspring.http.bodies import AtMost, Body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
+from mainspring.stores.events.audit_log import Audit
 
 PREFIX = "/v1/datasets"
 SetName = Annotated[str, Field(min_length=1, max_length=128)]
@@ -61,7 +65,23 @@ class VersionBody(Body):
     note: Annotated[str, Field(max_length=512)] = ""
 
 
-def router(service: DataSetService, access: Access) -> APIRouter:
+class SplitBody(Body):
+    """``POST /v1/datasets/{name}/split``: shares that add up to 1."""
+
+    train: Annotated[float, Field(ge=0, le=1)] = 0.8
+    validation: Annotated[float, Field(ge=0, le=1)] = 0.1
+    test: Annotated[float, Field(ge=0, le=1)] = 0.1
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+
+
+class TagBody(Body):
+    """``POST /v1/datasets/{name}/tags``: without a version the tag is removed."""
+
+    tag: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,63}$")]
+    version: Annotated[int, Field(ge=1)] | None = None
+
+
+def router(service: DataSetService, audit: Audit, access: Access) -> APIRouter:
     """The routes over the service."""
     routes = APIRouter(route_class=JsonRoute, tags=["datasets"], prefix=PREFIX)
     readers = Annotated[Context, Depends(access("datasets"))]
@@ -99,8 +119,32 @@ def router(service: DataSetService, access: Access) -> APIRouter:
         row = await service.versions.version_row(principal, name, number)
         return json_response(version_body(row), status=201)
 
+    @routes.post("/{name}/split", status_code=201)
+    async def split_dataset(name: str, body: SplitBody, context: makers) -> HttpResponse:
+        """Make the next version, divided into train, validation and test by groups of near-duplicates."""
+        number = await service.split(context.principal, name, body.train, body.validation, body.test, body.seed)
+        row = await service.versions.version_row(context.principal, name, number)
+        return json_response(version_body(row), status=201)
+
+    _changing(routes, service, audit, makers)
     _reading(routes, service, readers)
+    _comparing(routes, service, audit, readers)
     return routes
+
+
+def _changing(routes: APIRouter, service: DataSetService, audit: Audit, makers: Any) -> None:
+    @routes.post("/{name}/tags")
+    async def tag_version(name: str, body: TagBody, context: makers) -> HttpResponse:
+        """Name a version, or take the name away."""
+        tags = await service.writing.tag(context.principal, name, body.tag, body.version)
+        return json_response({"object": "data_set.tags", "name": name, "tags": tags})
+
+    @routes.delete("/{name}")
+    async def delete_dataset(name: str, context: makers) -> HttpResponse:
+        """Delete a data set with all versions. Their numbers are not given again."""
+        await service.writing.delete(context.principal, name)
+        await audit.record(context.principal.tenant, "dataset.deleted", acting(context), object=name)
+        return json_response({"id": name, "object": "data_set.deleted", "deleted": True})
 
 
 def _reading(routes: APIRouter, service: DataSetService, readers: Any) -> None:
@@ -110,6 +154,18 @@ def _reading(routes: APIRouter, service: DataSetService, readers: Any) -> None:
         row = await service.versions.version_row(context.principal, name, _wanted(version))
         about = await service.versions.set(context.principal, name)
         return json_response({**version_body(row), "id": name, "description": about.description or None})
+
+    @routes.get("/{name}/versions")
+    async def list_versions(
+        name: str,
+        context: readers,
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        before: Annotated[int | None, Query(ge=1, description="Only older ones")] = None,
+    ) -> HttpResponse:
+        """The versions of a data set, the newest first."""
+        found = await service.versions.history(context.principal, name, limit + 1, before)
+        shown = [version_body(row) for row in found[:limit]]
+        return json_response({"object": "list", "data": shown, "has_more": len(found) > limit})
 
     @routes.get("/{name}/examples")
     async def list_examples(
@@ -134,6 +190,37 @@ def _reading(routes: APIRouter, service: DataSetService, readers: Any) -> None:
         return json_response(
             {"object": "list", "version": found.number, "data": shown, "has_more": more, "next": place}
         )
+
+
+def _comparing(routes: APIRouter, service: DataSetService, audit: Audit, readers: Any) -> None:
+    @routes.get("/{name}/diff")
+    async def get_diff(
+        name: str,
+        context: readers,
+        old: Annotated[str, Query(max_length=128, description="A number or a tag")],
+        new: Wanted = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+        after: Annotated[str, Query(max_length=128, description="`next` of the page before")] = "",
+    ) -> HttpResponse:
+        """The examples that differ between two versions, by their ids."""
+        sides = [await service.versions.version(context.principal, name, _wanted(each)) for each in (old, new)]
+        numbers = [each.number for each in sides]
+        found, following = await service.versions.changes(context.principal, name, numbers[0], numbers[1], limit, after)
+        shown = [{"id": each.id, "before": each.before, "after": each.after} for each in found]
+        told = {"old": numbers[0], "new": numbers[1], "has_more": following is not None, "next": following}
+        return json_response({"object": "list", "data": shown, **told})
+
+    @routes.get("/{name}/export")
+    async def export_dataset(
+        name: str, context: readers, version: Wanted = None, shape: Annotated[Shape, Query()] = "examples"
+    ) -> HttpResponse:
+        """A version as lines of JSON: examples as `add` reads them, or OpenAI's chats for fine-tuning."""
+        found = await service.versions.version(context.principal, name, _wanted(version))
+        details = {"version": found.number, "shape": shape, "examples": found.examples - found.erased}
+        await audit.record(context.principal.tenant, "dataset.exported", acting(context), object=name, details=details)
+        headers = {"content-disposition": f'attachment; filename="{name}-{found.number}.jsonl"'}
+        lines = exporting.lines(service.stream(context.principal, name, found.number), shape)
+        return StreamingResponse(lines, media_type="application/jsonl", headers=headers)
 
 
 def _wanted(text: str | None) -> int | str | None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from mainspring.core.errors import InvalidRequest
+from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Principal
 from mainspring.evaluation.example_json import checked
 from mainspring.evaluation.examples import DataSetVersion, Example
 from mainspring.feature import Rooms
 from mainspring.features.datasets.make import files
+from mainspring.features.datasets.make.splitting import Splitting, checked_shares
 from mainspring.features.datasets.make.traces import MOST, TraceFilter, Traces
 from mainspring.features.datasets.settings import DataSetsSettings
-from mainspring.features.datasets.store.versions import Versions
+from mainspring.features.datasets.store.versions import RowFilter, Versions
 from mainspring.features.datasets.store.writing import PIECE, Writing
 
 MOST_AT_ONCE = 1_000
@@ -30,6 +32,7 @@ class DataSetService:
         database = rooms.stores.database
         self.versions = Versions(database)
         self.writing = Writing(database, self.settings)
+        self._splitting = Splitting(self.versions, self.writing)
         self._traces = Traces(database)
         self._files = rooms.stores.files
         self._blobs = rooms.stores.blobs
@@ -39,7 +42,7 @@ class DataSetService:
     ) -> int:
         """See ``DataSets``. Many are written in pieces."""
         found = [checked(each, f"example {number + 1}") for number, each in enumerate(examples)]
-        if len(found) <= MOST_AT_ONCE:
+        if len(found) <= MOST_AT_ONCE and not await self._is_split(principal, name):
             return await self.writing.put(principal, name, found, note=note, kind=kind)
         return await self.write(principal, name, _later(iter(found)), note=note, kind=kind)
 
@@ -59,6 +62,29 @@ class DataSetService:
         async for each in self.versions.stream(principal, found):
             yield each
 
+    async def keep(self, principal: Principal, name: str, examples: Sequence[Example], *, kind: str) -> int:
+        """See ``ExampleStream``."""
+        return await self.add_examples(principal, name, examples, kind=kind)
+
+    async def picked(
+        self, principal: Principal, name: str, version: int, wanted: Sequence[str]
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """See ``ExampleStream``."""
+        found = await self.versions.version(principal, name, version)
+        page = await self.versions.page(principal, found, RowFilter(ids=wanted), len(wanted)) if wanted else []
+        return {body["id"]: body for _, body in page}
+
+    async def recorded(
+        self, principal: Principal, *, model: str, since: float | None, until: float | None, limit: int
+    ) -> Sequence[Example]:
+        """See ``ExampleStream``."""
+        wanted = TraceFilter(model=model, since=since, until=until, limit=limit)
+        return [each async for each in self._traces.examples(principal, wanted)]
+
+    async def drop(self, principal: Principal, name: str) -> None:
+        """See ``ExampleStream``."""
+        await self.writing.delete(principal, name)
+
     async def write(
         self, principal: Principal, name: str, examples: AsyncIterator[Example], *, note: str = "", kind: str = ""
     ) -> int:
@@ -67,10 +93,35 @@ class DataSetService:
         draft = await self.writing.begin(principal, name, kind)
         try:
             await self.writing.add_all(draft, examples)
+            if draft.shares and draft.differs:
+                await self._splitting.assign(draft, principal, keep=True)
             return await self.writing.finish(draft, principal, note)
         except BaseException:
             await asyncio.shield(self.writing.give_up(draft))
             raise
+
+    async def split(
+        self, principal: Principal, name: str, train: float, validation: float, test: float, seed: int = 1
+    ) -> int:
+        """The next version, in which groups of near-duplicates are divided into parts with these shares. Examples that
+        are added later join the side of their group. Raises ``InvalidRequest``, ``NotFound``, ``Conflict``."""
+        shares = checked_shares(train, validation, test, seed)
+        await self.versions.version(principal, name)
+        draft = await self.writing.begin(principal, name)
+        try:
+            draft.shares = shares
+            await self._splitting.assign(draft, principal, keep=False)
+            return await self.writing.finish(draft, principal, f"split {train:g}/{validation:g}/{test:g}")
+        except BaseException:
+            await asyncio.shield(self.writing.give_up(draft))
+            raise
+
+    async def _is_split(self, principal: Principal, name: str) -> bool:
+        try:
+            row = await self.versions.version_row(principal, name)
+        except NotFound:
+            return False
+        return bool(row.shares != "{}")
 
     async def from_file(self, principal: Principal, name: str, file_id: str, *, note: str = "") -> int:
         """The next version, with the examples of an uploaded file. Raises ``NotFound``, and as ``write``."""

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter
 
 from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.experiments.evals import routes as evals
+from mainspring.features.experiments.evals.store import EvalStore
 from mainspring.features.experiments.routes import router
 from mainspring.features.experiments.service import Experiments
 from mainspring.features.experiments.work.running import experimenting
@@ -23,7 +25,9 @@ async def _ready(_: Rooms, services: Services) -> None:
 
 
 def _routes(http: Http) -> list[APIRouter]:
-    return [router(http.services[Experiments], http.access, http.idempotency)]
+    service = http.services[Experiments]
+    store = EvalStore(http.rooms.stores.database, service.settings.kept)
+    return [router(service, http.access, http.idempotency), evals.router(service, store, http.access)]
 
 
 @asynccontextmanager

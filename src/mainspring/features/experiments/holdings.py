@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
-from mainspring.features.experiments.tables import experiment_results, experiment_sources, experiments
+from mainspring.features.experiments.tables import evals, experiment_results, experiment_sources, experiments
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Held, Subject, parts
 from mainspring.stores.sql.database import Database
@@ -52,7 +52,7 @@ class ExperimentResults:
             found = _rows(connection, subject, held)
             _delete(connection, subject.tenant, found)
             if subject.kind == "tenant":
-                for table in (experiment_sources, experiments):
+                for table in (experiment_sources, experiments, evals):
                     connection.execute(sa.delete(table).where(table.c.tenant == subject.tenant))
             return len(found)
 

@@ -173,7 +173,9 @@ def _reading(routes: APIRouter, service: Experiments, runners: Any) -> None:
         more = not wanted and len(known) > limit
         kept = set(known if wanted else known[:limit])
         names = [each["name"] for each in rows.load(row.spec)["candidates"]] or ["recorded"]
-        shown = places_body([each for each in found if each.place in kept], names, {})
+        picked = [each for each in found if each.place in kept]
+        examples = await service.examples(context.principal, row, [each.example_id for each in picked])
+        shown = places_body(picked, names, examples)
         following = max(kept) if more else None
         return json_response({"object": "list", "data": shown, "has_more": more, "next": following})
 

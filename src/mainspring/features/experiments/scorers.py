@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context
 from mainspring.evaluation.examples import Answered, Example
 from mainspring.evaluation.scorers import Score, Scorer
 from mainspring.feature import Rooms
-
-Options = Mapping[str, Any]
-Factory = Callable[[Rooms, Options], Scorer]
+from mainspring.features.experiments.builtin import forms, grounds
+from mainspring.features.experiments.builtin.options import Factory, Options, only
+from mainspring.features.experiments.evals import graders
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +52,16 @@ def _text(name: str) -> Factory:
     return make
 
 
-def only(name: str, options: Options, *known: str) -> None:
-    """Raises ``InvalidRequest`` for an option that is not ``known``."""
-    if unknown := sorted(set(options) - set(known)):
-        takes = f"It takes {', '.join(known)}" if known else "It takes none"
-        raise InvalidRequest(f"the scorer {name} has no option {unknown[0]:.50}", param="options", remedy=takes)
-
-
 def _contains(_: Rooms, options: Options) -> Scorer:
     only("contains", options)
     return Contains()
 
 
 _TEXTS = ("exact", "f1", "rouge-1", "rouge-2", "rouge-l", "chrf", "bleu", "meteor")
-SCORERS: Mapping[str, Factory] = {**{name: _text(name) for name in _TEXTS}, "contains": _contains}
+SCORERS: Mapping[str, Factory] = {
+    **{name: _text(name) for name in _TEXTS},
+    "contains": _contains,
+    **forms.FACTORIES,
+    **grounds.FACTORIES,
+    **graders.FACTORIES,
+}

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mainspring.core.errors import InvalidRequest
+from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Principal
 from mainspring.evaluation.examples import ExampleStream
 from mainspring.evaluation.scorers import Scorer
@@ -125,6 +125,31 @@ class Experiments:
         row = await self.results.get(principal, experiment_id)
         await self._rooms.stores.jobs.cancel(row.tenant, row.id)
         await self.results.delete(principal, experiment_id)
+
+    async def lines(self, principal: Principal, file_id: str, most_bytes: int) -> list[Any]:
+        """The JSON lines of an uploaded file. Raises ``InvalidRequest`` naming the line, ``NotFound``."""
+        files = self._rooms.stores.files
+        info = await files.get(principal.tenant, file_id, groups=principal.groups)
+        if info.bytes > most_bytes:
+            raise InvalidRequest(f"{info.name} has more than {most_bytes} bytes", param="id")
+        text = await files.content(principal.tenant, file_id, groups=principal.groups)
+        found = []
+        for number, line in enumerate(text.splitlines(), 1):
+            if line.strip():
+                try:
+                    found.append(rows.load(line.decode()))
+                except ValueError:
+                    raise InvalidRequest(f"{info.name}, line {number} is no JSON", param="id") from None
+        return found
+
+    async def examples(
+        self, principal: Principal, row: sa.Row[Any], wanted: Sequence[str]
+    ) -> dict[str, Mapping[str, Any]]:
+        """Those of an experiment's examples that are still there, as JSON, by id."""
+        try:
+            return dict(await self.data.picked(principal, row.data_set, row.version, sorted(set(wanted))))
+        except NotFound:
+            return {}
 
     async def report(self, row: sa.Row[Any]) -> Mapping[str, Any]:
         """The report of a finished experiment, or of what there is by now."""

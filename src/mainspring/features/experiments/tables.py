@@ -67,6 +67,21 @@ experiment_results = sa.Table(
     sa.Index(None, "tenant", "answer_id"),
 )
 
+# OpenAI's evals. ``config`` is the data source's configuration, ``criteria`` are its graders.
+evals = sa.Table(
+    "evals",
+    metadata,
+    key("tenant"),
+    key("id"),
+    text("name"),
+    json("config", "{}"),
+    json("criteria", "[]"),
+    json("metadata", "{}"),
+    json("groups", "[]"),
+    text("owner"),
+    time("created_at"),
+)
+
 # The events that the examples of results were made of.
 experiment_sources = sa.Table(
     "experiment_sources",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,6 +42,16 @@ class Change:
     id: str
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """A row: its example, the version that brought it, and the signature of its words (None: not made yet)."""
+
+    example: Example
+    since: int
+    signature: bytes | None
+    place: int
 
 
 class Versions:
@@ -153,10 +164,29 @@ class Versions:
                 return
             after = found[-1][0]
 
+    async def draft_rows(self, tenant: str, name: str, number: int) -> AsyncIterator[Sequence[KeptRow]]:
+        """The rows of a version that may still be being written, in pieces."""
+        columns = (row_table.c.place, row_table.c.since, row_table.c.body, row_table.c.signature)
+        query = sa.select(*columns).where(in_version(tenant, name, number)).order_by(row_table.c.place).limit(AT_ONCE)
+        after = 0
+        while True:
+            piece = query.where(row_table.c.place > after)
+            found = await self._database.read(partial(_all, query=piece))
+            yield [KeptRow(example_of(rows.load(row.body)), row.since, row.signature, row.place) for row in found]
+            if len(found) < AT_ONCE:
+                return
+            after = found[-1].place
+
+    async def draft(self, principal: Principal, name: str, number: int) -> AsyncIterator[tuple[int, Example]]:
+        """The examples of a version that may still be being written, with their places."""
+        async for piece in self.draft_rows(principal.tenant, name, number):
+            for each in piece:
+                yield each.place, each.example
+
     async def changes(
         self, principal: Principal, name: str, old: int, new: int, limit: int, after: str = ""
-    ) -> list[Change]:
-        """What differs between two versions, by id."""
+    ) -> tuple[list[Change], str | None]:
+        """What differs between two versions, by id, and the id behind which it goes on (None: nothing more)."""
         tenant = principal.tenant
         low, high = sorted((old, new))
         moved = sa.or_(
@@ -165,7 +195,7 @@ class Versions:
         )
         of = sa.and_(row_table.c.tenant == tenant, row_table.c.name == name)
 
-        def work(connection: sa.Connection) -> list[Change]:
+        def work(connection: sa.Connection) -> tuple[list[Change], str | None]:
             ids = sa.select(row_table.c.id).distinct().where(of, moved, row_table.c.id > after)
             found: list[Change] = []
             wanted = list(connection.execute(ids.order_by(row_table.c.id).limit(limit)).scalars())
@@ -184,7 +214,7 @@ class Versions:
                 before, then = (side.get(each) for side in sides)
                 if before != then:
                     found.append(Change(each, before and rows.load(before), then and rows.load(then)))
-            return found
+            return found, wanted[-1] if len(wanted) == limit else None
 
         return await self._database.read(work)
 
@@ -218,6 +248,10 @@ def parsed(text: str) -> tuple[str, int | str | None]:
     if not name or (at and not version):
         raise InvalidRequest(f"{text:.100} names no data set", remedy="Write NAME, NAME@VERSION or NAME@TAG")
     return name, (int(version) if version.isdigit() else version or None)
+
+
+def _all(connection: sa.Connection, query: sa.Select[Any]) -> Sequence[Any]:
+    return connection.execute(query).all()
 
 
 def _number(found: sa.Row[Any], wanted: int | str | None) -> int:

@@ -23,10 +23,12 @@ from mainspring.features.datasets.settings import DataSetsSettings
 from mainspring.features.datasets.store.versions import found_set, in_version, missing
 from mainspring.features.datasets.tables import data_set_rows, data_set_sources, data_set_versions, data_sets
 from mainspring.stores.sql.database import Database
+from mainspring.stores.sql.row_access import RowAccess
 
 PIECE = 500
 """Examples that are written in one transaction."""
 _WRAP = 1 << 256
+_MOST_TAGS = 64
 
 
 @dataclass(slots=True)
@@ -91,6 +93,40 @@ class Writing:
             return _finish(connection, draft, principal, note)
 
         return await self._database.write(work, durable=True)
+
+    async def tag(self, principal: Principal, name: str, tag: str, number: int | None) -> dict[str, int]:
+        """Let ``tag`` name a version, or none; all tags. Raises ``NotFound``, ``QuotaExceeded``."""
+
+        def work(connection: sa.Connection) -> dict[str, int]:
+            found = found_set(connection, principal.tenant, name, lock=True)
+            tags: dict[str, int] = {} if found is None else rows.load(found.tags)
+            wanted = tags.get(tag, 0) if number is None else number
+            if found is None or not _may_see(connection, principal, name, wanted):
+                raise missing(name, number if number is not None else tag)
+            tags.pop(tag, None)
+            if number is not None:
+                tags[tag] = number
+            if len(tags) > _MOST_TAGS:
+                raise QuotaExceeded(f"{name} has {_MOST_TAGS} tags, which are the most", param="tag")
+            connection.execute(sa.update(data_sets).where(_is(principal.tenant, name)).values(tags=rows.dump(tags)))
+            return tags
+
+        return await self._database.write(work, durable=True)
+
+    async def delete(self, principal: Principal, name: str) -> None:
+        """Delete all versions. Raises ``NotFound``."""
+
+        def work(connection: sa.Connection) -> None:
+            found = found_set(connection, principal.tenant, name, lock=True)
+            if found is None or not _may_see(connection, principal, name, found.newest):
+                raise missing(name)
+            for table in (data_set_rows, data_set_sources, data_set_versions):
+                mine = sa.and_(table.c.tenant == principal.tenant, table.c.name == name)
+                connection.execute(sa.delete(table).where(mine))
+            gone = {"deleted": True, "draft": "", "draft_until": None, "rows": 0, "tags": "{}", "description": ""}
+            connection.execute(sa.update(data_sets).where(_is(principal.tenant, name)).values(**gone))
+
+        await self._database.write(work, durable=True, frees=True)
 
     async def begin(self, principal: Principal, name: str, kind: str = "") -> Draft:
         """Claim the next version. Raises ``Conflict`` while another one is being made."""
@@ -247,6 +283,16 @@ class Writing:
         taken = {"rows": data_sets.c.rows + count, "places": data_sets.c.places + count}
         more = sa.update(data_sets).where(_is(draft.tenant, draft.name)).values(**taken)
         return int(connection.execute(more.returning(data_sets.c.places)).scalar_one()) - count
+
+
+def _may_see(connection: sa.Connection, principal: Principal, name: str, number: int) -> bool:
+    query = sa.select(sa.literal(1)).where(
+        data_set_versions.c.tenant == principal.tenant,
+        data_set_versions.c.name == name,
+        data_set_versions.c.number == number,
+        RowAccess(connection, principal.groups).has_all(data_set_versions.c.groups),
+    )
+    return connection.execute(query).first() is not None
 
 
 def check_name(name: str, kind: str = "") -> None:

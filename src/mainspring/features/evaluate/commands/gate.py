@@ -10,23 +10,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mainspring.command import opener
+from mainspring.command import whole_opener
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
-    from mainspring.command import Opener
+    from mainspring.command import WholeOpener
     from mainspring.core.settings import Settings
-    from mainspring.feature import Rooms
+    from mainspring.feature import Rooms, Services
     from mainspring.features.evaluate.gates.cases import Case
     from mainspring.features.evaluate.gates.gate import Ask, GateOutcome, Score
     from mainspring.statistics.sequential import Pairs
 
+_DATA_SET = "dataset:"
 _MEASURES = ("exact", "f1", "contains", "rouge-1", "rouge-2", "rouge-l", "meteor")
 
 
 def gate(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="JSON lines with `question` (or `messages`), `reference(s)`, `source`")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="JSON lines with `question` (or `messages`), `reference(s)`, `source`; or dataset:NAME@VERSION"
+        ),
+    ],
     candidate: Annotated[str, typer.Option(help="A model, a collection or an agent; or a file of its answers")],
     incumbent: Annotated[str, typer.Option(help="The same, of what is served now")],
     measure: Annotated[str, typer.Option(help=f"One of {', '.join(_MEASURES)}")] = "f1",
@@ -50,10 +56,11 @@ def gate(
     from mainspring.statistics.sequential import Pairs
 
     score = scorer(measure)
-    asked, pairs = cases.read(file), Pairs(margin, alpha, beta)
+    asked = None if file.startswith(_DATA_SET) else cases.read(Path(file))
+    pairs = Pairs(margin, alpha, beta)
     settings = load(context.obj).settings
     sides = [(side, _recorded(Path(side)) if Path(side).is_file() else None) for side in (candidate, incumbent)]
-    found = asyncio.run(_run(opener(context), settings, asked, sides, score, pairs, seed))
+    found = asyncio.run(_run(whole_opener(context), settings, asked or file, sides, score, pairs, seed))
     text = markdown(found, candidate, incumbent, measure)
     if report is not None:
         report.write_text(text, encoding="utf-8")
@@ -84,9 +91,9 @@ def scorer(measure: str) -> Score:
 
 
 async def _run(
-    open_rooms: Opener,
+    open_whole: WholeOpener,
     settings: Settings,
-    cases: list[Case],
+    wanted: list[Case] | str,
     sides: Sequence[tuple[str, Mapping[str, str] | None]],
     score: Score,
     pairs: Pairs,
@@ -97,8 +104,11 @@ async def _run(
     from mainspring.features.evaluate.gates.gate import gate as gated
 
     async with AsyncExitStack() as stack:
-        served = any(answers is None for _, answers in sides)
-        rooms = await stack.enter_async_context(open_rooms(settings)) if served else None
+        served = isinstance(wanted, str) or any(answers is None for _, answers in sides)
+        opened = await stack.enter_async_context(open_whole(settings)) if served else None
+        rooms = None if opened is None else opened[0]
+        cases = await _of_data_set(wanted, opened) if isinstance(wanted, str) and opened else wanted
+        assert not isinstance(cases, str)
         ours, theirs = (_side(name, answers, rooms) for name, answers in sides)
         with show.progress() as progress:
             return await gated(
@@ -110,6 +120,26 @@ async def _run(
                 seed=seed,
                 progress=lambda done, total: progress("Asking", done, total),
             )
+
+
+async def _of_data_set(text: str, opened: tuple[Rooms, Services]) -> list[Case]:
+    """The examples of ``dataset:NAME@VERSION`` that have references. Raises ``InvalidRequest``, ``NotFound``."""
+    from mainspring.core.errors import InvalidRequest
+    from mainspring.evaluation.examples import ExampleStream
+    from mainspring.features.evaluate.gates import cases
+
+    rooms, services = opened
+    stored = services.perhaps(ExampleStream)  # type: ignore[type-abstract]
+    if stored is None:
+        raise InvalidRequest("no feature keeps data sets", param="file")
+    name, _, version = text.removeprefix(_DATA_SET).partition("@")
+    wanted = await stored.version(rooms.local, name, int(version) if version.isdigit() else version or None)
+    found = [
+        cases.of_example(each) async for _, each in stored.stream(rooms.local, name, wanted.number) if each.references
+    ]
+    if not found:
+        raise InvalidRequest(f"no example of {name}@{wanted.number} has a reference", param="file")
+    return found
 
 
 def _recorded(path: Path) -> dict[str, str]:

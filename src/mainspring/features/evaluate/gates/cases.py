@@ -10,6 +10,7 @@ from typing import Any
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Message
+from mainspring.evaluation.examples import Example
 
 _ROLES = ("system", "user", "assistant")
 
@@ -34,6 +35,11 @@ def read(path: Path) -> list[Case]:
     if len({case.id for case in found}) != len(found):
         raise InvalidRequest(f"{path} has two cases of one id", param="id")
     return found
+
+
+def of_example(example: Example) -> Case:
+    """An example of a data set: its group is the source."""
+    return Case(example.id, example.messages, example.references, example.group)
 
 
 def _case(line: str, place: str, number: str) -> Case:
