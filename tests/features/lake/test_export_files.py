@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.lake.exports import conversations, passages
-from mainspring.features.lake.exports.formats import check_format, written
-from mainspring.features.lake.exports.rows import Options
-from mainspring.features.lake.exports.splits import Shares, split
-from mainspring.features.lake.exports.writing import Order, export, write_files
+from mainspring.features.lake.exports.sets import conversations, passages
+from mainspring.features.lake.exports.sets.formats import check_format, written
+from mainspring.features.lake.exports.sets.rows import Options
+from mainspring.features.lake.exports.sets.splits import Shares, split
+from mainspring.features.lake.exports.sets.writing import Order, export, write_files
 from tests.features.lake.world_of_rows import grounded, interaction, sentence
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.lake.exports import conversations, passages
-from mainspring.features.lake.exports.rows import Options, check_kind
+from mainspring.features.lake.exports.sets import conversations, passages
+from mainspring.features.lake.exports.sets.rows import Options, check_kind
 from tests.features.lake.world_of_rows import grounded, interaction
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mainspring.command import QUALITY, Command
+from mainspring.features.lake.exports.cmd import export_set, list_exports
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
@@ -130,6 +131,10 @@ async def _query(context: typer.Context, query: str, tenant: str, as_json: bool)
     )
     if found.truncated:
         print(f"Only the first {len(found.rows)} rows are shown.")
+
+
+app.command("export")(export_set)
+app.command("exports")(list_exports)
 
 
 @asynccontextmanager

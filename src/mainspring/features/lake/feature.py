@@ -11,6 +11,8 @@ from fastapi import APIRouter
 
 from mainspring.core.errors import MainspringError
 from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.lake.exports import routes as export_routes
+from mainspring.features.lake.exports.service import making
 from mainspring.features.lake.routes import router
 from mainspring.features.lake.service import Lake
 
@@ -23,21 +25,23 @@ async def _open(rooms: Rooms) -> AsyncIterator[Lake]:
 
 
 def _routes(http: Http) -> list[APIRouter]:
-    return [router(http.services[Lake], http.access)]
+    lake = http.services[Lake]
+    return [router(lake, http.access), export_routes.router(lake.exports, http.access, http.idempotency)]
 
 
 @asynccontextmanager
-async def _work(_: Rooms, services: Services) -> AsyncIterator[None]:
+async def _work(rooms: Rooms, services: Services) -> AsyncIterator[None]:
     lake = services[Lake]
-    if lake.settings.mode == "batch":
-        yield
-        return
-    following = asyncio.create_task(_follow(lake), name="lake: follow")
-    try:
-        yield
-    finally:
-        following.cancel()
-        await asyncio.wait([following])
+    async with making(lake.exports, rooms.stores.jobs):
+        if lake.settings.mode == "batch":
+            yield
+            return
+        following = asyncio.create_task(_follow(lake), name="lake: follow")
+        try:
+            yield
+        finally:
+            following.cancel()
+            await asyncio.wait([following])
 
 
 async def _follow(lake: Lake) -> None:

@@ -61,3 +61,10 @@ class LakeRows:
 
 
 HOLDINGS = (LakeRows,)
+"""The data of data subjects: rows of exports."""
+
+from __future__ import annotations
+
+from mainspring.features.lake.exports.erasing import ExportedRows
+
+HOLDINGS = (ExportedRows,)

@@ -11,6 +11,7 @@ from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.build.building import Building
 from mainspring.features.lake.build.store import Build
 from mainspring.features.lake.files.lineage import Lineage
+from mainspring.features.lake.exports.service import Exports
 from mainspring.features.lake.files.manifest import Manifest
 from mainspring.features.lake.files.reading import Clean
 from mainspring.features.lake.files.storage import opened
@@ -37,13 +38,15 @@ class Sample:
 
 
 class Lake:
-    """The service. ``clean`` reads interactions, ``sql`` queries, ``syncing`` follows the event log."""
+    """The service. ``clean`` reads interactions, ``sql`` queries, ``syncing`` follows the event log, ``exports`` makes
+    sets for training."""
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
         self.settings = settings.section(LakeSettings)
         self.storage = opened(self.settings.url, settings.home)
         self.manifest = Manifest(stores.database)
         self.clean = Clean(self.manifest, self.storage)
+        self.exports = Exports(stores, self.clean, self.manifest, self.settings.exports)
         self.sql = Sql(self.manifest, self.storage, self.settings.sql)
         self.building = Building(
             stores.database, self.storage, settings.home, self.settings.runner, self.settings.build

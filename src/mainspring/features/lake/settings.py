@@ -8,6 +8,7 @@ from pydantic import Field
 
 from mainspring.core.settings.section import Section
 from mainspring.features.lake.steps.options import BuildSettings
+from mainspring.features.lake.exports.settings import ExportBounds
 
 
 class SqlBounds(Section):
@@ -33,6 +34,7 @@ class LakeSettings(Section):
     runner: Literal["local", "ray"] = Field("local", description="where the steps of a build run; ray: the extra `ray`")
     sql: SqlBounds = SqlBounds()
     build: BuildSettings = BuildSettings()
+    exports: ExportBounds = ExportBounds()
 
 
 SECTIONS = {"lake": LakeSettings}

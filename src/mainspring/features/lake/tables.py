@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from mainspring.features.lake.exports.tables import (
+    lake_export_answers,
+    lake_export_copies,
+    lake_export_files,
+    lake_exports,
+)
 from mainspring.stores.schema.columns import count, json, key, metadata, optional, text, time
 
 # A file counts for readers from the commit that adds its row until the one that makes it ``dead``. The row of a dead
@@ -46,3 +52,4 @@ lake_builds = sa.Table(
     time("ended_at", nullable=True),
     sa.Index(None, "tenant", "created_at"),
 )
+__all__ = ("lake_export_answers", "lake_export_copies", "lake_export_files", "lake_exports", "lake_files")

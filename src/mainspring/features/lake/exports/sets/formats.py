@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.lake.exports.rows import Body, ExportKind
+from mainspring.features.lake.exports.sets.rows import Body, ExportKind
 
 ExportFormat = Literal["trl", "axolotl", "openai", "anthropic"]
 FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)

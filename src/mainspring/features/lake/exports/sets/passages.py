@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from mainspring.evaluation.interactions import Interaction
-from mainspring.features.lake.exports.rows import Options, Row, asked, made_of, question, told
+from mainspring.features.lake.exports.sets.rows import Options, Row, asked, made_of, question, told
 
 REFUSAL = "The documents do not say."
 _CITES = re.compile(r"\[(\d{1,3})\]")

@@ -64,7 +64,9 @@ def _origins(manifest: Mapping[str, Any]) -> str:
     span = " to ".join(_day(manifest[each]) for each in ("from", "to") if manifest[each] is not None)
     said = [
         "## Origin",
-        f"Traffic of {manifest['people']} named people" + (f", {span}." if span else "."),
+        (f"Traffic of {manifest['people']} named people" if manifest["people"] is not None else "Traffic")
+        + (f", {span}." if span else "."),
+        f"{manifest['erased']} rows were erased later." if manifest.get("erased") else "",
         _rows_by("origin", manifest["origins"]),
         _rows_by("model", manifest["models"]),
     ]

@@ -6,17 +6,17 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mainspring.core.version import __version__
 from mainspring.evaluation.examples import Split
-from mainspring.features.lake.exports import card
-from mainspring.features.lake.exports.formats import BARE, ExportFormat, written
-from mainspring.features.lake.exports.rows import ExportKind, Row
-from mainspring.features.lake.exports.splits import NAMES, Shares, split
+from mainspring.features.lake.exports.sets import card
+from mainspring.features.lake.exports.sets.formats import BARE, ExportFormat, written
+from mainspring.features.lake.exports.sets.rows import ExportKind, Row
+from mainspring.features.lake.exports.sets.splits import NAMES, Shares, split
 
 CONTRACT = 1
 """The version of the fields of each kind, and of the manifest."""
@@ -79,7 +79,7 @@ def export(rows: Iterable[Row], order: Order) -> Exported:
     manifest = _manifest(order, files, by_side, counts)
     files[CARD] = card.text(manifest, [body for found in by_side.values() for _, body, _ in found[:1]][:1]).encode()
     manifest["files"][CARD] = _described(files[CARD], None)
-    files[MANIFEST] = (json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
+    files[MANIFEST] = _written(manifest)
     placed = [(row, side, group) for row, (group, side) in zip(kept, places, strict=True)]
     return Exported(manifest, files, placed)
 
@@ -147,6 +147,48 @@ def _manifest(
 def _described(data: bytes, rows: int | None) -> dict[str, Any]:
     told: dict[str, Any] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     return told if rows is None else {**told, "rows": rows}
+
+
+def rewritten(files: Mapping[str, bytes], answers: Collection[str]) -> tuple[int, dict[str, bytes], dict[str, Any]]:
+    """The files without the rows that are made of any of ``answers``: how many went, the files, and the manifest. All is
+    empty if there are no files any more."""
+    if MANIFEST not in files:
+        return 0, {}, {}
+    manifest: dict[str, Any] = json.loads(files[MANIFEST])
+    made: dict[str, bytes] = {}
+    total = 0
+    for side in NAMES:
+        if f"{side}.jsonl" not in files:
+            continue
+        lines = files[f"{side}.jsonl"].splitlines(keepends=True)
+        beside = files[f"{side}{LINEAGE}"].splitlines(keepends=True)
+        stays = [set(json.loads(line)["answers"]).isdisjoint(answers) for line in beside]
+        made[f"{side}.jsonl"] = b"".join(line for line, stay in zip(lines, stays, strict=True) if stay)
+        made[f"{side}{LINEAGE}"] = b"".join(line for line, stay in zip(beside, stays, strict=True) if stay)
+        manifest["split"]["rows"][side] = sum(stays)
+        total += len(stays) - sum(stays)
+    manifest["rows"] -= total
+    manifest["erased"] = manifest.get("erased", 0) + total
+    # The numbers of people, models and origins told of those who are gone.
+    for name in ("people", "origins", "models", "languages"):
+        manifest[name] = {} if isinstance(manifest[name], dict) else None
+    manifest["files"] = {name: _described(data, data.count(b"\n")) for name, data in made.items()}
+    made[CARD] = card.text(manifest, _first(made)).encode()
+    manifest["files"][CARD] = _described(made[CARD], None)
+    made[MANIFEST] = _written(manifest)
+    return total, made, manifest
+
+
+def _first(files: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    for side in NAMES:
+        for line in files.get(f"{side}.jsonl", b"").splitlines():
+            found = json.loads(line)
+            return [{name: value for name, value in found.items() if name not in ("id", "event_ids")}]
+    return []
+
+
+def _written(manifest: Mapping[str, Any]) -> bytes:
+    return (json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mainspring.core.errors import InvalidRequest
 from mainspring.evaluation.examples import Split
 from mainspring.evaluation.near_duplicates import groups
-from mainspring.features.lake.exports.rows import Row
+from mainspring.features.lake.exports.sets.rows import Row
 
 NAMES: tuple[Split, ...] = ("train", "validation", "test")
 

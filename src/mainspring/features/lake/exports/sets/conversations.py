@@ -8,7 +8,7 @@ from typing import Any
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.evaluation.interactions import Interaction
-from mainspring.features.lake.exports.rows import Options, Row, asked, made_of, plain_messages, question, told
+from mainspring.features.lake.exports.sets.rows import Options, Row, asked, made_of, plain_messages, question, told
 
 _LABELS = ("thumb", "refused", "segment", "language", "model", "approved", "application")
 

@@ -1,0 +1,176 @@
+"""Routes of exports: sets for training, made in the background, with their files, cards and lineage."""
+
+# No postponed annotations here: FastAPI must see the local aliases of the dependencies.
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query
+from fastapi import Request as HttpRequest
+from pydantic import Field
+from starlette.responses import Response as HttpResponse
+
+from mainspring.core.types import Context
+from mainspring.features.lake.exports.asking import Asked
+from mainspring.features.lake.exports.service import Exports
+from mainspring.features.lake.exports.sets.formats import ExportFormat
+from mainspring.features.lake.exports.sets.rows import ExportKind, Options
+from mainspring.features.lake.exports.sets.splits import Shares
+from mainspring.features.lake.exports.sets.writing import CARD
+from mainspring.features.lake.exports.store import Export, ExportFile
+from mainspring.http.access import Access, check_lasting
+from mainspring.http.bodies import Body
+from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.pages import AskedPage, list_body
+from mainspring.http.request_body import JsonRoute
+from mainspring.http.respond import json_response
+from mainspring.stores.events.audit_log import By
+
+PREFIX = "/v1/lake/exports"
+Line = Annotated[str, Field(max_length=500, pattern=r"\A[^\r\n]*\Z")]
+Moment = Annotated[float, Field(ge=0, le=9e9, allow_inf_nan=False)]
+
+
+class OptionsBody(Body):
+    """What is wanted of a kind."""
+
+    label: Annotated[str, Field(max_length=64, description="classification: the field that is the class")] = "thumb"
+    shots: Annotated[int, Field(ge=0, le=50, description="few-shot: examples before the question")] = 3
+    distractors: Annotated[int, Field(ge=0, le=20, description="raft, rerank: passages of other questions")] = 3
+    keep_oracle: Annotated[float, Field(ge=0, le=1, description="raft: share of rows that show the oracle")] = 0.8
+    least_reward: Annotated[float, Field(ge=0, le=1e9, description="preference: least gain of an outcome")] = 0.0
+    good: Annotated[bool, Field(description="sft: only answers that people approve")] = False
+
+
+class SplitBody(Body):
+    """The shares of the split; their sum is 1."""
+
+    train: Annotated[float, Field(ge=0, le=1)] = 0.8
+    validation: Annotated[float, Field(ge=0, le=1)] = 0.1
+    test: Annotated[float, Field(ge=0, le=1)] = 0.1
+
+
+class ExportBody(Body):
+    """``POST /v1/lake/exports``."""
+
+    kind: ExportKind
+    format: ExportFormat = "trl"
+    name: Line = ""
+    split: SplitBody = SplitBody()
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    licence: Annotated[Line, Field(description="An SPDX identifier, or a text")] = "proprietary"
+    since: Annotated[Moment | None, Field(description="Answers from then on, Unix seconds")] = None
+    until: Annotated[Moment | None, Field(description="Answers before then")] = None
+    applications: Annotated[
+        tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=100, description="Only theirs; empty: all")
+    ] = ()
+    options: OptionsBody = OptionsBody()
+    override: Annotated[Line, Field(description="The reason to export without consent; for administrators")] = ""
+
+    def asked(self) -> Asked:
+        """Raises ``InvalidRequest`` naming a field."""
+        return Asked(
+            self.kind,
+            self.format,
+            self.name,
+            Shares(self.split.train, self.split.validation, self.split.test),
+            self.licence,
+            self.since,
+            self.until,
+            self.applications,
+            self.override,
+            Options(**self.options.model_dump(), seed=self.seed),
+        )
+
+
+def router(exports: Exports, access: Access, idempotency: Idempotency) -> APIRouter:
+    """The routes over the service."""
+    routes = APIRouter(route_class=JsonRoute, tags=["lake"], prefix=PREFIX)
+    readers = Annotated[Context, Depends(access("lake"))]
+    identifier = Annotated[str | None, Query(min_length=1, max_length=128)]
+
+    @routes.post("", status_code=202)
+    async def create_export(
+        http: HttpRequest, body: ExportBody, context: readers, key: IdempotencyKey = None
+    ) -> HttpResponse:
+        """Make a set for training in the background, of consented and cleaned interactions."""
+        check_lasting(context, "an export")
+        asked = body.asked()
+
+        async def work() -> HttpResponse:
+            found = await exports.ask(context.principal, asked, trace_id=context.trace.trace_id)
+            return json_response(export_body(found), status=202)
+
+        return await idempotency.once(key, "lake/exports", [await http.body()], context, work)
+
+    @routes.get("")
+    async def list_exports(
+        context: readers, page: AskedPage, answer_id: identifier = None, trace_id: identifier = None
+    ) -> HttpResponse:
+        """The exports that the key's groups may see; those with rows of an answer or of a trace."""
+        found = await exports.store.page(context.principal, page, answer_id, trace_id)
+        return json_response(list_body(found.map(export_body)))
+
+    @routes.get("/{export_id}")
+    async def get_export(export_id: str, context: readers) -> HttpResponse:
+        """An export with its files, its manifest, the copies that were handed out and the receipts of erasures."""
+        found = await exports.store.get(context.principal, export_id)
+        files, copies = await exports.store.files(found), await exports.store.copies(found)
+        return json_response({**export_body(found), **_details(found, files), "copies": copies})
+
+    @routes.get("/{export_id}/rows")
+    async def list_export_rows(
+        export_id: str,
+        context: readers,
+        answer_id: identifier = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+    ) -> HttpResponse:
+        """Rows with the events, answers and traces that they are made of."""
+        found = await exports.store.get(context.principal, export_id)
+        rows = await exports.lineage(found, answer_id, limit)
+        return json_response({"object": "list", "data": rows})
+
+    @routes.get("/{export_id}/files/{name}", response_class=HttpResponse)
+    async def get_export_file(export_id: str, name: str, context: readers) -> HttpResponse:
+        """The bytes of a file. They are handed out: a later erasure tells of this copy."""
+        found = await exports.store.get(context.principal, export_id)
+        data = await exports.store.content(found, name, context.principal.key_id)
+        kind = "text/markdown; charset=utf-8" if name == CARD else "application/json"
+        headers = {"content-disposition": f'attachment; filename="{name}"', "x-content-type-options": "nosniff"}
+        return HttpResponse(data, media_type=kind, headers=headers)
+
+    @routes.delete("/{export_id}")
+    async def delete_export(export_id: str, context: readers) -> HttpResponse:
+        """Delete the files. Which copies were handed out stays known."""
+        found = await exports.store.get(context.principal, export_id)
+        await exports.store.delete(found, By(context.principal.key_id, context.trace.trace_id))
+        return json_response({"id": export_id, "object": "lake.export", "deleted": True})
+
+    return routes
+
+
+def export_body(found: Export) -> dict[str, Any]:
+    """An export in a list."""
+    status: Literal["queued", "running", "completed", "failed", "deleted"] = found.status
+    return {
+        "id": found.id,
+        "object": "lake.export",
+        "kind": found.kind,
+        "format": found.format,
+        "name": found.name,
+        "status": status,
+        "error": found.error or None,
+        "rows": found.rows,
+        "split": found.manifest.get("split", {}).get("rows", {}),
+        "consent": not found.asked.get("override"),
+        "licence": found.asked.get("licence"),
+        "erasures": list(found.erasures),
+        "created_at": found.created_at,
+        "updated_at": found.updated_at,
+    }
+
+
+def _details(found: Export, files: list[ExportFile]) -> dict[str, Any]:
+    return {
+        "manifest": dict(found.manifest),
+        "files": [{"name": each.name, "bytes": each.bytes, "sha256": each.sha256} for each in files],
+    }

@@ -1,0 +1,160 @@
+"""The service of exports: asks for them, makes them, hands them out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from mainspring.core.errors import Conflict, Forbidden, MainspringError, NotFound, StoreError
+from mainspring.core.types import Principal
+from mainspring.features.lake.exports.asking import Asked
+from mainspring.features.lake.exports.reading import MaterialReader
+from mainspring.features.lake.exports.sets.making import made_apart
+from mainspring.features.lake.exports.sets.writing import LINEAGE, write_files
+from mainspring.features.lake.exports.settings import ExportBounds
+from mainspring.features.lake.exports.store import KIND, Export, ExportStore
+from mainspring.features.lake.files import manifest as lake_manifest
+from mainspring.features.lake.files.manifest import Manifest
+from mainspring.features.lake.files.reading import Clean
+from mainspring.stores import Stores
+from mainspring.stores.sql.jobs import Job, Jobs
+from mainspring.stores.sql.worker import Lease, Worker
+
+_TRIES = 3
+
+
+class Exports:
+    """The exports of each tenant."""
+
+    def __init__(self, stores: Stores, clean: Clean, manifest: Manifest, bounds: ExportBounds) -> None:
+        self.bounds = bounds
+        self.store = ExportStore(stores.database, stores.blobs, stores.audit, bounds)
+        self._database = stores.database
+        self._manifest = manifest
+        self._blobs = stores.blobs
+        self._reader = MaterialReader(clean, stores.events, bounds)
+        self.wake: Callable[[], None] | None = None
+
+    async def ask(self, principal: Principal, asked: Asked, *, job: bool = True, trace_id: str = "") -> Export:
+        """Queue an export, or begin one that ``make`` goes on with. Raises ``Forbidden`` for an override by others than
+        administrators, ``QuotaExceeded``."""
+        if asked.override and "admin" not in principal.scopes:
+            raise Forbidden(
+                "administrators alone export what people did not consent to",
+                remedy="Leave override out, or use a key with the scope 'admin'",
+            )
+        found = await self.store.create(principal, asked, job=job, trace_id=trace_id)
+        if job and self.wake is not None:
+            self.wake()
+        return found
+
+    async def make(self, found: Export, job: Job | None = None) -> Export:
+        """Make the files. An erasure that comes in between makes it begin again. Raises ``TooLarge``, ``Conflict``."""
+        tenant, asked = found.tenant, Asked.of(found.asked)
+        for _ in range(_TRIES):
+            before = await self._database.read(lambda connection: lake_manifest.erasures(connection, tenant))
+            material = await self._reader.read(tenant, found.groups, asked)
+            made = await made_apart(asked, material, tenant, found.created_at)
+            answers = {answer for row, _, _ in made.rows for answer in row.answers}
+
+            def unchanged(connection: sa.Connection, before: int = before) -> bool:
+                return lake_manifest.erasures(connection, tenant) == before
+
+            done = await self.store.complete(found, made.files, made.manifest, answers, unchanged, job)
+            if done is not False:
+                return await self.store.find(tenant, found.id)
+        raise Conflict("erasures came in between again and again", remedy="Ask for the export again later")
+
+    async def every_group(self, tenant: str) -> frozenset[str]:
+        """All groups that any row of the tenant's lake, or any of its exports, needs."""
+        files = await self._manifest.files(tenant, "clean")
+        return frozenset(group for each in files for group in each.groups) | await self.store.groups(tenant)
+
+    async def write(self, found: Export, folder: Path, key_id: str) -> list[str]:
+        """Write the files into a folder: they are handed out. Returns their names."""
+        files = {
+            each.name: await self.store.content(found, each.name, key_id) for each in await self.store.files(found)
+        }
+        await asyncio.to_thread(write_files, folder, files)
+        return sorted(files)
+
+    async def lineage(self, found: Export, answer_id: str | None, limit: int) -> list[dict[str, Any]]:
+        """Rows with what they are made of, those of an answer if one is given."""
+        names = {each.name: each.sha256 for each in await self.store.files(found)}
+        told: list[dict[str, Any]] = []
+        for name, sha256 in sorted(names.items()):
+            if name.endswith(LINEAGE) and len(told) < limit:
+                data = await self._blobs.get(sha256)
+                side = name.removesuffix(LINEAGE)
+                rest = limit - len(told)
+                told += await asyncio.to_thread(lambda: _some(data, side, answer_id, rest))  # noqa: B023
+        return told
+
+
+def _some(data: bytes, side: str, answer_id: str | None, limit: int) -> list[dict[str, Any]]:
+    return [
+        {"split": side, "line": number, **row}
+        for _, (number, row) in zip(range(limit), _matching(data, answer_id), strict=False)
+    ]
+
+
+def _matching(data: bytes, answer_id: str | None) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for number, line in enumerate(data.splitlines(), 1):
+        if answer_id is None or answer_id.encode() in line:
+            row = json.loads(line)
+            if answer_id is None or answer_id in row["answers"]:
+                yield number, row
+
+
+class ExportWork:
+    """Makes queued exports. Given to a ``stores.sql.worker.Worker``."""
+
+    def __init__(self, exports: Exports, jobs: Jobs) -> None:
+        self._exports = exports
+        self._jobs = jobs
+
+    async def __call__(self, lease: Lease) -> None:
+        job = lease.job
+        try:
+            found = await self._exports.store.find(job.tenant, job.id)
+        except NotFound:
+            await self._jobs.finish(job, "failed", "its export is gone")
+            return
+        try:
+            if found.status in ("queued", "running"):
+                await self._exports.make(found, job)
+        except StoreError:
+            # It is tried again.
+            raise
+        except MainspringError as error:
+            await self._exports.store.failed(found, str(error))
+        await self._jobs.finish(job)
+
+    async def give_up(self, lease: Lease, error: Exception) -> None:
+        """End an export that broke off repeatedly."""
+        job = lease.job
+        try:
+            found = await self._exports.store.find(job.tenant, job.id)
+            await self._exports.store.failed(found, f"it broke off: {type(error).__name__}")
+        except NotFound:
+            pass
+        await self._jobs.finish(job, "failed", type(error).__name__)
+
+
+@asynccontextmanager
+async def making(exports: Exports, jobs: Jobs) -> AsyncIterator[Worker]:
+    """Exports are made while the block lasts; leaving it interrupts them."""
+    work = ExportWork(exports, jobs)
+    worker = Worker(jobs, KIND, work, lease_s=exports.bounds.lease_s, attempts=5, give_up=work.give_up)
+    exports.wake = worker.soon
+    worker.start()
+    try:
+        yield worker
+    finally:
+        await worker.close()

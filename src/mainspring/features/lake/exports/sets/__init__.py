@@ -1,0 +1,1 @@
+"""Sets for training: rows of each kind, their formats, split, manifest and card."""
