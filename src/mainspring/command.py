@@ -34,9 +34,22 @@ class Command:
 
 
 def commands() -> Iterator[Command]:
-    """The commands of all features, by feature."""
+    """The commands of all features, by feature. Groups of one name are one group, under the first one's panel."""
+    named: dict[str, list[Command]] = {}
     for _, found in slices.declared("cmd", "COMMANDS"):
-        yield from found
+        for each in found:
+            named.setdefault(each.name, []).append(each)
+    for same in named.values():
+        yield same[0] if len(same) == 1 else _together(same)
+
+
+def _together(same: list[Command]) -> Command:
+    import typer
+
+    group = typer.Typer(help=" ".join(str(each.run.info.help) for each in same), no_args_is_help=True)
+    for each in same:
+        group.add_typer(each.run)
+    return Command(same[0].name, group, same[0].panel)
 
 
 def lend(context: typer.Context, opener: Opener, whole: WholeOpener) -> None:

@@ -9,6 +9,7 @@ SURFACE = Surface(
         "GET /v1/imports/{import_id}": "import",
         "POST /v1/imports/{import_id}/cancel": "import",
     },
+    elsewhere=("import langfuse", "import langsmith", "import openai", "import tensorzero"),
     changes={
         "POST /v1/imports": "a job that a file's records are written by",
         "POST /v1/imports/{import_id}/cancel": "",

@@ -7,4 +7,20 @@ SURFACE = Surface(
     changes={"POST /v1/lake/sql": ""},
     elsewhere=("lake funnel",),
     answering=("lake sync", "lake build", "lake sql VALUES(1)"),
+    scopes={
+        "POST /v1/lake/sql": "lake",
+        "POST /v1/lake/exports": "lake",
+        "GET /v1/lake/exports": "lake",
+        "GET /v1/lake/exports/{export_id}": "lake",
+        "GET /v1/lake/exports/{export_id}/rows": "lake",
+        "GET /v1/lake/exports/{export_id}/files/{name}": "lake",
+        "DELETE /v1/lake/exports/{export_id}": "lake",
+    },
+    changes={
+        "POST /v1/lake/sql": "",
+        "POST /v1/lake/exports": "",
+        "DELETE /v1/lake/exports/{export_id}": "",
+    },
+    answering=("lake sync", "lake sql 'SELECT 1'", "lake exports"),
+    elsewhere=("lake export",),
 )

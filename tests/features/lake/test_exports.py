@@ -18,6 +18,7 @@ from mainspring.features.lake.exports.erasing import ExportedRows
 from mainspring.features.lake.exports.service import ExportWork
 from mainspring.features.lake.exports.sets.splits import Shares
 from mainspring.features.lake.exports.store import Export
+from mainspring.features.lake.files import manifest as lake_manifest
 from mainspring.stores.erase import erasing
 from mainspring.stores.erase.data_subjects import Held, Subject
 from mainspring.stores.erase.data_subjects import find as find_held
@@ -161,11 +162,11 @@ async def test_an_erasure_rewrites_the_files_and_tells_which_copies_were_handed_
     gone = await holding.erase(subject, held, 10.0**12)
     assert gone >= 2
 
-    for each in (first, second):
-        after = await files(world, each)
+    for export in (first, second):
+        after = await files(world, export)
         assert not any(marker.encode() in data for data in after.values())
-        found = await exports.store.find("acme", each.id)
-        assert found.rows == each.rows - found.erasures[0]["rows"]
+        found = await exports.store.find("acme", export.id)
+        assert found.rows == export.rows - found.erasures[0]["rows"]
         told = json.loads(after["manifest.json"])
         assert told == found.manifest
         for name, about in told["files"].items():
@@ -189,11 +190,11 @@ async def test_an_erasure_while_an_export_is_made_makes_it_begin_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await world.say("Where is the lamp?", "There.")
-    from mainspring.features.lake.exports import service
-
+    await world.lake.syncing.sync()
+    asked = await world.lake.exports.ask(ME, Asked("sft"), job=False)
     counts = iter([0, 1, 1, 1])
-    monkeypatch.setattr(service.lake_manifest, "erasures", lambda *_: next(counts))
-    found = await made(world, Asked("sft"))
+    monkeypatch.setattr(lake_manifest, "erasures", lambda *_: next(counts))
+    found = await world.lake.exports.make(asked)
     assert found.status == "completed"
     assert next(counts, None) is None
 

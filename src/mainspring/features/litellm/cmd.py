@@ -16,11 +16,6 @@ from mainspring.terminal import show
 app = typer.Typer(help="Turn another server's configuration into mainspring.yaml.", no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None:
-    """Keeps ``litellm`` a command of its own while it is the only one."""
-
-
 @app.command()
 def litellm(
     path: Annotated[Path, typer.Argument(help="LiteLLM's config.yaml")],

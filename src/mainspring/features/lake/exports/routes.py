@@ -26,7 +26,7 @@ from mainspring.http.respond import json_response
 from mainspring.stores.events.audit_log import By
 
 PREFIX = "/v1/lake/exports"
-Line = Annotated[str, Field(max_length=500, pattern=r"\A[^\r\n]*\Z")]
+Line = Annotated[str, Field(max_length=500, pattern=r"^[^\r\n]*$")]
 Moment = Annotated[float, Field(ge=0, le=9e9, allow_inf_nan=False)]
 
 

@@ -98,7 +98,7 @@ class ExportStore:
             connection.execute(sa.insert(lake_exports), {**values, "created_at": now, "updated_at": now})
             if job:
                 jobs_store.insert(connection, tenant, export_id, KIND, {})
-            told = {"kind": asked.kind, "format": asked.format, "consent": not asked.override}
+            told: dict[str, Any] = {"kind": asked.kind, "format": asked.format, "consent": not asked.override}
             told |= {"reason": asked.override} if asked.override else {}
             action = "lake.export.override" if asked.override else "lake.export"
             self._audit.append(

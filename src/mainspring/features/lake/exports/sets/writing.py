@@ -150,8 +150,8 @@ def _described(data: bytes, rows: int | None) -> dict[str, Any]:
 
 
 def rewritten(files: Mapping[str, bytes], answers: Collection[str]) -> tuple[int, dict[str, bytes], dict[str, Any]]:
-    """The files without the rows that are made of any of ``answers``: how many went, the files, and the manifest. All is
-    empty if there are no files any more."""
+    """The files without the rows that are made of any of ``answers``: how many went, the files, and the manifest. All
+    are empty if no files are left."""
     if MANIFEST not in files:
         return 0, {}, {}
     manifest: dict[str, Any] = json.loads(files[MANIFEST])
