@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +14,7 @@ from mainspring.terminal import show
 
 if TYPE_CHECKING:
     from mainspring.features.lake.exports.asking import Asked
+    from mainspring.features.lake.service import Lake
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Tenant = Annotated[str, typer.Option(help="Whose data")]
@@ -84,10 +87,9 @@ def list_exports(context: typer.Context, tenant: Tenant = "default", as_json: As
 async def _export(context: typer.Context, asked: Asked, out: Path, tenant: str) -> dict[str, Any]:
     from mainspring.core.errors import MainspringError
     from mainspring.core.types import Principal
-    from mainspring.features.lake.cmd import lake_of
     from mainspring.features.lake.exports.routes import export_body
 
-    async with lake_of(context) as lake:
+    async with _lake_of(context) as lake:
         # Whoever has the home's files sees all groups of a tenant.
         local = Principal(tenant, "local", frozenset({"admin"}), await lake.exports.every_group(tenant))
         found = await lake.exports.ask(local, asked, job=False)
@@ -102,11 +104,21 @@ async def _export(context: typer.Context, asked: Asked, out: Path, tenant: str) 
 
 async def _list(context: typer.Context, tenant: str) -> list[dict[str, Any]]:
     from mainspring.core.types import Principal
-    from mainspring.features.lake.cmd import lake_of
     from mainspring.features.lake.exports.routes import export_body
     from mainspring.stores.sql.pages import Page
 
-    async with lake_of(context) as lake:
+    async with _lake_of(context) as lake:
         groups = await lake.exports.every_group(tenant)
         found = await lake.exports.store.page(Principal(tenant, "local", groups=groups), Page(100))
         return [export_body(each) for each in found.rows]
+
+
+@asynccontextmanager
+async def _lake_of(context: typer.Context) -> AsyncIterator[Lake]:
+    from mainspring import stores
+    from mainspring.core.settings import load
+    from mainspring.features.lake.service import Lake
+
+    settings = load(context.obj).settings
+    async with stores.open(settings) as opened:
+        yield Lake(settings, opened)

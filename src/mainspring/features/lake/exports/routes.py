@@ -27,6 +27,7 @@ from mainspring.stores.events.audit_log import By
 
 PREFIX = "/v1/lake/exports"
 Line = Annotated[str, Field(max_length=500, pattern=r"^[^\r\n]*$")]
+Identifier = Annotated[str | None, Query(min_length=1, max_length=128)]
 Moment = Annotated[float, Field(ge=0, le=9e9, allow_inf_nan=False)]
 
 
@@ -86,7 +87,6 @@ def router(exports: Exports, access: Access, idempotency: Idempotency) -> APIRou
     """The routes over the service."""
     routes = APIRouter(route_class=JsonRoute, tags=["lake"], prefix=PREFIX)
     readers = Annotated[Context, Depends(access("lake"))]
-    identifier = Annotated[str | None, Query(min_length=1, max_length=128)]
 
     @routes.post("", status_code=202)
     async def create_export(
@@ -104,7 +104,7 @@ def router(exports: Exports, access: Access, idempotency: Idempotency) -> APIRou
 
     @routes.get("")
     async def list_exports(
-        context: readers, page: AskedPage, answer_id: identifier = None, trace_id: identifier = None
+        context: readers, page: AskedPage, answer_id: Identifier = None, trace_id: Identifier = None
     ) -> HttpResponse:
         """The exports that the key's groups may see; those with rows of an answer or of a trace."""
         found = await exports.store.page(context.principal, page, answer_id, trace_id)
@@ -117,11 +117,18 @@ def router(exports: Exports, access: Access, idempotency: Idempotency) -> APIRou
         files, copies = await exports.store.files(found), await exports.store.copies(found)
         return json_response({**export_body(found), **_details(found, files), "copies": copies})
 
+    _parts(routes, exports, access)
+    return routes
+
+
+def _parts(routes: APIRouter, exports: Exports, access: Access) -> None:
+    readers = Annotated[Context, Depends(access("lake"))]
+
     @routes.get("/{export_id}/rows")
     async def list_export_rows(
         export_id: str,
         context: readers,
-        answer_id: identifier = None,
+        answer_id: Identifier = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 20,
     ) -> HttpResponse:
         """Rows with the events, answers and traces that they are made of."""
@@ -144,8 +151,6 @@ def router(exports: Exports, access: Access, idempotency: Idempotency) -> APIRou
         found = await exports.store.get(context.principal, export_id)
         await exports.store.delete(found, By(context.principal.key_id, context.trace.trace_id))
         return json_response({"id": export_id, "object": "lake.export", "deleted": True})
-
-    return routes
 
 
 def export_body(found: Export) -> dict[str, Any]:
