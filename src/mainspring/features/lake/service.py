@@ -10,8 +10,8 @@ from mainspring.core.settings import Settings
 from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.build.building import Building
 from mainspring.features.lake.build.store import Build
-from mainspring.features.lake.files.lineage import Lineage
 from mainspring.features.lake.exports.service import Exports
+from mainspring.features.lake.files.lineage import Lineage
 from mainspring.features.lake.files.manifest import Manifest
 from mainspring.features.lake.files.reading import Clean
 from mainspring.features.lake.files.storage import opened

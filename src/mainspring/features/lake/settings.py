@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from mainspring.core.settings.section import Section
-from mainspring.features.lake.steps.options import BuildSettings
 from mainspring.features.lake.exports.settings import ExportBounds
+from mainspring.features.lake.steps.options import BuildSettings
 
 
 class SqlBounds(Section):
