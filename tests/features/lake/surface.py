@@ -3,10 +3,6 @@
 from tests.surfaces import Surface
 
 SURFACE = Surface(
-    scopes={"POST /v1/lake/sql": "lake"},
-    changes={"POST /v1/lake/sql": ""},
-    elsewhere=("lake funnel",),
-    answering=("lake sync", "lake build", "lake sql VALUES(1)"),
     scopes={
         "POST /v1/lake/sql": "lake",
         "POST /v1/lake/exports": "lake",
@@ -21,6 +17,6 @@ SURFACE = Surface(
         "POST /v1/lake/exports": "",
         "DELETE /v1/lake/exports/{export_id}": "",
     },
-    answering=("lake sync", "lake sql 'SELECT 1'", "lake exports"),
-    elsewhere=("lake export",),
+    elsewhere=("lake funnel", "lake export"),
+    answering=("lake sync", "lake build", "lake sql VALUES(1)", "lake exports"),
 )

@@ -1,4 +1,4 @@
-"""``mainspring import`` and ``mainspring lake export`` over one home: history of elsewhere becomes a set for training."""
+"""``mainspring import`` and ``mainspring lake export`` over one home."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data of data subjects: rows of files of all zones."""
+"""The data of data subjects: rows of files of all zones, and of exports."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mainspring.features.lake.exports.erasing import ExportedRows
 from mainspring.features.lake.files.manifest import LakeFile, Manifest
 from mainspring.features.lake.files.rewriting import Rewriting
 from mainspring.features.lake.files.storage import opened
@@ -60,11 +61,4 @@ class LakeRows:
             return []
 
 
-HOLDINGS = (LakeRows,)
-"""The data of data subjects: rows of exports."""
-
-from __future__ import annotations
-
-from mainspring.features.lake.exports.erasing import ExportedRows
-
-HOLDINGS = (ExportedRows,)
+HOLDINGS = (LakeRows, ExportedRows)

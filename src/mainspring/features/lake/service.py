@@ -10,6 +10,7 @@ from mainspring.core.settings import Settings
 from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.build.building import Building
 from mainspring.features.lake.build.store import Build
+from mainspring.features.lake.exports.cleaning import Cleaning
 from mainspring.features.lake.exports.service import Exports
 from mainspring.features.lake.files.lineage import Lineage
 from mainspring.features.lake.files.manifest import Manifest
@@ -46,7 +47,8 @@ class Lake:
         self.storage = opened(self.settings.url, settings.home)
         self.manifest = Manifest(stores.database)
         self.clean = Clean(self.manifest, self.storage)
-        self.exports = Exports(stores, self.clean, self.manifest, self.settings.exports)
+        steps = Cleaning(self.manifest, self.storage, settings.home, self.settings.runner, self.settings.build)
+        self.exports = Exports(stores, steps, self.settings.exports)
         self.sql = Sql(self.manifest, self.storage, self.settings.sql)
         self.building = Building(
             stores.database, self.storage, settings.home, self.settings.runner, self.settings.build

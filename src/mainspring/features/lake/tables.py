@@ -52,4 +52,12 @@ lake_builds = sa.Table(
     time("ended_at", nullable=True),
     sa.Index(None, "tenant", "created_at"),
 )
-__all__ = ("lake_export_answers", "lake_export_copies", "lake_export_files", "lake_exports", "lake_files")
+
+__all__ = (
+    "lake_builds",
+    "lake_export_answers",
+    "lake_export_copies",
+    "lake_export_files",
+    "lake_exports",
+    "lake_files",
+)

@@ -1,37 +1,77 @@
-"""Which interactions may be learned from."""
+"""Which interactions may be learned from: the steps of the lake, as each kind of export needs them."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mainspring.evaluation.interactions import Interaction
+from mainspring.features.lake.build import runners
+from mainspring.features.lake.build.runners import Runner
 from mainspring.features.lake.exports.asking import Asked
 from mainspring.features.lake.files.interaction_rows import interactions_of
+from mainspring.features.lake.files.manifest import Manifest
+from mainspring.features.lake.files.storage import Storage
+from mainspring.features.lake.steps.options import BuildSettings
+from mainspring.features.lake.steps.pipeline import ROW_STEPS
 
-CLEANING = "basic/1"
-"""The steps and their version, as manifests name them."""
-
-
-def cleaned_rows(batch: pa.RecordBatch, asked: Asked) -> tuple[list[Interaction], Counter[str]]:
-    """The rows that are left, and how many each step took."""
-    kept, dropped = [], Counter[str]()
-    for row in interactions_of(batch):
-        if reason := _why_not(row, asked):
-            dropped[reason] += 1
-        else:
-            kept.append(row)
-    return kept, dropped
+_HERE = 500
+"""Rows from which the steps run in processes of their own, as in a build."""
+_OPINIONS = ("thumbs", "preference", "classification")
+"""Kinds that learn from bad answers, too."""
 
 
-def _why_not(row: Interaction, asked: Asked) -> str:
-    if row.synthetic:
-        return "synthetic"
-    if row.status not in ("", "completed"):
-        return "errors"
-    if row.finish in ("length", "content_filter"):
-        return "truncated"
-    if not row.consent and not asked.override:
-        return "consent"
-    return ""
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """Runs the steps over the clean zone."""
+
+    manifest: Manifest
+    storage: Storage
+    home: Path
+    runner: Runner
+    options: BuildSettings
+
+    def steps(self, asked: Asked) -> BuildSettings:
+        """The options of the steps for an export."""
+        changes: dict[str, object] = {}
+        if asked.kind in _OPINIONS:
+            changes["quality"] = "any"
+        # What a build leaves out may not be left out of consent: only an override does that.
+        without = [name for name in self.options.without if name != "consent"]
+        changes["without"] = [*without, "consent"] if asked.override else without
+        return self.options.model_copy(update=changes)
+
+    def told(self, asked: Asked) -> str:
+        """The steps, for the manifest."""
+        options = self.steps(asked)
+        return ", ".join(step.name for step in ROW_STEPS if step.name not in options.without)
+
+    async def rows(
+        self, tenant: str, groups: frozenset[str], asked: Asked, counts: Counter[str]
+    ) -> AsyncIterator[list[Interaction]]:
+        """The rows that are left, in pieces; ``counts`` is told how many were read and what each step took. Raises
+        ``StoreError`` when a process of it dies."""
+        files = await self.manifest.files(tenant, "clean", groups=groups, since=asked.since, until=asked.until)
+        options = self.steps(asked)
+        if sum(each.rows for each in files) < _HERE:
+            options = options.model_copy(update={"workers": 0})
+        async for batch in runners.run(self.runner, self.storage, self.home, files, options):
+            found = _between(batch, asked)
+            counts["read"] += found.num_rows
+            for step, count in Counter(found.column("step").to_pylist()).items():
+                counts[step] += count if step else 0
+            left = found.filter(pc.equal(found.column("step"), ""))
+            yield interactions_of(left)
+
+
+def _between(batch: pa.RecordBatch, asked: Asked) -> pa.RecordBatch:
+    if asked.since is not None:
+        batch = batch.filter(pc.greater_equal(batch.column("at"), asked.since))
+    if asked.until is not None:
+        batch = batch.filter(pc.less(batch.column("at"), asked.until))
+    return batch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -12,10 +11,9 @@ from mainspring.core.facts.opinions import OutcomeFacts, VoteFacts
 from mainspring.core.types import EventRecord
 from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.exports.asking import Asked
-from mainspring.features.lake.exports.cleaning import CLEANING, cleaned_rows
+from mainspring.features.lake.exports.cleaning import Cleaning
 from mainspring.features.lake.exports.sets.making import Material
 from mainspring.features.lake.exports.settings import ExportBounds
-from mainspring.features.lake.files.reading import Clean
 from mainspring.stores.events.log import EventLog
 
 _PAGE = 1000
@@ -23,10 +21,10 @@ _MOST_OPINIONS = 1_000_000
 
 
 class MaterialReader:
-    """Reads the clean zone and the event log."""
+    """Reads the clean zone through the steps, and the event log."""
 
-    def __init__(self, clean: Clean, events: EventLog, bounds: ExportBounds) -> None:
-        self._clean = clean
+    def __init__(self, cleaning: Cleaning, events: EventLog, bounds: ExportBounds) -> None:
+        self._cleaning = cleaning
         self._events = events
         self._bounds = bounds
 
@@ -34,10 +32,7 @@ class MaterialReader:
         """What ``groups`` may see. Raises ``TooLarge``."""
         counts: Counter[str] = Counter()
         found: list[Interaction] = []
-        async for batch in self._clean.batches(tenant, groups, since=asked.since, until=asked.until):
-            counts["read"] += batch.num_rows
-            kept, dropped = await asyncio.to_thread(cleaned_rows, batch, asked)
-            counts.update(dropped)
+        async for kept in self._cleaning.rows(tenant, groups, asked, counts):
             chosen = [row for row in kept if not asked.applications or row.application in asked.applications]
             counts["other applications"] += len(kept) - len(chosen)
             found += chosen
@@ -54,7 +49,7 @@ class MaterialReader:
             votes = [each async for each in self._votes(tenant, inside)]
             outcomes = [each async for each in self._outcomes(tenant, inside)]
         told = {name: number for name, number in counts.items() if number or name == "read"}
-        return Material(found, told, votes, outcomes, CLEANING)
+        return Material(found, told, votes, outcomes, self._cleaning.told(asked))
 
     async def _votes(self, tenant: str, inside: set[str]) -> AsyncIterator[Mapping[str, Any]]:
         async for record in self._all(tenant, VoteFacts.EVENT):

@@ -14,14 +14,13 @@ import sqlalchemy as sa
 from mainspring.core.errors import Conflict, Forbidden, MainspringError, NotFound, StoreError
 from mainspring.core.types import Principal
 from mainspring.features.lake.exports.asking import Asked
+from mainspring.features.lake.exports.cleaning import Cleaning
 from mainspring.features.lake.exports.reading import MaterialReader
 from mainspring.features.lake.exports.sets.making import made_apart
 from mainspring.features.lake.exports.sets.writing import LINEAGE, write_files
 from mainspring.features.lake.exports.settings import ExportBounds
 from mainspring.features.lake.exports.store import KIND, Export, ExportStore
 from mainspring.features.lake.files import manifest as lake_manifest
-from mainspring.features.lake.files.manifest import Manifest
-from mainspring.features.lake.files.reading import Clean
 from mainspring.stores import Stores
 from mainspring.stores.sql.jobs import Job, Jobs
 from mainspring.stores.sql.worker import Lease, Worker
@@ -32,13 +31,13 @@ _TRIES = 3
 class Exports:
     """The exports of each tenant."""
 
-    def __init__(self, stores: Stores, clean: Clean, manifest: Manifest, bounds: ExportBounds) -> None:
+    def __init__(self, stores: Stores, cleaning: Cleaning, bounds: ExportBounds) -> None:
         self.bounds = bounds
         self.store = ExportStore(stores.database, stores.blobs, stores.audit, bounds)
         self._database = stores.database
-        self._manifest = manifest
+        self._manifest = cleaning.manifest
         self._blobs = stores.blobs
-        self._reader = MaterialReader(clean, stores.events, bounds)
+        self._reader = MaterialReader(cleaning, stores.events, bounds)
         self.wake: Callable[[], None] | None = None
 
     async def ask(self, principal: Principal, asked: Asked, *, job: bool = True, trace_id: str = "") -> Export:
