@@ -14,10 +14,11 @@ import random
 import re
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mainspring.features.judges.figures.changed import ATTACKS
 from mainspring.features.judges.judging.items import Item
 
 SUMMEDITS = ("samsum", "scitldr", "ectsum")
@@ -152,6 +153,18 @@ def hhh(data: Path) -> list[Labelled]:
     return found
 
 
+def attacked(labelled: list[Labelled]) -> list[Labelled]:
+    """What people reject among ``labelled``, as it is and with each attack, which the end of the id names."""
+    found = []
+    for each in labelled:
+        if each.label == 0:
+            found.append(replace(each, id=f"{each.id}|"))
+            for name, text in ATTACKS.items():
+                answer = f"{each.item.answer}\n\n{text.format(good='yes')}"
+                found.append(replace(each, id=f"{each.id}|{name}", item=replace(each.item, answers=(answer,))))
+    return found
+
+
 POINTS: Mapping[str, Callable[[Path], list[Labelled]]] = {
     "qags": qags,
     "summedits": summedits,
@@ -163,7 +176,10 @@ PAIRS: Mapping[str, Callable[[Path], list[Labelled]]] = {"pandalm": pandalm, "au
 
 
 def drawn(name: str, data: Path) -> list[Labelled]:
-    """The set ``name`` in its drawn order."""
+    """The set ``name`` in its drawn order; ``NAME+attacks`` are the answers of it that people reject, each as it is and
+    with each of the fixed attacks at its end."""
+    if name.endswith("+attacks"):
+        return attacked(drawn(name.removesuffix("+attacks"), data))
     found = {**POINTS, **PAIRS}[name](data)
     random.Random(17).shuffle(found)
     return found

@@ -11,8 +11,9 @@ import argparse
 import asyncio
 import json
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from _library import data
 from mainspring.core.settings import Settings, load
 from mainspring.core.types import Context
 from mainspring.features.judges.definitions.shipped import shipped
+from mainspring.features.judges.figures.published import Seen
+from mainspring.features.judges.judging.wording import words
 from mainspring.features.judges.service import Judges
 from mainspring.system import System
 
@@ -30,8 +33,7 @@ CROSS_ENCODER = "ms-marco-minilm-l12-v2-int8"
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The scores of one item: ``values`` of its answers, ``details`` of the judge. ``cpu_s`` is the processor time of
-    this process, which the model's child adds to in ``seconds`` alone."""
+    """The scores of one item: ``values`` of its answers (none: the judge says nothing), ``details`` of the judge."""
 
     id: str
     values: tuple[float, ...]
@@ -84,15 +86,37 @@ async def score(judges: Judges, context: Context, judge: str, name: str, most: i
     print(f"{judge} {name}: {len(kept(keep, judge, name))} of {most}", flush=True)
 
 
-async def main(arguments: argparse.Namespace) -> None:
-    arguments.keep.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + 60 * arguments.minutes
-    async with System.open(settings_for(arguments.chat)) as system:
-        judges, context = system.services[Judges], Context(system.local)
-        for each in arguments.runs:
-            judge, _, rest = each.partition("=")
-            name, _, most = rest.partition(":")
-            await score(judges, context, judge, name, int(most or sys.maxsize), arguments.keep, until)
+async def score_all(runs: Sequence[str], chat: str, keep: Path, minutes: float) -> None:
+    """Score ``runs`` (JUDGE=SET:MOST) for some minutes, in a home that is thrown away."""
+    keep.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + 60 * minutes
+    with tempfile.TemporaryDirectory() as home:
+        settings = settings_for(chat).model_copy(update={"home": Path(home)})
+        async with System.open(settings) as system:
+            judges, context = system.services[Judges], Context(system.local)
+            for each in runs:
+                judge, _, rest = each.partition("=")
+                name, _, most = rest.partition(":")
+                await score(judges, context, judge, name, int(most or sys.maxsize), keep, until)
+
+
+def seen(keep: Path, judge: str, name: str, data: Path) -> list[Seen]:
+    """The kept scores of a judge over a set, as figures are made of them. A judge that says nothing is left out."""
+    rows = kept(keep, judge, name)
+    return [
+        Seen(
+            number=place,
+            task="label",
+            score=rows[each.id].values[0],
+            label=each.label,
+            words=tuple(max(1, words(answer)) for answer in each.item.answers),
+            contradicts=rows[each.id].contradicts,
+            tokens=rows[each.id].tokens,
+            seconds=rows[each.id].seconds,
+        )
+        for place, each in enumerate(sets.drawn(name, data))
+        if each.id in rows and rows[each.id].values
+    ]
 
 
 if __name__ == "__main__":
@@ -101,4 +125,5 @@ if __name__ == "__main__":
     parser.add_argument("runs", nargs="+")
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--chat", default="")
-    asyncio.run(main(parser.parse_args()))
+    given = parser.parse_args()
+    asyncio.run(score_all(given.runs, given.chat, given.keep, given.minutes))

@@ -7,6 +7,11 @@ publishes them), the judge is the triad's faithfulness of its sentences, which s
 summaries whose labels are used and 1,000 of which only the judge's score is, with replacement from all; the truth is
 the mean label of all.
 Intervals should cover it in 94 to 96 % of the resamples, and be narrower than those of the 100 labels alone.
+
+A second judge combines that faithfulness with measures of the wording (``features/judges``, kind ``combined``): a
+logistic model, fitted on the summaries of half of the articles. Its figures are of the summaries of the other half, on
+which nothing was fitted. With ``--more FOLDER`` it also has what ``_judging_runs.py`` kept there of the judge
+``entailed`` (the cross-encoder), where that is complete.
 """
 
 from __future__ import annotations
@@ -15,18 +20,24 @@ import argparse
 import asyncio
 import gzip
 import json
+import zlib
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
+import _judged_sets as sets
+import _judging_runs as runs
 from _library import data
 from _report import Figure, report, skip, table
 from mainspring.core.errors import ModelNotPulled
 from mainspring.core.settings import load as load_settings
 from mainspring.engines.catalogue.pull import Puller
 from mainspring.engines.encode.embedder import OpenVinoEmbedder
+from mainspring.features.judges.figures.calibration import Floats, logistic
+from mainspring.features.judges.figures.published import correlation
+from mainspring.features.judges.judging import wording
 from mainspring.rag.text import sentences
 from mainspring.rag.triad.metrics import Triad
 from mainspring.statistics.prediction_powered import mean
@@ -74,32 +85,66 @@ async def scores(keep: Path | None) -> tuple[list[float], list[float]]:
     return labels, judged
 
 
-def main(arguments: argparse.Namespace) -> None:
-    labels, judged = map(np.asarray, asyncio.run(scores(arguments.keep)))
+def resampled(labels: Floats, judged: Floats, resamples: int) -> tuple[float, float, float, float]:
+    """Coverage with the judge and with labels alone, the mean gain, and the bias."""
     truth = float(labels.mean())
     draw = np.random.default_rng(17)
     covered, alone, gains, values = [], [], [], []
-    for _ in range(arguments.resamples):
+    for _ in range(resamples):
         own, others = draw.integers(0, len(labels), LABELLED), draw.integers(0, len(labels), JUDGED)
         found = mean(labels[own], judged[own], judged[others])
         covered.append(found.estimate.low <= truth <= found.estimate.high)
         alone.append(found.labels_alone.low <= truth <= found.labels_alone.high)
         gains.append(found.gain)
         values.append(found.estimate.value)
+    return float(np.mean(covered)), float(np.mean(alone)), float(np.mean(gains)), float(np.mean(values)) - truth
+
+
+def combined(labels: Floats, judged: Floats, more: Path | None) -> tuple[Floats, Floats, str]:
+    """Labels and the combined judge's scores of the half that it was not fitted on, and what it is made of."""
+    rows = [row for part in PARTS for row in summaries(data("").resolve() / "judge" / "unieval" / "fact" / part)]
+    columns = [judged]
+    names = ["faithfulness"]
+    for name, measure in wording.MEASURES.items():
+        columns.append(np.array([measure(row["system_output"], [row["source"]]) for row in rows], np.float64))
+        names.append(name)
+    if more is not None:
+        kept = runs.kept(more, "entailed", "qags")
+        order = [each.id for each in sets.qags(data("").resolve())]
+        if set(order) <= set(kept):
+            columns.append(np.array([kept[each].values[0] for each in order], np.float64))
+            names.append("entailed")
+    features = np.column_stack(columns)
+    # All summaries of an article are in one half.
+    first = np.array([zlib.crc32(row["source"].encode()) % 2 == 0 for row in rows])
+    fit = logistic(features[first], labels[first])
+    scores = 1 / (1 + np.exp(-(features[~first] @ fit[:-1] + fit[-1])))
+    return labels[~first], scores, ", ".join(names)
+
+
+def main(arguments: argparse.Namespace) -> None:
+    labels, judged = map(np.asarray, asyncio.run(scores(arguments.keep)))
+    coverage, alone, gain, bias = resampled(labels, judged, arguments.resamples)
+    truth = float(labels.mean())
     against = f"{arguments.resamples:,} resamples of {len(labels)} summaries; {truth:.3f} supported"
     agreement = float(np.corrcoef(labels, judged)[0, 1])
+    told = f"the judge correlates with labels by {agreement:.2f}"
     figures = {
-        "coverage of 95 % intervals": Figure(float(np.mean(covered)), "share", "higher", 0.94, against=against),
-        "coverage of 95 % intervals, labels alone": Figure(float(np.mean(alone)), "share", "higher", against=against),
-        "narrower than labels alone": Figure(
-            float(np.mean(gains)),
-            "share",
-            "higher",
-            0.15,
-            against=f"the judge correlates with labels by {agreement:.2f}",
-        ),
-        "bias of the estimate": Figure(float(np.mean(values)) - truth, "share", "lower", against=against),
+        "coverage of 95 % intervals": Figure(coverage, "share", "higher", 0.94, against=against),
+        "coverage of 95 % intervals, labels alone": Figure(alone, "share", "higher", against=against),
+        "narrower than labels alone": Figure(gain, "share", "higher", 0.15, against=told),
+        "bias of the estimate": Figure(bias, "share", "lower", against=against),
         "bias of the judge alone": Figure(float(judged.mean()) - truth, "share", "lower", against=against),
+    }
+    rest, by_all, names = combined(labels, judged, arguments.more)
+    coverage, alone, gain, bias = resampled(rest, by_all, arguments.resamples)
+    found = correlation(by_all, rest)
+    against = f"{arguments.resamples:,} resamples of {len(rest)} summaries that it was not fitted on; of {names}"
+    told = "" if found is None else f"r {found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}], n {found['n']}"
+    figures |= {
+        "combined judge: coverage": Figure(coverage, "share", "higher", 0.94, against=against),
+        "combined judge: narrower than labels alone": Figure(gain, "share", "higher", 0.15, against=told),
+        "combined judge: bias of the estimate": Figure(bias, "share", "lower", against=against),
     }
     if arguments.dry:
         print(table(figures))
@@ -111,5 +156,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Prediction-powered intervals on people's labels")
     parser.add_argument("--resamples", type=int, default=10_000)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--more", type=Path, help="folder of _judging_runs.py with scores of the cross-encoder")
     parser.add_argument("--dry", action="store_true", help="write no result")
     main(parser.parse_args())

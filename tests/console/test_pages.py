@@ -43,6 +43,8 @@ PAGES = {
     "topics": ("insights/topics", ".table tbody tr"),
     "conversations": ("insights/conversations", ".table tbody tr"),
     "conversation": ("insights/conversations", ".page h1"),
+    "judges": ("judges", ".table tbody tr"),
+    "judge": ("judges/copied", "details"),
     "gaps": ("insights/gaps", "ul[aria-label=Gaps] li"),
     "faq": ("insights/faq", "ul[aria-label=Entries] li"),
     "overview": ("quality/overview", ".stacked"),

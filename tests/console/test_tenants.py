@@ -25,6 +25,7 @@ LISTS = (
         "quality/objectives",
     ),
     *("agents", "runs", "memory", "desk"),
+    "judges",
     *("insights", "insights/conversations", "insights/gaps", "insights/faq"),
     *("settings/limits", "settings/models", "settings/policies", "settings/audit"),
 )

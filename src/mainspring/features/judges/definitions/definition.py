@@ -6,7 +6,9 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+
+from mainspring.http.bodies import AtMost, Body
 
 Kind = Literal["chat", "support", "reranker", "rules", "consistency", "jury", "combined"]
 """``support`` judges by an embedding model, ``reranker`` by a cross-encoder, ``rules`` without a model, ``consistency``
@@ -18,19 +20,21 @@ Label = Annotated[str, Field(min_length=1, max_length=40)]
 Named = Annotated[str, Field(pattern=NAME)]
 
 
-class Strict(BaseModel):
+class Strict(Body):
     """Unknown fields are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(frozen=True)
 
 
 class Criterion(Strict):
     """One question about an answer. ``scale`` maps each permitted reply to its score."""
 
     question: str = Field(min_length=1, max_length=4_000)
-    scale: dict[Label, Annotated[float, Field(ge=0, le=1)]] = Field(
-        {"yes": 1.0, "no": 0.0}, min_length=2, max_length=20, description="score in [0, 1] by reply"
-    )
+    scale: Annotated[
+        dict[Label, Annotated[float, Field(ge=0, le=1)]],
+        Field(min_length=2, max_length=20, description="score in [0, 1] by reply"),
+        AtMost(20),
+    ] = Field(default_factory=lambda: {"yes": 1.0, "no": 0.0})
     weight: float = Field(1.0, gt=0, le=1_000)
 
 
@@ -71,12 +75,14 @@ class Definition(Strict):
     description: str = Field("", max_length=1_000)
     model: str = Field("", max_length=256, description="a served model; empty: one that did not write the answer")
     task: str = Field("", max_length=8_000, description="what a chat model is told before the criteria")
-    shows: list[Part] = Field(["passages", "question", "answer"], min_length=1, max_length=4)
-    criteria: dict[Named, Criterion] = Field({}, max_length=8)
+    shows: Annotated[list[Part], Field(min_length=1, max_length=4, fail_fast=True)] = Field(
+        default_factory=lambda: list[Part](("passages", "question", "answer"))
+    )
+    criteria: Annotated[dict[Named, Criterion], Field(max_length=8), AtMost(8)] = Field(default_factory=dict)
     samples: int = Field(1, ge=1, le=16, description="replies to each question, of which the mean counts")
     unit: Literal["answer", "sentence"] = Field("answer", description="judge each sentence alone, and take the mean")
-    rules: list[Rule] = Field([], max_length=32)
-    members: list[Member] = Field([], max_length=16)
+    rules: Annotated[list[Rule], Field(max_length=32, fail_fast=True)] = Field(default_factory=list)
+    members: Annotated[list[Member], Field(max_length=16, fail_fast=True)] = Field(default_factory=list)
     vote: Literal["mean", "majority"] = "mean"
     intercept: float = Field(0.0, ge=-1_000, le=1_000, description="of a combined judge's logistic model")
     threshold: float = Field(0.5, ge=0, le=1, description="the score from which it approves")
