@@ -147,8 +147,8 @@ def _interaction(
         yield _event(ids.new("event-"), at, trace, "retrieval", answer_id, look)
     if draw.random() < 0.4:
         rating = "down" if draw.random() < 0.2 else "up"
-        said = {"key_id": facts["key_id"], "rating": rating, "comment": None, "edited": False}
-        yield _event(ids.new("event-"), at + 30, trace, "feedback", answer_id, said)
+        opinion = {"key_id": facts["key_id"], "rating": rating, "comment": None, "edited": False}
+        yield _event(ids.new("event-"), at + 30, trace, "feedback", answer_id, opinion)
 
 
 def _texts(draw: random.Random, number: int) -> tuple[str, str]:

@@ -54,7 +54,8 @@ def plain(pattern: str, out: Path, most: int) -> dict[str, Any]:
             index.insert(answer_id, made)
             file.write(json.dumps({"messages": [*said, {"role": "assistant", "content": answer}]}) + "\n")
             written += 1
-    return {"rows": most, "kept": written, "cpu_s": time.process_time() - began}
+    there = connection.execute(f"SELECT count(*) FROM read_parquet('{pattern}')").fetchall()[0][0]
+    return {"rows": min(most, there), "kept": written, "cpu_s": time.process_time() - began}
 
 
 def ours(pattern: str, most: int) -> dict[str, Any]:

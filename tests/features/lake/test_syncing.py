@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pyarrow.parquet as pq
 import pytest
 
@@ -92,3 +94,40 @@ def test_old_versions_unknown_facts_and_odd_values_are_kept() -> None:
 def test_facts_that_are_not_exported_have_no_column() -> None:
     assert "replica" not in raw_schema("answer").names
     assert "replica" not in facts_of("answer", raw_row({}, "answer", {"replica": "gpu-7", "status": "completed"}))
+
+
+async def test_small_files_are_merged_and_replaced_rows_left_out(world: World) -> None:
+    asked = [await world.say(f"Question {number}?") for number in range(3)]
+    await world.lake.syncing.sync()
+    for answer_id in asked:
+        await world.think(answer_id)
+        await world.lake.syncing.sync()
+    before = await world.interactions()
+    assert len(world.files("clean")) == 4
+    assert await world.lake.syncing._compacting.compact("acme", most_files=2) == 7
+    (clean,) = world.files("clean")
+    assert pq.read_table(clean).num_rows == 3
+    after = await world.interactions()
+    assert sorted(after, key=lambda each: each.answer_id) == sorted(before, key=lambda each: each.answer_id)
+    assert (await world.lake.syncing.sync()) is not None
+    assert len(world.files()) == 4
+
+
+async def test_rows_go_with_the_texts_that_they_repeat(world: World) -> None:
+    gone = await world.say("Where is my xylophone?")
+    await world.say("Where is the sun?")
+    await world.lake.syncing.sync()
+    assert await world.lake.syncing.sweep() == 0
+    await world.stores.events.erase("acme", gone)
+    # The deletion is an event: the next sync sees it.
+    await world.lake.syncing.sync()
+    assert [each.messages[0]["content"] for each in await world.interactions()] == ["Where is the sun?"]
+
+
+async def test_a_lake_that_is_gone_is_made_anew(world: World) -> None:
+    for number in range(3):
+        await world.say(f"Question {number}?")
+    await world.lake.syncing.sync()
+    shutil.rmtree(world.settings.home / "lake")
+    await world.lake.syncing.sync()
+    assert len(await world.interactions()) == 3

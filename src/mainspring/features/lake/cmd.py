@@ -23,9 +23,13 @@ Tenant = Annotated[str, typer.Option(help="Whose data")]
 
 
 @app.command("sync")
-def sync(context: typer.Context, as_json: AsJson = False) -> None:
+def sync(
+    context: typer.Context,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Also remove rows whose text was deleted meanwhile")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Bring all new events into the lake."""
-    asyncio.run(_sync(context, as_json))
+    asyncio.run(_sync(context, sweep, as_json))
 
 
 @app.command("sql")
@@ -73,7 +77,7 @@ async def _build(context: typer.Context, tenant: str, sync_first: bool, changes:
         options = changed(lake.settings.build, changes)
         with show.progress() as progress:
             if sync_first:
-                await lake.syncing.sync(lambda events, _: progress("sync", events, events))
+                await lake.syncing.sync(lambda events, _: progress("sync", events, 0))
             made = await lake.building.build(tenant, progress, options)
     _tell(made, as_json)
 
@@ -109,14 +113,21 @@ def _tell(build: Build, as_json: bool) -> None:
     print(f"{build.report['ready']} of {build.report['interactions']} interactions are ready ({build.id}).")
 
 
-async def _sync(context: typer.Context, as_json: bool) -> None:
+async def _sync(context: typer.Context, sweep: bool, as_json: bool) -> None:
     async with lake_of(context) as lake:
         with show.progress() as progress:
-            done = await lake.syncing.sync(lambda events, made: progress(f"{made} interactions", events, events))
+            done = await lake.syncing.sync(lambda events, _: progress("sync", events, 0))
+        swept = await lake.syncing.sweep() if sweep else 0
         if done is None:
             show.done("Another process syncs already.", {"started": False}, as_json)
             return
-        told = {"started": True, "events": done.events, "interactions": done.interactions, "files": done.files}
+        told = {
+            "started": True,
+            "events": done.events,
+            "interactions": done.interactions,
+            "files": done.files,
+            "swept": swept,
+        }
         show.done(f"{done.events} events, {done.interactions} interactions, {done.files} files.", told, as_json)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -21,7 +22,11 @@ _log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def _open(rooms: Rooms) -> AsyncIterator[Lake]:
-    yield Lake(rooms.settings, rooms.stores)
+    lake = Lake(rooms.settings, rooms.stores)
+    try:
+        yield lake
+    finally:
+        await lake.close()
 
 
 def _routes(http: Http) -> list[APIRouter]:
@@ -45,10 +50,18 @@ async def _work(rooms: Rooms, services: Services) -> AsyncIterator[None]:
 
 
 async def _follow(lake: Lake) -> None:
+    swept = built = time.monotonic()
     while True:
         await asyncio.sleep(lake.settings.every_s)
         try:
             await lake.syncing.sync()
+            if time.monotonic() - swept > lake.settings.sweep_every_s:
+                swept = time.monotonic()
+                await lake.syncing.sweep()
+            if lake.settings.mode == "hybrid" and time.monotonic() - built > lake.settings.build.every_s:
+                built = time.monotonic()
+                for tenant in await lake.manifest.tenants():
+                    await lake.building.build(tenant)
         except MainspringError as error:
             _log.warning("events did not reach the lake; the next round repeats it: %s", error)
 

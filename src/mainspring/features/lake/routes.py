@@ -2,20 +2,26 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
+from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context
+from mainspring.features.lake.build.building import changed
+from mainspring.features.lake.build.store import Build
 from mainspring.features.lake.service import Lake
-from mainspring.http.access import Access
+from mainspring.features.lake.steps.options import StepName
+from mainspring.http.access import Access, acting
 from mainspring.http.bodies import Body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
+from mainspring.stores.erase.data_subjects import Subject
 
 PREFIX = "/v1/lake"
+AskedId = Annotated[str, Query(max_length=128)]
 
 
 class QueryBody(Body):
@@ -24,10 +30,25 @@ class QueryBody(Body):
     query: Annotated[str, Field(min_length=1, max_length=20_000, description="One SELECT")]
 
 
+class BuildBody(Body):
+    """``POST /v1/lake/builds``."""
+
+    without: Annotated[list[StepName] | None, Field(max_length=20, description="Steps to leave out")] = None
+    quality: Literal["any", "not_bad", "good"] | None = None
+
+
+class WithdrawalBody(Body):
+    """``POST /v1/lake/withdrawals``."""
+
+    kind: Literal["user", "session", "key"] = "user"
+    subject: Annotated[str, Field(min_length=1, max_length=512, description="A user's name, or a session's, or a key")]
+
+
 def router(lake: Lake, access: Access) -> APIRouter:
     """The routes over the service."""
     routes = APIRouter(route_class=JsonRoute, tags=["lake"], prefix=PREFIX)
     readers = Annotated[Context, Depends(access("lake"))]
+    admins = Annotated[Context, Depends(access("admin"))]
 
     @routes.post("/sql")
     async def query_lake(body: QueryBody, context: readers) -> HttpResponse:
@@ -37,4 +58,76 @@ def router(lake: Lake, access: Access) -> APIRouter:
         shown = {"columns": found.columns, "rows": found.rows, "truncated": found.truncated}
         return json_response({"object": "lake.rows", **shown})
 
+    @routes.get("/summary")
+    async def get_lake(context: readers) -> HttpResponse:
+        """What lies in which zone, how much came each day, and whether events wait."""
+        shown = await lake.summary(context.principal.tenant, context.principal.groups)
+        return json_response({"object": "lake.summary", "mode": lake.settings.mode, **shown})
+
+    @routes.get("/lineage")
+    async def get_lineage(context: readers, trace_id: AskedId = "", answer_id: AskedId = "") -> HttpResponse:
+        """The rows of all zones that a trace, or an answer, became; each row names its trace and its events."""
+        if bool(trace_id) == bool(answer_id):
+            raise InvalidRequest("name a trace_id or an answer_id", param="trace_id")
+        principal = context.principal
+        if answer_id:
+            trace_id = await lake.trace_of(principal, answer_id)
+        rows = await lake.lineage.of_trace(principal.tenant, trace_id, principal.groups)
+        return json_response({"object": "lake.lineage", "trace_id": trace_id, **rows})
+
+    @routes.post("/withdrawals")
+    async def withdraw_consent(body: WithdrawalBody, context: admins) -> HttpResponse:
+        """Withdraw the consent to learn from what a user, a session or a key asked so far; returns the receipt."""
+        subject = Subject(context.principal.tenant, body.kind, body.subject)
+        receipt = await lake.withdrawing.withdraw(subject, acting(context))
+        return json_response({"object": "lake.withdrawal", **receipt})
+
+    _builds(routes, lake, access)
     return routes
+
+
+def _builds(routes: APIRouter, lake: Lake, access: Access) -> None:
+    readers = Annotated[Context, Depends(access("lake"))]
+
+    @routes.post("/builds")
+    async def start_build(body: BuildBody, context: readers) -> HttpResponse:
+        """Bring new events in and build your tenant's data for training, in the background."""
+        asked = body.model_dump(exclude_none=True, exclude_unset=True)
+        options = changed(lake.settings.build, asked)
+        made = await lake.start(context.principal.tenant, options)
+        return json_response(build_body(made, report=False), status=202)
+
+    @routes.get("/builds")
+    async def list_builds(context: readers, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> HttpResponse:
+        """The builds of your tenant, newest first."""
+        found = await lake.building.builds.list(context.principal.tenant, limit)
+        return json_response({"object": "list", "data": [build_body(each, report=False) for each in found]})
+
+    @routes.get("/builds/{build_id}")
+    async def get_build(build_id: str, context: readers) -> HttpResponse:
+        """A build with its funnel: what each step took, and why. The id `latest` is the newest one that is done."""
+        asked = "" if build_id == "latest" else build_id
+        return json_response(build_body(await lake.building.builds.latest(context.principal.tenant, asked)))
+
+    @routes.get("/builds/{build_id}/samples")
+    async def list_samples(
+        build_id: str, context: readers, step: Annotated[StepName, Query(description="What this step took or changed")]
+    ) -> HttpResponse:
+        """Examples of what a step took, with their texts where those are kept."""
+        principal = context.principal
+        build = await lake.building.builds.latest(principal.tenant, "" if build_id == "latest" else build_id)
+        found = await lake.samples(principal.tenant, build, step, principal.groups)
+        return json_response({"object": "list", "data": [each.plain() for each in found]})
+
+
+def build_body(build: Build, *, report: bool = True) -> dict[str, Any]:
+    """A build as JSON."""
+    shown: dict[str, Any] = {"id": build.id, "object": "lake.build", "state": build.state, "error": build.error or None}
+    shown |= {"created_at": build.created_at, "ended_at": build.ended_at, "options": dict(build.options)}
+    numbers = ("interactions", "ready", "quality_rate", "personal_data_rate", "duplicate_rate", "latency_s")
+    shown |= {name: build.report.get(name) for name in numbers}
+    return (
+        {**shown, "steps": build.report.get("steps", []), "verdicts": build.report.get("verdicts", {})}
+        if report
+        else shown
+    )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mainspring.core.errors import NotFound
+from mainspring.core.errors import Conflict, MainspringError, NotFound
 from mainspring.core.settings import Settings
+from mainspring.core.types import Principal
 from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.build.building import Building
-from mainspring.features.lake.build.store import Build
+from mainspring.features.lake.build.store import PREFIX, Build
 from mainspring.features.lake.exports.cleaning import Cleaning
 from mainspring.features.lake.exports.service import Exports
 from mainspring.features.lake.files.lineage import Lineage
@@ -18,8 +21,14 @@ from mainspring.features.lake.files.reading import Clean
 from mainspring.features.lake.files.storage import opened
 from mainspring.features.lake.settings import LakeSettings
 from mainspring.features.lake.sql.query import Sql
+from mainspring.features.lake.steps.options import BuildSettings
 from mainspring.features.lake.stream.syncing import Syncing
+from mainspring.features.lake.summary import summary
+from mainspring.features.lake.withdrawing import Withdrawing
 from mainspring.stores import Stores
+from mainspring.stores.sql import ids
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,9 @@ class Lake:
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
         self.settings = settings.section(LakeSettings)
+        self._stores = stores
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self.withdrawing = Withdrawing(stores.database, stores.audit, settings.home)
         self.storage = opened(self.settings.url, settings.home)
         self.manifest = Manifest(stores.database)
         self.clean = Clean(self.manifest, self.storage)
@@ -53,8 +65,50 @@ class Lake:
         self.building = Building(
             stores.database, self.storage, settings.home, self.settings.runner, self.settings.build
         )
+        self.sql = Sql(self.manifest, self.building.builds, self.storage, self.settings.sql)
         self.lineage = Lineage(self.manifest, self.storage)
         self.syncing = Syncing(stores.database, self.storage, settings.home, self.settings.batch)
+
+    async def start(self, tenant: str, options: BuildSettings) -> Build:
+        """Begin a build in the background of this process. Raises ``Conflict`` while the tenant has one."""
+        if tenant in self._running:
+            raise Conflict("a build of this tenant is under way", remedy="Wait until it has ended")
+        build_id = ids.new(PREFIX)
+        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def work() -> None:
+            try:
+                await self.syncing.sync()
+                await self.building.build(tenant, options=options, build_id=build_id, begun=started)
+            except MainspringError as error:
+                if not started.done():
+                    started.set_exception(error)
+                else:
+                    _log.warning("build %s ended without data: %s", build_id, error)
+            finally:
+                self._running.pop(tenant, None)
+
+        self._running[tenant] = asyncio.create_task(work(), name="lake: build")
+        await started
+        return await self.building.builds.get(tenant, build_id)
+
+    async def close(self) -> None:
+        """Stop the builds of this process."""
+        for task in list(self._running.values()):
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running.values())
+
+    async def summary(self, tenant: str, groups: frozenset[str]) -> dict[str, Any]:
+        """See ``summary.summary``."""
+        return await summary(self._stores.database, tenant, groups)
+
+    async def trace_of(self, principal: Principal, answer_id: str) -> str:
+        """The trace of an answer that the principal may see. Raises ``NotFound``."""
+        found = await self.lineage.interactions(principal.tenant, [answer_id], principal.groups)
+        if not found:
+            raise NotFound(f"the lake has no interaction of {answer_id}", remedy="Sync it", param="answer_id")
+        return found[0].trace_id
 
     async def samples(self, tenant: str, build: Build, step: str, groups: frozenset[str] | None = None) -> list[Sample]:
         """Examples of what a step of a build took, with their texts of the clean zone where those are still kept.

@@ -30,6 +30,9 @@ class LakeSettings(Section):
     )
     url: str = Field("", description="where the files lie: a URL that fsspec can write; empty: `lake` under the home")
     every_s: float = Field(5.0, ge=0.2, description="seconds between two looks of a server at new events")
+    sweep_every_s: float = Field(
+        3600.0, ge=1, description="seconds between two looks of a server for rows whose text was deleted meanwhile"
+    )
     batch: int = Field(20_000, ge=100, le=1_000_000, description="events of one commit of files")
     runner: Literal["local", "ray"] = Field("local", description="where the steps of a build run; ray: the extra `ray`")
     sql: SqlBounds = SqlBounds()

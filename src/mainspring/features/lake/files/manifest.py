@@ -126,6 +126,11 @@ def add(connection: sa.Connection, files: Sequence[LakeFile]) -> None:
         connection.execute(sa.insert(lake_files), [_row(each) for each in files])
 
 
+def forget(connection: sa.Connection, zones: Sequence[str]) -> None:
+    """Take all files of these zones off the manifest: they are not there."""
+    connection.execute(sa.delete(lake_files).where(lake_files.c.zone.in_(zones)))
+
+
 def kill(connection: sa.Connection, files: Sequence[LakeFile]) -> bool:
     """Make files count no more; false if one of them does not count already: another process was faster."""
     counted = True

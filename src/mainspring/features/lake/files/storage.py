@@ -48,6 +48,8 @@ class Storage(Protocol):
 
     def size(self, path: str) -> int: ...
 
+    def exists(self, path: str) -> bool: ...
+
     def open(self, path: str) -> pq.ParquetFile:
         """Raises ``FileNotFoundError``."""
         ...
@@ -114,6 +116,9 @@ class Folder:
 
     def size(self, path: str) -> int:
         return (self.folder / path).stat().st_size
+
+    def exists(self, path: str) -> bool:
+        return (self.folder / path).exists()
 
     def open(self, path: str) -> pq.ParquetFile:
         return pq.ParquetFile(self.folder / path)
@@ -185,6 +190,9 @@ class Objects:
 
     def size(self, path: str) -> int:
         return int(self._files.size(f"{self._base}/{path}"))
+
+    def exists(self, path: str) -> bool:
+        return bool(self._files.exists(f"{self._base}/{path}"))
 
     def open(self, path: str) -> pq.ParquetFile:
         return pq.ParquetFile(self._files.open(f"{self._base}/{path}", "rb"))

@@ -16,11 +16,14 @@ import pyarrow as pa
 
 from mainspring.core.errors import InvalidRequest, MissingExtra, RateLimited, StoreError, TooSlow
 from mainspring.core.facts.registry import KINDS
+from mainspring.features.lake.build.building import DROPPED
+from mainspring.features.lake.build.store import Builds
 from mainspring.features.lake.files.columns import raw_schema
 from mainspring.features.lake.files.interaction_rows import interaction_schema
 from mainspring.features.lake.files.manifest import LakeFile, Manifest
 from mainspring.features.lake.files.storage import Storage
 from mainspring.features.lake.settings import SqlBounds
+from mainspring.features.lake.steps.pipeline import ready_schema
 
 _CHILD = "mainspring.features.lake.sql.child"
 
@@ -37,8 +40,9 @@ class Rows:
 class Sql:
     """Runs queries, a few of one tenant at a time."""
 
-    def __init__(self, manifest: Manifest, storage: Storage, bounds: SqlBounds) -> None:
+    def __init__(self, manifest: Manifest, builds: Builds, storage: Storage, bounds: SqlBounds) -> None:
         self._manifest = manifest
+        self._builds = builds
         self._storage = storage
         self._bounds = bounds
         self._running: Counter[str] = Counter()
@@ -79,6 +83,10 @@ class Sql:
             views[_view(kind)] = _given([each for each in raw if each.kind == kind], before, raw_schema(kind))
         clean = await self._manifest.files(tenant, "clean", groups=groups)
         views["interactions"] = _given(clean, before, interaction_schema()) | {"newest": True}
+        newest = next(iter(await self._builds.finished(tenant)), None)
+        for zone, schema in (("ready", ready_schema()), ("dropped", DROPPED)):
+            files = [] if newest is None else await self._manifest.files(tenant, zone, newest.id, groups=groups)
+            views[zone] = _given(files, before, schema)
         return views
 
     async def _run(self, asked: Mapping[str, Any]) -> dict[str, Any]:

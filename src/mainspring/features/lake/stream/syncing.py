@@ -7,6 +7,7 @@ event is in the lake once. One process does it at a time, under a lease.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.jobs as jobs
 import mainspring.stores.sql.rows as sql_rows
+from mainspring.core.facts.operations import ErasedFacts
 from mainspring.features.lake.files import manifest
 from mainspring.features.lake.files.columns import raw_row, raw_schema
 from mainspring.features.lake.files.interaction_rows import interaction_schema
@@ -26,12 +28,15 @@ from mainspring.features.lake.files.rewriting import Rewriting
 from mainspring.features.lake.files.storage import SYNCED, Storage, left_over
 from mainspring.features.lake.files.writing import Partition, date_of
 from mainspring.features.lake.stream import events, joining
+from mainspring.features.lake.stream.compacting import Compacting
+from mainspring.features.lake.stream.sweeping import Sweeping
 from mainspring.stores.events import feed
 from mainspring.stores.events.feed import Feed
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job, Jobs
 
 ZONES = ("raw", "clean")
+_log = logging.getLogger(__name__)
 NAME = "lake"
 """The reader of the log, and the lease of the one process that writes the raw and the clean zone."""
 LEASE_S = 300.0
@@ -62,6 +67,8 @@ class _Prepared:
         default_factory=lambda: defaultdict(list)
     )
     erasures: dict[str, int] = field(default_factory=dict)
+    erased: set[str] = field(default_factory=set)
+    """Tenants of which a text was deleted."""
 
 
 class Syncing:
@@ -74,6 +81,8 @@ class Syncing:
         self._jobs = Jobs(database)
         self._manifest = Manifest(database)
         self._rewriting = Rewriting(database, home)
+        self._sweeping = Sweeping(database, home)
+        self._compacting = Compacting(database, storage)
 
     async def sync(self, progress: Progress | None = None) -> Synced | None:
         """All events that are settled now. None if another process does it. Raises ``StoreError``."""
@@ -89,10 +98,15 @@ class Syncing:
         await self._clean_up()
         position = await Feed(self._database).begin(NAME)
         done = Synced(position=position)
+        touched: set[str] = set()
+        erased: set[str] = set()
         while True:
             prepared = await self._database.read(lambda connection: _prepare(connection, done.position, self._batch))
             if prepared is None:
+                await self._after(lease, touched, erased)
                 return done
+            erased |= prepared.erased
+            touched |= set(prepared.erasures)
             files = await asyncio.to_thread(self._write, prepared)
             written = await self._commit(lease, prepared, files)
             if written is None:
@@ -105,6 +119,35 @@ class Syncing:
                     progress(done.events, done.interactions)
             if await self._jobs.extend(lease, LEASE_S) is None:
                 return done
+
+    async def _after(self, lease: Job, touched: set[str], erased: set[str]) -> None:
+        """What an answer's deletion has left, and the merging of small files."""
+        for tenant in sorted(erased):
+            await self._sweeping.sweep(tenant)
+        for tenant in sorted(touched):
+            await self._compacting.compact(tenant)
+            if await self._jobs.extend(lease, LEASE_S) is None:
+                return
+
+    async def sweep(self) -> int:
+        """Remove rows whose text is no longer kept, of all tenants; returns their number."""
+        return await self._sweeping.sweep()
+
+    async def _lost(self, paths: set[str]) -> bool:
+        """Whether files are gone that should be there, as after a restore, whose backup has no lake. Then the stream
+        begins anew: all of it is made of the event log."""
+        gone = [path for path in sorted(paths) if not await asyncio.to_thread(self._storage.exists, path)]
+        still = await self._manifest.paths(ZONES) if gone else set()
+        if not any(path in still for path in gone):
+            return False
+        _log.warning("%d files of the lake are gone: it is made anew of the events", len(gone))
+
+        def work(connection: sa.Connection) -> None:
+            manifest.forget(connection, ZONES)
+            feed.move(connection, NAME, 0)
+
+        await self._database.write(work)
+        return True
 
     async def _commit(self, lease: Job, prepared: _Prepared, files: Sequence[LakeFile]) -> bool | None:
         """Whether it was written; not if an erasure came in between. None: the lease is lost."""
@@ -142,6 +185,8 @@ class Syncing:
         await self._rewriting.finish_removals()
         there = [path for zone in ZONES for path in await asyncio.to_thread(self._storage.paths, zone)]
         known = await self._manifest.paths(ZONES)
+        if await self._lost(known - set(there)):
+            known = set()
         for path in there:
             if path not in known and left_over(path):
                 await asyncio.to_thread(self._storage.remove, path)
@@ -162,6 +207,8 @@ def _prepare(connection: sa.Connection, position: int, limit: int) -> _Prepared 
         answers = events.answered(about)
         of_keys = events.groups_of_keys(connection, tenant, {each.key_id for each in answers.values()})
         groups = events.asker_groups(answers, of_keys)
+        if any(row.kind == ErasedFacts.EVENT for row in theirs):
+            prepared.erased.add(tenant)
         for row in theirs:
             place = tenant, row.kind, date_of(row.at), groups.get(row.subject, ())
             prepared.raw[place].append(raw_row(_head(row), row.kind, sql_rows.load(row.facts)))

@@ -1,0 +1,52 @@
+"""The withdrawal of consent: what a subject said may not be used for learning any more, from now on and in the past."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from mainspring.features.lake.files.rewriting import Rewriting
+from mainspring.stores.erase.data_subjects import Subject, find, parts
+from mainspring.stores.events.audit_log import Audit, By
+from mainspring.stores.schema import events
+from mainspring.stores.sql.database import Database
+
+
+class Withdrawing:
+    """Withdraws the consent to recorded requests. Requests that come say for themselves."""
+
+    def __init__(self, database: Database, audit: Audit, home: Path) -> None:
+        self._database = database
+        self._audit = audit
+        self._rewriting = Rewriting(database, home)
+
+    async def withdraw(self, subject: Subject, by: By) -> Mapping[str, Any]:
+        """Mark the events of the subject's answers, remove its rows from what was built for training, and mark them in
+        the raw and the clean zone. Returns the receipt, which the audit log seals: counts, the time, the audit entry.
+        Can be done again. Raises ``StoreError``."""
+        now = time.time()
+        held = await self._database.read(lambda connection: find(connection, subject, now))
+        answers = sorted(held.answers)
+
+        def mark(connection: sa.Connection) -> int:
+            changed = 0
+            for part in parts(answers):
+                mine = sa.and_(events.c.tenant == subject.tenant, events.c.subject.in_(part), events.c.consent)
+                changed += connection.execute(sa.update(events).where(mine).values(consent=False)).rowcount
+            return changed
+
+        marked = await self._database.write(mark, durable=True)
+        removed = await self._rewriting.withdraw(subject.tenant, answers)
+        told = {"answers": len(answers), "events": marked, "ready_rows": removed, "at": now}
+
+        def seal(connection: sa.Connection) -> dict[str, Any]:
+            digest = self._audit.hidden(connection, subject.tenant, f"{subject.kind}:{subject.id}")
+            details = {"kind": subject.kind, "subject": digest, **told}
+            entry = self._audit.append(connection, subject.tenant, "consent.withdrawn", by, details=details)
+            return {"number": entry.seq, "hash": entry.hash}
+
+        return {**told, "audit": await self._database.write(seal, durable=True)}
