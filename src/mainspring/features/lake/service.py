@@ -61,7 +61,6 @@ class Lake:
         self.clean = Clean(self.manifest, self.storage)
         steps = Cleaning(self.manifest, self.storage, settings.home, self.settings.runner, self.settings.build)
         self.exports = Exports(stores, steps, self.settings.exports)
-        self.sql = Sql(self.manifest, self.storage, self.settings.sql)
         self.building = Building(
             stores.database, self.storage, settings.home, self.settings.runner, self.settings.build
         )

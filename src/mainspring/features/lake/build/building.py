@@ -81,14 +81,22 @@ class Building:
         self.builds = Builds(database)
 
     async def build(
-        self, tenant: str, progress: Progress | None = None, options: BuildSettings | None = None, build_id: str = ""
+        self,
+        tenant: str,
+        progress: Progress | None = None,
+        options: BuildSettings | None = None,
+        build_id: str = "",
+        begun: asyncio.Future[None] | None = None,
     ) -> Build:
-        """Build the tenant's training-ready zone anew. Raises ``Conflict`` (another does) and ``StoreError``."""
+        """Build the tenant's training-ready zone anew; ``begun`` is told when its row is there. Raises ``Conflict``
+        (another does) and ``StoreError``."""
         options = options or self.options
         lease = await self._jobs.claim(f"lake: build {tenant}", ids.new("lease_"), 0.0, LEASE_S)
         if lease is None:
             raise Conflict("another process builds already", remedy="Wait until it has ended")
         build = await self.builds.begin(tenant, options.model_dump(), build_id)
+        if begun is not None:
+            begun.set_result(None)
         try:
             for _ in range(_TRIES):
                 if await self._once(build, lease, options, progress or _silent):

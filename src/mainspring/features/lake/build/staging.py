@@ -7,7 +7,6 @@ import shutil
 from array import array
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -100,9 +99,3 @@ class Stage:
         self._writer.close()
         self._minhash.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def plain(values: pa.Array) -> list[Any]:
-    """A column as Python values."""
-    found: list[Any] = values.to_pylist()
-    return found
