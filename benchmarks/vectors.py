@@ -4,12 +4,12 @@
 
 Searches go the whole way, from the question to hits with their documents, through the real stores; only the embedding
 of the question is left out. A filter keeps the documents with one value of an attribute (a half, a tenth, ...); by
-access, nine in ten may be seen. Recall is that of the search by vector, against comparing every row, over 20 queries on
-synthetic vectors in clusters: it says that the index works at its size, and little about other data. The search by
-words is compared with the whole ranking, filtered afterwards. A query's CPU time is that of all threads.
-``1 % changed`` ingests one document in a hundred anew, parsing included. Beside the writer, two readers search while
-documents are ingested one after the other. Each size is built in one process and searched in another, whose memory is
-stated.
+access, nine in ten may be seen. Recall is that of the search by vector, against comparing every row, on synthetic
+vectors in clusters, with a bootstrap over queries: it says that the index works at its size, and little about other
+data, of which `vector_recall` tells. The search by words is compared with the whole ranking, filtered afterwards. A
+query's CPU time is that of all threads. ``1 % changed`` ingests one document in a hundred anew, parsing included.
+Beside the writer, two readers search while documents are ingested one after the other. Each size is built in one
+process and searched in another, whose memory is stated.
 """
 
 from __future__ import annotations
@@ -34,14 +34,13 @@ from _report import Figure, report
 from _scale import PARTS, Scale, attributes, fill, groups, scale
 from mainspring.rag.connect.base import Source
 from mainspring.rag.search.filters import Comparison
+from mainspring.statistics.significance import Estimate, interval
 
 SIZES = (10_000, 100_000, 1_000_000)
 K = 20
 DEPTH = 50
 # The size that the design promises 40 ms for.
 PROMISED = 100_000
-# What recall is measured on: exact search compares every row for each.
-EXACT_QUERIES = 20
 # The whole ranking by words that filtered searches are compared with.
 WHOLE_RANKING = 20_000
 WRITER_S = 10.0
@@ -73,14 +72,14 @@ async def timed(library: Scale, queries: Sequence[Query], case: Case) -> tuple[l
     return sorted(times), used / len(queries) * 1e3
 
 
-async def recall(library: Scale, queries: Sequence[Query], case: Case) -> tuple[float, float]:
-    """Mean shares of the exact ``K`` best by vector, and by words, that a search finds."""
+async def recall(library: Scale, queries: Sequence[Query], case: Case) -> tuple[Estimate, float]:
+    """The mean share of the exact ``K`` best by vector that a search finds, with its interval, and that by words."""
     _, tree, mine = case
     scope = await library.retriever.scopes.of(library.collection, mine, tree)
     everything = await library.retriever.scopes.of(library.collection, None)
     vectors, table = library.stores.vectors, library.collection.table
     dense, lexical = [], []
-    for number, query in enumerate(queries[:EXACT_QUERIES]):
+    for number, query in enumerate(queries):
         exact = await vectors.search(table, vector=query.vector, k=K, current=scope.current, effort=1)
         found = await vectors.search(table, vector=query.vector, text=query.text, k=DEPTH, current=scope.current)
         best = sorted((hit for hit in found if hit.dense is not None), key=lambda hit: -(hit.dense or 0))[:K]
@@ -92,7 +91,7 @@ async def recall(library: Scale, queries: Sequence[Query], case: Case) -> tuple[
             scores = sorted((hit.lexical for hit in found if hit.lexical is not None), reverse=True)[:K]
             # Of equal scores any may come first: it is the scores that are compared.
             lexical.append(sum(abs(a - b) < 1e-4 for a, b in zip(kept, scores, strict=False)) / max(1, len(kept)))
-    return statistics.mean(dense), statistics.mean(lexical) if lexical else float("nan")
+    return interval(dense), statistics.mean(lexical) if lexical else float("nan")
 
 
 def _share(exact: set[str], found: set[str]) -> float:
@@ -204,9 +203,9 @@ async def search(home: Path, clusters: Clusters, count: int, postgres: str) -> d
         figures["memory for searches"] = Figure(_memory() - before, "MB", "lower")
         for case in cases():
             dense, lexical = await recall(library, queries, case)
-            words = f"{EXACT_QUERIES} queries, synthetic clusters"
+            words = f"{count} queries, [{dense.low:.4f}, {dense.high:.4f}], synthetic clusters"
             words += "" if lexical != lexical else f"; by words {lexical:.3f}"
-            figures[f"{case[0]}: recall@{K}"] = Figure(dense, "", "higher", against=words)
+            figures[f"{case[0]}: recall@{K}"] = Figure(dense.value, "share", "higher", against=words)
         beside = await beside_a_writer(library, clusters, queries)
         figures["beside a writer: searches"] = Figure(
             beside["searches"], "a second", "higher", against=f"p95 {beside['p95']:.0f} ms, two readers"
