@@ -91,8 +91,8 @@ def _agents() -> Iterator[Input]:
     yield Input("an agent to be asked", "POST", "/v1/agents", given(body(definition=slow)))
     said = [{"role": "user", "content": "a" * 4_000}]
     yield Input("an agent of slow patterns, asked", "POST", CHATS, given(body(model="slow", messages=said)))
-    long = {"company": "c" * 200, "role": "r" * 200, "scope": "{s}" * 600, "model": MODEL}
-    yield Input("a playbook's brief", "POST", "/v1/agents/draft", given(body(**long)))
+    long = {"company": "c" * 200, "role": "r" * 200, "scope": "{s}" * 30_000, "model": MODEL}
+    yield Input("a playbook's brief of 90,000 characters", "POST", "/v1/agents/draft", given(body(**long)))
     for field in ("params", "id", "jsonrpc"):
         rpc = {"jsonrpc": "2.0", "id": 1, "method": "message/send", field: [[1]] * 30_000}
         yield Input(f"a2a: {field} of 30,000 lists", "POST", "/a2a", given(json.dumps(rpc).encode()))

@@ -53,7 +53,12 @@ class Cost:
     @property
     def bad(self) -> bool:
         """Whether it held the loop or took memory as none may, or was answered by a failure of the server."""
-        return self.hold_s > 0.3 or self.grown_mb > 300 or self.status >= 500 or not self.status
+        return self.hold_s > 0.3 or self.grown_mb > 300 or self.failed
+
+    @property
+    def failed(self) -> bool:
+        """Whether the server failed; 502 is the failure of a server that the request named."""
+        return (self.status >= 500 and self.status != 502) or not self.status
 
 
 class Probe:
@@ -164,7 +169,7 @@ def figures(costs: list[Cost], idle: Cost) -> dict[str, Figure]:
     count = f"of {len(costs)} hostile requests"
     slow = sum(each.hold_s > 0.3 for each in costs)
     large = sum(each.grown_mb > 300 for each in costs)
-    failed = sum(each.status >= 500 or each.status == 0 for each in costs)
+    failed = sum(each.failed for each in costs)
     return {
         "longest hold of the loop": Figure(
             most["hold_s"].hold_s, "s CPU", "lower", 0.3, 0.1, f"{count}: {most['hold_s'].name}"

@@ -239,3 +239,27 @@ async def test_finished_tasks_are_forgotten_in_time(tmp_path: Path) -> None:
         assert await store.expire(1.0) == 0
         assert await store.expire(0.0) == 1
         assert (await house.rest("GET", f"/told/tasks/{task['id']}")).status_code == 404
+
+
+async def test_what_holds_too_many_values_is_refused_before_the_sdk_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path / "home", Told()) as house:
+        await house.send("Hello")
+        from a2a.server.routes.jsonrpc_dispatcher import JsonRpcDispatcher
+        from a2a.server.routes.rest_dispatcher import RestDispatcher
+
+        from mainspring.features.a2a.wire.dispatch import MOST_VALUES
+
+        async def never(*_: Any) -> None:
+            raise AssertionError("the SDK was asked")
+
+        monkeypatch.setattr(JsonRpcDispatcher, "handle_requests", never)
+        monkeypatch.setattr(RestDispatcher, "on_message_send", never)
+        many = {**message(), "parts": [{"text": "a"}] * MOST_VALUES}
+        answer = await house.rest("POST", "/told/message:send", {"message": many})
+        assert answer.status_code == 413
+        body = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": {"message": many}}
+        refused = await house.world.call(house.world.keys["red"], "POST", "/a2a", body)
+        assert refused.status_code == 413
+        assert "an A2A request" in refused.text

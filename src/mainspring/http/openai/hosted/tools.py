@@ -60,7 +60,7 @@ class McpToolBody(Body):
     server_url: Annotated[str, Field(max_length=2048)] | None = None
     connector_id: Label | None = None
     authorization: Annotated[str, Field(max_length=16_384)] | None = Field(None, repr=False)
-    headers: Table[str] | None = Field(None, repr=False)
+    headers: Table[Annotated[str, Field(max_length=16_384)]] | None = Field(None, repr=False)
     allowed_tools: Labels | McpToolFilter | None = None
     require_approval: Literal["always", "never"] | McpApprovalFilter | None = None
     server_description: Annotated[str | None, Hint("the server's tools describe themselves")] = None
