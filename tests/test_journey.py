@@ -1,7 +1,7 @@
 """The one journey through everything that exists; each capability lengthens it.
 
 ask -> cite -> open what was cited -> follow up -> thumbs-down with an edit -> event of the first answer, under its
-trace id -> what a request costs, in the ledger and in its key's budget -> a canary serves a request, and its events
+trace id -> a row of a data set with that trace, and its score -> what a request costs, in the ledger and in its key's budget -> a canary serves a request, and its events
 say so -> the same follow-up in a session, forked and forgotten -> the same question in a batch -> an agent that looks
 the answer up, whose steps are kept and replayed -> a customer who returns things of an order, which a person approves,
 and then speaks to a person.
@@ -70,6 +70,7 @@ def test_journey(server: Server) -> None:
     assert events["feedback"]["facts"]["rating"] == "down"
     assert QUESTION in events["answer"]["content"]
 
+    _becomes_an_example(server, trace_id, {answer_id, feedback["id"]})
     _costs_what_the_ledger_says(server, client, events["answer"]["facts"]["key_id"])
 
     canary = _from_the_canary(client)
@@ -82,6 +83,22 @@ def test_journey(server: Server) -> None:
     _in_a_batch(client)
     _by_an_agent(client, server)
     _by_support(client, server)
+
+
+def _becomes_an_example(server: Server, trace_id: str, events: set[str]) -> None:
+    """The answer that was edited becomes a row of a data set, with its trace, and what was answered is scored."""
+    status, made = server.call("POST", "/v1/datasets/edits/versions", {"traces": {"thumb": "down", "edited": True}})
+    assert (status, made["version"], made["examples"]) == (201, 1, 1)
+    status, rows = server.call("GET", f"/v1/datasets/edits/examples?trace_id={trace_id}")
+    (row,) = rows["data"]
+    assert (row["messages"][-1]["content"], row["references"]) == (QUESTION, [EDIT])
+    assert events <= set(row["sources"])
+    status, begun = server.call("POST", "/v1/experiments", {"dataset": "edits", "scorers": [{"name": "f1"}]})
+    assert status == 201
+    while server.call("GET", f"/v1/experiments/{begun['id']}")[1]["status"] in ("queued", "running"):
+        time.sleep(0.2)
+    status, report = server.call("GET", f"/v1/experiments/{begun['id']}/report")
+    assert 0 < report["responders"][0]["scores"]["f1"]["mean"] < 1
 
 
 def _costs_what_the_ledger_says(server: Server, client: openai.OpenAI, key_id: str) -> None:

@@ -22,6 +22,7 @@ def filled(server: Server) -> None:
     _memory(server)
     _content(server)
     _insights(server)
+    _experiments(server)
     _call(server, "POST", "/v1/budgets", {"name": "looked at", "scope": "tenant", "window": "month", "limit_usd": "50"})
 
 
@@ -29,6 +30,21 @@ def _call(server: Server, method: str, path: str, body: object = None) -> Any:
     status, found = server.call(method, path, body)
     assert status < 300, (path, status, found)
     return found
+
+
+def _experiments(server: Server) -> None:
+    """A data set in two versions, and an experiment over the answers that are with its examples."""
+    questions = ["How long are burrs guaranteed?", "Who returns a grinder?", "What does the manual say of beans?"]
+    examples = [
+        {"question": each, "reference": "Two years.", "tags": {"topic": "grinders"}, "extra": {"answer": "Two years."}}
+        for each in questions
+    ]
+    versions = "/v1/datasets/looked-at/versions"
+    _call(server, "POST", versions, {"examples": examples[:2]})
+    _call(server, "POST", versions, {"examples": examples[2:]})
+    body = {"dataset": "looked-at", "name": "Looked at", "scorers": [{"name": "f1"}]}
+    made = _call(server, "POST", "/v1/experiments", body)
+    _until(server, f"/v1/experiments/{made['id']}", "completed")
 
 
 def _agents(server: Server) -> None:

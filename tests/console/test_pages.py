@@ -47,6 +47,11 @@ PAGES = {
     "judge": ("judges/copied", "details"),
     "gaps": ("insights/gaps", "ul[aria-label=Gaps] li"),
     "faq": ("insights/faq", "ul[aria-label=Entries] li"),
+    "data sets": ("datasets", ".table tbody tr"),
+    "data set": ("datasets/looked-at", ".table tbody tr"),
+    "differences": ("datasets/looked-at?view=diff", ".table tbody tr"),
+    "experiments": ("experiments", ".table tbody tr"),
+    "experiment": ("experiments", "section[aria-label=Answers] li"),
     "overview": ("quality/overview", ".stacked"),
     "alerts": ("quality/alerts", ".state"),
     "drift": ("quality/drift", ".card"),
@@ -95,7 +100,7 @@ def show(browser: Browser, page: str) -> None:
     browser.open(f"/console/{address}")
     if page == "chat":
         browser.click(".history li a", "grinder")
-    elif page in ("trace", "trace prompt", "prompt", "run", "conversation"):
+    elif page in ("trace", "trace prompt", "prompt", "run", "conversation", "experiment"):
         browser.click(".table tbody a")
     elif page == "case":
         browser.click(".cases a")

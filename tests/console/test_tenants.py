@@ -26,6 +26,7 @@ LISTS = (
     ),
     *("agents", "runs", "memory", "desk"),
     "judges",
+    *("agents", "runs", "memory", "desk", "datasets", "experiments"),
     *("insights", "insights/conversations", "insights/gaps", "insights/faq"),
     *("settings/limits", "settings/models", "settings/policies", "settings/audit"),
 )

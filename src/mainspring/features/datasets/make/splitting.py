@@ -10,6 +10,7 @@ import asyncio
 import dataclasses
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +40,7 @@ class _Known:
     given: list[str] = field(default_factory=list)
     words: list[bytes] = field(default_factory=list)
     signatures: list[bytes] = field(default_factory=list)
-    splits: list[str] = field(default_factory=list)
+    splits: list[Split] = field(default_factory=list)
     old: list[bool] = field(default_factory=list)
 
 
@@ -137,26 +138,26 @@ def _band(table: NDArray[np.uint32], band: int, sets: near_duplicates.Groups) ->
 
 
 def _sides(known: _Known, groups: Sequence[int], shares: Mapping[str, Any], *, keep: bool) -> list[Split]:
-    held: dict[int, str] = {}
+    held: dict[int, Split] = {}
     if keep:
         for place, leader in enumerate(groups):
             if known.old[place]:
                 held.setdefault(leader, known.splits[place])
-    found: list[Split] = []
-    for leader in groups:
-        side = held.get(leader)
-        found.append(next(name for name in NAMES if name == side) if side else _drawn(known.ids[leader], shares))
-    return found
+    sizes = Counter(groups)
+    filled = dict.fromkeys(NAMES, 0.0)
+    for leader, side in held.items():
+        filled[side] += sizes[leader]
 
+    def drawn(leader: int) -> bytes:
+        return hashlib.sha256(f"{shares.get('seed', 1)}\0{known.ids[leader]}".encode()).digest()
 
-def _drawn(leader: str, shares: Mapping[str, Any]) -> Split:
-    digest = hashlib.sha256(f"{shares.get('seed', 1)}\0{leader}".encode()).digest()
-    point, total = int.from_bytes(digest[:8]) / 2**64, 0.0
-    for name in NAMES:
-        total += float(shares.get(name, 0.0))
-        if point < total:
-            return name
-    return next(name for name in reversed(NAMES) if shares.get(name))
+    # In random order, each group goes where most is lacking, so that few groups come close to the shares, too.
+    for leader in sorted(sizes.keys() - held.keys(), key=drawn):
+        wanted = {name: float(shares.get(name, 0.0)) * len(groups) for name in NAMES}
+        side = max((name for name in NAMES if wanted[name] > 0), key=lambda name: wanted[name] - filled[name])
+        held[leader] = side
+        filled[side] += sizes[leader]
+    return [held[leader] for leader in groups]
 
 
 def checked_shares(train: float, validation: float, test: float, seed: int) -> dict[str, Any]:

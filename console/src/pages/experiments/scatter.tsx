@@ -1,0 +1,47 @@
+// Quality against cost: a point for each responder, with the interval of its score.
+import { useId, type ReactNode } from "react";
+import type { Report } from "../../api/datasets";
+import { duration, money } from "../../lib/format";
+import { estimate } from "./experiment";
+
+const [WIDTH, HEIGHT, EDGE] = [640, 240, 44];
+
+export function Scatter({ report, scorer }: { report: Report; scorer: string }): ReactNode {
+  const id = useId();
+  // Models that run here may cost nothing: their time is what differs.
+  const timed = report.responders.every((each) => !each.cost_per_answer_usd);
+  const said = (value: number): string => (timed ? duration(value) : money(value));
+  const points = report.responders.flatMap((each) => {
+    const score = each.scores[scorer];
+    const cost = timed ? each.seconds_p50 : each.cost_per_answer_usd;
+    return score && score.mean !== null && cost !== null ? [{ name: each.name, cost, score, mean: score.mean }] : [];
+  });
+  const top = Math.max(...points.map((each) => each.cost), 0) || 1;
+  const x = (cost: number): number => EDGE + (cost / top) * (WIDTH - 4 * EDGE);
+  const y = (value: number): number => HEIGHT - EDGE - Math.min(1, Math.max(0, value)) * (HEIGHT - EDGE - 16);
+  return (
+    <section className="card stack" aria-label={timed ? "Quality against time" : "Quality against cost"}>
+      <h2>{timed ? "Quality against time" : "Quality against cost"}</h2>
+      <div className="scroll" tabIndex={0} role="group" aria-label="Points">
+      <svg className="scatter" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-labelledby={id}>
+        <title id={id}>{points.map((each) => `${each.name}: ${scorer} ${estimate(each.score)}, ${said(each.cost)} an answer`).join("; ")}</title>
+        {[0, 0.5, 1].map((value) => (
+          <g key={value}>
+            <line className="grid" x1={EDGE} x2={WIDTH} y1={y(value)} y2={y(value)} />
+            <text className="tick" x={EDGE - 8} y={y(value) + 4} textAnchor="end">{value}</text>
+          </g>
+        ))}
+        <text className="tick" x={EDGE} y={HEIGHT - 10}>{timed ? "0 s" : money(0)}</text>
+        <text className="tick" x={x(top)} y={HEIGHT - 10} textAnchor="middle">{`${said(top)} an answer`}</text>
+        {points.map((each) => (
+          <g key={each.name}>
+            {each.score.low !== null && each.score.high !== null && <line className="whisker" x1={x(each.cost)} x2={x(each.cost)} y1={y(each.score.low)} y2={y(each.score.high)} />}
+            <circle className="point" cx={x(each.cost)} cy={y(each.mean)} r="5" />
+            <text className="named" x={x(each.cost) + 10} y={y(each.mean) + 4}>{each.name}</text>
+          </g>
+        ))}
+      </svg>
+      </div>
+    </section>
+  );
+}
