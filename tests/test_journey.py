@@ -1,10 +1,10 @@
 """The one journey through everything that exists; each capability lengthens it.
 
 ask -> cite -> open what was cited -> follow up -> thumbs-down with an edit -> event of the first answer, under its
-trace id -> a row of a data set with that trace, and its score -> what a request costs, in the ledger and in its key's budget -> a canary serves a request, and its events
-say so -> the same follow-up in a session, forked and forgotten -> the same question in a batch -> an agent that looks
-the answer up, whose steps are kept and replayed -> a customer who returns things of an order, which a person approves,
-and then speaks to a person.
+trace id -> a row of a data set with that trace, and its score -> what a request costs, in the ledger and in its key's
+budget -> a canary serves a request, and its events say so -> the same follow-up in a session, forked and forgotten ->
+the same question in a batch -> an agent that looks the answer up, whose steps are kept and replayed -> a customer who
+returns things of an order, which a person approves, and then speaks to a person.
 """
 
 from __future__ import annotations
