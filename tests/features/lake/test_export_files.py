@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from mainspring.core.errors import InvalidRequest
+from mainspring.evaluation.interactions import Interaction
+from mainspring.features.lake.exports.asking import Asked
 from mainspring.features.lake.exports.sets import conversations, passages
 from mainspring.features.lake.exports.sets.formats import check_format, written
+from mainspring.features.lake.exports.sets.making import Material, make
 from mainspring.features.lake.exports.sets.rows import Options
-from mainspring.features.lake.exports.sets.splits import Shares, split
-from mainspring.features.lake.exports.sets.writing import Order, export, write_files
+from mainspring.features.lake.exports.sets.splits import Shares
+from mainspring.features.lake.exports.sets.writing import Exported, write_files
 from tests.features.lake.world_of_rows import grounded, interaction, sentence
+
+
+def made(rows: Sequence[Interaction], kind: Any, form: Any = "trl", *, counts: Any = None, **more: Any) -> Exported:
+    """An export of these interactions."""
+    return make(Asked(kind, form, **more), Material(rows, counts or {}), "acme", 0.0)
+
+
+def _sides(done: Exported) -> dict[str, tuple[str, int]]:
+    """The side and the group of each answer that a row is about."""
+    return {
+        row["answers"][0][4:]: (name.partition(".")[0], row["group"])
+        for name, data in done.files.items()
+        if name.endswith(".lineage.jsonl")
+        for row in _rows(data)
+    }
 
 
 def _rows(data: bytes) -> list[dict[str, Any]]:
@@ -24,9 +44,7 @@ def _rows(data: bytes) -> list[dict[str, Any]]:
 
 def test_an_export_lists_what_each_row_is_made_of_and_the_manifest_tells_the_files() -> None:
     rows = [interaction(str(number), sentence(random.Random(number)), "It does.") for number in range(40)]
-    done = export(
-        conversations.sft(rows, Options()), Order("sft", "trl", name="desk", seed=3, counts={"read": 50, "consent": 10})
-    )
+    done = made(rows, "sft", counts={"read": 50, "consent": 10}, name="desk", options=Options(seed=3))
     assert sum(count for count in done.manifest["split"]["rows"].values()) == 40
     assert done.manifest["split"]["rows"]["train"] == 32
     for name, about in done.manifest["files"].items():
@@ -45,9 +63,9 @@ def test_an_export_lists_what_each_row_is_made_of_and_the_manifest_tells_the_fil
 
 def test_the_same_order_writes_the_same_bytes() -> None:
     rows = [interaction(str(number), sentence(random.Random(number))) for number in range(20)]
-    once = export(conversations.sft(rows, Options()), Order("sft", "openai", seed=1))
-    again = export(conversations.sft(rows, Options()), Order("sft", "openai", seed=1))
-    assert once.files == again.files
+    once, again = made(rows, "sft", "openai"), made(list(reversed(rows)), "sft", "openai")
+    assert once.manifest["split"] == again.manifest["split"]
+    assert made(rows, "sft", "openai").files == once.files
 
 
 def test_a_thousand_near_duplicates_never_straddle() -> None:
@@ -59,24 +77,39 @@ def test_a_thousand_near_duplicates_never_straddle() -> None:
         words[drawn.randrange(len(words))] = drawn.choice(("really", "please", "now"))
         rows += [interaction(f"{number}a", said), interaction(f"{number}b", " ".join(words).upper())]
     drawn.shuffle(rows)
-    made = list(conversations.sft(rows, Options()))
-    side = {row.answers[0][4:]: place for row, place in zip(made, split(made, Shares(), 1), strict=True)}
+    side = _sides(made(rows, "sft"))
     assert all(side[f"{number}a"] == side[f"{number}b"] for number in range(1000))
     # Unlike texts are not glued together.
-    assert len({group for group, _ in side.values()}) == 1000
+    assert len(set(side.values())) == 1000
+    assert {name for name, _ in side.values()} == {"train", "validation", "test"}
 
 
 def test_rows_of_one_session_are_on_one_side() -> None:
     rows = [
         interaction(f"{number}", sentence(random.Random(number)), session_id=f"s{number % 10}") for number in range(60)
     ]
-    made = list(conversations.sft(rows, Options()))
-    found = split(made, Shares(0.5, 0.25, 0.25), 2)
+    found = _sides(made(rows, "sft", shares=Shares(0.5, 0.25, 0.25)))
     sides: dict[str, set[str]] = {}
-    for row, (_, side) in zip(made, found, strict=True):
-        sides.setdefault(row.sessions[0], set()).add(side)
+    for row in rows:
+        sides.setdefault(row.session_id, set()).add(found[row.answer_id[4:]][0])
     assert all(len(each) == 1 for each in sides.values())
     assert {side for each in sides.values() for side in each} == {"train", "validation", "test"}
+
+
+@pytest.mark.parametrize("kind", ["few-shot", "raft", "triplets", "rerank", "nli"])
+def test_what_is_shown_beside_a_row_is_of_its_own_side(kind: Any) -> None:
+    rows = [dataclasses.replace(row, thumb="up", session_id=f"s{row.answer_id}") for row in grounded(200)]
+    done = made(rows, kind, options=Options(seed=2))
+    sides: dict[str, set[str]] = {}
+    for name, data in done.files.items():
+        if name.endswith(".lineage.jsonl"):
+            for row in _rows(data):
+                for answer in row["answers"]:
+                    sides.setdefault(answer, set()).add(name)
+    assert all(len(each) == 1 for each in sides.values())
+    count = done.manifest["rows"]
+    shares = [done.manifest["split"]["rows"][side] / count for side in ("train", "validation", "test")]
+    assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.03)
 
 
 def test_axolotl_and_openai_read_preferences_in_their_own_fields() -> None:
@@ -91,7 +124,7 @@ def test_axolotl_and_openai_read_preferences_in_their_own_fields() -> None:
         "preferred_output",
         "non_preferred_output",
     }
-    done = export([row], Order("preference", "openai", shares=Shares(1, 0, 0)))
+    done = made([interaction("a", "Say a.", "Bad.", edited="Good.")], "preference", "openai", shares=Shares(1, 0, 0))
     assert "event_ids" not in _rows(done.files["train.jsonl"])[0]
     assert _rows(done.files["train.lineage.jsonl"])[0]["event_ids"] == ["ans_a", "call_a"]
 
@@ -104,7 +137,7 @@ def test_anthropic_reads_turns_that_alternate_and_other_conversations_are_counte
     )
     tools = ({"role": "user", "content": "Now?"}, {"role": "tool", "content": "six", "tool_call_id": "c"})
     rows = [interaction("a", "", messages=twice), interaction("b", "", messages=tools)]
-    done = export(conversations.sft(rows, Options()), Order("sft", "anthropic", shares=Shares(1, 0, 0)))
+    done = made(rows, "sft", "anthropic", shares=Shares(1, 0, 0))
     (row,) = _rows(done.files["train.jsonl"])
     assert row["system"] == "Help."
     assert [turn["role"] for turn in row["messages"]] == ["user", "assistant"]
@@ -113,12 +146,12 @@ def test_anthropic_reads_turns_that_alternate_and_other_conversations_are_counte
 
 
 def test_raft_is_a_conversation_for_trainers() -> None:
-    made = list(passages.raft(grounded(8), Options()))
+    found = list(passages.raft(grounded(8), Options()))
     for name in ("axolotl", "openai"):
-        row = written("raft", name, made[0].body)
+        row = written("raft", name, found[0].body)
         assert row is not None
         assert list(row) == ["messages"]
-        assert row["messages"][-1]["content"] == made[0].body["answer"]
+        assert row["messages"][-1]["content"] == found[0].body["answer"]
 
 
 @pytest.mark.parametrize(("kind", "name"), [("thumbs", "openai"), ("preference", "anthropic"), ("nli", "axolotl")])
@@ -137,7 +170,7 @@ def test_a_split_is_three_shares_that_add_up_to_one(said: str) -> None:
 
 
 def test_files_are_whole_or_not_there(tmp_path: Any) -> None:
-    done = export(conversations.sft([interaction("a", "Q?")], Options()), Order("sft", "trl", shares=Shares(1, 0, 0)))
+    done = made([interaction("a", "Q?")], "sft", shares=Shares(1, 0, 0))
     write_files(tmp_path / "out", done.files)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "README.md",

@@ -145,7 +145,7 @@ async def test_an_erasure_rewrites_the_files_and_tells_which_copies_were_handed_
     for each in shots:
         await world.think(each)
     first = await made(world, Asked("sft"))
-    second = await made(world, Asked("few-shot"))
+    second = await made(world, Asked("few-shot", shares=ALL))
     await exports.write(first, tmp_path / "out", "key_1")
     before = await files(world, first)
     assert any(marker.encode() in data for data in before.values())

@@ -59,7 +59,9 @@ class Lake:
         self.storage = opened(self.settings.url, settings.home)
         self.manifest = Manifest(stores.database)
         self.clean = Clean(self.manifest, self.storage)
-        steps = Cleaning(self.manifest, self.storage, settings.home, self.settings.runner, self.settings.build)
+        steps = Cleaning(
+            self.clean, self.manifest, self.storage, settings.home, self.settings.runner, self.settings.build
+        )
         self.exports = Exports(stores, steps, self.settings.exports)
         self.building = Building(
             stores.database, self.storage, settings.home, self.settings.runner, self.settings.build

@@ -16,6 +16,7 @@ from mainspring.features.lake.build.runners import Runner
 from mainspring.features.lake.exports.asking import Asked
 from mainspring.features.lake.files.interaction_rows import interactions_of
 from mainspring.features.lake.files.manifest import Manifest
+from mainspring.features.lake.files.reading import Clean
 from mainspring.features.lake.files.storage import Storage
 from mainspring.features.lake.steps.options import BuildSettings
 from mainspring.features.lake.steps.pipeline import ROW_STEPS
@@ -30,6 +31,7 @@ _OPINIONS = ("thumbs", "preference", "classification")
 class Cleaning:
     """Runs the steps over the clean zone."""
 
+    clean: Clean
     manifest: Manifest
     storage: Storage
     home: Path

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from mainspring.core.errors import TooLarge
@@ -12,7 +14,7 @@ from mainspring.core.types import EventRecord
 from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.exports.asking import Asked
 from mainspring.features.lake.exports.cleaning import Cleaning
-from mainspring.features.lake.exports.sets.making import Material
+from mainspring.features.lake.exports.sets.making import Material, same_question
 from mainspring.features.lake.exports.settings import ExportBounds
 from mainspring.stores.events.log import EventLog
 
@@ -32,35 +34,57 @@ class MaterialReader:
         """What ``groups`` may see. Raises ``TooLarge``."""
         counts: Counter[str] = Counter()
         found: list[Interaction] = []
+        votes: list[Mapping[str, Any]] = []
+        outcomes: list[Mapping[str, Any]] = []
+        needed = _anything(asked)
+        if asked.kind == "preference":
+            votes = [each async for each in self._votes(tenant)]
+            outcomes = [each async for each in self._outcomes(tenant)]
+            named = {str(vote[side]) for vote in votes for side in ("left", "right")}
+            named |= {str(each["answer"]) for each in outcomes}
+            named |= await self._again(tenant, groups, asked)
+            needed = lambda row: row.edited is not None or row.answer_id in named  # noqa: E731
         async for kept in self._cleaning.rows(tenant, groups, asked, counts):
             chosen = [row for row in kept if not asked.applications or row.application in asked.applications]
             counts["other applications"] += len(kept) - len(chosen)
-            found += chosen
+            # What gives no row is not held in memory.
+            wanted = [row for row in chosen if needed(row)]
+            counts["not of this kind"] += len(chosen) - len(wanted)
+            found += wanted
             if len(found) > self._bounds.interactions:
                 raise TooLarge(
                     f"an export has {self._bounds.interactions} interactions at most",
                     remedy="Narrow it by since, until or applications, or raise lake.exports.interactions",
                     param="since",
                 )
-        votes: list[Mapping[str, Any]] = []
-        outcomes: list[Mapping[str, Any]] = []
-        if asked.kind == "preference":
-            inside = {row.answer_id for row in found}
-            votes = [each async for each in self._votes(tenant, inside)]
-            outcomes = [each async for each in self._outcomes(tenant, inside)]
         told = {name: number for name, number in counts.items() if number or name == "read"}
         return Material(found, told, votes, outcomes, self._cleaning.told(asked))
 
-    async def _votes(self, tenant: str, inside: set[str]) -> AsyncIterator[Mapping[str, Any]]:
+    async def _again(self, tenant: str, groups: frozenset[str], asked: Asked) -> set[str]:
+        """The answers to a question that was asked several times in one session. Digests are held, and no text."""
+        first: dict[bytes, str] = {}
+        again: set[str] = set()
+        columns = ("answer_id", "session_id", "messages")
+        found = self._cleaning.clean.batches(tenant, groups, since=asked.since, until=asked.until, columns=columns)
+        async for batch in found:
+            for name, session, messages in zip(*(batch.column(each).to_pylist() for each in columns), strict=True):
+                if session:
+                    said = f"{session}\x00{same_question(json.loads(messages))}"
+                    digest = hashlib.blake2b(said.encode(errors="replace"), digest_size=16).digest()
+                    if (before := first.setdefault(digest, name)) != name:
+                        again |= {before, name}
+        return again
+
+    async def _votes(self, tenant: str) -> AsyncIterator[Mapping[str, Any]]:
         async for record in self._all(tenant, VoteFacts.EVENT):
             facts = VoteFacts.of(record.facts)
-            if facts.winner in ("left", "right") and facts.left in inside and facts.right in inside:
+            if facts.winner in ("left", "right"):
                 yield {"id": record.id, "winner": facts.winner, "left": facts.left, "right": facts.right}
 
-    async def _outcomes(self, tenant: str, inside: set[str]) -> AsyncIterator[Mapping[str, Any]]:
+    async def _outcomes(self, tenant: str) -> AsyncIterator[Mapping[str, Any]]:
         async for record in self._all(tenant, OutcomeFacts.EVENT):
             facts = OutcomeFacts.of(record.facts)
-            if facts.value is not None and record.subject in inside:
+            if facts.value is not None:
                 yield {"id": record.id, "answer": record.subject, "value": facts.value}
 
     async def _all(self, tenant: str, kind: str) -> AsyncIterator[EventRecord]:
@@ -72,3 +96,12 @@ class MaterialReader:
             if len(page) < _PAGE:
                 return
             after, read = page[-1].id, read + len(page)
+
+
+def _anything(asked: Asked) -> Callable[[Interaction], bool]:
+    """Whether an interaction may give a row, or be shown in another's."""
+    if asked.kind == "thumbs" or (asked.kind == "classification" and asked.options.label == "thumb"):
+        return lambda row: row.thumb is not None
+    if asked.kind in ("raft", "triplets", "rerank", "nli"):
+        return lambda row: bool(row.passages)
+    return lambda _: True

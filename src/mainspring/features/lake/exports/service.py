@@ -60,12 +60,11 @@ class Exports:
             before = await self._database.read(lambda connection: lake_manifest.erasures(connection, tenant))
             material = await self._reader.read(tenant, found.groups, asked)
             made = await made_apart(asked, material, tenant, found.created_at)
-            answers = {answer for row, _, _ in made.rows for answer in row.answers}
 
             def unchanged(connection: sa.Connection, before: int = before) -> bool:
                 return lake_manifest.erasures(connection, tenant) == before
 
-            done = await self.store.complete(found, made.files, made.manifest, answers, unchanged, job)
+            done = await self.store.complete(found, made.files, made.manifest, made.answers, unchanged, job)
             if done is not False:
                 return await self.store.find(tenant, found.id)
         raise Conflict("erasures came in between again and again", remedy="Ask for the export again later")

@@ -22,7 +22,7 @@ def sft(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
         if options.good and not approved(row):
             continue
         messages = [*plain_messages(row.messages), {"role": "assistant", "content": answer}]
-        yield made_of({"messages": messages}, row, text=asked(row), origin="answer" if row.edited is None else "edit")
+        yield made_of({"messages": messages}, row, origin="answer" if row.edited is None else "edit")
 
 
 def approved(row: Interaction) -> bool:
@@ -91,7 +91,7 @@ def _pair(
         "rejected": [{"role": "assistant", "content": rejected}],
     }
     sources = (better,) if better is worse else (better, worse)
-    made = made_of(body, *sources, text=asked(worse), origin=origin)
+    made = made_of(body, *sources, origin=origin)
     yield with_events(made, events)
 
 
@@ -109,7 +109,7 @@ def thumbs(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:  # n
             continue
         completion = [{"role": "assistant", "content": row.answer}]
         body = {"prompt": plain_messages(row.messages), "completion": completion, "label": row.thumb == "up"}
-        yield made_of(body, row, text=asked(row), origin="thumb")
+        yield made_of(body, row, origin="thumb")
 
 
 def few_shot(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
@@ -135,7 +135,7 @@ def few_shot(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
             "test_input": question(row),
             "test_output": told(row),
         }
-        yield made_of(body, row, *shots, text=asked(row), origin="approved")
+        yield made_of(body, row, *shots, origin="approved")
 
 
 def classification(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
@@ -145,7 +145,7 @@ def classification(rows: Iterable[Interaction], options: Options) -> Iterator[Ro
         raise InvalidRequest(f"{options.label!r} is no label", remedy=f"Choose one of {known}", param="options.label")
     for row in rows:
         if (label := _label(row, options.label)) and question(row):
-            yield made_of({"text": question(row), "label": label}, row, text=asked(row), origin=options.label)
+            yield made_of({"text": question(row), "label": label}, row, origin=options.label)
 
 
 def _label(row: Interaction, name: str) -> str:

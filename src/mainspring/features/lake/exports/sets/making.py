@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,8 @@ from typing import Any, TypeVar
 from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.exports.asking import Asked
 from mainspring.features.lake.exports.sets import conversations, passages
-from mainspring.features.lake.exports.sets.rows import Options, Row, asked
+from mainspring.features.lake.exports.sets.rows import Options, Row, said_by_users
+from mainspring.features.lake.exports.sets.splits import NAMES, places
 from mainspring.features.lake.exports.sets.writing import Exported, Order, export
 
 T = TypeVar("T")
@@ -47,9 +49,12 @@ def make(wanted: Asked, material: Material, tenant: str, now: float) -> Exported
     """The files of an export. ``now`` is in Unix seconds."""
     found = material.interactions
     if wanted.kind == "preference":
-        rows = conversations.preference(with_regenerations(found), wanted.options, material.votes, material.outcomes)
-    else:
-        rows = _MAKE[wanted.kind](found, wanted.options)
+        found = with_regenerations(found)
+    weights = Counter(row.answers[0] for row in _rows(wanted, found, material))
+    placed = places(found, weights, wanted.shares, wanted.options.seed)
+    # Examples and distractors are drawn of a row's own side: nothing of the test is shown in training.
+    sides = [[row for row in found if placed[row.answer_id].side == side] for side in NAMES]
+    rows = (row for side in sides for row in _rows(wanted, side, material))
     order = Order(
         wanted.kind,
         wanted.format,
@@ -64,7 +69,13 @@ def make(wanted: Asked, material: Material, tenant: str, now: float) -> Exported
         tenant=tenant,
         created_at=now,
     )
-    return export(rows, order)
+    return export(rows, placed, order)
+
+
+def _rows(wanted: Asked, found: Sequence[Interaction], material: Material) -> Iterator[Row]:
+    if wanted.kind == "preference":
+        return conversations.preference(found, wanted.options, material.votes, material.outcomes)
+    return _MAKE[wanted.kind](found, wanted.options)
 
 
 async def made_apart(wanted: Asked, material: Material, tenant: str, now: float) -> Exported:
@@ -76,14 +87,18 @@ async def made_apart(wanted: Asked, material: Material, tenant: str, now: float)
         return await loop.run_in_executor(pool, make, wanted, material, tenant, now)
 
 
+def same_question(messages: Iterable[Mapping[str, Any]]) -> str:
+    """All that the user said, as it is compared: answers to the same of it are answers to one question."""
+    return " ".join(said_by_users(messages).split()).casefold()
+
+
 def with_regenerations(found: Sequence[Interaction]) -> list[Interaction]:
     """The interactions, each with the one that was asked for in its place: the next of its session that has the same
     messages of the user, unless that is known already."""
     by_question: dict[tuple[str, str], list[Interaction]] = {}
     for row in found:
         if row.session_id:
-            said = " ".join(asked(row).split()).casefold()
-            by_question.setdefault((row.session_id, said), []).append(row)
+            by_question.setdefault((row.session_id, same_question(row.messages)), []).append(row)
     later = {}
     for again in by_question.values():
         again.sort(key=lambda row: row.at)

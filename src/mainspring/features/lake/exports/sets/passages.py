@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from mainspring.evaluation.interactions import Interaction
-from mainspring.features.lake.exports.sets.rows import Options, Row, asked, made_of, question, told
+from mainspring.features.lake.exports.sets.rows import Options, Row, made_of, question, told
 
 REFUSAL = "The documents do not say."
 _CITES = re.compile(r"\[(\d{1,3})\]")
@@ -77,7 +77,7 @@ def raft(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
             continue
         body = {"question": question(row), "documents": documents, "oracle": shown, "answer": answer}
         sources = [each for _, each in others if each is not None]
-        yield made_of(body, row, *sources, text=asked(row), origin="refusal" if refuses else "cited")
+        yield made_of(body, row, *sources, origin="refusal" if refuses else "cited")
 
 
 def _renumbered(row: Interaction, documents: Sequence[str]) -> str:
@@ -101,7 +101,7 @@ def triplets(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
             for negative, source in pool.draw(row, 1):
                 body = {"anchor": question(row), "positive": positive, "negative": negative}
                 sources = (row,) if source is None else (row, source)
-                yield made_of(body, *sources, text=asked(row), origin="cited")
+                yield made_of(body, *sources, origin="cited")
 
 
 def rerank(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
@@ -111,11 +111,11 @@ def rerank(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
     for row in found:
         for passage in cited(row):
             body = {"query": question(row), "passage": passage, "label": 1}
-            yield made_of(body, row, text=asked(row), origin="cited")
+            yield made_of(body, row, origin="cited")
         for passage, source in pool.draw(row, options.distractors):
             body = {"query": question(row), "passage": passage, "label": 0}
             sources = (row,) if source is None else (row, source)
-            yield made_of(body, *sources, text=asked(row), origin="shown" if source is None else "drawn")
+            yield made_of(body, *sources, origin="shown" if source is None else "drawn")
 
 
 def nli(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
@@ -130,8 +130,8 @@ def nli(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
             if len(numbers) != 1 or not said or not 0 < numbers[0] <= len(row.passages):
                 continue
             body = {"premise": row.passages[numbers[0] - 1], "hypothesis": said, "label": "entailment"}
-            yield made_of(body, row, text=asked(row), origin="cited")
+            yield made_of(body, row, origin="cited")
             for premise, source in pool.draw(row, len(row.passages) + 1)[-1:]:
                 if source is not None:
                     other = {"premise": premise, "hypothesis": said, "label": "neutral"}
-                    yield made_of(other, row, source, text=asked(row), origin="drawn")
+                    yield made_of(other, row, source, origin="drawn")

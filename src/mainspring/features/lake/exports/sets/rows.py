@@ -19,19 +19,17 @@ ROLES = ("system", "user", "assistant", "tool")
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row for training: ``body`` has the fields of its kind. ``answers`` and ``event_ids`` are what it is made of,
-    ``subjects`` the people in it, ``sessions`` their sessions. ``origin`` says how it came about, for example ``edit``.
-    ``text`` is compared to find near-duplicates. ``at`` is in Unix seconds."""
+    ``subjects`` the people in it. It is about the first of its answers; the others are shown beside. ``origin`` says
+    how it came about, for example ``edit``. ``at`` is in Unix seconds."""
 
     body: Body
     answers: tuple[str, ...]
     event_ids: tuple[str, ...]
     subjects: tuple[str, ...] = ()
-    sessions: tuple[str, ...] = ()
     traces: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     at: float = 0.0
-    text: str = ""
     origin: str = ""
 
     @property
@@ -109,7 +107,12 @@ def question(row: Interaction) -> str:
 
 def asked(row: Interaction) -> str:
     """All that users said, on one line each: answers to the same of it are answers to one question."""
-    return "\n".join(spoken(each.get("content")) for each in row.messages if each.get("role") == "user")
+    return said_by_users(row.messages)
+
+
+def said_by_users(messages: Iterable[Mapping[str, Any]]) -> str:
+    """What users said in these messages, a line each."""
+    return "\n".join(spoken(each.get("content")) for each in messages if each.get("role") == "user")
 
 
 def told(row: Interaction) -> str:
@@ -117,19 +120,17 @@ def told(row: Interaction) -> str:
     return row.answer if row.edited is None else row.edited
 
 
-def made_of(body: Body, *sources: Interaction, text: str, origin: str = "") -> Row:
+def made_of(body: Body, *sources: Interaction, origin: str = "") -> Row:
     """A row with the lineage of ``sources``."""
     return Row(
         body=body,
         answers=_each(row.answer_id for row in sources),
         event_ids=_each(event for row in sources for event in row.event_ids),
         subjects=_each(row.subject for row in sources),
-        sessions=_each(row.session_id for row in sources),
         traces=_each(row.trace_id for row in sources),
         models=_each(row.model for row in sources),
         languages=_each(row.language for row in sources),
         at=max((row.at for row in sources), default=0.0),
-        text=text,
         origin=origin,
     )
 

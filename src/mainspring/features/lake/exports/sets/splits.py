@@ -1,17 +1,18 @@
-"""The division of rows into train, validation and test: near-duplicates, and rows of one session or one answer, are on
-one side."""
+"""The division of interactions into train, validation and test: near-duplicate questions, and those of one session, are
+on one side."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.evaluation.examples import Split
+from mainspring.evaluation.interactions import Interaction
 from mainspring.evaluation.near_duplicates import groups
-from mainspring.features.lake.exports.sets.rows import Row
+from mainspring.features.lake.exports.sets.rows import asked
 
 NAMES: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -49,26 +50,26 @@ class Shares:
         return cls(*numbers)
 
 
-def split(rows: Sequence[Row], shares: Shares, seed: int) -> list[tuple[int, Split]]:
-    """The group (from 0) and the side of each row. A row's group decides, with the seed: where groups are many and
-    small, the shares are close to what is asked."""
-    shared = [
-        (
-            *(("session", each) for each in row.sessions),
-            *(("answer", each) for each in row.answers[:2]),
-        )
-        for row in rows
-    ]
-    found = groups((row.text for row in rows), shared)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The group (from 0) and the side of an interaction."""
+
+    group: int
+    side: Split
+
+
+def places(found: Sequence[Interaction], weights: Mapping[str, int], shares: Shares, seed: int) -> dict[str, Place]:
+    """The place of each interaction, by its answer's id. ``weights`` says how many rows are about it. A group decides
+    as a whole, with the seed: where groups are many and small, the shares of rows are close to what is asked."""
+    numbers = groups(map(asked, found), [[("session", row.session_id)] if row.session_id else [] for row in found])
     first: dict[int, str] = {}
-    for group, row in zip(found, rows, strict=True):
-        # The least of its ids names a group, so that the order of rows does not matter.
-        first[group] = min(first.get(group, row.id), row.id)
     sizes: dict[int, int] = {}
-    for group in found:
-        sizes[group] = sizes.get(group, 0) + 1
+    for group, row in zip(numbers, found, strict=True):
+        # The least of its ids names a group, so that the order of interactions does not matter.
+        first[group] = min(first.get(group, row.answer_id), row.answer_id)
+        sizes[group] = sizes.get(group, 0) + weights.get(row.answer_id, 0)
     sides = _sides(first, sizes, shares, seed)
-    return [(group, sides[group]) for group in found]
+    return {row.answer_id: Place(group, sides[group]) for group, row in zip(numbers, found, strict=True)}
 
 
 def _sides(first: dict[int, str], sizes: dict[int, int], shares: Shares, seed: int) -> dict[int, Split]:

@@ -16,7 +16,7 @@ from mainspring.evaluation.examples import Split
 from mainspring.features.lake.exports.sets import card
 from mainspring.features.lake.exports.sets.formats import BARE, ExportFormat, written
 from mainspring.features.lake.exports.sets.rows import ExportKind, Row
-from mainspring.features.lake.exports.sets.splits import NAMES, Shares, split
+from mainspring.features.lake.exports.sets.splits import NAMES, Place, Shares
 
 CONTRACT = 1
 """The version of the fields of each kind, and of the manifest."""
@@ -46,17 +46,20 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """``files`` by name with their bytes' sha256, size and rows, and the ``manifest``."""
+    """``files`` by name, the ``manifest``, and all ``answers`` that are in any row."""
 
     manifest: Mapping[str, Any]
     files: Mapping[str, bytes]
-    rows: Sequence[tuple[Row, Split, int]]
+    answers: Collection[str]
 
 
-def export(rows: Iterable[Row], order: Order) -> Exported:
-    """Split and write the rows. Rows that the format cannot say, and repeated ones, are left out and counted."""
-    said, counts, kept = [], Counter(order.counts), []
+def export(rows: Iterable[Row], placed: Mapping[str, Place], order: Order) -> Exported:
+    """Write the rows, each to the side of the answer that it is about (``placed``). Rows that the format cannot say,
+    and repeated ones, are left out and counted."""
+    counts: Counter[str] = Counter(order.counts)
     seen: set[str] = set()
+    answers: set[str] = set()
+    by_side: dict[Split, list[tuple[Row, dict[str, Any], int]]] = {name: [] for name in NAMES}
     for row in rows:
         body = written(order.kind, order.format, row.body)
         if body is None:
@@ -65,12 +68,9 @@ def export(rows: Iterable[Row], order: Order) -> Exported:
             counts["repeated"] += 1
         else:
             seen.add(row.id)
-            kept.append(row)
-            said.append(body)
-    places = split(kept, order.shares, order.seed)
-    by_side: dict[Split, list[tuple[Row, dict[str, Any], int]]] = {name: [] for name in NAMES}
-    for row, body, (group, side) in zip(kept, said, places, strict=True):
-        by_side[side].append((row, body, group))
+            answers.update(row.answers)
+            place = placed[row.answers[0]]
+            by_side[place.side].append((row, body, place.group))
     files: dict[str, bytes] = {}
     for side, found in by_side.items():
         if found:
@@ -80,8 +80,7 @@ def export(rows: Iterable[Row], order: Order) -> Exported:
     files[CARD] = card.text(manifest, [body for found in by_side.values() for _, body, _ in found[:1]][:1]).encode()
     manifest["files"][CARD] = _described(files[CARD], None)
     files[MANIFEST] = _written(manifest)
-    placed = [(row, side, group) for row, (group, side) in zip(kept, places, strict=True)]
-    return Exported(manifest, files, placed)
+    return Exported(manifest, files, answers)
 
 
 def _row(name: ExportFormat, row: Row, body: Mapping[str, Any]) -> Mapping[str, Any]:
