@@ -178,3 +178,36 @@ def test_files_are_whole_or_not_there(tmp_path: Any) -> None:
         "train.jsonl",
         "train.lineage.jsonl",
     ]
+
+
+def test_files_for_openai_pass_the_checks_that_it_documents() -> None:
+    call = {"id": "c1", "name": "clock", "arguments": "{}"}
+    said = (
+        {"role": "user", "content": "What time is it?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "six", "tool_call_id": "c1"},
+    )
+    rows = [interaction("a", "", "It is six.", messages=said), interaction("b", "Is it open?")]
+    done = made(rows, "sft", "openai", shares=Shares(1, 0, 0))
+    # "Data preparation and analysis for chat model fine-tuning", OpenAI's cookbook: its names of errors.
+    errors: dict[str, int] = {}
+
+    def count(name: str, wrong: bool) -> None:
+        errors[name] = errors.get(name, 0) + wrong
+
+    known = ("role", "content", "name", "function_call", "weight", "tool_calls", "tool_call_id")
+    for row in _rows(done.files["train.jsonl"]):
+        count("data_type", not isinstance(row, dict))
+        count("missing_messages_list", not row.get("messages"))
+        count("unrecognized_top_level", set(row) != {"messages"})
+        for message in row["messages"]:
+            calls = message.get("tool_calls")
+            count("message_missing_key", "role" not in message or "content" not in message)
+            count("message_unrecognized_key", any(key not in known for key in message))
+            count("unrecognized_role", message["role"] not in ("system", "user", "assistant", "tool"))
+            count(
+                "missing_content", (not message.get("content") and not calls) or not isinstance(message["content"], str)
+            )
+        count("example_missing_assistant_message", row["messages"][-1]["role"] != "assistant")
+    assert len(errors) == 8
+    assert not any(errors.values()), errors
