@@ -11,6 +11,7 @@ SURFACE = Surface(
         "POST /v1/judges/{name}/run": "judges",
         "POST /v1/judges/{name}/measure": "judges",
         "POST /v1/judges/{name}/estimate": "judges",
+        "POST /v1/judges/{name}/fit": "judges",
         "GET /v1/judges/measurements": "judges",
         "GET /v1/judges/measurements/{measurement_id}": "judges",
         "DELETE /v1/judges/measurements/{measurement_id}": "judges",
@@ -21,6 +22,7 @@ SURFACE = Surface(
         "POST /v1/judges/{name}/run": ASKS,
         "POST /v1/judges/{name}/measure": ASKS,
         "POST /v1/judges/{name}/estimate": ASKS,
+        "POST /v1/judges/{name}/fit": "",
         "DELETE /v1/judges/measurements/{measurement_id}": "",
     },
     remote=(
@@ -30,6 +32,7 @@ SURFACE = Surface(
         "judges run copied samples/judged.jsonl",
         "judges measure copied --labels samples/judged.jsonl",
         "judges estimate copied shop",
+        "judges fit cheap-faithfulness mine",
         "judges measurements",
         "judges figures copied",
     ),

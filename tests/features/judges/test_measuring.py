@@ -212,6 +212,31 @@ async def test_an_erased_answer_is_in_no_measurement_any_more(world: World) -> N
     assert await world.judges.measurements.page("acme") == []
 
 
+async def test_a_jury_is_weighed_by_the_labels_that_it_was_measured_on(world: World) -> None:
+    context, requests = await caller(world), JudgeRequests(world.judges, world.stores, Services())
+    for name, word in (("knows", "good"), ("guesses", "number")):
+        told = Definition.model_validate({"kind": "rules", "rules": [{"contains": word}]})
+        await world.judges.definitions.put("acme", name, told)
+    jury = Definition.model_validate({"kind": "jury", "members": [{"judge": "knows"}, {"judge": "guesses"}]})
+    await world.judges.definitions.put("acme", "mine", jury)
+    with pytest.raises(Conflict, match="published no figures"):
+        await requests.fit("mine", "weighed", context)
+    items = [
+        Planned(Item((f"{'good' if place % 2 else 'bad'} {'number' if place % 3 else ''} {place}",)), float(place % 2))
+        for place in range(60)
+    ]
+    await requests.measure("mine", items, LabelSource(), context)
+    await work(world)
+    stored, fit = await requests.fit("mine", "weighed", context)
+    knows, guesses = stored.definition.members
+    assert knows.weight > 2 > abs(guesses.weight) * 4
+    assert fit.left_out is not None
+    assert fit.mean is not None
+    assert fit.left_out["value"] > 0.95 > fit.mean["value"]
+    with pytest.raises(InvalidRequest, match="no pointwise jury"):
+        await requests.fit("knows", "weighed", context)
+
+
 async def test_measurements_of_another_tenant_are_not_there(world: World) -> None:
     found = await measured(world, await caller(world), 4)
     with pytest.raises(NotFound):

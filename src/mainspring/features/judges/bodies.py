@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from mainspring.features.judges.definitions.definition import NAME
 from mainspring.features.judges.figures.changed import Planned
 from mainspring.features.judges.judging.items import Item
 from mainspring.features.judges.service import Given
@@ -77,6 +78,12 @@ class EstimateBody(Body):
     criterion: Annotated[str, Field(max_length=64, description="Of the labels; none: whether people approve")] = ""
     days: Annotated[float, Field(gt=0, le=3650, description="Of the last days")] = 30.0
     limit: Annotated[int, Field(ge=0, le=5_000, description="Most answers without a label that are judged")] = 500
+
+
+class FitBody(Body):
+    """``POST /v1/judges/{name}/fit``."""
+
+    into: Annotated[str, Field(pattern=NAME, description="The name of the combined judge")]
 
 
 def measurement_body(measurement: Measurement) -> dict[str, Any]:

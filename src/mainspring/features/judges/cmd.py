@@ -131,6 +131,22 @@ def estimate_by_judge(
     _ended(server, made, wait, as_json)
 
 
+@app.command("fit")
+def fit_judge(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A jury that was measured")],
+    into: Annotated[str, typer.Argument(help="The name of the combined judge")],
+    as_json: AsJson = False,
+) -> None:
+    """Weigh the members of a jury by the labels that it was measured on, as a new judge."""
+    made = Server.of(context).call("POST", f"/v1/judges/{quote(name, safe='')}/fit", {"into": into})
+    left, plain = (made["fit"][each] for each in ("left_out", "mean_of_members"))
+    said = f"{into} is fitted to {made['fit']['n']} labels."
+    if left is not None and plain is not None:
+        said += f" Correlation with labels left out {left['value']:.2f}; of the members' mean {plain['value']:.2f}."
+    show.done(said, made, as_json)
+
+
 @app.command("measurements")
 def list_measurements(
     context: typer.Context,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.types import Context
-from mainspring.features.judges.bodies import EstimateBody, MeasureBody, measurement_body
+from mainspring.features.judges.bodies import EstimateBody, FitBody, MeasureBody, judge_body, measurement_body
 from mainspring.features.judges.definitions.definition import NAME
 from mainspring.features.judges.requests import JudgeRequests, LabelSource
 from mainspring.features.judges.service import Judges
@@ -50,6 +50,13 @@ def add(routes: APIRouter, service: Judges, requests: JudgeRequests, access: Acc
         source = LabelSource(body.dataset or "", body.version, body.queue, body.criterion, body.days)
         started = await requests.measure(name, body.labelled(), source, context, body.limit)
         return json_response(measurement_body(started), status=202)
+
+    @routes.post("/{name}/fit")
+    async def fit_judge(name: Name, body: FitBody, context: callers) -> HttpResponse:
+        """Define a combined judge: a measured jury's members, with weights fitted to the labels it was measured on."""
+        stored, fit = await requests.fit(name, body.into, context)
+        told = {"n": fit.n, "left_out": fit.left_out, "mean_of_members": fit.mean}
+        return json_response(judge_body(stored) | {"fit": told})
 
     @routes.post("/{name}/estimate")
     async def estimate_by_judge(name: Name, body: EstimateBody, context: callers) -> HttpResponse:

@@ -11,10 +11,13 @@ from mainspring.core.errors import InvalidRequest, NotFound, QuotaExceeded, Unsu
 from mainspring.core.types import Context
 from mainspring.evaluation.examples import DataSets
 from mainspring.feature import Services
+from mainspring.features.judges.definitions.definition import Definition
 from mainspring.features.judges.figures.changed import Planned, planned
+from mainspring.features.judges.figures.combining import Fit, fitted
 from mainspring.features.judges.judging.items import Item
 from mainspring.features.judges.judging.making import Made
 from mainspring.features.judges.service import Judges
+from mainspring.features.judges.store.definitions import StoredJudge
 from mainspring.features.judges.store.measurements import Measurement, NewItem
 from mainspring.features.judges.work.answers import RecordedAnswers
 from mainspring.features.judges.work.measuring import LEAST_LABELS, plain_item
@@ -94,6 +97,25 @@ class JudgeRequests:
         new += [NewItem({}, each) for each in others]
         asked = {"application": application, "queue": source.queue, "criterion": source.criterion}
         return await self._start("estimate", made, asked | {"days": source.days}, new, context)
+
+    async def fit(self, name: str, into: str, context: Context) -> tuple[StoredJudge, Fit]:
+        """Define ``into``: the members of the jury ``name`` with the weights of a logistic model, fitted to the labels
+        that the jury was measured on last. Raises ``NotFound``, ``InvalidRequest`` and ``Conflict`` (not measured)."""
+        tenant = context.principal.tenant
+        made = await self._judges.made(name, context)
+        if made.definition.kind not in ("jury", "combined") or made.definition.mode != "pointwise":
+            raise InvalidRequest(f"{name} is no pointwise jury: there is nothing to weigh", param="judge")
+        measured = await self._judges.measured(made, context)
+        kept = await self._judges.measurements.all_items(tenant, measured.id)
+        members = [each.judge for each in made.definition.members]
+        found = fitted([each.score or {} for each in kept], members)
+        told = {
+            "kind": "combined",
+            "description": f"{name}, with weights by {found.n} labels",
+            "members": [{"judge": one, "weight": weight} for one, weight in zip(members, found.weights, strict=True)],
+            "intercept": found.intercept,
+        }
+        return await self._judges.definitions.put(tenant, into, Definition.model_validate(told)), found
 
     async def _start(
         self, kind: Any, made: Made, asked: dict[str, Any], new: Sequence[NewItem], context: Context

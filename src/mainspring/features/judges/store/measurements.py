@@ -74,22 +74,23 @@ class Measurements:
     ) -> str:
         """Queue one, with its items, in one transaction; its id. ``asked`` has the ``key_id`` that is charged."""
         name, now = ids.new(PREFIX), time.time()
+        # Before the transaction: others wait for the one writer meanwhile.
+        told = [
+            {
+                "tenant": tenant,
+                "measurement": name,
+                "number": number,
+                "source": each.source,
+                "item": rows.dump(dict(each.item)),
+                "created_at": now,
+            }
+            for number, each in enumerate(new)
+        ]
 
         def work(connection: sa.Connection) -> None:
             values: dict[str, Any] = {"tenant": tenant, "id": name, "kind": kind, "judge": judge, "version": version}
             values |= {"asked": rows.dump(dict(asked)), "items": len(new), "created_at": now}
             connection.execute(sa.insert(table).values(values))
-            told = [
-                {
-                    "tenant": tenant,
-                    "measurement": name,
-                    "number": number,
-                    "source": each.source,
-                    "item": rows.dump(dict(each.item)),
-                    "created_at": now,
-                }
-                for number, each in enumerate(new)
-            ]
             if told:
                 connection.execute(sa.insert(items), told)
             jobs.insert(connection, tenant, name, KIND, {"key_id": asked["key_id"]})

@@ -105,6 +105,8 @@ class Measuring:
             return about | {
                 "value": None if found is None else found.value,
                 "contradicts": found is not None and found.contradicts,
+                # What a combination of the members is fitted on.
+                "members": {} if found is None or not made.seats else dict(found.details),
                 "trace_id": given.trace_id,
                 "tokens": given.usage.total_tokens,
                 "cost_usd": given.usage.cost_nanousd / NANO,
