@@ -12,6 +12,8 @@ SURFACE = Surface(
         "PUT /v1/arena/{arena}": "admin",
         "GET /v1/arena/{arena}": "admin",
         "DELETE /v1/arena/{arena}": "admin",
+        "GET /v1/arena/{arena}/voters": "admin",
+        "PUT /v1/arena/{arena}/voters/{voter}": "admin",
     },
     changes={
         "POST /v1/arena/{arena}/battles": ASKS,
@@ -19,6 +21,7 @@ SURFACE = Surface(
         "POST /v1/arena/{arena}/battles/{battle_id}/votes": "",
         "PUT /v1/arena/{arena}": "",
         "DELETE /v1/arena/{arena}": "",
+        "PUT /v1/arena/{arena}/voters/{voter}": "",
     },
     remote=(
         "arena list",
@@ -27,5 +30,7 @@ SURFACE = Surface(
         "arena ask main Which?",
         "arena vote main battle_1 left",
         "arena leaderboard main",
+        "arena voters main",
+        "arena exclude main key_1",
     ),
 )

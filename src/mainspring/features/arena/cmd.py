@@ -109,6 +109,45 @@ def leaderboard(
         show.table(("RANK", "MODEL", "RATING", "WON", "LOST", "TIES"), rows)
 
 
+@app.command("voters")
+def list_voters(context: typer.Context, arena: Arena, as_json: AsJson = False) -> None:
+    """List who has voted, with suspicions."""
+    found = Server.of(context).call("GET", f"{_path(arena)}/voters")["data"]
+    if as_json:
+        show.as_json(found)
+    elif not found:
+        print("No votes.")
+    else:
+        rows = [
+            (
+                each["id"],
+                each["votes"],
+                f"{each['left']:.0%}",
+                f"{each['seconds']:.0f} s",
+                f"{each['against']:+.1f}",
+                f"{each['drift']:+.1f}",
+                "excluded" if each["excluded"] is not None else ", ".join(each["suspicions"]) or "-",
+            )
+            for each in found
+        ]
+        show.table(("VOTER", "VOTES", "LEFT", "TIME", "AGREEMENT", "DRIFT", "SUSPICIONS"), rows)
+
+
+@app.command("exclude")
+def exclude_voter(
+    context: typer.Context,
+    arena: Arena,
+    voter: Annotated[str, typer.Argument(help="From `mainspring arena voters`")],
+    reason: Annotated[str, typer.Option(help="Why")] = "",
+    again: Annotated[bool, typer.Option(help="Let the votes count again")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a person's votes not count in leaderboards."""
+    body = {"excluded": not again, "reason": reason}
+    made = Server.of(context).call("PUT", f"{_path(arena)}/voters/{quote(voter, safe='')}", body)
+    show.done(f"The votes of {voter} {'count again' if again else 'do not count'}.", made, as_json)
+
+
 def _rating(found: dict[str, float]) -> str:
     return f"{found['value']:.0f} [{found['low']:.0f}, {found['high']:.0f}]"
 

@@ -21,7 +21,7 @@ from mainspring.core.types import Context, Head, Response
 from mainspring.features.arena.battle.asking import SIDES, Said
 from mainspring.features.arena.definitions import QUALITIES, Arena, Winner
 from mainspring.features.arena.service import Arenas, Duel
-from mainspring.features.arena.shapes import arena_body, battle_body, board_body
+from mainspring.features.arena.shapes import arena_body, battle_body, board_body, voter_body
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body
 from mainspring.http.openai import encode
@@ -40,6 +40,13 @@ class BattleBody(Body):
     question: Annotated[str | None, Field(min_length=1, max_length=100_000)] = None
     category: Annotated[str, Field(max_length=256)] = ""
     stream: bool = False
+
+
+class ExcludeBody(Body):
+    """``PUT /v1/arena/{arena}/voters/{voter}``."""
+
+    excluded: bool
+    reason: Annotated[str, Field(max_length=1000)] = ""
 
 
 class VoteBody(Body):
@@ -135,6 +142,20 @@ def _administration(routes: APIRouter, service: Arenas, access: Access) -> None:
     async def get_arena(arena: ArenaName, context: admins) -> HttpResponse:
         """What an arena compares."""
         return json_response(arena_body(arena, await service.get(context.principal.tenant, arena), None, named=True))
+
+    @routes.get("/{arena}/voters")
+    async def list_voters(arena: ArenaName, context: admins) -> HttpResponse:
+        """Who has voted, most votes first: how they vote, by week, and whom you might exclude."""
+        await service.get(context.principal.tenant, arena)
+        found, out = await service.voters(context.principal.tenant, arena)
+        return json_response({"object": "list", "data": [voter_body(each, out.get(each.name)) for each in found]})
+
+    @routes.put("/{arena}/voters/{voter}")
+    async def exclude_voter(arena: ArenaName, voter: str, body: ExcludeBody, context: admins) -> HttpResponse:
+        """Let a person's votes not count in leaderboards, or count again. The events stay."""
+        await service.get(context.principal.tenant, arena)
+        await service.exclude(context.principal, arena, voter, body.reason if body.excluded else None)
+        return json_response({"id": voter, "object": "arena.voter", "excluded": body.reason if body.excluded else None})
 
     @routes.delete("/{arena}")
     async def delete_arena(arena: ArenaName, context: admins) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
 import random
@@ -26,6 +27,7 @@ from mainspring.features.arena.battle.questions import Question, Recorded
 from mainspring.features.arena.battle.style import difference, qualities
 from mainspring.features.arena.definitions import Arena, Side
 from mainspring.features.arena.rating.board import Ratings
+from mainspring.features.arena.rating.voters import Voter, voters
 from mainspring.features.arena.settings import ArenaSettings
 from mainspring.features.arena.tables import arena_battles, arena_excluded, arena_pairs, arena_votes, arenas
 from mainspring.stores.sql.database import Database
@@ -146,6 +148,13 @@ class Arenas:
             yield piece
         duel.battle = _answered(duel.battle, duel.asked)
         await self.battles.answered(context.principal.tenant, duel.battle)
+
+    async def voters(self, tenant: str, arena: str) -> tuple[list[Voter], dict[str, str]]:
+        """Who has voted, and the reasons for which voters are excluded."""
+        given = await self.ratings.votes(tenant, arena)
+        out = await self.ratings.excluded(tenant, arena)
+        found = await asyncio.to_thread(voters, given, self.settings.suspicious_votes)
+        return found, {name: row.reason for name, row in out.items()}
 
     async def exclude(self, principal: Principal, arena: str, voter: str, reason: str | None) -> None:
         """Let a voter's votes not count any more; with no reason, let them count again."""

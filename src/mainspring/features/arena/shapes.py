@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from mainspring.features.arena.battle.asking import SIDES, Said
 from mainspring.features.arena.definitions import Arena
+from mainspring.features.arena.rating.voters import Voter
 from mainspring.features.arena.service import Duel
 from mainspring.statistics.bradley_terry import Leaderboard
 from mainspring.statistics.significance import Estimate
@@ -65,6 +67,13 @@ def board_body(arena: str, board: Leaderboard | None, apart: Sequence[str], cate
         "style": {name: _estimate(found) for name, found in style.items()},
         "not_compared": list(apart),
     }
+
+
+def voter_body(voter: Voter, excluded: str | None) -> dict[str, Any]:
+    """A voter; ``excluded`` is the reason."""
+    shown = dataclasses.asdict(voter)
+    del shown["name"]
+    return {"id": voter.name, "object": "arena.voter", **shown, "excluded": excluded}
 
 
 def _said(said: Said) -> dict[str, Any]:
