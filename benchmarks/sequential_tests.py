@@ -133,9 +133,12 @@ def looked_at(state: Simulated, seen: np.ndarray, alive: np.ndarray, begin: int,
             steps = [better_factor(seen[:, :, first], seen[:, :, second], rate, scale * effect) for scale in SCALES]
             held = np.cumsum(np.stack(steps, axis=-1), axis=1) + logs[alive, place][:, None, :]
             logs[alive, place] = held[:, -1]
-            over = mixed(held) >= most
+            # A mixture is at most its largest part: most simulations are far from crossing.
+            near = np.flatnonzero(held.max(axis=(1, 2)) >= most)
+            over = mixed(held[near]) >= most
             now = np.where(over.any(axis=1), begin + over.argmax(axis=1) + 1.0, np.inf)
-            state.crossed[alive, first, second] = np.minimum(state.crossed[alive, first, second], now)
+            rows = alive[near]
+            state.crossed[rows, first, second] = np.minimum(state.crossed[rows, first, second], now)
     state.successes[alive] += seen.sum(axis=1)
 
 
