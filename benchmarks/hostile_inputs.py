@@ -1,13 +1,16 @@
 """What hostile requests cost a server: the loop thread's CPU, its longest hold, and memory, for bodies of 8 MB.
 
     python benchmarks/hostile_inputs.py [--only TEXT] [--list]
+    python benchmarks/hostile_inputs.py --keep FILE --seconds 200      # in pieces: until it reports
 
 A server with the default model answers a catalogue of requests one by one: every route that takes JSON gets numbers,
 objects, empty texts, brackets, one long text, a long unknown name and many unknown names; then come what single rooms
 read (schemas, expressions, tools, templates, batches, archives, headers, queries, guards) and what features read
 (agents, hosted tools, desk and mail, memory, content, insights, the assistant and support). All of them are of one
 tenant that may do everything. Of each it is measured how much CPU the thread of the event loop took, the longest that
-one callback kept it (CPU, so others on the machine do not count), and by how much the server's memory grew at its peak.
+one callback kept it (CPU, so others on the machine count little), and by how much the server's memory grew at its peak.
+What keeps the loop for longer than a fifth of a second is sent again, and the shorter time counts: the first one may
+have imported a library, or others may have had the processor's caches.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from _report import Figure, report
 from _server import UNLIMITED, Server, serving
 
 _FIGURES = struct.Struct("=dd")
+AGAIN_S = 0.2
 SETUP = ("consent", "to be asked")
 """How the names of requests end which later ones need, in the same home."""
 FOLLOWS = ("ingesting", "starting", "the difference", "a prompt of 60,000 lines (2)", "an agent of slow")
@@ -203,6 +207,8 @@ def sent(server: Server, holds: Path, arguments: argparse.Namespace) -> list[Cos
         if arguments.seconds and time.monotonic() - began > arguments.seconds and not each.name.startswith(FOLLOWS):
             raise SystemExit(f"{len(kept)} requests are kept: run it again")
         cost = measured(server, probe, catalogue.placed(each))
+        if cost.hold_s > AGAIN_S:
+            cost = min(cost, measured(server, probe, catalogue.placed(each)), key=lambda one: one.hold_s)
         kept.append(cost)
         if arguments.keep:
             with arguments.keep.open("a", encoding="utf-8") as file:

@@ -37,7 +37,7 @@ from mainspring.stores.vectors.base import EFFORT, ChunkRow, VectorStore
 
 K, AT_ONCE, TABLE = 20, 512, "recall"
 INDEXES = {"graph": {}, "lists, forced": {"IVF_ROWS": 0}, "quantised lists, forced": {"IVF_ROWS": 0, "PQ_ROWS": 0}}
-LEAST = {"graph": 0.99}
+LEAST = {"graph": 0.95}
 """The recall that is asked for at the size that the store makes the index for."""
 
 
