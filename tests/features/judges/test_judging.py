@@ -11,6 +11,7 @@ import pytest
 from mainspring import stores
 from mainspring.core.errors import InvalidRequest, NotFound, QuotaExceeded
 from mainspring.core.settings import Settings
+from mainspring.core.types import Context, Principal
 from mainspring.features.judges.definitions.definition import Definition
 from mainspring.features.judges.definitions.shipped import shipped
 from mainspring.features.judges.judging import wording
@@ -105,6 +106,19 @@ async def test_judged_texts_are_between_delimiters_that_they_cannot_imitate(open
         await said(world, both, Item((answer,), "Where?", ("A long passage.",)))
     first, second = model.seen[-2:]
     assert first[: first.index("one")] == second[: second.index("two")]
+
+
+async def test_a_name_leads_each_tenant_to_its_own_model(opened: Stores) -> None:
+    first, second = Model("judge", lambda _: {"yes": 0.9, "no": 0.1}), Model("judge", lambda _: {"yes": 0.2, "no": 0.8})
+    world = World(opened, first)
+    made = await world.judges.made("mine", context(), chat())
+    # As with agents, which each tenant has of its own.
+    world.rooms.path.chat["judge"] = second
+    other = Context(Principal("other", "key_2", frozenset({"judges"})))
+    theirs = await world.judges.made("mine", other, chat())
+    item = Item(("Paris",), "Where?")
+    assert (await world.judges.judge(made, item, context())).judgement.value == pytest.approx(0.9)  # type: ignore[union-attr]
+    assert (await world.judges.judge(theirs, item, other)).judgement.value == pytest.approx(0.2)  # type: ignore[union-attr]
 
 
 async def test_a_jury_weighs_and_counts_votes(opened: Stores) -> None:

@@ -237,6 +237,36 @@ async def test_a_jury_is_weighed_by_the_labels_that_it_was_measured_on(world: Wo
         await requests.fit("knows", "weighed", context)
 
 
+async def test_a_long_measurement_gives_its_turn_to_a_short_one(world: World) -> None:
+    context, requests = await caller(world), JudgeRequests(world.judges, world.stores, Services())
+    long = await requests.measure("copied", wordy(80), LabelSource(), context)
+    info, _ = await world.stores.keys.create("judges", tenant="other", scopes=frozenset({"judges"}))
+    short = await requests.measure("copied", wordy(4), LabelSource(), Context(info.principal()))
+    order: list[tuple[str, bool]] = []
+    measuring = Measuring(world.judges, world.stores)
+    while (job := await world.stores.jobs.lease(KIND, ids.new("lease_"), 30)) is not None:
+        await measuring(Lease(job))
+        order.append((job.id, (await world.judges.measurements.get(job.tenant, job.id)).figures is not None))
+    assert order[:2] == [(long.id, False), (short.id, True)]
+    assert order[-1] == (long.id, True)
+
+
+async def test_a_measurement_that_fails_keeps_no_text(world: World) -> None:
+    context, requests = await caller(world), JudgeRequests(world.judges, world.stores, Services())
+    started = await requests.measure("mine", labelled(4), LabelSource(), context)
+    await world.judges.definitions.put("acme", "mine", JUDGE.model_copy(update={"task": "Be strict."}))
+    assert await work(world) == 0
+    found = await world.judges.measurements.get("acme", started.id)
+    assert found.state == "failed"
+    assert "was changed" in found.error
+    assert all(each.item is None for each in await world.judges.measurements.all_items("acme", started.id))
+
+
+def wordy(n: int) -> list[Planned]:
+    """Items of the judge ``copied``."""
+    return [Planned(Item((f"a word {place}",), passages=("a word",)), float(place % 2)) for place in range(n)]
+
+
 async def test_measurements_of_another_tenant_are_not_there(world: World) -> None:
     found = await measured(world, await caller(world), 4)
     with pytest.raises(NotFound):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from mainspring.core.errors import MainspringError
 from mainspring.features.judges.definitions.definition import NAME
 from mainspring.features.judges.figures.changed import Planned
 from mainspring.features.judges.judging.items import Item
@@ -139,3 +140,9 @@ def given_body(asked: str, given: Given) -> dict[str, Any]:
         "cost_usd": given.usage.cost_nanousd / NANO,
         "seconds": round(given.seconds, 4),
     }
+
+
+def failed_body(asked: str, judge: str, error: MainspringError) -> dict[str, Any]:
+    """A ``judgement`` object of an item that could not be judged."""
+    body: dict[str, Any] = {"object": "judgement", "id": None, "item": asked or None, "judge": judge}
+    return body | {"score": None, "scores": [], "details": {}, "error": {"code": error.code, "message": error.message}}

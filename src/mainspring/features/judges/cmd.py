@@ -221,6 +221,8 @@ def _tell(item: dict[str, Any], each: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(each, ensure_ascii=False), flush=True)
         return
     said = "-" if not each["scores"] else " ".join(f"{value:.3f}" for value in each["scores"])
+    if each.get("error"):
+        said = f"failed ({each['error']['code']})"
     told = item.get("answer") or " | ".join(item.get("answers", ()))
     print(f"{said:>6}  {' '.join(told.split())[:100]}", flush=True)
 

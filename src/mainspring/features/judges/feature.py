@@ -32,7 +32,14 @@ def _routes(http: Http) -> list[APIRouter]:
 async def _work(rooms: Rooms, services: Services) -> AsyncIterator[None]:
     judges = services[Judges]
     measuring = Measuring(judges, rooms.stores)
-    worker = Worker(rooms.stores.jobs, KIND, measuring, parallel=_PARALLEL, lease_s=judges.settings.lease_s)
+    worker = Worker(
+        rooms.stores.jobs,
+        KIND,
+        measuring,
+        parallel=_PARALLEL,
+        lease_s=judges.settings.lease_s,
+        give_up=measuring.give_up,
+    )
     worker.start()
     try:
         yield

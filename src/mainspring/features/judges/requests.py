@@ -23,8 +23,6 @@ from mainspring.features.judges.work.answers import RecordedAnswers
 from mainspring.features.judges.work.measuring import LEAST_LABELS, plain_item
 from mainspring.stores import Stores
 
-MOST_WAITING = 8
-"""Measurements and estimates of a tenant that are not finished."""
 _DAY_S = 86_400.0
 
 
@@ -121,10 +119,6 @@ class JudgeRequests:
         self, kind: Any, made: Made, asked: dict[str, Any], new: Sequence[NewItem], context: Context
     ) -> Measurement:
         tenant = context.principal.tenant
-        if await self._judges.measurements.waiting(tenant) >= MOST_WAITING:
-            raise QuotaExceeded(
-                f"{MOST_WAITING} measurements of yours are not finished", remedy="Wait for one, or delete one"
-            )
         asked = asked | {"key_id": context.principal.key_id}
         started = await self._judges.measurements.start(tenant, kind, made.name, made.version, asked, new)
         return await self._judges.measurements.get(tenant, started)

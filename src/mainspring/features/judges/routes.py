@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
-from mainspring.core.errors import MainspringError
+from mainspring.core.errors import InvalidRequest, MainspringError
 from mainspring.core.types import Context
 from mainspring.features.judges import measurement_routes
-from mainspring.features.judges.bodies import RunBody, given_body, judge_body, measurement_body
+from mainspring.features.judges.bodies import RunBody, failed_body, given_body, judge_body, measurement_body
 from mainspring.features.judges.definitions.definition import NAME, Definition
 from mainspring.features.judges.requests import JudgeRequests
 from mainspring.features.judges.service import Judges
@@ -67,11 +67,18 @@ def router(service: Judges, requests: JudgeRequests, access: Access) -> APIRoute
 
     @routes.post("/{name}/run")
     async def run_judge(name: Name, body: RunBody, context: callers) -> HttpResponse:
-        """Judge items now, one after the other. What an item costs is charged as it is judged."""
+        """Judge items now, one after the other. What an item costs is charged as it is judged; one that could not be
+        judged has an `error` in place of its scores."""
         made = await service.made(name, context)
         found: list[dict[str, Any]] = []
         for each in body.items:
-            found.append(given_body(each.id, await service.judge(made, each.item(), context)))
+            try:
+                found.append(given_body(each.id, await service.judge(made, each.item(), context)))
+            except InvalidRequest:
+                raise
+            except MainspringError as error:
+                # Those before it are paid for.
+                found.append(failed_body(each.id, made.label, error))
         return json_response({"object": "list", "judge": made.label, "data": found})
 
     return routes

@@ -37,7 +37,7 @@ class JudgeScorer:
         passages = answered.passages or example.passages
         item = Item((answered.text,), example.question, tuple(passages), tuple(example.references), answered.model)
         found = (await self._judges.judge(self._made[tenant], item, context)).judgement
-        return None if found is None else Score(found.value, found.reason, found.details)
+        return None if found is None else Score(found.value, found.reason or self._made[tenant].label, found.details)
 
 
 def _judge(rooms: Rooms, options: Mapping[str, Any]) -> Scorer:

@@ -75,6 +75,7 @@ class Judges:
         name = ids.new(PREFIX)
         async with self._paid(made, item, own, name):
             found = await judged(made, item, own)
+        context.allowance.spend(own.allowance.spent)
         return Given(name, own.trace.trace_id, made.label, found, own.allowance.spent, time.monotonic() - began)
 
     async def measured(self, made: Made, context: Context, fresh_days: float | None = None) -> Measurement:

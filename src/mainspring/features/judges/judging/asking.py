@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 
 from mainspring.core.errors import EngineError, Unsupported
 from mainspring.core.path import collect
@@ -22,14 +21,19 @@ _TOKENS = 4
 
 
 @dataclass(slots=True)
+class Told:
+    """How many probabilities a token an engine tells: found out by asking (None: none)."""
+
+    alternatives: int | None = _ALTERNATIVES
+
+
+@dataclass(frozen=True, slots=True)
 class Asking:
-    """The chat model ``model`` behind its call ring, at batch priority. ``alternatives`` are how many probabilities a
-    token its engine tells: found out by asking (None: none)."""
+    """The chat model ``model`` behind its call ring, at batch priority. ``told`` outlives it."""
 
     responder: Responder
     model: str
-    alternatives: int | None = _ALTERNATIVES
-    calls: count[int] = field(default_factory=count)
+    told: Told = field(default_factory=Told)
 
     def state(self, context: Context) -> str:
         """Of the model; its name where its responder does not tell it."""
@@ -79,16 +83,15 @@ class Asking:
 
     async def _graded(self, messages: tuple[Message, ...], labels: Sequence[str], context: Context) -> Reply | None:
         """By the probabilities of the first word; None where the engine has none that say enough."""
-        while self.alternatives is not None and not (self.alternatives < 2 < len(labels)):
-            sampling = Sampling(max_tokens=_TOKENS, temperature=0.0, logprobs=self.alternatives)
+        while self.told.alternatives is not None and not (self.told.alternatives < 2 < len(labels)):
+            sampling = Sampling(max_tokens=_TOKENS, temperature=0.0, logprobs=self.told.alternatives)
             try:
                 return read(await collect(await self._respond(messages, sampling, context)), labels)
             except Unsupported:
-                self.alternatives = 1 if self.alternatives > 1 else None
+                self.told.alternatives = 1 if self.told.alternatives > 1 else None
         return None
 
     async def _respond(self, messages: tuple[Message, ...], sampling: Sampling, context: Context) -> Response:
-        next(self.calls)
         request = ChatRequest(self.model, messages, sampling=sampling, store=False)
         return await self.responder.respond(request, context.nested())
 

@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
+from cachetools import LRUCache
+
 from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.types import Context, Principal, Responder
 from mainspring.engines.base import Embedder, Reranker
 from mainspring.feature import Rooms
 from mainspring.features.judges.definitions.definition import Definition
-from mainspring.features.judges.judging.asking import Asking
+from mainspring.features.judges.judging.asking import Asking, Told
 from mainspring.features.judges.judging.by_chat import MOST_SENTENCES, ByChat
 from mainspring.features.judges.judging.items import Item, Judge, Judgement
 from mainspring.features.judges.judging.several import ByConsistency, Combined, Jury
@@ -53,7 +55,8 @@ class Maker:
     def __init__(self, rooms: Rooms, default: str = "") -> None:
         self._rooms = rooms
         self._default = default
-        self._asking: dict[str, Asking] = {}
+        # By tenant, too: of another one the same name may be another agent.
+        self._told: LRUCache[tuple[str, str], Told] = LRUCache(1_000)
 
     async def make(
         self, name: str, definition: Definition, find: Find, context: Context, *, turned: bool = False, depth: int = 0
@@ -72,9 +75,7 @@ class Maker:
             return Made(name, definition, judge, definition.digest(judge.state), ())
         model = self.model(definition)
         responder = await self._responder(model, context.principal)
-        asking = self._asking.setdefault(model, Asking(responder, model))
-        # Of another principal the same name may be another agent or collection.
-        asking.responder = responder
+        asking = Asking(responder, model, self._told.setdefault((context.principal.tenant, model), Told()))
         state = asking.state(context)
         if definition.kind == "consistency":
             support = self._support()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import statistics
 from collections.abc import Callable, Sequence
 
@@ -10,11 +11,12 @@ from mainspring.engines.base import Embedder, Reranker
 from mainspring.features.judges.definitions.definition import Definition, Rule
 from mainspring.features.judges.judging import wording
 from mainspring.features.judges.judging.items import Item, Judgement, shares
-from mainspring.rag.text import sentences
+from mainspring.rag.text import sentences, terms
 from mainspring.rag.triad.metrics import Triad
 
 MOST_CLAIMS = 24
-_MOST_UNITS = 200
+# Sentences of passages that each sentence is held against, and characters of passages that are embedded.
+_MOST_UNITS, _MOST_CHARACTERS = 40, 40_000
 
 
 def compared(values: Sequence[float], details: dict[str, float]) -> Judgement:
@@ -55,11 +57,11 @@ class BySupport:
         """None without passages."""
         if not item.passages:
             return None
-        triad = Triad(self._embedder(context))
+        triad, passages = Triad(self._embedder(context)), _bounded(item.passages)
         values = []
         for answer in item.answers:
             said = _said(answer)
-            found = [await triad.claim(each, item.passages, item.question) for each in said]
+            found = [await triad.claim(each, passages, item.question) for each in said]
             values.append(statistics.fmean(each.score for each in found) if found else 0.0)
         return compared(values, {})
 
@@ -83,13 +85,33 @@ class ByReranker:
             return compared([float(each) for each in found], {})
         if not item.passages:
             return None
-        units = [each[one.start : one.end] for each in item.passages for one in sentences.split(each)][:_MOST_UNITS]
         values, least = [], 1.0
         for answer in item.answers:
+            units = _nearest(answer, item.passages)
             best = [float(max((await reader.rerank(each, units)).scores)) for each in _said(answer)] if units else []
             values.append(statistics.fmean(best) if best else 0.0)
             least = min([least, *best])
         return compared(values, {"least": least})
+
+
+def _bounded(passages: Sequence[str]) -> list[str]:
+    """The passages up to so many characters: an embedding model is there for others, too."""
+    found, left = [], _MOST_CHARACTERS
+    for each in passages:
+        if left <= 0:
+            break
+        found.append(each[:left])
+        left -= len(each)
+    return found
+
+
+def _nearest(answer: str, passages: Sequence[str]) -> list[str]:
+    """The sentences of passages that share most content words with the answer."""
+    units = [each[one.start : one.end] for each in passages for one in sentences.split(each)]
+    if len(units) <= _MOST_UNITS:
+        return units
+    said = terms.content(answer)
+    return heapq.nlargest(_MOST_UNITS, units, key=lambda unit: len(terms.content(unit) & said))
 
 
 def _said(answer: str) -> list[str]:

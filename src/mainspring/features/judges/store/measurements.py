@@ -12,17 +12,19 @@ import sqlalchemy as sa
 import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.jobs as jobs
 import mainspring.stores.sql.rows as rows
-from mainspring.core.errors import NotFound
+from mainspring.core.errors import NotFound, QuotaExceeded
 from mainspring.features.judges.tables import judge_items as items
 from mainspring.features.judges.tables import judge_measurements as table
 from mainspring.stores.schema import jobs as jobs_table
 from mainspring.stores.sql.database import Database
-from mainspring.stores.sql.jobs import DONE, Job
+from mainspring.stores.sql.jobs import DONE, RUNNING, WAITING, Job
 
 PREFIX = "jme_"
 KIND = "judging"
 """Of the jobs that judge the items."""
 Asked = Literal["measure", "estimate"]
+MOST_UNFINISHED, MOST_KEPT = 8, 500
+"""Measurements and estimates of a tenant."""
 _PAGE = 500
 
 
@@ -72,7 +74,8 @@ class Measurements:
     async def start(
         self, tenant: str, kind: Asked, judge: str, version: str, asked: Mapping[str, Any], new: Sequence[NewItem]
     ) -> str:
-        """Queue one, with its items, in one transaction; its id. ``asked`` has the ``key_id`` that is charged."""
+        """Queue one, with its items, in one transaction; its id. ``asked`` has the ``key_id`` that is charged.
+        Raises ``QuotaExceeded``."""
         name, now = ids.new(PREFIX), time.time()
         # Before the transaction: others wait for the one writer meanwhile.
         told = [
@@ -88,6 +91,15 @@ class Measurements:
         ]
 
         def work(connection: sa.Connection) -> None:
+            mine = sa.select(sa.func.count()).select_from(table).where(table.c.tenant == tenant)
+            if connection.execute(mine).scalar_one() >= MOST_KEPT:
+                raise QuotaExceeded(f"{MOST_KEPT} measurements of yours are kept", remedy="Delete old ones")
+            unfinished = mine.where(table.c.figures.is_(None), jobs_table.c.state.in_((WAITING, RUNNING)))
+            joined = unfinished.join(jobs_table, _of_job())
+            if connection.execute(joined).scalar_one() >= MOST_UNFINISHED:
+                raise QuotaExceeded(
+                    f"{MOST_UNFINISHED} measurements of yours are not finished", remedy="Wait for one, or delete one"
+                )
             values: dict[str, Any] = {"tenant": tenant, "id": name, "kind": kind, "judge": judge, "version": version}
             values |= {"asked": rows.dump(dict(asked)), "items": len(new), "created_at": now}
             connection.execute(sa.insert(table).values(values))
@@ -175,13 +187,28 @@ class Measurements:
         if not await self._database.write(work, durable=True, frees=True):
             raise NotFound(f"there is no measurement {name!r}", param="measurement_id")
 
-    async def waiting(self, tenant: str) -> int:
-        """How many of the tenant's are not finished."""
-        mine = sa.and_(
-            table.c.tenant == tenant, table.c.figures.is_(None), jobs_table.c.state.in_(("waiting", "running"))
-        )
-        query = sa.select(sa.func.count()).select_from(table.join(jobs_table, _of_job())).where(mine)
-        return int(await self._database.read(lambda connection: connection.execute(query).scalar_one()))
+    async def fail(self, job: Job, state: str, error: str = "") -> None:
+        """End it without figures, and delete the texts, while the lease of ``job`` holds."""
+        its = sa.and_(items.c.tenant == job.tenant, items.c.measurement == job.id)
+
+        def work(connection: sa.Connection) -> None:
+            if jobs.lease_holds(connection, job):
+                connection.execute(sa.update(items).where(its).values(item=""))
+                jobs.end(connection, job, state, error)
+
+        await self._database.write(work, durable=True, frees=True)
+
+    async def give_turn(self, job: Job) -> None:
+        """Put the job behind those that have had fewer turns."""
+        its = sa.and_(jobs_table.c.tenant == job.tenant, jobs_table.c.id == job.id)
+        values = {"state": WAITING, "owner": "", "lease_until": None, "attempts": 0}
+
+        def work(connection: sa.Connection) -> None:
+            if jobs.lease_holds(connection, job):
+                behind = sa.update(jobs_table).where(its).values(**values, priority=jobs_table.c.priority - 1)
+                connection.execute(behind)
+
+        await self._database.write(work, durable=True)
 
     async def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         return await self._database.read(lambda connection: connection.execute(query).all())

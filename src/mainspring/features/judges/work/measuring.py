@@ -27,7 +27,8 @@ from mainspring.stores import Stores
 from mainspring.stores.sql.jobs import CANCELLED, FAILED
 from mainspring.stores.sql.worker import Lease
 
-_PAGE = 20
+_PAGE, _TURN = 20, 3
+"""Items of a page, and pages of a turn: then the jobs of others go first."""
 _TRIES, _LONGEST_WAIT_S = 5, 30.0
 LEAST_LABELS = 10
 
@@ -50,14 +51,15 @@ class Measuring:
             return
         principal = await self._principal(job.tenant, str(job.payload["key_id"]))
         if principal is None:
-            await self._stores.jobs.finish(job, FAILED, "the key that asked for it is revoked or has expired")
+            await self._judges.measurements.fail(job, FAILED, "the key that asked for it is revoked or has expired")
             return
         try:
             made = await self._made(measurement, Context(principal), turned=False)
             turned = await self._made(measurement, Context(principal), turned=True)
         except MainspringError as error:
-            await self._stores.jobs.finish(job, FAILED, error.message)
+            await self._judges.measurements.fail(job, FAILED, error.message)
             return
+        turns = 0
         while not lease.stopped:
             items = await self._judges.measurements.next_items(job.tenant, job.id, _PAGE)
             if not items:
@@ -66,7 +68,7 @@ class Measuring:
             # The key may be revoked while the work runs.
             principal = await self._principal(job.tenant, str(job.payload["key_id"]))
             if principal is None:
-                await self._stores.jobs.finish(job, FAILED, "the key that asked for it is revoked or has expired")
+                await self._judges.measurements.fail(job, FAILED, "the key that asked for it is revoked or has expired")
                 return
             for each in items:
                 if lease.stopped:
@@ -74,8 +76,16 @@ class Measuring:
                 score = await self._score(turned if _task(each) == "turned" else made, each, job.tenant, principal)
                 if not await self._judges.measurements.judged(job, each.number, score):
                     return
+            turns += 1
+            if turns == _TURN:
+                await self._judges.measurements.give_turn(job)
+                return
         if not lease.lost.is_set():
-            await self._stores.jobs.finish(job, CANCELLED)
+            await self._judges.measurements.fail(job, CANCELLED)
+
+    async def give_up(self, lease: Lease, error: Exception) -> None:
+        """End a job that broke off too often."""
+        await self._judges.measurements.fail(lease.job, FAILED, str(error))
 
     async def _made(self, measurement: Measurement, context: Context, *, turned: bool) -> Made:
         made = await self._judges.made(measurement.judge, context, turned=turned)
