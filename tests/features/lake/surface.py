@@ -18,6 +18,9 @@ SURFACE = Surface(
         "GET /v1/lake/exports/{export_id}/rows": "lake",
         "GET /v1/lake/exports/{export_id}/files/{name}": "lake",
         "DELETE /v1/lake/exports/{export_id}": "lake",
+        "POST /v1/lake/features/sync": "admin",
+        "POST /v1/lake/features/read": "admin",
+        "GET /v1/lake/features/{entity}/{entity_id}": "admin",
     },
     changes={
         "POST /v1/lake/sql": "",
@@ -25,6 +28,8 @@ SURFACE = Surface(
         "POST /v1/lake/builds": "one build of a tenant at a time, by the options that an operator set",
         "POST /v1/lake/exports": "",
         "DELETE /v1/lake/exports/{export_id}": "",
+        "POST /v1/lake/features/sync": "",
+        "POST /v1/lake/features/read": "",
     },
     elsewhere=("lake funnel", "lake export"),
     answering=("lake sync", "lake build", "lake sql VALUES(1)", "lake exports"),

@@ -14,6 +14,9 @@ from mainspring.core.errors import MainspringError
 from mainspring.feature import Feature, Http, Rooms, Services
 from mainspring.features.lake.exports import routes as export_routes
 from mainspring.features.lake.exports.service import making
+from mainspring.features.lake.features_table import routes as feature_routes
+from mainspring.features.lake.features_table.following import Following
+from mainspring.features.lake.features_table.reading import FeatureTable
 from mainspring.features.lake.routes import router
 from mainspring.features.lake.service import Lake
 
@@ -31,7 +34,13 @@ async def _open(rooms: Rooms) -> AsyncIterator[Lake]:
 
 def _routes(http: Http) -> list[APIRouter]:
     lake = http.services[Lake]
-    return [router(lake, http.access), export_routes.router(lake.exports, http.access, http.idempotency)]
+    database = http.rooms.stores.database
+    following = Following(database, http.rooms.engines.embedder)
+    return [
+        router(lake, http.access),
+        export_routes.router(lake.exports, http.access, http.idempotency),
+        feature_routes.router(FeatureTable(database), following, http.access),
+    ]
 
 
 @asynccontextmanager
@@ -41,7 +50,7 @@ async def _work(rooms: Rooms, services: Services) -> AsyncIterator[None]:
         if lake.settings.mode == "batch":
             yield
             return
-        following = asyncio.create_task(_follow(lake), name="lake: follow")
+        following = asyncio.create_task(_follow(lake, Following(rooms.stores.database, rooms.engines.embedder)), name="lake: follow")
         try:
             yield
         finally:
@@ -49,12 +58,13 @@ async def _work(rooms: Rooms, services: Services) -> AsyncIterator[None]:
             await asyncio.wait([following])
 
 
-async def _follow(lake: Lake) -> None:
+async def _follow(lake: Lake, features: Following) -> None:
     swept = built = time.monotonic()
     while True:
         await asyncio.sleep(lake.settings.every_s)
         try:
             await lake.syncing.sync()
+            await features.sync()
             if time.monotonic() - swept > lake.settings.sweep_every_s:
                 swept = time.monotonic()
                 await lake.syncing.sweep()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainspring.features.lake.exports.erasing import ExportedRows
+from mainspring.features.lake.features_table.holding import HeldFeatures
 from mainspring.features.lake.files.manifest import LakeFile, Manifest
 from mainspring.features.lake.files.rewriting import Rewriting
 from mainspring.features.lake.files.storage import opened
@@ -61,4 +62,4 @@ class LakeRows:
             return []
 
 
-HOLDINGS = (LakeRows, ExportedRows)
+HOLDINGS = (LakeRows, ExportedRows, HeldFeatures)

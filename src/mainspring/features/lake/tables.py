@@ -10,6 +10,11 @@ from mainspring.features.lake.exports.tables import (
     lake_export_files,
     lake_exports,
 )
+from mainspring.features.lake.features_table.tables import (
+    lake_feature_changes,
+    lake_feature_rows,
+    lake_feature_vectors,
+)
 from mainspring.stores.schema.columns import count, json, key, metadata, optional, text, time
 
 # A file counts for readers from the commit that adds its row until the one that makes it ``dead``. The row of a dead
@@ -59,5 +64,8 @@ __all__ = (
     "lake_export_copies",
     "lake_export_files",
     "lake_exports",
+    "lake_feature_changes",
+    "lake_feature_rows",
+    "lake_feature_vectors",
     "lake_files",
 )
