@@ -32,5 +32,5 @@ SURFACE = Surface(
         "POST /v1/lake/features/read": "",
     },
     elsewhere=("lake funnel", "lake export"),
-    answering=("lake sync", "lake build", "lake sql VALUES(1)", "lake exports"),
+    answering=("lake sync", "lake build", "lake sql VALUES(1)", "lake exports", "lake features user ada"),
 )

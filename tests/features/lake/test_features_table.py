@@ -49,7 +49,7 @@ def test_features_as_of_a_time_are_those_of_a_world_that_ends_then(history: Any,
     """Whatever happens at ``cut`` or later, and in whichever order it is read, the features before it are the same."""
 
     def all_changes(until: float) -> list[Any]:
-        made = []
+        made: list[Any] = []
         for number, (at, thumbs) in enumerate(history):
             told = [Told(f"a{number}", at, ANSWER)]
             # Feedback comes after its answer.
@@ -78,9 +78,7 @@ async def say(world: World, user: str, at: float, cites: tuple[str, ...] = (), t
     content |= {"choices": [{"text": "Yes."}], "citations": [{"document_id": each} for each in cites]}
     import json
 
-    records = [
-        EventRecord(answer, at, "acme", "t", answer, ANSWER, json.dumps(content), consent=True, person=user)
-    ]
+    records = [EventRecord(answer, at, "acme", "t", answer, ANSWER, json.dumps(content), consent=True, person=user)]
     for when, facts in thumbs:
         records.append(EventRecord(ids.new("evt_"), when, "acme", "t", answer, facts))
     await world.stores.events.append(*records)
@@ -98,9 +96,7 @@ async def test_present_values_are_those_of_all_changes_and_older_ones_of_their_t
     now = (await table.now("acme", "user", "ada")).features
     assert now == {"questions": 2, "thumbs_up": 1, "thumbs_down": 1, "last_seen": 300.0}
     assert (await table.now("acme", "document", "doc")).features["cited"] == 2
-    read = await table.read(
-        "acme", [FeatureKey("user", "ada", at) for at in (100.0, 100.1, 150.1, 355.0, 10.0**9)]
-    )
+    read = await table.read("acme", [FeatureKey("user", "ada", at) for at in (100.0, 100.1, 150.1, 355.0, 10.0**9)])
     assert [each.features for each in read] == [
         {},
         {"questions": 1, "last_seen": 100.0},

@@ -11,6 +11,7 @@ import typer
 
 from mainspring.command import QUALITY, Command
 from mainspring.features.lake.exports.cmd import export_set, list_exports
+from mainspring.features.lake.features_table.cmd import show_features
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ async def _query(context: typer.Context, query: str, tenant: str, as_json: bool)
 
 app.command("export")(export_set)
 app.command("exports")(list_exports)
+app.command("features")(show_features)
 
 
 @asynccontextmanager

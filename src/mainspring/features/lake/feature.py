@@ -50,7 +50,9 @@ async def _work(rooms: Rooms, services: Services) -> AsyncIterator[None]:
         if lake.settings.mode == "batch":
             yield
             return
-        following = asyncio.create_task(_follow(lake, Following(rooms.stores.database, rooms.engines.embedder)), name="lake: follow")
+        following = asyncio.create_task(
+            _follow(lake, Following(rooms.stores.database, rooms.engines.embedder)), name="lake: follow"
+        )
         try:
             yield
         finally:

@@ -104,9 +104,7 @@ class Following:
         return {(each["tenant"], each["answer"]): vector for each, vector in pairs}
 
 
-def _found(
-    connection: sa.Connection, by_tenant: Mapping[str, Sequence[str]], position: int
-) -> list[dict[str, Any]]:
+def _found(connection: sa.Connection, by_tenant: Mapping[str, Sequence[str]], position: int) -> list[dict[str, Any]]:
     """All that is known of these answers up to a position."""
     made = []
     for tenant, names in by_tenant.items():
@@ -144,9 +142,7 @@ def _write(
     tenant, answer = found["tenant"], found["answer"]
     known = sa.select(_OF.entity, _OF.id, _OF.event_id, _OF.name)
     there = {tuple(row) for row in connection.execute(known.where(_OF.tenant == tenant, _OF.answer_id == answer))}
-    new = [
-        each for each in found["changes"] if (each.entity, each.id, each.event_id, each.name) not in there
-    ]
+    new = [each for each in found["changes"] if (each.entity, each.id, each.event_id, each.name) not in there]
     by_entity: dict[tuple[str, str], list[Change]] = {}
     for each in new:
         by_entity.setdefault((each.entity, each.id), []).append(each)
@@ -155,8 +151,14 @@ def _write(
             sa.insert(lake_feature_changes),
             [
                 {
-                    **{"tenant": tenant, "entity": each.entity, "id": each.id, "event_id": each.event_id},
-                    **{"name": each.name, "answer_id": answer, "at": each.at, "value": each.value},
+                    "tenant": tenant,
+                    "entity": each.entity,
+                    "id": each.id,
+                    "event_id": each.event_id,
+                    "name": each.name,
+                    "answer_id": answer,
+                    "at": each.at,
+                    "value": each.value,
                 }
                 for each in new
             ],
@@ -195,9 +197,7 @@ def _grow(
         values |= {"vector": (before + vector).astype(np.float32).tobytes(), "embedder": embedder}
     values["features"] = rows.dump(features)
     if row is None:
-        connection.execute(
-            sa.insert(lake_feature_rows), {"tenant": tenant, "entity": entity, "id": name, **values}
-        )
+        connection.execute(sa.insert(lake_feature_rows), {"tenant": tenant, "entity": entity, "id": name, **values})
     else:
         connection.execute(sa.update(lake_feature_rows).where(mine).values(**values))
 
@@ -226,6 +226,6 @@ def _again(connection: sa.Connection, tenant: str, entity: str, name: str) -> No
     if left.features:
         summed = None if left.embedding is None else left.embedding * left.embedded
         features = left.features | ({EMBEDDED: left.embedded} if left.embedded else {})
-        values = {"tenant": tenant, "entity": entity, "id": name, "features": rows.dump(features)}
+        values: dict[str, Any] = {"tenant": tenant, "entity": entity, "id": name, "features": rows.dump(features)}
         values |= {"embedder": embedder, "vector": None if summed is None else summed.astype(np.float32).tobytes()}
         connection.execute(sa.insert(lake_feature_rows), {**values, "updated_at": time.time()})

@@ -113,5 +113,5 @@ def as_of(
         return Features(folded(entity, found))
     embedder = embedder or held[-1].embedder
     made = [np.frombuffer(row.vector, np.float32) for row in held if row.embedder == embedder]
-    mean = np.mean(made, axis=0, dtype=np.float32) if made else None
+    mean: Vector | None = np.asarray(np.mean(made, axis=0), np.float32) if made else None
     return Features(folded(entity, found), mean, len(made), embedder)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0099"
-down_revision = "0098"
+revision = "0070"
+down_revision = "0069"
 
 
 def upgrade() -> None:
@@ -20,9 +20,7 @@ def upgrade() -> None:
         sa.Column("answer_id", sa.Text(), nullable=False),
         sa.Column("at", sa.Double(), nullable=False),
         sa.Column("value", sa.Double(), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "tenant", "entity", "id", "event_id", "name", name=op.f("pk_lake_feature_changes")
-        ),
+        sa.PrimaryKeyConstraint("tenant", "entity", "id", "event_id", "name", name=op.f("pk_lake_feature_changes")),
     )
     for columns in (["tenant", "entity", "id", "at"], ["tenant", "answer_id"]):
         name = f"ix_lake_feature_changes_{'_'.join(columns)}"
