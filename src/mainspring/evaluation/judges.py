@@ -25,7 +25,7 @@ class JudgeFigures:
 class MeasuredJudges(Protocol):
     """Knows what judges are worth."""
 
-    async def figures(self, principal: Principal, judge: str, fresh_days: float | None = None) -> JudgeFigures:
+    async def judge_figures(self, principal: Principal, judge: str, fresh_days: float | None = None) -> JudgeFigures:
         """Of the judge as it is now. Raises ``NotFound``, and ``Conflict`` with the remedy if it was not measured, has
         changed since, or was measured more than ``fresh_days`` (None: as configured) ago."""
         ...

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mainspring import stores
-from mainspring.core.errors import InvalidRequest, NotFound, QuotaExceeded
+from mainspring.core.errors import BudgetExceeded, InvalidRequest, NotFound, QuotaExceeded
 from mainspring.core.settings import Settings
 from mainspring.core.types import Context, Principal
 from mainspring.features.judges.definitions.definition import Definition
@@ -187,3 +188,24 @@ def test_the_judges_of_the_package_are_whole() -> None:
     for told in shipped().values():
         assert all(each.judge in shipped() for each in told.members)
     assert CALLER.scopes == {"judges"}
+
+
+async def test_a_budget_that_is_spent_lets_no_model_be_asked(opened: Stores) -> None:
+    model = Model("judge", lambda _: {"yes": 1.0})
+    world, asked = World(opened, model), []
+
+    async def hold(*given: Any) -> Any:
+        asked.append(given[2:])
+        return SimpleNamespace(name="", id="bud_1")
+
+    async def concerning(*_: Any) -> list[str]:
+        return ["bud_1"]
+
+    budgets = SimpleNamespace(concerning=concerning)
+    purse = SimpleNamespace(budgets=budgets, tariffs=SimpleNamespace(find=lambda _: None), hold=hold)
+    world.rooms.path.services.purse = purse  # type: ignore[misc,assignment]
+    with pytest.raises(BudgetExceeded, match="budget bud_1 holds no more for the judge mine"):
+        await said(world, chat(), Item(("Paris",), "Where?"))
+    assert not model.seen
+    # Two calls at most: one by probabilities, one by a grammar.
+    assert asked == [(0, 2 * (600 + 64 + 2 + 2))]

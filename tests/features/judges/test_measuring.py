@@ -145,12 +145,12 @@ async def test_a_gate_is_refused_until_the_judge_is_measured_and_after_it_has_ch
     assert (await free.score(example, Answered("good"), context)).value == pytest.approx(0.9)  # type: ignore[union-attr]
     await measured(world, context)
     assert (await scorer.score(example, Answered("good"), context)).value == pytest.approx(0.9)  # type: ignore[union-attr]
-    assert (await world.judges.figures(context.principal, "mine")).n == 40
+    assert (await world.judges.judge_figures(context.principal, "mine")).n == 40
     with pytest.raises(Conflict, match="older than 0 days"):
-        await world.judges.figures(context.principal, "mine", 0.0)
+        await world.judges.judge_figures(context.principal, "mine", 0.0)
     await world.judges.definitions.put("acme", "mine", JUDGE.model_copy(update={"task": "Be strict."}))
     with pytest.raises(Conflict, match="has changed since"):
-        await world.judges.figures(context.principal, "mine")
+        await world.judges.judge_figures(context.principal, "mine")
 
 
 async def test_what_cannot_be_measured_is_refused(world: World) -> None:

@@ -95,7 +95,7 @@ class Judges:
             )
         return found
 
-    async def figures(self, principal: Principal, judge: str, fresh_days: float | None = None) -> JudgeFigures:
+    async def judge_figures(self, principal: Principal, judge: str, fresh_days: float | None = None) -> JudgeFigures:
         """``evaluation.judges.MeasuredJudges``."""
         context = Context(principal)
         made = await self.made(judge, context)
