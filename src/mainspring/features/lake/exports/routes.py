@@ -27,6 +27,7 @@ from mainspring.stores.events.audit_log import By
 
 PREFIX = "/v1/lake/exports"
 Line = Annotated[str, Field(max_length=500, pattern=r"^[^\r\n]*$")]
+Names = tuple[Annotated[str, Field(max_length=256)], ...]
 Identifier = Annotated[str | None, Query(min_length=1, max_length=128)]
 Moment = Annotated[float, Field(ge=0, le=9e9, allow_inf_nan=False)]
 
@@ -61,9 +62,7 @@ class ExportBody(Body):
     licence: Annotated[Line, Field(description="An SPDX identifier, or a text")] = "proprietary"
     since: Annotated[Moment | None, Field(description="Answers from then on, Unix seconds")] = None
     until: Annotated[Moment | None, Field(description="Answers before then")] = None
-    applications: Annotated[
-        tuple[Annotated[str, Field(max_length=256)], ...], Field(max_length=100, description="Only theirs; empty: all")
-    ] = ()
+    applications: Annotated[Names, Field(max_length=100, fail_fast=True, description="Only theirs; empty: all")] = ()
     options: OptionsBody = OptionsBody()
     override: Annotated[Line, Field(description="The reason to export without consent; for administrators")] = ""
 

@@ -33,7 +33,7 @@ class KeyBody(Body):
 class ReadBody(Body):
     """``POST /v1/lake/features/read``."""
 
-    keys: Annotated[list[KeyBody], Field(min_length=1, max_length=1000)]
+    keys: Annotated[list[KeyBody], Field(min_length=1, max_length=1000, fail_fast=True)]
 
 
 def router(table: FeatureTable, following: Following, access: Access) -> APIRouter:
