@@ -40,6 +40,7 @@ PAGES = {
     "plan": ("content/articles", "section[aria-label=Plan] li"),
     "notebooks": ("content/notebooks", ".card-link"),
     "notebook": ("content/notebooks", "section[aria-label=Ask]"),
+    "exports": ("exports", ".state, .table"),
     "topics": ("insights/topics", ".table tbody tr"),
     "conversations": ("insights/conversations", ".table tbody tr"),
     "conversation": ("insights/conversations", ".page h1"),

@@ -27,7 +27,7 @@ LISTS = (
     *("agents", "runs", "memory", "desk"),
     "judges",
     *("agents", "runs", "memory", "desk", "datasets", "experiments"),
-    *("arena", "arena/leaderboard", "arena/voters", "trials"),
+    *("arena", "arena/leaderboard", "arena/voters", "trials", "exports"),
     *("insights", "insights/conversations", "insights/gaps", "insights/faq"),
     *("settings/limits", "settings/models", "settings/policies", "settings/audit"),
 )

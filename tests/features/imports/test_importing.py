@@ -194,6 +194,9 @@ def test_files_are_bounded(tmp_path: Path) -> None:
     path.write_text(json.dumps(many(3)))
     with pytest.raises(TooLarge):
         list(read_records(path, ImportsSettings(max_json_bytes=100)))
+    path.write_bytes(gzip.compress(b'{"a": 1}\n' * 1000)[:-20])
+    with pytest.raises(InvalidRequest, match="damaged"):
+        list(read_records(path, SETTINGS))
     path.write_text("{ not json\n at all")
     with pytest.raises(InvalidRequest):
         list(read_records(path, SETTINGS))

@@ -39,6 +39,13 @@ async def test_an_uploaded_file_is_imported_and_its_trace_is_shown(tmp_path: Pat
         assert [each["id"] for each in listed["data"]] == [made["id"]]
         found = await client.get(f"/events?trace_id={records.LANGFUSE_TRACE['id']}", cast_to=dict)
         assert len(found["data"]) == 5
+        # It is material for data sets, as live traffic is.
+        wanted = {"traces": {"application": "support-chat", "thumb": "up", "consented": True}}
+        version = await client.post("/datasets/history/versions", body=wanted, cast_to=dict)
+        assert version["examples"] == 1
+        examples = await client.get("/datasets/history/examples", cast_to=dict)
+        assert examples["data"][0]["references"] == ["It arrives on Monday."]
+        assert examples["data"][0]["trace_id"] == records.LANGFUSE_TRACE["id"]
         with pytest.raises(Exception, match="source"):
             await client.post("/imports", body={**body, "source": "mlflow"}, cast_to=dict)
         with pytest.raises(Exception, match="no file"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
@@ -22,8 +23,15 @@ Numbered = tuple[int, Record | BadRecord]
 def records(path: Path, settings: ImportsSettings, after: int = 0) -> Iterator[Numbered]:
     """The records behind number ``after``, with their numbers from 1; what is no object is a ``BadRecord``.
 
-    Raises ``TooLarge``, and ``InvalidRequest`` for a file that is none of the forms.
+    Raises ``TooLarge``, and ``InvalidRequest`` for a file that is none of the forms, or is damaged.
     """
+    try:
+        yield from _records(path, settings, after)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InvalidRequest(f"the file is damaged ({type(error).__name__})", param="file") from None
+
+
+def _records(path: Path, settings: ImportsSettings, after: int) -> Iterator[Numbered]:
     with _opened(path) as file:
         start = file.read(_LOOK).lstrip()
     with _opened(path) as file:

@@ -31,6 +31,7 @@ ImportStatus = Literal["queued", "running", "completed", "failed", "cancelled"]
 STATUSES: tuple[ImportStatus, ...] = get_args(ImportStatus)
 OVER: tuple[ImportStatus, ...] = ("completed", "failed", "cancelled")
 MOST_ERRORS = 100
+_DEAD_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ class Imports:
         def work(connection: sa.Connection) -> None:
             sql.lock(connection, f"imports {made.tenant}")
             mine = sa.and_(imports.c.tenant == made.tenant, imports.c.status.not_in(OVER))
+            # One of a command that died is taken up when the command is given again.
+            mine = sa.and_(mine, (imports.c.file_id != "") | (imports.c.updated_at > now - _DEAD_S))
             count = connection.execute(sa.select(sa.func.count()).select_from(imports).where(mine)).scalar_one()
             if count >= self._settings.pending:
                 remedy = "Wait for one to end, cancel one, or raise imports.pending"

@@ -148,8 +148,6 @@ class ImportWork:
             raise
         except MainspringError as error:
             await self._imports.end(made, "failed", str(error))
-        except OSError as error:
-            await self._imports.end(made, "failed", f"the file cannot be read: {error.strerror or 'it is damaged'}")
         await self._jobs.finish(job)
         await self._forget_file(made)
 

@@ -28,11 +28,12 @@ from mainspring.features.lake.exports.tables import (
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import parts
 from mainspring.stores.events.audit_log import Audit, By
-from mainspring.stores.schema import events
+from mainspring.stores.schema import events, jobs
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job
 from mainspring.stores.sql.pages import Page, Slice
 
+_DEAD_S = 6 * 3600.0
 PREFIX, KIND = "lakeexport-", "lake export"
 ExportStatus = Literal["queued", "running", "completed", "failed", "deleted"]
 
@@ -94,6 +95,7 @@ class ExportStore:
 
         def work(connection: sa.Connection) -> None:
             sql.lock(connection, f"lake exports {tenant}")
+            _bury(connection, tenant, now)
             self._check_room(connection, tenant)
             connection.execute(sa.insert(lake_exports), {**values, "created_at": now, "updated_at": now})
             if job:
@@ -258,6 +260,15 @@ class ExportStore:
 
         await self._database.write(work)
         await blob_store.sweep(self._database, self._blobs)
+
+
+def _bury(connection: sa.Connection, tenant: str, now: float) -> None:
+    """Exports of commands that died: no job will go on with them."""
+    old = sa.and_(lake_exports.c.tenant == tenant, lake_exports.c.status == "running")
+    job = sa.exists().where(jobs.c.tenant == tenant, jobs.c.id == lake_exports.c.id)
+    dead = sa.and_(old, lake_exports.c.updated_at < now - _DEAD_S, ~job)
+    values = {"status": "failed", "error": "its process died", "kept": False}
+    connection.execute(sa.update(lake_exports).where(dead).values(**values))
 
 
 def put_files(

@@ -107,11 +107,14 @@ def as_of(
     vectors = lake_feature_vectors.c
     theirs = sa.and_(vectors.tenant == tenant, vectors.id == name)
     theirs = theirs if at is None else sa.and_(theirs, vectors.at < at)
-    query = sa.select(vectors.vector, vectors.embedder).where(theirs).order_by(vectors.at)
-    held = connection.execute(query).all()
-    if not held:
+    newest = sa.select(vectors.embedder).where(theirs).order_by(vectors.at.desc()).limit(1)
+    embedder = embedder or connection.execute(newest).scalar_one_or_none() or ""
+    total: Vector | None = None
+    count = 0
+    same = sa.select(vectors.vector).where(theirs, vectors.embedder == embedder).order_by(vectors.at)
+    for row in connection.execute(same).yield_per(500):
+        vector = np.frombuffer(row.vector, np.float32)
+        total, count = vector if total is None else total + vector, count + 1
+    if total is None:
         return Features(folded(entity, found))
-    embedder = embedder or held[-1].embedder
-    made = [np.frombuffer(row.vector, np.float32) for row in held if row.embedder == embedder]
-    mean: Vector | None = np.asarray(np.mean(made, axis=0), np.float32) if made else None
-    return Features(folded(entity, found), mean, len(made), embedder)
+    return Features(folded(entity, found), np.asarray(total / count, np.float32), count, embedder)
