@@ -24,7 +24,6 @@ LISTS = (
         "quality/drift",
         "quality/objectives",
     ),
-    *("agents", "runs", "memory", "desk"),
     "judges",
     *("agents", "runs", "memory", "desk", "datasets", "experiments"),
     *("arena", "arena/leaderboard", "arena/voters", "trials", "exports"),
