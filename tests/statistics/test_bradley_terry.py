@@ -91,3 +91,9 @@ def test_a_model_that_won_all_of_its_votes_has_a_finite_place() -> None:
 def test_votes_that_compare_nothing_are_refused(votes: list[Vote]) -> None:
     with pytest.raises(InvalidRequest):
         leaderboard(votes)
+
+
+def test_two_votes_that_agree_rank_nobody() -> None:
+    found = leaderboard([Vote("a", "b", 1.0, "ann"), Vote("b", "a", 0.0, "ann")])
+    assert [each.rank for each in found.ratings] == [1, 1]
+    assert found.ratings[0].rating.low < found.ratings[1].rating.high

@@ -153,7 +153,12 @@ def _fitted(design: Any, scores: Any, voters: Sequence[str], models: int) -> tup
     np.add.at(sums, member, design * (scores - expected)[:, None])
     few = len(groups) / max(1, len(groups) - 1)
     errors = np.sqrt(np.maximum(0.0, np.diag(bread @ (sums.T @ sums * few) @ bread)))
-    return found, errors
+    # A few votes that all agree, or a few voters, leave no residuals to see the spread by: what the model itself
+    # expects of so many votes is the least.
+    expected_errors = np.diag(bread).copy()
+    # Without what the weight on the sum of all ratings adds, which nobody asks about.
+    expected_errors[:models] -= 1 / (models * (models + _RIDGE))
+    return found, np.maximum(errors, np.sqrt(np.maximum(0.0, expected_errors)))
 
 
 def _checked(votes: Sequence[Vote]) -> list[str]:

@@ -21,7 +21,7 @@ export function BoardView({ arena }: { arena: Arena }): ReactNode {
       <div className="section-head">
         <span className="row wraps">
           {arena.categories.length > 0 && (
-            <select aria-label="Category" value={category} onChange={(event) => setCategory(event.target.value)}>
+            <select className="short" aria-label="Category" value={category} onChange={(event) => setCategory(event.target.value)}>
               <option value="">All categories</option>
               {arena.categories.map((each) => <option key={each}>{each}</option>)}
             </select>

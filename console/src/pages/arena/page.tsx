@@ -33,7 +33,7 @@ function Chosen({ children }: { children: (arena: Arena) => ReactNode }): ReactN
         return (
           <div className="stack">
             {data.length > 1 && (
-              <select aria-label="Arena" value={arena.id} onChange={(event) => setName(event.target.value)}>
+              <select className="short" aria-label="Arena" value={arena.id} onChange={(event) => setName(event.target.value)}>
                 {data.map((each) => <option key={each.id}>{each.id}</option>)}
               </select>
             )}

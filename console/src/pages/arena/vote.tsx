@@ -75,13 +75,13 @@ export function VoteView({ arena }: { arena: Arena }): ReactNode {
         </Field>
         <div className="row wraps">
           {arena.categories.length > 0 && (
-            <select aria-label="Category" value={category} onChange={(event) => setCategory(event.target.value)}>
+            <select className="short" aria-label="Category" value={category} onChange={(event) => setCategory(event.target.value)}>
               <option value="">No category</option>
               {arena.categories.map((each) => <option key={each}>{each}</option>)}
             </select>
           )}
-          <Button kind="primary" icon="play" disabled={asking || !question.trim()}>Ask both</Button>
-          {arena.recorded && <Button type="button" icon="refresh" disabled={asking} onClick={() => void begin({})}>A recorded question</Button>}
+          <Button type="submit" kind="primary" icon="play" disabled={asking || !question.trim()}>Ask both</Button>
+          {arena.recorded && <Button icon="refresh" disabled={asking} onClick={() => void begin({})}>A recorded question</Button>}
         </div>
       </form>
       {error && <Note tone="bad">{error.message}</Note>}

@@ -117,7 +117,7 @@ function End({ trial, url, onClose, onDone }: { trial: Verdict; url: string; onC
     <Dialog title="End the experiment" onClose={onClose}>
       <div className="stack">
         <label>Traffic from now on{" "}
-          <select value={arm} onChange={(event) => setArm(event.target.value)}>
+          <select className="short" value={arm} onChange={(event) => setArm(event.target.value)}>
             <option value="">as the route says</option>
             {trial.arms.map((each) => <option key={each.name} value={each.name}>{`all to ${each.name}`}</option>)}
           </select>
