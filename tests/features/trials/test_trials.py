@@ -20,6 +20,7 @@ from mainspring.features.trials.holdings import UnitsOfTraffic
 from mainspring.stores import Stores
 from mainspring.stores.erase.data_subjects import Subject
 from mainspring.stores.erase.data_subjects import find as find_held
+from mainspring.stores.sql.pages import Page
 from tests.features.trials.world import ADMIN, World
 
 
@@ -189,7 +190,9 @@ async def test_outcomes_are_told_of_what_one_may_see_and_bounded(opened: Stores)
     with pytest.raises(NotFound):
         await world.outcomes.tell(ADMIN, "answer", "ans_nobody", "order", 1.0)
     for _ in range(5):
-        await world.outcomes.tell(ADMIN, "session", "s1", "order", 1.0)
+        told = await world.outcomes.tell(ADMIN, "session", "s1", "order", 1.0)
+    assert "s1" not in told.subject
+    assert len((await world.outcomes.page(ADMIN, Page(), "s1")).rows) == 5
     with pytest.raises(QuotaExceeded):
         await world.outcomes.tell(ADMIN, "session", "s1", "order", 1.0)
 

@@ -15,6 +15,7 @@ from mainspring.feature import Rooms
 from mainspring.features.trials.definitions import Trial
 from mainspring.features.trials.outcomes import Outcomes
 from mainspring.features.trials.service import Trials
+from mainspring.features.trials.units.names import session_name
 from mainspring.serving.route.route import Route
 from mainspring.stores import Stores
 from mainspring.stores.sql import ids
@@ -52,6 +53,8 @@ class World:
         return EventRecord(answer_id, self.begun, tenant, f"trace-{answer_id}", answer_id, facts_)
 
     def about(self, subject: str, facts: Facts, *, later_s: float = 1.0) -> EventRecord:
+        if not subject.startswith("ans_"):
+            subject = session_name("acme", subject)
         return EventRecord(ids.new("evt_"), self.begun + later_s, "acme", "", subject, facts)
 
     async def settle(self, *records: EventRecord) -> None:

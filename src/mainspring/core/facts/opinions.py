@@ -101,7 +101,8 @@ class VoteFacts(Facts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeFacts(Facts):
-    """What came of an episode: a session, a run of an agent, or one answer, which is the event's subject. ``value`` is
+    """What came of an ``episode``: a ``session`` (the event's subject is a digest of its name), or an answer, which is
+    the subject, also where the ``trace`` of a run was named. ``value`` is
     of ``metric``, for example 1 for an order that was placed. ``arms`` are those of running experiments, by name."""
 
     EVENT: ClassVar[str] = "outcome"

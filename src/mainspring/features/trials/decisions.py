@@ -35,7 +35,7 @@ def decide(trial: Running, dropped: Mapping[str, str], verdict: Verdict) -> Iter
     (``sequential.Arms``).
     """
     definition = trial.definition
-    if not verdict.sound or not (definition.adaptive or definition.promote):
+    if not verdict.sound or not definition.decides:
         return
     weights = {name: 0.0 if name in dropped else weight for name, weight in trial.weights.items()}
     out = dict(dropped)

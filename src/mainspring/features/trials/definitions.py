@@ -108,6 +108,11 @@ class Trial(Body):
         return max(each.window for each in (self.metric, *self.guards))
 
     @property
+    def decides(self) -> bool:
+        """Whether the rule may change traffic; else people do."""
+        return self.adaptive or self.promote
+
+    @property
     def measures(self) -> tuple[Measured, ...]:
         """The metric, then the guards."""
         return (self.metric, *self.guards)

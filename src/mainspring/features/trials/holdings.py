@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mainspring.features.trials.tables import trial_answers, trial_units, trials
-from mainspring.features.trials.units.folding import digest
+from mainspring.features.trials.units.names import digest, session_name
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Held, Subject, parts
 from mainspring.stores.sql import ids
@@ -50,7 +50,8 @@ class UnitsOfTraffic:
                 sa.select(trials.c.name).where(trials.c.tenant == subject.tenant)
             ).scalars():
                 # The name of a unit is that of a session, a user or a key: older ones are found by it.
-                own = digest(subject.tenant, trial, subject.kind, subject.id)
+                name = session_name(subject.tenant, subject.id) if subject.kind == "session" else subject.id
+                own = digest(subject.tenant, trial, subject.kind, name)
                 mine = sa.and_(trial_units.c.tenant == subject.tenant, trial_units.c.trial == trial)
                 mine = sa.and_(mine, trial_units.c.id == own, trial_units.c.at <= upto)
                 connection.execute(sa.update(trial_units).where(mine).values(id=ids.new("erased_")))

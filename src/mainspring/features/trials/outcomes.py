@@ -14,6 +14,7 @@ from mainspring.core.errors import NotFound, QuotaExceeded
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.opinions import OutcomeFacts
 from mainspring.core.types import EventRecord, Principal
+from mainspring.features.trials.units.names import session_name
 from mainspring.stores.events.log import EventLog
 from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
@@ -33,7 +34,7 @@ class Outcomes:
     async def tell(self, principal: Principal, episode: Episode, about: str, metric: str, value: float) -> EventRecord:
         """Write an outcome. Raises ``NotFound`` for an answer or a trace that the principal may not see, and
         ``QuotaExceeded``."""
-        subject, trace, arms = about, "", None
+        subject, trace, arms = session_name(principal.tenant, about), "", None
         if episode != "session":
             answer = await self._answer(principal, episode, about)
             subject, trace = answer.id, answer.trace_id
@@ -56,7 +57,9 @@ class Outcomes:
         return record
 
     async def page(self, principal: Principal, page: Page, about: str | None) -> Slice[EventRecord]:
-        """Outcomes that the principal's groups may see."""
+        """Outcomes that the principal's groups may see, of an answer by its id or of a session by its name."""
+        if about is not None and not about.startswith(("ans_", "ses_")):
+            about = session_name(principal.tenant, about)
         return await self._log.page(
             principal.tenant, page, groups=principal.groups, kind=OutcomeFacts.EVENT, subject=about
         )

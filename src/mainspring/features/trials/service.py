@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from cachetools import TTLCache
 
 import mainspring.stores.events.commit_numbers as commits
 import mainspring.stores.events.feed as feed
@@ -31,6 +32,7 @@ from mainspring.stores.events.log import EventLog
 from mainspring.stores.sql.database import Database
 
 _DAY = 86_400.0
+_JUDGED, _JUDGED_S = 256, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Trials:
         self.settings = rooms.settings.section(TrialsSettings)
         self._database: Database = rooms.stores.database
         self._replicas = rooms.path.replicas
+        self._judged: TTLCache[tuple[object, ...], Verdict] = TTLCache(_JUDGED, _JUDGED_S)
+        self._judging = asyncio.Lock()
         self._folding = Folding(self._database, self._arm_of, self.settings.most_units)
 
     async def define(self, principal: Principal, name: str, trial: Trial) -> None:
@@ -97,9 +101,16 @@ class Trials:
         return await self._database.read(lambda connection: _get(connection, tenant, name))
 
     async def verdict(self, state: State, now: float | None = None) -> Verdict:
-        """What is known now; events of the last seconds may not be read yet."""
-        at = time.time() if now is None else now
+        """What is known now; events of the last seconds may not be read yet. Who asks again within seconds gets the
+        same: a verdict reads all units."""
         trial = state.running
+        if now is None:
+            place = (trial.tenant, trial.name, state.created_at, state.updated_at)
+            async with self._judging:
+                if place not in self._judged:
+                    self._judged[place] = await self.verdict(state, time.time())
+                return self._judged[place]
+        at = now
         units = await self._database.read(lambda connection: read(connection, trial, state.weighed_from, at))
         return await asyncio.to_thread(judge, trial.definition, units, trial.weights, state.dropped)
 
@@ -111,7 +122,9 @@ class Trials:
             await self._folding.fold()
             await self._forget_answers(at)
         for state in found:
-            await self._decide(await self._reweighed(state), at)
+            weighed = await self._reweighed(state)
+            if state.running.definition.decides:
+                await self._decide(weighed, at)
         await self.allocate()
 
     async def allocate(self) -> None:

@@ -13,7 +13,7 @@ class TrialsSettings(Section):
     enabled: bool = Field(True, description="off: no trial reads events, and traffic is as the routes say")
     every_s: float = Field(10.0, ge=0.5, description="seconds between two looks at new events and decisions")
     most_running: int = Field(20, ge=1, description="trials of a tenant that may run at once")
-    most_units: int = Field(1_000_000, ge=1000, description="units of a trial; it is decided by those")
+    most_units: int = Field(300_000, ge=1000, description="units of a trial; it is decided by those")
     outcomes_per_episode: int = Field(100, ge=1, description="outcomes that may be told of one episode")
 
 

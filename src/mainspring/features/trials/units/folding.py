@@ -5,7 +5,6 @@ Events and the position behind them are written in one commit, under a lock: sev
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,13 +19,15 @@ from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.opinions import OutcomeFacts
 from mainspring.features.trials.definitions import Trial
 from mainspring.features.trials.tables import trial_answers, trial_units, trials
+from mainspring.features.trials.units.names import digest, session_name
 from mainspring.features.trials.units.observed import KINDS, Sums, observe
 from mainspring.stores.events.feed import Fact, Feed
 from mainspring.stores.schema import watermarks
 from mainspring.stores.sql.database import Database
 
 READER = "trials"
-_PAGE = 1000
+# A page is one transaction of the single writer: others wait for it.
+_PAGE = 250
 ArmOf = Callable[[str, Mapping[str, float], AnswerFacts, Fact], str]
 """The arm of a failed answer, which does not say it: by route, weights and what stays together."""
 
@@ -189,15 +190,10 @@ def unit_of(trial: Running, answer: AnswerFacts, answer_id: str) -> str:
     if trial.sticky == "key":
         return digest(trial.tenant, trial.name, "key", answer.key_id)
     if trial.sticky == "session" and answer.session_id is not None:
-        return digest(trial.tenant, trial.name, "session", answer.session_id)
+        return digest(trial.tenant, trial.name, "session", session_name(trial.tenant, answer.session_id))
     if trial.sticky == "session" and answer.user is not None:
         return digest(trial.tenant, trial.name, "user", answer.user)
     return digest(trial.tenant, trial.name, "answer", answer_id)
-
-
-def digest(tenant: str, trial: str, kind: str, name: str) -> str:
-    """Of a unit's name."""
-    return hashlib.sha256("\0".join((tenant, trial, kind, name)).encode()).hexdigest()[:32]
 
 
 def _of_route(trial: Running, fact: Fact) -> bool:
