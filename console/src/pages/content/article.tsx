@@ -123,7 +123,7 @@ function Text({ kept, version, onChange }: { kept: KeptArticle; version: Version
           <SectionText key={at} section={section} article={article} struck={struck} onRevise={() => setRevising(at + 1)} />
         ))}
       </article>
-      <aside className="stack"><Sources of={article} quotes /></aside>
+      <div className="stack"><Sources of={article} quotes /></div>
       </div>
       <section className="stack" aria-label="Search engines">
         <h2>For search engines</h2>
