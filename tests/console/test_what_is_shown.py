@@ -149,6 +149,20 @@ def test_a_key_is_made_with_its_limits_and_its_budget(browser: Browser, server: 
     browser.says(name)
 
 
+def test_what_a_tenant_may_have_is_shown_beside_what_it_has(browser: Browser, server: Server) -> None:
+    key = tenant_of_its_own(server)
+    for number in range(3):
+        assert server.call("POST", "/v1/vector_stores", {"name": f"shelf {number}"}, key=key)[0] < 300
+    quotas = {each["name"]: each for each in server.call("GET", "/v1/limits/tenant", key=key)[1]["data"]}
+    stores = quotas["vector_stores"]
+    assert stores["used"] == 3
+    browser.sign_in(key, "/console/settings/limits")
+    row = browser.find('[aria-label="Limits of the tenant"] tbody tr', stores["what"]).text
+    assert " 3 " in f" {row.replace(stores['what'], '')} "
+    assert f"{stores['limit']:,}" in row.replace("\u202f", ",").replace("\u00a0", ",")
+    assert len(browser.all('[aria-label="Limits of the tenant"] tbody tr')) == len(quotas)
+
+
 @pytest.mark.parametrize("text", ["## A heading", "- one\n- two", "**bold**"])
 def test_what_was_answered_is_shown_and_not_its_markup(browser: Browser, server: Server, text: str) -> None:
     key = tenant_of_its_own(server)
