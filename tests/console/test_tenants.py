@@ -28,6 +28,7 @@ LISTS = (
     *("agents", "runs", "memory", "desk", "datasets", "experiments"),
     *("arena", "arena/leaderboard", "arena/voters", "trials", "exports"),
     *("insights", "insights/conversations", "insights/gaps", "insights/faq"),
+    *("lake", "lake/zones", "lake/lineage"),
     *("settings/limits", "settings/models", "settings/policies", "settings/audit"),
 )
 """Every page that needs no name."""
