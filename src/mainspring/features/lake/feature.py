@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import APIRouter
 
@@ -46,34 +46,39 @@ def _routes(http: Http) -> list[APIRouter]:
 @asynccontextmanager
 async def _work(rooms: Rooms, services: Services) -> AsyncIterator[None]:
     lake = services[Lake]
+    features = Following(rooms.stores.database, rooms.engines.embedder)
     async with making(lake.exports, rooms.stores.jobs):
-        if lake.settings.mode == "batch":
-            yield
-            return
-        following = asyncio.create_task(
-            _follow(lake, Following(rooms.stores.database, rooms.engines.embedder)), name="lake: follow"
-        )
+        tasks = [asyncio.create_task(each, name="lake: follow") for each in _tasks(lake, features)]
         try:
             yield
         finally:
-            following.cancel()
-            await asyncio.wait([following])
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
 
 
-async def _follow(lake: Lake, features: Following) -> None:
-    swept = built = time.monotonic()
+def _tasks(lake: Lake, features: Following) -> list[Coroutine[Any, Any, None]]:
+    """What the settings ask of a server."""
+    settings, found = lake.settings, []
+    if settings.mode != "batch":
+        found += [
+            _repeat(settings.every_s, lake.syncing.sync),
+            _repeat(settings.every_s, features.sync),
+            _repeat(settings.sweep_every_s, lake.syncing.sweep),
+        ]
+    if settings.mode == "hybrid":
+        found.append(_repeat(settings.build.every_s, lake.build_all))
+    if settings.nats.url:
+        found.append(_repeat(settings.every_s, lake.publishing.publish))
+    return found
+
+
+async def _repeat(every_s: float, work: Callable[[], Awaitable[object]]) -> None:
     while True:
-        await asyncio.sleep(lake.settings.every_s)
+        await asyncio.sleep(every_s)
         try:
-            await lake.syncing.sync()
-            await features.sync()
-            if time.monotonic() - swept > lake.settings.sweep_every_s:
-                swept = time.monotonic()
-                await lake.syncing.sweep()
-            if lake.settings.mode == "hybrid" and time.monotonic() - built > lake.settings.build.every_s:
-                built = time.monotonic()
-                for tenant in await lake.manifest.tenants():
-                    await lake.building.build(tenant)
+            await work()
         except MainspringError as error:
             _log.warning("events did not reach the lake; the next round repeats it: %s", error)
 

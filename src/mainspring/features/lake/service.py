@@ -22,6 +22,7 @@ from mainspring.features.lake.files.storage import opened
 from mainspring.features.lake.settings import LakeSettings
 from mainspring.features.lake.sql.query import Sql
 from mainspring.features.lake.steps.options import BuildSettings
+from mainspring.features.lake.stream.publishing import Publishing
 from mainspring.features.lake.stream.syncing import Syncing
 from mainspring.features.lake.summary import summary
 from mainspring.features.lake.withdrawing import Withdrawing
@@ -67,6 +68,7 @@ class Lake:
             stores.database, self.storage, settings.home, self.settings.runner, self.settings.build
         )
         self.sql = Sql(self.manifest, self.building.builds, self.storage, self.settings.sql)
+        self.publishing = Publishing(stores.database, self.settings.nats)
         self.lineage = Lineage(self.manifest, self.storage)
         self.syncing = Syncing(stores.database, self.storage, settings.home, self.settings.batch)
 
@@ -92,6 +94,14 @@ class Lake:
         self._running[tenant] = asyncio.create_task(work(), name="lake: build")
         await started
         return await self.building.builds.get(tenant, build_id)
+
+    async def build_all(self) -> None:
+        """Build for each tenant that has interactions, one after the other."""
+        for tenant in await self.manifest.tenants():
+            try:
+                await self.building.build(tenant)
+            except MainspringError as error:
+                _log.warning("the data of %s was not built: %s", tenant, error)
 
     async def close(self) -> None:
         """Stop the builds of this process."""

@@ -21,6 +21,14 @@ class SqlBounds(Section):
     at_once: int = Field(2, ge=1, description="queries of one tenant at a time in one server")
 
 
+class NatsSettings(Section):
+    """A NATS server with JetStream, to which a server publishes the facts of all events."""
+
+    url: str = Field("", description="nats://host:4222; empty: nothing is published")
+    credentials: str = Field("", description="path of a file with credentials")
+    subject: str = Field("mainspring.events", min_length=1, description="subjects begin so; tenant and kind follow")
+
+
 class LakeSettings(Section):
     """Events as Parquet files, cleaned for training (docs/guides/lake.md)."""
 
@@ -35,6 +43,7 @@ class LakeSettings(Section):
     )
     batch: int = Field(20_000, ge=100, le=1_000_000, description="events of one commit of files")
     runner: Literal["local", "ray"] = Field("local", description="where the steps of a build run; ray: the extra `ray`")
+    nats: NatsSettings = NatsSettings()
     sql: SqlBounds = SqlBounds()
     build: BuildSettings = BuildSettings()
     exports: ExportBounds = ExportBounds()
