@@ -240,7 +240,9 @@ KNOWN = {
 }
 
 
-DECLARATIONS = frozenset({("settings", "SECTIONS"), ("toolsets", "TOOLSETS"), ("agents", "AGENTS")})
+DECLARATIONS = frozenset(
+    {("settings", "SECTIONS"), ("toolsets", "TOOLSETS"), ("agents", "AGENTS"), ("scorers", "SCORERS")}
+)
 """Tables of features from which the registry and the settings are made (``core.slices``), by their module."""
 
 

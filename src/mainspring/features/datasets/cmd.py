@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,8 +41,7 @@ def add_file(
     """Make the next version with the examples of a file."""
     server = Server.of(context)
     file_id = server.upload(file, "evals")["id"]
-    made = server.call("POST", f"/v1/datasets/{quote(name, '')}/versions", {"file_id": file_id, "note": note})
-    _made(made, as_json)
+    _made(_posted(server, name, "versions", {"file_id": file_id, "note": note}), as_json)
 
 
 @app.command("from-traces")
@@ -71,8 +71,7 @@ def from_traces(
         body["refused"] = True
     if below:
         body["below"] = {each.partition("=")[0]: float(each.partition("=")[2] or "nan") for each in below}
-    path = f"/v1/datasets/{quote(name, '')}/versions"
-    _made(Server.of(context).call("POST", path, {"traces": body, "note": note}), as_json)
+    _made(_posted(Server.of(context), name, "versions", {"traces": body, "note": note}), as_json)
 
 
 @app.command("show")
@@ -120,7 +119,7 @@ def split(
 ) -> None:
     """Divide into train, validation and test: near-duplicates are on one side."""
     body = {"train": train, "validation": validation, "test": test, "seed": seed}
-    _made(Server.of(context).call("POST", f"/v1/datasets/{quote(name, '')}/split", body), as_json)
+    _made(_posted(Server.of(context), name, "split", body), as_json)
 
 
 @app.command("diff")
@@ -189,6 +188,13 @@ def export(
     path = f"/v1/datasets/{quote(base, '')}/export?{urlencode(asked)}"
     with Server.of(context).opened("GET", path) as answer, file.open("wb") as out:
         shutil.copyfileobj(answer, out)
+
+
+def _posted(server: Server, name: str, what: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The answer to what may take minutes."""
+    with server.opened("POST", f"/v1/datasets/{quote(name, '')}/{what}", body) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found
 
 
 def _made(made: dict[str, Any], as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -175,14 +176,14 @@ def _reading(routes: APIRouter, service: Experiments, runners: Any) -> None:
         names = [each["name"] for each in rows.load(row.spec)["candidates"]] or ["recorded"]
         picked = [each for each in found if each.place in kept]
         examples = await service.examples(context.principal, row, [each.example_id for each in picked])
-        shown = places_body(picked, names, examples)
+        shown = await asyncio.to_thread(places_body, picked, names, examples)
         following = max(kept) if more else None
         return json_response({"object": "list", "data": shown, "has_more": more, "next": following})
 
 
 async def _done(service: Experiments, row: Any) -> int:
-    if row.state == "completed":
-        return int(row.total)
+    if row.ended_at is not None:
+        return int(row.done)
     return sum((await service.results.done(row.tenant, row.id)).values())
 
 

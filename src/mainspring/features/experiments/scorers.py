@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from mainspring.feature import Rooms
 from mainspring.features.experiments.builtin import forms, grounds
 from mainspring.features.experiments.builtin.options import Factory, Options, only
 from mainspring.features.experiments.evals import graders
+
+_LONGEST = 8_000
+_MOST_REFERENCES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,9 @@ class TextScorer:
 
         if not example.references:
             return None
-        found = score([answered.text], [example.references], [self.name])[self.name]
+        # Some take quadratic time, and texts are as long as senders like.
+        said, wanted = answered.text[:_LONGEST], [each[:_LONGEST] for each in example.references[:_MOST_REFERENCES]]
+        found = (await asyncio.to_thread(score, [said], [wanted], [self.name]))[self.name]
         return Score(min(1.0, max(0.0, found.each[0] / (found.most or 1.0))))
 
 
@@ -61,7 +67,10 @@ _TEXTS = ("exact", "f1", "rouge-1", "rouge-2", "rouge-l", "chrf", "bleu", "meteo
 SCORERS: Mapping[str, Factory] = {
     **{name: _text(name) for name in _TEXTS},
     "contains": _contains,
-    **forms.FACTORIES,
+    "regex": forms.make_pattern,
+    "json-schema": forms.make_schema,
+    "latency": forms.make_latency,
+    "cost": forms.make_cost,
     **grounds.FACTORIES,
     **graders.FACTORIES,
 }

@@ -20,6 +20,9 @@ from mainspring.features.experiments.work.report import report
 from mainspring.features.experiments.work.running import ExperimentWork
 from mainspring.stores.sql import ids, rows
 
+PARTIAL = 4_000
+"""Answers that the report of a running experiment is made of."""
+
 
 class Experiments:
     """Runs experiments, and implements ``evaluation.scorers.ScorerSource``."""
@@ -152,12 +155,13 @@ class Experiments:
             return {}
 
     async def report(self, row: sa.Row[Any]) -> Mapping[str, Any]:
-        """The report of a finished experiment, or of what there is by now."""
+        """The report of a finished experiment; of a running one that of its first ``PARTIAL`` answers."""
         made = rows.load(row.report)
         if made is not None:
             found: Mapping[str, Any] = made
             return found
-        return await report(self.results, row.tenant, row.id, Spec.of(rows.load(row.spec)))
+        spec = Spec.of(rows.load(row.spec))
+        return {**await report(self.results, row.tenant, row.id, spec, most=PARTIAL), "partial": True}
 
 
 def _told_apart(names: Sequence[str]) -> list[str]:

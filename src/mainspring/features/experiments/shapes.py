@@ -11,7 +11,8 @@ from mainspring.features.experiments.spec import Spec
 from mainspring.stores.sql import rows
 
 _WORDS = re.compile(r"\s+|\S+")
-_LONGEST = 8_000
+_LONGEST = 4_000
+_MOST_DIFFS = 100
 
 
 def experiment_body(row: Any, done: int) -> dict[str, Any]:
@@ -51,10 +52,12 @@ def places_body(found: Sequence[Any], names: Sequence[str], examples: Mapping[st
             },
         )
         entry["answers"].append(_answer(row, names))
+    made = 0
     for entry in told.values():
         first = entry["answers"][0]["text"]
         for each in entry["answers"][1:]:
-            each["diff"] = words(first, each["text"])
+            made += 1
+            each["diff"] = words(first, each["text"]) if made <= _MOST_DIFFS else None
     return list(told.values())
 
 

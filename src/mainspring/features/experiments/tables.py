@@ -8,7 +8,8 @@ from mainspring.stores.schema.columns import count, json, key, metadata, optiona
 
 # ``kind`` is ``experiment`` or ``run`` (of OpenAI's evals, whose eval is ``parent``). ``owner`` is the identity of the
 # key that asked for it, ``groups`` are needed to see it. ``spec`` is what was asked for. ``state`` is queued, running,
-# completed, failed or cancelled. ``report`` is written at its end.
+# completed, failed or cancelled. ``report`` and ``done``, its number of answers, are written at
+# its end.
 experiments = sa.Table(
     "experiments",
     metadata,
@@ -24,6 +25,7 @@ experiments = sa.Table(
     text("state"),
     optional("error"),
     count("total"),
+    count("done"),
     json("groups", "[]"),
     text("key_id"),
     text("owner"),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
 from mainspring.core import cards
+from mainspring.core.facts.answers import AnswerFacts
 from mainspring.stores.schema import contents, events, turns
 
 Row = dict[str, Any]
+_AT_ONCE = 400
 
 
 def row(tenant: str, text: str, at: float) -> Row:
@@ -54,3 +56,18 @@ def lock(connection: sa.Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("LOCK TABLE contents IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def erased_answers(connection: sa.Connection, tenant: str, sources: Sequence[str]) -> set[str]:
+    """Those of these events that are answers whose text was erased. An erasure of the others waits until the
+    transaction ends, and finds what it has written."""
+    found: set[str] = set()
+    for start in range(0, len(sources), _AT_ONCE):
+        query = sa.select(events.c.id, events.c.content_id).where(
+            events.c.tenant == tenant,
+            events.c.id.in_(list(sources[start : start + _AT_ONCE])),
+            events.c.kind == AnswerFacts.EVENT,
+        )
+        known = connection.execute(query.order_by(events.c.id).with_for_update(read=True)).all()
+        found |= {row.id for row in known if row.content_id is None}
+    return found

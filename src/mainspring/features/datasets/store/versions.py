@@ -242,6 +242,13 @@ def missing(name: str, wanted: int | str | None = None) -> NotFound:
     return NotFound(f"there is no data set {name + version:.200}", param="name")
 
 
+def check_name(name: str, kind: str = "") -> None:
+    """Raises ``InvalidRequest`` for what is no name of a data set."""
+    plain_name = name.replace("-", "").replace("_", "").replace(".", "").replace(":", "" if kind else ":")
+    if not (0 < len(name) <= 128 and plain_name.isascii() and plain_name.isalnum()):
+        raise InvalidRequest("a data set has a name of at most 128 letters, digits, '-', '_' and '.'", param="name")
+
+
 def parsed(text: str) -> tuple[str, int | str | None]:
     """``NAME``, ``NAME@3`` or ``NAME@TAG``. Raises ``InvalidRequest``."""
     name, at, version = text.partition("@")

@@ -20,8 +20,9 @@ from mainspring.core.types import Principal
 from mainspring.evaluation.example_json import plain
 from mainspring.evaluation.examples import Example
 from mainspring.features.datasets.settings import DataSetsSettings
-from mainspring.features.datasets.store.versions import found_set, in_version, missing
+from mainspring.features.datasets.store.versions import check_name, found_set, in_version, missing
 from mainspring.features.datasets.tables import data_set_rows, data_set_sources, data_set_versions, data_sets
+from mainspring.stores.events.contents import erased_answers
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.row_access import RowAccess
 
@@ -244,6 +245,9 @@ class Writing:
         self, connection: sa.Connection, draft: Draft, piece: Sequence[Example], signatures: Mapping[str, bytes]
     ) -> None:
         tenant, name = draft.tenant, draft.name
+        # An answer may have been erased since it was read.
+        gone = erased_answers(connection, tenant, [source for each in piece for source in each.sources])
+        piece = [each for each in piece if gone.isdisjoint(each.sources)]
         bodies = {each.id: rows.dump(plain(each)) for each in piece}
         digests = {each: rows.digest(body) for each, body in bodies.items()}
         query = sa.select(data_set_rows.c.id, data_set_rows.c.since, data_set_rows.c.place, data_set_rows.c.digest)
@@ -293,13 +297,6 @@ def _may_see(connection: sa.Connection, principal: Principal, name: str, number:
         RowAccess(connection, principal.groups).has_all(data_set_versions.c.groups),
     )
     return connection.execute(query).first() is not None
-
-
-def check_name(name: str, kind: str = "") -> None:
-    """Raises ``InvalidRequest`` for what is no name of a data set."""
-    plain_name = name.replace("-", "").replace("_", "").replace(".", "").replace(":", "" if kind else ":")
-    if not (0 < len(name) <= 128 and plain_name.isascii() and plain_name.isalnum()):
-        raise InvalidRequest("a data set has a name of at most 128 letters, digits, '-', '_' and '.'", param="name")
 
 
 def _row(draft: Draft, example: Example, body: str, digest: str) -> dict[str, Any]:

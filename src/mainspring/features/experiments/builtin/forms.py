@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from mainspring.core.types import Context
 from mainspring.evaluation.examples import Answered, Example
 from mainspring.evaluation.scorers import Score, Scorer
 from mainspring.feature import Rooms
-from mainspring.features.experiments.builtin.options import Factory, Options, number, only, text
+from mainspring.features.experiments.builtin.options import Options, number, only, text
 
 _SLOW = frozenset(("pattern", "patternProperties", "$ref", "$dynamicRef"))
 
@@ -51,7 +52,7 @@ class FitsSchema:
             value = json.loads(said)
         except (ValueError, RecursionError) as error:
             return Score(0.0, f"no JSON: {error}"[:200])
-        wrong = next(iter(checker.iter_errors(value)), None)
+        wrong = await asyncio.to_thread(lambda: next(iter(checker.iter_errors(value)), None))
         return Score(1.0) if wrong is None else Score(0.0, str(wrong.message)[:200])
 
 
@@ -88,7 +89,7 @@ def _keywords(value: Any) -> set[str]:
     return set()
 
 
-def _pattern(_: Rooms, options: Options) -> Scorer:
+def make_pattern(_: Rooms, options: Options) -> Scorer:
     only("regex", options, "pattern", "ignore_case")
     pattern = text("regex", options, "pattern")
     try:
@@ -98,7 +99,7 @@ def _pattern(_: Rooms, options: Options) -> Scorer:
     return Pattern(pattern, str(options.get("ignore_case", "")).lower() in ("true", "1", "yes"))
 
 
-def _schema(_: Rooms, options: Options) -> Scorer:
+def make_schema(_: Rooms, options: Options) -> Scorer:
     only("json-schema", options, "schema")
     schema = options.get("schema")
     if schema is not None:
@@ -108,14 +109,11 @@ def _schema(_: Rooms, options: Options) -> Scorer:
     return FitsSchema(schema)
 
 
-def _latency(_: Rooms, options: Options) -> Scorer:
+def make_latency(_: Rooms, options: Options) -> Scorer:
     only("latency", options, "seconds")
     return Within("latency", number("latency", options, "seconds", 5.0))
 
 
-def _cost(_: Rooms, options: Options) -> Scorer:
+def make_cost(_: Rooms, options: Options) -> Scorer:
     only("cost", options, "usd")
     return Within("cost", number("cost", options, "usd", 0.001))
-
-
-FACTORIES: Mapping[str, Factory] = {"regex": _pattern, "json-schema": _schema, "latency": _latency, "cost": _cost}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ METRICS = ("cosine", "fuzzy_match", "bleu", "gleu", "meteor", *(f"rouge_{n}" for
 _OPERATIONS = ("eq", "ne", "like", "ilike")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _TOKENS = 128
+_LONGEST = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class TextSimilarity:
             one, other = (await embedder.embed([said, wanted])).vectors
             found = float(one @ other)
         else:
-            found = similar(self.metric, said, wanted)
+            found = await asyncio.to_thread(similar, self.metric, said[:_LONGEST], wanted[:_LONGEST])
         return Score(min(1.0, max(0.0, found)))
 
 

@@ -131,7 +131,7 @@ def _runs(routes: APIRouter, service: Experiments, store: EvalStore, runners: An
     ) -> HttpResponse:
         """The runs of an eval."""
         found = await service.results.page(context.principal, page, kind=runs.RUN, parent=eval_id)
-        shown = [run_body(row, await _summary(service, row)) for row in found.rows]
+        shown = [run_body(row, await _summary(service, row, listed=True)) for row in found.rows]
         kept = [each for each in shown if status in (None, each["status"])]
         return json_response(list_body(Slice(kept, found.more)))
 
@@ -214,9 +214,23 @@ async def _run(service: Experiments, context: Context, eval_id: str, run_id: str
     return row
 
 
-async def _summary(service: Experiments, row: Any) -> dict[str, Any]:
-    """Counts of a run; of a finished one those that its report has."""
+async def _summary(service: Experiments, row: Any, *, listed: bool = False) -> dict[str, Any]:
+    """Counts of a run. In a list those of a run that is not over are not made."""
     spec = Spec.of(rows.load(row.spec))
+    kept = rows.load(row.metadata).get("counts") if row.ended_at is not None else None
+    if kept is not None:
+        found: dict[str, Any] = rows.load(kept)
+        return found
+    if listed and row.ended_at is None:
+        empty = {"total": row.total, "errored": 0, "passed": 0, "failed": 0}
+        return {"result_counts": empty, "per_testing_criteria_results": [], "per_model_usage": []}
+    told = await _counted(service, row, spec)
+    if row.ended_at is not None:
+        await service.results.note(row.tenant, row.id, {**rows.load(row.metadata), "counts": rows.dump(told)})
+    return told
+
+
+async def _counted(service: Experiments, row: Any, spec: Spec) -> dict[str, Any]:
     columns: list[tuple[Any, str]] = []
     usage = {"invocation_count": 0, "completion_tokens": 0}
     async for piece in service.results.scored(row.tenant, row.id):

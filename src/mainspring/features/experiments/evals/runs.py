@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mainspring.core.errors import InvalidRequest, Unsupported
+from mainspring.core.errors import InvalidRequest, MainspringError, Unsupported
 from mainspring.core.types import Message, Principal
 from mainspring.evaluation.example_json import checked, message_of
 from mainspring.evaluation.examples import Example
@@ -48,9 +48,14 @@ async def start(
     kept["source"] = _told(source.get("source") or {})
     told = {"data_source": json.dumps(kept), "metadata": json.dumps(dict(metadata))}
     spec = Spec(candidates, scorers, service.settings.concurrency, not candidates)
-    return await service.submit(
-        principal, data_set, version, spec, name=name or str(model or of.name), kind=RUN, parent=of.id, metadata=told
-    )
+    title = name or str(model or of.name)
+    try:
+        return await service.submit(
+            principal, data_set, version, spec, name=title, kind=RUN, parent=of.id, metadata=told
+        )
+    except MainspringError:
+        await service.data.drop(principal, data_set)
+        raise
 
 
 def _told(source: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from mainspring.evaluation.examples import Answered, Example
 from mainspring.features.experiments.settings import ExperimentsSettings
 from mainspring.features.experiments.spec import Spec
 from mainspring.features.experiments.tables import experiment_results, experiment_sources, experiments
+from mainspring.stores.events.contents import erased_answers
 from mainspring.stores.sql import jobs as job_store
 from mainspring.stores.sql import pages
 from mainspring.stores.sql.database import Database
@@ -166,14 +167,23 @@ class Results:
         ]
 
         def work(connection: sa.Connection) -> bool:
-            if not job_store.lease_holds(connection, job):
+            if not job_store.lease_holds(connection, job) or not _is_there(connection, job):
                 return False
+            if erased_answers(connection, job.tenant, example.sources):
+                # Erased since the example was read: nothing of it may be written any more.
+                return True
             connection.execute(rows.insert_new(connection, experiment_results).values(**values))
             if sources:
                 connection.execute(rows.insert_new(connection, experiment_sources), sources)
             return True
 
         return await self._database.write(work)
+
+    async def note(self, tenant: str, experiment_id: str, metadata: Mapping[str, str]) -> None:
+        """Keep what was found out about an experiment that is over."""
+        of = sa.and_(experiments.c.tenant == tenant, experiments.c.id == experiment_id)
+        noted = sa.update(experiments).where(of).values(metadata=rows.dump(dict(metadata)))
+        await self._database.write(lambda connection: connection.execute(noted) and None)
 
     async def begin(self, job: Job) -> None:
         """The experiment is running."""
@@ -185,26 +195,33 @@ class Results:
 
         def work(connection: sa.Connection) -> None:
             if job_store.lease_holds(connection, job):
-                told = {} if report is None else {"report": rows.dump(dict(report))}
+                told: dict[str, Any] = {} if report is None else {"report": rows.dump(dict(report))}
+                counted = sa.select(sa.func.count()).select_from(experiment_results)
+                mine = (experiment_results.c.tenant == job.tenant, experiment_results.c.experiment == job.id)
+                told["done"] = connection.execute(counted.where(*mine)).scalar_one()
                 _set(connection, job, state=state, error=error, ended_at=time.time(), **told)
                 job_store.end(connection, job, over[state], error)
 
         await self._database.write(work, durable=True)
 
-    async def scored(self, tenant: str, experiment_id: str) -> AsyncIterator[Sequence[sa.Row[Any]]]:
-        """All results without their texts, by place and responder, in pieces."""
+    async def scored(
+        self, tenant: str, experiment_id: str, most: int | None = None
+    ) -> AsyncIterator[Sequence[sa.Row[Any]]]:
+        """All results (or about the first ``most``) without their texts, by place and responder, in pieces."""
         names = ("place", "responder", "cluster", "tags", "scores", "error", "cost_nanousd", "tokens", "seconds")
         columns = [experiment_results.c[name] for name in names]
         of = sa.and_(experiment_results.c.tenant == tenant, experiment_results.c.experiment == experiment_id)
         query = sa.select(*columns).where(of).order_by(experiment_results.c.place, experiment_results.c.responder)
         place = sa.tuple_(experiment_results.c.place, experiment_results.c.responder)
         after: tuple[int, int] | None = None
+        read = 0
         while True:
             piece = query if after is None else query.where(place > sa.tuple_(*map(sa.literal, after)))
             found = await self._database.read(lambda connection, piece=piece: _all(connection, piece))  # type: ignore[misc]
             if found:
                 yield found
-            if len(found) < _AT_ONCE:
+            read += len(found)
+            if len(found) < _AT_ONCE or (most is not None and read >= most):
                 return
             after = (found[-1].place, found[-1].responder)
 
@@ -242,6 +259,11 @@ class Results:
             connection.execute(sa.delete(experiments).where(of))
 
         await self._database.write(work, durable=True, frees=True)
+
+
+def _is_there(connection: sa.Connection, job: Job) -> bool:
+    of = sa.and_(experiments.c.tenant == job.tenant, experiments.c.id == job.id)
+    return connection.execute(sa.select(sa.literal(1)).where(of)).first() is not None
 
 
 def answered_body(answered: Answered) -> dict[str, Any]:

@@ -60,20 +60,22 @@ class Columns:
         self.count[number] += 1
 
 
-async def columns(results: Results, tenant: str, experiment_id: str, spec: Spec) -> Columns:
+async def columns(results: Results, tenant: str, experiment_id: str, spec: Spec, most: int | None = None) -> Columns:
     """All scores of an experiment; texts are not read."""
     found = Columns([each.label for each in spec.scorers], max(1, len(spec.candidates)))
-    async for piece in results.scored(tenant, experiment_id):
+    async for piece in results.scored(tenant, experiment_id, most):
         for row in piece:
             found.add(row)
     return found
 
 
-async def report(results: Results, tenant: str, experiment_id: str, spec: Spec) -> dict[str, Any]:
+async def report(
+    results: Results, tenant: str, experiment_id: str, spec: Spec, *, most: int | None = None
+) -> dict[str, Any]:
     """The report as JSON values."""
     import asyncio
 
-    found = await columns(results, tenant, experiment_id, spec)
+    found = await columns(results, tenant, experiment_id, spec, most)
     return await asyncio.to_thread(summary, found, spec)
 
 
