@@ -11,7 +11,9 @@ import pytest
 
 from mainspring.core.errors import EngineError
 from mainspring.core.facts.opinions import VoteFacts
+from mainspring.core.types import Context, Message, Principal
 from mainspring.engines.scripted import Script
+from mainspring.features.arena.battle.questions import Question
 from tests.features.arena.world import World
 from tests.serving.talk import Talk, talk
 
@@ -95,7 +97,21 @@ async def test_the_other_answer_stays_when_one_model_fails(world: World) -> None
     (worked,) = (each for each in sides.values() if each["error"] is None)
     assert worked["text"].strip() == "the first answer"
     assert battle["open"] is False
-    assert (await world.vote(battle, "left")).status == 409
+    assert (await world.vote(battle, "left")).status == 404
+    # It is not open: the next ones are not refused.
+    for number in range(6):
+        await world.battle(f"question {number}")
+
+
+async def test_a_battle_that_its_voter_leaves_is_not_open(home: Talk, world: World) -> None:
+    definition = await world.arenas.get("acme", "main")
+    context = Context(Principal("acme", "ann", frozenset({"arena"})))
+    for number in range(7):
+        question = Question((Message("user", f"Which, {number}?"),))
+        duel = await world.arenas.duel(context, "main", definition, question)
+        await anext(duel.pieces)
+        await duel.close()
+    assert (await world.battle("Which?"))["open"] is True
 
 
 async def test_a_battle_streams_both_sides_and_ends_with_itself(world: World) -> None:

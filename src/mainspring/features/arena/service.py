@@ -144,10 +144,17 @@ class Arenas:
         return duel
 
     async def _pieces(self, duel: Duel, requests: Any, context: Context) -> AsyncGenerator[tuple[Side, str], None]:
-        async for piece in ask(self._rooms.responder, requests, context, duel.asked):
-            yield piece
-        duel.battle = _answered(duel.battle, duel.asked)
-        await self.battles.answered(context.principal.tenant, duel.battle)
+        tenant = context.principal.tenant
+        try:
+            async for piece in ask(self._rooms.responder, requests, context, duel.asked):
+                yield piece
+            duel.battle = _answered(duel.battle, duel.asked)
+        finally:
+            # Nobody can vote on one that was left, or that a model did not answer: it must not count as open.
+            if duel.battle.complete:
+                await self.battles.answered(tenant, duel.battle)
+            else:
+                await self.battles.forget(tenant, duel.battle.id)
 
     async def voters(self, tenant: str, arena: str) -> tuple[list[Voter], dict[str, str]]:
         """Who has voted, and the reasons for which voters are excluded."""

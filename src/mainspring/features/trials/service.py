@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import mainspring.stores.events.commit_numbers as commits
 import mainspring.stores.events.feed as feed
 import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.rows as rows
-from mainspring.core.errors import Conflict, InvalidRequest, NotFound, QuotaExceeded
+from mainspring.core.errors import Conflict, InvalidRequest, MainspringError, NotFound, QuotaExceeded
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.types import Principal
 from mainspring.feature import Rooms
@@ -31,6 +32,7 @@ from mainspring.stores.events.feed import Fact
 from mainspring.stores.events.log import EventLog
 from mainspring.stores.sql.database import Database
 
+_log = logging.getLogger(__name__)
 _DAY = 86_400.0
 _JUDGED, _JUDGED_S = 256, 5.0
 
@@ -56,7 +58,7 @@ class Trials:
         self._database: Database = rooms.stores.database
         self._replicas = rooms.path.replicas
         self._judged: TTLCache[tuple[object, ...], Verdict] = TTLCache(_JUDGED, _JUDGED_S)
-        self._judging = asyncio.Lock()
+        self._judging: TTLCache[str, asyncio.Lock] = TTLCache(_JUDGED, 3600.0)
         self._folding = Folding(self._database, self._arm_of, self.settings.most_units)
 
     async def define(self, principal: Principal, name: str, trial: Trial) -> None:
@@ -106,7 +108,8 @@ class Trials:
         trial = state.running
         if now is None:
             place = (trial.tenant, trial.name, state.created_at, state.updated_at)
-            async with self._judging:
+            # One at a time of a tenant: it reads many rows.
+            async with self._judging.setdefault(trial.tenant, asyncio.Lock()):
                 if place not in self._judged:
                     self._judged[place] = await self.verdict(state, time.time())
                 return self._judged[place]
@@ -122,9 +125,12 @@ class Trials:
             await self._folding.fold()
             await self._forget_answers(at)
         for state in found:
-            weighed = await self._reweighed(state)
-            if state.running.definition.decides:
-                await self._decide(weighed, at)
+            try:
+                weighed = await self._reweighed(state)
+                if state.running.definition.decides:
+                    await self._decide(weighed, at)
+            except MainspringError as error:
+                _log.warning("the trial %s was not looked at: %s", state.running.name, error)
         await self.allocate()
 
     async def allocate(self) -> None:

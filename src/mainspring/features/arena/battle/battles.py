@@ -151,6 +151,10 @@ class Battles:
 
         await self._database.write(work, durable=False)
 
+    async def forget(self, tenant: str, battle_id: str) -> None:
+        """Delete a battle that nobody can vote on."""
+        await self._database.write(lambda connection: _delete(connection, tenant, battle_id), durable=False)
+
     async def vote(self, principal: Principal, arena: str, definition: Arena, battle_id: str, winner: Winner) -> Voted:
         """Count a vote, and write its event in the same commit. The same vote again is the first one.
 
