@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mainspring.core.errors import InvalidRequest
 from mainspring.features.experiments.store.results import Results
 from mainspring.stores.sql import rows
-from tests.features.experiments.world import Lab, lab, spec, sums
+from tests.features.experiments.world import RIGHT, Lab, lab, spec, sums
 from tests.features.runs.world import Killed, Mortal
 
 
@@ -85,3 +86,28 @@ async def test_a_cancelled_one_keeps_what_it_has(home: Lab) -> None:
     assert row.state == "cancelled"
     assert rows.load(row.report)["examples"] == 0
     assert home.asked == 0
+
+
+async def test_drift_between_two_runs_is_told_by_slice(home: Lab) -> None:
+    """Small sums get worse and large ones stay: the whole hides what the slice shows."""
+    await home.data.add_examples(home.who, "sums", sums(30))
+    asked = spec("good", scorers=["exact"])
+    first = await home.experiments.submit(home.who, "sums", None, asked)
+    await home.run()
+    small = {each.question for each in sums(5)}
+    home.home.serve(
+        "worse", lambda g: ["No idea." if g.messages[-1].content in small else RIGHT[g.messages[-1].content]]
+    )
+    second = await home.experiments.submit(home.who, "sums", None, spec("worse", scorers=["exact"]))
+    await home.run()
+    found = await home.experiments.drift(home.who, first.id, second.id, "")
+    assert found["examples"] == 30
+    assert found["comparisons"][0]["difference"]["mean"] == pytest.approx(-5 / 30)
+    changes = {each["value"]: each["comparisons"][0] for each in found["slices"]}
+    assert (changes["small"]["difference"]["mean"], changes["large"]["difference"]["mean"]) == (-1.0, 0.0)
+    assert changes["small"]["p_corrected"] < changes["large"]["p_corrected"]
+    await home.data.add_examples(home.who, "other", sums(2))
+    third = await home.experiments.submit(home.who, "other", None, asked)
+    await home.run()
+    with pytest.raises(InvalidRequest, match="data set"):
+        await home.experiments.drift(home.who, first.id, third.id, "")

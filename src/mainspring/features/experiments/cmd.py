@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import typer
 
@@ -81,6 +82,31 @@ def show_experiment(
         with server.opened("GET", f"/v1/experiments/{experiment}/report?format=markdown") as answer:
             report.write_bytes(answer.read())
     _report(server, found, as_json)
+
+
+@app.command("drift")
+def drift(
+    context: typer.Context,
+    before: Annotated[str, typer.Argument(help="The earlier experiment's id")],
+    after: Annotated[str, typer.Argument(help="The later one's")],
+    responder: Annotated[str, typer.Option(help="Its name in both (none: the first)")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show how scores differ between two experiments over one data set, in all and by slice."""
+    asked = urlencode({"before": before, **({"responder": responder} if responder else {})})
+    found = Server.of(context).call("GET", f"/v1/experiments/{after}/drift?{asked}")
+    if as_json:
+        show.as_json(found)
+        return
+    parts = [("all", "", found["comparisons"]), *((e["tag"], e["value"], e["comparisons"]) for e in found["slices"])]
+    cells = []
+    for tag, value, comparisons in parts:
+        for each in comparisons:
+            made, p = each["difference"], each.get("p_corrected")
+            interval = "" if made["low"] is None else f"[{made['low']:+.3f}, {made['high']:+.3f}]"
+            mean = "" if made["mean"] is None else f"{made['mean']:+.3f}"
+            cells.append((tag, value, each["scorer"], made["n"], mean, interval, "" if p is None else f"{p:.4f}"))
+    show.table(("TAG", "VALUE", "SCORER", "EXAMPLES", "CHANGE", "INTERVAL", "P"), cells)
 
 
 @app.command("cancel")

@@ -158,6 +158,17 @@ def _reading(routes: APIRouter, service: Experiments, runners: Any) -> None:
             return HttpResponse(markdown(row.name, made), media_type="text/markdown; charset=utf-8")
         return json_response({"object": "experiment.report", "id": row.id, "status": row.state, **made})
 
+    @routes.get(PREFIX + "/{experiment_id}/drift")
+    async def get_drift(
+        experiment_id: str,
+        context: runners,
+        before: Annotated[str, Query(min_length=1, max_length=128, description="An earlier experiment")],
+        responder: Annotated[str, Query(max_length=128, description="Its name in both; none: the first")] = "",
+    ) -> HttpResponse:
+        """How scores differ from those of an earlier experiment over the same data set, in all and by slice."""
+        made = await service.drift(context.principal, before, experiment_id, responder)
+        return json_response({"object": "experiment.drift", "before": before, "after": experiment_id, **made})
+
     @routes.get(PREFIX + "/{experiment_id}/results")
     async def list_results(
         experiment_id: str,

@@ -16,6 +16,7 @@ from mainspring.features.experiments.scoring import Scorers
 from mainspring.features.experiments.settings import ExperimentsSettings
 from mainspring.features.experiments.spec import MOST_RESPONDERS, MOST_SCORERS, Candidate, Spec, WantedScorer
 from mainspring.features.experiments.store.results import PREFIX, Results
+from mainspring.features.experiments.work.drift import Side, drift
 from mainspring.features.experiments.work.report import report
 from mainspring.features.experiments.work.running import ExperimentWork
 from mainspring.stores.sql import ids, rows
@@ -128,6 +129,24 @@ class Experiments:
         row = await self.results.get(principal, experiment_id)
         await self._rooms.stores.jobs.cancel(row.tenant, row.id)
         await self.results.delete(principal, experiment_id)
+
+    async def drift(self, principal: Principal, before: str, after: str, responder: str) -> Mapping[str, Any]:
+        """How scores of ``responder`` (empty: the first) differ between two finished experiments over one data set.
+        Raises ``NotFound``, ``InvalidRequest``."""
+        sides = []
+        for param, name in (("before", before), ("experiment_id", after)):
+            row = await self.results.get(principal, name)
+            if row.ended_at is None:
+                raise InvalidRequest(f"{name} is not over yet", param=param)
+            spec = Spec.of(rows.load(row.spec))
+            names = [each.name for each in spec.candidates] or ["recorded"]
+            if responder and responder not in names:
+                raise InvalidRequest(f"{name} has no responder {responder:.100}", param="responder")
+            sides.append((row, Side(row.tenant, row.id, spec, names.index(responder) if responder else 0)))
+        (old, first), (new, second) = sides
+        if old.data_set != new.data_set:
+            raise InvalidRequest(f"{before} is over the data set {old.data_set}, not {new.data_set}", param="before")
+        return await drift(self.results, first, second)
 
     async def lines(self, principal: Principal, file_id: str, most_bytes: int) -> list[Any]:
         """The JSON lines of an uploaded file. Raises ``InvalidRequest`` naming the line, ``NotFound``."""

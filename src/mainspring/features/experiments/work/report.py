@@ -88,8 +88,8 @@ def summary(found: Columns, spec: Spec) -> dict[str, Any]:
     told: dict[str, Any] = {
         "examples": len(found.places),
         "responders": [_about(found, number, name, spec) for number, name in enumerate(names)],
-        "comparisons": _compared(found, every, names, corrected=True),
-        "slices": _slices(found, names),
+        "comparisons": compared(found, every, names, corrected=True),
+        "slices": slices(found, names),
     }
     return told
 
@@ -136,7 +136,8 @@ def estimate(values: Any, clusters: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _compared(found: Columns, mask: Any, names: Sequence[str], *, corrected: bool) -> list[dict[str, Any]]:
+def compared(found: Columns, mask: Any, names: Sequence[str], *, corrected: bool) -> list[dict[str, Any]]:
+    """Paired differences of each responder from the first one, where ``mask`` is true."""
     import numpy as np
 
     told: list[dict[str, Any]] = []
@@ -191,7 +192,8 @@ def _p(difference: Any, clusters: Sequence[str]) -> float | None:
         return None
 
 
-def _slices(found: Columns, names: Sequence[str]) -> list[dict[str, Any]]:
+def slices(found: Columns, names: Sequence[str], *, tested: bool = False) -> list[dict[str, Any]]:
+    """Means and differences by the values of each tag; with p-values if ``tested``."""
     import numpy as np
 
     counted: dict[tuple[str, str], int] = {}
@@ -207,11 +209,11 @@ def _slices(found: Columns, names: Sequence[str]) -> list[dict[str, Any]]:
     for name in usable:
         for value in kinds[name]:
             mask = np.fromiter(((name, value) in tags for tags in found.tags), bool, len(found.tags))
-            told.append(_slice(found, mask, name, value, names))
+            told.append(_slice(found, mask, name, value, names, tested))
     return told
 
 
-def _slice(found: Columns, mask: Any, name: str, value: str, names: Sequence[str]) -> dict[str, Any]:
+def _slice(found: Columns, mask: Any, name: str, value: str, names: Sequence[str], tested: bool) -> dict[str, Any]:
     import numpy as np
 
     means: list[Mapping[str, Any]] = []
@@ -222,5 +224,5 @@ def _slice(found: Columns, mask: Any, name: str, value: str, names: Sequence[str
             known = np.flatnonzero(mask & ~np.isnan(values))
             scores[label] = estimate(values[known], [found.clusters[place] for place in known])
         means.append({"name": each, "scores": scores})
-    differences = _compared(found, mask, names, corrected=False)
+    differences = compared(found, mask, names, corrected=tested)
     return {"tag": name, "value": value, "examples": int(mask.sum()), "responders": means, "comparisons": differences}
