@@ -36,10 +36,12 @@ export function FunnelView(): ReactNode {
   return (
     <section className="stack" aria-label="Funnel">
       <div className="section-head">
-        <select aria-label="Build" value={chosen} onChange={(event) => setChosen(event.target.value)}>
-          <option value="">Newest build</option>
-          {all.filter((each) => each.state === "done").map((each) => <option key={each.id} value={each.id}>{moment(each.created_at)}</option>)}
-        </select>
+        <span className="row nowrap">
+          <select aria-label="Build" value={chosen} onChange={(event) => setChosen(event.target.value)}>
+            <option value="">Newest build</option>
+            {all.filter((each) => each.state === "done").map((each) => <option key={each.id} value={each.id}>{moment(each.created_at)}</option>)}
+          </select>
+        </span>
         <span className="row nowrap">
           <Button icon="play" disabled={running} onClick={() => void build()}>Build now</Button>
           <IconButton icon="refresh" label="Refresh" onClick={builds.reload} disabled={builds.loading} />
@@ -95,7 +97,7 @@ function Steps({ build }: { build: LakeBuild }): ReactNode {
                 <tr key={step.name}>
                   <td><span title={step.about}>{step.name.replaceAll("_", " ")}</span>{!step.on && <> <Badge>off</Badge></>}</td>
                   <td className="number">{count(step.before)}</td>
-                  <td className="wide"><span className="meter" role="img" aria-label={`${count(left)} of ${count(total)} left`}><span style={{ width: `${(100 * left) / Math.max(1, total)}%` }} /></span></td>
+                  <td className="wide"><span className="meter-row"><span className="meter" role="img" aria-label={`${count(left)} of ${count(total)} left`}><span style={{ width: `${(100 * left) / Math.max(1, total)}%` }} /></span></span></td>
                   <td className="number">{step.dropped ? count(step.dropped) : step.changed ? `${count(step.changed)} changed` : "–"}</td>
                   <td className="small muted">{why.map(([name, number]) => `${name} ${count(number)}`).join(", ")}</td>
                   <td className="nowrap">{(step.samples.length > 0 || Boolean(step.changed)) && <IconButton icon="search" label={`Examples: ${step.name}`} onClick={() => setLooking(step)} />}</td>
