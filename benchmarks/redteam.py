@@ -19,7 +19,7 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +53,12 @@ class Piece:
         return f"{self.target}-{self.policy}-{self.category}-{self.first}.json".replace(" ", "-")
 
 
-def pieces() -> Iterator[Piece]:
-    for target, categories in TARGETS.items():
-        for policy in POLICIES:
-            yield from (Piece(target, policy, category) for category in categories)
+def pieces(targets: Sequence[str]) -> Iterator[Piece]:
     for policy in ALARMS:
         yield from (Piece(MODEL, policy, "harmless", first) for first in range(0, HARMLESS, AT_ONCE))
+    for target in targets:
+        for policy in POLICIES:
+            yield from (Piece(target, policy, category) for category in TARGETS[target])
 
 
 async def measured(settings: Settings, piece: Piece, data: Path) -> Counter[str]:
@@ -78,16 +78,16 @@ async def measured(settings: Settings, piece: Piece, data: Path) -> Counter[str]
     return Counter(each.outcome for each in done.results)
 
 
-def outcomes(data: Path, keep: Path, seconds: float) -> dict[Piece, Counter[str]]:
+def outcomes(data: Path, keep: Path, seconds: float, targets: Sequence[str]) -> dict[Piece, Counter[str]]:
     """Those of every piece, of earlier runs from ``keep``. Ends the run after the piece during which its time is up."""
     began = time.monotonic()
     found: dict[Piece, Counter[str]] = {}
     settings = load().settings
-    for piece in pieces():
+    for piece in pieces(targets):
         path = keep / piece.name
         if not path.exists():
             if seconds and time.monotonic() - began > seconds:
-                raise SystemExit(f"{len(found)} of {sum(1 for _ in pieces())} pieces are kept: run it again")
+                raise SystemExit(f"{len(found)} of {sum(1 for _ in pieces(targets))} pieces are kept: run it again")
             counts = asyncio.run(measured(settings, piece, data))
             path.write_text(json.dumps(counts))
             print(f"{piece.name}: {dict(counts)}", flush=True)
@@ -95,11 +95,11 @@ def outcomes(data: Path, keep: Path, seconds: float) -> dict[Piece, Counter[str]
     return found
 
 
-def figures_of(found: dict[Piece, Counter[str]]) -> dict[str, Figure]:
+def figures_of(found: dict[Piece, Counter[str]], targets: Sequence[str]) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
     failed = 0
-    for target, categories in TARGETS.items():
-        for category in categories:
+    for target in targets:
+        for category in TARGETS[target]:
             for policy in POLICIES:
                 counts = found[Piece(target, policy, category)]
                 failed += counts["failed"]
@@ -126,13 +126,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", type=Path, help="folder of the pieces of earlier runs")
     parser.add_argument("--seconds", type=float, default=0.0, help="end after the piece during which this has passed")
+    parser.add_argument("--targets", nargs="+", choices=tuple(TARGETS), default=list(TARGETS))
     options = parser.parse_args()
     root = data_sets()
     with tempfile.TemporaryDirectory() as made:
         keep = options.keep or Path(made)
         keep.mkdir(parents=True, exist_ok=True)
-        found = outcomes(root, keep, options.seconds)
-    report("redteam", figures_of(found))
+        found = outcomes(root, keep, options.seconds, options.targets)
+    report("redteam", figures_of(found, options.targets))
 
 
 if __name__ == "__main__":
