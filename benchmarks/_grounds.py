@@ -55,6 +55,9 @@ GROUNDS = (
     ),
     Ground("cache_hit", ("exact hit: p50",), "promise", "", _DESIGN),
     Ground("vectors", ("100,000 chunks, ",), "promise", "", _DESIGN, "200 queries"),
+    Ground(
+        "redteam", ("harmless look-alikes",), "promise", "", "docs/operate/security.md, harmless look-alikes refused"
+    ),
     Ground("vector_recall", ("graph, ",), "baseline", "comparing every row"),
     Ground("ingest", ("abstracts:", "articles:"), "peer", "LlamaIndex, our embedder in both", _DESIGN),
     Ground("retrieval", ("hybrid / ",), "baseline", "the same index without the other half", _DESIGN),
