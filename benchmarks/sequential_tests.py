@@ -184,7 +184,7 @@ def share(count: int, of: int) -> str:
 
 def of_arms(arguments: argparse.Namespace, began: float) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
-    wrongest: dict[str, Any] = {"wrong": -1}
+    wrongest: dict[str, Any] = {"wrong": -1, "simulations": 1}
     slowest = 0.0
     for place, (rate, effect) in enumerate(RATES.items()):
         better, other = (rate + effect, rate) if rate < 0.9 else (rate, rate - effect)
@@ -200,14 +200,14 @@ def of_arms(arguments: argparse.Namespace, began: float) -> dict[str, Figure]:
 
                 make = partial(arms, rates, effect, int(3 * size[0.9]), arguments.simulations, 100 * place + count)
                 found[label] = kept(arguments.keep, name, make, began, arguments.seconds)
-                if found[label]["wrong"] > wrongest["wrong"]:
+                if found[label]["wrong"] / found[label]["simulations"] > wrongest["wrong"] / wrongest["simulations"]:
                     wrongest = found[label]
             ratio = found["one better"]["median"] / size[0.8]
             slowest = max(slowest, ratio)
             label = f"arms: {count} at {rate:g}"
             figures[f"{label}, alike: named"] = Figure(
-                found["alike"]["wrong"] / arguments.simulations, "share", "lower", 0.05,
-                against=share(found["alike"]["wrong"], arguments.simulations),
+                found["alike"]["wrong"] / found["alike"]["simulations"], "share", "lower", 0.05,
+                against=share(found["alike"]["wrong"], found["alike"]["simulations"]),
             )  # fmt: skip
             figures[f"{label}, one better by {effect:g}: median answers of each over a fixed test's"] = Figure(
                 ratio,
@@ -217,16 +217,16 @@ def of_arms(arguments: argparse.Namespace, began: float) -> dict[str, Figure]:
                 against=f"{found['one better']['median']:,.0f} over {size[0.8]:,.0f}, power .8",
             )
             figures[f"{label}, one better by {effect:g}: named rightly"] = Figure(
-                found["one better"]["right"] / arguments.simulations, "share", "higher",
-                against=f"{share(found['one better']['right'], arguments.simulations)}; "
+                found["one better"]["right"] / found["one better"]["simulations"], "share", "higher",
+                against=f"{share(found['one better']['right'], found['one better']['simulations'])}; "
                 f"{found['one better']['wrong']} wrongly",
             )  # fmt: skip
     figures["arms: most wrong decisions"] = Figure(
-        wrongest["wrong"] / arguments.simulations,
+        wrongest["wrong"] / wrongest["simulations"],
         "share",
         "lower",
         0.05,
-        against=share(wrongest["wrong"], arguments.simulations),
+        against=share(wrongest["wrong"], wrongest["simulations"]),
     )
     figures["arms: largest median over a fixed test's"] = Figure(slowest, "x", "lower", 1.3, against="power .8")
     return figures
@@ -241,12 +241,12 @@ def of_dropping(arguments: argparse.Namespace, began: float) -> dict[str, Figure
         found = kept(arguments.keep, name, make, began, arguments.seconds)
         label = f"dropped when worse, at {', '.join(f'{rate:g}' for rate in rates)}"
         figures[f"{label}: all traffic on a wrong arm"] = Figure(
-            found["wrong"] / arguments.simulations, "share", "lower", 0.05,
-            against=share(found["wrong"], arguments.simulations),
+            found["wrong"] / found["simulations"], "share", "lower", 0.05,
+            against=share(found["wrong"], found["simulations"]),
         )  # fmt: skip
         if rates[0] > rates[1]:
             figures[f"{label}: all traffic on the best arm"] = Figure(
-                found["right"] / arguments.simulations, "share", "higher",
+                found["right"] / found["simulations"], "share", "higher",
                 against=f"after {found['median']:,.0f} answers of it (median)",
             )  # fmt: skip
             figures[f"{label}: answers of worse arms"] = Figure(
@@ -267,14 +267,14 @@ def of_pairs(arguments: argparse.Namespace, began: float) -> dict[str, Figure]:
             arguments.seconds,
         )
         figures[f"pairs, {label}: called worse"] = Figure(
-            found["worse"] / arguments.simulations,
+            found["worse"] / found["simulations"],
             "share",
             "higher" if drop else "lower",
             0.9 if drop else 0.05,
-            against=share(found["worse"], arguments.simulations),
+            against=share(found["worse"], found["simulations"]),
         )
         figures[f"pairs, {label}: undecided after 2,000 examples"] = Figure(
-            1 - (found["worse"] + found["not worse"]) / arguments.simulations, "share", "lower"
+            1 - (found["worse"] + found["not worse"]) / found["simulations"], "share", "lower"
         )
         figures[f"pairs, {label}: examples spared"] = Figure(
             1 - found["examples"] / fixed,
