@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``datasets``."""
 
-from tests.surfaces import WRITES, Surface
+from tests.surfaces import ASKS, WRITES, Surface
 
 SURFACE = Surface(
     scopes={
@@ -16,7 +16,7 @@ SURFACE = Surface(
         "DELETE /v1/datasets/{name}": "curate",
     },
     changes={
-        "POST /v1/datasets/{name}/versions": "bounds of its settings, counted in the transaction that adds",
+        "POST /v1/datasets/{name}/versions": "bounds of its settings, counted in the transaction that adds; " + ASKS,
         "POST /v1/datasets/{name}/split": "as POST /v1/datasets/{name}/versions",
         "POST /v1/datasets/{name}/tags": "",
         "DELETE /v1/datasets/{name}": "",
@@ -26,6 +26,7 @@ SURFACE = Surface(
         "datasets add d pyproject.toml",
         "datasets from-traces d --thumb down",
         "datasets show d",
+        "datasets suite d --collection c --model m",
         "datasets split d",
         "datasets diff d 1 2",
         "datasets tag d good 1",

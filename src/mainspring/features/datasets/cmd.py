@@ -74,6 +74,22 @@ def from_traces(
     _made(_posted(Server.of(context), name, "versions", {"traces": body, "note": note}), as_json)
 
 
+@app.command("suite")
+def suite(
+    context: typer.Context,
+    name: Name,
+    collection: Annotated[str, typer.Option(help="The questions are about its documents")],
+    model: Annotated[str, typer.Option(help="It writes the questions")],
+    count: Annotated[int, typer.Option(min=1, max=100, help="Passages")] = 20,
+    seed: Annotated[int, typer.Option(help="Another draw")] = 1,
+    note: Note = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make the next version with questions about a collection, and near misses that its documents do not answer."""
+    wanted = {"collection": collection, "model": model, "count": count, "seed": seed}
+    _made(_posted(Server.of(context), name, "versions", {"suite": wanted, "note": note}), as_json)
+
+
 @app.command("show")
 def show_set(
     context: typer.Context,

@@ -14,6 +14,8 @@ from mainspring.core.types import Context
 from mainspring.evaluation.example_json import example_of
 from mainspring.features.datasets.make import exporting
 from mainspring.features.datasets.make.exporting import Shape
+from mainspring.features.datasets.make.suites import MOST as MOST_SUITE
+from mainspring.features.datasets.make.suites import SuiteWish
 from mainspring.features.datasets.make.traces import MOST, TraceFilter
 from mainspring.features.datasets.service import MOST_AT_ONCE, DataSetService
 from mainspring.features.datasets.shapes import set_body, version_body
@@ -53,12 +55,22 @@ class TracesBody(Body):
     references: Annotated[bool, Field(description="An answer that was rated up is a right answer")] = True
 
 
+class SuiteBody(Body):
+    """Questions about a collection, which a model writes."""
+
+    collection: Annotated[str, Field(min_length=1, max_length=256)]
+    model: Annotated[str, Field(min_length=1, max_length=256)]
+    count: Annotated[int, Field(ge=1, le=MOST_SUITE, description="Passages")] = 20
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+
+
 class VersionBody(Body):
     """``POST /v1/datasets/{name}/versions``: one of the sources."""
 
     examples: Annotated[list[_OBJECT] | None, Field(max_length=MOST_AT_ONCE, fail_fast=True)] = None
     file_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
     traces: TracesBody | None = None
+    suite: SuiteBody | None = None
     remove: Annotated[
         list[Annotated[str, Field(max_length=128)]] | None, Field(max_length=MOST_AT_ONCE, description="Ids")
     ] = None
@@ -103,9 +115,11 @@ def router(service: DataSetService, audit: Audit, access: Access) -> APIRouter:
         """Make the next version: the newest one with examples added (those with a known id replace the older), or with
         some removed. The data set is made if there is none of that name."""
         principal = context.principal
-        given = [each for each in (body.examples, body.file_id, body.traces, body.remove) if each is not None]
+        given = [
+            each for each in (body.examples, body.file_id, body.traces, body.suite, body.remove) if each is not None
+        ]
         if len(given) != 1:
-            raise InvalidRequest("name one of examples, file_id, traces and remove", param="examples")
+            raise InvalidRequest("name one of examples, file_id, traces, suite and remove", param="examples")
         if body.examples is not None:
             made = [example_of(each, f"examples[{place}]") for place, each in enumerate(body.examples)]
             number = await service.add_examples(principal, name, made, note=body.note)
@@ -114,6 +128,8 @@ def router(service: DataSetService, audit: Audit, access: Access) -> APIRouter:
         elif body.traces is not None:
             wanted = TraceFilter(**body.traces.model_dump())
             number = await service.from_traces(principal, name, wanted, note=body.note)
+        elif body.suite is not None:
+            number = await service.from_collection(context, name, SuiteWish(**body.suite.model_dump()), note=body.note)
         else:
             number = await service.writing.remove(principal, name, body.remove or (), note=body.note)
         row = await service.versions.version_row(principal, name, number)

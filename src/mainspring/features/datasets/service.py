@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.core.errors import InvalidRequest, NotFound
-from mainspring.core.types import Principal
+from mainspring.core.types import Context, Principal
 from mainspring.evaluation.example_json import checked
 from mainspring.evaluation.examples import DataSetVersion, Example
 from mainspring.feature import Rooms
 from mainspring.features.datasets.make import files
 from mainspring.features.datasets.make.splitting import Splitting, checked_shares
+from mainspring.features.datasets.make.suites import Suites, SuiteWish
 from mainspring.features.datasets.make.traces import MOST, TraceFilter, Traces
 from mainspring.features.datasets.settings import DataSetsSettings
 from mainspring.features.datasets.store.versions import RowFilter, Versions
@@ -34,6 +35,8 @@ class DataSetService:
         self.writing = Writing(database, self.settings)
         self._splitting = Splitting(self.versions, self.writing)
         self._traces = Traces(database)
+        self._suites = Suites(rooms)
+        self._registry = rooms.path.registry
         self._files = rooms.stores.files
         self._blobs = rooms.stores.blobs
 
@@ -128,6 +131,20 @@ class DataSetService:
         info = await self._files.get(principal.tenant, file_id, groups=principal.groups)
         path = self._blobs.path(info.sha256)
         return await self.write(principal, name, _read(path, info.name), note=note or f"file {info.name}")
+
+    async def from_collection(self, context: Context, name: str, wish: SuiteWish, *, note: str = "") -> int:
+        """The next version, with questions about a collection. Raises ``NotFound``, ``InvalidRequest`` if the model
+        writes none that can be used."""
+        await self._registry.find(wish.model, context.principal)
+        # All of them first: a model takes its time, and an unfinished version is void after a minute.
+        found = [each async for each in self._suites.examples(context, wish)]
+        if not found:
+            raise InvalidRequest(
+                f"{wish.model} wrote no question whose answer stands in its passage",
+                remedy="Ask a larger model, or for more",
+                param="suite",
+            )
+        return await self.add_examples(context.principal, name, found, note=note or f"suite of {wish.collection}")
 
     async def from_traces(self, principal: Principal, name: str, wanted: TraceFilter, *, note: str = "") -> int:
         """The next version, with the answers that match. Raises ``InvalidRequest`` if none does."""
