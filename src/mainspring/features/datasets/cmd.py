@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import typer
 
 from mainspring.command import QUALITY, Command
+from mainspring.core.errors import NotFound
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 
@@ -34,12 +35,14 @@ def list_sets(context: typer.Context, as_json: AsJson = False) -> None:
 def add_file(
     context: typer.Context,
     name: Name,
-    file: Annotated[Path, typer.Argument(help="JSON lines or CSV", exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="JSON lines or CSV")],
     note: Note = "",
     as_json: AsJson = False,
 ) -> None:
     """Make the next version with the examples of a file."""
     server = Server.of(context)
+    if not file.is_file():
+        raise NotFound(f"there is no file {file}", remedy="Name JSON lines or CSV", param="file")
     file_id = server.upload(file, "evals")["id"]
     _made(_posted(server, name, "versions", {"file_id": file_id, "note": note}), as_json)
 
