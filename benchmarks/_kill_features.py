@@ -121,6 +121,8 @@ class FeatureLoad:
         await asyncio.sleep(4)
 
     async def order(self) -> None:
+        while not (await self._ask("GET", f"/v1/vector_stores/{self._store}"))[0]["file_counts"]["completed"]:
+            await asyncio.sleep(1)
         brief = {"topic": "ledgers and harbours", "collections": [self._store], "mode": "extractive", "length": "short"}
         made, _ = await self._ask("POST", "/v1/content/articles", key=f"article-{self._next()}", json=brief)
         self._told.articles.append(made["id"])

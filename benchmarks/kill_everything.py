@@ -47,7 +47,7 @@ MODULES = {
     "parser": "mainspring.rag.parse.child",
     "cutter": "mainspring.rag.cutting.child",
 }
-PORT_TRIES_S, DONE_S = 120.0, 400.0
+PORT_TRIES_S, DONE_S, PATIENCE_S = 120.0, 400.0, 180.0
 
 
 class House:
@@ -130,18 +130,21 @@ class Client:
     async def ask(self, method: str, path: str, *, key: str = "", **more: Any) -> tuple[dict[str, Any], Any]:
         """The JSON of an answer that says yes, and its headers."""
         headers = more.pop("headers", {}) | ({"idempotency-key": key} if key else {})
-        while True:
+        began, said = time.monotonic(), "nothing"
+        while time.monotonic() - began < PATIENCE_S:
             try:
                 async with self._session.request(method, path, headers=headers, **more) as response:
                     body = await response.json()
                     if response.status < 300:
                         return body, response.headers
+                    said = f"{response.status} {body}"
                     if response.status < 500 and response.status not in (409, 429):
-                        raise RuntimeError(f"{path}: {response.status} {body}")
+                        raise RuntimeError(f"{path}: {said}")
             except (aiohttp.ClientError, OSError, ValueError):
                 pass
             self._told.retries += 1
             await asyncio.sleep(0.3)
+        raise RuntimeError(f"{path} does not say yes, the last word was {said}")
 
     async def chat(self) -> None:
         self._number += 1
