@@ -11,7 +11,7 @@ Intervals should cover it in 94 to 96 % of the resamples, and be narrower than t
 A second judge combines that faithfulness with measures of the wording (``features/judges``, kind ``combined``): a
 logistic model, fitted on the summaries of half of the articles. Its figures are of the summaries of the other half, on
 which nothing was fitted. With ``--more FOLDER`` it also has what ``_judging_runs.py`` kept there of the judge
-``entailed`` (the cross-encoder), where that is complete.
+``entailed`` (the cross-encoder), and what ``_likelihoods.py`` kept, of the summaries that were scored there.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import argparse
 import asyncio
 import gzip
 import json
+import math
 import zlib
 from pathlib import Path
 from statistics import fmean
@@ -43,6 +44,7 @@ from mainspring.rag.triad.metrics import Triad
 from mainspring.statistics.prediction_powered import mean
 
 LABELLED, JUDGED = 100, 1000
+LIKELIHOODS = ("likelihood", "gain in likelihood", "least likely words")
 PARTS = ("qags_cnndm.json.gz", "qags_xsum.json.gz")
 
 
@@ -100,26 +102,60 @@ def resampled(labels: Floats, judged: Floats, resamples: int) -> tuple[float, fl
     return float(np.mean(covered)), float(np.mean(alone)), float(np.mean(gains)), float(np.mean(values)) - truth
 
 
-def combined(labels: Floats, judged: Floats, more: Path | None) -> tuple[Floats, Floats, str]:
-    """Labels and the combined judge's scores of the half that it was not fitted on, and what it is made of."""
-    rows = [row for part in PARTS for row in summaries(data("").resolve() / "judge" / "unieval" / "fact" / part)]
-    columns = [judged]
-    names = ["faithfulness"]
+def columns(judged: Floats, more: Path | None) -> dict[str, Floats]:
+    """What the combined judge is made of, by name, a value a summary."""
+    rows = sets.qags(data("").resolve())
+    found = {"faithfulness": judged}
     for name, measure in wording.MEASURES.items():
-        columns.append(np.array([measure(row["system_output"], [row["source"]]) for row in rows], np.float64))
-        names.append(name)
-    if more is not None:
-        kept = runs.kept(more, "entailed", "qags")
-        order = [each.id for each in sets.qags(data("").resolve())]
-        if set(order) <= set(kept):
-            columns.append(np.array([kept[each].values[0] for each in order], np.float64))
-            names.append("entailed")
-    features = np.column_stack(columns)
+        found[name] = np.array([measure(each.item.answer, each.item.passages) for each in rows], np.float64)
+    if more is None:
+        return found
+    entailed = runs.kept(more, "entailed", "qags")
+    if entailed:
+        told = [entailed[each.id].values[0] if each.id in entailed else math.nan for each in rows]
+        found["entailed"] = np.array(told, np.float64)
+    likely = likelihood_rows(more)
+    if likely:
+        for place, name in enumerate(LIKELIHOODS):
+            found[name] = np.array([likely[each.id][place] if each.id in likely else math.nan for each in rows])
+    return found
+
+
+def likelihood_rows(more: Path) -> dict[str, list[float]]:
+    """Likelihoods that ``_likelihoods.py`` kept, as mean after the article, gain by it, and mean of the least three."""
+    path = more / "likelihood.qags.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return {
+        row["id"]: [fmean(row["cond"]), fmean(row["cond"]) - fmean(row["free"]), fmean(sorted(row["cond"])[:3])]
+        for row in rows
+    }
+
+
+def combined(labels: Floats, features: Floats) -> tuple[Floats, Floats]:
+    """Labels and the combined judge's scores of the half that it was not fitted on."""
+    rows = sets.qags(data("").resolve())
     # All summaries of an article are in one half.
-    first = np.array([zlib.crc32(row["source"].encode()) % 2 == 0 for row in rows])
-    fit = logistic(features[first], labels[first])
-    scores = 1 / (1 + np.exp(-(features[~first] @ fit[:-1] + fit[-1])))
-    return labels[~first], scores, ", ".join(names)
+    first = np.array([zlib.crc32(each.item.passages[0].encode()) % 2 == 0 for each in rows])
+    # Of a judge that has not seen all of them, those that it has seen.
+    there = np.isfinite(features).all(axis=1)
+    labels, features, first = labels[there], features[there], first[there]
+    scaled = (features - features[first].mean(axis=0)) / (features[first].std(axis=0) + 1e-9)
+    fit = logistic(scaled[first], labels[first])
+    return labels[~first], 1 / (1 + np.exp(-(scaled[~first] @ fit[:-1] + fit[-1])))
+
+
+def of_combined(what: str, labels: Floats, features: Floats, resamples: int) -> dict[str, Figure]:
+    """Its figures."""
+    rest, by_all = combined(labels, features)
+    coverage, _, gain, bias = resampled(rest, by_all, resamples)
+    found = correlation(by_all, rest)
+    against = f"{resamples:,} resamples of {len(rest)} summaries that it was not fitted on"
+    told = "" if found is None else f"r {found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}], n {found['n']}"
+    return {
+        f"{what}: coverage": Figure(coverage, "share", "higher", 0.94, against=against),
+        f"{what}: narrower than labels alone": Figure(gain, "share", "higher", 0.15, against=told),
+        f"{what}: bias of the estimate": Figure(bias, "share", "lower", against=against),
+    }
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -136,16 +172,15 @@ def main(arguments: argparse.Namespace) -> None:
         "bias of the estimate": Figure(bias, "share", "lower", against=against),
         "bias of the judge alone": Figure(float(judged.mean()) - truth, "share", "lower", against=against),
     }
-    rest, by_all, names = combined(labels, judged, arguments.more)
-    coverage, alone, gain, bias = resampled(rest, by_all, arguments.resamples)
-    found = correlation(by_all, rest)
-    against = f"{arguments.resamples:,} resamples of {len(rest)} summaries that it was not fitted on; of {names}"
-    told = "" if found is None else f"r {found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}], n {found['n']}"
-    figures |= {
-        "combined judge: coverage": Figure(coverage, "share", "higher", 0.94, against=against),
-        "combined judge: narrower than labels alone": Figure(gain, "share", "higher", 0.15, against=told),
-        "combined judge: bias of the estimate": Figure(bias, "share", "lower", against=against),
-    }
+    found = columns(judged, arguments.more)
+    cheap = ["faithfulness", *wording.MEASURES]
+    for what, names in (
+        ("combined judge", cheap),
+        ("combined judge with the cross-encoder", [*cheap, "entailed"]),
+        ("combined judge with likelihoods", [*cheap, *LIKELIHOODS]),
+    ):
+        if set(names) <= set(found):
+            figures |= of_combined(what, labels, np.column_stack([found[each] for each in names]), arguments.resamples)
     if arguments.dry:
         print(table(figures))
     else:
@@ -156,6 +191,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Prediction-powered intervals on people's labels")
     parser.add_argument("--resamples", type=int, default=10_000)
     parser.add_argument("--keep", type=Path)
-    parser.add_argument("--more", type=Path, help="folder of _judging_runs.py with scores of the cross-encoder")
+    parser.add_argument("--more", type=Path, help="folder of _judging_runs.py and _likelihoods.py")
     parser.add_argument("--dry", action="store_true", help="write no result")
     main(parser.parse_args())

@@ -296,6 +296,10 @@ def test_curves_and_correlations_equal_their_references() -> None:
     draw = np.random.default_rng(5)
     ups, downs = draw.normal(0.5, 1, 80), draw.normal(0, 1, 60)
     assert area(ups, downs)["value"] == pytest.approx(reference_area(ups.tolist(), downs.tolist()))  # type: ignore[index]
+    perfect = area(np.array([0.9, 0.8, 0.7]), np.array([0.1, 0.2]))
+    assert perfect is not None
+    assert (perfect["value"], perfect["high"]) == (1.0, 1.0)
+    assert perfect["low"] < 0.6
     found = correlation(ups[:60], downs)
     assert found is not None
     assert found["value"] == pytest.approx(float(np.corrcoef(ups[:60], downs)[0, 1]))

@@ -84,15 +84,17 @@ def area(positive: Floats, negative: Floats) -> dict[str, float] | None:
     order = np.sort(negative)
     below, upto = np.searchsorted(order, positive, "left"), np.searchsorted(order, positive, "right")
     value = float((below + upto).mean() / 2 / len(negative))
-    first, second = value / (2 - value), 2 * value**2 / (1 + value)
-    variance = (
-        value * (1 - value) + (len(positive) - 1) * (first - value**2) + (len(negative) - 1) * (second - value**2)
-    )
-    half = _Z * math.sqrt(max(0.0, variance) / (len(positive) * len(negative)))
+    # At 0 and 1 the formula knows no error, however few there are.
+    edge = 0.5 / min(len(positive), len(negative))
+    middle = min(max(value, edge), 1 - edge)
+    first, second = middle / (2 - middle), 2 * middle**2 / (1 + middle)
+    spread = middle * (1 - middle) + (len(positive) - 1) * (first - middle**2)
+    spread += (len(negative) - 1) * (second - middle**2)
+    half = _Z * math.sqrt(max(0.0, spread) / (len(positive) * len(negative)))
     return {
         "value": value,
-        "low": max(0.0, value - half),
-        "high": min(1.0, value + half),
+        "low": max(0.0, min(value, middle - half)),
+        "high": min(1.0, max(value, middle + half)),
         "n": len(positive) + len(negative),
     }
 
