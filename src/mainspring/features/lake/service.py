@@ -7,7 +7,7 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mainspring.core.errors import Conflict, MainspringError, NotFound
+from mainspring.core.errors import Conflict, MainspringError, NotFound, StoreError
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
 from mainspring.evaluation.interactions import Interaction
@@ -81,8 +81,8 @@ class Lake:
 
         async def work() -> None:
             try:
-                await self.syncing.sync()
-                await self.building.build(tenant, options=options, build_id=build_id, begun=started)
+                sync = self.syncing.sync
+                await self.building.build(tenant, options=options, build_id=build_id, begun=started, before=sync)
             except MainspringError as error:
                 if not started.done():
                     started.set_exception(error)
@@ -90,6 +90,8 @@ class Lake:
                     _log.warning("build %s ended without data: %s", build_id, error)
             finally:
                 self._running.pop(tenant, None)
+                if not started.done():
+                    started.set_exception(StoreError("the build could not begin", remedy="See the log"))
 
         self._running[tenant] = asyncio.create_task(work(), name="lake: build")
         await started

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +87,10 @@ class Building:
         options: BuildSettings | None = None,
         build_id: str = "",
         begun: asyncio.Future[None] | None = None,
+        before: Callable[[], Awaitable[object]] | None = None,
     ) -> Build:
-        """Build the tenant's training-ready zone anew; ``begun`` is told when its row is there. Raises ``Conflict``
-        (another does) and ``StoreError``."""
+        """Build the tenant's training-ready zone anew; ``begun`` is told when its row is there, and ``before``
+        is done then. Raises ``Conflict`` (another does) and ``StoreError``."""
         options = options or self.options
         lease = await self._jobs.claim(f"lake: build {tenant}", ids.new("lease_"), 0.0, LEASE_S)
         if lease is None:
@@ -98,6 +99,9 @@ class Building:
         if begun is not None:
             begun.set_result(None)
         try:
+            if before is not None:
+                await before()
+                await self._extend(lease)
             for _ in range(_TRIES):
                 if await self._once(build, lease, options, progress or _silent):
                     await self._prune(tenant, options.keep)

@@ -96,6 +96,9 @@ def _register(connection: Any, name: str, view: Mapping[str, Any], root: str) ->
 
 
 def _limit(memory_mb: int) -> None:
+    if not sys.platform.startswith("linux"):
+        # Elsewhere DuckDB's own limit of memory is the only one.
+        return
     # Private memory, not address space: libraries map far more than they touch.
     with open("/proc/self/status", encoding="ascii") as status:
         mapped_kb = next((int(line.split()[1]) for line in status if line.startswith("VmData:")), 0)
