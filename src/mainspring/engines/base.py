@@ -38,6 +38,8 @@ class Capabilities:
     variables: frozenset[str] | None = None
     images: bool = False
     """The model reads pictures in messages."""
+    prompt_logprobs: bool = False
+    """It tells the log-probabilities of a prompt's tokens."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,8 @@ class Sampling:
 
     ``temperature`` 0 is greedy. ``logprobs`` is the number of alternatives a token (0: the chosen one only,
     None: none). ``beams`` above 1 is beam search. ``logit_bias`` is added to the logits of tokens, which are
-    numbers of the model's vocabulary: -100 forbids one, 100 forces it.
+    numbers of the model's vocabulary: -100 forbids one, 100 forces it. With ``prompt_logprobs`` those of the prompt's
+    tokens come first, in a ``Text`` that is empty; the first token's is NaN, since nothing precedes it.
     """
 
     max_tokens: int | None = None
@@ -112,6 +113,7 @@ class Sampling:
     ignore_eos: bool = False
     grammar: Grammar | None = None
     logit_bias: tuple[tuple[int, float], ...] = ()
+    prompt_logprobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

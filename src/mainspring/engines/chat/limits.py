@@ -56,6 +56,12 @@ def check(sampling: Sampling, capabilities: Capabilities, engine: str) -> None:
     if sampling.logprobs is not None and (capabilities.logprobs is None or sampling.logprobs > capabilities.logprobs):
         most = "none" if capabilities.logprobs is None else f"at most {capabilities.logprobs} a token"
         raise _unsupported("logprobs", engine, f"it gives {most}")
+    if sampling.prompt_logprobs and not capabilities.prompt_logprobs:
+        raise Unsupported(
+            f"engine {engine} does not tell the log-probabilities of a prompt",
+            remedy="Serve the model with OpenVINO and engines.prefix_cache: false, or leave echo or logprobs out",
+            param="echo",
+        )
     if sampling.grammar and sampling.grammar.kind not in capabilities.grammars:
         kinds = ", ".join(sorted(capabilities.grammars)) or "no grammars"
         raise _unsupported("response_format", engine, f"it takes {kinds}")

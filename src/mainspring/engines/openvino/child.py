@@ -3,6 +3,7 @@
 Parent to child: ``add``, ``cancel``, ``count``. Child to parent, at most one message a step for all requests::
 
     {"t": [[id, choice, text, tokens, logprobs]],             text that a step released
+     "p": [[id, choice, logprobs]],                           those of a prompt's tokens
      "e": [[id, prompt tokens, generated tokens, reasons, cached tokens]],
                                                              requests that are complete ("stop:END": by that string)
      "x": [[id, error kind, message]],                        requests that failed
@@ -35,7 +36,7 @@ from mainspring.engines.openvino.runtime import (
     penalised,
     speculating_blocks,
 )
-from mainspring.engines.openvino.sequences import Job, Rejected, Sequence, drain, reason_of, release_logprobs
+from mainspring.engines.openvino.sequences import Job, Rejected, Sequence, drain, reason_of, release_logprobs, unechoed
 from mainspring.engines.openvino.shared_steps import SharedSteps
 from mainspring.engines.openvino.speculation import Speculation
 from mainspring.engines.process.protocol import Channel, Message, run_child
@@ -151,8 +152,6 @@ class Scheduler:
         self._gauges, self.outbox = gauges, {}
         return message
 
-    # --- requests in -------------------------------------------------------------------------------------------
-
     def _add(self, message: Message) -> None:
         sampling = message["sampling"]
         prompt = self._tokens(message["prompt"])
@@ -254,8 +253,6 @@ class Scheduler:
             if not sequence.done:
                 self._end(sequence)
 
-    # --- tokens out --------------------------------------------------------------------------------------------
-
     def _collect(self, sequence: Sequence) -> None:
         handle = sequence.handle
         if sequence.job.sampling["beams"] > 1:
@@ -287,13 +284,14 @@ class Scheduler:
         sequence.begun = True
         if not job.generated:
             self._prefixes[sequence.speculates].keep(job.prompt)
-        for position, token in enumerate(output.generated_ids):
+        ids, logprobs = unechoed(sequence, output, self._vocabulary.text)
+        for position, token in enumerate(ids):
             job.generated += 1
             sequence.ids.append(token)
             sequence.unsent += 1
             pieces.append(streamer.push(token))
             if wants_logprobs:
-                sequence.logprobs.append((self._vocabulary.text(token), output.generated_log_probs[position]))
+                sequence.logprobs.append((self._vocabulary.text(token), logprobs[position]))
             if streamer.stopped:
                 job.reasons[sequence.choice] = reason_of(streamer, "")
                 self._end(sequence)
@@ -335,6 +333,9 @@ class Scheduler:
         self._settle(job)
 
     def _emit(self, sequence: Sequence, text: str) -> None:
+        if sequence.echoed:
+            self._say("p", [sequence.job.id, sequence.choice, sequence.echoed])
+            sequence.echoed = []
         logprobs = release_logprobs(sequence, text)
         self._say("t", [sequence.job.id, sequence.choice, text, sequence.unsent, logprobs])
         sequence.unsent = 0

@@ -28,11 +28,12 @@ from mainspring.core.errors import (
     Unsupported,
 )
 from mainspring.core.settings import EnginesSettings
-from mainspring.core.types import Sampling, Text, TokenLogprob, Usage
+from mainspring.core.types import Sampling, Text, Usage
 from mainspring.engines.base import Capabilities, Capacity, Generation
 from mainspring.engines.chat import limits
 from mainspring.engines.encode.tokens import no_token
 from mainspring.engines.grammar.trials import GrammarTrial
+from mainspring.engines.openvino import token_logprobs
 from mainspring.engines.openvino.runtime import BLOCK
 from mainspring.engines.openvino.slots import spare_of
 from mainspring.engines.process import file_damage
@@ -93,6 +94,8 @@ class OpenVinoEngine:
             seed="solo",
             speculates=settings.speculation != "off",
             compiled=True,
+            # The runtime tells them only of what it reads: never of what is in the prefix cache.
+            prompt_logprobs=not settings.prefix_cache and settings.speculation == "off",
         )
         self._supervisor = Supervisor(
             CHILD,
@@ -223,9 +226,12 @@ class OpenVinoEngine:
 
     def _on_message(self, message: Message) -> None:
         jobs = self._jobs
+        for number, choice, rows in message.get("p", ()):
+            if (job := jobs.get(number)) is not None:
+                job.push(Text("", choice, 0, token_logprobs.of_prompt(rows)))
         for number, choice, text, tokens, logprobs in message.get("t", ()):
             if (job := jobs.get(number)) is not None:
-                job.push(Text(text, choice, tokens, _logprobs(logprobs) if logprobs else ()))
+                job.push(Text(text, choice, tokens, token_logprobs.generated(logprobs) if logprobs else ()))
         for number, prompt, generated, reasons, cached in message.get("e", ()):
             if (job := jobs.get(number)) is not None:
                 self._measure(number)
@@ -380,18 +386,12 @@ def _request(number: int, generation: Generation) -> Message:
             "seed": seed,
             "n": sampling.n,
             "logprobs": sampling.logprobs,
+            "prompt_logprobs": sampling.prompt_logprobs,
             "beams": sampling.beams,
             "ignore_eos": sampling.ignore_eos,
             "grammar": grammar,
         },
     }
-
-
-def _logprobs(rows: list[tuple[str, float, bool]]) -> tuple[TokenLogprob, ...]:
-    # Alternatives are granted to greedy requests only: there the chosen token is the likeliest.
-    return tuple(
-        TokenLogprob(token, logprob, ((token, logprob),) if likeliest else ()) for token, logprob, likeliest in rows
-    )
 
 
 def _error(kind: str, text: str) -> MainspringError:

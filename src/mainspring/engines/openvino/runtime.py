@@ -32,6 +32,7 @@ def generation_config(runtime: Any, sampling: Message, max_tokens: int, choice: 
         "max_new_tokens": max_tokens,
         "ignore_eos": sampling["ignore_eos"],
         "logprobs": 0 if sampling["logprobs"] is None else 1,
+        "echo": bool(sampling.get("prompt_logprobs")),
     }
     for name in ("repetition_penalty", "presence_penalty", "frequency_penalty"):
         if sampling[name] is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,8 @@ class Sequence:
     logprobs: list[tuple[str, float]] = field(default_factory=list)
     released: int = 0
     matched: int = 0
+    echoes: int = 0
+    echoed: list[tuple[str, float]] = field(default_factory=list)
 
     @property
     def tenant(self) -> str:
@@ -78,6 +80,18 @@ def drain(handle: Any) -> Iterator[dict[int, Any]]:
     """All that a handle of the pipeline has to be read."""
     while handle.can_read():
         yield handle.read()
+
+
+def unechoed(sequence: Sequence, output: Any, text: Callable[[int], str]) -> tuple[Any, Any]:
+    """The generated tokens of ``output`` and their log-probabilities. Those of the prompt, which come first where they
+    are asked for, go into ``sequence.echoed`` with their texts."""
+    ids, logprobs = output.generated_ids, output.generated_log_probs
+    if not sequence.job.sampling.get("prompt_logprobs"):
+        return ids, logprobs
+    count = min(len(ids), len(sequence.job.prompt) - sequence.echoes)
+    sequence.echoes += count
+    sequence.echoed += [(text(ids[place]), logprobs[place]) for place in range(count)]
+    return ids[count:], logprobs[count:]
 
 
 def reason_of(streamer: Streamer, reason: str) -> str:

@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from functools import lru_cache
 from itertools import accumulate
+from math import isnan
 from typing import Any, Literal
 
 import orjson
@@ -391,7 +392,8 @@ def _legacy_logprobs(items: Sequence[TokenLogprob], start: int) -> dict[str, Any
     lengths = accumulate((len(item.token) for item in items), initial=start)
     return {
         "tokens": [item.token for item in items],
-        "token_logprobs": [max(LEAST_LOGPROB, item.logprob) for item in items],
+        # Nothing precedes a prompt's first token.
+        "token_logprobs": [None if isnan(item.logprob) else max(LEAST_LOGPROB, item.logprob) for item in items],
         "top_logprobs": [{token: max(LEAST_LOGPROB, value) for token, value in item.top} for item in items],
         "text_offset": list(lengths)[:-1],
     }

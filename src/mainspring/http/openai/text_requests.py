@@ -5,6 +5,7 @@ Some clients send token arrays instead of texts; ``Decode`` gives the texts of t
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -62,9 +63,6 @@ class CompletionBody(SamplingBody):
 
     async def requests(self, decode: Decode) -> list[CompletionRequest]:
         """One request a prompt. Raises ``InvalidRequest``, ``Unsupported``."""
-        if self.echo and self.logprobs is not None:
-            problem = "the log-probabilities of a prompt are not computed"
-            raise Unsupported(problem, remedy="Leave echo or logprobs out", param="echo")
         prompts = await texts_of(self.prompt, decode, "prompt")
         if not 1 <= len(prompts) <= 32:
             raise InvalidRequest("prompt takes 1 to 32 texts", param="prompt")
@@ -74,9 +72,15 @@ class CompletionBody(SamplingBody):
         if drawn > wanted and self.stream:
             problem = "the best of several is known at their end"
             raise Unsupported(problem, remedy="Leave stream or best_of out", param="best_of")
+        echoes = bool(self.echo) and self.logprobs is not None
+        if echoes and (self.stream or drawn > wanted):
+            problem = "the log-probabilities of a prompt come with a whole answer that is not the best of several"
+            raise Unsupported(problem, remedy="Leave stream and best_of, or echo or logprobs out", param="echo")
         # The best is the one whose tokens are the likeliest: that must be told of all of them.
         logprobs = self.logprobs if drawn == wanted else self.logprobs or 0
         sampling = self.sampling(self.max_tokens, logprobs, None, choices=drawn)
+        if echoes:
+            sampling = dataclasses.replace(sampling, prompt_logprobs=True)
         return [
             CompletionRequest(self.model, each, sampling, self.user, self.suffix or "", self.store is not False)
             for each in prompts

@@ -14,6 +14,7 @@ from mainspring.features.evaluate.capabilities import report
 from mainspring.features.evaluate.capabilities.answer_cache import AnswerCache
 from mainspring.features.evaluate.capabilities.asking import Target
 from mainspring.features.evaluate.capabilities.catalogue import benchmark
+from mainspring.features.evaluate.capabilities.marking import Marker
 from mainspring.features.evaluate.capabilities.run import drawn, run
 from mainspring.features.evaluate.capabilities.sheet import Sheet, read
 
@@ -43,7 +44,7 @@ async def test_a_run_is_measured(file: Path, tmp_path: Path, told: Any) -> None:
     items = GSM8K.read(file)
     responder = told(right)
     with Sheet.open(tmp_path / "out.jsonl", RUN) as sheet:
-        outcomes = await run(GSM8K, items, Target(responder, "told", ME), sheet, "text", at_once=3)
+        outcomes = await run(GSM8K, items, Target(responder, "told", ME), sheet, "text", marker=Marker(), at_once=3)
     found = report.figures(GSM8K, outcomes)
     accuracy = found.metrics["accuracy"]
     assert (accuracy.value, found.n, found.clusters, found.errors) == (8 / 12, 12, 12, 0)
@@ -57,13 +58,13 @@ async def test_a_run_is_measured(file: Path, tmp_path: Path, told: Any) -> None:
 async def test_a_killed_run_goes_on(file: Path, tmp_path: Path, told: Any) -> None:
     items, path = drawn(GSM8K.read(file), 0, 1), tmp_path / "out.jsonl"
     with Sheet.open(path, RUN) as sheet:
-        await run(GSM8K, items[:5], Target(told(right), "told", ME), sheet, "text")
+        await run(GSM8K, items[:5], Target(told(right), "told", ME), sheet, "text", marker=Marker())
     # kill -9 leaves half a line.
     with path.open("ab") as torn:
         torn.write(b'{"id": "3", "sco')
     again = told(right)
     with Sheet.open(path, RUN) as sheet:
-        outcomes = await run(GSM8K, items, Target(again, "told", ME), sheet, "text")
+        outcomes = await run(GSM8K, items, Target(again, "told", ME), sheet, "text", marker=Marker())
     assert len(again.asked) == 7
     assert len(outcomes) == len(read(path)[1]) == 12
     assert [json.loads(line) for line in path.read_text().splitlines()]
@@ -80,12 +81,14 @@ async def test_errors_are_told_and_asked_again(
         return right(request)
 
     with Sheet.open(path, RUN) as sheet:
-        found = report.figures(GSM8K, await run(GSM8K, items, Target(told(broken), "told", ME), sheet, "text"))
+        found = report.figures(
+            GSM8K, await run(GSM8K, items, Target(told(broken), "told", ME), sheet, "text", marker=Marker())
+        )
     assert (found.errors, found.n) == (1, 11)
     assert "1 items could not be asked" in report.notes(found)
     again = told(right)
     with Sheet.open(path, RUN) as sheet:
-        await run(GSM8K, items, Target(again, "told", ME), sheet, "text")
+        await run(GSM8K, items, Target(again, "told", ME), sheet, "text", marker=Marker())
     assert len(again.asked) == 1
 
 
@@ -106,7 +109,9 @@ async def test_the_overloaded_are_asked_later(
         return right(request)
 
     with Sheet.open(tmp_path / "out.jsonl", RUN) as sheet:
-        (outcome,) = await run(GSM8K, GSM8K.read(file)[:1], Target(told(says), "told", ME), sheet, "text")
+        (outcome,) = await run(
+            GSM8K, GSM8K.read(file)[:1], Target(told(says), "told", ME), sheet, "text", marker=Marker()
+        )
     assert not outcome.error
     assert [each for each in pauses if each] == [3.0, 2.0]
 
@@ -128,7 +133,7 @@ async def test_an_answer_is_asked_for_once(file: Path, tmp_path: Path, told: Any
         responder = told(right, state)
         with Sheet.open(tmp_path / f"{number}.jsonl", RUN) as sheet:
             target = Target(responder, "told", ME, cache=cache)
-            outcomes = await run(GSM8K, items, target, sheet, "text")
+            outcomes = await run(GSM8K, items, target, sheet, "text", marker=Marker())
         asked.append(len(responder.asked))
         assert [each.scores["accuracy"] for each in outcomes] == [0.0, 1.0, 1.0, 0.0]
     cache.close()

@@ -83,3 +83,17 @@ def letter(text: str, options: Sequence[str], letters: str) -> str | None:
 def _says(text: str, option: str) -> bool:
     plain = option.strip().rstrip(".").lower()
     return bool(plain) and re.search(rf"(?<!\w){re.escape(plain)}(?!\w)", text.lower()) is not None
+
+
+def final(text: str) -> str | None:
+    """The expression that the text gives as its answer: in the last box, else behind the last "answer is"."""
+    box = boxed(text)
+    if box is not None:
+        return box.strip()
+    for found in reversed(list(_ANSWER.finditer(text))):
+        line = text[found.end() :].lstrip(" \n*:").split("\n", 1)[0]
+        dollars = re.match(r"[^$]{0,10}\$([^$]+)\$", line)
+        told = dollars[1] if dollars else re.split(r"\.(?:\s|$)", line)[0].strip(" *$")
+        if told:
+            return told.strip()
+    return None

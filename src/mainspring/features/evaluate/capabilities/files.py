@@ -16,6 +16,8 @@ from mainspring.features.evaluate.capabilities.benchmark import Item
 Row = Mapping[str, Any]
 # The longest field of a CSV file that is read: privacy policies and contexts are long.
 _FIELD = 2**24
+_ENDINGS = ("jsonl", "json", "csv", "tsv", "parquet", "gz")
+FILE = "\x00file"
 
 
 def rows(path: Path, columns: Sequence[str] = ()) -> Iterator[tuple[str, Row]]:
@@ -39,30 +41,39 @@ def rows(path: Path, columns: Sequence[str] = ()) -> Iterator[tuple[str, Row]]:
         raise InvalidRequest(f"{path} cannot be read: {error}", param="file") from None
 
 
-def each(make: Callable[[Row, int], Item | None], columns: Sequence[str] = ()) -> Callable[[Path], list[Item]]:
-    """A reader that makes an item of each row (None: the row is none), which gets the row's number from 0.
+def each(
+    make: Callable[[Row, int], Item | Sequence[Item] | None], columns: Sequence[str] = ()
+) -> Callable[[Path], list[Item]]:
+    """A reader that makes an item (or several, or none) of each row, which gets the row's number from 0 and, as
+    ``FILE``, its file's name without ending. Of a folder it reads all files, by name.
 
     It raises ``InvalidRequest`` naming the row and the field that is missing or damaged, and for a file without items.
     """
 
     def read(path: Path) -> list[Item]:
-        found = []
-        for number, (place, row) in enumerate(rows(path, columns)):
+        found: list[Item] = []
+        for number, (place, file, row) in enumerate(_all(path, columns)):
             try:
-                item = make(row, number)
+                item = make({**row, FILE: file}, number)
             except KeyError as error:
                 raise InvalidRequest(
                     f"{place} has no field {error}", param="file", remedy="See `mainspring eval benchmarks`"
                 ) from None
             except (TypeError, ValueError, IndexError, AttributeError) as error:
                 raise InvalidRequest(f"{place} is not as this benchmark's rows are: {error}", param="file") from None
-            if item is not None:
-                found.append(item)
+            found += [item] if isinstance(item, Item) else item or ()
         if not found:
             raise InvalidRequest(f"{path} has no items of this benchmark", param="file")
         return found
 
     return read
+
+
+def _all(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str, Row]]:
+    parts = sorted(each for each in path.iterdir() if each.name.split(".")[-1] in _ENDINGS) if path.is_dir() else [path]
+    for part in parts:
+        for place, row in rows(part, columns if ".csv" in part.name else ()):
+            yield place, part.name.split(".")[0], row
 
 
 def _numbered(path: Path, found: Iterator[Row] | Sequence[Row]) -> Iterator[tuple[str, Row]]:

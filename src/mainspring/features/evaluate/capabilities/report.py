@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from mainspring.statistics.significance import Estimate, clustered, clustered_sh
 
 # Slices with fewer items say nothing.
 _LEAST = 5
+_KS = (5, 10, 25, 50, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def figures(benchmark: Benchmark, outcomes: Sequence[Outcome]) -> Figures:
         for name, value in each.tags.items():
             by_tag[name][value].append(each)
     return Figures(
-        _means(benchmark, good),
+        _means(benchmark, good) | _at_k(good),
         {
             name: {value: _means(benchmark, part) for value, part in sorted(parts.items()) if len(part) >= _LEAST}
             for name, parts in by_tag.items()
@@ -123,6 +125,26 @@ def _means(benchmark: Benchmark, outcomes: Sequence[Outcome]) -> dict[str, Estim
             binary = all(value in (0, 1) for value in values)
             found[metric.name] = (clustered_share if binary else clustered)(values, clusters)
     return found
+
+
+def _at_k(outcomes: Sequence[Outcome]) -> dict[str, Estimate]:
+    """pass@k of more than one program an item, over the items that have as many."""
+    items: dict[str, list[Outcome]] = defaultdict(list)
+    for each in outcomes:
+        if "pass@1" in each.scores:
+            items[each.id].append(each)
+    drawn = min((len(each) for each in items.values()), default=0)
+    found = {}
+    for k in (each for each in _KS if each <= drawn):
+        values = [pass_at(k, len(each), sum(one.scores["pass@1"] > 0 for one in each)) for each in items.values()]
+        found[f"pass@{k}"] = clustered(values, [_cluster(each[0]) for each in items.values()])
+    return found
+
+
+def pass_at(k: int, drawn: int, passed: int) -> float:
+    """The chance that one at least of ``k`` programs passes, from ``drawn`` of which ``passed`` did: the unbiased
+    estimate of Chen et al. (2021)."""
+    return 1 - math.comb(drawn - passed, k) / math.comb(drawn, k)
 
 
 def _cluster(outcome: Outcome) -> str:

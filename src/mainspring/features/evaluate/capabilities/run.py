@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from mainspring.core.errors import MainspringError
 from mainspring.features.evaluate.capabilities.asking import Target
-from mainspring.features.evaluate.capabilities.benchmark import Benchmark, Item, Marks, Reply, Way
+from mainspring.features.evaluate.capabilities.benchmark import Benchmark, Item, Way
+from mainspring.features.evaluate.capabilities.marking import Marker
 from mainspring.features.evaluate.capabilities.sheet import Outcome, Sheet
 
 AT_ONCE = 4
@@ -30,6 +30,7 @@ async def run(
     sheet: Sheet,
     way: Way,
     *,
+    marker: Marker,
     samples: int = 1,
     at_once: int = AT_ONCE,
     progress: Callable[[int, int], None] = lambda *_: None,
@@ -45,7 +46,7 @@ async def run(
     async def worker(left: Iterator[tuple[Item, int]]) -> None:
         nonlocal done
         for item, sample in left:
-            outcome = await _outcome(benchmark, item, target, way, sample)
+            outcome = await _outcome(benchmark, item, target, way, sample, marker)
             sheet.add(outcome)
             known[outcome.key] = outcome
             done += 1
@@ -57,11 +58,11 @@ async def run(
     return [known[item.id, sample] for item, sample in wanted]
 
 
-async def _outcome(benchmark: Benchmark, item: Item, target: Target, way: Way, sample: int) -> Outcome:
+async def _outcome(benchmark: Benchmark, item: Item, target: Target, way: Way, sample: int, marker: Marker) -> Outcome:
     blank = Outcome(item.id, sample, cluster=item.cluster, tags=item.tags)
     try:
         asked = await target.ask(benchmark, item, way, sample)
-        marks = await marked(benchmark, item, asked.reply)
+        marks = await marker.marks(benchmark, item, asked.reply)
     except MainspringError as error:
         return replace(blank, error=f"{error.code}: {error.message}"[:500])
     return replace(
@@ -77,9 +78,3 @@ async def _outcome(benchmark: Benchmark, item: Item, target: Target, way: Way, s
         cost_nanousd=asked.cost_nanousd,
         duration_s=asked.duration_s,
     )
-
-
-async def marked(benchmark: Benchmark, item: Item, reply: Reply) -> Marks:
-    """The marks of a reply."""
-    found = benchmark.score(item, reply)
-    return await found if inspect.isawaitable(found) else found

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mainspring.command import Opener
     from mainspring.core.settings import Settings
     from mainspring.features.evaluate.capabilities.answer_cache import AnswerCache
-    from mainspring.features.evaluate.capabilities.benchmark import Benchmark, Item, Way
+    from mainspring.features.evaluate.capabilities.benchmark import Benchmark, Item
     from mainspring.features.evaluate.capabilities.sheet import Outcome
 
 REMOTE = "benchmark-target"
@@ -68,6 +68,9 @@ def benchmark(
         Path | None,
         typer.Option(help="File of the run, which is continued", show_default="BENCHMARK.RESPONDER.jsonl"),
     ] = None,
+    how: Annotated[
+        str, typer.Option(help="How it is asked: one of the benchmark's ways", show_default="the best possible")
+    ] = "",
     samples: Annotated[int, typer.Option(min=1, max=200, help="Answers to each item")] = 1,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="0 is greedy")] = 0.0,
     tokens: Annotated[int, typer.Option(min=0, help="Maximum tokens of an answer (0: the benchmark's)")] = 0,
@@ -88,7 +91,7 @@ def benchmark(
 
     stats_library()
     wanted = named(name)
-    job = Job(wanted, file, responder, url, limit, samples, temperature, tokens or wanted.tokens, seed, at_once)
+    job = Job(wanted, file, responder, url, limit, samples, temperature, tokens or wanted.tokens, seed, at_once, how)
     place = out or Path(f"{name}.{''.join(c if c.isalnum() or c in '.-_' else '-' for c in responder)}.jsonl")
     run, outcomes = _run(context, job, key, place, cached=cache)
     found = reports.figures(wanted, outcomes)
@@ -117,6 +120,7 @@ class Job:
     tokens: int
     seed: int
     at_once: int
+    how: str = ""
 
     @property
     def model(self) -> str:
@@ -128,7 +132,7 @@ class Job:
         return {
             "benchmark": self.benchmark.name,
             "version": self.benchmark.version,
-            "file": hashlib.sha256(self.file.read_bytes()).hexdigest()[:16],
+            "file": _digest(self.file),
             "model": self.responder,
             "url": self.url,
             "samples": self.samples,
@@ -136,6 +140,14 @@ class Job:
             "tokens": self.tokens,
             "seed": self.seed,
         }
+
+
+def _digest(path: Path) -> str:
+    files = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
+    found = hashlib.sha256()
+    for each in files:
+        found.update(each.name.encode() + each.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def _run(
@@ -147,7 +159,7 @@ def _run(
 
     items = drawn(job.benchmark.read(job.file), job.limit, job.seed)
     loaded = load(context.obj).settings
-    settings = _settings(loaded, job.responder, job.url, key)
+    settings = _settings(loaded, job, key)
     with ExitStack() as stack:
         cache = AnswerCache(loaded.home / "benchmarks" / "answers.sqlite") if cached else None
         if cache is not None:
@@ -159,21 +171,25 @@ def _run(
         return asyncio.run(_asked(opener(context), settings, job, items, cache, out))
 
 
-def _settings(settings: Settings, responder: str, url: str, key: str) -> Settings:
+def _settings(settings: Settings, job: Job, key: str) -> Settings:
     """Settings that serve the responder; of the chat models only this one, if it is one. Its home is then temporary."""
     from mainspring.core.settings.endpoints import RemoteModel
     from mainspring.engines.catalogue.entries import Catalogue
     from mainspring.terminal.pulling import pull_missing
 
-    models = settings.models
-    if url:
-        remote = {**models.remote, REMOTE: RemoteModel(url=url, model=responder, api_key=key)}
+    models, responder = settings.models, job.responder
+    if job.url:
+        remote = {**models.remote, REMOTE: RemoteModel(url=job.url, model=responder, api_key=key)}
         models = models.model_copy(update={"chat": (), "remote": remote, "larger": ""})
     elif responder in models.remote:
         models = models.model_copy(update={"chat": (), "larger": ""})
     elif responder in models.chat or responder in Catalogue.load(settings):
         models = models.model_copy(update={"chat": (responder,), "larger": ""})
-    settings = settings.model_copy(update={"models": models})
+    engines = settings.engines
+    if job.how in ("", "prompt-logprobs") and "prompt-logprobs" in job.benchmark.ways:
+        # What is in the prefix cache is not read again, and has no log-probabilities.
+        engines = engines.model_copy(update={"prefix_cache": False})
+    settings = settings.model_copy(update={"models": models, "engines": engines})
     pull_missing(settings)
     return settings
 
@@ -181,14 +197,17 @@ def _settings(settings: Settings, responder: str, url: str, key: str) -> Setting
 async def _asked(
     open_rooms: Opener, settings: Settings, job: Job, items: Sequence[Item], cache: AnswerCache | None, out: Path
 ) -> tuple[dict[str, Any], list[Outcome]]:
-    from mainspring.features.evaluate.capabilities.asking import Target
+    from mainspring.features.evaluate.capabilities.asking import Target, way_of
+    from mainspring.features.evaluate.capabilities.marking import Marker
     from mainspring.features.evaluate.capabilities.run import run as ran
     from mainspring.features.evaluate.capabilities.sheet import Sheet
 
     async with open_rooms(settings) as rooms:
         target = Target(rooms.responder, job.model, rooms.local, job.temperature, job.seed, job.tokens, cache)
-        way: Way = job.benchmark.ways[0]
+        model = rooms.engines.chat.get(job.model)
+        way = way_of(job.benchmark, items, model.engine.capabilities if model is not None else None, job.how)
         run = {**job.run(), "way": way}
+        marker = Marker(rooms.engines.embedder)
         with Sheet.open(out, run) as sheet, show.progress() as progress:
             found = await ran(
                 job.benchmark,
@@ -196,8 +215,10 @@ async def _asked(
                 target,
                 sheet,
                 way,
+                marker=marker,
                 samples=job.samples,
                 at_once=job.at_once,
                 progress=lambda done, total: progress("Asking", done, total),
             )
+        await marker.aclose()
         return run, found
