@@ -81,6 +81,9 @@ class _TextStream:
 
     def push(self, event: Text) -> Text | None:
         """The part of ``event``, and of text held back before it, that can be shown now."""
+        if event.logprobs and not event.text and not event.tokens:
+            # The log-probabilities of the prompt: the caller's own text, with what was taken out of it.
+            return event
         text = self.redactor.push(event.text if self.rules is None else self._ruled(self.rules, event))
         if text is event.text and text and not (self._tokens or event.logprobs or self._logprobs):
             self._shown += len(text)
