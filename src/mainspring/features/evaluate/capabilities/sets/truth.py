@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mainspring.core.types import Message
+from mainspring.evaluation.texts.measures import score as measured
 from mainspring.features.evaluate.capabilities.benchmark import Benchmark, Item, Judging, Marks, Metric, Reply
 from mainspring.features.evaluate.capabilities.files import Row, each
 from mainspring.features.evaluate.capabilities.refusals import refuses
 from mainspring.features.evaluate.capabilities.sets import choosing
-from mainspring.features.evaluate.texts.measures import score as measured
 
 
 def _targets(row: Row, name: str) -> list[tuple[str, bool]]:
