@@ -1,7 +1,6 @@
 """Finds the answer in a text that a model wrote: a number, a letter, the content of a box.
 
-The rules are these, in this order; ``tests/features/evaluate/capabilities`` measures their errors on texts of real
-models that people labelled.
+The rules are these, in this order. Their errors on texts of real models have not been measured yet.
 
 Numbers: behind the last "answer is" (or "answer:", "####"), in the last ``\\boxed{}``, else the last number.
 Letters: behind the last "answer is" (or "answer:"), alone in the text or at its beginning ("B.", "(B)"), in the last

@@ -1,8 +1,7 @@
 """Whether a text refuses, by its words.
 
-A sign has to stand in the first 300 characters. What it misses and what it takes for a refusal is measured on labelled
-texts in ``tests/features/evaluate/capabilities/test_refusals.py``. A refusal without these words is not seen, and an
-answer that does harm behind an apology is taken for a refusal.
+A sign has to stand in the first 300 characters. A refusal without these words is not seen, and an answer that does harm
+behind an apology is taken for a refusal. How often either happens has not been measured.
 """
 
 from __future__ import annotations
