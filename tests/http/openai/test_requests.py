@@ -196,8 +196,12 @@ def test_completions_are_one_request_a_prompt() -> None:
     assert {(request.sampling.max_tokens, request.sampling.logprobs) for request in found} == {(3, 1)}
     assert [request.suffix for request in completions(suffix="end")] == ["end"]
     assert [request.suffix for request in completions(suffix=None)] == [""]
+    (told,) = completions(echo=True, logprobs=1)
+    assert told.sampling.prompt_logprobs
+    assert not found[0].sampling.prompt_logprobs
     for fields, param in (
-        ({"echo": True, "logprobs": 1}, "echo"),
+        ({"echo": True, "logprobs": 1, "stream": True}, "echo"),
+        ({"echo": True, "logprobs": 1, "best_of": 2}, "echo"),
         ({"best_of": 3, "stream": True}, "best_of"),
         ({"best_of": 2, "n": 3}, "best_of"),
         ({"prompt": [1, 2]}, "prompt"),
