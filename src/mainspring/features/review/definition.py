@@ -18,6 +18,8 @@ Certain = Literal["error", "refusal", "down", "edited", "guarded"]
 CERTAIN: tuple[Certain, ...] = ("error", "refusal", "down")
 Label = Annotated[str, Field(min_length=1, max_length=80)]
 MOST_GUIDELINE = 50_000
+RESERVED = ("approved", "errors", "comment", "edit", "question", "answer", "passages")
+"""What a label has besides its criteria."""
 REST, LOW, MANUAL = "rest", "low", "manual"
 """Strata of a queue besides the certain ones: the rest, what a judge scored low, and what a person put there."""
 
@@ -120,6 +122,8 @@ class Definition(Body):
     @classmethod
     def _named_once(cls, found: list[Any]) -> list[Any]:
         names = [each.name for each in found]
+        if taken := next((name for name in names if name in RESERVED), None):
+            raise ValueError(f"{taken} is a name of its own")
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"{twice} stands there twice")
         return found

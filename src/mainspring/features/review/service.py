@@ -8,19 +8,19 @@ from typing import Any
 
 from mainspring.core.errors import InvalidRequest, NotFound, Unsupported
 from mainspring.core.facts.answers import AnswerFacts
-from mainspring.core.facts.opinions import LabelFacts
 from mainspring.core.types import EventRecord, Principal
 from mainspring.evaluation.examples import DataSets
 from mainspring.feature import Rooms
 from mainspring.features.review.definition import MANUAL, Definition, Queue
 from mainspring.features.review.measures.service import Measures
 from mainspring.features.review.settings import ReviewSettings
-from mainspring.features.review.shapes import item_body, label_body, shown_body, task_body
+from mainspring.features.review.shapes import item_body, shown_body, task_body
 from mainspring.features.review.store.filling import ADJUDICATE, OPEN, Arrived, Filling
 from mainspring.features.review.store.items import Items
 from mainspring.features.review.store.labels import Labels, Submitted
 from mainspring.features.review.store.queues import Queues
 from mainspring.features.review.work.delivering import Delivering
+from mainspring.features.review.work.interchange import Interchange, said
 from mainspring.features.review.work.looking import Looking
 from mainspring.features.review.work.showing import Showing
 
@@ -41,8 +41,11 @@ class Review:
         self.measures = Measures(stores.database, self.queues, self.items)
         self.sets: DataSets | None = None
         """Where reviewed answers go; None: no feature keeps data sets."""
-        self._delivering = Delivering(stores, self.items, self.showing)
         self._events = stores.events
+        self.interchange = Interchange(
+            stores.events, self.queues, self.items, self.labels, self.showing, self.measures, self.put
+        )
+        self._delivering = Delivering(stores, self.items, self.showing)
         self._filling = Filling(stores.database, self.settings.open_items, self.settings.items)
         self._looking = Looking(stores, self._filling, consented=self.settings.consented)
 
@@ -81,7 +84,9 @@ class Review:
                 # Its text has expired since it entered: it is nobody's work any more.
                 await self.labels.drop(principal, taken.item.id)
                 continue
-            earlier = await self._said(queue, taken.item.id) if taken.item.state == ADJUDICATE else []
+            earlier = (
+                await said(self._events, self.items, queue, taken.item.id) if taken.item.state == ADJUDICATE else []
+            )
             return task_body(taken, shown, [{**each, "by": chr(65 + place)} for place, each in enumerate(earlier)])
         return None
 
@@ -103,16 +108,8 @@ class Review:
         queue = await self.queues.get(principal.tenant, name)
         row = await self.items.get(queue, item_id)
         shown = await self.showing.answer(principal, row.answer_id)
-        said = await self._said(queue, item_id) if row.state != OPEN else []
-        return {**item_body(row), **shown_body(shown), "labels": said}
-
-    async def _said(self, queue: Queue, item_id: str) -> list[dict[str, Any]]:
-        made = []
-        for each in await self.items.given(queue, [item_id]):
-            event = await self._events.get(queue.tenant, each.event_id)
-            comment = LabelFacts.of(event.facts).comment
-            made.append(label_body(each, comment=comment, edit=event.content if each.edited else None))
-        return made
+        labels = await said(self._events, self.items, queue, item_id) if row.state != OPEN else []
+        return {**item_body(row), **shown_body(shown), "labels": labels}
 
 
 def submitted(definition: Definition, body: Mapping[str, Any]) -> Submitted:

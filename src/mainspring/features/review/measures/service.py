@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import mainspring.stores.sql.rows as rows
 from mainspring.features.review.definition import Queue
 from mainspring.features.review.measures import calibration, people
 from mainspring.features.review.measures.calibration import Labelled
-from mainspring.features.review.measures.verdicts import Judged, chosen
+from mainspring.features.review.measures.verdicts import Judged, Scores, chosen
 from mainspring.features.review.store.items import Items
 from mainspring.features.review.store.queues import Queues
 from mainspring.stores.sql.database import Database
@@ -53,6 +54,10 @@ class Measures:
         scores = {**await self._judged.since(tenant, queue.created_at, applications), **known}
         strata = await self._items.strata(queue)
         return await asyncio.to_thread(calibration.estimate, queue, labelled, scores, score, strata)
+
+    async def verdicts(self, tenant: str, answers: Sequence[str]) -> Mapping[str, tuple[str, Scores]]:
+        """The judge and its scores, by answer."""
+        return await self._judged.told(tenant, answers)
 
     async def _labelled(self, queue: Queue) -> list[Labelled]:
         return [

@@ -27,13 +27,17 @@ class Judged:
 
     async def of(self, tenant: str, answers: Sequence[str]) -> dict[str, Scores]:
         """The scores of these answers, by measure, as far as they are judged."""
+        return {name: scores for name, (_, scores) in (await self.told(tenant, answers)).items()}
 
-        def work(connection: sa.Connection) -> dict[str, Scores]:
-            found: dict[str, Scores] = {}
+    async def told(self, tenant: str, answers: Sequence[str]) -> dict[str, tuple[str, Scores]]:
+        """The judges of these answers, with their scores."""
+
+        def work(connection: sa.Connection) -> dict[str, tuple[str, Scores]]:
+            found: dict[str, tuple[str, Scores]] = {}
             for part in parts(list(answers)):
                 named = events.c.id.in_([verdicts.name(each) for each in part])
                 query = sa.select(events.c.subject, events.c.facts).where(events.c.tenant == tenant, named)
-                found |= {row.subject: _scores(row.facts) for row in connection.execute(query)}
+                found |= {row.subject: _told(row.facts) for row in connection.execute(query)}
             return found
 
         return await self._database.read(work)
@@ -70,5 +74,6 @@ def chosen(score: str, known: Mapping[str, Scores]) -> str:
     raise InvalidRequest(f"no labelled answer has a score {score!r}", remedy=have, param="score")
 
 
-def _scores(facts: str) -> Scores:
-    return dict(ScoreFacts.from_json(rows.load(facts)).scores or {})
+def _told(facts: str) -> tuple[str, Scores]:
+    read = ScoreFacts.from_json(rows.load(facts))
+    return read.judge, dict(read.scores or {})

@@ -104,6 +104,35 @@ class Labels:
 
         await self._database.write(work, durable=False)
 
+    async def bring(self, queue: Queue, item_id: str, by: str, said: Submitted, at: float | None) -> bool:
+        """A label that ``by`` gave elsewhere; whether it is new. Raises ``NotFound``: the answer was erased."""
+        person = Principal(queue.tenant, by)
+        record: list[EventRecord] = []
+
+        def work(connection: sa.Connection) -> bool:
+            record.clear()
+            contents.lock(connection)
+            item = _locked(connection, person, item_id)
+            given = sa.and_(_by(person, item_id), labels.c.state == GIVEN)
+            answer = _answer(connection, item)
+            if answer is None or connection.execute(sa.select(labels.c.id).where(given)).first() is not None:
+                return False
+            values = {"tenant": item.tenant, "id": ids.new("label_"), "queue_id": queue.id, "item_id": item_id}
+            values |= {"answer_id": item.answer_id, "by": by, "state": LEASED, "taken_at": at or time.time()}
+            connection.execute(sa.delete(labels).where(_by(person, item_id)))
+            connection.execute(sa.insert(labels).values(**values))
+            label = connection.execute(sa.select(labels).where(_by(person, item_id))).one()
+            record.append(_event(person, queue, item, answer, said))
+            _give(connection, label, queue, item, said, record[0], at)
+            self._log.within(connection, record)
+            _settle(connection, queue, item)
+            return True
+
+        made = await self._database.write(work, durable=True)
+        for hear in self._log.heard if made else ():
+            hear(record)
+        return made
+
     async def submit(self, principal: Principal, queue: Queue, item_id: str, said: Submitted) -> sa.Row[Any]:
         """Label an item that the reviewer holds, and write the event, in one commit; returns the item. Raises
         ``NotFound``: it is not held, or its answer was erased; ``Conflict``: it is labelled, or the lease ran out and
@@ -281,6 +310,7 @@ def _give(
     item: sa.Row[Any],
     said: Submitted,
     record: EventRecord,
+    at: float | None = None,
 ) -> None:
     values: dict[str, Any] = {
         "state": GIVEN,
@@ -291,7 +321,7 @@ def _give(
     values |= {"approved": said.approved, "errors": rows.dump(list(said.errors)), "edited": said.edit is not None}
     values |= {"adjudicated": item.state == ADJUDICATE, "seconds": said.seconds, "event_id": record.id}
     mine = sa.and_(labels.c.tenant == label.tenant, labels.c.id == label.id)
-    connection.execute(sa.update(labels).where(mine).values(**values, given_at=record.at))
+    connection.execute(sa.update(labels).where(mine).values(**values, given_at=record.at if at is None else at))
 
 
 def _settle(connection: sa.Connection, queue: Queue, item: sa.Row[Any]) -> None:
