@@ -19,6 +19,7 @@ SURFACE = Surface(
         f"GET {QUEUE}/reviewers": "curate",
         f"GET {QUEUE}/threshold": "curate",
         f"GET {QUEUE}/estimate": "curate",
+        "GET /v1/review/answers/{answer_id}/scores": "curate",
         f"GET {QUEUE}/label_studio": "curate",
         f"POST {QUEUE}/label_studio": "curate",
         f"GET {QUEUE}/label_studio/interface": "curate",

@@ -11,8 +11,10 @@ import pytest
 import pytest_asyncio
 
 from mainspring import stores
-from mainspring.core.errors import InvalidRequest
+from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.core.facts.guards import GuardFacts
 from mainspring.core.settings import Settings
+from mainspring.core.types import Principal
 from mainspring.features.review.definition import Definition, Queue
 from mainspring.features.review.measures import calibration, people
 from mainspring.features.review.measures.calibration import Labelled
@@ -139,3 +141,19 @@ def test_a_stratum_without_labels_is_told_as_not_covered() -> None:
     found = calibration.estimate(queue_of({"down": 2, "rest": 6}), labelled, {}, "", {})
     assert (found["covered"], found["labels_alone"]["value"]) == (0.25, 0.5)
     assert [each["labels"] for each in found["strata"]] == [2, 0]
+
+
+async def test_an_answer_shows_its_scores_in_three_tiers(opened: Stores) -> None:
+    world = World(opened)
+    await world.queue()
+    found = GuardFacts(stage="output", role="assistant", guard="pii_output", action="redact", kind="iban", count=1)
+    answer_id = await world.answer(more=[found])
+    await world.judged(answer_id, faithfulness=0.75)
+    await world.review.look()
+    await world.label(ANN, YES)
+    shown = await world.review.tiers.of(Principal("acme", "key_1"), answer_id)
+    assert shown["realtime"] == {"format": 1.0, "personal_data": 0.0}
+    assert [each["scores"] for each in shown["judged"]] == [{"faithfulness": 0.75}]
+    assert shown["people"]["all"]["approved"] is True
+    with pytest.raises(NotFound):
+        await world.review.tiers.of(Principal("other", "key_1"), answer_id)

@@ -33,7 +33,9 @@ class FeedbackFacts(Facts):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreFacts(Facts):
     """A score. For ``metric`` SUPPORT: the number of sentences, and their outcomes. For VERDICT: ``scores`` by measure,
-    and how many ``claims`` are ``supported``. For the ``name`` ``agreement``: the similarity of two answers."""
+    and how many ``claims`` are ``supported``; the ``stratum`` of the answer and the ``probability`` with which it was
+    taken, and whether the plain share had ``drawn`` it, too. ``before`` is the probability of an earlier verdict on the
+    same answer, which this one replaces. For the ``name`` ``agreement``: the similarity of two answers."""
 
     EVENT: ClassVar[str] = "score"
 
@@ -44,6 +46,10 @@ class ScoreFacts(Facts):
     scores: Keep[Mapping[str, float] | None] = None
     claims: Keep[int | None] = None
     supported: Keep[int | None] = None
+    stratum: Keep[str] = ""
+    probability: Keep[float | None] = None
+    drawn: Keep[bool | None] = None
+    before: Keep[float | None] = None
     sentences: Keep[int | None] = None
     unsupported: Keep[int | None] = None
     rewritten: Keep[int | None] = None

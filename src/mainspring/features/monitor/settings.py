@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from mainspring.core.settings.section import Section
 
+JudgedStratum = Literal["refusal", "down"]
 RuleName = Literal["latency", "errors", "cost", "quality", "safety", "drift", "slo"]
 RULES: tuple[RuleName, ...] = ("latency", "errors", "cost", "quality", "safety", "drift", "slo")
 _DAY_S = 86_400.0
@@ -62,7 +63,8 @@ class QualityRule(Section):
 
 class JudgingSettings(Section):
     """Live answers that are judged in the background: a ``share`` of each application's, of those that ``applications``
-    names another. Judging waits until there are no requests; ``queue`` answers can wait, and further ones are dropped.
+    names another, and of applications with a share all of the ``certain`` strata. Judging waits until there are no
+    requests; ``queue`` answers can wait, and further ones are dropped.
 
     The judge uses embeddings, or ``model``, a chat model marked as grounded, with one call for each claim, each of the
     first ``passages`` and the answer. ``consented``: only requests that may be used for learning are judged.
@@ -71,6 +73,9 @@ class JudgingSettings(Section):
     share: float = Field(0.0, ge=0, le=1)
     applications: dict[str, float] = Field(default_factory=dict)
     model: str = Field("", description="chat model that judges; empty: embeddings")
+    certain: tuple[JudgedStratum, ...] = Field(
+        ("refusal", "down"), description="strata that are judged in full: refusals, answers with a thumbs-down"
+    )
     metrics: tuple[str, ...] = Field((), description="metrics of plugins that also score answers")
     queue: int = Field(64, ge=1, le=10_000)
     passages: int = Field(8, ge=1, le=50)

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from mainspring.core.errors import UnfitAnswer
+from mainspring.evaluation import realtime
 from mainspring.features.monitor.alerts.notices import runbook
 from mainspring.features.monitor.alerts.slo import ObjectiveBudget
 from mainspring.features.monitor.store.alerts import Alert, Silence
 from mainspring.features.monitor.store.tallies import TallyRow
 from mainspring.features.monitor.traffic.drift import Feature
 from mainspring.features.monitor.traffic.tally import Tally, merged
+from mainspring.statistics.sampling import Drawn, hajek
 
 _COUNTS = (
     *("ok", "failed", "refused", "cancelled", "cached", "up", "down", "edited", "retrievals", "unanswered"),
@@ -101,5 +104,35 @@ def _counted(tally: Tally) -> dict[str, Any]:
         {"metric": measure, "judge": judge, "count": scored.count, "mean": round(scored.mean, 4)}
         for (measure, judge), scored in sorted(tally.scores.items())
     ]
+    estimates = [
+        {"metric": measure, "judge": judge, **_estimate(tally, measure, judge)}
+        for measure, judge in sorted({group[:2] for group, moments in tally.drawn.items() if moments.count > 0})
+    ]
     counts = {name: max(0, tally.counts[name]) for name in _COUNTS}
-    return {**counts, "errors": tally.named("error|"), "guards": guards, "scores": scores}
+    return {**counts, "errors": tally.named("error|"), "guards": guards, "realtime": _realtime(tally)} | {
+        "scores": scores,
+        "estimates": estimates,
+    }
+
+
+def _realtime(tally: Tally) -> dict[str, float | None]:
+    """The shares of answers in which nothing was found, by what is looked at in every answer."""
+    answers = tally.counts["ok"] + tally.counts[f"error|{UnfitAnswer.code}"]
+    if answers <= 0:
+        return dict.fromkeys(realtime.MEASURES, None)
+    return {name: round(max(0.0, 1 - tally.counts[f"found {name}"] / answers), 4) for name in realtime.MEASURES}
+
+
+def _estimate(tally: Tally, measure: str, judge: str) -> dict[str, Any]:
+    """The mean of a score over all answers, by the probability with which each was judged."""
+    groups = {key[2:]: moments for key, moments in tally.drawn.items() if key[:2] == (measure, judge)}
+    found = hajek(
+        Drawn(moments.count, moments.sum, moments.sum_of_squares, probability)
+        for (_, probability), moments in groups.items()
+        if moments.count > 0
+    )
+    strata: dict[str, int] = {}
+    for (stratum, _), moments in groups.items():
+        strata[stratum] = strata.get(stratum, 0) + moments.count
+    rounded = {name: round(value, 4) for name, value in asdict(found).items() if name != "n"}
+    return {**rounded, "n": found.n, "strata": strata}

@@ -82,3 +82,8 @@ def add(routes: APIRouter, service: Review, access: Access) -> None:
         """The labelling interface for a project of Label Studio, in XML."""
         found = await service.interchange.interface(context.principal.tenant, queue)
         return json_response({"object": "review.interface", "interface": found})
+
+    @routes.get("/answers/{answer_id}/scores")
+    async def get_scores(answer_id: str, context: curators) -> HttpResponse:
+        """An answer's scores in three tiers: found at once, judged later, given by people."""
+        return json_response(await service.tiers.of(context.principal, answer_id))

@@ -13,6 +13,7 @@ from mainspring.evaluation.examples import DataSets
 from mainspring.feature import Rooms
 from mainspring.features.review.definition import MANUAL, Definition, Queue
 from mainspring.features.review.measures.service import Measures
+from mainspring.features.review.measures.tiers import Tiers
 from mainspring.features.review.settings import ReviewSettings
 from mainspring.features.review.shapes import item_body, shown_body, task_body
 from mainspring.features.review.store.filling import ADJUDICATE, OPEN, Arrived, Filling
@@ -39,6 +40,7 @@ class Review:
         self.labels = Labels(stores.database, stores.events)
         self.showing = Showing(stores)
         self.measures = Measures(stores.database, self.queues, self.items)
+        self.tiers = Tiers(stores, rooms.settings.guards)
         self.sets: DataSets | None = None
         """Where reviewed answers go; None: no feature keeps data sets."""
         self._events = stores.events

@@ -32,6 +32,11 @@ class Verdicts:
         )
         return set(await self._database.read(lambda connection: connection.execute(query).scalars().all()))
 
+    async def text_of(self, tenant: str, answer_id: str) -> str | None:
+        """The id of an answer's text; None if it is gone."""
+        query = sa.select(events.c.content_id).where(events.c.tenant == tenant, events.c.id == answer_id)
+        return await self._database.read(lambda connection: connection.execute(query).scalar_one_or_none())
+
     async def write(self, record: EventRecord, content_id: str) -> bool:
         """Write the verdict ``record`` if the answer that it is about still has this text and none yet; whether."""
         of = sa.and_(events.c.tenant == record.tenant, events.c.id == record.subject)

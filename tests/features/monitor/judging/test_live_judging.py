@@ -16,6 +16,7 @@ import pytest
 
 from mainspring import stores
 from mainspring.core.errors import NoRegion
+from mainspring.core.facts.opinions import FeedbackFacts, ScoreFacts
 from mainspring.core.facts.registry import read
 from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.settings import Settings
@@ -23,8 +24,9 @@ from mainspring.core.types import EventRecord, Responder
 from mainspring.engines.base import Generation
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine, words
+from mainspring.evaluation.strata import chosen
 from mainspring.features.monitor.judging.judges import JUDGING, ByEmbeddings, ByModel, context_of
-from mainspring.features.monitor.judging.live_judging import Judging, Outcome, chosen
+from mainspring.features.monitor.judging.live_judging import Judging, Outcome
 from mainspring.features.monitor.settings import JudgingSettings
 from mainspring.rag.triad.live import GivenAnswer, Verdict
 from mainspring.serving.money.charged_models import ChargedModels
@@ -114,11 +116,19 @@ class World:
         await self.read()
         return record
 
+    async def rate(self, answer: EventRecord, rating: str) -> None:
+        facts = FeedbackFacts(key_id="k", rating=rating, comment=None, edited=False)
+        await self.stores.events.append(
+            EventRecord(ids.new("evt_"), time.time(), answer.tenant, answer.trace_id, answer.id, facts)
+        )
+        await self.read()
+
     async def read(self) -> None:
         """Offer what was settled since."""
-        facts = await Feed(self.stores.database).after(self._position, ("answer", "replay"), 1000)
+        facts = await Feed(self.stores.database).after(self._position, ("answer", "replay", "feedback"), 1000)
         for fact in facts:
-            self.judging.offer((fact.tenant, str(fact.facts.plain()["requested"])), fact)
+            # The watcher knows the application of whatever is about an answer.
+            self.judging.offer((fact.tenant, str(fact.facts.plain().get("requested", "support"))), fact)
             self._position = fact.settled
 
     async def judged(self, answer: EventRecord) -> list[EventRecord]:
@@ -149,6 +159,9 @@ async def test_a_verdict_stands_under_the_trace_of_its_answer_and_has_no_texts(t
             "scores": {"faithfulness": 0.5, "answer_relevancy": 0.75},
             "claims": 2,
             "supported": 1,
+            "stratum": "rest",
+            "probability": 1.0,
+            "drawn": True,
         }
         assert verdict.content is None
         assert verdict.consent
@@ -218,7 +231,44 @@ async def test_what_was_refused_is_gone_or_was_not_consented_to_is_not_judged(tm
         await here.answer(consent=True)
         await here.judging.drain()
         assert here.counts == {"nothing": 1, "withheld": 1, "judged": 1, "gone": 1}
-        assert len(here.bench.given) == 1
+        assert len(here.bench.given) == 2
+
+
+async def test_refusals_and_thumbs_down_are_judged_in_full_and_the_probability_is_kept(tmp_path: Path) -> None:
+    async with opened(tmp_path) as made:
+        bench = Said()
+        bench.verdict = Verdict({"faithfulness": 0.5, "context_relevance": 0.25})
+        here = World(made, bench, share=0.3)
+        plain = [await here.answer() for _ in range(12)]
+        drawn = [each for each in plain if chosen(each.id, 0.3)]
+        left = next(each for each in plain if not chosen(each.id, 0.3))
+        refused = await here.answer(answered=False)
+        await here.judging.drain()
+        assert 0 < len(drawn) < 12
+        for each in (left, drawn[0], refused):
+            await here.rate(each, "down")
+        await here.judging.drain()
+        found = {
+            each.id: [ScoreFacts.of(score.facts) for score in await here.judged(each)] for each in (*plain, refused)
+        }
+        assert [each.id for each in plain if found[each.id]] == [
+            each.id for each in plain if each in drawn or each is left
+        ]
+        (one,) = found[left.id]
+        assert (one.stratum, one.probability, one.drawn) == ("down", 1.0, False)
+        (one,) = found[refused.id]
+        assert (one.stratum, one.probability, one.scores) == ("refusal", 1.0, {"context_relevance": 0.25})
+        first, second = sorted(found[drawn[0].id], key=lambda each: each.before or 0)
+        assert (first.stratum, first.probability, first.drawn) == ("rest", 0.3, True)
+        assert (second.stratum, second.probability, second.before) == ("down", 1.0, 0.3)
+        # A second thumb changes nothing more, and nothing is judged where the share is 0.
+        await here.rate(drawn[0], "down")
+        off = World(made, Said(), share=0.3, applications={"support": 0.0})
+        off._position = here._position
+        await off.rate(await off.answer(), "down")
+        await asyncio.gather(here.judging.drain(), off.judging.drain())
+        assert len(await here.judged(drawn[0])) == 2
+        assert off.bench.given == []
 
 
 async def test_nothing_is_judged_while_somebody_waits(tmp_path: Path) -> None:

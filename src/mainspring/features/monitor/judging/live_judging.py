@@ -7,7 +7,7 @@ written only while the text exists. Verdicts hold numbers, no texts.
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import dataclasses
 import json
 import logging
 import time
@@ -17,10 +17,11 @@ from typing import Any, Literal, Protocol
 
 from mainspring.core.errors import MainspringError, NoRegion, NotFound
 from mainspring.core.facts.answers import GIVEN_AGAIN, AnswerFacts
-from mainspring.core.facts.opinions import VERDICT, ScoreFacts
+from mainspring.core.facts.opinions import VERDICT, FeedbackFacts, ScoreFacts
 from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.core.types import EventRecord
 from mainspring.engines.base import Embedded, Embedder
+from mainspring.evaluation.strata import chosen, stratum_of
 from mainspring.features.monitor.settings import JudgingSettings
 from mainspring.features.monitor.traffic.series import Key
 from mainspring.rag.answer.passages import Passages
@@ -35,6 +36,8 @@ _log = logging.getLogger(__name__)
 _LOOK_S = 0.2
 # Answers older than this say nothing about the present.
 _STALE_S = 3600.0
+OF_REFUSALS = "context_relevance"
+"""The one measure that refusals have."""
 # Texts embedded at once: a request waits for at most these.
 _PIECE = 8
 
@@ -57,12 +60,22 @@ class Bench(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """How an answer came to be judged: its ``stratum``, the ``probability`` of that, and whether the plain share had
+    ``drawn`` it, too."""
+
+    stratum: str
+    probability: float
+    drawn: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Waiting:
     tenant: str
     answer_id: str
-    content_id: str
     application: str
     at: float
+    taken: Taken
 
 
 class Judging:
@@ -92,16 +105,34 @@ class Judging:
         self._waiting: asyncio.Queue[_Waiting] = asyncio.Queue(settings.queue)
 
     def offer(self, key: Key, fact: Fact) -> None:
-        """Take an answer, if it is among the share of its application that is judged."""
-        if not isinstance(fact.facts, AnswerFacts) or fact.content_id is None or not _judgeable(fact.facts):
+        """Take an answer of a certain stratum, or one that is among the share of its application; and one that is
+        rated down."""
+        tenant, application = key
+        if isinstance(fact.facts, AnswerFacts):
+            if fact.content_id is None or not _judgeable(fact.facts):
+                return
+            application, answer_id = fact.facts.requested, fact.id
+            stratum = stratum_of(fact.facts) or "rest"
+        elif isinstance(fact.facts, FeedbackFacts) and fact.facts.rating == "down" and fact.subject:
+            answer_id, stratum = fact.subject, "down"
+            if "down" not in self._settings.certain:
+                return
+        else:
             return
-        application = fact.facts.requested
-        if not chosen(fact.id, self._settings.share_of(application)):
+        taken = self._taken(answer_id, application, stratum)
+        if taken is None:
             return
         if self._waiting.full():
             self._count("dropped")
             return
-        self._waiting.put_nowait(_Waiting(key[0], fact.id, fact.content_id, application, fact.at))
+        self._waiting.put_nowait(_Waiting(tenant, answer_id, application, fact.at, taken))
+
+    def _taken(self, answer_id: str, application: str, stratum: str) -> Taken | None:
+        share = self._settings.share_of(application)
+        drawn = chosen(answer_id, share)
+        if share > 0 and stratum in self._settings.certain:
+            return Taken(stratum, 1.0, drawn)
+        return Taken("rest", share, drawn) if drawn else None
 
     async def run(self) -> None:
         """Judge waiting answers, until cancelled."""
@@ -133,24 +164,51 @@ class Judging:
         if self._clock() - waiting.at > _STALE_S:
             return "late"
         if await self._verdicts.known(waiting.tenant, [waiting.answer_id]):
-            # The previous watcher has judged it.
-            return "nothing"
+            # The previous watcher has judged it, or it was judged before it was rated down.
+            return await self._moved(waiting) if waiting.taken.stratum == "down" else "nothing"
         answer = await self._events.get(waiting.tenant, waiting.answer_id)
+        if not isinstance(answer.facts, AnswerFacts) or not _judgeable(answer.facts):
+            return "nothing"
         if self._settings.consented and not answer.consent:
             return "withheld"
         found = await self._events.find(waiting.tenant, kind="retrieval", subject=waiting.answer_id)
         if answer.content is None:
             return "gone"
-        given = await self._given(
-            answer.tenant, json.loads(answer.content), [RetrievalFacts.of(each.facts) for each in found]
-        )
+        retrievals = [RetrievalFacts.of(each.facts) for each in found]
+        refused = any(each.refused for each in retrievals) or answer.facts.answered is False
+        if refused and "refusal" not in self._settings.certain:
+            return "nothing"
+        given = await self._given(answer.tenant, json.loads(answer.content), retrievals)
         if isinstance(given, str):
             return given
         verdict = await self._bench.judge(answer, given)
         if verdict is None:
             return "unpaid"
-        record = record_of(verdict, answer, waiting.application, self._bench.name, self._clock())
-        return "judged" if await self._verdicts.write(record, waiting.content_id) else "gone"
+        taken = waiting.taken
+        if refused:
+            # Of a refusal one thing can be judged: whether the passages were about the question after all.
+            kept = {name: score for name, score in verdict.scores.items() if name == OF_REFUSALS}
+            # One that only its retrieval tells of was drawn like the rest.
+            verdict, taken = Verdict(kept), dataclasses.replace(taken, stratum="refusal")
+            if not kept:
+                return "nothing"
+        record = record_of(verdict, answer, waiting.application, self._bench.name, self._clock(), taken)
+        return await self._write(record, answer.tenant, answer.id)
+
+    async def _moved(self, waiting: _Waiting) -> Outcome:
+        """An answer of the rest that was judged turned out to be of a certain stratum: its verdict counts as one that
+        was sure to be given."""
+        earlier = await self._events.get(waiting.tenant, verdicts.name(waiting.answer_id))
+        facts = ScoreFacts.of(earlier.facts)
+        if facts.stratum != "rest" or facts.probability is None:
+            return "nothing"
+        told = dataclasses.replace(facts, stratum="down", probability=1.0, before=facts.probability)
+        record = dataclasses.replace(earlier, id=f"{earlier.id}_down", at=self._clock(), facts=told)
+        return await self._write(record, waiting.tenant, waiting.answer_id)
+
+    async def _write(self, record: EventRecord, tenant: str, answer_id: str) -> Outcome:
+        content_id = await self._verdicts.text_of(tenant, answer_id)
+        return "judged" if content_id and await self._verdicts.write(record, content_id) else "gone"
 
     async def _given(
         self, tenant: str, content: Mapping[str, Any], retrievals: Sequence[RetrievalFacts]
@@ -158,7 +216,7 @@ class Judging:
         said = [str(each.get("content") or "") for each in content.get("messages", ()) if each.get("role") == "user"]
         said = [each.strip() for each in said if each.strip()]
         answer = "".join(str(each.get("text", "")) for each in content.get("choices", ())[:1]).strip()
-        if not said or not answer or any(facts.refused for facts in retrievals):
+        if not said or not answer:
             return "nothing"
         passages = await self._passages.read(tenant, retrievals, self._settings.passages) if retrievals else []
         return "gone" if passages is None else GivenAnswer(by_rules(said[-1], said[:-1]), answer, passages)
@@ -193,7 +251,9 @@ class Piecewise:
         """The inner one is its owner's to close."""
 
 
-def record_of(verdict: Verdict, answer: EventRecord, application: str, judge: str, now: float) -> EventRecord:
+def record_of(
+    verdict: Verdict, answer: EventRecord, application: str, judge: str, now: float, taken: Taken
+) -> EventRecord:
     """The fact of a verdict, under the trace of its answer."""
     facts = ScoreFacts(
         metric=VERDICT,
@@ -202,6 +262,9 @@ def record_of(verdict: Verdict, answer: EventRecord, application: str, judge: st
         scores={name: round(score, 4) for name, score in verdict.scores.items()},
         claims=verdict.claims,
         supported=verdict.supported,
+        stratum=taken.stratum,
+        probability=taken.probability,
+        drawn=taken.drawn,
     )
     return EventRecord(
         id=verdicts.name(answer.id),
@@ -214,12 +277,6 @@ def record_of(verdict: Verdict, answer: EventRecord, application: str, judge: st
         consent=answer.consent,
         retention=answer.retention,
     )
-
-
-def chosen(answer_id: str, share: float) -> bool:
-    """Whether an answer belongs to a share of all: always the same for one answer."""
-    drawn = int.from_bytes(hashlib.blake2b(answer_id.encode(), digest_size=8).digest(), "big")
-    return drawn < share * 2**64
 
 
 async def until(idle: Callable[[], bool], wait: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:

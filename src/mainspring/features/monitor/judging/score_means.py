@@ -27,10 +27,24 @@ class Moments:
         self.total += other.total
         self.squares += other.squares
 
+    def take_out(self, other: Moments) -> None:
+        """The scores of ``other`` are counted elsewhere; in a step of time by itself the count may fall below 0."""
+        self.count -= other.count
+        self.total -= other.total
+        self.squares -= other.squares
+
     @property
     def mean(self) -> float:
         """0 if there are none."""
         return self.total / _SCALE / self.count if self.count else 0.0
+
+    @property
+    def sum(self) -> float:
+        return self.total / _SCALE
+
+    @property
+    def sum_of_squares(self) -> float:
+        return self.squares / _SCALE
 
     @property
     def variance(self) -> float:

@@ -12,6 +12,7 @@ from mainspring.core.facts.operations import CostFacts, RefusalsFacts
 from mainspring.core.facts.opinions import FeedbackFacts, ScoreFacts
 from mainspring.core.facts.outcomes import outcome_of
 from mainspring.core.facts.retrievals import RetrievalFacts
+from mainspring.evaluation import realtime
 from mainspring.features.monitor.judging.score_means import Moments
 from mainspring.features.monitor.traffic.sketch import Sketch
 from mainspring.stores.events.feed import Fact
@@ -26,9 +27,10 @@ _MOST_NAMES = 64
 
 class Tally:
     """``counts`` and ``sketches`` of values by name, ``examples`` of trace ids, ``blocks``: mean vectors of several
-    questions each, as (count, numbers in base64), and ``scores`` of judged answers by measure and judge."""
+    questions each, as (count, numbers in base64), and ``scores`` of judged answers by measure and judge: of those that
+    the plain share has drawn, whose mean is that of all. ``drawn`` has all of them, by stratum and probability, too."""
 
-    __slots__ = ("_least", "_most", "blocks", "counts", "examples", "scores", "sketches")
+    __slots__ = ("_found", "_least", "_most", "blocks", "counts", "drawn", "examples", "scores", "sketches")
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -36,6 +38,9 @@ class Tally:
         self.examples: dict[str, list[str]] = {}
         self.blocks: list[str] = []
         self.scores: dict[tuple[str, str], Moments] = {}
+        self.drawn: dict[tuple[str, str, str, float], Moments] = {}
+        # The latest answer with a finding, by measure; not stored.
+        self._found: dict[str, str] = {}
         # The largest values (see ``_value``) and the lowest scores among those with an example; not stored.
         self._most: dict[str, float] = {}
         self._least: dict[str, float] = {}
@@ -65,6 +70,8 @@ class Tally:
         self.blocks += other.blocks
         for judged, moments in other.scores.items():
             self.scores.setdefault(judged, Moments()).merge(moments)
+        for group, moments in other.drawn.items():
+            self.drawn.setdefault(group, Moments()).merge(moments)
 
     def add(self, fact: Fact) -> None:
         """Count one event; replays are not user traffic."""
@@ -76,7 +83,7 @@ class Tally:
             case RetrievalFacts() as retrieval:
                 self._retrieval(retrieval, fact.trace_id)
             case GuardFacts() as guard:
-                self._guard(guard, fact.trace_id)
+                self._guard(guard, fact)
             case FeedbackFacts() as feedback:
                 self._feedback(feedback, fact.trace_id)
             case RefusalsFacts() as refusals:
@@ -96,6 +103,8 @@ class Tally:
     def _answer(self, facts: AnswerFacts, trace_id: str) -> None:
         outcome = outcome_of(facts)
         self.counts[outcome] += 1
+        if realtime.misshapen(facts):
+            self.counts[f"found {realtime.FORMAT}"] += 1
         if facts.error:
             self._bounded("error|", facts.error)
             if outcome == "failed":
@@ -128,8 +137,13 @@ class Tally:
         self._value("evidence", facts.evidence)
         self._value("score", max((hit.dense for hit in facts.hits if hit.dense is not None), default=None))
 
-    def _guard(self, facts: GuardFacts, trace_id: str) -> None:
-        guard, action, kind = facts.guard, facts.action, facts.kind
+    def _guard(self, facts: GuardFacts, fact: Fact) -> None:
+        guard, action, kind, trace_id = facts.guard, facts.action, facts.kind, fact.trace_id
+        measure = realtime.measure_of(facts)
+        # An answer's findings are settled together: several of one measure are one answer.
+        if measure is not None and self._found.get(measure) != fact.subject:
+            self._found[measure] = fact.subject
+            self.counts[f"found {measure}"] += 1
         dry = "dry" if facts.dry_run else "real"
         self._bounded("guard|", f"{guard}|{action}|{kind}|{facts.stage}|{dry}", facts.count or 1)
         if facts.dry_run:
@@ -152,12 +166,30 @@ class Tally:
             self.counts["edited"] += 1
 
     def _verdict(self, facts: ScoreFacts, trace_id: str) -> None:
+        self._draw(facts)
+        if facts.before is not None:
+            # It has been counted, under the stratum that its answer has left.
+            return
         self.counts["judged"] += 1
-        for measure, score in (facts.scores or {}).items():
+        # Neither refusals nor what only its certain stratum brought: the mean would be of another mixture.
+        plain = facts.drawn is not False and facts.stratum != "refusal"
+        for measure, score in (facts.scores or {}).items() if plain else ():
             self.scores.setdefault((measure, facts.judge), Moments()).add(score)
             if score < self._least.get(measure, 1.0):
                 self._least[measure] = score
                 self.examples[f"low {measure}"] = [trace_id]
+
+    def _draw(self, facts: ScoreFacts) -> None:
+        if facts.probability is None:
+            return
+        for measure, score in (facts.scores or {}).items():
+            one = Moments()
+            one.add(score)
+            group = (measure, facts.judge, facts.stratum, facts.probability)
+            self.drawn.setdefault(group, Moments()).merge(one)
+            if facts.before is not None:
+                left = (measure, facts.judge, "rest", facts.before)
+                self.drawn.setdefault(left, Moments()).take_out(one)
 
     def _value(self, name: str, value: Any, trace_id: str = "") -> None:
         """Count a value; the example is the trace with the largest value."""
@@ -189,6 +221,8 @@ class Tally:
             made["b"] = self.blocks
         if self.scores:
             made["j"] = [[*judged, *moments.plain()] for judged, moments in self.scores.items()]
+        if self.drawn:
+            made["w"] = [[*group, *moments.plain()] for group, moments in self.drawn.items()]
         return made
 
     @classmethod
@@ -200,6 +234,7 @@ class Tally:
         made.sketches = {name: Sketch.of(sketch) for name, sketch in kept if sketches is None or name in sketches}
         made.examples = {name: list(traces) for name, traces in plain.get("e", {}).items()}
         made.blocks = list(plain.get("b", ()))
+        made.drawn = {tuple(group[:4]): Moments.of(group[4:]) for group in plain.get("w", ())}
         made.scores = {(measure, judge): Moments.of(sums) for measure, judge, *sums in plain.get("j", ())}
         return made
 
