@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -17,6 +18,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
 from mainspring.evaluation.strata import chosen
 from mainspring.features.review.definition import Definition
+from mainspring.features.review.store.filling import Filling
 from mainspring.stores import Stores
 from mainspring.stores.sql.pages import Page
 from tests.features.review.world import CURATOR, World, down
@@ -133,3 +135,22 @@ async def test_only_what_may_be_learnt_from_enters_if_so_set(opened: Stores) -> 
     await world.answer()
     await world.review.look()
     assert await entered(world) == {}
+
+
+async def test_a_page_is_smaller_the_more_queues_look_at_it(opened: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(opened)
+    for place in range(50):
+        await world.queue(f"q{place}")
+    for _ in range(60):
+        await world.answer()
+    sizes: list[int] = []
+    write = Filling.write
+
+    async def noted(self: Filling, found: Any, *rest: Any) -> Any:
+        sizes.append(sum(len(arrived) for _, arrived in found))
+        return await write(self, found, *rest)
+
+    monkeypatch.setattr(Filling, "write", noted)
+    await world.review.look()
+    assert max(sizes) <= 2_000
+    assert sum(sizes) == 50 * 60

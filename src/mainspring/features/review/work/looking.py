@@ -28,6 +28,9 @@ NAME = "review"
 KINDS = ("answer", "feedback", "guard", "score")
 LEASE_S = 60.0
 PAGE = 500
+# Answers times queues that one transaction looks at: other tenants' settlements wait for it.
+_PAIRS = 2_000
+_FEWEST = 20
 
 
 @dataclass(slots=True)
@@ -60,8 +63,9 @@ class Looking:
         position, count = await self._feed.begin(NAME), Counter[str]()
         if not queues or not position:
             position = await self._skip(queues, position)
+        limit = page_of(max((len(theirs) for theirs in queues.values()), default=1))
         while queues:
-            facts = await self._feed.after(position, KINDS, PAGE)
+            facts = await self._feed.after(position, KINDS, limit)
             if not facts:
                 break
             arrived = await self._arrived([each for each in facts if each.tenant in queues])
@@ -71,7 +75,7 @@ class Looking:
             if made is None:
                 break
             count.update(made)
-            if len(facts) < PAGE // 2 or await self._stores.jobs.extend(lease, LEASE_S) is None:
+            if len(facts) < limit // 2 or await self._stores.jobs.extend(lease, LEASE_S) is None:
                 break
         return count
 
@@ -137,6 +141,11 @@ class Looking:
             fact = Fact(row.settled or 0, row.at, row.tenant, row.id, row.trace_id, row.subject, facts, row.content_id)
             made[row.tenant, row.id] = (fact, bool(row.consent))
         return made
+
+
+def page_of(queues: int) -> int:
+    """The number of events that are read at once, where a tenant has so many queues."""
+    return max(_FEWEST, min(PAGE, _PAIRS // max(1, queues)))
 
 
 def _later(facts: Sequence[Fact]) -> dict[tuple[str, str], _Later]:
