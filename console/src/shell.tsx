@@ -1,5 +1,5 @@
 // What stands around every page: the navigation, who is signed in, the theme.
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { Fragment, useEffect, useRef, useState, type ReactNode } from "react";
 import { may } from "./api/client";
 import type { Me } from "./api/types";
 import { forgetAll, leave } from "./lib/conversations";
@@ -23,6 +23,7 @@ export function Shell({ me, onLeave, children }: { me: Me; onLeave: () => void; 
     // Whoever reads by ear is told that the page is another one.
     if (opened.current && opened.current !== place.page) main.current?.focus();
     opened.current = place.page;
+    document.querySelector(".sidebar [aria-current]")?.scrollIntoView?.({ block: "nearest" });
   }, [place.page]);
   useEffect(() => {
     const close = (event: KeyboardEvent): void => {
@@ -55,18 +56,20 @@ export function Shell({ me, onLeave, children }: { me: Me; onLeave: () => void; 
           <span>mainspring</span>
         </Link>
         <nav aria-label="Pages">
-          {PAGES.map((page) => (
-            <Link
-              key={page.name}
-              to={path(page.name)}
-              className={may(me, page.scope) ? "" : "lacking"}
-              aria-current={page.name === place.page ? "page" : undefined}
-              onClick={() => setOpen(false)}
-            >
-              <Icon name={page.icon} />
-              <span>{page.title}</span>
-              {!may(me, page.scope) && <span className="lacking-mark" title={`needs the scope ${page.scope}`}><Icon name="lock" size={13} /></span>}
-            </Link>
+          {PAGES.map((page, number) => (
+            <Fragment key={page.name}>
+              {page.group !== PAGES[number - 1]?.group && <span className="nav-group">{page.group}</span>}
+              <Link
+                to={path(page.name)}
+                className={may(me, page.scope) ? "" : "lacking"}
+                aria-current={page.name === place.page ? "page" : undefined}
+                onClick={() => setOpen(false)}
+              >
+                <Icon name={page.icon} />
+                <span>{page.title}</span>
+                {!may(me, page.scope) && <span className="lacking-mark" title={`needs the scope ${page.scope}`}><Icon name="lock" size={13} /></span>}
+              </Link>
+            </Fragment>
           ))}
         </nav>
         <div className="whoami">

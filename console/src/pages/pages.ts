@@ -7,6 +7,10 @@ import type { IconName } from "../ui/icon";
 export interface About {
   // The menu is in this order.
   place: number;
+  // The heading that it stands under. Pages of a group are next to each other.
+  group: "Ask" | "Agents" | "Evaluate" | "Data" | "Operate";
+  // `g` and this key lead there.
+  letter: string;
   title: string;
   icon: IconName;
   scope: Scope;

@@ -10,14 +10,8 @@ const TYPING = "input, textarea, select, dialog, [contenteditable]";
 // How long after `g` a page's letter is waited for.
 const PATIENCE_MS = 1500;
 
-// The letter of each page: the first of its name that no page before it has.
 export function letters(pages: readonly PageInfo[]): Map<string, PageInfo> {
-  const found = new Map<string, PageInfo>();
-  for (const page of pages) {
-    const letter = [...page.name].find((each) => !found.has(each));
-    if (letter) found.set(letter, page);
-  }
-  return found;
+  return new Map(pages.map((page) => [page.letter, page]));
 }
 
 export function Shortcuts({ me, pages }: { me: Me; pages: readonly PageInfo[] }): ReactNode {

@@ -1,3 +1,3 @@
 import type { About } from "../pages";
 
-export const ABOUT: About = { place: 70, title: "Approvals", icon: "check", scope: "approve" };
+export const ABOUT: About = { place: 130, group: "Agents", letter: "a", title: "Approvals", icon: "check", scope: "approve" };

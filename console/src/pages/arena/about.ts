@@ -1,3 +1,3 @@
 import type { About } from "../pages";
 
-export const ABOUT: About = { place: 67, title: "Arena", icon: "columns", scope: "arena" };
+export const ABOUT: About = { place: 250, group: "Evaluate", letter: "z", title: "Arena", icon: "columns", scope: "arena" };

@@ -1,3 +1,3 @@
 import type { About } from "../pages";
 
-export const ABOUT: About = { place: 10, title: "Chat", icon: "chat", scope: "chat" };
+export const ABOUT: About = { place: 10, group: "Ask", letter: "c", title: "Chat", icon: "chat", scope: "chat" };

@@ -1,3 +1,3 @@
 import type { About } from "../pages";
 
-export const ABOUT: About = { place: 72, title: "Support desk", icon: "desk", scope: "desk" };
+export const ABOUT: About = { place: 150, group: "Agents", letter: "d", title: "Support desk", icon: "desk", scope: "desk" };

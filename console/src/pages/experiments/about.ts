@@ -1,3 +1,3 @@
 import type { About } from "../pages";
 
-export const ABOUT: About = { place: 82, title: "Experiments", icon: "sliders", scope: "experiments" };
+export const ABOUT: About = { place: 220, group: "Evaluate", letter: "x", title: "Experiments", icon: "sliders", scope: "experiments" };

@@ -1,3 +1,3 @@
 import type { About } from "../pages";
 
-export const ABOUT: About = { place: 72, title: "Judges", icon: "judges", scope: "judges" };
+export const ABOUT: About = { place: 230, group: "Evaluate", letter: "j", title: "Judges", icon: "judges", scope: "judges" };

@@ -1,3 +1,3 @@
 import type { About } from "../pages";
 
-export const ABOUT: About = { place: 67, title: "Lake", icon: "lake", scope: "lake" };
+export const ABOUT: About = { place: 310, group: "Data", letter: "w", title: "Lake", icon: "lake", scope: "lake" };

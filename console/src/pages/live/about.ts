@@ -1,3 +1,3 @@
 import type { About } from "../pages";
 
-export const ABOUT: About = { place: 80, title: "Live", icon: "live", scope: "admin" };
+export const ABOUT: About = { place: 450, group: "Operate", letter: "l", title: "Live", icon: "live", scope: "admin" };

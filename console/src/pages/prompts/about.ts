@@ -1,3 +1,3 @@
 import type { About } from "../pages";
 
-export const ABOUT: About = { place: 30, title: "Prompts", icon: "prompts", scope: "prompts" };
+export const ABOUT: About = { place: 30, group: "Ask", letter: "p", title: "Prompts", icon: "prompts", scope: "prompts" };

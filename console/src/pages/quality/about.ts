@@ -1,3 +1,3 @@
 import type { About } from "../pages";
 
-export const ABOUT: About = { place: 60, title: "Quality & safety", icon: "shield", scope: "admin" };
+export const ABOUT: About = { place: 430, group: "Operate", letter: "q", title: "Quality & safety", icon: "shield", scope: "admin" };

@@ -1,3 +1,3 @@
 import type { About } from "../pages";
 
-export const ABOUT: About = { place: 66, title: "Review", icon: "review", scope: "review" };
+export const ABOUT: About = { place: 240, group: "Evaluate", letter: "v", title: "Review", icon: "review", scope: "review" };

@@ -1,3 +1,3 @@
 import type { About } from "../pages";
 
-export const ABOUT: About = { place: 90, title: "Settings", icon: "settings", scope: "admin" };
+export const ABOUT: About = { place: 460, group: "Operate", letter: "s", title: "Settings", icon: "settings", scope: "admin" };

@@ -1,3 +1,3 @@
 import type { About } from "../pages";
 
-export const ABOUT: About = { place: 40, title: "Traces", icon: "traces", scope: "admin" };
+export const ABOUT: About = { place: 410, group: "Operate", letter: "t", title: "Traces", icon: "traces", scope: "admin" };

@@ -1,3 +1,3 @@
 import type { About } from "../pages";
 
-export const ABOUT: About = { place: 68, title: "Online experiments", icon: "sliders", scope: "trials" };
+export const ABOUT: About = { place: 260, group: "Evaluate", letter: "y", title: "Online experiments", icon: "sliders", scope: "trials" };
