@@ -48,6 +48,7 @@ class TracesBody(Body):
     below: Annotated[
         dict[Word, Annotated[float, Field(allow_inf_nan=False)]],
         Field(default_factory=dict, max_length=16, description="Upper bounds of scores by measure"),
+        AtMost(16),
     ]
     session: Word = ""
     search: Word = ""
@@ -72,7 +73,8 @@ class VersionBody(Body):
     traces: TracesBody | None = None
     suite: SuiteBody | None = None
     remove: Annotated[
-        list[Annotated[str, Field(max_length=128)]] | None, Field(max_length=MOST_AT_ONCE, description="Ids")
+        list[Annotated[str, Field(max_length=128)]] | None,
+        Field(max_length=MOST_AT_ONCE, fail_fast=True, description="Ids"),
     ] = None
     note: Annotated[str, Field(max_length=512)] = ""
 

@@ -16,7 +16,7 @@ from mainspring.features.experiments.service import Experiments
 from mainspring.features.experiments.shapes import experiment_body, markdown, places_body
 from mainspring.features.experiments.spec import MOST_RESPONDERS, MOST_SCORERS, Candidate, Spec, WantedScorer
 from mainspring.http.access import Access, check_lasting
-from mainspring.http.bodies import Body, Free, Metadata, Name
+from mainspring.http.bodies import AtMost, Body, Free, Metadata, Name
 from mainspring.http.idempotency import Idempotency, IdempotencyKey
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
@@ -41,7 +41,7 @@ class PromptOfCandidate(Body):
 
     id: Name
     version: Annotated[str, Field(max_length=64)] = ""
-    variables: Annotated[dict[str, str], Field(default_factory=dict, max_length=64)]
+    variables: Annotated[dict[str, str], Field(default_factory=dict, max_length=64), AtMost(64)]
 
 
 class CandidateBody(Body):
@@ -73,8 +73,8 @@ class ExperimentBody(Body):
 
     dataset: Annotated[str, Field(min_length=1, max_length=128)]
     version: int | Annotated[str, Field(max_length=64)] | None = None
-    responders: Annotated[list[CandidateBody], Field(default_factory=list, max_length=MOST_RESPONDERS)]
-    scorers: Annotated[list[ScorerBody], Field(min_length=1, max_length=MOST_SCORERS)]
+    responders: Annotated[list[CandidateBody], Field(default_factory=list, max_length=MOST_RESPONDERS, fail_fast=True)]
+    scorers: Annotated[list[ScorerBody], Field(min_length=1, max_length=MOST_SCORERS, fail_fast=True)]
     name: Annotated[str, Field(max_length=128)] = ""
     concurrency: Annotated[int, Field(ge=1, le=64)] = 2
     metadata: Annotated[Metadata, Field(default_factory=dict)]

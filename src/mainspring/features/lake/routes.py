@@ -33,7 +33,9 @@ class QueryBody(Body):
 class BuildBody(Body):
     """``POST /v1/lake/builds``."""
 
-    without: Annotated[list[StepName] | None, Field(max_length=20, description="Steps to leave out")] = None
+    without: Annotated[
+        list[StepName] | None, Field(max_length=20, fail_fast=True, description="Steps to leave out")
+    ] = None
     quality: Literal["any", "not_bad", "good"] | None = None
 
 

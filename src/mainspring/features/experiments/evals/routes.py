@@ -42,7 +42,7 @@ class EvalBody(Body):
     """``POST /v1/evals``."""
 
     data_source_config: DataSourceConfig
-    testing_criteria: Annotated[list[_OBJECT], Field(min_length=1, max_length=MOST_SCORERS)]
+    testing_criteria: Annotated[list[_OBJECT], Field(min_length=1, max_length=MOST_SCORERS, fail_fast=True)]
     name: Title = ""
     metadata: Metadata | None = None
 
