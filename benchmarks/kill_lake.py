@@ -142,7 +142,7 @@ def main() -> None:
     found = asyncio.run(looked(home))
     print(found)
     against = f"{done['kills']} kills at random over {found['events']} events"
-    figures = {"kills": Figure(done["kills"], "kills", "higher", given.kills)}
+    figures = {"kills": Figure(done["kills"], "kills", "higher", given.kills, against="the number asked for")}
     for name in FAULTS:
         figures[name] = Figure(found[name], "", "lower", 0, 0, against)
     report("kill_lake", figures, results=Path(tempfile.mkdtemp()) if given.trial else RESULTS)

@@ -196,8 +196,12 @@ def _figures(found: Mapping[int, Mapping[str, Any]], beside: Mapping[str, Any]) 
     rates = beside["ours"]["rows"] / beside["ours"]["cpu_s"], beside["plain"]["rows"] / beside["plain"]["cpu_s"]
     against = f"plain DuckDB + datasketch over the same {beside['plain']['rows']} interactions, CPU time, one run"
     made = {
-        "events": Figure(last["events"], "events", "higher", 1_000_000 if len(found) > 1 else None),
-        "most memory, with children": Figure(round(last["memory_mb"]), "MB", "lower", 2048, 1024),
+        "events": Figure(
+            last["events"], "events", "higher", 1_000_000 if len(found) > 1 else None, against="the size asked for"
+        ),
+        "most memory, with children": Figure(
+            round(last["memory_mb"]), "MB", "lower", 2048, 1024, f"{last['events']:,} events"
+        ),
         "CPU an event, sync and all steps": Figure(round(each[max(each)]), "us", "lower"),
         "dearest against cheapest event over the sizes": Figure(
             round(growth, 3), "x", "lower", 1.3, 1.1, f"sizes {', '.join(map(str, sorted(found)))}: linear is 1"
