@@ -78,6 +78,8 @@ def lived_in(command: Command) -> tuple[Command, dict[str, str]]:
     place = command.place
     (place / "good.md").write_text("# Otters\n\nSea otters sleep in the bay. The bay is Kelpwood Bay.\n")
     (place / "rules.yaml").write_text("pronouns: they\n")
+    item = {"question": "Where?", "answer": "In the bay.", "passages": ["The bay."], "label": 1}
+    (place / "judged.jsonl").write_text(f"{json.dumps(item)}\n")
     (place / "litellm.yaml").write_text("model_list: []\n")
     for text in ("Be brief.", "Be very brief."):
         (place / "p.txt").write_text(text)

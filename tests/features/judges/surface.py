@@ -27,10 +27,10 @@ SURFACE = Surface(
     },
     remote=(
         "judges list",
-        "judges put strict tests/features/judges/strict.yaml",
+        "judges put strict rules.yaml",
         "judges delete strict",
-        "judges run copied samples/judged.jsonl",
-        "judges measure copied --labels samples/judged.jsonl",
+        "judges run copied judged.jsonl",
+        "judges measure copied --labels judged.jsonl",
         "judges estimate copied shop",
         "judges fit cheap-faithfulness mine",
         "judges measurements",
