@@ -129,7 +129,7 @@ export function LabelForm({ definition, task, done, onSubmit, onLeave }: Props):
         <label className="field">The answer as it should be<textarea ref={editing} rows={6} value={edit} maxLength={100_000} onChange={(event) => setEdit(event.target.value)} /></label>
       )}
       <label className="field"><span>Comment <kbd>c</kbd></span><textarea ref={commenting} rows={2} value={comment} maxLength={10_000} onChange={(event) => setComment(event.target.value)} /></label>
-      <div className="row wraps">
+      <div className="row wraps review-actions">
         <Button kind="primary" icon="check" disabled={!ready} onClick={() => void submit()}>Submit (Ctrl+Enter)</Button>
         <Button disabled={busy} onClick={() => void leave("skip")}>Skip (s)</Button>
         <Button kind="quiet" disabled={busy} onClick={() => void leave("return")}>Hand back</Button>
