@@ -23,6 +23,7 @@ def filled(server: Server) -> None:
     _content(server)
     _insights(server)
     _experiments(server)
+    _review(server)
     _call(server, "POST", "/v1/budgets", {"name": "looked at", "scope": "tenant", "window": "month", "limit_usd": "50"})
 
 
@@ -45,6 +46,19 @@ def _experiments(server: Server) -> None:
     body = {"dataset": "looked-at", "name": "Looked at", "scorers": [{"name": "f1"}]}
     made = _call(server, "POST", "/v1/experiments", body)
     _until(server, f"/v1/experiments/{made['id']}", "completed")
+
+
+def _review(server: Server) -> None:
+    """A queue with one answer in it, which waits for a label."""
+    asked = {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": "How long are burrs guaranteed?"}],
+        "max_tokens": 4,
+    }
+    answer = _call(server, "POST", "/v1/chat/completions", asked)
+    queue = {"name": "looked-at", "guideline": "# What is correct?\n\nWhat the passages say."}
+    _call(server, "POST", "/v1/review/queues", queue)
+    _call(server, "POST", "/v1/review/queues/looked-at/items", {"answer_ids": [answer["id"]]})
 
 
 def _agents(server: Server) -> None:

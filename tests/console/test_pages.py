@@ -64,6 +64,10 @@ PAGES = {
     "alerts": ("quality/alerts", ".state"),
     "drift": ("quality/drift", ".card"),
     "objectives": ("quality/objectives", "article"),
+    "queues": ("review/queues", ".table tbody tr"),
+    "label": ("review/work", ".review-form"),
+    "agreement": ("review/agreement", ".section-head, .state, .card, .table"),
+    "calibration": ("review/calibration", ".section-head, .state, .card, .table"),
     "policies": ("settings/policies", ".pairs"),
     "audit": ("settings/audit", ".table"),
     "guards": ("quality/guards", ".stacked"),
@@ -213,3 +217,13 @@ def test_the_theme_that_is_chosen_stays(browser: Browser, server: Server) -> Non
     assert ground() == dark
     browser.click(".choice button", "System")
     assert ground() == light
+
+
+def test_a_label_is_submitted_without_scrolling(signed_in: Browser) -> None:
+    show(signed_in, "label")
+    for height in (1000, 700):
+        signed_in.look("light", 1440, height)
+        below = signed_in.run(
+            "return document.querySelector('.review-form .button.primary').getBoundingClientRect().bottom - innerHeight"
+        )
+        assert below <= 0, height
