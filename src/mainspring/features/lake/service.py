@@ -56,7 +56,7 @@ class Lake:
         self.settings = settings.section(LakeSettings)
         self._stores = stores
         self._running: dict[str, asyncio.Task[None]] = {}
-        self.withdrawing = Withdrawing(stores.database, stores.audit, settings.home)
+        self.withdrawing = Withdrawing(stores.database, stores.audit, stores.blobs, settings.home)
         self.storage = opened(self.settings.url, settings.home)
         self.manifest = Manifest(stores.database)
         self.clean = Clean(self.manifest, self.storage)
