@@ -104,6 +104,9 @@ class Lake:
                 await self.building.build(tenant)
             except MainspringError as error:
                 _log.warning("the data of %s was not built: %s", tenant, error)
+            except Exception:
+                # One tenant's damaged file is not the others'.
+                _log.exception("the data of %s was not built", tenant)
 
     async def close(self) -> None:
         """Stop the builds of this process."""
