@@ -13,8 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
-from mainspring.core.errors import MainspringError, NotFound
+from mainspring.core.errors import InvalidRequest, MainspringError, NotFound
 from mainspring.core.types import Message, Principal
+from mainspring.evaluation.example_json import checked
 from mainspring.evaluation.examples import DataSets, Example
 from mainspring.features.review.definition import Queue
 from mainspring.features.review.store.items import Items
@@ -53,9 +54,12 @@ class Delivering:
         for row in done:
             try:
                 if row.answer_id in seen:
-                    made.append(await self._example(queue, row))
+                    made.append(checked(await self._example(queue, row)))
             except NotFound:
                 continue
+            except InvalidRequest as error:
+                # It would keep all others out.
+                _log.warning("the answer %s is no example for a data set: %s", row.answer_id, error)
         try:
             if made:
                 await sets.add_examples(principal, name, made, note=f"reviewed in {queue.name}")
