@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from mainspring.core.errors import Conflict
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.types import EventRecord, Message, Principal
 from mainspring.evaluation.examples import Example
 from mainspring.features.arena.battle.pairing import Met, chosen, weight
+from mainspring.features.arena.battle.questions import Recorded
+from mainspring.features.arena.definitions import Arena
 from mainspring.stores.sql import ids
 from tests.features.arena.test_battles import says
 from tests.features.arena.world import World
@@ -92,3 +95,21 @@ async def test_without_recorded_questions_one_asks_its_own(home: Talk) -> None:
     await world.call("PUT", "/main", {"models": ["one", "two"]}, "root")
     refused = await world.call("POST", "/main/battles", {})
     assert (refused.status, refused.json["error"]["param"]) == (400, "question")
+
+
+async def test_an_erased_example_is_asked_no_more(home: Talk) -> None:
+    kept = [Example("1", (Message("user", "I am Ada."),), sources=("ans_gone",))]
+
+    class Erased(OneExample):
+        async def examples(self, principal: Principal, name: str, version: int | None = None) -> Sequence[Example]:
+            return tuple(kept)
+
+    recorded, arena = (
+        Recorded(home.stores.events, Erased()),
+        Arena.model_validate({"models": ["one", "two"], "dataset": "asked"}),
+    )
+    who = Principal("acme", "ann")
+    assert (await recorded.draw(who, arena, random.Random(1))).shown == "I am Ada."
+    kept.clear()
+    with pytest.raises(Conflict):
+        await recorded.draw(who, arena, random.Random(1))

@@ -14,8 +14,9 @@ from mainspring.features.arena.rating.board import GivenVote
 from mainspring.features.arena.rating.voters import voters
 from mainspring.features.arena.tables import arena_votes
 from mainspring.statistics.bradley_terry import Vote
-from mainspring.stores.erase.data_subjects import Subject
+from mainspring.stores.erase.data_subjects import Held, Subject
 from mainspring.stores.erase.data_subjects import find as find_held
+from mainspring.stores.schema import keys
 from tests.features.arena.test_battles import says
 from tests.features.arena.world import World
 from tests.serving.talk import Talk, talk
@@ -91,3 +92,15 @@ async def test_votes_go_with_the_key_that_gave_them_and_with_their_answers(home:
     assert await holding.erase(subject, held, 1e12) == 2
     left = await home.stores.database.read(lambda connection: connection.execute(sa.select(arena_votes.c.voter)).all())
     assert [row.voter for row in left] == ["bob"]
+
+
+async def test_votes_go_with_a_key_that_has_replaced_the_one_that_gave_them(home: Talk) -> None:
+    world, holding = World(home), Votes(home.stores.database, home.stores.blobs)
+    await world.call("PUT", "/main", {"models": ["one", "two"]}, "root")
+    await world.vote(await world.battle("Which?", "ann"), "left", "ann")
+    made, _ = await home.stores.keys.create("new", tenant="acme", scopes=frozenset({"arena"}))
+    replaced = sa.update(keys).where(keys.c.id == made.id).values(identity="ann")
+    await home.stores.database.write(lambda connection: connection.execute(replaced) and None)
+    subject = Subject("acme", "key", made.id)
+    assert [each["type"] for each in await holding.find(subject, Held(), 1e12)] == ["vote"]
+    assert await holding.erase(subject, Held(), 1e12) == 1

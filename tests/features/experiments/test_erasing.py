@@ -9,6 +9,7 @@ import pytest
 
 from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.features.datasets.make.traces import TraceFilter
+from mainspring.features.experiments.holdings import ExperimentResults
 from mainspring.stores.erase.data_subjects import Subject, find
 from tests.features.experiments.world import Lab, lab, spec, sums
 
@@ -52,4 +53,19 @@ async def test_nothing_is_written_of_an_experiment_that_was_deleted_while_it_ran
     made = await home.experiments.submit(home.who, "sums", None, spec("good"))
     await home.experiments.results.delete(home.who, made.id)
     await home.run()
+    assert await home.experiments.results.places("acme", made.id, 10, 0) == []
+
+
+async def test_one_answer_that_goes_hides_no_other_of_the_same_example_from_an_erasure(home: Lab) -> None:
+    answer = await home.say("How long is the lease?", "A year.")
+    await home.data.from_traces(home.who, "all", TraceFilter())
+    made = await home.experiments.submit(home.who, "all", None, spec("good", "bad"))
+    await home.run()
+    first, second = await home.experiments.results.places("acme", made.id, 10, 0)
+    holding = ExperimentResults(home.rooms.stores.database, home.rooms.stores.blobs)
+    # A document behind the first one is gone.
+    await holding.forget("acme", [first.answer_id])
+    (left,) = await home.experiments.results.places("acme", made.id, 10, 0)
+    assert left.responder == second.responder
+    await holding.forget("acme", [answer])
     assert await home.experiments.results.places("acme", made.id, 10, 0) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -10,11 +11,14 @@ import pytest
 
 from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.types import EventRecord
+from mainspring.features.lake.build.building import Building
+from mainspring.features.lake.files.rewriting import Rewriting
 from mainspring.features.lake.files.storage import UNFINISHED
 from mainspring.features.lake.holdings import LakeRows
 from mainspring.features.lake.steps.options import BuildSettings
 from mainspring.features.lake.stream import syncing as module
 from mainspring.stores.erase.data_subjects import Held, Subject, find
+from mainspring.stores.events.audit_log import By
 from mainspring.stores.sql import ids
 from tests.features.lake.world import World
 
@@ -114,3 +118,34 @@ async def test_a_subject_is_told_where_it_is(world: World) -> None:
     (found,) = await LakeRows(world.stores.database, world.stores.blobs).find(subject, held, time.time())
     assert found["answer_id"] == mine
     assert found["zones"] == ["clean", "ready"]
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+async def test_a_build_that_reads_while_the_clean_zone_is_rewritten_begins_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, withdrawn: bool
+) -> None:
+    await filled(world)
+    read, done = asyncio.Event(), asyncio.Event()
+    builds: list[asyncio.Task[Any]] = []
+    commit, replace = Building._commit, Rewriting._replace
+
+    async def commit_later(self: Building, *given: Any) -> bool:
+        read.set()
+        await done.wait()
+        return await commit(self, *given)
+
+    async def replace_after_a_read(self: Rewriting, file: Any, change: Any) -> int | None:
+        if file.zone == "clean" and not builds:
+            builds.append(asyncio.create_task(world.lake.building.build("acme", options=BuildSettings(workers=0))))
+            await read.wait()
+        return await replace(self, file, change)
+
+    monkeypatch.setattr(Building, "_commit", commit_later)
+    monkeypatch.setattr(Rewriting, "_replace", replace_after_a_read)
+    if withdrawn:
+        await world.lake.withdrawing.withdraw(Subject("acme", "user", "ada"), By("key_0"))
+    else:
+        await erased(world, Subject("acme", "user", "ada"))
+    done.set()
+    await builds[0]
+    assert (await world.lake.sql.query("acme", "SELECT subject FROM ready")).rows == [["bob"]]

@@ -263,3 +263,14 @@ def test_the_tables_are_of_the_schema() -> None:
     from mainspring.features.lake import tables
 
     assert all(isinstance(getattr(tables, name), sa.Table) for name in tables.__all__)
+
+
+async def test_withdrawn_consent_reaches_the_files_of_exports(world: World) -> None:
+    await world.say("Where is the lamp that I ordered?", "On its way.", user="ada")
+    await world.say("Where is the chair that I ordered?", "In the shop.", user="bob")
+    found = await made(world, Asked("sft", shares=ALL))
+    assert len(rows((await files(world, found))["train.jsonl"])) == 2
+    receipt = await world.lake.withdrawing.withdraw(Subject("acme", "user", "ada"), By("key_0"))
+    (row,) = rows((await files(world, found))["train.jsonl"])
+    assert row["messages"][-1]["content"] == "In the shop."
+    assert receipt["exported_rows"] == 1

@@ -26,6 +26,7 @@ from mainspring.features.lake.features_table.tables import lake_feature_rows
 from mainspring.stores.erase import erasing
 from mainspring.stores.erase.data_subjects import Held, Subject
 from mainspring.stores.erase.data_subjects import find as find_held
+from mainspring.stores.events.audit_log import By
 from mainspring.stores.sql import ids
 from tests.features.insights.world import Embedder
 from tests.features.lake.world import World
@@ -182,3 +183,34 @@ async def test_a_present_read_is_one_statement_by_key(tmp_path: Path) -> None:
         finally:
             sa.event.remove(sa.Engine, "before_cursor_execute", note)
         assert len([each for each in said if each.lstrip().upper().startswith("SELECT")]) == 1
+
+
+async def test_withdrawn_consent_takes_the_vectors_and_leaves_the_counts(world: World) -> None:
+    embedder: Any = Embedder()
+    await say(world, "ada", 100.0)
+    await say(world, "bob", 200.0)
+    following, table = Following(world.stores.database, embedder), FeatureTable(world.stores.database)
+    await following.sync()
+    await world.lake.withdrawing.withdraw(Subject("acme", "user", "ada"), By("key_0"))
+    ada, bob = await table.read("acme", [FeatureKey("user", each) for each in ("ada", "bob")])
+    assert (ada.embedded, ada.embedding, ada.features["questions"]) == (0, None, 1)
+    assert bob.embedded == 1
+    early = await table.read("acme", [FeatureKey("user", "ada", 10.0**9)])
+    assert early[0].embedded == 0
+
+
+async def test_consent_withdrawn_while_questions_are_embedded_counts(world: World) -> None:
+    await say(world, "ada", 100.0)
+    plain: Any = Embedder()
+
+    class Slow:
+        name = "slow"
+
+        async def embed(self, texts: Any, kind: str = "document") -> Any:
+            await world.lake.withdrawing.withdraw(Subject("acme", "user", "ada"), By("key_0"))
+            return await plain.embed(texts, kind)
+
+    slow: Any = Slow()
+    await Following(world.stores.database, slow).sync()
+    found = await FeatureTable(world.stores.database).now("acme", "user", "ada")
+    assert (found.embedded, found.features["questions"]) == (0, 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 
 import pyarrow.parquet as pq
 import pytest
 
 from mainspring.core.facts.retrievals import RetrievalFacts
+from mainspring.features.lake import feature
 from mainspring.features.lake.files.columns import facts_of, raw_row, raw_schema, table
 from tests.features.lake.world import World
 
@@ -131,3 +133,36 @@ async def test_a_lake_that_is_gone_is_made_anew(world: World) -> None:
     shutil.rmtree(world.settings.home / "lake")
     await world.lake.syncing.sync()
     assert len(await world.interactions()) == 3
+
+
+async def test_the_rounds_go_on_after_any_error() -> None:
+    told: list[int] = []
+    again = asyncio.Event()
+
+    async def work() -> None:
+        told.append(1)
+        if len(told) == 1:
+            raise OSError("the disk is full")
+        again.set()
+
+    rounds = asyncio.create_task(feature._repeat(0.0, work))
+    waiting = asyncio.create_task(again.wait())
+    await asyncio.wait([rounds, waiting], return_when=asyncio.FIRST_COMPLETED)
+    assert not rounds.done()
+    for each in (rounds, waiting):
+        each.cancel()
+
+
+async def test_one_tenants_failing_build_is_not_the_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for tenant in ("acme", "beta"):
+        await world.say("How do I reset it?", tenant=tenant)
+    await world.lake.syncing.sync()
+    tried: list[str] = []
+
+    async def build(tenant: str) -> None:
+        tried.append(tenant)
+        raise OSError("a damaged file")
+
+    monkeypatch.setattr(world.lake.building, "build", build)
+    await world.lake.build_all()
+    assert sorted(tried) == ["acme", "beta"]

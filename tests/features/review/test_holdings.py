@@ -13,6 +13,7 @@ from mainspring import stores
 from mainspring.core.errors import QuotaExceeded
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
+from mainspring.evaluation.example_json import checked
 from mainspring.evaluation.examples import Example
 from mainspring.features.review.holdings import ERASED, ReviewedAnswers
 from mainspring.features.review.tables import review_items, review_labels, review_queues, review_versions
@@ -101,6 +102,7 @@ class Sets:
 
     def __init__(self) -> None:
         self.given: list[tuple[str, str, Sequence[Example]]] = []
+        self.groups: dict[str, frozenset[str]] = {}
         self.full = False
 
     async def add_examples(
@@ -109,6 +111,7 @@ class Sets:
         if self.full:
             raise QuotaExceeded("no room")
         self.given.append((principal.tenant, name, examples))
+        self.groups[name] = principal.groups
         return len(self.given)
 
     async def examples(self, principal: Principal, name: str, version: int | None = None) -> Sequence[Example]:
@@ -141,3 +144,49 @@ async def test_reviewed_answers_go_into_the_data_set_once_with_their_edit_as_ref
     (label,) = await opened.events.find("acme", kind="label", subject=edited)
     assert one.sources == (edited, label.id)
     assert one.trace_id == label.trace_id
+
+
+async def test_a_data_set_gets_what_the_author_of_the_queue_may_see_and_needs_the_authors_groups(
+    opened: Stores,
+) -> None:
+    world, definition = World(opened), {"rule": {"share": 1.0}, "labelling": {"double": 0.0}}
+    board = Principal("acme", "key_board", frozenset({"review"}), frozenset({"board"}))
+    sets = Sets()
+    world.review.sets = sets
+    author, _ = await opened.keys.create("author", tenant="acme", scopes=frozenset({"curate"}), groups=board.groups)
+    await world.queue("board", {**definition, "dataset": "secret"}, author.principal())
+    await world.queue("open", {**definition, "dataset": "open"})
+    hidden = await world.answer("What did the board say?", who=board, session_id="s")
+    shown = await world.answer("What is the limit?")
+    await world.review.look()
+    for queue in ("board", "open"):
+        for _ in range(2):
+            await world.label(board, YES, queue)
+    assert await world.review.deliver() == 3
+    given = {name: {each.id for each in examples} for _, name, examples in sets.given}
+    assert given == {"open": {f"review-{shown}"}, "secret": {f"review-{hidden}", f"review-{shown}"}}
+    assert sets.groups == {"open": frozenset(), "secret": {"board"}}
+
+
+async def test_an_answer_that_is_no_example_keeps_no_other_out(opened: Stores) -> None:
+    world, sets = World(opened), CheckedSets()
+    world.review.sets = sets
+    await world.queue(definition={"rule": {"share": 1.0}, "labelling": {"double": 0.0}, "dataset": "golden"})
+    await world.answer("x" * 300_000)
+    fits = await world.answer("Two?")
+    await world.review.look()
+    for _ in range(2):
+        await world.label(ANN, YES)
+    assert await world.review.deliver() == 1
+    assert [[each.id for each in examples] for _, _, examples in sets.given] == [[f"review-{fits}"]]
+    assert await world.review.deliver() == 0
+
+
+class CheckedSets(Sets):
+    """Refuses what data sets refuse."""
+
+    async def add_examples(
+        self, principal: Principal, name: str, examples: Sequence[Example], *, note: str = ""
+    ) -> int:
+        found = [checked(each) for each in examples]
+        return await super().add_examples(principal, name, found, note=note)

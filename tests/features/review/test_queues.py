@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
 from mainspring.evaluation.strata import chosen
+from mainspring.features.review import feature
 from mainspring.features.review.definition import Definition
 from mainspring.features.review.store.filling import Filling
 from mainspring.stores import Stores
@@ -154,3 +157,21 @@ async def test_a_page_is_smaller_the_more_queues_look_at_it(opened: Stores, monk
     await world.review.look()
     assert max(sizes) <= 2_000
     assert sum(sizes) == 50 * 60
+
+
+async def test_the_rounds_go_on_after_any_error() -> None:
+    told: list[float] = []
+    again = asyncio.Event()
+
+    async def look(*, every_s: float) -> None:
+        told.append(every_s)
+        if len(told) == 1:
+            raise ValueError("a bug")
+        again.set()
+
+    review: Any = SimpleNamespace(settings=SimpleNamespace(every_s=0.0, deliver_every_s=60.0), look=look)
+    rounds, waiting = asyncio.create_task(feature._look(review)), asyncio.create_task(again.wait())
+    await asyncio.wait([rounds, waiting], return_when=asyncio.FIRST_COMPLETED)
+    assert not rounds.done()
+    for each in (rounds, waiting):
+        each.cancel()

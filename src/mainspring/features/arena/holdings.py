@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from mainspring.features.arena.tables import arena_battles, arena_excluded, arena_pairs, arena_votes, arenas
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, parts
+from mainspring.stores.erase.data_subjects import Held, Subject, owners, parts
 from mainspring.stores.sql.database import Database
 
 _ABOUT = (arena_votes, arena_battles)
@@ -50,7 +50,8 @@ class Votes:
                     mine = sa.and_(table.c.tenant == subject.tenant, table.c.id.in_(part))
                     count += connection.execute(sa.delete(table).where(mine)).rowcount
             if subject.kind == "key":
-                mine = sa.and_(arena_excluded.c.tenant == subject.tenant, arena_excluded.c.voter == subject.id)
+                theirs = arena_excluded.c.voter.in_(owners(connection, subject))
+                mine = sa.and_(arena_excluded.c.tenant == subject.tenant, theirs)
                 count += connection.execute(sa.delete(arena_excluded).where(mine, arena_excluded.c.at <= upto)).rowcount
             if subject.kind == "tenant":
                 for table in (arena_pairs, arena_excluded, arenas):
@@ -66,7 +67,7 @@ def _ids(connection: sa.Connection, table: sa.Table, subject: Subject, held: Hel
         return list(connection.execute(query).scalars())
     found: set[str] = set()
     if subject.kind == "key":
-        found |= set(connection.execute(query.where(table.c.voter == subject.id)).scalars())
+        found |= set(connection.execute(query.where(table.c.voter.in_(owners(connection, subject)))).scalars())
     for part in parts(sorted(held.answers)):
         about = sa.or_(table.c.left_answer.in_(part), table.c.right_answer.in_(part))
         found |= set(connection.execute(query.where(about)).scalars())

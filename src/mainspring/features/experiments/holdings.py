@@ -102,10 +102,18 @@ def _delete(connection: sa.Connection, tenant: str, found: Sequence[sa.Row[Any]]
             experiment_results.c.place == row.place,
         )
         connection.execute(sa.delete(experiment_results).where(one))
+    for experiment, example in sorted({(row.experiment, row.example_id) for row in found}):
+        # Other responders' answers to the same example must still be found by what it is made of.
+        rest = sa.and_(
+            experiment_results.c.tenant == tenant,
+            experiment_results.c.experiment == experiment,
+            experiment_results.c.example_id == example,
+        )
         source = sa.and_(
             experiment_sources.c.tenant == tenant,
-            experiment_sources.c.experiment == row.experiment,
-            experiment_sources.c.example_id == row.example_id,
+            experiment_sources.c.experiment == experiment,
+            experiment_sources.c.example_id == example,
+            ~sa.exists().where(rest),
         )
         connection.execute(sa.delete(experiment_sources).where(source))
 

@@ -81,6 +81,9 @@ async def _repeat(every_s: float, work: Callable[[], Awaitable[object]]) -> None
             await work()
         except MainspringError as error:
             _log.warning("events did not reach the lake; the next round repeats it: %s", error)
+        except Exception:
+            # Disks, networks and damaged files have errors of many kinds, and pass.
+            _log.exception("events did not reach the lake; the next round repeats it")
 
 
 FEATURE = Feature("lake", open=_open, routes=_routes, work=_work)

@@ -56,7 +56,7 @@ class Lake:
         self.settings = settings.section(LakeSettings)
         self._stores = stores
         self._running: dict[str, asyncio.Task[None]] = {}
-        self.withdrawing = Withdrawing(stores.database, stores.audit, settings.home)
+        self.withdrawing = Withdrawing(stores.database, stores.audit, stores.blobs, settings.home)
         self.storage = opened(self.settings.url, settings.home)
         self.manifest = Manifest(stores.database)
         self.clean = Clean(self.manifest, self.storage)
@@ -104,6 +104,9 @@ class Lake:
                 await self.building.build(tenant)
             except MainspringError as error:
                 _log.warning("the data of %s was not built: %s", tenant, error)
+            except Exception:
+                # One tenant's damaged file is not the others'.
+                _log.exception("the data of %s was not built", tenant)
 
     async def close(self) -> None:
         """Stop the builds of this process."""

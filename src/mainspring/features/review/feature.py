@@ -57,6 +57,8 @@ async def _look(review: Review) -> None:
                 await review.deliver()
         except MainspringError as error:
             _log.warning("queues were not looked after; the next round repeats it: %s", error)
+        except Exception:
+            _log.exception("queues were not looked after; the next round repeats it")
         await asyncio.sleep(every)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cachetools import TTLCache
 
-from mainspring.core.errors import Conflict, Unsupported
+from mainspring.core.errors import Conflict, NotFound, Unsupported
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.types import EventRecord, Message, Principal
 from mainspring.evaluation.examples import DataSets, Example
@@ -59,11 +59,26 @@ class Recorded:
         if examples is None:
             examples = await self._datasets.examples(principal, arena.dataset, arena.dataset_version)
             self._examples[place] = examples
+        if examples and await self._gone(principal.tenant, example := rng.choice(examples)):
+            # It may have been erased since the data set was read.
+            examples = await self._datasets.examples(principal, arena.dataset, arena.dataset_version)
+            self._examples[place] = examples
+            example = rng.choice(examples) if examples else example
         if not examples:
             raise Conflict(f"the data set {arena.dataset} has no examples", param="dataset")
-        example = rng.choice(examples)
         category = example.tags.get("category") or example.tags.get("topic") or ""
         return Question(example.messages, category, example.subject, example.question)
+
+    async def _gone(self, tenant: str, example: Example) -> bool:
+        """Whether the text of an answer that it was made of is not there any more."""
+        for each in example.sources:
+            try:
+                record = await self._events.get(tenant, each)
+            except NotFound:
+                return True
+            if isinstance(record.facts, AnswerFacts) and record.content is None:
+                return True
+        return False
 
     async def _of_traces(self, principal: Principal, rng: random.Random) -> Question:
         found = await self._events.page(

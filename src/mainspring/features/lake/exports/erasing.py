@@ -72,15 +72,18 @@ class ExportedRows:
         """Rewrite the files, or delete those of a tenant; returns the number of rows that went."""
         if subject.kind == "tenant":
             return await self._delete_all(subject.tenant, upto)
-        count = 0
-        for export_id, answers in (await self._exports(subject.tenant, held.answers)).items():
-            count += await self._rewrite(subject.tenant, export_id, answers)
-        return count
+        return await self.take_out(subject.tenant, held.answers)
 
     async def forget(self, tenant: str, answers: Sequence[str]) -> None:
         """Documents behind these answers were deleted: rows that repeat them go, too."""
+        await self.take_out(tenant, answers)
+
+    async def take_out(self, tenant: str, answers: Collection[str]) -> int:
+        """Rewrite the files without the rows that are made of these answers; returns their number."""
+        count = 0
         for export_id, theirs in (await self._exports(tenant, answers)).items():
-            await self._rewrite(tenant, export_id, theirs)
+            count += await self._rewrite(tenant, export_id, theirs)
+        return count
 
     async def _exports(self, tenant: str, answers: Collection[str]) -> dict[str, set[str]]:
         """The exports with any of these answers, and which."""

@@ -82,9 +82,11 @@ class Following:
             if not jobs_store.lease_holds(connection, lease):
                 return False
             for each in found:
-                # An erasure may have come since they were read.
-                if _person(connection, each) == each["person"]:
-                    _write(connection, each, vectors.get((each["tenant"], each["answer"])), self._name)
+                # An erasure or a withdrawal of consent may have come since they were read.
+                person, consent = _asker(connection, each)
+                if person == each["person"]:
+                    vector = vectors.get((each["tenant"], each["answer"])) if consent else None
+                    _write(connection, each, vector, self._name)
             feed.move(connection, NAME, position)
             return True
 
@@ -131,9 +133,13 @@ def _found(connection: sa.Connection, by_tenant: Mapping[str, Sequence[str]], po
     return made
 
 
-def _person(connection: sa.Connection, found: Mapping[str, Any]) -> str | None:
-    query = sa.select(events.c.person).where(events.c.tenant == found["tenant"], events.c.id == found["answer"])
-    return connection.execute(query).scalar_one_or_none()
+def _asker(connection: sa.Connection, found: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """The person who asked, and whether the answer may be used for learning, as it is now."""
+    query = sa.select(events.c.person, events.c.consent)
+    row = connection.execute(
+        query.where(events.c.tenant == found["tenant"], events.c.id == found["answer"])
+    ).one_or_none()
+    return (None, False) if row is None else (row.person, bool(row.consent))
 
 
 def _write(
@@ -215,6 +221,17 @@ def forget(connection: sa.Connection, tenant: str, answers: Sequence[str]) -> in
     for entity, name in sorted(touched):
         _again(connection, tenant, entity, name)
     return count
+
+
+def unlearn(connection: sa.Connection, tenant: str, answers: Sequence[str]) -> None:
+    """Take out the vectors of these answers' questions; what is counted stays."""
+    people: set[str] = set()
+    of = lake_feature_vectors.c
+    for part in parts(answers):
+        mine = sa.and_(of.tenant == tenant, of.answer_id.in_(part))
+        people.update(connection.execute(sa.delete(lake_feature_vectors).where(mine).returning(of.id)).scalars())
+    for name in sorted(people):
+        _again(connection, tenant, "user", name)
 
 
 def _again(connection: sa.Connection, tenant: str, entity: str, name: str) -> None:

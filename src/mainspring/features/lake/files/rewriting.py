@@ -51,7 +51,7 @@ class Rewriting:
         await self._begin(tenant)
         eraser = Eraser()
         named = frozenset(sessions)
-        count = await self._rewrite(tenant, TEXTS, lambda _: lambda batch: _without(batch, gone, upto))
+        count = await self._take_out(tenant, TEXTS, lambda _: lambda batch: _without(batch, gone, upto))
 
         def raw(file: LakeFile) -> Change:
             return lambda batch: _erased(batch, file.kind, gone, named, upto, eraser)
@@ -64,19 +64,20 @@ class Rewriting:
         if not gone:
             return 0
         await self._begin(tenant)
-        return await self._rewrite(tenant, zones, lambda _: lambda batch: _without(batch, gone, float("inf")))
+        return await self._take_out(tenant, zones, lambda _: lambda batch: _without(batch, gone, float("inf")))
 
     async def withdraw(self, tenant: str, answers: Iterable[str]) -> int:
         """Remove these answers from what is made for training, and note in the raw and the clean zone that they may not
         be used for learning."""
         gone = frozenset(answers)
         await self._begin(tenant)
-        count = await self._rewrite(
-            tenant, ("ready", "dropped"), lambda _: lambda each: _without(each, gone, float("inf"))
-        )
         await self._rewrite(tenant, ("raw",), lambda _: lambda batch: _unconsented(batch, gone, "subject"))
         await self._rewrite(tenant, ("clean",), lambda _: lambda batch: _unconsented(batch, gone, "answer_id"))
-        return count
+        # A build may have read the clean zone meanwhile.
+        await self._begin(tenant)
+        return await self._rewrite(
+            tenant, ("ready", "dropped"), lambda _: lambda each: _without(each, gone, float("inf"))
+        )
 
     async def finish_removals(self, tenant: str = "") -> None:
         """Remove files that count no more."""
@@ -101,6 +102,14 @@ class Rewriting:
             # A build that is under way begins again; one that died has left texts there.
             await asyncio.to_thread(shutil.rmtree, self._home / "lake" / UNFINISHED / build, ignore_errors=True)
         await self.finish_removals(tenant)
+
+    async def _take_out(self, tenant: str, zones: Sequence[str], change_of: Callable[[LakeFile], Change]) -> int:
+        """``_rewrite``, the zone first that the others are made of."""
+        count = await self._rewrite(tenant, [each for each in zones if each == "clean"], change_of)
+        if count:
+            # A build or an export may have read it meanwhile.
+            await self._begin(tenant)
+        return count + await self._rewrite(tenant, [each for each in zones if each != "clean"], change_of)
 
     async def _rewrite(self, tenant: str, zones: Sequence[str], change_of: Callable[[LakeFile], Change]) -> int:
         count = 0

@@ -13,8 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
-from mainspring.core.errors import MainspringError, NotFound
+from mainspring.core.errors import InvalidRequest, MainspringError, NotFound
 from mainspring.core.types import Message, Principal
+from mainspring.evaluation.example_json import checked
 from mainspring.evaluation.examples import DataSets, Example
 from mainspring.features.review.definition import Queue
 from mainspring.features.review.store.items import Items
@@ -22,6 +23,7 @@ from mainspring.features.review.tables import review_items as items
 from mainspring.features.review.tables import review_labels as labels
 from mainspring.features.review.work.showing import Showing, Shown
 from mainspring.stores import Stores
+from mainspring.stores.schema import keys
 
 _log = logging.getLogger(__name__)
 MOST = 200
@@ -42,14 +44,22 @@ class Delivering:
         done = await self._items.done(queue, undelivered=True, limit=MOST) if name else []
         if not done:
             return 0
-        # Who made the queue decided that its answers go there, whoever labelled them.
-        principal = Principal(queue.tenant, queue.created_by)
+        # Who made the queue decided that its answers go there, whoever labelled them: those that this person may see.
+        principal = await self._author(queue)
+        seen = {each.answer.id for each in await self._showing.answers(principal, [row.answer_id for row in done])}
+        if len(seen) < len(done):
+            told = "%d reviewed answers of queue %s stay out of its data set: gone, or hidden from who made the queue"
+            _log.warning(told, len(done) - len(seen), queue.id)
         made = []
         for row in done:
             try:
-                made.append(await self._example(queue, row))
+                if row.answer_id in seen:
+                    made.append(checked(await self._example(queue, row)))
             except NotFound:
                 continue
+            except InvalidRequest as error:
+                # It would keep all others out.
+                _log.warning("the answer %s is no example for a data set: %s", row.answer_id, error)
         try:
             if made:
                 await sets.add_examples(principal, name, made, note=f"reviewed in {queue.name}")
@@ -58,6 +68,17 @@ class Delivering:
             return 0
         await self._note([row.id for row in done], queue)
         return len(made)
+
+    async def _author(self, queue: Queue) -> Principal:
+        """Who made the queue, with the groups of the person's newest key that is usable; without one, with none."""
+        mine = sa.or_(keys.c.id == queue.created_by, keys.c.identity == queue.created_by)
+        query = sa.select(keys.c.id).where(keys.c.tenant == queue.tenant, mine).order_by(keys.c.created_at.desc())
+        names = await self._stores.database.read(lambda connection: connection.execute(query).scalars().all())
+        for name in names:
+            info = await self._stores.keys.get(queue.tenant, name)
+            if info.usable(time.time()):
+                return Principal(queue.tenant, queue.created_by, groups=info.principal().groups)
+        return Principal(queue.tenant, queue.created_by)
 
     async def _example(self, queue: Queue, row: sa.Row[Any]) -> Example:
         shown = await self._showing.whole(queue.tenant, row.answer_id)
