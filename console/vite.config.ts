@@ -15,6 +15,15 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rollupOptions: {
+      output: {
+        // A page's file says which page it is.
+        chunkFileNames: (chunk) => {
+          const page = /pages\/([^/]+)\/page/.exec(chunk.facadeModuleId ?? "")?.[1];
+          return `assets/${page ? `page-${page}` : "[name]"}-[hash].js`;
+        },
+      },
+    },
   },
   server: { proxy: { "/v1": server, "/metrics": server, "/readyz": server } },
   test: { include: ["tests/**/*.test.{ts,tsx}"] },

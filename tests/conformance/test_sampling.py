@@ -123,6 +123,12 @@ async def logprobs(engine: Engine) -> bool:
     return len(rows) == 4 and all(row.logprob <= 0 for row in rows)
 
 
+async def prompt_logprobs(engine: Engine) -> bool:
+    outcome = await run(engine, job(STORY, logprobs=0, prompt_logprobs=True, max_tokens=1))
+    rows = [row for event in outcome.events if isinstance(event, Text) for row in event.logprobs]
+    return len(rows) > 2
+
+
 async def beams(engine: Engine) -> bool:
     found = await texts(engine, beams=3, n=3, temperature=None, max_tokens=6)
     return len(set(found)) == 3
@@ -155,7 +161,7 @@ HONOURED: dict[str, Probe] = {
     probe.__name__: probe
     for probe in (
         *(max_tokens, temperature, top_p, top_k, min_p, repetition_penalty, presence_penalty, frequency_penalty),
-        *(stop, seed, n, logprobs, beams, ignore_eos, grammar, logit_bias),
+        *(stop, seed, n, logprobs, prompt_logprobs, beams, ignore_eos, grammar, logit_bias),
     )
 }
 SENT: dict[str, tuple[Any, str]] = {
@@ -176,8 +182,13 @@ SENT: dict[str, tuple[Any, str]] = {
     "logit_bias": (((5, -2.0),), "logit_bias"),
 }
 """Of a remote engine: what stands in the body that it sends."""
-REFUSED: dict[str, Any] = {name: value for name, (value, _) in SENT.items()} | {"logprobs": 20, "beams": 2, "n": 3}
-PARAM = {"beams": "num_beams", "grammar": "response_format"}
+REFUSED: dict[str, Any] = {name: value for name, (value, _) in SENT.items()} | {
+    "logprobs": 20,
+    "prompt_logprobs": True,
+    "beams": 2,
+    "n": 3,
+}
+PARAM = {"beams": "num_beams", "grammar": "response_format", "prompt_logprobs": "echo"}
 
 
 def offered(engine: Engine, name: str, value: Any = None) -> bool:
@@ -188,6 +199,7 @@ def offered(engine: Engine, name: str, value: Any = None) -> bool:
         "seed": able.seed != "none",
         "n": able.max_choices > 1,
         "logprobs": able.logprobs is not None,
+        "prompt_logprobs": able.prompt_logprobs,
         "beams": able.max_beams > 1,
         "grammar": bool(able.grammars) if value is None else value.kind in able.grammars,
     }

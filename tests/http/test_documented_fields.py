@@ -19,7 +19,7 @@ from anthropic.types import beta as anthropic_beta
 from anthropic.types import messages
 from anthropic.types.beta import messages as beta_messages
 from openai import types as openai
-from openai.types import audio, chat, conversations, responses, uploads, vector_stores
+from openai.types import audio, chat, conversations, evals, responses, uploads, vector_stores
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from scripts import fields_page, routes_page
@@ -58,6 +58,9 @@ DOCUMENTED: Mapping[str, tuple[Any, ...]] = {
     "POST /v1/conversations": (conversations.ConversationCreateParams,),
     "POST /v1/conversations/{conversation_id}": (conversations.ConversationUpdateParams,),
     "POST /v1/conversations/{conversation_id}/items": (conversations.ItemCreateParams,),
+    "POST /v1/evals": (openai.EvalCreateParams,),
+    "POST /v1/evals/{eval_id}": (openai.EvalUpdateParams,),
+    "POST /v1/evals/{eval_id}/runs": (evals.RunCreateParams,),
     "POST /v1/messages/batches": (messages.BatchCreateParams, beta_messages.BatchCreateParams),
     "POST /v1/messages": (anthropic.MessageCreateParams, anthropic_beta.MessageCreateParams),
     "POST /v1/messages/count_tokens": (anthropic.MessageCountTokensParams, anthropic_beta.MessageCountTokensParams),

@@ -71,6 +71,6 @@ SCORERS: Mapping[str, Factory] = {
     "json-schema": forms.make_schema,
     "latency": forms.make_latency,
     "cost": forms.make_cost,
-    **grounds.FACTORIES,
+    **grounds.factories(),
     **graders.FACTORIES,
 }

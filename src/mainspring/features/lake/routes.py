@@ -91,7 +91,7 @@ def router(lake: Lake, access: Access) -> APIRouter:
 def _builds(routes: APIRouter, lake: Lake, access: Access) -> None:
     readers = Annotated[Context, Depends(access("lake"))]
 
-    @routes.post("/builds")
+    @routes.post("/builds", status_code=202)
     async def start_build(body: BuildBody, context: readers) -> HttpResponse:
         """Bring new events in and build your tenant's data for training, in the background."""
         asked = body.model_dump(exclude_none=True, exclude_unset=True)

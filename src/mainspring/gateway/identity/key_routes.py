@@ -35,7 +35,7 @@ class KeyBody(Body):
     any it is not limited."""
 
     name: Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,128}$")]
-    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=16, fail_fast=True)] | None = None
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1, max_length=64, fail_fast=True)] | None = None
     role: Annotated[str, Field(max_length=64)] | None = None
     groups: Annotated[tuple[Group, ...], Field(max_length=64, fail_fast=True)] = ()
     days: Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)] | None = None

@@ -75,4 +75,6 @@ def _triad(name: str) -> Factory:
     return make
 
 
-FACTORIES: Mapping[str, Factory] = {"refusal": _refusal, **{name: _triad(name) for name in TRIAD}}
+def factories() -> Mapping[str, Factory]:
+    """The scorers of this module, by name."""
+    return {"refusal": _refusal, **{name: _triad(name) for name in TRIAD}}

@@ -28,4 +28,4 @@ def upgrade() -> None:
         sa.Column("dead", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_lake_files")),
     )
-    op.create_index(op.f("ix_lake_files_tenant"), "lake_files", ["tenant", "zone", "kind", "date"])
+    op.create_index(op.f("ix_lake_files_tenant_zone_kind_date"), "lake_files", ["tenant", "zone", "kind", "date"])

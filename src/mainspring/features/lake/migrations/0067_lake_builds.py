@@ -22,4 +22,4 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("tenant", "id", name=op.f("pk_lake_builds")),
     )
-    op.create_index(op.f("ix_lake_builds_tenant"), "lake_builds", ["tenant", "created_at"])
+    op.create_index(op.f("ix_lake_builds_tenant_created_at"), "lake_builds", ["tenant", "created_at"])
