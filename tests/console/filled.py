@@ -24,7 +24,7 @@ def filled(server: Server) -> None:
     _insights(server)
     _experiments(server)
     _review(server)
-    _call(server, "POST", "/v1/budgets", {"name": "looked at", "scope": "tenant", "window": "month", "limit_usd": "50"})
+    _call(server, "POST", "/v1/budgets", {"name": "looked at", "scope": "tenant", "window": "day", "limit_usd": "50"})
 
 
 def _call(server: Server, method: str, path: str, body: object = None) -> Any:
