@@ -88,7 +88,9 @@ def test_journey(server: Server) -> None:
 def _becomes_an_example(server: Server, trace_id: str, events: set[str]) -> None:
     """The answer that was edited becomes a row of a data set, with its trace, and what was answered is scored."""
     status, made = server.call("POST", "/v1/datasets/edits/versions", {"traces": {"thumb": "down", "edited": True}})
-    assert (status, made["version"], made["examples"]) == (201, 1, 1)
+    # Others have edited answers of this server, too.
+    assert (status, made["version"]) == (201, 1)
+    assert made["examples"] >= 1
     status, rows = server.call("GET", f"/v1/datasets/edits/examples?trace_id={trace_id}")
     (row,) = rows["data"]
     assert (row["messages"][-1]["content"], row["references"]) == (QUESTION, [EDIT])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from tests.conftest import Server
@@ -19,7 +20,6 @@ def filled(server: Server) -> None:
         return
     _agents(server)
     _desk(server)
-    _memory(server)
     _content(server)
     _insights(server)
     _experiments(server)
@@ -75,8 +75,17 @@ def _desk(server: Server) -> None:
         _call(server, "POST", f"/v1/desk/cases/{made['id']}/messages", {"text": "I look into it.", "note": True})
 
 
-def _memory(server: Server) -> None:
+def remembering(server: Server) -> Iterator[None]:
+    """The admin's key consents to be remembered, until others use it: each of its questions would be embedded, and
+    remembered facts would stand in its prompts."""
     _call(server, "PUT", "/v1/memories/consent", {"consent": True})
+    if not _call(server, "GET", "/v1/memories")["data"]:
+        _remember(server)
+    yield
+    _call(server, "PUT", "/v1/memories/consent", {"consent": False})
+
+
+def _remember(server: Server) -> None:
     for text in ("I live in Rome.", "My sister is a potter.", "I do not eat fish."):
         _call(server, "POST", "/v1/memories", {"text": text})
 

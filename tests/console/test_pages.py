@@ -9,7 +9,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.conftest import ROOT, Server
 from tests.console.browser import Browser
-from tests.console.filled import TOPIC, filled
+from tests.console.filled import TOPIC, filled, remembering
 from tests.console.test_chat import COMPOSER, QUESTION, ask, ended
 
 WIDE, NARROW = (1440, 900), (390, 800)
@@ -77,6 +77,9 @@ PAGES = {
     "limits": ("settings/limits", ".table tbody tr"),
     "models": ("settings/models", ".table tbody tr"),
 }
+
+
+remembered = pytest.fixture(remembering, scope="module", autouse=True)
 
 
 @pytest.fixture

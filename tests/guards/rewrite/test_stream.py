@@ -103,7 +103,7 @@ MARKS = [
     "pk_",
     "gho_",
     "github_pat_",
-    "xoxb-",
+    *("xoxa-", "xoxb-", "xoxp-", "xoxr-", "xoxs-"),
     "glpat-",
     "hf_",
     "npm_",
