@@ -1,6 +1,7 @@
 # Two commands are enough: `make run` and `make test`. Everything happens inside .venv.
 PYTHON ?= python3
 VENV := .venv
+TRAIN := .venv-train
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 LOCK := requirements.lock
@@ -16,7 +17,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraints $(LOCK
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-kills test-writer test-services test-providers test-clients test-peers test-neighbours check format console console-check bench docs lock clean
+.PHONY: help run test test-fast test-kills test-train test-writer test-services test-providers test-clients test-peers test-neighbours check format console console-check bench docs lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -46,7 +47,7 @@ test: $(VENV)/.test ## Set up and run the tests (ARGS=... goes to pytest, WORKER
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-fast: $(VENV)/.test ## The tests without servers, models and data sets: before each commit (some 220 seconds of CPU)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not kills and not writer" $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not kills and not writer and not torch" $(ARGS)
 
 test-kills: $(VENV)/.test ## Run the long tests that kill what they started again and again
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m kills $(ARGS)
@@ -92,6 +93,13 @@ test-neighbours: $(VENV)/.test ## What a tenant gets while another does its wors
 	@$(BIN)/mainspring models pull
 	@$(BIN)/python benchmarks/noisy_neighbour.py $(ARGS)
 
+test-train: $(VENV)/.test ## Run the tests that need torch, in an environment of their own (some 2 GB)
+	@test -d $(TRAIN) || $(PYTHON) -m venv $(TRAIN)
+	@$(UV) pip install --quiet --python $(TRAIN)/bin/python --constraints $(LOCK) --editable '.[eval,gguf,lake,dev]'
+	@$(TRAIN)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[train,translate]'
+	@$(BIN)/mainspring models pull
+	@$(TRAIN)/bin/python -m pytest -m torch $(ARGS)
+
 test-services: $(VENV)/.test ## Run the store suites against Postgres and Redis on private ports, and the conformance suite of MCP
 	@WORKERS=$(WORKERS) scripts/test_services.sh
 
@@ -114,4 +122,4 @@ lock: $(UV) ## Resolve the dependencies anew
 	@$(UV) pip compile --quiet --universal $(EXTRAS:%=--extra %) --no-header --no-annotate --generate-hashes pyproject.toml -o $(LOCK)
 
 clean: ## Remove the environment and caches (models and data stay)
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(TRAIN) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -24,6 +24,7 @@
     ├── Conflict                            409  conflict
     │   └── Outdated                        412  precondition_failed
     ├── UnreadableDocument                  422  unreadable_document
+    ├── NothingLearned                      422  nothing_learned
     ├── RateLimited                         429  rate_limit_exceeded
     │   └── BudgetExceeded                  429  budget_exceeded
     ├── Overloaded                          503  overloaded
@@ -284,6 +285,13 @@ class QuotaExceeded(MainspringError):
 
     status = 403
     code = "quota_exceeded"
+
+
+class NothingLearned(MainspringError):
+    """The data do not suffice to learn anything from."""
+
+    status = 422
+    code = "nothing_learned"
 
 
 class RateLimited(MainspringError):

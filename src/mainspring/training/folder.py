@@ -1,0 +1,168 @@
+"""The folder of a run: what is asked for, the data, checkpoints, logs and what is made.
+
+    job.json           recipe, options, seed, base, limits
+    data/              train.jsonl, validation.jsonl, test.jsonl, manifest.json
+    checkpoints/       see ``training.checkpoints``
+    metrics.jsonl      {"step", "at", "figures"}
+    samples.jsonl      {"step", "at", "prompt", "text"}
+    output/            what is made
+    result.json        written last: what was made
+    error.json         or why nothing was: {"code", "message", "remedy", "param"}
+    stop               asks the run to stop after a checkpoint
+
+A run that was killed leaves neither of both; it goes on in the same folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mainspring.core.errors import InvalidRequest, MainspringError
+from mainspring.training.recipe import Made, Side
+
+_SIDES: tuple[Side, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run is asked for. ``base`` is the folder of the pulled model that it starts from. ``until`` is the time
+    (seconds of the epoch) at which it must stop after a checkpoint."""
+
+    recipe: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    base: str = ""
+    until: float | None = None
+    threads: int = 0
+
+
+class Folder:
+    """The folder at ``path``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.data = path / "data"
+        self.checkpoints = path / "checkpoints"
+        self.output = path / "output"
+
+    def create(self, asked: Asked) -> None:
+        """Make the folder, or ask another way for what is there: a later ``until``."""
+        for each in (self.path, self.data, self.checkpoints, self.output):
+            each.mkdir(parents=True, exist_ok=True)
+        write_json(self.path / "job.json", asdict(asked))
+        (self.path / "stop").unlink(missing_ok=True)
+
+    @property
+    def asked(self) -> Asked:
+        """Raises ``InvalidRequest`` if the folder is none of a run."""
+        found = read_json(self.path / "job.json")
+        if found is None:
+            raise InvalidRequest(f"{self.path} is not the folder of a training run", remedy="Name one with a job.json")
+        return Asked(**found)
+
+    def rows(self, side: Side) -> Iterator[Mapping[str, Any]]:
+        """Raises ``InvalidRequest`` naming the line that is no JSON object."""
+        path = self.data / f"{side}.jsonl"
+        if not path.exists():
+            return
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                except ValueError:
+                    row = None
+                if not isinstance(row, dict):
+                    raise InvalidRequest(f"{path.name}, line {number}: not a JSON object", param=f"{side}:{number}")
+                yield row
+
+    def counts(self) -> dict[Side, int]:
+        """Rows of each side that is there."""
+        return {side: sum(1 for _ in self.rows(side)) for side in _SIDES if (self.data / f"{side}.jsonl").exists()}
+
+    def log(self, step: int, figures: Mapping[str, float]) -> None:
+        self._append("metrics.jsonl", {"step": step, "at": time.time(), "figures": dict(figures)})
+
+    def sample(self, step: int, prompt: str, text: str) -> None:
+        self._append("samples.jsonl", {"step": step, "at": time.time(), "prompt": prompt, "text": text})
+
+    def metrics(self, after: int = -1) -> list[dict[str, Any]]:
+        """The figures of the steps after ``after``; of a step that was done twice, the latest."""
+        found = {each["step"]: each for each in self._lines("metrics.jsonl") if each["step"] > after}
+        return [found[step] for step in sorted(found)]
+
+    def samples(self) -> list[dict[str, Any]]:
+        """The latest text of each step and prompt."""
+        found = {(each["step"], each["prompt"]): each for each in self._lines("samples.jsonl")}
+        return [found[key] for key in sorted(found)]
+
+    def finish(self, made: Made) -> None:
+        write_json(self.path / "result.json", asdict(made))
+
+    def fail(self, error: MainspringError) -> None:
+        told = {"code": error.code, "message": error.message, "remedy": error.remedy, "param": error.param}
+        write_json(self.path / "error.json", told)
+
+    @property
+    def made(self) -> Made | None:
+        """What was made; None: nothing yet."""
+        found = read_json(self.path / "result.json")
+        if found is None:
+            return None
+        found["files"], found["notes"] = tuple(found["files"]), tuple(found["notes"])
+        found["intervals"] = {name: tuple(each) for name, each in found["intervals"].items()}
+        return Made(**found)
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        return read_json(self.path / "error.json")
+
+    def stop(self) -> None:
+        """Ask the run to stop after a checkpoint."""
+        (self.path / "stop").touch()
+
+    @property
+    def stopped(self) -> bool:
+        return (self.path / "stop").exists()
+
+    def _append(self, name: str, told: Mapping[str, Any]) -> None:
+        # One write a line: a killed run leaves at most its last line incomplete.
+        with (self.path / name).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(told, ensure_ascii=False) + "\n")
+
+    def _lines(self, name: str) -> Iterator[dict[str, Any]]:
+        path = self.path / name
+        if not path.exists():
+            return
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    continue
+
+
+def write_json(path: Path, told: Any) -> None:
+    """Whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump(told, file, ensure_ascii=False, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """None if there is no such file."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return found if isinstance(found, dict) else None

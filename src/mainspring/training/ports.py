@@ -1,0 +1,192 @@
+"""What features offer each other about training. A feature finds them by ``Services.fitting``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from mainspring.core.types import Principal, Responder
+from mainspring.training.recipe import Made, Makes
+
+JobState = Literal["queued", "waiting", "running", "paused", "succeeded", "failed", "cancelled"]
+"""``waiting``: for its night, or for its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a run of training is asked for.
+
+    ``export`` is the id of an export of the lake, ``folder`` a folder with ``train.jsonl`` and perhaps
+    ``validation.jsonl`` and ``test.jsonl``: one of both. ``base`` is a name of the catalogue. ``suffix`` names the
+    result. A run ends with its best checkpoint when ``seconds`` or ``usd`` are up. ``night``: it works at night alone.
+    """
+
+    recipe: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    export: str = ""
+    folder: Path | None = None
+    base: str = ""
+    suffix: str = ""
+    seed: int = 0
+    seconds: float | None = None
+    usd: float | None = None
+    night: bool = False
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A run as others see it. ``version`` names what it made: ``NAME@NUMBER``."""
+
+    id: str
+    state: JobState
+    recipe: str
+    step: int = 0
+    figures: Mapping[str, float] = field(default_factory=dict)
+    version: str = ""
+    error: str = ""
+    seconds: float = 0.0
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """Trains, by durable jobs."""
+
+    async def order(self, principal: Principal, order: Order) -> JobView:
+        """Queue a run; the same ``Order`` with the same ``trace_id`` twice is one run. Raises ``InvalidRequest`` naming
+        the option, ``NotFound``, ``Unsupported``, ``QuotaExceeded``."""
+        ...
+
+    async def training_job(self, tenant: str, job_id: str) -> JobView:
+        """Raises ``NotFound``."""
+        ...
+
+    async def cancel_training(self, principal: Principal, job_id: str) -> JobView: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Something trained: ``name@number``, immutable. ``export`` names the rows that it was made of, ``base`` what it
+    was made from. ``served``: the name under which it answers; empty: it does not by itself."""
+
+    tenant: str
+    name: str
+    number: int
+    makes: Makes
+    made: Made
+    folder: Path
+    recipe: str
+    job_id: str
+    export: str = ""
+    base: str = ""
+    served: str = ""
+    created_at: float = 0.0
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}@{self.number}"
+
+
+@runtime_checkable
+class Versions(Protocol):
+    """What was trained."""
+
+    async def version(self, tenant: str, label: str) -> Version:
+        """``NAME@NUMBER``, or ``NAME`` for the newest. Raises ``NotFound``."""
+        ...
+
+    def versions(self, tenant: str) -> AsyncIterator[Version]:
+        """The newest first."""
+        ...
+
+    async def serve_version(self, principal: Principal, label: str) -> str:
+        """Have a chat model, an encoder or a reader answer, without a restart. Returns the name under which it does.
+        Raises ``NotFound``, ``Conflict``, ``Unsupported``."""
+        ...
+
+
+CandidateKind = Literal["model", "prompt", "examples", "answering", "reranker", "router", "judge"]
+"""What an application may use another one of: its chat model, its prompt, examples in its prompt, thresholds and
+weights of answering from documents, its reranker, its router, a judge of its answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Something that may take the place of what an application uses: ``value`` says what, and never changes.
+
+    | kind | value |
+    |---|---|
+    | model | ``{"model": NAME}`` |
+    | prompt | ``{"prompt": NAME, "version": N}`` |
+    | examples | ``{"examples": [{"question", "answer"}], "nearest": k}`` |
+    | answering | ``{"calibration": {...}, "weights": {...}}`` |
+    | reranker | ``{"version": LABEL}`` or ``{"model": NAME}`` |
+    | router | ``{"weights": {...}}`` |
+    | judge | ``{"judge": NAME, "version": N}`` |
+    """
+
+    kind: CandidateKind
+    application: str
+    value: Mapping[str, Any]
+    version: str = ""
+    """The version of training that it is, if it is one."""
+
+    @property
+    def id(self) -> str:
+        """Of its content: ``cand_`` and 24 hexadecimal digits."""
+        import hashlib
+        import json
+
+        told = json.dumps([self.kind, self.application, self.value], sort_keys=True, ensure_ascii=False)
+        return f"cand_{hashlib.sha256(told.encode()).hexdigest()[:24]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What an application of a tenant uses: ``current`` (None: what the settings say), and perhaps a candidate that
+    gets copies (``shadow``, a share) or traffic (``canary``, a share)."""
+
+    application: str
+    current: Candidate | None
+    candidate: Candidate | None = None
+    stage: Literal["", "shadow", "canary"] = ""
+    share: float = 0.0
+    since: float = 0.0
+
+
+@runtime_checkable
+class Door(Protocol):
+    """The one door through which anything new comes to a tenant's application, and goes again. All of it is durable,
+    and all processes follow within seconds."""
+
+    async def admit(self, principal: Principal, candidate: Candidate) -> str:
+        """Make a candidate askable under the name that is returned, ``APPLICATION@cand_...``, by this tenant alone.
+        Raises ``InvalidRequest`` if it cannot be served, with the reason."""
+        ...
+
+    async def shadow(self, principal: Principal, candidate: Candidate, share: float) -> Placement: ...
+
+    async def canary(self, principal: Principal, candidate: Candidate, share: float) -> Placement:
+        """Give it a share of the units; its answers have the arm ``candidate``, the others' ``current``. A trial over
+        the route of the application's name compares them."""
+        ...
+
+    async def promote(self, principal: Principal, candidate: Candidate) -> Placement:
+        """It becomes the current one; what was current is remembered."""
+        ...
+
+    async def withdraw(self, principal: Principal, candidate: Candidate, reason: str) -> Placement:
+        """It gets no more traffic."""
+        ...
+
+    async def undo(self, principal: Principal, application: str, reason: str) -> Placement:
+        """What was current before becomes current again. Raises ``Conflict`` if nothing was."""
+        ...
+
+    async def placement(self, tenant: str, application: str) -> Placement: ...
+
+    def responder(self, tenant: str, candidate: Candidate) -> Responder:
+        """What answers as the application with it. Raises ``InvalidRequest``."""
+        ...

@@ -1,0 +1,24 @@
+"""All recipes of the features, by name."""
+
+from __future__ import annotations
+
+from mainspring.core import slices
+from mainspring.core.errors import NotFound
+from mainspring.core.nearest import nearest
+from mainspring.training.recipe import Recipe
+
+
+def every() -> dict[str, Recipe]:
+    """By name, sorted. Importing them needs no torch."""
+    found = {each.name: each for _, recipes in slices.declared("recipes", "RECIPES") for each in recipes}
+    return dict(sorted(found.items()))
+
+
+def find(name: str) -> Recipe:
+    """Raises ``NotFound`` naming the nearest one."""
+    found = every()
+    if name in found:
+        return found[name]
+    close = nearest(name, found)
+    hint = f"Did you mean {close}?" if close else f"There are: {', '.join(found) or 'none'}"
+    raise NotFound(f"there is no recipe {name!r}", remedy=hint, param="recipe")

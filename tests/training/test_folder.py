@@ -1,0 +1,71 @@
+"""The folder of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mainspring.core.errors import InvalidRequest, NothingLearned
+from mainspring.training.folder import Asked, Folder
+from mainspring.training.recipe import Made
+
+
+def _folder(path: Path) -> Folder:
+    folder = Folder(path)
+    folder.create(Asked("sft", {"rank": 8}, seed=3))
+    return folder
+
+
+def test_what_was_asked_and_made_is_read_again(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    made = Made("adapter", ("adapter.safetensors",), {"loss": 1.5}, {"loss": (1.25, 1.75)}, {"loss": 40}, notes=("a",))
+
+    assert Folder(tmp_path).asked == Asked("sft", {"rank": 8}, seed=3)
+    assert folder.made is None
+    folder.finish(made)
+    assert folder.made == made
+
+
+def test_a_line_cut_by_a_kill_is_left_out_and_a_step_done_twice_counts_once(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    for step, loss in ((1, 3.0), (2, 2.0), (2, 2.5)):
+        folder.log(step, {"loss": loss})
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3, "figu')
+
+    assert [(each["step"], each["figures"]["loss"]) for each in folder.metrics()] == [(1, 3.0), (2, 2.5)]
+    assert [each["step"] for each in folder.metrics(after=1)] == [2]
+
+
+def test_a_row_that_is_no_object_is_named_by_its_line(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    (folder.data / "train.jsonl").write_text('{"a": 1}\n\n[2]\n')
+
+    with pytest.raises(InvalidRequest, match="line 3"):
+        list(folder.rows("train"))
+    assert list(folder.rows("test")) == []
+
+
+def test_asking_again_takes_the_wish_to_stop_back(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    folder.stop()
+    assert folder.stopped
+    folder.create(folder.asked)
+    assert not folder.stopped
+
+
+def test_the_reason_of_a_failure_is_kept(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    folder.fail(NothingLearned("3 rows do not suffice", remedy="Give at least 10"))
+    assert folder.error == {
+        "code": "nothing_learned",
+        "message": "3 rows do not suffice",
+        "remedy": "Give at least 10",
+        "param": None,
+    }
+
+
+def test_another_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match=r"job\.json"):
+        _ = Folder(tmp_path).asked
