@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -69,9 +70,10 @@ class House:
         """Raises ``RuntimeError`` where it does not become ready."""
         process = self.process = spawn(self.home, port=self.port, settings=self.settings)
         assert process.stdout is not None
-        asyncio.get_running_loop().run_in_executor(None, process.stdout.read)
+        # A thread of its own: a pool's are soon all taken, and a server that nobody reads from stands still.
+        threading.Thread(target=process.stdout.read, daemon=True).start()
         began = time.monotonic()
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             while time.monotonic() - began < PORT_TRIES_S:
                 if process.poll() is not None:
                     raise RuntimeError(f"the server ended with {process.returncode}")
@@ -79,7 +81,7 @@ class House:
                     async with session.get(f"{self.url}/readyz") as response:
                         if response.status == 200:
                             return
-                except aiohttp.ClientError:
+                except (aiohttp.ClientError, TimeoutError):
                     pass
                 await asyncio.sleep(0.2)
         raise RuntimeError("the server did not become ready")
@@ -140,8 +142,8 @@ class Client:
                     said = f"{response.status} {body}"
                     if response.status < 500 and response.status not in (409, 429):
                         raise RuntimeError(f"{path}: {said}")
-            except (aiohttp.ClientError, OSError, ValueError):
-                pass
+            except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+                said = repr(error)
             self._told.retries += 1
             await asyncio.sleep(0.3)
         raise RuntimeError(f"{path} does not say yes, the last word was {said}")

@@ -15,12 +15,22 @@ from mainspring import stores
 from mainspring.core.errors import BudgetExceeded, EngineError, InvalidRequest, QuotaExceeded, UnknownModel
 from mainspring.core.path import collect
 from mainspring.core.settings import Settings
-from mainspring.core.types import Allowance, ChatRequest, Context, Message, Request, Responder, Response, Sampling
+from mainspring.core.types import (
+    Allowance,
+    ChatRequest,
+    Context,
+    HostedTool,
+    Message,
+    Request,
+    Responder,
+    Response,
+    Sampling,
+)
 from mainspring.engines.base import Generation
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.serving.admit.rate_limits import Limits
 from mainspring.serving.money.pricing import NANO, Price, Tariff
-from mainspring.serving.money.reservation import BudgetReservations, refusal
+from mainspring.serving.money.reservation import APPLICATION_TOKENS, BudgetReservations, refusal
 from mainspring.serving.money.tariffs import Tariffs
 from mainspring.serving.ring.background import Background
 from mainspring.serving.ring.compose import call_ring, request_ring
@@ -247,6 +257,20 @@ async def test_an_application_stays_within_what_was_set_aside(opened: Stores, tm
     with pytest.raises(BudgetExceeded, match=r"prices\.applications\.twice"):
         await home.ask("word " * 200, model="twice", **asking(40))
     await home.services.background.close()
+
+
+async def test_a_model_with_tools_of_the_server_has_room_for_several_calls(home: Counting) -> None:
+    """Its calls read the tools and their results beside the question."""
+    purse = home.services.purse
+    assert purse is not None
+    plain = ChatRequest("chat", (Message("user", "Hello"),), sampling=Sampling(max_tokens=24))
+    hosted = dataclasses.replace(plain, hosted=(HostedTool("code_interpreter"),))
+    home.tariffs._known["dear"] = Tariff.fixed(Price.per_million(900.0, 900.0))
+    alone, several = await purse.most(plain, visitor()), await purse.most(hosted, visitor())
+    assert several[1] >= 2 * (APPLICATION_TOKENS + 24)
+    # At the model's own price, though another one is dearer.
+    assert several[0] == (several[1] - 48) * 2_000 + 48 * 6_000
+    assert several[0] > 2 * alone[0]
 
 
 async def test_no_price_no_hard_limit_in_dollars(home: Counting) -> None:

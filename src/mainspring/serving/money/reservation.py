@@ -71,8 +71,9 @@ class BudgetReservations:
     lengths: OutputLengths = field(default_factory=OutputLengths)
 
     def calls(self, request: Request) -> int | None:
-        """How many calls the answer may take; None: it is of none of the models, but of something that calls them."""
-        if self.tariffs.find(request.model) is None:
+        """How many calls the answer may take; None: it is of none of the models, but of something that calls them, or of
+        a model with tools that the server runs."""
+        if self.tariffs.find(request.model) is None or (isinstance(request, ChatRequest) and request.hosted):
             return None
         return estimate.calls(request) * (1 + self.further(request))
 
@@ -122,7 +123,9 @@ class BudgetReservations:
         configured = self.prices.applications.get(request.model)
         if configured is not None:
             return round(configured * NANO), self._within(tokens, context)
-        dearest = max((tariff.price(now, rate).cost(usage) for _, tariff in self.tariffs.known()), default=0)
+        own = self.tariffs.find(request.model)
+        tariffs = [own] if own is not None else [tariff for _, tariff in self.tariffs.known()]
+        dearest = max((tariff.price(now, rate).cost(usage) for tariff in tariffs), default=0)
         return calls * dearest, self._within(tokens, context)
 
     @staticmethod
