@@ -241,7 +241,8 @@ def encoder(job: Job, progress: Progress) -> dict[str, Any]:
     graph = target / "openvino_model.xml"
     ov.save_model(model, graph, compress_to_fp16=bool(job.get("compress")))
     # The checked files are exactly the written ones.
-    compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
+    compiled = ov.Core().compile_model(graph, "CPU", exact)
     progress("convert", 1, 2)
     tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
     tokenizer.no_padding()

@@ -29,7 +29,8 @@ class Encoder:
     """Configuration and float32 weights of a BERT encoder, names without the ``bert.`` prefix.
 
     A large embedding table may stay in int8, (words, hidden), with its scales in ``embeddings.word_embeddings.scale``,
-    (words, groups): each scale applies to a group of neighbouring values.
+    (words, groups): each scale applies to a group of neighbouring values. So may the matrix ``NAME.weight`` of a linear
+    layer, (outputs, inputs), with a scale an output in ``NAME.scale``, (outputs, 1).
     """
 
     layers: int
@@ -110,8 +111,15 @@ class _Graph:
         return self.op.constant(np.array(values, np.int64))
 
     def linear(self, x: Any, name: str) -> Any:
-        product = self.op.matmul(x, self.constant(f"{name}.weight"), False, True)
+        product = self.op.matmul(x, self.matrix(name), False, True)
         return self.op.add(product, self.constant(f"{name}.bias"))
+
+    def matrix(self, name: str) -> Any:
+        found = self.constant(f"{name}.weight")
+        if f"{name}.scale" not in self.encoder.weights:
+            return found
+        # The engine keeps the integers and multiplies where it computes.
+        return self.op.multiply(self.op.convert(found, "f32"), self.constant(f"{name}.scale"))
 
     def norm(self, x: Any, name: str) -> Any:
         centred = self.op.mvn(x, self.index(-1), True, self.encoder.epsilon, "inside_sqrt")
@@ -188,7 +196,8 @@ def reference(encoder: Encoder, head: Head, ids: list[int], types: list[int] | N
     w = encoder.weights
 
     def linear(x: Floats, name: str) -> Floats:
-        return np.asarray(x @ w[f"{name}.weight"].T + w[f"{name}.bias"], np.float32)
+        scale = w.get(f"{name}.scale", np.float32(1))
+        return np.asarray(x @ (w[f"{name}.weight"] * scale).T + w[f"{name}.bias"], np.float32)
 
     def norm(x: Floats, name: str) -> Floats:
         centred = x - x.mean(-1, keepdims=True)

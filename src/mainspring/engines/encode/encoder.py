@@ -194,6 +194,8 @@ class EncoderRunner:
 
         core = ov.Core()
         hints = {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1"}
+        # Weights may be integers, activations stay as they are: scores are those that were measured.
+        hints["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = "0"
         if self._threads:
             hints["INFERENCE_NUM_THREADS"] = str(self._threads)
         try:
