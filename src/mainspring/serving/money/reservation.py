@@ -71,8 +71,8 @@ class BudgetReservations:
     lengths: OutputLengths = field(default_factory=OutputLengths)
 
     def calls(self, request: Request) -> int | None:
-        """How many calls the answer may take; None: it is of none of the models, but of something that calls them, or of
-        a model with tools that the server runs."""
+        """How many calls the answer may take; None: it is of none of the models, but of something that calls them, or
+        of a model with tools that the server runs."""
         if self.tariffs.find(request.model) is None or (isinstance(request, ChatRequest) and request.hosted):
             return None
         return estimate.calls(request) * (1 + self.further(request))
