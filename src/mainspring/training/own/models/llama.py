@@ -1,0 +1,69 @@
+"""A decoder with rotary positions is what others call Llama: written so, everything that reads Llama reads it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mainspring.core.errors import Unsupported
+from mainspring.training.own.models.decoder import Decoder
+from mainspring.training.own.models.stored import WEIGHTS, write
+
+_NAMES = {
+    "norm.scale": "input_layernorm.weight",
+    "attention.query.weight": "self_attn.q_proj.weight",
+    "attention.key.weight": "self_attn.k_proj.weight",
+    "attention.value.weight": "self_attn.v_proj.weight",
+    "attention.out.weight": "self_attn.o_proj.weight",
+    "forward_norm.scale": "post_attention_layernorm.weight",
+    "feed_forward.gate.weight": "mlp.gate_proj.weight",
+    "feed_forward.up.weight": "mlp.up_proj.weight",
+    "feed_forward.down.weight": "mlp.down_proj.weight",
+}
+
+
+def save(model: Decoder, folder: Path, *, pad: int, begin: int, end: int) -> tuple[str, ...]:
+    """Write ``config.json`` and ``model.safetensors`` as transformers' ``LlamaForCausalLM`` reads them; returns their
+    names. Raises ``Unsupported`` for other positions than rotary ones."""
+    shape = model.shape
+    if shape.positions != "rotary":
+        raise Unsupported(
+            f"a decoder with {shape.positions} positions is no Llama", remedy="Use rotary positions", param="positions"
+        )
+    config: dict[str, Any] = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": shape.vocabulary,
+        "hidden_size": shape.width,
+        "intermediate_size": shape.inner,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads,
+        "head_dim": shape.head,
+        "max_position_embeddings": shape.length,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": shape.theta,
+        "hidden_act": "silu",
+        "tie_word_embeddings": True,
+        "torch_dtype": "float32",
+        "pad_token_id": pad,
+        "bos_token_id": begin,
+        "eos_token_id": end,
+    }
+    weights = {}
+    for name, weight in model.state_dict().items():
+        weights[_renamed(name)] = weight
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write(weights, folder / WEIGHTS)
+    return "config.json", WEIGHTS
+
+
+def _renamed(name: str) -> str:
+    if name == "embedding.tokens.weight":
+        return "model.embed_tokens.weight"
+    if name == "decoder.norm.scale":
+        return "model.norm.weight"
+    _, _, layer, rest = name.split(".", 3)
+    return f"model.layers.{layer}.{_NAMES[rest]}"

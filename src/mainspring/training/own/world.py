@@ -1,0 +1,95 @@
+"""The processes that train one model together, as the loop sees them. ``Alone`` is one process; what splits data,
+weights or layers over several is another ``World``."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from mainspring.training.own.models.stored import put
+
+
+class World(Protocol):
+    """How many processes there are, which one this is, and how they exchange what the loop needs."""
+
+    @property
+    def rank(self) -> int:
+        """Which share of each batch is this process's: 0 to before ``size``. Processes that split one copy of the
+        model among them have the same."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Into how many shares a batch is divided."""
+        ...
+
+    @property
+    def factor(self) -> float:
+        """What the loss is multiplied by before the pass backwards, so that gradients come out as the sum over
+        processes: ``size`` where they are averaged (DDP, FSDP), 1 where they are summed."""
+        ...
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The model that the loop calls, on its device."""
+        ...
+
+    def together(self, model: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
+        """Around each part of a step; gradients are exchanged in the ``last`` one."""
+        ...
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Over the shares; each process gets it."""
+        ...
+
+    def gather(self, told: Any) -> list[Any]:
+        """What each process tells, by rank; the first one gets it."""
+        ...
+
+    def clip(self, model: nn.Module, most: float) -> float:
+        """Scale the gradients of all processes to a norm of at most ``most``; returns the norm before."""
+        ...
+
+    def state(self, model: nn.Module, optimiser: torch.optim.Optimizer | None) -> tuple[dict[str, Tensor], Any]:
+        """Weights and the optimiser's state, whole and in one process's form whatever the world, so that another one
+        can go on. All processes call it; the first one gets them."""
+        ...
+
+    def load(
+        self, model: nn.Module, optimiser: torch.optim.Optimizer | None, weights: dict[str, Tensor], kept: Any
+    ) -> None:
+        """The reverse of ``state``."""
+        ...
+
+
+class Alone:
+    """One process."""
+
+    rank, size, factor = 0, 1, 1.0
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        return model
+
+    def together(self, model: nn.Module, *, last: bool) -> AbstractContextManager[Any]:  # noqa: ARG002
+        return nullcontext()
+
+    def sum(self, values: Tensor) -> Tensor:
+        return values
+
+    def gather(self, told: Any) -> list[Any]:
+        return [told]
+
+    def clip(self, model: nn.Module, most: float) -> float:
+        return float(nn.utils.clip_grad_norm_(model.parameters(), most))
+
+    def state(self, model: nn.Module, optimiser: torch.optim.Optimizer | None) -> tuple[dict[str, Tensor], Any]:
+        return model.state_dict(), None if optimiser is None else optimiser.state_dict()
+
+    def load(
+        self, model: nn.Module, optimiser: torch.optim.Optimizer | None, weights: dict[str, Tensor], kept: Any
+    ) -> None:
+        put(model, weights)
+        if optimiser is not None:
+            optimiser.load_state_dict(kept)
