@@ -235,3 +235,11 @@ def test_logs_are_lines_that_others_read(straight: Any, tmp_path: Path) -> None:
     trained(tmp_path)
     line = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[0])
     assert set(line["figures"]) == {"loss", "rate", "gradient_norm", "tokens_per_second"}
+
+
+def test_a_training_whose_time_is_up_ends_with_its_best_weights(tmp_path: Path, monkeypatch: Any) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setattr(Run, "finishing", lambda self: len(losses(tmp_path)) >= 12, raising=False)
+    fitted, _ = trained(tmp_path)
+    assert fitted.steps == 12
+    assert fitted.best_step == 10

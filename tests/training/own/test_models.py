@@ -183,10 +183,11 @@ def test_losses_count_the_targets_that_are_given(torch: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["decoder", "encoder", "encoder-decoder"])
-def test_a_model_is_read_as_it_was_written(torch: Any, kind: Kind, tmp_path: Path) -> None:
+@pytest.mark.parametrize("positions", PLACES)
+def test_a_model_is_read_as_it_was_written(torch: Any, kind: Kind, positions: Positions, tmp_path: Path) -> None:
     from mainspring.training.own.models import stored
 
-    model, ids = built(torch, small(kind)), drawn(torch, 1, 5)
+    model, ids = built(torch, small(kind, positions)), drawn(torch, 1, 5)
     stored.save(model, tmp_path)
     again: Any = stored.load(tmp_path).eval()
     given = (ids, ids) if kind == "encoder-decoder" else (ids,)
@@ -212,13 +213,13 @@ def test_writing_many_at_once_is_writing_each_alone(torch: Any) -> None:
 
 
 def test_a_decoder_is_read_by_others_as_llama(torch: Any, tmp_path: Path) -> None:
-    from mainspring.training.own.models import llama
+    from mainspring.training.own.models import llama, stored
 
     transformers = pytest.importorskip("transformers")
     model, ids = built(torch, small("decoder")), drawn(torch, 2, 9)
-    llama.save(model, tmp_path, pad=0, begin=1, end=2)
+    stored.save(model, tmp_path)
     other = transformers.AutoModelForCausalLM.from_pretrained(tmp_path).eval()
     with torch.no_grad():
         assert torch.allclose(other(ids).logits, model(ids), atol=1e-3)
     with pytest.raises(Unsupported, match="learned"):
-        llama.save(built(torch, small("decoder", "learned")), tmp_path, pad=0, begin=1, end=2)
+        llama.told(built(torch, small("decoder", "learned")), pad=0, begin=1, end=2)

@@ -162,11 +162,13 @@ class Fit:
                 figures |= self._judge(step)
             if figures:
                 self.work.log(step, **figures)
-            stopping = self.world.sum(torch.tensor(float(self.work.stopping()))).item() > 0
-            if step % self.plan.save == 0 or last or stopping:
+            stopping, finishing = self._asked()
+            if step % self.plan.save == 0 or last or stopping or finishing:
                 self.save()
             if stopping and not last and not self.finished:
                 raise Interrupted
+            if finishing:
+                break
         return self._end(seen, time.monotonic() - begun)
 
     @property
@@ -245,6 +247,13 @@ class Fit:
         self._best = read(best) if best.exists() else None
         if self.world.rank < len(kept["generators"]):
             _set_generators(kept["generators"][self.world.rank])
+
+    def _asked(self) -> tuple[bool, bool]:
+        """Whether any process was asked to stop, and to finish with what there is."""
+        finishing = getattr(self.work, "finishing", lambda: False)
+        asked = torch.tensor([float(self.work.stopping()), float(finishing())])
+        stop, finish = self.world.sum(asked).tolist()
+        return stop > 0, finish > 0
 
     def _parts(self, step: int) -> list[Batch]:
         """This process's share of the batch of a step, in parts of ``micro`` rows."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from mainspring.core.errors import Unsupported
+from torch import Tensor
+
+from mainspring.core.errors import ModelError, Unsupported
 from mainspring.training.own.models.decoder import Decoder
-from mainspring.training.own.models.stored import WEIGHTS, write
+from mainspring.training.own.models.shape import Shape
 
 _NAMES = {
     "norm.scale": "input_layernorm.weight",
@@ -23,9 +24,9 @@ _NAMES = {
 }
 
 
-def save(model: Decoder, folder: Path, *, pad: int, begin: int, end: int) -> tuple[str, ...]:
-    """Write ``config.json`` and ``model.safetensors`` as transformers' ``LlamaForCausalLM`` reads them; returns their
-    names. Raises ``Unsupported`` for other positions than rotary ones."""
+def told(model: Decoder, *, pad: int, begin: int, end: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Config and weights as transformers' ``LlamaForCausalLM`` reads them. Raises ``Unsupported`` for other positions
+    than rotary ones."""
     shape = model.shape
     if shape.positions != "rotary":
         raise Unsupported(
@@ -51,16 +52,32 @@ def save(model: Decoder, folder: Path, *, pad: int, begin: int, end: int) -> tup
         "bos_token_id": begin,
         "eos_token_id": end,
     }
-    weights = {}
-    for name, weight in model.state_dict().items():
-        weights[_renamed(name)] = weight
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    write(weights, folder / WEIGHTS)
-    return "config.json", WEIGHTS
+    return config, {renamed(name): weight for name, weight in model.state_dict().items()}
 
 
-def _renamed(name: str) -> str:
+def shape_of(config: Mapping[str, Any]) -> Shape:
+    """The shape of a Llama that is one of ours. Raises ``ModelError`` for one that our decoder cannot be."""
+    rope = config.get("rope_parameters") or {}
+    if not config.get("tie_word_embeddings") or config.get("rope_scaling") or config.get("attention_bias"):
+        raise ModelError(
+            "this Llama has a head of its own, biases or stretched positions, which our decoder has not",
+            remedy="Name the folder of a model that pretrain made",
+        )
+    return Shape(
+        "decoder",
+        vocabulary=config["vocab_size"],
+        width=config["hidden_size"],
+        layers=config["num_hidden_layers"],
+        heads=config["num_attention_heads"],
+        kv_heads=config["num_key_value_heads"],
+        hidden=config["intermediate_size"],
+        length=config["max_position_embeddings"],
+        theta=float(config.get("rope_theta") or rope.get("rope_theta", 10_000.0)),
+    )
+
+
+def renamed(name: str) -> str:
+    """Our name of a weight, as Llama's."""
     if name == "embedding.tokens.weight":
         return "model.embed_tokens.weight"
     if name == "decoder.norm.scale":

@@ -1,4 +1,7 @@
-"""Models on disk: ``config.json`` (the shape), ``model.safetensors`` and, beside them, ``tokenizer.json``."""
+"""Models on disk: ``config.json``, ``model.safetensors`` and, beside them, ``tokenizer.json``.
+
+``config.json`` is the shape; of a decoder with rotary positions it is Llama's config, so that others read it as well.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mainspring.core.errors import ModelError
+from mainspring.training.own.models import llama
 from mainspring.training.own.models.both import EncoderDecoder
 from mainspring.training.own.models.decoder import Decoder
 from mainspring.training.own.models.encoder import Encoder
 from mainspring.training.own.models.shape import Shape
+from mainspring.training.own.words import BEGIN, END, PAD
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -29,8 +34,9 @@ def build(shape: Shape) -> nn.Module:
 def shape_of(folder: Path) -> Shape:
     """Raises ``ModelError`` if no model of ours lies there."""
     try:
-        return Shape.read(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        told = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        return llama.shape_of(told) if told.get("model_type") == "llama" else Shape.read(told)
+    except (OSError, ValueError, KeyError):
         raise ModelError(
             f"{folder.name} has no readable {CONFIG}", remedy="Name the folder of a model that pretrain made"
         ) from None
@@ -39,16 +45,23 @@ def shape_of(folder: Path) -> Shape:
 def save(model: nn.Module, folder: Path) -> tuple[str, ...]:
     """Write a model; returns the names of its files."""
     folder.mkdir(parents=True, exist_ok=True)
-    shape: Any = model.shape
-    (folder / CONFIG).write_text(json.dumps(shape.told(), indent=2) + "\n", encoding="utf-8")
-    write(model.state_dict(), folder / WEIGHTS)
+    if isinstance(model, Decoder) and model.shape.positions == "rotary":
+        config, weights = llama.told(model, pad=PAD, begin=BEGIN, end=END)
+    else:
+        shape: Any = model.shape
+        config, weights = shape.told(), model.state_dict()
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write(weights, folder / WEIGHTS)
     return CONFIG, WEIGHTS
 
 
 def load(folder: Path) -> nn.Module:
     """Raises ``ModelError`` naming what is missing or does not fit."""
     model = build(shape_of(folder))
-    put(model, read(folder / WEIGHTS))
+    weights = read(folder / WEIGHTS)
+    if "model.embed_tokens.weight" in weights:
+        weights = {name: weights[llama.renamed(name)] for name in model.state_dict()}
+    put(model, weights)
     return model
 
 

@@ -1,0 +1,100 @@
+"""The sides of a run as tokens: what trains, what is held out to choose the best step, and what is measured at last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from mainspring.core.errors import InvalidRequest, NothingLearned
+from mainspring.training.own import words
+from mainspring.training.own.collate import Vocabulary
+from mainspring.training.own.texts import RowEncoder, Turns, turns_of
+from mainspring.training.recipe import Side, Work
+
+_HELD_OUT = 20
+"""Without a side validation, one text of so many is held out."""
+_MOST_JUDGED = 400
+"""Texts of the sides validation and test that are read at most."""
+
+
+@dataclass(slots=True)
+class Texts:
+    """Texts as tokens. ``own`` says of each token whether it is to be learned, ``characters`` how long a text is."""
+
+    ids: list[list[int]] = field(default_factory=list)
+    own: list[list[bool]] = field(default_factory=list)
+    characters: list[int] = field(default_factory=list)
+    turns: list[Turns] = field(default_factory=list)
+
+    def add(self, turns: Turns, encoder: RowEncoder) -> int:
+        ids, own = encoder.row(turns)
+        self.ids.append(ids)
+        self.own.append(own)
+        self.characters.append(sum(len(said) for _, said in turns))
+        self.turns.append(turns)
+        return len(ids)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """All sides. ``cut`` says whether there was more text than is read."""
+
+    train: Texts
+    held_out: Texts
+    test: Texts
+    cut: bool = False
+
+
+def read(work: Work, encoder: RowEncoder, most_tokens: int) -> Corpus:
+    """Raises ``NothingLearned`` if nothing trains, ``InvalidRequest`` naming a row at fault."""
+    train, held_out, test = Texts(), Texts(), Texts()
+    apart = work.count("validation") > 0
+    tokens, cut = 0, False
+    for number, turns in enumerate(_turns(work, "train")):
+        if tokens >= most_tokens:
+            cut = True
+            break
+        side = held_out if not apart and number % _HELD_OUT == _HELD_OUT - 1 else train
+        tokens += side.add(turns, encoder)
+    for side, name in ((held_out, "validation"), (test, "test")):
+        for turns in _turns(work, name):  # type: ignore[arg-type]
+            if len(side) >= _MOST_JUDGED:
+                break
+            side.add(turns, encoder)
+    if not train.ids:
+        raise NothingLearned("there is no text to train on", remedy="Give rows with text", param="train")
+    return Corpus(train, held_out, test, cut)
+
+
+def _turns(work: Work, side: Side) -> Iterable[Turns]:
+    for row in work.rows(side):
+        turns = turns_of(row)
+        if any(said.strip() for _, said in turns):
+            yield turns
+
+
+def given_tokenizer(base: Path) -> Tokenizer:
+    """The tokenizer in the folder of a version. Raises ``InvalidRequest`` if there is none."""
+    path = base / "tokenizer.json"
+    if not path.exists():
+        raise InvalidRequest(
+            f"{base.name} has no tokenizer.json",
+            remedy="Start from a tokenizer or from a pretrained model",
+            param="base",
+        )
+    return words.load(path)
+
+
+def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
+    """What objectives must know of a tokenizer of ours."""
+    names = {each.content: number for number, each in tokenizer.get_added_tokens_decoder().items()}
+    sentinels: list[int] = []
+    while (name := words.sentinel(len(sentinels))) in names:
+        sentinels.append(names[name])
+    return Vocabulary(tokenizer.get_vocab_size(), max(names.values()) + 1, tuple(sentinels))

@@ -1,0 +1,135 @@
+"""The recipe ``finetune-own``: the second stage, from a model that ``pretrain`` made, on the rows of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+
+from mainspring.core.errors import InvalidRequest, NothingLearned
+from mainspring.training.own import collate as collates
+from mainspring.training.own import corpus as corpora
+from mainspring.training.own import tokenizing
+from mainspring.training.own.corpus import Corpus, Texts
+from mainspring.training.own.feed import Batch, Shuffled
+from mainspring.training.own.loop import Fitted, fit, targets_of
+from mainspring.training.own.models import stored
+from mainspring.training.own.models.shape import Kind, Shape
+from mainspring.training.own.options import FinetuneOptions, Objective
+from mainspring.training.own.ratios import ratio
+from mainspring.training.own.texts import ASSISTANT, RowEncoder
+from mainspring.training.own.training import Stage, exp_of, plan_of, told
+from mainspring.training.recipe import Made, Makes, Work
+
+_OBJECTIVES: dict[Kind, Objective] = {"decoder": "causal", "encoder": "masked", "encoder-decoder": "span"}
+Sides = tuple[list[int], list[int]]
+
+
+def run(work: Work) -> Made:
+    """A decoder learns conversations (their answers alone, by default) or plain texts, an encoder masked texts, and an
+    encoder with decoder pairs. Raises ``InvalidRequest`` naming what does not fit, and what ``fit`` raises."""
+    options = cast(FinetuneOptions, work.options)
+    if work.base is None:
+        raise InvalidRequest("this recipe starts from a pretrained model", remedy="Name one", param="base")
+    shape, tokenizer = stored.shape_of(work.base), corpora.given_tokenizer(work.base)
+    torch.manual_seed(work.seed)
+    model = stored.load(work.base)
+    texts = corpora.read(work, RowEncoder(tokenizer), options.most_tokens)
+    answers = options.answers_only and shape.kind != "encoder" and _have_answers(texts.train)
+    kind = PairStage if shape.kind == "encoder-decoder" else Stage
+    stage = kind(
+        work,
+        model,
+        RowEncoder(tokenizer),
+        corpora.vocabulary_of(tokenizer),
+        _OBJECTIVES[shape.kind],
+        apart=shape.kind == "decoder",
+        own=answers,
+    )
+    before = stage.figures(texts.test)[0] if texts.test.ids else {}
+    fitted = stage.run(texts, options.prompts, options.sample_tokens)
+    model.to("cpu")
+    files = (*stored.save(model, work.output), *tokenizing.save(work, tokenizer))
+    figures, intervals = stage.figures(texts.test) if texts.test.ids else ({}, {})
+    return Made(
+        _makes(shape, answers=answers),
+        files,
+        {**figures, **told(fitted, shape)},
+        intervals,
+        dict.fromkeys(figures, len(texts.test)),
+        before=before,
+        entry=_entry(shape, answers=answers),
+        notes=() if figures else ("there is no side test: nothing was measured",),
+    )
+
+
+class PairStage(Stage):
+    """Pairs of a source and a target, one pair a row."""
+
+    def sides(self, texts: Texts) -> list[Sides]:
+        """Raises ``InvalidRequest`` for rows that are no pairs. Longer sides are cut."""
+        most = self.shape.length
+        found = []
+        for turns in texts.turns:
+            if len(turns) != 2:
+                raise InvalidRequest(
+                    "a row is no pair, which an encoder with decoder learns from",
+                    remedy="Give rows with `source` and `target`, or `prompt` and `completion`",
+                    param="train",
+                )
+            source, target = (self.encoder.plain(said)[:most] for _, said in turns)
+            found.append((source or [self.vocabulary.first], target[: most - 1]))
+        return found
+
+    def batches(self, texts: Texts) -> list[Batch]:
+        both = self.sides(texts)
+        return [collates.pairs(both[at : at + 16]) for at in range(0, len(both), 16)]
+
+    @torch.no_grad()
+    def losses(self, texts: Texts) -> list[tuple[float, int]]:
+        self.model.eval()
+        device = next(self.model.parameters()).device
+        found = []
+        for each in self.sides(texts):
+            batch = collates.pairs([each])
+            loss = float(self.model(**{name: part.to(device) for name, part in batch.items()}))
+            found.append((loss, targets_of(batch)))
+        return found
+
+    def figures(self, texts: Texts) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+        mean, low, high = ratio(self.losses(texts))
+        return {"perplexity": exp_of(mean)}, {"perplexity": (exp_of(low), exp_of(high))}
+
+    def run(self, corpus: Corpus, prompts: Sequence[str], most: int) -> Fitted:
+        options = cast(FinetuneOptions, self.work.options)
+        both = self.sides(corpus.train)
+        if not both:
+            raise NothingLearned("there are no pairs", remedy="Give rows with `source` and `target`")
+
+        def collate(chosen: list[Sides], _: list[np.random.Generator]) -> Batch:
+            return collates.pairs(chosen)
+
+        return fit(
+            self.work,
+            self.model,
+            Shuffled(both, collate, size=options.batch, seed=self.work.seed),
+            plan_of(options),
+            held_out=self.batches(corpus.held_out),
+            samples=self.sampler(prompts or [turns[0][1] for turns in corpus.held_out.turns[:3]], most),
+        )
+
+
+def _have_answers(texts: Texts) -> bool:
+    return any(role == ASSISTANT for turns in texts.turns for role, _ in turns)
+
+
+def _entry(shape: Shape, *, answers: bool) -> dict[str, object]:
+    """A decoder that answers can be served: it is a Llama."""
+    served = _makes(shape, answers=answers) == "chat"
+    return {"kind": "chat", "context_window": shape.length} if served else {}
+
+
+def _makes(shape: Shape, *, answers: bool) -> Makes:
+    return "chat" if answers and shape.kind == "decoder" and shape.positions == "rotary" else "language-model"

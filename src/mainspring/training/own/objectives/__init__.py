@@ -1,0 +1,1 @@
+"""What a model is asked to predict: the next token, masked tokens, or corrupted spans. Numpy alone; no torch."""

@@ -1,0 +1,86 @@
+"""The options of our recipes; they need no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mainspring.training.own.words import Algorithm
+from mainspring.training.recipe import RecipeOptions
+
+Objective = Literal["causal", "masked", "span"]
+
+
+class TokenizerOptions(RecipeOptions):
+    """What a tokenizer looks like."""
+
+    algorithm: Algorithm = Field("bpe", description="bpe (bytes), wordpiece, unigram, character or word")
+    vocabulary: int = Field(8_000, ge=32, le=500_000, description="how many tokens at most")
+    lowercase: bool = Field(False, description="make all letters small first")
+    sentinels: int = Field(64, ge=0, le=1_000, description="tokens for the spans of span corruption")
+    special: list[str] = Field(
+        default_factory=lambda: ["<|system|>", "<|user|>", "<|assistant|>"],
+        max_length=200,
+        description="further tokens that are never divided",
+    )
+
+
+class SizeOptions(RecipeOptions):
+    """How large a model is."""
+
+    width: int = Field(192, ge=16, le=8_192, description="dimensions of a token")
+    layers: int = Field(4, ge=1, le=128, description="layers of a stack")
+    heads: int = Field(6, ge=1, le=128, description="heads of attention")
+    kv_heads: int = Field(2, ge=1, le=128, description="heads of keys and values, which the others share")
+    length: int = Field(128, ge=8, le=32_768, description="tokens of a window")
+    positions: Literal["rotary", "learned", "sine"] = Field("rotary", description="rotary, learned or sine")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of states that are dropped in training")
+
+
+class StepOptions(RecipeOptions):
+    """How the loop trains."""
+
+    steps: int = Field(500, ge=1, le=10_000_000, description="steps of the optimiser")
+    batch: int = Field(32, ge=1, le=65_536, description="windows or texts of a step")
+    micro: int = Field(0, ge=0, le=65_536, description="of these, how many in one pass (0: all); saves memory")
+    rate: float = Field(1e-3, gt=0, le=1, description="highest learning rate")
+    warmup: int = Field(30, ge=0, description="steps in which the rate grows to it")
+    decay: float = Field(0.1, ge=0, le=1, description="decay of the weights")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradients")
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="of the arithmetic; float16 scales losses and needs a GPU"
+    )
+    checkpointing: bool = Field(False, description="compute states again instead of keeping them; saves memory")
+    every: int = Field(50, ge=1, description="steps between two looks at the held-out loss")
+    patience: int = Field(4, ge=0, description="looks without a better loss after which training ends (0: never)")
+    save: int = Field(50, ge=1, description="steps between two checkpoints")
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu or cuda")
+    most_tokens: int = Field(20_000_000, ge=100, le=1_000_000_000, description="tokens of the data that are read")
+
+
+class PretrainWithOptions(SizeOptions, StepOptions):
+    """Pretraining with a tokenizer that is given."""
+
+    objective: Objective = Field("causal", description="causal (decoder), masked (encoder), span (both)")
+    apart: bool = Field(False, description="tokens do not see other texts of their window (causal alone)")
+    prompts: list[str] = Field(default_factory=list, max_length=10, description="what samples begin with")
+    sample_tokens: int = Field(40, ge=1, le=1_000, description="tokens of a sample at most")
+
+
+class PretrainOptions(PretrainWithOptions):
+    """Pretraining with a tokenizer that is trained on the same texts."""
+
+    algorithm: Algorithm = Field("bpe", description="algorithm of the tokenizer")
+    vocabulary: int = Field(4_000, ge=32, le=500_000, description="tokens of the tokenizer at most")
+    lowercase: bool = Field(False, description="the tokenizer makes all letters small")
+
+
+class FinetuneOptions(StepOptions):
+    """The second stage. The rate is lower than in the first one."""
+
+    steps: int = Field(200, ge=1, le=10_000_000, description="steps of the optimiser")
+    rate: float = Field(3e-4, gt=0, le=1, description="highest learning rate")
+    answers_only: bool = Field(True, description="of conversations, learn the assistant's turns alone")
+    prompts: list[str] = Field(default_factory=list, max_length=10, description="what samples answer")
+    sample_tokens: int = Field(40, ge=1, le=1_000, description="tokens of a sample at most")

@@ -1,0 +1,100 @@
+"""The recipes ``pretrain`` and ``pretrain-with``: a model of our own from nothing, with a tokenizer of the same texts
+or with one that is given.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from tokenizers import Tokenizer
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.training.own import corpus as corpora
+from mainspring.training.own import tokenizing, words
+from mainspring.training.own.models import stored
+from mainspring.training.own.models.shape import Kind, Shape
+from mainspring.training.own.options import Objective, PretrainOptions, PretrainWithOptions
+from mainspring.training.own.texts import ROLES, RowEncoder, texts
+from mainspring.training.own.training import Stage, by_frequency, told
+from mainspring.training.recipe import Made, Work
+
+_KINDS: dict[Objective, Kind] = {"causal": "decoder", "masked": "encoder", "span": "encoder-decoder"}
+_SPAN = 20
+"""One sentinel for so many tokens: 15 % of them, in spans of three."""
+
+
+def run(work: Work) -> Made:
+    """Raises what ``words.train``, ``corpus.read`` and ``fit`` raise; ``InvalidRequest`` naming an option at fault."""
+    options = cast(PretrainWithOptions, work.options)
+    tokenizer = _tokenizer(work, options)
+    encoder, vocabulary = RowEncoder(tokenizer), corpora.vocabulary_of(tokenizer)
+    if options.objective == "span" and len(vocabulary.sentinels) < _sentinels(options.length):
+        raise InvalidRequest(
+            f"windows of {options.length} tokens need {_sentinels(options.length)} sentinels, and the tokenizer has "
+            f"{len(vocabulary.sentinels)}",
+            remedy="Train the tokenizer with more `sentinels`, or use a smaller length",
+            param="options.length",
+        )
+    texts_read = corpora.read(work, encoder, options.most_tokens)
+    torch.manual_seed(work.seed)
+    shape = Shape(
+        _KINDS[options.objective],
+        vocabulary=vocabulary.size,
+        width=options.width,
+        layers=options.layers,
+        heads=options.heads,
+        kv_heads=options.kv_heads,
+        length=options.length,
+        positions=options.positions,
+        dropout=options.dropout,
+    )
+    model = stored.build(shape)
+    stage = Stage(work, model, encoder, vocabulary, options.objective, options.apart, own=False)
+    untrained = stage.figures(texts_read.test)[0] if texts_read.test.ids else {}
+    fitted = stage.run(texts_read, options.prompts, options.sample_tokens)
+    model.to("cpu")
+    files = (*stored.save(model, work.output), *tokenizing.save(work, tokenizer))
+    figures, intervals = stage.figures(texts_read.test) if texts_read.test.ids else ({}, {})
+    counted = dict.fromkeys(figures, len(texts_read.test))
+    if options.objective == "causal" and texts_read.test.ids:
+        figures["perplexity_by_frequency"] = by_frequency(texts_read.train, texts_read.test, vocabulary.size)
+    notes = [] if texts_read.test.ids else ["there is no side test: nothing was measured"]
+    if texts_read.cut:
+        notes.append(f"read the first {options.most_tokens:,} tokens alone (most_tokens)")
+    return Made(
+        "language-model",
+        files,
+        {**figures, **told(fitted, shape)},
+        intervals,
+        counted,
+        before=untrained,
+        notes=tuple(notes),
+    )
+
+
+def _tokenizer(work: Work, options: PretrainWithOptions) -> Tokenizer:
+    """The given one, or one of these texts; a run that goes on keeps its first one."""
+    if work.base is not None:
+        return corpora.given_tokenizer(work.base)
+    kept = work.output / tokenizing.TOKENIZER
+    if kept.exists():
+        return words.load(kept)
+    assert isinstance(options, PretrainOptions)
+    tokenizer = words.train(
+        texts(work.rows("train")),
+        algorithm=options.algorithm,
+        vocabulary=options.vocabulary,
+        lowercase=options.lowercase,
+        sentinels=_sentinels(options.length) if options.objective == "span" else 0,
+        special=ROLES,
+    )
+    if work.main:
+        draft = work.output / f".{tokenizing.TOKENIZER}"
+        tokenizer.save(str(draft))
+        draft.replace(kept)
+    return tokenizer
+
+
+def _sentinels(length: int) -> int:
+    return -(-length // _SPAN) + 1
