@@ -17,12 +17,12 @@ from mainspring.training.recipe import Side, Work
 _HELD_OUT = 20
 """Without a side validation, one text of so many is held out."""
 _MOST_JUDGED = 400
-"""Texts of the sides validation and test that are read at most."""
+"""TokenTexts of the sides validation and test that are read at most."""
 
 
 @dataclass(slots=True)
-class Texts:
-    """Texts as tokens. ``own`` says of each token whether it is to be learned, ``characters`` how long a text is."""
+class TokenTexts:
+    """TokenTexts as tokens. ``own`` says of each token whether it is to be learned, ``characters`` how long a text is."""
 
     ids: list[list[int]] = field(default_factory=list)
     own: list[list[bool]] = field(default_factory=list)
@@ -45,15 +45,15 @@ class Texts:
 class Corpus:
     """All sides. ``cut`` says whether there was more text than is read."""
 
-    train: Texts
-    held_out: Texts
-    test: Texts
+    train: TokenTexts
+    held_out: TokenTexts
+    test: TokenTexts
     cut: bool = False
 
 
 def read(work: Work, encoder: RowEncoder, most_tokens: int) -> Corpus:
     """Raises ``NothingLearned`` if nothing trains, ``InvalidRequest`` naming a row at fault."""
-    train, held_out, test = Texts(), Texts(), Texts()
+    train, held_out, test = TokenTexts(), TokenTexts(), TokenTexts()
     apart = work.count("validation") > 0
     tokens, cut = 0, False
     for number, turns in enumerate(_turns(work, "train")):

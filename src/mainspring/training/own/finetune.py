@@ -12,7 +12,7 @@ from mainspring.core.errors import InvalidRequest, NothingLearned
 from mainspring.training.own import collate as collates
 from mainspring.training.own import corpus as corpora
 from mainspring.training.own import tokenizing
-from mainspring.training.own.corpus import Corpus, Texts
+from mainspring.training.own.corpus import Corpus, TokenTexts
 from mainspring.training.own.feed import Batch, Shuffled
 from mainspring.training.own.loop import Fitted, fit, targets_of
 from mainspring.training.own.models import stored
@@ -20,7 +20,7 @@ from mainspring.training.own.models.shape import Kind, Shape
 from mainspring.training.own.options import FinetuneOptions, Objective
 from mainspring.training.own.ratios import ratio
 from mainspring.training.own.texts import ASSISTANT, RowEncoder
-from mainspring.training.own.training import Stage, exp_of, plan_of, told
+from mainspring.training.own.training import TextStage, exp_of, plan_of, told
 from mainspring.training.recipe import Made, Makes, Work
 
 _OBJECTIVES: dict[Kind, Objective] = {"decoder": "causal", "encoder": "masked", "encoder-decoder": "span"}
@@ -38,7 +38,7 @@ def run(work: Work) -> Made:
     model = stored.load(work.base)
     texts = corpora.read(work, RowEncoder(tokenizer), options.most_tokens)
     answers = options.answers_only and shape.kind != "encoder" and _have_answers(texts.train)
-    kind = PairStage if shape.kind == "encoder-decoder" else Stage
+    kind = PairStage if shape.kind == "encoder-decoder" else TextStage
     stage = kind(
         work,
         model,
@@ -65,10 +65,10 @@ def run(work: Work) -> Made:
     )
 
 
-class PairStage(Stage):
+class PairStage(TextStage):
     """Pairs of a source and a target, one pair a row."""
 
-    def sides(self, texts: Texts) -> list[Sides]:
+    def sides(self, texts: TokenTexts) -> list[Sides]:
         """Raises ``InvalidRequest`` for rows that are no pairs. Longer sides are cut."""
         most = self.shape.length
         found = []
@@ -83,12 +83,12 @@ class PairStage(Stage):
             found.append((source or [self.vocabulary.first], target[: most - 1]))
         return found
 
-    def batches(self, texts: Texts) -> list[Batch]:
+    def batches(self, texts: TokenTexts) -> list[Batch]:
         both = self.sides(texts)
         return [collates.pairs(both[at : at + 16]) for at in range(0, len(both), 16)]
 
     @torch.no_grad()
-    def losses(self, texts: Texts) -> list[tuple[float, int]]:
+    def losses(self, texts: TokenTexts) -> list[tuple[float, int]]:
         self.model.eval()
         device = next(self.model.parameters()).device
         found = []
@@ -98,7 +98,7 @@ class PairStage(Stage):
             found.append((loss, targets_of(batch)))
         return found
 
-    def figures(self, texts: Texts) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    def figures(self, texts: TokenTexts) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
         mean, low, high = ratio(self.losses(texts))
         return {"perplexity": exp_of(mean)}, {"perplexity": (exp_of(low), exp_of(high))}
 
@@ -121,7 +121,7 @@ class PairStage(Stage):
         )
 
 
-def _have_answers(texts: Texts) -> bool:
+def _have_answers(texts: TokenTexts) -> bool:
     return any(role == ASSISTANT for turns in texts.turns for role, _ in turns)
 
 

@@ -16,7 +16,7 @@ from mainspring.training.own.models import stored
 from mainspring.training.own.models.shape import Kind, Shape
 from mainspring.training.own.options import Objective, PretrainOptions, PretrainWithOptions
 from mainspring.training.own.texts import ROLES, RowEncoder, texts
-from mainspring.training.own.training import Stage, by_frequency, told
+from mainspring.training.own.training import TextStage, by_frequency, told
 from mainspring.training.recipe import Made, Work
 
 _KINDS: dict[Objective, Kind] = {"causal": "decoder", "masked": "encoder", "span": "encoder-decoder"}
@@ -50,7 +50,7 @@ def run(work: Work) -> Made:
         dropout=options.dropout,
     )
     model = stored.build(shape)
-    stage = Stage(work, model, encoder, vocabulary, options.objective, options.apart, own=False)
+    stage = TextStage(work, model, encoder, vocabulary, options.objective, options.apart, own=False)
     untrained = stage.figures(texts_read.test)[0] if texts_read.test.ids else {}
     fitted = stage.run(texts_read, options.prompts, options.sample_tokens)
     model.to("cpu")

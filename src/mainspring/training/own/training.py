@@ -14,7 +14,7 @@ from torch import nn
 
 from mainspring.training.own import collate as collates
 from mainspring.training.own.collate import Collate, Vocabulary
-from mainspring.training.own.corpus import Corpus, Texts
+from mainspring.training.own.corpus import Corpus, TokenTexts
 from mainspring.training.own.feed import Batch, Shuffled
 from mainspring.training.own.loop import Fitted, Plan, fit, targets_of
 from mainspring.training.own.models.both import EncoderDecoder
@@ -34,7 +34,7 @@ _JUDGED = 16
 
 
 @dataclass(slots=True)
-class Stage:
+class TextStage:
     """One stage of training of one model on the texts of a run."""
 
     work: Work
@@ -54,8 +54,8 @@ class Stage:
     def collate(self) -> Collate:
         return collates.of(self.objective, self.vocabulary, apart=self.apart)
 
-    def windows(self, texts: Texts) -> list[Window]:
-        """Texts packed; a decoder reads one token more than it sees, since the last one is a target alone."""
+    def windows(self, texts: TokenTexts) -> list[Window]:
+        """TokenTexts packed; a decoder reads one token more than it sees, since the last one is a target alone."""
         length = self.shape.length + (self.objective == "causal")
         return pack(texts.ids, length, texts.own if self.own else None)
 
@@ -75,7 +75,7 @@ class Stage:
             samples=self.sampler(prompts or self._begun(corpus.held_out), most),
         )
 
-    def batches(self, texts: Texts) -> list[Batch]:
+    def batches(self, texts: TokenTexts) -> list[Batch]:
         """Held-out texts, always corrupted in the same way."""
         windows = self.windows(texts)
         drawn = [np.random.default_rng((7, number)) for number in range(len(windows))]
@@ -85,7 +85,7 @@ class Stage:
         return [each for each in found if targets_of(each)]
 
     @torch.no_grad()
-    def losses(self, texts: Texts) -> list[tuple[float, int]]:
+    def losses(self, texts: TokenTexts) -> list[tuple[float, int]]:
         """Of each text: the sum of its losses (nats) and how many targets it has."""
         self.model.eval()
         device = next(self.model.parameters()).device
@@ -101,7 +101,7 @@ class Stage:
             found.append((loss, targets_of(batch)))
         return found
 
-    def figures(self, texts: Texts) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    def figures(self, texts: TokenTexts) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
         """Perplexity a target, and bits a character where all characters are targets, with their intervals."""
         losses = self.losses(texts)
         mean, low, high = ratio(losses)
@@ -146,7 +146,7 @@ class Stage:
             written = turn_into(model, [ids], begin=BEGIN, end=END, most=min(most, self.shape.length))[0]
             self.work.sample(step, prompt, self.encoder.tokenizer.decode(written, skip_special_tokens=False))
 
-    def _begun(self, texts: Texts) -> list[str]:
+    def _begun(self, texts: TokenTexts) -> list[str]:
         """What three held-out texts begin with."""
         found = []
         for turns in texts.turns[:3]:
@@ -174,7 +174,7 @@ def plan_of(options: StepOptions) -> Plan:
     )
 
 
-def by_frequency(train: Texts, test: Texts, size: int) -> float:
+def by_frequency(train: TokenTexts, test: TokenTexts, size: int) -> float:
     """The perplexity of a model that knows how frequent tokens are and nothing else: the least to beat."""
     counted = Counter(token for ids in train.ids for token in ids)
     total = sum(counted.values()) + size
