@@ -22,7 +22,7 @@ _MOST_JUDGED = 400
 
 @dataclass(slots=True)
 class TokenTexts:
-    """TokenTexts as tokens. ``own`` says of each token whether it is to be learned, ``characters`` how long a text is."""
+    """Texts as tokens. ``own`` says of each token whether it is to be learned, ``characters`` how long a text is."""
 
     ids: list[list[int]] = field(default_factory=list)
     own: list[list[bool]] = field(default_factory=list)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from mainspring.training.own.models.layers import Cache
 from mainspring.training.own.models.masks import among, causal
 from mainspring.training.own.models.shape import Shape
-from mainspring.training.own.models.stack import Embedding, Stack, begin, head, loss_of, places
+from mainspring.training.own.models.stack import Stack, TokenEmbedding, begin, head, loss_of, places
 
 
 class EncoderDecoder(nn.Module):
@@ -17,7 +17,7 @@ class EncoderDecoder(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        self.embedding = Embedding(shape)
+        self.embedding = TokenEmbedding(shape)
         self.encoder = Stack(shape, shape.encoders)
         self.decoder = Stack(shape, shape.decoders, cross=True)
         begin(self, shape.encoders + shape.decoders)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from mainspring.training.own.models.layers import Cache
 from mainspring.training.own.models.masks import causal
 from mainspring.training.own.models.shape import Shape
-from mainspring.training.own.models.stack import Embedding, Stack, begin, head, loss_of, places
+from mainspring.training.own.models.stack import Stack, TokenEmbedding, begin, head, loss_of, places
 
 
 class Decoder(nn.Module):
@@ -16,7 +16,7 @@ class Decoder(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        self.embedding = Embedding(shape)
+        self.embedding = TokenEmbedding(shape)
         self.decoder = Stack(shape, shape.decoders)
         begin(self, shape.decoders)
 

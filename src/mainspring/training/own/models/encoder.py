@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from mainspring.training.own.models.masks import among
 from mainspring.training.own.models.shape import Shape
-from mainspring.training.own.models.stack import Embedding, Stack, begin, head, loss_of, places
+from mainspring.training.own.models.stack import Stack, TokenEmbedding, begin, head, loss_of, places
 
 
 class Encoder(nn.Module):
@@ -15,7 +15,7 @@ class Encoder(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        self.embedding = Embedding(shape)
+        self.embedding = TokenEmbedding(shape)
         self.encoder = Stack(shape, shape.encoders)
         begin(self, shape.encoders)
 

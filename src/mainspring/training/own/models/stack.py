@@ -19,7 +19,7 @@ IGNORE = -1
 """A target that no loss is taken of."""
 
 
-class Embedding(nn.Module):
+class TokenEmbedding(nn.Module):
     """Tokens and, unless positions are rotary, their places: (batch, length) to (batch, length, width)."""
 
     def __init__(self, shape: Shape) -> None:
@@ -80,12 +80,12 @@ def places(ids: Tensor, positions: Tensor | None, past: int = 0) -> Tensor:
     return torch.arange(past, past + ids.shape[1], device=ids.device)[None]
 
 
-def head(states: Tensor, embedding: Embedding) -> Tensor:
+def head(states: Tensor, embedding: TokenEmbedding) -> Tensor:
     """Logits: (..., width) to (..., vocabulary), by the same weights that embed tokens."""
     return functional.linear(states, embedding.tokens.weight)
 
 
-def loss_of(states: Tensor, embedding: Embedding, targets: Tensor) -> Tensor:
+def loss_of(states: Tensor, embedding: TokenEmbedding, targets: Tensor) -> Tensor:
     """The sum of the cross-entropies (nats) over the targets that are not ``IGNORE``. Logits are made for them alone.
     ``states`` is (batch, length, width), ``targets`` (batch, length)."""
     wanted = targets != IGNORE
