@@ -1,36 +1,61 @@
-"""The process of a run: ``python -m mainspring.training.child FOLDER``.
+"""The process of a run: ``python -m mainspring.training.child FOLDER [PARENT]``.
 
-The exit status is 0 if something was made, 3 if the run stopped after a checkpoint and can go on, 1 if it failed for
-a reason that ``error.json`` tells. Several processes of one run share the folder (``torchrun``); the first one writes.
+The exit status is 0 if something was made, 3 if the run stopped after a checkpoint and can go on, 4 if another process
+works in the folder, 1 if it failed for a reason that ``error.json`` tells. Several processes of one run share the
+folder (``torchrun``); the first one writes. If PARENT, the process that started it, ends, the run stops after a
+checkpoint.
 """
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
+import signal
 import sys
 from pathlib import Path
 
-from mainspring.core.errors import MainspringError, ModelError
-from mainspring.training.folder import Folder
+from mainspring.core.errors import MainspringError, ModelError, StorageFull
+from mainspring.training.folder import Asked, Folder
+from mainspring.training.lock import RunLock
 from mainspring.training.recipe import Interrupted
 from mainspring.training.recipes import find
 from mainspring.training.run import Run
 
-MADE, FAILED, STOPPED = 0, 1, 3
+MADE, FAILED, STOPPED, TAKEN = 0, 1, 3, 4
+_PR_SET_PDEATHSIG = 1
 
 
-def main(path: str) -> int:
+def main(path: str, parent: int = 0) -> int:
     folder = Folder(Path(path))
     asked = folder.asked
+    first = os.environ.get("RANK", "0") == "0"
+    lock = RunLock(folder.path)
+    if first and not lock.take():
+        return TAKEN
+    try:
+        return _run(folder, asked, parent, first=first)
+    finally:
+        lock.release()
+
+
+def _run(folder: Folder, asked: Asked, parent: int, *, first: bool) -> int:
+    if asked.nice:
+        os.nice(asked.nice)
     if asked.threads:
         os.environ["OMP_NUM_THREADS"] = str(asked.threads)
     # Nothing is fetched from a hub while a run is under way.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    (folder.path / "error.json").unlink(missing_ok=True)
+    if first:
+        (folder.path / "error.json").unlink(missing_ok=True)
     try:
         run = Run(find(asked.recipe), folder, asked)
         run.on_terminate()
+        if parent and not _stop_with(parent):
+            return STOPPED
         made = run.do()
+        if run.main:
+            folder.finish(made)
     except Interrupted:
         return STOPPED
     except MainspringError as error:
@@ -39,10 +64,21 @@ def main(path: str) -> int:
     except MemoryError:
         folder.fail(ModelError("the run needs more memory than there is", remedy="Use a smaller batch or length"))
         return FAILED
-    if run.main:
-        folder.finish(made)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        problem = "the disk is full; the latest checkpoint is whole"
+        folder.fail(StorageFull(problem, remedy="Free space, and resume the run"))
+        return FAILED
     return MADE
 
 
+def _stop_with(parent: int) -> bool:
+    """Have SIGTERM sent to this process when the one that started it ends; False: it has ended already."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    return os.getppid() == parent
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], *map(int, sys.argv[2:3])))

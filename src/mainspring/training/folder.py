@@ -9,6 +9,9 @@
     result.json        written last: what was made
     error.json         or why nothing was: {"code", "message", "remedy", "param"}
     stop               asks the run to stop after a checkpoint
+    lock               held by the process of the run (``training.lock``)
+    log.txt            what the process wrote
+    tensorboard/       the metrics for TensorBoard, if it is installed there
 
 A run that was killed leaves neither of both; it goes on in the same folder.
 """
@@ -32,14 +35,17 @@ _SIDES: tuple[Side, ...] = ("train", "validation", "test")
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a run is asked for. ``base`` is the folder of the pulled model that it starts from. ``until`` is the time
-    (seconds of the epoch) at which it must stop after a checkpoint."""
+    (seconds of the epoch) at which it must stop after a checkpoint, ``finish`` the time at which it must end with the
+    best that it has. ``nice`` is added to the niceness of its processes."""
 
     recipe: str
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     base: str = ""
     until: float | None = None
+    finish: float | None = None
     threads: int = 0
+    nice: int = 0
 
 
 class Folder:

@@ -10,6 +10,18 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from mainspring.core.types import Principal, Responder
 from mainspring.training.recipe import Made, Makes
 
+
+@runtime_checkable
+class TrainingSets(Protocol):
+    """Keeps sets for training: the exports of the lake."""
+
+    async def write_training_set(self, principal: Principal, export_id: str, folder: Path) -> Mapping[str, Any]:
+        """Write ``train.jsonl``, ``validation.jsonl``, ``test.jsonl`` (those that it has), ``SIDE.lineage.jsonl`` and
+        ``manifest.json`` into the folder; the export is handed out to the principal. Returns the manifest, with
+        ``groups`` that readers need. Raises ``NotFound``, ``Conflict`` for one that is not complete."""
+        ...
+
+
 JobState = Literal["queued", "waiting", "running", "paused", "succeeded", "failed", "cancelled"]
 """``waiting``: for its night, or for its turn."""
 
@@ -83,6 +95,10 @@ class Version:
     base: str = ""
     served: str = ""
     created_at: float = 0.0
+    stale: str = ""
+    """Why it should not be used any more, such as rows of it that were erased; empty: nothing is against it."""
+    withdrawn: bool = False
+    """It answers no more, and is served no more."""
 
     @property
     def label(self) -> str:

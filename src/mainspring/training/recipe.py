@@ -96,8 +96,13 @@ class Work(Protocol):
         ...
 
     def stopping(self) -> bool:
-        """Whether the run should save a checkpoint and return by raising ``Interrupted``: its time or money is up, its
-        night is over, or somebody paused it. Asked after each step."""
+        """Whether the run should save a checkpoint and return by raising ``Interrupted``: its night is over, its server
+        stops, or somebody paused it. Asked after each step."""
+        ...
+
+    def finishing(self) -> bool:
+        """Whether the time or the money of the run is used up: it should train no further, and return what it ``Made``
+        of its best checkpoint. Asked after each step, after ``stopping``."""
         ...
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mainspring.core.errors import InvalidRequest
+from mainspring.training.board import Board
 from mainspring.training.folder import Asked, Folder
 from mainspring.training.recipe import Made, Recipe, RecipeOptions, Side
 
@@ -28,8 +29,10 @@ class Run:
         self.base = Path(asked.base) if asked.base else None
         self.main = os.environ.get("RANK", "0") == "0"
         self._until = asked.until
+        self._finish = asked.finish
         self._terminated = False
         self._counts: dict[Side, int] | None = None
+        self._board = Board(folder.path / "tensorboard") if self.main else None
 
     @property
     def output(self) -> Path:
@@ -49,7 +52,10 @@ class Run:
 
     def log(self, step: int, **figures: float) -> None:
         if self.main:
-            self.folder.log(step, {name: float(value) for name, value in figures.items()})
+            told = {name: float(value) for name, value in figures.items()}
+            self.folder.log(step, told)
+            if self._board is not None:
+                self._board.add(step, told)
 
     def sample(self, step: int, prompt: str, text: str) -> None:
         if self.main:
@@ -57,6 +63,9 @@ class Run:
 
     def stopping(self) -> bool:
         return self._terminated or self.folder.stopped or (self._until is not None and time.time() >= self._until)
+
+    def finishing(self) -> bool:
+        return self._finish is not None and time.time() >= self._finish
 
     def on_terminate(self) -> None:
         """Have SIGTERM ask the run to stop after a checkpoint."""
