@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mainspring.serving.plugin_layers import LAYER
     from mainspring.stores.kinds import CACHE, VECTORS
     from mainspring.stores.sql.database import DATABASE
+    from mainspring.training.recipe import RECIPE
 
 __all__ = [
     "AGENT",
@@ -43,6 +44,7 @@ __all__ = [
     "METRIC",
     "PARSER",
     "PROVIDER",
+    "RECIPE",
     "RERANKER",
     "SANDBOX",
     "SCORER",
@@ -71,6 +73,7 @@ _MODULES = {
     "METRIC": "rag.triad.live",
     "PARSER": "rag.parse.formats",
     "PROVIDER": "engines.kinds",
+    "RECIPE": "training.recipe",
     "RERANKER": "engines.kinds",
     "SANDBOX": "agents.sandbox.kinds",
     "SCORER": "feature",

@@ -52,6 +52,7 @@ KINDS = (
     "toolset",
     "scorer",
     "sandbox",
+    "recipe",
     "feature",
 )
 """The names of all kinds; ``mainspring.kinds`` says where each is declared."""

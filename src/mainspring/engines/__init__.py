@@ -31,7 +31,8 @@ log = logging.getLogger("mainspring.engines")
 class Engines:
     """The opened engines. ``load_embedder`` loads another embedder of the catalogue for collections that use it (None:
     not possible). ``reader`` is the reranker that reads the sentences of answers. ``load_chat`` starts a chat model of
-    the catalogue that came later, which ends with the others. ``plugins`` are the installed ones, of every kind."""
+    the catalogue that came later, which ends with the others; ``load_reranker`` a reranker, which its caller closes.
+    ``plugins`` are the installed ones, of every kind."""
 
     chat: dict[str, ChatModel]
     embedder: Embedder
@@ -39,6 +40,7 @@ class Engines:
     load_embedder: Callable[[str], Embedder] | None = None
     reader: Reranker | None = None
     load_chat: Callable[[str], Awaitable[ChatModel]] | None = None
+    load_reranker: Callable[[str], Reranker] | None = None
     plugins: plugins.Registry = field(default_factory=plugins.Registry)
 
 
@@ -118,7 +120,16 @@ async def open(settings: Settings, prepared: Prepared | None = None) -> AsyncIte
             stack.push_async_callback(reader.close)
         chat = {model.name: model for model in prepared.models}
         load_chat = partial(_load_chat, settings, prepared)
-        yield Engines(chat, embedder, reranker, builtin.embedders(settings), reader, load_chat, prepared.registry)
+        yield Engines(
+            chat,
+            embedder,
+            reranker,
+            builtin.embedders(settings),
+            reader,
+            load_chat,
+            partial(builtin.reranking, settings=settings),
+            prepared.registry,
+        )
 
 
 async def _load_chat(settings: Settings, prepared: Prepared, name: str) -> ChatModel:

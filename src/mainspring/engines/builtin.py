@@ -227,7 +227,7 @@ def reranker(settings: Settings) -> Reranker | None:
         return None
     if settings.models.late:
         return plugins.registry().make(RERANKER, "late", name, settings)
-    return _reranking(name, settings)
+    return reranking(name, settings)
 
 
 def chat_reranker(settings: Settings) -> tuple[str, str]:
@@ -249,13 +249,15 @@ def reader(settings: Settings) -> Reranker | None:
     if not name:
         return None
     try:
-        return _reranking(name, settings)
+        return reranking(name, settings)
     except ModelNotPulled as error:
         log.warning("sentences of answers are chosen without a reranker: %s", error)
         return None
 
 
-def _reranking(text: str, settings: Settings) -> Reranker:
+def reranking(text: str, settings: Settings) -> Reranker:
+    """The reranker of this name; its graph is loaded on first use. Raises ``ModelNotPulled``, ``UnknownModel``,
+    ``ModelError``."""
     if text in settings.models.remote_rerankers:
         return plugins.registry().make(RERANKER, "remote", text, settings)
     name, model = _named(RERANKER, text, "cross-encoder")

@@ -91,7 +91,7 @@ class Path:
     ``replicas`` holds the balanced and routed replicas, ``meaning`` the semantic cache (None: off), ``detecting`` the
     detectors for moderation (None: they were fitted on another embedding model). ``under_policy`` is the request ring
     with one policy of guards for everything that is asked. ``adopt`` serves a chat model that came later: ``chat`` and
-    ``shown`` have it then.
+    ``shown`` have it then. ``beside`` puts one into its call ring for a source of the registry.
     """
 
     registry: Registry
@@ -112,6 +112,7 @@ class Path:
     policies: Policies
     under_policy: UnderPolicy
     adopt: Callable[[ChatModel], None]
+    beside: Callable[[ChatModel], Responder]
 
 
 @asynccontextmanager
@@ -138,8 +139,7 @@ async def open(  # noqa: A001
     judge = None if detecting is None else detecting.judge(services.background)
     journal = Journal(settings.telemetry, opened_key(settings.telemetry, settings.home / "logs"), redact)
     services = dataclasses.replace(services, detect=detecting, judge=judge, about=about, keeper=keeper, journal=journal)
-    async with AsyncExitStack() as stack:
-        # Left from the last to the first.
+    async with AsyncExitStack() as stack:  # left from the last to the first
         limits = await stack.enter_async_context(_limits(settings, stores, telemetry))
         reading = semantic.open(settings, stores, engines, charged, services.background, telemetry.metrics)
         meaning = await stack.enter_async_context(reading)
@@ -174,6 +174,7 @@ async def open(  # noqa: A001
             policies,
             UnderPolicy(policies, ring),
             partial(names.adopt, chat=chat),
+            names.beside,
         )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from mainspring.core.types import Principal, Responder
+from mainspring.engines.base import Embedder, Reranker
 from mainspring.training.recipe import Made, Makes
 
 
@@ -120,6 +121,11 @@ class Versions(Protocol):
     async def serve_version(self, principal: Principal, label: str) -> str:
         """Have a chat model, an encoder or a reader answer, without a restart. Returns the name under which it does.
         Raises ``NotFound``, ``Conflict``, ``Unsupported``."""
+        ...
+
+    async def engine(self, tenant: str, label: str) -> Reranker | Embedder:
+        """The loaded encoder of a version that is served; whoever keeps versions closes it. Raises ``NotFound``,
+        ``Conflict`` if it is not served."""
         ...
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, cast
 from pydantic import BaseModel, ConfigDict
 
 from mainspring.core.errors import MissingExtra
+from mainspring.core.plugins import Kind
 
 Side = Literal["train", "validation", "test"]
 Makes = Literal[
@@ -148,3 +149,7 @@ class Function(Protocol):
     ``InvalidRequest``."""
 
     def __call__(self, work: Work) -> Made: ...
+
+
+RECIPE: Kind[[], Recipe] = Kind("recipe", Recipe)
+"""A recipe of a plugin, listed under its name. The training process needs the plugin, too."""

@@ -28,7 +28,7 @@ Progress = Callable[[str, int, int], None]
 Job = Mapping[str, Any]
 _SAMPLES = ("The mill stood idle for eleven years.", "What does a water wheel of larch cost in a dry year?")
 _LEAST_COSINE = 0.9995
-_STAGES = {"requantise": "requantise", "check": "check"}
+_STAGES = {"requantise": "requantise", "check": "check", "losses": "check"}
 
 
 def run(job: Job, progress: Progress, timeout_s: float = 3600.0) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _ended(job: Job, code: int, complaints: str, late: bool) -> ModelError:
 
 
 def requantise(job: Job, progress: Progress) -> dict[str, Any]:
-    """``source`` GGUF, with the adapter merged, as Q8_0 into ``target``."""
+    """``source`` GGUF, with the adapter merged or with other weights in its places, as Q8_0 into ``target``."""
     from mainspring.engines.catalogue.gguf_weights import GgufWeights
 
     weights = GgufWeights(Path(job["source"]))
@@ -221,6 +221,18 @@ def check(job: Job, progress: Progress) -> dict[str, Any]:
     return {"perplexity": found.perplexity, "reference": reference, "tokenizer": same}
 
 
+def losses(job: Job, progress: Progress) -> dict[str, Any]:
+    """The mean negative log-likelihood of the tokens of each of ``texts`` under the IR ``model``."""
+    import math
+
+    from mainspring.engines.catalogue.perplexity import measured_texts
+
+    progress("check", 0, 1)
+    found = measured_texts(Path(job["model"]), [str(text) for text in job["texts"]])
+    progress("check", 1, 1)
+    return {"losses": [math.log(each.perplexity) for each in found]}
+
+
 def encoder(job: Job, progress: Progress) -> dict[str, Any]:
     """A BERT encoder in ``source`` as an OpenVINO graph into ``target``, compared with numpy on two texts.
 
@@ -289,6 +301,10 @@ def detector(job: Job, progress: Progress) -> dict[str, Any]:
 
 
 def _adapter(job: Job) -> Any:
+    if job.get("weights"):
+        from mainspring.engines.catalogue.replaced import Replaced
+
+        return Replaced.load(Path(job["weights"]))
     if not job.get("adapter"):
         return None
     from mainspring.engines.catalogue.lora import Adapter
@@ -302,6 +318,7 @@ STEPS: Mapping[str, Callable[[Job, Progress], dict[str, Any]]] = {
     "openvino": openvino,
     "describe": describe,
     "check": check,
+    "losses": losses,
     "unpack": unpack,
     "encoder": encoder,
     "detector": detector,

@@ -179,6 +179,9 @@ class ModelEntry(_Part):
     price_input: float = Field(0.0, ge=0)
     price_output: float = Field(0.0, ge=0)
     adapter: AdapterEntry | None = None
+    weights: FileEntry | None = Field(
+        None, description="safetensors in the form of transformers, put in the place of the weights of the file"
+    )
     fim: FimEntry | None = Field(None, description="markers of models that fill in the middle of a text")
     keep_source: bool = Field(False, description="llama.cpp reads the file as it came, not its Q8_0 form")
     sampling: SamplingEntry = Field(default_factory=lambda: SamplingEntry())
@@ -234,8 +237,10 @@ class ModelEntry(_Part):
                 raise ValueError("max_tokens must say how many tokens the encoder reads")
         if self.kind == "embedding" and not self.dimensions:
             raise ValueError("dimensions must say how long a vector is")
-        if self.adapter and self.kind != "chat":
-            raise ValueError("adapter is for chat models")
+        if (self.adapter or self.weights) and self.kind != "chat":
+            raise ValueError("adapter and weights are for chat models")
+        if self.adapter and self.weights:
+            raise ValueError("weights have the adapter merged: name one of both")
         return self
 
     @property
@@ -257,8 +262,9 @@ class ModelEntry(_Part):
 
     @property
     def downloads(self) -> tuple[FileEntry, ...]:
-        """The files with the adapter's, in the order of fetching."""
-        return (*self.files, self.adapter.weights) if self.adapter else self.files
+        """The files with those of the adapter or the weights, in the order of fetching."""
+        more = [self.adapter.weights] if self.adapter else [self.weights] if self.weights else []
+        return (*self.files, *more)
 
 
 class Catalogue:
@@ -269,13 +275,16 @@ class Catalogue:
 
     @classmethod
     def load(cls, settings: Settings) -> Catalogue:
-        """Read the built-in catalogue and merge ``settings.models.catalogues`` over it.
+        """Read the built-in catalogue and merge ``settings.models.catalogues`` over it, and what was trained here.
 
         Raises ``ModelError`` naming file, entry and field.
         """
         builtin = resources.files("mainspring.engines.catalogue").joinpath("catalogue.yaml")
         own = builtin.read_text(encoding="utf-8")
-        return cls(_merged(own, tuple((str(path), _read(path)) for path in settings.models.catalogues)))
+        paths = [*settings.models.catalogues]
+        if (trained := trained_catalogue(settings.home)).exists():
+            paths.append(trained)
+        return cls(_merged(own, tuple((str(path), _read(path)) for path in paths)))
 
     def get(self, name: str) -> ModelEntry:
         """The entry of ``name``. Raises ``UnknownModel`` suggesting the nearest."""
@@ -291,6 +300,11 @@ class Catalogue:
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries
+
+
+def trained_catalogue(home: Path) -> Path:
+    """The file of a home with the models that were trained there."""
+    return home / "training" / "catalogue.yaml"
 
 
 def _likeness(name: str, known: str) -> float:

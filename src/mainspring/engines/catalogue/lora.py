@@ -17,7 +17,7 @@ from mainspring.engines.catalogue.gguf_weights import GgufWeights
 
 Floats = NDArray[np.float32]
 _NAME = re.compile(r"layers\.(?P<layer>\d+)\.(?P<module>[\w.]+?)\.lora_(?P<side>[AB])(?:\.\w+)?(?:\.weight)?$")
-_MODULES = {
+MODULES = {
     "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k",
     "self_attn.v_proj": "attn_v",
@@ -48,10 +48,10 @@ class Adapter:
         sides: dict[str, dict[str, Floats]] = {}
         for name, values in raw.items():
             match = _NAME.search(name)
-            if match is None or match["module"] not in _MODULES:
-                known = ", ".join(_MODULES)
+            if match is None or match["module"] not in MODULES:
+                known = ", ".join(MODULES)
                 raise ModelError(f"adapter {path.name}: {name} cannot be merged", remedy=f"Train LoRA on {known} only")
-            tensor = f"blk.{match['layer']}.{_MODULES[match['module']]}.weight"
+            tensor = f"blk.{match['layer']}.{MODULES[match['module']]}.weight"
             sides.setdefault(tensor, {})[match["side"]] = values.astype(np.float32)
         for tensor, found in sides.items():
             if set(found) != {"A", "B"} or found["A"].shape[0] != found["B"].shape[1]:
@@ -72,7 +72,7 @@ class Adapter:
             heads = int(weights.hyper("attention.head_count"))
             if name.endswith("attn_k.weight"):
                 heads = int(weights.hyper("attention.head_count_kv", heads))
-            delta = _interleave(delta, heads)
+            delta = interleave(delta, heads)
         return np.asarray(values + delta, np.float32)
 
     def check(self, weights: GgufWeights) -> None:
@@ -82,7 +82,8 @@ class Adapter:
             raise ModelError(f"the adapter is for another model: {weights.path.name} has no {strangers[0]}")
 
 
-def _interleave(matrix: Floats, heads: int) -> Floats:
+def interleave(matrix: Floats, heads: int) -> Floats:
+    """The rows of a query's or key's matrix of transformers in the order of a GGUF file of the llama family."""
     # llama-family GGUFs store rotary pairs side by side, the training code stores them half a head apart.
     rows, columns = matrix.shape
     return matrix.reshape(heads, 2, rows // heads // 2, columns).swapaxes(1, 2).reshape(rows, columns)

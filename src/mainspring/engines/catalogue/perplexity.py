@@ -8,8 +8,10 @@ weights: from the catalogue if it was measured in advance, else computed by ``re
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mainspring.core.errors import ConversionRejected, ModelError
 
@@ -56,6 +58,11 @@ def measure(model: Path, text: str = TEXT) -> Measured:
     Loads the model into this process: a damaged file can end it, so call this in a child.
     Raises ``ModelError`` when OpenVINO refuses the model.
     """
+    return measured_texts(model, (text,))[0]
+
+
+def measured_texts(model: Path, texts: Sequence[str]) -> list[Measured]:
+    """The same of several texts, one after the other."""
     import openvino_genai as genai
 
     scheduler = genai.SchedulerConfig()
@@ -66,6 +73,12 @@ def measure(model: Path, text: str = TEXT) -> Measured:
         pipeline = genai.ContinuousBatchingPipeline(str(model), scheduler, "CPU", dict(SERVED))
     except RuntimeError as error:
         raise ModelError(f"OpenVINO cannot load {model.name}: {first_line(error)}") from None
+    return [_measured(pipeline, model.name, text) for text in texts]
+
+
+def _measured(pipeline: Any, name: str, text: str) -> Measured:
+    import openvino_genai as genai
+
     config = genai.GenerationConfig()
     config.max_new_tokens = 1
     config.echo = True
@@ -76,7 +89,7 @@ def measure(model: Path, text: str = TEXT) -> Measured:
     while pipeline.has_non_finished_requests():
         pipeline.step()
     if not handle.can_read() or handle.get_status() != genai.GenerationStatus.FINISHED:
-        raise ModelError(f"OpenVINO did not read {len(text)} characters with {model.name}")
+        raise ModelError(f"OpenVINO did not read {len(text)} characters with {name}")
     output = handle.read_all()[0]
     # The first token has nothing before it and the last one is generated.
     ids = tuple(output.generated_ids[:-1])

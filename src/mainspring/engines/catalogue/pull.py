@@ -146,7 +146,9 @@ class Puller:
 
     def _work(self, entry: ModelEntry) -> Path:
         work = self.directory / ".work" / entry.name
-        relevant = entry.model_dump(mode="json", include={"files", "adapter", "convert", "pooling", "kind", "format"})
+        relevant = entry.model_dump(
+            mode="json", include={"files", "adapter", "weights", "convert", "pooling", "kind", "format"}
+        )
         key = _digest({"recipe": _RECIPE, **relevant})
         marker = work / "key"
         if work.exists() and (not marker.exists() or marker.read_text() != key):
@@ -238,6 +240,8 @@ class _Pull:
         merge: dict[str, Any] = {}
         if entry.adapter:
             merge = {"adapter": str(self.sources / entry.adapter.weights.name), "alpha": entry.adapter.alpha}
+        if entry.weights:
+            merge = {"weights": str(self.sources / entry.weights.name)}
         gguf = self.out / "model.gguf"
         if (self.out / "ir").exists() and not gguf.exists():
             pass

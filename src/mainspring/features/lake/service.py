@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from mainspring.core.errors import Conflict, MainspringError, NotFound, StoreError
@@ -118,6 +120,17 @@ class Lake:
     async def summary(self, tenant: str, groups: frozenset[str]) -> dict[str, Any]:
         """See ``summary.summary``."""
         return await summary(self._stores.database, tenant, groups)
+
+    async def write_training_set(self, principal: Principal, export_id: str, folder: Path) -> Mapping[str, Any]:
+        """See ``training.ports.TrainingSets``."""
+        found = await self.exports.store.get(principal, export_id)
+        if found.status != "completed" or not found.kept:
+            problem = f"{export_id} is {found.status}" if found.kept else f"the files of {export_id} are deleted"
+            raise Conflict(problem, remedy="Name an export that is completed", param="export")
+        if found.format != "trl":
+            raise Conflict(f"{export_id} has the format {found.format}", remedy="Export it as trl", param="export")
+        await self.exports.write(found, folder, principal.key_id)
+        return {**found.manifest, "groups": sorted(found.groups)}
 
     async def trace_of(self, principal: Principal, answer_id: str) -> str:
         """The trace of an answer that the principal may see. Raises ``NotFound``."""

@@ -1,1 +1,1 @@
-"""Training: jobs, versions and what serves them."""
+"""Training jobs, the versions that they make, and how these are served."""

@@ -1,7 +1,21 @@
-"""The recipes that come with the product."""
+"""The recipes that the rooms below define; other features list their own."""
 
 from __future__ import annotations
 
-from mainspring.training.encoders import listed as encoders
+from importlib import import_module
+from importlib.util import find_spec
 
-RECIPES = (*encoders.RECIPES,)
+from mainspring.training.recipe import Recipe
+
+_LISTS = ("mainspring.training.own.listed", "mainspring.training.chat.listed", "mainspring.training.encoders.listed")
+
+
+def _listed() -> tuple[Recipe, ...]:
+    found: list[Recipe] = []
+    for name in _LISTS:
+        if find_spec(name.rpartition(".")[0]) is not None and find_spec(name) is not None:
+            found += import_module(name).RECIPES
+    return tuple(found)
+
+
+RECIPES = _listed()

@@ -29,28 +29,29 @@ Ring = Callable[[Responder, str, str], Responder]
 
 
 class ChargedModels:
-    """Makes embedders and rerankers that leave a ``call`` event for each call and spend the context's allowance."""
+    """Makes embedders and rerankers that leave a ``call`` event for each call and spend the context's allowance.
+    ``ring`` puts one into its call ring."""
 
     def __init__(self, ring: Ring) -> None:
-        self._ring = ring
+        self.ring = ring
         self._rings: dict[str, Responder] = {}
 
     def embedder(self, inner: Embedder, context: Context) -> Embedder:
         """``inner``, charged to ``context``."""
         if inner.name not in self._rings:
             made = EmbedResponder(inner, model_name=inner.name)
-            self._rings[inner.name] = self._ring(made, inner.name, "mainspring.openvino")
+            self._rings[inner.name] = self.ring(made, inner.name, "mainspring.openvino")
         return _Embedder(inner, self._rings[inner.name], context)
 
     def reranker(self, inner: Reranker, context: Context) -> Reranker:
         """``inner``, charged to ``context``."""
         if inner.name not in self._rings:
-            self._rings[inner.name] = self._ring(RerankResponder(inner), inner.name, "mainspring.reranker")
+            self._rings[inner.name] = self.ring(RerankResponder(inner), inner.name, "mainspring.reranker")
         return _Reranker(inner, self._rings[inner.name], context)
 
     async def spent(self, inner: Embedder, tokens: int, context: Context) -> None:
         """Charge ``context`` the ``tokens`` that ``inner`` has read for it, in one ``call`` event."""
-        ring = self._ring(_Read(inner.name, tokens), inner.name, "mainspring.openvino")
+        ring = self.ring(_Read(inner.name, tokens), inner.name, "mainspring.openvino")
         # The work is done: an account without limits takes its cost.
         own, noted = Allowance(rate=context.allowance.rate), Settlement(context.settlement.application)
         nested = context.nested().apart(own, noted, deadline=None)

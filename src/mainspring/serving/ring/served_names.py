@@ -82,6 +82,14 @@ class ServedNames:
         self._watch(model)
         self.router(chat)
 
+    def beside(self, model: ChatModel) -> Responder:
+        """A chat model that came later in its call ring. It is served under no name, and ``auto`` does not choose it:
+        a source of the registry says whose it is."""
+        self._gate(model)
+        self._services.residency.place(model.name, [each.region for each in model.all_replicas()])
+        self._watch(model)
+        return self._chat_ring(model)
+
     def window(self, name: str) -> int:
         """The largest context window that ``name`` may lead to: its own if it names exactly one model, else the largest
         of all, and at least ``_APPLICATION``."""

@@ -1,0 +1,146 @@
+"""Kinds of rows: which fields they have, and files of OpenAI's as such rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+
+
+def problem(kinds: Sequence[str], row: Row) -> str:
+    """Why the row is of none of these kinds; empty: it is of one. What is said is of the kind that fits best."""
+    found = [(_CHECKS[kind](row), kind) for kind in kinds if kind in _CHECKS]
+    if not found or len(found) < len(kinds) or any(not each for each, _ in found):
+        # A kind that is not known here is checked by the recipe that reads it.
+        return ""
+    close = next((each for each in found if set(_FIELDS[each[1]]) & row.keys()), found[0])
+    return f"{close[0]} (a row of the kind {close[1]})"
+
+
+def taken_over(row: Row) -> Row:
+    """Rows of preferences in OpenAI's form as ``prompt``, ``chosen`` and ``rejected``; others as they are."""
+    if "preferred_output" not in row or not isinstance(row.get("input"), dict):
+        return row
+    return {
+        "prompt": row["input"].get("messages"),
+        "chosen": row["preferred_output"],
+        "rejected": row.get("non_preferred_output"),
+    }
+
+
+def question_of(row: Row) -> str:
+    """The text by which rows are compared: what was asked or read. Rows about one text belong to one side."""
+    for name in _QUESTIONS:
+        said = row.get(name)
+        if isinstance(said, str) and said.strip():
+            return said
+        if isinstance(said, list):
+            users = [each for each in said if isinstance(each, dict) and each.get("role") == "user"]
+            if told := "\n".join(_content(each) for each in users).strip():
+                return told
+    return repr(sorted((str(key), repr(value)) for key, value in row.items()))
+
+
+_QUESTIONS = ("messages", "prompt", "query", "question", "anchor", "source", "premise", "text", "test_input", "input")
+
+
+def _content(message: Mapping[str, Any]) -> str:
+    said = message.get("content")
+    if isinstance(said, list):
+        return "".join(str(part.get("text", "")) for part in said if isinstance(part, dict))
+    return "" if said is None else str(said)
+
+
+def _messages(name: str, value: Any, *, ends: str = "") -> str:
+    if not isinstance(value, list) or not value:
+        return f"{name} is a list of messages"
+    for place, each in enumerate(value):
+        if not isinstance(each, dict) or each.get("role") not in ROLES:
+            return f"{name}[{place}] is a message with a role of {', '.join(sorted(ROLES))}"
+        if not _content(each).strip() and not each.get("tool_calls") and not each.get("function_call"):
+            return f"{name}[{place}] has no content"
+    if ends and value[-1]["role"] != ends:
+        return f"{name} ends with a message of the {ends}"
+    return ""
+
+
+def _said(name: str, value: Any) -> str:
+    """A text, or a list of messages."""
+    if isinstance(value, str):
+        return "" if value.strip() else f"{name} is empty"
+    return _messages(name, value)
+
+
+def _text(row: Row, *names: str) -> str:
+    for name in names:
+        value = row.get(name)
+        if not isinstance(value, str) or not value.strip():
+            return f"{name} is a text"
+    return ""
+
+
+def _sft(row: Row) -> str:
+    return _messages("messages", row.get("messages"), ends="assistant")
+
+
+def _preference(row: Row) -> str:
+    for name in ("prompt", "chosen", "rejected"):
+        if told := _said(name, row.get(name)):
+            return told
+    return "chosen and rejected are the same" if row["chosen"] == row["rejected"] else ""
+
+
+def _thumbs(row: Row) -> str:
+    told = _said("prompt", row.get("prompt")) or _said("completion", row.get("completion"))
+    return told or ("" if isinstance(row.get("label"), bool) else "label is true or false")
+
+
+def _raft(row: Row) -> str:
+    documents = row.get("documents")
+    if not isinstance(documents, list) or not all(isinstance(each, str) for each in documents):
+        return "documents is a list of texts"
+    return _text(row, "question", "answer")
+
+
+def _few_shot(row: Row) -> str:
+    return "" if isinstance(row.get("examples"), list) else "examples is a list"
+
+
+def _label(row: Row) -> str:
+    return "" if isinstance(row.get("label"), str | int | float) else "label is a text or a number"
+
+
+def _rerank(row: Row) -> str:
+    label = row.get("label")
+    right = isinstance(label, int | float) and 0 <= label <= 1
+    return _text(row, "query", "passage") or ("" if right else "label is a number from 0 to 1")
+
+
+_CHECKS: Mapping[str, Callable[[Row], str]] = dict(
+    (
+        ("sft", _sft),
+        ("preference", _preference),
+        ("thumbs", _thumbs),
+        ("raft", _raft),
+        ("few-shot", _few_shot),
+        ("triplets", lambda row: _text(row, "anchor", "positive")),
+        ("rerank", _rerank),
+        ("nli", lambda row: _text(row, "premise", "hypothesis") or _label(row)),
+        ("classification", lambda row: _text(row, "text") or _label(row)),
+        ("text", lambda row: _text(row, "text")),
+    )
+)
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "sft": ("messages",),
+    "preference": ("chosen", "rejected"),
+    "thumbs": ("completion",),
+    "raft": ("documents",),
+    "few-shot": ("examples",),
+    "triplets": ("anchor",),
+    "rerank": ("passage", "query"),
+    "nli": ("premise",),
+    "classification": ("label",),
+    "text": ("text",),
+}

@@ -1,0 +1,1 @@
+"""Jobs of training, and the processes that do them."""

@@ -1,0 +1,147 @@
+"""The process of a run, as the server that started it sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import mainspring
+from mainspring.core.errors import Conflict, MissingExtra, SettingsError
+from mainspring.training.child import TAKEN
+from mainspring.training.folder import Folder
+from mainspring.training.lock import RunLock
+from mainspring.training.recipe import Recipe
+
+_SOURCE = str(Path(mainspring.__file__).parents[1])
+_LOOK_S, _KILLED_S, _MOST_LOG = 0.1, 10.0, 32 * 2**20
+_FIND = (
+    "import sys, importlib.util as u\n"
+    "print(*[n for n in sys.argv[1:] if u.find_spec(n.partition('.')[0]) is None], sep=',')"
+)
+
+
+class Process:
+    """One process that works in a folder. ``start`` it, ``wait`` for its status; it is in a group of its own."""
+
+    def __init__(self, folder: Folder, python: str = "") -> None:
+        self.folder = folder
+        self._python = python or sys.executable
+        self._child: asyncio.subprocess.Process | None = None
+
+    @property
+    def status(self) -> int | None:
+        """None: it runs."""
+        return None if self._child is None else self._child.returncode
+
+    async def start(self) -> None:
+        """Raises ``SettingsError`` if there is no such interpreter."""
+        log = self.folder.path / "log.txt"
+        if log.exists() and log.stat().st_size > _MOST_LOG:
+            log.unlink()
+        with log.open("ab") as written:
+            try:
+                self._child = await asyncio.create_subprocess_exec(
+                    *(self._python, "-m", "mainspring.training.child", str(self.folder.path), str(os.getpid())),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=written,
+                    stderr=written,
+                    env=environment(),
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise _no_interpreter(self._python, error) from None
+
+    async def wait(self, seconds: float) -> int | None:
+        """Its status; None if it still runs after so many seconds."""
+        assert self._child is not None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                return await self._child.wait()
+        return self._child.returncode
+
+    async def end(self, patience_s: float) -> int:
+        """Ask it to stop after a checkpoint, and kill it with its group if it takes longer."""
+        assert self._child is not None
+        if self._child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._child.terminate()
+            if await self.wait(patience_s) is None:
+                self.kill()
+        return await self._child.wait()
+
+    def kill(self) -> None:
+        """At once."""
+        if self._child is not None and self._child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+
+    def memory_mb(self) -> float:
+        """Resident memory of the process; 0 where it is not known."""
+        try:
+            status = Path(f"/proc/{self._child.pid if self._child else 0}/statm").read_text()
+        except OSError:
+            return 0.0
+        return int(status.split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+async def vacate(folder: Path, patience_s: float) -> None:
+    """End a process that works in the folder and whose server is gone: it was told so, and stops by itself within
+    ``patience_s`` seconds or is killed. Raises ``Conflict`` if it does not end."""
+    lock = RunLock(folder)
+    end = time.monotonic() + patience_s
+    while (holder := lock.holder()) is not None:
+        if time.monotonic() >= end + _KILLED_S:
+            raise Conflict(f"another process ({holder}) works in {folder.name}", remedy="End it")
+        if time.monotonic() >= end and holder > 1:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(holder, signal.SIGKILL)
+        await asyncio.sleep(_LOOK_S)
+
+
+async def check_needs(recipe: Recipe, python: str) -> None:
+    """Raises ``MissingExtra`` naming the modules that the interpreter lacks, ``SettingsError`` if there is none."""
+    if not recipe.needs:
+        return
+    interpreter = python or sys.executable
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(interpreter, "-c", _FIND, *recipe.needs),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=environment(),
+        )
+    except OSError as error:
+        raise _no_interpreter(interpreter, error) from None
+    out, _ = await process.communicate()
+    missing = out.decode(errors="replace").strip()
+    if process.returncode:
+        raise SettingsError(f"{interpreter} does not run", remedy="Point train.python to a Python interpreter")
+    if missing:
+        raise MissingExtra(
+            f"the recipe {recipe.name} needs {missing.replace(',', ', ')}, which {interpreter} does not have",
+            remedy="pip install 'mainspring[train]', or point train.python to an interpreter that has it",
+            param="recipe",
+        )
+
+
+def environment() -> dict[str, str]:
+    """That of this process, with this package first on the path: the interpreter may have another one, or none."""
+    own = dict(os.environ)
+    before = own.get("PYTHONPATH", "")
+    own["PYTHONPATH"] = f"{_SOURCE}{os.pathsep}{before}" if before else _SOURCE
+    return own
+
+
+def taken(status: int) -> bool:
+    """Whether another process worked in the folder."""
+    return status == TAKEN
+
+
+def _no_interpreter(python: str, error: OSError) -> SettingsError:
+    return SettingsError(f"the interpreter {python} cannot be started: {error.strerror}", remedy="Correct train.python")

@@ -1,0 +1,1 @@
+"""OpenAI's interface of fine-tuning."""

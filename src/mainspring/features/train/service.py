@@ -1,0 +1,260 @@
+"""The service: takes orders of training, has them worked on, and keeps versions of what was made."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import shutil
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Protocol
+
+from mainspring.core import private_files
+from mainspring.core.errors import InvalidRequest, StorageFull, Unsupported
+from mainspring.core.settings import Settings
+from mainspring.core.types import Principal
+from mainspring.engines.base import Embedder, Reranker
+from mainspring.features.train.data import placing
+from mainspring.features.train.jobs import orders
+from mainspring.features.train.jobs.process import check_needs
+from mainspring.features.train.jobs.running import TrainingWork, last_figures
+from mainspring.features.train.jobs.store import PREFIX, Row, TrainingJobs
+from mainspring.features.train.settings import TrainSettings
+from mainspring.features.train.versions import card, keeping
+from mainspring.features.train.versions.bases import Base, Bases
+from mainspring.features.train.versions.store import VersionStore, version_of
+from mainspring.stores import Stores
+from mainspring.stores.events.audit_log import By
+from mainspring.stores.sql import ids, rows
+from mainspring.training import recipes
+from mainspring.training.folder import Asked, Folder
+from mainspring.training.ports import JobView, Order, TrainingSets, Version
+from mainspring.training.recipe import Recipe
+from mainspring.training.run import options_of
+
+_ORPHAN_S = 3600.0
+
+
+class Serves(Protocol):
+    """Has versions answer."""
+
+    async def serve(self, row: Row, by: By) -> str: ...
+
+    async def withdraw(self, row: Row, by: By) -> None: ...
+
+    def engine(self, tenant: str, label: str) -> Reranker | Embedder: ...
+
+
+class Training:
+    """A ``training.ports.Trainer`` and a ``training.ports.Versions``. ``sets`` keeps exports, ``service`` has versions
+    answer; None: not here."""
+
+    def __init__(self, settings: Settings, stores: Stores, local: Principal) -> None:
+        self.settings = settings.section(TrainSettings)
+        self.places = keeping.Places(settings.home)
+        self.jobs = TrainingJobs(stores.database, self.settings)
+        self.kept = VersionStore(stores.database, self.settings.versions)
+        self.bases = Bases(settings, self.kept, self.places)
+        self.sets: TrainingSets | None = None
+        self.serving: Serves | None = None
+        self.queued: Callable[[], None] = lambda: None
+        self._stores = stores
+        self._local = local
+        self._per_hour = settings.prices.per_hour
+
+    def work(self) -> TrainingWork:
+        """Works on queued jobs."""
+        return TrainingWork(
+            self._stores, self.jobs, self.settings, self.places.job, self._keep, self._local, self._per_hour
+        )
+
+    async def order(
+        self, principal: Principal, order: Order, *, metadata: Mapping[str, str] | None = None, told: str = "folder"
+    ) -> JobView:
+        """See ``Trainer``. ``told``: what the manifest calls the origin of a folder."""
+        orders.check(order)
+        recipe = recipes.find(order.recipe)
+        options_of(recipe, order.options)
+        digest = orders.digest(order)
+        if known := await self.jobs.known(principal.tenant, digest):
+            return await self.training_job(principal.tenant, known)
+        base = await self.bases.find(principal, recipe, order.base)
+        await check_needs(recipe, self.settings.python)
+        self._stores.room.admit()
+        job_id = ids.new(PREFIX)
+        draft = Folder(self.places.draft(job_id))
+        try:
+            placed = await self._placed(principal, order, recipe, draft, base, told)
+            private_files.folder(self.places.root / "jobs")
+            values = {
+                "recipe": recipe.name,
+                "name": orders.name_of(order, recipe),
+                "base": order.base,
+                "asked": rows.dump(orders.plain(order)),
+                "data": rows.dump(dict(placed.manifest)),
+                "groups": rows.names(principal.groups | frozenset(placed.manifest.get("groups", ())) | base.groups),
+                "metadata": rows.dump(dict(metadata or {})),
+                "digest": digest,
+            }
+            # The folder comes first: whoever finds the job finds it, too.
+            await asyncio.to_thread(draft.path.rename, self.places.job(job_id))
+            made = await self.jobs.create(principal, job_id, values, placed.sources, "queued")
+        except BaseException:
+            for place in (draft.path, self.places.job(job_id)):
+                await asyncio.shield(asyncio.to_thread(shutil.rmtree, place, True))
+            raise
+        if made != job_id:
+            await asyncio.to_thread(shutil.rmtree, self.places.job(job_id), True)
+        self.queued()
+        return await self.training_job(principal.tenant, made)
+
+    async def _placed(
+        self, principal: Principal, order: Order, recipe: Recipe, draft: Folder, base: Base, told: str
+    ) -> placing.Placed:
+        private_files.folder(draft.path)
+        origin: dict[str, Any] = {"source": "export" if order.export else told}
+        try:
+            folder = str(base.folder) if base.folder else ""
+            await asyncio.to_thread(draft.create, Asked(recipe.name, order.options, order.seed, folder))
+            if order.export:
+                if self.sets is None:
+                    raise InvalidRequest("nothing here keeps exports", remedy="Name a folder", param="export")
+                manifest = await self.sets.write_training_set(principal, order.export, draft.data)
+                origin |= {"export": order.export, "groups": sorted(manifest.get("groups", ()))}
+            else:
+                assert order.folder is not None
+                await asyncio.to_thread(placing.copy, order.folder, draft.data, self.settings)
+            return await asyncio.to_thread(placing.place, draft.data, recipe, self.settings, order.seed, origin)
+        except OSError as error:
+            raise StorageFull(f"the rows cannot be written: {error.strerror}", remedy="Free space") from None
+
+    async def training_job(self, tenant: str, job_id: str) -> JobView:
+        """See ``Trainer``."""
+        return await self.view(await self.jobs.of(tenant, job_id))
+
+    async def view(self, row: Row) -> JobView:
+        """A job with its latest figures."""
+        found = await asyncio.to_thread(last_figures, self.folder(row))
+        error = rows.load(row.error) or {}
+        step, figures = int(found.get("step", row.step)), found.get("figures", {})
+        return JobView(row.id, row.state, row.recipe, step, figures, row.version, error.get("message", ""), row.seconds)
+
+    def folder(self, row: Row) -> Folder:
+        return Folder(self.places.job(row.id))
+
+    async def cancel_training(self, principal: Principal, job_id: str) -> JobView:
+        """See ``Trainer``. Raises ``Conflict`` for one that is over."""
+        await self.jobs.wish(await self.jobs.get(principal, job_id), "cancel")
+        return await self.training_job(principal.tenant, job_id)
+
+    async def pause(self, principal: Principal, job_id: str) -> JobView:
+        """Stop it after a checkpoint. Raises ``Conflict``, ``NotFound``."""
+        await self.jobs.wish(await self.jobs.get(principal, job_id), "pause")
+        return await self.training_job(principal.tenant, job_id)
+
+    async def resume(self, principal: Principal, job_id: str) -> JobView:
+        """Have one that was paused or has failed go on from its checkpoint. Raises ``Conflict``, ``NotFound``,
+        ``QuotaExceeded``."""
+        row = await self.jobs.get(principal, job_id)
+        error = rows.load(row.error) or {}
+        if error.get("code") == "rows_erased":
+            raise Unsupported("rows that it was trained on are erased", remedy="Order it again", param="job_id")
+        await self.jobs.queue(row.tenant, row.id, ("paused", "failed"), "The job is resumed.")
+        self.queued()
+        return await self.training_job(principal.tenant, job_id)
+
+    async def delete_job(self, principal: Principal, job_id: str) -> None:
+        """Delete one that is over, with its folder; what it made stays. Raises ``Conflict``, ``NotFound``."""
+        row = await self.jobs.get(principal, job_id)
+        await self.jobs.delete(row.tenant, row.id)
+        await asyncio.to_thread(shutil.rmtree, self.places.job(row.id), True)
+
+    async def wake(self) -> None:
+        """Queue what waited for the night, if it is night."""
+        from mainspring.features.train.jobs.limits import Night
+
+        if not Night.parse(self.settings.night).left_s(time.time()):
+            return
+        for tenant, job_id in await self.jobs.waiting():
+            await self.jobs.queue(tenant, job_id, ("waiting",), "It is night.")
+            self.queued()
+
+    async def sweep(self) -> None:
+        """Delete folders that a killed process left behind before it recorded their jobs."""
+        drafts = self.places.root / "drafts"
+        now = time.time()
+        for path in drafts.glob("*") if drafts.exists() else ():
+            if now - path.stat().st_mtime > _ORPHAN_S:
+                await asyncio.to_thread(shutil.rmtree, path, True)
+
+    async def _keep(self, row: Row, folder: Folder) -> str:
+        """Make a version of what a job made; the same one if it is done again. Raises ``ModelError``."""
+        made = folder.made
+        assert made is not None
+        known = await self.kept.of_job(row.tenant, row.id)
+        if known is None or known.state != "ready":
+            if known is None:
+                await asyncio.to_thread(keeping.check_output, folder, made)
+            number = await self.kept.number(row, made)
+            target = self.places.version(row.tenant, row.name, number)
+            version = dataclasses.replace(
+                version_of(await self.kept.row(row.tenant, row.name, number), target), created_at=time.time()
+            )
+            told = await self.text(version, rows.load(row.asked), rows.load(row.data), row.seconds, folder.samples())
+            written = {"label": version.label, "recipe": row.recipe, "job": row.id, "data": rows.load(row.data)}
+            try:
+                await asyncio.to_thread(keeping.keep, folder, target, written, told)
+            except OSError as error:
+                raise StorageFull(f"the version cannot be written: {error.strerror}", remedy="Free space") from None
+            await self.kept.change(row.tenant, row.name, number, state="ready")
+            known = await self.kept.row(row.tenant, row.name, number)
+        await asyncio.to_thread(keeping.shed, folder)
+        return f"{known.name}@{known.number}"
+
+    async def text(
+        self,
+        version: Version,
+        asked: Mapping[str, Any],
+        data: Mapping[str, Any],
+        seconds: float = 0.0,
+        samples: Any = (),
+    ) -> str:
+        """The card of a version."""
+        licence = self.bases.licence(version.base)
+        took = f" It took {seconds:.0f} s." if seconds else ""
+        return await asyncio.to_thread(lambda: card.text(version, asked, data, samples, licence=licence, trained=took))
+
+    async def version(self, tenant: str, label: str) -> Version:
+        """See ``Versions``."""
+        return self.seen(await self.kept.find(tenant, label))
+
+    async def versions(self, tenant: str) -> AsyncIterator[Version]:
+        """See ``Versions``."""
+        async for row in self.kept.every(tenant):
+            yield self.seen(row)
+
+    def seen(self, row: Row) -> Version:
+        return version_of(row, self.places.version(row.tenant, row.name, row.number))
+
+    async def serve_version(self, principal: Principal, label: str) -> str:
+        """See ``Versions``."""
+        if self.serving is None:
+            raise Unsupported("no model is served here", remedy="Ask a running server", param="version")
+        row = await self.kept.find(principal.tenant, label, principal.groups)
+        return await self.serving.serve(row, By(principal.key_id, ""))
+
+    async def engine(self, tenant: str, label: str) -> Reranker | Embedder:
+        """See ``Versions``."""
+        row = await self.kept.find(tenant, label)
+        if self.serving is None:
+            raise Unsupported("no model is served here", remedy="Ask a running server", param="version")
+        return self.serving.engine(tenant, f"{row.name}@{row.number}")
+
+    async def delete_version(self, principal: Principal, label: str) -> str:
+        """Take it out of service and delete its files; its label. Raises ``Conflict`` while it is another's base."""
+        row = await self.kept.find(principal.tenant, label, principal.groups)
+        if self.serving is not None and row.served:
+            await self.serving.withdraw(row, By(principal.key_id, ""))
+        await self.kept.change(row.tenant, row.name, row.number, state="deleted", served="")
+        await asyncio.to_thread(shutil.rmtree, self.places.version(row.tenant, row.name, row.number), True)
+        return f"{row.name}@{row.number}"

@@ -1,0 +1,1 @@
+"""What was trained: kept, described, traced and served."""

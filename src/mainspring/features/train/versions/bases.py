@@ -1,0 +1,82 @@
+"""What a run starts from: a pulled model of the catalogue, or a version that was trained before."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mainspring.core.errors import InvalidRequest, MainspringError
+from mainspring.core.settings import Settings
+from mainspring.core.types import Principal
+from mainspring.engines.catalogue.entries import Catalogue
+from mainspring.engines.catalogue.pull import Puller
+from mainspring.features.train.jobs import orders
+from mainspring.features.train.versions.keeping import Places
+from mainspring.features.train.versions.store import VersionStore
+from mainspring.stores.sql import rows
+from mainspring.training.recipe import Recipe
+
+_KINDS: Mapping[str, str] = {"adapter": "chat"}
+"""What a version is to recipes that start from it, where that is not what it makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """``folder`` has its files; None: the run starts from nothing. ``groups`` are needed to see it."""
+
+    folder: Path | None = None
+    groups: frozenset[str] = frozenset()
+
+
+class Bases:
+    """Finds them."""
+
+    def __init__(self, settings: Settings, versions: VersionStore, places: Places) -> None:
+        self._settings = settings
+        self._versions = versions
+        self._places = places
+
+    async def find(self, principal: Principal, recipe: Recipe, name: str) -> Base:
+        """Raises ``InvalidRequest`` if the recipe does not start from it, ``UnknownModel``, ``ModelNotPulled``,
+        ``NotFound``."""
+        if not recipe.bases:
+            if name:
+                raise InvalidRequest(
+                    f"the recipe {recipe.name} starts from nothing", remedy="Leave the base out", param="base"
+                )
+            return Base()
+        kinds = " or ".join(recipe.bases)
+        if not name:
+            raise InvalidRequest(
+                f"the recipe {recipe.name} starts from a model of the kind {kinds}", remedy="Name it", param="base"
+            )
+        if orders.usable(name):
+            row = await self._versions.find(principal.tenant, name, principal.groups)
+            found, groups = _KINDS.get(row.makes, row.makes), frozenset(rows.load(row.groups))
+            folder = self._places.version(row.tenant, row.name, row.number)
+            if row.makes == "adapter":
+                # Its own files are not a model: the merged one is.
+                folder = await asyncio.to_thread(self._pulled, row.served, name)
+        else:
+            puller = Puller(self._settings, await asyncio.to_thread(Catalogue.load, self._settings))
+            pulled = await asyncio.to_thread(puller.local, name)
+            found, groups, folder = pulled.entry.kind, frozenset[str](), pulled.directory
+        if found not in recipe.bases:
+            raise InvalidRequest(f"{name} is of the kind {found}, and not {kinds}", param="base")
+        return Base(folder, groups)
+
+    def _pulled(self, served: str, label: str) -> Path:
+        if not served:
+            raise InvalidRequest(f"{label} is an adapter that is not merged", remedy="Serve it first", param="base")
+        return Puller(self._settings).local(served).directory
+
+    def licence(self, name: str) -> str:
+        """That of a model of the catalogue; empty: unknown."""
+        if not name or orders.usable(name):
+            return ""
+        with contextlib.suppress(MainspringError):
+            return Catalogue.load(self._settings).get(name).license
+        return ""

@@ -1,0 +1,109 @@
+"""The card of a version: what it was made of and how, how good it is, and what it may be used for."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mainspring.training.ports import Version
+
+_MOST_SAMPLES, _MOST_TEXT = 3, 400
+_USES: Mapping[str, str] = {
+    "chat": "It writes answers, as its base does.",
+    "adapter": "It changes how its base writes answers; the licence of the base holds for it.",
+    "reward": "It scores answers while others are trained. It is no judge of facts.",
+    "embedding": "It finds texts. Vectors of another model cannot be compared with its own.",
+    "reranker": "It orders passages by how well they answer a question.",
+    "reader": "It says which sentences answer a question.",
+    "nli": "It says whether a passage supports a sentence.",
+    "classifier": "It sorts texts into the classes that it was taught.",
+    "language-model": "It continues texts. It was not taught to answer.",
+    "translator": "It translates between the languages of its pairs.",
+    "tokenizer": "It cuts texts into tokens for a model that is trained with it.",
+    "answering": "It says how documents are answered from: thresholds, weights and examples.",
+    "prompt": "It is a prompt for the application that it was tried with.",
+    "router": "It chooses among the models that it was tried with.",
+}
+
+
+def text(
+    version: Version,
+    asked: Mapping[str, Any],
+    data: Mapping[str, Any],
+    samples: Sequence[Mapping[str, Any]] = (),
+    *,
+    licence: str = "",
+    trained: str = "",
+) -> str:
+    """Markdown. ``licence`` is the base's; ``trained`` tells how long it took."""
+    made = version.made
+    parts = [f"# {version.label}\n", _USES.get(version.makes, ""), ""]
+    if version.stale:
+        parts += [f"**Stale:** {version.stale}", ""]
+    when = time.strftime("%Y-%m-%d", time.gmtime(version.created_at))
+    parts += [f"Made on {when} by the recipe `{version.recipe}` in the job `{version.job_id}`.{trained}", ""]
+    parts += ["## How good it is", "", *_figures(version)]
+    parts += ["## What it was made of", "", *_data(version, data), "## How it was made", ""]
+    options = json.dumps(asked.get("options", {}), ensure_ascii=False, sort_keys=True)
+    parts += [f"- Seed: {asked.get('seed', 0)}", f"- Options: `{options}`"]
+    base = version.base or "none: from nothing"
+    parts += [f"- Base: {base}" + (f" (licence: {licence})" if licence else ""), ""]
+    if samples:
+        parts += ["## What it writes", "", *_samples(samples)]
+    if made.notes:
+        parts += ["## Notes", "", *(f"- {_line(note)}" for note in made.notes), ""]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _figures(version: Version) -> list[str]:
+    made = version.made
+    if not made.figures:
+        return ["Nothing was measured: there were no rows for it.", ""]
+    rows = ["| Figure | Before | After | 95 % interval | Rows |", "|---|---|---|---|---|"]
+    for name, value in made.figures.items():
+        before = f"{made.before[name]:.4g}" if name in made.before else ""
+        low, high = made.intervals.get(name, (None, None))
+        interval = f"{low:.4g} to {high:.4g}" if low is not None and high is not None else ""
+        rows.append(f"| {_line(name)} | {before} | {value:.4g} | {interval} | {made.counted.get(name, '')} |")
+    return [*rows, "", "Measured on the side `test` of the data, on which nothing was chosen.", ""]
+
+
+def _data(version: Version, data: Mapping[str, Any]) -> list[str]:
+    rows = []
+    if version.export:
+        rows.append(f"- Export of the lake: `{version.export}`")
+    for side, told in data.get("sides", {}).items():
+        rows.append(f"- {side}: {told['rows']} rows, sha256 `{told['sha256']}`")
+    rows.append(f"- Division: {_line(str(data.get('split', '')))}")
+    rows += [f"- {title}: {_line(str(data[name]))}" for name, title in _TOLD.items() if data.get(name)]
+    consent = data.get("consent")
+    if isinstance(consent, dict):
+        override = consent.get("override")
+        told = f"without it, for the reason: {_line(str(override))}" if override else "every row has it"
+        rows.append(f"- Consent: {told}")
+    return [*rows, ""]
+
+
+_TOLD = {"name": "Title", "kind": "Kind", "licence": "Licence of the data"}
+
+
+def _samples(samples: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of each prompt the first and the last text."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for each in samples:
+        found.setdefault(str(each["prompt"]), []).append(each)
+    told: list[str] = []
+    for prompt, texts in list(found.items())[:_MOST_SAMPLES]:
+        told += [f"**{_line(prompt)}**", ""]
+        for name, each in (("Before", texts[0]), ("After", texts[-1])):
+            told += [f"- {name} (step {each['step']}): {_line(str(each['text']))}"]
+        told.append("")
+    return told
+
+
+def _line(text: str) -> str:
+    """On one line, without what Markdown reads."""
+    flat = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
+    return flat[:_MOST_TEXT] + ("…" if len(flat) > _MOST_TEXT else "")

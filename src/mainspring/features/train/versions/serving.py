@@ -1,0 +1,207 @@
+"""Has versions answer without a restart, each for its tenant alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mainspring.core.errors import Conflict, MainspringError, ModelError
+from mainspring.core.types import Principal
+from mainspring.engines.base import Embedder, Reranker
+from mainspring.engines.catalogue import convert
+from mainspring.engines.catalogue.pull import PulledModel, Puller
+from mainspring.engines.catalogue.sources import silent
+from mainspring.engines.chat.chat_model import ChatModel
+from mainspring.engines.chat.responder import EmbedResponder
+from mainspring.engines.encode.reranker import RerankResponder
+from mainspring.feature import Rooms
+from mainspring.features.train.settings import TrainSettings
+from mainspring.features.train.versions import agreeing, entering
+from mainspring.features.train.versions.keeping import Places
+from mainspring.features.train.versions.store import Row, VersionStore
+from mainspring.serving.ring.registry import Served
+from mainspring.stores.events.audit_log import By
+from mainspring.stores.sql import rows
+
+_log = logging.getLogger(__name__)
+_KINDS = {"chat": "chat", "adapter": "chat", "embedding": "embedding", "reranker": "reranker"}
+
+
+@dataclass(slots=True)
+class _Loaded:
+    """What answers for a version: ``engine`` is a chat model, an embedder or a reranker."""
+
+    tenant: str
+    label: str
+    groups: frozenset[str]
+    served: Served
+    engine: ChatModel | Embedder | Reranker
+
+
+class Serving:
+    """Serves versions, and is a source of the registry (``TenantCollections``): a version answers under its label, and
+    exists for its tenant and for those with its groups alone. Other processes follow within seconds."""
+
+    def __init__(self, rooms: Rooms, store: VersionStore, places: Places) -> None:
+        self._rooms = rooms
+        self._store = store
+        self._places = places
+        self._settings = rooms.settings.section(TrainSettings)
+        self._loaded: dict[str, _Loaded] = {}
+        self._one = asyncio.Lock()
+        self._failed: dict[str, str] = {}
+        rooms.path.registry.attach(self)
+
+    async def find(self, name: str, principal: Principal) -> Served | None:
+        """See ``TenantCollections``."""
+        for each in self._loaded.values():
+            if each.label == name and each.tenant == principal.tenant and each.groups <= principal.groups:
+                return each.served
+        return None
+
+    async def visible(self, principal: Principal) -> list[Served]:
+        """See ``TenantCollections``."""
+        mine = [each for each in self._loaded.values() if each.tenant == principal.tenant]
+        return [each.served for each in mine if each.groups <= principal.groups]
+
+    def engine(self, tenant: str, label: str) -> Reranker | Embedder:
+        """The encoder of a version that is served. Raises ``Conflict``."""
+        for each in self._loaded.values():
+            if each.tenant == tenant and each.label == label and not isinstance(each.engine, ChatModel):
+                return each.engine
+        raise Conflict(f"{label} is not served", remedy="Serve it first", param="version")
+
+    async def serve(self, row: Row, by: By) -> str:
+        """Convert a version, compare it with what was trained, and have it answer. Returns its label. Raises
+        ``Conflict`` for one that was withdrawn, ``Unsupported``, ``ConversionRejected``, ``ModelError``."""
+        label = f"{row.name}@{row.number}"
+        if row.withdrawn_at is not None:
+            raise Conflict(f"{label} was withdrawn: {row.stale or 'by hand'}", remedy="Train another", param="version")
+        name = entering.name_of(row)
+        async with self._one:
+            if name in self._loaded:
+                return label
+            folder = self._places.version(row.tenant, row.name, row.number)
+            fields = await asyncio.to_thread(entering.entry_of, row, folder, self._rooms.settings)
+            await asyncio.to_thread(entering.enter, self._rooms.settings.home, name, fields)
+            try:
+                pulled = await asyncio.to_thread(self._pull, name)
+                loaded = await self._load(row, pulled)
+                try:
+                    gaps = await self._agrees(row, folder, pulled, loaded)
+                except BaseException:
+                    await _close(loaded.engine)
+                    raise
+            except MainspringError as error:
+                await asyncio.to_thread(self._drop, name)
+                await self._store.change(row.tenant, row.name, row.number, problem=error.told[:1000])
+                raise
+            self._loaded[name] = loaded
+        await self._store.change(row.tenant, row.name, row.number, served=name, problem="")
+        await self._audit(row, by, "training.version.served", {"version": label, "gaps": gaps})
+        return label
+
+    async def withdraw(self, row: Row, by: By) -> None:
+        """It answers no more, from now on and for good."""
+        name = entering.name_of(row)
+        await self._store.change(row.tenant, row.name, row.number, withdrawn_at=time.time())
+        await self._unload(name)
+        await asyncio.to_thread(self._drop, name)
+        await self._audit(row, by, "training.version.withdrawn", {"version": f"{row.name}@{row.number}"})
+
+    async def follow(self) -> None:
+        """Load what other processes, or this one before its restart, serve; unload what was withdrawn."""
+        wanted = {entering.name_of(row): row for row in await self._store.in_service()}
+        for name in set(self._loaded) - set(wanted):
+            await self._unload(name)
+        for name, row in wanted.items():
+            if name in self._loaded or name in self._failed:
+                continue
+            async with self._one:
+                if name in self._loaded:
+                    continue
+                try:
+                    pulled = await asyncio.to_thread(self._pull, name)
+                    self._loaded[name] = await self._load(row, pulled)
+                except MainspringError as error:
+                    self._failed[name] = error.told
+                    _log.warning("%s@%s cannot be served: %s", row.name, row.number, error)
+
+    async def close(self) -> None:
+        """End the encoders; chat models end with the engines."""
+        for each in self._loaded.values():
+            if not isinstance(each.engine, ChatModel):
+                await each.engine.close()
+        self._loaded.clear()
+
+    def _pull(self, name: str) -> PulledModel:
+        return Puller(self._rooms.settings).pull(name)
+
+    def _drop(self, name: str) -> None:
+        with contextlib.suppress(MainspringError):
+            Puller(self._rooms.settings).remove(name)
+        entering.enter(self._rooms.settings.home, name, None)
+
+    async def _unload(self, name: str) -> None:
+        if (loaded := self._loaded.pop(name, None)) is not None:
+            await _close(loaded.engine)
+
+    async def _load(self, row: Row, pulled: PulledModel) -> _Loaded:
+        name, label = pulled.entry.name, f"{row.name}@{row.number}"
+        engines, path = self._rooms.engines, self._rooms.path
+        engine: ChatModel | Embedder | Reranker
+        if _KINDS[row.makes] == "chat":
+            if engines.load_chat is None:
+                raise ModelError("these engines load no chat model")
+            engine = await engines.load_chat(name)
+            responder = path.beside(engine)
+        elif row.makes == "embedding":
+            if engines.load_embedder is None:
+                raise ModelError("these engines load no embedder")
+            engine = await asyncio.to_thread(engines.load_embedder, name)
+            responder = path.charged.ring(EmbedResponder(engine, model_name=name), name, "mainspring.openvino")
+        else:
+            if engines.load_reranker is None:
+                raise ModelError("these engines load no reranker")
+            engine = await asyncio.to_thread(engines.load_reranker, name)
+            responder = path.charged.ring(RerankResponder(engine), name, "mainspring.reranker")
+        kind: Any = _KINDS[row.makes]
+        served = Served(label, kind, responder, int(row.created_at), row.tenant, sampled=kind == "chat")
+        return _Loaded(row.tenant, label, frozenset(rows.load(row.groups)), served, engine)
+
+    async def _agrees(self, row: Row, folder: Path, pulled: PulledModel, loaded: _Loaded) -> Mapping[str, float]:
+        told = await asyncio.to_thread(agreeing.told, folder)
+        if not told:
+            return {}
+        engine, label, most = loaded.engine, loaded.label, self._settings.difference
+        if not isinstance(engine, ChatModel):
+            if row.makes == "reranker":
+                return await agreeing.of_reranker(engine, told, most, label)  # type: ignore[arg-type]
+            return await agreeing.of_embedder(engine, told, label)  # type: ignore[arg-type]
+        if "ir" not in pulled.files:
+            return {}
+        job = {"step": "losses", "model": str(pulled.files["ir"]), "texts": [str(each["text"]) for each in told]}
+        found = await asyncio.to_thread(convert.run, job, silent)
+        return agreeing.of_texts(found["losses"], told, most, label)
+
+    async def _audit(self, row: Row, by: By, action: str, details: Mapping[str, Any]) -> None:
+        stores = self._rooms.stores
+
+        def work(connection: Any) -> None:
+            stores.audit.append(connection, row.tenant, action, by, object=f"{row.name}@{row.number}", details=details)
+
+        await stores.database.write(work, durable=True)
+
+
+async def _close(engine: ChatModel | Embedder | Reranker) -> None:
+    if isinstance(engine, ChatModel):
+        for replica in engine.all_replicas():
+            await replica.engine.close()
+    else:
+        await engine.close()

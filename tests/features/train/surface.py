@@ -1,0 +1,5 @@
+"""The routes and commands of the feature ``train``."""
+
+from tests.surfaces import Surface
+
+SURFACE = Surface()

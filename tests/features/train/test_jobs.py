@@ -1,0 +1,190 @@
+"""From an order to a version, and everything that may happen in between."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mainspring.core.errors import InvalidRequest, MissingExtra, NotFound, QuotaExceeded
+from mainspring.training.ports import Trainer, Versions
+from tests.features.train.world import points, world, write
+
+pytestmark = pytest.mark.slow
+
+
+async def test_an_order_becomes_a_version(tmp_path: Path) -> None:
+    async with world(tmp_path) as home:
+        assert isinstance(home.service, Trainer)
+        assert isinstance(home.service, Versions)
+        job = await home.over((await home.order(suffix="straight", seed=3)).id)
+
+        assert (job.state, job.version, job.step) == ("succeeded", "straight@1", 50), job
+        version = await home.service.version("acme", "straight")
+        assert version.label == "straight@1"
+        assert version.made.figures["error"] < version.made.before["error"]
+        assert json.loads((version.folder / "line.json").read_text())["weights"] == version.made.value["weights"]
+        card = (version.folder / "README.md").read_text()
+        assert "| error |" in card
+        assert "Seed: 3" in card
+        assert "sha256" in card
+        # What nothing needs any more is gone.
+        assert not list((tmp_path / "training" / "jobs" / job.id / "data").glob("*.jsonl"))
+        again = await home.over((await home.order(suffix="straight")).id)
+        assert again.version == "straight@2"
+        assert [each.label async for each in home.service.versions("acme")] == ["straight@2", "straight@1"]
+        assert [each async for each in home.service.versions("other")] == []
+
+
+async def test_one_order_with_its_trace_is_one_run(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False) as home:
+        first = await home.order(trace_id="t1")
+        assert (await home.order(trace_id="t1")).id == first.id
+        assert (await home.order(trace_id="t2")).id != first.id
+        assert (await home.order()).id != (await home.order()).id
+
+
+async def test_what_cannot_be_trained_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False, train={"per_tenant": 2}) as home:
+        with pytest.raises(NotFound, match="Did you mean line"):
+            await home.order("lin")
+        with pytest.raises(InvalidRequest, match=r"steps.*greater than or equal to 1") as caught:
+            await home.order(options={"steps": 0})
+        assert caught.value.param == "options.steps"
+        with pytest.raises(MissingExtra, match=r"no_such_torch.*train\.python"):
+            await home.order("torchy")
+        with pytest.raises(InvalidRequest, match="starts from a model"):
+            await home.order("based")
+        with pytest.raises(InvalidRequest, match="starts from nothing"):
+            await home.order(base="smollm2-135m-instruct")
+        for suffix in ("../up", "Ä", "a" * 65, "a@1", ""):
+            if suffix:
+                with pytest.raises(InvalidRequest) as caught:
+                    await home.order(suffix=suffix)
+                assert caught.value.param == "suffix"
+        with pytest.raises(InvalidRequest, match="export or a folder"):
+            await home.order(export="lakeexport-1", folder=home.data)
+        write(tmp_path / "bad", [{"x": 1}, "text"])
+        with pytest.raises(InvalidRequest, match=r"train\.jsonl, line 2: not a JSON object") as caught:
+            await home.order(folder=tmp_path / "bad")
+        assert caught.value.param == "train:2"
+        await home.order()
+        await home.order()
+        with pytest.raises(QuotaExceeded):
+            await home.order()
+        # What was refused leaves nothing behind.
+        assert len(list((tmp_path / "training" / "jobs").iterdir())) == 2
+        assert not list((tmp_path / "training" / "drafts").iterdir())
+
+
+async def test_a_recipe_that_fails_says_why(tmp_path: Path) -> None:
+    async with world(tmp_path) as home:
+        for how, told in {
+            "wrong": "the line is crooked",
+            "bug": "ValueError: a bug of the recipe",
+            "full": "the disk is full",
+            "link": "has a link",
+            "outside": "not in its output folder",
+            "crash": "ended 5 times without a step forward",
+        }.items():
+            job = await home.over((await home.order(options={"fails": how})).id)
+            assert job.state == "failed", (how, job)
+            assert told in job.error, (how, job)
+        # The checkpoint is whole, and the run goes on from it.
+        full = await home.order(options={"fails": "full"})
+        assert (await home.over(full.id)).step == 7
+        kept = tmp_path / "training" / "jobs" / full.id / "checkpoints"
+        assert [each.name for each in kept.iterdir()] == ["step-5"]
+
+
+async def test_it_ends_with_the_best_when_its_time_or_money_is_up(tmp_path: Path) -> None:
+    async with world(tmp_path, prices={"per_hour": 3600.0}) as home:
+        options = {"steps": 10_000, "pause_s": 0.01}
+        bounds: list[dict[str, Any]] = [{"seconds": 1.5}, {"usd": 1.5}]
+        for more in bounds:
+            job = await home.over((await home.order(options=options, **more)).id)
+            assert job.state == "succeeded", job
+            version = await home.service.version("acme", job.version)
+            assert 0 < version.made.value["steps"] < 10_000
+
+
+async def test_pause_resume_and_cancel(tmp_path: Path) -> None:
+    async with world(tmp_path) as home:
+        options = {"steps": 200, "pause_s": 0.02}
+        job = await home.order(options=options)
+        await home.until(job.id, lambda each: each.step > 5)
+        await home.service.pause(home.who, job.id)
+        paused = await home.until(job.id, lambda each: each.state == "paused")
+        assert 5 < paused.step < 200
+        await home.service.resume(home.who, job.id)
+        assert (await home.over(job.id)).state == "succeeded"
+        steps = [each["step"] for each in home.service.folder(await home.service.jobs.of("acme", job.id)).metrics()]
+        assert steps == list(range(1, 201))
+
+        job = await home.order(options={"steps": 5000, "pause_s": 0.02})
+        await home.until(job.id, lambda each: each.step > 2)
+        await home.service.cancel_training(home.who, job.id)
+        assert (await home.over(job.id)).state == "cancelled"
+
+
+async def test_a_job_waits_for_the_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mainspring.features.train.jobs import limits
+
+    day = {"left": 0.0}
+    monkeypatch.setattr(limits.Night, "left_s", lambda self, now: day["left"])
+    async with world(tmp_path) as home:
+        job = await home.order(night=True)
+        await home.until(job.id, lambda each: each.state == "waiting")
+        day["left"] = 3600.0
+        await home.service.wake()
+        assert (await home.over(job.id)).state == "succeeded"
+
+
+async def test_jobs_of_a_revoked_key_stop(tmp_path: Path) -> None:
+    async with world(tmp_path) as home:
+        job = await home.order(options={"steps": 5000, "pause_s": 0.02})
+        await home.until(job.id, lambda each: each.step > 2)
+        await home.stores.keys.revoke("acme", home.who.key_id)
+        ended = await home.over(job.id)
+        assert ended.state == "failed"
+        assert "revoked" in ended.error
+
+
+async def test_another_tenant_sees_nothing(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False) as home:
+        job = await home.order()
+        info, _ = await home.stores.keys.create("you", tenant="other", scopes=frozenset({"admin"}))
+        stranger = info.principal()
+        for call in (home.service.pause, home.service.resume, home.service.cancel_training, home.service.delete_job):
+            with pytest.raises(NotFound):
+                await call(stranger, job.id)
+        with pytest.raises(NotFound):
+            await home.service.training_job("other", job.id)
+
+
+async def test_rows_that_are_alike_stay_on_one_side(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False) as home:
+        rows = [
+            {
+                "messages": [
+                    {"role": "user", "content": f"{said} number {each}?"},
+                    {"role": "assistant", "content": "No"},
+                ]
+            }
+            for each in range(30)
+            for said in (
+                f"Is the delivery of parcel {each * 37} on its way",
+                f"Is the delivery of parcel {each * 37} on its  way",
+            )
+        ]
+        job = await home.order("chats", folder=write(tmp_path / "talk", rows))
+        data = tmp_path / "training" / "jobs" / job.id / "data"
+        sides = {
+            side: {json.loads(line)["messages"][0]["content"].split()[5] for line in (data / f"{side}.jsonl").open()}
+            for side in ("train", "validation", "test")
+        }
+        assert all(sides.values())
+        assert not sides["train"] & (sides["validation"] | sides["test"])
+        assert points()
