@@ -237,11 +237,9 @@ class _Pull:
 
     def _convert_chat(self) -> dict[str, Any]:
         entry, source = self.entry, self.sources / self.entry.files[0].name
-        merge: dict[str, Any] = {}
+        merge: dict[str, Any] = {"weights": str(self.sources / entry.weights.name)} if entry.weights else {}
         if entry.adapter:
             merge = {"adapter": str(self.sources / entry.adapter.weights.name), "alpha": entry.adapter.alpha}
-        if entry.weights:
-            merge = {"weights": str(self.sources / entry.weights.name)}
         gguf = self.out / "model.gguf"
         if (self.out / "ir").exists() and not gguf.exists():
             pass
@@ -302,8 +300,8 @@ class _Pull:
         for name in _KEPT:
             if not (self.out / name).exists():
                 _link(sources / name, self.out / name)
-        roles = {"graph": "openvino_model.xml", "tokenizer": _KEPT[1], "weights": _KEPT[2], "config": _KEPT[0]}
-        return {"roles": roles, "checked": checked}
+        roles = dict(zip(("config", "tokenizer", "weights"), _KEPT, strict=True))
+        return {"roles": {"graph": "openvino_model.xml", **roles}, "checked": checked}
 
     def _convert_detector(self) -> dict[str, Any]:
         source = self.sources / self.entry.files[0].name

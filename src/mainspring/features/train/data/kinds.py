@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -11,7 +11,7 @@ ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function
 
 def problem(kinds: Sequence[str], row: Row) -> str:
     """Why the row is of none of these kinds; empty: it is of one. What is said is of the kind that fits best."""
-    found = [(_CHECKS[kind](row), kind) for kind in kinds if kind in _CHECKS]
+    found = [(_check(kind, row), kind) for kind in kinds if kind in _FIELDS]
     if not found or len(found) < len(kinds) or any(not each for each, _ in found):
         # A kind that is not known here is checked by the recipe that reads it.
         return ""
@@ -118,20 +118,29 @@ def _rerank(row: Row) -> str:
     return _text(row, "query", "passage") or ("" if right else "label is a number from 0 to 1")
 
 
-_CHECKS: Mapping[str, Callable[[Row], str]] = dict(
-    (
-        ("sft", _sft),
-        ("preference", _preference),
-        ("thumbs", _thumbs),
-        ("raft", _raft),
-        ("few-shot", _few_shot),
-        ("triplets", lambda row: _text(row, "anchor", "positive")),
-        ("rerank", _rerank),
-        ("nli", lambda row: _text(row, "premise", "hypothesis") or _label(row)),
-        ("classification", lambda row: _text(row, "text") or _label(row)),
-        ("text", lambda row: _text(row, "text")),
-    )
-)
+def _check(kind: str, row: Row) -> str:
+    match kind:
+        case "sft":
+            return _sft(row)
+        case "preference":
+            return _preference(row)
+        case "thumbs":
+            return _thumbs(row)
+        case "raft":
+            return _raft(row)
+        case "few-shot":
+            return _few_shot(row)
+        case "triplets":
+            return _text(row, "anchor", "positive")
+        case "rerank":
+            return _rerank(row)
+        case "nli":
+            return _text(row, "premise", "hypothesis") or _label(row)
+        case "classification":
+            return _text(row, "text") or _label(row)
+    return _text(row, "text")
+
+
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "sft": ("messages",),
     "preference": ("chosen", "rejected"),
