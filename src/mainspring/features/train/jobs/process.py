@@ -10,14 +10,13 @@ import sys
 import time
 from pathlib import Path
 
-import mainspring
 from mainspring.core.errors import Conflict, MissingExtra, SettingsError
 from mainspring.training.child import TAKEN
 from mainspring.training.folder import Folder
 from mainspring.training.lock import RunLock
 from mainspring.training.recipe import Recipe
 
-_SOURCE = str(Path(mainspring.__file__).parents[1])
+_SOURCE = str(Path(__file__).parents[4])
 _LOOK_S, _KILLED_S, _MOST_LOG = 0.1, 10.0, 32 * 2**20
 _FIND = (
     "import sys, importlib.util as u\n"
