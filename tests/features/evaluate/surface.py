@@ -13,6 +13,7 @@ SURFACE = Surface(
         "eval benchmark",
         "eval calibrate",
         "eval gate",
+        "eval perplexity",
         "eval rag",
         "eval refusal",
         "eval texts",

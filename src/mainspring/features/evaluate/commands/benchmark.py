@@ -174,19 +174,26 @@ def _run(
 def _settings(settings: Settings, job: Job, key: str) -> Settings:
     """Settings that serve the responder; of the chat models only this one, if it is one. Its home is then temporary."""
     from mainspring.core.settings.endpoints import RemoteModel
+
+    if job.url:
+        remote = {**settings.models.remote, REMOTE: RemoteModel(url=job.url, model=job.responder, api_key=key)}
+        settings = settings.model_copy(update={"models": settings.models.model_copy(update={"remote": remote})})
+    told = job.how in ("", "prompt-logprobs") and "prompt-logprobs" in job.benchmark.ways
+    return serving_alone(settings, job.model, prompt_logprobs=told)
+
+
+def serving_alone(settings: Settings, model: str, *, prompt_logprobs: bool) -> Settings:
+    """Settings that serve of the chat models only ``model``, if it is one, and pull it; else those that there are.
+    ``prompt_logprobs``: it tells the log-probabilities of a prompt."""
     from mainspring.engines.catalogue.entries import Catalogue
     from mainspring.terminal.pulling import pull_missing
 
-    models, responder = settings.models, job.responder
-    if job.url:
-        remote = {**models.remote, REMOTE: RemoteModel(url=job.url, model=responder, api_key=key)}
-        models = models.model_copy(update={"chat": (), "remote": remote, "larger": ""})
-    elif responder in models.remote:
+    models, engines = settings.models, settings.engines
+    if model in models.remote:
         models = models.model_copy(update={"chat": (), "larger": ""})
-    elif responder in models.chat or responder in Catalogue.load(settings):
-        models = models.model_copy(update={"chat": (responder,), "larger": ""})
-    engines = settings.engines
-    if job.how in ("", "prompt-logprobs") and "prompt-logprobs" in job.benchmark.ways:
+    elif model in models.chat or model in Catalogue.load(settings):
+        models = models.model_copy(update={"chat": (model,), "larger": ""})
+    if prompt_logprobs:
         # What is in the prefix cache is not read again, and has no log-probabilities.
         engines = engines.model_copy(update={"prefix_cache": False})
     settings = settings.model_copy(update={"models": models, "engines": engines})
