@@ -8,7 +8,7 @@ export interface About {
   // The menu is in this order.
   place: number;
   // The heading that it stands under. Pages of a group are next to each other.
-  group: "Ask" | "Agents" | "Evaluate" | "Data" | "Operate";
+  group: "Ask" | "Agents" | "Evaluate" | "Data" | "Improve" | "Operate";
   // `g` and this key lead there.
   letter: string;
   title: string;
