@@ -12,7 +12,7 @@ import { toast } from "../../ui/toast";
 
 const EVERY_MS = 3000;
 // Where what a campaign was made with is shown.
-const LEADS: Record<string, string> = { comparison: "experiments", regression: "experiments", trial: "trials", export: "exports", job: "train" };
+const LEADS: Record<string, string[]> = { comparison: ["experiments"], regression: ["experiments"], trial: ["trials"], export: ["exports"], job: ["train", "jobs"] };
 
 export function CampaignView({ id }: { id: string }): ReactNode {
   const url = `/v1/improve/campaigns/${encodeURIComponent(id)}`;
@@ -134,7 +134,7 @@ function Made({ of }: { of: WholeCampaign }): ReactNode {
       <h2>Made with</h2>
       <dl className="pairs columns">
         {made.map(([name, id]) => (
-          <div key={name}><dt>{name.replaceAll("_", " ")}</dt><dd className="breaking">{LEADS[name] ? <Link to={path(LEADS[name], id)}>{id}</Link> : id}</dd></div>
+          <div key={name}><dt>{name.replaceAll("_", " ")}</dt><dd className="breaking">{LEADS[name] ? <Link to={path(...LEADS[name], id)}>{id}</Link> : id}</dd></div>
         ))}
       </dl>
     </section>

@@ -1,0 +1,143 @@
+// One version: what it was measured at, its card, what it is made of, and its service.
+import { useState, type ReactNode } from "react";
+import { ApiError, get, post, remove, send } from "../../api/client";
+import { digits, type WholeVersion } from "../../api/train";
+import { bytes, count, moment } from "../../lib/format";
+import { Markdown } from "../../lib/markdown";
+import { useResource } from "../../lib/resource";
+import { go, Link, path } from "../../lib/route";
+import { Button, IconButton } from "../../ui/controls";
+import { Dialog } from "../../ui/dialog";
+import { Loaded, Note } from "../../ui/states";
+import { toast } from "../../ui/toast";
+import { State } from "./versions";
+
+interface Lineage {
+  data: { id: string; kind: string }[];
+  has_more: boolean;
+}
+
+export function VersionView({ label }: { label: string }): ReactNode {
+  const url = `/v1/training/versions/${encodeURIComponent(label)}`;
+  const found = useResource(url, (signal) => get<WholeVersion>(url, signal));
+  const [busy, setBusy] = useState(false);
+  const [deleting, setDeleting] = useState(false);
+  const act = async (what: "serve" | "withdraw"): Promise<void> => {
+    setBusy(true);
+    try {
+      await post(`${url}/${what}`, {});
+    } catch (error) {
+      toast((error as ApiError).message);
+    }
+    setBusy(false);
+    found.reload();
+  };
+  const erase = async (): Promise<void> => {
+    try {
+      await remove(url);
+      go(path("train", "models"));
+    } catch (error) {
+      toast((error as ApiError).message);
+    }
+  };
+  return (
+    <div className="page">
+      <Loaded of={found} what="Reading the version">
+        {(version) => (
+          <>
+            <header className="page-head">
+              <div>
+                <p className="small"><Link to={path("train", "models")}>Training</Link></p>
+                <h1 className="breaking">{version.id}</h1>
+                <p className="muted small"><State of={version} />{` ${version.makes}, ${moment(version.created_at)}, by `}<Link to={path("train", "jobs", version.job)}>{version.recipe}</Link></p>
+              </div>
+              <span className="row">
+                {!version.served && !version.withdrawn && <Button icon="play" disabled={busy} onClick={() => void act("serve")}>{busy ? "Converting …" : "Serve"}</Button>}
+                {version.served && <Button icon="stop" disabled={busy} onClick={() => void act("withdraw")}>Withdraw</Button>}
+                <Button icon="trash" onClick={() => setDeleting(true)}>Delete</Button>
+                <IconButton icon="refresh" label="Refresh" onClick={found.reload} disabled={found.loading} />
+              </span>
+            </header>
+            {version.served && <p>Answers as <code className="breaking">{version.served}</code></p>}
+            {version.problem && <Note tone="bad">{version.problem}</Note>}
+            {version.stale && <Note tone="bad">{version.stale}</Note>}
+            {version.notes.map((each) => <Note key={each}>{each}</Note>)}
+            <Figures of={version} />
+            <Sources url={url} of={version} />
+            <Files of={version} />
+            <Card url={url} />
+            {deleting && (
+              <Dialog title="Delete the version" onClose={() => setDeleting(false)}>
+                <div className="stack"><p>It is taken out of service, and its files are deleted.</p><div className="row"><Button kind="primary" onClick={() => void erase()}>Delete</Button></div></div>
+              </Dialog>
+            )}
+          </>
+        )}
+      </Loaded>
+    </div>
+  );
+}
+
+function Figures({ of }: { of: WholeVersion }): ReactNode {
+  if (of.figures.length === 0) return null;
+  const said = (value: number | null | undefined): string => (value === null || value === undefined ? "–" : digits(value));
+  return (
+    <section className="stack" aria-label="Figures">
+      <h2>Measured on what it was not trained on</h2>
+      <div className="scroll" tabIndex={0} role="group" aria-label="Figures before and after">
+        <table className="table compact">
+          <thead><tr><th>Measure</th><th className="number">Before</th><th className="number">After</th><th className="number">95 %</th><th className="number">Rows</th></tr></thead>
+          <tbody>
+            {of.figures.map((each) => (
+              <tr key={each.name}>
+                <td>{each.name.replaceAll("_", " ")}</td>
+                <td className="number">{said(each.before)}</td>
+                <td className="number">{said(each.after)}</td>
+                <td className="number nowrap">{each.interval ? `${digits(each.interval[0])} to ${digits(each.interval[1])}` : "–"}</td>
+                <td className="number">{each.n === null || each.n === undefined ? "–" : count(each.n)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function Sources({ url, of }: { url: string; of: WholeVersion }): ReactNode {
+  const found = useResource(`${url}/lineage`, (signal) => get<Lineage>(`${url}/lineage?limit=200`, signal));
+  const kinds = new Map<string, string[]>();
+  for (const each of found.data?.data ?? []) kinds.set(each.kind, [...(kinds.get(each.kind) ?? []), each.id]);
+  return (
+    <section className="stack" aria-label="Made of">
+      <h2>Made of</h2>
+      <dl className="pairs columns">
+        <div><dt>Base</dt><dd className="breaking">{of.base ?? "nothing"}</dd></div>
+        <div><dt>Export</dt><dd className="breaking">{of.export ? <Link to={path("exports", of.export)}>{of.export}</Link> : "–"}</dd></div>
+        {[...kinds].map(([kind, ids]) => (
+          <div key={kind}><dt>{`${count(ids.length)}${found.data?.has_more ? " or more" : ""} of kind ${kind}`}</dt><dd className="breaking">{kind === "trace" ? ids.slice(0, 3).map((id) => <span key={id}><Link to={path("traces", id)}>{id.slice(0, 8)}</Link> </span>) : ids[0]}</dd></div>
+        ))}
+      </dl>
+    </section>
+  );
+}
+
+function Files({ of }: { of: WholeVersion }): ReactNode {
+  if (of.files.length === 0) return null;
+  return (
+    <section className="stack" aria-label="Files">
+      <h2>Files</h2>
+      <dl className="pairs columns">{of.files.map((each) => <div key={each.name}><dt className="mono breaking">{each.name}</dt><dd>{bytes(each.bytes)}</dd></div>)}</dl>
+    </section>
+  );
+}
+
+function Card({ url }: { url: string }): ReactNode {
+  const found = useResource(`${url}/card`, async (signal) => (await send(`${url}/card`, { signal })).text());
+  return (
+    <section className="stack" aria-label="Card">
+      <h2>Card</h2>
+      <Loaded of={found} what="Reading the card">{(text) => <div className="card"><Markdown text={text} /></div>}</Loaded>
+    </section>
+  );
+}
