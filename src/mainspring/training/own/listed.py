@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from mainspring.training.own.options import FinetuneOptions, PretrainOptions, PretrainWithOptions, TokenizerOptions
+from mainspring.training.own.options import (
+    FinetuneOptions,
+    PpoOwnOptions,
+    PretrainOptions,
+    PretrainWithOptions,
+    RewardOwnOptions,
+    TokenizerOptions,
+)
 from mainspring.training.recipe import Recipe
 
 _HERE = "mainspring.training.own"
@@ -53,5 +60,27 @@ RECIPES: tuple[Recipe, ...] = (
         _NEEDS,
         ("language-model", "chat"),
         "guide D.6",
+    ),
+    Recipe(
+        "reward-own",
+        "The third stage, first half: a model of your own learns which of two answers people prefer",
+        "reward",
+        RewardOwnOptions,
+        f"{_HERE}.preferences.reward:run",
+        ("preference",),
+        _NEEDS,
+        ("chat", "language-model"),
+        "Ouyang et al. 2022; guide D.7",
+    ),
+    Recipe(
+        "ppo-own",
+        "The third stage, second half: it learns by reinforcement to answer as the reward model likes",
+        "chat",
+        PpoOwnOptions,
+        f"{_HERE}.preferences.ppo:run",
+        ("preference", "sft", "text"),
+        _NEEDS,
+        ("reward",),
+        "Schulman et al. 2017; Ouyang et al. 2022; guide D.7",
     ),
 )

@@ -84,3 +84,29 @@ class FinetuneOptions(StepOptions):
     answers_only: bool = Field(True, description="of conversations, learn the assistant's turns alone")
     prompts: list[str] = Field(default_factory=list, max_length=10, description="what samples answer")
     sample_tokens: int = Field(40, ge=1, le=1_000, description="tokens of a sample at most")
+
+
+class RewardOwnOptions(StepOptions):
+    """A reward model of pairs."""
+
+    steps: int = Field(150, ge=1, le=10_000_000, description="steps of the optimiser")
+    rate: float = Field(3e-4, gt=0, le=1, description="highest learning rate")
+
+
+class PpoOwnOptions(RecipeOptions):
+    """Reinforcement learning against a reward model."""
+
+    steps: int = Field(60, ge=1, le=1_000_000, description="rounds of answers")
+    batch: int = Field(48, ge=2, le=4_096, description="prompts of a round")
+    epochs: int = Field(2, ge=1, le=20, description="passes over the answers of a round")
+    part: int = Field(24, ge=1, le=4_096, description="answers of one step of the optimiser")
+    rate: float = Field(1e-4, gt=0, le=1, description="learning rate")
+    answer: int = Field(32, ge=1, le=4_096, description="tokens of an answer at most")
+    temperature: float = Field(1.0, gt=0, le=5, description="how boldly answers are drawn")
+    kl: float = Field(0.05, ge=0, le=10, description="what a nat of distance to the first model costs")
+    clip_change: float = Field(0.2, gt=0, lt=1, description="how far a token's chance may change in a round")
+    decay: float = Field(0.95, gt=0, le=1, description="how far rewards reach back (lambda of GAE)")
+    length_cost: float = Field(0.0, ge=0, le=10, description="what a token of an answer costs")
+    no_end: float = Field(1.0, ge=0, le=100, description="what an answer that is cut costs")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradients")
+    save: int = Field(10, ge=1, description="rounds between two checkpoints")

@@ -1,0 +1,1 @@
+"""The third stage: a reward model of preferences, and reinforcement learning against it."""
