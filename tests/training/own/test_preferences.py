@@ -38,7 +38,8 @@ def stages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Made]:
     """A model that answers either way, and a reward model of people who want to be served."""
     path = tmp_path_factory.mktemp("stages")
     answers = [{"prompt": order, "completion": said} for order in ORDERS for said in (RIGHT, WRONG)]
-    size: dict[str, Any] = {"width": 32, "layers": 2, "heads": 2, "kv_heads": 1, "length": 32, "vocabulary": 320, "warmup": 5}
+    size: dict[str, Any] = {"width": 32, "layers": 2, "heads": 2, "kv_heads": 1, "length": 32}
+    size |= {"vocabulary": 320, "warmup": 5}
     run(path / "pretrain", "pretrain", answers * 4, steps=60, **size, **STEPS)
     run(path / "sft", "finetune-own", answers * 4, path / "pretrain" / "output", steps=60, **STEPS)
     pairs = [{"prompt": order, "chosen": RIGHT, "rejected": WRONG} for order in ORDERS]
