@@ -5,7 +5,7 @@
 A decoder is pretrained on orders of coffee (Taskmaster-4) and English sentences, learns the agents' replies and to
 check claims about orders, and then what simulated raters prefer. Of two real replies they prefer the fitting one; where both
 fit, the longer one in 7 of 10 pairs; and if a customer claims what is wrong, the answer that agrees in 6 of 10. PPO
-follows with and without a cost of length. All is told of conversations and of pairs of drinks that no stage has seen.
+follows with and without a cost of length. All is told of conversations and pairs of drinks that no stage has seen.
 Each stage goes on where it was ended when it is run again with the same folder. Needs torch.
 """
 
@@ -237,12 +237,12 @@ def main() -> None:
         base_folder = folders[base].output if base else None
         folders[name] = stage(place / name, recipe, base_folder, options, rows, until)
 
-    ends = {"steps": 300, "rate": 2e-3, "warmup": 30}
+    ends = {"steps": 260, "rate": 2e-3, "warmup": 30}
     done("pretrain", "pretrain", "", SIZE | STEPS | ends, texts(data))
-    done("sft", "finetune-own", "pretrain", STEPS | {"steps": 300, "rate": 1e-3}, answers(data))
-    done("reward", "reward-own", "sft", STEPS | {"steps": 200, "rate": 3e-4}, preferences(data))
-    done("ppo", "ppo-own", "reward", PPO | {"steps": 60}, prompts(data))
-    done("ppo-short", "ppo-own", "reward", PPO | {"steps": 60, "length_cost": 0.03}, prompts(data))
+    done("sft", "finetune-own", "pretrain", STEPS | {"steps": 260, "rate": 1e-3}, answers(data))
+    done("reward", "reward-own", "sft", STEPS | {"steps": 120, "rate": 3e-4}, preferences(data))
+    done("ppo", "ppo-own", "reward", PPO | {"steps": 40}, prompts(data))
+    done("ppo-short", "ppo-own", "reward", PPO | {"steps": 40, "length_cost": 0.03}, prompts(data))
     report("three_stages", told(folders, data))
 
 
