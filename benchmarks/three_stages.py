@@ -3,10 +3,10 @@
     MAINSPRING_DATA=... python benchmarks/three_stages.py [--keep FOLDER] [--seconds 600]
 
 A decoder is pretrained on orders of coffee (Taskmaster-4) and English sentences, learns the agents' replies and to
-check claims about orders, and then what simulated raters prefer. Of two real replies they prefer the fitting one; where both
-fit, the longer one in 7 of 10 pairs; and if a customer claims what is wrong, the answer that agrees in 6 of 10. PPO
-follows with and without a cost of length. All is told of conversations and pairs of drinks that no stage has seen.
-Each stage goes on where it was ended when it is run again with the same folder. Needs torch.
+check claims about orders, and then what simulated raters prefer. Of two real replies they prefer the fitting one;
+where both fit, the longer one in 7 of 10 pairs; and if a customer claims what is wrong, the answer that agrees in 6 of
+10. PPO follows with and without a cost of length. All is told of conversations and pairs of drinks that no stage has
+seen. Each stage goes on where it was ended when it is run again with the same folder. Needs torch.
 """
 
 from __future__ import annotations
