@@ -28,7 +28,8 @@ class PromptFacts(Part):
 class GivenFacts(Facts):
     """An answer: ``requested`` by this name, given by this ``model``, with its cost. ``sentences`` of it were checked,
     and no source supports ``unsupported`` of them. ``groups`` belong to an asker without a key; ``regions`` are those
-    that the request and its key accept. From version 2 on, ``sampling`` is stored."""
+    that the request and its key accept. ``variant`` is the candidate that took the place of what the settings say.
+    From version 2 on, ``sampling`` is stored."""
 
     VERSION: ClassVar[int] = 2
 
@@ -53,6 +54,7 @@ class GivenFacts(Facts):
     unsupported: Keep[int | None] = None
     saved_nanousd: Keep[int] = 0
     arm: Keep[str] = ""
+    variant: Keep[str] = ""
     replica: Unexported[Keep[str]] = ""
     instead: Keep[str] = ""
     groups: Erase[Sequence[str] | None] = None

@@ -16,7 +16,7 @@ from mainspring.core.facts.memories import MemoryFacts
 from mainspring.core.facts.operations import CostFacts, ErasedFacts, RefusalsFacts, RepairFacts, ScalingFacts
 from mainspring.core.facts.opinions import FeedbackFacts, LabelFacts, OutcomeFacts, ScoreFacts, VoteFacts
 from mainspring.core.facts.retrievals import RetrievalFacts
-from mainspring.core.facts.trials import TrialFacts
+from mainspring.core.facts.trials import ImprovementFacts, TrialFacts
 
 KINDS: Mapping[str, type[Facts]] = {
     kind.EVENT: kind
@@ -31,6 +31,7 @@ KINDS: Mapping[str, type[Facts]] = {
             VoteFacts,
             OutcomeFacts,
             TrialFacts,
+            ImprovementFacts,
             ErasedFacts,
             RepairFacts,
             ScalingFacts,

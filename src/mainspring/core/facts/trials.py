@@ -1,4 +1,4 @@
-"""The facts of online experiments: what was decided about them."""
+"""The facts of online experiments and of the loop of improvement: what was decided, and why."""
 
 from __future__ import annotations
 
@@ -27,3 +27,25 @@ class TrialFacts(Facts):
     weights: Keep[Mapping[str, float] | None] = None
     units: Keep[Mapping[str, int] | None] = None
     rates: Keep[Mapping[str, float] | None] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImprovementFacts(Facts):
+    """A ``campaign`` for an ``application`` went from the stage ``before`` to ``stage``. ``rung`` is the number of the
+    ``recipe`` that is tried, ``candidate`` the id of what was made and ``version`` its name among trained versions.
+    ``by`` is the key that decided; empty: the rule. ``figures`` are those that the decision rests on."""
+
+    EVENT: ClassVar[str] = "improvement"
+
+    campaign: Keep[str] = ""
+    application: Keep[str] = ""
+    policy: Keep[int] = 0
+    before: Keep[str] = ""
+    stage: Keep[str] = ""
+    rung: Keep[int] = 0
+    recipe: Keep[str] = ""
+    candidate: Keep[str] = ""
+    version: Keep[str] = ""
+    reason: Keep[str] = ""
+    by: Keep[str] = ""
+    figures: Keep[Mapping[str, float] | None] = None

@@ -12,6 +12,7 @@ from mainspring.core.types import Principal
 from mainspring.evaluation.examples import ExampleStream
 from mainspring.evaluation.scorers import Scorer
 from mainspring.feature import Rooms, Services
+from mainspring.features.experiments.ordered import OrderedComparisons
 from mainspring.features.experiments.scoring import Scorers
 from mainspring.features.experiments.settings import ExperimentsSettings
 from mainspring.features.experiments.spec import MOST_RESPONDERS, MOST_SCORERS, Candidate, Spec, WantedScorer
@@ -25,7 +26,7 @@ PARTIAL = 4_000
 """Answers that the report of a running experiment is made of."""
 
 
-class Experiments:
+class Experiments(OrderedComparisons):
     """Runs experiments, and implements ``evaluation.scorers.ScorerSource``."""
 
     def __init__(self, rooms: Rooms) -> None:
@@ -70,8 +71,10 @@ class Experiments:
         kind: str = "experiment",
         parent: str = "",
         metadata: Mapping[str, str] | None = None,
+        experiment_id: str = "",
     ) -> sa.Row[Any]:
-        """Queue an experiment. Raises ``InvalidRequest`` naming the field, ``NotFound``, ``QuotaExceeded``."""
+        """Queue an experiment; ``experiment_id`` empty: a new one. Raises ``InvalidRequest`` naming the field,
+        ``NotFound``, ``QuotaExceeded``."""
         found = await self.data.version(principal, data_set, version)
         checked = self.checked(spec)
         total = (found.examples - found.erased) * max(1, len(checked.candidates))
@@ -84,7 +87,7 @@ class Experiments:
         if not spec.recorded:
             for each in checked.candidates:
                 await self._rooms.path.registry.find(each.model, principal)
-        experiment_id = ids.new(PREFIX)
+        experiment_id = experiment_id or ids.new(PREFIX)
         values = {
             "kind": kind,
             "parent": parent,

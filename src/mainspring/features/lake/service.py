@@ -16,6 +16,7 @@ from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.build.building import Building
 from mainspring.features.lake.build.store import PREFIX, Build
 from mainspring.features.lake.exports.cleaning import Cleaning
+from mainspring.features.lake.exports.ordered import OrderedExports
 from mainspring.features.lake.exports.service import Exports
 from mainspring.features.lake.files.lineage import Lineage
 from mainspring.features.lake.files.manifest import Manifest
@@ -50,7 +51,7 @@ class Sample:
         return asdict(self)
 
 
-class Lake:
+class Lake(OrderedExports):
     """The service. ``clean`` reads interactions, ``sql`` queries, ``syncing`` follows the event log, ``exports`` makes
     sets for training."""
 

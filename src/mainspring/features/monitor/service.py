@@ -141,6 +141,11 @@ class Monitor:
         silences = await self._alerts.silences(self._clock(), tenant)
         return found.map(lambda alert: self._body(alert, silences))
 
+    async def firing(self, tenant: str, application: str) -> list[str]:
+        """See ``training.stages.Alarms``."""
+        found = [each for each in await self._alerts.open() if each.tenant == tenant and each.state == "firing"]
+        return sorted({each.rule for each in found if each.application == application})
+
     async def alert(self, tenant: str, alert_id: str) -> dict[str, Any]:
         """Raises ``NotFound``."""
         silences = await self._alerts.silences(self._clock(), tenant)

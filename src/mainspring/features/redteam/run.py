@@ -169,7 +169,7 @@ async def _ask(
     request = ChatRequest(
         target.name, tuple(messages), sampling=sampling, store=False, tools=tuple(tools), tool_choice=choice
     )
-    context = Context(Principal("default", "red-team", frozenset({"admin"})))
+    context = Context(target.principal or Principal("default", "red-team", frozenset({"admin"})))
     return await collect(await target.respond(request, context))
 
 

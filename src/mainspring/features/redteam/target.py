@@ -14,7 +14,7 @@ from mainspring.core.errors import InvalidRequest
 if TYPE_CHECKING:
     import aiohttp
 
-    from mainspring.core.types import Context, Request, Response
+    from mainspring.core.types import Context, Principal, Request, Response
     from mainspring.feature import Rooms
 
 COLLECTION = "red-team"
@@ -23,13 +23,15 @@ _PATIENCE_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class SystemTarget:
-    """``name`` of an open system. Documents go into ``collection``: at the ``endpoint`` if there is one."""
+    """``name`` of an open system. Documents go into ``collection``: at the ``endpoint`` if there is one. ``principal``
+    asks; None: an administrator of the tenant ``default``."""
 
     rooms: Rooms
     name: str
     reads: bool
     collection: str = COLLECTION
     endpoint: Endpoint | None = None
+    principal: Principal | None = None
 
     async def respond(self, request: Request, context: Context) -> Response:
         return await self.rooms.responder.respond(request, context)

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 
 from mainspring.core.errors import MainspringError
 from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.trials.ordered import ApplicationTrials
 from mainspring.features.trials.outcomes import Outcomes
 from mainspring.features.trials.routes import outcome_router, router
 from mainspring.features.trials.service import Trials
@@ -19,19 +20,19 @@ _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def _open(rooms: Rooms) -> AsyncIterator[Trials]:
-    yield Trials(rooms)
+async def _open(rooms: Rooms) -> AsyncIterator[ApplicationTrials]:
+    yield ApplicationTrials(rooms)
 
 
 def _routes(http: Http) -> list[APIRouter]:
-    trials, stores = http.services[Trials], http.rooms.stores
+    trials, stores = http.services[ApplicationTrials], http.rooms.stores
     outcomes = Outcomes(stores.database, stores.events, trials.settings.outcomes_per_episode)
     return [router(trials, http.access), outcome_router(outcomes, http.access, http.idempotency)]
 
 
 @asynccontextmanager
 async def _work(_: Rooms, services: Services) -> AsyncIterator[None]:
-    trials = services[Trials]
+    trials = services[ApplicationTrials]
     if not trials.settings.enabled:
         yield
         return

@@ -40,15 +40,17 @@ class Exports:
         self._reader = MaterialReader(cleaning, stores.events, bounds)
         self.wake: Callable[[], None] | None = None
 
-    async def ask(self, principal: Principal, asked: Asked, *, job: bool = True, trace_id: str = "") -> Export:
-        """Queue an export, or begin one that ``make`` goes on with. Raises ``Forbidden`` for an override by others than
-        administrators, ``QuotaExceeded``."""
+    async def ask(
+        self, principal: Principal, asked: Asked, *, job: bool = True, trace_id: str = "", export_id: str = ""
+    ) -> Export:
+        """Queue an export, or begin one that ``make`` goes on with; ``export_id`` empty: a new one. Raises
+        ``Forbidden`` for an override by others than administrators, ``QuotaExceeded``."""
         if asked.override and "admin" not in principal.scopes:
             raise Forbidden(
                 "administrators alone export what people did not consent to",
                 remedy="Leave override out, or use a key with the scope 'admin'",
             )
-        found = await self.store.create(principal, asked, job=job, trace_id=trace_id)
+        found = await self.store.create(principal, asked, job=job, trace_id=trace_id, export_id=export_id)
         if job and self.wake is not None:
             self.wake()
         return found
@@ -81,6 +83,11 @@ class Exports:
         }
         await asyncio.to_thread(write_files, folder, files)
         return sorted(files)
+
+    async def lineage_files(self, found: Export) -> list[tuple[str, bytes]]:
+        """The files that say what rows are made of, by name."""
+        names = {each.name: each.sha256 for each in await self.store.files(found) if each.name.endswith(LINEAGE)}
+        return [(name, await self._blobs.get(sha256)) for name, sha256 in sorted(names.items())]
 
     async def lineage(self, found: Export, answer_id: str | None, limit: int) -> list[dict[str, Any]]:
         """Rows with what they are made of, those of an answer if one is given."""

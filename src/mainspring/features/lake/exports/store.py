@@ -79,10 +79,12 @@ class ExportStore:
         self._audit = audit
         self._bounds = bounds
 
-    async def create(self, principal: Principal, asked: Asked, *, job: bool, trace_id: str = "") -> Export:
-        """Record an export, and queue it if ``job``. Raises ``QuotaExceeded``."""
+    async def create(
+        self, principal: Principal, asked: Asked, *, job: bool, trace_id: str = "", export_id: str = ""
+    ) -> Export:
+        """Record an export, and queue it if ``job``; ``export_id`` empty: a new one. Raises ``QuotaExceeded``."""
         now, tenant = time.time(), principal.tenant
-        export_id = ids.new(PREFIX)
+        export_id = export_id or ids.new(PREFIX)
         values: dict[str, Any] = {
             "tenant": tenant,
             "id": export_id,
@@ -158,6 +160,26 @@ class ExportStore:
             return pages.read(connection, query, (lake_exports.c.id,), page, pages.by_id(PREFIX))
 
         return (await self._database.read(work)).map(_export)
+
+    async def having(self, tenant: str, answers: Sequence[str]) -> list[str]:
+        """The exports that have rows of any of these answers."""
+        of = lake_export_answers.c
+
+        def work(connection: sa.Connection) -> set[str]:
+            found: set[str] = set()
+            for part in parts(list(answers)):
+                query = sa.select(of.export_id.distinct()).where(of.tenant == tenant, of.answer_id.in_(part))
+                found.update(connection.execute(query).scalars())
+            return found
+
+        return sorted(await self._database.read(work))
+
+    async def answers(self, tenant: str, export_id: str, limit: int) -> list[str]:
+        """The answers that its rows are made of."""
+        of = lake_export_answers.c
+        query = sa.select(of.answer_id).where(of.tenant == tenant, of.export_id == export_id)
+        query = query.order_by(of.answer_id).limit(limit)
+        return list(await self._database.read(lambda connection: connection.execute(query).scalars().all()))
 
     async def groups(self, tenant: str) -> frozenset[str]:
         """All groups that exports of the tenant need."""

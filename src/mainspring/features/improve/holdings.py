@@ -1,0 +1,122 @@
+"""The data of data subjects: what gave their answers, and what is made of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from mainspring.features.improve.tables import (
+    improve_answers,
+    improve_campaigns,
+    improve_counts,
+    improve_policies,
+    improve_sources,
+    improve_steps,
+    improve_variants,
+    improve_watched,
+)
+from mainspring.stores.documents.blobs import Blobs
+from mainspring.stores.erase.data_subjects import Held, Subject, parts
+from mainspring.stores.sql import rows
+from mainspring.stores.sql.database import Database
+
+_a, _s, _v, _c = improve_answers.c, improve_sources.c, improve_variants.c, improve_campaigns.c
+_OF_TENANT = (
+    *(improve_answers, improve_campaigns, improve_counts, improve_policies),
+    *(improve_sources, improve_steps, improve_variants, improve_watched),
+)
+
+
+class MadeOfAnswers:
+    """Answers in all tenants, and the variants that are made of them. Erasure deletes the links and what a variant
+    says; the loop then withdraws each such variant, and trains another one where the policy says so."""
+
+    name = "improve"
+
+    def __init__(self, database: Database, _: Blobs) -> None:
+        self._database = database
+
+    async def find(
+        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+    ) -> Sequence[Mapping[str, Any]]:
+        """The variants that are made of the subject's answers, with those answers. They name an application and a
+        time: no key of a group sees more than another."""
+        del groups
+
+        def work(connection: sa.Connection) -> list[Mapping[str, Any]]:
+            found = _made(connection, subject, held, upto)
+            made: list[Mapping[str, Any]] = []
+            for variant, answers in sorted(found.items()):
+                mine = sa.and_(_v.tenant == subject.tenant, _v.id == variant)
+                row = connection.execute(sa.select(improve_variants).where(mine)).one_or_none()
+                if row is not None:
+                    made.append(
+                        {
+                            "type": "improve_variant",
+                            "id": variant,
+                            "application": row.application,
+                            "version": row.version,
+                            "campaign": row.campaign,
+                            "answers": sorted(answers),
+                            "served": row.promoted_at is not None and row.withdrawn_at is None,
+                        }
+                    )
+            return made
+
+        return await self._database.read(work)
+
+    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+        """Delete the links, and have the loop withdraw what is made of them. The tenant's erasure deletes all."""
+
+        def work(connection: sa.Connection) -> int:
+            found = _made(connection, subject, held, upto)
+            answers = sorted(each for each, given in held.answers.items() if given.at <= upto)
+            for variant in sorted(found):
+                _mark(connection, subject.tenant, variant)
+            gone = 0
+            for part in parts(answers):
+                mine = sa.and_(_a.tenant == subject.tenant, _a.answer.in_(part))
+                gone += connection.execute(sa.delete(improve_answers).where(mine)).rowcount
+                mine = sa.and_(_s.tenant == subject.tenant, _s.answer.in_(part))
+                gone += connection.execute(sa.delete(improve_sources).where(mine)).rowcount
+            if subject.kind == "tenant":
+                for table in _OF_TENANT:
+                    connection.execute(sa.delete(table).where(table.c.tenant == subject.tenant))
+            return gone
+
+        return await self._database.write(work, durable=True, frees=True)
+
+
+def _made(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> dict[str, set[str]]:
+    """The answers of the subject by the variants that are made of them."""
+    found: dict[str, set[str]] = {}
+    answers = sorted(each for each, given in held.answers.items() if given.at <= upto)
+    for part in parts(answers):
+        query = sa.select(improve_sources).where(_s.tenant == subject.tenant, _s.answer.in_(part))
+        for row in connection.execute(query):
+            found.setdefault(row.variant, set()).add(row.answer)
+    return found
+
+
+def _mark(connection: sa.Connection, tenant: str, variant: str) -> None:
+    """What a variant says may repeat what people said: examples do. Its id stays."""
+    mine = sa.and_(_v.tenant == tenant, _v.id == variant)
+    values = {"erased_at": time.time(), "value": "{}"}
+    connection.execute(sa.update(improve_variants).where(mine).values(**values))
+    row = connection.execute(sa.select(improve_variants.c.campaign).where(mine)).one_or_none()
+    if row is None:
+        return
+    place = sa.and_(_c.tenant == tenant, _c.id == row.campaign)
+    campaign = connection.execute(sa.select(improve_campaigns.c.facts).where(place)).one_or_none()
+    if campaign is None:
+        return
+    facts = rows.load(campaign.facts)
+    if (facts.get("candidate") or {}).get("id") == variant:
+        facts["candidate"]["value"] = {}
+        connection.execute(sa.update(improve_campaigns).where(place).values(facts=rows.dump(facts)))
+
+
+HOLDINGS = (MadeOfAnswers,)

@@ -1,0 +1,28 @@
+"""Settings of the loop."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from mainspring.core.settings.section import Section
+
+
+class ImproveSettings(Section):
+    """The loop of improvement (docs/guides/improving.md)."""
+
+    enabled: bool = Field(True, description="off: nothing begins and nothing goes on")
+    every_s: float = Field(15.0, ge=0.05, description="seconds between two looks at policies and campaigns")
+    lease_s: float = Field(120.0, ge=1, description="seconds after which the work of a dead process is taken up")
+    policies: int = Field(50, ge=1, description="applications of a tenant that may have a policy")
+    versions: int = Field(200, ge=1, description="versions of a policy that are kept")
+    campaigns: int = Field(1_000, ge=1, description="campaigns of a tenant that are kept; the oldest go first")
+    running: int = Field(4, ge=1, description="campaigns of a tenant that may run at once")
+    answers: int = Field(2_000_000, ge=1000, description="answers of a tenant of which it is kept what gave them")
+    sources: int = Field(200_000, ge=1, description="answers that one candidate may be made of")
+    patience_s: float = Field(
+        7 * 86_400.0, ge=1, description="seconds for which a stage waits for what does not come before it is given up"
+    )
+    usd_per_hour: float = Field(0.0, ge=0, description="what an hour of training costs, for budgets in USD")
+
+
+SECTIONS = {"improve": ImproveSettings}

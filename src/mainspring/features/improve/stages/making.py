@@ -1,0 +1,265 @@
+"""The stages before traffic: data, training, and the comparison with what is current.
+
+Each stage is a function of a campaign that returns a ``Move``, or None while it waits. It may be run again from any
+point: what it orders of others is ordered under the campaign's key, and so done once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.types import Principal
+from mainspring.evaluation.examples import Example
+from mainspring.features.improve.lineage.store import admitted
+from mainspring.features.improve.policy.policy import Data
+from mainspring.features.improve.policy.triggers import left
+from mainspring.features.improve.stages import offline
+from mainspring.features.improve.stages.campaign import Campaign, Move, refused
+from mainspring.features.improve.stages.placements import in_use
+from mainspring.features.improve.stages.store import Also
+from mainspring.features.improve.stages.tools import Tools
+from mainspring.training.ports import Candidate, Order, Version
+from mainspring.training.stages import keyed
+
+Result = tuple[Move, tuple[Also, ...]] | None
+_SIDES = ("train", "validation", "test")
+_OPEN = ("queued", "running")
+
+
+async def exporting(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
+    """Freeze the data: an export, or a version of a data set; and pin the examples that are held out."""
+    data = campaign.policy.data_of(campaign.rung)
+    wanted = campaign.policy.offline
+    held_out = campaign.facts.get("held_out")
+    if held_out is None:
+        held_out = (await tools.data.version(principal, wanted.dataset, wanted.version)).number
+    if data.export is None:
+        made = await _from_data_set(tools, campaign, principal, data)
+    else:
+        asked = {"applications": [campaign.application], **data.export}
+        state = await tools.exporter.export_once(principal, asked, f"{campaign.key}/export")
+        if state.state in _OPEN:
+            return None
+        if state.state != "completed":
+            return refused(campaign, f"the export {state.id} is {state.state}: {state.error}"), ()
+        made = {"rows": state.rows, "export": state.id}
+    rows, figures = made.pop("rows"), {}
+    figures = {f"rows {side}": float(rows.get(side, 0)) for side in _SIDES}
+    if rows.get("train", 0) < data.least_rows:
+        return refused(campaign, f"{rows.get('train', 0)} rows for training, for {data.least_rows}", figures), ()
+    if shared := await _shared(tools, campaign, principal, made, held_out):
+        reason = f"{shared} examples that are held out are made of answers that are trained on"
+        return refused(campaign, reason, {**figures, "shared": float(shared)}), ()
+    reason = f"{rows.get('train', 0)} rows for training"
+    return Move("training", reason, figures, {**made, "held_out": held_out}), ()
+
+
+async def _shared(
+    tools: Tools, campaign: Campaign, principal: Principal, made: Mapping[str, Any], held_out: int
+) -> int:
+    """How many held-out examples stem from answers that are trained on."""
+    trained = set(await _sources(tools, campaign, made))
+    count = 0
+    async for _, example in tools.data.stream(principal, campaign.policy.offline.dataset, held_out):
+        count += not trained.isdisjoint(example.sources)
+    return count
+
+
+async def _sources(tools: Tools, campaign: Campaign, facts: Mapping[str, Any]) -> list[str]:
+    """The answers that a rung is trained on."""
+    if export := facts.get("export"):
+        return list(await tools.exporter.export_answers(campaign.tenant, export, tools.settings.sources))
+    path = Path(facts["folder"]) / "sources.json"
+    found: list[str] = json.loads(await asyncio.to_thread(path.read_text, encoding="utf-8"))
+    return found
+
+
+async def _from_data_set(tools: Tools, campaign: Campaign, principal: Principal, data: Data) -> dict[str, Any]:
+    """A folder with the rows of a version, as JSON lines by side."""
+    found = await tools.data.version(principal, data.dataset, data.version)
+    folder = tools.home / "improve" / campaign.tenant / campaign.id / str(campaign.rung)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows: dict[str, int] = dict.fromkeys(_SIDES, 0)
+    files = {side: (folder / f"{side}.jsonl").open("w", encoding="utf-8") for side in _SIDES}
+    sources: set[str] = set()
+    try:
+        async for example in _examples(tools, principal, data.dataset, found.number):
+            if not example.references:
+                continue
+            files[example.split].write(json.dumps(_row(example), ensure_ascii=False) + "\n")
+            rows[example.split] += 1
+            if len(sources) < tools.settings.sources:
+                sources.update(example.sources)
+    finally:
+        for file in files.values():
+            file.close()
+    (folder / "sources.json").write_text(json.dumps(sorted(sources)), encoding="utf-8")
+    return {"rows": rows, "folder": str(folder), "trained_on": f"{data.dataset}@{found.number}"}
+
+
+async def _examples(tools: Tools, principal: Principal, name: str, version: int) -> AsyncIterator[Example]:
+    async for _, example in tools.data.stream(principal, name, version):
+        yield example
+
+
+def _row(example: Example) -> dict[str, Any]:
+    """As a row of ``sft``, with what else is known."""
+    said = [{"role": each.role, "content": each.content} for each in example.messages]
+    return {
+        "messages": [*said, {"role": "assistant", "content": example.references[0]}],
+        "references": list(example.references),
+        "passages": list(example.passages),
+    }
+
+
+async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
+    """Train, within what the budget leaves; what is made becomes askable by its name."""
+    recipe = campaign.recipe
+    job = campaign.facts.get("job")
+    if job is None:
+        spent = await tools.campaigns.spent(campaign.tenant, campaign.application, time.time())
+        rest = left(campaign.policy.budget, spent, tools.settings.usd_per_hour)
+        if rest is not None and rest <= 0:
+            return refused(campaign, f"the month's budget is used up: {spent:.0f} s of training"), ()
+        bounds = [each for each in (recipe.seconds, rest) if each is not None]
+        folder = campaign.facts.get("folder")
+        order = Order(
+            recipe.recipe,
+            recipe.options,
+            campaign.facts.get("export", ""),
+            None if folder is None else Path(folder),
+            recipe.base,
+            campaign.application,
+            recipe.seed,
+            min(bounds) if bounds else None,
+            night=campaign.policy.night,
+            trace_id=keyed("", campaign.tenant, f"{campaign.key}/train").ljust(32, "0")[:32],
+        )
+        view = await tools.trainer.order(principal, order)
+        await tools.campaigns.note(campaign, {"job": view.id})
+        return None
+    view = await tools.trainer.training_job(campaign.tenant, job)
+    if view.state not in ("succeeded", "failed", "cancelled"):
+        return None
+    if view.state != "succeeded":
+        move = refused(campaign, f"{recipe.recipe} {view.state}: {view.error}", view.figures)
+        return _spent(move, view.seconds), ()
+    version = await tools.versions.version(campaign.tenant, view.version)
+    candidate = await _candidate(tools, campaign, principal, version)
+    placed = await tools.door.placement(campaign.tenant, campaign.application)
+    if in_use(placed, candidate.id):
+        return _spent(refused(campaign, "it is what is current already", version.made.figures), view.seconds), ()
+    name = await tools.door.admit(principal, candidate)
+    facts = {"candidate": _plain(candidate), "name": name}
+    move = Move("comparing", f"{recipe.recipe} made {version.label}", version.made.figures, facts)
+    sources = await _sources(tools, campaign, campaign.facts)
+    return _spent(move, view.seconds), (lambda connection: admitted(connection, campaign, candidate, sources),)
+
+
+async def _candidate(tools: Tools, campaign: Campaign, principal: Principal, version: Version) -> Candidate:
+    kind = campaign.recipe.kind
+    value: Mapping[str, Any]
+    if kind == "model":
+        value = {"model": await tools.versions.serve_version(principal, version.label)}
+    elif version.made.value:
+        value = dict(version.made.value)
+    elif kind == "reranker":
+        value = {"version": version.label}
+    else:
+        raise InvalidRequest(
+            f"{version.label} is a {version.made.makes} and no {kind}", remedy="Name the kind that the recipe makes"
+        )
+    return Candidate(kind, campaign.application, value, version.label)
+
+
+def _plain(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "id": candidate.id,
+        "kind": candidate.kind,
+        "value": dict(candidate.value),
+        "version": candidate.version,
+    }
+
+
+def _spent(move: Move, seconds: float) -> Move:
+    return Move(move.stage, move.reason, move.figures, move.facts, move.outcome, move.rung, seconds, move.by)
+
+
+async def comparing(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
+    """Compare with what is current, on held-out examples and on the regression list."""
+    wanted = campaign.policy.offline
+    responders = [campaign.application, campaign.facts["name"]]
+    state = await tools.comparer.compare_once(
+        principal,
+        wanted.dataset,
+        campaign.facts["held_out"],
+        responders,
+        campaign.policy.scorers,
+        f"{campaign.key}/compare",
+    )
+    if state.state in _OPEN:
+        return None
+    if state.state != "completed" or state.report is None:
+        return refused(campaign, f"the comparison {state.id} is {state.state}: {state.error}"), ()
+    ruling = offline.rule(wanted, state.report, len(campaign.policy.rungs))
+    facts = {"comparison": state.id}
+    if not ruling.passes:
+        return refused(campaign, ruling.reason, ruling.figures), ()
+    reason, figures = ruling.reason, dict(ruling.figures)
+    if wanted.regression is not None:
+        kept = wanted.regression
+        number = campaign.facts.get("regression_version")
+        if number is None:
+            number = (await tools.data.version(principal, kept.dataset, kept.version)).number
+            await tools.campaigns.note(campaign, {"regression_version": number})
+            return None
+        scorers = [kept.wanted("regression", kept.threshold)]
+        key = f"{campaign.key}/regression"
+        state = await tools.comparer.compare_once(principal, kept.dataset, number, responders, scorers, key)
+        if state.state in _OPEN:
+            return None
+        if state.state != "completed":
+            return refused(campaign, f"the regression list {state.id} is {state.state}: {state.error}"), ()
+        scores = await tools.comparer.compared_scores(principal, state.id, "regression")
+        ruling = offline.regressed(scores, kept.threshold, kept.lost)
+        figures |= ruling.figures
+        if not ruling.passes:
+            return refused(campaign, ruling.reason, figures), ()
+        reason = f"{reason}; {ruling.reason}"
+        facts["regression"] = state.id
+    if wanted.red_team is not None:
+        return Move("attacking", reason, figures, facts), ()
+    return entering(campaign, reason, figures, facts), ()
+
+
+async def attacking(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
+    """Attack both: a candidate may not let more through."""
+    wanted = campaign.policy.offline.red_team
+    assert wanted is not None
+    old = await tools.prober.probe(principal, campaign.application, wanted.most)
+    new = await tools.prober.probe(principal, campaign.facts["name"], wanted.most)
+    ruling = offline.probed(wanted, old, new)
+    if not ruling.passes:
+        return refused(campaign, ruling.reason, ruling.figures), ()
+    return entering(campaign, ruling.reason, ruling.figures, {}), ()
+
+
+def entering(campaign: Campaign, reason: str, figures: Mapping[str, float], facts: Mapping[str, Any]) -> Move:
+    """The first stage after those of examples that the policy has."""
+    policy = campaign.policy
+    if policy.gate:
+        return Move("waiting", reason, figures, facts)
+    return serving(campaign, reason, figures, facts)
+
+
+def serving(campaign: Campaign, reason: str, figures: Mapping[str, float], facts: Mapping[str, Any]) -> Move:
+    """The first stage with traffic that the policy has."""
+    policy = campaign.policy
+    stage = "shadow" if policy.shadow is not None else "canary" if policy.canary is not None else "promoting"
+    return Move(stage, reason, figures, facts)  # type: ignore[arg-type]

@@ -1,0 +1,80 @@
+"""What stages work with: services of other features, found by what they can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mainspring.core.errors import Unsupported
+from mainspring.evaluation.examples import ExampleStream
+from mainspring.feature import Services
+from mainspring.features.improve.lineage.store import VariantStore
+from mainspring.features.improve.settings import ImproveSettings
+from mainspring.features.improve.stages.store import CampaignStore
+from mainspring.stores.work.approvals import Approvals
+from mainspring.training.ports import Door, Trainer, Versions
+from mainspring.training.stages import Alarms, Comparer, Exporter, OnlineTrials, Prober, ShadowCounts
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Tools:
+    """The stores, and the services that a system has."""
+
+    campaigns: CampaignStore
+    variants: VariantStore
+    approvals: Approvals
+    settings: ImproveSettings
+    home: Path
+    services: Services | None = None
+
+    def _one(self, protocol: Any, what: str) -> Any:
+        found = None if self.services is None else self.services.perhaps(protocol)
+        if found is None:
+            raise Unsupported(f"no feature of this system {what}", remedy="Install one, or leave that stage out")
+        return found
+
+    @property
+    def exporter(self) -> Exporter:
+        """Raises ``Unsupported``, as all of these."""
+        return self._one(Exporter, "makes exports")  # type: ignore[no-any-return]
+
+    @property
+    def trainer(self) -> Trainer:
+        return self._one(Trainer, "trains")  # type: ignore[no-any-return]
+
+    @property
+    def versions(self) -> Versions:
+        return self._one(Versions, "keeps what was trained")  # type: ignore[no-any-return]
+
+    @property
+    def comparer(self) -> Comparer:
+        return self._one(Comparer, "compares responders")  # type: ignore[no-any-return]
+
+    @property
+    def prober(self) -> Prober:
+        return self._one(Prober, "attacks responders")  # type: ignore[no-any-return]
+
+    @property
+    def trials(self) -> OnlineTrials:
+        return self._one(OnlineTrials, "runs trials")  # type: ignore[no-any-return]
+
+    @property
+    def door(self) -> Door:
+        return self._one(Door, "serves candidates")  # type: ignore[no-any-return]
+
+    @property
+    def data(self) -> ExampleStream:
+        return self._one(ExampleStream, "keeps data sets")  # type: ignore[no-any-return]
+
+    @property
+    def alarms(self) -> Alarms | None:
+        """None: nothing watches the traffic."""
+        return None if self.services is None else self.services.perhaps(Alarms)  # type: ignore[type-abstract]
+
+    @property
+    def shadows(self) -> ShadowCounts | None:
+        """None: nothing counts copies."""
+        return None if self.services is None else self.services.perhaps(ShadowCounts)  # type: ignore[type-abstract]

@@ -1,0 +1,61 @@
+"""Trials between what an application uses and a candidate, for other features: ``training.stages.OnlineTrials``."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from mainspring.core.errors import Conflict, InvalidRequest, NotFound
+from mainspring.core.types import Principal
+from mainspring.features.trials.definitions import Trial
+from mainspring.features.trials.service import Trials
+from mainspring.training.stages import OnlineVerdict
+
+_CURRENT, _CANDIDATE = "current", "candidate"
+
+
+class ApplicationTrials(Trials):
+    """The trials of all tenants, and those of other features."""
+
+    async def begin_trial(self, principal: Principal, name: str, application: str, wanted: Mapping[str, Any]) -> None:
+        """See ``OnlineTrials``."""
+        try:
+            trial = Trial.model_validate({"route": application, "control": _CURRENT, **wanted})
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise InvalidRequest(f"the trial: {place}: {first['msg']}", param=f"canary.{place}") from None
+        try:
+            await self.define(principal, name, trial)
+        except Conflict:
+            if (await self.get(principal.tenant, name)).running.definition != trial:
+                raise
+
+    async def trial_verdict(self, tenant: str, name: str) -> OnlineVerdict:
+        """See ``OnlineTrials``. The candidate is not the winner while it breaks a guard."""
+        state = await self.get(tenant, name)
+        verdict = await self.verdict(state)
+        ours = verdict.arms.get(_CANDIDATE)
+        sequence = [] if ours is None else list(ours.sequence)
+        low, high = (sequence[-1][1].low, sequence[-1][1].high) if sequence else (-1.0, 1.0)
+        guards = [] if ours is None else ours.guards
+        return OnlineVerdict(
+            {name: each.units for name, each in verdict.arms.items()},
+            {name: each.rate for name, each in verdict.arms.items()},
+            verdict.compared.best,
+            [each.guard.shown for each in guards if each.state == "broken"],
+            low if math.isfinite(low) else -1.0,
+            high if math.isfinite(high) else 1.0,
+            verdict.sound,
+            verdict.needed,
+        )
+
+    async def finish_trial(self, principal: Principal, name: str) -> None:
+        """See ``OnlineTrials``."""
+        with contextlib.suppress(NotFound, Conflict):
+            if (await self.get(principal.tenant, name)).status == "running":
+                await self.end(principal, name)

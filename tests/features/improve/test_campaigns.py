@@ -1,0 +1,298 @@
+"""Campaigns from their trigger to their end, over doubles of other features."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mainspring import stores
+from mainspring.core.errors import Conflict, InvalidRequest
+from mainspring.core.settings import Settings
+from mainspring.core.types import Context, Principal
+from mainspring.features.improve.policy.policy import Policy
+from mainspring.features.improve.stages.online import CANDIDATE
+from mainspring.stores import Stores
+from mainspring.stores.events.audit_log import LOCAL
+from mainspring.stores.sql.pages import Page
+from mainspring.training.stages import OnlineVerdict
+from tests.features.improve.doubles import Killed, Said
+from tests.features.improve.world import ADMIN, BETTER, WORSE, World, policy
+
+
+@pytest.fixture
+async def opened(tmp_path: Path) -> AsyncIterator[Stores]:
+    async with stores.open(Settings(home=tmp_path)) as found:
+        yield found
+
+
+@pytest.fixture
+def world(opened: Stores, tmp_path: Path) -> World:
+    return World(opened, tmp_path)
+
+
+async def test_feedback_becomes_something_better_that_is_served_by_itself(world: World) -> None:
+    await world.set()
+    await world.traffic(0, 4)
+    await world.look()
+    assert await world.campaigns() == []
+    await world.traffic(10, 1)
+    await world.look()
+    campaign = await world.last()
+    assert (campaign.stage, campaign.trigger) == ("promoted", "5 pieces of feedback since the last")
+    expected = ["exporting", "training", "comparing", "attacking", "shadow", "canary", "promoting", "watching"]
+    assert await world.stages() == [*expected, "promoted"]
+    placed = await world.door.placement("acme", "docs")
+    assert placed.current is not None
+    assert placed.current.id == campaign.candidate_id
+    assert world.door.count("promote") == 1
+    # Its lineage is recorded, and a repeated look changes nothing.
+    assert (await world.improve.variants.sources("acme", campaign.candidate_id, 10))[1] == ["ans_1", "ans_2"]
+    await world.look(3)
+    assert len(await world.campaigns()) == 1
+
+
+async def test_every_transition_is_an_event_with_its_figures(world: World) -> None:
+    await world.set()
+    await world.improve.run(ADMIN, "docs", "root")
+    await world.look()
+    by_stage = {each.stage: each for each in await world.events()}
+    assert by_stage["exporting"].by == "root"
+    assert (by_stage["attacking"].figures or {})["gain"] == pytest.approx(0.1)
+    assert (by_stage["attacking"].figures or {})["n"] == 200
+    assert by_stage["promoting"].reason.startswith("shown better: candidate 0.900 (n = 400) against current 0.800")
+    assert by_stage["promoting"].candidate == (await world.last()).candidate_id
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (Said(gain={"cheap": 0.01}), "not shown better"),
+        (Said(gain={"cheap": -0.05}), "not shown better"),
+        (Said(worse={"cheap": {"kept 1": -0.1}}), "score refusal falls by 0.100"),
+        (Said(worse={"cheap": {"seconds": 1.5}}), "latency is worse by 50.0%"),
+        (Said(worse={"cheap": {"topics": {"returns": -0.2}}}), "the slice topic returns falls by 0.200"),
+        (Said(lost={"cheap": 1}), "1 examples of the regression list fail that passed"),
+        (Said(through={"cheap": 2}), "2 attacks get through, 0 before (plain)"),
+        (Said(failing=["cheap"]), "cheap failed: nothing was learned"),
+        (Said(rows=3), "3 rows for training, for 10"),
+        (Said(answers=["ans_9"]), "1 examples that are held out are made of answers that are trained on"),
+        (Said(verdict=WORSE), "what is current was shown better"),
+        (Said(verdict=replace(BETTER, broken=["latency"])), "it breaks the guard on latency"),
+        (Said(verdict=replace(BETTER, sound=False)), "units do not fall to the arms as they should"),
+    ],
+)
+async def test_what_is_not_better_is_refused_and_it_is_said_why(
+    opened: Stores, tmp_path: Path, said: Said, reason: str
+) -> None:
+    if said.verdict == OnlineVerdict():
+        said.verdict = BETTER
+    world = World(opened, tmp_path, said)
+    await world.set()
+    await world.improve.run(ADMIN, "docs", "")
+    await world.look()
+    campaign = await world.last()
+    assert campaign.stage == "refused"
+    assert reason in campaign.reason
+    assert [each["outcome"] for each in campaign.rungs] == ["refused"]
+    placed = await world.door.placement("acme", "docs")
+    assert (placed.current, placed.candidate) == (None, None)
+    assert world.door.count("promote") == 0
+    # After a refusal it rests.
+    await world.traffic(0, 10)
+    await world.look()
+    assert len(await world.campaigns()) == 1
+
+
+async def test_the_cheapest_recipe_that_suffices_wins_and_later_ones_are_not_run(
+    opened: Stores, tmp_path: Path
+) -> None:
+    world = World(opened, tmp_path, Said(gain={"cheap": 0.0, "dear": 0.1}, verdict=BETTER))
+    rungs = [{"recipe": name, "kind": "prompt"} for name in ("cheap", "dear", "dearest")]
+    await world.set(rungs=rungs)
+    await world.improve.run(ADMIN, "docs", "")
+    await world.look()
+    campaign = await world.last()
+    assert campaign.stage == "promoted"
+    assert [(each["recipe"], each["outcome"]) for each in campaign.rungs] == [
+        ("cheap", "refused"),
+        ("dear", "promoted"),
+    ]
+    assert campaign.rungs[0]["figures"]["gain"] == 0.0
+    assert {each.recipe for each in world.training.orders.values()} == {"cheap", "dear"}
+    assert campaign.seconds == 120
+
+
+async def test_a_canary_grows_step_by_step_and_waits_until_it_is_decided(opened: Stores, tmp_path: Path) -> None:
+    undecided = OnlineVerdict({"current": 50, "candidate": 50}, {"current": 0.8, "candidate": 0.82})
+    world = World(opened, tmp_path, Said(verdict=undecided))
+    await world.set(shadow=None)
+    await world.improve.run(ADMIN, "docs", "")
+    await world.look(3)
+    assert (await world.last()).stage == "canary"
+    assert [each[0] for each in world.door.log] == ["canary 0.1", "canary 0.5"]
+    world.said.verdict = replace(BETTER, best=CANDIDATE)
+    await world.look()
+    assert (await world.last()).stage == "promoted"
+    assert len(world.trials.begun) == len(world.trials.over) == 1
+
+
+async def test_a_person_approves_before_there_is_traffic(world: World) -> None:
+    await world.set(gate=True)
+    await world.improve.run(ADMIN, "docs", "")
+    await world.look(2)
+    assert (await world.last()).stage == "waiting"
+    asked = (await world.stores.approvals.page(ADMIN, Page(), "pending")).rows
+    assert [each.call.name for each in asked] == ["promote"]
+    assert world.door.log == []
+    await world.stores.approvals.decide(Context(ADMIN), asked[0].id, approve=True, note="looks right")
+    await world.look()
+    assert (await world.last()).stage == "promoted"
+    shadowed = next(each for each in await world.events() if each.before == "waiting")
+    assert shadowed.by == "root"
+    assert "looks right" in shadowed.reason
+
+
+async def test_a_person_may_deny(world: World) -> None:
+    await world.set(gate=True)
+    await world.improve.run(ADMIN, "docs", "")
+    await world.look()
+    (asked,) = (await world.stores.approvals.page(ADMIN, Page(), "pending")).rows
+    await world.stores.approvals.decide(Context(ADMIN), asked.id, approve=False)
+    await world.look()
+    assert ((await world.last()).stage, world.door.log) == ("refused", [])
+
+
+async def test_what_breaks_a_guard_after_its_promotion_is_undone_by_itself(world: World) -> None:
+    await world.set(after={"seconds": 3600})
+    await world.traffic(0, 400, ups=0.8)
+    await world.look()
+    campaign = await world.last()
+    assert campaign.stage == "watching"
+    await world.traffic(1000, 400, ups=0.5, variant=campaign.candidate_id)
+    await world.look()
+    campaign = await world.last()
+    assert campaign.stage == "rolled back"
+    assert campaign.reason.startswith("thumbs up: 0.500 (n = 400) against 0.800 (n = 400) before")
+    assert (await world.door.placement("acme", "docs")).current is None
+    assert [each[0] for each in world.door.log if each[0] in ("promote", "undo")] == ["promote", "undo"]
+
+
+async def test_what_holds_after_its_promotion_stays(world: World) -> None:
+    await world.set(after={"seconds": 3600})
+    await world.traffic(0, 400, ups=0.8)
+    await world.look()
+    campaign = await world.last()
+    await world.traffic(1000, 400, ups=0.8, variant=campaign.candidate_id)
+    await world.look()
+    assert (await world.last()).stage == "watching"
+
+
+async def test_one_call_undoes_a_promotion_also_a_day_later(world: World) -> None:
+    await world.set()
+    await world.improve.run(ADMIN, "docs", "")
+    await world.look()
+    assert (await world.last()).stage == "promoted"
+    told = await world.improve.undo(ADMIN, "docs", "people complained")
+    campaign = await world.last()
+    assert (told["campaign"], told["undone"]) == (campaign.id, campaign.candidate_id)
+    assert (campaign.stage, campaign.reason) == ("rolled back", "people complained")
+    assert (await world.door.placement("acme", "docs")).current is None
+    with pytest.raises(Conflict, match="nothing was promoted"):
+        await world.improve.undo(ADMIN, "docs", "")
+
+
+async def test_a_campaign_can_be_stopped_and_then_leaves_nothing_behind(opened: Stores, tmp_path: Path) -> None:
+    world = World(opened, tmp_path, Said(verdict=OnlineVerdict()))
+    await world.set()
+    made = await world.improve.run(ADMIN, "docs", "")
+    await world.look()
+    assert (await world.last()).stage == "canary"
+    await world.improve.stop(ADMIN, made.id, "enough")
+    await world.look()
+    campaign = await world.last()
+    assert (campaign.stage, campaign.reason) == ("stopped", "enough")
+    assert (await world.door.placement("acme", "docs")).candidate is None
+
+
+async def test_one_application_has_one_campaign_at_a_time(opened: Stores, tmp_path: Path) -> None:
+    world = World(opened, tmp_path, Said(verdict=OnlineVerdict()))
+    await world.set()
+    await world.improve.run(ADMIN, "docs", "")
+    with pytest.raises(Conflict, match="is under way"):
+        await world.improve.run(ADMIN, "docs", "")
+    await world.traffic(0, 20)
+    await world.look()
+    assert len(await world.campaigns()) == 1
+
+
+async def test_drift_and_the_schedule_begin_campaigns_and_a_used_up_budget_begins_none(world: World) -> None:
+    await world.set(watch={"drift": True})
+    await world.look()
+    assert await world.campaigns() == []
+    world.alarms.rules = ["drift"]
+    await world.look()
+    assert (await world.last()).trigger == "an alert of drift fires"
+    await world.set(watch={"every_s": 60}, budget={"seconds": 30})
+    await world.look()
+    assert len(await world.campaigns()) == 1
+
+
+async def test_a_campaign_whose_key_is_gone_is_refused(world: World) -> None:
+    gone = Principal("acme", "key_gone", frozenset({"admin"}))
+    await world.improve.policies.put(gone, "docs", Policy.model_validate(policy()), LOCAL, enabled=True)
+    await world.traffic(0, 10)
+    await world.look()
+    campaign = await world.last()
+    assert (campaign.stage, campaign.reason) == ("refused", "the key that set the policy is revoked or has expired")
+
+
+async def test_a_data_set_is_trained_on_as_it_was_frozen(world: World, tmp_path: Path) -> None:
+    await world.set(data={"dataset": "edits", "least_rows": 10}, offline={**policy()["offline"], "dataset": "known"})
+    world.sets.sets = {**world.sets.sets, "known": [replace(world.sets.sets["known"][0], sources=())]}
+    await world.improve.run(ADMIN, "docs", "")
+    await world.look()
+    assert (await world.last()).stage == "promoted"
+    (order,) = world.training.orders.values()
+    assert order.folder is not None
+    assert len((order.folder / "train.jsonl").read_text().splitlines()) == 30
+
+
+async def test_a_policy_that_names_what_there_is_not_is_refused_with_the_field(world: World) -> None:
+    with pytest.raises(InvalidRequest) as found:
+        await world.improve.put(ADMIN, "docs", Policy.model_validate(policy()), LOCAL, enabled=True)
+    assert found.value.param == "rungs.0.recipe"
+
+
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.kills)])
+async def test_a_kill_at_any_moment_leaves_one_promotion_and_nothing_half_done(
+    opened: Stores, tmp_path: Path, step: int
+) -> None:
+    """Every moment before and after an effect, one after the other."""
+    at, finished = 0, False
+    while not finished:
+        at += step
+        world = World(opened, tmp_path, application=f"docs{at}")
+        await world.set(after={"seconds": 0.05})
+        await world.improve.run(ADMIN, world.application, "")
+        world.hand.at, world.hand.seen = at, 0
+        try:
+            await world.look()
+        except Killed:
+            world.open()
+        else:
+            finished = True
+        world.hand.at = None
+        until = time.monotonic() + 10
+        while (await world.last()).stage != "promoted" and time.monotonic() < until:
+            await world.look()
+        assert (await world.last()).stage == "promoted", at
+        assert world.door.count("promote") == 1, at
+        assert world.door.count("undo") == 0, at
+        assert (await world.stages()).count("watching") == 1, at
+        assert len(world.training.orders) == len(world.exports.made) == len(world.trials.begun) == 1, at
+        assert len(world.comparisons.made) == 2, at
+    assert at > 20
