@@ -110,13 +110,13 @@ def _mark(connection: sa.Connection, tenant: str, variant: str) -> None:
     if row is None:
         return
     place = sa.and_(_c.tenant == tenant, _c.id == row.campaign)
-    campaign = connection.execute(sa.select(improve_campaigns.c.facts).where(place)).one_or_none()
+    campaign = connection.execute(sa.select(improve_campaigns.c.notes).where(place)).one_or_none()
     if campaign is None:
         return
-    facts = rows.load(campaign.facts)
-    if (facts.get("candidate") or {}).get("id") == variant:
-        facts["candidate"]["value"] = {}
-        connection.execute(sa.update(improve_campaigns).where(place).values(facts=rows.dump(facts)))
+    notes = rows.load(campaign.notes)
+    if (notes.get("candidate") or {}).get("id") == variant:
+        notes["candidate"]["value"] = {}
+        connection.execute(sa.update(improve_campaigns).where(place).values(notes=rows.dump(notes)))
 
 
 HOLDINGS = (MadeOfAnswers,)

@@ -79,6 +79,13 @@ def router(service: Improve, access: Access) -> APIRouter:
         found = await service.policies.versions(context.principal, application)
         return json_response({"object": "list", "data": [policy_body(each) for each in found]})
 
+    _acting(routes, service, admins)
+    _campaigns(routes, service, readers, admins)
+    _lineage(routes, service, readers)
+    return routes
+
+
+def _acting(routes: APIRouter, service: Improve, admins: Any) -> None:
     @routes.delete("/policies/{application}")
     async def delete_policy(application: Application, context: admins) -> HttpResponse:
         """Delete a policy. What it promoted stays, and a campaign under way goes on."""
@@ -96,10 +103,6 @@ def router(service: Improve, access: Access) -> APIRouter:
     async def undo(application: Application, body: ReasonBody, context: admins) -> HttpResponse:
         """What was current before the last promotion becomes current again."""
         return json_response(await service.undo(context.principal, application, body.reason))
-
-    _campaigns(routes, service, readers, admins)
-    _lineage(routes, service, readers)
-    return routes
 
 
 def _campaigns(routes: APIRouter, service: Improve, readers: Any, admins: Any) -> None:

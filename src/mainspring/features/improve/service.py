@@ -131,7 +131,7 @@ class Improve:
         campaign = await self.campaigns.get(principal, campaign_id)
         if campaign.ended_at is not None or campaign.stage in (*PROMOTED, "promoting", "undoing"):
             raise Conflict(f"the campaign is {campaign.stage}", remedy="Undo takes back what was promoted")
-        told = Move("withdrawing", reason or "stopped by a person", facts={"then": "stop"}, outcome="stopped")
+        told = Move("withdrawing", reason or "stopped by a person", notes={"then": "stop"}, outcome="stopped")
         return await self._decided(campaign, told, principal)
 
     async def undo(self, principal: Principal, application: str, reason: str) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class Improve:
         return {"object": "improve.undo", "application": application, "campaign": campaign.id, "undone": latest.id}
 
     async def _decided(self, campaign: Campaign, move: Move, principal: Principal) -> Campaign:
-        told = Move(move.stage, move.reason, move.figures, move.facts, move.outcome, by=principal.key_id)
+        told = Move(move.stage, move.reason, move.figures, move.notes, move.outcome, by=principal.key_id)
         made = await self.campaigns.move(campaign, told)
         if made is None:
             raise Conflict("the campaign has gone on meanwhile", remedy="Look at it, and ask again")

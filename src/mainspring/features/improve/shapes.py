@@ -42,7 +42,7 @@ def campaign_body(found: Campaign) -> dict[str, Any]:
         "candidate": found.candidate_id or None,
         "version": None if found.candidate is None else found.candidate.version or None,
         "rungs": [dict(each) for each in found.rungs],
-        "made_with": {name: found.facts[name] for name in names if found.facts.get(name)},
+        "made_with": {name: found.notes[name] for name in names if found.notes.get(name)},
         "seconds": found.seconds,
         "created_at": found.created_at,
         "entered_at": found.entered_at,

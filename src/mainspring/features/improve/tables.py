@@ -36,7 +36,7 @@ improve_watched = sa.Table(
 )
 
 # ``number`` counts its transitions: each is written only if it is as it was read. ``policy`` is the one in force when
-# it began. ``facts`` are what its stages left for the next, ``rungs`` what came of each recipe. ``seconds`` are those
+# it began. ``notes`` are what its stages left for the next, ``rungs`` what came of each recipe. ``seconds`` are those
 # of training. ``ended_at``: no stage follows.
 improve_campaigns = sa.Table(
     "improve_campaigns",
@@ -50,7 +50,7 @@ improve_campaigns = sa.Table(
     text("stage"),
     count("number"),
     count("rung"),
-    json("facts", "{}"),
+    json("notes", "{}"),
     json("rungs", "[]"),
     optional("reason"),
     text("key_id"),

@@ -121,8 +121,8 @@ def admitted(connection: sa.Connection, campaign: Campaign, candidate: Candidate
     """Record what a campaign made, in the transaction that says so."""
     values: dict[str, Any] = {"tenant": campaign.tenant, "id": candidate.id, "application": candidate.application}
     values |= {"kind": candidate.kind, "value": rows.dump(dict(candidate.value)), "version": candidate.version}
-    values |= {"campaign": campaign.id, "export": campaign.facts.get("export", ""), "made_at": time.time()}
-    values |= {"data_set": campaign.facts.get("trained_on", "")}
+    values |= {"campaign": campaign.id, "export": campaign.notes.get("export", ""), "made_at": time.time()}
+    values |= {"data_set": campaign.notes.get("trained_on", "")}
     connection.execute(rows.insert_new(connection, improve_variants).values(**values))
     new = [{"tenant": campaign.tenant, "answer": each, "variant": candidate.id} for each in sources]
     for place in range(0, len(new), 500):

@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from mainspring.core.errors import MainspringError, NotFound
 from mainspring.core.facts.answers import AnswerFacts
+from mainspring.core.facts.base import Facts
 from mainspring.core.facts.opinions import FeedbackFacts, LabelFacts
+from mainspring.core.facts.registry import read
 from mainspring.core.types import Principal
 from mainspring.features.improve.lineage.store import Variant, VariantStore
 from mainspring.features.improve.stages.tools import Tools
@@ -80,10 +82,7 @@ class Tracing:
         found = []
         for kind in _OPINIONS:
             for each in await self._events.find(principal.tenant, kind=kind, subject=answer_id, limit=_SHOWN):
-                facts = each.facts
-                rating = facts.rating if isinstance(facts, FeedbackFacts) else None
-                edited = bool(getattr(facts, "edited", False))
-                found.append({"id": each.id, "kind": kind, "at": each.at, "rating": rating, "edited": edited})
+                found.append({"kind": kind, "at": each.at, **_said(each.id, each.facts)})
         return found
 
     async def _sources(self, principal: Principal, answers: Sequence[str]) -> list[dict[str, Any]]:
@@ -102,9 +101,7 @@ class Tracing:
         traces, told = await self._database.read(work)
         said: dict[str, list[dict[str, Any]]] = {}
         for row in told:
-            facts = rows.load(row.facts)
-            one = {"id": row.id, "rating": facts.get("rating"), "edited": bool(facts.get("edited"))}
-            said.setdefault(row.subject, []).append(one)
+            said.setdefault(row.subject, []).append(_said(row.id, read(row.kind, rows.load(row.facts))))
         return [
             {"answer_id": each, "trace_id": traces[each], "feedback": said.get(each, [])}
             for each in answers
@@ -123,6 +120,13 @@ class Tracing:
             # The export was deleted since, or nothing makes any.
             return found
         return found
+
+
+def _said(event_id: str, facts: Facts) -> dict[str, Any]:
+    """A thumb, or a person's label, as JSON."""
+    rating = facts.rating if isinstance(facts, FeedbackFacts) else None
+    edited = isinstance(facts, FeedbackFacts | LabelFacts) and facts.edited
+    return {"id": event_id, "rating": rating, "edited": edited}
 
 
 def variant_body(variant: Variant) -> dict[str, Any]:

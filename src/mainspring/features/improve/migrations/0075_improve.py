@@ -78,7 +78,7 @@ def _campaigns() -> None:
         _text("stage"),
         _count("number"),
         _count("rung"),
-        _optional("facts", "{}"),
+        _optional("notes", "{}"),
         _optional("rungs", "[]"),
         _optional("reason"),
         _text("key_id"),

@@ -20,7 +20,7 @@ PROMOTED: tuple[Stage, ...] = ("watching", "promoted")
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """``number`` counts its transitions. ``facts`` are what its stages left for the next: ids of an export, of a run
+    """``number`` counts its transitions. ``notes`` are what its stages left for the next: ids of an export, of a run
     and so on. ``rungs`` are what came of each recipe so far. Times are Unix seconds."""
 
     tenant: str
@@ -32,7 +32,7 @@ class Campaign:
     stage: Stage
     number: int = 0
     rung: int = 0
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
     rungs: Sequence[Mapping[str, Any]] = ()
     reason: str = ""
     key_id: str = ""
@@ -54,7 +54,7 @@ class Campaign:
     @property
     def candidate(self) -> Candidate | None:
         """What this rung made; None: nothing yet."""
-        found = self.facts.get("candidate")
+        found = self.notes.get("candidate")
         if not found:
             return None
         kind: CandidateKind = found["kind"]
@@ -63,7 +63,7 @@ class Campaign:
     @property
     def candidate_id(self) -> str:
         """The same's id; it stays when the value is gone, after an erasure."""
-        return str((self.facts.get("candidate") or {}).get("id", ""))
+        return str((self.notes.get("candidate") or {}).get("id", ""))
 
     @property
     def trial(self) -> str:
@@ -80,13 +80,13 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A transition. ``facts`` are added to the campaign's; a value None takes one away. ``outcome`` ends the rung with
+    """A transition. ``notes`` are added to the campaign's; a value None takes one away. ``outcome`` ends the rung with
     this word; ``seconds`` of training are added. ``by`` is the key that decided; empty: the rule."""
 
     stage: Stage
     reason: str
     figures: Mapping[str, float] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
     outcome: str = ""
     rung: int | None = None
     seconds: float = 0.0
@@ -100,11 +100,11 @@ def refused(_: Campaign, reason: str, figures: Mapping[str, float] | None = None
 
 def following(campaign: Campaign) -> Move:
     """After a rung that was refused."""
-    if campaign.facts.get("then") == "stop":
+    if campaign.notes.get("then") == "stop":
         return Move("stopped", campaign.reason)
     if campaign.rung + 1 < len(campaign.policy.rungs):
         # All rungs are compared on the same examples.
-        cleared = {name: None for name in campaign.facts if name != "held_out"}
+        cleared = {name: None for name in campaign.notes if name != "held_out"}
         recipe = campaign.policy.rungs[campaign.rung + 1].recipe
-        return Move("exporting", f"{recipe} is next", facts=cleared, rung=campaign.rung + 1)
+        return Move("exporting", f"{recipe} is next", notes=cleared, rung=campaign.rung + 1)
     return Move("refused", campaign.reason)

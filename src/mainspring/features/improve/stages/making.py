@@ -36,7 +36,7 @@ async def exporting(tools: Tools, campaign: Campaign, principal: Principal) -> R
     """Freeze the data: an export, or a version of a data set; and pin the examples that are held out."""
     data = campaign.policy.data_of(campaign.rung)
     wanted = campaign.policy.offline
-    held_out = campaign.facts.get("held_out")
+    held_out = campaign.notes.get("held_out")
     if held_out is None:
         held_out = (await tools.data.version(principal, wanted.dataset, wanted.version)).number
     if data.export is None:
@@ -71,11 +71,11 @@ async def _shared(
     return count
 
 
-async def _sources(tools: Tools, campaign: Campaign, facts: Mapping[str, Any]) -> list[str]:
+async def _sources(tools: Tools, campaign: Campaign, notes: Mapping[str, Any]) -> list[str]:
     """The answers that a rung is trained on."""
-    if export := facts.get("export"):
+    if export := notes.get("export"):
         return list(await tools.exporter.export_answers(campaign.tenant, export, tools.settings.sources))
-    path = Path(facts["folder"]) / "sources.json"
+    path = Path(notes["folder"]) / "sources.json"
     found: list[str] = json.loads(await asyncio.to_thread(path.read_text, encoding="utf-8"))
     return found
 
@@ -121,18 +121,18 @@ def _row(example: Example) -> dict[str, Any]:
 async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
     """Train, within what the budget leaves; what is made becomes askable by its name."""
     recipe = campaign.recipe
-    job = campaign.facts.get("job")
+    job = campaign.notes.get("job")
     if job is None:
         spent = await tools.campaigns.spent(campaign.tenant, campaign.application, time.time())
         rest = left(campaign.policy.budget, spent, tools.settings.usd_per_hour)
         if rest is not None and rest <= 0:
             return refused(campaign, f"the month's budget is used up: {spent:.0f} s of training"), ()
         bounds = [each for each in (recipe.seconds, rest) if each is not None]
-        folder = campaign.facts.get("folder")
+        folder = campaign.notes.get("folder")
         order = Order(
             recipe.recipe,
             recipe.options,
-            campaign.facts.get("export", ""),
+            campaign.notes.get("export", ""),
             None if folder is None else Path(folder),
             recipe.base,
             campaign.application,
@@ -156,9 +156,9 @@ async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Re
     if in_use(placed, candidate.id):
         return _spent(refused(campaign, "it is what is current already", version.made.figures), view.seconds), ()
     name = await tools.door.admit(principal, candidate)
-    facts = {"candidate": _plain(candidate), "name": name}
-    move = Move("comparing", f"{recipe.recipe} made {version.label}", version.made.figures, facts)
-    sources = await _sources(tools, campaign, campaign.facts)
+    notes = {"candidate": _plain(candidate), "name": name}
+    move = Move("comparing", f"{recipe.recipe} made {version.label}", version.made.figures, notes)
+    sources = await _sources(tools, campaign, campaign.notes)
     return _spent(move, view.seconds), (lambda connection: admitted(connection, campaign, candidate, sources),)
 
 
@@ -188,17 +188,17 @@ def _plain(candidate: Candidate) -> dict[str, Any]:
 
 
 def _spent(move: Move, seconds: float) -> Move:
-    return Move(move.stage, move.reason, move.figures, move.facts, move.outcome, move.rung, seconds, move.by)
+    return Move(move.stage, move.reason, move.figures, move.notes, move.outcome, move.rung, seconds, move.by)
 
 
 async def comparing(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
     """Compare with what is current, on held-out examples and on the regression list."""
     wanted = campaign.policy.offline
-    responders = [campaign.application, campaign.facts["name"]]
+    responders = [campaign.application, campaign.notes["name"]]
     state = await tools.comparer.compare_once(
         principal,
         wanted.dataset,
-        campaign.facts["held_out"],
+        campaign.notes["held_out"],
         responders,
         campaign.policy.scorers,
         f"{campaign.key}/compare",
@@ -208,13 +208,13 @@ async def comparing(tools: Tools, campaign: Campaign, principal: Principal) -> R
     if state.state != "completed" or state.report is None:
         return refused(campaign, f"the comparison {state.id} is {state.state}: {state.error}"), ()
     ruling = offline.rule(wanted, state.report, len(campaign.policy.rungs))
-    facts = {"comparison": state.id}
+    notes = {"comparison": state.id}
     if not ruling.passes:
         return refused(campaign, ruling.reason, ruling.figures), ()
     reason, figures = ruling.reason, dict(ruling.figures)
     if wanted.regression is not None:
         kept = wanted.regression
-        number = campaign.facts.get("regression_version")
+        number = campaign.notes.get("regression_version")
         if number is None:
             number = (await tools.data.version(principal, kept.dataset, kept.version)).number
             await tools.campaigns.note(campaign, {"regression_version": number})
@@ -232,10 +232,10 @@ async def comparing(tools: Tools, campaign: Campaign, principal: Principal) -> R
         if not ruling.passes:
             return refused(campaign, ruling.reason, figures), ()
         reason = f"{reason}; {ruling.reason}"
-        facts["regression"] = state.id
+        notes["regression"] = state.id
     if wanted.red_team is not None:
-        return Move("attacking", reason, figures, facts), ()
-    return entering(campaign, reason, figures, facts), ()
+        return Move("attacking", reason, figures, notes), ()
+    return entering(campaign, reason, figures, notes), ()
 
 
 async def attacking(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
@@ -243,23 +243,23 @@ async def attacking(tools: Tools, campaign: Campaign, principal: Principal) -> R
     wanted = campaign.policy.offline.red_team
     assert wanted is not None
     old = await tools.prober.probe(principal, campaign.application, wanted.most)
-    new = await tools.prober.probe(principal, campaign.facts["name"], wanted.most)
+    new = await tools.prober.probe(principal, campaign.notes["name"], wanted.most)
     ruling = offline.probed(wanted, old, new)
     if not ruling.passes:
         return refused(campaign, ruling.reason, ruling.figures), ()
     return entering(campaign, ruling.reason, ruling.figures, {}), ()
 
 
-def entering(campaign: Campaign, reason: str, figures: Mapping[str, float], facts: Mapping[str, Any]) -> Move:
+def entering(campaign: Campaign, reason: str, figures: Mapping[str, float], notes: Mapping[str, Any]) -> Move:
     """The first stage after those of examples that the policy has."""
     policy = campaign.policy
     if policy.gate:
-        return Move("waiting", reason, figures, facts)
-    return serving(campaign, reason, figures, facts)
+        return Move("waiting", reason, figures, notes)
+    return serving(campaign, reason, figures, notes)
 
 
-def serving(campaign: Campaign, reason: str, figures: Mapping[str, float], facts: Mapping[str, Any]) -> Move:
+def serving(campaign: Campaign, reason: str, figures: Mapping[str, float], notes: Mapping[str, Any]) -> Move:
     """The first stage with traffic that the policy has."""
     policy = campaign.policy
     stage = "shadow" if policy.shadow is not None else "canary" if policy.canary is not None else "promoting"
-    return Move(stage, reason, figures, facts)  # type: ignore[arg-type]
+    return Move(stage, reason, figures, notes)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import sqlalchemy as sa
 
@@ -30,19 +30,6 @@ _GIVING_BACK: tuple[Stage, ...] = ("withdrawing", "undoing")
 ERASED = "data of people that it is made of was erased"
 
 StageWork = Callable[[Tools, Campaign, Principal], Awaitable[Result]]
-_WORK: Mapping[Stage, StageWork] = {
-    "exporting": making.exporting,
-    "training": making.training,
-    "comparing": making.comparing,
-    "attacking": making.attacking,
-    "waiting": serving.waiting,
-    "shadow": serving.shadow,
-    "canary": serving.canary,
-    "promoting": serving.promoting,
-    "watching": serving.watching,
-    "undoing": serving.undoing,
-    "withdrawing": serving.withdrawing,
-}
 
 
 class Running:
@@ -85,12 +72,12 @@ class Running:
         for moved in range(_MOST_MOVES):
             if campaign.stage in OVER:
                 return moved
-            before = (campaign.number, dict(campaign.facts))
+            before = (campaign.number, dict(campaign.notes))
             result = await self._step(campaign)
             if result is None:
                 found = await self.tools.campaigns.find(campaign.tenant, campaign.id)
                 # A stage that only noted something goes on at once.
-                if found is None or (found.number, dict(found.facts)) == before:
+                if found is None or (found.number, dict(found.notes)) == before:
                     return moved
                 campaign = found
                 continue
@@ -110,7 +97,7 @@ class Running:
             if principal is None and not giving_back:
                 return refused(campaign, "the key that set the policy is revoked or has expired"), ()
             acting = principal or Principal(campaign.tenant, campaign.key_id, frozenset({"admin"}), campaign.groups)
-            return await _WORK[campaign.stage](self.tools, campaign, acting)
+            return await _work_of(campaign.stage)(self.tools, campaign, acting)
         except MainspringError as error:
             late = time.time() - campaign.entered_at > self.tools.settings.patience_s
             passing = error.status >= 500 or isinstance(error, _PASSING)
@@ -190,7 +177,7 @@ class Running:
             stage: Stage = "undoing" if campaign.stage in PROMOTED else "withdrawing"
             outcome = "" if stage == "undoing" else "refused"
             made = await self.tools.campaigns.move(
-                campaign, Move(stage, ERASED, facts={"then": "stop"}, outcome=outcome)
+                campaign, Move(stage, ERASED, notes={"then": "stop"}, outcome=outcome)
             )
             moved = 0 if made is None else 1 + await self.advance(made)
         else:
@@ -209,3 +196,12 @@ class Running:
 
         await self._database.write(work, durable=True)
         return moved
+
+
+def _work_of(stage: Stage) -> StageWork:
+    """What is done in a stage: the function of its name."""
+    for module in (making, serving):
+        found: StageWork | None = getattr(module, stage, None)
+        if found is not None:
+            return found
+    raise AssertionError(f"no work for the stage {stage}")

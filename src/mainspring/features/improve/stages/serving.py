@@ -29,7 +29,7 @@ TAKEN_AWAY = "somebody took it away"
 
 async def waiting(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
     """A person approves, or not (``mainspring approvals``)."""
-    asked = campaign.facts.get("approval")
+    asked = campaign.notes.get("approval")
     if asked is None:
         await _ask(tools, campaign, principal)
         return None
@@ -58,9 +58,9 @@ async def _ask(tools: Tools, campaign: Campaign, principal: Principal) -> None:
         c = improve_campaigns.c
         mine = sa.and_(c.tenant == campaign.tenant, c.id == campaign.id, c.number == campaign.number)
         # In the transaction of the approval: two are never asked for.
-        fresh = sa.and_(mine, c.facts == rows.dump(dict(campaign.facts)))
-        facts = rows.dump({**campaign.facts, "approval": made.id})
-        if not connection.execute(sa.update(improve_campaigns).where(fresh).values(facts=facts)).rowcount:
+        fresh = sa.and_(mine, c.notes == rows.dump(dict(campaign.notes)))
+        notes = rows.dump({**campaign.notes, "approval": made.id})
+        if not connection.execute(sa.update(improve_campaigns).where(fresh).values(notes=notes)).rowcount:
             raise Conflict(f"the campaign {campaign.id} has gone on")
 
     await tools.approvals.request(call, campaign.application, Context(principal), campaign.policy.gate_s, also=also)
@@ -72,15 +72,15 @@ async def shadow(tools: Tools, campaign: Campaign, principal: Principal) -> Resu
     assert wanted is not None
     placed = await tools.door.placement(campaign.tenant, campaign.application)
     if not _is_placed(placed, campaign, "shadow"):
-        if campaign.facts.get("placed") == "shadow":
+        if campaign.notes.get("placed") == "shadow":
             return refused(campaign, TAKEN_AWAY), ()
         await tools.door.shadow(principal, campaign.made, wanted.share)
-    if campaign.facts.get("placed") != "shadow":
+    if campaign.notes.get("placed") != "shadow":
         await tools.campaigns.note(campaign, {"placed": "shadow", "shadow_since": time.time()})
         return None
     counts = tools.shadows
     copies, failed = (0, 0) if counts is None else await counts.shadowed(campaign.tenant, campaign.made)
-    call = online.shadow(wanted, copies, failed, campaign.facts["shadow_since"], time.time())
+    call = online.shadow(wanted, copies, failed, campaign.notes["shadow_since"], time.time())
     if call.action == "wait":
         return None
     if call.action == "go":
@@ -93,13 +93,13 @@ async def canary(tools: Tools, campaign: Campaign, principal: Principal) -> Resu
     wanted = campaign.policy.canary
     assert wanted is not None
     now = time.time()
-    step = int(campaign.facts.get("step", 0))
+    step = int(campaign.notes.get("step", 0))
     placed = await tools.door.placement(campaign.tenant, campaign.application)
     if not _is_placed(placed, campaign, "canary") or placed.share != wanted.steps[step]:
-        if campaign.facts.get("placed") == "canary" and not _is_placed(placed, campaign, "canary"):
+        if campaign.notes.get("placed") == "canary" and not _is_placed(placed, campaign, "canary"):
             return refused(campaign, TAKEN_AWAY), ()
         await tools.door.canary(principal, campaign.made, wanted.steps[step])
-    if campaign.facts.get("placed") != "canary":
+    if campaign.notes.get("placed") != "canary":
         guards: list[dict[str, Any]] = [dict(each) for each in wanted.guards]
         trial = {"metric": dict(wanted.metric), "guards": guards, "alpha": wanted.alpha}
         await tools.trials.begin_trial(principal, campaign.trial, campaign.application, trial)
@@ -108,13 +108,13 @@ async def canary(tools: Tools, campaign: Campaign, principal: Principal) -> Resu
         )
         return None
     verdict = await tools.trials.trial_verdict(campaign.tenant, campaign.trial)
-    call = online.canary(wanted, verdict, step, campaign.facts["step_since"], campaign.facts["canary_since"], now)
+    call = online.canary(wanted, verdict, step, campaign.notes["step_since"], campaign.notes["canary_since"], now)
     if call.action == "wait":
         return None
     if call.action == "grow":
-        facts = {"step": step + 1, "step_since": now}
+        notes = {"step": step + 1, "step_since": now}
         share = f"{wanted.steps[step + 1]:.0%} of the traffic"
-        return Move("canary", f"{share}: {call.reason}", call.figures, facts), ()
+        return Move("canary", f"{share}: {call.reason}", call.figures, notes), ()
     if call.action == "go":
         return refused(campaign, call.reason, call.figures), ()
     return Move("promoting", call.reason, call.figures), ()
@@ -128,19 +128,19 @@ def _is_placed(placed: Placement, campaign: Campaign, stage: str) -> bool:
 async def promoting(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
     """It takes the place of what is current."""
     placed = await tools.door.placement(campaign.tenant, campaign.application)
-    if "incumbent" not in campaign.facts:
+    if "incumbent" not in campaign.notes:
         # Before the promotion: afterwards nobody knows what was there.
         before = await tools.variants.incumbent(campaign.tenant, campaign.application, campaign.candidate_id)
         await tools.campaigns.note(campaign, {"incumbent": before})
         return None
     if not in_use(placed, campaign.candidate_id):
         await tools.door.promote(principal, campaign.made)
-    if campaign.facts.get("trial"):
+    if campaign.notes.get("trial"):
         await tools.trials.finish_trial(principal, campaign.trial)
     variant = campaign.candidate_id
     counted = await tools.variants.counted(campaign.tenant, campaign.application, variant)
-    facts = {"promoted_at": time.time(), "counted": [getattr(counted, each) for each in Counted.__slots__]}
-    move = Move("watching", f"{campaign.reason}: promoted", facts=facts, outcome="promoted")
+    notes = {"promoted_at": time.time(), "counted": [getattr(counted, each) for each in Counted.__slots__]}
+    move = Move("watching", f"{campaign.reason}: promoted", notes=notes, outcome="promoted")
     return move, (lambda connection: lineage.promoted(connection, campaign.tenant, variant),)
 
 
@@ -152,12 +152,12 @@ async def watching(tools: Tools, campaign: Campaign, principal: Principal) -> Re
     if not in_use(placed, variant):
         move = Move("rolled back", "something else was put in its place", outcome="rolled back")
         return move, (lambda each: lineage.withdrawn(each, campaign.tenant, variant, move.reason),)
-    before = await tools.variants.counted(campaign.tenant, campaign.application, campaign.facts["incumbent"])
+    before = await tools.variants.counted(campaign.tenant, campaign.application, campaign.notes["incumbent"])
     found = await tools.variants.counted(campaign.tenant, campaign.application, variant)
-    call = online.after(wanted, before, found.since(Counted(*campaign.facts["counted"])))
+    call = online.after(wanted, before, found.since(Counted(*campaign.notes["counted"])))
     if call.action == "go":
         return Move("undoing", call.reason, call.figures), ()
-    if time.time() - campaign.facts["promoted_at"] < wanted.seconds:
+    if time.time() - campaign.notes["promoted_at"] < wanted.seconds:
         return None
     return Move("promoted", f"it held for {wanted.seconds:.0f} s", call.figures), ()
 
@@ -176,12 +176,12 @@ async def undoing(tools: Tools, campaign: Campaign, principal: Principal) -> Res
 
 async def withdrawing(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
     """What was refused, or stopped, gets no more traffic; then the next rung, if there is one."""
-    job = campaign.facts.get("job")
+    job = campaign.notes.get("job")
     if job is not None and campaign.candidate is None:
         view = await tools.trainer.training_job(campaign.tenant, job)
         if view.state not in ("succeeded", "failed", "cancelled"):
             await tools.trainer.cancel_training(principal, job)
-    if campaign.facts.get("trial"):
+    if campaign.notes.get("trial"):
         await tools.trials.finish_trial(principal, campaign.trial)
     variant, reason = campaign.candidate_id, campaign.reason
     if not variant:

@@ -45,7 +45,7 @@ class CampaignStore:
         trigger: str,
         key_id: str,
         groups: frozenset[str],
-        facts: Mapping[str, Any],
+        notes: Mapping[str, Any],
         by: str = "",
     ) -> Campaign:
         """Begin a campaign. Raises ``Conflict`` while the application has one, and ``QuotaExceeded``."""
@@ -56,7 +56,7 @@ class CampaignStore:
             "stage": "exporting",
             "key_id": key_id,
             "groups": rows.names(groups),
-            "facts": rows.dump(dict(facts)),
+            "notes": rows.dump(dict(notes)),
         }
         values |= {"created_at": now, "entered_at": now, "reason": trigger}
 
@@ -83,12 +83,12 @@ class CampaignStore:
     async def move(self, campaign: Campaign, move: Move, also: Sequence[Also] = ()) -> Campaign | None:
         """Write a transition, with what is written ``also``; None if another process has moved it since."""
         now = max(time.time(), campaign.entered_at)
-        facts = {name: value for name, value in {**campaign.facts, **move.facts}.items() if value is not None}
+        notes = {name: value for name, value in {**campaign.notes, **move.notes}.items() if value is not None}
         tried = [dict(each) for each in campaign.rungs]
         if move.outcome:
             tried.append(_outcome(campaign, move, now))
         over = move.stage in OVER
-        values: dict[str, Any] = {"stage": move.stage, "number": campaign.number + 1, "facts": rows.dump(facts)}
+        values: dict[str, Any] = {"stage": move.stage, "number": campaign.number + 1, "notes": rows.dump(notes)}
         values |= {"rungs": rows.dump(tried), "reason": move.reason[:1000], "entered_at": now}
         values |= {"seconds": campaign.seconds + move.seconds, "ended_at": now if over else None}
         values |= {"rung": campaign.rung if move.rung is None else move.rung}
@@ -111,13 +111,13 @@ class CampaignStore:
 
         return await self._database.write(work, durable=True)
 
-    async def note(self, campaign: Campaign, facts: Mapping[str, Any]) -> Campaign | None:
-        """Add facts within a stage; None if another process has moved it since."""
-        whole = {name: value for name, value in {**campaign.facts, **facts}.items() if value is not None}
+    async def note(self, campaign: Campaign, notes: Mapping[str, Any]) -> Campaign | None:
+        """Add notes within a stage; None if another process has moved it since."""
+        whole = {name: value for name, value in {**campaign.notes, **notes}.items() if value is not None}
 
         def work(connection: sa.Connection) -> Campaign | None:
             mine = sa.and_(_is(campaign.tenant, campaign.id), _c.number == campaign.number)
-            values = {"facts": rows.dump(whole)}
+            values = {"notes": rows.dump(whole)}
             if not connection.execute(sa.update(improve_campaigns).where(mine).values(**values)).rowcount:
                 return None
             query = sa.select(improve_campaigns).where(_is(campaign.tenant, campaign.id))
@@ -237,6 +237,6 @@ def _is(tenant: str, campaign_id: str) -> sa.ColumnElement[bool]:
 
 def _campaign(row: sa.Row[Any]) -> Campaign:
     fields = dict(row._mapping)
-    fields |= {"policy": Policy.model_validate(rows.load(row.policy)), "facts": rows.load(row.facts)}
+    fields |= {"policy": Policy.model_validate(rows.load(row.policy)), "notes": rows.load(row.notes)}
     fields |= {"rungs": rows.load(row.rungs), "groups": frozenset(rows.load(row.groups))}
     return Campaign(**fields)
