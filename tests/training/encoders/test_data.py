@@ -13,7 +13,8 @@ from hypothesis import strategies as some
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.engines.encode import bert
-from mainspring.training.encoders import batches, listed, rows, weights
+from mainspring.training.encoders import listed, weights
+from mainspring.training.encoders.data import batches, rows
 from mainspring.training.recipes import every
 from mainspring.training.run import options_of
 from tests.training.encoders import tiny
@@ -50,9 +51,14 @@ def test_a_wrong_row_is_named(make: Any, row: Mapping[str, Any], field: str) -> 
 
 def test_readings_find_their_answer() -> None:
     assert rows.reading({"question": "q", "passage": "the cat", "answer": "cat"}, "x") == rows.Reading(
-        "q", "the cat", 4, 7
+        "q", "the cat", 4, 7, True
     )
-    assert rows.reading({"question": "q", "passage": "the cat", "answer": None}, "x").start == -1
+    assert rows.reading({"question": "q", "passage": "the cat", "answer": None}, "x") == rows.Reading(
+        "q", "the cat", -1, -1, False
+    )
+    assert rows.reading({"question": "q", "passage": "the cat", "answerable": True}, "x").answerable
+    with pytest.raises(InvalidRequest, match="answerable"):
+        rows.reading({"question": "q", "passage": "the cat", "answer": "cat", "answerable": False}, "x")
 
 
 @given(

@@ -260,13 +260,14 @@ def encoder(job: Job, progress: Progress) -> dict[str, Any]:
     tokenizer.no_padding()
     worst = 1.0
     for text in _SAMPLES:
-        encoded = tokenizer.encode(text, _SAMPLES[0]) if head == "score" else tokenizer.encode(text)
-        inputs = [encoded.ids, encoded.attention_mask] + ([encoded.type_ids] if head == "score" else [])
+        paired = head in ("score", "read")
+        encoded = tokenizer.encode(text, _SAMPLES[0]) if paired else tokenizer.encode(text)
+        inputs = [encoded.ids, encoded.attention_mask] + ([encoded.type_ids] if paired else [])
         got = compiled([np.array([row], np.int64) for row in inputs])[0][0]
-        expected = bert.reference(weights, head, encoded.ids, encoded.type_ids)
+        got, expected = got.ravel(), bert.reference(weights, head, encoded.ids, encoded.type_ids).ravel()
         # A single logit has no angle, so its relative error must keep the same bound.
         scale = float(np.linalg.norm(got) * np.linalg.norm(expected))
-        close = float(got @ expected) / scale if head != "score" else 1.0 - float(abs(got / expected - 1).max())
+        close = float(got @ expected) / scale if len(got) > 1 else 1.0 - float(abs(got / expected - 1).max())
         worst = min(worst, close)
     if not worst >= _LEAST_COSINE:
         for written in (graph, graph.with_suffix(".bin")):

@@ -20,7 +20,7 @@ from mainspring.core import yaml_files
 from mainspring.core.errors import ModelError, UnknownModel
 from mainspring.core.settings import Settings
 
-Kind = Literal["chat", "embedding", "reranker", "layout", "transcriber"]
+Kind = Literal["chat", "embedding", "reranker", "reader", "nli", "classifier", "layout", "transcriber"]
 Step = Literal["q8_0", "openvino", "unpack", "encoder", "detector"]
 Label = Literal[
     "text", "title", "list", "figure", "figure_caption", "table", "table_caption", "header", "footer", "reference",
@@ -38,6 +38,7 @@ STEPS: Mapping[str, tuple[tuple[Step, ...], ...]] = {
     "ctranslate2": ((),),
 }
 
+_HEADS: Mapping[str, str] = {"reranker": "score", "nli": "score", "classifier": "score", "reader": "read"}
 _NEEDED: Mapping[str, frozenset[str]] = {
     "gguf": frozenset(),
     "safetensors": frozenset({"config.json", "tokenizer.json", "model.safetensors"}),
@@ -242,6 +243,11 @@ class ModelEntry(_Part):
         if self.adapter and self.weights:
             raise ValueError("weights have the adapter merged: name one of both")
         return self
+
+    @property
+    def head(self) -> str:
+        """What an encoder ends with: a pooling, ``score`` or ``read``."""
+        return _HEADS.get(self.kind, self.pooling)
 
     @property
     def size_bytes(self) -> int:

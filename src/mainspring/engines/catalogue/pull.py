@@ -288,8 +288,7 @@ class _Pull:
         return self._convert_encoder(unpacked, compress=onnx)
 
     def _convert_encoder(self, sources: Path, *, compress: bool = False) -> dict[str, Any]:
-        head = "score" if self.entry.kind == "reranker" else self.entry.pooling
-        job = {"step": "encoder", "name": self.entry.name, "head": head, "compress": compress}
+        job = {"step": "encoder", "name": self.entry.name, "head": self.entry.head, "compress": compress}
         checked = convert.run({**job, "source": str(sources), "target": str(self.out)}, self.progress)
         if self.entry.dimensions and checked["dimensions"] != self.entry.dimensions:
             raise ModelError(

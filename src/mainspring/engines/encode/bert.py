@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from mainspring.core.errors import ModelError
 
 Floats = NDArray[np.float32]
-Head = Literal["mean", "cls", "score", "tokens"]
+Head = Literal["mean", "cls", "score", "tokens", "read"]
+_PAIRED = ("score", "read")
 _MASKED = -1e9
 _WORDS = "embeddings.word_embeddings.weight"
 _SCALE = "embeddings.word_embeddings.scale"
@@ -73,20 +74,23 @@ def load(directory: Path) -> Encoder:
 
 
 def build(encoder: Encoder, head: Head, layers: int = 1) -> Any:
-    """An ``openvino.Model``: int64 ``input_ids``, ``attention_mask`` (and ``token_type_ids`` for ``score``), all
-    (texts, tokens); output float32 (texts, hidden), unit rows, or (texts, 1) logits for ``score``, or (texts,
-    tokens, layers x hidden), unit rows, for ``tokens``: of the last ``layers`` ones side by side."""
+    """An ``openvino.Model``: int64 ``input_ids``, ``attention_mask`` (and ``token_type_ids`` for ``score`` and
+    ``read``), all (texts, tokens); output float32 (texts, hidden), unit rows, or (texts, outputs) logits for ``score``,
+    or (texts, tokens, layers x hidden), unit rows, for ``tokens``: of the last ``layers`` ones side by side. ``read``
+    gives (texts, tokens, 3): the logits of an answer's start and end, and that of there being one, the same for all."""
     import openvino as ov
     from openvino import opset13 as op
 
     graph = _Graph(op, encoder)
-    names = ["input_ids", "attention_mask"] + (["token_type_ids"] if head == "score" else [])
+    names = ["input_ids", "attention_mask"] + (["token_type_ids"] if head in _PAIRED else [])
     inputs = [op.parameter([-1, -1], np.int64, name=name) for name in names]
     for parameter, name in zip(inputs, names, strict=True):
         parameter.output(0).get_tensor().set_names({name})
     *_, states = seen = list(graph.encode(*inputs))
     if head == "score":
         result = graph.score(states)
+    elif head == "read":
+        result = graph.read(states)
     elif head == "tokens":
         kept = seen[-layers:]
         units = [op.normalize_l2(each, graph.index(2), 1e-12, "max") for each in kept]
@@ -190,9 +194,16 @@ class _Graph:
         first = self.op.gather(states, self.op.constant(np.int64(0)), self.index(1))
         return self.linear(self.op.tanh(self.linear(first, "pooler.dense")), "classifier")
 
+    def read(self, states: Any) -> Any:
+        spans = self.linear(states, "span")
+        # Added to zeros in the form of one column of the spans, the score stands beside each token.
+        none = self.op.multiply(self.op.gather(spans, self.index(0), self.index(2)), self.op.constant(np.float32(0)))
+        return self.op.concat([spans, self.op.add(none, self.op.unsqueeze(self.score(states), self.index(1)))], 2)
+
 
 def reference(encoder: Encoder, head: Head, ids: list[int], types: list[int] | None = None) -> Floats:
-    """The forward pass of one text in numpy: a vector (hidden,), or (1,) for ``score``."""
+    """The forward pass of one text in numpy: a vector (hidden,), or (outputs,) for ``score``, (tokens, 3) for
+    ``read``."""
     w = encoder.weights
 
     def linear(x: Floats, name: str) -> Floats:
@@ -221,8 +232,11 @@ def reference(encoder: Encoder, head: Head, ids: list[int], types: list[int] | N
         x = norm(x + linear(joined, f"{name}.attention.output.dense"), f"{name}.attention.output.LayerNorm")
         inner = _gelu(linear(x, f"{name}.intermediate.dense"))
         x = norm(x + linear(inner, f"{name}.output.dense"), f"{name}.output.LayerNorm")
-    if head == "score":
-        return np.asarray(linear(np.tanh(linear(x[0], "pooler.dense")), "classifier"), np.float32)
+    if head in _PAIRED:
+        score = linear(np.tanh(linear(x[0], "pooler.dense")), "classifier")
+        if head == "score":
+            return score
+        return np.concatenate([linear(x, "span"), np.repeat(score[None], len(ids), 0)], 1)
     pooled = x[0] if head == "cls" else x.mean(0)
     return np.asarray(pooled / np.linalg.norm(pooled), np.float32)
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from mainspring.core.errors import ModelError, Unsupported
 from mainspring.training import checkpoints
-from mainspring.training.encoders.batches import batches, rate, steps_of
+from mainspring.training.encoders.data.batches import batches, rate, steps_of
 from mainspring.training.encoders.options import EncoderOptions
 from mainspring.training.recipe import Interrupted, Work
 

@@ -13,7 +13,7 @@ from torch import nn
 from transformers import BertConfig, BertModel
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.engines.encode.tokens import plain_tokenizer
+from mainspring.engines.encode.tokens import clean, joined, plain_tokenizer, second_of
 from mainspring.training.encoders.loop import device
 from mainspring.training.encoders.options import EncoderOptions
 from mainspring.training.encoders.weights import Base
@@ -48,6 +48,33 @@ class Scorer(nn.Module):
         """Float32 logits (rows, outputs)."""
         pooled = self.body(**inputs).pooler_output
         return self.classifier(self.dropout(pooled)).float()
+
+
+class Reader(Scorer):
+    """A scorer of whether the second text answers the first, with a head for where: a start and an end logit a token.
+
+    The scorer's head is that of a cross-encoder, so that one of those is a reader already that only says whether.
+    """
+
+    def __init__(self, base: Base, options: EncoderOptions, seed: int) -> None:
+        super().__init__(base, 1, options, seed)
+        self.span = nn.Linear(self.body.config.hidden_size, 2)
+        nn.init.normal_(self.span.weight, std=0.02)
+        nn.init.zeros_(self.span.bias)
+        if "span.weight" in base.weights:
+            with torch.no_grad():
+                self.span.weight.copy_(torch.from_numpy(np.array(base.weights["span.weight"])))
+                self.span.bias.copy_(torch.from_numpy(np.array(base.weights["span.bias"])))
+        self.to(device())
+
+    def read(self, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Float32 answerability logits (rows,), and span logits (rows, tokens, 2): -1e4 outside the passage."""
+        found = self.body(**inputs)
+        score = self.classifier(self.dropout(found.pooler_output)).float()[:, 0]
+        spans = self.span(self.dropout(found.last_hidden_state)).float()
+        # The last token closes the passage and belongs to no answer.
+        inside = inputs["token_type_ids"].roll(-1, 1) * inputs["token_type_ids"] * inputs["attention_mask"]
+        return score, spans.masked_fill(inside[:, :, None] == 0, -1e4)
 
 
 def takes_head(model: Any, base: Base, outputs: int) -> bool:
@@ -108,7 +135,7 @@ class Texts:
 
     def single(self, texts: Sequence[str]) -> list[Encoded]:
         found = []
-        for each in self._tokenizer.encode_batch(list(texts)):
+        for each in self._tokenizer.encode_batch([clean(text) for text in texts]):
             ids = each.ids if len(each.ids) <= self.length else [*each.ids[: self.length - 1], each.ids[-1]]
             found.append(Encoded(ids, len(ids)))
         return found
@@ -121,17 +148,8 @@ class Texts:
         self, firsts: Sequence[str], seconds: Sequence[str], share: float = 0.5
     ) -> list[tuple[Encoded, list[tuple[int, int]]]]:
         """With the characters of each token in its own text."""
-        one = self._tokenizer.encode_batch(list(firsts), add_special_tokens=False)
-        two = self._tokenizer.encode_batch(list(seconds), add_special_tokens=False)
-        special = self._tokenizer.num_special_tokens_to_add(True)
-        found = []
-        for first, second in zip(one, two, strict=True):
-            first.truncate(int(self.length * share))
-            second.truncate(max(0, self.length - special - len(first.ids)))
-            both = self._tokenizer.post_process(first, second, True)
-            start = both.type_ids.index(1) if 1 in both.type_ids else len(both.ids)
-            found.append((Encoded(both.ids, start), both.offsets))
-        return found
+        pairs = joined(self._tokenizer, firsts, seconds, self.length, share)
+        return [(Encoded(each.ids, second_of(each)), each.offsets) for each in pairs]
 
 
 def padded(rows: Sequence[Encoded]) -> dict[str, torch.Tensor]:

@@ -11,8 +11,10 @@ import torch
 from torch.nn import functional
 
 from mainspring.core.errors import NothingLearned
-from mainspring.training.encoders import figures, rows, weights
+from mainspring.training.encoders import figures, weights
+from mainspring.training.encoders.data import rows
 from mainspring.training.encoders.loop import autocast, device, fit
+from mainspring.training.encoders.made import entry, made
 from mainspring.training.encoders.models import Encoded, Scorer, Texts, arrays, padded, through
 from mainspring.training.encoders.options import RerankerOptions
 from mainspring.training.recipe import Made, Work
@@ -86,17 +88,8 @@ def run(work: Work) -> Made:
             after = measured(written, encoded, found.test)
             before = measured(Scorer(base, 1, options, work.seed), encoded, found.test)
     parity(work, written, task, found.test or found.validation or found.train)
-    notes.append(f"{fitted.step} steps, the best at {fitted.best_step or fitted.step}")
-    return Made(
-        makes="reranker",
-        files=(*files, PARITY),
-        figures=after.values,
-        intervals=after.intervals,
-        counted=after.counted,
-        before=before.values,
-        entry=entry("reranker", base, options.length),
-        notes=tuple(notes),
-    )
+    told = entry("reranker", base, options.length)
+    return made("reranker", (*files, PARITY), after, before, told, fitted, notes=notes)
 
 
 def parity(work: Work, model: Scorer, task: Reranking, pairs: Sequence[rows.Pair]) -> None:
@@ -108,15 +101,3 @@ def parity(work: Work, model: Scorer, task: Reranking, pairs: Sequence[rows.Pair
         for each, score in zip(some, scores, strict=True):
             row = {"query": each.first, "passage": each.second, "score": score}
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def entry(kind: str, base: weights.Base, length: int) -> dict[str, Any]:
-    """The fields of the catalogue's entry, without sources and licence."""
-    return {
-        "kind": kind,
-        "format": "safetensors",
-        "convert": ["encoder"],
-        "files": [{"name": name} for name in weights.FILES],
-        "context_window": int(base.config["max_position_embeddings"]),
-        "max_tokens": length,
-    }

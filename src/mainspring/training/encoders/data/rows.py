@@ -53,13 +53,14 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A question about a passage. ``start`` and ``end`` are the answer's characters in the passage; -1 and -1: the
-    passage holds none."""
+    """A question about a passage. ``start`` and ``end`` are the answer's characters in the passage, -1 and -1 if it is
+    not there word by word; ``answerable`` says whether the passage answers the question at all."""
 
     question: str
     passage: str
     start: int
     end: int
+    answerable: bool
 
     @property
     def group(self) -> str:
@@ -109,13 +110,16 @@ def labelled(row: Mapping[str, Any], at: str) -> Labelled:
 
 def reading(row: Mapping[str, Any], at: str) -> Reading:
     """``question``, ``passage`` and ``answer``: its text, with ``start`` where it begins (else its first occurrence);
-    null or empty: the passage holds none."""
+    null or empty: the passage holds none. ``answerable`` true without an answer: it is there in other words."""
     question, passage = text_of(row, "question", at), text_of(row, "passage", at)
     answer = row.get("answer") or ""
     if not isinstance(answer, str):
         raise InvalidRequest(f"{at}: answer must be a text or null", param=f"{at}.answer")
+    answerable = row.get("answerable", bool(answer))
+    if not isinstance(answerable, bool) or (answer and not answerable):
+        raise InvalidRequest(f"{at}: answerable must be true where there is an answer", param=f"{at}.answerable")
     if not answer:
-        return Reading(question, passage, -1, -1)
+        return Reading(question, passage, -1, -1, answerable)
     start: Any = row.get("start")
     if start is None and (start := passage.find(answer)) < 0:
         raise InvalidRequest(f"{at}: the passage does not hold the answer", param=f"{at}.answer")
@@ -124,7 +128,7 @@ def reading(row: Mapping[str, Any], at: str) -> Reading:
         raise InvalidRequest(
             f"{at}: the passage does not hold the answer at start", remedy="Leave start out", param=f"{at}.start"
         )
-    return Reading(question, passage, start, start + len(answer))
+    return Reading(question, passage, start, start + len(answer), True)
 
 
 def read(work: Work, side: Side, row: Callable[[Mapping[str, Any], str], R], most: int) -> list[R]:
@@ -195,5 +199,5 @@ def group_of(row: Any) -> str:
     return str(row.group)
 
 
-def distinct(values: Iterable[float]) -> int:
+def distinct(values: Iterable[object]) -> int:
     return len(set(values))

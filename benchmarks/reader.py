@@ -1,0 +1,181 @@
+"""A reader trained on public questions and made near misses, against the cross-encoder that it starts from.
+
+    MAINSPRING_DATA=... python benchmarks/reader.py --keep DIR [--seconds N] [--train PYTHON] [--score]
+
+Without ``--score`` it trains for N seconds in a process of PYTHON (an environment with the extra ``train``) and goes on
+from there when it is called again. With it, the trained model and the one that ships score the same held-out rows by
+the engine that serves both; differences have a paired bootstrap over passages or questions. Trained on ARES over
+Wikipedia, DuoRC, Quoref and ROPES. SQuAD 2.0 dev, TAT-QA and ARES over news and stories are reported on alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+import _reading_sets as sets
+import _training
+from _bm25 import Bm25
+from _library import data
+from _report import Figure, report
+from mainspring.engines.encode.reader import PassageReader
+from mainspring.engines.encode.reranker import CrossEncoder
+from mainspring.training.encoders import figures
+from mainspring.training.encoders.data.near_misses import Example, examples, holds
+
+SEED, WORDS = 7, 80
+SHARES = {"answered": 1.0, "value swapped": 0.7, "answer removed": 0.5, "other passage": 0.25}
+OPTIONS = {
+    "epochs": 1,
+    "steps": 320,
+    "batch": 16,
+    "learning_rate": 5e-5,
+    "length": 160,
+    "freeze": 6,
+    "evaluate_every": 80,
+    "patience": 0,
+    "save_every_s": 120,
+    "answerability": 0.7,
+}
+REPORTED, RANKED, DEPTH = 500, 120, 8
+
+
+def row(each: Example) -> dict[str, Any]:
+    held = each.answer if each.answer and each.answer in each.passage else None
+    return {"question": each.question, "passage": each.passage, "answer": held, "answerable": each.answerable}
+
+
+def sides() -> dict[str, list[dict[str, Any]]]:
+    """Rows to train on, and those of a twelfth of the passages for validation."""
+    random = Random(SEED)
+    made = [
+        each for each in examples(sets.answered(data(".")), SEED, words=WORDS) if random.random() < SHARES[each.kind]
+    ]
+    away = random.sample(list(sets.off_topic(data("."))), 400)
+    sources = sorted({each.source for each in [*made, *away]})
+    held = set(random.sample(sources, len(sources) // 12))
+    both: tuple[list[Example], list[Example]] = ([], [])
+    for each in [*made, *away]:
+        both[each.source in held].append(each)
+    return {"train": [row(each) for each in both[0]], "validation": [row(each) for each in both[1][:300]]}
+
+
+def reported() -> dict[str, list[Example]]:
+    """The sets of questions with and without an answer that are reported on."""
+    found = {
+        "SQuAD near misses": sets.squad(data("."), SEED, REPORTED),
+        "TAT-QA other reports": sets.tatqa(data("."), 150),
+    }
+    for name in sets.ARES_REPORTED:
+        rows = sets.ares(data("."), name)
+        good = [each for each in rows if each["Context_Relevance_Label"] == each["Answer_Faithfulness_Label"] == "Yes"]
+        made: list[Example] = []
+        for kind, part in (
+            ("answered", good),
+            ("off topic", [r for r in rows if r["Context_Relevance_Label"] == "No"]),
+        ):
+            for each in Random(SEED).sample(part, 100):
+                made.append(Example(each["synthetic_query"], each["document"], "", kind, each["document"][:80]))  # type: ignore[arg-type]
+        found[f"ARES {name} off topic"] = made
+    return found
+
+
+def rankings() -> list[tuple[str, str, list[str]]]:
+    """Answerable questions of SQuAD with their answer and the paragraphs that BM25 finds first."""
+    squad = [each for each in sets.squad(data("."), SEED + 1, RANKED) if each.answerable]
+    every = sets.squad(data("."), SEED, 10**9)
+    texts = {str(number): text for number, text in enumerate(dict.fromkeys(each.passage for each in every))}
+    index = Bm25(texts)
+    return [
+        (each.question, each.answer, [texts[name] for name in index.search(each.question, DEPTH)]) for each in squad
+    ]
+
+
+class Both:
+    """The scores of the trained reader and of the cross-encoder that ships, kept in a file as they come."""
+
+    def __init__(self, keep: Path) -> None:
+        self.ours = PassageReader(_training.served(keep), 2)
+        self.theirs = CrossEncoder(_training.pulled(_training.RERANKER), 2)
+        self.path = keep / "scores.json"
+        self.kept: dict[str, tuple[float, float, str]] = {}
+        if self.path.exists():
+            self.kept = {key: tuple(each) for key, each in json.loads(self.path.read_text(encoding="utf-8")).items()}
+
+    async def of(self, question: str, passages: Sequence[str]) -> list[tuple[float, float, str]]:
+        """Each passage's logits by both, and the words that the reader points at."""
+        key = [f"{question}\n{passage}" for passage in passages]
+        if any(each not in self.kept for each in key):
+            read = await self.ours.read(question, passages)
+            other = (await self.theirs.score(question, passages)).scores.tolist()
+            for name, passage, one, two in zip(key, passages, read, other, strict=True):
+                self.kept[name] = (one.score, float(two), passage[one.start : one.end])
+            if len(self.kept) % 50 == 0:
+                self.save()
+        return [self.kept[name] for name in key]
+
+    def save(self) -> None:
+        self.path.write_text(json.dumps(self.kept), encoding="utf-8")
+
+
+async def score(arguments: Namespace) -> None:
+    both = Both(arguments.keep)
+    found: dict[str, Figure] = {}
+    for name, rows in reported().items():
+        scores = np.array([(await both.of(each.question, [each.passage]))[0][:2] for each in rows])
+        both.save()
+        wanted = np.array([each.answerable for each in rows])
+        found |= _training.compared(name, scores, wanted, [each.passage for each in rows], "questions")
+        if name.startswith("SQuAD"):
+            spans = [(await both.of(each.question, [each.passage]))[0][2] for each in rows if each.answerable]
+            answers = [each.answer for each in rows if each.answerable]
+            right = [
+                holds(span, answer) and len(span) < 3 * len(answer) + 20
+                for span, answer in zip(spans, answers, strict=True)
+            ]
+            found["SQuAD: span holds the answer"] = Figure(
+                float(np.mean(right)), "", "higher", against=f"{len(right)} questions"
+            )
+    hits = []
+    for question, answer, passages in rankings():
+        scores = np.array([each[:2] for each in await both.of(question, passages)])
+        best = [passages[place] for place in (int(scores[:, 0].argmax()), int(scores[:, 1].argmax()), 0)]
+        hits.append([holds(passage, answer) for passage in best])
+    both.save()
+    table = np.array(hits, float)
+    names = [str(number) for number in range(len(table))]
+    value, low, high = figures.paired(
+        lambda at: float(table[at, 0].mean()), lambda at: float(table[at, 1].mean()), names
+    )
+    for place, side in enumerate(("trained", "as it ships", "BM25")):
+        low_, high_ = figures.interval(lambda at, place=place: float(table[at, place].mean()), names)  # type: ignore[misc]
+        text = f"[{low_:.3f}, {high_:.3f}]; {len(table)} questions, best {DEPTH} of BM25"
+        found[f"SQuAD: answer in the first paragraph, {side}"] = Figure(
+            float(table[:, place].mean()), "", "higher", against=text
+        )
+    found["SQuAD: answer in the first paragraph, gain"] = Figure(
+        value, "", "higher", against=f"paired [{low:.3f}, {high:.3f}]"
+    )
+    found["Size of the reader"] = Figure(_training.size_mb(arguments.keep), "MB", "lower", 35)
+    report("reader", found)
+    await both.ours.close()
+    await both.theirs.close()
+
+
+def main() -> None:
+    arguments = _training.asked(__doc__)
+    if arguments.score:
+        asyncio.run(score(arguments))
+    else:
+        _training.train(arguments, "reader", _training.RERANKER, OPTIONS, SEED, sides)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""A reader: whether a passage answers a question, and which of its words do, by a pulled encoder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mainspring.core.errors import ModelError
+from mainspring.engines.catalogue.pull import PulledModel
+from mainspring.engines.encode.encoder import EncoderRunner, Floats, Precision, Row, load_tokenizer
+from mainspring.engines.encode.tokens import joined, second_of
+
+_QUESTION_SHARE = 0.5
+_LONGEST = 30
+"""Tokens of an answer, at most."""
+_MAX_CHARACTERS_A_TOKEN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``score`` is the logit of the passage answering the question; ``passage[start:end]`` is what answers it, if
+    anything does."""
+
+    score: float
+    start: int
+    end: int
+
+
+class PassageReader:
+    """Reads by the graph of ``pulled``. Usable from any thread and event loop."""
+
+    def __init__(self, pulled: PulledModel, threads: int = 0, *, precision: Precision = "bf16") -> None:
+        if pulled.entry.kind != "reader":
+            raise ModelError(f"{pulled.entry.name} is a {pulled.entry.kind} model, not a reader")
+        self._pulled = pulled
+        self._tokenizer = load_tokenizer(pulled)
+        self._runner = EncoderRunner(pulled, threads, precision, paired=True)
+
+    @property
+    def name(self) -> str:
+        return self._pulled.entry.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self._pulled.fingerprint
+
+    async def start(self) -> None:
+        """Load the graph now. Raises ``ModelError`` when it cannot be used."""
+        await self.read("ready", ["ready"])
+
+    async def read(self, question: str, passages: Sequence[str]) -> list[Found]:
+        """What each passage answers. A passage that does not fit beside the question is cut at its end.
+
+        Raises ``ModelError`` when the graph cannot be loaded and ``EngineError`` after ``close``.
+        """
+        if not passages:
+            return []
+        rows, offsets = await asyncio.to_thread(self._pairs, question, passages)
+        read = await self._runner.run(rows, 3, _best)
+        found = []
+        for places, (score, first, last) in zip(offsets, read.tolist(), strict=True):
+            found.append(Found(score, places[int(first)][0], places[int(last)][1]))
+        return found
+
+    async def close(self) -> None:
+        """Stop the thread after the running batch; waiting batches fail with ``EngineError``."""
+        await self._runner.close()
+
+    def _pairs(self, question: str, passages: Sequence[str]) -> tuple[list[Row], list[list[tuple[int, int]]]]:
+        limit = self._pulled.entry.max_tokens
+        most = limit * _MAX_CHARACTERS_A_TOKEN
+        shown = [text[:most] for text in passages]
+        pairs = joined(self._tokenizer, [question[:most]] * len(shown), shown, limit, _QUESTION_SHARE)
+        return [Row(each.ids, second_of(each)) for each in pairs], [each.offsets for each in pairs]
+
+
+def _best(result: Floats, rows: Sequence[Row]) -> Floats:
+    """Of (texts, tokens, 3) logits the score, and the first and last token of the best span: (texts, 3)."""
+    found = np.zeros((len(rows), 3), np.float32)
+    for number, row in enumerate(rows):
+        # The last token closes the passage and belongs to no answer.
+        spans = result[number, row.second : max(row.second + 1, len(row.ids) - 1)]
+        sums = spans[:, None, 0] + spans[None, :, 1]
+        apart = np.arange(len(spans))[None, :] - np.arange(len(spans))[:, None]
+        sums = np.where((apart >= 0) & (apart < _LONGEST), sums, -np.inf)
+        first, last = divmod(int(sums.argmax()), len(spans))
+        found[number] = result[number, 0, 2], row.second + first, row.second + last
+    return found
