@@ -35,6 +35,8 @@ def head_headers(head: Head) -> dict[str, str]:
         headers["x-cache"] = head.cache
     if head.arm:
         headers["x-mainspring-arm"] = head.arm
+    if head.variant:
+        headers["x-mainspring-variant"] = head.variant
     if head.replica:
         headers["x-mainspring-replica"] = head.replica
     if head.instead:

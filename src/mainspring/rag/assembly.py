@@ -16,6 +16,8 @@ from mainspring.engines.kinds import CHAT_RERANKER
 from mainspring.rag.answer.evidence import calibration
 from mainspring.rag.answer.generate import AnswerWriter
 from mainspring.rag.answer.responder import DocumentAnswerer
+from mainspring.rag.answer.variation import SETTINGS, Variation
+from mainspring.rag.answer.verbatim.choice_weights import SHIPPED
 from mainspring.rag.answer.write.writer import NoteWriter
 from mainspring.rag.chunk.base import CHUNKER
 from mainspring.rag.connect.sync import Syncer
@@ -67,7 +69,7 @@ class Assembly:
         self._graphs = Graphs(stores.graphs, self._retriever)
         self._vocabularies = Vocabularies(self._retriever.scopes, self._retriever.text)
         self._understanding = Understanding(self._vocabularies, self._retriever.embedder)
-        self._writer = _writer(self._models, path.chat, engines, settings, telemetry.tracing)
+        self._writer = self._written_by(self._models, path.chat)
         self._ask = _asking(self._models[0], path.chat) if self._models else None
         self._calibration = self._calibrated()
 
@@ -79,12 +81,12 @@ class Assembly:
     def _rewire(self, library: Library) -> None:
         """Has answers written by the best chat model, including models loaded later. Graphs are read as before."""
         self._models, self._grounded = self._chosen()
-        self._writer = _writer(self._models, self._path.chat, self._engines, self._settings, self._telemetry.tracing)
+        self._writer = self._written_by(self._models, self._path.chat)
         self._ask = _asking(self._models[0], self._path.chat) if self._models else None
         path = self._path
         library.search.written_by(
             _asking(self._models[0], path.shown, path.redact),
-            _writer(self._models, path.shown, self._engines, self._settings, self._telemetry.tracing),
+            self._written_by(self._models, path.shown),
             grounded=self._grounded,
         )
         path.registry.replace(self._everything())
@@ -128,16 +130,21 @@ class Assembly:
         await self._parser.close()
         await self._embedders.close()
 
-    def _answerer(self, collection: Collection | None) -> DocumentAnswerer:
+    def _answerer(self, collection: Collection | None, variation: Variation = SETTINGS) -> DocumentAnswerer:
+        writer, grounded = self._writer, self._grounded
+        if variation.model:
+            model = self._engines.chat[variation.model]
+            writer, grounded = self._written_by([model], self._path.chat), model.grounded
         return DocumentAnswerer(
-            self._retriever,
+            self._retriever.with_reranker(variation.reranker) if variation.reranker else self._retriever,
             self._stores.collections,
             self._settings.rag,
             collection=collection,
-            writer=self._writer,
-            grounded=self._grounded,
+            writer=writer,
+            grounded=grounded,
             ask=self._ask,
-            calibration=self._calibration,
+            calibration=variation.calibration or self._calibration,
+            choice=variation.choice or SHIPPED,
             graphs=self._graphs,
             charged=self._path.charged,
             understanding=self._understanding,
@@ -145,6 +152,9 @@ class Assembly:
             reader=self._engines.reader,
             tracing=self._telemetry.tracing,
         )
+
+    def _written_by(self, models: Sequence[ChatModel], responders: Mapping[str, Responder]) -> AnswerWriter | None:
+        return _writer(models, responders, self._engines, self._settings, self._telemetry.tracing)
 
     def _search(self) -> Search:
         path, stores, models = self._path, self._stores, self._models
@@ -155,7 +165,7 @@ class Assembly:
             stores.events,
             self._telemetry.tracing,
             ask=_asking(models[0], path.shown, path.redact) if models else None,
-            writer=_writer(models, path.shown, self._engines, self._settings, self._telemetry.tracing),
+            writer=self._written_by(models, path.shown),
             grounded=self._grounded,
             charged=path.charged,
             inspect=path.inspect,

@@ -17,6 +17,7 @@ from mainspring.core.types import Principal
 from mainspring.rag.answer import small_talk
 from mainspring.rag.answer.passage_view import PassageView, opened
 from mainspring.rag.answer.responder import DocumentAnswerer
+from mainspring.rag.answer.variation import SETTINGS, Variation
 from mainspring.rag.attaching import Attacher, Attachment
 from mainspring.rag.connect.registry import Spec
 from mainspring.rag.connect.running_syncs import Sync, Syncs
@@ -45,7 +46,7 @@ from mainspring.stores.vectors.base import ChunkRow
 class AnswererFactory(Protocol):
     """Makes the answerer of a collection."""
 
-    def __call__(self, *, collection: Collection) -> DocumentAnswerer: ...
+    def __call__(self, collection: Collection | None, variation: Variation = SETTINGS) -> DocumentAnswerer: ...
 
 
 class Library:
@@ -69,7 +70,7 @@ class Library:
         self._ingestor = ingestor
         self._syncer = syncer
         self.search = search
-        self._answering = answering
+        self.answering = answering
         self._embedder_name = search.embedder_name
         # Builds graphs of documents without one; the room's ``open`` sets it.
         self.graphs: GraphBuilder | None = None
@@ -369,7 +370,7 @@ class Library:
         return [self._served(named[name]) for name in sorted(named)]
 
     def _served(self, collection: Collection) -> Served:
-        answerer = self._answering(collection=collection)
+        answerer = self.answering(collection)
         return Served(
             collection.name,
             "collection",

@@ -49,7 +49,7 @@ class Metrics:
         self._define_calls()
         self._define_rest()
         self.facts = FactMetrics(self.registry, self.of_tenants, self._label)
-        self.arm_call = ArmCalls(self.registry).call
+        self._arm_calls = ArmCalls(self.registry)
         self.serve(*models)
 
     def serve(self, *models: str) -> None:
@@ -144,6 +144,10 @@ class Metrics:
         """The scrape's page, with or without what each of the ``tenants`` used, and its content type."""
         page = generate_latest(self.registry) + (generate_latest(self.of_tenants) if tenants else b"")
         return page, CONTENT_TYPE_LATEST
+
+    def arm_call(self, route: str, arm: str, usage: Usage, ttft_s: float | None, duration_s: float, code: str) -> None:
+        """One model call of an arm has ended."""
+        self._arm_calls.call(self._label(route), arm, usage, ttft_s, duration_s, code)
 
     def _label(self, model: str) -> str:
         return model if model in self._models else OTHER

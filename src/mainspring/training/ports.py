@@ -168,7 +168,10 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Placement:
     """What an application of a tenant uses: ``current`` (None: what the settings say), and perhaps a candidate that
-    gets copies (``shadow``, a share) or traffic (``canary``, a share)."""
+    gets copies (``shadow``, a share) or traffic (``canary``, a share).
+
+    ``currents`` has what is current of all kinds, in the order in which it came. ``current`` is the one of the
+    candidate's kind; without a candidate it is the latest. ``since`` is when the arms became what they are."""
 
     application: str
     current: Candidate | None
@@ -176,6 +179,7 @@ class Placement:
     stage: Literal["", "shadow", "canary"] = ""
     share: float = 0.0
     since: float = 0.0
+    currents: tuple[Candidate, ...] = ()
 
 
 @runtime_checkable

@@ -30,7 +30,8 @@ class World:
     def __init__(self, opened: Stores, *, arms: str = "ab", sticky: str = "session", **settings: Any) -> None:
         self.stores = opened
         self.route = route(arms, sticky)
-        replicas = SimpleNamespace(route=lambda name: self.route if name == "shop" else None, route_names=["shop"])
+        find: Any = lambda name, _tenant="": self.route if name == "shop" else None  # noqa: E731
+        replicas = SimpleNamespace(route=find, route_names=["shop"], owned={})
         found = Settings.model_validate({"trials": settings})
         rooms = SimpleNamespace(settings=found, stores=opened, path=SimpleNamespace(replicas=replicas))
         self.rooms = cast(Rooms, rooms)

@@ -1,4 +1,4 @@
-"""The facts of online experiments and of the loop of improvement: what was decided, and why."""
+"""The facts of online experiments, of the loop of improvement, and of variants: what was decided, and why."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mainspring.core.facts.base import Facts
-from mainspring.core.facts.marks import Keep
+from mainspring.core.facts.marks import Keep, Served
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +49,41 @@ class ImprovementFacts(Facts):
     reason: Keep[str] = ""
     by: Keep[str] = ""
     figures: Keep[Mapping[str, float] | None] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantFacts(Facts):
+    """A change of what an application uses. ``action`` is ``admitted``, ``shadow``, ``canary``, ``promoted``,
+    ``withdrawn`` or ``undone``; ``part`` is the candidate's kind; ``before`` are the ids of what was current, ``after``
+    of what is. ``by`` is the key that asked for it."""
+
+    EVENT: ClassVar[str] = "variant"
+
+    application: Served[str] = ""
+    candidate: Keep[str] = ""
+    part: Keep[str] = ""
+    action: Keep[str] = ""
+    share: Keep[float] = 0.0
+    reason: Keep[str] = ""
+    by: Keep[str] = ""
+    before: Keep[str] = ""
+    after: Keep[str] = ""
+    version: Keep[str] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowFacts(Facts):
+    """A copy of an application's request, answered by the ``variant`` under trial and shown to nobody. Its event is
+    about the answer that was shown. ``cost_nanousd`` was not charged."""
+
+    EVENT: ClassVar[str] = "shadow"
+
+    application: Served[str] = ""
+    variant: Keep[str] = ""
+    error: Keep[str] = ""
+    answered: Keep[bool | None] = None
+    citations: Keep[int] = 0
+    prompt_tokens: Keep[int] = 0
+    completion_tokens: Keep[int] = 0
+    cost_nanousd: Keep[int] = 0
+    duration_s: Keep[float] = 0.0

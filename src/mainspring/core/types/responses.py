@@ -22,7 +22,8 @@ class Head:
     ``answer_id`` names the answer in events and feedback; ``model`` is what really answers; ``cache`` is
     ``""``, ``"miss"`` or ``"hit"``; ``headers`` are further response headers (rate limits). ``arm`` is the part of a
     route's traffic that it belongs to, ``replica`` which of several equal ones answered. ``instead`` is the model that
-    should have answered and could not: a substitute's answer is never cached.
+    should have answered and could not: a substitute's answer is never cached. ``variant`` is the candidate by whose
+    means an application answered.
     """
 
     model: str
@@ -30,6 +31,7 @@ class Head:
     arm: str = ""
     replica: str = ""
     instead: str = ""
+    variant: str = ""
     cache: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 

@@ -64,7 +64,7 @@ class Trials:
     async def define(self, principal: Principal, name: str, trial: Trial) -> None:
         """Start a trial. Raises ``NotFound`` for its route, ``InvalidRequest`` for its control, ``Conflict`` if
         its name or route is taken, and ``QuotaExceeded``."""
-        route = self._route(trial.route)
+        route = self._route(trial.route, principal.tenant)
         weights = {arm: each.weight for arm, each in route.settings.arms.items() if each.weight > 0}
         if trial.control not in weights:
             raise InvalidRequest(
@@ -127,7 +127,10 @@ class Trials:
         for state in found:
             try:
                 weighed = await self._reweighed(state)
-                if state.running.definition.decides:
+                if self._replaced(weighed):
+                    decision = Decision("ended", "", "the arms of the route were replaced", weighed.running.weights)
+                    await self._write(weighed, decision, await self.verdict(weighed, at), "")
+                elif state.running.definition.decides:
                     await self._decide(weighed, at)
             except MainspringError as error:
                 _log.warning("the trial %s was not looked at: %s", state.running.name, error)
@@ -136,12 +139,19 @@ class Trials:
     async def allocate(self) -> None:
         """Share out the traffic of tenants as their trials say."""
         tenants: dict[str, dict[str, Mapping[str, float]]] = {name: {} for name in self._replicas.route_names}
+        owned: dict[tuple[str, str], dict[str, Mapping[str, float]]] = {each: {} for each in self._replicas.owned}
         overridden = sa.or_(trials.c.winner != "", sa.and_(trials.c.status == "running", trials.c.dropped != "{}"))
         for state in sorted(await self._states(overridden), key=lambda each: each.created_at):
-            tenants.get(state.running.definition.route, {})[state.running.tenant] = state.running.weights
+            tenant, name = state.running.tenant, state.running.definition.route
+            route = self._replicas.route(name, tenant)
+            if route is not None and state.created_at >= route.since:
+                given = owned.get((tenant, name), tenants.get(name, {}))
+                given[tenant] = state.running.weights
         for name, own in tenants.items():
-            route = self._replicas.route(name)
-            if route is not None:
+            if (route := self._replicas.route(name)) is not None:
+                route.allocate(own)
+        for (tenant, name), own in owned.items():
+            if (route := self._replicas.route(name, tenant)) is not None:
                 route.allocate(own)
 
     async def end(self, principal: Principal, name: str, promote: str = "") -> State:
@@ -231,8 +241,8 @@ class Trials:
 
     def _weights(self, state: State) -> dict[str, float]:
         """The weights of a trial's arms in the settings; its own if the route is gone."""
-        route = self._replicas.route(state.running.definition.route)
-        if route is None:
+        route = self._replicas.route(state.running.definition.route, state.running.tenant)
+        if route is None or route.since > state.created_at:
             return dict(state.running.weights)
         arms = route.settings.arms
         return {name: arms[name].weight if name in arms else 0.0 for name in state.running.weights}
@@ -246,15 +256,21 @@ class Trials:
         old = sa.delete(trial_answers).where(trial_answers.c.at < now - 31 * _DAY)
         await self._database.write(lambda connection: connection.execute(old) and None, durable=False)
 
-    def _route(self, name: str) -> Route:
-        route = self._replicas.route(name)
+    def _replaced(self, state: State) -> bool:
+        """Whether the route's arms have become others since the trial began."""
+        route = self._replicas.route(state.running.definition.route, state.running.tenant)
+        return route is not None and route.since > state.created_at
+
+    def _route(self, name: str, tenant: str) -> Route:
+        route = self._replicas.route(name, tenant)
         if route is None:
-            names = ", ".join(self._replicas.route_names) or "none: serving.routes has none"
+            own = [each for owner, each in self._replicas.owned if owner == tenant]
+            names = ", ".join([*self._replicas.route_names, *own]) or "none: serving.routes has none"
             raise NotFound(f"there is no route {name:.100}", remedy=f"Routes: {names}", param="route")
         return route
 
     def _arm_of(self, name: str, weights: Mapping[str, float], answer: AnswerFacts, fact: Fact) -> str:
-        route = self._replicas.route(name)
+        route = self._replicas.route(name, fact.tenant)
         if route is None or not weights:
             return ""
         # The same names as in ``traffic_split.unit``: a failed answer does not say its arm.

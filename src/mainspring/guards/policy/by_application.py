@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from mainspring.core.settings import GuardsSettings
+from mainspring.core.variants import application_of
 from mainspring.guards.policy.policies import GuardPolicy
 
 
@@ -32,7 +33,7 @@ class Policies:
         """The policy for requests under this name; the ``chosen`` one if there is one."""
         if chosen:
             return self.default if chosen == "default" else self.named[chosen]
-        return self._of.get(application, self.default)
+        return self._of.get(application_of(application), self.default)
 
     @property
     def version(self) -> str:

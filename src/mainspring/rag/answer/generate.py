@@ -68,6 +68,9 @@ class AnswerWriter:
     counts are taken with a margin).
     """
 
+    instruction = _INSTRUCTION
+    """What the model is told if the request names no prompt."""
+
     def __init__(
         self,
         responder: Responder,
@@ -178,7 +181,7 @@ class AnswerWriter:
         light: Spotlight,
         again: str = "",
     ) -> tuple[Message, ...]:
-        instruction = _INSTRUCTION if request.prompt is None else request.prompt.text
+        instruction = self.instruction if request.prompt is None else request.prompt.text
         if self._spotlight:
             instruction = f"{instruction} {light.instruction}"
         if again:

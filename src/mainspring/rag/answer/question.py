@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import get_args
 
 from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.settings import RagSettings
-from mainspring.core.types import IGNORED_HEADER, ChatRequest, Message, Response
+from mainspring.core.types import IGNORED_HEADER, ChatRequest, Event, Message, Notice, Response
 from mainspring.rag.answer import small_talk
 from mainspring.rag.query.understand import Technique, techniques
 from mainspring.rag.search import filters as filtering
@@ -136,3 +137,14 @@ def with_unused_tools(request: ChatRequest, response: Response) -> Response:
     if not request.tools or request.tool_choice == "none":
         return response
     return response.with_head(headers={**response.head.headers, IGNORED_HEADER: "tools"})
+
+
+def with_notice(response: Response, code: str, said: str) -> Response:
+    """``response`` with a note in front."""
+
+    async def noticed(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+        yield Notice(code, said)
+        async for event in events:
+            yield event
+
+    return response.through(noticed)

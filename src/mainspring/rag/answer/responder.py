@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mainspring.core.errors import DeadlineExceeded, InvalidRequest, NotFound, Unsupported
@@ -43,8 +43,9 @@ from mainspring.rag.answer.evidence.score import evidence
 from mainspring.rag.answer.findings import Findings, near_hits, record, shown_hits
 from mainspring.rag.answer.findings import named as told_of
 from mainspring.rag.answer.generate import REFUSAL, AnswerWriter
-from mainspring.rag.answer.question import Question, refuse_unsupported, understood, with_unused_tools
+from mainspring.rag.answer.question import Question, refuse_unsupported, understood, with_notice, with_unused_tools
 from mainspring.rag.answer.verbatim import display, extract, unit_rerank
+from mainspring.rag.answer.verbatim.choice_weights import SHIPPED, ChoiceWeights
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.graph import citations as told
 from mainspring.rag.graph.graphs import Graphs
@@ -75,7 +76,7 @@ class DocumentAnswerer:
     context (None: rules do). ``calibration`` takes the place of the built-in evidence and of ``rag.refuse_below``.
     ``charged`` makes what searching reads cost the asker (None: it is free), ``understanding`` does the techniques that
     a request names (None: it may name none), ``sift`` says which passages the writer may read (None: all). ``reader``
-    is a cross-encoder that reads the best sentences again (None: words and cosines decide).
+    is a cross-encoder that reads the best sentences again (None: words and cosines decide), ``choice`` weighs them.
     """
 
     def __init__(
@@ -95,13 +96,14 @@ class DocumentAnswerer:
         understanding: Understanding | None = None,
         sift: Sift | None = None,
         reader: Reranker | None = None,
+        choice: ChoiceWeights = SHIPPED,
         tracing: Tracing | None = None,
     ) -> None:
         self._tracing = tracing
         self._retriever = retriever
         self._collections = collections
         self._settings = settings
-        self._collection = collection
+        self.collection = collection
         self._name = collection.name if collection else name
         self._writer = writer
         self._grounded = grounded
@@ -113,6 +115,12 @@ class DocumentAnswerer:
         self._understanding = understanding
         self._sift = sift
         self._reader = reader
+        self._choice = choice
+
+    @property
+    def instruction(self) -> str:
+        """What its writer is told; empty: nothing writes here."""
+        return "" if self._writer is None else self._writer.instruction
 
     @property
     def sampled(self) -> bool:
@@ -132,11 +140,11 @@ class DocumentAnswerer:
             found = self._writer.fingerprint(request, context)
             if found is None:
                 return None
-            # The same words from another prompt version are another prompt with separate answers.
+            # The same words from another prompt version are another prompt.
             use = request.prompt
             written = found if use is None else repr((found, use.name, use.version, use.rendered))
-        if self._collection is not None:
-            versions = {self._collection.id: self._collections.version(self._collection)}
+        if self.collection is not None:
+            versions = {self.collection.id: self._collections.version(self.collection)}
         else:
             versions = self._collections.versions(context.principal.tenant)
         embedder = self._retriever.embedder
@@ -148,6 +156,7 @@ class DocumentAnswerer:
             mode,
             written,
             self._calibration,
+            self._choice,
             None if self._reader is None else self._reader.fingerprint,
         )
         return hashlib.sha256(repr(facts).encode()).hexdigest()
@@ -225,21 +234,13 @@ class DocumentAnswerer:
         if named:
             names = [document.document_id for document in named]
             context.settlement.records.append(told_of(context, asked.mode, [each.id for each in chosen], names))
-        read, written = self._retriever.embedder.count_tokens([asked.question, said])
-        return Response(Head(self._name), replay([Answered(True), Text(said), Usage(read, written), Finish("stop")]))
+        return Response(Head(self._name), replay(self._ended(asked, [Answered(True), Text(said)])))
 
     def _noticed(self, asked: Question, look: Lookup, response: Response) -> Response:
         """``response`` with a note in front."""
         texts = [hit.text for hit in look.found.hits if not hit.foreign]
-        if not (said := language.unfamiliar(self._retriever.embedder, asked.question, texts)):
-            return response
-
-        async def noticed(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
-            yield Notice("unfamiliar_language", said)
-            async for event in events:
-                yield event
-
-        return response.through(noticed)
+        said = language.unfamiliar(self._retriever.embedder, asked.question, texts)
+        return with_notice(response, "unfamiliar_language", said) if said else response
 
     async def _condensed(self, asked: Question, context: Context) -> Question:
         """The question of a follow-up, so that it stands alone."""
@@ -249,7 +250,6 @@ class DocumentAnswerer:
         with steps.step("condense") as step:
             ask = self._ask(context) if self._ask is not None else None
             question = await condense.condensed(asked.question, asked.history, ask, step, MAX_TOKENS)
-        # A rewritten question is a new question and may have several parts.
         return replace(asked, question=question, condensed=step.changed and "\n" in question)
 
     async def _look(self, asked: Question, context: Context) -> Lookup:
@@ -294,7 +294,7 @@ class DocumentAnswerer:
             reader = self._retriever.reading(self._retriever.embedder, span.context, self._charged)
             vector = (await reader.embed([question], "query")).vectors[0]
             beside = near_hits(candidates, hits)
-            passages = await extract.passages(question, hits, candidates, texts, reader, vector, beside)
+            passages = await extract.passages(question, hits, candidates, texts, reader, vector, beside, self._choice)
             passages = await self._reread(question, passages, span.context)
             unsaid = await missing_topics.absent(question, passages, candidates, texts, reader)
             unsaid = unsaid or await missing_values.ungiven(question, candidates, [*hits, *beside], reader)
@@ -308,7 +308,7 @@ class DocumentAnswerer:
         if self._reader is None:
             return passages
         reader = self._reader if self._charged is None else self._charged.reranker(self._reader, context)
-        return await unit_rerank.reread(question, passages, reader)
+        return await unit_rerank.reread(question, passages, reader, self._choice)
 
     async def _plan(self, asked: Question, chosen: Sequence[Collection], context: Context) -> QueryPlan:
         """The text that is searched instead of the question."""
@@ -322,10 +322,10 @@ class DocumentAnswerer:
 
     async def _scope(self, names: Sequence[str], context: Context) -> list[Collection]:
         principal = context.principal
-        if self._collection is not None:
-            if not self._collection.visible_to(principal.groups) or self._collection.tenant != principal.tenant:
-                raise NotFound(f"there is no collection {self._collection.name}")
-            return [self._collection]
+        if self.collection is not None:
+            if not self.collection.visible_to(principal.groups) or self.collection.tenant != principal.tenant:
+                raise NotFound(f"there is no collection {self.collection.name}")
+            return [self.collection]
         if names:
             return [await self._collections.get(principal.tenant, each, groups=principal.groups) for each in names]
         found = await self._collections.list(principal.tenant, groups=principal.groups)
@@ -335,7 +335,7 @@ class DocumentAnswerer:
         return usable
 
     def _asked(self, request: ChatRequest) -> Question:
-        asked = understood(request, self._settings, name=self._name, one=self._collection is not None)
+        asked = understood(request, self._settings, name=self._name, one=self.collection is not None)
         if asked.mode == "generative" and self._writer is None:
             raise Unsupported("no chat model is loaded to write answers", param="options.mode")
         return replace(asked, mode=self._mode(asked.mode))
@@ -346,10 +346,10 @@ class DocumentAnswerer:
         return mode if self._writer is not None else "extractive"
 
     def _choose(self, look: Lookup, asked: Question) -> list[Passage]:
-        words = self._settings.max_words
+        words, most = self._settings.max_words, self._settings.max_sentences
         if asked.max_tokens is not None:
             words = min(words, max(1, int(asked.max_tokens * _WORDS_A_TOKEN)))
-        chosen = choose(look.each, max_sentences=self._settings.max_sentences, max_words=words)
+        chosen = choose(look.each, max_sentences=most, max_words=words, choice=self._choice)
         return display.grown(chosen, asked.question, look.found.texts, words)
 
     def _record(
@@ -387,14 +387,14 @@ class DocumentAnswerer:
         else:
             events += Notes(found.question, found.passages, found.texts, look.missing).events(numbers)
             events += told.paths(found.walked, found.hits, events)
-        text = "".join(event.text for event in events if isinstance(event, Text))
-        read, written = self._retriever.embedder.count_tokens([asked.question, text])
-        return [*events, Usage(prompt_tokens=read, completion_tokens=written), Finish("stop")]
+        return self._ended(asked, events)
 
     def _themes(self, asked: Question, themes: Sequence[Theme]) -> list[Event]:
         """The events of an answer about the subject of the collection."""
         found = told.themes(themes)
-        events = [Answered(bool(found)), *(found or [Text(REFUSAL)])]
+        return self._ended(asked, [Answered(bool(found)), *(found or [Text(REFUSAL)])])
+
+    def _ended(self, asked: Question, events: Sequence[Event]) -> list[Event]:
         text = "".join(event.text for event in events if isinstance(event, Text))
         read, written = self._retriever.embedder.count_tokens([asked.question, text])
         return [*events, Usage(prompt_tokens=read, completion_tokens=written), Finish("stop")]

@@ -10,6 +10,7 @@ from typing import TypeVar
 from mainspring.core.facts.retrievals import QuestionPartFacts
 from mainspring.rag.answer.findings import Findings
 from mainspring.rag.answer.verbatim import extract
+from mainspring.rag.answer.verbatim.choice_weights import SHIPPED, ChoiceWeights
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.query import decompose
 from mainspring.rag.text import terms
@@ -93,12 +94,14 @@ def joined(question: str, found: Sequence[Findings]) -> Findings:
     return Findings(question, hits, passages, texts, surest.evidence, surest.features, walked, steps)
 
 
-def choose(found: Sequence[Findings], *, max_sentences: int, max_words: int) -> list[Passage]:
+def choose(
+    found: Sequence[Findings], *, max_sentences: int, max_words: int, choice: ChoiceWeights = SHIPPED
+) -> list[Passage]:
     """The best passages of each part in turns, at least one a part, within the same budget as for one question."""
     share = max(1, max_words // len(found))
+    words = share if len(found) > 1 else max_words
     ranked = [
-        extract.choose(each.passages, max_sentences=max_sentences, max_words=share if len(found) > 1 else max_words)
-        for each in found
+        extract.choose(each.passages, max_sentences=max_sentences, max_words=words, choice=choice) for each in found
     ]
     chosen: list[Passage] = []
     for passage in _in_turns(ranked, lambda each: (each.hit.document_id, each.start, each.end)):

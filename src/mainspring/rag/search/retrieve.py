@@ -7,6 +7,7 @@ named. ``groups=None`` is for maintenance and measurements, never for callers.
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Collection as AnyCollection
@@ -74,6 +75,12 @@ class Retriever:
         self.remembered = CachingEmbedder(self.embedder)
         self.reranker = reranker
         self.turns = TenantTurns()
+
+    def with_reranker(self, reranker: Reranker) -> Retriever:
+        """This one, with another reranker; all else is shared."""
+        other = copy.copy(self)
+        other.reranker = reranker
+        return other
 
     async def search(
         self,

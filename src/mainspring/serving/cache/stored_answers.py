@@ -51,7 +51,7 @@ def encode(head: Head, events: list[Event], retrieved: Sequence[RetrievalFacts] 
     rows = [
         [type(event).__name__, dataclasses.asdict(event)] for event in _joined(events) if type(event).__name__ in _KINDS
     ]
-    content = {"version": VERSION, "model": head.model, "arm": head.arm, "events": rows}
+    content = {"version": VERSION, "model": head.model, "arm": head.arm, "variant": head.variant, "events": rows}
     content["ignored"] = head.headers.get(IGNORED_HEADER)
     whole = cards.scrubbed({**content, "retrieved": [facts.plain() for facts in retrieved]})
     return json.dumps(whole).encode()
@@ -64,8 +64,9 @@ def decode(value: bytes) -> Answer | None:
         return None
     events = [_event(kind, fields) for kind, fields in content["events"]]
     ignored = content.get("ignored")
+    headers = {IGNORED_HEADER: ignored} if ignored else {}
     return Answer(
-        Head(content["model"], arm=content["arm"], headers={IGNORED_HEADER: ignored} if ignored else {}),
+        Head(content["model"], arm=content["arm"], variant=content.get("variant", ""), headers=headers),
         events,
         [RetrievalFacts.from_json(facts) for facts in content["retrieved"]],
     )

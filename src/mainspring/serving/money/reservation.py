@@ -17,6 +17,7 @@ from mainspring.core.errors import BudgetExceeded, InvalidRequest, MainspringErr
 from mainspring.core.path import Layer
 from mainspring.core.settings.serving.money import PricesSettings
 from mainspring.core.types import Allowance, ChatRequest, Context, Request, Responder, Response, Usage
+from mainspring.core.variants import application_of
 from mainspring.engines.chat.output_lengths import OutputLengths
 from mainspring.serving.money.pricing import MILLION, NANO
 from mainspring.serving.money.tariffs import Tariffs
@@ -119,8 +120,9 @@ class BudgetReservations:
     def _application(self, request: Request, prompt: int, output: int, context: Context) -> tuple[int, int]:
         now, rate, usage = time.time(), context.allowance.rate, Usage(prompt, output)
         calls = APPLICATION_CALLS * (1 + self.further(request))
-        tokens = self.prices.application_tokens.get(request.model, calls * (prompt + output))
-        configured = self.prices.applications.get(request.model)
+        name = application_of(request.model)
+        tokens = self.prices.application_tokens.get(name, calls * (prompt + output))
+        configured = self.prices.applications.get(name)
         if configured is not None:
             return round(configured * NANO), self._within(tokens, context)
         own = self.tariffs.find(request.model)
@@ -143,7 +145,7 @@ class Reserve(Layer):
         self._budgets = purse.budgets
 
     async def respond(self, request: Request, context: Context) -> Response:
-        found = await self._budgets.concerning(context.principal, request.model)
+        found = await self._budgets.concerning(context.principal, application_of(request.model))
         if not found:
             return await self.inner.respond(request, context)
         nanousd, tokens = await self._most(found, request, context)

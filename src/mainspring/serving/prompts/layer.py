@@ -9,6 +9,7 @@ from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.path import Layer
 from mainspring.core.settings import Settings
 from mainspring.core.types import ChatRequest, Context, PromptUse, Request, Responder, Response
+from mainspring.core.variants import application_of
 from mainspring.serving.prompts.registry import PromptRegistry, Reference
 from mainspring.serving.ring.ports import Tracing
 from mainspring.serving.ring.registry import Registry
@@ -30,7 +31,8 @@ class PromptChoice:
 
     def concerns(self, request: ChatRequest) -> bool:
         """Whether there may be one."""
-        return request.prompt is not None or self._documents is not None or request.model in self._models
+        named = request.prompt is not None or self._documents is not None
+        return named or application_of(request.model) in self._models
 
     async def applied(self, request: ChatRequest, context: Context) -> ChatRequest:
         """The request with its prompt; unchanged if there is none.
@@ -47,11 +49,12 @@ class PromptChoice:
             return self._handed(request, use) if served.kind in _OWN else self._under(request, use)
         if self._prompts is None:
             return request
-        model = self._models.get(request.model)
+        name = application_of(request.model)
+        model = self._models.get(name)
         if model is not None:
             if any(message.role in _SYSTEM for message in request.messages):
                 return request
-            use = await self._prompts.configured(model, f"serving.system_prompts.{request.model}")
+            use = await self._prompts.configured(model, f"serving.system_prompts.{name}")
             return self._under(request, use)
         if self._documents is not None:
             served = await self._registry.find(request.model, context.principal)

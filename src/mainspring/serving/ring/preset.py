@@ -21,6 +21,7 @@ from mainspring.core.types import (
     Response,
     Sampling,
 )
+from mainspring.core.variants import application_of
 
 OPTION = "preset"
 HEADER = "x-mainspring-preset"
@@ -75,7 +76,7 @@ class ApplyPreset(Layer):
     async def respond(self, request: Request, context: Context) -> Response:
         if not isinstance(request, ChatRequest | CompletionRequest):
             return await self.inner.respond(request, context)
-        name: Any = self._presets.defaults.get(request.model)
+        name: Any = self._presets.defaults.get(application_of(request.model))
         if isinstance(request, ChatRequest) and OPTION in request.options:
             # Applications refuse options that they do not know.
             options = {key: value for key, value in request.options.items() if key != OPTION}

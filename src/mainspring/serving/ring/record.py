@@ -243,6 +243,7 @@ def _facts(book: _Book, answer: Answer) -> GivenFacts:
         unsupported=checked.count("unsupported") if checked else None,
         saved_nanousd=answer.usage.saved_nanousd,
         arm=head.arm,
+        variant=head.variant,
         replica=head.replica,
         instead=head.instead,
         # A key's groups can be looked up; a token's groups are only in this record.

@@ -95,6 +95,14 @@ class TenantCollections(Protocol):
     async def visible(self, principal: Principal) -> list[Served]: ...
 
 
+class TenantVariants(Protocol):
+    """What a tenant has an application use in place of what the settings say."""
+
+    def varied(self, served: Served, principal: Principal) -> Served:
+        """``served``, with the responder by which it answers ``principal``."""
+        ...
+
+
 class Hosting(Protocol):
     """Answers requests with tools that the server runs."""
 
@@ -113,6 +121,7 @@ class Registry:
         self.coming: dict[str, Callable[[], ModelArrival]] = {}
         """Chat models that are not served yet, and their progress."""
         self.hosting: Hosting | None = None
+        self.variants: TenantVariants | None = None
 
     def add(self, served: Served) -> None:
         """Serve one more name. Raises ``Conflict`` when it is taken."""
@@ -129,10 +138,15 @@ class Registry:
         self._sources.append(source)
 
     async def find(self, name: str, principal: Principal, *, inner: bool = False) -> Served:
-        """The responder under ``name`` for ``principal``. Raises ``UnknownModel`` with the nearest names.
+        """The responder under ``name`` for ``principal``, with its tenant's variants. Raises ``UnknownModel`` with the
+        nearest names.
 
         ``inner``: a permitted application names it; the caller itself need not be allowed to.
         """
+        return self._varied(await self.plain(name, principal, inner=inner), principal)
+
+    async def plain(self, name: str, principal: Principal, *, inner: bool = False) -> Served:
+        """The same as the settings say, whatever the tenant's variants. Raises ``UnknownModel``."""
         if inner:
             principal = _unlimited(principal)
         served = self._served.get(name)
@@ -150,12 +164,17 @@ class Registry:
         remedy = f"Did you mean {' or '.join(close)}?" if close else "GET /v1/models lists what is served"
         raise UnknownModel(f"no model, application or collection {name!r} is served", remedy=remedy, param="model")
 
-    def fixed(self, name: str, principal: Principal, *, inner: bool = False) -> Served | None:
-        """The same without the collections, which only ``find`` can look up."""
+    def fixed(self, name: str, principal: Principal, *, inner: bool = False, plain: bool = False) -> Served | None:
+        """The same without the collections, which only ``find`` can look up; ``plain``: without variants."""
         if inner:
             principal = _unlimited(principal)
         served = self._served.get(name)
-        return served if served is not None and served.visible(principal) else None
+        if served is None or not served.visible(principal):
+            return None
+        return served if plain else self._varied(served, principal)
+
+    def _varied(self, served: Served, principal: Principal) -> Served:
+        return served if self.variants is None else self.variants.varied(served, principal)
 
     async def basis(self, request: Request, context: Context) -> str:
         """The state of the documents behind an answer to ``request``, as the caller may see them; empty if there are

@@ -9,6 +9,7 @@ from typing import Any
 from mainspring.core.errors import Conflict, EngineDied, NotFound
 from mainspring.core.path import Layer
 from mainspring.core.settings import ServingSettings
+from mainspring.core.settings.serving.routing import RouteSettings
 from mainspring.core.types import Context, Request, Responder, Response
 from mainspring.engines import ChatModel
 from mainspring.engines import Replica as Engine
@@ -33,6 +34,7 @@ class Replicas:
         self._metrics = metrics
         self._balances: dict[str, Balance] = {}
         self._routes: dict[str, Route] = {}
+        self._own: dict[tuple[str, str], Route] = {}
         self._shadows = Shadows(events, metrics)
 
     def budget(self) -> Budget:
@@ -91,9 +93,27 @@ class Replicas:
         }
         return self._routes
 
-    def route(self, name: str) -> Route | None:
-        """A route that is served; None: there is none of this name."""
-        return self._routes.get(name)
+    def route(self, name: str, tenant: str = "") -> Route | None:
+        """A route that is served, the tenant's own first; None: there is none of this name."""
+        return self._own.get((tenant, name)) or self._routes.get(name)
+
+    def made(
+        self, name: str, settings: RouteSettings, models: Mapping[str, Responder], *, since: float, label: str
+    ) -> Route:
+        """A route that is made at run time, called ``label`` in metrics."""
+        return Route(name, settings, models, self._metrics, self._shadows, models, self._residency, since, label)
+
+    def own(self, tenant: str, name: str, route: Route | None) -> None:
+        """Have ``route`` be a tenant's own of this name; None: it has none any more."""
+        if route is None:
+            self._own.pop((tenant, name), None)
+        else:
+            self._own[tenant, name] = route
+
+    @property
+    def owned(self) -> dict[tuple[str, str], Route]:
+        """The routes of tenants, by tenant and name."""
+        return dict(self._own)
 
     @property
     def route_names(self) -> list[str]:

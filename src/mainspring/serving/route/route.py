@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -18,8 +19,9 @@ from mainspring.telemetry.routing_metrics import ArmMetrics
 class Route:
     """A responder over ``models`` by name, as ``settings`` say.
 
-    The arm depends only on the request and its context. The fingerprint, under which answers are cached, belongs to the
-    arm that would answer, so one arm's answer is never given as another's.
+    ``since`` is when its arms became what they are (Unix seconds; 0: the settings name them), ``label`` its name in
+    metrics. The arm depends only on the request and its context. The fingerprint, under which answers are cached,
+    belongs to the arm that would answer, so one arm's answer is never given as another's.
     """
 
     def __init__(
@@ -31,21 +33,35 @@ class Route:
         shadows: Shadows,
         shown: Mapping[str, Responder],
         residency: Residency | None = None,
+        since: float = 0.0,
+        label: str = "",
     ) -> None:
         self.name = name
+        self.since = since
+        self._label = label or name
         self.settings = settings
         self._residency = residency or Residency()
         self._metrics = metrics
         self._shadows = shadows
-        # A shadow's recorded answer passes the same guard as a shown one.
-        self._copies = {each: shown[shadow.model] for each, shadow in settings.shadows.items()}
-        self._arms = {
-            each: Fallback(arm.model, models, metrics, failures=settings.fallback, too_long=settings.context_fallback)
-            for each, arm in settings.arms.items()
-        }
+        self._answer_by(models, shown)
         self._allocated: dict[str, RouteSettings] = {}
         self.given = dict.fromkeys(settings.arms, 0)
         self.models = tuple(arm.model for arm in settings.arms.values())
+
+    def over(self, models: Mapping[str, Responder], shown: Mapping[str, Responder]) -> Route:
+        """The same route over other responders of the same names."""
+        other = copy.copy(self)
+        other._answer_by(models, shown)
+        return other
+
+    def _answer_by(self, models: Mapping[str, Responder], shown: Mapping[str, Responder]) -> None:
+        settings = self.settings
+        # A shadow's recorded answer passes the same guard as a shown one.
+        self._copies = {each: shown[shadow.model] for each, shadow in settings.shadows.items()}
+        further = {"failures": settings.fallback, "too_long": settings.context_fallback}
+        self._arms = {
+            each: Fallback(arm.model, models, self._metrics, **further) for each, arm in settings.arms.items()
+        }
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
         arm = self._arm(request, context)
@@ -56,7 +72,10 @@ class Route:
         """Answer by the arm that the request belongs to."""
         arm = self._arm(request, context)
         self.given[arm] += 1
-        within = dataclasses.replace(context, arms={**context.arms, self.name: arm})
+        # A tenant's arms of a route are around the route's own.
+        within = context
+        if self.name not in context.arms:
+            within = dataclasses.replace(context, arms={**context.arms, self.name: arm})
         # Inner requests (an application's calls) are never copied: their texts come from documents and must be erased
         # with them.
         if context.depth == 0:
@@ -64,9 +83,9 @@ class Route:
         try:
             response = await self._arms[arm].respond(request, within)
         except Exception as error:
-            self._metrics.routed(self.name, arm, getattr(error, "code", "internal_error"))
+            self._metrics.routed(self._label, arm, getattr(error, "code", "internal_error"))
             raise
-        self._metrics.routed(self.name, arm, "")
+        self._metrics.routed(self._label, arm, "")
         return response.with_head(arm=arm)
 
     def allocate(self, tenants: Mapping[str, Mapping[str, float]]) -> None:
@@ -94,9 +113,9 @@ class Route:
     def _copy(self, request: Request, context: Context) -> None:
         for name, shadow in self.settings.shadows.items():
             if not self._residency.serves(shadow.model, context):
-                self._metrics.shadowed(self.name, name, "region")
+                self._metrics.shadowed(self._label, name, "region")
             elif copied(shadow.share, name, context):
-                self._shadows.start(self.name, name, shadow, self._copies[name], request, context)
+                self._shadows.start(self.name, name, shadow, self._copies[name], request, context, self._label)
 
     def view(self) -> dict[str, Any]:
         """It, for operators."""

@@ -6,10 +6,13 @@ import asyncio
 import dataclasses
 import logging
 import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 
 from mainspring.core.errors import MainspringError
 from mainspring.core.facts.calls import UNCHARGED, CallFacts
-from mainspring.core.path import collect
+from mainspring.core.facts.trials import ShadowFacts
+from mainspring.core.path import Answer, collect
 from mainspring.core.settings.serving.routing import ShadowArm
 from mainspring.core.types import (
     Allowance,
@@ -24,6 +27,7 @@ from mainspring.core.types import (
 from mainspring.serving.ring.ports import EventLog
 from mainspring.serving.ring.record import error_code
 from mainspring.serving.route.fallback import named
+from mainspring.stores.sql import ids
 from mainspring.telemetry.routing_metrics import ArmMetrics
 
 _log = logging.getLogger(__name__)
@@ -35,26 +39,36 @@ class Shadows:
     def __init__(self, events: EventLog, metrics: ArmMetrics) -> None:
         self._events = events
         self._metrics = metrics
-        self._running: dict[tuple[str, str], set[asyncio.Task[None]]] = {}
+        self._running: dict[tuple[str, str, str], set[asyncio.Task[None]]] = {}
 
     def start(
-        self, route: str, name: str, settings: ShadowArm, responder: Responder, request: Request, context: Context
+        self,
+        route: str,
+        name: str,
+        settings: ShadowArm,
+        responder: Responder,
+        request: Request,
+        context: Context,
+        label: str,
     ) -> None:
-        """Send a copy of ``request`` to ``responder``, which costs the caller neither time nor money."""
-        running = self._running.setdefault((route, name), set())
+        """Send a copy of ``request`` to ``responder``, which costs the caller neither time nor money. A tenant's own
+        copies are ``recorded``, and counted apart from others'."""
+        tenant = context.principal.tenant if settings.recorded else ""
+        running = self._running.setdefault((tenant, route, name), set())
         if len(running) >= settings.concurrency:
-            self._metrics.shadowed(route, name, "busy")
+            self._metrics.shadowed(label, name, "busy")
             return
         own = context.apart(
-            Allowance(tokens=settings.max_tokens, steps=1),
-            Settlement(),
+            Allowance(tokens=settings.max_tokens, steps=settings.steps),
+            Settlement(route if settings.recorded else ""),
             deadline=time.monotonic() + settings.timeout_s,
             # Requests with a waiting caller go first.
             priority=context.priority - 1,
             arms={**context.arms, route: name, "shadow": name},
         )
-        work = self._run(route, name, responder, named(request, settings.model), own)
-        task = asyncio.get_running_loop().create_task(work)
+        about = _About(route, context.settlement.answer_id) if settings.recorded else None
+        work = self._run(responder, named(request, settings.model), own, about)
+        task = asyncio.get_running_loop().create_task(self._counted(work, label, name))
         running.add(task)
         task.add_done_callback(running.discard)
 
@@ -65,27 +79,73 @@ class Shadows:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, route: str, name: str, responder: Responder, request: Request, context: Context) -> None:
-        text, code = "", "cancelled"
+    async def _counted(self, work: Coroutine[None, None, str], label: str, name: str) -> None:
+        code = "cancelled"
         try:
-            text = (await collect(await responder.respond(request, context))).text
-            code = ""
+            code = await work
+        finally:
+            self._metrics.shadowed(label, name, code)
+
+    async def _run(self, responder: Responder, request: Request, context: Context, about: _About | None) -> str:
+        answer, text, code = None, "", "cancelled"
+        began = time.perf_counter()
+        try:
+            answer = await collect(await responder.respond(request, context))
+            text, code = answer.text, ""
         except MainspringError as error:
             code = error.code
         except Exception as error:
             code = error_code(error)
-            _log.exception("a shadow of %s failed", route)
+            _log.exception("a shadow of %s failed", request.model)
         finally:
-            self._metrics.shadowed(route, name, code)
-            await self._record(request, context, text)
+            told = [] if about is None else [about.event(request, context, answer, code, began)]
+            await self._record(request, context, "" if about else text, told)
+        return code
 
-    async def _record(self, request: Request, context: Context, text: str) -> None:
+    async def _record(self, request: Request, context: Context, text: str, told: Sequence[EventRecord]) -> None:
         stored = request.store if isinstance(request, ChatRequest | CompletionRequest) else False
         records = [_uncharged(record, text if stored and text else None) for record in context.settlement.records]
+        if told:
+            # Statistics of what was searched, and of what was checked, are of answers that were shown.
+            records = [record for record in records if isinstance(record.facts, CallFacts)] + list(told)
         try:
             await self._events.append(*records)
         except MainspringError as error:
             _log.warning("a shadow's call could not be recorded: %s", error)
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """The application and the shown answer that a copy is compared with."""
+
+    application: str
+    answer_id: str
+
+    def event(self, request: Request, context: Context, answer: Answer | None, code: str, began: float) -> EventRecord:
+        """The event of a copy. Its text may come from documents, with which nobody would erase it: it is not kept."""
+        spent = context.allowance.spent
+        facts = ShadowFacts(
+            application=self.application,
+            variant="" if answer is None else answer.head.variant,
+            error=code,
+            answered=None if answer is None else answer.answered,
+            citations=0 if answer is None else len(answer.citations),
+            prompt_tokens=0 if answer is None else answer.usage.prompt_tokens,
+            completion_tokens=0 if answer is None else answer.usage.completion_tokens,
+            cost_nanousd=spent.cost_nanousd,
+            duration_s=round(time.perf_counter() - began, 6),
+        )
+        return EventRecord(
+            ids.new("evt_"),
+            time.time(),
+            context.principal.tenant,
+            context.trace.trace_id,
+            self.answer_id,
+            facts,
+            consent=context.consent,
+            retention=context.retention,
+            person=request.user or "",
+        )
 
 
 def _uncharged(record: EventRecord, text: str | None) -> EventRecord:

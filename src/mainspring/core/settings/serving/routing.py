@@ -56,6 +56,8 @@ class ShadowArm(Section):
     concurrency: int = Field(4, ge=1, description="concurrent copies; further ones are skipped and counted")
     timeout_s: float = Field(60.0, gt=0)
     max_tokens: int = Field(2048, ge=1, description="maximum tokens of one copy, including its prompt")
+    steps: int | None = Field(1, ge=1, description="maximum model calls of one copy; null: any number")
+    recorded: bool = Field(False, description="whether each copy leaves an event of its own about the shown answer")
 
 
 class RouteSettings(Section):

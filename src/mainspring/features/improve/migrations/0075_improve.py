@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0075"
-down_revision = "0072"
+down_revision = "0074"
 
 
 def _text(name: str) -> sa.Column[str]:

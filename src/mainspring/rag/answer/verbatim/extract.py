@@ -2,8 +2,7 @@
 
 A sentence's score is its cosine to the question, alone and under its heading, plus the rarity-weighted share of
 the question's words that it has, with smaller parts for what its neighbours, its heading and the rest of its chunk
-have, for offering the kind of thing asked for, and for its chunk's scores. The weights were set on questions that
-no report uses.
+have, for offering the kind of thing asked for, and for its chunk's scores. ``choice_weights`` has the weights.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -19,44 +19,17 @@ import numpy as np
 from mainspring.engines.base import Embedder
 from mainspring.rag.answer.evidence import exact_names
 from mainspring.rag.answer.verbatim import question_kind, rows
+from mainspring.rag.answer.verbatim.choice_weights import LEXICAL, SHIPPED, ChoiceWeights
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import sentences, terms
 
-_COSINE, _COSINE_UNDER_HEADING = 0.8, 0.7
-_OWN, _BEFORE, _AFTER, _HEADING, _AROUND = 0.9, 0.35, 0.12, 0.3, 0.28
-_OFFER, _FUSED, _CHUNK_COSINE = 0.07, 0.45, 0.5
-# Bonus of a sentence for having the kind of thing that the question asks for.
-_WANTED = 0.12
-# Bonus of the first sentences below a heading that asks the question: for a cosine of 1, and less further below.
-_ASKED, _ASKED_FROM, _FURTHER = 1.0, 0.5, 0.6
+# The cosine of a heading that asks the question, above which it counts, and how much less it does for each unit below.
+_ASKED_FROM, _FURTHER = 0.5, 0.6
+_ELSEWHERE, _IDENTIFIER, _NAME = map(LEXICAL.index, ("elsewhere", "identifier", "name"))
 # An item with nested items is their label if it has at most this many words.
 _LABEL_WORDS = 12
 # The maximum distance of sentences of one paragraph, in characters.
 _GAP = 1
-# Bonus of a sentence next to a chosen one: readers continue there.
-_NEXT = 0.2
-# Bonus of a row if the question contains its key, and for a range that contains or excludes a value of the question.
-_KEY, _RANGE = 0.3, 0.35
-# Malus of the rows beside the one for what the question names, or for all that no row names.
-_CASE = 0.3
-# Bonus of a sentence for the words of the follow-up itself.
-_LATEST = 0.6
-# Penalty of a sentence without an identifier of the question that others have, and of one whose document lacks a
-# name.
-_IDENTIFIER, _NAME = 0.8, 0.5
-# Share of that malus for a sentence that names no other identifier, in a document that has the right one.
-_SILENT = 0.4
-# Malus of a form's pair whose value is in the question.
-_SAID = 0.6
-# Malus of a sentence for each one already chosen from its document, times the doubt about that document: a second
-# source is worth more than a third sentence of the first only if the first may be wrong.
-_SAME_DOCUMENT = 0.5
-# A document whose best chunk scores this much less is 1/e times as likely the right one.
-_TEMPERATURE = 0.06
-# A sentence whose score is this much below the best score is not shown.
-_NEAR = 0.4
-# Penalty of a sentence whose chunk is not among those most similar to the question.
-_ELSEWHERE = 0.1
 # Embedding dominates the cost of an answer: at most this many sentences are embedded, those that share most with the
 # question.
 _MAX_EMBEDDED = 24
@@ -68,7 +41,7 @@ class Passage:
 
     ``heading`` is the nearest path above it, ``score`` orders passages of one question, ``cosine`` is to it. ``before``
     is the unit in front of it in its chunk. ``read`` is a cross-encoder's score of the unit in its context, in [0, 1]
-    (None: not read).
+    (None: not read). ``terms`` are the values of ``choice_weights.TERMS`` that its score is made of.
     """
 
     hit: Hit
@@ -81,6 +54,7 @@ class Passage:
     cosine: float
     before: str = ""
     read: float | None = None
+    terms: tuple[float, ...] = ()
 
     @property
     def words(self) -> int:
@@ -95,13 +69,18 @@ class _Unit:
     end: int
     kind: sentences.Kind
     heading: str
-    lexical: float
+    terms: tuple[float, ...]
     before: str = ""
     # The lead-in of an item, and the number of units between the heading and this (-1: unknown).
     lead: str = ""
     below: int = -1
     # Whether it is the row for what the question names.
     case: bool = False
+
+    def less(self, place: int, by: float) -> _Unit:
+        """It with the term at ``place`` of ``LEXICAL`` lower."""
+        terms = (*self.terms[:place], self.terms[place] - by, *self.terms[place + 1 :])
+        return replace(self, terms=terms)
 
 
 async def passages(
@@ -112,6 +91,7 @@ async def passages(
     embedder: Embedder,
     vector: Any,
     others: Sequence[Hit] = (),
+    choice: ChoiceWeights = SHIPPED,
 ) -> list[Passage]:
     """The sentences of ``shown`` and of ``others`` of the same documents, best first.
 
@@ -124,11 +104,11 @@ async def passages(
     kind = terms.asked_kind(question)
     units = [unit for hit in shown for unit in _units(hit, texts[hit.document_id], weights, kind, asked, question)]
     units += [
-        replace(unit, lexical=unit.lexical - _ELSEWHERE)
+        unit.less(_ELSEWHERE, 1.0)
         for hit in others
         for unit in _units(hit, texts[hit.document_id], weights, kind, asked, question)
     ]
-    chosen = _promising(_exact(question, units, texts))
+    chosen = _promising(_exact(question, units, texts, choice.silent), choice)
     if not chosen:
         return []
     bodies = [unit.text for unit in chosen]
@@ -143,50 +123,47 @@ async def passages(
         max(0.0, cosines[title] - _ASKED_FROM) / (1 - _ASKED_FROM) * _FURTHER**unit.below if title else 0.0
         for title, unit in zip(titles, chosen, strict=True)
     ]
-    ranked = [
-        Passage(
-            unit.hit,
-            unit.text,
-            unit.start,
-            unit.end,
-            unit.kind,
-            unit.heading,
-            unit.lexical + _COSINE * alone[number] + _COSINE_UNDER_HEADING * under[number] + _ASKED * asks[number],
-            max(alone[number], under[number]),
-            unit.before,
-        )
-        for number, unit in enumerate(chosen)
-    ]
+    ranked = []
+    for number, unit in enumerate(chosen):
+        told = (*unit.terms, alone[number], under[number], asks[number])
+        score, cosine = choice.score(told), max(alone[number], under[number])
+        place = (unit.hit, unit.text, unit.start, unit.end, unit.kind, unit.heading)
+        ranked.append(Passage(*place, score, cosine, unit.before, terms=told))
     return sorted(ranked, key=lambda passage: -passage.score)
 
 
-def _promising(units: Sequence[_Unit]) -> list[_Unit]:
+def _promising(units: Sequence[_Unit], choice: ChoiceWeights) -> list[_Unit]:
     """The ``units`` with embeddings, best first: each place once."""
-    best: dict[tuple[str, int, int], _Unit] = {}
+    best: dict[tuple[str, int, int], tuple[float, _Unit]] = {}
+    weights = choice.lexical
     for unit in units:
-        key = (unit.hit.document_id, unit.start, unit.end)
-        if key not in best or best[key].lexical < unit.lexical:
-            best[key] = unit
-    return sorted(best.values(), key=lambda unit: -unit.lexical)[:_MAX_EMBEDDED]
+        key, lexical = (unit.hit.document_id, unit.start, unit.end), sum(map(mul, weights, unit.terms))
+        if key not in best or best[key][0] < lexical:
+            best[key] = lexical, unit
+    return [unit for _, unit in sorted(best.values(), key=lambda each: -each[0])[:_MAX_EMBEDDED]]
 
 
-def choose(ranked: Sequence[Passage], *, max_sentences: int, max_words: int) -> list[Passage]:
+def choose(
+    ranked: Sequence[Passage], *, max_sentences: int, max_words: int, choice: ChoiceWeights = SHIPPED
+) -> list[Passage]:
     """The best passages that fit, best first: those close to the best score, without repetitions. The first is cut to
     the budget when it alone is longer."""
     chosen: list[Passage] = []
     room = max_words
     waiting = list(ranked)
-    doubts = {name: _SAME_DOCUMENT * (1 - likely) for name, likely in likelihoods(ranked).items()}
+    likely = likelihoods(ranked, choice.temperature)
+    doubts = {name: choice.same_document * (1 - share) for name, share in likely.items()}
     while waiting and len(chosen) < max_sentences:
         taken = Counter(passage.hit.document_id for passage in chosen)
         worth = [
             passage.score
-            + _NEXT * any(follows(other, passage) for other in chosen)
+            + choice.next * any(follows(other, passage) for other in chosen)
             - doubts[passage.hit.document_id] * taken[passage.hit.document_id]
             for passage in waiting
         ]
         best = waiting.pop(worth.index(max(worth)))
-        if chosen and best.score + _NEXT * any(follows(each, best) for each in chosen) < chosen[0].score - _NEAR:
+        bonus = choice.next * any(follows(each, best) for each in chosen)
+        if chosen and best.score + bonus < chosen[0].score - choice.near:
             continue
         if best.words > room and not chosen:
             best = _shortened(best, room)
@@ -211,7 +188,7 @@ def follows(one: Passage, other: Passage) -> bool:
     return one.hit.document_id == other.hit.document_id and one.kind == other.kind == "sentence" and 0 <= gap <= _GAP
 
 
-def likelihoods(ranked: Sequence[Passage]) -> dict[str, float]:
+def likelihoods(ranked: Sequence[Passage], temperature: float = SHIPPED.temperature) -> dict[str, float]:
     """The probability of each document of ``ranked`` to be the one that answers, by id; the sum is 1.
 
     A softmax over the score of each document's best chunk: near 1 if one document stands out, similar if several do.
@@ -221,7 +198,7 @@ def likelihoods(ranked: Sequence[Passage]) -> dict[str, float]:
         name = passage.hit.document_id
         scores[name] = max(scores.get(name, passage.hit.score), passage.hit.score)
     best = max(scores.values(), default=0.0)
-    weights = {name: math.exp((score - best) / _TEMPERATURE) for name, score in scores.items()}
+    weights = {name: math.exp((score - best) / temperature) for name, score in scores.items()}
     total = sum(weights.values())
     return {name: weight / total for name, weight in weights.items()}
 
@@ -236,7 +213,7 @@ def apart(chosen: Sequence[Passage], grown: Sequence[Passage] = ()) -> list[Pass
     return found
 
 
-def _exact(question: str, units: Sequence[_Unit], texts: Mapping[str, str]) -> list[_Unit]:
+def _exact(question: str, units: Sequence[_Unit], texts: Mapping[str, str], silent: float) -> list[_Unit]:
     """``units`` with lower scores for those that lack a name of the question which others have: an identifier in the
     unit, its heading or the text before it, a name or a year anywhere in the document or its title."""
     asked = exact_names.named(question)
@@ -249,16 +226,13 @@ def _exact(question: str, units: Sequence[_Unit], texts: Mapping[str, str]) -> l
     near = [f"{unit.heading}\n{unit.before}\n{unit.text}" for unit in units]
     own = [sum(exact_names.has(text, each) for each in exact) for text in near]
     shares = [
-        _SILENT if not siblings and all(exact_names.has(places[unit.hit.document_id], each) for each in exact) else 1.0
+        silent if not siblings and all(exact_names.has(places[unit.hit.document_id], each) for each in exact) else 1.0
         for unit, siblings in zip(units, (exact_names.identifiers(unit.text) for unit in units), strict=True)
     ]
     most, most_known = max(own), max(known.values())
     return [
-        replace(
-            unit,
-            lexical=unit.lexical
-            - _IDENTIFIER * share * (most - has) / max(1, len(exact))
-            - _NAME * (0 if unit.case else most_known - known[unit.hit.document_id]) / max(1, len(others)),
+        unit.less(_IDENTIFIER, share * (most - has) / max(1, len(exact))).less(
+            _NAME, (0 if unit.case else most_known - known[unit.hit.document_id]) / max(1, len(others))
         )
         for unit, has, share in zip(units, own, shares, strict=True)
     ]
@@ -301,21 +275,18 @@ def _units(
         before = (terms.content(previous) & asked if told_by else behind) - own
         after = words[number + 1] - own if number + 1 < len(found) else frozenset()
         said = f"{over}: {body}" if over else body
+        row = sentence.kind == "row"
         lexical = (
-            _OWN * terms.overlap(weights, own)
-            + _BEFORE * terms.overlap(weights, before)
-            + _AFTER * terms.overlap(weights, after)
-            + _HEADING * terms.overlap(weights, above - own)
-            + _AROUND * terms.overlap(weights, everything - own)
-            + _OFFER * terms.offers(kind, said, asked)
-            + _WANTED * question_kind.has(want, said, question, asked)
-            + _FUSED * hit.score
-            + _CHUNK_COSINE * hit.dense_score
+            *(terms.overlap(weights, each) for each in (own, before, after, above - own, everything - own)),
+            terms.offers(kind, said, asked),
+            question_kind.has(want, said, question, asked),
+            hit.score,
+            hit.dense_score,
+            len(own & latest) / len(latest) if latest else 0.0,
+            *(_of_row(body, question, asked) if row else (0.0, 0.0, 0.0)),
+            -float(row and cases.get(number) is False),
+            *(0.0, 0.0, 0.0),
         )
-        if latest:
-            lexical += _LATEST * len(own & latest) / len(latest)
-        if sentence.kind == "row":
-            lexical += _of_row(body, question, asked) - _CASE * (cases.get(number) is False)
         start, end = hit.start + sentence.start, hit.start + sentence.end
         units.append(
             _Unit(
@@ -333,16 +304,17 @@ def _cases(found: Sequence[tuple[sentences.Sentence, str]], question: str) -> di
     return {tabled[at]: case for at, case in cases.items()}
 
 
-def _of_row(body: str, question: str, asked: frozenset[str]) -> float:
-    """Bonus of a table row or form for its key and its ranges."""
-    score = 0.0
+def _of_row(body: str, question: str, asked: frozenset[str]) -> tuple[float, float, float]:
+    """What a table row or form has of the question in its key and in its ranges, and, against it, in its value."""
+    keyed, within, said = 0.0, 0.0, 0.0
     pair, row = rows.pair(body), rows.parsed(body)
     if pair is not None:
         # "Port: Kiel" answers what the port is, and not what happened at Kiel.
-        score += _KEY * rows.share(pair.name, asked) - _SAID * rows.share(pair.value, asked)
+        keyed, said = rows.share(pair.name, asked), rows.share(pair.value, asked)
     if row is not None:
-        score += _KEY * rows.matched(row, asked) + _RANGE * rows.within(row, question)
-    return score
+        keyed += rows.matched(row, asked)
+        within = rows.within(row, question)
+    return keyed, within, -said
 
 
 def _over(found: Sequence[tuple[sentences.Sentence, str]], number: int, text: str, base: int) -> str:

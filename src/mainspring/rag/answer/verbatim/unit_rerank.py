@@ -14,18 +14,20 @@ from dataclasses import replace
 from mainspring.core.errors import EngineError
 from mainspring.engines.base import Reranker
 from mainspring.rag.answer.verbatim import display, rows
+from mainspring.rag.answer.verbatim.choice_weights import SHIPPED, ChoiceWeights
 from mainspring.rag.answer.verbatim.extract import Passage
 
 log = logging.getLogger("mainspring.rag")
 MOST = 16
 """The number of units that are read."""
 _WORDS, _HEADING_PARTS, _BEFORE_WORDS = 60, 2, 24
-# The weight of a certain reading, added to the score of words and cosines; the logit that counts half of it; and the
-# slope.
-_WEIGHT, _HALF, _SLOPE = 1.0, 2.0, 0.4
+# The logit of a reading that counts half of a certain one, and the slope.
+_HALF, _SLOPE = 2.0, 0.4
 
 
-async def reread(question: str, ranked: Sequence[Passage], reranker: Reranker) -> list[Passage]:
+async def reread(
+    question: str, ranked: Sequence[Passage], reranker: Reranker, choice: ChoiceWeights = SHIPPED
+) -> list[Passage]:
     """``ranked`` (best first) in a new order, the first ``MOST`` of them with ``read``. If the reranker fails, the
     order stays."""
     first = list(ranked[:MOST])
@@ -40,10 +42,11 @@ async def reread(question: str, ranked: Sequence[Passage], reranker: Reranker) -
         log.warning("%s did not read what was found: %s", reranker.name, error.message)
         return list(ranked)
     said = dict(zip(distinct, map(float, found.scores), strict=True))
-    read = [
-        replace(passage, score=passage.score + _WEIGHT * _likely(said[text]), read=said[text])
-        for passage, text in zip(first, texts, strict=True)
-    ]
+    read = []
+    for passage, text in zip(first, texts, strict=True):
+        likely = _likely(said[text])
+        score = passage.score + choice.read * likely
+        read.append(replace(passage, score=score, read=said[text], terms=(*passage.terms, likely)))
     return sorted(read, key=lambda passage: -passage.score) + list(ranked[MOST:])
 
 

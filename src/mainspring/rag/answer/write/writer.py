@@ -34,6 +34,8 @@ class NoteWriter(AnswerWriter):
     ``AnswerWriter``.
     """
 
+    instruction = prompts.INSTRUCTION
+
     def __init__(
         self,
         responder: Responder,

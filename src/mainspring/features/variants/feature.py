@@ -1,0 +1,55 @@
+"""The feature: variants, their routes, and following what other processes change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter
+
+from mainspring.core.errors import MainspringError
+from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.variants.routes import router
+from mainspring.features.variants.service import Variants
+
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def _open(rooms: Rooms) -> AsyncIterator[Variants]:
+    variants = Variants(rooms)
+    if variants.settings.enabled:
+        # Before the first request: what was decided holds after a restart.
+        await variants.follow()
+        rooms.path.registry.attach(variants)
+        rooms.path.registry.variants = variants
+    yield variants
+
+
+def _routes(http: Http) -> list[APIRouter]:
+    return [router(http.services[Variants], http.access)]
+
+
+@asynccontextmanager
+async def _work(_: Rooms, services: Services) -> AsyncIterator[None]:
+    following = asyncio.create_task(_follow(services[Variants]), name="variants: follow")
+    try:
+        yield
+    finally:
+        following.cancel()
+
+
+async def _follow(variants: Variants) -> None:
+    while True:
+        await asyncio.sleep(variants.settings.every_s)
+        try:
+            await variants.follow()
+        except MainspringError as error:
+            _log.warning("variants were not looked at; the next round repeats it: %s", error)
+        except Exception:
+            _log.exception("variants were not looked at; the next round repeats it")
+
+
+FEATURE = Feature("variants", open=_open, routes=_routes, work=_work)

@@ -1,0 +1,112 @@
+"""The data of data subjects: examples in prompts, made of their answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+import mainspring.stores.sql.rows as rows
+from mainspring.features.variants.store import Change, Kept, Place, VariantMove, VariantStore
+from mainspring.features.variants.tables import variant_moves, variant_places, variants
+from mainspring.stores.documents.blobs import Blobs
+from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.sql.database import Database
+from mainspring.training.ports import Candidate
+
+ERASED = "a person whose words were in it was erased"
+_MOVES = 1_000
+
+
+class ExamplesOfPeople:
+    """Examples in all tenants. A candidate that has some of an erased person becomes one without them, which takes its
+    place where it is current; under trial it is withdrawn. The event ``variant`` says which."""
+
+    name = "variants"
+
+    def __init__(self, database: Database, _: Blobs) -> None:
+        self._database = database
+        self._store = VariantStore(database, kept=_MOVES, moves=_MOVES)
+
+    async def find(
+        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+    ) -> Sequence[Mapping[str, Any]]:
+        """The examples made of the subject's answers; they are what the subject was answered."""
+        del groups
+
+        def work(connection: sa.Connection) -> list[Mapping[str, Any]]:
+            return [
+                {"type": "variant_example", "id": row.id, "application": row.application, "at": row.created_at, **each}
+                for row in _found(connection, subject, held, upto)
+                for each in rows.load(row.value).get("examples", ())
+                if subject.kind == "tenant" or each.get("source") in held.answers
+            ]
+
+        return await self._database.read(work)
+
+    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+        """Take the subject's examples out. A tenant's candidates and placements are deleted."""
+
+        def work(connection: sa.Connection) -> int:
+            found = _found(connection, subject, held, upto)
+            if subject.kind == "tenant":
+                for table in (variants, variant_places, variant_moves):
+                    connection.execute(sa.delete(table).where(table.c.tenant == subject.tenant))
+                return len(found)
+            for row in found:
+                self._without(connection, row, held)
+            return len(found)
+
+        return await self._database.write(work, durable=True, frees=True)
+
+    def _without(self, connection: sa.Connection, row: sa.Row[Any], held: Held) -> None:
+        value = rows.load(row.value)
+        left = [each for each in value["examples"] if each.get("source") not in held.answers]
+        other = Candidate(row.kind, row.application, {**value, "examples": left}, row.version) if left else None
+        now = time.time()
+        one = sa.and_(variants.c.tenant == row.tenant, variants.c.id == row.id)
+        gone = {"status": "erased", "value": "{}", "subjects": "[]", "reason": ERASED, "updated_at": now}
+        place = {"tenant": row.tenant, "application": row.application, "kind": row.kind, "version": row.version}
+        if other is not None:
+            subjects = sorted({each["source"] for each in left if each.get("source")})
+            told = {"value": rows.dump(dict(other.value)), "subjects": rows.dump(subjects), "status": row.status}
+            told |= {"by": row.by, "reason": row.reason, "created_at": row.created_at, "updated_at": now}
+            connection.execute(rows.insert_new(connection, variants), {**place, "id": other.id, **told})
+        self._store.within(connection, row.tenant, row.application, _taken_out(row.id, other), "")
+        connection.execute(sa.update(variants).where(one).values(**gone))
+
+
+def _taken_out(candidate_id: str, other: Candidate | None) -> Change:
+    """The place without the candidate; where it is current, ``other`` takes its place if there is one."""
+
+    def decide(place: Place, _: Sequence[VariantMove], find: Any) -> tuple[Place, VariantMove]:
+        after, instead = place, None if other is None else find(other.id)
+        if place.candidate is not None and place.candidate.id == candidate_id:
+            after = after.without_candidate()
+        if candidate_id in place.ids:
+            after = replace(after.without_candidate(), currents=_exchanged(place, candidate_id, instead))
+        reason = ERASED if instead is None else f"{ERASED}: {instead.id} has the rest"
+        return after, VariantMove("withdrawn", candidate_id, "examples", reason=reason)
+
+    return decide
+
+
+def _exchanged(place: Place, candidate_id: str, instead: Kept | None) -> tuple[Kept, ...]:
+    found = [instead if each.id == candidate_id else each for each in place.currents]
+    return tuple(each for each in found if each is not None)
+
+
+def _found(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
+    """The candidates with examples of the subject."""
+    query = sa.select(variants).where(variants.c.tenant == subject.tenant, variants.c.created_at <= upto)
+    if subject.kind == "tenant":
+        return list(connection.execute(query).all())
+    # A tenant has a thousand at most.
+    query = query.where(variants.c.kind == "examples", variants.c.status != "erased", variants.c.subjects != "[]")
+    return [row for row in connection.execute(query).all() if held.answers.keys() & set(rows.load(row.subjects))]
+
+
+HOLDINGS = (ExamplesOfPeople,)

@@ -1,0 +1,1 @@
+"""What each kind of candidate needs, and what it makes of an application."""

@@ -1,0 +1,149 @@
+"""Makes what answers as an application with candidates, and says why one cannot be served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mainspring.core.errors import InvalidRequest, MainspringError
+from mainspring.core.types import Context, Principal, PromptUse, Responder
+from mainspring.feature import Rooms
+from mainspring.features.variants.arms import Prompted, Varied
+from mainspring.features.variants.shots import Shots
+from mainspring.features.variants.values import (
+    AnsweringValue,
+    CalibrationValue,
+    ExamplesValue,
+    ModelValue,
+    PromptValue,
+    VariantValue,
+    read,
+)
+from mainspring.rag.answer.responder import DocumentAnswerer
+from mainspring.rag.answer.variation import SETTINGS, Variation
+from mainspring.serving.ring.registry import Served
+from mainspring.training.ports import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Candidates in use together, read."""
+
+    ids: tuple[str, ...]
+    values: tuple[VariantValue, ...]
+    shots: Shots | None = None
+
+
+class Making:
+    """Makes responders over the rooms that are open."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    async def check(self, principal: Principal, candidate: Candidate, served: Served) -> None:
+        """Raises ``InvalidRequest`` with the reason why ``served`` cannot answer by means of the candidate."""
+        value = read(candidate)
+        documents = isinstance(served.responder, DocumentAnswerer)
+        if isinstance(value, AnsweringValue):
+            if not documents:
+                raise _wrong(candidate, "it answers from no documents, so that it weighs no evidence")
+            value.choice()
+            self._check_calibration(candidate, value.calibration)
+        elif isinstance(value, ModelValue):
+            if value.model not in self._rooms.path.chat or value.model not in self._rooms.engines.chat:
+                names = ", ".join(sorted(self._rooms.engines.chat)) or "none"
+                raise _wrong(candidate, f"no chat model {value.model:.100} is served", f"Chat models: {names}")
+            if not documents and served.name not in self._rooms.path.chat:
+                raise _wrong(candidate, "it is neither a chat model nor answers from documents")
+        elif isinstance(value, PromptValue | ExamplesValue):
+            if isinstance(served.responder, DocumentAnswerer) and not served.responder.instruction:
+                raise _wrong(candidate, "no chat model is loaded that would write its answers by a prompt")
+            if served.kind not in ("chat", "application", "collection"):
+                raise _wrong(candidate, f"it is of kind {served.kind} and reads no prompt")
+            await self._check_words(principal, candidate, value)
+        else:
+            raise _wrong(candidate, f"candidates of kind {candidate.kind} cannot be served here yet")
+
+    def prepared(self, candidates: Mapping[str, Candidate]) -> Prepared:
+        """``candidates`` by their ids, each of another kind, read. Raises ``InvalidRequest``."""
+        values = tuple(read(each) for each in candidates.values())
+        examples = next((each for each in values if isinstance(each, ExamplesValue)), None)
+        shots = None
+        if examples is not None:
+            shots = Shots(examples, self._rooms.engines.embedder, self._rooms.path.charged)
+        return Prepared(tuple(candidates), values, shots)
+
+    def responder(self, served: Served, found: Prepared, variant: str = "") -> Responder:
+        """What answers as ``served`` by means of ``found``; ``variant`` is told with its answers. Raises
+        ``InvalidRequest`` if one of them cannot be served any more."""
+        inner, shots = self._inner(served, found.values), found.shots
+        prompt = next((each for each in found.values if isinstance(each, PromptValue)), None)
+        if prompt is not None or shots is not None:
+            own = inner.instruction if isinstance(inner, DocumentAnswerer) else ""
+            prompts = self._rooms.path.services.prompts
+            assert prompts is not None
+            handed = served.kind in ("application", "collection")
+            inner = Prompted(inner, prompts, prompt, shots, handed=handed, own=own)
+        return Varied(inner, served.name, found.ids, variant)
+
+    def _inner(self, served: Served, values: Sequence[VariantValue]) -> Responder:
+        model = next((each.model for each in values if isinstance(each, ModelValue)), "")
+        if model and model not in self._rooms.path.chat:
+            raise InvalidRequest(f"no chat model {model:.100} is served any more", param="candidate")
+        if not isinstance(served.responder, DocumentAnswerer):
+            return _Asked(self._rooms.path.chat[model], model) if model else served.responder
+        answering = next((each for each in values if isinstance(each, AnsweringValue)), None)
+        calibration = None if answering is None or answering.calibration is None else answering.calibration.made()
+        choice = None if answering is None else answering.choice()
+        variation = Variation(calibration, choice, model)
+        if variation == SETTINGS:
+            return served.responder
+        return self._rooms.library.answering(served.responder.collection, variation)
+
+    def _check_calibration(self, candidate: Candidate, value: CalibrationValue | None) -> None:
+        if value is None:
+            return
+        embedder, reranker = self._rooms.engines.embedder.name, self._reranker_name()
+        if (value.embedder or embedder, value.reranker or reranker) != (embedder, reranker):
+            fitted = f"{value.embedder or embedder} and {value.reranker or 'no reranker'}"
+            served = f"{embedder} and {reranker or 'no reranker'}"
+            raise _wrong(candidate, f"the calibration was fitted with {fitted}, and {served} are served")
+
+    def _reranker_name(self) -> str:
+        reranker = self._rooms.engines.reranker
+        return "" if reranker is None else reranker.name
+
+    async def _check_words(
+        self, principal: Principal, candidate: Candidate, value: PromptValue | ExamplesValue
+    ) -> None:
+        if isinstance(value, PromptValue):
+            prompts = self._rooms.path.services.prompts
+            if prompts is None:
+                raise _wrong(candidate, "there is no registry of prompts here")
+            try:
+                use = await prompts.resolve(principal.tenant, PromptUse(value.prompt, str(value.version)))
+            except MainspringError as error:
+                raise _wrong(candidate, error.message, error.remedy) from None
+            if any(message.role not in ("system", "developer") for message in use.rendered) and candidate.application:
+                served = self._rooms.path.chat
+                if candidate.application not in served:
+                    raise _wrong(candidate, "applications take prompts of system messages only")
+            return
+        texts = [text for each in value.examples for text in (each.question, each.answer)]
+        try:
+            await self._rooms.path.inspect(texts, Context(principal), param="candidate.value.examples")
+        except MainspringError as error:
+            raise _wrong(candidate, f"a guard refuses its examples: {error.message}") from None
+
+
+class _Asked(Varied):
+    """A chat model under its own name, whatever the request calls it."""
+
+    def __init__(self, inner: Responder, model: str) -> None:
+        super().__init__(inner, model, (), "")
+
+
+def _wrong(candidate: Candidate, why: str, remedy: str = "") -> InvalidRequest:
+    return InvalidRequest(
+        f"{candidate.application} cannot use this {candidate.kind}: {why}", remedy=remedy, param="candidate.value"
+    )

@@ -1,0 +1,23 @@
+"""What one tenant's answers from documents do otherwise than the settings say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mainspring.engines.base import Reranker
+from mainspring.rag.answer.evidence.calibration import Calibration
+from mainspring.rag.answer.verbatim.choice_weights import ChoiceWeights
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """Other evidence with its threshold, other weights of choosing sentences, another chat ``model`` that writes (a
+    served name), another reranker. What is None or empty is as the settings say."""
+
+    calibration: Calibration | None = None
+    choice: ChoiceWeights | None = None
+    model: str = ""
+    reranker: Reranker | None = None
+
+
+SETTINGS = Variation()

@@ -1,0 +1,23 @@
+"""The routes and commands of the feature ``variants``."""
+
+from tests.surfaces import Surface
+
+SURFACE = Surface(
+    scopes={
+        "GET /v1/variants": "admin",
+        "POST /v1/variants": "admin",
+        "GET /v1/variants/candidates": "admin",
+        "GET /v1/variants/candidates/{candidate}": "admin",
+        "POST /v1/variants/candidates/{candidate}": "admin",
+        "GET /v1/variants/{application}": "admin",
+        "GET /v1/variants/{application}/history": "admin",
+        "POST /v1/variants/{application}/undo": "admin",
+    },
+    changes={
+        "POST /v1/variants": "a candidate is askable by its name, by the tenant alone",
+        "POST /v1/variants/candidates/{candidate}": "what the tenant's own application answers by",
+        "POST /v1/variants/{application}/undo": "what the tenant's own application answers by",
+    },
+    remote=("variants list", "variants undo document-qa"),
+    elsewhere=("variants show",),
+)
