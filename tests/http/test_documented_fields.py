@@ -19,7 +19,7 @@ from anthropic.types import beta as anthropic_beta
 from anthropic.types import messages
 from anthropic.types.beta import messages as beta_messages
 from openai import types as openai
-from openai.types import audio, chat, conversations, evals, responses, uploads, vector_stores
+from openai.types import audio, chat, conversations, evals, fine_tuning, responses, uploads, vector_stores
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from scripts import fields_page, routes_page
@@ -58,6 +58,7 @@ DOCUMENTED: Mapping[str, tuple[Any, ...]] = {
     "POST /v1/conversations": (conversations.ConversationCreateParams,),
     "POST /v1/conversations/{conversation_id}": (conversations.ConversationUpdateParams,),
     "POST /v1/conversations/{conversation_id}/items": (conversations.ItemCreateParams,),
+    "POST /v1/fine_tuning/jobs": (fine_tuning.JobCreateParams,),
     "POST /v1/evals": (openai.EvalCreateParams,),
     "POST /v1/evals/{eval_id}": (openai.EvalUpdateParams,),
     "POST /v1/evals/{eval_id}/runs": (evals.RunCreateParams,),

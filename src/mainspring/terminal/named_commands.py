@@ -48,7 +48,8 @@ def name(app: typer.Typer) -> None:
         command.cls = Command
     for group in app.registered_groups:
         if group.typer_instance is not None:
-            group.cls = Group
+            own = group.typer_instance.info.cls
+            group.cls = own if isinstance(own, type) and issubclass(own, Group) else Group
             name(group.typer_instance)
 
 

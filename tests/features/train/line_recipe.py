@@ -114,7 +114,36 @@ def _given(recipe: Recipe) -> Recipe:
     return recipe
 
 
+class TalkOptions(LineOptions):
+    """Options of recipes that OpenAI's interface asks for; nothing is learned from the words."""
+
+    epochs: float = Field(1.0, gt=0, description="times that the rows are seen")
+    batch: int = Field(4, ge=1, description="rows at once")
+    learning_rate: float = Field(0.1, gt=0, le=1, description="as rate")
+    beta: float = Field(0.1, gt=0, description="of preferences")
+
+
+def talk(work: Work) -> Made:
+    """Steps that learn nothing, as many as there are epochs."""
+    options = work.options
+    assert isinstance(options, TalkOptions)
+    step = len(checkpoints.every(work.checkpoints)) and checkpoints.step_of(checkpoints.every(work.checkpoints)[-1])
+    while step < options.epochs * 5:
+        if work.stopping():
+            _save(work, step, [0.0, 0.0])
+            raise Interrupted
+        step += 1
+        work.log(step, loss=1 / step, tokens=10.0 * step)
+        time.sleep(0.05)
+    (work.output / "line.json").write_text("{}")
+    return Made("prompt", files=FILES, value={"prompt": f"{work.count('train')} rows, beta {options.beta}"})
+
+
+SFT = Recipe("sft", "Reads conversations.", "prompt", TalkOptions, "line_recipe:talk", ("sft",), (), ("chat", "prompt"))
+DPO = Recipe("dpo", "Reads preferences.", "prompt", TalkOptions, "line_recipe:talk", ("preference",), (), ("chat",))
+
+
 @hookimpl
 def mainspring_register(registry: Registry) -> None:
-    for each in (LINE, TORCHY, BASED, CHATS):
+    for each in (LINE, TORCHY, BASED, CHATS, SFT, DPO):
         registry.add(RECIPE, each.name, partial(_given, each))

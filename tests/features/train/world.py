@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from mainspring import stores
-from mainspring.core.settings import Settings
+from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.core.types import Principal
-from mainspring.features.train.feature import training
 from mainspring.features.train.service import Training
+from mainspring.features.train.working import training
 from mainspring.stores import Stores
 from mainspring.training.ports import JobView, Order
 
@@ -88,5 +88,20 @@ async def world(home: Path, *, works: bool = True, **settings: Any) -> AsyncIter
         if not works:
             yield made
             return
-        async with training(service, opened):
+        async with training(service):
             yield made
+
+
+def fake_model(home: Path, name: str = "tiny") -> ModelsSettings:
+    """Settings with a chat model in the catalogue that lies in ``home`` as if it had been pulled."""
+    entry = {"kind": "chat", "license": "MIT", "format": "gguf", "convert": ["openvino"], "context_window": 512}
+    entry |= {"files": [{"name": "tiny.gguf", "sources": ["file:/nowhere/tiny.gguf"]}]}
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "models.yaml").write_text(json.dumps({"models": {name: entry}}))
+    folder = home / "models" / name
+    folder.mkdir(parents=True)
+    (folder / "model.gguf").write_bytes(b"GGUF")
+    files = {"model.gguf": {"sha256": "0" * 64, "bytes": 4}}
+    told = {"name": name, "files": files, "roles": {"gguf": "model.gguf"}, "fingerprint": "f", "described": {}}
+    (folder / "manifest.json").write_text(json.dumps(told))
+    return ModelsSettings(directory=home / "models", catalogues=(home / "models.yaml",))

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from mainspring.core.errors import MainspringError
-from mainspring.feature import Feature, Rooms, Services
-from mainspring.features.train.jobs.store import KIND
+from fastapi import APIRouter
+
+from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.train import routes
+from mainspring.features.train.openai import routes as openai_routes
 from mainspring.features.train.service import Training
 from mainspring.features.train.versions.serving import Serving
-from mainspring.stores import Stores
-from mainspring.stores.sql.worker import Worker
+from mainspring.features.train.working import training
 from mainspring.training.ports import TrainingSets
-
-_log = logging.getLogger(__name__)
-_EVERY_S = 10.0
 
 
 @asynccontextmanager
@@ -34,43 +30,18 @@ async def _ready(_: Rooms, services: Services) -> None:
     services[Training].sets = services.perhaps(TrainingSets)  # type: ignore[type-abstract]
 
 
-@asynccontextmanager
-async def training(service: Training, stores: Stores) -> AsyncIterator[Worker]:
-    """Jobs are worked on while the block lasts; leaving it has them stop after a checkpoint."""
-    settings, work = service.settings, service.work()
-    worker = Worker(
-        stores.jobs,
-        KIND,
-        work,
-        parallel=settings.parallel,
-        lease_s=settings.lease_s,
-        attempts=50,
-        give_up=work.give_up,
-    )
-    service.queued = worker.soon
-    worker.start()
-    rounds = asyncio.create_task(_rounds(service), name="training: nights")
-    try:
-        yield worker
-    finally:
-        rounds.cancel()
-        await worker.close()
-
-
-async def _rounds(service: Training) -> None:
-    while True:
-        try:
-            await service.wake()
-            await service.sweep()
-        except MainspringError as error:
-            _log.warning("jobs that wait for the night were not looked at: %s", error)
-        await asyncio.sleep(_EVERY_S)
+def _routes(http: Http) -> list[APIRouter]:
+    service, files = http.services[Training], http.rooms.stores.files
+    return [
+        routes.router(service, files, http.access, http.idempotency),
+        openai_routes.router(service, files, http.access, http.idempotency),
+    ]
 
 
 @asynccontextmanager
-async def _work(rooms: Rooms, services: Services) -> AsyncIterator[None]:
-    async with training(services[Training], rooms.stores):
+async def _work(_: Rooms, services: Services) -> AsyncIterator[None]:
+    async with training(services[Training]):
         yield
 
 
-FEATURE = Feature("train", open=_open, ready=_ready, work=_work)
+FEATURE = Feature("train", open=_open, ready=_ready, routes=_routes, work=_work)

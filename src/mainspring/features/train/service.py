@@ -24,7 +24,7 @@ from mainspring.features.train.versions import card, keeping
 from mainspring.features.train.versions.bases import Base, Bases
 from mainspring.features.train.versions.store import VersionStore, version_of
 from mainspring.stores import Stores
-from mainspring.stores.events.audit_log import By
+from mainspring.stores.events.audit_log import ITSELF, By
 from mainspring.stores.sql import ids, rows
 from mainspring.training import recipes
 from mainspring.training.folder import Asked, Folder
@@ -42,6 +42,8 @@ class Serves(Protocol):
 
     async def withdraw(self, row: Row, by: By) -> None: ...
 
+    async def follow(self) -> None: ...
+
     def engine(self, tenant: str, label: str) -> Reranker | Embedder: ...
 
 
@@ -58,20 +60,25 @@ class Training:
         self.sets: TrainingSets | None = None
         self.serving: Serves | None = None
         self.queued: Callable[[], None] = lambda: None
-        self._stores = stores
+        self.stores = stores
         self._local = local
         self._per_hour = settings.prices.per_hour
 
     def work(self) -> TrainingWork:
         """Works on queued jobs."""
         return TrainingWork(
-            self._stores, self.jobs, self.settings, self.places.job, self._keep, self._local, self._per_hour
+            self.stores, self.jobs, self.settings, self.places.job, self._keep, self._local, self._per_hour
         )
 
     async def order(
-        self, principal: Principal, order: Order, *, metadata: Mapping[str, str] | None = None, told: str = "folder"
+        self,
+        principal: Principal,
+        order: Order,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        origin: Mapping[str, Any] | None = None,
     ) -> JobView:
-        """See ``Trainer``. ``told``: what the manifest calls the origin of a folder."""
+        """See ``Trainer``. ``origin``: what the manifest tells of where the rows of a folder come from."""
         orders.check(order)
         recipe = recipes.find(order.recipe)
         options_of(recipe, order.options)
@@ -80,11 +87,11 @@ class Training:
             return await self.training_job(principal.tenant, known)
         base = await self.bases.find(principal, recipe, order.base)
         await check_needs(recipe, self.settings.python)
-        self._stores.room.admit()
+        self.stores.room.admit()
         job_id = ids.new(PREFIX)
         draft = Folder(self.places.draft(job_id))
         try:
-            placed = await self._placed(principal, order, recipe, draft, base, told)
+            placed = await self._placed(principal, order, recipe, draft, base, origin or {"source": "folder"})
             private_files.folder(self.places.root / "jobs")
             values = {
                 "recipe": recipe.name,
@@ -109,10 +116,10 @@ class Training:
         return await self.training_job(principal.tenant, made)
 
     async def _placed(
-        self, principal: Principal, order: Order, recipe: Recipe, draft: Folder, base: Base, told: str
+        self, principal: Principal, order: Order, recipe: Recipe, draft: Folder, base: Base, origin: Mapping[str, Any]
     ) -> placing.Placed:
         private_files.folder(draft.path)
-        origin: dict[str, Any] = {"source": "export" if order.export else told}
+        told = dict(origin)
         try:
             folder = str(base.folder) if base.folder else ""
             await asyncio.to_thread(draft.create, Asked(recipe.name, order.options, order.seed, folder))
@@ -120,11 +127,11 @@ class Training:
                 if self.sets is None:
                     raise InvalidRequest("nothing here keeps exports", remedy="Name a folder", param="export")
                 manifest = await self.sets.write_training_set(principal, order.export, draft.data)
-                origin |= {"export": order.export, "groups": sorted(manifest.get("groups", ()))}
+                told = {"source": "export", "export": order.export, "groups": sorted(manifest.get("groups", ()))}
             else:
                 assert order.folder is not None
                 await asyncio.to_thread(placing.copy, order.folder, draft.data, self.settings)
-            return await asyncio.to_thread(placing.place, draft.data, recipe, self.settings, order.seed, origin)
+            return await asyncio.to_thread(placing.place, draft.data, recipe, self.settings, order.seed, told)
         except OSError as error:
             raise StorageFull(f"the rows cannot be written: {error.strerror}", remedy="Free space") from None
 
@@ -236,12 +243,38 @@ class Training:
     def seen(self, row: Row) -> Version:
         return version_of(row, self.places.version(row.tenant, row.name, row.number))
 
-    async def serve_version(self, principal: Principal, label: str) -> str:
+    async def serve_version(self, principal: Principal, label: str, by: By | None = None) -> str:
         """See ``Versions``."""
         if self.serving is None:
             raise Unsupported("no model is served here", remedy="Ask a running server", param="version")
         row = await self.kept.find(principal.tenant, label, principal.groups)
-        return await self.serving.serve(row, By(principal.key_id, ""))
+        return await self.serving.serve(row, by or By(principal.key_id, ""))
+
+    async def withdraw(self, principal: Principal, label: str, by: By) -> Row:
+        """Take a version out of service for good; its row."""
+        row = await self.kept.find(principal.tenant, label, principal.groups)
+        if row.withdrawn_at is None:
+            if self.serving is None:
+                raise Unsupported("no model is served here", remedy="Ask a running server", param="version")
+            await self.serving.withdraw(row, by)
+        return await self.kept.row(row.tenant, row.name, row.number)
+
+    async def card(self, row: Row) -> str:
+        """The card of a version, as it is now: it may have become stale."""
+        version = self.seen(row)
+        folder = Folder(self.places.job(row.job))
+        samples = await asyncio.to_thread(folder.samples) if folder.path.exists() else []
+        return await self.text(version, rows.load(row.asked), rows.load(row.data), 0.0, samples)
+
+    async def follow(self) -> None:
+        """Serve what other processes serve, and withdraw what erasures have made stale if the settings say so."""
+        if self.serving is None:
+            return
+        if self.settings.on_erasure == "withdraw":
+            for row in await self.kept.in_service():
+                if row.stale:
+                    await self.serving.withdraw(row, ITSELF)
+        await self.serving.follow()
 
     async def engine(self, tenant: str, label: str) -> Reranker | Embedder:
         """See ``Versions``."""
@@ -250,11 +283,11 @@ class Training:
             raise Unsupported("no model is served here", remedy="Ask a running server", param="version")
         return self.serving.engine(tenant, f"{row.name}@{row.number}")
 
-    async def delete_version(self, principal: Principal, label: str) -> str:
-        """Take it out of service and delete its files; its label. Raises ``Conflict`` while it is another's base."""
+    async def delete_version(self, principal: Principal, label: str, by: By) -> str:
+        """Take it out of service and delete its files; its label. Its row stays, for what was made from it."""
         row = await self.kept.find(principal.tenant, label, principal.groups)
-        if self.serving is not None and row.served:
-            await self.serving.withdraw(row, By(principal.key_id, ""))
-        await self.kept.change(row.tenant, row.name, row.number, state="deleted", served="")
+        if self.serving is not None and row.served and row.withdrawn_at is None:
+            await self.serving.withdraw(row, by)
+        await self.kept.change(row.tenant, row.name, row.number, state="deleted")
         await asyncio.to_thread(shutil.rmtree, self.places.version(row.tenant, row.name, row.number), True)
         return f"{row.name}@{row.number}"

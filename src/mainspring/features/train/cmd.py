@@ -1,0 +1,271 @@
+"""``mainspring train``: train by a recipe, at a running server or in this home; jobs and versions."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mainspring.command import QUALITY, Command, whole_opener
+from mainspring.core.errors import InvalidRequest
+from mainspring.terminal import named_commands, show
+from mainspring.terminal.remote import Server, running_server
+
+if TYPE_CHECKING:
+    from mainspring.features.train.here import Told
+    from mainspring.training.ports import Order
+
+
+class Recipes(named_commands.Group):
+    """``train NAME`` runs the recipe NAME, unless NAME is one of the commands."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        known = args and (args[0] in self.commands or args[0].startswith("-"))
+        return super().resolve_command(ctx, args if known else ["run", *args])
+
+
+app = typer.Typer(
+    help="Train models, prompts and thresholds on your own data, and serve them.", no_args_is_help=True, cls=Recipes
+)
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
+JobId = Annotated[str, typer.Argument(help="Its id, from `mainspring train jobs`")]
+Label = Annotated[str, typer.Argument(help="NAME@NUMBER, or NAME for the newest")]
+_EVERY_S = 1.0
+_OVER = ("succeeded", "failed", "cancelled", "paused")
+
+
+@app.command("run")
+def run(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="One of `mainspring train recipes`", metavar="RECIPE")],
+    data: Annotated[Path | None, typer.Option(help="Folder with train.jsonl, or one such file")] = None,
+    export: Annotated[str, typer.Option(help="An export of the lake (format trl)")] = "",
+    base: Annotated[str, typer.Option(help="What it starts from: a model of the catalogue, or a version")] = "",
+    option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of the recipe; repeat for more")] = None,
+    name: Annotated[str, typer.Option(help="The name of what is made")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn")] = 0,
+    seconds: Annotated[float | None, typer.Option(min=1, help="It ends with its best after so long")] = None,
+    usd: Annotated[float | None, typer.Option(help="The same for money, at the machine's price")] = None,
+    night: Annotated[bool, typer.Option("--night", help="It works at night alone (train.night)")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for its end (at a server)")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Train by a recipe: `mainspring train RECIPE --data FOLDER`.
+
+    At the server that MAINSPRING_API_KEY opens, else in this home, where the run goes on when it is ordered again after
+    a stop (Ctrl-C).
+    """
+    from mainspring.training.ports import Order
+
+    if (data is None) == (not export):
+        raise InvalidRequest("name the data with --data or --export", param="data")
+    order = Order(recipe, _options(option or []), export, None, base, name, seed, seconds, usd, night)
+    server = running_server(context)
+    progress = _Progress(quiet=as_json)
+    made = _at(server, order, data, wait, progress) if server else _here(context, order, data, progress)
+    progress.end()
+    _tell(made, as_json)
+
+
+@app.command("recipes")
+def list_recipes(
+    recipe: Annotated[str, typer.Argument(help="Show the options of this one", show_default=False)] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List what can be trained; or show the options of one recipe."""
+    from mainspring.features.train.shapes import recipe_body
+    from mainspring.training import recipes
+
+    if recipe:
+        body = recipe_body(recipes.find(recipe))
+        if as_json:
+            show.as_json(body)
+            return
+        print(show.printable(f"{recipe}: {body['summary']} It reads {', '.join(body['reads'])}.\n"))
+        fields = body["options"].get("properties", {})
+        cells = [(each, told.get("default", ""), told.get("description", "")) for each, told in fields.items()]
+        show.table(("OPTION", "DEFAULT", "WHAT"), cells)
+        return
+    found = [recipe_body(each) for each in recipes.every().values()]
+    if as_json:
+        show.as_json(found)
+        return
+    rows = [(e["id"], e["makes"], ", ".join(e["reads"]), ", ".join(e["bases"]), e["summary"]) for e in found]
+    show.table(("RECIPE", "MAKES", "READS", "FROM", "WHAT"), rows)
+
+
+@app.command("jobs")
+def list_jobs(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the latest hundred jobs of a server."""
+    found = Server.of(context).call("GET", "/v1/training/jobs?limit=100")
+    if as_json:
+        show.as_json(found)
+        return
+    cells = [
+        (e["id"], e["recipe"], e["status"], e["step"], f"{e['seconds']:.0f} s", e["version"]) for e in found["data"]
+    ]
+    show.table(("JOB", "RECIPE", "STATUS", "STEP", "WORKED", "VERSION"), cells)
+
+
+@app.command("show")
+def show_one(
+    context: typer.Context,
+    which: Annotated[str, typer.Argument(help="A job's id, or a version: NAME or NAME@NUMBER")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a job, or the card of a version, of a server."""
+    server = Server.of(context)
+    if which.startswith("ftjob-"):
+        found = server.call("GET", f"/v1/training/jobs/{which}")
+        events = server.call("GET", f"/v1/training/jobs/{which}/events")["data"]
+        if as_json:
+            show.as_json({**found, "events": events})
+            return
+        _tell(found, as_json)
+        for each in events:
+            print(show.printable(f"  {time.strftime('%H:%M:%S', time.localtime(each['at']))}  {each['message']}"))
+        return
+    found = server.call("GET", f"/v1/training/versions/{which}")
+    if as_json:
+        show.as_json(found)
+        return
+    with server.opened("GET", f"/v1/training/versions/{which}/card") as answer:
+        print(show.printable(answer.read().decode()), end="")
+
+
+@app.command("cancel")
+def cancel(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
+    """Stop a job of a server for good."""
+    found = Server.of(context).call("POST", f"/v1/training/jobs/{job}/cancel")
+    show.done(f"{job} stops.", found, as_json)
+
+
+@app.command("pause")
+def pause(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
+    """Stop a job of a server after a checkpoint."""
+    found = Server.of(context).call("POST", f"/v1/training/jobs/{job}/pause")
+    show.done(f"{job} pauses after a checkpoint.", found, as_json)
+
+
+@app.command("resume")
+def resume(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
+    """Have a job that was paused or has failed go on from its checkpoint."""
+    found = Server.of(context).call("POST", f"/v1/training/jobs/{job}/resume")
+    show.done(f"{job} goes on.", found, as_json)
+
+
+@app.command("versions")
+def list_versions(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the latest hundred versions of a server."""
+    found = Server.of(context).call("GET", "/v1/training/versions?limit=100")
+    if as_json:
+        show.as_json(found)
+        return
+    cells = [(e["id"], e["makes"], e["recipe"], e["base"], e["served"], e["stale"]) for e in found["data"]]
+    show.table(("VERSION", "MAKES", "RECIPE", "BASE", "SERVED", "STALE"), [[c or "" for c in row] for row in cells])
+
+
+@app.command("serve")
+def serve(context: typer.Context, version: Label, as_json: AsJson = False) -> None:
+    """Convert a version, compare it with what was trained, and have the server answer with it."""
+    with Server.of(context).opened("POST", f"/v1/training/versions/{version}/serve") as answer:
+        found = json.load(answer)
+    show.done(f"{found['id']} answers as the model {found['served']}.", found, as_json)
+
+
+@app.command("withdraw")
+def withdraw(context: typer.Context, version: Label, as_json: AsJson = False) -> None:
+    """Take a version out of service for good."""
+    found = Server.of(context).call("POST", f"/v1/training/versions/{version}/withdraw")
+    show.done(f"{found['id']} answers no more.", found, as_json)
+
+
+class _Progress:
+    """A line on stderr: on a terminal one that changes, else a new one each while."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty()
+        self._told, self._at = "", 0.0
+
+    def __call__(self, state: str, step: int, figures: dict[str, float], seconds: float) -> None:
+        shown = " ".join(f"{name} {value:.4g}" for name, value in list(figures.items())[:4])
+        line = f"{state}, step {step}, {seconds:.0f} s {shown}".strip()
+        now = time.monotonic()
+        if self._quiet or line == self._told or (not self._terminal and now - self._at < 10):
+            return
+        self._told, self._at = line, now
+        sys.stderr.write(f"\r\x1b[K{show.printable(line)}" if self._terminal else f"{show.printable(line)}\n")
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._told and self._terminal:
+            sys.stderr.write("\n")
+
+
+def _at(server: Server, order: Order, data: Path | None, wait: bool, progress: _Progress) -> dict[str, Any]:
+    body: dict[str, Any] = {"recipe": order.recipe, "options": dict(order.options), "base": order.base}
+    body |= {"suffix": order.suffix, "seed": order.seed, "seconds": order.seconds, "usd": order.usd}
+    body |= {"night": order.night, "export": order.export}
+    if data is not None:
+        found = {"training_file": data} if data.is_file() else _sides(data)
+        body |= {side: server.upload(path, "fine-tune")["id"] for side, path in found.items()}
+    made: dict[str, Any] = server.call("POST", "/v1/training/jobs", body)
+    while wait and made["status"] not in _OVER:
+        progress(made["status"], made["step"], made["figures"], made["seconds"])
+        time.sleep(_EVERY_S)
+        made = server.call("GET", f"/v1/training/jobs/{made['id']}")
+    return made
+
+
+def _sides(folder: Path) -> dict[str, Path]:
+    named = {"training_file": "train", "validation_file": "validation", "test_file": "test"}
+    found = {field: folder / f"{side}.jsonl" for field, side in named.items()}
+    if not found["training_file"].exists():
+        raise InvalidRequest(
+            f"{folder} has no train.jsonl", remedy="Put a JSON object on each line of it", param="data"
+        )
+    return {field: path for field, path in found.items() if path.exists()}
+
+
+def _here(context: typer.Context, order: Order, data: Path | None, progress: _Progress) -> dict[str, Any]:
+    import asyncio
+
+    from mainspring.core.settings import load
+    from mainspring.features.train import here
+
+    settings = load(context.obj).settings
+    told: Told = progress
+    return asyncio.run(here.train(settings, order, data, told, whole_opener(context)))
+
+
+def _tell(made: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show.as_json(made)
+    else:
+        error = (made["error"] or {}).get("message", "")
+        version = f" It made {made['version']}." if made["version"] else ""
+        print(show.printable(f"{made['id']} ({made['recipe']}) is {made['status']}.{version} {error}".strip()))
+    if made["status"] == "failed":
+        raise typer.Exit(show.FAILED)
+
+
+def _options(given: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for each in given:
+        name, sign, value = each.partition("=")
+        if not sign or not name:
+            raise InvalidRequest(f"{each!r} is no option", remedy="Write NAME=VALUE", param="option")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+COMMANDS = (Command("train", app, QUALITY),)

@@ -1,0 +1,42 @@
+"""Uploaded files as the folder of a set."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from mainspring.core import private_files
+from mainspring.core.errors import InvalidRequest, TooLarge
+from mainspring.core.types import Principal
+from mainspring.features.train.settings import TrainSettings
+from mainspring.stores.documents.files import Files
+
+PURPOSE = "fine-tune"
+
+
+@asynccontextmanager
+async def folder_of(
+    files: Files, principal: Principal, named: Mapping[str, str], room: Path, bounds: TrainSettings
+) -> AsyncIterator[Path]:
+    """A folder below ``room`` with ``SIDE.jsonl`` of each side that ``named`` gives a file, while the block lasts.
+    Raises ``NotFound``, ``InvalidRequest`` for a file of another purpose, ``TooLarge``."""
+    await asyncio.to_thread(private_files.folder, room)
+    made = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="upload-", dir=room))
+    try:
+        for side, file_id in named.items():
+            info = await files.get(principal.tenant, file_id, groups=principal.groups)
+            if info.purpose != PURPOSE:
+                raise InvalidRequest(
+                    f"{file_id} was uploaded for {info.purpose}", remedy=f"Upload it for {PURPOSE}", param=side
+                )
+            if info.bytes > bounds.bytes:
+                raise TooLarge(f"{file_id} has more than train.bytes ({bounds.bytes})", param=side)
+            content = await files.content(principal.tenant, file_id, groups=principal.groups)
+            await asyncio.to_thread((made / f"{side}.jsonl").write_bytes, content)
+        yield made
+    finally:
+        await asyncio.shield(asyncio.to_thread(shutil.rmtree, made, True))

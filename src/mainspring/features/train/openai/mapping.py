@@ -1,0 +1,59 @@
+"""OpenAI's methods and hyperparameters as recipes and their options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mainspring.core.errors import Unsupported
+from mainspring.training.recipe import Recipe
+
+METHODS = {"supervised": "sft", "dpo": "dpo", "reinforcement": "grpo"}
+"""The recipe of each method."""
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "n_epochs": ("epochs",),
+    "batch_size": ("batch", "batch_size"),
+    "learning_rate_multiplier": ("learning_rate", "rate"),
+    "beta": ("beta",),
+    "eval_interval": ("evaluate_every",),
+    "eval_samples": ("tested",),
+    "compute_multiplier": ("compute_multiplier",),
+}
+"""The options of recipes that a hyperparameter may be. A multiplier multiplies the recipe's own default."""
+
+
+def options_of(recipe: Recipe, given: Mapping[str, Any], param: str) -> dict[str, Any]:
+    """The recipe's options. Raises ``Unsupported`` for what it does not have."""
+    made: dict[str, Any] = {}
+    for name, value in given.items():
+        if value in (None, "auto"):
+            continue
+        option = next((each for each in _NAMES[name] if each in recipe.options.model_fields), None)
+        if option is None:
+            raise Unsupported(
+                f"the recipe {recipe.name} has no such choice", remedy="Leave it out", param=f"{param}.{name}"
+            )
+        made[option] = value
+        if name.endswith("_multiplier"):
+            made[option] = value * recipe.options.model_fields[option].default
+    return made
+
+
+def scorer_of(grader: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """The option of a recipe that has a grader's score as reward. Raises ``Unsupported``."""
+    kind, where = grader.get("type"), "method.reinforcement.grader"
+    name = ""
+    if kind == "string_check" and grader.get("operation") in ("eq", "ieq"):
+        name = "exact"
+    elif kind == "text_similarity":
+        name = "f1"
+    if not name:
+        raise Unsupported(
+            f"a grader of the type {kind} does not run while a model is trained",
+            remedy="Name any scorer as a reward with POST /v1/training/jobs",
+            param=where,
+        )
+    for option in ("rewards", "scorers"):
+        if option in recipe.options.model_fields:
+            return {option: [{"name": name}]}
+    raise Unsupported(f"the recipe {recipe.name} takes no grader", remedy="Leave it out", param=where)
