@@ -45,7 +45,7 @@ async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
 
 def client_of(world: World, key: Key) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(api_key=key.secret, base_url="http://here/v1", http_client=world.client, max_retries=0)
+    return openai.AsyncOpenAI(api_key=key.secret, base_url="http://here/v1", http_client=world.client, max_retries=0)  # type: ignore[arg-type]
 
 
 def lines(rows: list[Any]) -> bytes:

@@ -20,7 +20,7 @@ from mainspring.features.train.working import training
 from mainspring.stores import Stores
 from mainspring.training.ports import JobView, Order
 
-PLUGIN = Path(__file__).with_name("line_recipe.py")
+PLUGINS = ("line_recipe", "serving_recipes")
 LOCAL = Principal("default", "local", frozenset({"admin"}))
 
 
@@ -38,12 +38,13 @@ def write(folder: Path, rows: Sequence[Any], side: str = "train") -> Path:
 
 
 def install(folder: Path) -> None:
-    """The plugin with the recipes, as pip installs one."""
-    info = folder / "line_recipe-1.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: line-recipe\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[mainspring.plugins]\nline = line_recipe\n")
-    shutil.copyfile(PLUGIN, folder / "line_recipe.py")
+    """The plugins with the recipes, as pip installs them."""
+    for name in PLUGINS:
+        info = folder / f"{name}-1.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (info / "entry_points.txt").write_text(f"[mainspring.plugins]\n{name} = {name}\n")
+        shutil.copyfile(Path(__file__).with_name(f"{name}.py"), folder / f"{name}.py")
 
 
 @dataclasses.dataclass

@@ -29,9 +29,9 @@ SERVED = ("chat", "adapter", "embedding", "reranker")
 
 
 def name_of(row: Row) -> str:
-    """Its name in the catalogue, which is one for all tenants."""
-    whose = hashlib.sha256(row.tenant.encode()).hexdigest()[:8]
-    return f"{row.name}.v{row.number}.{whose}"
+    """Its name in the catalogue, which is one for all tenants, in a folder of models that homes may share."""
+    which = hashlib.sha256(f"{row.tenant}\0{row.job}".encode()).hexdigest()[:8]
+    return f"{row.name}.v{row.number}.{which}"
 
 
 def entry_of(row: Row, folder: Path, settings: Settings) -> dict[str, Any]:

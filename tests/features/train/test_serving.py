@@ -1,0 +1,137 @@
+"""What was trained answers without a restart, for its tenant alone, once the engine gives what the training gave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from mainspring.core.errors import Conflict, ConversionRejected, MainspringError
+from mainspring.core.settings import ModelsSettings, ServingSettings, Settings
+from mainspring.core.types import Principal
+from mainspring.features.train.service import Training
+from mainspring.gateway.mount import mount
+from mainspring.stores.events.audit_log import By
+from mainspring.system import System
+from mainspring.training.ports import Order
+from tests.features.train.serving_recipes import PASSAGES, QUERY
+from tests.features.train.world import write
+from tests.world import Key, World
+
+pytestmark = pytest.mark.slow
+CHAT, RERANKER = "smollm2-135m-instruct", "ms-marco-minilm-l12-v2-int8"
+
+
+@asynccontextmanager
+async def served(tmp_path: Path) -> AsyncIterator[tuple[World, Training, Principal]]:
+    """A system without chat models, whose folder of models has those of this machine."""
+    here = Settings().models.directory.expanduser()
+    models = tmp_path / "models"
+    models.mkdir(exist_ok=True)
+    for name in (CHAT, RERANKER, "all-minilm-l6-v2"):
+        if not (here / name / "manifest.json").exists():
+            pytest.skip(f"{name} is not pulled")
+        if not (models / name).exists():
+            (models / name).symlink_to(here / name)
+    settings = Settings(
+        home=tmp_path,
+        models=ModelsSettings(directory=models, chat=(), reranker="", answers=""),
+        serving=ServingSettings(requests_per_minute=10**6, tokens_per_minute=10**9, semantic_cache=False),
+    )
+    async with (
+        System.open(settings) as system,
+        system.working(),
+        httpx.AsyncClient(transport=httpx.ASGITransport(mount(system)), base_url="http://here", timeout=60) as client,
+    ):
+        world = World(system, client, {})
+        for name, tenant in (("mine", "acme"), ("other", "else")):
+            info, secret = await system.stores.keys.create(name, tenant=tenant, scopes=frozenset({"admin"}))
+            world.keys[name] = Key(name, tenant, frozenset(), secret)
+            if name == "mine":
+                who = info.principal()
+        yield world, system.services[Training], who
+
+
+async def trained(service: Training, who: Principal, recipe: str, base: str, data: Path, **options: object) -> str:
+    """The label of what a recipe made."""
+    import asyncio
+
+    job = await service.order(who, Order(recipe, options, folder=data, base=base, suffix=recipe))
+    async with asyncio.timeout(60):
+        while (job := await service.training_job(who.tenant, job.id)).state not in ("succeeded", "failed"):
+            await asyncio.sleep(0.05)
+    assert job.state == "succeeded", job
+    return job.version
+
+
+async def test_an_adapter_answers_within_a_minute(tmp_path: Path) -> None:
+    data = write(tmp_path / "data", [{"text": f"Row {n} is here."} for n in range(12)])
+    ask = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 4, "temperature": 0}
+    async with served(tmp_path) as (world, service, who):
+        label = await trained(service, who, "adapter", CHAT, data, size=0.5)
+        began = time.monotonic()
+        assert await service.serve_version(who, label) == label
+        taken = time.monotonic() - began
+        body = {"model": label, **ask}
+        answer = await world.call(world.keys["mine"], "POST", "/v1/chat/completions", body)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["model"]
+        models = (await world.call(world.keys["mine"], "GET", "/v1/models")).json()["data"]
+        assert label in {each["id"] for each in models}
+        # It is nobody else's, and `auto` does not choose it.
+        assert (await world.call(world.keys["other"], "POST", "/v1/chat/completions", body)).status_code == 404
+        listed = (await world.call(world.keys["other"], "GET", "/v1/models")).json()["data"]
+        assert label not in {each["id"] for each in listed}
+        assert (await service.version("acme", label)).served == label
+        # Done again it is the same.
+        assert await service.serve_version(who, label) == label
+        print(f"served after {taken:.1f} s")
+    async with served(tmp_path) as (world, service, _):
+        # It is served again after a restart.
+        await service.follow()
+        row = await service.kept.find("acme", label)
+        info, secret = await world.system.stores.keys.create("again", tenant="acme", scopes=frozenset({"admin"}))
+        key = Key("again", "acme", frozenset(), secret)
+        assert (await world.call(key, "POST", "/v1/chat/completions", body)).status_code == 200
+        await service.withdraw(info.principal(), label, By("me", ""))
+        assert (await world.call(key, "POST", "/v1/chat/completions", body)).status_code == 404
+        with pytest.raises(Conflict, match="withdrawn"):
+            await service.serve_version(info.principal(), label)
+        assert row.served not in {each.name for each in (tmp_path / "models").iterdir()}
+
+
+async def test_whole_weights_are_put_in_the_place_of_the_base_s(tmp_path: Path) -> None:
+    data = write(tmp_path / "data", [{"text": f"Row {n} is here."} for n in range(12)])
+    async with served(tmp_path) as (_, service, who):
+        label = await trained(service, who, "whole", CHAT, data)
+        await service.serve_version(who, label)
+        row = await service.kept.find("acme", label)
+        manifest = (tmp_path / "models" / row.served / "manifest.json").read_text()
+        assert '"reference"' in manifest
+
+
+async def test_a_reranker_is_compared_with_what_was_trained(tmp_path: Path) -> None:
+    data = write(tmp_path / "data", [{"text": f"Row {n} is here."} for n in range(12)])
+    async with served(tmp_path) as (world, service, who):
+        label = await trained(service, who, "reranker", RERANKER, data)
+        await service.serve_version(who, label)
+        engine = await service.engine("acme", label)
+        assert hasattr(engine, "rerank")
+        body = {"model": label, "query": QUERY, "documents": list(PASSAGES)}
+        found = await world.call(world.keys["mine"], "POST", "/v1/rerank", body)
+        assert found.status_code == 200, found.text
+        assert found.json()["results"][0]["index"] == 0
+        assert (await world.call(world.keys["other"], "POST", "/v1/rerank", body)).status_code == 404
+        lies = await trained(service, who, "reranker", RERANKER, data, lies=True)
+        assert lies == "reranker@2"
+        with pytest.raises(ConversionRejected, match="away from the trained model"):
+            await service.serve_version(who, lies)
+        row = await service.kept.find("acme", lies)
+        assert "refused" in row.problem or "away" in row.problem
+        assert not row.served
+        with pytest.raises(MainspringError):
+            await service.engine("acme", lies)
