@@ -23,12 +23,13 @@ from mainspring.features.evaluate.sets import public
 from mainspring.features.evaluate.sets.collections import Split
 from mainspring.training.encoders import figures
 
-SEED, DEPTH = 3, 30
+SEED, DEPTH, MOST = 3, 30, 6
 OPTIONS = {
-    "epochs": 2,
+    "epochs": 1,
     "batch": 16,
     "learning_rate": 2e-5,
-    "length": 192,
+    "length": 128,
+    "freeze": 2,
     "evaluate_every": 15,
     "patience": 3,
 }
@@ -63,7 +64,8 @@ def sides() -> dict[str, list[dict[str, Any]]]:
     for number, (text, gains) in enumerate(first):
         ranked = [names[place] for place in np.argsort(-scores[number]) if names[place] not in gains]
         side = "validation" if number % 8 == 0 else "train"
-        for place, name in enumerate(each for each, gain in gains.items() if gain > 0 and each in documents):
+        best = sorted((each for each in gains if gains[each] > 0 and each in documents), key=lambda each: -gains[each])
+        for place, name in enumerate(best[:MOST]):
             negative = documents[ranked[5 + place % DEPTH]]
             found[side].append({"anchor": text, "positive": documents[name], "negative": negative})
     return found

@@ -34,12 +34,12 @@ from mainspring.training.encoders.data.statements import Statement, statements
 SEED = 11
 OPTIONS = {
     "epochs": 1,
-    "steps": 220,
+    "steps": 120,
     "batch": 16,
     "learning_rate": 5e-5,
     "length": 160,
     "freeze": 6,
-    "evaluate_every": 55,
+    "evaluate_every": 40,
     "patience": 0,
     "save_every_s": 120,
 }

@@ -62,6 +62,8 @@ async def test_a_reader_reads_as_numpy_does(tmp_path: Path, int8: bool) -> None:
     try:
         found = await reader.read(QUESTION, [PASSAGE, "cat"])
         assert await reader.read(QUESTION, []) == []
+        ranked = await reader.rerank(QUESTION, [PASSAGE, "cat", "cat " * 50])
+        assert (await reader.rerank(QUESTION, [])).scores.size == 0
     finally:
         await reader.close()
     (pair,) = joined(plain_tokenizer(str(pulled.files["tokenizer"])), [QUESTION], [PASSAGE], 32, 0.5)
@@ -73,6 +75,8 @@ async def test_a_reader_reads_as_numpy_does(tmp_path: Path, int8: bool) -> None:
         key=lambda span: expected[span[0], 0] + expected[span[1], 1],
     )
     assert (found[0].start, found[0].end) == (pair.offsets[best[0]][0], pair.offsets[best[1]][1])
+    assert ranked.scores[:2] == pytest.approx([1 / (1 + np.exp(-each.score)) for each in found], abs=1e-5)
+    assert ranked.truncated == 1
     assert 0 <= found[1].start < found[1].end <= 3
 
 

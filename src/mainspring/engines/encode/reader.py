@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mainspring.core.errors import ModelError
+from mainspring.engines.base import Reranked
 from mainspring.engines.catalogue.pull import PulledModel
 from mainspring.engines.encode.encoder import EncoderRunner, Floats, Precision, Row, load_tokenizer
 from mainspring.engines.encode.tokens import joined, second_of
@@ -30,7 +31,10 @@ class Found:
 
 
 class PassageReader:
-    """Reads by the graph of ``pulled``. Usable from any thread and event loop."""
+    """Reads by the graph of ``pulled``, and is an ``engines.base.Reranker`` too. Usable from any thread and event
+    loop."""
+
+    computes_here = True
 
     def __init__(self, pulled: PulledModel, threads: int = 0, *, precision: Precision = "bf16") -> None:
         if pulled.entry.kind != "reader":
@@ -64,6 +68,20 @@ class PassageReader:
         for places, (score, first, last) in zip(offsets, read.tolist(), strict=True):
             found.append(Found(score, places[int(first)][0], places[int(last)][1]))
         return found
+
+    async def score(self, question: str, passages: Sequence[str]) -> Reranked:
+        """The logits alone, as a cross-encoder gives them: what answers the question comes first."""
+        if not passages:
+            return Reranked(np.zeros(0, np.float32), 0)
+        rows, offsets = await asyncio.to_thread(self._pairs, question, passages)
+        read = await self._runner.run(rows, 3, _best)
+        cut = sum(places[-2][1] < len(text) for places, text in zip(offsets, passages, strict=True))
+        return Reranked(read[:, 0], sum(len(row.ids) for row in rows), cut)
+
+    async def rerank(self, query: str, passages: Sequence[str]) -> Reranked:
+        """See ``engines.base.Reranker``: a score is the probability that the passage answers the question."""
+        found = await self.score(query, passages)
+        return Reranked(1 / (1 + np.exp(-found.scores)), found.tokens, found.truncated)
 
     async def close(self) -> None:
         """Stop the thread after the running batch; waiting batches fail with ``EngineError``."""
