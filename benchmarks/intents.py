@@ -26,7 +26,7 @@ from mainspring.engines.encode.text_classes import TextClasses
 from mainspring.training.encoders import figures
 from mainspring.training.folder import Folder
 
-SEED, EACH = 5, 40
+SEED, EACH = 5, 30
 OUTSIDE = "oos"
 OPTIONS = {
     "epochs": 2,
@@ -34,7 +34,7 @@ OPTIONS = {
     "learning_rate": 3e-4,
     "length": 32,
     "freeze": 2,
-    "evaluate_every": 90,
+    "evaluate_every": 70,
     "patience": 0,
     "outside": OUTSIDE,
 }

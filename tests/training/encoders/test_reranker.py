@@ -92,6 +92,32 @@ def test_a_stopped_run_ends_with_the_same_weights(tmp_path: Path, after: int, mo
     assert whole.read_bytes() == parts.read_bytes()
 
 
+class _Killed(BaseException):
+    """Nothing is saved when it comes."""
+
+
+def test_a_run_that_dies_ends_with_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tiny.base(tmp_path / "base", head=1)
+    _made(tmp_path / "whole", source, epochs=2)
+    run = tiny.run(tmp_path / "parts", "reranker", source, SIDES, **{**OPTIONS, "epochs": 2, "save_every_s": 0.05})
+    log = run.log
+
+    def dying(step: int, **figures: float) -> None:
+        log(step, **figures)
+        if step == 20:
+            raise _Killed
+
+    monkeypatch.setattr(run, "log", dying)
+    with pytest.raises(_Killed):
+        run.do()
+    saved = sorted(each.name for each in run.checkpoints.iterdir())
+    assert saved
+    assert "step-20" not in saved
+    _made(tmp_path / "parts", source, epochs=2)
+    whole, parts = (Folder(tmp_path / each).output / "model.safetensors" for each in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
+
+
 def test_accumulated_batches_are_one_step(tmp_path: Path) -> None:
     source = tiny.base(tmp_path / "base", head=1)
     once = _made(tmp_path / "once", source, dropout=0.0, epochs=1, accumulate=2)

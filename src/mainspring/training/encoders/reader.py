@@ -161,6 +161,9 @@ def run(work: Work) -> Made:
     task = ReadingTask(base, found.train, found.validation, options, work.seed)
     fitted = fit(work, task, options)
     files = weights.write(work.output, arrays(task.model), base, int8=options.int8)
+    notes = list(found.notes)
+    if "span.weight" not in base.weights:
+        notes.append("the base had no head for spans: its figures of where are those of a head drawn at random")
     after, before = figures.Figures(), figures.Figures()
     if found.test:
         thawed = options.model_copy(update={"freeze": 0})
@@ -168,4 +171,4 @@ def run(work: Work) -> Made:
         with autocast("f32"):
             after = measured(Reader(weights.read(work.output), thawed, work.seed), placed, found.test)
             before = measured(Reader(base, thawed, work.seed), placed, found.test)
-    return made("reader", files, after, before, entry("reader", base, options.length), fitted, notes=found.notes)
+    return made("reader", files, after, before, entry("reader", base, options.length), fitted, notes=notes)
