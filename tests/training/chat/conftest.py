@@ -59,6 +59,8 @@ def base(tmp_path_factory: pytest.TempPathFactory, vocabulary: GgufWeights) -> P
 @pytest.fixture(autouse=True)
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "HF_HUB_OFFLINE", "1")
+    # Two threads wait for each other longer than so small a model computes.
+    monkeypatch.setitem(os.environ, "OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture

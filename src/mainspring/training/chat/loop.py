@@ -84,6 +84,7 @@ class Watch(TrainerCallback):
         self._saved_at = time.monotonic()
         self.interrupted = False
         self.notes: list[str] = []
+        self._told: tuple[int, dict[str, float]] = (-1, {})
         self._evaluations: dict[int, float] = {}
         found = read_json(work.checkpoints / _BEST)
         if found:
@@ -108,8 +109,13 @@ class Watch(TrainerCallback):
             for name, value in (logs or {}).items()
             if isinstance(value, int | float) and math.isfinite(value)
         }
-        if figures:
-            self._work.log(state.global_step, **figures)
+        if not figures:
+            return
+        # Of a step that is told twice the latest counts: what was told of it before is told again.
+        if self._told[0] == state.global_step:
+            figures = self._told[1] | figures
+        self._told = (state.global_step, figures)
+        self._work.log(state.global_step, **figures)
 
     def on_save(self, args: Any, state: Any, _control: Any, **_: Any) -> None:
         """Move what was written to its place."""

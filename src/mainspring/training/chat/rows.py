@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from mainspring.core.errors import InvalidRequest, NothingLearned
@@ -200,19 +201,24 @@ def enough(rows: Sequence[Any] | int, least: int, what: str = "rows in train") -
 
 
 def encoded(tokenizer: Any, told: Iterable[Told], length: int) -> list[dict[str, list[int]]]:
-    """``input_ids`` and ``labels`` of each text that has at most ``length`` tokens; -100 where nothing is learned. A
-    token belongs to the part in which it begins."""
+    """``input_ids`` and ``labels`` of each text that has at most ``length`` tokens; -100 where nothing is learned.
+
+    A prompt is cut into tokens without what follows, as it is when somebody asks: a blank at its end would else be part
+    of the answer's first token.
+    """
     made = []
     for each in told:
-        found = tokenizer(each.text, add_special_tokens=False, return_offsets_mapping=True)
-        ids, offsets = found["input_ids"], found["offset_mapping"]
-        if len(ids) > length:
-            continue
-        labels = [
-            token if any(start <= begin < end for start, end in each.spans) else -100
-            for token, (begin, _) in zip(ids, offsets, strict=True)
-        ]
-        made.append({"input_ids": ids, "labels": labels})
+        ids: list[int] = []
+        labels: list[int] = []
+        starts = [0, *(start for start, _ in each.spans if start), len(each.text)]
+        for begin, end in pairwise(starts):
+            found = tokenizer(each.text[begin:end], add_special_tokens=False, return_offsets_mapping=True)
+            ids += found["input_ids"]
+            for token, (first, _) in zip(found["input_ids"], found["offset_mapping"], strict=True):
+                learned = any(start <= begin + first < stop for start, stop in each.spans)
+                labels.append(token if learned else -100)
+        if len(ids) <= length:
+            made.append({"input_ids": ids, "labels": labels})
     return made
 
 
