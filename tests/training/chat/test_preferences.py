@@ -102,15 +102,17 @@ def test_a_reward_model_prefers_and_rewards_the_steps_of_ppo(start: Start, monke
 
 @pytest.mark.parametrize("recipe", ["ppo", "grpo"])
 def test_rewards_of_a_scorer_are_learned(recipe: str, start: Start) -> None:
-    # Half of the vocabulary has an e: a random model gets there by steps.
+    # A fifth of what a random model writes has one of these letters.
     options = {
         **OPTIONS,
         "batch": 16,
-        "steps": 15,
+        "steps": 24,
+        "learning_rate": 0.03,
+        "schedule": "constant",
         "new_tokens": 3,
         "answer_tokens": 3,
         "beta": 0.0,
-        "rewards": [{"name": "regex", "options": {"pattern": "e"}}],
+        "rewards": [{"name": "regex", "options": {"pattern": "[wbk]"}}],
     }
     if recipe == "grpo":
         options |= {"group": 8}
@@ -119,7 +121,7 @@ def test_rewards_of_a_scorer_are_learned(recipe: str, start: Start) -> None:
     run.do()
     name = "reward"
     curve = [each["figures"][name] for each in run.folder.metrics() if name in each["figures"]]
-    assert sum(curve[-4:]) / 4 > sum(curve[:4]) / 4 + 0.1
+    assert sum(curve[-4:]) / 4 > sum(curve[:4]) / 4 + 0.2, curve
 
 
 def test_what_rewards_nothing_or_breaks_groups_is_told(start: Start, tmp_path: Path) -> None:
