@@ -36,7 +36,14 @@ def raft(steps: int = 20) -> tuple[dict[str, Any], Sides]:
     rows: list[Row] = list(grounded.trained_on(data(".")))
     random.Random(5).shuffle(rows)
     sets = grounded.held_out(data("."), 12)
-    options = {"batch": 4, "accumulation": 2, "length": 512, "answer_tokens": 24, "patience": 0, "save_every": 4}
+    options: dict[str, Any] = {
+        "batch": 4,
+        "accumulation": 2,
+        "length": 512,
+        "answer_tokens": 24,
+        "patience": 0,
+        "save_every": 4,
+    }
     options |= {"learning_rate": 5e-4, "tested": 72, "steps": steps}
     # Half of the rows are refusals, most of which the curriculum leaves out: it goes through all of its stages.
     return options, (rows[: int(steps * 8 * 1.75)], [], [*sets["squad"], *sets["tatqa"]])
@@ -64,7 +71,14 @@ def dpo() -> tuple[dict[str, Any], Sides]:
             if chosen and rejected and chosen[:-1] == rejected[:-1] and len(row["chosen"]) + len(row["rejected"]) < 900:
                 pairs.append({"prompt": chosen[:-1], "chosen": chosen[-1:], "rejected": rejected[-1:]})
     half = len(pairs) // 2
-    options = {"batch": 4, "accumulation": 2, "length": 192, "learning_rate": 2e-4, "steps": 24, "save_every": 4}
+    options: dict[str, Any] = {
+        "batch": 4,
+        "accumulation": 2,
+        "length": 192,
+        "learning_rate": 2e-4,
+        "steps": 24,
+        "save_every": 4,
+    }
     options |= {"tested": 24, "answer_tokens": 48, "samples": 3, "patience": 0, "evaluate_every": 12}
     return options, (pairs[:half], pairs[half : half + 16], pairs[half + 16 : half + 136])
 
@@ -75,7 +89,14 @@ def rewarded(**more: Any) -> tuple[dict[str, Any], Sides]:
     test = list({each.question for each in grounded.squad(data("qa/squad/dev-v2.0.json"))})
     test.sort()
     random.Random(7).shuffle(test)
-    options = {"batch": 16, "accumulation": 1, "length": 128, "new_tokens": 40, "answer_tokens": 40, "steps": 20}
+    options: dict[str, Any] = {
+        "batch": 16,
+        "accumulation": 1,
+        "length": 128,
+        "new_tokens": 40,
+        "answer_tokens": 40,
+        "steps": 20,
+    }
     options |= {"rewards": [{"name": "regex", "options": {"pattern": ONE_SENTENCE}}], "tested": 64, "save_every": 3}
     options |= {"learning_rate": 2e-4, "schedule": "constant", "warmup": 0, **more}
     sides = [[{"prompt": each} for each in part] for part in (known[:400], test[:64])]

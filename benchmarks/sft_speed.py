@@ -71,7 +71,7 @@ class Timed:
 def timed(trainer: Any, clock: Timed) -> float:
     from transformers import PrinterCallback, TrainerCallback
 
-    class Clock(TrainerCallback):
+    class Clock(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, *_: Any, **__: Any) -> None:
             clock.mark(trainer._total_train_tokens)
 

@@ -159,8 +159,8 @@ class GgufWeights:
 
 
 def unbiased_q8_0(values: Floats, seed: int) -> NDArray[np.uint8]:
-    """The blocks of ``values`` (rows, columns; 32 neighbours have one scale), each rounded up or down by chance, so that
-    the mean is right; the same for the same ``seed``.
+    """The blocks of ``values`` (rows, columns; 32 neighbours have one scale), each value rounded up or down by chance,
+    so that the mean is right; the same for the same ``seed``.
 
     What is learned moves most weights by less than half a step of Q8_0. A file in Q8_0 has its weights exactly on these
     steps, so rounding to the nearest would take them back: of an adapter that moved a perplexity by 8.2, it left 4.1.
