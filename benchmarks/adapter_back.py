@@ -7,8 +7,8 @@
 
 ``train`` teaches SmolLM2-135M to answer questions about colours in a form of words that it never uses, from 34 rows;
 ``serve`` merges the adapter as a pull does, converts, lets the gate of perplexity compare, and has the engine answer
-ten other questions with and without it. ``weights`` measures the perplexity of a pulled model by transformers against the
-catalogue's. Training needs the extra ``train``.
+ten other questions with and without it. ``weights`` measures the perplexity of a pulled model by transformers against
+the catalogue's. Training needs the extra ``train``.
 """
 
 from __future__ import annotations
