@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.core.errors import InvalidRequest, Unavailable
+from mainspring.core.errors import Forbidden, InvalidRequest, UpstreamError
 from tests.training.chat.conftest import Start, talks
 
 pytestmark = pytest.mark.torch
@@ -52,6 +52,7 @@ class Teacher(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert self.headers["Authorization"] == "Bearer a-key"
         self.asked.append(body)
         if len(self.asked) == 6:
             self.send_error(500)
@@ -68,19 +69,23 @@ class Teacher(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def teacher() -> Iterator[str]:
+def teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The name of a remote model of the settings."""
     server = HTTPServer(("127.0.0.1", 0), Teacher)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1"
+    remote = {"url": f"http://127.0.0.1:{server.server_port}/v1", "model": "large", "api_key": "a-key"}
+    (tmp_path / "mainspring.yaml").write_text(json.dumps({"models": {"remote": {"served": remote}}}))
+    monkeypatch.setenv("MAINSPRING_CONFIG", str(tmp_path / "mainspring.yaml"))
+    yield "served"
     server.shutdown()
 
 
 def test_the_texts_of_a_served_teacher_are_learned_and_asked_for_once(start: Start, teacher: str) -> None:
     prompts = [{"prompt": f"what is {each} of it"} for each in range(12)]
-    options = {**OPTIONS, "teacher_url": teacher, "teacher_model": "large"}
+    options = {**OPTIONS, "teacher": teacher}
     run = start("distil", options, prompts, (), talks(4, 40))
     Teacher.asked.clear()
-    with pytest.raises(Exception, match="answers 500"):
+    with pytest.raises(UpstreamError, match="status 500"):
         run.do()
     made = start("distil", options).do()
     # The one that failed is asked again, and no other.
@@ -89,10 +94,13 @@ def test_the_texts_of_a_served_teacher_are_learned_and_asked_for_once(start: Sta
     assert made.figures["loss"] < made.before["loss"] / 2
 
 
-def test_the_probabilities_of_a_pulled_teacher_are_learned(start: Start, base: Path) -> None:
+def test_the_probabilities_of_a_pulled_teacher_are_learned(
+    start: Start, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAINSPRING_MODELS__DIRECTORY", str(base.parent))
     options = {**OPTIONS, "level": "logits", "mix": 1.0, "learning_rate": 0.001, "steps": 6}
     # Its own base as teacher: there is nothing to learn.
-    run = start("distil", {**options, "teacher": str(base)}, talks(12), (), talks(4, 40))
+    run = start("distil", {**options, "teacher": base.name}, talks(12), (), talks(4, 40))
     made = run.do()
     assert max(each["figures"].get("divergence", 0) for each in run.folder.metrics()) < 0.05
     assert made.figures["loss"] == pytest.approx(made.before["loss"], abs=0.05)
@@ -103,5 +111,8 @@ def test_a_teacher_must_be_there(start: Start, base: Path) -> None:
         start("distil", OPTIONS, talks(9)).do()
     with pytest.raises(InvalidRequest, match="does not tell the probabilities"):
         start("distil", {**OPTIONS, "level": "logits", "teacher_url": "http://x"}, talks(9), name="b").do()
-    with pytest.raises(Unavailable, match="does not answer"):
-        start("distil", {**OPTIONS, "teacher_url": "http://127.0.0.1:9/v1"}, talks(9), name="c").do()
+    with pytest.raises(InvalidRequest, match="there is no model absent here"):
+        start("distil", {**OPTIONS, "teacher": "absent"}, talks(9), name="c").do()
+    # Only the settings may name a private address.
+    with pytest.raises(Forbidden, match="not public"):
+        start("distil", {**OPTIONS, "teacher_url": "http://127.0.0.1:9/v1"}, talks(9), name="d").do()

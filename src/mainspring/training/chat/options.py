@@ -149,10 +149,13 @@ class DistilOptions(SftOptions):
     level: Literal["sequence", "logits"] = Field(
         "sequence", description="learn the teacher's texts, or its probabilities of each token"
     )
-    teacher: str = Field("", max_length=4096, description="folder of a pulled chat model")
-    teacher_url: str = Field("", max_length=2048, description="an OpenAI-compatible API, such as http://HOST/v1")
-    teacher_model: str = Field("", max_length=200, description="the teacher's name at that API")
-    teacher_key: str = Field("", max_length=200, description="the environment variable that has the API's key")
+    teacher: str = Field(
+        "", pattern=r"^[\w.-]*$", max_length=200, description="a pulled chat model, or one of models.remote"
+    )
+    teacher_url: str = Field(
+        "", max_length=2048, description="an OpenAI-compatible API at a public address, without key"
+    )
+    teacher_model: str = Field("", max_length=200, description="the teacher's name at teacher_url")
     teacher_tokens: int = Field(256, ge=1, le=4096, description="tokens of a teacher's answer at most")
     teacher_temperature: float = Field(0.0, ge=0, le=2, description="of the teacher's answers")
     softness: float = Field(1.0, gt=0, le=20, description="temperature of the probabilities (logits)")

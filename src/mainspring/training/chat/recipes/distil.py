@@ -7,19 +7,20 @@ texts at hand (Hinton et al. 2015); both need the same vocabulary, so the teache
 
 from __future__ import annotations
 
+import asyncio
 import json
-import os
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import torch
 from datasets import Dataset
 from trl import SFTConfig, SFTTrainer
 
-from mainspring.core.errors import InvalidRequest, NothingLearned, Unavailable, UpstreamError
+from mainspring.agents.tools.sources.outgoing import Outbound, Outgoing
+from mainspring.core.errors import InvalidRequest, NothingLearned, UpstreamError
+from mainspring.core.settings import load
 from mainspring.core.types import Message
 from mainspring.training.chat import base_weights, held_out, loop, outputs, rows
 from mainspring.training.chat.options import DistilOptions
@@ -36,7 +37,8 @@ def run(work: Work) -> Made:
     options = cast(DistilOptions, work.options)
     if bool(options.teacher) == bool(options.teacher_url):
         raise InvalidRequest("name one teacher", remedy="Give teacher or teacher_url", param="options.teacher")
-    if options.level == "logits" and not options.teacher:
+    apart = bool(options.teacher_url) or options.teacher in load().settings.models.remote
+    if options.level == "logits" and apart:
         raise InvalidRequest(
             "an API does not tell the probabilities of all tokens",
             remedy="Use level: sequence, or a pulled model as teacher",
@@ -45,7 +47,7 @@ def run(work: Work) -> Made:
     rows.enough(work.count("train"), options.min_rows)
     tuning = Tuning(work, options)
     if options.level == "sequence":
-        taught = Taught(work, tuning).all()
+        taught = Taught(work, tuning, apart=apart).all()
         told = [
             Told(each.prompt + text, ((len(each.prompt), len(each.prompt) + len(text)),))
             for each, answer in taught
@@ -60,19 +62,21 @@ def run(work: Work) -> Made:
 class Taught:
     """The teacher's answers to the prompts of ``train``, kept as they come: a run that was killed asks for the rest."""
 
-    def __init__(self, work: Work, tuning: Tuning) -> None:
+    def __init__(self, work: Work, tuning: Tuning, *, apart: bool) -> None:
+        """``apart``: the teacher is behind an API."""
         self._work = work
         self._tuning = tuning
+        self._apart = apart
         self._options = cast(DistilOptions, tuning.options)
         self._kept = work.checkpoints / _TAUGHT
 
     def all(self) -> list[tuple[Asked, str]]:
-        """Each prompt with the teacher's answer. Raises ``Interrupted``, ``Unavailable``, ``UpstreamError``."""
+        """Each prompt with the teacher's answer. Raises ``Interrupted``, ``Forbidden``, ``UpstreamError``."""
         asked = rows.questions(self._work, "train", self._tuning.writer)
         known = self._known()
         missing = [place for place in range(len(asked)) if place not in known]
         if missing:
-            write = self._by_api if self._options.teacher_url else self._locally
+            write = self._by_api if self._apart else self._locally
             write(asked, missing)
             known = self._known()
         return [(each, known.get(place, "")) for place, each in enumerate(asked)]
@@ -110,33 +114,31 @@ class Taught:
 
     def _asked_api(self, messages: Sequence[Message]) -> str:
         options = self._options
+        remote = load().settings.models.remote.get(options.teacher)
+        url = remote.url if remote else options.teacher_url
         body = {
-            "model": options.teacher_model,
+            "model": remote.model if remote else options.teacher_model,
             "messages": [{"role": each.role, "content": each.content} for each in messages],
             "max_tokens": options.teacher_tokens,
             "temperature": options.teacher_temperature,
         }
-        if not options.teacher_url.startswith(("http://", "https://")):
-            raise InvalidRequest("teacher_url is an address of http", param="options.teacher_url")
-        headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(options.teacher_key) if options.teacher_key else None:
-            headers["Authorization"] = f"Bearer {key}"
-        request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
-            f"{options.teacher_url.rstrip('/')}/chat/completions", json.dumps(body).encode(), headers
-        )
+        headers = {"Authorization": f"Bearer {remote.api_key}"} if remote and remote.api_key else {}
+        request = Outbound("POST", f"{url.rstrip('/')}/chat/completions", headers=headers, body=body)
+        host = urlsplit(url).hostname or ""
+        told = asyncio.run(_sent(request, host, trusted=remote is not None))
         try:
-            with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310
-                told = json.load(answer)
             return str(told["choices"][0]["message"]["content"] or "")
-        except urllib.error.HTTPError as error:
-            raise UpstreamError(
-                f"the teacher answers {error.code}: {error.read(300).decode(errors='replace')}"
-            ) from None
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise Unavailable(
-                f"the teacher at {options.teacher_url} does not answer: {error}",
-                remedy="Start it, and order the run again: what it has answered is kept",
-            ) from None
+        except (LookupError, TypeError):
+            raise UpstreamError(f"the teacher at {host} answers in no form of OpenAI's") from None
+
+
+async def _sent(request: Outbound, host: str, *, trusted: bool) -> Any:
+    """``trusted``: the settings name the host, so that its address may be a private one."""
+    outgoing = Outgoing({host}, private_hosts={host} if trusted else ())
+    try:
+        return (await outgoing.send(request)).output
+    finally:
+        await outgoing.aclose()
 
 
 class _Teacher:
@@ -158,7 +160,14 @@ class _Teacher:
 
 
 def _teacher(options: DistilOptions) -> Any:
-    return _Teacher(base_weights.find(Path(options.teacher)), options)
+    place: Path = load().settings.models.directory.expanduser() / options.teacher
+    if not (place / "manifest.json").exists():
+        raise InvalidRequest(
+            f"there is no model {options.teacher} here",
+            remedy=f"Run `mainspring models pull {options.teacher}`, or name one of models.remote",
+            param="options.teacher",
+        )
+    return _Teacher(base_weights.find(place), options)
 
 
 def _by_logits(work: Work, tuning: Tuning) -> Made:
