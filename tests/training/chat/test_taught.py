@@ -60,6 +60,7 @@ class Teacher(BaseHTTPRequestHandler):
         told = {"choices": [{"message": {"role": "assistant", "content": "the mill is at the river"}}]}
         said = json.dumps(told).encode()
         self.send_response(200)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(said)))
         self.end_headers()
         self.wfile.write(said)
