@@ -18,7 +18,7 @@ from mainspring.training.folder import read_json
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
+class ChatBase:
     """A model to start from: its ``gguf`` file, or the ``folder`` of one that transformers reads; ``tokenizer.json``,
     template (Jinja) and the texts of special tokens."""
 
@@ -32,7 +32,7 @@ class Base:
     folder: Path | None = None
 
 
-def find(folder: Path | None) -> Base:
+def find(folder: Path | None) -> ChatBase:
     """The model in ``folder``: a pulled one, or what was trained here. Raises ``InvalidRequest`` if there is none or it
     is no chat model, and ``Unsupported`` if its tokenizer is unknown here."""
     if folder is not None:
@@ -47,7 +47,7 @@ def find(folder: Path | None) -> Base:
     )
 
 
-def _pulled(folder: Path) -> Base | None:
+def _pulled(folder: Path) -> ChatBase | None:
     manifest = read_json(folder / "manifest.json")
     if manifest is None or "roles" not in manifest:
         return None
@@ -57,7 +57,7 @@ def _pulled(folder: Path) -> Base | None:
         raise InvalidRequest(f"{name} is no chat model", remedy="Name one of the kind chat", param="base")
     if "tokenizer" not in roles:
         raise Unsupported(f"the tokenizer of {name} is unknown here, so it cannot be trained", param="base")
-    return Base(
+    return ChatBase(
         name,
         folder / roles["gguf"],
         folder / roles["tokenizer"],
@@ -68,15 +68,15 @@ def _pulled(folder: Path) -> Base | None:
     )
 
 
-def _trained(folder: Path) -> Base | None:
+def _trained(folder: Path) -> ChatBase | None:
     """What a run over all weights wrote."""
     told = read_json(folder / "base.json")
     if told is None:
         return None
-    return Base(**{**told, "gguf": folder / told["gguf"], "tokenizer": folder / told["tokenizer"], "folder": None})
+    return ChatBase(**{**told, "gguf": folder / told["gguf"], "tokenizer": folder / told["tokenizer"], "folder": None})
 
 
-def _plain(folder: Path) -> Base | None:
+def _plain(folder: Path) -> ChatBase | None:
     """A folder as transformers writes it."""
     if not all((folder / name).exists() for name in ("config.json", "model.safetensors", "tokenizer.json")):
         return None
@@ -90,7 +90,7 @@ def _plain(folder: Path) -> Base | None:
     if not eos:
         raise Unsupported(f"{folder.name}: its tokenizer has no token that ends a text", param="base")
     plain = CHATML if "<|im_start|>" in known else _LINES
-    return Base(folder.name, None, folder / "tokenizer.json", text or plain, bos, eos, folder=folder)
+    return ChatBase(folder.name, None, folder / "tokenizer.json", text or plain, bos, eos, folder=folder)
 
 
 _LINES = (
@@ -125,7 +125,7 @@ def _template(name: str) -> str | None:
     return entry.chat_template if entry.chat_template != "gguf" else None
 
 
-def model(base: Base, dtype: str = "float32", *, head: str = "causal") -> Any:
+def model(base: ChatBase, dtype: str = "float32", *, head: str = "causal") -> Any:
     """The model of transformers with these weights. ``head``: ``causal``, or ``score`` for one number of a text (its
     last layer is new). Raises ``Unsupported``, ``ModelError``."""
     import torch
@@ -171,7 +171,7 @@ def _fill(made: Any, weights: GgufWeights, skip: set[str]) -> None:
         raise ModelError(f"{weights.path.name} lacks {min(left)}")
 
 
-def tokenizer(base: Base) -> Any:
+def tokenizer(base: ChatBase) -> Any:
     """The tokenizer with template and special tokens. What pads is never learned: a token of its own where the
     vocabulary has one, else the one that ends a text."""
     from transformers import PreTrainedTokenizerFast
@@ -187,7 +187,7 @@ def tokenizer(base: Base) -> Any:
     return made
 
 
-def write_gguf(base: Base, trained: Any, target: Path) -> None:
+def write_gguf(base: ChatBase, trained: Any, target: Path) -> None:
     """``trained`` (a model of transformers, without an adapter) as a Q8_0 GGUF with the metadata of its base."""
     assert base.gguf is not None
     weights = GgufWeights(base.gguf)

@@ -14,7 +14,7 @@ import torch
 from mainspring.core.errors import MissingExtra
 from mainspring.statistics.significance import interval
 from mainspring.training.chat.options import WantedScore
-from mainspring.training.chat.rows import Asked, Told, encoded, questions
+from mainspring.training.chat.rows import Question, Told, encoded, questions
 from mainspring.training.chat.scoring import Scoring
 from mainspring.training.chat.tuning import Tuning
 from mainspring.training.folder import read_json, write_json
@@ -119,7 +119,7 @@ class HeldOut:
         self._scored = scorers is not None or bool(options.scorers)
         wanted = max(options.samples, options.tested if self._scored else 0)
         self.said: list[str] = []
-        self._asked: list[Asked] = questions(work, "test", tuning.writer, wanted) if wanted else []
+        self._asked: list[Question] = questions(work, "test", tuning.writer, wanted) if wanted else []
 
     def before(self) -> Values:
         """The values of the base; they are kept, for a run that goes on."""

@@ -31,7 +31,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Question:
     """A prompt as the model reads it, with what is known of a right answer. ``wanted`` is one that shall be learned;
     empty: there is none."""
 
@@ -174,22 +174,22 @@ def conversations(work: Work, side: Side, writer: Writer, turns: str = "last") -
     return [writer.told(conversation(row, where), turns) for where, _, row in numbered(work, side)]
 
 
-def questions(work: Work, side: Side, writer: Writer, most: int | None = None) -> list[Asked]:
+def questions(work: Work, side: Side, writer: Writer, most: int | None = None) -> list[Question]:
     """The rows of a side as prompts: ``prompt`` alone, or a conversation without its last answer, which is a right
     one."""
-    found: list[Asked] = []
+    found: list[Question] = []
     for where, number, row in numbered(work, side):
         if most is not None and len(found) == most:
             break
         if "prompt" in row and "messages" not in row and ("label" in row or "completion" not in row):
             prompt = row["prompt"]
             before = (Message("user", prompt),) if isinstance(prompt, str) else parsed(prompt, where)
-            found.append(Asked(writer.prompt(before), "", example(row, number, before)))
+            found.append(Question(writer.prompt(before), "", example(row, number, before)))
             continue
         messages = conversation(row, where)
         answer = messages[-1].content
         known = example(row, number, messages[:-1], answer)
-        found.append(Asked(writer.prompt(messages[:-1]), writer.ended(answer), known))
+        found.append(Question(writer.prompt(messages[:-1]), writer.ended(answer), known))
     return found
 
 
@@ -223,7 +223,7 @@ def encoded(tokenizer: Any, told: Iterable[Told], length: int) -> list[dict[str,
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class AnswerPair:
     """Two answers to a prompt, as texts; people prefer ``chosen``."""
 
     prompt: str
@@ -231,7 +231,7 @@ class Pair:
     rejected: str
 
 
-def pairs(work: Work, side: Side, writer: Writer) -> list[Pair]:
+def pairs(work: Work, side: Side, writer: Writer) -> list[AnswerPair]:
     """The rows of a side as preferences: ``prompt``, ``chosen`` and ``rejected``. Raises ``InvalidRequest``."""
     found = []
     for where, _, row in numbered(work, side):
@@ -244,7 +244,7 @@ def pairs(work: Work, side: Side, writer: Writer) -> list[Pair]:
         prompt, chosen = writer.completed(row["prompt"], row["chosen"], where)
         rejected = writer.completed(row["prompt"], row["rejected"], where)[1]
         if chosen != rejected:
-            found.append(Pair(prompt, chosen, rejected))
+            found.append(AnswerPair(prompt, chosen, rejected))
     return found
 
 

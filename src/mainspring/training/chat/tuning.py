@@ -109,7 +109,7 @@ def _native_bf16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def quantised(base: base_weights.Base, scratch: Path) -> Any:
+def quantised(base: base_weights.ChatBase, scratch: Path) -> Any:
     """The base in 4 bits (NF4), for ``qlora``. Raises ``Unsupported`` where the hardware or bitsandbytes is absent."""
     if not torch.cuda.is_available() or find_spec("bitsandbytes") is None:
         lacks = "bitsandbytes" if torch.cuda.is_available() else "a GPU"

@@ -25,7 +25,7 @@ from mainspring.core.types import Message
 from mainspring.training.chat import base_weights, held_out, loop, outputs, rows
 from mainspring.training.chat.options import DistilOptions
 from mainspring.training.chat.recipes import sft
-from mainspring.training.chat.rows import Asked, Told
+from mainspring.training.chat.rows import Question, Told
 from mainspring.training.chat.tuning import Tuning
 from mainspring.training.recipe import Interrupted, Made, Work
 
@@ -70,7 +70,7 @@ class Taught:
         self._options = cast(DistilOptions, tuning.options)
         self._kept = work.checkpoints / _TAUGHT
 
-    def all(self) -> list[tuple[Asked, str]]:
+    def all(self) -> list[tuple[Question, str]]:
         """Each prompt with the teacher's answer. Raises ``Interrupted``, ``Forbidden``, ``UpstreamError``."""
         asked = rows.questions(self._work, "train", self._tuning.writer)
         known = self._known()
@@ -98,7 +98,7 @@ class Taught:
         if self._work.stopping():
             raise Interrupted
 
-    def _locally(self, asked: Sequence[Asked], missing: Sequence[int]) -> None:
+    def _locally(self, asked: Sequence[Question], missing: Sequence[int]) -> None:
         teacher = _teacher(self._options)
         writer = rows.Writer(teacher.base.template, teacher.base.bos, teacher.base.eos)
         for start in range(0, len(missing), 8):
@@ -108,7 +108,7 @@ class Taught:
             for place, text in zip(part, texts, strict=True):
                 self._keep(place, text)
 
-    def _by_api(self, asked: Sequence[Asked], missing: Sequence[int]) -> None:
+    def _by_api(self, asked: Sequence[Question], missing: Sequence[int]) -> None:
         for place in missing:
             self._keep(place, self._asked_api(asked[place].example.messages))
 
@@ -144,7 +144,7 @@ async def _sent(request: Outbound, host: str, *, trusted: bool) -> Any:
 class _Teacher:
     """A pulled model that answers; as much of a ``Tuning`` as answering needs."""
 
-    def __init__(self, base: base_weights.Base, options: DistilOptions) -> None:
+    def __init__(self, base: base_weights.ChatBase, options: DistilOptions) -> None:
         from mainspring.training.chat.tuning import precision
 
         self.base = base

@@ -14,7 +14,7 @@ from trl import DPOConfig, DPOTrainer
 
 from mainspring.training.chat import held_out, loop, outputs, rows
 from mainspring.training.chat.options import PreferenceOptions, WantedScore
-from mainspring.training.chat.rows import Pair, Told
+from mainspring.training.chat.rows import AnswerPair, Told
 from mainspring.training.chat.tuning import Tuning, only_causal
 from mainspring.training.recipe import Made, Work
 
@@ -40,7 +40,7 @@ def run(work: Work) -> Made:
 SIDES: tuple[Any, ...] = ("train", "validation", "test")
 
 
-def make(work: Work, tuning: Tuning, learning: Sequence[Pair], validation: Sequence[Pair]) -> DPOTrainer:
+def make(work: Work, tuning: Tuning, learning: Sequence[AnswerPair], validation: Sequence[AnswerPair]) -> DPOTrainer:
     """The trainer."""
     options = cast(PreferenceOptions, tuning.options)
     config = DPOConfig(
@@ -61,13 +61,13 @@ def make(work: Work, tuning: Tuning, learning: Sequence[Pair], validation: Seque
     )
 
 
-def _table(pairs: Sequence[Pair]) -> Dataset:
+def _table(pairs: Sequence[AnswerPair]) -> Dataset:
     return Dataset.from_list(
         [{"prompt": each.prompt, "chosen": each.chosen, "rejected": each.rejected} for each in pairs]
     )
 
 
-def fitting(pairs: Sequence[Pair], tuning: Tuning) -> list[Pair]:
+def fitting(pairs: Sequence[AnswerPair], tuning: Tuning) -> list[AnswerPair]:
     """Those whose both answers fit into the length: a cut answer would be judged by its beginning."""
     length, tokenizer = tuning.options.length, tuning.tokenizer
 
@@ -81,7 +81,7 @@ class Preferred(held_out.HeldOut):
     """The side ``test`` as preferences: ``preferred`` is 1 where the chosen answer is the likelier one by token."""
 
     def __init__(
-        self, work: Work, tuning: Tuning, pairs: Sequence[Pair], *, scorers: Sequence[WantedScore] = ()
+        self, work: Work, tuning: Tuning, pairs: Sequence[AnswerPair], *, scorers: Sequence[WantedScore] = ()
     ) -> None:
         super().__init__(
             work, tuning, [_told(each.prompt, each.chosen) for each in pairs], scorers=scorers or tuning.options.scorers

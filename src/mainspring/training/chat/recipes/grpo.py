@@ -16,7 +16,7 @@ from mainspring.training.chat import held_out, loop, outputs, rows
 from mainspring.training.chat.options import GrpoOptions
 from mainspring.training.chat.recipes.dpo import length_note
 from mainspring.training.chat.rewards import Rewards
-from mainspring.training.chat.rows import Asked
+from mainspring.training.chat.rows import Question
 from mainspring.training.chat.tuning import Tuning, only_causal
 from mainspring.training.recipe import Made, Work
 
@@ -46,13 +46,13 @@ def run(work: Work) -> Made:
     return outputs.write(work, tuning, held_out.report(before, after), notes=notes)
 
 
-def fitting(asked: Sequence[Asked], tuning: Tuning, tokens: int) -> list[Asked]:
+def fitting(asked: Sequence[Question], tuning: Tuning, tokens: int) -> list[Question]:
     """Those whose prompt leaves room for an answer."""
     room = tuning.options.length - tokens
     return [each for each in asked if len(tuning.tokenizer(each.prompt, add_special_tokens=False)["input_ids"]) <= room]
 
 
-def make(work: Work, tuning: Tuning, asked: Sequence[Asked], rewards: Rewards) -> GRPOTrainer:
+def make(work: Work, tuning: Tuning, asked: Sequence[Question], rewards: Rewards) -> GRPOTrainer:
     """The trainer."""
     options = cast(GrpoOptions, tuning.options)
     # A prompt is a group of rows in the eyes of the trainer.
@@ -76,7 +76,7 @@ def make(work: Work, tuning: Tuning, asked: Sequence[Asked], rewards: Rewards) -
     )
 
 
-def _reward(asked: Sequence[Asked], rewards: Rewards) -> Callable[..., list[float]]:
+def _reward(asked: Sequence[Question], rewards: Rewards) -> Callable[..., list[float]]:
     def reward(prompts: Sequence[str], completions: Sequence[str], place: Sequence[int], **_: Any) -> list[float]:
         return rewards.of(prompts, [asked[each].example for each in place], completions)
 

@@ -23,7 +23,7 @@ from mainspring.training.chat.options import PpoOptions
 from mainspring.training.chat.recipes.dpo import length_note
 from mainspring.training.chat.recipes.grpo import fitting
 from mainspring.training.chat.rewards import Rewards
-from mainspring.training.chat.rows import Asked
+from mainspring.training.chat.rows import Question
 from mainspring.training.chat.tuning import Tuning, only_causal
 from mainspring.training.recipe import Interrupted, Made, Work
 
@@ -39,7 +39,7 @@ def run(work: Work) -> Made:
     rows.enough(asked, options.min_rows, f"prompts that leave {options.new_tokens} of {options.length} tokens")
     held = held_out.HeldOut(work, tuning, scorers=rewards.scorers)
     before = held.before()
-    ppo = Ppo(work, tuning, asked, rewards)
+    ppo = AdapterPpo(work, tuning, asked, rewards)
     step = ppo.train()
     after = held.measure(step)
     notes = [*ppo.notes, f"weights of step {step}", *length_note(before, after)]
@@ -47,7 +47,7 @@ def run(work: Work) -> Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Rollout:
+class AnswerBatch:
     """Answers to prompts. Tensors are (answers, tokens of the longest answer); ``ids`` and ``mask`` have the prompts
     before them. ``written`` marks the tokens that the model wrote."""
 
@@ -62,10 +62,10 @@ class Rollout:
     divergence: float
 
 
-class Ppo:
+class AdapterPpo:
     """The loop. Its state is that of checkpoints: adapter, values, optimiser, random generators, step."""
 
-    def __init__(self, work: Work, tuning: Tuning, asked: Sequence[Asked], rewards: Rewards) -> None:
+    def __init__(self, work: Work, tuning: Tuning, asked: Sequence[Question], rewards: Rewards) -> None:
         self._work = work
         self._tuning = tuning
         self._options = cast(PpoOptions, tuning.options)
@@ -105,7 +105,7 @@ class Ppo:
                 self._save(step)
         return step
 
-    def _drawn(self, step: int) -> list[Asked]:
+    def _drawn(self, step: int) -> list[Question]:
         """The prompts of a step: an order of all of them for each epoch."""
         count = self._options.batch * self._options.accumulation
         found = []
@@ -118,7 +118,7 @@ class Ppo:
 
     # --- answers ----------------------------------------------------------------------------------------------
 
-    def _answered(self, asked: Sequence[Asked]) -> Rollout:
+    def _answered(self, asked: Sequence[Question]) -> AnswerBatch:
         ids, mask, start = self._generated([each.prompt for each in asked])
         written = self._written(ids[:, start:])
         mask = torch.cat([mask, written.long()], 1)
@@ -138,7 +138,7 @@ class Ppo:
         values = values * written
         advantages = self._advantages(rewards, values, written)
         mean, spread = _moments(advantages, written)
-        return Rollout(
+        return AnswerBatch(
             ids,
             mask,
             written,
@@ -202,7 +202,7 @@ class Ppo:
 
     # --- learning ---------------------------------------------------------------------------------------------
 
-    def _learned(self, rollout: Rollout) -> dict[str, float]:
+    def _learned(self, rollout: AnswerBatch) -> dict[str, float]:
         options = self._options
         sums = {"policy_loss": 0.0, "value_loss": 0.0, "clipped": 0.0}
         start = rollout.ids.shape[1] - rollout.written.shape[1]

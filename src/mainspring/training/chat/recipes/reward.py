@@ -12,7 +12,7 @@ from mainspring.training.chat import held_out, loop, outputs, rows
 from mainspring.training.chat.options import RewardOptions
 from mainspring.training.chat.recipes.dpo import SIDES, fitting
 from mainspring.training.chat.rewards import REWARD, scored
-from mainspring.training.chat.rows import Pair
+from mainspring.training.chat.rows import AnswerPair
 from mainspring.training.chat.tuning import Tuning
 from mainspring.training.folder import read_json, write_json
 from mainspring.training.recipe import Made, Work
@@ -43,7 +43,7 @@ def run(work: Work) -> Made:
     return Made("reward", (*files, REWARD), **told, notes=notes)
 
 
-def make(work: Work, tuning: Tuning, learning: Sequence[Pair], validation: Sequence[Pair]) -> RewardTrainer:
+def make(work: Work, tuning: Tuning, learning: Sequence[AnswerPair], validation: Sequence[AnswerPair]) -> RewardTrainer:
     """The trainer."""
     options = cast(RewardOptions, tuning.options)
     config = RewardConfig(
@@ -61,7 +61,7 @@ def make(work: Work, tuning: Tuning, learning: Sequence[Pair], validation: Seque
     )
 
 
-def _table(pairs: Sequence[Pair], tuning: Tuning) -> Dataset:
+def _table(pairs: Sequence[AnswerPair], tuning: Tuning) -> Dataset:
     def ids(text: str) -> list[int]:
         found: list[int] = tuning.tokenizer(text, add_special_tokens=False)["input_ids"]
         return found
@@ -70,7 +70,7 @@ def _table(pairs: Sequence[Pair], tuning: Tuning) -> Dataset:
     return Dataset.from_list([{"chosen_ids": ids(one), "rejected_ids": ids(other)} for one, other in sides])
 
 
-def measured(tuning: Tuning, test: Sequence[Pair]) -> dict[str, list[float | None]]:
+def measured(tuning: Tuning, test: Sequence[AnswerPair]) -> dict[str, list[float | None]]:
     """``preferred``: 1 where the chosen answer gets more; ``longer``: where it is the longer one, which is what a model
     that knows nothing but lengths would prefer."""
     if not test:
