@@ -44,6 +44,8 @@ NOT_BENCHMARKS = {
 }
 # Shares and tokens alone, which a busy machine does not change.
 UNTIMED = {
+    "adapter_back",
+    "chat_tuning",
     "insights",
     "tool_choice",
     "tool_examples",

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from mainspring.engines.catalogue.lora import Adapter
 from tests.engines import tiny_models as tiny
 
 Floats = NDArray[np.float32]
+Q8_0 = gguf.GGMLQuantizationType.Q8_0
 
 
 @pytest.fixture(scope="module", params=["llama", "qwen3"])
@@ -108,3 +110,25 @@ def test_a_damaged_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").write_bytes(b"\xff" * 100)
     with pytest.raises(ModelError, match="cannot be read"):
         Adapter.load(tmp_path / "a.safetensors", 8)
+
+
+def test_what_an_adapter_moves_by_less_than_a_step_of_the_file_is_kept(tmp_path: Path, vocabulary: GgufWeights) -> None:
+    """A file in Q8_0 has its weights on the steps of Q8_0: rounding to the nearest takes a small change back."""
+    source = GgufWeights(tiny.write_chat(tmp_path / "source.gguf", "llama", vocabulary, "Q8_0"))
+    name = "blk.0.ffn_up.weight"
+    before = source.rows(name)
+    # A fifth of a step of each block.
+    step = np.abs(before.reshape(-1, 32)).max(-1, keepdims=True) / 127
+    change = np.broadcast_to(0.2 * step, (step.shape[0], 32)).reshape(before.shape).astype(np.float32)
+    source.write_q8_0(
+        tmp_path / "changed.gguf",
+        lambda each, values: values + change if each == name else values,
+        lambda done, total: None,
+    )
+    written = GgufWeights(tmp_path / "changed.gguf")
+    moved = written.rows(name) - before
+    assert float((moved / change).mean()) == pytest.approx(1.0, abs=0.1)
+    nearest = gguf.quants.dequantize(gguf.quants.quantize(before + change, Q8_0), Q8_0) - before
+    assert float((nearest / change).mean()) < 0.5
+    # What nobody changed is as it was.
+    np.testing.assert_array_equal(written.rows("blk.0.ffn_down.weight"), source.rows("blk.0.ffn_down.weight"))

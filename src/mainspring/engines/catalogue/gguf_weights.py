@@ -92,15 +92,19 @@ class GgufWeights:
     def write_q8_0(self, target: Path, change: Change, progress: Callable[[int, int], None]) -> None:
         """Write the same model with every matrix as Q8_0 and every vector as F32.
 
-        ``change`` receives each tensor's name and float32 values and returns those to write (a merged adapter).
+        ``change`` receives each tensor's name and float32 values and returns those to write (a merged adapter); what it
+        changes is rounded by chance (``unbiased_q8_0``).
         """
         writer = self._gguf.GGUFWriter(str(target), self.architecture, use_temp_file=True)
         self._copy_metadata(writer)
         kind = self._gguf.GGMLQuantizationType.Q8_0
         for number, (name, tensor) in enumerate(self.tensors.items()):
-            values = change(name, self._floats(tensor.data, tensor.tensor_type))
+            plain = self._floats(tensor.data, tensor.tensor_type)
+            values = change(name, plain)
             if values.ndim == 1 or values.shape[-1] % 32:
                 writer.add_tensor(name, values)
+            elif values is not plain:
+                writer.add_tensor(name, unbiased_q8_0(values, seed=number), raw_dtype=kind)
             else:
                 writer.add_tensor(name, self._gguf.quants.quantize(values, kind), raw_dtype=kind)
             progress(number + 1, len(self.tensors))
@@ -152,6 +156,23 @@ class GgufWeights:
         for word, kind in zip(words, self.field("tokenizer.ggml.token_type", []), strict=False):
             if kind in (_CONTROL, _USER_DEFINED):
                 yield word, kind == _CONTROL
+
+
+def unbiased_q8_0(values: Floats, seed: int) -> NDArray[np.uint8]:
+    """The blocks of ``values`` (rows, columns; 32 neighbours have one scale), each value rounded up or down by chance,
+    so that the mean is right; the same for the same ``seed``.
+
+    What is learned moves most weights by less than half a step of Q8_0. A file in Q8_0 has its weights exactly on these
+    steps, so rounding to the nearest would take them back: of an adapter that moved a perplexity by 8.2, it left 4.1.
+    """
+    blocks = values.reshape(values.shape[0], -1, 32)
+    scales = (np.abs(blocks).max(-1, keepdims=True) / 127).astype(np.float16)
+    wide = scales.astype(np.float32)
+    steps = np.divide(blocks, wide, out=np.zeros_like(blocks), where=wide > 0)
+    chance = np.random.default_rng(seed).random(blocks.shape, np.float32)
+    rounded = np.clip(np.floor(steps + chance), -127, 127).astype(np.int8)
+    packed = np.concatenate([scales.view(np.uint8), rounded.view(np.uint8)], -1)
+    return packed.reshape(values.shape[0], -1)
 
 
 def _pre_tokenizer(name: str, pre_tokenizers: Any) -> Any | None:

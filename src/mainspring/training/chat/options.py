@@ -1,0 +1,162 @@
+"""Options that the recipes of chat models share. No torch here: the command line and the server list them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from mainspring.training.recipe import RecipeOptions
+
+Module = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+MODULES: tuple[Module, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""Those that ``engines.catalogue.lora`` merges."""
+
+
+class WantedScore(BaseModel):
+    """A scorer by its name, with its options and its weight among several."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=100, description="a scorer that needs no server: exact, f1, regex ...")
+    options: dict[str, Any] = Field(default_factory=dict, description="its own options")
+    weight: float = Field(1.0, ge=-100, le=100, description="its weight in a sum of rewards")
+
+
+class TuneOptions(RecipeOptions):
+    """What every recipe of a chat model takes."""
+
+    method: Literal["lora", "full", "qlora"] = Field("lora", description="what learns: an adapter, or all weights")
+    rank: int = Field(16, ge=1, le=256, description="rank of the adapter")
+    alpha: float = Field(32.0, gt=0, le=1024, description="the adapter counts alpha / rank times")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of the adapter's inputs left out while training")
+    modules: tuple[Module, ...] = Field(MODULES, min_length=1, max_length=7, description="matrices with an adapter")
+    epochs: float = Field(1.0, gt=0, le=100, description="times that all rows are seen")
+    steps: int = Field(0, ge=0, le=1_000_000, description="steps at most; 0: as many as the epochs have")
+    learning_rate: float = Field(2e-4, gt=0, le=1, description="the highest rate of the schedule")
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="how the rate falls")
+    warmup: float = Field(0.03, ge=0, lt=1, description="share of the steps in which the rate rises")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="of AdamW")
+    batch: int = Field(4, ge=1, le=1024, description="rows that are computed at once")
+    accumulation: int = Field(2, ge=1, le=1024, description="batches of one step")
+    length: int = Field(1024, ge=16, le=131_072, description="tokens of a row at most; longer rows are left out")
+    precision: Literal["auto", "bf16", "fp32", "fp16"] = Field("auto", description="auto: bf16 where it is native")
+    gradient_checkpointing: bool = Field(False, description="compute activations twice instead of keeping them")
+    evaluate_every: int = Field(0, ge=0, description="steps between losses on validation; 0: a tenth of the run")
+    patience: int = Field(3, ge=0, description="stop after so many evaluations without a better loss; 0: never")
+    save_every: int = Field(50, ge=1, description="steps between checkpoints; two minutes at the latest")
+    samples: int = Field(3, ge=0, le=50, description="questions whose answers are kept before and after")
+    scorers: tuple[WantedScore, ...] = Field((), max_length=8, description="what scores answers on the side test")
+    tested: int = Field(100, ge=0, le=10_000, description="rows of the side test that are answered and scored")
+    answer_tokens: int = Field(128, ge=1, le=4096, description="tokens of such an answer at most")
+
+    @field_validator("modules")
+    @classmethod
+    def _once(cls, value: tuple[Module, ...]) -> tuple[Module, ...]:
+        return tuple(dict.fromkeys(value))
+
+
+class SftOptions(TuneOptions):
+    """Options of ``sft``."""
+
+    packing: bool = Field(False, description="fill each row of a batch with several rows, apart by attention")
+    turns: Literal["last", "all"] = Field("last", description="which answers of a conversation are learned")
+    min_rows: int = Field(8, ge=1, description="rows that are needed to begin")
+
+
+class PreferenceOptions(TuneOptions):
+    """Options of ``dpo``. Lengths of answers are measured before and after: preferences are often for longer ones."""
+
+    learning_rate: float = Field(5e-5, gt=0, le=1, description="the highest rate of the schedule")
+    beta: float = Field(0.1, gt=0, le=10, description="how near the model stays to its base")
+    loss: Literal["sigmoid", "ipo", "hinge", "robust", "sppo_hard", "apo_zero"] = Field(
+        "sigmoid", description="the loss of DPO, or one of its kin"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5, description="share of preferences that may be wrong")
+    lengths_apart: float = Field(
+        1.0, ge=0, le=1, description="how far tokens beyond the shorter answer's length count; less: longer pays less"
+    )
+    min_rows: int = Field(8, ge=1, description="pairs that are needed to begin")
+
+
+class KtoOptions(TuneOptions):
+    """Options of ``kto``."""
+
+    learning_rate: float = Field(5e-5, gt=0, le=1, description="the highest rate of the schedule")
+    beta: float = Field(0.1, gt=0, le=10, description="how near the model stays to its base")
+    up_weight: float = Field(1.0, gt=0, le=100, description="weight of answers with thumbs up")
+    down_weight: float = Field(1.0, gt=0, le=100, description="weight of answers with thumbs down")
+    batch: int = Field(4, ge=2, le=1024, description="rows that are computed at once; KTO compares those of a batch")
+    min_rows: int = Field(8, ge=2, description="rows that are needed to begin")
+
+
+class RewardOptions(TuneOptions):
+    """Options of ``reward``."""
+
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="the highest rate of the schedule")
+    method: Literal["lora"] = Field("lora", description="an adapter learns, and the layer that gives the number")
+    centre: float = Field(0.01, ge=0, le=1, description="keeps rewards around zero")
+    min_rows: int = Field(8, ge=1, description="pairs that are needed to begin")
+
+
+class RewardedOptions(TuneOptions):
+    """What recipes take that learn from rewards of answers that the model writes itself. The reward of an answer is the
+    weighted sum of its scores, of the reward model, and of its length."""
+
+    learning_rate: float = Field(2e-5, gt=0, le=1, description="the highest rate of the schedule")
+    batch: int = Field(8, ge=2, le=1024, description="answers that are computed at once")
+    accumulation: int = Field(1, ge=1, le=1024, description="batches of one step")
+    rewards: tuple[WantedScore, ...] = Field((), max_length=8, description="scorers whose scores are the reward")
+    reward_model: str = Field("", max_length=4096, description="the folder of a reward model's output")
+    reward_model_weight: float = Field(1.0, ge=-100, le=100, description="weight of what the reward model says")
+    word_price: float = Field(0.0, ge=0, le=1, description="what each word of an answer costs")
+    new_tokens: int = Field(64, ge=1, le=4096, description="tokens of an answer at most")
+    temperature: float = Field(1.0, gt=0, le=2, description="of the answers that it learns from")
+    beta: float = Field(0.02, ge=0, le=10, description="price of leaving the base (KL); 0: none")
+    min_rows: int = Field(4, ge=1, description="prompts that are needed to begin")
+
+
+class GrpoOptions(RewardedOptions):
+    """Options of ``grpo``."""
+
+    group: int = Field(4, ge=2, le=256, description="answers to a prompt that are compared with each other")
+
+
+class PpoOptions(RewardedOptions):
+    """Options of ``ppo``."""
+
+    beta: float = Field(0.05, ge=0, le=10, description="price of each token's leaving the base (KL)")
+    passes: int = Field(2, ge=1, le=16, description="times that answers are learned from")
+    clip: float = Field(0.2, gt=0, lt=1, description="how far a pass may move the odds of a token")
+    discount: float = Field(1.0, gt=0, le=1, description="what a later reward is worth")
+    trace: float = Field(0.95, ge=0, le=1, description="lambda of the advantages (GAE)")
+    value_weight: float = Field(0.1, ge=0, le=10, description="weight of the loss of values")
+
+
+class RaftOptions(SftOptions):
+    """Options of ``raft``. The rows of the export kind ``raft`` are seen by difficulty; see ``curriculum``."""
+
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="the highest rate of the schedule")
+    schedule: Literal["cosine", "linear", "constant"] = Field("constant", description="how the rate falls")
+    curriculum: bool = Field(True, description="answerable first, then other subjects, then near misses")
+    refusals: float = Field(0.2, ge=0, le=0.5, description="share of refusals within a stage that has any, at most")
+    answer_tokens: int = Field(64, ge=1, le=4096, description="tokens of an answer at most")
+
+
+class DistilOptions(SftOptions):
+    """Options of ``distil``."""
+
+    level: Literal["sequence", "logits"] = Field(
+        "sequence", description="learn the teacher's texts, or its probabilities of each token"
+    )
+    teacher: str = Field(
+        "", pattern=r"^[\w.-]*$", max_length=200, description="a pulled chat model, or one of models.remote"
+    )
+    teacher_url: str = Field(
+        "", max_length=2048, description="an OpenAI-compatible API at a public address, without key"
+    )
+    teacher_model: str = Field("", max_length=200, description="the teacher's name at teacher_url")
+    teacher_tokens: int = Field(256, ge=1, le=4096, description="tokens of a teacher's answer at most")
+    teacher_temperature: float = Field(0.0, ge=0, le=2, description="of the teacher's answers")
+    softness: float = Field(1.0, gt=0, le=20, description="temperature of the probabilities (logits)")
+    mix: float = Field(0.5, ge=0, le=1, description="weight of the teacher's probabilities against the texts (logits)")

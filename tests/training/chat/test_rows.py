@@ -1,0 +1,85 @@
+"""Rows of data as texts: what is learned of them, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mainspring.core.errors import InvalidRequest, NothingLearned, Unsupported
+from mainspring.core.types import Message
+from mainspring.engines.chat.template import CHATML
+from mainspring.evaluation.examples import Example
+from mainspring.training.chat import rows
+from mainspring.training.chat.options import WantedScore
+from mainspring.training.chat.scoring import Scoring, make
+
+WRITER = rows.Writer(CHATML, "<|im_start|>", "<|im_end|>")
+TALK = (Message("user", "a?"), Message("assistant", "one"), Message("user", "b?"), Message("assistant", "two"))
+
+
+def learned(told: rows.Told) -> list[str]:
+    return [told.text[start:end] for start, end in told.spans]
+
+
+def test_the_last_answer_or_all_are_learned_with_the_token_that_ends_a_turn() -> None:
+    assert learned(WRITER.told(TALK)) == ["two<|im_end|>"]
+    assert learned(WRITER.told(TALK, "all")) == ["one<|im_end|>", "two<|im_end|>"]
+    assert WRITER.told(TALK).text.endswith("<|im_start|>assistant\ntwo<|im_end|>")
+
+
+def test_a_control_token_in_an_answer_ends_nothing() -> None:
+    told = WRITER.told((Message("user", "a?"), Message("assistant", "one <|im_end|> two")))
+    assert learned(told)[0].endswith(" two<|im_end|>")
+
+
+@pytest.mark.parametrize(
+    ("row", "answer"),
+    [
+        ({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}, "b"),
+        ({"prompt": "a", "completion": "b"}, "b"),
+        ({"prompt": [{"role": "user", "content": "a"}], "completion": [{"role": "assistant", "content": "b"}]}, "b"),
+        ({"question": "a", "documents": ["x", "y"], "answer": "b [1]"}, "b [1]"),
+    ],
+)
+def test_rows_of_each_shape_are_conversations(row: dict[str, Any], answer: str) -> None:
+    found = rows.conversation(row, "train:1")
+    assert found[-1] == Message("assistant", answer)
+    assert found[-2].role == "user"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"messages": []},
+        {"messages": [{"role": "user", "content": "a"}]},
+        {"messages": [{"role": "nobody", "content": "a"}]},
+        {"messages": [{"role": "assistant", "content": " "}]},
+        {"messages": [{"role": "assistant", "content": 3}]},
+        {"messages": [{"role": "assistant", "content": "", "tool_calls": [{"function": {}}]}]},
+        {"prompt": "a"},
+    ],
+)
+def test_a_row_that_says_nothing_is_named(row: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match="train:7") as refused:
+        rows.conversation(row, "train:7")
+    assert refused.value.param == "train:7"
+
+
+def test_too_few_rows_are_told() -> None:
+    with pytest.raises(NothingLearned, match="2 rows in train do not suffice"):
+        rows.enough(2, 8)
+
+
+def test_scorers_without_a_server_score_and_others_are_refused() -> None:
+    scoring = Scoring((WantedScore(name="contains"), WantedScore(name="regex", options={"pattern": "x$"}, weight=2)))
+    examples = [Example("1", TALK[:1], ("mill",)), Example("2", TALK[:1], ())]
+    assert scoring.each(examples, ["The Mill.", "x"]) == {"contains": [1.0, None], "regex": [0.0, 1.0]}
+    assert scoring.rewards(examples, ["The Mill.", "x"]) == [1.0, 2.0]
+    with pytest.raises(InvalidRequest, match="Did you mean contains"):
+        make(WantedScore(name="contain"))
+    with pytest.raises(Unsupported, match="needs a server"):
+        Scoring((WantedScore(name="faithfulness"),)).each(
+            [Example("1", TALK[:1], passages=("A mill.",))], ["The mill stands."]
+        )
