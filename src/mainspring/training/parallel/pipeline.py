@@ -40,7 +40,7 @@ class Part(nn.Module):
             if layer not in self.own:
                 model.decoder.blocks[layer] = nn.Identity()
         if not self.last:
-            model.decoder.norm = nn.Identity()  # type: ignore[assignment]
+            model.decoder.norm = nn.Identity()
         self.decoder = model.decoder
         if self.first or self.last:
             self.embedding = model.embedding
