@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,14 +89,15 @@ def rate_at(plan: Plan, step: int) -> float:
     return plan.rate * (plan.least + (1 - plan.least) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
-def optimiser_of(model: nn.Module, plan: Plan) -> torch.optim.AdamW:
+def optimiser_of(model: nn.Module, plan: Plan, world: World | None = None) -> torch.optim.Optimizer:
     """AdamW; matrices decay, and norms do not."""
     weights = [each for each in model.parameters() if each.requires_grad]
     groups = [
         {"params": [each for each in weights if each.dim() >= 2], "weight_decay": plan.decay},
         {"params": [each for each in weights if each.dim() < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([each for each in groups if each["params"]], lr=plan.rate, betas=plan.betas)
+    given = [each for each in groups if each["params"]]
+    return (world or Alone()).optimiser(given, lr=plan.rate, betas=plan.betas)
 
 
 def targets_of(batch: Batch) -> int:
@@ -132,7 +133,7 @@ class Fit:
         check_precision(plan)
         checkpointed(model, plan.checkpointing)
         self.model = self.world.wrap(model.to(plan.device))
-        self.optimiser = optimiser_of(self.model, plan)
+        self.optimiser = optimiser_of(self.model, plan, self.world)
         # Gradients of float16 vanish unless the loss is scaled up; bfloat16 has the range of float32.
         self.scaler = torch.amp.GradScaler("cuda", enabled=plan.precision == "float16")
         self.state = _State()
@@ -185,13 +186,14 @@ class Fit:
         counted = torch.tensor(float(sum(self.weigh(each) for each in batches)), dtype=torch.float64)
         total = max(1.0, self.world.sum(counted).item())
         summed_loss = torch.zeros((), dtype=torch.float64)
+
+        def scaled(loss: Tensor) -> Tensor:
+            return self.scaler.scale(loss * (self.world.factor / total))
+
         for number, batch in enumerate(batches):
             # Gradients are exchanged once a step, with the last part.
             with self.world.together(self.model, last=number == len(batches) - 1):
-                with self._cast():
-                    loss = self.loss(self.model, batch)
-                self.scaler.scale(loss * (self.world.factor / total)).backward()
-            summed_loss += loss.detach().double().cpu()
+                summed_loss += self.world.passes(self.model, batch, self._cast_loss, scaled).double().cpu()
         self.scaler.unscale_(self.optimiser)
         norm = self.world.clip(self.model, self.plan.clip)
         self.scaler.step(self.optimiser)
@@ -209,11 +211,14 @@ class Fit:
         """The mean loss (nats a target) on the held-out batches, of which each process takes its share."""
         self.model.eval()
         figures = torch.zeros(2, dtype=torch.float64)
-        for batch in self.held_out[self.world.rank :: self.world.size]:
+        for first in range(0, len(self.held_out), self.world.size):
+            mine = first + self.world.rank
+            # Who has none left looks at another one for nothing: all processes must call the model as often.
+            batch = self.held_out[mine if mine < len(self.held_out) else first]
             moved = {name: each.to(self.plan.device) for name, each in batch.items()}
-            with self._cast():
-                figures[0] += self.loss(self.model, moved).double().cpu()
-            figures[1] += self.weigh(batch)
+            loss = self.world.look(self.model, moved, self._cast_loss).double().cpu()
+            if mine < len(self.held_out):
+                figures += torch.tensor([float(loss), float(self.weigh(batch))], dtype=torch.float64)
         total, counted = self.world.sum(figures).tolist()
         return total / max(1.0, counted)
 
@@ -287,6 +292,10 @@ class Fit:
             self.samples(self.state.step)
         best = self.state.best if math.isfinite(self.state.best) else math.nan
         return Fitted(self.state.step, best, self.state.best_step, tokens, seconds)
+
+    def _cast_loss(self, model: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        with self._cast():
+            return self.loss(model, dict(batch))
 
     def _cast(self) -> AbstractContextManager[Any]:
         if self.plan.precision == "float32":

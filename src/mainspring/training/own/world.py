@@ -3,6 +3,7 @@ weights or layers over several is another ``World``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -10,6 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from mainspring.training.own.models.stored import put
+
+Loss = Callable[[nn.Module, Mapping[str, Tensor]], Tensor]
+Scaled = Callable[[Tensor], Tensor]
+
+
+def both_ways(model: nn.Module, batch: Mapping[str, Tensor], loss: Loss, scaled: Scaled) -> Tensor:
+    """Forwards and backwards through a model that this process has whole, or seems to have."""
+    found = loss(model, batch)
+    scaled(found).backward()
+    return found.detach()
 
 
 class World(Protocol):
@@ -34,6 +45,19 @@ class World(Protocol):
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model that the loop calls, on its device."""
+        ...
+
+    def optimiser(self, groups: Sequence[Mapping[str, Any]], **options: Any) -> torch.optim.Optimizer:
+        """AdamW over groups of weights; it may keep a part of its state here, and the rest elsewhere."""
+        ...
+
+    def passes(self, model: nn.Module, batch: Mapping[str, Tensor], loss: Loss, scaled: Scaled) -> Tensor:
+        """A pass forwards and one backwards over a part of a batch. Returns the loss, detached; where several processes
+        divide one model among them, each gets the same. ``scaled`` gives what the pass backwards begins with."""
+        ...
+
+    def look(self, model: nn.Module, batch: Mapping[str, Tensor], loss: Loss) -> Tensor:
+        """The loss of a batch, forwards alone; each process of a share gets it."""
         ...
 
     def together(self, model: nn.Module, *, last: bool) -> AbstractContextManager[Any]:
@@ -71,6 +95,15 @@ class Alone:
 
     def wrap(self, model: nn.Module) -> nn.Module:
         return model
+
+    def optimiser(self, groups: Sequence[Mapping[str, Any]], **options: Any) -> torch.optim.Optimizer:
+        return torch.optim.AdamW([dict(each) for each in groups], **options)
+
+    def passes(self, model: nn.Module, batch: Mapping[str, Tensor], loss: Loss, scaled: Scaled) -> Tensor:
+        return both_ways(model, batch, loss, scaled)
+
+    def look(self, model: nn.Module, batch: Mapping[str, Tensor], loss: Loss) -> Tensor:
+        return loss(model, batch)
 
     def together(self, model: nn.Module, *, last: bool) -> AbstractContextManager[Any]:  # noqa: ARG002
         return nullcontext()
