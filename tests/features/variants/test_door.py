@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from mainspring.core.errors import Conflict, InvalidRequest, NotFound
@@ -16,13 +17,15 @@ from mainspring.core.facts.calls import UNCHARGED, CallFacts
 from mainspring.core.facts.trials import ShadowFacts, VariantFacts
 from mainspring.core.types import Message, Principal
 from mainspring.engines import ChatModel
+from mainspring.engines.base import Reranked
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine, words
 from mainspring.features.trials.definitions import Trial
 from mainspring.features.trials.ordered import ApplicationTrials
 from mainspring.features.variants.service import Variants
 from mainspring.stores.erase.data_subjects import Subject, find
-from mainspring.training.ports import Candidate, Door
+from mainspring.training.ports import Candidate, Door, Version
+from mainspring.training.recipe import Made
 from tests.world import Key, World, opened, use_engines
 
 ADMIN = Principal("default", "root", frozenset({"admin"}), frozenset({"red", "blue"}))
@@ -413,3 +416,52 @@ def engines_seen(world: World) -> list[str]:
     engine = world.system.engines.chat["small"].engine
     assert isinstance(engine, ScriptedEngine)
     return ["\n".join(message.content for message in each.messages) for each in engine.seen]
+
+
+class Trained:
+    """Versions of two tenants under one label: each prefers its own word."""
+
+    def __init__(self, **words: str) -> None:
+        self.words = words
+        self.asked: list[str] = []
+
+    async def version(self, tenant: str, label: str) -> Version:
+        if tenant not in self.words or label != "late@1":
+            raise NotFound(f"there is no version {label}")
+        return Version(tenant, "late", 1, "reranker", Made("reranker"), Path(), "reranker", "job", served=label)
+
+    async def engine(self, tenant: str, label: str) -> Any:
+        assert label == "late@1"
+        trained = self
+
+        class Engine:
+            async def rerank(self, _: str, passages: Any) -> Reranked:
+                trained.asked.append(tenant)
+                return Reranked(np.array([float(trained.words[tenant] in each) for each in passages]), 1)
+
+        return Engine()
+
+
+async def test_a_trained_reranker_orders_the_searches_of_its_own_tenant(world: World) -> None:
+    variants, trained = door(world), Trained(default="we know", elsewhere="looked into")
+    variants.making.versions = cast(Any, trained)
+    candidate = Candidate("reranker", "document-qa", {"version": "late@1"})
+    for key, tenant in (("both", "default"), ("stranger", "elsewhere")):
+        store = await world.store(world.keys[key], "papers")
+        doc = await world.add(world.keys[key], store, frozenset())
+        await world.add(world.keys[key], store, frozenset())
+        await variants.promote(Principal(tenant, "root", frozenset({"admin"})), candidate)
+        asked: dict[str, Any] = {"messages": [{"role": "user", "content": f"What do we know about {doc.topic}?"}]}
+        text, arm, variant = await ask(world, world.keys[key], "document-qa", **asked)
+        assert (arm, variant) == ("current", candidate.id)
+        assert doc.mark in text
+        assert trained.asked[-1] == tenant
+    for value, said in (
+        ({"version": "other@2"}, "other@2"),
+        ({"model": "ms-marco"}, "models.reranker"),
+        ({}, "version"),
+    ):
+        with pytest.raises(InvalidRequest, match=said):
+            await variants.admit(ADMIN, Candidate("reranker", "document-qa", value))
+    with pytest.raises(InvalidRequest, match="documents"):
+        await variants.admit(ADMIN, Candidate("reranker", "small", {"version": "late@1"}))

@@ -13,6 +13,7 @@ from mainspring.core.errors import MainspringError
 from mainspring.feature import Feature, Http, Rooms, Services
 from mainspring.features.variants.routes import router
 from mainspring.features.variants.service import Variants
+from mainspring.training.ports import Versions
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +27,10 @@ async def _open(rooms: Rooms) -> AsyncIterator[Variants]:
         rooms.path.registry.attach(variants)
         rooms.path.registry.variants = variants
     yield variants
+
+
+async def _ready(_: Rooms, services: Services) -> None:
+    services[Variants].making.versions = services.perhaps(Versions)  # type: ignore[type-abstract]
 
 
 def _routes(http: Http) -> list[APIRouter]:
@@ -52,4 +57,4 @@ async def _follow(variants: Variants) -> None:
             _log.exception("variants were not looked at; the next round repeats it")
 
 
-FEATURE = Feature("variants", open=_open, routes=_routes, work=_work)
+FEATURE = Feature("variants", open=_open, ready=_ready, routes=_routes, work=_work)

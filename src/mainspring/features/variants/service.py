@@ -63,7 +63,7 @@ class Variants:
         """Raises ``InvalidRequest`` with the reason if it cannot be served, ``QuotaExceeded``, ``Conflict``."""
         served = await self._application(principal, candidate.application)
         await self.making.check(principal, candidate, served)
-        self.making.responder(served, self.making.prepared({candidate.id: candidate}))
+        self.making.responder(served, self.making.prepared({candidate.id: candidate}), principal.tenant)
         await self.store.admit(principal.tenant, candidate, _subjects(candidate), principal.key_id)
         self._admitted.clear()
         return f"{candidate.application}@{candidate.id}"
@@ -110,7 +110,7 @@ class Variants:
             )
         kept = Kept(candidate, candidate.id, "admitted", "", "", 0.0)
         used = self._current(tenant, candidate.application).with_current(kept).currents
-        return self.making.responder(served, self._prepared(used), kept.id)
+        return self.making.responder(served, self._prepared(used), tenant, kept.id)
 
     # --- serving ---------------------------------------------------------------------------------------------------
 
@@ -141,7 +141,7 @@ class Variants:
             if kept is None or kept.candidate.application != application:
                 return None
             used, told = place.with_current(kept).currents, kept.id
-        made = self.making.responder(served, self._prepared(used), told)
+        made = self.making.responder(served, self._prepared(used), principal.tenant, told)
         return dataclasses.replace(served, name=name, responder=made, sampled=served.sampled or _may_write(used))
 
     async def visible(self, principal: Principal) -> list[Served]:  # noqa: ARG002
@@ -209,12 +209,14 @@ class Variants:
         try:
             if placed.current is None:
                 placed.current = self._prepared(place.currents)
-            models = {f"{place.application}@{CURRENT}": self._made(served, placed.current, _latest(place))}
+            models = {
+                f"{place.application}@{CURRENT}": self._made(served, placed.current, place.tenant, _latest(place))
+            }
             if place.candidate is not None:
                 if placed.candidate is None:
                     placed.candidate = self._prepared(place.with_current(place.candidate).currents)
                 name = f"{place.application}@{place.candidate.id}"
-                models[name] = self._made(served, placed.candidate, place.candidate.id)
+                models[name] = self._made(served, placed.candidate, place.tenant, place.candidate.id)
         except InvalidRequest as error:
             # A version of this program that does not know the kind: the settings' answers are better than none.
             _log.warning("what %s uses cannot be read: %s", place.application, error)
@@ -226,9 +228,9 @@ class Variants:
             self._rooms.path.replicas.own(place.tenant, place.application, route)
         return route
 
-    def _made(self, served: Served, found: Prepared, variant: str) -> Responder:
+    def _made(self, served: Served, found: Prepared, tenant: str, variant: str) -> Responder:
         try:
-            return self.making.responder(served, found, variant)
+            return self.making.responder(served, found, tenant, variant)
         except MainspringError as error:
             return cast(Responder, _Failing(error))
 

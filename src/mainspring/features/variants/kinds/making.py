@@ -9,6 +9,7 @@ from mainspring.core.errors import InvalidRequest, MainspringError
 from mainspring.core.types import Context, Principal, PromptUse, Responder
 from mainspring.feature import Rooms
 from mainspring.features.variants.arms import Prompted, Varied
+from mainspring.features.variants.kinds.rerankers import TrainedReranker
 from mainspring.features.variants.shots import Shots
 from mainspring.features.variants.values import (
     AnsweringValue,
@@ -16,13 +17,14 @@ from mainspring.features.variants.values import (
     ExamplesValue,
     ModelValue,
     PromptValue,
+    RerankerValue,
     VariantValue,
     read,
 )
 from mainspring.rag.answer.responder import DocumentAnswerer
 from mainspring.rag.answer.variation import SETTINGS, Variation
 from mainspring.serving.ring.registry import Served
-from mainspring.training.ports import Candidate
+from mainspring.training.ports import Candidate, Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Making:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
+        self.versions: Versions | None = None
 
     async def check(self, principal: Principal, candidate: Candidate, served: Served) -> None:
         """Raises ``InvalidRequest`` with the reason why ``served`` cannot answer by means of the candidate."""
@@ -61,6 +64,10 @@ class Making:
             if served.kind not in ("chat", "application", "collection"):
                 raise _wrong(candidate, f"it is of kind {served.kind} and reads no prompt")
             await self._check_words(principal, candidate, value)
+        elif isinstance(value, RerankerValue):
+            if not documents:
+                raise _wrong(candidate, "it searches no documents")
+            await self._check_reranker(principal, candidate, value)
         else:
             raise _wrong(candidate, f"candidates of kind {candidate.kind} cannot be served here yet")
 
@@ -73,10 +80,10 @@ class Making:
             shots = Shots(examples, self._rooms.engines.embedder, self._rooms.path.charged)
         return Prepared(tuple(candidates), values, shots)
 
-    def responder(self, served: Served, found: Prepared, variant: str = "") -> Responder:
-        """What answers as ``served`` by means of ``found``; ``variant`` is told with its answers. Raises
+    def responder(self, served: Served, found: Prepared, tenant: str, variant: str = "") -> Responder:
+        """What answers the ``tenant`` as ``served`` by means of ``found``; ``variant`` is told with its answers. Raises
         ``InvalidRequest`` if one of them cannot be served any more."""
-        inner, shots = self._inner(served, found.values), found.shots
+        inner, shots = self._inner(served, found.values, tenant), found.shots
         prompt = next((each for each in found.values if isinstance(each, PromptValue)), None)
         if prompt is not None or shots is not None:
             own = inner.instruction if isinstance(inner, DocumentAnswerer) else ""
@@ -86,7 +93,7 @@ class Making:
             inner = Prompted(inner, prompts, prompt, shots, handed=handed, own=own)
         return Varied(inner, served.name, found.ids, variant)
 
-    def _inner(self, served: Served, values: Sequence[VariantValue]) -> Responder:
+    def _inner(self, served: Served, values: Sequence[VariantValue], tenant: str) -> Responder:
         model = next((each.model for each in values if isinstance(each, ModelValue)), "")
         if model and model not in self._rooms.path.chat:
             raise InvalidRequest(f"no chat model {model:.100} is served any more", param="candidate")
@@ -95,7 +102,9 @@ class Making:
         answering = next((each for each in values if isinstance(each, AnsweringValue)), None)
         calibration = None if answering is None or answering.calibration is None else answering.calibration.made()
         choice = None if answering is None else answering.choice()
-        variation = Variation(calibration, choice, model)
+        label = next((each.version for each in values if isinstance(each, RerankerValue)), "")
+        reranker = TrainedReranker(self.versions, tenant, label) if label and self.versions is not None else None
+        variation = Variation(calibration, choice, model, reranker)
         if variation == SETTINGS:
             return served.responder
         return self._rooms.library.answering(served.responder.collection, variation)
@@ -108,6 +117,20 @@ class Making:
             fitted = f"{value.embedder or embedder} and {value.reranker or 'no reranker'}"
             served = f"{embedder} and {reranker or 'no reranker'}"
             raise _wrong(candidate, f"the calibration was fitted with {fitted}, and {served} are served")
+
+    async def _check_reranker(self, principal: Principal, candidate: Candidate, value: RerankerValue) -> None:
+        if not value.version or self.versions is None:
+            why = "rerankers of the catalogue are for all tenants: the setting models.reranker names one"
+            raise _wrong(candidate, why, "Name a version that was trained")
+        try:
+            version = await self.versions.version(principal.tenant, value.version)
+            if version.makes != "reranker":
+                raise _wrong(candidate, f"{value.version:.100} is of the kind {version.makes}")
+            await self.versions.engine(principal.tenant, version.label)
+        except InvalidRequest:
+            raise
+        except MainspringError as error:
+            raise _wrong(candidate, error.message, error.remedy) from None
 
     def _reranker_name(self) -> str:
         reranker = self._rooms.engines.reranker

@@ -1,0 +1,7 @@
+"""The recipes whose makes come in by this door and need no torch."""
+
+from __future__ import annotations
+
+from mainspring.training.small.listed import RECIPES as _RECIPES
+
+RECIPES = _RECIPES
