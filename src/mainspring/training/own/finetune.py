@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 
 from mainspring.core.errors import InvalidRequest, NothingLearned
 from mainspring.training.own import collate as collates
@@ -15,11 +16,12 @@ from mainspring.training.own import tokenizing
 from mainspring.training.own.corpus import Corpus, TokenTexts
 from mainspring.training.own.feed import Batch, Shuffled
 from mainspring.training.own.loop import Fitted, fit, targets_of
-from mainspring.training.own.models import stored
+from mainspring.training.own.models import gguf_file, stored
+from mainspring.training.own.models.decoder import Decoder
 from mainspring.training.own.models.shape import Kind, Shape
 from mainspring.training.own.options import FinetuneOptions, Objective
 from mainspring.training.own.ratios import ratio
-from mainspring.training.own.texts import ASSISTANT, RowEncoder
+from mainspring.training.own.texts import ASSISTANT, TEMPLATE, RowEncoder
 from mainspring.training.own.training import TextStage, exp_of, plan_of, told
 from mainspring.training.recipe import Made, Makes, Work
 
@@ -51,16 +53,18 @@ def run(work: Work) -> Made:
     before = stage.figures(texts.test)[0] if texts.test.ids else {}
     fitted = stage.run(texts, options.prompts, options.sample_tokens)
     model.to("cpu")
+    makes = _makes(shape, answers=answers)
     files = (*stored.save(model, work.output), *tokenizing.save(work, tokenizer))
+    files, entry = served(work, model, tokenizer, files) if makes == "chat" else (files, {})
     figures, intervals = stage.figures(texts.test) if texts.test.ids else ({}, {})
     return Made(
-        _makes(shape, answers=answers),
+        makes,
         files,
         {**figures, **told(fitted, shape)},
         intervals,
         dict.fromkeys(figures, len(texts.test)),
         before=before,
-        entry=_entry(shape, answers=answers),
+        entry=entry,
         notes=() if figures else ("there is no side test: nothing was measured",),
     )
 
@@ -125,10 +129,22 @@ def _have_answers(texts: TokenTexts) -> bool:
     return any(role == ASSISTANT for turns in texts.turns for role, _ in turns)
 
 
-def _entry(shape: Shape, *, answers: bool) -> dict[str, object]:
-    """A decoder that answers can be served: it is a Llama."""
-    served = _makes(shape, answers=answers) == "chat"
-    return {"kind": "chat", "context_window": shape.length} if served else {}
+def served(
+    work: Work, model: torch.nn.Module, tokenizer: Tokenizer, files: tuple[str, ...]
+) -> tuple[tuple[str, ...], dict[str, object]]:
+    """The files with the one that engines read, and the fields of the catalogue's entry for it. Nothing is added for a
+    tokenizer that engines do not know."""
+    if not isinstance(model, Decoder) or not gguf_file.fits(model, tokenizer):
+        return files, {}
+    gguf_file.save(model, tokenizer, work.output / gguf_file.FILE)
+    entry: dict[str, object] = {
+        "kind": "chat",
+        "format": "gguf",
+        "files": [{"name": gguf_file.FILE}],
+        "chat_template": TEMPLATE,
+        "context_window": model.shape.length,
+    }
+    return (*files, gguf_file.FILE), entry
 
 
 def _makes(shape: Shape, *, answers: bool) -> Makes:
