@@ -243,7 +243,7 @@ def test_a_decoder_is_read_by_engines_as_gguf(torch: Any, tmp_path: Path) -> Non
 
     loss = float(model(ids[:, :-1], ids[:, 1:]).detach()) / 11
     weights = GgufWeights(path)
-    assert log(Reference(weights).perplexity(ids[0].tolist())) == pytest.approx(loss, rel=1e-4)
+    assert log(Reference(weights).perplexity(ids[0].tolist())) == pytest.approx(loss, rel=2e-3)
     assert (weights.token("bos"), weights.token("eos")) == ("<s>", "</s>")
     by_words = words.train(["a small text"] * 3, algorithm="word", vocabulary=50)
     assert not gguf_file.fits(model, by_words)

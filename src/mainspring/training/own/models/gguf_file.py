@@ -37,7 +37,7 @@ def fits(model: Decoder, tokenizer: Tokenizer) -> bool:
 
 
 def save(model: Decoder, tokenizer: Tokenizer, path: Path) -> None:
-    """Write all weights as F32: small models gain little by less. Call it for what ``fits`` alone."""
+    """Write matrices as F16: small models gain little by less. Call it for what ``fits`` alone."""
     import gguf
 
     shape, draft = model.shape, path.with_name(f".{path.name}")
@@ -54,12 +54,14 @@ def save(model: Decoder, tokenizer: Tokenizer, path: Path) -> None:
     writer.add_key_length(shape.head)
     writer.add_value_length(shape.head)
     writer.add_vocab_size(shape.vocabulary)
-    writer.add_file_type(0)
+    writer.add_file_type(1)
     _add_tokenizer(writer, tokenizer)
     for name, weight in model.state_dict().items():
         found = weight.detach().float().cpu().numpy()
         heads = {"query": shape.heads, "key": shape.kv_heads}.get(name.rsplit(".", 2)[-2], 0)
-        writer.add_tensor(f"{_named(name)}.weight", turned(found, heads) if heads else found)
+        found = turned(found, heads) if heads else found
+        # Engines read vectors as F32 alone, and OpenVINO no matrix of F32.
+        writer.add_tensor(f"{_named(name)}.weight", found.astype(np.float16) if found.ndim > 1 else found)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
