@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import cast
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 
 from mainspring.core.errors import InvalidRequest, NothingLearned
 from mainspring.training.own import collate as collates
@@ -26,6 +27,8 @@ from mainspring.training.own.training import TextStage, exp_of, plan_of, told
 from mainspring.training.recipe import Made, Makes, Work
 
 _OBJECTIVES: dict[Kind, Objective] = {"decoder": "causal", "encoder": "masked", "encoder-decoder": "span"}
+PARITY = "parity.jsonl"
+_MOST_COMPARED = 16
 Sides = tuple[list[int], list[int]]
 
 
@@ -55,7 +58,8 @@ def run(work: Work) -> Made:
     model.to("cpu")
     makes = _makes(shape, answers=answers)
     files = (*stored.save(model, work.output), *tokenizing.save(work, tokenizer))
-    files, entry = served(work, model, tokenizer, files) if makes == "chat" else (files, {})
+    said = [said for turns in texts.held_out.turns for _, said in turns]
+    files, entry = served(work, model, RowEncoder(tokenizer), files, said) if makes == "chat" else (files, {})
     figures, intervals = stage.figures(texts.test) if texts.test.ids else ({}, {})
     return Made(
         makes,
@@ -130,13 +134,16 @@ def _have_answers(texts: TokenTexts) -> bool:
 
 
 def served(
-    work: Work, model: torch.nn.Module, tokenizer: Tokenizer, files: tuple[str, ...]
+    work: Work, model: torch.nn.Module, encoder: RowEncoder, files: tuple[str, ...], texts: Iterable[str]
 ) -> tuple[tuple[str, ...], dict[str, object]]:
-    """The files with the one that engines read, and the fields of the catalogue's entry for it. Nothing is added for a
-    tokenizer that engines do not know."""
-    if not isinstance(model, Decoder) or not gguf_file.fits(model, tokenizer):
+    """The files with the one that engines read, and with the losses of some ``texts`` that an engine must give as well;
+    and the fields of the catalogue's entry. Nothing is added for a tokenizer that engines do not know."""
+    if not isinstance(model, Decoder) or not gguf_file.fits(model, encoder.tokenizer):
         return files, {}
-    gguf_file.save(model, tokenizer, work.output / gguf_file.FILE)
+    gguf_file.save(model, encoder.tokenizer, work.output / gguf_file.FILE)
+    with (work.output / PARITY).open("w", encoding="utf-8") as lines:
+        for text, loss in islice(_losses(model, encoder, texts), _MOST_COMPARED):
+            lines.write(json.dumps({"text": text, "loss": loss}, ensure_ascii=False) + "\n")
     entry: dict[str, object] = {
         "kind": "chat",
         "format": "gguf",
@@ -144,7 +151,17 @@ def served(
         "chat_template": TEMPLATE,
         "context_window": model.shape.length,
     }
-    return (*files, gguf_file.FILE), entry
+    return (*files, gguf_file.FILE, PARITY), entry
+
+
+@torch.no_grad()
+def _losses(model: Decoder, encoder: RowEncoder, texts: Iterable[str]) -> Iterator[tuple[str, float]]:
+    """Of each text that fits: the mean loss a token, the first one left out."""
+    for text in texts:
+        ids = encoder.plain(text)
+        if 1 < len(ids) <= model.shape.length:
+            whole = torch.tensor([ids])
+            yield text, float(model(whole[:, :-1], whole[:, 1:])) / (len(ids) - 1)
 
 
 def _makes(shape: Shape, *, answers: bool) -> Makes:

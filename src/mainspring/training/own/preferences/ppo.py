@@ -112,7 +112,7 @@ def run(work: Work) -> Made:
     tested = _prompts(work, "test", encoder, judge.shape.length - options.answer)[:_TESTED]
     steps = _trained(work, ppo, encoder, prompts, tested[:3] or prompts[:3])
     files = (*stored.save(decoder, work.output), *tokenizing.save(work, encoder.tokenizer))
-    files, entry = served(work, decoder, encoder.tokenizer, files)
+    files, entry = served(work, decoder, encoder, files, [encoder.said(each) for each in tested or prompts])
     if not tested:
         return Made("chat", files, {"steps": float(steps)}, entry=entry, notes=("there is no side test",))
     before, _ = measured(ppo, ppo.reference.decoder, tested)
