@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -91,9 +92,12 @@ def main() -> None:
         return losses(positions, int(seed), place, data)
 
     found = arms(given.keep or Path(tempfile.mkdtemp()), names, given.seconds, measure)
+    whole = [seed for seed in range(SEEDS) if all(f"{positions}-{seed}" in found for positions in PLACES)]
+    if not whole:
+        sys.exit("no seed is complete yet: run it again with the same --keep")
     figures = {}
     for positions in PLACES:
-        seeds = [each for name, each in found.items() if name.startswith(positions)]
+        seeds = [found[f"{positions}-{seed}"] for seed in whole]
         for length in LENGTHS:
             # A story's loss is its mean over the seeds: stories are what is drawn.
             each = [sum(story) / len(story) for story in zip(*(seed[str(length)] for seed in seeds), strict=True)]

@@ -14,6 +14,7 @@ import argparse
 import csv
 import json
 import random
+import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -154,11 +155,14 @@ def main() -> None:
         return accuracy(arm, int(seed), place, data)
 
     found = arms(given.keep or Path(tempfile.mkdtemp()), names, given.seconds, measure)
+    whole = [seed for seed in range(SEEDS) if all(f"{kind}-{seed}" in found for kind in kinds)]
+    if not whole:
+        sys.exit("no seed is complete yet: run it again with the same --keep")
     figures = {}
     for objective in OBJECTIVES:
         means = {}
         for how in ("pretrained", "nothing"):
-            seeds = [each for name, each in found.items() if name.startswith(f"{objective}+{how}-")]
+            seeds = [found[f"{objective}+{how}-{seed}"] for seed in whole]
             means[how] = [sum(question) / len(seeds) for question in zip(*seeds, strict=True)]
             value = interval(means[how])
             against = f"{value.low:.3f}-{value.high:.3f}, {len(means[how])} questions, {len(seeds)} seeds"
