@@ -29,9 +29,9 @@ from mainspring.training.recipe import Interrupted
 from mainspring.training.run import Run
 
 LONGER, AGREES = 0.7, 0.6
-SIZE: Row = {"width": 128, "layers": 4, "heads": 4, "kv_heads": 2, "length": 96, "vocabulary": 1500}
+SIZE: Row = {"width": 96, "layers": 3, "heads": 4, "kv_heads": 2, "length": 64, "vocabulary": 1000}
 STEPS: Row = {"batch": 24, "every": 50, "save": 25, "precision": "bfloat16"}
-PPO: Row = {"batch": 48, "part": 24, "answer": 32, "save": 10, "rate": 2e-4, "kl": 0.05}
+PPO: Row = {"batch": 48, "part": 24, "answer": 24, "save": 10, "rate": 2e-4, "kl": 0.05}
 
 
 def texts(data: Path) -> Sets:
@@ -128,7 +128,7 @@ def answered(folder: Path, given: Sequence[str], *, temperature: float = 0.0) ->
     generator, found = torch.Generator().manual_seed(11), []
     for at in range(0, len(given), 64):
         ids = [encoder.prompt([("<|user|>", each)]) for each in given[at : at + 64]]
-        found += write(model, ids, most=32, end=END, temperature=temperature, generator=generator)
+        found += write(model, ids, most=24, end=END, temperature=temperature, generator=generator)
     return [encoder.said(each) for each in found]
 
 
@@ -237,12 +237,12 @@ def main() -> None:
         base_folder = folders[base].output if base else None
         folders[name] = stage(place / name, recipe, base_folder, options, rows, until)
 
-    ends = {"steps": 260, "rate": 2e-3, "warmup": 30}
+    ends = {"steps": 250, "rate": 3e-3, "warmup": 25}
     done("pretrain", "pretrain", "", SIZE | STEPS | ends, texts(data))
-    done("sft", "finetune-own", "pretrain", STEPS | {"steps": 260, "rate": 1e-3}, answers(data))
-    done("reward", "reward-own", "sft", STEPS | {"steps": 120, "rate": 3e-4}, preferences(data))
-    done("ppo", "ppo-own", "reward", PPO | {"steps": 40}, prompts(data))
-    done("ppo-short", "ppo-own", "reward", PPO | {"steps": 40, "length_cost": 0.03}, prompts(data))
+    done("sft", "finetune-own", "pretrain", STEPS | {"steps": 450, "rate": 2e-3, "patience": 0}, answers(data))
+    done("reward", "reward-own", "sft", STEPS | {"steps": 150, "rate": 5e-4}, preferences(data))
+    done("ppo", "ppo-own", "reward", PPO | {"steps": 30}, prompts(data))
+    done("ppo-short", "ppo-own", "reward", PPO | {"steps": 30, "length_cost": 0.03}, prompts(data))
     report("three_stages", told(folders, data))
 
 

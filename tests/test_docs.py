@@ -1,10 +1,14 @@
 """Every example of the documentation runs: ``python`` blocks in order, each page one program; then its ``sh`` blocks of
-``mainspring`` and ``curl`` commands. The address and the key of the pages are those of the test's own server."""
+``mainspring`` and ``curl`` commands. The address and the key of the pages are those of the test's own server. Blocks of
+``sh torch`` are commands that need torch: tests with the marker ``torch`` run them after the page's program, without a
+server.
+"""
 
 from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import re
 import shlex
 import subprocess
@@ -21,7 +25,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 # The benchmarks' pages begin with their tables.
 GUIDES = [page for page in PAGES if DOCS in page.parent.parents and not page.name.startswith("benchmarks")]
 LINK = re.compile(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)")
-BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(python|sh|sh torch)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Commands that set up the machine, stop the reader's server or need a hub; `make` targets are what CI runs itself.
 NOT_HERE = (
     "make ",
@@ -67,6 +71,25 @@ def test_examples(server: Server, page: Path, tmp_path: Path) -> None:
         for command in _commands(_here(block, server)):
             ran = _typed(command, _with_path(server))
             assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
+
+
+@pytest.mark.torch
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "sh torch")], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_examples_that_need_torch(page: Path, tmp_path: Path) -> None:
+    """In a home of their own."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"MAINSPRING_HOME": str(tmp_path / "home"), "PATH": path}
+    script = tmp_path / "example.py"
+    script.write_text("\n\n".join(blocks(page, "python")), encoding="utf-8")
+    for command in (
+        f"python {script}",
+        *(each for block in blocks(page, "sh torch") for each in _commands(block)),
+    ):
+        ran = _run(["bash", "-c", command], environment)
+        assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
 
 
 def test_links_between_pages_lead_somewhere() -> None:

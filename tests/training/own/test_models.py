@@ -223,3 +223,27 @@ def test_a_decoder_is_read_by_others_as_llama(torch: Any, tmp_path: Path) -> Non
         assert torch.allclose(other(ids).logits, model(ids), atol=1e-3)
     with pytest.raises(Unsupported, match="learned"):
         llama.told(built(torch, small("decoder", "learned")), pad=0, begin=1, end=2)
+
+
+def test_a_decoder_is_read_by_engines_as_gguf(torch: Any, tmp_path: Path) -> None:
+    """A forward pass that shares no code with ours says the same; heads are turned as that file wants them."""
+    from math import log
+
+    from mainspring.engines.catalogue.gguf_weights import GgufWeights
+    from mainspring.engines.catalogue.reference_forward import Reference
+    from mainspring.training.own import words
+    from mainspring.training.own.models import gguf_file
+
+    tokenizer = words.train(["a small text"] * 3, algorithm="bpe", vocabulary=280)
+    size = tokenizer.get_vocab_size()
+    model, ids = built(torch, small("decoder", vocabulary=size)), drawn(torch, 1, 12)
+    path = tmp_path / gguf_file.FILE
+    assert gguf_file.fits(model, tokenizer)
+    gguf_file.save(model, tokenizer, path)
+
+    loss = float(model(ids[:, :-1], ids[:, 1:]).detach()) / 11
+    weights = GgufWeights(path)
+    assert log(Reference(weights).perplexity(ids[0].tolist())) == pytest.approx(loss, rel=2e-3)
+    assert (weights.token("bos"), weights.token("eos")) == ("<s>", "</s>")
+    by_words = words.train(["a small text"] * 3, algorithm="word", vocabulary=50)
+    assert not gguf_file.fits(model, by_words)

@@ -103,6 +103,10 @@ def test_the_second_stage_learns_to_answer(pretrained: tuple[Path, Made], tmp_pa
     assert made.figures["perplexity"] < 2 < made.before["perplexity"]
     assert Folder(tmp_path).samples()[-1]["text"].startswith("One ")
     assert stored.shape_of(tmp_path / "output") == stored.shape_of(base)
+    assert made.entry["files"] == [{"name": "model.gguf"}]
+    told = [json.loads(line) for line in (tmp_path / "output" / "parity.jsonl").read_text().splitlines()]
+    assert [each["text"] for each in told][:2] == ["small latte", "One small latte it is."]
+    assert all(0 < each["loss"] < 10 for each in told)
 
 
 def test_pairs_are_learned_by_an_encoder_with_decoder(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import cast
 
 import numpy as np
@@ -15,15 +17,18 @@ from mainspring.training.own import tokenizing
 from mainspring.training.own.corpus import Corpus, TokenTexts
 from mainspring.training.own.feed import Batch, Shuffled
 from mainspring.training.own.loop import Fitted, fit, targets_of
-from mainspring.training.own.models import stored
+from mainspring.training.own.models import gguf_file, stored
+from mainspring.training.own.models.decoder import Decoder
 from mainspring.training.own.models.shape import Kind, Shape
 from mainspring.training.own.options import FinetuneOptions, Objective
 from mainspring.training.own.ratios import ratio
-from mainspring.training.own.texts import ASSISTANT, RowEncoder
+from mainspring.training.own.texts import ASSISTANT, TEMPLATE, RowEncoder
 from mainspring.training.own.training import TextStage, exp_of, plan_of, told
 from mainspring.training.recipe import Made, Makes, Work
 
 _OBJECTIVES: dict[Kind, Objective] = {"decoder": "causal", "encoder": "masked", "encoder-decoder": "span"}
+PARITY = "parity.jsonl"
+_MOST_COMPARED = 16
 Sides = tuple[list[int], list[int]]
 
 
@@ -51,16 +56,19 @@ def run(work: Work) -> Made:
     before = stage.figures(texts.test)[0] if texts.test.ids else {}
     fitted = stage.run(texts, options.prompts, options.sample_tokens)
     model.to("cpu")
+    makes = _makes(shape, answers=answers)
     files = (*stored.save(model, work.output), *tokenizing.save(work, tokenizer))
+    said = [said for turns in texts.held_out.turns for _, said in turns]
+    files, entry = served(work, model, RowEncoder(tokenizer), files, said) if makes == "chat" else (files, {})
     figures, intervals = stage.figures(texts.test) if texts.test.ids else ({}, {})
     return Made(
-        _makes(shape, answers=answers),
+        makes,
         files,
         {**figures, **told(fitted, shape)},
         intervals,
         dict.fromkeys(figures, len(texts.test)),
         before=before,
-        entry=_entry(shape, answers=answers),
+        entry=entry,
         notes=() if figures else ("there is no side test: nothing was measured",),
     )
 
@@ -125,10 +133,35 @@ def _have_answers(texts: TokenTexts) -> bool:
     return any(role == ASSISTANT for turns in texts.turns for role, _ in turns)
 
 
-def _entry(shape: Shape, *, answers: bool) -> dict[str, object]:
-    """A decoder that answers can be served: it is a Llama."""
-    served = _makes(shape, answers=answers) == "chat"
-    return {"kind": "chat", "context_window": shape.length} if served else {}
+def served(
+    work: Work, model: torch.nn.Module, encoder: RowEncoder, files: tuple[str, ...], texts: Iterable[str]
+) -> tuple[tuple[str, ...], dict[str, object]]:
+    """The files with the one that engines read, and with the losses of some ``texts`` that an engine must give as well;
+    and the fields of the catalogue's entry. Nothing is added for a tokenizer that engines do not know."""
+    if not isinstance(model, Decoder) or not gguf_file.fits(model, encoder.tokenizer):
+        return files, {}
+    gguf_file.save(model, encoder.tokenizer, work.output / gguf_file.FILE)
+    with (work.output / PARITY).open("w", encoding="utf-8") as lines:
+        for text, loss in islice(_losses(model, encoder, texts), _MOST_COMPARED):
+            lines.write(json.dumps({"text": text, "loss": loss}, ensure_ascii=False) + "\n")
+    entry: dict[str, object] = {
+        "kind": "chat",
+        "format": "gguf",
+        "files": [{"name": gguf_file.FILE}],
+        "chat_template": TEMPLATE,
+        "context_window": model.shape.length,
+    }
+    return (*files, gguf_file.FILE, PARITY), entry
+
+
+@torch.no_grad()
+def _losses(model: Decoder, encoder: RowEncoder, texts: Iterable[str]) -> Iterator[tuple[str, float]]:
+    """Of each text that fits: the mean loss a token, the first one left out."""
+    for text in texts:
+        ids = encoder.plain(text)
+        if 1 < len(ids) <= model.shape.length:
+            whole = torch.tensor([ids])
+            yield text, float(model(whole[:, :-1], whole[:, 1:])) / (len(ids) - 1)
 
 
 def _makes(shape: Shape, *, answers: bool) -> Makes:

@@ -255,8 +255,7 @@ class Fit:
 
     def _asked(self) -> tuple[bool, bool]:
         """Whether any process was asked to stop, and to finish with what there is."""
-        finishing = getattr(self.work, "finishing", lambda: False)
-        asked = torch.tensor([float(self.work.stopping()), float(finishing())])
+        asked = torch.tensor([float(self.work.stopping()), float(self.work.finishing())])
         stop, finish = self.world.sum(asked).tolist()
         return stop > 0, finish > 0
 

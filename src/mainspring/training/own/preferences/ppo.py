@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mainspring.core.errors import NothingLearned
 from mainspring.training import checkpoints
 from mainspring.training.own import corpus, tokenizing
+from mainspring.training.own.finetune import served
 from mainspring.training.own.models import stored
 from mainspring.training.own.models.decoder import Decoder
 from mainspring.training.own.options import PpoOwnOptions
@@ -111,8 +112,9 @@ def run(work: Work) -> Made:
     tested = _prompts(work, "test", encoder, judge.shape.length - options.answer)[:_TESTED]
     steps = _trained(work, ppo, encoder, prompts, tested[:3] or prompts[:3])
     files = (*stored.save(decoder, work.output), *tokenizing.save(work, encoder.tokenizer))
+    files, entry = served(work, decoder, encoder, files, [encoder.said(each) for each in tested or prompts])
     if not tested:
-        return Made("chat", files, {"steps": float(steps)}, notes=("there is no side test: nothing was measured",))
+        return Made("chat", files, {"steps": float(steps)}, entry=entry, notes=("there is no side test",))
     before, _ = measured(ppo, ppo.reference.decoder, tested)
     figures, intervals = measured(ppo, decoder, tested)
     return Made(
@@ -122,7 +124,7 @@ def run(work: Work) -> Made:
         intervals,
         dict.fromkeys(figures, len(tested)),
         before=before,
-        entry={"kind": "chat", "context_window": decoder.shape.length},
+        entry=entry,
     )
 
 
@@ -153,7 +155,6 @@ def _trained(
     options, done = ppo.options, _resumed(work.checkpoints, ppo)
     if not done:
         _show(work, 0, ppo, encoder, shown)
-    finishing = getattr(work, "finishing", lambda: False)
     for step in range(done, options.steps):
         chosen = np.random.default_rng((work.seed, step)).choice(len(prompts), options.batch)
         figures = ppo.step(step, [prompts[each] for each in chosen])
@@ -161,7 +162,7 @@ def _trained(
         if not math.isfinite(figures["reward"] + figures["kl"]):
             raise NothingLearned(f"step {done} came to no number", remedy="Use a smaller rate", param="rate")
         work.log(done, **figures)
-        stopping, enough = work.stopping(), finishing()
+        stopping, enough = work.stopping(), work.finishing()
         if done % options.save == 0 or done == options.steps or stopping or enough:
             _save(work, done, ppo)
         if stopping and done < options.steps:
