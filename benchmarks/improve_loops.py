@@ -179,7 +179,7 @@ def figures(found: list[dict[str, Any]]) -> dict[str, Figure]:
         up = [each for each in good if each["end"] == "promoted"]
         made[f"+{effect * 100:.0f} points with users: promoted"] = Figure(
             len(up) / max(1, len(good)), "share", "higher",
-            against=f"{_share(len(up), len(good))}, {np.median([each['units'] for each in up]):,.0f} units an arm (median)",
+            against=f"{_share(len(up), len(good))}, {_median(up)} units an arm (median)",
         )  # fmt: skip
     right = [each for each in found if each["effect"] > 0 and "watched" in each]
     false = sum(bool(each["watched"]) for each in right)
@@ -192,6 +192,10 @@ def figures(found: list[dict[str, Any]]) -> dict[str, Figure]:
         against=f"{_share(len(later), len(right))}, after {np.median(later):,.0f} thumbs (median)",
     )  # fmt: skip
     return made
+
+
+def _median(found: list[dict[str, Any]]) -> str:
+    return f"{np.median([each['units'] for each in found]):,.0f}" if found else "no"
 
 
 def _share(count: int, n: int) -> str:
