@@ -4,7 +4,7 @@
 
 Each simulated loop goes through the decisions of a campaign, which are those of the server: the comparison on 300 held-
 out examples (``experiments``' report, then ``improve``'s ruling), the canary (units of half of the traffic each, looked
-at every 100 units an arm by ``trials``' verdict, at most 6,000 an arm), and after a promotion 2,000 answers with a
+at 24 times by ``trials``' verdict, at most 6,000 an arm), and after a promotion 2,000 answers with a
 thumb under the watch. Users' success is .80 with what is current. The gain on the examples and the gain with users are
 drawn apart, since a scorer does not see what users want: in half of the loops the examples speak for the candidate by
 10 points whatever users think.
@@ -39,7 +39,7 @@ from mainspring.features.trials.analysis.verdicts import judge
 from mainspring.features.trials.definitions import Trial
 from mainspring.features.trials.ordered import online_verdict
 
-BASE, EXAMPLES, MOST, LOOK, WATCHED = 0.8, 300, 6_000, 100, 2_000
+BASE, EXAMPLES, MOST, LOOKS, WATCHED = 0.8, 300, 6_000, 24, 2_000
 EFFECTS = ((0.0, 300), (-0.02, 150), (-0.05, 250), (0.05, 150), (0.10, 150))
 """Gains with users, and in how many of a thousand loops."""
 OFFLINE = Offline.model_validate({"dataset": "held-out", "gain": {"name": "f1", "effect": 0.02}})
@@ -77,7 +77,7 @@ def in_canary(draw: Any, gain: float) -> tuple[str, str, int]:
     for number, (name, rate) in enumerate((("current", BASE), ("candidate", BASE + gain))):
         seen = (draw.random(MOST) < rate).astype(float)
         arms[name] = (np.sort(places[number * MOST : (number + 1) * MOST]), seen)
-    for count in range(LOOK, MOST + 1, LOOK):
+    for count in np.unique(np.geomspace(50, MOST, LOOKS).round().astype(int)).tolist():
         units = {
             name: ArmUnits(at[:count], at[:count].astype(float), (seen[:count],), (seen[:count],))
             for name, (at, seen) in arms.items()
@@ -93,7 +93,7 @@ def in_canary(draw: Any, gain: float) -> tuple[str, str, int]:
 def watched(draw: Any, gain: float, before: Counted) -> int:
     """The answers after which a promotion was rolled back; 0: it was not."""
     ups = np.cumsum(draw.random(WATCHED * 2) < BASE + gain)
-    for count in range(20, WATCHED * 2 + 1, 20):
+    for count in range(40, WATCHED * 2 + 1, 40):
         now = Counted(answers=count, ups=int(ups[count - 1]), downs=count - int(ups[count - 1]))
         if online.after(AFTER, before, now).action == "go":
             return count
