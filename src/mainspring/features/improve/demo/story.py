@@ -30,7 +30,7 @@ class Story:
     home: Path
     seconds: float
     tell: Callable[[str], None]
-    facts: dict[str, Any] = field(default_factory=dict)
+    came: dict[str, Any] = field(default_factory=dict)
 
     async def run(self) -> dict[str, Any]:
         """Returns what came of it, as JSON values; ``ok``: it is as it should be."""
@@ -39,10 +39,10 @@ class Story:
         async with served(self.home, self.samples / "handbook") as server:
             await self._honest(server)
             await self._planted(server)
-        self.facts["seconds"] = round(time.monotonic() - began, 1)
-        first, planted = self.facts["honest"], self.facts["planted"]
-        self.facts["ok"] = first["stage"] == "promoted" and all(each["stage"] == "refused" for each in planted)
-        return self.facts
+        self.came["seconds"] = round(time.monotonic() - began, 1)
+        first, planted = self.came["honest"], self.came["planted"]
+        self.came["ok"] = first["stage"] == "promoted" and all(each["stage"] == "refused" for each in planted)
+        return self.came
 
     async def _honest(self, server: Served) -> None:
         people = People(1)
@@ -61,12 +61,12 @@ class Story:
         campaign = await self._campaign(server, training, people, None)
         shown = await self._shown(server, campaign)
         again = await server.round(compared, People(2), "later", tell=False)
-        self.facts["honest"] = {**shown, "liked_before": _liked(before), "liked_after": _liked(again)}
-        self.facts["honest"]["seconds"] = round(time.monotonic() - begun, 1)
+        self.came["honest"] = {**shown, "liked_before": _liked(before), "liked_after": _liked(again)}
+        self.came["honest"]["seconds"] = round(time.monotonic() - begun, 1)
         held = next((each for each in shown["steps"] if "gain" in each["figures"]), None)
         if held is not None:
             of = held["figures"]
-            self.facts["held_out"] = {name: of.get(name) for name in ("before", "after", "gain", "low", "high", "n")}
+            self.came["held_out"] = {name: of.get(name) for name in ("before", "after", "gain", "low", "high", "n")}
             self.tell(
                 f"Held-out score (F1 with what people kept): {of['before']:.3f} before, {of['after']:.3f} after, "
                 f"{of['gain']:+.3f} [{of['low']:+.3f}, {of['high']:+.3f}], n = {of['n']:.0f}."
@@ -78,7 +78,7 @@ class Story:
         kept; then against examples that speak for it, so that people alone can tell."""
         people = People(3)
         asked = questions(self.samples, "development")
-        self.facts["planted"] = []
+        self.came["planted"] = []
         for name in ("examples", "people"):
             blind = name == "people"
             if blind:
@@ -86,13 +86,13 @@ class Story:
             await server.call("PUT", f"/v1/improve/policies/{NAME}", policy(10**6, planted=True, blind=blind))
             made = await server.call("POST", f"/v1/improve/policies/{NAME}/run")
             campaign = await self._campaign(server, asked, people, made["id"])
-            self.facts["planted"].append({"held_by": name, **await self._shown(server, campaign)})
+            self.came["planted"].append({"held_by": name, **await self._shown(server, campaign)})
             self.tell(f"A planted bad candidate, to be held by {name}: {campaign['stage']}. {campaign['reason']}.")
 
     async def _mislead(self, server: Served) -> None:
         """Examples whose right answers are those of the bad candidate."""
         held = questions(self.samples, "third", "questions")
-        bad = f"{NAME}@{self.facts['planted'][0]['candidate']}"
+        bad = f"{NAME}@{self.came['planted'][0]['candidate']}"
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(each: Asked) -> tuple[Asked, str]:
