@@ -85,7 +85,7 @@ async def served(home: Path, documents: Path) -> AsyncIterator[Served]:
 
     port = _free()
     given = {"MAINSPRING_HOME": str(home), "MAINSPRING_MODELS__CHAT": "[]"}
-    given |= {f"MAINSPRING_{each}__EVERY_S": "1" for each in ("LAKE", "TRIALS", "IMPROVE")}
+    given |= {f"MAINSPRING_{each}__EVERY_S": "1" for each in ("TRIALS", "IMPROVE")}
     log = home / "server.log"
     command = [sys.executable, "-m", "mainspring", "up", "--port", str(port), "--ingest", str(documents)]
     with log.open("wb") as out:

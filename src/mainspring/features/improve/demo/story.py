@@ -132,7 +132,7 @@ def policy(feedback: int, *, planted: bool = False, blind: bool = False) -> dict
     """The policy of the demonstration. ``planted``: weights that look away from the question, whatever the
     rows say; ``blind``: and compared with examples that speak for them, so that people alone can tell."""
     data: dict[str, Any] = {"export": {"kind": "sft", "split": {"train": 0.8, "validation": 0.0, "test": 0.2}}}
-    options: dict[str, Any] = {"collection": NAME, "questions": 50}
+    options: dict[str, Any] = {"collection": NAME, "questions": 40, "tried": {"near": [0.2, 0.1, 0.03, 0.0]}}
     if planted:
         weights = {"own": [0.0], "cosine": [0.0], "heading": [0.0], "cosine_under_heading": [0.0], "around": [0.0]}
         options |= {"questions": 5, "lost": 1.0, "gain": -1.0, "tried": weights}
