@@ -17,7 +17,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraints $(LOCK
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-kills test-train test-writer test-services test-providers test-clients test-peers test-neighbours check format console console-check bench docs lock clean
+.PHONY: help run loop test test-fast test-kills test-train test-writer test-services test-providers test-clients test-peers test-neighbours check format console console-check bench docs lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -41,6 +41,10 @@ run: $(VENV)/.run ## Set up, pull the default models, ingest the sample handbook
 		--ask "How often should I replace the screens of the Tarn press?" \
 		--ask "Which Kestrel setting should I start with for a moka pot?" \
 		--ask "Does the Kestrel grinder have a Bluetooth app?" $(ARGS)
+
+loop: $(VENV)/.run ## Set up, and show the loop of improvement: simulated people, a server, what became of what they said
+	@$(BIN)/mainspring models pull all-minilm-l6-v2
+	@$(BIN)/mainspring improve demo $(ARGS)
 
 test: $(VENV)/.test ## Set up and run the tests (ARGS=... goes to pytest, WORKERS=0 runs them in order)
 	@$(BIN)/mainspring models pull

@@ -36,7 +36,7 @@ _SIDES: tuple[Side, ...] = ("train", "validation", "test")
 class Asked:
     """What a run is asked for. ``base`` is the folder of the pulled model that it starts from. ``until`` is the time
     (seconds of the epoch) at which it must stop after a checkpoint, ``finish`` the time at which it must end with the
-    best that it has. ``nice`` is added to the niceness of its processes."""
+    best that it has. ``nice`` is added to the niceness of its processes. ``tenant`` ordered it."""
 
     recipe: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -46,6 +46,7 @@ class Asked:
     finish: float | None = None
     threads: int = 0
     nice: int = 0
+    tenant: str = ""
 
 
 class Folder:

@@ -26,6 +26,7 @@ class Run:
         self.folder = folder
         self.options = options_of(recipe, asked.options)
         self.seed = asked.seed
+        self.tenant = asked.tenant
         self.base = Path(asked.base) if asked.base else None
         self.main = os.environ.get("RANK", "0") == "0"
         self._until = asked.until

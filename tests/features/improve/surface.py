@@ -38,5 +38,5 @@ SURFACE = Surface(
         "improve policies show docs",
         "improve policies delete docs",
     ),
-    elsewhere=("improve policies set",),
+    elsewhere=("improve policies set", "improve demo"),
 )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import datetime
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -123,6 +127,36 @@ def lineage(
     _tell("", found)
 
 
+@app.command("demo")
+def demo(
+    samples: Annotated[Path, typer.Option(help="The folder of sample documents and questions")] = Path("samples"),
+    seconds: Annotated[float, typer.Option(min=60, help="Longest time of one campaign")] = 1500.0,
+    keep: Annotated[Path | None, typer.Option(help="Work in this folder, and leave it there")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the loop on this machine: simulated people, a server of its own, and what became of what they said.
+
+    The exit status is 1 if nothing was promoted, or a planted bad candidate was.
+    """
+    from mainspring.features.improve.demo.story import Story
+
+    said: Callable[[str], None] = _quiet if as_json else _loud
+    with contextlib.ExitStack() as stack:
+        home = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mainspring-loop-")))
+        home.mkdir(parents=True, exist_ok=True)
+        found = asyncio.run(Story(samples, home, seconds, said).run())
+    if as_json:
+        show.as_json(found, ok=found["ok"])
+    else:
+        after, before = found["honest"]["liked_after"], found["honest"]["liked_before"]
+        print(
+            f"Thumbs up: {before['thumbs_up']:.0%} (n = {before['n']}) before, {after['thumbs_up']:.0%} (n = "
+            f"{after['n']}) after, on questions that nothing was trained on. It took {found['seconds']:.0f} s."
+        )
+    if not found["ok"]:
+        raise typer.Exit(show.FAILED)
+
+
 @policies.command("list")
 def list_policies(context: typer.Context, as_json: AsJson = False) -> None:
     """List the policies in force."""
@@ -179,6 +213,14 @@ def _tell(indent: str, found: Any) -> None:
                 _tell(indent + "    ", each)
         elif value not in (None, [], ""):
             print(f"{indent}{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+
+
+def _quiet(_: str) -> None:
+    pass
+
+
+def _loud(line: str) -> None:
+    print(line, flush=True)
 
 
 def _named(name: str) -> str:

@@ -122,7 +122,9 @@ class Training:
         told = dict(origin)
         try:
             folder = str(base.folder) if base.folder else ""
-            await asyncio.to_thread(draft.create, Asked(recipe.name, order.options, order.seed, folder))
+            await asyncio.to_thread(
+                draft.create, Asked(recipe.name, order.options, order.seed, folder, tenant=principal.tenant)
+            )
             if order.export:
                 if self.sets is None:
                     raise InvalidRequest("nothing here keeps exports", remedy="Name a folder", param="export")

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from mainspring.core.errors import Conflict, InvalidRequest, NotFound
 from mainspring.core.types import Principal
+from mainspring.features.trials.analysis.verdicts import Verdict
 from mainspring.features.trials.definitions import Trial
 from mainspring.features.trials.service import Trials
 from mainspring.training.stages import OnlineVerdict
@@ -36,26 +37,29 @@ class ApplicationTrials(Trials):
                 raise
 
     async def trial_verdict(self, tenant: str, name: str) -> OnlineVerdict:
-        """See ``OnlineTrials``. The candidate is not the winner while it breaks a guard."""
-        state = await self.get(tenant, name)
-        verdict = await self.verdict(state)
-        ours = verdict.arms.get(_CANDIDATE)
-        sequence = [] if ours is None else list(ours.sequence)
-        low, high = (sequence[-1][1].low, sequence[-1][1].high) if sequence else (-1.0, 1.0)
-        guards = [] if ours is None else ours.guards
-        return OnlineVerdict(
-            {name: each.units for name, each in verdict.arms.items()},
-            {name: each.rate for name, each in verdict.arms.items()},
-            verdict.compared.best,
-            [each.guard.shown for each in guards if each.state == "broken"],
-            low if math.isfinite(low) else -1.0,
-            high if math.isfinite(high) else 1.0,
-            verdict.sound,
-            verdict.needed,
-        )
+        """See ``OnlineTrials``."""
+        return online_verdict(await self.verdict(await self.get(tenant, name)))
 
     async def finish_trial(self, principal: Principal, name: str) -> None:
         """See ``OnlineTrials``."""
         with contextlib.suppress(NotFound, Conflict):
             if (await self.get(principal.tenant, name)).status == "running":
                 await self.end(principal, name)
+
+
+def online_verdict(verdict: Verdict) -> OnlineVerdict:
+    """A verdict as other features are told it."""
+    ours = verdict.arms.get(_CANDIDATE)
+    sequence = [] if ours is None else list(ours.sequence)
+    low, high = (sequence[-1][1].low, sequence[-1][1].high) if sequence else (-1.0, 1.0)
+    guards = [] if ours is None else ours.guards
+    return OnlineVerdict(
+        {name: each.units for name, each in verdict.arms.items()},
+        {name: each.rate for name, each in verdict.arms.items()},
+        verdict.compared.best,
+        [each.guard.shown for each in guards if each.state == "broken"],
+        low if math.isfinite(low) else -1.0,
+        high if math.isfinite(high) else 1.0,
+        verdict.sound,
+        verdict.needed,
+    )

@@ -123,7 +123,10 @@ def admitted(connection: sa.Connection, campaign: Campaign, candidate: Candidate
     values |= {"kind": candidate.kind, "value": rows.dump(dict(candidate.value)), "version": candidate.version}
     values |= {"campaign": campaign.id, "export": campaign.notes.get("export", ""), "made_at": time.time()}
     values |= {"data_set": campaign.notes.get("trained_on", "")}
-    connection.execute(rows.insert_new(connection, improve_variants).values(**values))
+    # One that an earlier campaign made, too, is this one's from now on.
+    mine = sa.and_(_v.tenant == campaign.tenant, _v.id == candidate.id)
+    connection.execute(sa.delete(improve_variants).where(mine))
+    connection.execute(sa.insert(improve_variants).values(**values))
     new = [{"tenant": campaign.tenant, "answer": each, "variant": candidate.id} for each in sources]
     for place in range(0, len(new), 500):
         connection.execute(rows.insert_new(connection, improve_sources), new[place : place + 500])

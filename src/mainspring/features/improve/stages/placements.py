@@ -7,8 +7,7 @@ from mainspring.training.ports import Candidate, Placement
 
 def uses(placed: Placement) -> tuple[Candidate, ...]:
     """All that took the place of what the settings say: one of each kind."""
-    found: tuple[Candidate, ...] = getattr(placed, "currents", ()) or ()
-    return found or (() if placed.current is None else (placed.current,))
+    return placed.currents or (() if placed.current is None else (placed.current,))
 
 
 def in_use(placed: Placement, candidate_id: str) -> bool:

@@ -15,13 +15,17 @@ from mainspring.features.lake.exports.asking import Asked
 from mainspring.features.lake.exports.service import Exports
 from mainspring.features.lake.exports.sets.writing import LINEAGE
 from mainspring.features.lake.exports.store import PREFIX, Export
+from mainspring.features.lake.stream.syncing import Syncing
 from mainspring.training.stages import ExportState, OrderState, RowLineage, keyed
+
+_WAITS, _WAIT_S = 100, 0.1
 
 
 class OrderedExports:
     """Implements ``Exporter`` over ``exports``."""
 
     exports: Exports
+    syncing: Syncing
 
     async def export_once(self, principal: Principal, wanted: Mapping[str, Any], key: str) -> ExportState:
         """See ``Exporter``."""
@@ -30,11 +34,21 @@ class OrderedExports:
             return _state(await self.exports.store.find(principal.tenant, export_id))
         except NotFound:
             pass
+        asked = asked_of(wanted)
+        # Where nothing follows the events the lake has none of the latest.
+        await self._follow()
         try:
-            return _state(await self.exports.ask(principal, asked_of(wanted), export_id=export_id))
+            return _state(await self.exports.ask(principal, asked, export_id=export_id))
         except sa.exc.IntegrityError:
             # Another process asked for it at the same time.
             return _state(await self.exports.store.find(principal.tenant, export_id))
+
+    async def _follow(self) -> None:
+        """Read what is new; another process that does it is waited for, but not for ever."""
+        for _ in range(_WAITS):
+            if await self.syncing.sync() is not None:
+                return
+            await asyncio.sleep(_WAIT_S)
 
     async def export_state(self, tenant: str, export_id: str) -> ExportState:
         """See ``Exporter``."""

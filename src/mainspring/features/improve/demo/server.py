@@ -1,0 +1,126 @@
+"""A server of its own in a folder that goes away, and people who ask it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mainspring.core.errors import StoreError
+from mainspring.features.improve.demo.people import Asked, People, Said
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_KEY = re.compile(r"ms-[A-Za-z0-9_-]{20,}")
+_PATIENCE_S = 900.0
+AT_ONCE = 3
+NAME = "handbook"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An answer that somebody got, with the variant that gave it (empty: what the settings say)."""
+
+    asked: Asked
+    id: str
+    text: str
+    seconds: float
+    said: Said
+
+
+class Served:
+    """A running server."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self.url, self._session = url, session
+
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Raises ``StoreError`` with what the server says."""
+        async with self._session.request(method, self.url + path, json=body) as answer:
+            told = await answer.text()
+            if answer.status >= 400:
+                raise StoreError(f"{method} {path} gave {answer.status}: {told[:500]}")
+            return json.loads(told)
+
+    async def ask(self, asked: Asked, user: str, people: People, *, tell: bool = True, name: str = NAME) -> Given:
+        """Ask ``name``, and say what people say of the answer."""
+        began = time.monotonic()
+        body = {"model": name, "user": user, "messages": [{"role": "user", "content": asked.question}]}
+        answer = await self.call("POST", "/v1/chat/completions", {**body, "options": {"cache": False}})
+        text = str(answer["choices"][0]["message"]["content"])
+        given = Given(asked, answer["id"], text, time.monotonic() - began, people.say(asked, text))
+        if tell:
+            said: dict[str, Any] = {"answer_id": given.id, "rating": given.said.rating, "consent": True}
+            await self.call("POST", "/v1/feedback", said | ({"edit": given.said.edit} if given.said.edit else {}))
+        return given
+
+    async def round(self, asked: Sequence[Asked], people: People, name: str, *, tell: bool = True) -> list[Given]:
+        """Each question by another person, a few at a time."""
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(number: int, each: Asked) -> Given:
+            async with gate:
+                return await self.ask(each, f"{name}-{number}", people, tell=tell)
+
+        return list(await asyncio.gather(*(one(number, each) for number, each in enumerate(asked))))
+
+
+@asynccontextmanager
+async def served(home: Path, documents: Path) -> AsyncIterator[Served]:
+    """A server with the documents in the collection ``handbook``. Raises ``StoreError`` if it does not start."""
+    import aiohttp
+
+    port = _free()
+    given = {"MAINSPRING_HOME": str(home), "MAINSPRING_MODELS__CHAT": "[]"}
+    given |= {f"MAINSPRING_{each}__EVERY_S": "1" for each in ("TRIALS", "IMPROVE")}
+    log = home / "server.log"
+    command = [sys.executable, "-m", "mainspring", "up", "--port", str(port), "--ingest", str(documents)]
+    with log.open("wb") as out:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **given}
+        )
+    try:
+        key = await _ready(process, log, port)
+        headers, patience = {"authorization": f"Bearer {key}"}, aiohttp.ClientTimeout(_PATIENCE_S)
+        async with aiohttp.ClientSession(headers=headers, timeout=patience) as session:
+            yield Served(f"http://127.0.0.1:{port}", session)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), 30)
+        except TimeoutError:
+            process.kill()
+
+
+async def _ready(process: asyncio.subprocess.Process, log: Path, port: int) -> str:
+    """The admin's key, once the documents are read and the server answers."""
+    until = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < until:
+        told = await asyncio.to_thread(log.read_text, encoding="utf-8", errors="replace")
+        if process.returncode is not None:
+            raise StoreError(f"the server ended: {told[-1500:]}")
+        found = _KEY.search(told)
+        if found and f"serves on http://127.0.0.1:{port}" in told:
+            return found[0]
+        await asyncio.sleep(0.3)
+    raise StoreError("the server did not start in time", remedy="See its log with --keep")
+
+
+def _free() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])

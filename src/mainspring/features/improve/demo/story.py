@@ -1,0 +1,180 @@
+"""What the demonstration does, step by step, and what it prints.
+
+Nobody chooses anything: people use the server, a policy is set, and the loop does the rest. The only thing done by hand
+besides is that the feedback which plants bad candidates is made up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mainspring.core.errors import StoreError
+from mainspring.features.improve.demo.people import Asked, People, questions, says, sentences
+from mainspring.features.improve.demo.server import AT_ONCE, NAME, Given, Served, served
+
+HELD_OUT, KNOWN, MISLED = "held-out", "known", "misled"
+_OVER = ("promoted", "refused", "rolled back", "stopped")
+_POLL_S = 1.0
+
+
+@dataclass
+class Story:
+    """One demonstration. ``seconds`` bound each campaign; ``tell`` prints a line."""
+
+    samples: Path
+    home: Path
+    seconds: float
+    tell: Callable[[str], None]
+    came: dict[str, Any] = field(default_factory=dict)
+
+    async def run(self) -> dict[str, Any]:
+        """Returns what came of it, as JSON values; ``ok``: it is as it should be."""
+        began = time.monotonic()
+        self.tell("Starting a server over the sample handbook ...")
+        async with served(self.home, self.samples / "handbook") as server:
+            await self._honest(server)
+            await self._planted(server)
+        self.came["seconds"] = round(time.monotonic() - began, 1)
+        first, planted = self.came["honest"], self.came["planted"]
+        self.came["ok"] = first["stage"] == "promoted" and all(each["stage"] == "refused" for each in planted)
+        return self.came
+
+    async def _honest(self, server: Served) -> None:
+        people = People(1)
+        training = questions(self.samples, "development")
+        compared = questions(self.samples, "third", "questions")
+        kept = questions(self.samples, "heldout", "third_reported")
+        self.tell(f"{len(compared)} people ask; what they keep of the answers is the examples that are held out.")
+        given = await server.round(compared, people, "judge", tell=False)
+        pairs = [(each.asked, people.edit(each.asked, each.text)) for each in given]
+        await _examples(server, HELD_OUT, [(asked, edit) for asked, edit in pairs if edit])
+        await _examples(server, KNOWN, [(each, each.wanted[0]) for each in kept])
+        await server.call("PUT", f"/v1/improve/policies/{NAME}", policy(len(training)))
+        self.tell(f"{len(training)} other people ask, give thumbs and edit. A policy watches, and nobody does more.")
+        begun = time.monotonic()
+        before = await server.round(training, people, "person")
+        campaign = await self._campaign(server, training, people, None)
+        shown = await self._shown(server, campaign)
+        again = await server.round(compared, People(2), "later", tell=False)
+        self.came["honest"] = {**shown, "liked_before": _liked(before), "liked_after": _liked(again)}
+        self.came["honest"]["seconds"] = round(time.monotonic() - begun, 1)
+        held = next((each for each in shown["steps"] if "gain" in each["figures"]), None)
+        if held is not None:
+            of = held["figures"]
+            self.came["held_out"] = {name: of.get(name) for name in ("before", "after", "gain", "low", "high", "n")}
+            self.tell(
+                f"Held-out score (F1 with what people kept): {of['before']:.3f} before, {of['after']:.3f} after, "
+                f"{of['gain']:+.3f} [{of['low']:+.3f}, {of['high']:+.3f}], n = {of['n']:.0f}."
+            )
+        self.tell(f"The loop ended: {campaign['stage']}. {campaign['reason']}.")
+
+    async def _planted(self, server: Served) -> None:
+        """A candidate that is worse: its weights look at no word of the question. First it is held against what people
+        kept; then against examples that speak for it, so that people alone can tell."""
+        people = People(3)
+        asked = questions(self.samples, "development")
+        self.came["planted"] = []
+        for name in ("examples", "people"):
+            blind = name == "people"
+            if blind:
+                await self._mislead(server)
+            await server.call("PUT", f"/v1/improve/policies/{NAME}", policy(10**6, planted=True, blind=blind))
+            made = await server.call("POST", f"/v1/improve/policies/{NAME}/run")
+            campaign = await self._campaign(server, asked, people, made["id"])
+            self.came["planted"].append({"held_by": name, **await self._shown(server, campaign)})
+            self.tell(f"A planted bad candidate, to be held by {name}: {campaign['stage']}. {campaign['reason']}.")
+
+    async def _mislead(self, server: Served) -> None:
+        """Examples whose right answers are those of the bad candidate."""
+        held = questions(self.samples, "third", "questions")
+        bad = f"{NAME}@{self.came['planted'][0]['candidate']}"
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(each: Asked) -> tuple[Asked, str]:
+            async with gate:
+                return each, (await server.ask(each, "nobody", People(4), tell=False, name=bad)).text
+
+        await _examples(server, MISLED, await asyncio.gather(*(one(each) for each in held)))
+
+    async def _campaign(
+        self, server: Served, asked: Sequence[Asked], people: People, campaign_id: str | None
+    ) -> dict[str, Any]:
+        """The campaign once it is over. People go on asking while it has traffic."""
+        until, stage, turn = time.monotonic() + self.seconds, "", 0
+        while time.monotonic() < until:
+            found = (await server.call("GET", f"/v1/improve/campaigns?application={NAME}&limit=1"))["data"]
+            if found and (campaign_id is None or found[0]["id"] == campaign_id):
+                campaign: dict[str, Any] = found[0]
+                if campaign["stage"] != stage:
+                    stage = campaign["stage"]
+                    self.tell(f"  {stage}: {campaign['reason'][:200]}")
+                if stage in _OVER:
+                    return campaign
+                if stage in ("shadow", "canary", "watching"):
+                    await server.round(_turn(asked, turn), people, f"user{turn}")
+                    turn += 1
+                    continue
+            await asyncio.sleep(_POLL_S)
+        raise StoreError(f"the campaign was {stage or 'not begun'} after {self.seconds:.0f} s", remedy="Use --seconds")
+
+    async def _shown(self, server: Served, campaign: dict[str, Any]) -> dict[str, Any]:
+        whole = await server.call("GET", f"/v1/improve/campaigns/{campaign['id']}")
+        names = ("id", "stage", "reason", "rungs", "steps", "candidate", "version")
+        return {name: whole[name] for name in names}
+
+
+def policy(feedback: int, *, planted: bool = False, blind: bool = False) -> dict[str, Any]:
+    """The policy of the demonstration. ``planted``: weights that look away from the question, whatever the
+    rows say; ``blind``: and compared with examples that speak for them, so that people alone can tell."""
+    data: dict[str, Any] = {"export": {"kind": "sft", "split": {"train": 0.8, "validation": 0.0, "test": 0.2}}}
+    options: dict[str, Any] = {"collection": NAME, "questions": 40, "tried": {"near": [0.2, 0.1, 0.03, 0.0]}}
+    if planted:
+        weights = {"own": [0.0], "cosine": [0.0], "heading": [0.0], "cosine_under_heading": [0.0], "around": [0.0]}
+        options |= {"questions": 5, "lost": 1.0, "gain": -1.0, "tried": weights}
+    made: dict[str, Any] = {
+        "watch": {"feedback": feedback},
+        "data": data,
+        "rungs": [{"recipe": "answers-shown", "kind": "answering", "options": options}],
+        "offline": {
+            "dataset": HELD_OUT,
+            "gain": {"name": "f1", "effect": 0.01},
+            "kept": [{"measure": "failed", "worse_by": 0.0}, {"measure": "latency", "worse_by": 0.5}],
+            "regression": {"dataset": KNOWN, "name": "contains", "lost": 1},
+            "red_team": {"most": 1},
+        },
+        "canary": {"steps": [0.5], "step_s": 0, "metric": {"source": "feedback", "window_s": 15}, "units": 1500},
+        "after": {"seconds": 20},
+        "cooldown_s": 0,
+    }
+    if blind:
+        made["offline"] = {"dataset": MISLED, "gain": {"name": "rouge-l"}}
+    return made
+
+
+async def _examples(server: Served, name: str, pairs: Sequence[tuple[Asked, str]], *, split: str = "test") -> None:
+    examples = [
+        {"id": each.id, "question": each.question, "references": [text], "split": split} for each, text in pairs
+    ]
+    await server.call("POST", f"/v1/datasets/{name}/versions", {"examples": examples})
+
+
+def _turn(asked: Sequence[Asked], turn: int) -> Sequence[Asked]:
+    size = 24
+    start = turn * size % len(asked)
+    return [*asked, *asked][start : start + size]
+
+
+def _liked(given: Sequence[Given]) -> dict[str, float]:
+    """Of answers: how many were liked, how long they were, how many say what was asked for."""
+    n = max(1, len(given))
+    return {
+        "n": len(given),
+        "thumbs_up": sum(each.said.rating == "up" for each in given) / n,
+        "sentences": sum(len(sentences(each.text)) for each in given) / n,
+        "said": sum(says(each.text, each.asked.wanted) for each in given) / n,
+    }

@@ -1,0 +1,136 @@
+"""Lineage in both directions, and what an erasure withdraws."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from mainspring import stores
+from mainspring.core.errors import NotFound
+from mainspring.core.settings import Settings
+from mainspring.features.improve.holdings import MadeOfAnswers
+from mainspring.stores import Stores
+from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from tests.features.improve.doubles import Said
+from tests.features.improve.world import ADMIN, BETTER, World
+
+
+@pytest.fixture
+async def opened(tmp_path: Path) -> AsyncIterator[Stores]:
+    async with stores.open(Settings(home=tmp_path)) as found:
+        yield found
+
+
+async def promoted(opened: Stores, home: Path, **changes: object) -> World:
+    """A world in which feedback on the answers 0 to 4 became something that gave the answers 100 to 102."""
+    world = World(opened, home, Said(verdict=BETTER, answers=[f"ans_{number}" for number in range(5)]))
+    await world.set(**changes)
+    await world.traffic(0, 5)
+    await world.look()
+    await world.traffic(100, 3, ups=1, variant=(await world.last()).candidate_id)
+    await world.look()
+    return world
+
+
+async def test_from_an_answer_to_the_feedback_that_what_gave_it_is_made_of(opened: Stores, tmp_path: Path) -> None:
+    world = await promoted(opened, tmp_path)
+    campaign = await world.last()
+    found = await world.improve.tracing.of_answer(ADMIN, "ans_101")
+    given = found["given_by"]
+    assert (given["id"], given["campaign"], given["version"]) == (campaign.candidate_id, campaign.id, "cheap@1")
+    assert given["export"] == campaign.notes["export"]
+    assert [each["answer_id"] for each in given["sources"]["data"]] == [f"ans_{number}" for number in range(5)]
+    assert given["sources"]["data"][0]["trace_id"] == "trace-ans_0"
+    assert given["sources"]["data"][0]["feedback"][0]["rating"] == "down"
+    assert [each["line"] for each in given["rows"]] == [1, 2, 3, 4, 5]
+    assert given["answers"]["total"] == 3
+    assert found["made_into"] == []
+    # What the settings say gave the earlier ones.
+    assert (await world.improve.tracing.of_answer(ADMIN, "ans_1"))["given_by"] is None
+
+
+async def test_from_feedback_to_the_answers_that_it_served(opened: Stores, tmp_path: Path) -> None:
+    world = await promoted(opened, tmp_path)
+    (told,) = await world.stores.events.find("acme", kind="feedback", subject="ans_2")
+    found = await world.improve.tracing.of_feedback(ADMIN, told.id)
+    (made,) = found["made_into"]
+    assert made["id"] == (await world.last()).candidate_id
+    assert sorted(made["answers"]["data"]) == ["ans_100", "ans_101", "ans_102"]
+    by_version = await world.improve.tracing.of_variant(ADMIN, "cheap@1")
+    assert by_version["id"] == made["id"]
+    for asking in (
+        world.improve.tracing.of_feedback(ADMIN, "evt_none"),
+        world.improve.tracing.of_feedback(ADMIN, "ans_1"),
+        world.improve.tracing.of_answer(ADMIN, "ans_none"),
+        world.improve.tracing.of_variant(ADMIN, "cand_none"),
+    ):
+        with pytest.raises(NotFound):
+            await asking
+
+
+async def test_lineage_is_looked_up_and_not_searched_for(opened: Stores, tmp_path: Path) -> None:
+    """Both directions, over an index of each table."""
+    world = await promoted(opened, tmp_path)
+    variant = (await world.last()).candidate_id
+    plans = []
+    for query in (
+        "SELECT variant FROM improve_answers WHERE tenant = 'acme' AND answer = 'ans_1'",
+        "SELECT variant FROM improve_sources WHERE tenant = 'acme' AND answer = 'ans_1'",
+        f"SELECT answer FROM improve_sources WHERE tenant = 'acme' AND variant = '{variant}'",
+        f"SELECT answer FROM improve_answers WHERE tenant = 'acme' AND variant = '{variant}' ORDER BY at DESC LIMIT 9",
+    ):
+        found = await world.row(lambda each, query=query: each.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all())  # type: ignore[misc]
+        plans += [row[-1] for row in found]
+    assert all("SEARCH" in plan and "INDEX" in plan for plan in plans), plans
+
+
+def of(answers: list[str]) -> Held:
+    return Held(answers={each: Given(each, f"trace-{each}", time.time()) for each in answers})
+
+
+async def test_an_erasure_withdraws_what_is_made_of_the_subject_s_answers_and_says_which(
+    opened: Stores, tmp_path: Path
+) -> None:
+    world = await promoted(opened, tmp_path)
+    campaign, subject = await world.last(), Subject("acme", "user", "ada")
+    holding, held = MadeOfAnswers(opened.database, opened.blobs), of(["ans_2", "ans_101"])
+    (told,) = await holding.find(subject, held, time.time() + 1)
+    assert (told["id"], told["answers"], told["served"]) == (campaign.candidate_id, ["ans_2"], True)
+    assert await holding.find(subject, of(["ans_77"]), time.time() + 1) == []
+    assert await holding.erase(subject, held, time.time() + 1) == 3
+    variant = await world.improve.variants.find("acme", campaign.candidate_id)
+    assert variant is not None
+    assert variant.value == {}
+    await world.look()
+    campaign = await world.last()
+    assert (campaign.stage, campaign.reason) == ("rolled back", "data of people that it is made of was erased")
+    assert (await world.door.placement("acme", "docs")).current is None
+    assert await holding.find(subject, held, time.time() + 1) == []
+    # It is done once.
+    assert await holding.erase(subject, held, time.time() + 1) == 0
+    await world.look(2)
+    assert len(await world.campaigns()) == 1
+
+
+async def test_an_erasure_trains_another_one_where_the_policy_says_so(opened: Stores, tmp_path: Path) -> None:
+    world = await promoted(opened, tmp_path, on_erasure="retrain")
+    await MadeOfAnswers(opened.database, opened.blobs).erase(
+        Subject("acme", "user", "ada"), of(["ans_2"]), time.time() + 1
+    )
+    await world.look(2)
+    newest, oldest = await world.campaigns()
+    assert oldest.stage == "rolled back"
+    assert (newest.stage, newest.trigger) == ("promoted", "data of people that it is made of was erased")
+
+
+async def test_a_tenant_s_erasure_leaves_nothing_and_another_tenant_s_all(opened: Stores, tmp_path: Path) -> None:
+    world = await promoted(opened, tmp_path)
+    holding = MadeOfAnswers(opened.database, opened.blobs)
+    await holding.erase(Subject("beta", "tenant", "beta"), of([]), time.time() + 1)
+    assert len(await world.campaigns()) == 1
+    await holding.erase(Subject("acme", "tenant", "acme"), of([]), time.time() + 1)
+    assert await world.campaigns() == []
+    assert await world.improve.policies.all("acme") == []
