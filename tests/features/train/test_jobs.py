@@ -110,6 +110,15 @@ async def test_it_ends_with_the_best_when_its_time_or_money_is_up(tmp_path: Path
             assert 0 < version.made.value["steps"] < 10_000
 
 
+async def test_a_run_that_takes_too_much_memory_ends(tmp_path: Path) -> None:
+    async with world(tmp_path, train={"memory_mb": 300}) as home:
+        job = await home.over((await home.order(options={"fails": "memory", "pause_s": 0.1, "steps": 500})).id)
+        assert job.state == "failed"
+        assert "train.memory_mb" in job.error
+        with pytest.raises(InvalidRequest):
+            await home.order(options={"steps": "many"})
+
+
 async def test_pause_resume_and_cancel(tmp_path: Path) -> None:
     async with world(tmp_path) as home:
         options = {"steps": 200, "pause_s": 0.02}

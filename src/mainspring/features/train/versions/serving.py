@@ -21,6 +21,7 @@ from mainspring.engines.chat.chat_model import ChatModel
 from mainspring.engines.chat.responder import EmbedResponder
 from mainspring.engines.encode.reranker import RerankResponder
 from mainspring.feature import Rooms
+from mainspring.features.train.jobs.orders import usable
 from mainspring.features.train.settings import TrainSettings
 from mainspring.features.train.versions import agreeing, entering
 from mainspring.features.train.versions.keeping import Places
@@ -88,7 +89,8 @@ class Serving:
             if name in self._loaded:
                 return label
             folder = self._places.version(row.tenant, row.name, row.number)
-            fields = await asyncio.to_thread(entering.entry_of, row, folder, self._rooms.settings)
+            base = await self._base(row)
+            fields = await asyncio.to_thread(entering.entry_of, row, base, folder, self._rooms.settings)
             await asyncio.to_thread(entering.enter, self._rooms.settings.home, name, fields)
             try:
                 pulled = await asyncio.to_thread(self._pull, name)
@@ -139,6 +141,16 @@ class Serving:
             if not isinstance(each.engine, ChatModel):
                 await each.engine.close()
         self._loaded.clear()
+
+    async def _base(self, row: Row) -> str:
+        """The name of its base in the catalogue; empty: it has none. Raises ``Conflict`` for a version that is not
+        there."""
+        if not usable(row.base):
+            return str(row.base)
+        below = await self._store.find(row.tenant, row.base)
+        if row.makes == "adapter" and not below.served:
+            raise Conflict(f"{row.base}, which it changes, is not served", remedy="Serve that first", param="version")
+        return str(below.served)
 
     def _pull(self, name: str) -> PulledModel:
         return Puller(self._rooms.settings).pull(name)
