@@ -25,7 +25,7 @@ _FROM_BASE = (
     "context_window", "chat_template", "stop", "grounded", "fim", "sampling", "default_output_tokens", "kv_tokens",
     "price_input", "price_output", "convert",
 )  # fmt: skip
-SERVED = ("chat", "adapter", "embedding", "reranker")
+SERVED = ("chat", "adapter", "embedding", "reranker", "reader", "nli", "classifier")
 
 
 def name_of(row: Row) -> str:

@@ -13,13 +13,15 @@ from typing import Any
 
 from mainspring.core.errors import Conflict, MainspringError, ModelError
 from mainspring.core.types import Principal
-from mainspring.engines.base import Embedder, Reranker
 from mainspring.engines.catalogue import convert
 from mainspring.engines.catalogue.pull import PulledModel, Puller
 from mainspring.engines.catalogue.sources import silent
 from mainspring.engines.chat.chat_model import ChatModel
 from mainspring.engines.chat.responder import EmbedResponder
+from mainspring.engines.encode.reader import PassageReader
 from mainspring.engines.encode.reranker import RerankResponder
+from mainspring.engines.encode.support_check import SupportCheck
+from mainspring.engines.encode.text_classes import TextClasses
 from mainspring.feature import Rooms
 from mainspring.features.train.jobs.orders import usable
 from mainspring.features.train.settings import TrainSettings
@@ -29,6 +31,7 @@ from mainspring.features.train.versions.store import Row, VersionStore
 from mainspring.serving.ring.registry import Served
 from mainspring.stores.events.audit_log import By
 from mainspring.stores.sql import rows
+from mainspring.training.ports import Encoder
 
 _log = logging.getLogger(__name__)
 _KINDS = {"chat": "chat", "adapter": "chat", "embedding": "embedding", "reranker": "reranker"}
@@ -36,13 +39,14 @@ _KINDS = {"chat": "chat", "adapter": "chat", "embedding": "embedding", "reranker
 
 @dataclass(slots=True)
 class _Loaded:
-    """What answers for a version: ``engine`` is a chat model, an embedder or a reranker."""
+    """What answers for a version: ``engine`` is a chat model or an encoder. ``served`` is None for encoders that
+    applications alone ask."""
 
     tenant: str
     label: str
     groups: frozenset[str]
-    served: Served
-    engine: ChatModel | Embedder | Reranker
+    served: Served | None
+    engine: ChatModel | Encoder
 
 
 class Serving:
@@ -69,9 +73,9 @@ class Serving:
     async def visible(self, principal: Principal) -> list[Served]:
         """See ``TenantCollections``."""
         mine = [each for each in self._loaded.values() if each.tenant == principal.tenant]
-        return [each.served for each in mine if each.groups <= principal.groups]
+        return [each.served for each in mine if each.served is not None and each.groups <= principal.groups]
 
-    def engine(self, tenant: str, label: str) -> Reranker | Embedder:
+    def engine(self, tenant: str, label: str) -> Encoder:
         """The encoder of a version that is served. Raises ``Conflict``."""
         for each in self._loaded.values():
             if each.tenant == tenant and each.label == label and not isinstance(each.engine, ChatModel):
@@ -167,7 +171,11 @@ class Serving:
     async def _load(self, row: Row, pulled: PulledModel) -> _Loaded:
         name, label = pulled.entry.name, f"{row.name}@{row.number}"
         engines, path = self._rooms.engines, self._rooms.path
-        engine: ChatModel | Embedder | Reranker
+        engine: ChatModel | Encoder
+        groups = frozenset(rows.load(row.groups))
+        if row.makes in ("reader", "nli", "classifier"):
+            engine = await asyncio.to_thread(_encoder, row.makes, pulled, self._rooms.settings.engines.threads)
+            return _Loaded(row.tenant, label, groups, None, engine)
         if _KINDS[row.makes] == "chat":
             if engines.load_chat is None:
                 raise ModelError("these engines load no chat model")
@@ -185,7 +193,7 @@ class Serving:
             responder = path.charged.ring(RerankResponder(engine), name, "mainspring.reranker")
         kind: Any = _KINDS[row.makes]
         served = Served(label, kind, responder, int(row.created_at), row.tenant, sampled=kind == "chat")
-        return _Loaded(row.tenant, label, frozenset(rows.load(row.groups)), served, engine)
+        return _Loaded(row.tenant, label, groups, served, engine)
 
     async def _agrees(self, row: Row, folder: Path, pulled: PulledModel, loaded: _Loaded) -> Mapping[str, float]:
         told = await asyncio.to_thread(agreeing.told, folder)
@@ -195,7 +203,10 @@ class Serving:
         if not isinstance(engine, ChatModel):
             if row.makes == "reranker":
                 return await agreeing.of_reranker(engine, told, most, label)  # type: ignore[arg-type]
-            return await agreeing.of_embedder(engine, told, label)  # type: ignore[arg-type]
+            if row.makes == "embedding":
+                return await agreeing.of_embedder(engine, told, label)  # type: ignore[arg-type]
+            # Their step of the conversion compares them with the weights.
+            return {}
         if "ir" not in pulled.files:
             return {}
         job = {"step": "losses", "model": str(pulled.files["ir"]), "texts": [str(each["text"]) for each in told]}
@@ -211,7 +222,13 @@ class Serving:
         await stores.database.write(work, durable=True)
 
 
-async def _close(engine: ChatModel | Embedder | Reranker) -> None:
+def _encoder(makes: str, pulled: PulledModel, threads: int) -> Encoder:
+    if makes == "reader":
+        return PassageReader(pulled, threads)
+    return SupportCheck(pulled, threads) if makes == "nli" else TextClasses(pulled, threads)
+
+
+async def _close(engine: ChatModel | Encoder) -> None:
     if isinstance(engine, ChatModel):
         for replica in engine.all_replicas():
             await replica.engine.close()
