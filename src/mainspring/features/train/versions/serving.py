@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -174,7 +175,7 @@ class Serving:
         engine: ChatModel | Encoder
         groups = frozenset(rows.load(row.groups))
         if row.makes in ("reader", "nli", "classifier"):
-            engine = await asyncio.to_thread(_encoder, row.makes, pulled, self._rooms.settings.engines.threads)
+            engine = await asyncio.to_thread(self._encoder, row, pulled)
             return _Loaded(row.tenant, label, groups, None, engine)
         if _KINDS[row.makes] == "chat":
             if engines.load_chat is None:
@@ -194,6 +195,15 @@ class Serving:
         kind: Any = _KINDS[row.makes]
         served = Served(label, kind, responder, int(row.created_at), row.tenant, sampled=kind == "chat")
         return _Loaded(row.tenant, label, groups, served, engine)
+
+    def _encoder(self, row: Row, pulled: PulledModel) -> Encoder:
+        threads = self._rooms.settings.engines.threads
+        if row.makes == "reader":
+            return PassageReader(pulled, threads)
+        if row.makes == "nli":
+            return SupportCheck(pulled, threads)
+        labels = self._places.version(row.tenant, row.name, row.number) / "labels.json"
+        return TextClasses(pulled, json.loads(labels.read_text(encoding="utf-8")), threads)
 
     async def _agrees(self, row: Row, folder: Path, pulled: PulledModel, loaded: _Loaded) -> Mapping[str, float]:
         told = await asyncio.to_thread(agreeing.told, folder)
@@ -220,12 +230,6 @@ class Serving:
             stores.audit.append(connection, row.tenant, action, by, object=f"{row.name}@{row.number}", details=details)
 
         await stores.database.write(work, durable=True)
-
-
-def _encoder(makes: str, pulled: PulledModel, threads: int) -> Encoder:
-    if makes == "reader":
-        return PassageReader(pulled, threads)
-    return SupportCheck(pulled, threads) if makes == "nli" else TextClasses(pulled, threads)
 
 
 async def _close(engine: ChatModel | Encoder) -> None:
