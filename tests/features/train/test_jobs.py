@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mainspring.core.errors import InvalidRequest, MissingExtra, NotFound, QuotaExceeded
+from mainspring.core.errors import InvalidRequest, MissingExtra, NotFound, QuotaExceeded, TooLarge
+from mainspring.features.train.jobs.store import KIND
 from mainspring.training.ports import Trainer, Versions
 from tests.features.train.world import points, world, write
 
@@ -197,3 +198,56 @@ async def test_rows_that_are_alike_stay_on_one_side(tmp_path: Path) -> None:
         assert all(sides.values())
         assert not sides["train"] & (sides["validation"] | sides["test"])
         assert points()
+
+
+async def test_huge_rows_and_links_are_refused(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False, train={"row_bytes": 200, "rows": 50}) as home:
+        write(tmp_path / "long", [{"x": 1, "y": 1}, {"x": 1, "y": 1, "note": "a" * 300}])
+        with pytest.raises(InvalidRequest, match=r"train\.jsonl, line 2: the row has more than 200 bytes"):
+            await home.order(folder=tmp_path / "long")
+        with pytest.raises(TooLarge, match=r"train\.rows"):
+            await home.order(folder=write(tmp_path / "many", [{"x": 1, "y": 1}] * 51))
+        with pytest.raises(InvalidRequest, match="has no rows"):
+            await home.order(folder=write(tmp_path / "none", []))
+        (tmp_path / "linked").mkdir()
+        (tmp_path / "linked" / "train.jsonl").symlink_to(home.data / "train.jsonl")
+        with pytest.raises(InvalidRequest, match="cannot be read"):
+            await home.order(folder=tmp_path / "linked")
+
+
+async def test_tenants_take_turns(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False) as home:
+        info, _ = await home.stores.keys.create("you", tenant="other", scopes=frozenset({"admin"}))
+        mine = [(await home.order()).id for _ in range(3)]
+        theirs = (await home.order(who=info.principal())).id
+        leased = [await home.stores.jobs.lease(KIND, f"lease_{n}", 30.0) for n in range(4)]
+        assert [job.id for job in leased if job is not None] == [mine[0], theirs, mine[1], mine[2]]
+
+
+async def test_stale_versions_are_withdrawn_if_the_settings_say_so(tmp_path: Path) -> None:
+    class Serving:
+        def __init__(self) -> None:
+            self.withdrawn: list[str] = []
+
+        async def serve(self, row: Any, by: Any) -> str:
+            raise NotImplementedError
+
+        async def withdraw(self, row: Any, by: Any) -> None:
+            self.withdrawn.append(f"{row.name}@{row.number}")
+
+        async def follow(self) -> None:
+            """Nothing comes from elsewhere."""
+
+        def engine(self, tenant: str, label: str) -> Any:
+            raise NotImplementedError
+
+    for wanted, gone in (("mark", []), ("withdraw", ["line@1"])):
+        async with world(tmp_path / wanted, train={"on_erasure": wanted}) as home:
+            await home.over((await home.order()).id)
+            await home.over((await home.order()).id)
+            for number in (1, 2):
+                await home.service.kept.change("acme", "line", number, served=f"line.v{number}")
+            await home.service.kept.change("acme", "line", 1, stale="rows were erased")
+            serving = home.service.serving = Serving()
+            await home.service.follow()
+            assert sorted(set(serving.withdrawn)) == gone
