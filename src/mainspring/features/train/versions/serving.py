@@ -35,6 +35,7 @@ from mainspring.stores.sql import rows
 from mainspring.training.ports import Encoder
 
 _log = logging.getLogger(__name__)
+_AGAIN_S = 60.0
 _KINDS = {"chat": "chat", "adapter": "chat", "embedding": "embedding", "reranker": "reranker"}
 
 
@@ -61,7 +62,7 @@ class Serving:
         self._settings = rooms.settings.section(TrainSettings)
         self._loaded: dict[str, _Loaded] = {}
         self._one = asyncio.Lock()
-        self._failed: dict[str, str] = {}
+        self._failed: dict[str, float] = {}
         rooms.path.registry.attach(self)
 
     async def find(self, name: str, principal: Principal) -> Served | None:
@@ -128,7 +129,7 @@ class Serving:
         for name in set(self._loaded) - set(wanted):
             await self._unload(name)
         for name, row in wanted.items():
-            if name in self._loaded or name in self._failed:
+            if name in self._loaded or time.monotonic() < self._failed.get(name, 0.0):
                 continue
             async with self._one:
                 if name in self._loaded:
@@ -137,7 +138,8 @@ class Serving:
                     pulled = await asyncio.to_thread(self._pull, name)
                     self._loaded[name] = await self._load(row, pulled)
                 except MainspringError as error:
-                    self._failed[name] = error.told
+                    # Another process may be converting it.
+                    self._failed[name] = time.monotonic() + _AGAIN_S
                     _log.warning("%s@%s cannot be served: %s", row.name, row.number, error)
 
     async def close(self) -> None:
