@@ -39,6 +39,12 @@ async def test_an_order_becomes_a_version(tmp_path: Path) -> None:
         assert [each async for each in home.service.versions("other")] == []
 
 
+async def test_money_without_a_price_is_told(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False) as home:
+        assert any("has no price" in told for told in await home.events((await home.order(usd=1.0)).id))
+        assert not any("has no price" in told for told in await home.events((await home.order()).id))
+
+
 async def test_one_order_with_its_trace_is_one_run(tmp_path: Path) -> None:
     async with world(tmp_path, works=False) as home:
         first = await home.order(trace_id="t1")
