@@ -109,7 +109,7 @@ async def test_a_recipe_that_fails_says_why(tmp_path: Path) -> None:
 async def test_it_ends_with_the_best_when_its_time_or_money_is_up(tmp_path: Path) -> None:
     async with world(tmp_path, prices={"per_hour": 3600.0}) as home:
         options = {"steps": 10_000, "pause_s": 0.01}
-        bounds: list[dict[str, Any]] = [{"seconds": 1.5}, {"usd": 1.5}]
+        bounds: list[dict[str, Any]] = [{"seconds": 8}, {"usd": 8.0}]
         for more in bounds:
             job = await home.over((await home.order(options=options, **more)).id)
             assert job.state == "succeeded", job
