@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from mainspring.core.types import Principal, Responder
-from mainspring.engines.base import Embedder, Reranker
 from mainspring.training.recipe import Made, Makes
+
+if TYPE_CHECKING:
+    from mainspring.engines.base import Embedder, Reranker
+    from mainspring.engines.encode.reader import PassageReader
+    from mainspring.engines.encode.support_check import SupportCheck
+    from mainspring.engines.encode.text_classes import TextClasses
 
 
 @runtime_checkable
@@ -23,6 +28,8 @@ class TrainingSets(Protocol):
         ...
 
 
+Encoder: TypeAlias = "Reranker | Embedder | PassageReader | SupportCheck | TextClasses"
+"""What answers for a trained encoder, by what it makes."""
 JobState = Literal["queued", "waiting", "running", "paused", "succeeded", "failed", "cancelled"]
 """``waiting``: for its night, or for its turn."""
 
@@ -123,7 +130,7 @@ class Versions(Protocol):
         Raises ``NotFound``, ``Conflict``, ``Unsupported``."""
         ...
 
-    async def engine(self, tenant: str, label: str) -> Reranker | Embedder:
+    async def engine(self, tenant: str, label: str) -> Encoder:
         """The loaded encoder of a version that is served; whoever keeps versions closes it. Raises ``NotFound``,
         ``Conflict`` if it is not served."""
         ...

@@ -19,6 +19,7 @@ from mainspring.training import checkpoints
 from mainspring.training.recipe import RECIPE, Interrupted, Made, Recipe, RecipeOptions, Work
 
 FILES = ("line.json",)
+taken: list[bytearray] = []
 
 
 class LineOptions(RecipeOptions):
@@ -94,6 +95,8 @@ def _fail(how: str, step: int) -> None:
         raise OSError(28, os.strerror(28))
     if how == "wrong" and step == 7:
         raise InvalidRequest("the line is crooked", param="train:3")
+    if how == "memory" and step == 7:
+        taken.append(bytearray(b"x") * 400_000_000)
     if how == "bug" and step == 7:
         raise ValueError("a bug of the recipe")
 

@@ -73,6 +73,9 @@ async def test_lineage_goes_both_ways_and_an_erasure_marks_what_was_made(tmp_pat
             assert "were erased" in (await home.service.version("acme", label)).stale
         assert "**Stale:**" in await home.service.card(await kept.find("acme", "first"))
         assert await kept.of_source("acme", "ans_3") == []
+        told = await holding(home, tmp_path).remains("acme", 0.0)
+        assert told == [f"the trained version {each}@1, which is marked as stale" for each in ("first", "second")]
+        assert await holding(home, tmp_path).remains("acme", 4e9) == []
         # Done again, it changes nothing.
         assert await holding(home, tmp_path).erase(subject, person("ans_3"), 2.0) == 0
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mainspring.core.errors import InvalidRequest, MissingExtra, NotFound, QuotaExceeded
+from mainspring.core.errors import InvalidRequest, MissingExtra, NotFound, QuotaExceeded, TooLarge
+from mainspring.features.train.jobs.store import KIND
 from mainspring.training.ports import Trainer, Versions
 from tests.features.train.world import points, world, write
 
@@ -36,6 +37,12 @@ async def test_an_order_becomes_a_version(tmp_path: Path) -> None:
         assert again.version == "straight@2"
         assert [each.label async for each in home.service.versions("acme")] == ["straight@2", "straight@1"]
         assert [each async for each in home.service.versions("other")] == []
+
+
+async def test_money_without_a_price_is_told(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False) as home:
+        assert any("has no price" in told for told in await home.events((await home.order(usd=1.0)).id))
+        assert not any("has no price" in told for told in await home.events((await home.order()).id))
 
 
 async def test_one_order_with_its_trace_is_one_run(tmp_path: Path) -> None:
@@ -102,12 +109,21 @@ async def test_a_recipe_that_fails_says_why(tmp_path: Path) -> None:
 async def test_it_ends_with_the_best_when_its_time_or_money_is_up(tmp_path: Path) -> None:
     async with world(tmp_path, prices={"per_hour": 3600.0}) as home:
         options = {"steps": 10_000, "pause_s": 0.01}
-        bounds: list[dict[str, Any]] = [{"seconds": 1.5}, {"usd": 1.5}]
+        bounds: list[dict[str, Any]] = [{"seconds": 8}, {"usd": 8.0}]
         for more in bounds:
             job = await home.over((await home.order(options=options, **more)).id)
             assert job.state == "succeeded", job
             version = await home.service.version("acme", job.version)
             assert 0 < version.made.value["steps"] < 10_000
+
+
+async def test_a_run_that_takes_too_much_memory_ends(tmp_path: Path) -> None:
+    async with world(tmp_path, train={"memory_mb": 300}) as home:
+        job = await home.over((await home.order(options={"fails": "memory", "pause_s": 0.1, "steps": 500})).id)
+        assert job.state == "failed"
+        assert "train.memory_mb" in job.error
+        with pytest.raises(InvalidRequest):
+            await home.order(options={"steps": "many"})
 
 
 async def test_pause_resume_and_cancel(tmp_path: Path) -> None:
@@ -188,3 +204,56 @@ async def test_rows_that_are_alike_stay_on_one_side(tmp_path: Path) -> None:
         assert all(sides.values())
         assert not sides["train"] & (sides["validation"] | sides["test"])
         assert points()
+
+
+async def test_huge_rows_and_links_are_refused(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False, train={"row_bytes": 200, "rows": 50}) as home:
+        write(tmp_path / "long", [{"x": 1, "y": 1}, {"x": 1, "y": 1, "note": "a" * 300}])
+        with pytest.raises(InvalidRequest, match=r"train\.jsonl, line 2: the row has more than 200 bytes"):
+            await home.order(folder=tmp_path / "long")
+        with pytest.raises(TooLarge, match=r"train\.rows"):
+            await home.order(folder=write(tmp_path / "many", [{"x": 1, "y": 1}] * 51))
+        with pytest.raises(InvalidRequest, match="has no rows"):
+            await home.order(folder=write(tmp_path / "none", []))
+        (tmp_path / "linked").mkdir()
+        (tmp_path / "linked" / "train.jsonl").symlink_to(home.data / "train.jsonl")
+        with pytest.raises(InvalidRequest, match="cannot be read"):
+            await home.order(folder=tmp_path / "linked")
+
+
+async def test_tenants_take_turns(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False) as home:
+        info, _ = await home.stores.keys.create("you", tenant="other", scopes=frozenset({"admin"}))
+        mine = [(await home.order()).id for _ in range(3)]
+        theirs = (await home.order(who=info.principal())).id
+        leased = [await home.stores.jobs.lease(KIND, f"lease_{n}", 30.0) for n in range(4)]
+        assert [job.id for job in leased if job is not None] == [mine[0], theirs, mine[1], mine[2]]
+
+
+async def test_stale_versions_are_withdrawn_if_the_settings_say_so(tmp_path: Path) -> None:
+    class Serving:
+        def __init__(self) -> None:
+            self.withdrawn: list[str] = []
+
+        async def serve(self, row: Any, by: Any) -> str:
+            raise NotImplementedError
+
+        async def withdraw(self, row: Any, by: Any) -> None:
+            self.withdrawn.append(f"{row.name}@{row.number}")
+
+        async def follow(self) -> None:
+            """Nothing comes from elsewhere."""
+
+        def engine(self, tenant: str, label: str) -> Any:
+            raise NotImplementedError
+
+    for wanted, gone in (("mark", []), ("withdraw", ["line@1"])):
+        async with world(tmp_path / wanted, train={"on_erasure": wanted}) as home:
+            await home.over((await home.order()).id)
+            await home.over((await home.order()).id)
+            for number in (1, 2):
+                await home.service.kept.change("acme", "line", number, served=f"line.v{number}")
+            await home.service.kept.change("acme", "line", 1, stale="rows were erased")
+            serving = home.service.serving = Serving()
+            await home.service.follow()
+            assert sorted(set(serving.withdrawn)) == gone

@@ -14,6 +14,7 @@ from mainspring.features.lake.features_table.following import unlearn
 from mainspring.features.lake.files.rewriting import Rewriting
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Subject, find, parts
+from mainspring.stores.erase.holdings import Unlearns, holdings
 from mainspring.stores.events.audit_log import Audit, By
 from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
@@ -25,6 +26,7 @@ class Withdrawing:
     def __init__(self, database: Database, audit: Audit, blobs: Blobs, home: Path) -> None:
         self._database = database
         self._audit = audit
+        self._blobs = blobs
         self._rewriting = Rewriting(database, home)
         self._exported = ExportedRows(database, blobs)
 
@@ -48,6 +50,7 @@ class Withdrawing:
         removed = await self._rewriting.withdraw(subject.tenant, answers)
         exported = await self._exported.take_out(subject.tenant, answers)
         told = {"answers": len(answers), "events": marked, "ready_rows": removed, "exported_rows": exported, "at": now}
+        told["trained"] = await self._unlearn(subject.tenant, answers)
 
         def seal(connection: sa.Connection) -> dict[str, Any]:
             digest = self._audit.hidden(connection, subject.tenant, f"{subject.kind}:{subject.id}")
@@ -56,3 +59,8 @@ class Withdrawing:
             return {"number": entry.seq, "hash": entry.hash}
 
         return {**told, "audit": await self._database.write(seal, durable=True)}
+
+    async def _unlearn(self, tenant: str, answers: list[str]) -> int:
+        """How many things that were made of these answers are marked."""
+        found = [each for each in holdings(self._database, self._blobs) if isinstance(each, Unlearns)]
+        return sum([await each.unlearn(tenant, answers) for each in found])

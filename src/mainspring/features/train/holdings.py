@@ -28,6 +28,7 @@ from mainspring.training.folder import Folder
 
 ERASED = "rows that it was made of were erased"
 DELETED = "a document behind rows that it was made of was deleted"
+_MOST_TOLD = 200
 UNLEARNT = "the consent to learn from rows that it was made of was withdrawn"
 
 
@@ -75,6 +76,14 @@ class TrainedOn:
     async def unlearn(self, tenant: str, answers: Sequence[str]) -> int:
         """Nothing may be learnt from these answers any more; the number of versions that are marked."""
         return await self._mark(tenant, answers, (), UNLEARNT)
+
+    async def remains(self, tenant: str, since: float) -> Sequence[str]:
+        """See ``Remains``: the versions that were made of erased rows."""
+        of = training_versions.c
+        query = sa.select(of.name, of.number).where(of.tenant == tenant, of.stale == ERASED, of.stale_at >= since)
+        query = query.where(of.state == "ready").order_by(of.name, of.number).limit(_MOST_TOLD)
+        found = await self._database.read(lambda connection: connection.execute(query).all())
+        return [f"the trained version {row.name}@{row.number}, which is marked as stale" for row in found]
 
     async def _mark(self, tenant: str, answers: Sequence[str], traces: Sequence[str], reason: str) -> int:
         jobs, _ = await self._database.read(lambda connection: made_of(connection, tenant, answers))

@@ -13,7 +13,6 @@ from mainspring.core import private_files
 from mainspring.core.errors import InvalidRequest, StorageFull, Unsupported
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
-from mainspring.engines.base import Embedder, Reranker
 from mainspring.features.train.data import placing
 from mainspring.features.train.jobs import orders
 from mainspring.features.train.jobs.process import check_needs
@@ -28,7 +27,7 @@ from mainspring.stores.events.audit_log import ITSELF, By
 from mainspring.stores.sql import ids, rows
 from mainspring.training import recipes
 from mainspring.training.folder import Asked, Folder
-from mainspring.training.ports import JobView, Order, TrainingSets, Version
+from mainspring.training.ports import Encoder, JobView, Order, TrainingSets, Version
 from mainspring.training.recipe import Recipe
 from mainspring.training.run import options_of
 
@@ -44,7 +43,7 @@ class Serves(Protocol):
 
     async def follow(self) -> None: ...
 
-    def engine(self, tenant: str, label: str) -> Reranker | Embedder: ...
+    def engine(self, tenant: str, label: str) -> Encoder: ...
 
 
 class Training:
@@ -112,6 +111,9 @@ class Training:
             raise
         if made != job_id:
             await asyncio.to_thread(shutil.rmtree, self.places.job(job_id), True)
+        elif order.usd is not None and not self._per_hour:
+            told = "The machine has no price (prices.per_hour): its dollars do not end this job, its seconds do."
+            await self.jobs.tell(principal.tenant, made, told, "warn")
         self.queued()
         return await self.training_job(principal.tenant, made)
 
@@ -278,7 +280,7 @@ class Training:
                     await self.serving.withdraw(row, ITSELF)
         await self.serving.follow()
 
-    async def engine(self, tenant: str, label: str) -> Reranker | Embedder:
+    async def engine(self, tenant: str, label: str) -> Encoder:
         """See ``Versions``."""
         row = await self.kept.find(tenant, label)
         if self.serving is None:

@@ -46,6 +46,25 @@ class RepeatsAnswers(Protocol):
         ...
 
 
+@runtime_checkable
+class Unlearns(Protocol):
+    """A holding that learns from answers."""
+
+    async def unlearn(self, tenant: str, answers: Sequence[str]) -> int:
+        """The consent to learn from the answers of these ids was withdrawn; how many things are marked. Can be done
+        again."""
+        ...
+
+
+@runtime_checkable
+class Remains(Protocol):
+    """A holding of which something stays that an erasure cannot take the data out of."""
+
+    async def remains(self, tenant: str, since: float) -> Sequence[str]:
+        """What was marked for that since ``since`` (Unix seconds), one sentence each, for the receipt."""
+        ...
+
+
 Make = Callable[[Database, Blobs], Holding]
 
 

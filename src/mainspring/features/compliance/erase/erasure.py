@@ -24,6 +24,7 @@ from mainspring.stores.cache.answers import made_for
 from mainspring.stores.erase import data_subjects, erasing
 from mainspring.stores.erase.data_subjects import Held, Subject
 from mainspring.stores.erase.erasures import ERASED, NOTED, Erasure
+from mainspring.stores.erase.holdings import Remains
 from mainspring.stores.events.audit_log import By
 
 log = logging.getLogger("mainspring.compliance")
@@ -88,7 +89,8 @@ class Eraser:
             for note in await self._stores.erasures.pending():
                 if note.state == NOTED:
                     counts = await self._erase(note)
-                    if await self._stores.erasures.erased(note, counts, self._limits):
+                    limits = [*self._limits, *await self._remaining(note)]
+                    if await self._stores.erasures.erased(note, counts, limits):
                         self._metrics.erased(note.kind)
                     self._seen.add(note.id)
                     async with self._changed:
@@ -127,6 +129,10 @@ class Eraser:
         for compact in (stores.database.compact, stores.cache.compact, stores.similar.compact, stores.spans.compact):
             await compact()
         return done
+
+    async def _remaining(self, note: Erasure) -> list[str]:
+        holdings = [each for each in self._stores.holdings if isinstance(each, Remains)]
+        return [told for each in holdings for told in await each.remains(note.tenant, note.requested_at)]
 
     async def _database(self, subject: Subject, held: Held, upto: float, done: Counter[str]) -> None:
         write, tenant = self._stores.database.write, subject.tenant

@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 
 from mainspring.core import private_files, yaml_files
-from mainspring.core.errors import ModelError, Unsupported
+from mainspring.core.errors import MainspringError, ModelError, Unsupported
 from mainspring.core.settings import Settings
 from mainspring.engines.catalogue.entries import Catalogue, ModelEntry, trained_catalogue
 from mainspring.engines.catalogue.pull import Puller
@@ -25,7 +25,7 @@ _FROM_BASE = (
     "context_window", "chat_template", "stop", "grounded", "fim", "sampling", "default_output_tokens", "kv_tokens",
     "price_input", "price_output", "convert",
 )  # fmt: skip
-SERVED = ("chat", "adapter", "embedding", "reranker")
+SERVED = ("chat", "adapter", "embedding", "reranker", "reader", "nli", "classifier")
 
 
 def name_of(row: Row) -> str:
@@ -34,9 +34,9 @@ def name_of(row: Row) -> str:
     return f"{row.name}.v{row.number}.{which}"
 
 
-def entry_of(row: Row, folder: Path, settings: Settings) -> dict[str, Any]:
-    """The fields of its entry, without the name. Raises ``Unsupported`` for what nothing serves, ``ModelError`` if
-    its files do not make an entry, ``ModelNotPulled`` without its base."""
+def entry_of(row: Row, base: str, folder: Path, settings: Settings) -> dict[str, Any]:
+    """The fields of its entry, without the name; ``base`` is that of its base in the catalogue. Raises ``Unsupported``
+    for what nothing serves, ``ModelError`` if its files do not make an entry, ``ModelNotPulled`` without its base."""
     made = rows.load(row.made)
     given: Mapping[str, Any] = made["entry"]
     if row.makes not in SERVED or not given:
@@ -46,11 +46,12 @@ def entry_of(row: Row, folder: Path, settings: Settings) -> dict[str, Any]:
             param="version",
         )
     fields = {**given, "description": f"Trained here: {row.name}@{row.number}"}
-    if row.makes in ("chat", "adapter"):
-        fields |= _over_base(row, given, folder, settings)
+    if row.makes in ("chat", "adapter") and not given.get("files"):
+        fields |= _over_base(row, base, given, folder, settings)
     else:
         fields["files"] = [_file(each, folder) for each in given.get("files", ())]
-        fields.setdefault("license", _licence(row, settings) or "proprietary")
+        fields.setdefault("license", _licence(base, settings) or "proprietary")
+        fields.setdefault("convert", ["openvino"] if fields.get("format") == "gguf" else ["encoder"])
     name = name_of(row)
     try:
         ModelEntry.model_validate({"name": name, **fields})
@@ -61,10 +62,9 @@ def entry_of(row: Row, folder: Path, settings: Settings) -> dict[str, Any]:
     return fields
 
 
-def _over_base(row: Row, given: Mapping[str, Any], folder: Path, settings: Settings) -> dict[str, Any]:
+def _over_base(row: Row, base: str, given: Mapping[str, Any], folder: Path, settings: Settings) -> dict[str, Any]:
     """An adapter or whole weights, in the form of transformers, over the pulled file of the base."""
     catalogue = Catalogue.load(settings)
-    base = row.base
     pulled = Puller(settings, catalogue).local(base)
     below = catalogue.get(base).model_dump(mode="json")
     fields = {name: below[name] for name in _FROM_BASE if name not in given}
@@ -87,9 +87,9 @@ def _file(given: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {"name": path.name, "sources": [f"file:{path}"], "size_bytes": path.stat().st_size}
 
 
-def _licence(row: Row, settings: Settings) -> str:
-    with contextlib.suppress(ModelError):
-        return Catalogue.load(settings).get(row.base).license if row.base else ""
+def _licence(base: str, settings: Settings) -> str:
+    with contextlib.suppress(MainspringError):
+        return Catalogue.load(settings).get(base).license if base else ""
     return ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -13,14 +14,17 @@ from typing import Any
 
 from mainspring.core.errors import Conflict, MainspringError, ModelError
 from mainspring.core.types import Principal
-from mainspring.engines.base import Embedder, Reranker
 from mainspring.engines.catalogue import convert
 from mainspring.engines.catalogue.pull import PulledModel, Puller
 from mainspring.engines.catalogue.sources import silent
 from mainspring.engines.chat.chat_model import ChatModel
 from mainspring.engines.chat.responder import EmbedResponder
+from mainspring.engines.encode.reader import PassageReader
 from mainspring.engines.encode.reranker import RerankResponder
+from mainspring.engines.encode.support_check import SupportCheck
+from mainspring.engines.encode.text_classes import TextClasses
 from mainspring.feature import Rooms
+from mainspring.features.train.jobs.orders import usable
 from mainspring.features.train.settings import TrainSettings
 from mainspring.features.train.versions import agreeing, entering
 from mainspring.features.train.versions.keeping import Places
@@ -28,20 +32,23 @@ from mainspring.features.train.versions.store import Row, VersionStore
 from mainspring.serving.ring.registry import Served
 from mainspring.stores.events.audit_log import By
 from mainspring.stores.sql import rows
+from mainspring.training.ports import Encoder
 
 _log = logging.getLogger(__name__)
+_AGAIN_S = 60.0
 _KINDS = {"chat": "chat", "adapter": "chat", "embedding": "embedding", "reranker": "reranker"}
 
 
 @dataclass(slots=True)
 class _Loaded:
-    """What answers for a version: ``engine`` is a chat model, an embedder or a reranker."""
+    """What answers for a version: ``engine`` is a chat model or an encoder. ``served`` is None for encoders that
+    applications alone ask."""
 
     tenant: str
     label: str
     groups: frozenset[str]
-    served: Served
-    engine: ChatModel | Embedder | Reranker
+    served: Served | None
+    engine: ChatModel | Encoder
 
 
 class Serving:
@@ -55,7 +62,7 @@ class Serving:
         self._settings = rooms.settings.section(TrainSettings)
         self._loaded: dict[str, _Loaded] = {}
         self._one = asyncio.Lock()
-        self._failed: dict[str, str] = {}
+        self._failed: dict[str, float] = {}
         rooms.path.registry.attach(self)
 
     async def find(self, name: str, principal: Principal) -> Served | None:
@@ -68,9 +75,9 @@ class Serving:
     async def visible(self, principal: Principal) -> list[Served]:
         """See ``TenantCollections``."""
         mine = [each for each in self._loaded.values() if each.tenant == principal.tenant]
-        return [each.served for each in mine if each.groups <= principal.groups]
+        return [each.served for each in mine if each.served is not None and each.groups <= principal.groups]
 
-    def engine(self, tenant: str, label: str) -> Reranker | Embedder:
+    def engine(self, tenant: str, label: str) -> Encoder:
         """The encoder of a version that is served. Raises ``Conflict``."""
         for each in self._loaded.values():
             if each.tenant == tenant and each.label == label and not isinstance(each.engine, ChatModel):
@@ -88,7 +95,8 @@ class Serving:
             if name in self._loaded:
                 return label
             folder = self._places.version(row.tenant, row.name, row.number)
-            fields = await asyncio.to_thread(entering.entry_of, row, folder, self._rooms.settings)
+            base = await self._base(row)
+            fields = await asyncio.to_thread(entering.entry_of, row, base, folder, self._rooms.settings)
             await asyncio.to_thread(entering.enter, self._rooms.settings.home, name, fields)
             try:
                 pulled = await asyncio.to_thread(self._pull, name)
@@ -121,7 +129,7 @@ class Serving:
         for name in set(self._loaded) - set(wanted):
             await self._unload(name)
         for name, row in wanted.items():
-            if name in self._loaded or name in self._failed:
+            if name in self._loaded or time.monotonic() < self._failed.get(name, 0.0):
                 continue
             async with self._one:
                 if name in self._loaded:
@@ -130,7 +138,8 @@ class Serving:
                     pulled = await asyncio.to_thread(self._pull, name)
                     self._loaded[name] = await self._load(row, pulled)
                 except MainspringError as error:
-                    self._failed[name] = error.told
+                    # Another process may be converting it.
+                    self._failed[name] = time.monotonic() + _AGAIN_S
                     _log.warning("%s@%s cannot be served: %s", row.name, row.number, error)
 
     async def close(self) -> None:
@@ -139,6 +148,16 @@ class Serving:
             if not isinstance(each.engine, ChatModel):
                 await each.engine.close()
         self._loaded.clear()
+
+    async def _base(self, row: Row) -> str:
+        """The name of its base in the catalogue; empty: it has none. Raises ``Conflict`` for a version that is not
+        there."""
+        if not usable(row.base):
+            return str(row.base)
+        below = await self._store.find(row.tenant, row.base)
+        if row.makes == "adapter" and not below.served:
+            raise Conflict(f"{row.base}, which it changes, is not served", remedy="Serve that first", param="version")
+        return str(below.served)
 
     def _pull(self, name: str) -> PulledModel:
         return Puller(self._rooms.settings).pull(name)
@@ -155,7 +174,11 @@ class Serving:
     async def _load(self, row: Row, pulled: PulledModel) -> _Loaded:
         name, label = pulled.entry.name, f"{row.name}@{row.number}"
         engines, path = self._rooms.engines, self._rooms.path
-        engine: ChatModel | Embedder | Reranker
+        engine: ChatModel | Encoder
+        groups = frozenset(rows.load(row.groups))
+        if row.makes in ("reader", "nli", "classifier"):
+            engine = await asyncio.to_thread(self._encoder, row, pulled)
+            return _Loaded(row.tenant, label, groups, None, engine)
         if _KINDS[row.makes] == "chat":
             if engines.load_chat is None:
                 raise ModelError("these engines load no chat model")
@@ -173,7 +196,16 @@ class Serving:
             responder = path.charged.ring(RerankResponder(engine), name, "mainspring.reranker")
         kind: Any = _KINDS[row.makes]
         served = Served(label, kind, responder, int(row.created_at), row.tenant, sampled=kind == "chat")
-        return _Loaded(row.tenant, label, frozenset(rows.load(row.groups)), served, engine)
+        return _Loaded(row.tenant, label, groups, served, engine)
+
+    def _encoder(self, row: Row, pulled: PulledModel) -> Encoder:
+        threads = self._rooms.settings.engines.threads
+        if row.makes == "reader":
+            return PassageReader(pulled, threads)
+        if row.makes == "nli":
+            return SupportCheck(pulled, threads)
+        labels = self._places.version(row.tenant, row.name, row.number) / "labels.json"
+        return TextClasses(pulled, json.loads(labels.read_text(encoding="utf-8")), threads)
 
     async def _agrees(self, row: Row, folder: Path, pulled: PulledModel, loaded: _Loaded) -> Mapping[str, float]:
         told = await asyncio.to_thread(agreeing.told, folder)
@@ -183,7 +215,10 @@ class Serving:
         if not isinstance(engine, ChatModel):
             if row.makes == "reranker":
                 return await agreeing.of_reranker(engine, told, most, label)  # type: ignore[arg-type]
-            return await agreeing.of_embedder(engine, told, label)  # type: ignore[arg-type]
+            if row.makes == "embedding":
+                return await agreeing.of_embedder(engine, told, label)  # type: ignore[arg-type]
+            # Their step of the conversion compares them with the weights.
+            return {}
         if "ir" not in pulled.files:
             return {}
         job = {"step": "losses", "model": str(pulled.files["ir"]), "texts": [str(each["text"]) for each in told]}
@@ -199,7 +234,7 @@ class Serving:
         await stores.database.write(work, durable=True)
 
 
-async def _close(engine: ChatModel | Embedder | Reranker) -> None:
+async def _close(engine: ChatModel | Encoder) -> None:
     if isinstance(engine, ChatModel):
         for replica in engine.all_replicas():
             await replica.engine.close()

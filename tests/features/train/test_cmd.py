@@ -1,0 +1,64 @@
+"""``mainspring train`` without a server: it orders, works and tells."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import data, run_within
+from tests.features.train.world import points, write
+
+pytestmark = pytest.mark.slow
+
+
+def train(home: Path, *words: str) -> tuple[int, str, str]:
+    environment = {"MAINSPRING_HOME": str(home), "PYTHONPATH": os.environ["PYTHONPATH"]}
+    done = run_within(("train", *words), environment)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_command_trains_in_its_home(tmp_path: Path) -> None:
+    folder = write(tmp_path / "data", points())
+    status, out, err = train(
+        tmp_path, "line", "--data", str(folder), "--option", "steps=20", "--name", "mine", "--json"
+    )
+    assert status == 0, err
+    made = data(out)
+    assert (made["status"], made["version"], made["step"], made["options"]) == (
+        "succeeded",
+        "mine@1",
+        20,
+        {"steps": 20},
+    )
+    status, out, err = train(tmp_path, "run", "line", "--data", str(folder / "train.jsonl"), "--name", "mine")
+    assert status == 0, err
+    assert "It made mine@2." in out
+    assert "step" in err
+
+
+def test_what_is_wrong_is_told(tmp_path: Path) -> None:
+    folder = write(tmp_path / "data", points())
+    for words, told in (
+        (("lin", "--data", str(folder)), "Did you mean line"),
+        (("line",), "--data or --export"),
+        (("line", "--data", str(tmp_path / "none")), "is no folder"),
+        (("line", "--data", str(folder), "--option", "steps"), "Write NAME=VALUE"),
+        (("line", "--data", str(folder), "--option", "steps=0"), "steps"),
+    ):
+        status, _, err = train(tmp_path, *words)
+        assert status != 0
+        assert told in err, (words, err)
+    status, out, _ = train(tmp_path, "line", "--data", str(folder), "--option", "fails=bug")
+    assert status == 1
+    assert "a bug of the recipe" in out
+
+
+def test_recipes_are_listed_with_their_options(tmp_path: Path) -> None:
+    status, out, _ = train(tmp_path, "recipes")
+    assert status == 0
+    assert "Fits a line." in out
+    status, out, _ = train(tmp_path, "recipes", "line")
+    assert "rate" in out
+    assert "0.1" in out
