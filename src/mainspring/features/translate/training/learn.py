@@ -92,6 +92,8 @@ class Learning:
             if self.work.stopping() and self.step < self.total:
                 self._save()
                 raise Interrupted
+            if self.work.finishing():
+                break
             if time.monotonic() - saved > self.options.checkpoint_s:
                 self._save()
                 saved = time.monotonic()
