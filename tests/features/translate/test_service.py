@@ -13,7 +13,7 @@ from mainspring.features.translate.feature import Translation
 from mainspring.features.translate.holdings import TranslationEdits
 from mainspring.features.translate.languages import detect
 from mainspring.features.translate.settings import TranslateSettings
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Given, Held, Subject
 from tests.features.translate.tiny import translator
 
 pytest.importorskip("py3langid")
@@ -144,7 +144,7 @@ async def test_edits_with_consent_are_pairs_to_learn_from_and_are_erased(world: 
     page = await service.edits.page(tenant, 10, "", consented=True)
     assert [row.source for row in page.rows] == ["The car True."]
     held = TranslationEdits(world.system.rooms.stores.database, world.system.rooms.stores.blobs)
-    subject, of = Subject(tenant, "session", "s"), Held(answers=frozenset({found["id"]}))
+    subject, of = Subject(tenant, "session", "s"), Held({found["id"]: Given(found["id"], "", 0.0)})
     assert len(await held.find(subject, of, 1e12)) == 2
     assert await held.erase(subject, of, 1e12) == 2
     assert (await service.edits.page(tenant, 10, "", consented=False)).rows == []
