@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import InvalidRequest
+from mainspring.features.translate.training import vocabulary
 from mainspring.features.translate.training.dictionary import Dictionary
 from mainspring.features.translate.training.near import Held, signatures, words
 from mainspring.features.translate.training.pairs import Pair, laser_tests, split, tatoeba
@@ -102,6 +103,15 @@ def test_a_folder_without_pairs_is_refused(tmp_path: Path) -> None:
 def test_a_signature_is_of_the_whole_and_of_what_is_left_without_a_word() -> None:
     assert list(signatures("one two")) == ["onetwo"]
     assert len(list(signatures("a b c d e f"))) == 8
+
+
+def test_a_vocabulary_names_each_of_its_numbers_once_also_when_sentences_have_marks() -> None:
+    tokenizer = vocabulary.learn(["see <p0> here", "<p0> and <p1>"] * 50, ("en",), 60)
+    named = vocabulary.pieces(tokenizer)
+    assert len(named) == len(set(named)) == tokenizer.get_vocab_size() - 1
+    assert tokenizer.token_to_id(vocabulary.PAD) == len(named)
+    said = "see <p0> and here <p1>"
+    assert tokenizer.decode(tokenizer.encode(said).ids, skip_special_tokens=False) == said
 
 
 def test_the_dictionary_learns_words_of_pairs() -> None:

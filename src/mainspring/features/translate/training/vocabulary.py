@@ -65,5 +65,7 @@ def number(tokenizer: Tokenizer, piece: str) -> int:
 
 def pieces(tokenizer: Tokenizer) -> list[str]:
     """All pieces by their number, without ``<pad>``."""
-    found = tokenizer.get_vocab()
-    return [each for each in sorted(found, key=lambda piece: found[piece]) if each != PAD]
+    found = {place: piece for piece, place in tokenizer.get_vocab().items()}
+    # A mark that sentences have was learned as a piece, too: nothing reads that one.
+    named = [found.get(place, f"<unused{place}>") for place in range(tokenizer.get_vocab_size())]
+    return [piece for piece in named if piece != PAD]
