@@ -1,0 +1,182 @@
+"""The model ``translate``: a chat's last message is translated, within the request ring like every other answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.core.path import collect, replay
+from mainspring.core.types import (
+    ChatRequest,
+    Context,
+    Finish,
+    Head,
+    Message,
+    Request,
+    Responder,
+    Response,
+    Sampling,
+    Text,
+)
+from mainspring.features.translate.documents.pieces import FORMATS, Format
+from mainspring.features.translate.engine.found import Translators
+from mainspring.features.translate.engine.translator import Said, Translator
+from mainspring.features.translate.languages import Guess, detect, name
+from mainspring.features.translate.settings import TranslateSettings
+from mainspring.features.translate.translating import Job, Report, Speaks, Translating
+from mainspring.http.bodies import Closed
+
+NAME = "translate"
+REPORT = "x-mainspring-translate"
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+
+
+class Wanted(Closed):
+    """The options of a request to the model ``translate``. ``model`` names a translator or a chat model."""
+
+    target: Language
+    source: Annotated[str, Field(pattern=r"^([a-z]{2,3})?$")] = ""
+    format: Format = "text"
+    glossary: Annotated[dict[str, str], Field(default_factory=dict, max_length=1_000)]
+    names: bool = True
+    model: Annotated[str, Field(max_length=256)] = ""
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Wanted:
+        """Raises ``InvalidRequest`` naming the option."""
+        try:
+            return cls.model_validate(dict(options))
+        except ValidationError as error:
+            first = error.errors()[0]
+            at = ".".join(map(str, first["loc"])) or "options"
+            remedy = f"target is a code such as `fr`; formats are {', '.join(FORMATS)}"
+            raise InvalidRequest(f"options.{at}: {first['msg']}", remedy=remedy, param=f"options.{at}") from None
+
+
+class TranslationAssistant:
+    """Translates by translators, or by a model of ``chat`` where one is named."""
+
+    def __init__(
+        self,
+        settings: TranslateSettings,
+        translators: Translators,
+        translating: Translating,
+        chat: Mapping[str, Responder],
+    ) -> None:
+        self._settings = settings
+        self.translators = translators
+        self._translating = translating
+        self._chat = chat
+
+    def fingerprint(self, request: Request, context: Context) -> None:  # noqa: ARG002
+        """Edits change answers, and sentences are remembered one by one: whole answers are not cached."""
+        return
+
+    def languages(self) -> list[str]:
+        """All of the translators'."""
+        return sorted({each for card in self.translators.cards().values() for each in card.languages})
+
+    def guesses(self, text: str) -> list[Guess]:
+        """The languages that a text may be in, of those that are translated."""
+        return detect(text, self.languages() or ["en", "es", "fr", "ko"])
+
+    def told(self, guesses: Sequence[Guess]) -> str:
+        """The language, if it is certain enough; otherwise empty."""
+        sure = guesses and guesses[0].probability >= self._settings.least_probability
+        return guesses[0].language if sure else ""
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        """The whole translation. Raises ``InvalidRequest``, ``NotFound``, ``MissingExtra`` and what a chat model
+        raises."""
+        if not isinstance(request, ChatRequest) or not request.messages or request.messages[-1].role != "user":
+            raise InvalidRequest(f"{NAME} translates the last message, which is the user's", param="messages")
+        wanted = Wanted.of(request.options)
+        text = request.messages[-1].content
+        self._check(text, wanted)
+        source = wanted.source or self.told(self.guesses(text))
+        if not source:
+            raise InvalidRequest(
+                "the language of the text is not certain", remedy="Send source", param="options.source"
+            )
+        if source == wanted.target:
+            made, report, model = text, Report(), NAME
+        else:
+            speaks, model = await self._speaks(wanted, source, context)
+            job = Job(source, wanted.target, wanted.format, wanted.glossary, wanted.names)
+            made, report = await self._translating.translate(text, job, speaks, context.principal)
+        head = Head(model, headers={REPORT: _report(report, source)})
+        return Response(head, replay([Text(made), report.usage, Finish("stop")]))
+
+    def _check(self, text: str, wanted: Wanted) -> None:
+        if len(text) > self._settings.max_characters:
+            raise InvalidRequest(
+                f"the text has {len(text)} characters, and {self._settings.max_characters} are translated at once",
+                remedy="Send its parts, or raise translate.max_characters", param="text",
+            )  # fmt: skip
+        if len(wanted.glossary) > self._settings.max_terms:
+            raise InvalidRequest(
+                f"the glossary has more than {self._settings.max_terms} terms (translate.max_terms)", param="glossary"
+            )
+
+    async def _speaks(self, wanted: Wanted, source: str, context: Context) -> tuple[Speaks, str]:
+        named = wanted.model.removeprefix("model:")
+        if named in self._chat:
+            return ByChat(self._chat[named], named, context), named
+        found: Translator | None = await self.translators.of(context.principal.tenant, named, source, wanted.target)
+        if found is not None:
+            return found, found.name
+        chat = self._settings.chat
+        if chat and chat in self._chat:
+            return ByChat(self._chat[chat], chat, context), chat
+        pairs = sorted({pair for card in self.translators.cards().values() for pair in card.pairs})
+        known = f"Known pairs: {', '.join(pairs)}" if pairs else (
+            "There is no translator: `mainspring train` with the recipe translate makes one, and "
+            "`mainspring translate convert` brings one"
+        )  # fmt: skip
+        raise InvalidRequest(
+            f"nothing translates {name(source)} to {name(wanted.target)} ({source}-{wanted.target})",
+            remedy=f"{known}. A chat model does it by its name, as `model`", param="target",
+        )  # fmt: skip
+
+
+class ByChat:
+    """A chat model that translates, sentence by sentence, within its call ring."""
+
+    def __init__(self, chat: Responder, model: str, context: Context) -> None:
+        self._chat = chat
+        self._model = model
+        self._context = context
+        self.fingerprint = f"chat {model}"
+        self.marks = True
+
+    async def translate(self, sentences: Sequence[str], source: str, target: str) -> list[Said]:
+        """One request each. The marks are to stay; what loses them is asked for in parts."""
+        return [await self._one(each, source, target) for each in sentences]
+
+    async def _one(self, sentence: str, source: str, target: str) -> Said:
+        task = (
+            f"Translate from {name(source)} to {name(target)}. Write the translation alone, on one line. "
+            "Keep marks such as <p0> as they are."
+        )
+        messages = (Message("system", task), Message("user", sentence))
+        sampling = Sampling(max_tokens=16 + 2 * len(sentence), temperature=0.0)
+        request = ChatRequest(self._model, messages, sampling)
+        answer = await collect(await self._chat.respond(request, self._context.nested()))
+        text = " ".join(answer.text.split())
+        return Said(text, answer.usage.prompt_tokens, answer.usage.completion_tokens)
+
+
+def _report(report: Report, source: str) -> str:
+    told = {
+        "source": source, "sentences": report.sentences, "remembered": report.remembered, "edited": report.edited,
+        "parted": report.parted, "copied": report.copied,
+    }  # fmt: skip
+    return "; ".join(f"{key}={value}" for key, value in told.items())
+
+
+def reported(told: str) -> dict[str, str]:
+    """What ``REPORT`` says."""
+    return dict(part.split("=", 1) for part in told.split("; ") if "=" in part)

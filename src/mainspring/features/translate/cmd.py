@@ -1,0 +1,182 @@
+"""``mainspring translate``: texts and files by a running server, data for training, and models of others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import typer
+from typer.core import TyperGroup
+
+from mainspring.command import START, Command
+from mainspring.core.errors import InvalidRequest, MissingExtra, ModelError
+from mainspring.terminal import show
+from mainspring.terminal.remote import Server
+
+
+class _TextFirst(TyperGroup):
+    """What is no command is the text of ``text``: `mainspring translate "Good morning" --to fr`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["text", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_TextFirst, help="Translate texts and files, and make translators.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
+
+
+@app.command()
+def text(
+    context: typer.Context,
+    said: Annotated[str, typer.Argument(help="What to translate", metavar="TEXT")],
+    to: Annotated[str, typer.Option(help="Code of the language, such as `fr`")],
+    source: Annotated[str, typer.Option("--from", help="Code of the text's language; none: detected")] = "",
+    model: Annotated[str, typer.Option(help="A translator or a chat model; none: chosen")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Translate a text."""
+    found = _translated(context, {"text": said}, to, source, model)
+    if as_json:
+        show.as_json(found)
+    else:
+        print(found["text"])
+
+
+@app.command("file")
+def translate_file(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="Markdown, HTML, subtitles (.srt), JSON or plain text")],
+    to: Annotated[str, typer.Option(help="Code of the language, such as `fr`")],
+    out: Annotated[Path | None, typer.Option(help="Where it goes; none: NAME.LANGUAGE.SUFFIX beside it")] = None,
+    source: Annotated[str, typer.Option("--from", help="Code of the file's language; none: detected")] = "",
+    model: Annotated[str, typer.Option(help="A translator or a chat model; none: chosen")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Translate a file; its layout stays."""
+    from mainspring.features.translate.documents.pieces import SUFFIXES
+
+    try:
+        document = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{path} cannot be read: {error}", remedy="It is text in UTF-8", param="path") from None
+    kind = SUFFIXES.get(path.suffix.lower(), "text")
+    found = _translated(context, {"document": document, "format": kind}, to, source, model)
+    place = out or path.with_name(f"{path.stem}.{to}{path.suffix}")
+    try:
+        place.write_text(found["text"], encoding="utf-8")
+    except OSError as error:
+        raise InvalidRequest(f"{place} cannot be written: {error}", param="out") from None
+    show.done(f"{place} is written: {found['sentences']['sentences']} sentences.", found, as_json)
+
+
+@app.command()
+def languages(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the translators of a running server and their pairs."""
+    found = Server.of(context).call("GET", "/v1/translate/languages")["data"]
+    if as_json:
+        show.as_json(found)
+    elif not found:
+        print("No translators: the recipe `translate` makes one.")
+    else:
+        show.table(("TRANSLATOR", "FAMILY", "PAIRS"), [(e["id"], e["family"], ", ".join(e["pairs"])) for e in found])
+
+
+@app.command()
+def edits(
+    context: typer.Context,
+    out: Annotated[Path, typer.Argument(help="A file for the rows, such as train.jsonl")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the edits of a running server that models may learn from, as rows of pairs."""
+    import json
+
+    server, rows, after = Server.of(context), list[dict[str, Any]](), ""
+    while True:
+        page = server.call("GET", f"/v1/translate/edits?{urlencode({'limit': 1000, 'after': after})}")
+        rows += [{name: row[name] for name in ("source", "target", "from", "to", "domain")} for row in page["data"]]
+        after = page["next"] or ""
+        if not after:
+            break
+    try:
+        out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    except OSError as error:
+        raise InvalidRequest(f"{out} cannot be written: {error}", param="out") from None
+    show.done(f"{out} has {len(rows)} pairs.", {"file": str(out), "pairs": len(rows)}, as_json)
+
+
+@app.command()
+def data(
+    out: Annotated[Path, typer.Argument(help="Folder for train, validation and test")],
+    tatoeba: Annotated[Path, typer.Option(help="Folder with fra-eng.zip, spa-eng.zip, kor-eng.zip")],
+    tests: Annotated[Path | None, typer.Option(help="Folder with the tests of LASER; none: TATOEBA/laser_test")] = None,
+    strings: Annotated[
+        list[Path] | None, typer.Option(help="Wheel of home-assistant-frontend, Django, Wagtail")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the split")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Make data for the recipe `translate`: nothing of the tests, nor nearly so, is left in what is learned."""
+    from dataclasses import asdict
+    from zipfile import BadZipFile
+
+    from mainspring.features.translate.training import pairs
+
+    found = [*pairs.tatoeba(tatoeba)]
+    for wheel in strings or ():
+        try:
+            found += pairs.home_assistant(wheel) if "home_assistant" in wheel.name else pairs.catalogues(wheel)
+        except (OSError, BadZipFile) as error:
+            raise InvalidRequest(
+                f"{wheel} cannot be read: {error}", remedy="`pip download` one", param="strings"
+            ) from None
+    made = pairs.split(found, pairs.laser_tests(tests or tatoeba / "laser_test"), out, seed=seed)
+    show.done(f"{out} has {sum(made.train.values())} pairs to learn.", asdict(made), as_json)
+
+
+@app.command()
+def convert(
+    model: Annotated[Path, typer.Argument(help="Folder of a model as transformers saves it")],
+    out: Annotated[Path, typer.Argument(help="Folder of the translator, such as HOME/translators/NAME")],
+    family: Annotated[str, typer.Option(help="opus, opus-many, nllb, mbart or t5")],
+    pair: Annotated[list[str], typer.Option(help="A pair that it knows, such as `en-fr`; several times")],
+    python: Annotated[str, typer.Option(help="A Python that has torch and transformers; none: this one")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make a translator of a model of others: NLLB, mBART, T5, Opus."""
+    from mainspring.features.translate.engine.card import FAMILIES, Card
+
+    if family not in FAMILIES:
+        raise InvalidRequest(
+            f"there is no family {family!r}", remedy=f"There are {', '.join(FAMILIES)}", param="family"
+        )
+    if not (model / "config.json").exists():
+        raise InvalidRequest(
+            f"{model} has no config.json", remedy="`mainspring models pull hf:OWNER/NAME`", param="model"
+        )
+    module = "mainspring.features.translate.training.convert"
+    # The caller's own Python, with a module of this package.
+    done = subprocess.run([python or sys.executable, "-m", module, str(model), str(out)], check=False)  # noqa: S603
+    if done.returncode == 3:
+        raise MissingExtra("conversion needs torch and transformers", remedy="--python of an environment that has them")
+    if done.returncode:
+        raise ModelError(f"{model} was not converted", remedy="The lines above say why")
+    Card(family, tuple(pair), longest=256).write(out)
+    show.done(f"{out} translates {', '.join(pair)}.", {"folder": str(out), "pairs": list(pair)}, as_json)
+
+
+def _translated(context: typer.Context, given: dict[str, Any], to: str, source: str, model: str) -> Any:
+    """Raises ``InvalidRequest`` where the language is not certain."""
+    body = {**given, "target": to, "model": model, **({"source": source} if source else {})}
+    found = Server.of(context).call("POST", "/v1/translate", body)
+    if found["needs_source"]:
+        likely = ", ".join(f"{each['name']} (--from {each['language']})" for each in found["detected"])
+        raise InvalidRequest("the language of the text is not certain", remedy=f"Say it: {likely}", param="source")
+    return found
+
+
+COMMANDS = (Command("translate", app, START),)

@@ -1,0 +1,1 @@
+"""Translators on disk, and what translates with them."""

@@ -1,0 +1,111 @@
+"""A translator in this process, by CTranslate2: beam search over batches of sentences, the same each time."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from mainspring.core.errors import MissingExtra, ModelError
+from mainspring.features.translate.engine.card import Card, read
+from mainspring.features.translate.placeholders import MARK
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A translation, with the pieces that were read and written."""
+
+    text: str
+    read: int
+    written: int
+
+
+class Translator:
+    """The translator in ``folder``. Sentences of one call are a batch; calls wait for each other."""
+
+    def __init__(self, folder: Path, *, threads: int = 1, beams: int = 4) -> None:
+        self.card: Card = read(folder)
+        self.name = folder.name
+        self._beams = beams
+        self._model = _opened(folder, threads)
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._marked = self._tokenizer.token_to_id("<p0>") is not None
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="translate")
+        told = (folder / "model.bin").stat()
+        self.fingerprint = hashlib.sha256(f"{folder} {told.st_size} {told.st_mtime_ns} {beams}".encode()).hexdigest()[
+            :16
+        ]
+
+    @property
+    def marks(self) -> bool:
+        """Whether it has learned the marks of placeholders; otherwise sentences go in parts."""
+        return self._marked
+
+    async def translate(self, sentences: Sequence[str], source: str, target: str) -> list[Said]:
+        """Each sentence, in order."""
+        if not sentences:
+            return []
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self.translated, list(sentences), source, target)
+
+    def translated(self, sentences: Sequence[str], source: str, target: str) -> list[Said]:
+        """The same, in this thread."""
+        around = self.card.around(source, target)
+        most = self.card.longest - len(around.before) - len(around.after)
+        inputs: list[list[str]] = []
+        of: list[int] = []
+        for number, sentence in enumerate(sentences):
+            found = self._tokenizer.encode(f"{around.asks}{sentence}", add_special_tokens=False).tokens
+            for start in range(0, max(1, len(found)), most):
+                inputs.append([*around.before, *found[start : start + most], *around.after])
+                of.append(number)
+        results = self._model.translate_batch(
+            inputs,
+            target_prefix=[list(around.prefix)] * len(inputs) if around.prefix else None,
+            beam_size=self._beams,
+            max_batch_size=2048,
+            batch_type="tokens",
+            max_input_length=0,
+            max_decoding_length=2 * self.card.longest,
+            no_repeat_ngram_size=4,
+        )
+        said = [Said("", 0, 0) for _ in sentences]
+        for number, pieces, result in zip(of, inputs, results, strict=True):
+            written = result.hypotheses[0][len(around.prefix) :]
+            text = self._text(written)
+            before = said[number]
+            joined = f"{before.text} {text}".strip() if before.text else text
+            said[number] = Said(joined, before.read + len(pieces), before.written + len(written))
+        return said
+
+    def _text(self, pieces: Sequence[str]) -> str:
+        numbers = [self._tokenizer.token_to_id(each) for each in pieces]
+        # Marks of placeholders are special to the tokenizer: they are text here.
+        kept = [n for n, piece in zip(numbers, pieces, strict=True) if n is not None and not _special(piece)]
+        return self._tokenizer.decode(kept, skip_special_tokens=False).strip()
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _special(piece: str) -> bool:
+    return (piece[:1] == "<" and piece[-1:] == ">" and not MARK.fullmatch(piece)) or piece.startswith(">>")
+
+
+def _opened(folder: Path, threads: int) -> Any:
+    try:
+        import ctranslate2
+    except ModuleNotFoundError:
+        raise MissingExtra(
+            "translators run by ctranslate2, which is not installed", remedy="pip install 'mainspring[translate]'"
+        ) from None
+    try:
+        return ctranslate2.Translator(str(folder), device="cpu", inter_threads=1, intra_threads=threads)
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"{folder} cannot be opened: {error}", remedy="Convert or train it again") from None

@@ -1,0 +1,63 @@
+"""The feature: the model ``translate`` and its routes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter
+
+from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.translate.assistant import NAME, TranslationAssistant
+from mainspring.features.translate.engine.found import Translators
+from mainspring.features.translate.memory import Edits, Remembered
+from mainspring.features.translate.routes import router
+from mainspring.features.translate.settings import TranslateSettings
+from mainspring.features.translate.translating import Translating
+from mainspring.serving.ring.registry import Served
+from mainspring.training.ports import Versions
+
+
+class Translation:
+    """The service: translators, edits, and the model over them."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self.settings = rooms.settings.section(TranslateSettings)
+        own = self.settings
+        self.translators = Translators(rooms.settings, own)
+        self.edits = Edits(rooms.stores.database, own.edits)
+        translating = Translating(Remembered(own.cached, own.cached_per_tenant), self.edits if own.use_edits else None)
+        self.assistant = TranslationAssistant(own, self.translators, translating, rooms.path.chat)
+
+
+@asynccontextmanager
+async def _open(rooms: Rooms) -> AsyncIterator[Translation]:
+    service = Translation(rooms)
+    try:
+        yield service
+    finally:
+        service.translators.close()
+
+
+async def _ready(rooms: Rooms, services: Services) -> None:
+    service = services[Translation]
+    if not service.settings.enabled:
+        return
+    service.translators.trained = services.perhaps(Versions)  # type: ignore[type-abstract]
+    rooms.path.registry.replace(Served(NAME, "application", service.assistant, created=int(time.time()), sampled=False))
+    rooms.telemetry.metrics.serve(NAME)
+
+
+def _routes(http: Http) -> list[APIRouter]:
+    service, rooms = http.services[Translation], http.rooms
+    return [
+        router(
+            service.assistant, rooms.responder, service.edits, rooms.stores.events, http.access, rooms.path.charge,
+            rooms.stores.quotas, enabled=service.settings.enabled,
+        )
+    ]  # fmt: skip
+
+
+FEATURE = Feature("translate", open=_open, ready=_ready, routes=_routes)
+"""Translation as the model `translate`, so that guards, budgets, metering and events hold for it as for others."""

@@ -1,0 +1,72 @@
+"""Which language a text is in: probabilities, and whether they suffice."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from mainspring.core.errors import MissingExtra
+
+NAMES = {
+    "ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French", "it": "Italian",
+    "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "ru": "Russian",
+    "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
+_NOISE = re.compile(r"https?://\S+|\S+@\S+|<[^<>]+>|`[^`]*`|\{[^{}]*\}|[\d_]+")
+_HANGUL = re.compile(r"[가-힣ㄱ-ㅎㅏ-ㅣ]")
+_LETTER = re.compile(r"[^\W\d_]")
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    language: str
+    probability: float
+
+
+def name(language: str) -> str:
+    """In English; the code where it is not known."""
+    return NAMES.get(language, language)
+
+
+def detect(text: str, languages: Sequence[str]) -> list[Guess]:
+    """The likeliest of ``languages`` first; nothing if the text has no letters.
+
+    Raises ``MissingExtra`` if py3langid is not installed.
+    """
+    plain = _NOISE.sub(" ", text[:20_000]).strip()
+    letters = len(_LETTER.findall(plain))
+    if not letters:
+        return []
+    hangul = len(_HANGUL.findall(plain))
+    if hangul and "ko" in languages and hangul * 3 >= letters:
+        others = [Guess(each, 0.0) for each in sorted(languages) if each != "ko"]
+        return [Guess("ko", 1.0), *others]
+    known = _identifier(tuple(sorted(languages)))
+    found = [(language, float(score)) for language, score in known.rank(plain)]
+    # Its scores are logarithms of likelihoods of all n-grams, which are far from independent: their root.
+    best = max(score for _, score in found)
+    weights = [(language, math.exp((score - best) / _SHARPNESS)) for language, score in found]
+    total = sum(weight for _, weight in weights)
+    guesses = [Guess(language, round(weight / total, 4)) for language, weight in weights]
+    return sorted(guesses, key=lambda guess: (-guess.probability, guess.language))
+
+
+_SHARPNESS = 5.0
+
+
+@lru_cache(maxsize=8)
+def _identifier(languages: tuple[str, ...]) -> Any:
+    try:
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    except ModuleNotFoundError:
+        raise MissingExtra(
+            "languages are told by py3langid, which is not installed",
+            remedy="pip install 'mainspring[translate]', or send `source`",
+        ) from None
+    made = LanguageIdentifier.from_model_file(MODEL_FILE)
+    made.set_languages([each for each in languages if each in made.nb_classes])
+    return made

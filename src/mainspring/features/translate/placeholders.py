@@ -1,0 +1,92 @@
+"""What no translator may change, as marks in a sentence: they come back, each once, or the sentence goes in parts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+MARK = re.compile(r"<p(\d+)>")
+MOST = 10
+_KEPT = re.compile(
+    r"""
+    <p\d+>                                             # what looks like a mark
+  | `+[^`\n]+`+                                        # code
+  | !?\[(?=[^\]\n]*\]\([^)\s]+\)) | \]\([^)\s]+\)      # a link of Markdown: what is in its brackets is translated
+  | (?:https?|ftp|mailto|file)://[^\s<>"')\]]*[^\s<>"')\].,;:!?] | www\.[^\s<>"')\]]*[^\s<>"')\].,;:!?]
+  | [\w.+-]+@[\w-]+(?:\.[\w-]+)+                       # an e-mail address
+  | </?[A-Za-z][^<>\n]*> | &(?:\#\d+|\#x[0-9a-fA-F]+|\w+);   # a tag, an entity of HTML
+  | \{\{[^{}\n]*\}\} | \$?\{[^{}\n]*\} | %\(\w+\)[sdif] | %[sdif]\b | \$\w+   # variables
+  | \*\*|__|~~                                         # marks of Markdown
+  | [@\#][A-Za-z_]\w+                                  # names of people and topics
+  | \b[\w-]+(?:/[\w.-]+)+\b | \b\w+(?:_\w+)+\b | \b[\w-]+\.(?:py|js|ts|md|txt|json|ya?ml|html?|csv|pdf|zip|exe|toml)\b
+  | \b(?=\w*\d)(?=\w*[A-Za-z])\w+(?:[-.]\w+)*\b        # 4K, A380, v1.2
+  | (?<!\w)[+-]?\d+(?:[.,:/\-  ]\d+)*(?!\w)            # numbers, times, dates
+    """,
+    re.VERBOSE,
+)
+_NAMED = re.compile(
+    r"(?<![\w<])[A-ZÀ-Þ][\w'’-]*[a-zà-ÿ][\w-]*(?:\s+[A-ZÀ-Þ][\w-]*[a-zà-ÿ][\w-]*)*|(?<![\w<])[A-Z]{2,}(?!\w)"
+)
+_COMMON = frozenset(
+    "monday tuesday wednesday thursday friday saturday sunday january february march april may june july august "
+    "september october november december english french spanish korean german japanese chinese russian italian "
+    "american british god christmas easter internet i i'm i'll i've i'd mr mrs ms dr earth".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """``text`` has marks ``<p0>`` ... in the places of ``kept``, which take their places in the translation."""
+
+    text: str
+    kept: tuple[str, ...]
+
+
+def mask(sentence: str, terms: Mapping[str, str], *, names: bool) -> Masked:
+    """``terms`` of a glossary come as their translations; ``names``: words in capitals within a sentence are kept."""
+    spans: list[tuple[int, int, str]] = []
+
+    def add(start: int, end: int, kept: str) -> None:
+        if all(end <= other or start >= until for other, until, _ in spans):
+            spans.append((start, end, kept))
+
+    # What looks like a mark first: a term "p" must not come into it.
+    for found in MARK.finditer(sentence):
+        add(found.start(), found.end(), found.group())
+    for term in sorted(terms, key=len, reverse=True):
+        for found in re.finditer(rf"(?<!\w){re.escape(term)}(?!\w)", sentence, re.IGNORECASE):
+            add(found.start(), found.end(), terms[term])
+    for found in _KEPT.finditer(sentence):
+        add(found.start(), found.end(), found.group())
+    for found in _NAMED.finditer(sentence) if names else ():
+        before = sentence[: found.start()].rstrip()
+        starts = not before or before[-1] in '.!?:¿¡"“«([-–—'
+        if found.group().casefold() not in _COMMON and not (starts and " " not in found.group()):
+            add(found.start(), found.end(), found.group())
+    text, at = "", 0
+    kept: list[str] = []
+    for start, end, value in sorted(spans):
+        text += sentence[at:start] + f"<p{len(kept)}>"
+        kept.append(value)
+        at = end
+    return Masked(text + sentence[at:], tuple(kept))
+
+
+def restore(translation: str, masked: Masked) -> str | None:
+    """None: a mark was lost, came twice, or another one came."""
+    found = [int(number) for number in MARK.findall(translation)]
+    if sorted(found) != list(range(len(masked.kept))):
+        return None
+    return MARK.sub(lambda mark: masked.kept[int(mark.group(1))], translation)
+
+
+def between(masked: Masked) -> list[str]:
+    """The parts of a sentence between its marks, with their spaces: one more than there are marks."""
+    return MARK.split(masked.text)[::2]
+
+
+def together(parts: list[str], translated: Callable[[str], str], masked: Masked) -> str:
+    """The parts translated, and what is kept between them, in the order of the source."""
+    made = [translated(part) for part in parts]
+    return "".join(part + kept for part, kept in zip(made, (*masked.kept, ""), strict=True))

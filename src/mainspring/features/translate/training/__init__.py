@@ -1,0 +1,1 @@
+"""Pairs of sentences as data, and the recipe that makes a translator of them."""

@@ -1,0 +1,38 @@
+"""The options of the recipe ``translate``."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from mainspring.training.recipe import RecipeOptions
+
+
+class TranslateOptions(RecipeOptions):
+    """What a translator is made of, and how long it learns."""
+
+    pairs: tuple[str, ...] = Field(
+        (), max_length=64, description="pairs such as `en-fr` to learn; none: all of the data"
+    )
+    both: bool = Field(True, description="learn each pair in both directions")
+    vocabulary: int = Field(6_000, ge=200, le=64_000, description="pieces of the joint vocabulary")
+    width: int = Field(192, ge=16, le=1024, multiple_of=8, description="numbers that a piece becomes")
+    inner: int = Field(768, ge=16, le=8192, description="width of the feed-forward layers")
+    heads: int = Field(4, ge=1, le=16, description="attention heads; they divide the width")
+    encoder_layers: int = Field(3, ge=1, le=24, description="layers that read")
+    decoder_layers: int = Field(2, ge=1, le=24, description="layers that write")
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of numbers that are dropped while it learns")
+    pretrain_steps: int = Field(100, ge=0, le=1_000_000, description="steps of span corruption on each side alone")
+    steps: int = Field(1_200, ge=1, le=1_000_000, description="steps of translation")
+    batch_tokens: int = Field(4_096, ge=64, le=262_144, description="pieces of a batch, of its longer side")
+    rate: float = Field(2e-3, gt=0, le=1, description="highest learning rate")
+    warmup: int = Field(100, ge=0, description="steps in which the rate rises")
+    decay: float = Field(0.5, gt=0, le=1, description="the last share of the steps, in which the rate falls")
+    smoothing: float = Field(0.1, ge=0, lt=1, description="probability that is spread over all pieces")
+    masked: float = Field(0.3, ge=0, le=1, description="share of pairs in which shared names and numbers become marks")
+    longest: int = Field(96, ge=8, le=512, description="pieces of the longest sentence")
+    aligned: bool = Field(True, description="start with pieces that occur in the same pairs near to each other")
+    checkpoint_s: float = Field(120, gt=0, description="seconds between checkpoints")
+    precision: str = Field("bf16", pattern="^(bf16|fp32)$", description="numbers of the matrix products")
+    weights: str = Field("int8", pattern="^(int8|float32)$", description="numbers of what is made")
+    beam: int = Field(4, ge=1, le=16, description="beams while it is measured")
+    tested: int = Field(0, ge=0, description="most pairs of each kind that are measured; 0: all")

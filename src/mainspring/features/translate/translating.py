@@ -1,0 +1,142 @@
+"""Translates texts: pieces of documents, sentences, marks for what is kept, and everything back together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mainspring.core.types import Principal, Usage
+from mainspring.features.translate.documents.pieces import joined, pieces
+from mainspring.features.translate.documents.sentences import cut, sentences
+from mainspring.features.translate.engine.translator import Said
+from mainspring.features.translate.memory import Edits, Remembered, digest
+from mainspring.features.translate.placeholders import MARK, MOST, Masked, between, mask, restore, together
+
+_LONG = 400
+
+
+class Speaks(Protocol):
+    """What translates sentences. ``marks``: it may read the marks of placeholders."""
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def marks(self) -> bool: ...
+
+    async def translate(self, sentences: Sequence[str], source: str, target: str) -> list[Said]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is asked for. ``terms`` of the glossary come as their translations; ``names`` are kept as they are."""
+
+    source: str
+    target: str
+    kind: str = "text"
+    terms: Mapping[str, str] = field(default_factory=dict)
+    names: bool = True
+
+
+@dataclass(slots=True)
+class Report:
+    """How it went: sentences in all, those that were remembered or edited by the person, those whose marks the
+    translator lost and that were translated in parts, and those that came back as they were."""
+
+    sentences: int = 0
+    remembered: int = 0
+    edited: int = 0
+    parted: int = 0
+    copied: int = 0
+    usage: Usage = field(default_factory=Usage)
+
+
+class Translating:
+    """Translates by what speaks, with what is remembered."""
+
+    def __init__(self, remembered: Remembered, edits: Edits | None) -> None:
+        self._remembered = remembered
+        self._edits = edits
+
+    async def translate(self, document: str, job: Job, speaks: Speaks, principal: Principal) -> tuple[str, Report]:
+        """The document in its own layout. Raises ``InvalidRequest`` for JSON that is none."""
+        found = pieces(document, job.kind)
+        texts = [" ".join(each.text.split()) for each in found if each.say]
+        parts = [[part for sentence in sentences(text) for part in cut(sentence, _LONG)] for text in texts]
+        known, report = await self._known([each for group in parts for each in group], job, speaks, principal)
+        said = ["".join(_spaced(part, known[part.strip()]) for part in group) for group in parts]
+        return joined(found, said), report
+
+    async def _known(
+        self, wanted: Sequence[str], job: Job, speaks: Speaks, principal: Principal
+    ) -> tuple[dict[str, str], Report]:
+        """The translation of each different sentence."""
+        unique = list(dict.fromkeys(each.strip() for each in wanted))
+        report = Report(sentences=len(wanted))
+        known = {"": ""}
+        digests = {each: digest(each, job.source, job.target) for each in unique if each}
+        if self._edits is not None:
+            edited = await self._edits.known(principal, list(digests.values()))
+            known |= {each: edited[name] for each, name in digests.items() if name in edited}
+            report.edited = len(known) - 1
+        state = digest(repr(sorted(job.terms.items())), speaks.fingerprint, str(job.names))
+        left: list[str] = []
+        for each in unique:
+            found = self._remembered.find(principal.tenant, state + digests.get(each, ""))
+            if each not in known and found is not None:
+                known[each] = found
+                report.remembered += 1
+            elif each not in known:
+                left.append(each)
+        made = await _said([mask(each, job.terms, names=job.names) for each in left], job, speaks, report)
+        for each, translation in zip(left, made, strict=True):
+            known[each] = translation
+            report.copied += translation == each and len(each.split()) > 1
+            self._remembered.keep(principal.tenant, state + digests[each], translation)
+        return known, report
+
+
+async def _said(masked: Sequence[Masked], job: Job, speaks: Speaks, report: Report) -> list[str]:
+    """Each translated with all that is kept in it: whole where its marks come back, otherwise in parts."""
+
+    async def translate(texts: Sequence[str]) -> list[str]:
+        said = await speaks.translate(texts, job.source, job.target)
+        report.usage += Usage(sum(each.read for each in said), sum(each.written for each in said))
+        return [each.text for each in said]
+
+    whole = [each for each in masked if not each.kept or (speaks.marks and len(each.kept) <= MOST)]
+    texts = dict(zip(whole, await translate([each.text for each in whole]), strict=True))
+    made = {each: restore(text, each) for each, text in texts.items()}
+    parted = [each for each in masked if made.get(each) is None]
+    report.parted += len(parted)
+    return await _parts(masked, made, parted, translate)
+
+
+async def _parts(
+    masked: Sequence[Masked],
+    made: Mapping[Masked, str | None],
+    parted: Sequence[Masked],
+    translate: Callable[[Sequence[str]], Awaitable[list[str]]],
+) -> list[str]:
+    wanted = {part.strip() for each in parted for part in between(each) if any(one.isalpha() for one in part)}
+    ordered = sorted(wanted)
+    known = dict(zip(ordered, await translate(ordered), strict=True)) if ordered else {}
+    # A mark that the translator makes up within a part stands for nothing.
+    known = {part: " ".join(MARK.sub(" ", text).split()) for part, text in known.items()}
+
+    def said(part: str) -> str:
+        return _spaced(part, known.get(part.strip(), part.strip()))
+
+    found = []
+    for each in masked:
+        whole = made.get(each)
+        found.append(together(between(each), said, each) if whole is None else whole)
+    return found
+
+
+def _spaced(source: str, translation: str) -> str:
+    """With the spaces that are around the source."""
+    start = len(source) - len(source.lstrip())
+    end = len(source.rstrip())
+    return source[:start] + translation + source[end:] if start < end else source

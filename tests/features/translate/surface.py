@@ -1,0 +1,24 @@
+"""The routes and commands of the feature ``translate``."""
+
+from tests.surfaces import ASKS, STORES, Surface
+
+SURFACE = Surface(
+    scopes={
+        "POST /v1/translate": "translate",
+        "POST /v1/translate/detect": "translate",
+        "GET /v1/translate/languages": "translate",
+        "POST /v1/translate/{answer_id}/edit": "translate",
+        "GET /v1/translate/edits": "admin",
+    },
+    changes={
+        "POST /v1/translate": ASKS,
+        "POST /v1/translate/detect": ASKS,
+        "POST /v1/translate/{answer_id}/edit": STORES,
+    },
+    remote=(
+        "translate text Hello --to fr",
+        "translate languages",
+        "translate edits pairs.jsonl",
+    ),
+    elsewhere=("translate file", "translate data", "translate convert"),
+)
