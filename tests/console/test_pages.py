@@ -34,6 +34,7 @@ PAGES = {
     "run": ("runs", ".timeline li"),
     "desk": ("desk", ".cases li"),
     "case": ("desk", ".case-head"),
+    "compose": ("compose", "textarea[aria-label=Mail]"),
     "memory": ("memory", "ul[aria-label=Facts] li"),
     "articles": ("content/articles", "ul[aria-label=Articles] li"),
     "article": ("content/articles", "article[aria-label=Article] p"),

@@ -1,0 +1,150 @@
+"""``mainspring compose``: suggestions for a text, and a model's figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mainspring.command import START, Command
+from mainspring.core.errors import InvalidRequest
+from mainspring.terminal import show
+from mainspring.terminal.named_commands import Group
+from mainspring.terminal.remote import Server
+
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
+Folder = Annotated[
+    str, typer.Option("--folder", help="A folder that the recipe compose made; none: the package's model")
+]
+
+
+class _TextFirst(Group):
+    """``mainspring compose "I would like "`` is ``mainspring compose suggest "I would like "``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        first = next((each for each in args if not each.startswith("-")), None)
+        if first is not None and first not in self.commands:
+            args = ["suggest", *args]
+        found: list[str] = super().parse_args(ctx, args)
+        return found
+
+
+app = typer.Typer(help="Suggest how a mail goes on.", no_args_is_help=True, cls=_TextFirst)
+
+
+@app.command()
+def suggest(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help='The mail so far, with a blank at its end: "I would like "')],
+    subject: Annotated[str, typer.Option(help="The mail's subject")] = "",
+    to: Annotated[str, typer.Option(help="Its recipient, as in support")] = "",
+    suggestions: Annotated[int, typer.Option(min=1, max=5, help="At most so many")] = 3,
+    confidence: Annotated[float | None, typer.Option(min=0.01, max=1, help="The least confidence")] = None,
+    explain: Annotated[bool, typer.Option(help="Show what was filtered, and why")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Suggest by a running server. A blank is added if the text ends in a word."""
+    body: dict[str, Any] = {"body": text if text[-1:].isspace() else f"{text} ", "subject": subject, "to": to}
+    body |= {"suggestions": suggestions, "explain": explain}
+    body |= {} if confidence is None else {"confidence": confidence}
+    found = Server.of(context).call("POST", "/v1/compose", body)
+    if as_json:
+        show.as_json(found)
+        return
+    rows = [(each["text"], f"{each['confidence']:.2f}", "") for each in found["suggestions"]]
+    rows += [(each["text"] or "-", f"{each['confidence']:.2f}", each["reason"]) for each in found.get("filtered", ())]
+    if rows:
+        show.table(("SUGGESTION", "CONFIDENCE", "FILTERED"), rows)
+    else:
+        print(f"No suggestion: {found['waits'] or found['silent'] or 'nothing is likely enough'}.")
+
+
+@app.command()
+def figures(
+    context: typer.Context,
+    days: Annotated[float, typer.Option(min=0.01, max=366, help="Of the last days")] = 30.0,
+    as_json: AsJson = False,
+) -> None:
+    """Show how often suggestions are accepted, and what they save."""
+    found = Server.of(context).call("GET", f"/v1/compose/figures?days={days:g}")
+    if as_json:
+        show.as_json(found)
+        return
+    rows = [
+        ("Shown", str(found["shown"])),
+        ("Accepted", f"{found['accepted']} ({_share(found['acceptance'])})"),
+        ("Dismissed", str(found["dismissed"])),
+        ("Typed on", str(found["typed"])),
+        ("Mails with one accepted", _share(found["usage"])),
+        ("Characters saved", str(found["characters_saved"])),
+    ]
+    show.table(("FIGURE", "VALUE"), rows)
+
+
+@app.command("eval")
+def evaluate(
+    file: Annotated[Path, typer.Argument(help='Lines of JSON: {"text": ..., "subject": ..., "to": ...}')],
+    folder: Folder = "",
+    places: Annotated[int, typer.Option(min=1, max=50, help="Places of each mail for exact matches")] = 3,
+    most: Annotated[int, typer.Option(min=1, help="Mails that are read")] = 300,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a model on mails: perplexity a word, exact matches of three words, and what a user would accept."""
+    from mainspring.features.compose.report import measured
+
+    found = measured(_rows(file, most), folder, places)
+    if as_json:
+        show.as_json(found)
+        return
+    rows = [(name.replace("_", " "), f"{each['value']:.4g}", str(each["n"])) for name, each in found["figures"].items()]
+    show.table(("FIGURE", "VALUE", "N"), rows)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where to write model.xml, model.bin, tokenizer.json and config.json")],
+    model: Folder = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write the model as OpenVINO IR with its tokenizer, for phones, browsers and edge servers."""
+    from mainspring.features.compose.edge.graph import export as write
+    from mainspring.features.compose.model.packed import load
+
+    written = write(load(model), folder)
+    told = {"folder": str(folder), "files": written}
+    show.done(f"{', '.join(written)} are in {folder}.", told, as_json)
+
+
+def _rows(file: Path, most: int) -> list[dict[str, Any]]:
+    """Raises ``InvalidRequest`` naming the line at fault."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{file} cannot be read: {error}", param="file") from None
+    found: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line) if line.strip() else None
+        except ValueError:
+            row = 0
+        if row is None:
+            continue
+        if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+            raise InvalidRequest(
+                f"{file.name}, line {number}: not an object with a text", remedy='{"text": "..."}', param="file"
+            )
+        found.append(row)
+        if len(found) == most:
+            break
+    if not found:
+        raise InvalidRequest(f"{file} has no mails", remedy='Give lines like {"text": "..."}', param="file")
+    return found
+
+
+def _share(found: dict[str, Any] | None) -> str:
+    return "-" if found is None else f"{found['value']:.1%} [{found['low']:.1%}, {found['high']:.1%}] of {found['n']}"
+
+
+COMMANDS = (Command("compose", app, START),)

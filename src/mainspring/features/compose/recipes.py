@@ -1,0 +1,40 @@
+"""The recipe that makes the model. Importing it needs no torch."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from mainspring.training.recipe import Recipe, RecipeOptions
+
+
+class ComposeOptions(RecipeOptions):
+    """Options of the recipe ``compose``."""
+
+    vocabulary: int = Field(8192, ge=300, le=32_768, description="tokens of the tokenizer")
+    width: int = Field(256, ge=16, le=1024, description="width of the model")
+    layers: int = Field(5, ge=1, le=24, description="layers of the model")
+    heads: int = Field(4, ge=1, le=16, description="heads of queries")
+    kv_heads: int = Field(2, ge=1, le=16, description="heads of keys and values")
+    hidden: int = Field(640, ge=0, le=4096, description="inner width of feed-forward layers; 0: 8/3 of the width")
+    length: int = Field(128, ge=16, le=1024, description="tokens that the model sees at once")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of states that training sets to zero")
+    batch_tokens: int = Field(2048, ge=64, le=262_144, description="tokens of a step")
+    general_epochs: float = Field(1.0, ge=0, le=100, description="passes over all text, general and mails")
+    mail_epochs: float = Field(3.0, ge=0, le=100, description="passes over mails alone, after that")
+    learning_rate: float = Field(2e-3, gt=0, le=0.1, description="the highest learning rate")
+    weight_decay: float = Field(0.1, ge=0, le=1, description="weight decay of AdamW")
+    every: int = Field(200, ge=1, description="steps between two looks at the validation side, and checkpoints")
+    precision: str = Field("bf16", pattern="^(bf16|f32)$", description="of the arithmetic in training")
+
+
+RECIPES = (
+    Recipe(
+        "compose",
+        "A small decoder that completes mails: general English first, then mails with their subject and recipient",
+        "language-model",
+        ComposeOptions,
+        "mainspring.features.compose.learn.train:run",
+        ("text",),
+        source="guide F.1, example 4",
+    ),
+)

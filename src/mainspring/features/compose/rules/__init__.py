@@ -1,0 +1,1 @@
+"""When something is suggested, and what is not: pure functions."""

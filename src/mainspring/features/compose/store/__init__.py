@@ -1,0 +1,1 @@
+"""What is kept: suggestions with what came of them, and persons' own phrases."""

@@ -1,0 +1,51 @@
+"""``mainspring compose``: a text without a command's name, figures of a file, and the export."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mainspring.features.compose.cmd import app
+from tests.cli.command import data, run_within
+
+MAILS = [
+    {"text": "I am still waiting for my card. Please tell me where it is.", "subject": "Card arrival", "to": "support"},
+    {"text": "Could you please tell me how to change my PIN?", "subject": "", "to": ""},
+]
+
+
+def test_a_text_may_stand_where_a_command_does() -> None:
+    import typer
+
+    group = typer.main.get_command(app)
+    for given, expected in (
+        (["Could you please"], ["suggest", "Could you please"]),
+        (["--explain", "Could you please"], ["suggest", "--explain", "Could you please"]),
+        (["figures"], ["figures"]),
+        (["export", "there"], ["export", "there"]),
+    ):
+        context = group.make_context("compose", list(given), resilient_parsing=True)
+        assert [*context._protected_args, *context.args] == expected
+
+
+@pytest.mark.slow
+def test_eval_measures_a_file_and_names_a_bad_line(tmp_path: Path) -> None:
+    file = tmp_path / "mails.jsonl"
+    file.write_text("".join(json.dumps(each) + "\n" for each in MAILS), encoding="utf-8")
+    done = run_within(("compose", "eval", file, "--json"), {"MAINSPRING_HOME": str(tmp_path)}, tmp_path)
+    figures = data(done.stdout)["figures"]
+    assert figures["perplexity_per_word"]["value"] > 1
+    assert figures["exact_match_3"]["n"] > 0
+    file.write_text('{"text": "ok"}\n{"no": 1}\n', encoding="utf-8")
+    failed = run_within(("compose", "eval", file), {"MAINSPRING_HOME": str(tmp_path)}, tmp_path)
+    assert failed.returncode != 0
+    assert "line 2" in failed.stdout + failed.stderr
+
+
+@pytest.mark.slow
+def test_export_writes_what_it_names(tmp_path: Path) -> None:
+    command = ("compose", "export", tmp_path / "edge", "--json")
+    written = data(run_within(command, {"MAINSPRING_HOME": str(tmp_path)}, tmp_path).stdout)["files"]
+    assert sorted(written) == sorted(each.name for each in (tmp_path / "edge").iterdir())

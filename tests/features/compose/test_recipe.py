@@ -1,0 +1,129 @@
+"""The recipe: it learns, goes on where it was stopped, and what it makes is served alike without torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mainspring.core.errors import InvalidRequest
+from mainspring.features.compose.evaluating import nats, perplexity
+from mainspring.features.compose.learn.rows import IGNORE, batches, samples, tokenizer
+from mainspring.features.compose.model.layout import BODY, END, SUBJECT, TO
+from mainspring.features.compose.model.packed import load
+from mainspring.training.folder import Asked, Folder
+from mainspring.training.recipe import Interrupted, Made
+from mainspring.training.recipes import find
+from mainspring.training.run import Run, options_of
+
+MAILS = [
+    {"subject": subject, "to": "support", "text": f"Hello, my {thing} has not arrived. Please send it again."}
+    for subject in ("Order", "Delivery", "Question", "")
+    for thing in ("card", "grinder", "stove", "jacket", "press", "order")
+]
+TEXTS = [{"text": "The weather is nice today, and the sun shines on the hills."}] * 6
+SMALL: dict[str, Any] = {
+    "vocabulary": 400, "width": 32, "layers": 2, "heads": 2, "kv_heads": 1, "hidden": 64, "length": 48,
+    "batch_tokens": 256, "general_epochs": 2, "mail_epochs": 10, "learning_rate": 0.01, "every": 5, "precision": "f32",
+    "dropout": 0.1,
+}  # fmt: skip
+
+
+def test_rows_become_samples_whose_header_is_not_learnt(tmp_path: Path) -> None:
+    made = tokenizer(tmp_path / "tokenizer.json", MAILS + TEXTS, 400)
+    (tokens, targets), *_ = samples(made, MAILS[:1], 48)
+    body = tokens.index(BODY)
+    assert tokens[0] == TO
+    assert SUBJECT in tokens[:body]
+    assert targets[:body] == [IGNORE] * body
+    assert targets[body:-1] == tokens[body + 1 :]
+    assert targets[-1] == END
+    again = tokenizer(tmp_path / "tokenizer.json", [], 1)
+    assert again.to_str() == made.to_str()
+
+
+def test_long_rows_are_cut_and_each_pass_has_each_sample_once(tmp_path: Path) -> None:
+    made = tokenizer(tmp_path / "tokenizer.json", MAILS, 400)
+    found = samples(made, [{"text": "card " * 200}, *MAILS], 48)
+    assert all(len(tokens) <= 48 for tokens, _ in found)
+    one, other = batches(found, 256, 1), batches(found, 256, 2)
+    assert sorted(each for batch in one for each in batch) == list(range(len(found)))
+    assert one == batches(found, 256, 1)
+    assert one != other
+
+
+def test_a_row_without_a_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="no text"):
+        tokenizer(tmp_path / "tokenizer.json", [{"subject": "x"}], 400)
+
+
+def test_options_are_checked_and_named() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        options_of(find("compose"), {"precision": "f16"})
+    assert caught.value.param == "options.precision"
+
+
+def folder(path: Path) -> Folder:
+    made = Folder(path)
+    made.create(Asked("compose", SMALL, seed=1))
+    for side, rows in (("train", MAILS + TEXTS), ("validation", MAILS[:6]), ("test", MAILS[:6])):
+        (made.data / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return made
+
+
+def run(made: Folder, *, stop_after: int | None = None) -> Made:
+    work = Run(find("compose"), made, made.asked)
+    if stop_after is not None:
+        asked = iter(range(1, 10_000))
+        work.stopping = lambda: next(asked) >= stop_after  # type: ignore[method-assign]
+    return work.do()
+
+
+@pytest.mark.torch
+def test_it_learns_resumes_exactly_and_is_served_alike(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    whole = folder(tmp_path / "whole")
+    at_once = run(whole)
+    stopped = folder(tmp_path / "stopped")
+    with pytest.raises(Interrupted):
+        run(stopped, stop_after=7)
+    after = run(stopped)
+    assert at_once.figures == after.figures
+    for name in ("model.safetensors", "tokenizer.json"):
+        assert (whole.output / name).read_bytes() == (stopped.output / name).read_bytes()
+    losses = [each["figures"]["validation_loss"] for each in whole.metrics()]
+    assert losses[-1] < losses[0] / 2
+    packed = load(str(whole.output))
+    served = perplexity([nats(packed, row) for row in MAILS[:6]])
+    assert at_once.figures["perplexity_per_word"] == pytest.approx(served, rel=1e-3)
+    _equal_to_torch(whole)
+
+
+def _equal_to_torch(made: Folder) -> None:
+    import torch
+    from safetensors.numpy import load_file
+
+    from mainspring.features.compose.model.decoder import NumpyDecoder
+    from mainspring.training.own.models.decoder import Decoder
+    from mainspring.training.own.models.shape import Shape
+
+    packed = load(str(made.output))
+    full = load_file(str(made.output / "model.f32.safetensors"))
+    model = Decoder(Shape.read(json.loads((made.output / "config.json").read_text()))).eval()
+    model.load_state_dict({name: torch.from_numpy(each) for name, each in full.items()})
+    ids = packed.tokenizer.encode(MAILS[0]["text"]).ids
+    with torch.no_grad():
+        expected = torch.log_softmax(model(torch.tensor([ids])), -1)[0, -1].numpy()
+    assert np.allclose(NumpyDecoder(packed.sizes, full).read(ids).next, expected, atol=1e-4)
+
+
+@pytest.mark.torch
+def test_a_run_without_mails_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    made = folder(tmp_path / "none")
+    (made.data / "train.jsonl").write_text(json.dumps(TEXTS[0]) + "\n", encoding="utf-8")
+    with pytest.raises(InvalidRequest, match="no mails"):
+        run(made)

@@ -1,0 +1,175 @@
+"""Compose over the real stores: results, what comes of them, own phrases, and tenants apart."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from mainspring import stores
+from mainspring.core.errors import Conflict, NoConsent, NotFound, Overloaded, Unsupported
+from mainspring.core.facts.opinions import OutcomeFacts
+from mainspring.core.settings import Settings
+from mainspring.features.compose.holdings import PersonalPhrases
+from mainspring.features.compose.store.shown import METRIC
+from mainspring.features.compose.suggesting import Asked
+from mainspring.features.compose.tables import compose_shown, compose_texts
+from mainspring.stores import Stores
+from mainspring.stores.erase.data_subjects import Held, Subject
+from tests.features.compose.world import caller, compose
+
+LIKE = Asked("I would like to know ")
+OWN = "I would like to return my order today."
+
+
+@pytest.fixture
+async def opened(tmp_path: Path) -> AsyncIterator[Stores]:
+    async with stores.open(Settings(home=tmp_path)) as found:
+        yield found
+
+
+async def test_equal_texts_are_answered_from_memory_and_each_answer_has_its_own_id(opened: Stores) -> None:
+    made = compose(opened)
+    first, second = await made.suggest(caller(), LIKE), await made.suggest(caller(), LIKE)
+    assert (first.cached, second.cached) == (False, True)
+    assert first.found == second.found
+    assert first.id != second.id
+    other = await made.suggest(caller(tenant="other"), LIKE)
+    assert not other.cached
+    await made.close()
+
+
+async def test_what_came_of_suggestions_makes_the_figures(opened: Stores) -> None:
+    made = compose(opened)
+    told = [await made.suggest(caller(), LIKE, session=f"mail {number % 2}") for number in range(4)]
+    assert all(each.id for each in told)
+    nothing = await made.suggest(caller(), Asked("I would"))
+    assert nothing.id == ""
+    principal = caller().principal
+    assert (await made.tell(principal, told[0].id, "accepted", None))["saved"] == len("where my order is.") - 1
+    assert (await made.tell(principal, told[0].id, "accepted", None))["saved"] == len("where my order is.") - 1
+    await made.tell(principal, told[2].id, "accepted", 5)
+    await made.tell(principal, told[1].id, "dismissed", None)
+    found = await made.shown.figures("acme", time.time() - 60)
+    assert (found["shown"], found["accepted"], found["dismissed"], found["typed"]) == (4, 2, 1, 0)
+    assert found["characters_saved"] == len("where my order is.") - 1 + 4
+    assert found["acceptance"]["value"] == 0.5
+    assert found["acceptance"]["low"] < 0.5 < found["acceptance"]["high"]
+    assert (found["usage"]["value"], found["usage"]["n"]) == (0.5, 2)
+    assert (await made.shown.figures("other", 0.0))["shown"] == 0
+    with pytest.raises(Conflict):
+        await made.tell(principal, told[0].id, "typed", None)
+    with pytest.raises(NotFound):
+        await made.tell(caller(tenant="other").principal, told[3].id, "accepted", None)
+    with pytest.raises(NotFound):
+        await made.tell(caller(key="key_b").principal, told[3].id, "accepted", None)
+    events = await opened.events.find("acme", kind=OutcomeFacts.EVENT, limit=10)
+    facts = [OutcomeFacts.of(each.facts) for each in events]
+    assert sorted((each.metric, each.value) for each in facts) == [(METRIC, 0.0), (METRIC, 1.0), (METRIC, 1.0)]
+    await made.close()
+
+
+async def test_own_phrases_need_consent_and_go_with_it(opened: Stores) -> None:
+    made = compose(opened, own_share=0.9)
+    asked = Asked("I would like to ")
+    with pytest.raises(NoConsent):
+        await made.learn(caller().principal, "ann", OWN)
+    await made.decide(caller().principal, "ann", consent=True)
+    for number in range(8):
+        assert await made.learn(caller().principal, "ann", f"{number}. {OWN}") == number + 1
+    mine = await made.suggest(caller(), asked, user="ann")
+    assert mine.personal
+    assert mine.found.suggestions[0].text.startswith("return my order")
+    for other in (
+        await made.suggest(caller(), asked, user="bob"),
+        await made.suggest(caller(tenant="other"), asked, user="ann"),
+        await made.suggest(caller(key="key_b"), asked, user="ann"),
+        await made.suggest(caller(), asked, user="ann", personal=False),
+    ):
+        assert not other.personal
+        assert other.found.suggestions[0].text == "know where my order is."
+    await made.decide(caller().principal, "ann", consent=False)
+    gone = await made.suggest(caller(), asked, user="ann")
+    assert gone.found.suggestions[0].text == "know where my order is."
+    assert await made.personal(caller().principal, "ann") == ("refused", 0)
+    await made.close()
+
+
+async def test_texts_are_bounded_and_hold_no_personal_data(opened: Stores) -> None:
+    made = compose(opened, own_texts=2)
+    await made.decide(caller().principal, "", consent=True)
+    for number in range(4):
+        await made.learn(caller().principal, "", f"Text {number} to anna@example.com.")
+    rows = await opened.database.read(
+        lambda connection: (
+            connection.execute(sa.select(compose_texts.c.text).order_by(compose_texts.c.at)).scalars().all()
+        )
+    )
+    assert rows == ["Text 2 to [EMAIL].", "Text 3 to [EMAIL]."]
+    assert await made.forget(caller().principal, "") == 2
+    await made.close()
+
+
+async def test_erasing_a_person_takes_texts_consent_and_whose_suggestions_were(opened: Stores) -> None:
+    made = compose(opened)
+    await made.decide(caller().principal, "ann", consent=True)
+    await made.learn(caller().principal, "ann", OWN)
+    await made.suggest(caller(), LIKE, user="ann", session="s1")
+    await made.suggest(caller(), LIKE, user="bob", session="s2")
+    await made.shown.flush()
+    holdings = PersonalPhrases(opened.database, opened.blobs)
+    ann = Subject("acme", "user", "ann")
+    found = await holdings.find(ann, Held(), time.time())
+    assert sorted(each["type"] for each in found) == ["compose_suggestion", "compose_text"]
+    assert await holdings.find(Subject("other", "user", "ann"), Held(), time.time()) == []
+    assert len(await holdings.find(Subject("acme", "session", "s2"), Held(), time.time())) == 1
+    assert await holdings.erase(ann, Held(), time.time()) == 3
+    assert await holdings.find(ann, Held(), time.time()) == []
+    assert (await made.shown.figures("acme", 0.0))["shown"] == 2
+    assert await made.personal(caller().principal, "ann") == ("", 0)
+    assert await holdings.erase(Subject("acme", "tenant", "acme"), Held(), time.time()) == 2
+    assert (await made.shown.figures("acme", 0.0))["shown"] == 0
+    await made.close()
+
+
+async def test_old_rows_go_and_those_beyond_the_most_of_a_tenant(opened: Stores) -> None:
+    made = compose(opened, most_shown=100, shown_days=1.0)
+    for _ in range(103):
+        await made.suggest(caller(), LIKE)
+    await made.shown.flush()
+    await made.shown.tidy(time.time())
+    count = sa.select(sa.func.count()).select_from(compose_shown)
+    assert await opened.database.read(lambda connection: connection.execute(count).scalar_one()) == 100
+    await made.shown.tidy(time.time() + 2 * 86_400)
+    assert await opened.database.read(lambda connection: connection.execute(count).scalar_one()) == 0
+    await made.close()
+
+
+async def test_too_many_that_wait_are_refused(opened: Stores) -> None:
+    made = compose(opened, most_waiting=1, cached=0)
+    asked = [made.suggest(caller(), Asked(f"I would like {'to ' * number}")) for number in range(4)]
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert any(isinstance(each, Overloaded) for each in found)
+    assert any(not isinstance(each, BaseException) for each in found)
+    await made.close()
+
+
+async def test_it_can_be_switched_off(opened: Stores) -> None:
+    made = compose(opened, enabled=False)
+    with pytest.raises(Unsupported, match=r"compose\.enabled|off"):
+        await made.suggest(caller(), LIKE)
+    await made.close()
+
+
+async def test_names_in_own_texts_may_be_suggested_to_who_wrote_them(opened: Stores) -> None:
+    made = compose(opened, own_share=0.9)
+    asked = Asked("My colleague is here. My colleague ")
+    assert (await made.suggest(caller(), asked)).id == ""
+    await made.decide(caller().principal, "", consent=True)
+    await made.learn(caller().principal, "", "I asked Bartholomew to do it.")
+    assert (await made.suggest(caller(), asked)).found.suggestions[0].text.startswith("Bartholomew")
+    await made.close()
