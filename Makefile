@@ -8,7 +8,7 @@ LOCK := requirements.lock
 # The suite is half waiting; memory, not cores, sets the limit (about 3 GB a worker). 0: one process, in order.
 WORKERS ?= 2
 # What the lock holds and the tests install. `providers` is apart: it keeps clients of others at versions of last year.
-EXTRAS := a2a audio documents ocr code connectors credentials eval gguf lake nats oidc otlp postgres redis dev
+EXTRAS := a2a audio documents ocr code connectors credentials eval gguf lake nats oidc otlp postgres redis translate dev
 comma := ,
 space := $(subst ,, )
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraints $(LOCK) --editable
