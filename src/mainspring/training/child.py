@@ -21,16 +21,22 @@ from mainspring.training.lock import RunLock
 from mainspring.training.recipe import Interrupted
 from mainspring.training.recipes import find
 from mainspring.training.run import Run
+from mainspring.training.several import several
 
 MADE, FAILED, STOPPED, TAKEN = 0, 1, 3, 4
 _PR_SET_PDEATHSIG = 1
 
 
-def main(path: str, parent: int = 0) -> int:
+def main(path: str, parent: int = 0, *, held: bool = False) -> int:
+    """``held``: the process that started this one holds the folder's lock, and tells the status."""
     folder = Folder(Path(path))
     asked = folder.asked
     first = os.environ.get("RANK", "0") == "0"
     lock = RunLock(folder.path)
+    if held:
+        # ``torchrun`` takes every other status for a crash.
+        status = _run(folder, asked, 0, first=first)
+        return MADE if status == STOPPED else status
     if first and not lock.take():
         return TAKEN
     try:
@@ -56,6 +62,9 @@ def _run(folder: Folder, asked: Asked, parent: int, *, first: bool) -> int:
         run.on_terminate()
         if parent and not _stop_with(parent):
             return STOPPED
+        count = getattr(run.options, "processes", 1)
+        if count > 1 and "RANK" not in os.environ:
+            return several(folder, count)
         made = run.do()
         if run.main:
             folder.finish(made)
@@ -84,4 +93,4 @@ def _stop_with(parent: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], *map(int, sys.argv[2:3])))
+    sys.exit(main(sys.argv[1], *map(int, sys.argv[2:3]), held=sys.argv[3:] == ["held"]))

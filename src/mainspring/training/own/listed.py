@@ -37,7 +37,8 @@ RECIPES: tuple[Recipe, ...] = (
         _TEXTS,
         _NEEDS,
         (),
-        "Radford et al. 2019; Devlin et al. 2018; Raffel et al. 2020; guide D.4, D.5",
+        "Radford et al. 2019; Devlin et al. 2018; Raffel et al. 2020; guide D.4, D.5, E.8",
+        processes=True,
     ),
     Recipe(
         "pretrain-with",
@@ -48,7 +49,8 @@ RECIPES: tuple[Recipe, ...] = (
         _TEXTS,
         _NEEDS,
         ("tokenizer", "language-model"),
-        "guide D.4, D.5",
+        "guide D.4, D.5, E.8",
+        processes=True,
     ),
     Recipe(
         "finetune-own",

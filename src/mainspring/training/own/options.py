@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from mainspring.training.own.words import Algorithm
+from mainspring.training.parallel.layout import Layout, Shard
 from mainspring.training.recipe import RecipeOptions
 
 Objective = Literal["causal", "masked", "span"]
@@ -59,7 +60,28 @@ class StepOptions(RecipeOptions):
     most_tokens: int = Field(20_000_000, ge=100, le=1_000_000_000, description="tokens of the data that are read")
 
 
-class PretrainWithOptions(SizeOptions, StepOptions):
+class LayoutOptions(RecipeOptions):
+    """How many processes train, and what each of them has. ``training.parallel`` says more."""
+
+    data: int = Field(1, ge=1, le=4_096, description="processes that share each batch")
+    tensor: int = Field(1, ge=1, le=64, description="processes that share each matrix")
+    pipeline: int = Field(1, ge=1, le=64, description="processes that share the layers")
+    shard: Shard = Field(
+        "none", description="what processes of data keep a part of: optimiser (ZeRO-1), gradients, weights (FSDP)"
+    )
+    parts: int = Field(0, ge=0, le=4_096, description="parts of a batch in a pipeline (0: twice its processes)")
+
+    @property
+    def layout(self) -> Layout:
+        """Raises ``InvalidRequest`` if parts of it do not go together."""
+        return Layout(self.data, self.tensor, self.pipeline, self.shard, self.parts)
+
+    @property
+    def processes(self) -> int:
+        return self.layout.processes
+
+
+class PretrainWithOptions(SizeOptions, StepOptions, LayoutOptions):
     """Pretraining with a tokenizer that is given."""
 
     objective: Objective = Field("causal", description="causal (decoder), masked (encoder), span (both)")

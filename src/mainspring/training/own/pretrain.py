@@ -53,7 +53,9 @@ def run(work: Work) -> Made:
     stage = TextStage(work, model, encoder, vocabulary, options.objective, options.apart, own=False)
     untrained = stage.figures(texts_read.test)[0] if texts_read.test.ids else {}
     fitted = stage.run(texts_read, options.prompts, options.sample_tokens)
-    model.to("cpu")
+    if not work.main:
+        return Made("language-model")
+    model = stage.model.to("cpu")
     files = (*stored.save(model, work.output), *tokenizing.save(work, tokenizer))
     figures, intervals = stage.figures(texts_read.test) if texts_read.test.ids else ({}, {})
     counted = dict.fromkeys(figures, len(texts_read.test))

@@ -16,17 +16,19 @@ from mainspring.training.own import collate as collates
 from mainspring.training.own.collate import Collate, Vocabulary
 from mainspring.training.own.corpus import Corpus, TokenTexts
 from mainspring.training.own.feed import Batch, Shuffled
-from mainspring.training.own.loop import Fitted, Plan, fit, targets_of
+from mainspring.training.own.loop import Fit, Fitted, Plan, fit, targets_of
 from mainspring.training.own.models.both import EncoderDecoder
 from mainspring.training.own.models.decoder import Decoder
 from mainspring.training.own.models.shape import Shape
+from mainspring.training.own.models.stored import build, put
 from mainspring.training.own.models.writing import turn_into, write
 from mainspring.training.own.objectives.packing import Window, pack
 from mainspring.training.own.objectives.spans import corrupt
-from mainspring.training.own.options import Objective, StepOptions
+from mainspring.training.own.options import LayoutOptions, Objective, StepOptions
 from mainspring.training.own.ratios import Pair, ratio
 from mainspring.training.own.texts import RowEncoder
 from mainspring.training.own.words import BEGIN, END
+from mainspring.training.parallel.layout import Layout
 from mainspring.training.recipe import Work
 
 _JUDGED = 16
@@ -66,14 +68,27 @@ class TextStage:
         if self.own:
             windows = [each for each in windows if each.counts[1:].any()]
         feed = Shuffled(windows, self.collate, size=options.batch, seed=self.work.seed)
-        return fit(
-            self.work,
-            self.model,
-            feed,
-            plan_of(options),
-            held_out=self.batches(corpus.held_out),
-            samples=self.sampler(prompts or self._begun(corpus.held_out), most),
-        )
+        held_out, plan = self.batches(corpus.held_out), plan_of(options)
+        layout = options.layout if isinstance(options, LayoutOptions) else Layout()
+        if layout.processes == 1:
+            samples = self.sampler(prompts or self._begun(corpus.held_out), most)
+            return fit(self.work, self.model, feed, plan, held_out=held_out, samples=samples)
+        return self._together(layout, feed, plan, held_out)
+
+    def _together(self, layout: Layout, feed: Shuffled, plan: Plan, held_out: Sequence[Batch]) -> Fitted:
+        """By several processes; the first one has the whole model afterwards."""
+        from mainspring.training.parallel.mesh import processes
+
+        shape = self.shape
+        with processes(layout, "cuda" if plan.device.startswith("cuda") else "cpu") as world:
+            fitting = Fit(self.work, self.model, feed, plan, held_out=held_out, world=world)
+            fitted = fitting.run()
+            weights, _ = world.state(fitting.model, None)
+        if self.work.main:
+            self.model = build(shape)
+            put(self.model, {name: each.detach().cpu() for name, each in weights.items()})
+            self.model.eval()
+        return fitted
 
     def batches(self, texts: TokenTexts) -> list[Batch]:
         """Held-out texts, always corrupted in the same way."""
