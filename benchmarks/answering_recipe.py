@@ -61,8 +61,9 @@ def main() -> None:
     for name, said in (("first_right", "first sentence right"), ("judged_right", "answered or refused rightly")):
         if name in made.figures:
             low, high = made.intervals[name]
-            against = f"shipped {made.before[name]:.3f}, 95 % [{low:.3f}, {high:.3f}], {made.counted[name]} questions"
-            figures[said] = Figure(made.figures[name], "share", "higher", made.before[name], against=against)
+            gain = next(note for note in made.notes if note.startswith(name))
+            against = f"shipped {made.before[name]:.3f}, 95 % [{low:.3f}, {high:.3f}]; {gain}"
+            figures[said] = Figure(made.figures[name], "share", "higher", against=against)
     print("\n".join(made.notes))
     print(json.dumps(made.value))
     report("answering_recipe", figures)
@@ -71,7 +72,7 @@ def main() -> None:
 def note(figures: dict[str, Figure], name: str, new: Sequence[float], old: Sequence[float]) -> None:
     gain = interval([a - b for a, b in zip(new, old, strict=True)])
     against = f"shipped {sum(old) / len(old):.3f}, difference {gain.text()}, {len(new)} questions"
-    figures[name] = Figure(sum(new) / len(new), "share", "higher", sum(old) / len(old), against=against)
+    figures[name] = Figure(sum(new) / len(new), "share", "higher", against=against)
 
 
 async def shown(rows: Sequence[Row], fitted: ChoiceWeights) -> tuple[list[float], list[float]]:
