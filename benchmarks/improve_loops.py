@@ -4,16 +4,15 @@
 
 Each simulated loop goes through the decisions of a campaign, which are those of the server: the comparison on 300 held-
 out examples (``experiments``' report, then ``improve``'s ruling), the canary (units of half of the traffic each, looked
-at 24 times by ``trials``' verdict, at most 6,000 an arm), and after a promotion 2,000 answers with a
-thumb under the watch. Users' success is .80 with what is current. The gain on the examples and the gain with users are
-drawn apart, since a scorer does not see what users want: in half of the loops the examples speak for the candidate by
-10 points whatever users think.
+at 24 times by ``trials``' verdict, at most 6,000 an arm), and after a promotion 4,000 thumbs under the watch, against
+1,000 before. Users' success is .80 with what is current. The gain on the examples and the gain with users are drawn
+apart, since a scorer does not see what users want: in half of the loops the examples speak for the candidate by 10
+points whatever users think.
 
 With users a candidate is 0 (300 of 1,000 loops), -2 (150), -5 (250), +5 (150) or +10 points (150). Wrong is a loop that
 ends promoted though the true gain is 0 or less. A planted regression is one of -5 points that users get: found is one
 that was shown worse in the canary, or rolled back. Later: a candidate that was promoted rightly turns 10 points worse
-afterwards, twice the policy's margin; the watch has no control beside it, and 5 points are its margin. With ``--keep``
-a run goes on where the one before it ended.
+afterwards; the watch has no control beside it. With ``--keep`` a run goes on where the one before it ended.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from mainspring.features.trials.analysis.verdicts import judge
 from mainspring.features.trials.definitions import Trial
 from mainspring.features.trials.ordered import online_verdict
 
-BASE, EXAMPLES, MOST, LOOKS, WATCHED = 0.8, 300, 6_000, 24, 2_000
+BASE, EXAMPLES, MOST, LOOKS, BEFORE, WATCHED = 0.8, 300, 6_000, 24, 1_000, 4_000
 EFFECTS = ((0.0, 300), (-0.02, 150), (-0.05, 250), (0.05, 150), (0.10, 150))
 """Gains with users, and in how many of a thousand loops."""
 OFFLINE = Offline.model_validate({"dataset": "held-out", "gain": {"name": "f1", "effect": 0.02}})
@@ -92,8 +91,8 @@ def in_canary(draw: Any, gain: float) -> tuple[str, str, int]:
 
 def watched(draw: Any, gain: float, before: Counted) -> int:
     """The answers after which a promotion was rolled back; 0: it was not."""
-    ups = np.cumsum(draw.random(WATCHED * 2) < BASE + gain)
-    for count in range(40, WATCHED * 2 + 1, 40):
+    ups = np.cumsum(draw.random(WATCHED) < BASE + gain)
+    for count in range(40, WATCHED + 1, 40):
         now = Counted(answers=count, ups=int(ups[count - 1]), downs=count - int(ups[count - 1]))
         if online.after(AFTER, before, now).action == "go":
             return count
@@ -109,13 +108,18 @@ def loop(number: int, effect: float, blind: bool) -> dict[str, Any]:
         return told
     action, reason, told["units"] = in_canary(draw, effect)
     told["shown"] = "shown better" in reason
-    if action == "go":
-        return told
-    before = Counted(answers=told["units"], ups=round(BASE * told["units"]), downs=round((1 - BASE) * told["units"]))
-    told["watched"] = watched(draw, effect, before)
+    told["won"] = action == "win"
+    return told
+
+
+def after(told: dict[str, Any], number: int) -> None:
+    """The watch over a loop that won: as it is, and with users who like it less and less."""
+    draw = np.random.default_rng(10**6 + number)
+    ups = int(draw.binomial(BEFORE, BASE))
+    before = Counted(answers=BEFORE, ups=ups, downs=BEFORE - ups)
+    told["watched"] = watched(draw, told["effect"], before)
     told["later"] = watched(draw, -0.10, before)
     told["end"] = "rolled back" if told["watched"] else "promoted"
-    return told
 
 
 def runs(arguments: argparse.Namespace) -> list[dict[str, Any]]:
@@ -138,6 +142,9 @@ def runs(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             kept.parent.mkdir(parents=True, exist_ok=True)
             with kept.open("a") as file:
                 file.write(json.dumps(told) + "\n")
+    for number, told in enumerate(found):
+        if told.get("won"):
+            after(told, number)
     return found
 
 

@@ -94,7 +94,8 @@ async def served(home: Path, documents: Path) -> AsyncIterator[Served]:
         )
     try:
         key = await _ready(process, log, port)
-        headers, patience = {"authorization": f"Bearer {key}"}, aiohttp.ClientTimeout(_PATIENCE_S)
+        headers = {"authorization": f"Bearer {key}", "x-training-consent": "true"}
+        patience = aiohttp.ClientTimeout(_PATIENCE_S)
         async with aiohttp.ClientSession(headers=headers, timeout=patience) as session:
             yield Served(f"http://127.0.0.1:{port}", session)
     finally:

@@ -170,7 +170,7 @@ class After(Body):
     those of the one before by more than so much (shares), beyond doubt (``alpha``)."""
 
     seconds: Seconds = 86_400.0
-    thumbs: Annotated[float, Field(gt=0, le=1)] = 0.05
+    thumbs: Annotated[float, Field(gt=0, le=1)] = 0.03
     failed: Annotated[float, Field(gt=0, le=1)] = 0.02
     refused: Annotated[float, Field(gt=0, le=1)] = 0.05
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05

@@ -105,8 +105,8 @@ def after(wanted: After, before: Counted, now: Counted) -> Call:
             continue
         floor = good / n - worse_by
         figures |= {f"{name} before": good / n, name: good_now / n_now}
-        # What was measured on few answers is known badly: the floor lies as much lower.
-        floor -= 1.96 * math.sqrt(max(good / n * (1 - good / n), 1e-9) / n)
+        # What was measured on few answers is known badly: the floor lies a standard error lower.
+        floor -= math.sqrt(max(good / n * (1 - good / n), 1e-9) / n)
         if worse_than(good_now, n_now, floor, wanted.alpha / len(measures)):
             reason = f"{name}: {good_now / n_now:.3f} (n = {n_now}) against {good / n:.3f} (n = {n}) before"
             return Call("go", reason, figures)
