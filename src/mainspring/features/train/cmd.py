@@ -106,7 +106,8 @@ def list_jobs(context: typer.Context, as_json: AsJson = False) -> None:
         show.as_json(found)
         return
     cells = [
-        (e["id"], e["recipe"], e["status"], e["step"], f"{e['seconds']:.0f} s", e["version"]) for e in found["data"]
+        (e["id"], e["recipe"], e["status"], e["step"], f"{e['seconds']:.0f} s", e["version"] or "")
+        for e in found["data"]
     ]
     show.table(("JOB", "RECIPE", "STATUS", "STEP", "WORKED", "VERSION"), cells)
 
@@ -250,7 +251,9 @@ def _tell(made: dict[str, Any], as_json: bool) -> None:
     else:
         error = (made["error"] or {}).get("message", "")
         version = f" It made {made['version']}." if made["version"] else ""
-        print(show.printable(f"{made['id']} ({made['recipe']}) is {made['status']}.{version} {error}".strip()))
+        print(
+            show.printable(f"{made['id']} ({made['recipe']}) has the status {made['status']}.{version} {error}".strip())
+        )
     if made["status"] == "failed":
         raise typer.Exit(show.FAILED)
 

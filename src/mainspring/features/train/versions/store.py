@@ -92,7 +92,8 @@ class VersionStore:
 
         row = await self._database.read(work)
         if row is None:
-            raise NotFound(f"there is no version {label:.100}", param="version")
+            remedy = "`mainspring train versions` lists them"
+            raise NotFound(f"there is no version {label:.100}", remedy=remedy, param="version")
         return row
 
     async def row(self, tenant: str, name: str, number: int) -> Row:
