@@ -51,7 +51,7 @@ def train(
     if folder.made:
         return folder.made
     source = str(pulled(base).files["weights"].parent)
-    folder.create(Asked(recipe, options, seed, source, until=time.time() + arguments.seconds, threads=2))
+    folder.create(Asked(recipe, options, seed, source, until=time.time() + arguments.seconds, threads=1))
     if not (folder.data / "train.jsonl").exists():
         for side, rows in reversed(sides().items()):
             text = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in rows)

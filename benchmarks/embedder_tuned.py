@@ -23,7 +23,7 @@ from mainspring.features.evaluate.sets import public
 from mainspring.features.evaluate.sets.collections import Split
 from mainspring.training.encoders import figures
 
-SEED, DEPTH, MOST = 3, 30, 6
+SEED, DEPTH, MOST = 3, 30, 3
 OPTIONS = {
     "epochs": 1,
     "batch": 16,
