@@ -68,7 +68,7 @@ async def trained(service: Training, who: Principal, recipe: str, base: str, dat
     return job.version
 
 
-async def test_an_adapter_answers_within_a_minute(tmp_path: Path) -> None:
+async def test_an_adapter_answers_for_its_tenant_alone_and_again_after_a_restart(tmp_path: Path) -> None:
     data = write(tmp_path / "data", [{"text": f"Row {n} is here."} for n in range(12)])
     ask = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 4, "temperature": 0}
     async with served(tmp_path) as (world, service, who):

@@ -39,18 +39,24 @@ def options_of(recipe: Recipe, given: Mapping[str, Any], param: str) -> dict[str
     return made
 
 
+_SIMILAR = {"bleu": "bleu", "meteor": "meteor", "rouge_1": "rouge-1", "rouge_2": "rouge-2", "rouge_l": "rouge-l"}
+
+
 def scorer_of(grader: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
     """The option of a recipe that has a grader's score as reward. Raises ``Unsupported``."""
     kind, where = grader.get("type"), "method.reinforcement.grader"
-    name = ""
-    if kind == "string_check" and grader.get("operation") in ("eq", "ieq"):
-        name = "exact"
+    name, what = "", kind
+    if kind == "string_check":
+        what = f"{kind} by {grader.get('operation')}"
+        name = "exact" if grader.get("operation") == "ieq" else ""
     elif kind == "text_similarity":
-        name = "f1"
+        what = f"{kind} by {grader.get('evaluation_metric')}"
+        name = _SIMILAR.get(str(grader.get("evaluation_metric")), "")
     if not name:
         raise Unsupported(
-            f"a grader of the type {kind} does not run while a model is trained",
-            remedy="Name any scorer as a reward with POST /v1/training/jobs",
+            f"a grader {what} does not run while a model is trained",
+            remedy=f"Use string_check by ieq, text_similarity by {', '.join(_SIMILAR)}, or name any scorer as a reward "
+            "with POST /v1/training/jobs",
             param=where,
         )
     for option in ("rewards", "scorers"):

@@ -74,7 +74,7 @@ class DpoBody(Body):
 
 
 class ReinforcementBody(Body):
-    grader: Annotated[Free, Field(description="string_check with eq, or text_similarity")]
+    grader: Annotated[Free, Field(description="string_check by ieq, or text_similarity by a measure of words")]
     hyperparameters: ReinforcementHyperparameters | None = None
 
 

@@ -1,0 +1,40 @@
+"""Graders of OpenAI's reinforcement fine-tuning: honoured as they are, or refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mainspring.core.errors import Unsupported
+from mainspring.features.train.openai.mapping import scorer_of
+from mainspring.training import recipes
+
+
+@pytest.mark.parametrize(
+    ("grader", "name"),
+    [
+        ({"type": "string_check", "operation": "ieq"}, "exact"),
+        ({"type": "text_similarity", "evaluation_metric": "rouge_l"}, "rouge-l"),
+        ({"type": "text_similarity", "evaluation_metric": "bleu"}, "bleu"),
+    ],
+)
+def test_a_grader_is_the_reward(grader: dict[str, Any], name: str) -> None:
+    (found,) = scorer_of(grader, recipes.find("grpo")).values()
+    assert found == [{"name": name}]
+
+
+@pytest.mark.parametrize(
+    "grader",
+    [
+        {"type": "string_check", "operation": "like"},
+        {"type": "string_check", "operation": "eq"},
+        {"type": "text_similarity", "evaluation_metric": "fuzzy_match"},
+        {"type": "text_similarity"},
+        {"type": "python"},
+    ],
+)
+def test_what_would_be_another_reward_is_refused(grader: dict[str, Any]) -> None:
+    with pytest.raises(Unsupported, match="ieq") as caught:
+        scorer_of(grader, recipes.find("grpo"))
+    assert caught.value.param == "method.reinforcement.grader"
