@@ -102,7 +102,7 @@ test-train: $(VENV)/.test ## Run the tests that need torch, in an environment of
 	@$(UV) pip install --quiet --python $(TRAIN)/bin/python --constraints $(LOCK) --editable '.[eval,gguf,lake,dev]'
 	@$(TRAIN)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[train,translate]'
 	@$(BIN)/mainspring models pull
-	@$(TRAIN)/bin/python -m pytest -m torch $(ARGS)
+	@$(TRAIN)/bin/python -m pytest -m "torch and not kills" $(ARGS)
 
 test-services: $(VENV)/.test ## Run the store suites against Postgres and Redis on private ports, and the conformance suite of MCP
 	@WORKERS=$(WORKERS) scripts/test_services.sh
