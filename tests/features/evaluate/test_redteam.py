@@ -62,6 +62,7 @@ class Puppet:
     """A target that answers by a function of the last message; what is said to it is kept."""
 
     name = "puppet"
+    principal = None
 
     def __init__(self, say: Callable[[ChatRequest], str], *, reads: bool = False, ends: FinishReason = "stop") -> None:
         self.say = say
