@@ -49,7 +49,7 @@ def test_calls_count_tokens_and_dollars() -> None:
 
 
 def test_arms_are_measured_apart() -> None:
-    metrics = Metrics(["m"])
+    metrics = Metrics(["m", "assistant"])
     metrics.arm_call("assistant", "canary", Usage(100, 20, 40, 2_000_000_000), 0.2, 1.5, "")
     metrics.arm_call("assistant", "canary", Usage(), None, 0.1, "engine_died")
     metrics.arm_call("assistant", "stable", Usage(10, 2), 0.1, 0.5, "")
