@@ -52,8 +52,8 @@ class Translators:
     async def of(self, principal: Principal, name: str, source: str, target: str) -> Translator | None:
         """The one of this name, or the first that knows the pair; None: none knows it.
 
-        Raises ``NotFound`` for a name that is not there, or that the caller's groups do not see, ``InvalidRequest`` naming the pairs of one that does not know
-        this pair.
+        Raises ``NotFound`` for a name that is not there, or that the caller's groups do not see, ``InvalidRequest``
+        naming the pairs of one that does not know this pair.
         """
         pair = f"{source}-{target}"
         if not name:
