@@ -162,8 +162,8 @@ async def test_too_many_texts_that_wait_are_refused_and_what_has_begun_goes_on()
 
 
 def test_the_length_of_all_texts_is_counted() -> None:
-    assert TranslateBody(texts=["abc", "", "de"], target="fr").length() == 5
-    assert TranslateBody(document="abc", target="fr").length() == 3
+    assert TranslateBody.model_validate({"texts": ["abc", "", "de"], "target": "fr"}).length() == 5
+    assert TranslateBody.model_validate({"document": "abc", "target": "fr"}).length() == 3
 
 
 def test_the_glossary_is_read_once_and_each_term_is_found() -> None:
