@@ -107,6 +107,8 @@ class Version:
     """Why it should not be used any more, such as rows of it that were erased; empty: nothing is against it."""
     withdrawn: bool = False
     """It answers no more, and is served no more."""
+    groups: frozenset[str] = frozenset()
+    """Whoever asks it has all of them: its rows were theirs."""
 
     @property
     def label(self) -> str:

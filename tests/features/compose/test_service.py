@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from mainspring import stores
-from mainspring.core.errors import Conflict, NoConsent, NotFound, Overloaded, Unsupported
+from mainspring.core.errors import Conflict, NoConsent, NotFound, Overloaded, QuotaExceeded, Unsupported
 from mainspring.core.facts.opinions import OutcomeFacts
 from mainspring.core.settings import Settings
 from mainspring.features.compose.holdings import PersonalPhrases
@@ -146,6 +146,45 @@ async def test_old_rows_go_and_those_beyond_the_most_of_a_tenant(opened: Stores)
     assert await opened.database.read(lambda connection: connection.execute(count).scalar_one()) == 100
     await made.shown.tidy(time.time() + 2 * 86_400)
     assert await opened.database.read(lambda connection: connection.execute(count).scalar_one()) == 0
+    await made.close()
+
+
+async def test_a_tenant_has_so_many_persons(opened: Stores) -> None:
+    made = compose(opened, persons=2)
+    ours = caller().principal
+    for user in ("ann", "bob", "ann"):
+        await made.decide(ours, user, consent=True)
+    for consent in (True, False):
+        with pytest.raises(QuotaExceeded, match="2 persons") as caught:
+            await made.decide(ours, "cy", consent=consent)
+        assert caught.value.param == "user"
+        assert "compose.persons" in str(caught.value.remedy)
+    assert await made.personal(ours, "cy") == ("", 0)
+    await made.decide(caller(tenant="other").principal, "cy", consent=True)
+    await made.decide(ours, "bob", consent=False)
+    assert (await made.personal(ours, "bob"))[0] == "refused"
+    held = PersonalPhrases(opened.database, opened.blobs)
+    await held.erase(Subject("acme", "user", "bob"), Held(), time.time() + 1)
+    await made.decide(ours, "cy", consent=True)
+    await made.close()
+
+
+async def test_a_tenant_has_so_many_texts(opened: Stores) -> None:
+    made = compose(opened, own_texts=2, tenant_texts=3)
+    ours = caller().principal
+    for user in ("ann", "bob"):
+        await made.decide(ours, user, consent=True)
+    assert [await made.learn(ours, "ann", f"I ask {each}.") for each in ("one", "two", "three")] == [1, 2, 2]
+    assert await made.learn(ours, "bob", "I ask you.") == 1
+    with pytest.raises(QuotaExceeded, match="3 texts") as caught:
+        await made.learn(ours, "bob", "I ask again.")
+    assert "compose.tenant_texts" in str(caught.value.remedy)
+    assert (await made.personal(ours, "bob"))[1] == 1
+    # What takes the place of another goes on.
+    assert await made.learn(ours, "bob", "I ask you.") == 1
+    assert await made.learn(ours, "ann", "I ask four.") == 2
+    assert await made.forget(ours, "ann") == 2
+    assert await made.learn(ours, "bob", "I ask again.") == 2
     await made.close()
 
 

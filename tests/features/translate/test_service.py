@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import tests.world as worlds
+from mainspring.core.errors import NotFound
+from mainspring.core.settings import Settings
+from mainspring.core.types import Principal
+from mainspring.features.translate import assistant
+from mainspring.features.translate.engine.found import Translators
 from mainspring.features.translate.feature import Translation
 from mainspring.features.translate.holdings import TranslationEdits
 from mainspring.features.translate.languages import detect
 from mainspring.features.translate.settings import TranslateSettings
 from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.training.ports import Version, Versions
 from tests.features.translate.tiny import translator
 
 pytest.importorskip("py3langid")
@@ -103,6 +110,18 @@ async def test_what_cannot_be_done_is_told(world: worlds.World, body: Any, said:
     assert found["error"]["param"] == param
 
 
+async def test_what_is_too_long_is_refused_before_its_language_is_looked_for(
+    world: worlds.World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr(assistant, "detect", never)
+    for body in ({"texts": ["word " * 20] * 10}, {"text": "word " * 200}, {"document": "word " * 200}):
+        status, found = await ask(world, {**body, "target": "fr"})
+        assert (status, found["error"]["param"]) == (400, "text"), found
+
+
 async def test_an_unknown_pair_names_those_that_there_are(world: worlds.World) -> None:
     _, found = await ask(world, {"text": "The house", "target": "de", "source": "en"})
     assert "en-fr" in found["error"]["message"]
@@ -148,6 +167,86 @@ async def test_edits_with_consent_are_pairs_to_learn_from_and_are_erased(world: 
     assert len(await held.find(subject, of, 1e12)) == 2
     assert await held.erase(subject, of, 1e12) == 2
     assert (await service.edits.page(tenant, 10, "", consented=False)).rows == []
+
+
+async def test_edits_are_found_by_whose_they_are_when_the_answer_is_gone(world: worlds.World) -> None:
+    edits = world.system.services[Translation].edits
+    database = world.system.rooms.stores.database
+    key = world.keys["red"]
+    _, found = await ask(world, {"text": "The car is red.", "target": "fr", "source": "en", "user": "ann"})
+    edit = {"source_language": "en", "target_language": "fr", "source": "The car is red.", "edit": "Rouge."}
+    await ask(world, edit, path=f"/v1/translate/{found['id']}/edit")
+    held = TranslationEdits(database, world.system.rooms.stores.blobs)
+    nothing = Held()
+    rows = (await edits.page(key.tenant, 10, "", consented=False)).rows
+    by_user, by_key = Subject(key.tenant, "user", "ann"), Subject(key.tenant, "key", rows[0].owner)
+    others = (Subject(key.tenant, "user", "bob"), Subject(key.tenant, "user", ""), Subject("other", "user", "ann"))
+    for subject in (*others, Subject(key.tenant, "key", "key_other")):
+        assert await held.find(subject, nothing, 1e12) == []
+    assert [each["edit"] for each in await held.find(by_key, nothing, 1e12)] == ["Rouge."]
+    assert await held.erase(by_user, nothing, 1e12) == 1
+    assert await held.find(by_key, nothing, 1e12) == []
+    assert (await edits.page(key.tenant, 10, "", consented=False)).rows == []
+
+
+async def test_edits_are_kept_for_so_many_days(world: worlds.World) -> None:
+    edits = world.system.services[Translation].edits
+    tenant = world.keys["red"].tenant
+    _, found = await ask(world, {"text": "The car is red.", "target": "fr", "source": "en"})
+    edit = {"source_language": "en", "target_language": "fr", "source": "The car is red.", "edit": "Rouge."}
+    await ask(world, edit, path=f"/v1/translate/{found['id']}/edit")
+    assert await edits.tidy(time.time() + 364 * 86_400) == 0
+    assert len((await edits.page(tenant, 10, "", consented=False)).rows) == 1
+    assert await edits.tidy(time.time() + 366 * 86_400) == 1
+
+
+class Trained:
+    """Versions, the newest first."""
+
+    def __init__(self, *found: Version) -> None:
+        self.found = found
+
+    async def version(self, tenant: str, label: str) -> Version:
+        for each in self.found:
+            if each.tenant == tenant and label in (each.label, each.name):
+                return each
+        raise NotFound("there is none")
+
+    async def versions(self, tenant: str) -> AsyncIterator[Version]:
+        for each in self.found:
+            if each.tenant == tenant:
+                yield each
+
+
+async def test_a_trained_translator_is_there_for_its_groups_until_it_is_withdrawn(tmp_path: Path) -> None:
+    def made(number: int, **more: Any) -> Version:
+        translator(tmp_path / str(number) / "translator", pairs=("en-fr",))
+        told = cast(Any, None)
+        return Version("acme", "mine", number, "translator", told, tmp_path / str(number), "translate", "job", **more)
+
+    translators = Translators(Settings(home=tmp_path), TranslateSettings())
+    versions = (
+        made(4, withdrawn=True),
+        made(3, groups=frozenset({"legal", "board"})),
+        made(2, groups=frozenset({"legal"})),
+    )
+    translators.trained = cast(Versions, Trained(*versions, made(1)))
+
+    async def asked(name: str, *groups: str, tenant: str = "acme") -> str:
+        who = Principal(tenant, "key", groups=frozenset(groups))
+        try:
+            found = await translators.of(who, name, "en", "fr")
+        except NotFound:
+            return ""
+        assert found is not None
+        return found.folder.parent.name
+
+    assert [await asked("mine@3"), await asked("mine@3", "legal")] == ["", ""]
+    assert await asked("mine@3", "legal", "board") == "3"
+    assert [await asked("mine@4", "legal", "board"), await asked("mine@1")] == ["", "1"]
+    assert [await asked("mine"), await asked("mine", "legal"), await asked("mine", "legal", "board")] == ["1", "2", "3"]
+    assert await asked("mine@1", tenant="other") == ""
+    translators.close()
 
 
 async def test_the_model_answers_in_a_chat(world: worlds.World) -> None:

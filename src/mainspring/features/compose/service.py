@@ -59,7 +59,7 @@ class Compose:
     def __init__(self, rooms: Rooms) -> None:
         self.settings = rooms.settings.section(ComposeSettings)
         self.shown = ShownSuggestions(rooms.stores.database, self.settings)
-        self.writers = Writers(rooms.stores.database, self.settings.own_texts)
+        self.writers = Writers(rooms.stores.database, self.settings)
         # One thread: the search is short, and several at once would only wait for each other's memory.
         self._thread = ThreadPoolExecutor(1, "compose")
         self._waiting = 0
@@ -109,14 +109,14 @@ class Compose:
         return await self.shown.tell(principal, name, outcome, characters)
 
     async def decide(self, principal: Principal, user: str, *, consent: bool) -> None:
-        """Write down whether the person agrees; own phrases of who refuses are deleted."""
+        """Write down whether the person agrees; own phrases of who refuses are deleted. Raises ``QuotaExceeded``."""
         who = Writer.of(principal, user)
         decided: Agreed = "granted" if consent else "refused"
         await self.writers.decide(who, decided)
         self._own.pop(who, None)
 
     async def learn(self, principal: Principal, user: str, text: str) -> int:
-        """Keep a text that a person sent; how many are kept. Raises ``NoConsent``."""
+        """Keep a text that a person sent; how many are kept. Raises ``NoConsent``, ``QuotaExceeded``."""
         self._check_enabled()
         who = Writer.of(principal, user)
         kept = await self.writers.add(who, text)

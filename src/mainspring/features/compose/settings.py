@@ -21,6 +21,8 @@ class ComposeSettings(Section):
     blocked: tuple[str, ...] = Field((), max_length=1000, description="further words that no suggestion holds")
     own_share: float = Field(0.5, ge=0, lt=1, description="most weight of a person's own phrases beside the model")
     own_texts: int = Field(200, ge=1, le=5000, description="texts of a person that are kept; the oldest go first")
+    persons: int = Field(10_000, ge=1, description="of a tenant, persons whose decision about own phrases is kept")
+    tenant_texts: int = Field(50_000, ge=1, description="texts of all persons of a tenant that are kept; no more are")
     cached: int = Field(20_000, ge=0, description="results that are remembered, for equal texts")
     cached_s: float = Field(300.0, gt=0, description="seconds for which they are")
     most_waiting: int = Field(64, ge=1, description="requests that wait for the model; more are refused")

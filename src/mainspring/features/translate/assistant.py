@@ -21,6 +21,7 @@ from mainspring.core.types import (
     Sampling,
     Text,
 )
+from mainspring.features.translate.aside import Aside
 from mainspring.features.translate.documents.pieces import FORMATS, Format
 from mainspring.features.translate.engine.found import Translators
 from mainspring.features.translate.engine.translator import Said, Translator
@@ -65,11 +66,13 @@ class TranslationAssistant:
         translators: Translators,
         translating: Translating,
         chat: Mapping[str, Responder],
+        aside: Aside,
     ) -> None:
         self._settings = settings
         self.translators = translators
         self._translating = translating
         self._chat = chat
+        self._aside = aside
 
     def fingerprint(self, request: Request, context: Context) -> None:  # noqa: ARG002
         """Edits change answers, and sentences are remembered one by one: whole answers are not cached."""
@@ -79,9 +82,9 @@ class TranslationAssistant:
         """All of the translators'."""
         return sorted({each for card in self.translators.cards().values() for each in card.languages})
 
-    def guesses(self, text: str) -> list[Guess]:
-        """The languages that a text may be in, of those that are translated."""
-        return detect(text, self.languages() or ["en", "es", "fr", "ko"])
+    async def guesses(self, text: str) -> list[Guess]:
+        """The languages that a text may be in, of those that are translated. Raises ``Overloaded``."""
+        return await self._aside(lambda: detect(text, self.languages() or ["en", "es", "fr", "ko"]))
 
     def told(self, guesses: Sequence[Guess]) -> str:
         """The language, if it is certain enough; otherwise empty."""
@@ -95,8 +98,9 @@ class TranslationAssistant:
             raise InvalidRequest(f"{NAME} translates the last message, which is the user's", param="messages")
         wanted = Wanted.of(request.options)
         text = request.messages[-1].content
-        self._check(text, wanted)
-        source = wanted.source or self.told(self.guesses(text))
+        self.check_length(len(text))
+        self._check(wanted)
+        source = wanted.source or self.told(await self.guesses(text))
         if not source:
             raise InvalidRequest(
                 "the language of the text is not certain", remedy="Send source", param="options.source"
@@ -110,12 +114,15 @@ class TranslationAssistant:
         head = Head(model, headers={REPORT: _report(report, source)})
         return Response(head, replay([Text(made), report.usage, Finish("stop")]))
 
-    def _check(self, text: str, wanted: Wanted) -> None:
-        if len(text) > self._settings.max_characters:
+    def check_length(self, characters: int) -> None:
+        """Raises ``InvalidRequest``: so many are not translated at once."""
+        if characters > self._settings.max_characters:
             raise InvalidRequest(
-                f"the text has {len(text)} characters, and {self._settings.max_characters} are translated at once",
+                f"the text has {characters} characters, and {self._settings.max_characters} are translated at once",
                 remedy="Send its parts, or raise translate.max_characters", param="text",
             )  # fmt: skip
+
+    def _check(self, wanted: Wanted) -> None:
         if len(wanted.glossary) > self._settings.max_terms:
             raise InvalidRequest(
                 f"the glossary has more than {self._settings.max_terms} terms (translate.max_terms)", param="glossary"
@@ -125,7 +132,7 @@ class TranslationAssistant:
         named = wanted.model.removeprefix("model:")
         if named in self._chat:
             return ByChat(self._chat[named], named, context), named
-        found: Translator | None = await self.translators.of(context.principal.tenant, named, source, wanted.target)
+        found: Translator | None = await self.translators.of(context.principal, named, source, wanted.target)
         if found is not None:
             return found, found.name
         chat = self._settings.chat

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +11,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter
 
 from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.translate.aside import Aside
 from mainspring.features.translate.assistant import NAME, TranslationAssistant
 from mainspring.features.translate.engine.found import Translators
 from mainspring.features.translate.memory import Edits, Remembered
@@ -18,6 +21,9 @@ from mainspring.features.translate.translating import Translating
 from mainspring.serving.ring.registry import Served
 from mainspring.training.ports import Versions
 
+_log = logging.getLogger(__name__)
+_TIDY_S = 300.0
+
 
 class Translation:
     """The service: translators, edits, and the model over them."""
@@ -26,9 +32,25 @@ class Translation:
         self.settings = rooms.settings.section(TranslateSettings)
         own = self.settings
         self.translators = Translators(rooms.settings, own)
-        self.edits = Edits(rooms.stores.database, own.edits)
-        translating = Translating(Remembered(own.cached, own.cached_per_tenant), self.edits if own.use_edits else None)
-        self.assistant = TranslationAssistant(own, self.translators, translating, rooms.path.chat)
+        self.edits = Edits(rooms.stores.database, own.edits, own.edits_days)
+        self.aside = Aside(own.most_waiting)
+        self.remembered = Remembered(own.cached, own.cached_per_tenant, own.cached_s)
+        translating = Translating(self.remembered, self.edits if own.use_edits else None, self.aside)
+        self.assistant = TranslationAssistant(own, self.translators, translating, rooms.path.chat, self.aside)
+
+    async def keep_tidy(self) -> None:
+        """Drop old sentences and delete old edits, each few minutes, for ever."""
+        while True:
+            await asyncio.sleep(_TIDY_S)
+            try:
+                await self.aside(self.remembered.tidy, begun=True)
+                await self.edits.tidy(time.time())
+            except Exception:
+                _log.exception("old translations were not deleted; the next round repeats it")
+
+    def close(self) -> None:
+        self.translators.close()
+        self.aside.close()
 
 
 @asynccontextmanager
@@ -37,7 +59,16 @@ async def _open(rooms: Rooms) -> AsyncIterator[Translation]:
     try:
         yield service
     finally:
-        service.translators.close()
+        service.close()
+
+
+@asynccontextmanager
+async def _work(_: Rooms, services: Services) -> AsyncIterator[None]:
+    tidying = asyncio.create_task(services[Translation].keep_tidy(), name="translate: tidy")
+    try:
+        yield
+    finally:
+        tidying.cancel()
 
 
 async def _ready(rooms: Rooms, services: Services) -> None:
@@ -59,5 +90,5 @@ def _routes(http: Http) -> list[APIRouter]:
     ]  # fmt: skip
 
 
-FEATURE = Feature("translate", open=_open, ready=_ready, routes=_routes)
+FEATURE = Feature("translate", open=_open, ready=_ready, routes=_routes, work=_work)
 """Translation as the model `translate`, so that guards, budgets, metering and events hold for it as for others."""

@@ -9,12 +9,12 @@ import sqlalchemy as sa
 
 from mainspring.features.translate.tables import translate_edits
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, parts
+from mainspring.stores.erase.data_subjects import Held, Subject, owners, parts
 from mainspring.stores.sql.database import Database
 
 
 class TranslationEdits:
-    """Edits, in all tenants: of a person's answers, and by the key of that person."""
+    """Edits, in all tenants: of a person's answers, and by the owner of a key."""
 
     name = "translate"
 
@@ -54,6 +54,11 @@ def _rows(connection: sa.Connection, subject: Subject, held: Held, upto: float) 
     if subject.kind == "tenant":
         return list(connection.execute(query).all())
     found: list[sa.Row[Any]] = []
+    # Answers go sooner than edits do: edits say themselves whose they are.
+    if subject.kind == "key":
+        found += connection.execute(query.where(translate_edits.c.owner.in_(owners(connection, subject)))).all()
+    if subject.kind == "user" and subject.id:
+        found += connection.execute(query.where(translate_edits.c.person == subject.id)).all()
     for part in parts(sorted(held.answers)):
         found += connection.execute(query.where(translate_edits.c.answer.in_(part))).all()
     return list({row.id: row for row in found}.values())

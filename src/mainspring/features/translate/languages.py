@@ -16,7 +16,9 @@ NAMES = {
     "ja": "Japanese", "ko": "Korean", "nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "ru": "Russian",
     "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese", "zh": "Chinese",
 }  # fmt: skip
-_NOISE = re.compile(r"https?://\S+|\S+@\S+|<[^<>]+>|`[^`]*`|\{[^{}]*\}|[\d_]+")
+MOST = 20_000
+"""Characters of a text that are looked at."""
+_NOISE = re.compile(r"https?://\S+|[^\s@]{1,64}+@\S+|<[^<>]+>|`[^`]*`|\{[^{}]*\}|[\d_]+")
 _HANGUL = re.compile(r"[가-힣ㄱ-ㅎㅏ-ㅣ]")
 _LETTER = re.compile(r"[^\W\d_]")
 
@@ -37,7 +39,7 @@ def detect(text: str, languages: Sequence[str]) -> list[Guess]:
 
     Raises ``MissingExtra`` if py3langid is not installed.
     """
-    plain = _NOISE.sub(" ", text[:20_000]).strip()
+    plain = _NOISE.sub(" ", text[:MOST]).strip()
     letters = len(_LETTER.findall(plain))
     if not letters:
         return []

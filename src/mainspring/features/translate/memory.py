@@ -39,60 +39,76 @@ def digest(source: str, source_language: str, target_language: str) -> str:
 
 
 class Remembered:
-    """Translated sentences: at most ``most`` in all, and ``own`` of a tenant; the least used go first."""
+    """Translated sentences: at most ``most`` in all, and ``own`` of a tenant, for ``seconds``; the least used go
+    first. All of it is used by one thread."""
 
-    def __init__(self, most: int, own: int) -> None:
+    def __init__(self, most: int, own: int, seconds: float = 3600.0) -> None:
         self._most = most
         self._own = own
-        self._all: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._counts: dict[str, int] = {}
+        self._seconds = seconds
+        self._all: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
+        # The order of each tenant's own: to look for it among all others' would take as long as there are others.
+        self._of: dict[str, OrderedDict[str, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._all)
 
     def find(self, tenant: str, key: str) -> str | None:
         found = self._all.get((tenant, key))
-        if found is not None:
-            self._all.move_to_end((tenant, key))
-        return found
+        if found is None:
+            return None
+        translation, until = found
+        if until <= time.monotonic():
+            self._drop(tenant, key)
+            return None
+        self._all.move_to_end((tenant, key))
+        self._of[tenant].move_to_end(key)
+        return translation
 
     def keep(self, tenant: str, key: str, translation: str) -> None:
         if not min(self._most, self._own):
             return
-        if (tenant, key) not in self._all:
-            self._counts[tenant] = self._counts.get(tenant, 0) + 1
-        self._all[tenant, key] = translation
+        mine = self._of.setdefault(tenant, OrderedDict())
+        self._all[tenant, key] = translation, time.monotonic() + self._seconds
         self._all.move_to_end((tenant, key))
-        if self._counts[tenant] > self._own:
-            self._drop(next(each for each in self._all if each[0] == tenant))
+        mine[key] = None
+        mine.move_to_end(key)
+        if len(mine) > self._own:
+            self._drop(tenant, next(iter(mine)))
         if len(self._all) > self._most:
-            self._drop(next(iter(self._all)))
+            self._drop(*next(iter(self._all)))
 
-    def forget(self, tenant: str) -> None:
-        """All of a tenant."""
-        for each in [each for each in self._all if each[0] == tenant]:
-            self._drop(each)
+    def tidy(self) -> None:
+        """Drop what is too old: it may be the text of somebody who was erased."""
+        now = time.monotonic()
+        for tenant, key in [each for each, (_, until) in self._all.items() if until <= now]:
+            self._drop(tenant, key)
 
-    def _drop(self, entry: tuple[str, str]) -> None:
-        del self._all[entry]
-        self._counts[entry[0]] -= 1
-        if not self._counts[entry[0]]:
-            del self._counts[entry[0]]
+    def _drop(self, tenant: str, key: str) -> None:
+        del self._all[tenant, key]
+        mine = self._of[tenant]
+        del mine[key]
+        if not mine:
+            del self._of[tenant]
 
 
 class Edits:
-    """Edits in the database; ``most`` are kept of a tenant."""
+    """Edits in the database; ``most`` are kept of a tenant, for ``days``."""
 
-    def __init__(self, database: Database, most: int) -> None:
+    def __init__(self, database: Database, most: int, days: float = 365.0) -> None:
         self._database = database
         self._most = most
+        self._days = days
 
-    async def add(self, principal: Principal, edit: Edit, feedback: EventRecord) -> str:
-        """Write it down together with the event of feedback; its id."""
+    async def add(self, principal: Principal, edit: Edit, feedback: EventRecord, person: str = "") -> str:
+        """Write it down together with the event of feedback; its id. ``person``: whom the answer was for."""
         edit_id = ids.new("edit_")
 
         def work(connection: sa.Connection) -> None:
             sql.lock(connection, f"translate edits {principal.tenant}")
             connection.execute(
                 sa.insert(translate_edits).values(
-                    tenant=principal.tenant, id=edit_id, answer=edit.answer, owner=principal.person,
+                    tenant=principal.tenant, id=edit_id, answer=edit.answer, owner=principal.person, person=person,
                     source_language=edit.source_language, target_language=edit.target_language,
                     digest=digest(edit.source, edit.source_language, edit.target_language), source=edit.source,
                     translation=edit.translation, edit=edit.edit, consent=edit.consent, at=time.time(),
@@ -123,6 +139,11 @@ class Edits:
             return found
 
         return await self._database.read(work)
+
+    async def tidy(self, now: float) -> int:
+        """Delete those that are too old; how many."""
+        old = sa.delete(translate_edits).where(translate_edits.c.at < now - self._days * 86_400)
+        return await self._database.write(lambda connection: connection.execute(old).rowcount, frees=True)
 
     async def page(self, tenant: str, limit: int, after: str, *, consented: bool) -> Slice[Any]:
         """The oldest first, behind the one with the id ``after``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 MARK = re.compile(r"<p(\d+)>")
@@ -11,15 +11,16 @@ MOST = 10
 _KEPT = re.compile(
     r"""
     <p\d+>                                             # what looks like a mark
-  | `+[^`\n]+`+                                        # code
-  | !?\[(?=[^\]\n]*\]\([^)\s]+\)) | \]\([^)\s]+\)      # a link of Markdown: what is in its brackets is translated
+  | `++[^`\n]++`++                                      # code
+  | !?\[(?=[^\]\n]*+\]\([^)\s]+\)) | \]\([^)\s]+\)      # a link of Markdown: what is in its brackets is translated
   | (?:https?|ftp|mailto|file)://[^\s<>"')\]]*[^\s<>"')\].,;:!?] | www\.[^\s<>"')\]]*[^\s<>"')\].,;:!?]
-  | [\w.+-]+@[\w-]+(?:\.[\w-]+)+                       # an e-mail address
+  | [\w.+-]{1,64}+@[\w-]+(?:\.[\w-]+)+                 # an e-mail address
   | </?[A-Za-z][^<>\n]*> | &(?:\#\d+|\#x[0-9a-fA-F]+|\w+);   # a tag, an entity of HTML
   | \{\{[^{}\n]*\}\} | \$?\{[^{}\n]*\} | %\(\w+\)[sdif] | %[sdif]\b | \$\w+   # variables
   | \*\*|__|~~                                         # marks of Markdown
   | [@\#][A-Za-z_]\w+                                  # names of people and topics
-  | \b[\w-]+(?:/[\w.-]+)+\b | \b\w+(?:_\w+)+\b | \b[\w-]+\.(?:py|js|ts|md|txt|json|ya?ml|html?|csv|pdf|zip|exe|toml)\b
+  | \b[\w-]{1,64}+(?:/[\w.-]+)+\b | \b\w+(?:_\w+)+\b
+  | \b[\w-]{1,64}+\.(?:py|js|ts|md|txt|json|ya?ml|html?|csv|pdf|zip|exe|toml)\b
   | \b(?=\w*\d)(?=\w*[A-Za-z])\w+(?:[-.]\w+)*\b        # 4K, A380, v1.2
   | (?<!\w)[+-]?\d+(?:[.,:/\-  ]\d+)*(?!\w)            # numbers, times, dates
     """,
@@ -45,6 +46,18 @@ class Masked:
 
 def mask(sentence: str, terms: Mapping[str, str], *, names: bool) -> Masked:
     """``terms`` of a glossary come as their translations; ``names``: words in capitals within a sentence are kept."""
+    return masks([sentence], terms, names=names)[0]
+
+
+def masks(sentences: Iterable[str], terms: Mapping[str, str], *, names: bool) -> list[Masked]:
+    """The same of each; the glossary is read once."""
+    ordered = sorted(terms, key=len, reverse=True)
+    found = [(re.compile(rf"(?<!\w){re.escape(term)}(?!\w)", re.IGNORECASE), terms[term]) for term in ordered]
+    some = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, ordered))})(?!\w)", re.IGNORECASE) if ordered else None
+    return [_mask(each, found if some and some.search(each) else (), names=names) for each in sentences]
+
+
+def _mask(sentence: str, terms: Sequence[tuple[re.Pattern[str], str]], *, names: bool) -> Masked:
     spans: list[tuple[int, int, str]] = []
 
     def add(start: int, end: int, kept: str) -> None:
@@ -54,9 +67,9 @@ def mask(sentence: str, terms: Mapping[str, str], *, names: bool) -> Masked:
     # What looks like a mark first: a term "p" must not come into it.
     for found in MARK.finditer(sentence):
         add(found.start(), found.end(), found.group())
-    for term in sorted(terms, key=len, reverse=True):
-        for found in re.finditer(rf"(?<!\w){re.escape(term)}(?!\w)", sentence, re.IGNORECASE):
-            add(found.start(), found.end(), terms[term])
+    for term, translation in terms:
+        for found in term.finditer(sentence):
+            add(found.start(), found.end(), translation)
     for found in _KEPT.finditer(sentence):
         add(found.start(), found.end(), found.group())
     for found in _NAMED.finditer(sentence) if names else ():

@@ -52,6 +52,10 @@ class TranslateBody(Body):
     user: Annotated[str | None, Field(max_length=512)] = None
     store: Annotated[bool, Field(description="keep the texts with the answer, as other answers are kept")] = True
 
+    def length(self) -> int:
+        """Characters of all that is to be translated."""
+        return len(self.text or "") + len(self.document or "") + sum(map(len, self.texts or ()))
+
     def asked(self) -> tuple[str, str]:
         """The text as one, and its format. Raises ``InvalidRequest``."""
         given = [each for each in ("text", "texts", "document") if getattr(self, each) is not None]
@@ -98,12 +102,13 @@ def router(
         """Translate. Where the language of the text is not certain, `needs_source` is true, and `detected` are the
         candidates: ask the user, and send `source`."""
         check()
+        assistant.check_length(body.length())
         text, kind = body.asked()
         began = time.perf_counter()
         guesses: list[Guess] = []
         source = body.source or ""
         if not source and text.strip():
-            guesses = assistant.guesses(" ".join(body.texts) if body.texts else text)
+            guesses = await assistant.guesses(" ".join(body.texts) if body.texts else text)
             source = assistant.told(guesses)
             if not source:
                 async with charge(context, 0):
@@ -123,7 +128,7 @@ def router(
         """Which language a text is in, of those that are translated."""
         check()
         async with charge(context, 0):
-            guesses = assistant.guesses(body.text)
+            guesses = await assistant.guesses(body.text)
         told = assistant.told(guesses)
         body_ = {"object": "translation.detection", "detected": _candidates(guesses), "source": told or None}
         return json_response(body_, charge.headers(context.principal))
@@ -160,7 +165,7 @@ def _editing(routes: APIRouter, edits: Edits, events: EventLog, quotas: Quotas, 
             answer_id, body.source_language, body.target_language, body.source.strip(), body.translation.strip(),
             body.edit.strip(), body.consent,
         )  # fmt: skip
-        made = await edits.add(principal, edit, record)
+        made = await edits.add(principal, edit, record, answer.person)
         return json_response({"id": made, "object": "translation.edit", "feedback": record.id}, status=201)
 
     @routes.get(PREFIX + "/edits")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from mainspring.stores.schema.columns import key, metadata, text, time
+from mainspring.stores.schema.columns import key, metadata, optional, text, time
 
-# ``answer`` is the translation that was edited; ``owner`` is the identity of the key, ``person`` the user that its
-# application names (empty: the owner). ``digest`` is that of the source, to find it again. ``consent``: models may
+# ``answer`` is the translation that was edited; ``owner`` is the identity of the key, ``person`` the user whom the
+# answer was for (empty: nobody was named). ``digest`` is that of the source, to find it again. ``consent``: models may
 # learn from it.
 translate_edits = sa.Table(
     "translate_edits",
@@ -16,6 +16,7 @@ translate_edits = sa.Table(
     key("id"),
     text("answer"),
     text("owner"),
+    optional("person"),
     text("source_language"),
     text("target_language"),
     text("digest"),

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mainspring.core.types import Principal, Usage
-from mainspring.features.translate.documents.pieces import joined, pieces
+from mainspring.features.translate.aside import Aside
+from mainspring.features.translate.documents.pieces import Piece, joined, pieces
 from mainspring.features.translate.documents.sentences import cut, sentences
 from mainspring.features.translate.engine.translator import Said
 from mainspring.features.translate.memory import Edits, Remembered, digest
-from mainspring.features.translate.placeholders import MARK, MOST, Masked, between, mask, restore, together
+from mainspring.features.translate.placeholders import MARK, MOST, Masked, between, masks, restore, together
 
 _LONG = 400
 
@@ -52,49 +53,75 @@ class Report:
     usage: Usage = field(default_factory=Usage)
 
 
-class Translating:
-    """Translates by what speaks, with what is remembered."""
+@dataclass(frozen=True, slots=True)
+class _Parted:
+    """A document as pieces, with the sentences of each that is translated; ``digests`` are those of the sentences."""
 
-    def __init__(self, remembered: Remembered, edits: Edits | None) -> None:
+    pieces: list[Piece]
+    groups: list[list[str]]
+    digests: dict[str, str]
+
+    @classmethod
+    def of(cls, document: str, job: Job) -> _Parted:
+        """Raises ``InvalidRequest`` for JSON that is none."""
+        found = pieces(document, job.kind)
+        texts = [" ".join(each.text.split()) for each in found if each.say]
+        groups = [[part for sentence in sentences(text) for part in cut(sentence, _LONG)] for text in texts]
+        unique = dict.fromkeys(part.strip() for group in groups for part in group)
+        return cls(found, groups, {each: digest(each, job.source, job.target) for each in unique if each})
+
+    def joined(self, known: Mapping[str, str]) -> str:
+        said = ["".join(_spaced(part, known[part.strip()]) for part in group) for group in self.groups]
+        return joined(self.pieces, said)
+
+
+class Translating:
+    """Translates by what speaks, with what is remembered. All that takes longer for longer texts is done ``aside``."""
+
+    def __init__(self, remembered: Remembered, edits: Edits | None, aside: Aside | None = None) -> None:
         self._remembered = remembered
         self._edits = edits
+        self._aside = aside or Aside()
 
     async def translate(self, document: str, job: Job, speaks: Speaks, principal: Principal) -> tuple[str, Report]:
         """The document in its own layout. Raises ``InvalidRequest`` for JSON that is none."""
-        found = pieces(document, job.kind)
-        texts = [" ".join(each.text.split()) for each in found if each.say]
-        parts = [[part for sentence in sentences(text) for part in cut(sentence, _LONG)] for text in texts]
-        known, report = await self._known([each for group in parts for each in group], job, speaks, principal)
-        said = ["".join(_spaced(part, known[part.strip()]) for part in group) for group in parts]
-        return joined(found, said), report
+        parted = await self._aside(lambda: _Parted.of(document, job))
+        report = Report(sentences=sum(map(len, parted.groups)))
+        known = await self._known(parted.digests, job, speaks, principal, report)
+        return await self._aside(lambda: parted.joined(known), begun=True), report
 
     async def _known(
-        self, wanted: Sequence[str], job: Job, speaks: Speaks, principal: Principal
-    ) -> tuple[dict[str, str], Report]:
+        self, digests: Mapping[str, str], job: Job, speaks: Speaks, principal: Principal, report: Report
+    ) -> dict[str, str]:
         """The translation of each different sentence."""
-        unique = list(dict.fromkeys(each.strip() for each in wanted))
-        report = Report(sentences=len(wanted))
         known = {"": ""}
-        digests = {each: digest(each, job.source, job.target) for each in unique if each}
         if self._edits is not None:
             edited = await self._edits.known(principal, list(digests.values()))
             known |= {each: edited[name] for each, name in digests.items() if name in edited}
             report.edited = len(known) - 1
         state = digest(repr(sorted(job.terms.items())), speaks.fingerprint, str(job.names))
-        left: list[str] = []
-        for each in unique:
-            found = self._remembered.find(principal.tenant, state + digests.get(each, ""))
-            if each not in known and found is not None:
-                known[each] = found
-                report.remembered += 1
-            elif each not in known:
-                left.append(each)
-        made = await _said([mask(each, job.terms, names=job.names) for each in left], job, speaks, report)
-        for each, translation in zip(left, made, strict=True):
-            known[each] = translation
-            report.copied += translation == each and len(each.split()) > 1
-            self._remembered.keep(principal.tenant, state + digests[each], translation)
-        return known, report
+
+        def remember() -> tuple[list[str], list[Masked]]:
+            left: list[str] = []
+            for each, name in digests.items():
+                found = None if each in known else self._remembered.find(principal.tenant, state + name)
+                if found is not None:
+                    known[each] = found
+                    report.remembered += 1
+                elif each not in known:
+                    left.append(each)
+            return left, masks(left, job.terms, names=job.names)
+
+        def keep() -> None:
+            for each, translation in zip(left, made, strict=True):
+                known[each] = translation
+                report.copied += translation == each and len(each.split()) > 1
+                self._remembered.keep(principal.tenant, state + digests[each], translation)
+
+        left, masked = await self._aside(remember, begun=True)
+        made = await _said(masked, job, speaks, report)
+        await self._aside(keep, begun=True)
+        return known
 
 
 async def _said(masked: Sequence[Masked], job: Job, speaks: Speaks, report: Report) -> list[str]:

@@ -10,10 +10,12 @@ from typing import Literal
 
 import sqlalchemy as sa
 
+import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.rows as rows
 from mainspring.core import cards
-from mainspring.core.errors import InvalidRequest, NoConsent
+from mainspring.core.errors import InvalidRequest, NoConsent, QuotaExceeded
 from mainspring.core.types import Principal
+from mainspring.features.compose.settings import ComposeSettings
 from mainspring.features.compose.tables import compose_people as people
 from mainspring.features.compose.tables import compose_texts as texts
 from mainspring.guards.detect import pii
@@ -41,11 +43,11 @@ class Writer:
 
 
 class Writers:
-    """Consent and texts of persons. ``most`` texts of each are kept."""
+    """Consent and texts of persons: so many of each, and of all persons of a tenant, as the settings say."""
 
-    def __init__(self, database: Database, most: int) -> None:
+    def __init__(self, database: Database, settings: ComposeSettings) -> None:
         self._database = database
-        self._most = most
+        self._settings = settings
 
     async def agreed(self, who: Writer) -> Agreed:
         """What the person decided; empty: nothing yet."""
@@ -54,9 +56,12 @@ class Writers:
         return found if found in ("granted", "refused") else ""
 
     async def decide(self, who: Writer, consent: Agreed) -> None:
-        """Write the decision down. Whoever refuses is forgotten at once."""
+        """Write the decision down. Whoever refuses is forgotten at once. Raises ``QuotaExceeded`` for one more person
+        than a tenant may have."""
 
         def work(connection: sa.Connection) -> None:
+            if not _count(connection, people, _one(people, who)):
+                self._hold(connection, people, who.tenant, self._settings.persons, "persons")
             connection.execute(sa.delete(people).where(_one(people, who)))
             values = {"tenant": who.tenant, "owner": who.owner, "person": who.person}
             connection.execute(sa.insert(people).values(**values, consent=consent, changed_at=time.time()))
@@ -66,7 +71,9 @@ class Writers:
         await self._database.write(work, durable=True, frees=consent == "refused")
 
     async def add(self, who: Writer, text: str) -> int:
-        """Keep a text that the person sent, without personal data; returns how many there are. Raises ``NoConsent``."""
+        """Keep a text that the person sent, without personal data; returns how many there are. Raises ``NoConsent``,
+        and ``QuotaExceeded`` for one more text than a tenant may have."""
+        most = self._settings.own_texts
         plain, _ = pii.redact(rows.clean(text))
         digest = hashlib.sha256(plain.encode("utf-8", "replace")).hexdigest()[:32]
 
@@ -79,15 +86,30 @@ class Writers:
                     param="user",
                 )
             mine = _one(texts, who)
-            connection.execute(sa.delete(texts).where(mine, texts.c.digest == digest))
+            gone = connection.execute(sa.delete(texts).where(mine, texts.c.digest == digest)).rowcount
+            # One that takes the place of another makes no more of them.
+            if not gone and _count(connection, texts, mine) < most:
+                self._hold(connection, texts, who.tenant, self._settings.tenant_texts, "tenant_texts")
             values = {"tenant": who.tenant, "owner": who.owner, "person": who.person}
             connection.execute(sa.insert(texts).values(**values, digest=digest, text=plain, at=time.time()))
             kept = connection.execute(sa.select(texts.c.digest).where(mine).order_by(texts.c.at.desc())).scalars().all()
-            for each in kept[self._most :]:
+            for each in kept[most:]:
                 connection.execute(sa.delete(texts).where(mine, texts.c.digest == each))
-            return min(len(kept), self._most)
+            return min(len(kept), most)
 
         return await self._database.write(work, durable=True)
+
+    @staticmethod
+    def _hold(connection: sa.Connection, table: sa.Table, tenant: str, most: int, name: str) -> None:
+        # Two that count at the same time would both find room for the last one.
+        sql.lock(connection, f"compose {name} {tenant}")
+        if _count(connection, table, table.c.tenant == tenant) >= most:
+            what = "persons" if table is people else "texts of persons"
+            raise QuotaExceeded(
+                f"this tenant has {most} {what}, as many as it may",
+                remedy=f"Erase users who are gone, or ask whoever operates the server to raise compose.{name}",
+                param="user",
+            )
 
     async def texts(self, who: Writer) -> Sequence[str]:
         """The texts of a person who agreed, oldest first."""
@@ -100,6 +122,10 @@ class Writers:
         return await self._database.write(
             lambda connection: connection.execute(gone).rowcount, durable=True, frees=True
         )
+
+
+def _count(connection: sa.Connection, table: sa.Table, where: sa.ColumnElement[bool]) -> int:
+    return connection.execute(sa.select(sa.func.count()).select_from(table).where(where)).scalar_one()
 
 
 def _one(table: sa.Table, who: Writer) -> sa.ColumnElement[bool]:

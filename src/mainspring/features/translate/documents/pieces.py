@@ -20,10 +20,15 @@ _INLINE = frozenset(
     ("a", "abbr", "b", "bdi", "cite", "code", "del", "em", "i", "img", "ins", "kbd", "mark", "q", "s", "small", "span",
      "strong", "sub", "sup", "time", "u", "var", "wbr")
 )  # fmt: skip
-_TAG = re.compile(r"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<[!/?]?[A-Za-z][^<>]*>", re.DOTALL)
-_RAW = re.compile(r"<(script|style|pre|textarea|template|svg)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<!--|<!\[CDATA\[|<[!/?]?[A-Za-z][^<>]*+>")
+_RAW = re.compile(r"<(script|style|pre|textarea|template|svg)\b", re.IGNORECASE)
+_ENDS = {"<!--": re.compile("-->"), "<![CDATA[": re.compile(r"\]\]>")} | {
+    name: re.compile(rf"</{name}\s*+>", re.IGNORECASE)
+    for name in ("script", "style", "pre", "textarea", "template", "svg")
+}
 _TIME = re.compile(r"\d+:\d\d:\d\d[,.]\d+\s*-->")
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"')
+_KEY = re.compile(r"\s*+:")
 _LETTER = re.compile(r"[^\W\d_]")
 
 
@@ -67,17 +72,16 @@ def _text(text: str) -> Iterator[Piece]:
 
 def _wrapped(lines: list[str]) -> Iterator[str]:
     """Lines, with those as one that a sentence runs through: long ones that end within it."""
-    whole = ""
+    whole: list[str] = []
     for line in lines:
-        runs = (
-            whole and len(whole.rsplit("\n", 2)[-2] if "\n" in whole else whole) >= 50 and whole.rstrip()[-1:].isalnum()
-        )
+        last = whole[-1] if whole else ""
+        runs = len(last.removesuffix("\n")) >= 50 and last.rstrip()[-1:].isalnum()
         if whole and not (runs and line[:1].islower()):
-            yield whole
-            whole = ""
-        whole += line
+            yield "".join(whole)
+            whole = []
+        whole.append(line)
     if whole:
-        yield whole
+        yield "".join(whole)
 
 
 def _markdown(text: str) -> Iterator[Piece]:
@@ -111,22 +115,42 @@ def _markdown(text: str) -> Iterator[Piece]:
 def _html(text: str) -> Iterator[Piece]:
     """Blocks; the tags within a line of text are part of it."""
     at = 0
-    for raw in _RAW.finditer(text):
-        yield from _blocks(text[at : raw.start()])
-        yield Piece(raw.group())
-        at = raw.end()
+    for start, end in _spans(text, _RAW):
+        yield from _blocks(text[at:start])
+        yield Piece(text[start:end])
+        at = end
     yield from _blocks(text[at:])
+
+
+def _spans(text: str, begins: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """Where what begins so starts and ends. What has no end is none; each end is looked for once if there is none."""
+    at = 0
+    endless: set[str] = set()
+    while begin := begins.search(text, at):
+        at = begin.end()
+        name = (begin.group(1) if begins.groups else begin.group()).lower()
+        ends = _ENDS.get(name if begins.groups else begin.group())
+        if ends is None:
+            yield begin.span()
+        elif name not in endless:
+            end = ends.search(text, at)
+            if end is None:
+                endless.add(name)
+            else:
+                at = end.end()
+                yield begin.start(), at
 
 
 def _blocks(text: str) -> Iterator[Piece]:
     at = 0
-    for tag in _TAG.finditer(text):
-        name = re.sub(r"[</]|[\s>].*", "", tag.group(), flags=re.DOTALL).lower()
+    for start, end in _spans(text, _TAG):
+        tag = text[start:end]
+        name = re.sub(r"[</]|[\s>].*", "", tag, flags=re.DOTALL).lower()
         if name in _INLINE:
             continue
-        yield from _said(text[at : tag.start()])
-        yield Piece(tag.group())
-        at = tag.end()
+        yield from _said(text[at:start])
+        yield Piece(tag)
+        at = end
     yield from _said(text[at:])
 
 
@@ -147,13 +171,13 @@ def _srt(text: str) -> Iterator[Piece]:
 def _json(text: str) -> Iterator[Piece]:
     try:
         json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidRequest(
             f"the document is not JSON: {error}", remedy="Or say another format", param="format"
         ) from None
     at = 0
     for string in _STRING.finditer(text):
-        if text[string.end() :].lstrip().startswith(":"):
+        if _KEY.match(text, string.end()):
             continue
         yield Piece(text[at : string.start()] + '"')
         for each in _text(json.loads(string.group())):

@@ -7,7 +7,9 @@ import re
 _SHORT = frozenset(
     "mr mrs ms dr prof st vs etc e.g i.e no fig sr sra srta ud uds dña mme mlle p.ex cf jr inc ltd av approx".split()
 )
-_END = re.compile(r"[.!?…。！？]+[\"'”’»)\]]*(?:\s+|$)|[。！？]")
+_END = re.compile(r"(?<![.!?…。！？])[.!?…。！？]++[\"'”’»)\]]*+(?:\s++|$)|[。！？]")
+_BEFORE = 20
+"""Characters before an end in which an abbreviation is looked for."""
 
 
 def sentences(text: str) -> list[str]:
@@ -15,7 +17,7 @@ def sentences(text: str) -> list[str]:
     found: list[str] = []
     start = 0
     for end in _END.finditer(text):
-        before = text[start : end.start()].split()
+        before = text[max(start, end.start() - _BEFORE) : end.start()].split()
         last = before[-1].strip("([\"'«“¿¡").casefold() if before else ""
         goes_on = text[end.end() : end.end() + 1].islower()
         if end.group().strip() == "." and (
@@ -32,10 +34,12 @@ def sentences(text: str) -> list[str]:
 def cut(text: str, characters: int) -> list[str]:
     """Parts of at most about so many characters, cut behind marks or, if there are none, between words."""
     parts: list[str] = []
-    while len(text) > characters:
-        at = max(text.rfind(mark, 0, characters) for mark in (", ", "; ", ": ", "， ", " – ")) + 1
-        at = at if at > characters // 3 else text.rfind(" ", 0, characters) + 1
-        at = at or characters
-        parts.append(text[:at])
-        text = text[at:]
-    return [*parts, text] if text else parts
+    start = 0
+    while len(text) - start > characters:
+        end = start + characters
+        at = max(text.rfind(mark, start, end) for mark in (", ", "; ", ": ", "， ", " – ")) + 1
+        at = at if at - start > characters // 3 else text.rfind(" ", start, end) + 1
+        at = at or end
+        parts.append(text[start:at])
+        start = at
+    return [*parts, text[start:]] if start < len(text) else parts

@@ -9,10 +9,11 @@ from pathlib import Path
 from mainspring.core.errors import InvalidRequest, ModelError, NotFound
 from mainspring.core.nearest import nearest
 from mainspring.core.settings import Settings
+from mainspring.core.types import Principal
 from mainspring.features.translate.engine import card
 from mainspring.features.translate.engine.translator import Translator
 from mainspring.features.translate.settings import TranslateSettings
-from mainspring.training.ports import Versions
+from mainspring.training.ports import Version, Versions
 
 PACKAGED = Path(__file__).parents[1] / "weights"
 """What the package brings, if it brings any."""
@@ -48,11 +49,11 @@ class Translators:
                 continue
         return made
 
-    async def of(self, tenant: str, name: str, source: str, target: str) -> Translator | None:
+    async def of(self, principal: Principal, name: str, source: str, target: str) -> Translator | None:
         """The one of this name, or the first that knows the pair; None: none knows it.
 
-        Raises ``NotFound`` for a name that is not there, ``InvalidRequest`` naming the pairs of one that does not know
-        this pair.
+        Raises ``NotFound`` for a name that is not there, or that the caller's groups do not see, ``InvalidRequest``
+        naming the pairs of one that does not know this pair.
         """
         pair = f"{source}-{target}"
         if not name:
@@ -60,7 +61,7 @@ class Translators:
                 if pair in found.pairs:
                     return await self._opened(self.folders()[each])
             return None
-        translator = await self._opened(await self._folder(tenant, name))
+        translator = await self._opened(await self._folder(principal, name))
         if pair not in translator.card.pairs:
             raise InvalidRequest(
                 f"{name} does not translate {pair}",
@@ -69,24 +70,38 @@ class Translators:
             )
         return translator
 
-    async def _folder(self, tenant: str, name: str) -> Path:
+    async def _folder(self, principal: Principal, name: str) -> Path:
         folders = await asyncio.to_thread(self.folders)
         if name in folders:
             return folders[name]
-        if self.trained is not None:
-            try:
-                version = await self.trained.version(tenant, name)
-            except NotFound:
-                pass
-            else:
-                if version.makes == "translator":
-                    places = (version.folder, version.folder / "output")
-                    for found in (each / "translator" for each in places):
-                        if (found / card.FILE).exists():
-                            return found
+        version = await self._version(principal, name)
+        if version is not None:
+            for each in (version.folder, version.folder / "output"):
+                if (each / "translator" / card.FILE).exists():
+                    return each / "translator"
         close = nearest(name, folders)
         hint = f"Did you mean {close}?" if close else f"There are: {', '.join(folders) or 'none'}"
         raise NotFound(f"there is no translator {name!r}", remedy=hint, param="model")
+
+    async def _version(self, principal: Principal, name: str) -> Version | None:
+        """What the tenant has trained under this label, or the newest of this name. What the caller's groups do not
+        see, and what was withdrawn, is as if it were not there."""
+
+        def answers(version: Version) -> bool:
+            return version.makes == "translator" and not version.withdrawn and version.groups <= principal.groups
+
+        if self.trained is None:
+            return None
+        try:
+            newest = await self.trained.version(principal.tenant, name)
+        except NotFound:
+            return None
+        if answers(newest) or "@" in name:
+            return newest if answers(newest) else None
+        async for each in self.trained.versions(principal.tenant):
+            if each.name == name and answers(each):
+                return each
+        return None
 
     async def _opened(self, folder: Path) -> Translator:
         async with self._lock:

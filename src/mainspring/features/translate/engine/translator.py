@@ -32,6 +32,7 @@ class Translator:
     def __init__(self, folder: Path, *, threads: int = 1, beams: int = 4) -> None:
         self.card: Card = read(folder)
         self.name = folder.name
+        self.folder = folder
         self._beams = beams
         self._model = _opened(folder, threads)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

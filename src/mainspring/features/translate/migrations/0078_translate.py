@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("answer", sa.Text(), nullable=False),
         sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), server_default="", nullable=False),
         sa.Column("source_language", sa.Text(), nullable=False),
         sa.Column("target_language", sa.Text(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
