@@ -93,12 +93,16 @@ class Training:
     def __init__(self, hand: Hand, said: Said, makes: Makes = "prompt") -> None:
         self.hand, self.said, self.makes = hand, said, makes
         self.orders: dict[str, Order] = {}
+        self.rows: dict[str, int] = {}
         self.cancelled: set[str] = set()
 
     async def order(self, principal: Principal, order: Order) -> JobView:
         self.hand.moment()
         job_id = f"job_{order.trace_id}"
         self.orders.setdefault(job_id, order)
+        if order.folder is not None:
+            # As the real one: it reads them now, and nobody keeps them for it.
+            self.rows[job_id] = len((order.folder / "train.jsonl").read_text().splitlines())
         self.hand.moment()
         return await self.training_job(principal.tenant, job_id)
 

@@ -258,7 +258,7 @@ async def test_a_data_set_is_trained_on_as_it_was_frozen(world: World, tmp_path:
     assert (await world.last()).stage == "promoted"
     (order,) = world.training.orders.values()
     assert order.folder is not None
-    assert len((order.folder / "train.jsonl").read_text().splitlines()) == 30
+    assert list(world.training.rows.values()) == [30]
 
 
 async def test_a_policy_that_names_what_there_is_not_is_refused_with_the_field(world: World) -> None:

@@ -183,6 +183,7 @@ async def withdrawing(tools: Tools, campaign: Campaign, principal: Principal) ->
             await tools.trainer.cancel_training(principal, job)
     if campaign.notes.get("trial"):
         await tools.trials.finish_trial(principal, campaign.trial)
+    await tools.folders.remove(campaign.tenant, campaign.id)
     variant, reason = campaign.candidate_id, campaign.reason
     if not variant:
         return following(campaign), ()
