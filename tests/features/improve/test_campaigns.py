@@ -107,6 +107,15 @@ async def test_what_is_not_better_is_refused_and_it_is_said_why(
     assert len(await world.campaigns()) == 1
 
 
+async def test_what_is_refused_before_any_traffic_is_withdrawn_at_the_door(opened: Stores, tmp_path: Path) -> None:
+    world = World(opened, tmp_path, Said(gain={"cheap": 0.0}))
+    await world.set()
+    await world.improve.run(ADMIN, "docs", "")
+    await world.look()
+    campaign = await world.last()
+    assert (campaign.stage, world.door.admitted, world.door.log) == ("refused", set(), [])
+
+
 async def test_the_cheapest_recipe_that_suffices_wins_and_later_ones_are_not_run(
     opened: Stores, tmp_path: Path
 ) -> None:

@@ -124,6 +124,10 @@ async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Re
     version = await tools.versions.version(campaign.tenant, view.version)
     if version.stale:
         return _spent(refused(campaign, f"{version.label}: {version.stale}", view.figures), view.seconds), ()
+    if _weights(campaign, version) and not version.served and campaign.notes.get("served") != version.label:
+        # Before it is served: what is refused is then taken out of service again.
+        await tools.campaigns.note(campaign, {"served": version.label})
+        return None
     candidate = await _candidate(tools, campaign, principal, version)
     placed = await tools.door.placement(campaign.tenant, campaign.application)
     if in_use(placed, candidate.id):
@@ -135,6 +139,12 @@ async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Re
     return _spent(move, view.seconds), (lambda connection: admitted(connection, campaign, candidate, sources),)
 
 
+def _weights(campaign: Campaign, version: Version) -> bool:
+    """Whether what was made needs an engine that answers by it."""
+    kind = campaign.recipe.kind
+    return kind == "model" or (kind == "reranker" and not version.made.value)
+
+
 async def _candidate(tools: Tools, campaign: Campaign, principal: Principal, version: Version) -> Candidate:
     kind = campaign.recipe.kind
     value: Mapping[str, Any]
@@ -143,7 +153,7 @@ async def _candidate(tools: Tools, campaign: Campaign, principal: Principal, ver
     elif version.made.value:
         value = dict(version.made.value)
     elif kind == "reranker":
-        value = {"version": version.label}
+        value = {"version": await tools.versions.serve_version(principal, version.label)}
     else:
         raise InvalidRequest(
             f"{version.label} is a {version.made.makes} and no {kind}", remedy="Name the kind that the recipe makes"
