@@ -75,12 +75,15 @@ class Improve:
             await worker.close()
 
     async def _work(self, lease: Lease) -> None:
-        while not lease.stopped:
-            self._wake.clear()
-            await self.running.look()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.settings.every_s):
-                    await self._wake.wait()
+        try:
+            while not lease.stopped:
+                self._wake.clear()
+                await self.running.round()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self.settings.every_s):
+                        await self._wake.wait()
+        finally:
+            await self.running.close()
 
     def soon(self) -> None:
         """Something is to be done: it need not be waited for, if this process does it."""
