@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -82,7 +83,6 @@ async def test_every_transition_is_an_event_with_its_figures(world: World) -> No
         (Said(answers=["ans_9"]), "1 examples that are held out are made of answers that are trained on"),
         (Said(verdict=WORSE), "what is current was shown better"),
         (Said(verdict=replace(BETTER, broken=["latency"])), "it breaks the guard on latency"),
-        (Said(verdict=replace(BETTER, sound=False)), "units do not fall to the arms as they should"),
     ],
 )
 async def test_what_is_not_better_is_refused_and_it_is_said_why(
@@ -147,6 +147,21 @@ async def test_a_canary_grows_step_by_step_and_waits_until_it_is_decided(opened:
     await world.look()
     assert (await world.last()).stage == "promoted"
     assert len(world.trials.begun) == len(world.trials.over) == 1
+
+
+async def test_units_that_fall_to_the_wrong_arms_refuse_it_only_if_that_repeats(opened: Stores, tmp_path: Path) -> None:
+    for repeats, stage in ((False, "promoted"), (True, "refused")):
+        world = World(opened, tmp_path, Said(verdict=replace(BETTER, sound=False)), application=f"docs-{stage}")
+        await world.set(shadow=None)
+        await world.improve.run(ADMIN, world.application, "")
+        await world.look(2)
+        assert (await world.last()).stage == "canary"
+        world.said.verdict = replace(BETTER, sound=not repeats)
+        await asyncio.sleep(world.improve.settings.every_s)
+        await world.look()
+        campaign = await world.last()
+        assert campaign.stage == stage
+        assert ("units do not fall to the arms as they should" in campaign.reason) == repeats
 
 
 async def test_a_person_approves_before_there_is_traffic(world: World) -> None:

@@ -108,6 +108,15 @@ async def canary(tools: Tools, campaign: Campaign, principal: Principal) -> Resu
         )
         return None
     verdict = await tools.trials.trial_verdict(campaign.tenant, campaign.trial)
+    doubted = campaign.notes.get("unsound")
+    if not verdict.sound and (doubted is None or now - doubted < tools.settings.every_s):
+        # Answers that are on their way while the share changes count to the other one: it has to repeat.
+        if doubted is None:
+            await tools.campaigns.note(campaign, {"unsound": now})
+        return None
+    if verdict.sound and doubted is not None:
+        await tools.campaigns.note(campaign, {"unsound": None})
+        return None
     call = online.canary(wanted, verdict, step, campaign.notes["step_since"], campaign.notes["canary_since"], now)
     if call.action == "wait":
         return None
