@@ -24,7 +24,7 @@ def reranker(work: Work) -> Made:
 
 
 ALL = tuple(
-    Recipe(f"weights-{makes}", "Writes.", makes, RecipeOptions, f"weights_recipes:{makes}", ("sft",), (), ())  # type: ignore[arg-type]
+    Recipe(f"weights-{makes}", "Writes.", makes, RecipeOptions, f"weights_recipes:{makes}", ("sft",), (), ())
     for makes in ("chat", "reranker")
 )
 
