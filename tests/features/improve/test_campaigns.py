@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -154,10 +153,13 @@ async def test_units_that_fall_to_the_wrong_arms_refuse_it_only_if_that_repeats(
         world = World(opened, tmp_path, Said(verdict=replace(BETTER, sound=False)), application=f"docs-{stage}")
         await world.set(shadow=None)
         await world.improve.run(ADMIN, world.application, "")
+        tools = world.improve.tools
+        tools.settings = tools.settings.model_copy(update={"every_s": 3600.0})
         await world.look(2)
         assert (await world.last()).stage == "canary"
         world.said.verdict = replace(BETTER, sound=not repeats)
-        await asyncio.sleep(world.improve.settings.every_s)
+        # The next look comes later.
+        tools.settings = tools.settings.model_copy(update={"every_s": 0.0})
         await world.look()
         campaign = await world.last()
         assert campaign.stage == stage
