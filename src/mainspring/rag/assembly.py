@@ -132,7 +132,10 @@ class Assembly:
 
     def _answerer(self, collection: Collection | None, variation: Variation = SETTINGS) -> DocumentAnswerer:
         writer, grounded = self._writer, self._grounded
-        if variation.model:
+        if variation.writer is not None:
+            model, responder = variation.writer
+            writer, grounded = self._written_by([model], {model.name: responder}), model.grounded
+        elif variation.model:
             model = self._engines.chat[variation.model]
             writer, grounded = self._written_by([model], self._path.chat), model.grounded
         return DocumentAnswerer(

@@ -12,6 +12,7 @@ from mainspring.training.recipe import Made, Makes
 
 if TYPE_CHECKING:
     from mainspring.engines.base import Embedder, Reranker
+    from mainspring.engines.chat.chat_model import ChatModel
     from mainspring.engines.encode.reader import PassageReader
     from mainspring.engines.encode.support_check import SupportCheck
     from mainspring.engines.encode.text_classes import TextClasses
@@ -132,6 +133,15 @@ class Versions(Protocol):
         Raises ``NotFound``, ``Conflict``, ``Unsupported``."""
         ...
 
+    async def withdraw_version(self, principal: Principal, label: str) -> None:
+        """It answers no more, and its engine ends; can be done again. Raises ``NotFound``, ``Unsupported``."""
+        ...
+
+    def chat_model(self, tenant: str, label: str) -> tuple[ChatModel, Responder]:
+        """A chat model that is served as ``NAME@NUMBER``, and what answers by it. Raises ``Conflict`` if this process
+        has not loaded it."""
+        ...
+
     async def engine(self, tenant: str, label: str) -> Encoder:
         """The loaded encoder of a version that is served; whoever keeps versions closes it. Raises ``NotFound``,
         ``Conflict`` if it is not served."""
@@ -149,7 +159,7 @@ class Candidate:
 
     | kind | value |
     |---|---|
-    | model | ``{"model": NAME}`` |
+    | model | ``{"model": NAME}``, or a served version's ``NAME@NUMBER`` |
     | prompt | ``{"prompt": NAME, "version": N}`` |
     | examples | ``{"examples": [{"question", "answer"}], "nearest": k}`` |
     | answering | ``{"calibration": {...}, "weights": {...}}`` |

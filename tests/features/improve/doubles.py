@@ -93,12 +93,16 @@ class Training:
     def __init__(self, hand: Hand, said: Said, makes: Makes = "prompt") -> None:
         self.hand, self.said, self.makes = hand, said, makes
         self.orders: dict[str, Order] = {}
+        self.rows: dict[str, int] = {}
         self.cancelled: set[str] = set()
 
     async def order(self, principal: Principal, order: Order) -> JobView:
         self.hand.moment()
         job_id = f"job_{order.trace_id}"
         self.orders.setdefault(job_id, order)
+        if order.folder is not None:
+            # As the real one: it reads them now, and nobody keeps them for it.
+            self.rows[job_id] = len((order.folder / "train.jsonl").read_text().splitlines())
         self.hand.moment()
         return await self.training_job(principal.tenant, job_id)
 
@@ -126,6 +130,12 @@ class Training:
 
     async def serve_version(self, principal: Principal, label: str) -> str:
         return label
+
+    async def withdraw_version(self, principal: Principal, label: str) -> None:
+        raise NotFound(label)
+
+    def chat_model(self, tenant: str, label: str) -> Any:
+        raise Conflict(label)
 
     async def engine(self, tenant: str, label: str) -> Any:
         raise NotFound(label)
@@ -234,11 +244,13 @@ class TheDoor:
         self.log: list[tuple[str, str]] = []
         self.stack: dict[str, list[Candidate]] = {}
         self.placed: dict[str, Placement] = {}
+        self.admitted: set[str] = set()
 
     async def admit(self, principal: Principal, candidate: Candidate) -> str:
         self.hand.moment()
         name = f"{candidate.application}@{candidate.id}"
         self.recipes[name] = str(candidate.value["recipe"])
+        self.admitted.add(candidate.id)
         return name
 
     async def shadow(self, principal: Principal, candidate: Candidate, share: float) -> Placement:
@@ -270,6 +282,7 @@ class TheDoor:
     async def withdraw(self, principal: Principal, candidate: Candidate, reason: str) -> Placement:
         self.hand.moment()
         placed, stack = self._of(candidate.application), self.stack.setdefault(candidate.application, [])
+        self.admitted.discard(candidate.id)
         if stack and stack[-1].id == candidate.id:
             stack.pop()
             self.log.append(("undo", candidate.id))

@@ -82,7 +82,6 @@ async def test_every_transition_is_an_event_with_its_figures(world: World) -> No
         (Said(answers=["ans_9"]), "1 examples that are held out are made of answers that are trained on"),
         (Said(verdict=WORSE), "what is current was shown better"),
         (Said(verdict=replace(BETTER, broken=["latency"])), "it breaks the guard on latency"),
-        (Said(verdict=replace(BETTER, sound=False)), "units do not fall to the arms as they should"),
     ],
 )
 async def test_what_is_not_better_is_refused_and_it_is_said_why(
@@ -105,6 +104,15 @@ async def test_what_is_not_better_is_refused_and_it_is_said_why(
     await world.traffic(0, 10)
     await world.look()
     assert len(await world.campaigns()) == 1
+
+
+async def test_what_is_refused_before_any_traffic_is_withdrawn_at_the_door(opened: Stores, tmp_path: Path) -> None:
+    world = World(opened, tmp_path, Said(gain={"cheap": 0.0}))
+    await world.set()
+    await world.improve.run(ADMIN, "docs", "")
+    await world.look()
+    campaign = await world.last()
+    assert (campaign.stage, world.door.admitted, world.door.log) == ("refused", set(), [])
 
 
 async def test_the_cheapest_recipe_that_suffices_wins_and_later_ones_are_not_run(
@@ -138,6 +146,24 @@ async def test_a_canary_grows_step_by_step_and_waits_until_it_is_decided(opened:
     await world.look()
     assert (await world.last()).stage == "promoted"
     assert len(world.trials.begun) == len(world.trials.over) == 1
+
+
+async def test_units_that_fall_to_the_wrong_arms_refuse_it_only_if_that_repeats(opened: Stores, tmp_path: Path) -> None:
+    for repeats, stage in ((False, "promoted"), (True, "refused")):
+        world = World(opened, tmp_path, Said(verdict=replace(BETTER, sound=False)), application=f"docs-{stage}")
+        await world.set(shadow=None)
+        await world.improve.run(ADMIN, world.application, "")
+        tools = world.improve.tools
+        tools.settings = tools.settings.model_copy(update={"every_s": 3600.0})
+        await world.look(2)
+        assert (await world.last()).stage == "canary"
+        world.said.verdict = replace(BETTER, sound=not repeats)
+        # The next look comes later.
+        tools.settings = tools.settings.model_copy(update={"every_s": 0.0})
+        await world.look()
+        campaign = await world.last()
+        assert campaign.stage == stage
+        assert ("units do not fall to the arms as they should" in campaign.reason) == repeats
 
 
 async def test_a_person_approves_before_there_is_traffic(world: World) -> None:
@@ -258,7 +284,7 @@ async def test_a_data_set_is_trained_on_as_it_was_frozen(world: World, tmp_path:
     assert (await world.last()).stage == "promoted"
     (order,) = world.training.orders.values()
     assert order.folder is not None
-    assert len((order.folder / "train.jsonl").read_text().splitlines()) == 30
+    assert list(world.training.rows.values()) == [30]
 
 
 async def test_a_policy_that_names_what_there_is_not_is_refused_with_the_field(world: World) -> None:

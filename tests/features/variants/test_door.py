@@ -301,6 +301,25 @@ async def test_a_trial_compares_the_arms_of_a_tenants_application(world: World) 
     assert {(await ask(world, red, user=f"u{number}"))[1] for number in range(20)} == {"candidate", "current"}
 
 
+async def test_a_share_that_grows_is_weighed_at_the_next_verdict(world: World) -> None:
+    variants, trials = door(world), world.system.services[ApplicationTrials]
+    candidate = Candidate("prompt", "small", await prompt(world, "Be terse."))
+    await variants.canary(ADMIN, candidate, 0.1)
+    await trials.begin_trial(ADMIN, "tones", "small", {"metric": TRIAL.metric.model_dump()})
+    red = world.keys["red"]
+    for number in range(60):
+        await ask(world, red, user=f"u{number}")
+    await trials.look()
+    assert (await trials.trial_verdict("default", "tones")).sound
+    # Nobody has looked at all trials since.
+    await variants.canary(ADMIN, candidate, 0.9)
+    assert (await trials.trial_verdict("default", "tones")).sound
+    state = await trials.get("default", "tones")
+    assert state.running.weights == pytest.approx({"current": 0.1, "candidate": 0.9})
+    units = await trials.verdict(state, time.time())
+    assert units.sound
+
+
 async def test_a_running_trial_ends_when_the_arms_are_replaced(world: World) -> None:
     variants, trials = door(world), world.system.services[ApplicationTrials]
     candidate = Candidate("prompt", "small", await prompt(world, "Be terse."))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
+from mainspring.features.improve.stages.folders import Folders
 from mainspring.features.improve.tables import (
     improve_answers,
     improve_campaigns,
@@ -32,12 +35,14 @@ _OF_TENANT = (
 
 class MadeOfAnswers:
     """Answers in all tenants, and the variants that are made of them. Erasure deletes the links and what a variant
-    says; the loop then withdraws each such variant, and trains another one where the policy says so."""
+    says, and the rows of folders that are trained on; the loop then withdraws each such variant, and trains another one
+    where the policy says so."""
 
     name = "improve"
 
-    def __init__(self, database: Database, _: Blobs) -> None:
+    def __init__(self, database: Database, blobs: Blobs) -> None:
         self._database = database
+        self._folders = Folders(blobs.directory.parent)
 
     async def find(
         self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
@@ -66,14 +71,20 @@ class MadeOfAnswers:
                     )
             return made
 
-        return await self._database.read(work)
+        made = await self._database.read(work)
+        answers = _before(held, upto)
+        rows_of = await asyncio.to_thread(self._folders.of_answers, subject.tenant, answers)
+        return [
+            *made,
+            *({"type": "improve_rows", "campaign": each, "rows": count} for each, count in sorted(rows_of.items())),
+        ]
 
     async def erase(self, subject: Subject, held: Held, upto: float) -> int:
         """Delete the links, and have the loop withdraw what is made of them. The tenant's erasure deletes all."""
 
         def work(connection: sa.Connection) -> int:
             found = _made(connection, subject, held, upto)
-            answers = sorted(each for each, given in held.answers.items() if given.at <= upto)
+            answers = _before(held, upto)
             for variant in sorted(found):
                 _mark(connection, subject.tenant, variant)
             gone = 0
@@ -87,13 +98,25 @@ class MadeOfAnswers:
                     connection.execute(sa.delete(table).where(table.c.tenant == subject.tenant))
             return gone
 
-        return await self._database.write(work, durable=True, frees=True)
+        # Before what finds them: an erasure that is killed is done again.
+        gone = await asyncio.to_thread(self._rows, subject, _before(held, upto))
+        return gone + await self._database.write(work, durable=True, frees=True)
+
+    def _rows(self, subject: Subject, answers: Sequence[str]) -> int:
+        if subject.kind == "tenant":
+            shutil.rmtree(self._folders.tenant(subject.tenant), ignore_errors=True)
+            return 0
+        return self._folders.without(subject.tenant, answers)
+
+
+def _before(held: Held, upto: float) -> list[str]:
+    return sorted(each for each, given in held.answers.items() if given.at <= upto)
 
 
 def _made(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> dict[str, set[str]]:
     """The answers of the subject by the variants that are made of them."""
     found: dict[str, set[str]] = {}
-    answers = sorted(each for each, given in held.answers.items() if given.at <= upto)
+    answers = _before(held, upto)
     for part in parts(answers):
         query = sa.select(improve_sources).where(_s.tenant == subject.tenant, _s.answer.in_(part))
         for row in connection.execute(query):

@@ -21,6 +21,7 @@ from mainspring.features.improve.policy.triggers import left
 from mainspring.features.improve.settings import ImproveSettings
 from mainspring.features.improve.shapes import campaign_body, policy_body
 from mainspring.features.improve.stages.campaign import PROMOTED, Campaign, Move
+from mainspring.features.improve.stages.folders import Folders
 from mainspring.features.improve.stages.placements import uses
 from mainspring.features.improve.stages.running import Running
 from mainspring.features.improve.stages.store import CampaignStore
@@ -46,7 +47,7 @@ class Improve:
         self.policies = PolicyStore(database, stores.audit, self.settings)
         self.campaigns = CampaignStore(database, self.settings)
         self.variants = VariantStore(database)
-        self.tools = Tools(self.campaigns, self.variants, stores.approvals, self.settings, rooms.settings.home)
+        self.tools = Tools(self.campaigns, self.variants, stores.approvals, self.settings, Folders(rooms.settings.home))
         following = Following(database, self.settings.answers)
         self.running = Running(self.tools, self.policies, following, database, stores.keys, rooms.local)
         self.tracing = Tracing(self.variants, self.tools, stores.events, database)
@@ -74,12 +75,15 @@ class Improve:
             await worker.close()
 
     async def _work(self, lease: Lease) -> None:
-        while not lease.stopped:
-            self._wake.clear()
-            await self.running.look()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.settings.every_s):
-                    await self._wake.wait()
+        try:
+            while not lease.stopped:
+                self._wake.clear()
+                await self.running.round()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self.settings.every_s):
+                        await self._wake.wait()
+        finally:
+            await self.running.close()
 
     def soon(self) -> None:
         """Something is to be done: it need not be waited for, if this process does it."""

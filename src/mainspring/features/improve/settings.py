@@ -17,6 +17,7 @@ class ImproveSettings(Section):
     versions: int = Field(200, ge=1, description="versions of a policy that are kept")
     campaigns: int = Field(1_000, ge=1, description="campaigns of a tenant that are kept; the oldest go first")
     running: int = Field(4, ge=1, description="campaigns of a tenant that may run at once")
+    at_once: int = Field(32, ge=1, description="campaigns of all tenants whose stages are worked on at the same time")
     answers: int = Field(2_000_000, ge=1000, description="answers of a tenant of which it is kept what gave them")
     sources: int = Field(200_000, ge=1, description="answers that one candidate may be made of")
     patience_s: float = Field(

@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
 
 from mainspring.core import private_files
-from mainspring.core.errors import InvalidRequest, StorageFull, Unsupported
+from mainspring.core.errors import Conflict, InvalidRequest, StorageFull, Unsupported
 from mainspring.core.settings import Settings
-from mainspring.core.types import Principal
+from mainspring.core.types import Principal, Responder
+from mainspring.engines.chat.chat_model import ChatModel
 from mainspring.features.train.data import placing
 from mainspring.features.train.jobs import orders
 from mainspring.features.train.jobs.process import check_needs
@@ -44,6 +45,8 @@ class Serves(Protocol):
     async def follow(self) -> None: ...
 
     def engine(self, tenant: str, label: str) -> Encoder: ...
+
+    def chat(self, tenant: str, label: str) -> tuple[ChatModel, Responder]: ...
 
 
 class Training:
@@ -262,6 +265,16 @@ class Training:
                 raise Unsupported("no model is served here", remedy="Ask a running server", param="version")
             await self.serving.withdraw(row, by)
         return await self.kept.row(row.tenant, row.name, row.number)
+
+    async def withdraw_version(self, principal: Principal, label: str) -> None:
+        """See ``Versions``."""
+        await self.withdraw(principal, label, By(principal.key_id, ""))
+
+    def chat_model(self, tenant: str, label: str) -> tuple[ChatModel, Responder]:
+        """See ``Versions``."""
+        if self.serving is None:
+            raise Conflict("no model is served here", remedy="Ask a running server", param="version")
+        return self.serving.chat(tenant, label)
 
     async def card(self, row: Row) -> str:
         """The card of a version, as it is now: it may have become stale."""

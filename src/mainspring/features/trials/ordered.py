@@ -38,7 +38,11 @@ class ApplicationTrials(Trials):
 
     async def trial_verdict(self, tenant: str, name: str) -> OnlineVerdict:
         """See ``OnlineTrials``."""
-        return online_verdict(await self.verdict(await self.get(tenant, name)))
+        state = await self.get(tenant, name)
+        if state.status == "running":
+            # A share that has just grown is weighed from now on, and not only from the next look at all trials.
+            state = await self._reweighed(state)
+        return online_verdict(await self.verdict(state))
 
     async def finish_trial(self, principal: Principal, name: str) -> None:
         """See ``OnlineTrials``."""

@@ -107,7 +107,7 @@ class Trials:
         same: a verdict reads all units."""
         trial = state.running
         if now is None:
-            place = (trial.tenant, trial.name, state.created_at, state.updated_at)
+            place = (trial.tenant, trial.name, state.created_at, state.updated_at, state.weighed_from)
             # One at a time of a tenant: it reads many rows.
             async with self._judging.setdefault(trial.tenant, asyncio.Lock()):
                 if place not in self._judged:

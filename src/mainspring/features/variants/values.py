@@ -27,7 +27,7 @@ class VariantValue(BaseModel):
 
 
 class ModelValue(VariantValue):
-    """Another served chat model."""
+    """Another served chat model, or a served version of the tenant's, as ``NAME@NUMBER``."""
 
     model: Served
 

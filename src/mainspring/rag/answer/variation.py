@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mainspring.core.types import Responder
+from mainspring.engines import ChatModel
 from mainspring.engines.base import Reranker
 from mainspring.rag.answer.evidence.calibration import Calibration
 from mainspring.rag.answer.verbatim.choice_weights import ChoiceWeights
@@ -12,12 +14,14 @@ from mainspring.rag.answer.verbatim.choice_weights import ChoiceWeights
 @dataclass(frozen=True, slots=True)
 class Variation:
     """Other evidence with its threshold, other weights of choosing sentences, another chat ``model`` that writes (a
-    served name), another reranker. What is None or empty is as the settings say."""
+    served name) or a ``writer`` that is served under none, with what answers by it, another reranker. What is None or
+    empty is as the settings say."""
 
     calibration: Calibration | None = None
     choice: ChoiceWeights | None = None
     model: str = ""
     reranker: Reranker | None = None
+    writer: tuple[ChatModel, Responder] | None = None
 
 
 SETTINGS = Variation()

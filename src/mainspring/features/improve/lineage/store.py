@@ -62,9 +62,11 @@ class VariantStore:
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return [_variant(row) for row in found]
 
-    async def erased(self) -> list[Variant]:
-        """Those made of data that was erased, which still may get traffic."""
-        query = sa.select(improve_variants).where(_v.erased_at.is_not(None), _v.withdrawn_at.is_(None)).limit(100)
+    async def erased(self, after: tuple[str, str] = ("", ""), limit: int = 100) -> list[Variant]:
+        """Those made of data that was erased, which still may get traffic, by tenant and id."""
+        place = sa.tuple_(_v.tenant, _v.id) > sa.tuple_(sa.literal(after[0]), sa.literal(after[1]))
+        mine = sa.select(improve_variants).where(_v.erased_at.is_not(None), _v.withdrawn_at.is_(None), place)
+        query = mine.order_by(_v.tenant, _v.id).limit(limit)
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return [_variant(row) for row in found]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from mainspring.http.bodies import Body, Free, Name
 from mainspring.training.ports import CandidateKind
@@ -215,3 +215,17 @@ class Policy(Body):
             if each.scorer is not None:
                 found.append(each.scorer.wanted(f"kept {place + 1}"))
         return found
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that a stored policy lacks, with its field."""
+    first = error.errors()[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:300]
+
+
+def stand_in(rungs: int) -> Policy:
+    """For a policy that cannot be read: enough to take back what came of it, and to watch what was promoted."""
+    rung = {"recipe": "unknown", "kind": "prompt"}
+    offline = {"dataset": "unknown", "gain": {"name": "f1"}}
+    wanted = {"data": {"dataset": "unknown"}, "rungs": [rung] * rungs, "offline": offline}
+    return Policy.model_validate(wanted)

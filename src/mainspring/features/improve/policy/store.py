@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import NotFound, QuotaExceeded
 from mainspring.core.types import Principal
-from mainspring.features.improve.policy.policy import Policy
+from mainspring.features.improve.policy.policy import Policy, first_problem
 from mainspring.features.improve.settings import ImproveSettings
 from mainspring.features.improve.tables import improve_policies, improve_watched
 from mainspring.stores.events.audit_log import Audit, By
 from mainspring.stores.sql.database import Database
 
+_log = logging.getLogger(__name__)
 _p, _w = improve_policies.c, improve_watched.c
 
 
@@ -123,14 +126,21 @@ class PolicyStore:
         return [_policed(row) for row in found]
 
     async def all(self, tenant: str | None = None) -> list[Policed]:
-        """Those in force, of a tenant or of all, by tenant and application."""
+        """Those in force, of a tenant or of all, by tenant and application. One that cannot be read is left out."""
         latest = sa.select(_p.tenant, _p.application, sa.func.max(_p.version).label("version"))
         latest = latest if tenant is None else latest.where(_p.tenant == tenant)
         newest = latest.group_by(_p.tenant, _p.application).subquery()
         same = sa.and_(*(getattr(newest.c, name) == getattr(_p, name) for name in ("tenant", "application", "version")))
         query = sa.select(improve_policies).join(newest, same).order_by(_p.tenant, _p.application)
-        found = await self._database.read(lambda connection: connection.execute(query).all())
-        return [_policed(row) for row in found]
+        read: list[Policed] = []
+        for row in await self._database.read(lambda connection: connection.execute(query).all()):
+            try:
+                read.append(_policed(row))
+            except ValidationError as error:
+                # Of another version of this program: the others' go on.
+                problem = first_problem(error)
+                _log.warning("the policy of %s of %s cannot be read: %s", row.application, row.tenant, problem)
+        return read
 
     async def watched(self, tenant: str, application: str) -> Watched:
         query = sa.select(improve_watched).where(_w.tenant == tenant, _w.application == application)

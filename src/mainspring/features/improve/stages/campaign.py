@@ -21,7 +21,8 @@ PROMOTED: tuple[Stage, ...] = ("watching", "promoted")
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """``number`` counts its transitions. ``notes`` are what its stages left for the next: ids of an export, of a run
-    and so on. ``rungs`` are what came of each recipe so far. Times are Unix seconds."""
+    and so on. ``rungs`` are what came of each recipe so far. Times are Unix seconds. ``problem``: why its policy cannot
+    be read any more; empty: it can."""
 
     tenant: str
     id: str
@@ -41,6 +42,7 @@ class Campaign:
     created_at: float = 0.0
     entered_at: float = 0.0
     ended_at: float | None = None
+    problem: str = ""
 
     @property
     def key(self) -> str:

@@ -6,8 +6,6 @@ point: what it orders of others is ordered under the campaign's key, and so done
 
 from __future__ import annotations
 
-import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -21,6 +19,7 @@ from mainspring.features.improve.policy.policy import Data
 from mainspring.features.improve.policy.triggers import left
 from mainspring.features.improve.stages import offline
 from mainspring.features.improve.stages.campaign import Campaign, Move, refused
+from mainspring.features.improve.stages.folders import SIDES
 from mainspring.features.improve.stages.placements import in_use
 from mainspring.features.improve.stages.store import Also
 from mainspring.features.improve.stages.tools import Tools
@@ -28,7 +27,6 @@ from mainspring.training.ports import Candidate, Order, Version
 from mainspring.training.stages import keyed
 
 Result = tuple[Move, tuple[Also, ...]] | None
-_SIDES = ("train", "validation", "test")
 _OPEN = ("queued", "running")
 
 
@@ -50,7 +48,7 @@ async def exporting(tools: Tools, campaign: Campaign, principal: Principal) -> R
             return refused(campaign, f"the export {state.id} is {state.state}: {state.error}"), ()
         made = {"rows": state.rows, "export": state.id}
     rows, figures = made.pop("rows"), {}
-    figures = {f"rows {side}": float(rows.get(side, 0)) for side in _SIDES}
+    figures = {f"rows {side}": float(rows.get(side, 0)) for side in SIDES}
     if rows.get("train", 0) < data.least_rows:
         return refused(campaign, f"{rows.get('train', 0)} rows for training, for {data.least_rows}", figures), ()
     if shared := await _shared(tools, campaign, principal, made, held_out):
@@ -75,47 +73,20 @@ async def _sources(tools: Tools, campaign: Campaign, notes: Mapping[str, Any]) -
     """The answers that a rung is trained on."""
     if export := notes.get("export"):
         return list(await tools.exporter.export_answers(campaign.tenant, export, tools.settings.sources))
-    path = Path(notes["folder"]) / "sources.json"
-    found: list[str] = json.loads(await asyncio.to_thread(path.read_text, encoding="utf-8"))
-    return found
+    return await tools.folders.sources(Path(notes["folder"]), tools.settings.sources)
 
 
 async def _from_data_set(tools: Tools, campaign: Campaign, principal: Principal, data: Data) -> dict[str, Any]:
     """A folder with the rows of a version, as JSON lines by side."""
     found = await tools.data.version(principal, data.dataset, data.version)
-    folder = tools.home / "improve" / campaign.tenant / campaign.id / str(campaign.rung)
-    folder.mkdir(parents=True, exist_ok=True)
-    rows: dict[str, int] = dict.fromkeys(_SIDES, 0)
-    files = {side: (folder / f"{side}.jsonl").open("w", encoding="utf-8") for side in _SIDES}
-    sources: set[str] = set()
-    try:
-        async for example in _examples(tools, principal, data.dataset, found.number):
-            if not example.references:
-                continue
-            files[example.split].write(json.dumps(_row(example), ensure_ascii=False) + "\n")
-            rows[example.split] += 1
-            if len(sources) < tools.settings.sources:
-                sources.update(example.sources)
-    finally:
-        for file in files.values():
-            file.close()
-    (folder / "sources.json").write_text(json.dumps(sorted(sources)), encoding="utf-8")
+    folder = tools.folders.campaign(campaign.tenant, campaign.id) / str(campaign.rung)
+    rows = await tools.folders.write(folder, _examples(tools, principal, data.dataset, found.number))
     return {"rows": rows, "folder": str(folder), "trained_on": f"{data.dataset}@{found.number}"}
 
 
 async def _examples(tools: Tools, principal: Principal, name: str, version: int) -> AsyncIterator[Example]:
     async for _, example in tools.data.stream(principal, name, version):
         yield example
-
-
-def _row(example: Example) -> dict[str, Any]:
-    """As a row of ``sft``, with what else is known."""
-    said = [{"role": each.role, "content": each.content} for each in example.messages]
-    return {
-        "messages": [*said, {"role": "assistant", "content": example.references[0]}],
-        "references": list(example.references),
-        "passages": list(example.passages),
-    }
 
 
 async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
@@ -151,6 +122,12 @@ async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Re
         move = refused(campaign, f"{recipe.recipe} {view.state}: {view.error}", view.figures)
         return _spent(move, view.seconds), ()
     version = await tools.versions.version(campaign.tenant, view.version)
+    if version.stale:
+        return _spent(refused(campaign, f"{version.label}: {version.stale}", view.figures), view.seconds), ()
+    if _weights(campaign, version) and not version.served and campaign.notes.get("served") != version.label:
+        # Before it is served: what is refused is then taken out of service again.
+        await tools.campaigns.note(campaign, {"served": version.label})
+        return None
     candidate = await _candidate(tools, campaign, principal, version)
     placed = await tools.door.placement(campaign.tenant, campaign.application)
     if in_use(placed, candidate.id):
@@ -162,6 +139,12 @@ async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Re
     return _spent(move, view.seconds), (lambda connection: admitted(connection, campaign, candidate, sources),)
 
 
+def _weights(campaign: Campaign, version: Version) -> bool:
+    """Whether what was made needs an engine that answers by it."""
+    kind = campaign.recipe.kind
+    return kind == "model" or (kind == "reranker" and not version.made.value)
+
+
 async def _candidate(tools: Tools, campaign: Campaign, principal: Principal, version: Version) -> Candidate:
     kind = campaign.recipe.kind
     value: Mapping[str, Any]
@@ -170,7 +153,7 @@ async def _candidate(tools: Tools, campaign: Campaign, principal: Principal, ver
     elif version.made.value:
         value = dict(version.made.value)
     elif kind == "reranker":
-        value = {"version": version.label}
+        value = {"version": await tools.versions.serve_version(principal, version.label)}
     else:
         raise InvalidRequest(
             f"{version.label} is a {version.made.makes} and no {kind}", remedy="Name the kind that the recipe makes"
@@ -193,6 +176,8 @@ def _spent(move: Move, seconds: float) -> Move:
 
 async def comparing(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
     """Compare with what is current, on held-out examples and on the regression list."""
+    # What it is made of is recorded: nobody reads the rows any more.
+    await tools.folders.remove(campaign.tenant, campaign.id)
     wanted = campaign.policy.offline
     responders = [campaign.application, campaign.notes["name"]]
     state = await tools.comparer.compare_once(

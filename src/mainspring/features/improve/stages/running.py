@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -50,11 +51,19 @@ class Running:
         self._database = database
         self._keys = keys
         self._local = local
+        self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._bound = asyncio.Semaphore(tools.settings.at_once)
 
-    async def look(self) -> int:
-        """Count what is new, begin what is due, and take each campaign as far as it goes; returns the transitions."""
+    async def look(self) -> None:
+        """A round, and wait until each campaign has gone as far as it goes."""
+        await self.round()
+        await asyncio.gather(*self._tasks.values())
+
+    async def round(self) -> None:
+        """Count what is new, begin what is due, and have each campaign go on, in a task of its own: one whose stage
+        takes long holds up no other, and none is begun twice."""
         await self._following.follow()
-        moved = await self._erasures()
+        await self._erasures()
         for policed in await self._policies.all():
             try:
                 await self._trigger(policed)
@@ -63,9 +72,31 @@ class Running:
         place = ("", "")
         while found := await self.tools.campaigns.open(place):
             for each in found:
-                moved += await self.advance(each)
+                self._go_on(each)
             place = (found[-1].tenant, found[-1].id)
-        return moved
+
+    async def close(self) -> None:
+        """Leave all campaigns where they are. Whoever looks next goes on there."""
+        tasks = list(self._tasks.values())
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _go_on(self, campaign: Campaign) -> None:
+        key = campaign.tenant, campaign.id
+        if key not in self._tasks:
+            task = self._tasks[key] = asyncio.create_task(self._alone(campaign), name=f"improve: {campaign.id}")
+            task.add_done_callback(lambda _: self._tasks.pop(key, None))
+
+    async def _alone(self, campaign: Campaign) -> None:
+        async with self._bound:
+            try:
+                # It may have waited for its turn.
+                found = await self.tools.campaigns.find(campaign.tenant, campaign.id)
+                if found is not None:
+                    await self.advance(found)
+            except Exception as error:
+                _log.warning("campaign %s is tried again: %s", campaign.id, error, exc_info=_bug(error))
 
     async def advance(self, campaign: Campaign) -> int:
         """Take a campaign as far as it goes now; returns the transitions."""
@@ -96,6 +127,8 @@ class Running:
             principal = await self.principal(campaign.tenant, campaign.key_id)
             if principal is None and not giving_back:
                 return refused(campaign, "the key that set the policy is revoked or has expired"), ()
+            if campaign.problem and campaign.stage not in (*_GIVING_BACK, *PROMOTED):
+                return refused(campaign, f"its policy cannot be read: {campaign.problem}"), ()
             acting = principal or Principal(campaign.tenant, campaign.key_id, frozenset({"admin"}), campaign.groups)
             return await _work_of(campaign.stage)(self.tools, campaign, acting)
         except MainspringError as error:
@@ -158,30 +191,34 @@ class Running:
             # One is under way: what is due stays due.
             return
 
-    async def _erasures(self) -> int:
-        """Withdraw what is made of data that was erased."""
-        moved = 0
-        for variant in await self.tools.variants.erased():
-            try:
-                moved += await self._withdraw(variant)
-            except MainspringError as error:
-                _log.warning("%s could not be withdrawn and is tried again: %s", variant.id, error)
-        return moved
+    async def _erasures(self) -> None:
+        """Withdraw what is made of data that was erased. What fails hides nothing behind it."""
+        place = ("", "")
+        while found := await self.tools.variants.erased(place):
+            for variant in found:
+                try:
+                    await self._withdraw(variant)
+                except Exception as error:
+                    _log.warning(
+                        "%s could not be withdrawn and is tried again: %s", variant.id, error, exc_info=_bug(error)
+                    )
+            place = (found[-1].tenant, found[-1].id)
 
-    async def _withdraw(self, variant: Variant) -> int:
+    async def _withdraw(self, variant: Variant) -> None:
         campaign = await self.tools.campaigns.find(variant.tenant, variant.campaign)
         mine = campaign is not None and campaign.candidate_id == variant.id
         if campaign is not None and mine and (campaign.ended_at is None or campaign.stage in PROMOTED):
             if campaign.stage in _GIVING_BACK:
-                return await self.advance(campaign)
+                # It may go on to its next rung.
+                self._go_on(campaign)
+                return
             stage: Stage = "undoing" if campaign.stage in PROMOTED else "withdrawing"
             outcome = "" if stage == "undoing" else "refused"
             made = await self.tools.campaigns.move(
                 campaign, Move(stage, ERASED, notes={"then": "stop"}, outcome=outcome)
             )
-            moved = 0 if made is None else 1 + await self.advance(made)
-        else:
-            moved = 1
+            if made is not None:
+                await self.advance(made)
         policed = next(
             (each for each in await self._policies.all(variant.tenant) if each.application == variant.application),
             None,
@@ -195,7 +232,10 @@ class Running:
                 connection.execute(sa.update(improve_watched).where(place).values(due=ERASED))
 
         await self._database.write(work, durable=True)
-        return moved
+
+
+def _bug(error: Exception) -> bool:
+    return not isinstance(error, MainspringError)
 
 
 def _work_of(stage: Stage) -> StageWork:

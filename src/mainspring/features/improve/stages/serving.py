@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.features.improve.lineage.store as lineage
-from mainspring.core.errors import Conflict
+from mainspring.core.errors import Conflict, NotFound, Unsupported
 from mainspring.core.types import Context, Principal, ToolCall
 from mainspring.features.improve.stages import online
 from mainspring.features.improve.stages.campaign import Campaign, Move, following, refused
@@ -108,6 +108,15 @@ async def canary(tools: Tools, campaign: Campaign, principal: Principal) -> Resu
         )
         return None
     verdict = await tools.trials.trial_verdict(campaign.tenant, campaign.trial)
+    doubted = campaign.notes.get("unsound")
+    if not verdict.sound and (doubted is None or now - doubted < tools.settings.every_s):
+        # Answers that are on their way while the share changes count to the other one: it has to repeat.
+        if doubted is None:
+            await tools.campaigns.note(campaign, {"unsound": now})
+        return None
+    if verdict.sound and doubted is not None:
+        await tools.campaigns.note(campaign, {"unsound": None})
+        return None
     call = online.canary(wanted, verdict, step, campaign.notes["step_since"], campaign.notes["canary_since"], now)
     if call.action == "wait":
         return None
@@ -183,10 +192,25 @@ async def withdrawing(tools: Tools, campaign: Campaign, principal: Principal) ->
             await tools.trainer.cancel_training(principal, job)
     if campaign.notes.get("trial"):
         await tools.trials.finish_trial(principal, campaign.trial)
+    await tools.folders.remove(campaign.tenant, campaign.id)
     variant, reason = campaign.candidate_id, campaign.reason
     if not variant:
+        await _unserved(tools, campaign, principal)
         return following(campaign), ()
     placed = await tools.door.placement(campaign.tenant, campaign.application)
     if placed.candidate is not None and placed.candidate.id == variant:
         await tools.door.withdraw(principal, placed.candidate, reason)
+    elif not in_use(placed, variant):
+        # It was admitted, and would be for good. (One that was erased has no value, and so another id.)
+        with contextlib.suppress(NotFound):
+            await tools.door.withdraw(principal, campaign.made, reason)
+    if not in_use(placed, variant):
+        await _unserved(tools, campaign, principal)
     return following(campaign), (lambda each: lineage.withdrawn(each, campaign.tenant, variant, reason),)
+
+
+async def _unserved(tools: Tools, campaign: Campaign, principal: Principal) -> None:
+    """Take the version out of service that this rung has put there."""
+    if label := campaign.notes.get("served"):
+        with contextlib.suppress(NotFound, Unsupported):
+            await tools.versions.withdraw_version(principal, label)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 
 import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.ids as ids
@@ -15,7 +16,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import Conflict, NotFound, QuotaExceeded
 from mainspring.core.facts.trials import ImprovementFacts
 from mainspring.core.types import EventRecord, Principal
-from mainspring.features.improve.policy.policy import Policy
+from mainspring.features.improve.policy.policy import Policy, first_problem, stand_in
 from mainspring.features.improve.settings import ImproveSettings
 from mainspring.features.improve.stages.campaign import OVER, Campaign, Move
 from mainspring.features.improve.tables import improve_campaigns, improve_steps, improve_watched
@@ -237,6 +238,11 @@ def _is(tenant: str, campaign_id: str) -> sa.ColumnElement[bool]:
 
 def _campaign(row: sa.Row[Any]) -> Campaign:
     fields = dict(row._mapping)
-    fields |= {"policy": Policy.model_validate(rows.load(row.policy)), "notes": rows.load(row.notes)}
+    try:
+        fields["policy"] = Policy.model_validate(rows.load(row.policy))
+    except ValidationError as error:
+        # Of another version of this program. With no rung after it, none is begun.
+        fields |= {"policy": stand_in(row.rung + 1), "problem": first_problem(error)}
+    fields["notes"] = rows.load(row.notes)
     fields |= {"rungs": rows.load(row.rungs), "groups": frozenset(rows.load(row.groups))}
     return Campaign(**fields)

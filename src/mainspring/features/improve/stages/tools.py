@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from mainspring.core.errors import Unsupported
@@ -11,6 +10,7 @@ from mainspring.evaluation.examples import ExampleStream
 from mainspring.feature import Services
 from mainspring.features.improve.lineage.store import VariantStore
 from mainspring.features.improve.settings import ImproveSettings
+from mainspring.features.improve.stages.folders import Folders
 from mainspring.features.improve.stages.store import CampaignStore
 from mainspring.stores.work.approvals import Approvals
 from mainspring.training.ports import Door, Trainer, Versions
@@ -27,7 +27,7 @@ class Tools:
     variants: VariantStore
     approvals: Approvals
     settings: ImproveSettings
-    home: Path
+    folders: Folders
     services: Services | None = None
 
     def _one(self, protocol: Any, what: str) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.core.errors import Conflict, MainspringError, ModelError
-from mainspring.core.types import Principal
+from mainspring.core.types import Principal, Responder
 from mainspring.engines.catalogue import convert
 from mainspring.engines.catalogue.pull import PulledModel, Puller
 from mainspring.engines.catalogue.sources import silent
@@ -82,6 +82,14 @@ class Serving:
         for each in self._loaded.values():
             if each.tenant == tenant and each.label == label and not isinstance(each.engine, ChatModel):
                 return each.engine
+        raise Conflict(f"{label} is not served", remedy="Serve it first", param="version")
+
+    def chat(self, tenant: str, label: str) -> tuple[ChatModel, Responder]:
+        """The chat model of a version that is served, in its call ring. Raises ``Conflict``."""
+        for each in self._loaded.values():
+            mine = each.tenant == tenant and each.label == label
+            if mine and isinstance(each.engine, ChatModel) and each.served is not None:
+                return each.engine, each.served.responder
         raise Conflict(f"{label} is not served", remedy="Serve it first", param="version")
 
     async def serve(self, row: Row, by: By) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from mainspring.core.errors import InvalidRequest, MainspringError
 from mainspring.core.types import Context, Principal, PromptUse, Responder
 from mainspring.feature import Rooms
 from mainspring.features.variants.arms import Prompted, Varied
+from mainspring.features.variants.kinds.models import Late, is_label
 from mainspring.features.variants.kinds.rerankers import TrainedReranker
 from mainspring.features.variants.shots import Shots
 from mainspring.features.variants.values import (
@@ -53,9 +55,7 @@ class Making:
             value.choice()
             self._check_calibration(candidate, value.calibration)
         elif isinstance(value, ModelValue):
-            if value.model not in self._rooms.path.chat or value.model not in self._rooms.engines.chat:
-                names = ", ".join(sorted(self._rooms.engines.chat)) or "none"
-                raise _wrong(candidate, f"no chat model {value.model:.100} is served", f"Chat models: {names}")
+            await self._check_model(principal, candidate, value.model)
             if not documents and served.name not in self._rooms.path.chat:
                 raise _wrong(candidate, "it is neither a chat model nor answers from documents")
         elif isinstance(value, PromptValue | ExamplesValue):
@@ -83,6 +83,11 @@ class Making:
     def responder(self, served: Served, found: Prepared, tenant: str, variant: str = "") -> Responder:
         """What answers the ``tenant`` as ``served`` by means of ``found``; ``variant`` is told with its answers. Raises
         ``InvalidRequest`` if one of them cannot be served any more."""
+        made = partial(self._made, served, found, tenant)
+        late = any(isinstance(each, ModelValue) and self._trained(each.model) for each in found.values)
+        return Varied(Late(made) if late else made(), served.name, found.ids, variant)
+
+    def _made(self, served: Served, found: Prepared, tenant: str) -> Responder:
         inner, shots = self._inner(served, found.values, tenant), found.shots
         prompt = next((each for each in found.values if isinstance(each, PromptValue)), None)
         if prompt is not None or shots is not None:
@@ -91,20 +96,24 @@ class Making:
             assert prompts is not None
             handed = served.kind in ("application", "collection")
             inner = Prompted(inner, prompts, prompt, shots, handed=handed, own=own)
-        return Varied(inner, served.name, found.ids, variant)
+        return inner
 
     def _inner(self, served: Served, values: Sequence[VariantValue], tenant: str) -> Responder:
         model = next((each.model for each in values if isinstance(each, ModelValue)), "")
-        if model and model not in self._rooms.path.chat:
+        trained = None
+        if self._trained(model) and self.versions is not None:
+            trained = self.versions.chat_model(tenant, model)
+        elif model and model not in self._rooms.path.chat:
             raise InvalidRequest(f"no chat model {model:.100} is served any more", param="candidate")
         if not isinstance(served.responder, DocumentAnswerer):
-            return _Asked(self._rooms.path.chat[model], model) if model else served.responder
+            asked = self._rooms.path.chat.get(model) if trained is None else trained[1]
+            return served.responder if asked is None else _Asked(asked, model)
         answering = next((each for each in values if isinstance(each, AnsweringValue)), None)
         calibration = None if answering is None or answering.calibration is None else answering.calibration.made()
         choice = None if answering is None else answering.choice()
         label = next((each.version for each in values if isinstance(each, RerankerValue)), "")
         reranker = TrainedReranker(self.versions, tenant, label) if label and self.versions is not None else None
-        variation = Variation(calibration, choice, model, reranker)
+        variation = Variation(calibration, choice, "" if trained else model, reranker, trained)
         if variation == SETTINGS:
             return served.responder
         return self._rooms.library.answering(served.responder.collection, variation)
@@ -117,6 +126,27 @@ class Making:
             fitted = f"{value.embedder or embedder} and {value.reranker or 'no reranker'}"
             served = f"{embedder} and {reranker or 'no reranker'}"
             raise _wrong(candidate, f"the calibration was fitted with {fitted}, and {served} are served")
+
+    def _trained(self, model: str) -> bool:
+        return is_label(model) and model not in self._rooms.path.chat
+
+    async def _check_model(self, principal: Principal, candidate: Candidate, model: str) -> None:
+        if model in self._rooms.path.chat and model in self._rooms.engines.chat:
+            return
+        names = ", ".join(sorted(self._rooms.engines.chat)) or "none"
+        if not self._trained(model) or self.versions is None:
+            raise _wrong(candidate, f"no chat model {model:.100} is served", f"Chat models: {names}")
+        try:
+            version = await self.versions.version(principal.tenant, model)
+            if version.makes not in ("chat", "adapter"):
+                raise _wrong(candidate, f"{model:.100} is of the kind {version.makes}")
+            # Whoever has not the groups of a version does not see it.
+            await self._rooms.path.registry.plain(model, principal, inner=True)
+            self.versions.chat_model(principal.tenant, model)
+        except InvalidRequest:
+            raise
+        except MainspringError as error:
+            raise _wrong(candidate, error.message, error.remedy) from None
 
     async def _check_reranker(self, principal: Principal, candidate: Candidate, value: RerankerValue) -> None:
         if not value.version or self.versions is None:
