@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from mainspring.core.errors import Conflict, MissingExtra, SettingsError
+from mainspring.features.train.jobs import tree
 from mainspring.training.child import TAKEN
 from mainspring.training.folder import Folder
 from mainspring.training.lock import RunLock
@@ -74,18 +75,19 @@ class Process:
         return await self._child.wait()
 
     def kill(self) -> None:
-        """At once."""
+        """At once, with all that it started."""
         if self._child is not None and self._child.returncode is None:
+            # Workers of torchrun have groups of their own.
+            started = tree.below(self._child.pid)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._child.pid, signal.SIGKILL)
+            for each in started[1:]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
 
     def memory_mb(self) -> float:
-        """Resident memory of the process; 0 where it is not known."""
-        try:
-            status = Path(f"/proc/{self._child.pid if self._child else 0}/statm").read_text()
-        except OSError:
-            return 0.0
-        return int(status.split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        """Memory of the process and of all that it started; 0 where it is not known."""
+        return tree.memory_mb(tree.below(self._child.pid)) if self._child else 0.0
 
 
 async def vacate(folder: Path, patience_s: float) -> None:
