@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from mainspring.core.errors import Forbidden, InvalidRequest, NotFound, UnknownModel
+from mainspring.core.errors import Forbidden, InvalidRequest, MainspringError, NotFound, QuotaExceeded, UnknownModel
+from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
 from mainspring.engines.catalogue.entries import trained_catalogue
 from mainspring.features.train import service as service_module
 from mainspring.features.train.settings import TrainSettings
+from mainspring.features.train.versions.serving import Serving
 from mainspring.stores.sql import rows
 from mainspring.training.recipe import Made
 from tests.features.train.world import World, fake_model, world, write
@@ -160,6 +162,32 @@ async def test_a_run_has_as_many_processes_and_weights_as_the_operator_says(tmp_
         assert (await home.order("pretrain", folder=texts)).state == "queued"
     async with world(tmp_path / "two", works=False, train={"processes": 2}) as home:
         assert (await home.order("pretrain", options={"data": 2}, folder=texts)).state == "queued"
+
+
+async def test_a_tenant_has_so_many_versions_served(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False, train={"served": 2}) as home:
+        registry = SimpleNamespace(attach=lambda _: None)
+        settings = Settings.model_validate({"home": tmp_path, "train": {"served": 2}})
+        rooms = SimpleNamespace(settings=settings, path=SimpleNamespace(registry=registry), stores=home.stores)
+        home.service.serving = Serving(rooms, home.service.kept, home.service.places)  # type: ignore[arg-type]
+        labels = [await version(home, name, "reranker") for name in ("a", "b", "c")]
+        await version(home, "d", "reranker", tenant="other")
+        await home.service.kept.change("other", "d", 1, served="d.v1")
+        await home.service.kept.change("acme", "a", 1, served="a.v1")
+        with pytest.raises(MainspringError) as caught:
+            await home.service.serve_version(home.who, labels[2])
+        assert not isinstance(caught.value, QuotaExceeded)
+        await home.service.kept.change("acme", "b", 1, served="b.v1")
+        with pytest.raises(QuotaExceeded, match=r"2 versions are served.*train\.served"):
+            await home.service.serve_version(home.who, labels[2])
+        # One that is served already takes no further place, and one that is withdrawn none.
+        with pytest.raises(MainspringError) as caught:
+            await home.service.serve_version(home.who, labels[1])
+        assert not isinstance(caught.value, QuotaExceeded)
+        await home.service.kept.change("acme", "a", 1, withdrawn_at=1.0)
+        with pytest.raises(MainspringError) as caught:
+            await home.service.serve_version(home.who, labels[2])
+        assert not isinstance(caught.value, QuotaExceeded)
 
 
 def test_a_limit_of_memory_holds_by_itself() -> None:

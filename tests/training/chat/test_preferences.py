@@ -131,8 +131,8 @@ def test_what_rewards_nothing_or_breaks_groups_is_told(start: Start, tmp_path: P
         start("grpo", OPTIONS, prompts).do()
     with pytest.raises(InvalidRequest, match="no whole groups of 3"):
         start("grpo", {**OPTIONS, "group": 3}, prompts, name="groups").do()
+    given = {"reward_model": str(tmp_path)}
     with pytest.raises(InvalidRequest, match="is no reward model"):
-        given = {"reward_model": str(tmp_path)}
         start("ppo", {**OPTIONS, "reward_model": "r@1"}, prompts, name="model", given=given).do()
     # A folder in the options is none that the service has found.
     with pytest.raises(InvalidRequest, match="was not found when the job was ordered"):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from mainspring.core import private_files
 from mainspring.core.errors import InvalidRequest, StorageFull, Unsupported
@@ -63,6 +65,7 @@ class Training:
         self.by_hand = False
         """A command of this machine orders, without a server: it is the operator's."""
         self._all = settings
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._local = local
         self._per_hour = settings.prices.per_hour
 
@@ -88,6 +91,7 @@ class Training:
         digest = orders.digest(order)
         if known := await self.jobs.known(principal.tenant, digest):
             return await self.training_job(principal.tenant, known)
+        await self.jobs.admit(principal.tenant)
         base = await self.bases.find(principal, recipe, order.base)
         given = await named.given(self.bases, self._all, principal, options, by_hand=self.by_hand)
         await check_needs(recipe, self.settings.python)
@@ -123,6 +127,15 @@ class Training:
             await self.jobs.tell(principal.tenant, made, told, "warn")
         self.queued()
         return await self.training_job(principal.tenant, made)
+
+    @contextlib.asynccontextmanager
+    async def turn(self, tenant: str) -> AsyncIterator[None]:
+        """One order of a tenant at a time has its files read. Raises ``QuotaExceeded`` before any is."""
+        # It is there as long as somebody holds it or waits for it.
+        lock = self._turns.setdefault(tenant, asyncio.Lock())
+        async with lock:
+            await self.jobs.admit(tenant)
+            yield
 
     async def _placed(
         self,

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from mainspring.core.errors import Conflict, MissingExtra, SettingsError
 from mainspring.features.train.jobs import tree
+from mainspring.features.train.jobs.surroundings import environment
 from mainspring.training.child import TAKEN
 from mainspring.training.folder import Folder
 from mainspring.training.lock import RunLock
 from mainspring.training.recipe import Recipe
 
-_SOURCE = str(Path(__file__).parents[4])
 _LOOK_S, _KILLED_S, _MOST_LOG = 0.1, 10.0, 32 * 2**20
 _FIND = (
     "import sys, importlib.util as u\n"
@@ -50,7 +50,7 @@ class Process:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=written,
                     stderr=written,
-                    env=environment(),
+                    env=environment(whole=self.folder.asked.outside),
                     start_new_session=True,
                 )
             except OSError as error:
@@ -129,14 +129,6 @@ async def check_needs(recipe: Recipe, python: str) -> None:
             remedy="pip install 'mainspring[train]', or point train.python to an interpreter that has it",
             param="recipe",
         )
-
-
-def environment() -> dict[str, str]:
-    """That of this process, with this package first on the path: the interpreter may have another one, or none."""
-    own = dict(os.environ)
-    before = own.get("PYTHONPATH", "")
-    own["PYTHONPATH"] = f"{_SOURCE}{os.pathsep}{before}" if before else _SOURCE
-    return own
 
 
 def taken(status: int) -> bool:

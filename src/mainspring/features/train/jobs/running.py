@@ -15,6 +15,7 @@ from mainspring.features.train.jobs import bounds, orders
 from mainspring.features.train.jobs.limits import Night, most_seconds
 from mainspring.features.train.jobs.process import Process, taken, vacate
 from mainspring.features.train.jobs.store import Row, TrainingJobs, told_of
+from mainspring.features.train.jobs.surroundings import redacted
 from mainspring.features.train.settings import TrainSettings
 from mainspring.stores import Stores
 from mainspring.stores.sql import rows
@@ -281,14 +282,14 @@ def last_figures(folder: Folder) -> dict[str, Any]:
 
 
 def tail(folder: Folder, most: int) -> str:
-    """The end of what the process wrote."""
+    """The end of what the process wrote, without secrets of the server."""
     path = folder.path / "log.txt"
     if not path.exists():
         return ""
     with path.open("rb") as file:
         file.seek(0, 2)
         file.seek(max(0, file.tell() - most))
-        return file.read().decode(errors="replace")
+        return redacted(file.read().decode(errors="replace"))
 
 
 def _problem(folder: Folder) -> dict[str, Any]:

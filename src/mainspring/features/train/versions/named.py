@@ -46,7 +46,7 @@ async def given(
                     remedy="Write NAME@NUMBER; a command without a server takes a folder",
                     param=param,
                 )
-            folders[name] = Path(value).expanduser().absolute()
+            folders[name] = _absolute(value)
             continue
         if "chat" not in kinds and not orders.usable(value):
             raise InvalidRequest(f"{name} names a version", remedy="Write NAME@NUMBER", param=param)
@@ -61,3 +61,7 @@ async def given(
             param=f"options.{outside[0]}",
         )
     return Given(folders, groups, bool(outside))
+
+
+def _absolute(value: str) -> Path:
+    return Path(value).expanduser().absolute()
