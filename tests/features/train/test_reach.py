@@ -17,6 +17,7 @@ from mainspring.features.train import service as service_module
 from mainspring.features.train.settings import TrainSettings
 from mainspring.features.train.versions.serving import Serving
 from mainspring.stores.sql import rows
+from mainspring.training.ports import Order
 from mainspring.training.recipe import Made
 from tests.features.train.world import World, fake_model, world, write
 
@@ -196,3 +197,15 @@ def test_a_limit_of_memory_holds_by_itself() -> None:
 
     assert bounds.memory_mb(TrainSettings()) == pytest.approx(0.75 * memory_bytes() / 2**20)
     assert bounds.memory_mb(TrainSettings(memory_mb=5)) == 5
+
+
+async def test_a_command_without_a_server_is_the_operator_s(tmp_path: Path) -> None:
+    from mainspring.features.train import here
+
+    def whole(_: Any) -> Any:
+        raise NotImplementedError
+
+    async with here._service(Settings(home=tmp_path), Order("line"), whole) as (service, _):
+        assert service.by_hand
+    async with world(tmp_path / "server", works=False) as home:
+        assert not home.service.by_hand
