@@ -8,6 +8,7 @@ checkpoint.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -60,9 +61,11 @@ def _run(folder: Folder, asked: Asked, parent: int, *, first: bool) -> int:
     try:
         run = Run(find(asked.recipe), folder, asked)
         run.on_terminate()
-        if parent and not _stop_with(parent):
-            return STOPPED
-        count = getattr(run.options, "processes", 1)
+        if parent:
+            _first_to_go()
+            if not _stop_with(parent):
+                return STOPPED
+        count = run.options.processes
         if count > 1 and "RANK" not in os.environ:
             return several(folder, count)
         made = run.do()
@@ -83,6 +86,12 @@ def _run(folder: Folder, asked: Asked, parent: int, *, first: bool) -> int:
         folder.fail(StorageFull(problem, remedy="Free space, and resume the run"))
         return FAILED
     return MADE
+
+
+def _first_to_go() -> None:
+    """Have the kernel end this process, and those that it starts, before the server when memory is short."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _stop_with(parent: int) -> bool:

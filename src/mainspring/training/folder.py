@@ -36,7 +36,8 @@ _SIDES: tuple[Side, ...] = ("train", "validation", "test")
 class Asked:
     """What a run is asked for. ``base`` is the folder of the pulled model that it starts from. ``until`` is the time
     (seconds of the epoch) at which it must stop after a checkpoint, ``finish`` the time at which it must end with the
-    best that it has. ``nice`` is added to the niceness of its processes. ``tenant`` ordered it."""
+    best that it has. ``nice`` is added to the niceness of its processes. ``tenant`` ordered it. ``given`` are
+    the folders of versions and models that options name, by option. ``outside``: it may ask models outside."""
 
     recipe: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -47,6 +48,8 @@ class Asked:
     threads: int = 0
     nice: int = 0
     tenant: str = ""
+    given: Mapping[str, str] = field(default_factory=dict)
+    outside: bool = False
 
 
 class Folder:

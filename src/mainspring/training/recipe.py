@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, ClassVar, Literal, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -27,9 +27,25 @@ Makes = Literal[
 
 
 class RecipeOptions(BaseModel):
-    """The options of a recipe; each has its own subclass, with a description of each field."""
+    """The options of a recipe; each has its own subclass, with a description of each field.
+
+    ``named`` are options that name a version, or a model that was pulled, with the kinds that fit; the service that
+    takes the order finds its folder (``Work.given``). ``leaving`` are options by which rows leave the machine.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    named: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    leaving: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def processes(self) -> int:
+        """How many processes train."""
+        return 1
+
+    @property
+    def parameters(self) -> int:
+        """An estimate of the weights of a model that is made from nothing; 0: none is."""
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,16 @@ class Work(Protocol):
     @property
     def base(self) -> Path | None:
         """The folder of the pulled model that the run starts from; None: from nothing."""
+        ...
+
+    @property
+    def given(self) -> Mapping[str, Path]:
+        """The folders of what options name (``RecipeOptions.named``), by option."""
+        ...
+
+    @property
+    def outside(self) -> bool:
+        """Whether the run may ask models outside this machine."""
         ...
 
     @property

@@ -29,6 +29,8 @@ class Run:
         self.tenant = asked.tenant
         self.base = Path(asked.base) if asked.base else None
         self.main = os.environ.get("RANK", "0") == "0"
+        self.given = {name: Path(folder) for name, folder in asked.given.items()}
+        self.outside = asked.outside
         self._until = asked.until
         self._finish = asked.finish
         self._terminated = False

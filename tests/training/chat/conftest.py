@@ -76,10 +76,11 @@ def start(base: Path, tmp_path: Path) -> Start:
         *,
         name: str = "run",
         on: Path | None = None,
+        **more: Any,
     ) -> Run:
         folder = Folder(tmp_path / name)
         known = folder.path.exists()
-        folder.create(Asked(recipe, options, seed=3, base=str(on or base)))
+        folder.create(Asked(recipe, options, seed=3, base=str(on or base), **more))
         if not known:
             for side, rows in (("train", train), ("validation", validation), ("test", test)):
                 lines = "".join(json.dumps(row) + "\n" for row in rows)

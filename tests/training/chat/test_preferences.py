@@ -76,9 +76,10 @@ def test_a_reward_model_prefers_and_rewards_the_steps_of_ppo(start: Start, monke
     assert made.figures["preferred"] == 1.0
     assert made.figures["longer"] == 1.0
 
-    options = {**OPTIONS, "batch": 4, "steps": 4, "new_tokens": 6, "reward_model": str(run.output), "save_every": 2}
+    options = {**OPTIONS, "batch": 4, "steps": 4, "new_tokens": 6, "reward_model": "r@1", "save_every": 2}
+    given = {"given": {"reward_model": str(run.output)}}
     prompts = [{"prompt": f"what is {each} of it"} for each in range(8)]
-    whole = start("ppo", options, prompts, (), prompts[:2], name="whole")
+    whole = start("ppo", options, prompts, (), prompts[:2], name="whole", **given)
     ppo = whole.do()
     assert ppo.makes == "adapter"
     figures = [each["figures"] for each in whole.folder.metrics()]
@@ -87,12 +88,12 @@ def test_a_reward_model_prefers_and_rewards_the_steps_of_ppo(start: Start, monke
     assert figures[0]["kl"] == pytest.approx(0, abs=1e-4)
     assert all(figure["words"] <= 6 for figure in figures)
 
-    cut = start("ppo", options, prompts, (), prompts[:2], name="cut")
+    cut = start("ppo", options, prompts, (), prompts[:2], name="cut", **given)
     asked = iter([False] * 2 + [True] * 9)
     monkeypatch.setattr(cut, "stopping", lambda: next(asked))
     with pytest.raises(Interrupted):
         cut.do()
-    again = start("ppo", options, name="cut")
+    again = start("ppo", options, name="cut", **given)
     assert checkpoints.latest(again.checkpoints) is not None
     again.do()
     assert (again.output / "adapter_model.safetensors").read_bytes() == (
@@ -130,5 +131,9 @@ def test_what_rewards_nothing_or_breaks_groups_is_told(start: Start, tmp_path: P
         start("grpo", OPTIONS, prompts).do()
     with pytest.raises(InvalidRequest, match="no whole groups of 3"):
         start("grpo", {**OPTIONS, "group": 3}, prompts, name="groups").do()
+    given = {"reward_model": str(tmp_path)}
     with pytest.raises(InvalidRequest, match="is no reward model"):
-        start("ppo", {**OPTIONS, "reward_model": str(tmp_path)}, prompts, name="model").do()
+        start("ppo", {**OPTIONS, "reward_model": "r@1"}, prompts, name="model", given=given).do()
+    # A folder in the options is none that the service has found.
+    with pytest.raises(InvalidRequest, match="was not found when the job was ordered"):
+        start("ppo", {**OPTIONS, "reward_model": str(tmp_path)}, prompts, name="path").do()

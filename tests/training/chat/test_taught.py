@@ -84,36 +84,38 @@ def teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_the_texts_of_a_served_teacher_are_learned_and_asked_for_once(start: Start, teacher: str) -> None:
     prompts = [{"prompt": f"what is {each} of it"} for each in range(12)]
     options = {**OPTIONS, "teacher": teacher}
-    run = start("distil", options, prompts, (), talks(4, 40))
+    run = start("distil", options, prompts, (), talks(4, 40), outside=True)
     Teacher.asked.clear()
     with pytest.raises(UpstreamError, match="status 500"):
         run.do()
-    made = start("distil", options).do()
+    made = start("distil", options, outside=True).do()
     # The one that failed is asked again, and no other.
     assert len(Teacher.asked) == 13
     assert {each["model"] for each in Teacher.asked} == {"large"}
     assert made.figures["loss"] < made.before["loss"] / 2
 
 
-def test_the_probabilities_of_a_pulled_teacher_are_learned(
-    start: Start, base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MAINSPRING_MODELS__DIRECTORY", str(base.parent))
+def test_the_probabilities_of_a_pulled_teacher_are_learned(start: Start, base: Path) -> None:
     options = {**OPTIONS, "level": "logits", "mix": 1.0, "learning_rate": 0.001, "steps": 6}
     # Its own base as teacher: there is nothing to learn.
-    run = start("distil", {**options, "teacher": base.name}, talks(12), (), talks(4, 40))
+    run = start("distil", {**options, "teacher": base.name}, talks(12), (), talks(4, 40), given={"teacher": str(base)})
     made = run.do()
     assert max(each["figures"].get("divergence", 0) for each in run.folder.metrics()) < 0.05
     assert made.figures["loss"] == pytest.approx(made.before["loss"], abs=0.05)
 
 
-def test_a_teacher_must_be_there(start: Start, base: Path) -> None:
+def test_a_teacher_must_be_there(start: Start) -> None:
     with pytest.raises(InvalidRequest, match="name one teacher"):
         start("distil", OPTIONS, talks(9)).do()
     with pytest.raises(InvalidRequest, match="does not tell the probabilities"):
-        start("distil", {**OPTIONS, "level": "logits", "teacher_url": "http://x"}, talks(9), name="b").do()
+        start(
+            "distil", {**OPTIONS, "level": "logits", "teacher_url": "http://x"}, talks(9), name="b", outside=True
+        ).do()
     with pytest.raises(InvalidRequest, match="there is no model absent here"):
         start("distil", {**OPTIONS, "teacher": "absent"}, talks(9), name="c").do()
+    # What the service did not allow asks nobody.
+    with pytest.raises(InvalidRequest, match="for this run"):
+        start("distil", {**OPTIONS, "teacher_url": "https://example.org/v1"}, talks(9), name="e").do()
     # Only the settings may name a private address.
     with pytest.raises(Forbidden, match="not public"):
-        start("distil", {**OPTIONS, "teacher_url": "http://127.0.0.1:9/v1"}, talks(9), name="d").do()
+        start("distil", {**OPTIONS, "teacher_url": "http://127.0.0.1:9/v1"}, talks(9), name="d", outside=True).do()

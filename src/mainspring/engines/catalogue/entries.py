@@ -276,26 +276,32 @@ class ModelEntry(_Part):
 class Catalogue:
     """Models by name."""
 
-    def __init__(self, entries: Mapping[str, ModelEntry]) -> None:
+    def __init__(self, entries: Mapping[str, ModelEntry], unsaid: frozenset[str] = frozenset()) -> None:
+        """``unsaid`` are names that no hint tells."""
         self._entries = dict(entries)
+        self._unsaid = unsaid
 
     @classmethod
-    def load(cls, settings: Settings) -> Catalogue:
-        """Read the built-in catalogue and merge ``settings.models.catalogues`` over it, and what was trained here.
+    def load(cls, settings: Settings, *, trained: bool = True) -> Catalogue:
+        """Read the built-in catalogue and merge ``settings.models.catalogues`` over it, and what was ``trained`` here,
+        which is that of all tenants: their names are in no hint.
 
         Raises ``ModelError`` naming file, entry and field.
         """
         builtin = resources.files("mainspring.engines.catalogue").joinpath("catalogue.yaml")
         own = builtin.read_text(encoding="utf-8")
         paths = [*settings.models.catalogues]
-        if (trained := trained_catalogue(settings.home)).exists():
-            paths.append(trained)
-        return cls(_merged(own, tuple((str(path), _read(path)) for path in paths)))
+        known = _merged(own, tuple((str(path), _read(path)) for path in paths))
+        if not trained or not (place := trained_catalogue(settings.home)).exists():
+            return cls(known)
+        found = _merged(own, tuple((str(path), _read(path)) for path in (*paths, place)))
+        return cls(found, frozenset(found) - frozenset(known))
 
     def get(self, name: str) -> ModelEntry:
         """The entry of ``name``. Raises ``UnknownModel`` suggesting the nearest."""
         if name not in self._entries:
-            near = max(self._entries, key=lambda known: _likeness(name, known), default="")
+            said = self._entries.keys() - self._unsaid
+            near = max(sorted(said), key=lambda known: _likeness(name, known), default="")
             known = near and _likeness(name, near) >= 0.5
             hint = f"Did you mean {near}?" if known else "`mainspring models list` shows every model"
             raise UnknownModel(f"the catalogue has no model {name!r}", remedy=hint)

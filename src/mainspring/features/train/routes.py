@@ -100,14 +100,15 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
 
         async def work() -> HttpResponse:
             principal, named = context.principal, body.files()
-            if not named:
-                view = await service.order(principal, body.order(), metadata=body.metadata)
-            else:
-                room = service.places.root / "drafts"
-                async with folder_of(files, principal, named, room, service.settings) as folder:
-                    origin = {"source": "files", "files": named}
-                    order = body.order(folder=folder)
-                    view = await service.order(principal, order, metadata=body.metadata, origin=origin)
+            async with service.turn(principal.tenant):
+                if not named:
+                    view = await service.order(principal, body.order(), metadata=body.metadata)
+                else:
+                    room = service.places.root / "drafts"
+                    async with folder_of(files, principal, named, room, service.settings) as folder:
+                        origin = {"source": "files", "files": named}
+                        order = body.order(folder=folder)
+                        view = await service.order(principal, order, metadata=body.metadata, origin=origin)
             return json_response(await _job(service, principal, view.id), status=201)
 
         return await idempotency.once(key, "training", [await http.body()], context, work)

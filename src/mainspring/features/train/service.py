@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from mainspring.core import private_files
 from mainspring.core.errors import Conflict, InvalidRequest, StorageFull, Unsupported
@@ -15,12 +17,12 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import Principal, Responder
 from mainspring.engines.chat.chat_model import ChatModel
 from mainspring.features.train.data import placing
-from mainspring.features.train.jobs import orders
+from mainspring.features.train.jobs import bounds, orders
 from mainspring.features.train.jobs.process import check_needs
 from mainspring.features.train.jobs.running import TrainingWork, last_figures
 from mainspring.features.train.jobs.store import PREFIX, Row, TrainingJobs
 from mainspring.features.train.settings import TrainSettings
-from mainspring.features.train.versions import card, keeping
+from mainspring.features.train.versions import card, keeping, named
 from mainspring.features.train.versions.bases import Base, Bases
 from mainspring.features.train.versions.store import VersionStore, version_of
 from mainspring.stores import Stores
@@ -63,6 +65,10 @@ class Training:
         self.serving: Serves | None = None
         self.queued: Callable[[], None] = lambda: None
         self.stores = stores
+        self.by_hand = False
+        """A command of this machine orders, without a server: it is the operator's."""
+        self._all = settings
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._local = local
         self._per_hour = settings.prices.per_hour
 
@@ -83,17 +89,20 @@ class Training:
         """See ``Trainer``. ``origin``: what the manifest tells of where the rows of a folder come from."""
         orders.check(order)
         recipe = recipes.find(order.recipe)
-        options_of(recipe, order.options)
+        options = options_of(recipe, order.options)
+        bounds.check(options, self.settings)
         digest = orders.digest(order)
         if known := await self.jobs.known(principal.tenant, digest):
             return await self.training_job(principal.tenant, known)
+        await self.jobs.admit(principal.tenant)
         base = await self.bases.find(principal, recipe, order.base)
+        given = await named.given(self.bases, self._all, principal, options, by_hand=self.by_hand)
         await check_needs(recipe, self.settings.python)
         self.stores.room.admit()
         job_id = ids.new(PREFIX)
         draft = Folder(self.places.draft(job_id))
         try:
-            placed = await self._placed(principal, order, recipe, draft, base, origin or {"source": "folder"})
+            placed = await self._placed(principal, order, recipe, draft, base, given, origin or {"source": "folder"})
             private_files.folder(self.places.root / "jobs")
             values = {
                 "recipe": recipe.name,
@@ -101,7 +110,9 @@ class Training:
                 "base": order.base,
                 "asked": rows.dump(orders.plain(order)),
                 "data": rows.dump(dict(placed.manifest)),
-                "groups": rows.names(principal.groups | frozenset(placed.manifest.get("groups", ())) | base.groups),
+                "groups": rows.names(
+                    principal.groups | frozenset(placed.manifest.get("groups", ())) | base.groups | given.groups
+                ),
                 "metadata": rows.dump(dict(metadata or {})),
                 "digest": digest,
             }
@@ -120,16 +131,32 @@ class Training:
         self.queued()
         return await self.training_job(principal.tenant, made)
 
+    @contextlib.asynccontextmanager
+    async def turn(self, tenant: str) -> AsyncIterator[None]:
+        """One order of a tenant at a time has its files read. Raises ``QuotaExceeded`` before any is."""
+        # It is there as long as somebody holds it or waits for it.
+        lock = self._turns.setdefault(tenant, asyncio.Lock())
+        async with lock:
+            await self.jobs.admit(tenant)
+            yield
+
     async def _placed(
-        self, principal: Principal, order: Order, recipe: Recipe, draft: Folder, base: Base, origin: Mapping[str, Any]
+        self,
+        principal: Principal,
+        order: Order,
+        recipe: Recipe,
+        draft: Folder,
+        base: Base,
+        given: named.Given,
+        origin: Mapping[str, Any],
     ) -> placing.Placed:
         private_files.folder(draft.path)
         told = dict(origin)
         try:
             folder = str(base.folder) if base.folder else ""
-            await asyncio.to_thread(
-                draft.create, Asked(recipe.name, order.options, order.seed, folder, tenant=principal.tenant)
-            )
+            asked = Asked(recipe.name, order.options, order.seed, folder, tenant=principal.tenant)
+            folders = {name: str(each) for name, each in given.folders.items()}
+            await asyncio.to_thread(draft.create, dataclasses.replace(asked, given=folders, outside=given.outside))
             if order.export:
                 if self.sets is None:
                     raise InvalidRequest("nothing here keeps exports", remedy="Name a folder", param="export")

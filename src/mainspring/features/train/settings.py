@@ -17,11 +17,19 @@ class TrainSettings(Section):
     per_tenant: int = Field(20, ge=1, description="jobs of a tenant that may be queued, waiting, paused or running")
     kept: int = Field(1_000, ge=1, description="jobs of a tenant that are kept")
     versions: int = Field(1_000, ge=1, description="versions of a tenant that are kept")
+    served: int = Field(8, ge=1, description="versions of a tenant that answer at once; each is an engine in memory")
     rows: int = Field(1_000_000, ge=1, description="rows of a run's data")
     bytes: int = Field(2 * 2**30, ge=1024, description="bytes of a run's data")
     row_bytes: int = Field(2**20, ge=64, description="bytes of one row")
     seconds: float = Field(86_400.0, gt=0, description="seconds that any run may take, pauses not counted")
-    memory_mb: int = Field(0, ge=0, description="MB of memory that a run may take; 0: as much as there is")
+    memory_mb: int = Field(
+        0, ge=0, description="MB of memory that all processes of a run may take; 0: train.memory_share of the machine's"
+    )
+    memory_share: float = Field(0.75, gt=0, le=1, description="the share of the machine's memory that a run may take")
+    processes: int = Field(1, ge=1, description="processes that a run may have")
+    parameters: int = Field(
+        500_000_000, ge=1, description="weights that a model may have which is made from nothing, as its options tell"
+    )
     threads: int = Field(0, ge=0, description="threads of a run; 0: as its libraries choose")
     nice: int = Field(10, ge=0, le=19, description="how far a run steps back behind other processes")
     night: str = Field(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -103,11 +104,15 @@ class RewardedOptions(TuneOptions):
     """What recipes take that learn from rewards of answers that the model writes itself. The reward of an answer is the
     weighted sum of its scores, of the reward model, and of its length."""
 
+    named: ClassVar[Mapping[str, tuple[str, ...]]] = {"reward_model": ("reward",)}
+
     learning_rate: float = Field(2e-5, gt=0, le=1, description="the highest rate of the schedule")
     batch: int = Field(8, ge=2, le=1024, description="answers that are computed at once")
     accumulation: int = Field(1, ge=1, le=1024, description="batches of one step")
     rewards: tuple[WantedScore, ...] = Field((), max_length=8, description="scorers whose scores are the reward")
-    reward_model: str = Field("", max_length=4096, description="the folder of a reward model's output")
+    reward_model: str = Field(
+        "", max_length=4096, description="a version that the recipe reward made; on the command line also its folder"
+    )
     reward_model_weight: float = Field(1.0, ge=-100, le=100, description="weight of what the reward model says")
     word_price: float = Field(0.0, ge=0, le=1, description="what each word of an answer costs")
     new_tokens: int = Field(64, ge=1, le=4096, description="tokens of an answer at most")
@@ -146,14 +151,22 @@ class RaftOptions(SftOptions):
 class DistilOptions(SftOptions):
     """Options of ``distil``."""
 
+    named: ClassVar[Mapping[str, tuple[str, ...]]] = {"teacher": ("chat",)}
+    leaving: ClassVar[tuple[str, ...]] = ("teacher_url",)
+
     level: Literal["sequence", "logits"] = Field(
         "sequence", description="learn the teacher's texts, or its probabilities of each token"
     )
     teacher: str = Field(
-        "", pattern=r"^[\w.-]*$", max_length=200, description="a pulled chat model, or one of models.remote"
+        "",
+        pattern=r"^[\w.@-]*$",
+        max_length=200,
+        description="a pulled chat model, a version, or one of models.remote (for the operator)",
     )
     teacher_url: str = Field(
-        "", max_length=2048, description="an OpenAI-compatible API at a public address, without key"
+        "",
+        max_length=2048,
+        description="an OpenAI-compatible API at a public address, without key (for the operator)",
     )
     teacher_model: str = Field("", max_length=200, description="the teacher's name at teacher_url")
     teacher_tokens: int = Field(256, ge=1, le=4096, description="tokens of a teacher's answer at most")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +69,21 @@ def scored(model: Any, tokenizer: Any, texts: Sequence[str], length: int, at_onc
     return found
 
 
+def _found(given: Mapping[str, Path]) -> Path:
+    if "reward_model" not in given:
+        raise InvalidRequest(
+            "the reward model was not found when the job was ordered",
+            remedy="Order it again with a version that the recipe reward made",
+            param="options.reward_model",
+        )
+    return given["reward_model"]
+
+
 class Rewards:
     """The reward of answers by the options of a run. Raises ``InvalidRequest`` if there is none."""
 
-    def __init__(self, options: RewardedOptions) -> None:
+    def __init__(self, options: RewardedOptions, given: Mapping[str, Path]) -> None:
+        """``given`` has the folder of ``reward_model``, if there is one."""
         if not options.rewards and not options.reward_model:
             raise InvalidRequest(
                 "nothing rewards answers",
@@ -81,7 +92,7 @@ class Rewards:
             )
         self._options = options
         self._scoring = Scoring(options.rewards)
-        self._model = RewardModel(Path(options.reward_model)) if options.reward_model else None
+        self._model = RewardModel(_found(given)) if options.reward_model else None
 
     @property
     def scorers(self) -> tuple[WantedScore, ...]:

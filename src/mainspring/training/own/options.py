@@ -38,6 +38,14 @@ class SizeOptions(RecipeOptions):
     positions: Literal["rotary", "learned", "sine"] = Field("rotary", description="rotary, learned or sine")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of states that are dropped in training")
 
+    @property
+    def parameters(self) -> int:
+        """Layers of 12 times the square of the width, in two stacks for ``span``; embeddings of the vocabulary, where
+        the options tell it, and of positions."""
+        stacks = 2.5 if getattr(self, "objective", "causal") == "span" else 1.0
+        tokens = int(getattr(self, "vocabulary", 0)) + self.length
+        return int(12 * self.width**2 * self.layers * stacks) + tokens * self.width
+
 
 class StepOptions(RecipeOptions):
     """How the loop trains."""

@@ -11,12 +11,13 @@ import time
 from pathlib import Path
 
 from mainspring.core.errors import Conflict, MissingExtra, SettingsError
+from mainspring.features.train.jobs import tree
+from mainspring.features.train.jobs.surroundings import environment
 from mainspring.training.child import TAKEN
 from mainspring.training.folder import Folder
 from mainspring.training.lock import RunLock
 from mainspring.training.recipe import Recipe
 
-_SOURCE = str(Path(__file__).parents[4])
 _LOOK_S, _KILLED_S, _MOST_LOG = 0.1, 10.0, 32 * 2**20
 _FIND = (
     "import sys, importlib.util as u\n"
@@ -49,7 +50,7 @@ class Process:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=written,
                     stderr=written,
-                    env=environment(),
+                    env=environment(whole=self.folder.asked.outside),
                     start_new_session=True,
                 )
             except OSError as error:
@@ -74,18 +75,19 @@ class Process:
         return await self._child.wait()
 
     def kill(self) -> None:
-        """At once."""
+        """At once, with all that it started."""
         if self._child is not None and self._child.returncode is None:
+            # Workers of torchrun have groups of their own.
+            started = tree.below(self._child.pid)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._child.pid, signal.SIGKILL)
+            for each in started[1:]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
 
     def memory_mb(self) -> float:
-        """Resident memory of the process; 0 where it is not known."""
-        try:
-            status = Path(f"/proc/{self._child.pid if self._child else 0}/statm").read_text()
-        except OSError:
-            return 0.0
-        return int(status.split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        """Memory of the process and of all that it started; 0 where it is not known."""
+        return tree.memory_mb(tree.below(self._child.pid)) if self._child else 0.0
 
 
 async def vacate(folder: Path, patience_s: float) -> None:
@@ -127,14 +129,6 @@ async def check_needs(recipe: Recipe, python: str) -> None:
             remedy="pip install 'mainspring[train]', or point train.python to an interpreter that has it",
             param="recipe",
         )
-
-
-def environment() -> dict[str, str]:
-    """That of this process, with this package first on the path: the interpreter may have another one, or none."""
-    own = dict(os.environ)
-    before = own.get("PYTHONPATH", "")
-    own["PYTHONPATH"] = f"{_SOURCE}{os.pathsep}{before}" if before else _SOURCE
-    return own
 
 
 def taken(status: int) -> bool:

@@ -11,10 +11,11 @@ from typing import Any
 
 from mainspring.core.errors import MainspringError, NotFound
 from mainspring.core.types import Principal
-from mainspring.features.train.jobs import orders
+from mainspring.features.train.jobs import bounds, orders
 from mainspring.features.train.jobs.limits import Night, most_seconds
 from mainspring.features.train.jobs.process import Process, taken, vacate
 from mainspring.features.train.jobs.store import Row, TrainingJobs, told_of
+from mainspring.features.train.jobs.surroundings import redacted
 from mainspring.features.train.settings import TrainSettings
 from mainspring.stores import Stores
 from mainspring.stores.sql import rows
@@ -70,6 +71,7 @@ class TrainingWork:
         self._keep = keep
         self._local = local
         self._per_hour = per_hour
+        self._memory_mb = bounds.memory_mb(settings)
         self._night = Night.parse(settings.night)
 
     async def __call__(self, lease: Lease) -> None:
@@ -161,7 +163,7 @@ class TrainingWork:
         """Why the run is to stop now; empty: it may go on."""
         if lease.cancelled.is_set():
             return "cancelled"
-        if self._settings.memory_mb and process.memory_mb() > self._settings.memory_mb:
+        if await asyncio.to_thread(process.memory_mb) > self._memory_mb:
             return "memory"
         if piece.seconds > piece.most + max(_OVERTIME_S, piece.most * _OVERTIME):
             return "overtime"
@@ -244,7 +246,7 @@ _FAULTS: Mapping[str, Mapping[str, str]] = {
     },
     "memory": {
         "code": "memory_exceeded",
-        "message": "it takes more than train.memory_mb; use a smaller batch or length, then resume it",
+        "message": "it takes more than train.memory_mb allows; use a smaller batch or length, then resume it",
     },
     "overtime": {
         "code": "time_exceeded",
@@ -280,14 +282,14 @@ def last_figures(folder: Folder) -> dict[str, Any]:
 
 
 def tail(folder: Folder, most: int) -> str:
-    """The end of what the process wrote."""
+    """The end of what the process wrote, without secrets of the server."""
     path = folder.path / "log.txt"
     if not path.exists():
         return ""
     with path.open("rb") as file:
         file.seek(0, 2)
         file.seek(max(0, file.tell() - most))
-        return file.read().decode(errors="replace")
+        return redacted(file.read().decode(errors="replace"))
 
 
 def _problem(folder: Folder) -> dict[str, Any]:

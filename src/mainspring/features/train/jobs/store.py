@@ -48,10 +48,7 @@ class TrainingJobs:
             sql.lock(connection, f"training {tenant}")
             if values["digest"] and (known := _of_digest(connection, tenant, values["digest"])):
                 return known
-            counted = sa.select(sa.func.count()).select_from(training_jobs).where(training_jobs.c.tenant == tenant)
-            busy = self.room(connection, tenant)
-            if connection.execute(counted).scalar_one() >= self._settings.kept:
-                raise QuotaExceeded(f"{self._settings.kept} training jobs are kept", remedy="Delete some")
+            busy = self._admitted(connection, tenant)
             made = {"tenant": tenant, "id": job_id, "state": state, "key_id": principal.key_id, **values}
             made |= {"owner": principal.person, "created_at": now, "updated_at": now}
             connection.execute(sa.insert(training_jobs).values(**made))
@@ -67,6 +64,18 @@ class TrainingJobs:
             return job_id
 
         return await self._database.write(work, durable=True)
+
+    async def admit(self, tenant: str) -> None:
+        """Raises ``QuotaExceeded`` if the tenant may order no further job now."""
+        await self._database.read(lambda connection: self._admitted(connection, tenant))
+
+    def _admitted(self, connection: sa.Connection, tenant: str) -> int:
+        """How many jobs are not over."""
+        counted = sa.select(sa.func.count()).select_from(training_jobs).where(training_jobs.c.tenant == tenant)
+        busy = self.room(connection, tenant)
+        if connection.execute(counted).scalar_one() >= self._settings.kept:
+            raise QuotaExceeded(f"{self._settings.kept} training jobs are kept", remedy="Delete some")
+        return busy
 
     def room(self, connection: sa.Connection, tenant: str) -> int:
         """How many jobs are not over. Raises ``QuotaExceeded``."""

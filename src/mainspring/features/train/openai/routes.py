@@ -157,7 +157,10 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
             if body.validation_file is not None:
                 named["validation"] = body.validation_file
             room = service.places.root / "drafts"
-            async with folder_of(files, principal, named, room, service.settings) as folder:
+            async with (
+                service.turn(principal.tenant),
+                folder_of(files, principal, named, room, service.settings) as folder,
+            ):
                 origin = {"source": "files", "files": named, "method": method}
                 order = body.order(method, folder=folder)
                 view = await service.order(principal, order, metadata=body.metadata, origin=origin)

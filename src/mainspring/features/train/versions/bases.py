@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,35 +48,44 @@ class Bases:
                     f"the recipe {recipe.name} starts from nothing", remedy="Leave the base out", param="base"
                 )
             return Base()
-        kinds = " or ".join(recipe.bases)
         if not name:
+            kinds = " or ".join(recipe.bases)
             raise InvalidRequest(
                 f"the recipe {recipe.name} starts from a model of the kind {kinds}", remedy="Name it", param="base"
             )
+        return await self.of(principal, name, recipe.bases, "base")
+
+    async def of(self, principal: Principal, name: str, kinds: Sequence[str], param: str) -> Base:
+        """A version that the principal sees, or a pulled model of the catalogue: none that was trained, for these are
+        those of all tenants. Raises ``InvalidRequest`` for one of no such kind, ``UnknownModel``, ``ModelNotPulled``,
+        ``NotFound``."""
         if orders.usable(name):
             row = await self._versions.find(principal.tenant, name, principal.groups)
             found, groups = _KINDS.get(row.makes, row.makes), frozenset(rows.load(row.groups))
             folder = self._places.version(row.tenant, row.name, row.number)
             if row.makes == "adapter":
                 # Its own files are not a model: the merged one is.
-                folder = await asyncio.to_thread(self._pulled, row.served, name)
+                folder = await asyncio.to_thread(self._pulled, row.served, name, param)
         else:
-            puller = Puller(self._settings, await asyncio.to_thread(Catalogue.load, self._settings))
+            puller = Puller(self._settings, await asyncio.to_thread(self._catalogue))
             pulled = await asyncio.to_thread(puller.local, name)
             found, groups, folder = pulled.entry.kind, frozenset[str](), pulled.directory
-        if found not in recipe.bases:
-            raise InvalidRequest(f"{name} is of the kind {found}, and not {kinds}", param="base")
+        if found not in kinds:
+            raise InvalidRequest(f"{name} is of the kind {found}, and not {' or '.join(kinds)}", param=param)
         return Base(folder, groups)
 
-    def _pulled(self, served: str, label: str) -> Path:
+    def _pulled(self, served: str, label: str, param: str) -> Path:
         if not served:
-            raise InvalidRequest(f"{label} is an adapter that is not merged", remedy="Serve it first", param="base")
+            raise InvalidRequest(f"{label} is an adapter that is not merged", remedy="Serve it first", param=param)
         return Puller(self._settings).local(served).directory
+
+    def _catalogue(self) -> Catalogue:
+        return Catalogue.load(self._settings, trained=False)
 
     def licence(self, name: str) -> str:
         """That of a model of the catalogue; empty: unknown."""
         if not name or orders.usable(name):
             return ""
         with contextlib.suppress(MainspringError):
-            return Catalogue.load(self._settings).get(name).license
+            return self._catalogue().get(name).license
         return ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mainspring.core.errors import Conflict, MainspringError, ModelError
+from mainspring.core.errors import Conflict, MainspringError, ModelError, QuotaExceeded
 from mainspring.core.types import Principal, Responder
 from mainspring.engines.catalogue import convert
 from mainspring.engines.catalogue.pull import PulledModel, Puller
@@ -94,7 +94,8 @@ class Serving:
 
     async def serve(self, row: Row, by: By) -> str:
         """Convert a version, compare it with what was trained, and have it answer. Returns its label. Raises
-        ``Conflict`` for one that was withdrawn, ``Unsupported``, ``ConversionRejected``, ``ModelError``."""
+        ``Conflict`` for one that was withdrawn, ``QuotaExceeded``, ``Unsupported``, ``ConversionRejected``,
+        ``ModelError``."""
         label = f"{row.name}@{row.number}"
         if row.withdrawn_at is not None:
             raise Conflict(f"{label} was withdrawn: {row.stale or 'by hand'}", remedy="Train another", param="version")
@@ -102,6 +103,7 @@ class Serving:
         async with self._one:
             if name in self._loaded:
                 return label
+            await self._room(row)
             folder = self._places.version(row.tenant, row.name, row.number)
             base = await self._base(row)
             fields = await asyncio.to_thread(entering.entry_of, row, base, folder, self._rooms.settings)
@@ -156,6 +158,15 @@ class Serving:
             if not isinstance(each.engine, ChatModel):
                 await each.engine.close()
         self._loaded.clear()
+
+    async def _room(self, row: Row) -> None:
+        there = [each for each in await self._store.in_service() if each.tenant == row.tenant and each.job != row.job]
+        if len(there) >= self._settings.served:
+            raise QuotaExceeded(
+                f"{len(there)} versions are served, as many as may be (train.served)",
+                remedy="Withdraw one of them first",
+                param="version",
+            )
 
     async def _base(self, row: Row) -> str:
         """The name of its base in the catalogue; empty: it has none. Raises ``Conflict`` for a version that is not

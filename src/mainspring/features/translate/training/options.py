@@ -36,3 +36,10 @@ class TranslateOptions(RecipeOptions):
     weights: str = Field("int8", pattern="^(int8|float32)$", description="numbers of what is made")
     beam: int = Field(4, ge=1, le=16, description="beams while it is measured")
     tested: int = Field(0, ge=0, description="most pairs of each kind that are measured; 0: all")
+
+    @property
+    def parameters(self) -> int:
+        """Attention and feed-forward of each layer (two attentions in those that write), and the embeddings."""
+        attention, forward = 4 * self.width**2, 2 * self.width * self.inner
+        reads, writes = attention + forward, 2 * attention + forward
+        return self.encoder_layers * reads + self.decoder_layers * writes + self.vocabulary * self.width

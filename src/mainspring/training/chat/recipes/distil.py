@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -37,7 +36,13 @@ def run(work: Work) -> Made:
     options = cast(DistilOptions, work.options)
     if bool(options.teacher) == bool(options.teacher_url):
         raise InvalidRequest("name one teacher", remedy="Give teacher or teacher_url", param="options.teacher")
-    apart = bool(options.teacher_url) or options.teacher in load().settings.models.remote
+    apart = "teacher" not in work.given
+    if apart and not work.outside:
+        raise InvalidRequest(
+            f"there is no model {options.teacher or options.teacher_url} here for this run",
+            remedy="Name a pulled chat model or a version; the operator may also name one of models.remote",
+            param="options.teacher",
+        )
     if options.level == "logits" and apart:
         raise InvalidRequest(
             "an API does not tell the probabilities of all tokens",
@@ -99,7 +104,7 @@ class Taught:
             raise Interrupted
 
     def _locally(self, asked: Sequence[Question], missing: Sequence[int]) -> None:
-        teacher = _teacher(self._options)
+        teacher = _teacher(self._work, self._options)
         writer = rows.Writer(teacher.base.template, teacher.base.bos, teacher.base.eos)
         for start in range(0, len(missing), 8):
             part = missing[start : start + 8]
@@ -159,20 +164,13 @@ class _Teacher:
     computing = Tuning.computing
 
 
-def _teacher(options: DistilOptions) -> Any:
-    place: Path = load().settings.models.directory.expanduser() / options.teacher
-    if not (place / "manifest.json").exists():
-        raise InvalidRequest(
-            f"there is no model {options.teacher} here",
-            remedy=f"Run `mainspring models pull {options.teacher}`, or name one of models.remote",
-            param="options.teacher",
-        )
-    return _Teacher(base_weights.find(place), options)
+def _teacher(work: Work, options: DistilOptions) -> Any:
+    return _Teacher(base_weights.find(work.given["teacher"]), options)
 
 
 def _by_logits(work: Work, tuning: Tuning) -> Made:
     options = cast(DistilOptions, tuning.options)
-    teacher = _teacher(options)
+    teacher = _teacher(work, options)
     if teacher.tokenizer.get_vocab() != tuning.tokenizer.get_vocab():
         raise NothingLearned(
             f"{teacher.base.name} and {tuning.base.name} have different vocabularies",

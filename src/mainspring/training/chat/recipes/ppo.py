@@ -33,7 +33,7 @@ def run(work: Work) -> Made:
     options = cast(PpoOptions, work.options)
     only_causal(options, "ppo")
     rows.enough(work.count("train"), options.min_rows, "prompts in train")
-    rewards = Rewards(options)
+    rewards = Rewards(options, work.given)
     tuning = Tuning(work, options)
     asked = fitting(rows.questions(work, "train", tuning.writer), tuning, options.new_tokens)
     rows.enough(asked, options.min_rows, f"prompts that leave {options.new_tokens} of {options.length} tokens")

@@ -1,0 +1,211 @@
+"""What an order may reach: models and versions of its tenant, and no folder, other tenant or host outside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mainspring.core.errors import Forbidden, InvalidRequest, MainspringError, NotFound, QuotaExceeded, UnknownModel
+from mainspring.core.settings import Settings
+from mainspring.core.types import Principal
+from mainspring.engines.catalogue.entries import trained_catalogue
+from mainspring.features.train import service as service_module
+from mainspring.features.train.settings import TrainSettings
+from mainspring.features.train.versions.serving import Serving
+from mainspring.stores.sql import rows
+from mainspring.training.ports import Order
+from mainspring.training.recipe import Made
+from tests.features.train.world import World, fake_model, world, write
+
+pytestmark = pytest.mark.slow
+TALKS = [
+    {"messages": [{"role": "user", "content": f"what is {each}"}, {"role": "assistant", "content": f"it is {each}"}]}
+    for each in range(12)
+]
+
+
+@pytest.fixture(autouse=True)
+def needless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Orders are taken where torch is not installed, too."""
+
+    async def nothing(*_: Any) -> None:
+        pass
+
+    monkeypatch.setattr(service_module, "check_needs", nothing)
+
+
+async def version(
+    home: World, name: str, makes: Any, groups: frozenset[str] = frozenset(), tenant: str = "acme"
+) -> str:
+    """The label of a version without files."""
+    asked = rows.dump({"export": ""})
+    job = SimpleNamespace(
+        tenant=tenant, id=f"ftjob-{name}", name=name, recipe=makes, base="", data=rows.dump({}), asked=asked, owner=""
+    )
+    job.groups = rows.names(groups)
+    number = await home.service.kept.number(job, Made(makes))  # type: ignore[arg-type]
+    await home.service.kept.change(tenant, name, number, state="ready")
+    return f"{name}@{number}"
+
+
+def trained(home: Path, name: str) -> None:
+    """A model of another tenant in the catalogue of what was trained, with its merged weights."""
+    entry = json.loads((home / "models.yaml").read_text())["models"]["tiny"]
+    trained_catalogue(home).parent.mkdir(exist_ok=True)
+    trained_catalogue(home).write_text(json.dumps({"models": {name: entry}}))
+    folder = home / "models" / name
+    folder.mkdir(parents=True)
+    manifest = json.loads((home / "models" / "tiny" / "manifest.json").read_text())
+    (folder / "model.gguf").write_bytes(b"GGUF")
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "name": name}))
+
+
+def asked(home: World, path: Path, job_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((path / "training" / "jobs" / job_id / "job.json").read_text())
+    return found
+
+
+async def test_a_reward_model_is_a_version_of_the_tenant(tmp_path: Path) -> None:
+    prompts = write(tmp_path / "prompts", TALKS)
+    async with world(tmp_path, works=False, models=fake_model(tmp_path)) as home:
+        mine = await version(home, "mine", "reward", frozenset({"staff"}))
+        theirs = await version(home, "theirs", "reward", tenant="other")
+        chat = await version(home, "chat", "chat")
+        staff = Principal("acme", "k", frozenset({"train"}), frozenset({"staff"}))
+
+        async def order(value: str, who: Principal) -> str:
+            options = {"reward_model": value}
+            return (await home.order("grpo", options=options, base="tiny", folder=prompts, who=who)).id
+
+        for value in ("/srv/training/versions/x/other/1", "../other/1", "~/x", "./x"):
+            with pytest.raises(InvalidRequest, match="not a folder of the server") as caught:
+                await order(value, staff)
+            assert caught.value.param == "options.reward_model"
+        with pytest.raises(InvalidRequest, match="names a version"):
+            await order("tiny", staff)
+        with pytest.raises(InvalidRequest, match="is of the kind chat, and not reward"):
+            await order(chat, staff)
+        with pytest.raises(NotFound):
+            await order(theirs, staff)
+        with pytest.raises(NotFound):
+            await order(mine, home.who)
+        job = await order(mine, staff)
+        place = home.service.places.version("acme", "mine", 1)
+        assert asked(home, tmp_path, job)["given"] == {"reward_model": str(place)}
+        # Whoever sees what comes of it sees the reward model.
+        assert rows.load((await home.service.jobs.of("acme", job)).groups) == ["staff"]
+
+        home.service.by_hand = True
+        assert asked(home, tmp_path, await order("/srv/own", staff))["given"] == {"reward_model": "/srv/own"}
+
+
+async def test_no_name_of_what_others_trained_is_a_base_or_told(tmp_path: Path) -> None:
+    models = fake_model(tmp_path)
+    trained(tmp_path, "merger-project.v1.deadbeef")
+    async with world(tmp_path, works=False, models=models) as home:
+        for recipe, told in (("based", {}), ("distil", {"teacher": "merger-project.v1.deadbeef"})):
+            for name in ("merger-projekt", "merger-project.v1.deadbeef"):
+                base = "tiny" if told else name
+                options = {"teacher": name} if told else {}
+                with pytest.raises(UnknownModel) as caught:
+                    await home.order(recipe, options=options, base=base)
+                assert "merger-project.v1" not in str(caught.value).replace(f"{name!r}", "")
+        assert home.service.bases.licence("merger-project.v1.deadbeef") == ""
+
+
+async def test_teachers_outside_are_the_operator_s(tmp_path: Path) -> None:
+    models = fake_model(tmp_path).model_dump()
+    models["remote"] = {"large": {"url": "https://api.example.org/v1", "model": "large", "api_key": "k"}}
+    prompts = write(tmp_path / "prompts", TALKS)
+    outside = ({"teacher": "large"}, {"teacher_url": "https://example.org/v1", "teacher_model": "m"})
+    async with world(tmp_path, works=False, models=models, train={"per_tenant": 50}) as home:
+
+        async def order(options: dict[str, Any], who: Principal = home.who) -> dict[str, Any]:
+            job = await home.order("distil", options=options, base="tiny", folder=prompts, who=who)
+            return asked(home, tmp_path, job.id)
+
+        for options in outside:
+            with pytest.raises(Forbidden, match="only the operator") as caught:
+                await order(options)
+            assert str(caught.value.param).startswith("options.teacher")
+        operator = Principal("acme", "o", frozenset({"train", "operate"}))
+        for options in outside:
+            told = await order(options, operator)
+            assert (told["outside"], told["given"]) == (True, {})
+        told = await order({"teacher": "tiny"})
+        assert (told["outside"], told["given"]) == (False, {"teacher": str(tmp_path / "models" / "tiny")})
+        label = await version(home, "own", "chat")
+        assert (await order({"teacher": label}))["given"]["teacher"].endswith("/own/1")
+        home.service.by_hand = True
+        assert (await order(outside[0]))["outside"]
+
+
+async def test_a_run_has_as_many_processes_and_weights_as_the_operator_says(tmp_path: Path) -> None:
+    texts = write(tmp_path / "texts", [{"text": f"a text {each}"} for each in range(12)])
+    many = {"data": 4096, "tensor": 64, "pipeline": 64}
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
+        (many, "train.processes"),
+        ({"data": 2}, "train.processes"),
+        ({"width": 8192, "layers": 128, "heads": 128, "kv_heads": 128}, "train.parameters"),
+    )
+    async with world(tmp_path / "one", works=False) as home:
+        for options, told in cases:
+            with pytest.raises(InvalidRequest, match=told):
+                await home.order("pretrain", options=options, folder=texts)
+        with pytest.raises(InvalidRequest, match=r"train\.parameters"):
+            await home.order(
+                "translate", options={"width": 1024, "inner": 8192, "encoder_layers": 24, "decoder_layers": 24}
+            )
+        assert (await home.order("pretrain", folder=texts)).state == "queued"
+    async with world(tmp_path / "two", works=False, train={"processes": 2}) as home:
+        assert (await home.order("pretrain", options={"data": 2}, folder=texts)).state == "queued"
+
+
+async def test_a_tenant_has_so_many_versions_served(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False, train={"served": 2}) as home:
+        registry = SimpleNamespace(attach=lambda _: None)
+        settings = Settings.model_validate({"home": tmp_path, "train": {"served": 2}})
+        rooms = SimpleNamespace(settings=settings, path=SimpleNamespace(registry=registry), stores=home.stores)
+        home.service.serving = Serving(rooms, home.service.kept, home.service.places)  # type: ignore[arg-type]
+        labels = [await version(home, name, "reranker") for name in ("a", "b", "c")]
+        await version(home, "d", "reranker", tenant="other")
+        await home.service.kept.change("other", "d", 1, served="d.v1")
+        await home.service.kept.change("acme", "a", 1, served="a.v1")
+        with pytest.raises(MainspringError) as caught:
+            await home.service.serve_version(home.who, labels[2])
+        assert not isinstance(caught.value, QuotaExceeded)
+        await home.service.kept.change("acme", "b", 1, served="b.v1")
+        with pytest.raises(QuotaExceeded, match=r"2 versions are served.*train\.served"):
+            await home.service.serve_version(home.who, labels[2])
+        # One that is served already takes no further place, and one that is withdrawn none.
+        with pytest.raises(MainspringError) as caught:
+            await home.service.serve_version(home.who, labels[1])
+        assert not isinstance(caught.value, QuotaExceeded)
+        await home.service.kept.change("acme", "a", 1, withdrawn_at=1.0)
+        with pytest.raises(MainspringError) as caught:
+            await home.service.serve_version(home.who, labels[2])
+        assert not isinstance(caught.value, QuotaExceeded)
+
+
+def test_a_limit_of_memory_holds_by_itself() -> None:
+    from mainspring.engines.catalogue.larger_model import memory_bytes
+    from mainspring.features.train.jobs import bounds
+
+    assert bounds.memory_mb(TrainSettings()) == pytest.approx(0.75 * memory_bytes() / 2**20)
+    assert bounds.memory_mb(TrainSettings(memory_mb=5)) == 5
+
+
+async def test_a_command_without_a_server_is_the_operator_s(tmp_path: Path) -> None:
+    from mainspring.features.train import here
+
+    def whole(_: Any) -> Any:
+        raise NotImplementedError
+
+    async with here._service(Settings(home=tmp_path), Order("line"), whole) as (service, _):
+        assert service.by_hand
+    async with world(tmp_path / "server", works=False) as home:
+        assert not home.service.by_hand
