@@ -4,12 +4,15 @@ ask -> cite -> open what was cited -> follow up -> thumbs-down with an edit -> e
 trace id -> a row of a data set with that trace, and its score -> what a request costs, in the ledger and in its key's
 budget -> a canary serves a request, and its events say so -> the same follow-up in a session, forked and forgotten ->
 the same question in a batch -> an agent that looks the answer up, whose steps are kept and replayed -> a customer who
-returns things of an order, which a person approves, and then speaks to a person.
+returns things of an order, which a person approves, and then speaks to a person -> edited answers of another collection
+become a candidate that is trained, compared, tried on half of the people and promoted, and an answer of it leads back
+to the edit.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -21,6 +24,22 @@ QUESTION = "I have to stay overnight in Leeds for work, how much can my room cos
 FOLLOW_UP = "And in London?"
 SMALL = "smollm2-135m-instruct"
 EDIT = "Up to £104 a night in Leeds."
+HUTS = ("Harrow", "Birkdale", "Corrie", "Dunmore", "Eskholm", "Fellside", "Garth", "Howgill", "Inver", "Kinder", "Rona")
+"""What people say of answers about the first ones is learned; the others are held out."""
+TAUGHT = 5
+_PLACES = (
+    "at the dairy",
+    "under a slate",
+    "with the warden",
+    "in the post office",
+    "at the mill",
+    "behind the barn",
+    "in the church",
+    "with the ferryman",
+    "at the pump",
+    "in the old forge",
+    "at the pier",
+)
 
 
 def test_journey(server: Server) -> None:
@@ -83,6 +102,7 @@ def test_journey(server: Server) -> None:
     _in_a_batch(client)
     _by_an_agent(client, server)
     _by_support(client, server)
+    _gets_better(client, server)
 
 
 def _becomes_an_example(server: Server, trace_id: str, events: set[str]) -> None:
@@ -230,3 +250,100 @@ def _by_support(client: openai.OpenAI, server: Server) -> None:
     assert {each["facts"]["outcome"] for each in found if each["kind"] == "dialogue"} == {"passed_on"}
     assert "case" in {each["kind"] for each in found}
     assert server.call("GET", "/v1/desk/cases")[1]["data"][0]["kind"] == "escalation"
+
+
+def _gets_better(client: openai.OpenAI, server: Server) -> None:
+    """People cut answers down to one sentence. What is trained on that is compared, tried on half of the people, and
+    promoted when they like it; its answers lead back to the edits. Nothing of it stays."""
+
+    def call(method: str, path: str, body: object = None) -> Any:
+        status, told = server.call(method, path, body)
+        assert status < 300, told
+        return told
+
+    def ask(hut: str, user: str) -> tuple[str, str]:
+        """The id of the answer, and its text without the numbers of sources."""
+        asked = client.chat.completions.create(
+            model="huts", user=user, messages=[{"role": "user", "content": _key(hut)[0]}]
+        )
+        return asked.id, re.sub(r"\s*\[\d+\]|\*", "", asked.choices[0].message.content or "")
+
+    store = _with_huts(client)
+    said = {}
+    for hut in HUTS[:TAUGHT]:
+        answer, text = ask(hut, "walker")
+        right = _key(hut)[1]
+        assert right in text
+        assert right != text
+        told = {"answer_id": answer, "rating": "down", "edit": right, "consent": True}
+        said[answer] = call("POST", "/v1/feedback", told)["id"]
+    call("POST", "/v1/datasets/hut-edits/versions", {"traces": {"application": "huts", "edited": True}})
+    call("POST", "/v1/datasets/hut-edits/split", {"train": 1, "validation": 0, "test": 0})
+    held = [{"id": hut, "question": _key(hut)[0], "references": [_key(hut)[1]]} for hut in HUTS[TAUGHT:]]
+    call("POST", "/v1/datasets/huts-held-out/versions", {"examples": held})
+    call("PUT", "/v1/improve/policies/huts", _HUT_POLICY)
+    campaign = call("POST", "/v1/improve/policies/huts/run")["id"]
+    end, number = time.monotonic() + 240, 0
+    while (now := call("GET", f"/v1/improve/campaigns/{campaign}"))["stage"] not in (
+        "promoted",
+        "refused",
+        "rolled back",
+    ):
+        assert time.monotonic() < end, now
+        if now["stage"] != "canary":
+            time.sleep(0.2)
+            continue
+        number += 1
+        answer, text = ask(HUTS[number % TAUGHT], f"walker {number}")
+        rating = "up" if text == _key(HUTS[number % TAUGHT])[1] else "down"
+        call("POST", "/v1/feedback", {"answer_id": answer, "rating": rating})
+    assert now["stage"] == "promoted", now
+    assert [each["stage"] for each in now["steps"]][1:5] == ["training", "comparing", "canary", "promoting"]
+
+    answer, text = ask(HUTS[-1], "walker")
+    assert text == _key(HUTS[-1])[1]
+    made_of = call("GET", f"/v1/improve/lineage/answers/{answer}")["given_by"]
+    assert made_of["campaign"] == campaign
+    assert {each["answer_id"]: each["feedback"][0]["id"] for each in made_of["sources"]["data"]} == said
+    feedback = next(iter(said.values()))
+    (served,) = call("GET", f"/v1/improve/lineage/feedback/{feedback}")["made_into"]
+    assert served["id"] == made_of["id"]
+    assert answer in {each if isinstance(each, str) else each["answer_id"] for each in served["answers"]["data"]}
+
+    call("POST", "/v1/improve/applications/huts/undo", {})
+    assert _key(HUTS[-1])[1] != ask(HUTS[-1], "walker")[1]
+    call("DELETE", "/v1/improve/policies/huts")
+    client.vector_stores.delete(store)
+
+
+_HUT_POLICY = {
+    "data": {"dataset": "hut-edits", "least_rows": TAUGHT},
+    "rungs": [
+        {
+            "recipe": "answers-shown",
+            "kind": "answering",
+            "options": {"collection": "huts", "questions": TAUGHT, "tried": {"near": [0.0]}},
+        }
+    ],
+    "offline": {"dataset": "huts-held-out", "gain": {"name": "f1", "effect": 0.05}},
+    "canary": {"steps": [0.5], "step_s": 0, "metric": {"source": "feedback", "window_s": 5, "effect": 0.5}},
+    "after": {"seconds": 0},
+}
+
+
+def _key(hut: str) -> tuple[str, str]:
+    """A question, and the sentence that answers it."""
+    return f"Where is the key of the {hut} hut kept?", f"The key of the {hut} hut is kept {_PLACES[HUTS.index(hut)]}."
+
+
+def _with_huts(client: openai.OpenAI) -> str:
+    """The collection ``huts``; its id."""
+    rest = "The key of the {0} hut also opens its wood shed. Whoever loses the key of the {0} hut pays for its lock."
+    text = "\n\n".join(f"# {hut}\n\n{_key(hut)[1]} {rest.format(hut)}" for hut in HUTS)
+    file = client.files.create(file=("huts.md", text.encode()), purpose="assistants")
+    store = client.vector_stores.create(name="huts", file_ids=[file.id]).id
+    end = time.monotonic() + 60
+    while client.vector_stores.retrieve(store).file_counts.completed < 1:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    return store

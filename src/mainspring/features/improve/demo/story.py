@@ -41,7 +41,8 @@ class Story:
             await self._planted(server)
         self.came["seconds"] = round(time.monotonic() - began, 1)
         first, planted = self.came["honest"], self.came["planted"]
-        self.came["ok"] = first["stage"] == "promoted" and all(each["stage"] == "refused" for each in planted)
+        held = all(each["candidate"] and each["stage"] in ("refused", "rolled back") for each in planted)
+        self.came["ok"] = first["stage"] == "promoted" and held
         return self.came
 
     async def _honest(self, server: Served) -> None:
@@ -51,18 +52,25 @@ class Story:
         kept = questions(self.samples, "heldout", "third_reported")
         self.tell(f"{len(compared)} people ask; what they keep of the answers is the examples that are held out.")
         given = await server.round(compared, people, "judge", tell=False)
+        first = await server.round(kept, people, "reader", tell=False)
         pairs = [(each.asked, people.edit(each.asked, each.text)) for each in given]
         await _examples(server, HELD_OUT, [(asked, edit) for asked, edit in pairs if edit])
         await _examples(server, KNOWN, [(each, each.wanted[0]) for each in kept])
         await server.call("PUT", f"/v1/improve/policies/{NAME}", policy(len(training)))
         self.tell(f"{len(training)} other people ask, give thumbs and edit. A policy watches, and nobody does more.")
         begun = time.monotonic()
-        before = await server.round(training, people, "person")
+        await server.round(training, people, "person")
         campaign = await self._campaign(server, training, people, None)
         shown = await self._shown(server, campaign)
         again = await server.round(compared, People(2), "later", tell=False)
-        self.came["honest"] = {**shown, "liked_before": _liked(before), "liked_after": _liked(again)}
+        last = await server.round(kept, People(2), "reader", tell=False)
+        self.came["honest"] = {**shown, "liked_before": _liked(given), "liked_after": _liked(again)}
         self.came["honest"]["seconds"] = round(time.monotonic() - begun, 1)
+        self.came["real"] = of = _said(first, last)
+        self.tell(
+            f"Reported questions whose answer says what was asked for: {of['before']:.3f} before, {of['after']:.3f} "
+            f"after, {of['gain']:+.3f} [{of['low']:+.3f}, {of['high']:+.3f}], n = {of['n']}."
+        )
         held = next((each for each in shown["steps"] if "gain" in each["figures"]), None)
         if held is not None:
             of = held["figures"]
@@ -88,6 +96,8 @@ class Story:
             campaign = await self._campaign(server, asked, people, made["id"])
             self.came["planted"].append({"held_by": name, **await self._shown(server, campaign)})
             self.tell(f"A planted bad candidate, to be held by {name}: {campaign['stage']}. {campaign['reason']}.")
+            if not self.came["planted"][-1]["candidate"]:
+                raise StoreError(f"no bad candidate was made: {campaign['reason']}", remedy="See the log with --keep")
 
     async def _mislead(self, server: Served) -> None:
         """Examples whose right answers are those of the bad candidate."""
@@ -131,11 +141,15 @@ class Story:
 def policy(feedback: int, *, planted: bool = False, blind: bool = False) -> dict[str, Any]:
     """The policy of the demonstration. ``planted``: weights that look away from the question, whatever the
     rows say; ``blind``: and compared with examples that speak for them, so that people alone can tell."""
-    data: dict[str, Any] = {"export": {"kind": "sft", "split": {"train": 0.8, "validation": 0.0, "test": 0.2}}}
-    options: dict[str, Any] = {"collection": NAME, "questions": 40, "tried": {"near": [0.2, 0.1, 0.03, 0.0]}}
+    split = {"train": 0.8, "validation": 0.0, "test": 0.2}
+    # An answer of which nobody said anything was not kept by anybody.
+    data: dict[str, Any] = {"export": {"kind": "sft", "split": split, "options": {"good": True}}}
+    options: dict[str, Any] = {"collection": NAME, "questions": 40, "tried": {"near": [0.35, 0.3, 0.25, 0.2]}}
     if planted:
         weights = {"own": [0.0], "cosine": [0.0], "heading": [0.0], "cosine_under_heading": [0.0], "around": [0.0]}
         options |= {"questions": 5, "lost": 1.0, "gain": -1.0, "tried": weights}
+    # Large effects show soon; small ones would take more people than there are here.
+    metric = {"source": "feedback", "window_s": 15, "effect": 0.2}
     made: dict[str, Any] = {
         "watch": {"feedback": feedback},
         "data": data,
@@ -147,7 +161,7 @@ def policy(feedback: int, *, planted: bool = False, blind: bool = False) -> dict
             "regression": {"dataset": KNOWN, "name": "contains", "lost": 1},
             "red_team": {"most": 1},
         },
-        "canary": {"steps": [0.5], "step_s": 0, "metric": {"source": "feedback", "window_s": 15}, "units": 1500},
+        "canary": {"steps": [0.5], "step_s": 0, "metric": metric, "units": 1500},
         "after": {"seconds": 20},
         "cooldown_s": 0,
     }
@@ -167,6 +181,19 @@ def _turn(asked: Sequence[Asked], turn: int) -> Sequence[Asked]:
     size = 24
     start = turn * size % len(asked)
     return [*asked, *asked][start : start + size]
+
+
+def _said(before: Sequence[Given], after: Sequence[Given]) -> dict[str, float]:
+    """Shares of the same questions whose answer says what was asked for, and the difference with its interval."""
+    from mainspring.statistics.significance import interval
+
+    pairs = [
+        (float(says(one.text, one.asked.wanted)), float(says(other.text, other.asked.wanted)))
+        for one, other in zip(before, after, strict=True)
+    ]
+    n, found = len(pairs), interval([other - one for one, other in pairs])
+    shares = {"before": sum(one for one, _ in pairs) / n, "after": sum(other for _, other in pairs) / n}
+    return {**shares, "gain": found.value, "low": found.low, "high": found.high, "n": n}
 
 
 def _liked(given: Sequence[Given]) -> dict[str, float]:
