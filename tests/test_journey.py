@@ -24,9 +24,22 @@ QUESTION = "I have to stay overnight in Leeds for work, how much can my room cos
 FOLLOW_UP = "And in London?"
 SMALL = "smollm2-135m-instruct"
 EDIT = "Up to £104 a night in Leeds."
-HUTS = ("Harrow", "Birkdale", "Corrie", "Dunmore", "Eskholm", "Fellside", "Garth", "Howgill", "Inver", "Kinder", "Rona")
+HUTS = (
+    "Harrow",
+    "Birkdale",
+    "Corrie",
+    "Dunmore",
+    "Eskholm",
+    "Fellside",
+    "Garth",
+    "Howgill",
+    "Inver",
+    "Kinder",
+    "Rona",
+    "Skene",
+)
 """What people say of answers about the first ones is learned; the others are held out."""
-TAUGHT = 5
+TAUGHT = 6
 _PLACES = (
     "at the dairy",
     "under a slate",
@@ -39,6 +52,7 @@ _PLACES = (
     "at the pump",
     "in the old forge",
     "at the pier",
+    "behind the kiln",
 )
 
 
@@ -322,7 +336,7 @@ _HUT_POLICY = {
         {
             "recipe": "answers-shown",
             "kind": "answering",
-            "options": {"collection": "huts", "questions": TAUGHT, "tried": {"near": [0.0]}},
+            "options": {"collection": "huts", "questions": 5, "tried": {"near": [0.0]}},
         }
     ],
     "offline": {"dataset": "huts-held-out", "gain": {"name": "f1", "effect": 0.05}},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,6 @@ class Story:
         kept = questions(self.samples, "heldout", "third_reported")
         self.tell(f"{len(compared)} people ask; what they keep of the answers is the examples that are held out.")
         given = await server.round(compared, people, "judge", tell=False)
-        first = await server.round(kept, people, "reader", tell=False)
         pairs = [(each.asked, people.edit(each.asked, each.text)) for each in given]
         await _examples(server, HELD_OUT, [(asked, edit) for asked, edit in pairs if edit])
         await _examples(server, KNOWN, [(each, each.wanted[0]) for each in kept])
@@ -63,14 +62,8 @@ class Story:
         campaign = await self._campaign(server, training, people, None)
         shown = await self._shown(server, campaign)
         again = await server.round(compared, People(2), "later", tell=False)
-        last = await server.round(kept, People(2), "reader", tell=False)
         self.came["honest"] = {**shown, "liked_before": _liked(given), "liked_after": _liked(again)}
         self.came["honest"]["seconds"] = round(time.monotonic() - begun, 1)
-        self.came["real"] = of = _said(first, last)
-        self.tell(
-            f"Reported questions whose answer says what was asked for: {of['before']:.3f} before, {of['after']:.3f} "
-            f"after, {of['gain']:+.3f} [{of['low']:+.3f}, {of['high']:+.3f}], n = {of['n']}."
-        )
         held = next((each for each in shown["steps"] if "gain" in each["figures"]), None)
         if held is not None:
             of = held["figures"]
@@ -79,7 +72,21 @@ class Story:
                 f"Held-out score (F1 with what people kept): {of['before']:.3f} before, {of['after']:.3f} after, "
                 f"{of['gain']:+.3f} [{of['low']:+.3f}, {of['high']:+.3f}], n = {of['n']:.0f}."
             )
+        await self._reported(server, shown["made_with"].get("regression"))
         self.tell(f"The loop ended: {campaign['stage']}. {campaign['reason']}.")
+
+    async def _reported(self, server: Served, experiment: str | None) -> None:
+        """Of the questions that are only reported, before and after: they were the regression list."""
+        if experiment is None:
+            return
+        report = await server.call("GET", f"/v1/experiments/{experiment}/report")
+        before, after = (each["scores"]["regression"]["mean"] for each in report["responders"][:2])
+        found = report["comparisons"][0]["difference"]
+        self.came["reported"] = {"before": before, "after": after, **found}
+        self.tell(
+            f"Reported questions whose answer says what was asked for: {before:.3f} before, {after:.3f} after, "
+            f"{_bounds(found)}, n = {found['n']:.0f}."
+        )
 
     async def _planted(self, server: Served) -> None:
         """A candidate that is worse: its weights look at no word of the question. First it is held against what people
@@ -134,7 +141,7 @@ class Story:
 
     async def _shown(self, server: Served, campaign: dict[str, Any]) -> dict[str, Any]:
         whole = await server.call("GET", f"/v1/improve/campaigns/{campaign['id']}")
-        names = ("id", "stage", "reason", "rungs", "steps", "candidate", "version")
+        names = ("id", "stage", "reason", "rungs", "steps", "candidate", "version", "made_with")
         return {name: whole[name] for name in names}
 
 
@@ -183,17 +190,10 @@ def _turn(asked: Sequence[Asked], turn: int) -> Sequence[Asked]:
     return [*asked, *asked][start : start + size]
 
 
-def _said(before: Sequence[Given], after: Sequence[Given]) -> dict[str, float]:
-    """Shares of the same questions whose answer says what was asked for, and the difference with its interval."""
-    from mainspring.statistics.significance import interval
-
-    pairs = [
-        (float(says(one.text, one.asked.wanted)), float(says(other.text, other.asked.wanted)))
-        for one, other in zip(before, after, strict=True)
-    ]
-    n, found = len(pairs), interval([other - one for one, other in pairs])
-    shares = {"before": sum(one for one, _ in pairs) / n, "after": sum(other for _, other in pairs) / n}
-    return {**shares, "gain": found.value, "low": found.low, "high": found.high, "n": n}
+def _bounds(found: Mapping[str, Any]) -> str:
+    """A difference with its interval; equal values have none."""
+    low, high = found["low"], found["high"]
+    return f"{found['mean']:+.3f}" + ("" if low is None else f" [{low:+.3f}, {high:+.3f}]")
 
 
 def _liked(given: Sequence[Given]) -> dict[str, float]:
