@@ -37,6 +37,10 @@ HUTS = (
     "Kinder",
     "Rona",
     "Skene",
+    "Tarvie",
+    "Ulpha",
+    "Wharram",
+    "Yarrow",
 )
 """What people say of answers about the first ones is learned; the others are held out."""
 TAUGHT = 6
@@ -53,6 +57,10 @@ _PLACES = (
     "in the old forge",
     "at the pier",
     "behind the kiln",
+    "at the school",
+    "under the bench",
+    "at the bakery",
+    "in the tower",
 )
 
 
@@ -352,7 +360,7 @@ def _key(hut: str) -> tuple[str, str]:
 
 def _with_huts(client: openai.OpenAI) -> str:
     """The collection ``huts``; its id."""
-    rest = "The key of the {0} hut also opens its wood shed. Whoever loses the key of the {0} hut pays for its lock."
+    rest = "The same key opens the shed of the {0} hut. Whoever loses the key pays for a lock of the {0} hut."
     text = "\n\n".join(f"# {hut}\n\n{_key(hut)[1]} {rest.format(hut)}" for hut in HUTS)
     file = client.files.create(file=("huts.md", text.encode()), purpose="assistants")
     store = client.vector_stores.create(name="huts", file_ids=[file.id]).id
