@@ -344,7 +344,7 @@ _HUT_POLICY = {
         {
             "recipe": "answers-shown",
             "kind": "answering",
-            "options": {"collection": "huts", "questions": 5, "tried": {"near": [0.0]}},
+            "options": {"collection": "huts", "questions": 5, "tried": {"near": [0.0], "next": [0.0]}},
         }
     ],
     "offline": {"dataset": "huts-held-out", "gain": {"name": "f1", "effect": 0.05}},

@@ -151,7 +151,7 @@ def policy(feedback: int, *, planted: bool = False, blind: bool = False) -> dict
     split = {"train": 0.8, "validation": 0.0, "test": 0.2}
     # An answer of which nobody said anything was not kept by anybody.
     data: dict[str, Any] = {"export": {"kind": "sft", "split": split, "options": {"good": True}}}
-    options: dict[str, Any] = {"collection": NAME, "questions": 40, "tried": {"near": [0.35, 0.3, 0.25, 0.2]}}
+    options: dict[str, Any] = {"collection": NAME, "questions": 40, "tried": {"near": [0.35, 0.3]}, "lost": 0.05}
     if planted:
         weights = {"own": [0.0], "cosine": [0.0], "heading": [0.0], "cosine_under_heading": [0.0], "around": [0.0]}
         options |= {"questions": 5, "lost": 1.0, "gain": -1.0, "tried": weights}
