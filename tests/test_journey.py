@@ -119,7 +119,6 @@ def test_journey(server: Server) -> None:
     facts = {event["kind"]: event["facts"] for event in page["data"]}
     assert facts["answer"]["arm"] == "canary"
     assert facts["call"]["arms"] == {"helper": "canary"}
-
     _in_a_session(client, server)
     _in_a_batch(client)
     _by_an_agent(client, server)
@@ -277,68 +276,88 @@ def _by_support(client: openai.OpenAI, server: Server) -> None:
 def _gets_better(client: openai.OpenAI, server: Server) -> None:
     """People cut answers down to one sentence. What is trained on that is compared, tried on half of the people, and
     promoted when they like it; its answers lead back to the edits. Nothing of it stays."""
+    huts = _Huts(client, server)
+    store = _with_huts(client)
+    said = huts.edited()
+    campaign = huts.promoted()
+    answer, text = huts.ask(HUTS[-1], "walker")
+    assert text == _key(HUTS[-1])[1]
+    made_of = huts.made_of(answer)
+    assert made_of["campaign"] == campaign
+    assert {each["answer_id"]: each["feedback"][0]["id"] for each in made_of["sources"]["data"]} == said
+    feedback = next(iter(said.values()))
+    (served,) = huts.call("GET", f"/v1/improve/lineage/feedback/{feedback}")["made_into"]
+    assert served["id"] == made_of["id"]
+    assert answer in str(served["answers"]["data"])
 
-    def call(method: str, path: str, body: object = None) -> Any:
-        status, told = server.call(method, path, body)
+    huts.call("POST", "/v1/improve/applications/huts/undo", {})
+    assert _key(HUTS[-1])[1] != huts.ask(HUTS[-1], "walker")[1]
+    huts.call("DELETE", "/v1/improve/policies/huts")
+    client.vector_stores.delete(store)
+
+
+class _Huts:
+    """People who ask the collection ``huts``."""
+
+    def __init__(self, client: openai.OpenAI, server: Server) -> None:
+        self.client, self.server = client, server
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        status, told = self.server.call(method, path, body)
         assert status < 300, told
         return told
 
-    def ask(hut: str, user: str) -> tuple[str, str]:
+    def ask(self, hut: str, user: str) -> tuple[str, str]:
         """The id of the answer, and its text without the numbers of sources."""
-        asked = client.chat.completions.create(
+        asked = self.client.chat.completions.create(
             model="huts", user=user, messages=[{"role": "user", "content": _key(hut)[0]}]
         )
         return asked.id, re.sub(r"\s*\[\d+\]|\*", "", asked.choices[0].message.content or "")
 
-    store = _with_huts(client)
-    said = {}
-    for hut in HUTS[:TAUGHT]:
-        answer, text = ask(hut, "walker")
-        right = _key(hut)[1]
-        assert right in text
-        assert right != text
-        told = {"answer_id": answer, "rating": "down", "edit": right, "consent": True}
-        said[answer] = call("POST", "/v1/feedback", told)["id"]
-    call("POST", "/v1/datasets/hut-edits/versions", {"traces": {"application": "huts", "edited": True}})
-    call("POST", "/v1/datasets/hut-edits/split", {"train": 1, "validation": 0, "test": 0})
-    held = [{"id": hut, "question": _key(hut)[0], "references": [_key(hut)[1]]} for hut in HUTS[TAUGHT:]]
-    call("POST", "/v1/datasets/huts-held-out/versions", {"examples": held})
-    call("PUT", "/v1/improve/policies/huts", _HUT_POLICY)
-    campaign = call("POST", "/v1/improve/policies/huts/run")["id"]
-    end, number = time.monotonic() + 300, 0
-    while (now := call("GET", f"/v1/improve/campaigns/{campaign}"))["stage"] not in (
-        "promoted",
-        "refused",
-        "rolled back",
-    ):
-        assert time.monotonic() < end, now
-        if now["stage"] != "canary":
+    def edited(self) -> dict[str, str]:
+        """What people said of answers, by answers; it is a data set, and other examples are held out."""
+        said = {}
+        for hut in HUTS[:TAUGHT]:
+            answer, text = self.ask(hut, "walker")
+            right = _key(hut)[1]
+            assert right in text
+            assert right != text
+            told = {"answer_id": answer, "rating": "down", "edit": right, "consent": True}
+            said[answer] = self.call("POST", "/v1/feedback", told)["id"]
+        traces = {"application": "huts", "edited": True}
+        self.call("POST", "/v1/datasets/hut-edits/versions", {"traces": traces})
+        self.call("POST", "/v1/datasets/hut-edits/split", {"train": 1, "validation": 0, "test": 0})
+        held = [{"id": hut, "question": _key(hut)[0], "references": [_key(hut)[1]]} for hut in HUTS[TAUGHT:]]
+        self.call("POST", "/v1/datasets/huts-held-out/versions", {"examples": held})
+        return said
+
+    def promoted(self) -> str:
+        """The campaign, when it is over."""
+        self.call("PUT", "/v1/improve/policies/huts", _HUT_POLICY)
+        campaign: str = self.call("POST", "/v1/improve/policies/huts/run")["id"]
+        end, number = time.monotonic() + 300, 0
+        over = ("promoted", "refused", "rolled back")
+        while (now := self.call("GET", f"/v1/improve/campaigns/{campaign}"))["stage"] not in over:
+            assert time.monotonic() < end, now
+            if now["stage"] != "canary":
+                time.sleep(0.2)
+                continue
+            number += 1
+            hut = HUTS[number % TAUGHT]
+            answer, text = self.ask(hut, f"walker {number}")
+            rating = "up" if text == _key(hut)[1] else "down"
+            self.call("POST", "/v1/feedback", {"answer_id": answer, "rating": rating})
+        assert now["stage"] == "promoted", now
+        assert [each["stage"] for each in now["steps"]][1:5] == ["training", "comparing", "canary", "promoting"]
+        return campaign
+
+    def made_of(self, answer: str) -> Any:
+        """What gave an answer. It is counted from time to time."""
+        end = time.monotonic() + 60
+        while (found := self.call("GET", f"/v1/improve/lineage/answers/{answer}")["given_by"]) is None:
+            assert time.monotonic() < end
             time.sleep(0.2)
-            continue
-        number += 1
-        answer, text = ask(HUTS[number % TAUGHT], f"walker {number}")
-        rating = "up" if text == _key(HUTS[number % TAUGHT])[1] else "down"
-        call("POST", "/v1/feedback", {"answer_id": answer, "rating": rating})
-    assert now["stage"] == "promoted", now
-    assert [each["stage"] for each in now["steps"]][1:5] == ["training", "comparing", "canary", "promoting"]
-
-    answer, text = ask(HUTS[-1], "walker")
-    assert text == _key(HUTS[-1])[1]
-    while (made_of := call("GET", f"/v1/improve/lineage/answers/{answer}")["given_by"]) is None:
-        # Who answered is counted from time to time.
-        assert time.monotonic() < end
-        time.sleep(0.2)
-    assert made_of["campaign"] == campaign
-    assert {each["answer_id"]: each["feedback"][0]["id"] for each in made_of["sources"]["data"]} == said
-    feedback = next(iter(said.values()))
-    (served,) = call("GET", f"/v1/improve/lineage/feedback/{feedback}")["made_into"]
-    assert served["id"] == made_of["id"]
-    assert answer in str(served["answers"]["data"])
-
-    call("POST", "/v1/improve/applications/huts/undo", {})
-    assert _key(HUTS[-1])[1] != ask(HUTS[-1], "walker")[1]
-    call("DELETE", "/v1/improve/policies/huts")
-    client.vector_stores.delete(store)
+        return found
 
 
 _HUT_POLICY = {

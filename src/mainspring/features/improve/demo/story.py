@@ -149,8 +149,8 @@ def policy(feedback: int, *, planted: bool = False, blind: bool = False) -> dict
     """The policy of the demonstration. ``planted``: weights that look away from the question, whatever the
     rows say; ``blind``: and compared with examples that speak for them, so that people alone can tell."""
     split = {"train": 0.8, "validation": 0.0, "test": 0.2}
-    # An answer of which nobody said anything was not kept by anybody.
-    data: dict[str, Any] = {"export": {"kind": "sft", "split": split, "options": {"good": True}}}
+    # Edits alone: a thumb up does not say how much of an answer was needed.
+    data: dict[str, Any] = {"export": {"kind": "preference", "split": split}}
     options: dict[str, Any] = {"collection": NAME, "questions": 40, "tried": {"near": [0.35, 0.3]}, "lost": 0.05}
     if planted:
         weights = {"own": [0.0], "cosine": [0.0], "heading": [0.0], "cosine_under_heading": [0.0], "around": [0.0]}
