@@ -187,6 +187,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         MAINSPRING_PRICES__MODELS=json.dumps({"all-minilm-l6-v2": {"input": 0.02}}),
         MAINSPRING_SERVING__ROUTES=json.dumps({"helper": {"arms": ARMS}}),
         MAINSPRING_SUPPORT__SHOP="sample",
+        MAINSPRING_IMPROVE__EVERY_S="1",
+        MAINSPRING_TRIALS__EVERY_S="1",
     )
     yield running
     stop_server(running)

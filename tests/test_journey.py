@@ -4,12 +4,15 @@ ask -> cite -> open what was cited -> follow up -> thumbs-down with an edit -> e
 trace id -> a row of a data set with that trace, and its score -> what a request costs, in the ledger and in its key's
 budget -> a canary serves a request, and its events say so -> the same follow-up in a session, forked and forgotten ->
 the same question in a batch -> an agent that looks the answer up, whose steps are kept and replayed -> a customer who
-returns things of an order, which a person approves, and then speaks to a person.
+returns things of an order, which a person approves, and then speaks to a person -> edited answers of another collection
+become a candidate that is trained, compared, tried on half of the people and promoted, and an answer of it leads back
+to the edit.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -21,6 +24,44 @@ QUESTION = "I have to stay overnight in Leeds for work, how much can my room cos
 FOLLOW_UP = "And in London?"
 SMALL = "smollm2-135m-instruct"
 EDIT = "Up to £104 a night in Leeds."
+HUTS = (
+    "Harrow",
+    "Birkdale",
+    "Corrie",
+    "Dunmore",
+    "Eskholm",
+    "Fellside",
+    "Garth",
+    "Howgill",
+    "Inver",
+    "Kinder",
+    "Rona",
+    "Skene",
+    "Tarvie",
+    "Ulpha",
+    "Wharram",
+    "Yarrow",
+)
+"""What people say of answers about the first ones is learned; the others are held out."""
+TAUGHT = 6
+_PLACES = (
+    "at the dairy",
+    "under a slate",
+    "with the warden",
+    "in the post office",
+    "at the mill",
+    "behind the barn",
+    "in the church",
+    "with the ferryman",
+    "at the pump",
+    "in the old forge",
+    "at the pier",
+    "behind the kiln",
+    "at the school",
+    "under the bench",
+    "at the bakery",
+    "in the tower",
+)
 
 
 def test_journey(server: Server) -> None:
@@ -78,11 +119,11 @@ def test_journey(server: Server) -> None:
     facts = {event["kind"]: event["facts"] for event in page["data"]}
     assert facts["answer"]["arm"] == "canary"
     assert facts["call"]["arms"] == {"helper": "canary"}
-
     _in_a_session(client, server)
     _in_a_batch(client)
     _by_an_agent(client, server)
     _by_support(client, server)
+    _gets_better(client, server)
 
 
 def _becomes_an_example(server: Server, trace_id: str, events: set[str]) -> None:
@@ -230,3 +271,123 @@ def _by_support(client: openai.OpenAI, server: Server) -> None:
     assert {each["facts"]["outcome"] for each in found if each["kind"] == "dialogue"} == {"passed_on"}
     assert "case" in {each["kind"] for each in found}
     assert server.call("GET", "/v1/desk/cases")[1]["data"][0]["kind"] == "escalation"
+
+
+def _gets_better(client: openai.OpenAI, server: Server) -> None:
+    """People cut answers down to one sentence. What is trained on that is compared, tried on half of the people, and
+    promoted when they like it; its answers lead back to the edits. Nothing of it stays."""
+    huts = _Huts(client, server)
+    store = _with_huts(client)
+    said = huts.edited()
+    campaign = huts.promoted()
+    answer, text = huts.ask(HUTS[-1], "walker")
+    assert text == _key(HUTS[-1])[1]
+    made_of = huts.made_of(answer)
+    assert made_of["campaign"] == campaign
+    assert {each["answer_id"]: each["feedback"][0]["id"] for each in made_of["sources"]["data"]} == said
+    feedback = next(iter(said.values()))
+    (served,) = huts.call("GET", f"/v1/improve/lineage/feedback/{feedback}")["made_into"]
+    assert served["id"] == made_of["id"]
+    assert answer in str(served["answers"]["data"])
+
+    huts.call("POST", "/v1/improve/applications/huts/undo", {})
+    assert _key(HUTS[-1])[1] != huts.ask(HUTS[-1], "walker")[1]
+    huts.call("DELETE", "/v1/improve/policies/huts")
+    client.vector_stores.delete(store)
+
+
+class _Huts:
+    """People who ask the collection ``huts``."""
+
+    def __init__(self, client: openai.OpenAI, server: Server) -> None:
+        self.client, self.server = client, server
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        status, told = self.server.call(method, path, body)
+        assert status < 300, told
+        return told
+
+    def ask(self, hut: str, user: str) -> tuple[str, str]:
+        """The id of the answer, and its text without the numbers of sources."""
+        asked = self.client.chat.completions.create(
+            model="huts", user=user, messages=[{"role": "user", "content": _key(hut)[0]}]
+        )
+        return asked.id, re.sub(r"\s*\[\d+\]|\*", "", asked.choices[0].message.content or "")
+
+    def edited(self) -> dict[str, str]:
+        """What people said of answers, by answers; it is a data set, and other examples are held out."""
+        said = {}
+        for hut in HUTS[:TAUGHT]:
+            answer, text = self.ask(hut, "walker")
+            right = _key(hut)[1]
+            assert right in text
+            assert right != text
+            told = {"answer_id": answer, "rating": "down", "edit": right, "consent": True}
+            said[answer] = self.call("POST", "/v1/feedback", told)["id"]
+        traces = {"application": "huts", "edited": True}
+        self.call("POST", "/v1/datasets/hut-edits/versions", {"traces": traces})
+        self.call("POST", "/v1/datasets/hut-edits/split", {"train": 1, "validation": 0, "test": 0})
+        held = [{"id": hut, "question": _key(hut)[0], "references": [_key(hut)[1]]} for hut in HUTS[TAUGHT:]]
+        self.call("POST", "/v1/datasets/huts-held-out/versions", {"examples": held})
+        return said
+
+    def promoted(self) -> str:
+        """The campaign, when it is over."""
+        self.call("PUT", "/v1/improve/policies/huts", _HUT_POLICY)
+        campaign: str = self.call("POST", "/v1/improve/policies/huts/run")["id"]
+        end, number = time.monotonic() + 300, 0
+        over = ("promoted", "refused", "rolled back")
+        while (now := self.call("GET", f"/v1/improve/campaigns/{campaign}"))["stage"] not in over:
+            assert time.monotonic() < end, now
+            if now["stage"] != "canary":
+                time.sleep(0.2)
+                continue
+            number += 1
+            hut = HUTS[number % TAUGHT]
+            answer, text = self.ask(hut, f"walker {number}")
+            rating = "up" if text == _key(hut)[1] else "down"
+            self.call("POST", "/v1/feedback", {"answer_id": answer, "rating": rating})
+        assert now["stage"] == "promoted", now
+        assert [each["stage"] for each in now["steps"]][1:5] == ["training", "comparing", "canary", "promoting"]
+        return campaign
+
+    def made_of(self, answer: str) -> Any:
+        """What gave an answer. It is counted from time to time."""
+        end = time.monotonic() + 60
+        while (found := self.call("GET", f"/v1/improve/lineage/answers/{answer}")["given_by"]) is None:
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        return found
+
+
+_HUT_POLICY = {
+    "data": {"dataset": "hut-edits", "least_rows": TAUGHT},
+    "rungs": [
+        {
+            "recipe": "answers-shown",
+            "kind": "answering",
+            "options": {"collection": "huts", "questions": 5, "tried": {"near": [0.0], "next": [0.0]}},
+        }
+    ],
+    "offline": {"dataset": "huts-held-out", "gain": {"name": "f1", "effect": 0.05}},
+    "canary": {"steps": [0.5], "step_s": 0, "metric": {"source": "feedback", "window_s": 5, "effect": 0.5}},
+    "after": {"seconds": 0},
+}
+
+
+def _key(hut: str) -> tuple[str, str]:
+    """A question, and the sentence that answers it."""
+    return f"Where is the key of the {hut} hut kept?", f"The key of the {hut} hut is kept {_PLACES[HUTS.index(hut)]}."
+
+
+def _with_huts(client: openai.OpenAI) -> str:
+    """The collection ``huts``; its id."""
+    rest = "The same key opens the shed of the {0} hut. Whoever loses the key pays for a lock of the {0} hut."
+    text = "\n\n".join(f"# {hut}\n\n{_key(hut)[1]} {rest.format(hut)}" for hut in HUTS)
+    file = client.files.create(file=("huts.md", text.encode()), purpose="assistants")
+    store = client.vector_stores.create(name="huts", file_ids=[file.id]).id
+    end = time.monotonic() + 60
+    while client.vector_stores.retrieve(store).file_counts.completed < 1:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    return store

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from mainspring.core.errors import InvalidRequest, NothingLearned
+from mainspring.core.settings import RagSettings
 from mainspring.features.improve import fitting
 from mainspring.features.improve.recipes import RECIPES
+from mainspring.rag.library import Library
 from mainspring.training import recipes
 from mainspring.training.folder import Asked, Folder
 from mainspring.training.recipe import Interrupted
 from mainspring.training.run import Run
+from tests.rag.conftest import WordEmbedder, furnish
+from tests.rag.shelf import put
 
 LONG = "Yes it takes ten days. Ask at the desk. We open at eight. Bring a receipt."
 SHORT = "Yes it takes ten days."
@@ -97,3 +103,15 @@ def test_too_few_rows_teach_nothing_and_a_wrong_option_is_named(answers: Shorten
     with pytest.raises(InvalidRequest) as found:
         run(tmp_path / "2", questions=1)
     assert found.value.param == "options.questions"
+
+
+async def test_a_verbatim_answer_takes_the_question_as_the_run_asks_it(tmp_path: Path, read_here: None) -> None:
+    words = RagSettings(refuse_below=0.05)
+    async with contextlib.asynccontextmanager(furnish)(tmp_path / "home", WordEmbedder(), words) as room:
+        await put(room, "loans.md", "A tent loan lasts ten days.\n\nThe tent desk opens at eight.")
+        library = SimpleNamespace(answering=lambda _, variation: room.answerer(choice=variation.choice))
+        answers = fitting._Answers(cast(Library, library), room.collection)
+        pairs = [("How many days does a tent loan last?", "A tent loan lasts ten days.")]
+        ((shipped, kept),), ((near, _),) = await answers.scores({}, pairs), await answers.scores({"near": 0.0}, pairs)
+    assert kept == 1.0
+    assert 0 < shipped <= near

@@ -133,7 +133,6 @@ class _Answers:
             (Message("user", question),),
             Sampling(temperature=0.0),
             store=False,
-            options={"cache": False},
         )
         answer = await collect(await responder.respond(request, Context(principal)))
         return _MARK.sub("", answer.text)

@@ -1,7 +1,8 @@
 """Simulated people. What they like is known to them alone: no scorer, recipe or policy reads it.
 
-They like an answer that says what they asked for within two sentences. They give a thumb, and where it is down and the
-answer says it at all, they cut the answer down to the sentence that does. One in twenty thumbs is a slip.
+They like an answer that says what they asked for within three sentences; as shipped, answers have four or five. They
+give a thumb, and where it is down and the answer says it at all, they cut the answer down to the sentence that does.
+One in twenty thumbs is a slip.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from mainspring.core.errors import InvalidRequest
 
 _MARK = re.compile(r"\s*\[\d+\]")
 _SENTENCE = re.compile(r"(?<=[.!?*])\s+(?=[A-Z*\"'])|\n+")
-LIKED = 2
+LIKED = 3
 """The most sentences that people like to read."""
 _SLIPS = 0.05
 

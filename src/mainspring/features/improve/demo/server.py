@@ -47,9 +47,10 @@ class Served:
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self.url, self._session = url, session
 
-    async def call(self, method: str, path: str, body: Any = None) -> Any:
-        """Raises ``StoreError`` with what the server says."""
-        async with self._session.request(method, self.url + path, json=body) as answer:
+    async def call(self, method: str, path: str, body: Any = None, *, consent: bool = True) -> Any:
+        """``consent``: to training on it. Raises ``StoreError`` with what the server says."""
+        headers = {"x-training-consent": "true" if consent else "false"}
+        async with self._session.request(method, self.url + path, json=body, headers=headers) as answer:
             told = await answer.text()
             if answer.status >= 400:
                 raise StoreError(f"{method} {path} gave {answer.status}: {told[:500]}")
@@ -58,8 +59,10 @@ class Served:
     async def ask(self, asked: Asked, user: str, people: People, *, tell: bool = True, name: str = NAME) -> Given:
         """Ask ``name``, and say what people say of the answer."""
         began = time.monotonic()
-        body = {"model": name, "user": user, "messages": [{"role": "user", "content": asked.question}]}
-        answer = await self.call("POST", "/v1/chat/completions", {**body, "options": {"cache": False}})
+        body: dict[str, Any] = {"model": name, "user": user, "messages": [{"role": "user", "content": asked.question}]}
+        body["options"] = {"cache": False}
+        # Whoever judges is not learned from.
+        answer = await self.call("POST", "/v1/chat/completions", body, consent=tell)
         text = str(answer["choices"][0]["message"]["content"])
         given = Given(asked, answer["id"], text, time.monotonic() - began, people.say(asked, text))
         if tell:
@@ -94,7 +97,7 @@ async def served(home: Path, documents: Path) -> AsyncIterator[Served]:
         )
     try:
         key = await _ready(process, log, port)
-        headers = {"authorization": f"Bearer {key}", "x-training-consent": "true"}
+        headers = {"authorization": f"Bearer {key}"}
         patience = aiohttp.ClientTimeout(_PATIENCE_S)
         async with aiohttp.ClientSession(headers=headers, timeout=patience) as session:
             yield Served(f"http://127.0.0.1:{port}", session)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,8 @@ class Story:
             await self._planted(server)
         self.came["seconds"] = round(time.monotonic() - began, 1)
         first, planted = self.came["honest"], self.came["planted"]
-        self.came["ok"] = first["stage"] == "promoted" and all(each["stage"] == "refused" for each in planted)
+        held = all(each["candidate"] and each["stage"] in ("refused", "rolled back") for each in planted)
+        self.came["ok"] = first["stage"] == "promoted" and held
         return self.came
 
     async def _honest(self, server: Served) -> None:
@@ -57,11 +58,11 @@ class Story:
         await server.call("PUT", f"/v1/improve/policies/{NAME}", policy(len(training)))
         self.tell(f"{len(training)} other people ask, give thumbs and edit. A policy watches, and nobody does more.")
         begun = time.monotonic()
-        before = await server.round(training, people, "person")
+        await server.round(training, people, "person")
         campaign = await self._campaign(server, training, people, None)
         shown = await self._shown(server, campaign)
         again = await server.round(compared, People(2), "later", tell=False)
-        self.came["honest"] = {**shown, "liked_before": _liked(before), "liked_after": _liked(again)}
+        self.came["honest"] = {**shown, "liked_before": _liked(given), "liked_after": _liked(again)}
         self.came["honest"]["seconds"] = round(time.monotonic() - begun, 1)
         held = next((each for each in shown["steps"] if "gain" in each["figures"]), None)
         if held is not None:
@@ -71,7 +72,21 @@ class Story:
                 f"Held-out score (F1 with what people kept): {of['before']:.3f} before, {of['after']:.3f} after, "
                 f"{of['gain']:+.3f} [{of['low']:+.3f}, {of['high']:+.3f}], n = {of['n']:.0f}."
             )
+        await self._reported(server, shown["made_with"].get("regression"))
         self.tell(f"The loop ended: {campaign['stage']}. {campaign['reason']}.")
+
+    async def _reported(self, server: Served, experiment: str | None) -> None:
+        """Of the questions that are only reported, before and after: they were the regression list."""
+        if experiment is None:
+            return
+        report = await server.call("GET", f"/v1/experiments/{experiment}/report")
+        before, after = (each["scores"]["regression"]["mean"] for each in report["responders"][:2])
+        found = report["comparisons"][0]["difference"]
+        self.came["reported"] = {"before": before, "after": after, **found}
+        self.tell(
+            f"Reported questions whose answer says what was asked for: {before:.3f} before, {after:.3f} after, "
+            f"{_bounds(found)}, n = {found['n']:.0f}."
+        )
 
     async def _planted(self, server: Served) -> None:
         """A candidate that is worse: its weights look at no word of the question. First it is held against what people
@@ -88,6 +103,8 @@ class Story:
             campaign = await self._campaign(server, asked, people, made["id"])
             self.came["planted"].append({"held_by": name, **await self._shown(server, campaign)})
             self.tell(f"A planted bad candidate, to be held by {name}: {campaign['stage']}. {campaign['reason']}.")
+            if not self.came["planted"][-1]["candidate"]:
+                raise StoreError(f"no bad candidate was made: {campaign['reason']}", remedy="See the log with --keep")
 
     async def _mislead(self, server: Served) -> None:
         """Examples whose right answers are those of the bad candidate."""
@@ -124,18 +141,22 @@ class Story:
 
     async def _shown(self, server: Served, campaign: dict[str, Any]) -> dict[str, Any]:
         whole = await server.call("GET", f"/v1/improve/campaigns/{campaign['id']}")
-        names = ("id", "stage", "reason", "rungs", "steps", "candidate", "version")
+        names = ("id", "stage", "reason", "rungs", "steps", "candidate", "version", "made_with")
         return {name: whole[name] for name in names}
 
 
 def policy(feedback: int, *, planted: bool = False, blind: bool = False) -> dict[str, Any]:
     """The policy of the demonstration. ``planted``: weights that look away from the question, whatever the
     rows say; ``blind``: and compared with examples that speak for them, so that people alone can tell."""
-    data: dict[str, Any] = {"export": {"kind": "sft", "split": {"train": 0.8, "validation": 0.0, "test": 0.2}}}
-    options: dict[str, Any] = {"collection": NAME, "questions": 40, "tried": {"near": [0.2, 0.1, 0.03, 0.0]}}
+    split = {"train": 0.8, "validation": 0.0, "test": 0.2}
+    # Edits alone: a thumb up does not say how much of an answer was needed.
+    data: dict[str, Any] = {"export": {"kind": "preference", "split": split}}
+    options: dict[str, Any] = {"collection": NAME, "questions": 40, "tried": {"near": [0.35, 0.3]}, "lost": 0.05}
     if planted:
         weights = {"own": [0.0], "cosine": [0.0], "heading": [0.0], "cosine_under_heading": [0.0], "around": [0.0]}
         options |= {"questions": 5, "lost": 1.0, "gain": -1.0, "tried": weights}
+    # Large effects show soon; small ones would take more people than there are here.
+    metric = {"source": "feedback", "window_s": 15, "effect": 0.2}
     made: dict[str, Any] = {
         "watch": {"feedback": feedback},
         "data": data,
@@ -147,7 +168,7 @@ def policy(feedback: int, *, planted: bool = False, blind: bool = False) -> dict
             "regression": {"dataset": KNOWN, "name": "contains", "lost": 1},
             "red_team": {"most": 1},
         },
-        "canary": {"steps": [0.5], "step_s": 0, "metric": {"source": "feedback", "window_s": 15}, "units": 1500},
+        "canary": {"steps": [0.5], "step_s": 0, "metric": metric, "units": 1500},
         "after": {"seconds": 20},
         "cooldown_s": 0,
     }
@@ -167,6 +188,12 @@ def _turn(asked: Sequence[Asked], turn: int) -> Sequence[Asked]:
     size = 24
     start = turn * size % len(asked)
     return [*asked, *asked][start : start + size]
+
+
+def _bounds(found: Mapping[str, Any]) -> str:
+    """A difference with its interval; equal values have none."""
+    low, high = found["low"], found["high"]
+    return f"{found['mean']:+.3f}" + ("" if low is None else f" [{low:+.3f}, {high:+.3f}]")
 
 
 def _liked(given: Sequence[Given]) -> dict[str, float]:

@@ -1,0 +1,119 @@
+"""The demonstration over a scripted server: what it asks for, what it prints, and what it calls a success."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mainspring.core.errors import StoreError
+from mainspring.features.improve.demo import story
+from mainspring.features.improve.demo.people import LIKED, Asked, People
+from mainspring.features.improve.demo.server import Given
+from mainspring.features.improve.policy.policy import Policy
+
+SAMPLES = Path(__file__).parents[3] / "samples"
+FIGURES = {"before": 0.4, "after": 0.5, "gain": 0.1, "low": 0.05, "high": 0.15, "n": 30}
+SHORT = "It is blue."
+
+
+class Scripted:
+    """Ends each campaign as ``ends`` says, with what it made: (stage, candidate). Who asked is in ``asked``."""
+
+    def __init__(self, ends: Sequence[tuple[str, str | None]]) -> None:
+        self.ends, self.begun = list(ends), 0
+        self.asked: list[tuple[str, bool]] = []
+        self.policies: list[dict[str, Any]] = []
+
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
+        if path.startswith("/v1/improve/policies/"):
+            if method == "PUT":
+                self.policies.append(body)
+            if method == "POST" or len(self.policies) == 1:
+                self.begun += 1
+            return {"id": str(self.begun)}
+        stage, candidate = self.ends[max(0, self.begun - 1)]
+        campaign = {"id": str(self.begun), "stage": stage, "reason": "so it was", "candidate": candidate}
+        if path.startswith("/v1/improve/campaigns?"):
+            return {"data": [campaign]}
+        if path.startswith("/v1/improve/campaigns/"):
+            steps = [{"figures": FIGURES}]
+            return {**campaign, "rungs": [], "steps": steps, "version": "", "made_with": {"regression": "exp"}}
+        if path.endswith("/report"):
+            responders = [{"scores": {"regression": {"mean": mean}}} for mean in (0.8, 0.85)]
+            found = {"mean": 0.05, "low": -0.1, "high": 0.2, "n": 40}
+            return {"responders": responders, "comparisons": [{"scorer": "regression", "difference": found}]}
+        return {}
+
+    async def ask(self, asked: Asked, user: str, people: People, *, tell: bool = True, name: str = "") -> Given:
+        self.asked.append((name or user, tell))
+        text = f"{SHORT} It says {asked.wanted[0]}. {SHORT} {SHORT}"
+        return Given(asked, "ans", text, 0.1, people.say(asked, text))
+
+    async def round(self, asked: Sequence[Asked], people: People, name: str, *, tell: bool = True) -> list[Given]:
+        return [await self.ask(each, name, people, tell=tell) for each in asked]
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scripted]:
+    def made(*ends: tuple[str, str | None]) -> Scripted:
+        server = Scripted(ends)
+
+        @asynccontextmanager
+        async def served(home: Path, documents: Path) -> AsyncIterator[Scripted]:
+            yield server
+
+        monkeypatch.setattr(story, "served", served)
+        return server
+
+    return made
+
+
+async def told(tmp_path: Path) -> tuple[dict[str, Any], str]:
+    lines: list[str] = []
+    return await story.Story(SAMPLES, tmp_path, 60, lines.append).run(), "\n".join(lines)
+
+
+async def test_it_is_as_it_should_be_if_the_good_one_is_promoted_and_the_bad_ones_are_not(
+    scripted: Callable[..., Scripted], tmp_path: Path
+) -> None:
+    server = scripted(("promoted", "cand_1"), ("refused", "cand_2"), ("rolled back", "cand_2"))
+    found, lines = await told(tmp_path)
+    assert found["ok"]
+    assert "0.400 before, 0.500 after, +0.100 [+0.050, +0.150], n = 30" in lines
+    assert "0.800 before, 0.850 after, +0.050 [-0.100, +0.200], n = 40" in lines
+    assert lines.count("A planted bad candidate") == 2
+    # Whoever judges gives no thumb, so that nothing is learned of what is held out.
+    assert {who for who, tell in server.asked if tell} == {"person"}
+    assert {"judge", "later", "handbook@cand_2"} <= {who for who, tell in server.asked if not tell}
+    for each in server.policies:
+        Policy.model_validate(each)
+
+
+async def test_a_bad_candidate_that_was_promoted_is_no_success(
+    scripted: Callable[..., Scripted], tmp_path: Path
+) -> None:
+    scripted(("promoted", "cand_1"), ("refused", "cand_2"), ("promoted", "cand_2"))
+    assert not (await told(tmp_path))[0]["ok"]
+
+
+async def test_a_bad_candidate_that_was_never_made_was_not_held_back(
+    scripted: Callable[..., Scripted], tmp_path: Path
+) -> None:
+    scripted(("promoted", "cand_1"), ("refused", None))
+    with pytest.raises(StoreError, match="no bad candidate was made: so it was"):
+        await told(tmp_path)
+
+
+def test_people_like_what_says_it_soon_and_cut_the_rest_away() -> None:
+    asked = Asked("q", "What colour?", ("blue",))
+    people = People(1)
+    people._draw.random = lambda: 1.0  # type: ignore[method-assign]
+    assert people.say(asked, f"{SHORT} [1] " + "Rain falls. " * (LIKED - 1)).rating == "up"
+    long = people.say(asked, f"{SHORT} [1] " + "Rain falls. " * LIKED)
+    assert (long.rating, long.edit) == ("down", SHORT)
+    missing = people.say(asked, "Rain falls.")
+    assert (missing.rating, missing.edit) == ("down", "")
