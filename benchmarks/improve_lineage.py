@@ -34,6 +34,7 @@ from mainspring.features.improve.policy.policy import Policy
 from mainspring.features.improve.policy.store import PolicyStore
 from mainspring.features.improve.settings import ImproveSettings
 from mainspring.features.improve.stages.campaign import Campaign
+from mainspring.features.improve.stages.folders import Folders
 from mainspring.features.improve.stages.store import CampaignStore
 from mainspring.features.improve.stages.tools import Tools
 from mainspring.stores import Stores
@@ -94,7 +95,7 @@ async def measure(answers: int) -> dict[str, Figure]:
                 variants,
                 opened.approvals,
                 ImproveSettings(),
-                Path(home),
+                Folders(Path(home)),
             )
             tracing = Tracing(variants, tools, opened.events, opened.database)
             late = [f"ans_{draw.randrange(answers // 2, answers)}" for _ in range(ASKED)]

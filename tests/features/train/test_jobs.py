@@ -247,6 +247,9 @@ async def test_stale_versions_are_withdrawn_if_the_settings_say_so(tmp_path: Pat
         def engine(self, tenant: str, label: str) -> Any:
             raise NotImplementedError
 
+        def chat(self, tenant: str, label: str) -> Any:
+            raise NotImplementedError
+
     for wanted, gone in (("mark", []), ("withdraw", ["line@1"])):
         async with world(tmp_path / wanted, train={"on_erasure": wanted}) as home:
             await home.over((await home.order()).id)

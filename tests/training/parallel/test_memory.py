@@ -60,7 +60,7 @@ SHAPES = {
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("name", SHAPES)
 def test_activations_are_within_a_tenth_of_what_is_kept(name: str, checkpointing: bool, half: bool) -> None:
-    from benchmarks.memory_plan import measured
+    from memory_plan import measured
 
     shape = SHAPES[name]
     found = measured(shape, 8, shape.length, half=half, checkpointing=checkpointing)
@@ -70,7 +70,7 @@ def test_activations_are_within_a_tenth_of_what_is_kept(name: str, checkpointing
 
 @pytest.mark.torch
 def test_weights_gradients_and_moments_are_what_is_planned() -> None:
-    from benchmarks.memory_plan import measured
+    from memory_plan import measured
 
     shape = SHAPES["wide"]
     found, plan = measured(shape, 8, shape.length), planned(shape.parameters)
