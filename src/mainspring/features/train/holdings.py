@@ -16,8 +16,9 @@ import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
 from mainspring.features.train.data import placing
-from mainspring.features.train.jobs.store import BUSY
+from mainspring.features.train.jobs.store import OVER, stop_erased
 from mainspring.features.train.tables import training_events, training_jobs, training_sources, training_versions
+from mainspring.features.train.versions import keeping
 from mainspring.features.train.versions.keeping import Places
 from mainspring.features.train.versions.store import Row, made_of
 from mainspring.stores.documents.blobs import Blobs
@@ -86,25 +87,37 @@ class TrainedOn:
         return [f"the trained version {row.name}@{row.number}, which is marked as stale" for row in found]
 
     async def _mark(self, tenant: str, answers: Sequence[str], traces: Sequence[str], reason: str) -> int:
-        jobs, _ = await self._database.read(lambda connection: made_of(connection, tenant, answers))
-        if not jobs:
-            return 0
-        for job, _state in jobs:
-            await asyncio.to_thread(self._clean, job, frozenset(answers))
+        marked, cleaned = 0, set[tuple[str, int]]()
+        # The sources go last: what was killed before finds all again.
+        for last in (False, True):
 
-        def work(connection: sa.Connection) -> int:
-            again, versions = made_of(connection, tenant, answers)
-            names = [job for job, _ in again]
-            self._stop(connection, tenant, names)
-            fresh = [row for row in versions if not row.stale]
-            for row in fresh:
-                self._mark_one(connection, row, reason)
-            for part in parts([*answers, *traces]):
-                of = training_sources.c
-                connection.execute(sa.delete(training_sources).where(of.tenant == tenant, of.source.in_(part)))
-            return len(fresh)
+            def work(connection: sa.Connection, last: bool = last) -> tuple[list[tuple[str, bool]], list[Row], int]:
+                jobs, versions = made_of(connection, tenant, answers)
+                names = [job for job, _ in jobs]
+                stop_erased(connection, tenant, names)
+                fresh = [row for row in versions if not row.stale]
+                for row in fresh:
+                    self._mark_one(connection, row, reason)
+                own = [row for row in versions if row.job in set(names)]
+                for row in own:
+                    self._redact(connection, row, frozenset(answers))
+                for part in parts([*answers, *traces]) if last else ():
+                    of = training_sources.c
+                    connection.execute(sa.delete(training_sources).where(of.tenant == tenant, of.source.in_(part)))
+                return _ended(connection, tenant, names), own, len(fresh)
 
-        return await self._database.write(work, durable=True, frees=True)
+            jobs, own, fresh = await self._database.write(work, durable=True, frees=True)
+            if not jobs:
+                break
+            marked += fresh
+            for job, ended in jobs if not last else ():
+                await asyncio.to_thread(self._clean, job, frozenset(answers), ended)
+            for row in own:
+                if (row.name, row.number) not in cleaned:
+                    cleaned.add((row.name, row.number))
+                    place = self._places.version(tenant, row.name, row.number)
+                    await asyncio.to_thread(keeping.redact, place, reason)
+        return marked
 
     def _mark_one(self, connection: sa.Connection, row: Row, reason: str) -> None:
         of = training_versions.c
@@ -113,24 +126,22 @@ class TrainedOn:
         label, details = f"{row.name}@{row.number}", {"reason": reason, "served": bool(row.served)}
         self._audit.append(connection, row.tenant, "training.version.stale", ITSELF, object=label, details=details)
 
-    def _stop(self, connection: sa.Connection, tenant: str, jobs: Sequence[str]) -> None:
-        """What has begun to learn the rows begins no more from its checkpoints; what has not goes on without them."""
-        of = training_jobs.c
-        for part in parts(jobs):
-            mine = sa.and_(of.tenant == tenant, of.id.in_(part))
-            running = sa.and_(mine, of.state == "running")
-            connection.execute(sa.update(training_jobs).where(running).values(wish="erased"))
-            begun = sa.and_(mine, of.started_at.is_not(None), of.state.in_((*BUSY, "failed")), of.state != "running")
-            error = rows.dump({"code": "rows_erased", "message": f"{ERASED}; order it again", "param": None})
-            values = {"state": "failed", "error": error, "ended_at": time.time()}
-            connection.execute(sa.update(training_jobs).where(begun).values(**values))
+    def _redact(self, connection: sa.Connection, row: Row, answers: frozenset[str]) -> None:
+        made = keeping.without(row.made, answers)
+        if made != row.made:
+            of = training_versions.c
+            mine = sa.and_(of.tenant == row.tenant, of.name == row.name, of.number == row.number)
+            connection.execute(sa.update(training_versions).where(mine).values(made=made))
 
-    def _clean(self, job: str, answers: frozenset[str]) -> None:
+    def _clean(self, job: str, answers: frozenset[str], ended: bool) -> None:
+        """``ended``: it works no more. The folder of one that works is cleaned by a server after its end."""
         folder = Folder(self._places.job(job))
         if folder.path.exists():
             placing.without(folder.data, answers)
             # Samples repeat prompts of rows.
             (folder.path / "samples.jsonl").unlink(missing_ok=True)
+            if ended:
+                keeping.forget(folder)
 
     async def _delete_all(self, tenant: str, upto: float) -> int:
         def work(connection: sa.Connection) -> list[str]:
@@ -151,6 +162,16 @@ class TrainedOn:
             await asyncio.to_thread(shutil.rmtree, self._places.job(job), True)
         await asyncio.to_thread(shutil.rmtree, self._places.tenant(tenant), True)
         return len(jobs)
+
+
+def _ended(connection: sa.Connection, tenant: str, jobs: Sequence[str]) -> list[tuple[str, bool]]:
+    """These jobs, and whether each is over; those that are gone are."""
+    over = dict.fromkeys(jobs, True)
+    for part in parts(jobs):
+        query = sa.select(training_jobs.c.id, training_jobs.c.state)
+        query = query.where(training_jobs.c.tenant == tenant, training_jobs.c.id.in_(part))
+        over |= {row.id: row.state in OVER for row in connection.execute(query)}
+    return list(over.items())
 
 
 HOLDINGS = (TrainedOn,)
