@@ -5,14 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from mainspring.core.errors import Conflict, QuotaExceeded, Unsupported
+from mainspring.core.errors import Conflict, NotFound, QuotaExceeded, Unsupported
+from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.features.train import service as services
 from mainspring.features.train.jobs.store import KIND, Row
-from mainspring.features.train.versions import card
-from mainspring.stores.erase.data_subjects import Subject
+from mainspring.features.train.versions import card, entering
+from mainspring.features.train.versions.serving import Serving
+from mainspring.stores.erase.data_subjects import Held, Subject
 from mainspring.stores.events.audit_log import ITSELF
 from mainspring.stores.sql.jobs import Job
 from mainspring.training.folder import Folder
@@ -27,6 +31,14 @@ EXAMPLES = [
     {"question": "Q?", "answer": "A.", "source": "ans_4"},
     {"question": "Whose?", "answer": "Unknown."},
 ]
+ENTRY = {
+    "kind": "chat",
+    "license": "MIT",
+    "format": "gguf",
+    "convert": ["openvino"],
+    "context_window": 512,
+    "files": [{"name": "tiny.gguf", "sources": ["file:/nowhere/tiny.gguf"]}],
+}
 MADE = Made("prompt", ("parity.jsonl",), value={"examples": EXAMPLES, "nearest": 3})
 
 
@@ -246,8 +258,81 @@ async def test_folders_of_no_job_are_swept(tmp_path: Path, monkeypatch: pytest.M
         assert home.service.places.job(job_id).exists()
 
 
+async def kept(home: World, **values: object) -> Row:
+    """A version as a job has made it, which is in the catalogue, with its weights."""
+    row = await row_of(home, await ordered(home))
+    number = await home.service.kept.number(row, MADE)
+    folder = home.service.places.version("acme", "line", number)
+    folder.mkdir(parents=True)
+    await home.service.kept.change("acme", "line", number, **{"state": "ready", **values})
+    version = await home.service.kept.row("acme", "line", number)
+    name = entering.name_of(version)
+    entering.enter(home.stores.blobs.directory.parent, name, ENTRY)
+    (models(home) / name).mkdir(parents=True)
+    return version
+
+
+def models(home: World) -> Path:
+    return home.stores.blobs.directory.parent / "models"
+
+
+def serving(home: World) -> Serving:
+    """Nothing of it is loaded here."""
+    place = home.stores.blobs.directory.parent
+    rooms: Any = SimpleNamespace(
+        settings=Settings(home=place, models=ModelsSettings(directory=models(home), chat=())),
+        stores=home.stores,
+        path=SimpleNamespace(registry=SimpleNamespace(attach=lambda _: None)),
+        engines=SimpleNamespace(load_chat=None),
+    )
+    return Serving(rooms, home.service.kept, home.service.places)
+
+
+async def test_a_withdrawal_that_was_killed_is_carried_on(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False) as home:
+        gone = await kept(home, served="yes", withdrawn_at=1.0)
+        deleted = await kept(home, state="deleted")
+        stays = await kept(home)
+        here = serving(home)
+        await here.follow()
+        assert set(entering.read(tmp_path)) == {entering.name_of(stays)}
+        assert [each.name for each in models(home).glob("line.*")] == [entering.name_of(stays)]
+        # Once more after another kill: the file has changed.
+        name = entering.name_of(gone)
+        entering.enter(tmp_path, name, ENTRY)
+        await here.follow()
+        assert name not in entering.read(tmp_path)
+        # Rows stay for what was made from them.
+        assert (await home.service.kept.row("acme", "line", deleted.number)).state == "deleted"
+
+
+async def test_a_tenant_s_erasure_leaves_no_model_and_no_row(tmp_path: Path) -> None:
+    async with world(tmp_path, works=False) as home:
+        entered = await kept(home, served="yes", owner="Ann", asked=json.dumps({"suffix": SAID}))
+        plain = await kept(home)
+        entering.enter(tmp_path, entering.name_of(plain), None)
+        later = await kept(home, created_at=5e9)
+        subject = Subject("acme", "tenant", "acme")
+        await holding(home, tmp_path).erase(subject, Held(), 4e9)
+        places = [home.service.places.version("acme", "line", each.number) for each in (entered, plain, later)]
+        assert [place.exists() for place in places] == [False, False, True]
+        with pytest.raises(NotFound):
+            await home.service.kept.row("acme", "line", plain.number)
+        left = await home.service.kept.row("acme", "line", entered.number)
+        assert (left.state, left.owner, left.asked) == ("erased", "", "{}")
+        assert [row.number for row in await home.service.kept.in_service()] == []
+        await serving(home).follow()
+        assert set(entering.read(tmp_path)) == {entering.name_of(later)}
+        assert not (models(home) / entering.name_of(entered)).exists()
+        with pytest.raises(NotFound):
+            await home.service.kept.row("acme", "line", entered.number)
+        assert (await home.service.version("acme", "line")).number == later.number
+
+
 def test_a_card_is_redacted_once() -> None:
-    text = "# line@1\n\nUse.\n\n## What it writes\n\n**said**\n\n- Before (step 0): said\n\n## Notes\n\n- It is a line.\n"
+    text = (
+        "# line@1\n\nUse.\n\n## What it writes\n\n**said**\n\n- Before (step 0): said\n\n## Notes\n\n- It is a line.\n"
+    )
     told = card.redacted(text, "gone")
     assert told == "# line@1\n\n**Stale:** gone\n\nUse.\n\n## Notes\n\n- It is a line.\n"
     assert card.redacted(told, "gone") == told

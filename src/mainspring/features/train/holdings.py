@@ -7,9 +7,11 @@ are marked with the reason; with ``train.on_erasure: withdraw`` a server takes t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +20,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.features.train.data import placing
 from mainspring.features.train.jobs.store import OVER, stop_erased
 from mainspring.features.train.tables import training_events, training_jobs, training_sources, training_versions
-from mainspring.features.train.versions import keeping
+from mainspring.features.train.versions import entering, keeping
 from mainspring.features.train.versions.keeping import Places
 from mainspring.features.train.versions.store import Row, made_of
 from mainspring.stores.documents.blobs import Blobs
@@ -40,7 +42,8 @@ class TrainedOn:
 
     def __init__(self, database: Database, blobs: Blobs) -> None:
         self._database = database
-        self._places = Places(blobs.directory.parent)
+        self._home = blobs.directory.parent
+        self._places = Places(self._home)
         self._audit = Audit(database)
 
     async def find(
@@ -144,24 +147,56 @@ class TrainedOn:
                 keeping.forget(folder)
 
     async def _delete_all(self, tenant: str, upto: float) -> int:
+        """Versions in the catalogue leave a row without words until a server has deleted their models."""
+        of, made = training_jobs.c, training_versions.c
+        entered = await asyncio.to_thread(entering.read, self._home)
+
         def work(connection: sa.Connection) -> list[str]:
-            of = training_jobs.c
             old = sa.and_(of.tenant == tenant, of.created_at <= upto)
             jobs = list(connection.execute(sa.select(of.id).where(old)).scalars())
             for part in parts(jobs):
                 for table in (training_events, training_sources):
                     connection.execute(sa.delete(table).where(table.c.tenant == tenant, table.c.job.in_(part)))
             connection.execute(sa.delete(training_jobs).where(old))
-            gone = sa.and_(training_versions.c.tenant == tenant, training_versions.c.created_at <= upto)
-            values = {"stale": ERASED, "state": "deleted", "withdrawn_at": time.time(), "made": "{}", "data": "{}"}
-            connection.execute(sa.update(training_versions).where(gone).values(**values))
             return jobs
 
+        def last(connection: sa.Connection) -> None:
+            for row in connection.execute(sa.select(training_versions).where(gone)).all():
+                mine = sa.and_(made.tenant == tenant, made.name == row.name, made.number == row.number)
+                if entering.name_of(row) in entered:
+                    connection.execute(sa.update(training_versions).where(mine).values(**_WORDLESS, withdrawn_at=now))
+                else:
+                    connection.execute(sa.delete(training_versions).where(mine))
+
+        now = time.time()
+        gone = sa.and_(made.tenant == tenant, made.created_at <= upto)
+        # Rows go last: what was killed before finds the folders again.
+        query = sa.select(made.name, made.number).where(gone)
+        versions = await self._database.read(lambda connection: connection.execute(query).all())
         jobs = await self._database.write(work, durable=True, frees=True)
         for job in jobs:
             await asyncio.to_thread(shutil.rmtree, self._places.job(job), True)
-        await asyncio.to_thread(shutil.rmtree, self._places.tenant(tenant), True)
+        for row in versions:
+            await asyncio.to_thread(shutil.rmtree, self._places.version(tenant, row.name, row.number), True)
+        await asyncio.to_thread(_prune, self._places.tenant(tenant))
+        await self._database.write(last, durable=True, frees=True)
         return len(jobs)
+
+
+_WORDLESS = {
+    **dict.fromkeys(("made", "data", "asked"), "{}"),
+    **dict.fromkeys(("owner", "export", "base", "problem"), ""),
+    "groups": "[]",
+    "stale": ERASED,
+    "state": "erased",
+}
+
+
+def _prune(folder: Path) -> None:
+    """Delete the folders of a tenant's versions that are empty."""
+    for each in (*folder.glob("*"), folder):
+        with contextlib.suppress(OSError):
+            each.rmdir()
 
 
 def _ended(connection: sa.Connection, tenant: str, jobs: Sequence[str]) -> list[tuple[str, bool]]:

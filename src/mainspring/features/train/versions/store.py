@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from mainspring.training.ports import Version
 from mainspring.training.recipe import Made
 
 Row = sa.Row[Any]
+HERE = ("making", "ready")
 _PAGE = 100
+_ENTERED = re.compile(r"(.+)\.v(\d{1,18})\.[0-9a-f]{8}")
 
 
 class VersionStore:
@@ -48,7 +51,7 @@ class VersionStore:
             if known is not None:
                 return int(known)
             counted = sa.select(sa.func.count()).select_from(training_versions)
-            kept = counted.where(of.tenant == job.tenant, of.state != "deleted")
+            kept = counted.where(of.tenant == job.tenant, of.state.in_(HERE))
             if connection.execute(kept).scalar_one() >= self._most:
                 raise QuotaExceeded(f"{self._most} versions are kept", remedy="Delete some, then resume the job")
             newest = sa.select(sa.func.max(of.number)).where(of.tenant == job.tenant, of.name == job.name)
@@ -166,6 +169,33 @@ class VersionStore:
         of = training_versions.c
         query = sa.select(training_versions).where(of.served != "", of.state == "ready", of.withdrawn_at.is_(None))
         return list(await self._database.read(lambda connection: connection.execute(query).all()))
+
+    async def gone(self, names: Set[str], name_of: Callable[[Row], str]) -> list[str]:
+        """Those of these names in the catalogue, which ``name_of`` gives a version, that none may have any more."""
+        of = training_versions.c
+        found = [match for name in sorted(names) if (match := _ENTERED.fullmatch(name))]
+
+        def work(connection: sa.Connection) -> list[str]:
+            may = set[str]()
+            for part in parts(found):
+                wanted = sa.tuple_(of.name, of.number).in_([(each[1], int(each[2])) for each in part])
+                here = sa.select(training_versions).where(wanted, of.withdrawn_at.is_(None))
+                rows_here = connection.execute(here.where(of.state.in_(HERE)))
+                may |= {name_of(row) for row in rows_here}
+            return [each[0] for each in found if each[0] not in may]
+
+        return await self._database.read(work)
+
+    async def bury(self, may: Callable[[Row], bool]) -> None:
+        """Forget the versions that were erased with their tenants, if they ``may`` be forgotten."""
+        of = training_versions.c
+
+        def work(connection: sa.Connection) -> None:
+            for row in connection.execute(sa.select(training_versions).where(of.state == "erased")).all():
+                if may(row):
+                    connection.execute(sa.delete(training_versions).where(_is(row.tenant, row.name, row.number)))
+
+        await self._database.write(work, durable=True)
 
     async def of_source(self, tenant: str, source: str, groups: frozenset[str] | None = None) -> list[Row]:
         """The versions that are made of an answer, a trace, an event or an export, and those made from these."""
