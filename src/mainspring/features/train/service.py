@@ -196,10 +196,12 @@ class Training:
         for tenant, job_id in await self.jobs.without_rows():
             await asyncio.to_thread(keeping.forget, Folder(self.places.job(job_id)))
             made = await self.kept.of_job(tenant, job_id)
-            if made is not None and made.state != "ready":
+            if made is None or made.state == "ready":
+                continue
+            place = self.places.version(tenant, made.name, made.number)
+            await asyncio.to_thread(shutil.rmtree, place, True)
+            if made.state == "making":
                 await self.kept.change(tenant, made.name, made.number, state="deleted", made="{}")
-                place = self.places.version(tenant, made.name, made.number)
-                await asyncio.to_thread(shutil.rmtree, place, True)
         for path in await asyncio.to_thread(keeping.old, self.places.root / "drafts", _ORPHAN_S):
             await asyncio.to_thread(shutil.rmtree, path, True)
         folders = {
