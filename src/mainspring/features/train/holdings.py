@@ -7,17 +7,20 @@ are marked with the reason; with ``train.on_erasure: withdraw`` a server takes t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
 from mainspring.features.train.data import placing
-from mainspring.features.train.jobs.store import BUSY
+from mainspring.features.train.jobs.store import OVER, stop_erased
 from mainspring.features.train.tables import training_events, training_jobs, training_sources, training_versions
+from mainspring.features.train.versions import entering, keeping
 from mainspring.features.train.versions.keeping import Places
 from mainspring.features.train.versions.store import Row, made_of
 from mainspring.stores.documents.blobs import Blobs
@@ -39,7 +42,8 @@ class TrainedOn:
 
     def __init__(self, database: Database, blobs: Blobs) -> None:
         self._database = database
-        self._places = Places(blobs.directory.parent)
+        self._home = blobs.directory.parent
+        self._places = Places(self._home)
         self._audit = Audit(database)
 
     async def find(
@@ -86,25 +90,37 @@ class TrainedOn:
         return [f"the trained version {row.name}@{row.number}, which is marked as stale" for row in found]
 
     async def _mark(self, tenant: str, answers: Sequence[str], traces: Sequence[str], reason: str) -> int:
-        jobs, _ = await self._database.read(lambda connection: made_of(connection, tenant, answers))
-        if not jobs:
-            return 0
-        for job, _state in jobs:
-            await asyncio.to_thread(self._clean, job, frozenset(answers))
+        marked, cleaned = 0, set[tuple[str, int]]()
+        # The sources go last: what was killed before finds all again.
+        for last in (False, True):
 
-        def work(connection: sa.Connection) -> int:
-            again, versions = made_of(connection, tenant, answers)
-            names = [job for job, _ in again]
-            self._stop(connection, tenant, names)
-            fresh = [row for row in versions if not row.stale]
-            for row in fresh:
-                self._mark_one(connection, row, reason)
-            for part in parts([*answers, *traces]):
-                of = training_sources.c
-                connection.execute(sa.delete(training_sources).where(of.tenant == tenant, of.source.in_(part)))
-            return len(fresh)
+            def work(connection: sa.Connection, last: bool = last) -> tuple[list[tuple[str, bool]], list[Row], int]:
+                jobs, versions = made_of(connection, tenant, answers)
+                names = [job for job, _ in jobs]
+                stop_erased(connection, tenant, names)
+                fresh = [row for row in versions if not row.stale]
+                for row in fresh:
+                    self._mark_one(connection, row, reason)
+                own = [row for row in versions if row.job in set(names)]
+                for row in own:
+                    self._redact(connection, row, frozenset(answers))
+                for part in parts([*answers, *traces]) if last else ():
+                    of = training_sources.c
+                    connection.execute(sa.delete(training_sources).where(of.tenant == tenant, of.source.in_(part)))
+                return _ended(connection, tenant, names), own, len(fresh)
 
-        return await self._database.write(work, durable=True, frees=True)
+            jobs, own, fresh = await self._database.write(work, durable=True, frees=True)
+            if not jobs:
+                break
+            marked += fresh
+            for job, ended in jobs if not last else ():
+                await asyncio.to_thread(self._clean, job, frozenset(answers), ended)
+            for row in own:
+                if (row.name, row.number) not in cleaned:
+                    cleaned.add((row.name, row.number))
+                    place = self._places.version(tenant, row.name, row.number)
+                    await asyncio.to_thread(keeping.redact, place, reason)
+        return marked
 
     def _mark_one(self, connection: sa.Connection, row: Row, reason: str) -> None:
         of = training_versions.c
@@ -113,44 +129,84 @@ class TrainedOn:
         label, details = f"{row.name}@{row.number}", {"reason": reason, "served": bool(row.served)}
         self._audit.append(connection, row.tenant, "training.version.stale", ITSELF, object=label, details=details)
 
-    def _stop(self, connection: sa.Connection, tenant: str, jobs: Sequence[str]) -> None:
-        """What has begun to learn the rows begins no more from its checkpoints; what has not goes on without them."""
-        of = training_jobs.c
-        for part in parts(jobs):
-            mine = sa.and_(of.tenant == tenant, of.id.in_(part))
-            running = sa.and_(mine, of.state == "running")
-            connection.execute(sa.update(training_jobs).where(running).values(wish="erased"))
-            begun = sa.and_(mine, of.started_at.is_not(None), of.state.in_((*BUSY, "failed")), of.state != "running")
-            error = rows.dump({"code": "rows_erased", "message": f"{ERASED}; order it again", "param": None})
-            values = {"state": "failed", "error": error, "ended_at": time.time()}
-            connection.execute(sa.update(training_jobs).where(begun).values(**values))
+    def _redact(self, connection: sa.Connection, row: Row, answers: frozenset[str]) -> None:
+        made = keeping.without(row.made, answers)
+        if made != row.made:
+            of = training_versions.c
+            mine = sa.and_(of.tenant == row.tenant, of.name == row.name, of.number == row.number)
+            connection.execute(sa.update(training_versions).where(mine).values(made=made))
 
-    def _clean(self, job: str, answers: frozenset[str]) -> None:
+    def _clean(self, job: str, answers: frozenset[str], ended: bool) -> None:
+        """``ended``: it works no more. The folder of one that works is cleaned by a server after its end."""
         folder = Folder(self._places.job(job))
         if folder.path.exists():
             placing.without(folder.data, answers)
             # Samples repeat prompts of rows.
             (folder.path / "samples.jsonl").unlink(missing_ok=True)
+            if ended:
+                keeping.forget(folder)
 
     async def _delete_all(self, tenant: str, upto: float) -> int:
+        """Versions in the catalogue leave a row without words until a server has deleted their models."""
+        of, made = training_jobs.c, training_versions.c
+        entered = await asyncio.to_thread(entering.read, self._home)
+
         def work(connection: sa.Connection) -> list[str]:
-            of = training_jobs.c
             old = sa.and_(of.tenant == tenant, of.created_at <= upto)
             jobs = list(connection.execute(sa.select(of.id).where(old)).scalars())
             for part in parts(jobs):
                 for table in (training_events, training_sources):
                     connection.execute(sa.delete(table).where(table.c.tenant == tenant, table.c.job.in_(part)))
             connection.execute(sa.delete(training_jobs).where(old))
-            gone = sa.and_(training_versions.c.tenant == tenant, training_versions.c.created_at <= upto)
-            values = {"stale": ERASED, "state": "deleted", "withdrawn_at": time.time(), "made": "{}", "data": "{}"}
-            connection.execute(sa.update(training_versions).where(gone).values(**values))
             return jobs
 
+        def last(connection: sa.Connection) -> None:
+            for row in connection.execute(sa.select(training_versions).where(gone)).all():
+                mine = sa.and_(made.tenant == tenant, made.name == row.name, made.number == row.number)
+                if entering.name_of(row) in entered:
+                    connection.execute(sa.update(training_versions).where(mine).values(**_WORDLESS, withdrawn_at=now))
+                else:
+                    connection.execute(sa.delete(training_versions).where(mine))
+
+        now = time.time()
+        gone = sa.and_(made.tenant == tenant, made.created_at <= upto)
+        # Rows go last: what was killed before finds the folders again.
+        query = sa.select(made.name, made.number).where(gone)
+        versions = await self._database.read(lambda connection: connection.execute(query).all())
         jobs = await self._database.write(work, durable=True, frees=True)
         for job in jobs:
             await asyncio.to_thread(shutil.rmtree, self._places.job(job), True)
-        await asyncio.to_thread(shutil.rmtree, self._places.tenant(tenant), True)
+        for row in versions:
+            await asyncio.to_thread(shutil.rmtree, self._places.version(tenant, row.name, row.number), True)
+        await asyncio.to_thread(_prune, self._places.tenant(tenant))
+        await self._database.write(last, durable=True, frees=True)
         return len(jobs)
+
+
+_WORDLESS = {
+    **dict.fromkeys(("made", "data", "asked"), "{}"),
+    **dict.fromkeys(("owner", "export", "base", "problem"), ""),
+    "groups": "[]",
+    "stale": ERASED,
+    "state": "erased",
+}
+
+
+def _prune(folder: Path) -> None:
+    """Delete the folders of a tenant's versions that are empty."""
+    for each in (*folder.glob("*"), folder):
+        with contextlib.suppress(OSError):
+            each.rmdir()
+
+
+def _ended(connection: sa.Connection, tenant: str, jobs: Sequence[str]) -> list[tuple[str, bool]]:
+    """These jobs, and whether each is over; those that are gone are."""
+    over = dict.fromkeys(jobs, True)
+    for part in parts(jobs):
+        query = sa.select(training_jobs.c.id, training_jobs.c.state)
+        query = query.where(training_jobs.c.tenant == tenant, training_jobs.c.id.in_(part))
+        over |= {row.id: row.state in OVER for row in connection.execute(query)}
+    return list(over.items())
 
 
 HOLDINGS = (TrainedOn,)

@@ -221,19 +221,32 @@ class Training:
             self.queued()
 
     async def sweep(self) -> None:
-        """Delete folders that a killed process left behind before it recorded their jobs."""
-        drafts = self.places.root / "drafts"
-        now = time.time()
-        for path in drafts.glob("*") if drafts.exists() else ():
-            if now - path.stat().st_mtime > _ORPHAN_S:
-                await asyncio.to_thread(shutil.rmtree, path, True)
+        """Delete the folders that killed processes left behind without a job, and what jobs whose rows were erased
+        wrote until their end."""
+        for tenant, job_id in await self.jobs.without_rows():
+            await asyncio.to_thread(keeping.forget, Folder(self.places.job(job_id)))
+            made = await self.kept.of_job(tenant, job_id)
+            if made is None or made.state == "ready":
+                continue
+            place = self.places.version(tenant, made.name, made.number)
+            await asyncio.to_thread(shutil.rmtree, place, True)
+            if made.state == "making":
+                await self.kept.change(tenant, made.name, made.number, state="deleted", made="{}")
+        for path in await asyncio.to_thread(keeping.old, self.places.root / "drafts", _ORPHAN_S):
+            await asyncio.to_thread(shutil.rmtree, path, True)
+        folders = {
+            path.name: path for path in await asyncio.to_thread(keeping.old, self.places.root / "jobs", _ORPHAN_S)
+        }
+        for job_id in folders.keys() - await self.jobs.among(sorted(folders)):
+            await asyncio.to_thread(shutil.rmtree, folders[job_id], True)
 
     async def _keep(self, row: Row, folder: Folder) -> str:
-        """Make a version of what a job made; the same one if it is done again. Raises ``ModelError``."""
+        """Make a version of what a job made; the same one if it is done again. Raises ``ModelError``, and
+        ``Conflict`` if rows were erased meanwhile."""
         made = folder.made
         assert made is not None
         known = await self.kept.of_job(row.tenant, row.id)
-        if known is None or known.state != "ready":
+        if known is None or known.state == "making":
             if known is None:
                 await asyncio.to_thread(keeping.check_output, folder, made)
             number = await self.kept.number(row, made)
@@ -247,7 +260,11 @@ class Training:
                 await asyncio.to_thread(keeping.keep, folder, target, written, told)
             except OSError as error:
                 raise StorageFull(f"the version cannot be written: {error.strerror}", remedy="Free space") from None
-            await self.kept.change(row.tenant, row.name, number, state="ready")
+            try:
+                await self.kept.ready(row, number)
+            except Conflict:
+                await asyncio.shield(asyncio.to_thread(shutil.rmtree, target, True))
+                raise
             known = await self.kept.row(row.tenant, row.name, number)
         await asyncio.to_thread(keeping.shed, folder)
         return f"{known.name}@{known.number}"

@@ -52,8 +52,9 @@ training_events = sa.Table(
     text("message"),
 )
 
-# ``state`` is ``making`` until the files are in place, then ``ready``. ``made`` is a ``training.recipe.Made``.
-# ``stale`` says why it should not be used any more. ``served`` is the name of the model in the catalogue.
+# ``state`` is ``making`` until the files are in place, then ``ready``. ``deleted`` ones stay for what was made from
+# them, ``erased`` ones until a server has deleted their models. ``made`` is a ``training.recipe.Made``. ``stale`` says
+# why it should not be used any more. ``served`` is the name of the model in the catalogue.
 training_versions = sa.Table(
     "training_versions",
     metadata,

@@ -27,6 +27,13 @@ KIND, PREFIX, EVENT = "training", "ftjob-", "ftevent-"
 OVER = ("succeeded", "failed", "cancelled")
 BUSY = ("queued", "waiting", "paused", "running")
 MOST_EVENTS = 500
+ERASED = "erased"
+"""The wish of a running job whose rows were erased: nothing takes its place."""
+ROWS_ERASED: Mapping[str, Any] = {
+    "code": "rows_erased",
+    "message": "rows that it was trained on were erased; order it again with what is left",
+    "param": None,
+}
 Row = sa.Row[Any]
 
 
@@ -119,10 +126,24 @@ class TrainingJobs:
         return await self._database.read(work)
 
     async def begin(self, job: Job) -> bool:
-        """Under its lease; whether that still holds."""
+        """Under its lease; False if that does not hold, if the job is over, or if rows that it has read were erased:
+        the last ends it."""
         now = time.time()
-        begun = sa.func.coalesce(training_jobs.c.started_at, now)
-        return await self._under(job, {"state": "running", "started_at": begun, "updated_at": now})
+
+        def work(connection: sa.Connection) -> bool:
+            if not job_store.lease_holds(connection, job):
+                return False
+            state = _state(connection, job.tenant, job.id)
+            if state in OVER or erased(connection, job.tenant, job.id):
+                end(connection, job.tenant, job.id, "failed")
+                job_store.end(connection, job, DONE)
+                return False
+            values = {"state": "running", "started_at": sa.func.coalesce(training_jobs.c.started_at, now)}
+            mine = sa.update(training_jobs).where(_is(job.tenant, job.id))
+            connection.execute(mine.values(**values, updated_at=now))
+            return True
+
+        return await self._database.write(work, durable=True)
 
     async def progress(self, job: Job, seconds: float, step: int, deaths: int) -> bool:
         """Note how long it has worked in all, and how far it is."""
@@ -144,9 +165,12 @@ class TrainingJobs:
         def work(connection: sa.Connection) -> bool:
             if not job_store.lease_holds(connection, job):
                 return False
-            values = {"state": state, "wish": "", "updated_at": time.time()}
-            connection.execute(sa.update(training_jobs).where(_is(job.tenant, job.id)).values(**values))
-            _tell(connection, job.tenant, job.id, message)
+            if erased(connection, job.tenant, job.id):
+                end(connection, job.tenant, job.id, "failed")
+            else:
+                values = {"state": state, "wish": "", "updated_at": time.time()}
+                connection.execute(sa.update(training_jobs).where(_is(job.tenant, job.id)).values(**values))
+                _tell(connection, job.tenant, job.id, message)
             job_store.end(connection, job, DONE)
             return True
 
@@ -166,13 +190,15 @@ class TrainingJobs:
 
     async def wish(self, row: Row, wanted: str) -> None:
         """``pause`` or ``cancel`` it: at once if nobody works on it, else by whoever does. Raises ``Conflict`` for
-        one that is over."""
+        one that is over, or ends because rows were erased."""
         tenant, job_id = row.tenant, row.id
 
         def work(connection: sa.Connection) -> None:
             state = _state(connection, tenant, job_id)
             if state in OVER or (state == "paused" and wanted == "pause"):
                 raise Conflict(f"the job is {state}", remedy="See its state before", param="job_id")
+            if erased(connection, tenant, job_id):
+                raise Conflict(f"the job ends: {ROWS_ERASED['message']}", remedy="Wait for its end", param="job_id")
             if state == "running":
                 if wanted == "cancel":
                     queued = sa.and_(queue.c.tenant == tenant, queue.c.id == job_id)
@@ -218,6 +244,23 @@ class TrainingJobs:
         """Add to what is told of it."""
         await self._database.write(lambda it: _tell(it, tenant, job_id, message, level), durable=False)
 
+    async def without_rows(self) -> list[tuple[str, str]]:
+        """The tenants and ids of jobs that ended because rows were erased."""
+        of = training_jobs.c
+        query = sa.select(of.tenant, of.id).where(of.state == "failed", of.error.like('%"rows_erased"%'))
+        found = await self._database.read(lambda connection: connection.execute(query).all())
+        return [(row.tenant, row.id) for row in found]
+
+    async def among(self, ids: Sequence[str]) -> set[str]:
+        """Those of these ids that are jobs, in whatever tenant."""
+        of = training_jobs.c
+
+        def work(connection: sa.Connection) -> set[str]:
+            queries = (sa.select(of.id).where(of.id.in_(part)) for part in parts(ids))
+            return {each for query in queries for each in connection.execute(query).scalars()}
+
+        return await self._database.read(work)
+
     async def events(self, tenant: str, job_id: str) -> list[Row]:
         """What was told of it, oldest first."""
         of = training_events.c
@@ -247,8 +290,11 @@ def end(
     error: Mapping[str, Any] | None = None,
     version: str = "",
 ) -> None:
-    """Write the end of a job that is not over yet."""
+    """Write the end of a job that is not over yet. One whose rows were erased fails for that, unless it has made a
+    version: it must not go on."""
     now = time.time()
+    if not version and erased(connection, tenant, job_id):
+        state, error = "failed", ROWS_ERASED
     values: dict[str, Any] = {"state": state, "wish": "", "updated_at": now, "ended_at": now, "version": version}
     values["error"] = rows.dump(None if error is None else dict(error))
     query = sa.update(training_jobs).where(_is(tenant, job_id), training_jobs.c.state.not_in(OVER))
@@ -259,6 +305,31 @@ def end(
         if version:
             message = f"The job has succeeded: {version}"
         _tell(connection, tenant, job_id, message, "error" if state == "failed" else "info")
+
+
+def erased(connection: sa.Connection, tenant: str, job_id: str) -> bool:
+    """Whether rows that it works on were erased, and it has not ended for that yet."""
+    query = sa.select(training_jobs.c.wish).where(_is(tenant, job_id))
+    return connection.execute(query).scalar_one_or_none() == ERASED
+
+
+def stop_erased(connection: sa.Connection, tenant: str, jobs: Sequence[str]) -> None:
+    """What has begun to learn rows that are erased begins no more from its checkpoints: one that works is told so,
+    all others end. What has not begun goes on without the rows."""
+    of = training_jobs.c
+    for part in parts(jobs):
+        mine = sa.and_(of.tenant == tenant, of.id.in_(part))
+        running = sa.and_(mine, of.state == "running")
+        connection.execute(sa.update(training_jobs).where(running).values(wish=ERASED))
+        begun = sa.and_(mine, of.started_at.is_not(None), of.state.in_((*BUSY, "failed")), of.state != "running")
+        ended = list(connection.execute(sa.select(of.id).where(begun)).scalars())
+        values = {"state": "failed", "error": rows.dump(dict(ROWS_ERASED)), "ended_at": time.time()}
+        connection.execute(sa.update(training_jobs).where(begun).values(**values))
+        for job_id in ended:
+            _unqueue(connection, tenant, job_id)
+        # A failure may repeat a row.
+        told = sa.and_(training_events.c.tenant == tenant, training_events.c.job.in_(part))
+        connection.execute(sa.delete(training_events).where(told, training_events.c.level == "error"))
 
 
 def told_of(error: MainspringError) -> dict[str, Any]:

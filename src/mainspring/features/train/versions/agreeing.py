@@ -16,8 +16,8 @@ import numpy as np
 
 from mainspring.core.errors import ConversionRejected
 from mainspring.engines.base import Embedder, Reranker
+from mainspring.features.train.versions.keeping import PARITY
 
-FILE = "parity.jsonl"
 MOST = 64
 _LEAST_COSINE = 0.99
 Row = Mapping[str, Any]
@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 
 def told(folder: Path) -> list[Row]:
     """The rows of the file; none: the recipe wrote none."""
-    path = folder / FILE
+    path = folder / PARITY
     if not path.is_file():
         return []
     with path.open(encoding="utf-8") as lines:

@@ -10,6 +10,7 @@ from typing import Any
 from mainspring.training.ports import Version
 
 _MOST_SAMPLES, _MOST_TEXT = 3, 400
+_STALE, _WRITES = "**Stale:**", "## What it writes"
 _USES: Mapping[str, str] = {
     "chat": "It writes answers, as its base does.",
     "adapter": "It changes how its base writes answers; the licence of the base holds for it.",
@@ -41,7 +42,7 @@ def text(
     made = version.made
     parts = [f"# {version.label}\n", _USES.get(version.makes, ""), ""]
     if version.stale:
-        parts += [f"**Stale:** {version.stale}", ""]
+        parts += [f"{_STALE} {version.stale}", ""]
     when = time.strftime("%Y-%m-%d", time.gmtime(version.created_at))
     parts += [f"Made on {when} by the recipe `{version.recipe}` in the job `{version.job_id}`.{trained}", ""]
     parts += ["## How good it is", "", *_figures(version)]
@@ -51,10 +52,23 @@ def text(
     base = version.base or "none: from nothing"
     parts += [f"- Base: {base}" + (f" (licence: {licence})" if licence else ""), ""]
     if samples:
-        parts += ["## What it writes", "", *_samples(samples)]
+        parts += [_WRITES, "", *_samples(samples)]
     if made.notes:
         parts += ["## Notes", "", *(f"- {_line(note)}" for note in made.notes), ""]
     return "\n".join(parts).rstrip() + "\n"
+
+
+def redacted(text: str, stale: str) -> str:
+    """A card without samples, which repeat rows; ``stale`` says why."""
+    kept, inside = [], False
+    for line in text.splitlines():
+        if line.startswith("## "):
+            inside = line == _WRITES
+        if not inside:
+            kept.append(line)
+    if not any(line.startswith(_STALE) for line in kept):
+        kept[1:1] = ["", f"{_STALE} {stale}"]
+    return "\n".join(kept).rstrip() + "\n"
 
 
 def _figures(version: Version) -> list[str]:

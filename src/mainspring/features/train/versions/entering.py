@@ -121,6 +121,14 @@ def read(home: Path) -> Mapping[str, Any]:
     return models if isinstance(models, dict) else {}
 
 
+def changed(home: Path) -> int:
+    """When the file was written last, in nanoseconds; 0: there is none."""
+    try:
+        return trained_catalogue(home).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
     with path.with_name(f"{path.name}.lock").open("w") as file:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from mainspring.core import private_files
 from mainspring.core.errors import ModelError
+from mainspring.features.train.versions import card
+from mainspring.stores.sql import rows
 from mainspring.training.folder import Folder, write_json
 from mainspring.training.recipe import Made
 
-CARD, TELLS = "README.md", "version.json"
+CARD, TELLS, PARITY = "README.md", "version.json", "parity.jsonl"
 
 
 class Places:
@@ -49,8 +53,8 @@ def check_output(folder: Folder, made: Made) -> None:
             raise ModelError(f"the output has a link, {path.name!r}", remedy="A recipe writes files")
 
 
-def keep(folder: Folder, target: Path, told: object, card: str) -> None:
-    """Put the output at ``target``, with what is ``told`` and the card. Can be done again."""
+def keep(folder: Folder, target: Path, told: object, page: str) -> None:
+    """Put the output at ``target``, with what is ``told`` and the ``page`` that is its card. Can be done again."""
     private_files.folder(target.parent)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     for old in target.parent.glob(f".{target.name}.*"):
@@ -61,7 +65,7 @@ def keep(folder: Folder, target: Path, told: object, card: str) -> None:
     write_json(draft / TELLS, told)
     # The recipe may have written one: it is another name of a file of the run.
     (draft / CARD).unlink(missing_ok=True)
-    (draft / CARD).write_text(card, encoding="utf-8")
+    (draft / CARD).write_text(page, encoding="utf-8")
     for each in (*(path for path in draft.rglob("*") if path.is_file()), draft):
         _sync(each)
     draft.rename(target)
@@ -74,6 +78,49 @@ def shed(folder: Folder) -> None:
         path.unlink(missing_ok=True)
     shutil.rmtree(folder.checkpoints, ignore_errors=True)
     shutil.rmtree(folder.output, ignore_errors=True)
+
+
+def forget(folder: Folder) -> None:
+    """Delete what a run wrote of its rows or learnt from them. Its data stays; a run that ended begins no more."""
+    for path in (folder.checkpoints, folder.output):
+        shutil.rmtree(path, ignore_errors=True)
+    for name in ("samples.jsonl", "result.json", "error.json", "log.txt"):
+        (folder.path / name).unlink(missing_ok=True)
+
+
+def redact(version: Path, reason: str) -> None:
+    """Delete what the files of a version repeat of its rows: the inputs on which a conversion is compared, and the
+    samples of its card. Which row each is of is not known, so that all go."""
+    (version / PARITY).unlink(missing_ok=True)
+    told = version / CARD
+    if told.exists():
+        draft = version / f".{CARD}.{os.getpid()}"
+        draft.write_text(card.redacted(told.read_text(encoding="utf-8"), reason), encoding="utf-8")
+        _sync(draft)
+        draft.replace(told)
+        _sync(version)
+
+
+def without(made: str, answers: frozenset[str]) -> str:
+    """A ``Made`` as JSON without the examples that repeat these answers, or that do not say which they repeat."""
+    told = rows.load(made)
+    value = told.get("value") or {}
+    if not isinstance(value.get("examples"), list):
+        return made
+    kept = [each for each in value["examples"] if each.get("source") and each["source"] not in answers]
+    nearest = {"nearest": min(value["nearest"], len(kept))} if value.get("nearest") else {}
+    return rows.dump({**told, "value": {**value, "examples": kept, **nearest}})
+
+
+def old(parent: Path, seconds: float) -> list[Path]:
+    """What lies in a folder and was not made, renamed or changed for so long."""
+    found = []
+    for path in parent.glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            state = path.stat()
+            if time.time() - max(state.st_mtime, state.st_ctime) > seconds:
+                found.append(path)
+    return found
 
 
 def files(folder: Path) -> Sequence[tuple[str, int]]:

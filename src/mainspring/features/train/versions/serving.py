@@ -63,6 +63,7 @@ class Serving:
         self._loaded: dict[str, _Loaded] = {}
         self._one = asyncio.Lock()
         self._failed: dict[str, float] = {}
+        self._cleared: tuple[int, frozenset[str]] | None = None
         rooms.path.registry.attach(self)
 
     async def find(self, name: str, principal: Principal) -> Served | None:
@@ -151,6 +152,22 @@ class Serving:
                     # Another process may be converting it.
                     self._failed[name] = time.monotonic() + _AGAIN_S
                     _log.warning("%s@%s cannot be served: %s", row.name, row.number, error)
+        await self._clear(frozenset(wanted))
+
+    async def _clear(self, wanted: frozenset[str]) -> None:
+        """Drop the entries and the weights of versions that are gone: withdrawn by a process that was killed, deleted,
+        or erased with their tenant. Nothing is read while neither they nor the file have changed."""
+        home = self._rooms.settings.home
+        seen = await asyncio.to_thread(entering.changed, home), wanted
+        if seen == self._cleared:
+            return
+        entered = frozenset(await asyncio.to_thread(entering.read, home))
+        for name in await self._store.gone(entered - wanted, entering.name_of):
+            await self._unload(name)
+            await asyncio.to_thread(self._drop, name)
+        left = frozenset(await asyncio.to_thread(entering.read, home))
+        await self._store.bury(lambda row: entering.name_of(row) not in left)
+        self._cleared = seen
 
     async def close(self) -> None:
         """End the encoders; chat models end with the engines."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import sqlalchemy as sa
 
 import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.rows as rows
-from mainspring.core.errors import NotFound, QuotaExceeded
+from mainspring.core.errors import Conflict, NotFound, QuotaExceeded
 from mainspring.features.train.jobs.orders import label_of
+from mainspring.features.train.jobs.store import ERASED, ROWS_ERASED
 from mainspring.features.train.tables import training_jobs, training_sources, training_versions
 from mainspring.stores.erase.data_subjects import parts
 from mainspring.stores.sql import pages
@@ -24,7 +26,9 @@ from mainspring.training.ports import Version
 from mainspring.training.recipe import Made
 
 Row = sa.Row[Any]
+HERE = ("making", "ready")
 _PAGE = 100
+_ENTERED = re.compile(r"(.+)\.v(\d{1,18})\.[0-9a-f]{8}")
 
 
 class VersionStore:
@@ -35,17 +39,20 @@ class VersionStore:
         self._most = most
 
     async def number(self, job: Row, made: Made) -> int:
-        """The number of what a job made, taken once for each job. Raises ``QuotaExceeded``."""
+        """The number of what a job made, taken once for each job. Raises ``QuotaExceeded``, ``Conflict`` if rows that
+        it was trained on were erased meanwhile, or the job is gone."""
         of = training_versions.c
 
         def work(connection: sa.Connection) -> int:
             sql.lock(connection, f"training versions {job.tenant}")
+            _may_be_kept(connection, job)
             mine = sa.select(of.number).where(of.tenant == job.tenant, of.job == job.id)
             known = connection.execute(mine).scalar()
             if known is not None:
                 return int(known)
             counted = sa.select(sa.func.count()).select_from(training_versions)
-            if connection.execute(counted.where(of.tenant == job.tenant)).scalar_one() >= self._most:
+            kept = counted.where(of.tenant == job.tenant, of.state.in_(HERE))
+            if connection.execute(kept).scalar_one() >= self._most:
                 raise QuotaExceeded(f"{self._most} versions are kept", remedy="Delete some, then resume the job")
             newest = sa.select(sa.func.max(of.number)).where(of.tenant == job.tenant, of.name == job.name)
             number = int(connection.execute(newest).scalar() or 0) + 1
@@ -71,6 +78,22 @@ class VersionStore:
             return number
 
         return await self._database.write(work, durable=True)
+
+    async def ready(self, job: Row, number: int) -> None:
+        """Its files are in place. Raises ``Conflict`` as ``number`` does; the version is deleted then."""
+        mine = sa.and_(_is(job.tenant, job.name, number), training_versions.c.state == "making")
+
+        def work(connection: sa.Connection) -> Conflict | None:
+            try:
+                _may_be_kept(connection, job)
+            except Conflict as error:
+                connection.execute(sa.update(training_versions).where(mine).values(state="deleted", made="{}"))
+                return error
+            connection.execute(sa.update(training_versions).where(mine).values(state="ready"))
+            return None
+
+        if (refused := await self._database.write(work, durable=True)) is not None:
+            raise refused
 
     async def change(self, tenant: str, name: str, number: int, **values: Any) -> None:
         """Set columns of a version that do not say what it is."""
@@ -147,6 +170,33 @@ class VersionStore:
         query = sa.select(training_versions).where(of.served != "", of.state == "ready", of.withdrawn_at.is_(None))
         return list(await self._database.read(lambda connection: connection.execute(query).all()))
 
+    async def gone(self, names: Set[str], name_of: Callable[[Row], str]) -> list[str]:
+        """Those of these names in the catalogue, which ``name_of`` gives a version, that none may have any more."""
+        of = training_versions.c
+        found = [match for name in sorted(names) if (match := _ENTERED.fullmatch(name))]
+
+        def work(connection: sa.Connection) -> list[str]:
+            may = set[str]()
+            for part in parts(found):
+                wanted = sa.tuple_(of.name, of.number).in_([(each[1], int(each[2])) for each in part])
+                here = sa.select(training_versions).where(wanted, of.withdrawn_at.is_(None))
+                rows_here = connection.execute(here.where(of.state.in_(HERE)))
+                may |= {name_of(row) for row in rows_here}
+            return [each[0] for each in found if each[0] not in may]
+
+        return await self._database.read(work)
+
+    async def bury(self, may: Callable[[Row], bool]) -> None:
+        """Forget the versions that were erased with their tenants, if they ``may`` be forgotten."""
+        of = training_versions.c
+
+        def work(connection: sa.Connection) -> None:
+            for row in connection.execute(sa.select(training_versions).where(of.state == "erased")).all():
+                if may(row):
+                    connection.execute(sa.delete(training_versions).where(_is(row.tenant, row.name, row.number)))
+
+        await self._database.write(work, durable=True)
+
     async def of_source(self, tenant: str, source: str, groups: frozenset[str] | None = None) -> list[Row]:
         """The versions that are made of an answer, a trace, an event or an export, and those made from these."""
         of = training_versions.c
@@ -169,6 +219,15 @@ class VersionStore:
         query = sa.select(of.source, of.kind).where(of.tenant == tenant, of.job == job).order_by(of.kind, of.source)
         found = await self._database.read(lambda connection: connection.execute(query.limit(limit)).all())
         return [(row.source, row.kind) for row in found]
+
+
+def _may_be_kept(connection: sa.Connection, job: Row) -> None:
+    """Raises ``Conflict`` if rows of the job were erased while it worked: nothing would mark its version."""
+    of = training_jobs.c
+    query = sa.select(of.wish).where(of.tenant == job.tenant, of.id == job.id).with_for_update()
+    wish = connection.execute(query).scalar_one_or_none()
+    if wish is None or wish == ERASED:
+        raise Conflict(f"no version is kept: {ROWS_ERASED['message']}")
 
 
 def made_of(connection: sa.Connection, tenant: str, answers: Sequence[str]) -> tuple[list[tuple[str, str]], list[Row]]:
