@@ -34,5 +34,5 @@ def test_much_text_is_not_compared_while_a_request_waits(tmp_path: Path, monkeyp
     told = splitting.divided(_rows(tmp_path, [*long, *long]), 1, test=True)
     assert told.endswith("with seed 1, equal texts together")
     assert signed == []
-    sides = [{line for line in (tmp_path / f"{side}.jsonl").open()} for side in ("train", "validation", "test")]
+    sides = [set((tmp_path / f"{side}.jsonl").open()) for side in ("train", "validation", "test")]
     assert len(sides[0] | sides[1] | sides[2]) == sum(map(len, sides)) == 60

@@ -192,6 +192,7 @@ class Training:
 
     async def sweep(self) -> None:
         """Delete folders that a killed process left behind before it recorded their jobs."""
+        await self.jobs.sources.sweep()
         drafts = self.places.root / "drafts"
         now = time.time()
         for path in drafts.glob("*") if drafts.exists() else ():

@@ -103,6 +103,13 @@ class VariantStore:
 
         return await self._database.read(work)
 
+    async def link(self, tenant: str, variant: str, answers: Sequence[str]) -> None:
+        """Record the answers, before what is made of them: in parts, between which other writes pass. Can be done
+        again."""
+        for place in range(0, len(answers), 1_000):
+            new = [{"tenant": tenant, "answer": each, "variant": variant} for each in answers[place : place + 1_000]]
+            await self._database.write(lambda connection, new=new: _link(connection, new), durable=False)
+
     async def incumbent(self, tenant: str, application: str, candidate: str) -> str:
         """What gave the application's newest answer that the candidate did not give; empty: what the settings say."""
         mine = sa.and_(_a.tenant == tenant, _a.application == application, _a.variant != candidate)
@@ -117,7 +124,12 @@ class VariantStore:
         return Counted() if row is None else Counted(row.answers, row.failed, row.refused, row.ups, row.downs)
 
 
-def admitted(connection: sa.Connection, campaign: Campaign, candidate: Candidate, sources: Sequence[str]) -> None:
+def _link(connection: sa.Connection, new: Sequence[Mapping[str, Any]]) -> None:
+    for place in range(0, len(new), 500):
+        connection.execute(rows.insert_new(connection, improve_sources), new[place : place + 500])
+
+
+def admitted(connection: sa.Connection, campaign: Campaign, candidate: Candidate) -> None:
     """Record what a campaign made, in the transaction that says so."""
     values: dict[str, Any] = {"tenant": campaign.tenant, "id": candidate.id, "application": candidate.application}
     values |= {"kind": candidate.kind, "value": rows.dump(dict(candidate.value)), "version": candidate.version}
@@ -127,9 +139,6 @@ def admitted(connection: sa.Connection, campaign: Campaign, candidate: Candidate
     mine = sa.and_(_v.tenant == campaign.tenant, _v.id == candidate.id)
     connection.execute(sa.delete(improve_variants).where(mine))
     connection.execute(sa.insert(improve_variants).values(**values))
-    new = [{"tenant": campaign.tenant, "answer": each, "variant": candidate.id} for each in sources]
-    for place in range(0, len(new), 500):
-        connection.execute(rows.insert_new(connection, improve_sources), new[place : place + 500])
 
 
 def promoted(connection: sa.Connection, tenant: str, variant: str) -> None:

@@ -158,8 +158,8 @@ async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Re
     name = await tools.door.admit(principal, candidate)
     notes = {"candidate": _plain(candidate), "name": name}
     move = Move("comparing", f"{recipe.recipe} made {version.label}", version.made.figures, notes)
-    sources = await _sources(tools, campaign, campaign.notes)
-    return _spent(move, view.seconds), (lambda connection: admitted(connection, campaign, candidate, sources),)
+    await tools.variants.link(campaign.tenant, candidate.id, await _sources(tools, campaign, campaign.notes))
+    return _spent(move, view.seconds), (lambda connection: admitted(connection, campaign, candidate),)
 
 
 async def _candidate(tools: Tools, campaign: Campaign, principal: Principal, version: Version) -> Candidate:

@@ -12,8 +12,8 @@ from mainspring.features.train.data.kinds import question_of
 from mainspring.training.recipe import Side
 
 LARGE = 4_000_000
-"""Characters of texts beyond which only equal texts are held together. A request waits while these are compared, some two
-microseconds a character, so that it may take some ten seconds."""
+"""Characters of texts beyond which only equal texts are held together. A request waits while these are compared: some
+two microseconds a character, ten seconds at most on a busy machine."""
 _SHARES: Mapping[bool, Mapping[Side, float]] = {
     True: {"train": 0.8, "validation": 0.1, "test": 0.1},
     False: {"train": 0.9, "validation": 0.1},
