@@ -10,9 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
+from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.features.improve.stages.campaign import Campaign
 from mainspring.features.improve.stages.online import Counted
 from mainspring.features.improve.tables import improve_answers, improve_counts, improve_sources, improve_variants
+from mainspring.stores.erase.data_subjects import parts
+from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
 from mainspring.training.ports import Candidate
 
@@ -109,6 +112,21 @@ class VariantStore:
         for place in range(0, len(answers), 1_000):
             new = [{"tenant": tenant, "answer": each, "variant": variant} for each in answers[place : place + 1_000]]
             await self._database.write(lambda connection, new=new: _link(connection, new), durable=False)
+
+    async def unconsented(self, tenant: str, sources: Sequence[str]) -> set[str]:
+        """Those of these events from which nothing may be learnt, with those that are there no more. A rating needs
+        no consent of its own: nothing that it says is trained on."""
+        of = events.c
+        allowed = sa.or_(of.consent, sa.and_(of.kind == FeedbackFacts.EVENT, of.content_id.is_(None)))
+
+        def work(connection: sa.Connection) -> set[str]:
+            lost = set(sources)
+            for part in parts(list(sources)):
+                query = sa.select(of.id).where(of.tenant == tenant, of.id.in_(part), allowed)
+                lost.difference_update(connection.execute(query).scalars())
+            return lost
+
+        return await self._database.read(work)
 
     async def incumbent(self, tenant: str, application: str, candidate: str) -> str:
         """What gave the application's newest answer that the candidate did not give; empty: what the settings say."""
