@@ -107,6 +107,8 @@ class Version:
     """Why it should not be used any more, such as rows of it that were erased; empty: nothing is against it."""
     withdrawn: bool = False
     """It answers no more, and is served no more."""
+    groups: frozenset[str] = frozenset()
+    """Those that a reader of what it was made of needs, all of them."""
 
     @property
     def label(self) -> str:

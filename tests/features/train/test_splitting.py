@@ -23,7 +23,12 @@ def test_much_text_is_not_compared_while_a_request_waits(tmp_path: Path, monkeyp
     monkeypatch.setattr(splitting, "LARGE", 10_000)
     signed: list[str] = []
     real = near_duplicates.signature
-    monkeypatch.setattr(near_duplicates, "signature", lambda text: signed.append(text) or real(text))
+
+    def signature(text: str) -> near_duplicates.Signature:
+        signed.append(text)
+        return real(text)
+
+    monkeypatch.setattr(near_duplicates, "signature", signature)
     few = ["".join(random.Random(number).choices("abcdefghijk ", k=80)) for number in range(60)]
     told = splitting.divided(_rows(tmp_path, few), 1, test=True)
     assert told.endswith("nearly equal texts together")

@@ -95,6 +95,7 @@ class ExamplesOfPeople:
         if other is not None:
             subjects = sorted({each["source"] for each in left if each.get("source")})
             told = {"value": rows.dump(dict(other.value)), "subjects": rows.dump(subjects), "status": row.status}
+            told |= {"groups": row.groups}
             told |= {"by": row.by, "reason": row.reason, "created_at": row.created_at, "updated_at": now}
             connection.execute(rows.insert_new(connection, variants), {**place, "id": other.id, **told})
         self._store.within(connection, row.tenant, row.application, _taken_out(row.id, other, reason), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -111,7 +112,7 @@ class VariantStore:
         again."""
         for place in range(0, len(answers), 1_000):
             new = [{"tenant": tenant, "answer": each, "variant": variant} for each in answers[place : place + 1_000]]
-            await self._database.write(lambda connection, new=new: _link(connection, new), durable=False)
+            await self._database.write(partial(_link, new=new), durable=False)
 
     async def unconsented(self, tenant: str, sources: Sequence[str]) -> set[str]:
         """Those of these events from which nothing may be learnt, with those that are there no more. A rating needs

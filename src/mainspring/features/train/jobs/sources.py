@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -33,7 +34,7 @@ class Sources:
         ordered = await asyncio.to_thread(sorted, sources)
         for part in parts(ordered, AT_ONCE):
             values = [{"tenant": tenant, "source": each, "job": job_id, "kind": sources[each]} for each in part]
-            await self._database.write(lambda connection, values=values: _insert(connection, values), durable=False)
+            await self._database.write(partial(_insert, values=values), durable=False)
 
     async def drop(self, tenant: str, job_id: str) -> None:
         """Delete those of a job."""

@@ -237,6 +237,7 @@ def version_of(row: Row, folder: Path) -> Version:
         row.created_at,
         row.stale,
         row.withdrawn_at is not None,
+        groups=frozenset(rows.load(row.groups)),
     )
 
 
