@@ -74,6 +74,19 @@ async def test_what_a_version_of_a_group_is_made_into_stays_with_the_group(world
             assert answer.status_code == 200
 
 
+async def test_an_example_of_a_group_s_answer_needs_the_group(world: World) -> None:
+    variants, red = door(world), world.keys["red"]
+    doc = await world.add(red, await world.store(red, "papers", frozenset({"red"})), frozenset({"red"}))
+    source = (await world.chat(red, doc)).headers["x-answer-id"]
+    candidate = Candidate("examples", "small", {"examples": [{**SHOT, "source": source}]})
+    with pytest.raises(InvalidRequest, match=source):
+        await variants.admit(ANYBODY, candidate)
+    await variants.admit(RED, candidate)
+    assert (await variants.store.get("default", candidate.id)).groups == {"red"}
+    with pytest.raises(InvalidRequest, match="red"):
+        await variants.promote(RED, candidate)
+
+
 def test_readers_of_one_group_have_it() -> None:
     kept = Kept(Candidate("prompt", "a", {}), "cand_1", "admitted", "", "", 0.0, frozenset({"red"}))
     served = Served("a", "application", cast(Any, None))
