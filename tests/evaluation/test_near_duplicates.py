@@ -34,3 +34,25 @@ def test_groups_join_by_likeness_and_by_what_is_shared() -> None:
     texts = [one, other, one.upper() + " ", "Who lives here?", ""]
     assert near_duplicates.groups(texts) == [0, 1, 0, 2, 3]
     assert near_duplicates.groups(texts, [["s"], [], [], ["s"], []]) == [0, 1, 0, 0, 2]
+
+
+def test_rows_of_one_template_are_compared_with_a_bounded_number_and_their_pairs_are_found() -> None:
+    drawn = random.Random(5)
+    template = sentence(drawn, 18)
+
+    def work(count: int) -> tuple[int, int]:
+        found = near_duplicates.NearDuplicates()
+        texts = [f"{template} {''.join(drawn.choices('abcdefghijklmnop ', k=60))}" for _ in range(count)]
+        joined = 0
+        for text in texts:
+            found.add(text)
+        for text in texts[:50]:
+            joined += len(found.add(text + "!?")) > 1
+        return found.compared, joined
+
+    less, _ = work(200)
+    more, joined = work(800)
+    # Four times the texts: the square is sixteen times the work.
+    assert more < 6 * less
+    assert more < 800 * near_duplicates.BANDS * near_duplicates.MOST_COMPARED
+    assert joined == 50

@@ -16,8 +16,12 @@ PERMUTATIONS = 128
 BANDS = 32
 SIMILAR = 0.6
 """The estimated Jaccard similarity from which two texts are near-duplicates."""
+MOST_COMPARED = 32
+"""The most texts of one band that a further text is compared with. Texts made from one template share bands: without a
+bound the work grows with their square. Near-duplicates among them share other bands, too, which the template leaves."""
 _SHINGLE = 8
-_MOST_BYTES = 20_000
+MOST_BYTES = 20_000
+"""What is compared of a text."""
 _ROWS = PERMUTATIONS // BANDS
 _DRAWN = np.random.default_rng(20260)
 _FACTORS = _DRAWN.integers(1, 2**63, PERMUTATIONS, dtype=np.uint64) | np.uint64(1)
@@ -56,7 +60,7 @@ def normal(text: str) -> str:
 
 def signature(text: str) -> Signature:
     """The MinHash of a text: ``PERMUTATIONS`` minima."""
-    said = np.frombuffer(normal(text).encode()[:_MOST_BYTES].ljust(_SHINGLE, b"\0"), dtype=np.uint8).astype(np.uint64)
+    said = np.frombuffer(normal(text).encode()[:MOST_BYTES].ljust(_SHINGLE, b"\0"), dtype=np.uint8).astype(np.uint64)
     count = len(said) - _SHINGLE + 1
     with np.errstate(over="ignore"):
         hashes = np.zeros(count, dtype=np.uint64)
@@ -86,13 +90,15 @@ def similarity(one: Signature, other: Signature) -> float:
 
 
 class NearDuplicates:
-    """Texts by their bands: finds the earlier near-duplicates of each new one."""
+    """Texts by their bands: finds earlier near-duplicates of each new one, among ``MOST_COMPARED`` of each band."""
 
     def __init__(self, similar: float = SIMILAR) -> None:
         self._similar = similar
         self._bands: dict[tuple[int, bytes], list[int]] = {}
-        self._signatures: list[Signature] = []
+        self._table = np.empty((64, PERMUTATIONS), np.uint32)
         self._exact: dict[str, int] = {}
+        self.compared = 0
+        """The pairs that were compared."""
 
     def add(self, text: str) -> list[int]:
         """Add a text, and return the numbers (from 0, by first appearance) of distinct texts that are alike; its own
@@ -101,16 +107,28 @@ class NearDuplicates:
         if (known := self._exact.get(key)) is not None:
             return [known]
         made = signature(text)
-        number = self._exact[key] = len(self._signatures)
-        self._signatures.append(made)
+        number = self._exact[key] = len(self._exact)
+        if number == len(self._table):
+            self._table = np.concatenate((self._table, np.empty_like(self._table)))
+        self._table[number] = made
+        near = sorted(self._near(number, made))
+        self.compared += len(near)
+        agree = (self._table[near] == made).mean(axis=1) >= self._similar
+        return [*(each for each, alike in zip(near, agree.tolist(), strict=True) if alike), number]
+
+    def _near(self, number: int, made: Signature) -> set[int]:
+        """The texts that are compared with this one, which takes its place in its bands."""
         near: set[int] = set()
         for band in range(BANDS):
             place = band, made[band * _ROWS : (band + 1) * _ROWS].tobytes()
             there = self._bands.setdefault(place, [])
             near.update(there)
-            there.append(number)
-        alike = [each for each in sorted(near) if similarity(self._signatures[each], made) >= self._similar]
-        return [*alike, number]
+            if len(there) < MOST_COMPARED:
+                there.append(number)
+            else:
+                # Early and late ones stay, so that a group is found wherever its texts come.
+                there[number % MOST_COMPARED] = number
+        return near
 
 
 def groups(texts: Iterable[str], together: Sequence[Sequence[Hashable]] = ()) -> list[int]:

@@ -109,7 +109,7 @@ class Version:
     withdrawn: bool = False
     """It answers no more, and is served no more."""
     groups: frozenset[str] = frozenset()
-    """Whoever asks it has all of them: its rows were theirs."""
+    """Those that a reader of what it was made of needs, all of them."""
 
     @property
     def label(self) -> str:

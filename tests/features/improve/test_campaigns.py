@@ -279,6 +279,7 @@ async def test_a_campaign_whose_key_is_gone_is_refused(world: World) -> None:
 async def test_a_data_set_is_trained_on_as_it_was_frozen(world: World, tmp_path: Path) -> None:
     await world.set(data={"dataset": "edits", "least_rows": 10}, offline={**policy()["offline"], "dataset": "known"})
     world.sets.sets = {**world.sets.sets, "known": [replace(world.sets.sets["known"][0], sources=())]}
+    await world.consent("ans_9")
     await world.improve.run(ADMIN, "docs", "")
     await world.look()
     assert (await world.last()).stage == "promoted"

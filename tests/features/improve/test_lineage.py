@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -134,3 +135,33 @@ async def test_a_tenant_s_erasure_leaves_nothing_and_another_tenant_s_all(opened
     await holding.erase(Subject("acme", "tenant", "acme"), of([]), time.time() + 1)
     assert await world.campaigns() == []
     assert await world.improve.policies.all("acme") == []
+
+
+@pytest.mark.parametrize("hook", ["forget", "unlearn"])
+async def test_a_deleted_document_and_withdrawn_consent_withdraw_what_is_made_of_the_answers(
+    opened: Stores, tmp_path: Path, hook: str
+) -> None:
+    world = await promoted(opened, tmp_path)
+    holding = MadeOfAnswers(opened.database, opened.blobs)
+    assert await getattr(holding, hook)("acme", ["ans_77"]) in (0, None)
+    assert await getattr(holding, hook)("other", ["ans_2"]) in (0, None)
+    assert await getattr(holding, hook)("acme", ["ans_2", "ans_101"]) in (1, None)
+    await world.look()
+    assert (await world.last()).stage == "rolled back"
+    assert (await world.door.placement("acme", "docs")).current is None
+    # It is done once. What gave an answer is still known while the answer is there.
+    assert await getattr(holding, hook)("acme", ["ans_2"]) in (0, None)
+    given = (await world.improve.tracing.of_answer(ADMIN, "ans_101"))["given_by"] if hook == "unlearn" else None
+    assert (given is None) == (hook == "forget")
+
+
+async def test_what_a_candidate_is_made_of_is_recorded_in_parts(opened: Stores, tmp_path: Path) -> None:
+    world = World(opened, tmp_path, Said(verdict=BETTER))
+    writing = asyncio.create_task(world.improve.variants.link("acme", "cand_x", [f"ans_{n}" for n in range(20_000)]))
+    passed = 0
+    while not writing.done():
+        await opened.database.write(lambda _: None, durable=False)
+        passed += 1
+    await writing
+    assert passed >= 10
+    assert (await world.improve.variants.sources("acme", "cand_x", 5))[0] == 20_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -141,6 +142,11 @@ class World:
             records.append(self.answer(number, **facts))
             records.append(self.thumb(number, "up" if (number - start) < ups * count else "down"))
         await self.stores.events.settle(records, [])
+
+    async def consent(self, *answers: str) -> None:
+        """Record these answers (``ans_NUMBER``) with the consent to learn from them."""
+        made = [replace(self.answer(int(each.removeprefix("ans_"))), consent=True) for each in answers]
+        await self.stores.events.settle(made, [])
 
     async def row(self, work: Callable[[sa.Connection], T]) -> T:
         return await self.stores.database.read(work)

@@ -165,6 +165,10 @@ async def test_edits_with_consent_are_pairs_to_learn_from_and_are_erased(world: 
     held = TranslationEdits(world.system.rooms.stores.database, world.system.rooms.stores.blobs)
     subject, of = Subject(tenant, "session", "s"), Held({found["id"]: Given(found["id"], "", 0.0)})
     assert len(await held.find(subject, of, 1e12)) == 2
+    # Consent that is withdrawn later holds for the edits, too.
+    assert await held.unlearn("another", [found["id"]]) == 0
+    assert await held.unlearn(tenant, [found["id"]]) == 1
+    assert (await service.edits.page(tenant, 10, "", consented=True)).rows == []
     assert await held.erase(subject, of, 1e12) == 2
     assert (await service.edits.page(tenant, 10, "", consented=False)).rows == []
 

@@ -26,7 +26,7 @@ from mainspring.stores.erase.data_subjects import Held, Subject, parts
 from mainspring.stores.sql import rows
 from mainspring.stores.sql.database import Database
 
-_a, _s, _v, _c = improve_answers.c, improve_sources.c, improve_variants.c, improve_campaigns.c
+_s, _v, _c = improve_sources.c, improve_variants.c, improve_campaigns.c
 _OF_TENANT = (
     *(improve_answers, improve_campaigns, improve_counts, improve_policies),
     *(improve_sources, improve_steps, improve_variants, improve_watched),
@@ -83,16 +83,7 @@ class MadeOfAnswers:
         """Delete the links, and have the loop withdraw what is made of them. The tenant's erasure deletes all."""
 
         def work(connection: sa.Connection) -> int:
-            found = _made(connection, subject, held, upto)
-            answers = _before(held, upto)
-            for variant in sorted(found):
-                _mark(connection, subject.tenant, variant)
-            gone = 0
-            for part in parts(answers):
-                mine = sa.and_(_a.tenant == subject.tenant, _a.answer.in_(part))
-                gone += connection.execute(sa.delete(improve_answers).where(mine)).rowcount
-                mine = sa.and_(_s.tenant == subject.tenant, _s.answer.in_(part))
-                gone += connection.execute(sa.delete(improve_sources).where(mine)).rowcount
+            _, gone = _unlink(connection, subject.tenant, _before(held, upto), given=True)
             if subject.kind == "tenant":
                 for table in _OF_TENANT:
                     connection.execute(sa.delete(table).where(table.c.tenant == subject.tenant))
@@ -108,17 +99,48 @@ class MadeOfAnswers:
             return 0
         return self._folders.without(subject.tenant, answers)
 
+    async def forget(self, tenant: str, answers: Sequence[str]) -> None:
+        """A document behind these answers is gone: the loop withdraws what is made of them, as after an erasure."""
+        await self._database.write(
+            lambda connection: _unlink(connection, tenant, answers, given=True), durable=True, frees=True
+        )
+
+    async def unlearn(self, tenant: str, answers: Sequence[str]) -> int:
+        """Nothing may be learnt from these answers any more: the loop withdraws what is made of them; how many. What
+        gave them is still known."""
+        marked, _ = await self._database.write(
+            lambda connection: _unlink(connection, tenant, answers, given=False), durable=True
+        )
+        return marked
+
 
 def _before(held: Held, upto: float) -> list[str]:
     return sorted(each for each, given in held.answers.items() if given.at <= upto)
 
 
+def _unlink(connection: sa.Connection, tenant: str, answers: Sequence[str], *, given: bool) -> tuple[int, int]:
+    """Mark what is made of these answers, and delete the links; where ``given``, those to what gave them, too. How
+    many of each."""
+    found = _of_answers(connection, tenant, answers)
+    for variant in sorted(found):
+        _mark(connection, tenant, variant)
+    gone = 0
+    for part in parts(list(answers)):
+        for table in (improve_answers, improve_sources) if given else (improve_sources,):
+            mine = sa.and_(table.c.tenant == tenant, table.c.answer.in_(part))
+            gone += connection.execute(sa.delete(table).where(mine)).rowcount
+    return len(found), gone
+
+
 def _made(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> dict[str, set[str]]:
     """The answers of the subject by the variants that are made of them."""
+    return _of_answers(connection, subject.tenant, _before(held, upto))
+
+
+def _of_answers(connection: sa.Connection, tenant: str, answers: Sequence[str]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    answers = _before(held, upto)
-    for part in parts(answers):
-        query = sa.select(improve_sources).where(_s.tenant == subject.tenant, _s.answer.in_(part))
+    for part in parts(list(answers)):
+        query = sa.select(improve_sources).where(_s.tenant == tenant, _s.answer.in_(part))
         for row in connection.execute(query):
             found.setdefault(row.variant, set()).add(row.answer)
     return found

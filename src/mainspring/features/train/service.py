@@ -223,6 +223,7 @@ class Training:
     async def sweep(self) -> None:
         """Delete the folders that killed processes left behind without a job, and what jobs whose rows were erased
         wrote until their end."""
+        await self.jobs.sources.sweep()
         for tenant, job_id in await self.jobs.without_rows():
             await asyncio.to_thread(keeping.forget, Folder(self.places.job(job_id)))
             made = await self.kept.of_job(tenant, job_id)

@@ -48,6 +48,31 @@ class TranslationEdits:
 
         return await self._database.write(work, durable=True, frees=True)
 
+    async def forget(self, tenant: str, answers: Sequence[str]) -> None:
+        """A document behind these answers is gone: so are the edits, which repeat them."""
+
+        def work(connection: sa.Connection) -> None:
+            for part in parts(list(answers)):
+                connection.execute(sa.delete(translate_edits).where(_of(tenant, part)))
+
+        await self._database.write(work, durable=True, frees=True)
+
+    async def unlearn(self, tenant: str, answers: Sequence[str]) -> int:
+        """Nothing may be learnt from the edits of these answers any more; how many."""
+
+        def work(connection: sa.Connection) -> int:
+            changed = 0
+            for part in parts(list(answers)):
+                query = sa.update(translate_edits).where(_of(tenant, part), translate_edits.c.consent)
+                changed += connection.execute(query.values(consent=False)).rowcount
+            return changed
+
+        return await self._database.write(work, durable=True)
+
+
+def _of(tenant: str, answers: Sequence[str]) -> sa.ColumnElement[bool]:
+    return sa.and_(translate_edits.c.tenant == tenant, translate_edits.c.answer.in_(answers))
+
 
 def _rows(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
     query = sa.select(translate_edits).where(translate_edits.c.tenant == subject.tenant, translate_edits.c.at <= upto)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -18,12 +19,15 @@ from mainspring.stores.sql.database import Database
 from mainspring.training.ports import Candidate
 
 ERASED = "a person whose words were in it was erased"
+DELETED = "a document behind answers that were in it was deleted"
+UNLEARNT = "the consent to learn from answers that were in it was withdrawn"
 _MOVES = 1_000
 
 
 class ExamplesOfPeople:
     """Examples in all tenants. A candidate that has some of an erased person becomes one without them, which takes its
-    place where it is current; under trial it is withdrawn. The event ``variant`` says which."""
+    place where it is current; under trial it is withdrawn. The same holds for answers over a document that is
+    deleted, and for those from which nothing may be learnt any more. The event ``variant`` says which."""
 
     name = "variants"
 
@@ -51,35 +55,54 @@ class ExamplesOfPeople:
         """Take the subject's examples out. A tenant's candidates and placements are deleted."""
 
         def work(connection: sa.Connection) -> int:
-            found = _found(connection, subject, held, upto)
             if subject.kind == "tenant":
+                found = _found(connection, subject, held, upto)
                 for table in (variants, variant_places, variant_moves):
                     connection.execute(sa.delete(table).where(table.c.tenant == subject.tenant))
                 return len(found)
-            for row in found:
-                self._without(connection, row, held)
-            return len(found)
+            return self._take_out(connection, subject.tenant, held.answers.keys(), ERASED, upto)
 
         return await self._database.write(work, durable=True, frees=True)
 
-    def _without(self, connection: sa.Connection, row: sa.Row[Any], held: Held) -> None:
+    async def forget(self, tenant: str, answers: Sequence[str]) -> None:
+        """A document behind these answers is gone: so are the examples made of them."""
+        await self._database.write(
+            lambda connection: self._take_out(connection, tenant, frozenset(answers), DELETED), durable=True, frees=True
+        )
+
+    async def unlearn(self, tenant: str, answers: Sequence[str]) -> int:
+        """Examples made of these answers are shown no more; the number of candidates that had some."""
+        return await self._database.write(
+            lambda connection: self._take_out(connection, tenant, frozenset(answers), UNLEARNT), durable=True
+        )
+
+    def _take_out(
+        self, connection: sa.Connection, tenant: str, answers: Set[str], reason: str, upto: float = math.inf
+    ) -> int:
+        found = _with(connection, tenant, answers, upto)
+        for row in found:
+            self._without(connection, row, answers, reason)
+        return len(found)
+
+    def _without(self, connection: sa.Connection, row: sa.Row[Any], answers: Set[str], reason: str) -> None:
         value = rows.load(row.value)
-        left = [each for each in value["examples"] if each.get("source") not in held.answers]
+        left = [each for each in value["examples"] if each.get("source") not in answers]
         other = Candidate(row.kind, row.application, {**value, "examples": left}, row.version) if left else None
         now = time.time()
         one = sa.and_(variants.c.tenant == row.tenant, variants.c.id == row.id)
-        gone = {"status": "erased", "value": "{}", "subjects": "[]", "reason": ERASED, "updated_at": now}
+        gone = {"status": "erased", "value": "{}", "subjects": "[]", "reason": reason, "updated_at": now}
         place = {"tenant": row.tenant, "application": row.application, "kind": row.kind, "version": row.version}
         if other is not None:
             subjects = sorted({each["source"] for each in left if each.get("source")})
             told = {"value": rows.dump(dict(other.value)), "subjects": rows.dump(subjects), "status": row.status}
+            told |= {"groups": row.groups}
             told |= {"by": row.by, "reason": row.reason, "created_at": row.created_at, "updated_at": now}
             connection.execute(rows.insert_new(connection, variants), {**place, "id": other.id, **told})
-        self._store.within(connection, row.tenant, row.application, _taken_out(row.id, other), "")
+        self._store.within(connection, row.tenant, row.application, _taken_out(row.id, other, reason), "")
         connection.execute(sa.update(variants).where(one).values(**gone))
 
 
-def _taken_out(candidate_id: str, other: Candidate | None) -> Change:
+def _taken_out(candidate_id: str, other: Candidate | None, why: str) -> Change:
     """The place without the candidate; where it is current, ``other`` takes its place if there is one."""
 
     def decide(place: Place, _: Sequence[VariantMove], find: Any) -> tuple[Place, VariantMove]:
@@ -88,7 +111,7 @@ def _taken_out(candidate_id: str, other: Candidate | None) -> Change:
             after = after.without_candidate()
         if candidate_id in place.ids:
             after = replace(after.without_candidate(), currents=_exchanged(place, candidate_id, instead))
-        reason = ERASED if instead is None else f"{ERASED}: {instead.id} has the rest"
+        reason = why if instead is None else f"{why}: {instead.id} has the rest"
         return after, VariantMove("withdrawn", candidate_id, "examples", reason=reason)
 
     return decide
@@ -101,12 +124,19 @@ def _exchanged(place: Place, candidate_id: str, instead: Kept | None) -> tuple[K
 
 def _found(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
     """The candidates with examples of the subject."""
-    query = sa.select(variants).where(variants.c.tenant == subject.tenant, variants.c.created_at <= upto)
     if subject.kind == "tenant":
+        query = sa.select(variants).where(variants.c.tenant == subject.tenant, variants.c.created_at <= upto)
         return list(connection.execute(query).all())
-    # A tenant has a thousand at most.
-    query = query.where(variants.c.kind == "examples", variants.c.status != "erased", variants.c.subjects != "[]")
-    return [row for row in connection.execute(query).all() if held.answers.keys() & set(rows.load(row.subjects))]
+    return _with(connection, subject.tenant, held.answers.keys(), upto)
+
+
+def _with(connection: sa.Connection, tenant: str, answers: Set[str], upto: float) -> list[sa.Row[Any]]:
+    """The candidates with examples of these answers; a tenant has a thousand at most."""
+    query = sa.select(variants).where(variants.c.tenant == tenant, variants.c.kind == "examples")
+    query = query.where(variants.c.status != "erased", variants.c.subjects != "[]")
+    if upto < math.inf:
+        query = query.where(variants.c.created_at <= upto)
+    return [row for row in connection.execute(query).all() if answers & set(rows.load(row.subjects))]
 
 
 HOLDINGS = (ExamplesOfPeople,)

@@ -55,36 +55,41 @@ def router(service: Variants, access: Access) -> APIRouter:
     async def list_variants(context: admins) -> HttpResponse:
         """What each application uses in place of what the settings say, by name."""
         found = await service.store.places(context.principal.tenant)
-        return json_response({"object": "list", "data": [place_body(each) for each in found]})
+        return json_response({"object": "list", "data": [place_body(each, context.principal.groups) for each in found]})
 
     @routes.post("", status_code=201)
     async def admit_candidate(body: CandidateBody, context: admins) -> HttpResponse:
         """Make a candidate askable by your tenant under its ``model``; it gets no traffic by that."""
         candidate = Candidate(body.kind, body.application, body.value)
         await service.admit(context.principal, candidate)
-        return json_response(
-            candidate_body(await service.store.get(context.principal.tenant, candidate.id)), status=201
-        )
+        kept = await service.store.get(context.principal.tenant, candidate.id)
+        return json_response(candidate_body(kept, context.principal.groups), status=201)
 
     @routes.get("/candidates")
     async def list_candidates(
         context: admins,
         application: Annotated[str, Query(max_length=256, description="Of this application alone")] = "",
     ) -> HttpResponse:
-        """The candidates of your tenant, the newest first."""
-        found = await service.store.candidates(context.principal.tenant, application)
-        return json_response({"object": "list", "data": [candidate_body(each) for each in found]})
+        """The candidates of your tenant that your groups may read, the newest first."""
+        found, groups = await service.store.candidates(context.principal.tenant, application), context.principal.groups
+        return json_response(
+            {"object": "list", "data": [candidate_body(each, groups) for each in found if each.groups <= groups]}
+        )
 
     @routes.get("/candidates/{candidate}")
     async def get_candidate(candidate: CandidateId, context: admins) -> HttpResponse:
         """A candidate with its value."""
-        return json_response(candidate_body(await service.store.get(context.principal.tenant, candidate)))
+        return json_response(candidate_body(await service.read(context.principal, candidate), context.principal.groups))
 
     @routes.post("/candidates/{candidate}")
     async def place_candidate(candidate: CandidateId, body: PlaceBody, context: admins) -> HttpResponse:
         """Give a candidate copies of requests, or a share of the traffic; promote it, or withdraw it."""
         principal = context.principal
-        found = (await service.store.get(principal.tenant, candidate)).candidate
+        # Whoever may not read it may take it away.
+        if body.action == "withdraw":
+            found = (await service.store.get(principal.tenant, candidate)).candidate
+        else:
+            found = (await service.read(principal, candidate)).candidate
         match body.action:
             case "shadow":
                 await service.shadow(principal, found, body.share)
@@ -94,7 +99,9 @@ def router(service: Variants, access: Access) -> APIRouter:
                 await service.promote(principal, found)
             case _:
                 await service.withdraw(principal, found, body.reason)
-        return json_response(place_body(await service.store.place(principal.tenant, found.application)))
+        return json_response(
+            place_body(await service.store.place(principal.tenant, found.application), principal.groups)
+        )
 
     _of_applications(routes, service, access)
     return routes
@@ -106,7 +113,8 @@ def _of_applications(routes: APIRouter, service: Variants, access: Access) -> No
     @routes.get("/{application}")
     async def get_variant(application: ApplicationName, context: admins) -> HttpResponse:
         """What an application uses."""
-        return json_response(place_body(await service.store.place(context.principal.tenant, application)))
+        place = await service.store.place(context.principal.tenant, application)
+        return json_response(place_body(place, context.principal.groups))
 
     @routes.get("/{application}/history")
     async def get_history(application: ApplicationName, context: admins) -> HttpResponse:
@@ -118,4 +126,5 @@ def _of_applications(routes: APIRouter, service: Variants, access: Access) -> No
     async def undo_promotion(application: ApplicationName, body: UndoBody, context: admins) -> HttpResponse:
         """Take the latest promotion back."""
         await service.undo(context.principal, application, body.reason)
-        return json_response(place_body(await service.store.place(context.principal.tenant, application)))
+        place = await service.store.place(context.principal.tenant, application)
+        return json_response(place_body(place, context.principal.groups))

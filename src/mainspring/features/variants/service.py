@@ -15,7 +15,7 @@ from mainspring.core.settings.serving.routing import RouteArm, RouteSettings, Sh
 from mainspring.core.types import Principal, Responder
 from mainspring.core.variants import CURRENT, split
 from mainspring.feature import Rooms
-from mainspring.features.variants import moves
+from mainspring.features.variants import moves, readers
 from mainspring.features.variants.kinds.making import Making, Prepared
 from mainspring.features.variants.settings import VariantsSettings
 from mainspring.features.variants.store import Kept, Place, VariantMove, VariantStore
@@ -64,7 +64,10 @@ class Variants:
         served = await self._application(principal, candidate.application)
         await self.making.check(principal, candidate, served)
         self.making.responder(served, self.making.prepared({candidate.id: candidate}), principal.tenant)
-        await self.store.admit(principal.tenant, candidate, _subjects(candidate), principal.key_id)
+        subjects = _subjects(candidate)
+        database = self._rooms.stores.database
+        groups = await readers.groups_of(database, self.making.versions, principal, candidate, subjects)
+        await self.store.admit(principal.tenant, candidate, subjects, principal.key_id, groups)
         self._admitted.clear()
         return f"{candidate.application}@{candidate.id}"
 
@@ -80,6 +83,13 @@ class Variants:
     async def promote(self, principal: Principal, candidate: Candidate) -> Placement:
         """Raises what ``admit`` does, and ``Conflict`` if another candidate is under trial."""
         return await self._place(principal, candidate, moves.promote(candidate.id))
+
+    async def read(self, principal: Principal, candidate_id: str) -> Kept:
+        """A candidate. Raises ``NotFound``, also if the principal lacks a group of what it was made of."""
+        kept = await self.store.get(principal.tenant, candidate_id)
+        if not readers.may_read(kept, principal):
+            raise NotFound(f"there is no candidate {candidate_id:.40}", param="candidate")
+        return kept
 
     async def withdraw(self, principal: Principal, candidate: Candidate, reason: str) -> Placement:
         """If it is current, what was current before becomes so again. Raises ``NotFound``."""
@@ -138,7 +148,7 @@ class Variants:
             used, told = place.currents, _latest(place)
         else:
             kept = await self._find(principal.tenant, variant)
-            if kept is None or kept.candidate.application != application:
+            if kept is None or kept.candidate.application != application or not readers.may_read(kept, principal):
                 return None
             used, told = place.with_current(kept).currents, kept.id
         made = self.making.responder(served, self._prepared(used), principal.tenant, told)
@@ -266,6 +276,8 @@ class Variants:
 
     async def _place(self, principal: Principal, candidate: Candidate, decide: moves.Change) -> Placement:
         await self.admit(principal, candidate)
+        kept = await self.store.get(principal.tenant, candidate.id)
+        readers.check_readers(kept, await self._application(principal, candidate.application))
         return await self._change(principal, candidate.application, decide)
 
     async def _change(self, principal: Principal, application: str, decide: moves.Change) -> Placement:

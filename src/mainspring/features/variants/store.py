@@ -40,6 +40,8 @@ class Kept:
     reason: str
     by: str
     created_at: float
+    groups: frozenset[str] = frozenset()
+    """Those that a reader of what it was made of needs, all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,11 @@ class VariantStore:
         self._kept = kept
         self._moves = moves
 
-    async def admit(self, tenant: str, candidate: Candidate, subjects: Sequence[str], by: str) -> bool:
-        """Store a candidate with the texts of the answers ``subjects``; False if it was admitted before. Raises
+    async def admit(
+        self, tenant: str, candidate: Candidate, subjects: Sequence[str], by: str, groups: frozenset[str] = frozenset()
+    ) -> bool:
+        """Store a candidate with the texts of the answers ``subjects``, made of what ``groups`` may see; False if it
+        was admitted before. Raises
         ``QuotaExceeded``, ``InvalidRequest`` if one of those is gone, and ``Conflict`` if the candidate was erased."""
 
         def work(connection: sa.Connection) -> bool:
@@ -106,6 +111,10 @@ class VariantStore:
             found = _kept(connection, tenant, candidate.id)
             if found is not None and found.status == "erased":
                 raise Conflict("this candidate was erased with the person whose words are in it", param="candidate")
+            one = sa.and_(variants.c.tenant == tenant, variants.c.id == candidate.id)
+            needed = groups if found is None else groups | found.groups
+            if found is not None and needed != found.groups:
+                connection.execute(sa.update(variants).where(one).values(groups=rows.names(needed)))
             if found is not None and found.status == "admitted":
                 return False
             mine = sa.and_(variants.c.tenant == tenant, variants.c.status == "admitted")
@@ -116,12 +125,12 @@ class VariantStore:
             now = time.time()
             told: dict[str, Any] = {"status": "admitted", "reason": "", "updated_at": now}
             if found is not None:
-                one = sa.and_(variants.c.tenant == tenant, variants.c.id == candidate.id)
                 connection.execute(sa.update(variants).where(one).values(**told))
             else:
                 place: dict[str, Any] = {"tenant": tenant, "id": candidate.id, "application": candidate.application}
                 place |= {"kind": candidate.kind, "version": candidate.version, "by": by, "created_at": now}
                 place |= {"value": rows.dump(dict(candidate.value)), "subjects": rows.dump(list(subjects))}
+                place |= {"groups": rows.names(needed)}
                 connection.execute(sa.insert(variants).values(**place, **told))
             self._write(connection, tenant, candidate.application, _move("admitted", candidate, by))
             return True
@@ -276,7 +285,11 @@ def _kept(connection: sa.Connection, tenant: str, candidate_id: str) -> Kept | N
 
 def _read(row: sa.Row[Any]) -> Kept:
     candidate = Candidate(cast(CandidateKind, row.kind), row.application, rows.load(row.value), row.version)
-    return Kept(candidate, row.id, cast(Status, row.status), row.reason, row.by, row.created_at)
+    return Kept(candidate, row.id, cast(Status, row.status), row.reason, row.by, row.created_at, _groups(row))
+
+
+def _groups(row: sa.Row[Any]) -> frozenset[str]:
+    return frozenset(rows.load(row.groups))
 
 
 def _place(connection: sa.Connection, tenant: str, application: str) -> Place:

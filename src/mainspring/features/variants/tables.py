@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from mainspring.stores.schema.columns import json, key, metadata, optional, text, time
 
 # ``id`` is ``Candidate.id``. ``status`` is ``admitted``, ``withdrawn`` or ``erased``: then ``value`` is empty.
-# ``subjects`` are the ids of answers whose texts are in ``value``.
+# ``subjects`` are the ids of answers whose texts are in ``value``. ``groups`` are those that a reader of what it was
+# made of needs, all of them.
 variants = sa.Table(
     "variants",
     metadata,
@@ -20,6 +21,7 @@ variants = sa.Table(
     text("status"),
     optional("reason"),
     json("subjects", "[]"),
+    json("groups", "[]"),
     optional("by"),
     time("created_at"),
     time("updated_at"),

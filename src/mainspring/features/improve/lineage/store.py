@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
+from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.features.improve.stages.campaign import Campaign
 from mainspring.features.improve.stages.online import Counted
 from mainspring.features.improve.tables import improve_answers, improve_counts, improve_sources, improve_variants
+from mainspring.stores.erase.data_subjects import parts
+from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
 from mainspring.training.ports import Candidate
 
@@ -105,6 +109,28 @@ class VariantStore:
 
         return await self._database.read(work)
 
+    async def link(self, tenant: str, variant: str, answers: Sequence[str]) -> None:
+        """Record the answers, before what is made of them: in parts, between which other writes pass. Can be done
+        again."""
+        for place in range(0, len(answers), 1_000):
+            new = [{"tenant": tenant, "answer": each, "variant": variant} for each in answers[place : place + 1_000]]
+            await self._database.write(partial(_link, new=new), durable=False)
+
+    async def unconsented(self, tenant: str, sources: Sequence[str]) -> set[str]:
+        """Those of these events from which nothing may be learnt, with those that are there no more. A rating needs
+        no consent of its own: nothing that it says is trained on."""
+        of = events.c
+        allowed = sa.or_(of.consent, sa.and_(of.kind == FeedbackFacts.EVENT, of.content_id.is_(None)))
+
+        def work(connection: sa.Connection) -> set[str]:
+            lost = set(sources)
+            for part in parts(list(sources)):
+                query = sa.select(of.id).where(of.tenant == tenant, of.id.in_(part), allowed)
+                lost.difference_update(connection.execute(query).scalars())
+            return lost
+
+        return await self._database.read(work)
+
     async def incumbent(self, tenant: str, application: str, candidate: str) -> str:
         """What gave the application's newest answer that the candidate did not give; empty: what the settings say."""
         mine = sa.and_(_a.tenant == tenant, _a.application == application, _a.variant != candidate)
@@ -119,7 +145,12 @@ class VariantStore:
         return Counted() if row is None else Counted(row.answers, row.failed, row.refused, row.ups, row.downs)
 
 
-def admitted(connection: sa.Connection, campaign: Campaign, candidate: Candidate, sources: Sequence[str]) -> None:
+def _link(connection: sa.Connection, new: Sequence[Mapping[str, Any]]) -> None:
+    for place in range(0, len(new), 500):
+        connection.execute(rows.insert_new(connection, improve_sources), new[place : place + 500])
+
+
+def admitted(connection: sa.Connection, campaign: Campaign, candidate: Candidate) -> None:
     """Record what a campaign made, in the transaction that says so."""
     values: dict[str, Any] = {"tenant": campaign.tenant, "id": candidate.id, "application": candidate.application}
     values |= {"kind": candidate.kind, "value": rows.dump(dict(candidate.value)), "version": candidate.version}
@@ -129,9 +160,6 @@ def admitted(connection: sa.Connection, campaign: Campaign, candidate: Candidate
     mine = sa.and_(_v.tenant == campaign.tenant, _v.id == candidate.id)
     connection.execute(sa.delete(improve_variants).where(mine))
     connection.execute(sa.insert(improve_variants).values(**values))
-    new = [{"tenant": campaign.tenant, "answer": each, "variant": candidate.id} for each in sources]
-    for place in range(0, len(new), 500):
-        connection.execute(rows.insert_new(connection, improve_sources), new[place : place + 500])
 
 
 def promoted(connection: sa.Connection, tenant: str, variant: str) -> None:

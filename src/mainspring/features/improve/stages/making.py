@@ -28,6 +28,7 @@ from mainspring.training.stages import keyed
 
 Result = tuple[Move, tuple[Also, ...]] | None
 _OPEN = ("queued", "running")
+_AT_ONCE = 250
 
 
 async def exporting(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
@@ -47,14 +48,18 @@ async def exporting(tools: Tools, campaign: Campaign, principal: Principal) -> R
         if state.state != "completed":
             return refused(campaign, f"the export {state.id} is {state.state}: {state.error}"), ()
         made = {"rows": state.rows, "export": state.id}
-    rows, figures = made.pop("rows"), {}
+    rows, figures, left_out = made.pop("rows"), {}, made.pop("left_out", 0)
     figures = {f"rows {side}": float(rows.get(side, 0)) for side in SIDES}
+    lacks = ""
+    if left_out:
+        figures["left out"] = float(left_out)
+        lacks = f"; {left_out} examples are left out: what they are made of lacks the consent to learn from it"
     if rows.get("train", 0) < data.least_rows:
-        return refused(campaign, f"{rows.get('train', 0)} rows for training, for {data.least_rows}", figures), ()
+        return refused(campaign, f"{rows.get('train', 0)} rows for training, for {data.least_rows}{lacks}", figures), ()
     if shared := await _shared(tools, campaign, principal, made, held_out):
         reason = f"{shared} examples that are held out are made of answers that are trained on"
         return refused(campaign, reason, {**figures, "shared": float(shared)}), ()
-    reason = f"{rows.get('train', 0)} rows for training"
+    reason = f"{rows.get('train', 0)} rows for training{lacks}"
     return Move("training", reason, figures, {**made, "held_out": held_out}), ()
 
 
@@ -80,13 +85,41 @@ async def _from_data_set(tools: Tools, campaign: Campaign, principal: Principal,
     """A folder with the rows of a version, as JSON lines by side."""
     found = await tools.data.version(principal, data.dataset, data.version)
     folder = tools.folders.campaign(campaign.tenant, campaign.id) / str(campaign.rung)
-    rows = await tools.folders.write(folder, _examples(tools, principal, data.dataset, found.number))
-    return {"rows": rows, "folder": str(folder), "trained_on": f"{data.dataset}@{found.number}"}
+    left_out: list[str] = []
+    every = _examples(tools, principal, data.dataset, found.number)
+    rows = await tools.folders.write(folder, _learnable(tools, campaign.tenant, every, left_out))
+    return {
+        "rows": rows,
+        "folder": str(folder),
+        "trained_on": f"{data.dataset}@{found.number}",
+        "left_out": len(left_out),
+    }
 
 
 async def _examples(tools: Tools, principal: Principal, name: str, version: int) -> AsyncIterator[Example]:
     async for _, example in tools.data.stream(principal, name, version):
         yield example
+
+
+async def _learnable(
+    tools: Tools, tenant: str, examples: AsyncIterator[Example], left_out: list[str]
+) -> AsyncIterator[Example]:
+    """Those examples whose sources all have the consent to learn; the ids of others are added to ``left_out``."""
+    some: list[Example] = []
+
+    async def allowed() -> list[Example]:
+        lost = await tools.variants.unconsented(tenant, sorted({source for each in some for source in each.sources}))
+        left_out.extend(each.id for each in some if not lost.isdisjoint(each.sources))
+        return [each for each in some if lost.isdisjoint(each.sources)]
+
+    async for example in examples:
+        some.append(example)
+        if len(some) == _AT_ONCE:
+            for each in await allowed():
+                yield each
+            some.clear()
+    for each in await allowed():
+        yield each
 
 
 async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Result:
@@ -135,8 +168,8 @@ async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Re
     name = await tools.door.admit(principal, candidate)
     notes = {"candidate": _plain(candidate), "name": name}
     move = Move("comparing", f"{recipe.recipe} made {version.label}", version.made.figures, notes)
-    sources = await _sources(tools, campaign, campaign.notes)
-    return _spent(move, view.seconds), (lambda connection: admitted(connection, campaign, candidate, sources),)
+    await tools.variants.link(campaign.tenant, candidate.id, await _sources(tools, campaign, campaign.notes))
+    return _spent(move, view.seconds), (lambda connection: admitted(connection, campaign, candidate),)
 
 
 def _weights(campaign: Campaign, version: Version) -> bool:

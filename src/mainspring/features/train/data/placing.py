@@ -65,7 +65,7 @@ def place(data: Path, recipe: Recipe, bounds: TrainSettings, seed: int, told: Ma
         raise TooLarge(f"the data has more than train.rows ({bounds.rows}) rows", param="train")
     split = "as given"
     if not counts["validation"]:
-        split = divided(data, counts["train"], seed, test=not counts["test"])
+        split = divided(data, seed, test=not counts["test"])
     there = [side for side in SIDES if (data / f"{side}.jsonl").exists()]
     sides = {str(side): _described(data / f"{side}.jsonl") for side in there}
     manifest: dict[str, Any] = {

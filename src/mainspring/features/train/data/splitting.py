@@ -7,29 +7,31 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mainspring.evaluation.near_duplicates import groups, normal
+from mainspring.evaluation.near_duplicates import MOST_BYTES, groups, normal
 from mainspring.features.train.data.kinds import question_of
 from mainspring.training.recipe import Side
 
-LARGE = 100_000
-"""Rows beyond which only equal texts are held together: comparing all of them takes minutes."""
+LARGE = 4_000_000
+"""Characters of texts beyond which only equal texts are held together. A request waits while these are compared: some
+two microseconds a character, ten seconds at most on a busy machine."""
 _SHARES: Mapping[bool, Mapping[Side, float]] = {
     True: {"train": 0.8, "validation": 0.1, "test": 0.1},
     False: {"train": 0.9, "validation": 0.1},
 }
 
 
-def divided(data: Path, count: int, seed: int, *, test: bool) -> str:
+def divided(data: Path, seed: int, *, test: bool) -> str:
     """Divide ``train.jsonl`` (and its lineage) into the sides; how it was done. What is too little stays one side."""
     path = data / "train.jsonl"
-    numbers = _groups(path, count)
+    compared = _weight(path) <= LARGE
+    numbers = groups(_texts(path)) if compared else _equal(path)
     sides = _sides(numbers, seed, _SHARES[test])
     if len(set(sides)) == 1:
         return "one side: there are too few rows that differ"
     for name in (path, data / "train.lineage.jsonl"):
         if name.exists():
             _write(name, sides)
-    way = "equal" if count > LARGE else "nearly equal"
+    way = "nearly equal" if compared else "equal"
     shares = "/".join(f"{share:g}" for share in _SHARES[test].values())
     return f"{shares} with seed {seed}, {way} texts together"
 
@@ -40,9 +42,17 @@ def _texts(path: Path) -> Iterator[str]:
             yield question_of(json.loads(line))
 
 
-def _groups(path: Path, count: int) -> list[int]:
-    if count <= LARGE:
-        return groups(_texts(path))
+def _weight(path: Path) -> int:
+    """The characters that are compared; no more than ``LARGE`` are counted much beyond it."""
+    weight = 0
+    for text in _texts(path):
+        weight += min(len(text), MOST_BYTES)
+        if weight > LARGE:
+            break
+    return weight
+
+
+def _equal(path: Path) -> list[int]:
     known: dict[bytes, int] = {}
     digests = (hashlib.blake2b(normal(text).encode(), digest_size=12).digest() for text in _texts(path))
     return [known.setdefault(each, len(known)) for each in digests]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,8 +13,9 @@ import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import Conflict, MainspringError, NotFound, QuotaExceeded
 from mainspring.core.types import Principal
+from mainspring.features.train.jobs.sources import Sources
 from mainspring.features.train.settings import TrainSettings
-from mainspring.features.train.tables import training_events, training_jobs, training_sources
+from mainspring.features.train.tables import training_events, training_jobs
 from mainspring.stores.erase.data_subjects import parts
 from mainspring.stores.schema import jobs as queue
 from mainspring.stores.sql import ids, pages
@@ -43,12 +45,13 @@ class TrainingJobs:
     def __init__(self, database: Database, settings: TrainSettings) -> None:
         self._database = database
         self._settings = settings
+        self.sources = Sources(database, PREFIX)
 
     async def create(
         self, principal: Principal, job_id: str, values: Mapping[str, Any], sources: Mapping[str, str], state: str
     ) -> str:
-        """Record a job, and queue it if ``state`` is ``queued``; durable when it returns. Returns its id, or that of
-        the one that has its ``digest``. Raises ``QuotaExceeded``."""
+        """Record a job after its ``sources``, and queue it if ``state`` is ``queued``; durable when it returns. Returns
+        its id, or that of the one that has its ``digest``. Raises ``QuotaExceeded``."""
         tenant, now = principal.tenant, time.time()
 
         def work(connection: sa.Connection) -> str:
@@ -59,18 +62,20 @@ class TrainingJobs:
             made = {"tenant": tenant, "id": job_id, "state": state, "key_id": principal.key_id, **values}
             made |= {"owner": principal.person, "created_at": now, "updated_at": now}
             connection.execute(sa.insert(training_jobs).values(**made))
-            for part in parts(sorted(sources), 200):
-                connection.execute(
-                    sa.insert(training_sources),
-                    [{"tenant": tenant, "source": each, "job": job_id, "kind": sources[each]} for each in part],
-                )
             _tell(connection, tenant, job_id, "The job is recorded.")
             if state == "queued":
                 # A tenant's first goes before another's second.
                 job_store.insert(connection, tenant, job_id, KIND, {}, priority=-busy)
             return job_id
 
-        return await self._database.write(work, durable=True)
+        made = ""
+        try:
+            await self.sources.record(tenant, job_id, sources)
+            made = await self._database.write(work, durable=True)
+        finally:
+            if made != job_id:
+                await asyncio.shield(self.sources.drop(tenant, job_id))
+        return made
 
     async def admit(self, tenant: str) -> None:
         """Raises ``QuotaExceeded`` if the tenant may order no further job now."""

@@ -296,7 +296,7 @@ def version_of(row: Row, folder: Path) -> Version:
         row.created_at,
         row.stale,
         row.withdrawn_at is not None,
-        frozenset(rows.load(row.groups)),
+        groups=frozenset(rows.load(row.groups)),
     )
 
 

@@ -27,6 +27,7 @@ def _variants() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("subjects", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("groups", sa.Text(), server_default="[]", nullable=False),
         sa.Column("by", sa.Text(), server_default="", nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("updated_at", sa.Double(), nullable=False),

@@ -1,0 +1,59 @@
+"""Examples go with a document that is deleted, and with the consent to learn from the answers that they are of."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from mainspring import stores
+from mainspring.core.settings import Settings
+from mainspring.features.variants.holdings import ExamplesOfPeople
+from mainspring.features.variants.store import Place, VariantMove, VariantStore
+from mainspring.stores import Stores
+from mainspring.training.ports import Candidate
+
+
+@pytest.fixture
+async def opened(tmp_path: Path) -> AsyncIterator[Stores]:
+    async with stores.open(Settings(home=tmp_path)) as found:
+        yield found
+
+
+def example(number: int) -> dict[str, str]:
+    return {"question": f"What is {number}?", "answer": f"It is {number}.", "source": f"ans_{number}"}
+
+
+async def current(opened: Stores, monkeypatch: pytest.MonkeyPatch) -> tuple[VariantStore, Candidate]:
+    """A candidate of three answers, which is current."""
+    monkeypatch.setattr("mainspring.features.variants.store._check_there", lambda *_: None)
+    store = VariantStore(opened.database, kept=10, moves=10)
+    candidate = Candidate("examples", "docs", {"examples": [example(number) for number in range(3)]})
+    await store.admit("acme", candidate, [f"ans_{number}" for number in range(3)], "key")
+
+    def promote(place: Place, _: object, find: object) -> tuple[Place, VariantMove]:
+        return place.with_current(find(candidate.id)), VariantMove("promoted", candidate.id)  # type: ignore[operator]
+
+    await store.change("acme", "docs", promote, "key")
+    return store, candidate
+
+
+@pytest.mark.parametrize(("hook", "why"), [("forget", "a document"), ("unlearn", "the consent")])
+async def test_examples_of_these_answers_are_shown_no_more(
+    opened: Stores, monkeypatch: pytest.MonkeyPatch, hook: str, why: str
+) -> None:
+    store, candidate = await current(opened, monkeypatch)
+    holding = ExamplesOfPeople(opened.database, opened.blobs)
+    for tenant, answers in (("other", ["ans_1"]), ("acme", ["ans_9"])):
+        assert await getattr(holding, hook)(tenant, answers) in (0, None)
+    assert (await store.place("acme", "docs")).ids == [candidate.id]
+    for count in (1, 0):
+        assert await getattr(holding, hook)("acme", ["ans_1", "ans_9"]) in (count, None)
+    (left,) = (await store.place("acme", "docs")).currents
+    assert [each["source"] for each in left.candidate.value["examples"]] == ["ans_0", "ans_2"]
+    gone = await store.get("acme", candidate.id)
+    assert (gone.status, dict(gone.candidate.value)) == ("erased", {})
+    assert gone.reason.startswith(why)
+    await getattr(holding, hook)("acme", ["ans_0", "ans_2"])
+    assert (await store.place("acme", "docs")).currents == ()
