@@ -11,7 +11,7 @@ import pytest
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Principal
-from mainspring.features.variants.readers import check_readers
+from mainspring.features.variants.kinds.readers import check_readers
 from mainspring.features.variants.store import Kept
 from mainspring.serving.ring.registry import Served
 from mainspring.training.ports import Candidate, Version

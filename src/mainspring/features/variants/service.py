@@ -15,7 +15,8 @@ from mainspring.core.settings.serving.routing import RouteArm, RouteSettings, Sh
 from mainspring.core.types import Principal, Responder
 from mainspring.core.variants import CURRENT, split
 from mainspring.feature import Rooms
-from mainspring.features.variants import moves, readers
+from mainspring.features.variants import moves
+from mainspring.features.variants.kinds import readers
 from mainspring.features.variants.kinds.making import Making, Prepared
 from mainspring.features.variants.settings import VariantsSettings
 from mainspring.features.variants.store import Kept, Place, VariantMove, VariantStore
