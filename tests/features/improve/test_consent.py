@@ -15,6 +15,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord, Message
 from mainspring.evaluation.examples import Example
 from tests.features.improve.doubles import Said
+from tests.features.improve.test_folders import Slow
 from tests.features.improve.world import ADMIN, BETTER, World, policy
 
 
@@ -58,12 +59,14 @@ async def test_only_what_has_the_consent_of_all_its_sources_is_trained_on(world:
     await world.stores.events.settle([thumb, edit])
     mixed = [*examples(30, "evt_thumb"), *examples(5, "evt_edit")]
     world.sets.sets = {**world.sets.sets, "edits": mixed}
+    # It trains as long as the rows are looked at.
+    world.training = Slow(world.hand, world.said)
+    world.open()
     await world.improve.run(ADMIN, "docs", "")
     await world.look()
-    assert (await world.last()).stage == "promoted"
-    (order,) = world.training.orders.values()
-    assert order.folder is not None
-    rows = [json.loads(line) for line in (order.folder / "train.jsonl").read_text().splitlines()]
+    campaign = await world.last()
+    assert campaign.stage == "training"
+    rows = [json.loads(line) for line in (Path(campaign.notes["folder"]) / "train.jsonl").read_text().splitlines()]
     assert [row["references"] for row in rows] == [[f"It is {n}."] for n in range(20)]
     told = [each.reason for each in await world.events()]
     assert any("15 examples are left out" in each for each in told)

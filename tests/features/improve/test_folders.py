@@ -55,7 +55,8 @@ async def begun(opened: Stores, home: Path) -> tuple[World, Slow, Path]:
     world.sets.sets = {"edits": rows, "known": [], "held-out": []}
     wanted = {**policy()["offline"], "dataset": "known"}
     await world.set(data={"dataset": "edits", "least_rows": 10}, offline=wanted)
-    await world.traffic(0, 5)
+    await world.consent(*(f"ans_{n}" for n in range(30)))
+    await world.traffic(100, 5)
     await world.look()
     assert (await world.last()).stage == "training"
     return world, slow, Path((await world.last()).notes["folder"])

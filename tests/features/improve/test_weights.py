@@ -94,7 +94,8 @@ class Loop:
         comparisons = Comparisons(Hand(), self.said)
         comparisons.recipes = Named()
         rows = [
-            Example(f"e{n}", (Message("user", f"Q{n}?"),), ("A.",), sources=(f"ans_{n}",), split="train")
+            # Of nobody's traffic: nobody's consent is needed.
+            Example(f"e{n}", (Message("user", f"Q{n}?"),), ("A.",), split="train")
             for n in range(20)
         ]
         given = Services()

@@ -124,6 +124,7 @@ class JudgeValue(VariantValue):
     version: int = Field(ge=1)
 
 
+# No parts of the registry: kinds of candidates, which requests name.
 VALUES: Mapping[str, type[VariantValue]] = {
     "model": ModelValue,
     "prompt": PromptValue,
