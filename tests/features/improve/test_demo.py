@@ -91,6 +91,8 @@ async def test_it_is_as_it_should_be_if_the_good_one_is_promoted_and_the_bad_one
     assert {"judge", "later", "handbook@cand_2"} <= {who for who, tell in server.asked if not tell}
     for each in server.policies:
         Policy.model_validate(each)
+    # What people say of the canary begins no other campaign.
+    assert [each["watch"]["feedback"] for each in server.policies][1:] == [10**6] * 3
 
 
 async def test_a_bad_candidate_that_was_promoted_is_no_success(

@@ -59,7 +59,10 @@ class Story:
         self.tell(f"{len(training)} other people ask, give thumbs and edit. A policy watches, and nobody does more.")
         begun = time.monotonic()
         await server.round(training, people, "person")
-        campaign = await self._campaign(server, training, people, None)
+        campaign_id = await self._begun(server)
+        # What people say of the canary would begin the next campaign.
+        await server.call("PUT", f"/v1/improve/policies/{NAME}", policy(10**6))
+        campaign = await self._campaign(server, training, people, campaign_id)
         shown = await self._shown(server, campaign)
         again = await server.round(compared, People(2), "later", tell=False)
         self.came["honest"] = {**shown, "liked_before": _liked(given), "liked_after": _liked(again)}
@@ -118,26 +121,33 @@ class Story:
 
         await _examples(server, MISLED, await asyncio.gather(*(one(each) for each in held)))
 
+    async def _begun(self, server: Served) -> str:
+        """The id of the campaign that the policy began."""
+        until = time.monotonic() + self.seconds
+        while time.monotonic() < until:
+            if found := (await server.call("GET", f"/v1/improve/campaigns?application={NAME}&limit=1"))["data"]:
+                return str(found[0]["id"])
+            await asyncio.sleep(_POLL_S)
+        raise StoreError(f"no campaign began within {self.seconds:.0f} s", remedy="See the log with --keep")
+
     async def _campaign(
-        self, server: Served, asked: Sequence[Asked], people: People, campaign_id: str | None
+        self, server: Served, asked: Sequence[Asked], people: People, campaign_id: str
     ) -> dict[str, Any]:
         """The campaign once it is over. People go on asking while it has traffic."""
         until, stage, turn = time.monotonic() + self.seconds, "", 0
         while time.monotonic() < until:
-            found = (await server.call("GET", f"/v1/improve/campaigns?application={NAME}&limit=1"))["data"]
-            if found and (campaign_id is None or found[0]["id"] == campaign_id):
-                campaign: dict[str, Any] = found[0]
-                if campaign["stage"] != stage:
-                    stage = campaign["stage"]
-                    self.tell(f"  {stage}: {campaign['reason'][:200]}")
-                if stage in _OVER:
-                    return campaign
-                if stage in ("shadow", "canary", "watching"):
-                    await server.round(_turn(asked, turn), people, f"user{turn}")
-                    turn += 1
-                    continue
-            await asyncio.sleep(_POLL_S)
-        raise StoreError(f"the campaign was {stage or 'not begun'} after {self.seconds:.0f} s", remedy="Use --seconds")
+            campaign: dict[str, Any] = await server.call("GET", f"/v1/improve/campaigns/{campaign_id}")
+            if campaign["stage"] != stage:
+                stage = campaign["stage"]
+                self.tell(f"  {stage}: {campaign['reason'][:200]}")
+            if stage in _OVER:
+                return campaign
+            if stage in ("shadow", "canary", "watching"):
+                await server.round(_turn(asked, turn), people, f"user{turn}")
+                turn += 1
+            else:
+                await asyncio.sleep(_POLL_S)
+        raise StoreError(f"the campaign was {stage} after {self.seconds:.0f} s", remedy="Use --seconds")
 
     async def _shown(self, server: Served, campaign: dict[str, Any]) -> dict[str, Any]:
         whole = await server.call("GET", f"/v1/improve/campaigns/{campaign['id']}")
