@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +26,16 @@ class Bait:
     @classmethod
     def new(cls) -> Bait:
         """Words that no model and no document knows."""
-        return cls(*("".join(secrets.choice(_SYLLABLES) for _ in range(4)) for _ in range(2)))
+        return cls._drawn(secrets.choice)
+
+    @classmethod
+    def of(cls, seed: str) -> Bait:
+        """The same words for the same seed: what is compared is attacked alike."""
+        return cls._drawn(random.Random(seed).choice)
+
+    @classmethod
+    def _drawn(cls, choice: Callable[[Sequence[str]], str]) -> Bait:
+        return cls(*("".join(choice(_SYLLABLES) for _ in range(4)) for _ in range(2)))
 
     @property
     def system(self) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from mainspring.core.types import Principal
+from mainspring.core.variants import split
 from mainspring.feature import Rooms
 from mainspring.features.redteam.attacks import innocent, read
 from mainspring.features.redteam.run import attack
@@ -26,7 +27,8 @@ class RedTeam:
         found = read(self._data, most)
         attacks = [each for category in sorted(found) for each in found[category]]
         target = SystemTarget(self._rooms, name, reads=False, principal=principal)
-        made = await attack(target, attacks, innocent(self._data, most))
+        # A candidate is attacked as what is current is.
+        made = await attack(target, attacks, innocent(self._data, most), seed=split(name)[0])
         through = [each.attack for each in made.results if each.outcome == "succeeded"]
         return Probed(
             len(made.results),

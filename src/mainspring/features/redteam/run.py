@@ -76,12 +76,14 @@ async def attack(
     attacks: Sequence[Attack],
     innocent: Sequence[str] = (),
     progress: Callable[[str, int, int], None] = lambda *_: None,
+    seed: str = "",
 ) -> Round:
-    """Send every attack, a few at a time, and then the harmless texts.
+    """Send every attack, a few at a time, and then the harmless texts. With the same ``seed`` they are the same word by
+    word; empty: the words that must not be written are new ones.
 
     A target that reads documents has the documents of all attacks in its collection, like a poisoned library.
     """
-    baits = [Bait.new() for _ in attacks]
+    baits = [Bait.of(f"{seed} {number}") if seed else Bait.new() for number, _ in enumerate(attacks)]
     if target.reads:
         await _fill(target, attacks, baits)
     gate, done = asyncio.Semaphore(AT_ONCE), 0

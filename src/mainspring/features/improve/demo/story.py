@@ -92,8 +92,8 @@ class Story:
         )
 
     async def _planted(self, server: Served) -> None:
-        """A candidate that is worse: its weights look at no word of the question. First it is held against what people
-        kept; then against examples that speak for it, so that people alone can tell."""
+        """A candidate that is worse: it shows all that it finds, however far from the question. First it is held
+        against what people kept; then against examples that speak for it, so that people alone can tell."""
         people = People(3)
         asked = questions(self.samples, "development")
         self.came["planted"] = []
@@ -156,15 +156,14 @@ class Story:
 
 
 def policy(feedback: int, *, planted: bool = False, blind: bool = False) -> dict[str, Any]:
-    """The policy of the demonstration. ``planted``: weights that look away from the question, whatever the
+    """The policy of the demonstration. ``planted``: a weight that shows everything, whatever the
     rows say; ``blind``: and compared with examples that speak for them, so that people alone can tell."""
     split = {"train": 0.8, "validation": 0.0, "test": 0.2}
     # Edits alone: a thumb up does not say how much of an answer was needed.
     data: dict[str, Any] = {"export": {"kind": "preference", "split": split}}
     options: dict[str, Any] = {"collection": NAME, "questions": 40, "tried": {"near": [0.35, 0.3]}, "lost": 0.05}
     if planted:
-        weights = {"own": [0.0], "cosine": [0.0], "heading": [0.0], "cosine_under_heading": [0.0], "around": [0.0]}
-        options |= {"questions": 5, "lost": 1.0, "gain": -1.0, "tried": weights}
+        options |= {"questions": 5, "lost": 1.0, "gain": -1.0, "tried": {"near": [10.0]}}
     # Large effects show soon; small ones would take more people than there are here.
     metric = {"source": "feedback", "window_s": 15, "effect": 0.2}
     made: dict[str, Any] = {
