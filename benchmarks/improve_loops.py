@@ -160,7 +160,7 @@ def figures(found: list[dict[str, Any]]) -> dict[str, Figure]:
     shown = [each for each in planted if each.get("shown") and each["end"] != "promoted"]
     by_thousand = sum(each["units"] <= 1000 for each in shown)
     made = {
-        "loops": Figure(len(found), "count", "higher", 1000),
+        "loops": Figure(len(found), "count", "higher", 1000, against="what was asked for"),
         "promoted wrongly, of loops without a true gain": Figure(
             wrong / len(none), "share", "lower", 0.05, against=_share(wrong, len(none))
         ),

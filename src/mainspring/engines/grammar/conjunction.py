@@ -183,7 +183,7 @@ class Alternatives:
             return [{**simple, "enum": values}] if values else []
         keys = wrong.keys() - {"type"} if wrong.get("type") == "object" else wrong.keys()
         if keys == {"required"} and len(wrong["required"]) == 1:
-            return self._lacking(simple, wrong["required"][0])
+            return self._lacking(simple, wrong["required"][0], others=wrong.get("type") == "object")
         if keys == {"type"}:
             kinds = _kinds(wrong["type"])
             left = [
@@ -205,12 +205,18 @@ class Alternatives:
         self._left(keyword)
         return [simple]
 
-    def _lacking(self, simple: Simple, name: str) -> list[Simple]:
+    def _lacking(self, simple: Simple, name: str, *, others: bool) -> list[Simple]:
+        """Objects without ``name``, and ``others`` than objects: to them ``required`` says nothing, so that they fit
+        it unless it asks for an object."""
+        kinds = simple.get("type", _ALL)
+        kept = list(kinds) if others else [kind for kind in kinds if kind == "object"]
         if name in simple.get("required", ()):
+            kept = [kind for kind in kept if kind != "object"]
+        if not kept:
             return []
-        if "object" not in simple.get("type", _ALL):
-            return [simple]
-        return [{**simple, "properties": {**simple.get("properties", {}), name: False}}]
+        if "object" not in kept:
+            return [{**simple, "type": kept}]
+        return [{**simple, "type": kept, "properties": {**simple.get("properties", {}), name: False}}]
 
     # --- oneOf -------------------------------------------------------------------------------------------------
 

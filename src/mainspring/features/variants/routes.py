@@ -2,7 +2,7 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Path as PathParam
@@ -13,7 +13,7 @@ from mainspring.core.types import Context
 from mainspring.features.variants.service import Variants
 from mainspring.features.variants.shapes import candidate_body, move_body, place_body
 from mainspring.http.access import Access
-from mainspring.http.bodies import Body
+from mainspring.http.bodies import Body, Free
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 from mainspring.training.ports import Candidate, CandidateKind
@@ -29,7 +29,7 @@ class CandidateBody(Body):
 
     kind: CandidateKind
     application: Annotated[str, Field(min_length=1, max_length=256)]
-    value: dict[str, Any] = Field(max_length=100)
+    value: Free
 
 
 class PlaceBody(Body):
