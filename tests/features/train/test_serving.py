@@ -22,7 +22,8 @@ from tests.features.train.serving_recipes import PASSAGES, QUERY
 from tests.features.train.world import write
 from tests.world import Key, World
 
-pytestmark = pytest.mark.slow
+# Conversions take minutes on a busy machine.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 CHAT, RERANKER = "smollm2-135m-instruct", "ms-marco-minilm-l12-v2-int8"
 
 
