@@ -308,9 +308,12 @@ class _Huts:
         return told
 
     def ask(self, hut: str, user: str) -> tuple[str, str]:
-        """The id of the answer, and its text without the numbers of sources."""
+        """The id of the answer, from which may be learnt, and its text without the numbers of sources."""
         asked = self.client.chat.completions.create(
-            model="huts", user=user, messages=[{"role": "user", "content": _key(hut)[0]}]
+            model="huts",
+            user=user,
+            messages=[{"role": "user", "content": _key(hut)[0]}],
+            extra_headers={"X-Training-Consent": "true"},
         )
         return asked.id, re.sub(r"\s*\[\d+\]|\*", "", asked.choices[0].message.content or "")
 
@@ -347,7 +350,7 @@ class _Huts:
             answer, text = self.ask(hut, f"walker {number}")
             rating = "up" if text == _key(hut)[1] else "down"
             self.call("POST", "/v1/feedback", {"answer_id": answer, "rating": rating})
-        assert now["stage"] == "promoted", now
+        assert now["stage"] == "promoted", [each["reason"] for each in now["steps"]]
         assert [each["stage"] for each in now["steps"]][1:5] == ["training", "comparing", "canary", "promoting"]
         return campaign
 

@@ -35,7 +35,7 @@ PAGES = {
     "desk": ("desk", ".cases li"),
     "case": ("desk", ".case-head"),
     "compose": ("compose", "textarea[aria-label=Mail]"),
-    "translation": ("translate", "section[aria-label=Translation]"),
+    "translation": ("translate", ".state, section[aria-label=Translation]"),
     "loop": ("improve", ".state, section.card"),
     "training": ("train/jobs", ".state, .table"),
     "trained": ("train/models", ".state, .table"),

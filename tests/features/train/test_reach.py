@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from mainspring.core.errors import Forbidden, InvalidRequest, MainspringError, NotFound, QuotaExceeded, UnknownModel
 from mainspring.core.settings import Settings
@@ -15,6 +16,7 @@ from mainspring.core.types import Principal
 from mainspring.engines.catalogue.entries import trained_catalogue
 from mainspring.features.train import service as service_module
 from mainspring.features.train.settings import TrainSettings
+from mainspring.features.train.tables import training_jobs
 from mainspring.features.train.versions.serving import Serving
 from mainspring.stores.sql import rows
 from mainspring.training.ports import Order
@@ -41,13 +43,13 @@ def needless(monkeypatch: pytest.MonkeyPatch) -> None:
 async def version(
     home: World, name: str, makes: Any, groups: frozenset[str] = frozenset(), tenant: str = "acme"
 ) -> str:
-    """The label of a version without files."""
-    asked = rows.dump({"export": ""})
-    job = SimpleNamespace(
-        tenant=tenant, id=f"ftjob-{name}", name=name, recipe=makes, base="", data=rows.dump({}), asked=asked, owner=""
-    )
-    job.groups = rows.names(groups)
-    number = await home.service.kept.number(job, Made(makes))  # type: ignore[arg-type]
+    """The label of a version without files, and the job that made it."""
+    values = {"id": f"ftjob-{name}", "name": name, "recipe": makes, "groups": rows.names(groups)}
+    values |= {"tenant": tenant, "state": "succeeded", "asked": rows.dump({"export": ""}), "owner": "", "key_id": ""}
+    values |= {"created_at": 0.0, "updated_at": 0.0}
+    await home.stores.database.write(lambda connection: connection.execute(sa.insert(training_jobs).values(values)))
+    job = await home.service.jobs.of(tenant, f"ftjob-{name}")
+    number = await home.service.kept.number(job, Made(makes))
     await home.service.kept.change(tenant, name, number, state="ready")
     return f"{name}@{number}"
 

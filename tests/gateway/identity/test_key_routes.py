@@ -35,6 +35,7 @@ def test_every_key_is_told_who_it_is(server: Server, grouped: str) -> None:
         "approve",
         "arena",
         "chat",
+        "compose",
         "curate",
         "datasets",
         "deliver",
@@ -42,6 +43,7 @@ def test_every_key_is_told_who_it_is(server: Server, grouped: str) -> None:
         "embed",
         "experiments",
         "import",
+        "improve",
         "ingest",
         "insights",
         "judges",
@@ -50,6 +52,8 @@ def test_every_key_is_told_who_it_is(server: Server, grouped: str) -> None:
         "replay",
         "review",
         "runs",
+        "train",
+        "translate",
         "trials",
     ]
     secret = server.call("POST", "/v1/keys", {"name": "embeds", "scopes": ["embed"]})[1]["secret"]
