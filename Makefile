@@ -54,7 +54,7 @@ test-fast: $(VENV)/.test ## The tests without servers, models and data sets: bef
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not kills and not writer and not torch" $(ARGS)
 
 test-kills: $(VENV)/.test ## Run the long tests that kill what they started again and again
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m kills $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m kills --timeout 600 $(ARGS)
 
 test-writer: $(VENV)/.test ## Run the tests that need the larger chat model; they are skipped where it cannot be had
 	@$(BIN)/mainspring models pull qwen2.5-coder-1.5b-instruct || true
