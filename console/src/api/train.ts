@@ -16,7 +16,7 @@ export interface TrainingJob {
   base: string | null;
   export: string | null;
   limits: { seconds: number | null; usd: number | null; night: boolean };
-  data: { source?: string; rows?: Record<string, number>; split?: string };
+  data: { source?: string; rows?: number; sides?: Record<string, { rows: number }>; split?: string };
   created_at: number;
   started_at: number | null;
   ended_at: number | null;
@@ -54,6 +54,7 @@ export interface Version {
   figures: Measured[];
   value: Record<string, unknown>;
   notes: string[];
+  servable: boolean;
   served: string | null;
   stale: string | null;
   withdrawn: boolean;

@@ -10,11 +10,11 @@ import { calls, refusal, serve, show } from "./bench";
 const JOB = {
   id: "train_1", recipe: "sft", name: "helper", status: "running", wish: null, step: 40, figures: { loss: 1.5 }, version: null, error: null, seconds: 75,
   options: { rank: 8 }, seed: 3, base: "smollm2-135m-instruct", export: "exp_1", limits: { seconds: 600, usd: null, night: true },
-  data: { source: "export", rows: { train: 1200, test: 100 } }, created_at: 10, started_at: 12, ended_at: null,
+  data: { source: "export", rows: 1300, sides: { train: { rows: 1200 }, test: { rows: 100 } } }, created_at: 10, started_at: 12, ended_at: null,
 };
 const VERSION = {
   id: "helper@2", name: "helper", number: 2, makes: "adapter", recipe: "sft", job: "train_1", export: "exp_1", base: "smollm2-135m-instruct",
-  figures: [{ name: "loss", before: 2.25, after: 1.5, interval: [1.4, 1.6], n: 100 }], value: {}, notes: ["English only"], served: null, stale: null, withdrawn: false, problem: null,
+  figures: [{ name: "loss", before: 2.25, after: 1.5, interval: [1.4, 1.6], n: 100 }], value: {}, notes: ["English only"], servable: true, served: null, stale: null, withdrawn: false, problem: null,
   created_at: 20, options: { rank: 8 }, seed: 3, files: [{ name: "adapter_model.safetensors", bytes: 1_000_000 }],
 };
 
@@ -62,6 +62,13 @@ it("a version shows figures before and after, its card, and what it is made of",
   fireEvent.click(screen.getByRole("button", { name: "Serve" }));
   await screen.findByText("Converting …");
   expect(calls.some((each) => each.method === "POST" && each.path === "/v1/training/versions/helper%402/serve")).toBe(true);
+});
+
+it("what no model answers with has nothing to serve", async () => {
+  serve({ "GET /v1/training/versions/orders%401": { ...VERSION, id: "orders@1", makes: "prompt", servable: false } });
+  show(<VersionView label="orders@1" />);
+  await screen.findByRole("button", { name: "Delete" });
+  expect(screen.queryByRole("button", { name: "Serve" })).toBeNull();
 });
 
 it("the lists say how to begin where there is nothing", async () => {

@@ -36,7 +36,7 @@ function Loop(): ReactNode {
       </header>
       <Loaded of={found} what="Reading the loop">
         {({ data }) => data.length === 0 ? (
-          <Empty icon="again" title="No application has a policy">An administrator sets one: <code>mainspring improve set APPLICATION FILE</code></Empty>
+          <Empty icon="again" title="No application has a policy">An administrator sets one: <code>mainspring improve policies set APPLICATION FILE</code></Empty>
         ) : (
           <>{data.map((each) => <Application key={each.application} of={each} onChange={found.reload} />)}</>
         )}

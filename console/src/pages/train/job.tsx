@@ -67,7 +67,7 @@ export function JobView({ id }: { id: string }): ReactNode {
 
 function Asked({ of }: { of: TrainingJob }): ReactNode {
   const { data, limits } = of;
-  const rows = Object.entries(data.rows ?? {}).map(([side, many]) => `${count(many)} ${side}`).join(", ");
+  const rows = Object.entries(data.sides ?? {}).map(([side, { rows: many }]) => `${count(many)} ${side}`).join(", ");
   const bounds = [limits.seconds === null ? "" : duration(limits.seconds), limits.usd === null ? "" : `$${limits.usd}`, limits.night ? "at night" : ""].filter(Boolean).join(", ");
   const options = Object.entries(of.options).map(([name, value]) => `${name} ${String(value)}`).join(", ");
   return (
@@ -137,7 +137,7 @@ function Samples({ url, step }: { url: string; step: number }): ReactNode {
           <li key={prompt} className="card stack">
             <p><strong>{prompt}</strong></p>
             <div className="side-by-side">
-              {[first, last].map((each, place) => (
+              {(first === last ? [first] : [first, last]).map((each, place) => (
                 <div key={place} className="stack"><p className="muted small">{`After ${count(each.step)} steps`}</p><p className="replay-text">{each.text}</p></div>
               ))}
             </div>

@@ -37,7 +37,7 @@ export function JobList(): ReactNode {
                       <td>{each.recipe}</td>
                       <td><Status status={each.status} /></td>
                       <td className="number">{count(each.step)}</td>
-                      <td className="number">{each.data.rows?.train === undefined ? "–" : count(each.data.rows.train)}</td>
+                      <td className="number">{each.data.rows === undefined ? "–" : count(each.data.rows)}</td>
                       <td className="number nowrap">{duration(each.seconds)}</td>
                       <td>{each.version ? <Link to={path("train", "models", each.version)}>{each.version}</Link> : "–"}</td>
                     </tr>

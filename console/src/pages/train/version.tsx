@@ -52,7 +52,7 @@ export function VersionView({ label }: { label: string }): ReactNode {
                 <p className="muted small"><State of={version} />{` ${version.makes}, ${moment(version.created_at)}, by `}<Link to={path("train", "jobs", version.job)}>{version.recipe}</Link></p>
               </div>
               <span className="row">
-                {!version.served && !version.withdrawn && <Button icon="play" disabled={busy} onClick={() => void act("serve")}>{busy ? "Converting …" : "Serve"}</Button>}
+                {version.servable && !version.served && !version.withdrawn && <Button icon="play" disabled={busy} onClick={() => void act("serve")}>{busy ? "Converting …" : "Serve"}</Button>}
                 {version.served && <Button icon="stop" disabled={busy} onClick={() => void act("withdraw")}>Withdraw</Button>}
                 <Button icon="trash" onClick={() => setDeleting(true)}>Delete</Button>
                 <IconButton icon="refresh" label="Refresh" onClick={found.reload} disabled={found.loading} />

@@ -9,6 +9,7 @@ from typing import Any
 
 from mainspring.features.train.jobs.store import Row
 from mainspring.features.train.versions import keeping
+from mainspring.features.train.versions.entering import SERVED
 from mainspring.stores.sql import rows
 from mainspring.training.ports import JobView, Version
 from mainspring.training.recipe import Recipe
@@ -85,6 +86,7 @@ def version_body(row: Row, version: Version) -> dict[str, Any]:
         "figures": _figures(made.figures, made.before, made.intervals, made.counted),
         "value": dict(made.value),
         "notes": list(made.notes),
+        "servable": version.makes in SERVED,
         "served": version.served or None,
         "stale": version.stale or None,
         "withdrawn": version.withdrawn,
