@@ -73,7 +73,12 @@ class Variants:
         return f"{candidate.application}@{candidate.id}"
 
     async def shadow(self, principal: Principal, candidate: Candidate, share: float) -> Placement:
-        """Raises as ``canary`` does."""
+        """Its tenant pays for the copies. Raises as ``canary`` does, and ``InvalidRequest`` for a larger share than the
+        operator allows."""
+        most = self.settings.shadow_share
+        if share > most:
+            remedy = f"Ask for at most {most:g}, or have the operator raise variants.shadow_share"
+            raise InvalidRequest(f"at most a share of {most:g} is copied", remedy=remedy, param="share")
         return await self._place(principal, candidate, moves.shadow(candidate.id, _share(share)))
 
     async def canary(self, principal: Principal, candidate: Candidate, share: float) -> Placement:
