@@ -22,6 +22,7 @@ from mainspring.features.train.jobs.process import check_needs
 from mainspring.features.train.jobs.running import TrainingWork, last_figures
 from mainspring.features.train.jobs.shedding import Disk, Shedding
 from mainspring.features.train.jobs.store import PREFIX, Row, TrainingJobs
+from mainspring.features.train.jobs.surroundings import settings_of
 from mainspring.features.train.settings import TrainSettings
 from mainspring.features.train.versions import card, keeping, named
 from mainspring.features.train.versions.bases import Base, Bases
@@ -89,6 +90,7 @@ class Training:
             self._local,
             self._per_hour,
             self.disk.full,
+            settings_of(self._all),
         )
 
     async def order(

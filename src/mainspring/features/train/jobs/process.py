@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from mainspring.core.errors import Conflict, MissingExtra, SettingsError
@@ -26,10 +27,12 @@ _FIND = (
 
 
 class Process:
-    """One process that works in a folder. ``start`` it, ``wait`` for its status; it is in a group of its own."""
+    """One process that works in a folder, with the settings that are ``handed`` to it. ``start`` it, ``wait`` for its
+    status; it is in a group of its own."""
 
-    def __init__(self, folder: Folder, python: str = "") -> None:
+    def __init__(self, folder: Folder, python: str = "", handed: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self._handed = handed
         self._python = python or sys.executable
         self._child: asyncio.subprocess.Process | None = None
 
@@ -50,7 +53,7 @@ class Process:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=written,
                     stderr=written,
-                    env=environment(whole=self.folder.asked.outside),
+                    env=environment(self._handed, whole=self.folder.asked.outside),
                     start_new_session=True,
                 )
             except OSError as error:

@@ -54,7 +54,8 @@ class _Piece:
 
 class TrainingWork:
     """Given to a ``stores.sql.worker.Worker``. A job goes on from its latest checkpoint. ``keep`` makes a version of
-    what was made, and returns its label. ``full``: a tenant has as much of the disk as it may."""
+    what was made, and returns its label. ``full``: a tenant has as much of the disk as it may.
+    ``handed``: where the settings lie, for the processes."""
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class TrainingWork:
         local: Principal,
         per_hour: float,
         full: Callable[[str], Awaitable[bool]],
+        handed: Mapping[str, str],
     ) -> None:
         self._stores = stores
         self._jobs = jobs
@@ -75,6 +77,7 @@ class TrainingWork:
         self._local = local
         self._per_hour = per_hour
         self._full = full
+        self._handed = handed
         self._memory_mb = bounds.memory_mb(settings)
         self._night = Night.parse(settings.night)
 
@@ -121,7 +124,7 @@ class TrainingWork:
         order = orders.of(rows.load(row.asked))
         most = most_seconds(order.seconds, order.usd, self._per_hour, self._settings.seconds)
         piece = _Piece(row, time.monotonic(), row.seconds, most, row.deaths, row.step)
-        process = Process(folder, self._settings.python)
+        process = Process(folder, self._settings.python, self._handed)
         try:
             while not await self._decided(lease, piece, folder, await self._run(lease, piece, folder, process)):
                 pass
