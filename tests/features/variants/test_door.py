@@ -23,9 +23,12 @@ from mainspring.engines.scripted import ScriptedEngine, words
 from mainspring.features.trials.definitions import Trial
 from mainspring.features.trials.ordered import ApplicationTrials
 from mainspring.features.variants.service import Variants
+from mainspring.features.variants.tables import variant_moves, variant_places
+from mainspring.features.variants.tables import variants as variants_table
 from mainspring.stores.erase.data_subjects import Subject, find
 from mainspring.training.ports import Candidate, Door, Version
 from mainspring.training.recipe import Made
+from mainspring.training.stages import TakenBack
 from tests.world import Key, World, opened, use_engines
 
 ADMIN = Principal("default", "root", frozenset({"admin"}), frozenset({"red", "blue"}))
@@ -524,3 +527,32 @@ async def test_a_trained_reranker_orders_the_searches_of_its_own_tenant(world: W
             await variants.admit(ADMIN, Candidate("reranker", "document-qa", value))
     with pytest.raises(InvalidRequest, match="documents"):
         await variants.admit(ADMIN, Candidate("reranker", "small", {"version": "late@1"}))
+
+
+async def test_placements_of_an_erased_tenant_leave_the_memory(world: World) -> None:
+    variants = door(world)
+    candidate = Candidate("prompt", "small", await prompt(world, "Be terse."))
+    await variants.promote(ADMIN, candidate)
+    assert "Be terse." in (await ask(world, world.keys["red"]))[0]
+
+    def erased(connection: Any) -> None:
+        for table in (variant_places, variants_table, variant_moves):
+            connection.execute(table.delete().where(table.c.tenant == "default"))
+
+    await world.system.stores.database.write(erased)
+    await variants.follow()
+    assert not variants._placed
+    assert "Be terse." not in (await ask(world, world.keys["red"]))[0]
+
+
+async def test_what_a_person_took_away_is_remembered(world: World) -> None:
+    variants, began = door(world), time.time()
+    candidate = Candidate("prompt", "small", await prompt(world, "Be terse."))
+    await variants.promote(ADMIN, candidate)
+    assert await variants.taken_back("default", candidate, began) == ""
+    await variants.undo(ADMIN, "small", "it is rude")
+    assert await variants.taken_back("default", candidate, began) == "it is rude"
+    assert await variants.taken_back("default", candidate, time.time() + 1) == ""
+    await variants.withdraw(ADMIN, candidate, "")
+    assert await variants.taken_back("default", candidate, began) == "withdrawn"
+    assert isinstance(variants, TakenBack)
