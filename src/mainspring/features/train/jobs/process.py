@@ -26,6 +26,10 @@ _FIND = (
 )
 
 
+class Elsewhere(Exception):
+    """A process that cannot be ended from here works in a folder. The job has no fault: it is tried again."""
+
+
 class Process:
     """One process that works in a folder, with the settings that are ``handed`` to it. ``start`` it, ``wait`` for its
     status; it is in a group of its own."""
@@ -80,7 +84,7 @@ class Process:
     def kill(self) -> None:
         """At once, with all that it started."""
         if self._child is not None and self._child.returncode is None:
-            # Workers of torchrun have groups of their own.
+            # What it started may have groups of its own.
             started = tree.below(self._child.pid)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._child.pid, signal.SIGKILL)
@@ -95,15 +99,18 @@ class Process:
 
 async def vacate(folder: Path, patience_s: float) -> None:
     """End a process that works in the folder and whose server is gone: it was told so, and stops by itself within
-    ``patience_s`` seconds or is killed. Raises ``Conflict`` if it does not end."""
+    ``patience_s`` seconds or is killed. One of another machine or container is waited for alone: its number is somebody
+    else's here. Raises ``Conflict`` if it does not end, and ``Elsewhere`` if another one does not."""
     lock = RunLock(folder)
     end = time.monotonic() + patience_s
     while (holder := lock.holder()) is not None:
         if time.monotonic() >= end + _KILLED_S:
-            raise Conflict(f"another process ({holder}) works in {folder.name}", remedy="End it")
-        if time.monotonic() >= end and holder > 1:
+            if not holder.here:
+                raise Elsewhere(f"a process of another machine or container works in {folder.name}")
+            raise Conflict(f"another process ({holder.pid}) works in {folder.name}", remedy="End it")
+        if time.monotonic() >= end and holder.here and holder.pid > 1:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(holder, signal.SIGKILL)
+                os.killpg(holder.pid, signal.SIGKILL)
         await asyncio.sleep(_LOOK_S)
 
 
