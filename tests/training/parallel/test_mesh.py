@@ -45,7 +45,7 @@ def run(count: int, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
             subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT, env={**surroundings, **own})
             for surroundings in several.surroundings(folder, count)
         ]
-        said = [each.communicate(timeout=150) for each in begun]
+        said = [each.communicate(timeout=500) for each in begun]
     assert not any(each.returncode for each in begun), said[0][1][-4000:]
     return [json.loads(line) for line in said[0][0].splitlines() if line.startswith("{")]
 
