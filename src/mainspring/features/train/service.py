@@ -351,15 +351,22 @@ class Training:
         samples = await asyncio.to_thread(folder.samples) if folder.path.exists() else []
         return await self.text(version, rows.load(row.asked), rows.load(row.data), 0.0, samples)
 
-    async def follow(self) -> None:
-        """Serve what other processes serve, and withdraw what erasures have made stale if the settings say so."""
-        if self.serving is None:
-            return
-        if self.settings.on_erasure == "withdraw":
+    async def withdraw_stale(self) -> None:
+        """Withdraw what erasures have made stale, if the settings say so."""
+        if self.serving is not None and self.settings.on_erasure == "withdraw":
             for row in await self.kept.in_service():
                 if row.stale:
                     await self.serving.withdraw(row, ITSELF)
-        await self.serving.follow()
+
+    async def follow(self) -> None:
+        """Withdraw what is stale, and do as other processes do."""
+        await self.withdraw_stale()
+        await self.follow_served()
+
+    async def follow_served(self) -> None:
+        """Serve what other processes serve, and serve no more what they withdrew."""
+        if self.serving is not None:
+            await self.serving.follow()
 
     async def engine(self, tenant: str, label: str) -> Encoder:
         """See ``Versions``."""
