@@ -15,7 +15,7 @@ from mainspring.core.errors import Conflict, MissingExtra, SettingsError
 from mainspring.features.train.jobs import tree
 from mainspring.features.train.jobs.surroundings import environment
 from mainspring.training.child import TAKEN
-from mainspring.training.folder import Folder
+from mainspring.training.folder import Folder, cut
 from mainspring.training.lock import RunLock
 from mainspring.training.recipe import Recipe
 
@@ -47,10 +47,7 @@ class Process:
 
     async def start(self) -> None:
         """Raises ``SettingsError`` if there is no such interpreter."""
-        log = self.folder.path / "log.txt"
-        if log.exists() and log.stat().st_size > _MOST_LOG:
-            log.unlink()
-        with log.open("ab") as written:
+        with (self.folder.path / "log.txt").open("ab") as written:
             try:
                 self._child = await asyncio.create_subprocess_exec(
                     *(self._python, "-m", "mainspring.training.child", str(self.folder.path), str(os.getpid())),
@@ -91,6 +88,10 @@ class Process:
             for each in started[1:]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(each, signal.SIGKILL)
+
+    def cut_log(self) -> None:
+        """Keep the newer half of what it wrote, if that is more than a log may have."""
+        cut(self.folder.path / "log.txt", _MOST_LOG)
 
     def memory_mb(self) -> float:
         """Memory of the process and of all that it started; 0 where it is not known."""

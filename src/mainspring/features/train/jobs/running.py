@@ -177,6 +177,7 @@ class TrainingWork:
         now = time.monotonic()
         if now - piece.noted >= _NOTE_S:
             piece.noted = now
+            await asyncio.to_thread(process.cut_log)
             await self._note(lease.job, piece, folder)
             try:
                 row = await self._jobs.of(lease.job.tenant, lease.job.id)
