@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, generate_latest
 
 from mainspring.core.facts.registry import read
+from mainspring.core.settings.audit import RetentionSettings
 from mainspring.core.types import EventRecord, Message, Principal
 from mainspring.features.compliance.metrics import ComplianceMetrics
 from mainspring.features.compliance.retention import KIND, Retention
-from mainspring.features.compliance.settings import RetentionSettings
 from mainspring.stores import Stores
 from mainspring.stores.documents.files import REQUESTS
 from mainspring.stores.events.audit_log import LOCAL

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mainspring.core.errors import InvalidRequest, NothingLearned
-from mainspring.training.folder import Asked, Folder
+from mainspring.training import folder as training_folder
+from mainspring.training.folder import Asked, Folder, cut
 from mainspring.training.recipe import Made
 
 
@@ -69,3 +70,38 @@ def test_the_reason_of_a_failure_is_kept(tmp_path: Path) -> None:
 def test_another_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match=r"job\.json"):
         _ = Folder(tmp_path).asked
+
+
+def test_a_long_run_is_thinned_out_and_keeps_its_evaluations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_folder, "POINTS", 50)
+    folder = _folder(tmp_path)
+    for step in range(3_000):
+        folder.log(step, {"loss": 1.0, **({"held_out": 2.0} if step % 500 == 250 else {})})
+        if step == 1_500:
+            # It was killed, and goes on in the same folder.
+            folder = Folder(tmp_path)
+    found = folder.metrics()
+    assert [each["step"] for each in found[:50]] == list(range(50))
+    assert len(found) < 200
+    assert found[-1]["step"] > 2_800
+    assert [each["step"] for each in found if "held_out" in each["figures"]] == [250 + 500 * n for n in range(6)]
+
+
+def test_samples_and_logs_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_folder, "SAMPLES", 4_000)
+    folder = _folder(tmp_path)
+    for step in range(500):
+        folder.sample(step, "Say it.", "said")
+    found = folder.samples()
+    assert found[-1]["step"] == 499
+    assert 15 < len(found) < 60
+    assert (tmp_path / "samples.jsonl").stat().st_size <= 4_000
+    log = tmp_path / "log.txt"
+    with log.open("ab") as writer:
+        for number in range(100):
+            writer.write(f"line {number:05}\n".encode())
+            writer.flush()
+            cut(log, 500)
+    assert log.read_text().splitlines()[-1] == "line 00099"
+    assert log.read_bytes().startswith(b"line ")
+    assert log.stat().st_size <= 500

@@ -32,7 +32,7 @@ from mainspring.serving.money.charged_models import ChargedModels
 from mainspring.serving.money.cost_watch import CostWatch
 from mainspring.serving.money.pricing import NANO
 from mainspring.serving.money.reservation import BudgetReservations
-from mainspring.serving.money.side_reservation import SideReservation
+from mainspring.serving.money.side_reservation import CopyReservation, SideReservation
 from mainspring.serving.money.tariffs import Tariffs
 from mainspring.serving.prompts.registry import PromptRegistry
 from mainspring.serving.ring.assembled_prompt import Assembled
@@ -124,7 +124,8 @@ async def open(  # noqa: A001
     residency = _residency(settings, engines)
     purse = _purse(settings, stores, telemetry, tariffs, engines, policies)
     services = _services(settings, stores, telemetry, engines, policies, purse, residency)
-    replicas = Replicas(settings.serving, ArmMetrics(telemetry.metrics.registry), stores.events, residency)
+    arms = ArmMetrics(telemetry.metrics.registry)
+    replicas = Replicas(settings.serving, arms, stores.events, residency, CopyReservation(purse))
     names = ServedNames(services, engines, tariffs, replicas, telemetry)
     chat = names.chat()
     names.router(chat)

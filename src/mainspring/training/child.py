@@ -2,7 +2,7 @@
 
 The exit status is 0 if something was made, 3 if the run stopped after a checkpoint and can go on, 4 if another process
 works in the folder, 1 if it failed for a reason that ``error.json`` tells. Several processes of one run share the
-folder (``torchrun``); the first one writes. If PARENT, the process that started it, ends, the run stops after a
+folder (``training.several``); the first one writes. If PARENT, the process that started it, ends, the run stops after a
 checkpoint.
 """
 
@@ -14,6 +14,7 @@ import errno
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from mainspring.core.errors import MainspringError, ModelError, StorageFull
@@ -22,7 +23,7 @@ from mainspring.training.lock import RunLock
 from mainspring.training.recipe import Interrupted
 from mainspring.training.recipes import find
 from mainspring.training.run import Run
-from mainspring.training.several import several
+from mainspring.training.several import rank, several, started
 
 MADE, FAILED, STOPPED, TAKEN = 0, 1, 3, 4
 _PR_SET_PDEATHSIG = 1
@@ -32,11 +33,11 @@ def main(path: str, parent: int = 0, *, held: bool = False) -> int:
     """``held``: the process that started this one holds the folder's lock, and tells the status."""
     folder = Folder(Path(path))
     asked = folder.asked
-    first = os.environ.get("RANK", "0") == "0"
+    first = rank() == 0
     lock = RunLock(folder.path)
     if held:
-        # ``torchrun`` takes every other status for a crash.
-        status = _run(folder, asked, 0, first=first)
+        # Every other status is taken for a crash. Niceness is handed down.
+        status = _run(folder, replace(asked, nice=0), parent, first=first)
         return MADE if status == STOPPED else status
     if first and not lock.take():
         return TAKEN
@@ -66,7 +67,7 @@ def _run(folder: Folder, asked: Asked, parent: int, *, first: bool) -> int:
             if not _stop_with(parent):
                 return STOPPED
         count = run.options.processes
-        if count > 1 and "RANK" not in os.environ:
+        if count > 1 and not started():
             return several(folder, count)
         made = run.do()
         if run.main:

@@ -18,6 +18,7 @@ A run that was killed leaves neither of both; it goes on in the same folder.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -29,6 +30,7 @@ from typing import Any
 from mainspring.core.errors import InvalidRequest, MainspringError
 from mainspring.training.recipe import Made, Side
 
+POINTS, SAMPLES = 20_000, 8 * 2**20
 _SIDES: tuple[Side, ...] = ("train", "validation", "test")
 
 
@@ -60,6 +62,9 @@ class Folder:
         self.data = path / "data"
         self.checkpoints = path / "checkpoints"
         self.output = path / "output"
+        self._points: int | None = None
+        self._logged = 0
+        self._names: frozenset[str] = frozenset()
 
     def create(self, asked: Asked) -> None:
         """Make the folder, or ask another way for what is there: a later ``until``."""
@@ -98,10 +103,22 @@ class Folder:
         return {side: sum(1 for _ in self.rows(side)) for side in _SIDES if (self.data / f"{side}.jsonl").exists()}
 
     def log(self, step: int, figures: Mapping[str, float]) -> None:
+        """Keep figures of a step. After ``POINTS`` each tenth is kept, after as many more each hundredth and so on, but
+        always one that has a figure which the one before has not: whoever draws the curve reads all that there is."""
+        if self._points is None:
+            self._points = sum(1 for _ in self._lines("metrics.jsonl"))
+        names = frozenset(figures)
+        self._logged += 1
+        if self._logged % 10 ** min(self._points // POINTS, 9) and names <= self._names:
+            return
+        self._names = names
+        self._points += 1
         self._append("metrics.jsonl", {"step": step, "at": time.time(), "figures": dict(figures)})
 
     def sample(self, step: int, prompt: str, text: str) -> None:
+        """Keep what was written at a step; of more than ``SAMPLES`` bytes the newer half stays."""
         self._append("samples.jsonl", {"step": step, "at": time.time(), "prompt": prompt, "text": text})
+        cut(self.path / "samples.jsonl", SAMPLES)
 
     def metrics(self, after: int = -1) -> list[dict[str, Any]]:
         """The figures of the steps after ``after``; of a step that was done twice, the latest."""
@@ -157,6 +174,19 @@ class Folder:
                     yield json.loads(line)
                 except ValueError:
                     continue
+
+
+def cut(path: Path, most: int) -> None:
+    """Keep the newer half of a file of lines that has more than ``most`` bytes, whoever has it open to add lines. What
+    is written meanwhile may get lost."""
+    with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:
+        if file.seek(0, os.SEEK_END) <= most:
+            return
+        file.seek(-(most // 2), os.SEEK_END)
+        kept = file.read().partition(b"\n")[2]
+        file.seek(0)
+        file.write(kept)
+        file.truncate()
 
 
 def write_json(path: Path, told: Any) -> None:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that has a lock. ``here``: its id is one of this machine and of this process's space of ids, and
+    names it; in another container the same number is somebody else's. ``pid`` 0: it has not said its id yet."""
+
+    pid: int
+    here: bool
+
+
 class RunLock:
-    """A lock in the folder of a run, of which it holds the file ``lock`` with the holder's process id."""
+    """A lock in the folder of a run, of which it holds the file ``lock`` with the holder's process id
+    and where that counts."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "lock"
@@ -24,7 +34,7 @@ class RunLock:
             os.close(handle)
             return False
         os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        os.pwrite(handle, f"{os.getpid()} {_space()}".encode(), 0)
         self._held = handle
         return True
 
@@ -33,7 +43,7 @@ class RunLock:
             os.close(self._held)
             self._held = None
 
-    def holder(self) -> int | None:
+    def holder(self) -> Holder | None:
         """The process that has it; None: nobody."""
         try:
             handle = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
@@ -42,10 +52,19 @@ class RunLock:
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            with contextlib.suppress(ValueError):
-                return int(os.pread(handle, 32, 0))
-            return 0
+            pid, _, space = os.pread(handle, 200, 0).decode(errors="replace").partition(" ")
+            return Holder(int(pid) if pid.isdecimal() else 0, here=bool(space) and space == _space())
         else:
             return None
         finally:
             os.close(handle)
+
+
+def _space() -> str:
+    """Where ids of processes count: the machine since it started, and the space of ids (a container has its own)."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        # Not on Linux: there are no containers that share ids' numbers.
+        return os.uname().nodename

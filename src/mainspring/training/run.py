@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.training.board import Board
 from mainspring.training.folder import Asked, Folder
 from mainspring.training.recipe import Made, Recipe, RecipeOptions, Side
+from mainspring.training.several import rank
 
 
 class Run:
@@ -28,7 +28,7 @@ class Run:
         self.seed = asked.seed
         self.tenant = asked.tenant
         self.base = Path(asked.base) if asked.base else None
-        self.main = os.environ.get("RANK", "0") == "0"
+        self.main = rank() == 0
         self.given = {name: Path(folder) for name, folder in asked.given.items()}
         self.outside = asked.outside
         self._until = asked.until

@@ -180,6 +180,15 @@ class ShadowCounts(Protocol):
 
 
 @runtime_checkable
+class TakenBack(Protocol):
+    """What people took away from applications."""
+
+    async def taken_back(self, tenant: str, candidate: Candidate, since: float) -> str:
+        """Why a candidate was withdrawn or undone since a time (Unix seconds); empty: it was not."""
+        ...
+
+
+@runtime_checkable
 class Alarms(Protocol):
     """What is wrong with applications now."""
 

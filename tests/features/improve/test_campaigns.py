@@ -18,6 +18,7 @@ from mainspring.features.improve.stages.online import CANDIDATE
 from mainspring.stores import Stores
 from mainspring.stores.events.audit_log import LOCAL
 from mainspring.stores.sql.pages import Page
+from mainspring.training.ports import Candidate, Placement
 from mainspring.training.stages import OnlineVerdict
 from tests.features.improve.doubles import Killed, Said
 from tests.features.improve.world import ADMIN, BETTER, WORSE, World, policy
@@ -323,3 +324,33 @@ async def test_a_kill_at_any_moment_leaves_one_promotion_and_nothing_half_done(
         assert len(world.training.orders) == len(world.exports.made) == len(world.trials.begun) == 1, at
         assert len(world.comparisons.made) == 2, at
     assert at > 20
+
+
+async def test_what_a_person_took_away_stays_away_after_a_kill(opened: Stores, tmp_path: Path) -> None:
+    world = World(opened, tmp_path)
+    promote, asked = world.door.promote, []
+
+    async def killed(principal: Principal, candidate: Candidate) -> Placement:
+        # Behind the promotion a person takes it back, and this process is killed.
+        await promote(principal, candidate)
+        await world.door.withdraw(ADMIN, candidate, "it is rude")
+        raise Killed
+
+    async def taken_back(tenant: str, candidate: Candidate, since: float) -> str:
+        asked.append((tenant, candidate.id, since))
+        return "it is rude" if world.door.count("promote") else ""
+
+    world.door.taken_back = taken_back  # type: ignore[attr-defined]
+    world.door.promote = killed  # type: ignore[method-assign]
+    await world.set()
+    await world.improve.run(ADMIN, "docs", "")
+    with pytest.raises(Killed):
+        await world.look()
+    world.door.promote = promote  # type: ignore[method-assign]
+    world.open()
+    await world.look(3)
+    campaign = await world.last()
+    assert (campaign.stage, campaign.reason) == ("refused", "somebody took it away")
+    assert world.door.count("promote") == 1
+    assert (await world.door.placement("acme", "docs")).current is None
+    assert asked[-1] == ("acme", campaign.candidate_id, campaign.created_at)

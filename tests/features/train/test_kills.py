@@ -122,8 +122,8 @@ def test_a_killed_run_goes_on(tmp_path: Path, kills: int) -> None:
             furthest, without_a_step = reached, 0
         holder = lock.holder()
         # A run that ends five times without a step forward has failed: a slow machine needs longer for one.
-        if holder and holder > 1 and without_a_step < 4:
-            os.kill(holder, signal.SIGKILL)
+        if holder and holder.pid > 1 and without_a_step < 4:
+            os.kill(holder.pid, signal.SIGKILL)
             killed, without_a_step = killed + 1, without_a_step + 1
     told = server.stdout.readline().strip()
     server.wait(timeout=60)
@@ -137,14 +137,14 @@ def test_what_outlives_its_server_is_ended_before_the_run_goes_on(tmp_path: Path
     job = server.stdout.readline().strip()
     keep_rows(tmp_path, job)
     lock = RunLock(tmp_path / "training" / "jobs" / job)
-    while not (holder := lock.holder()) or len(steps_done(tmp_path, job)) < 3:
+    while not ((holder := lock.holder()) and holder.pid) or len(steps_done(tmp_path, job)) < 3:
         time.sleep(0.05)
     # It cannot hear that its server is gone.
-    os.kill(holder, signal.SIGSTOP)
+    os.kill(holder.pid, signal.SIGSTOP)
     server.kill()
     server.wait()
     server.stdout.close()
     job, told = finish(tmp_path)
     with pytest.raises(ProcessLookupError):
-        os.kill(holder, 0)
+        os.kill(holder.pid, 0)
     check(tmp_path, job, told, 1)

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from mainspring import stores
+from mainspring.core.settings import load
 from mainspring.features.train.jobs import tree
 from mainspring.features.train.jobs.process import Process
 from mainspring.features.train.jobs.running import tail
-from mainspring.features.train.jobs.surroundings import WITHHELD, kept, redacted
+from mainspring.features.train.jobs.surroundings import WITHHELD, environment, kept, redacted
+from mainspring.features.train.service import Training
 from mainspring.training.folder import Asked, Folder
-from tests.features.train.world import points, world, write
+from tests.features.train.world import LOCAL, points, world, write
 
 pytestmark = pytest.mark.slow
 _SECRETS = {
@@ -77,6 +80,23 @@ async def test_a_child_has_no_keys_and_is_the_first_to_go(tmp_path: Path, monkey
         assert process.memory_mb() > 5
     finally:
         await process.end(5.0)
+
+
+async def test_a_child_reads_the_file_that_the_command_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MAINSPRING_CONFIG", raising=False)
+    monkeypatch.setenv("MODELS_HERE", str(tmp_path / "models"))
+    config = tmp_path / "elsewhere.yaml"
+    config.write_text(f"home: {tmp_path / 'kept'}\nmodels: {{directory: env:MODELS_HERE}}\n")
+    settings = load(config).settings
+    assert settings.file == config
+    # It stays with what is made of them.
+    assert settings.model_copy(update={"home": tmp_path / "other"}).file == config
+    async with stores.open(settings) as opened:
+        work = Training(settings, opened, LOCAL).work()
+    handed = environment(work._handed)
+    read = load(environment=handed).settings
+    assert (read.home, read.models.directory) == (tmp_path / "kept", tmp_path / "models")
+    assert "MAINSPRING_CONFIG" not in environment()
 
 
 def folder_pid(process: Process) -> int:

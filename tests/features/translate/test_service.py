@@ -160,7 +160,7 @@ async def test_edits_with_consent_are_pairs_to_learn_from_and_are_erased(world: 
             path=f"/v1/translate/{found['id']}/edit",
         )
     tenant = world.keys["red"].tenant
-    page = await service.edits.page(tenant, 10, "", consented=True)
+    page = await service.edits.page(Principal(tenant, "root"), 10, "", consented=True)
     assert [row.source for row in page.rows] == ["The car True."]
     held = TranslationEdits(world.system.rooms.stores.database, world.system.rooms.stores.blobs)
     subject, of = Subject(tenant, "session", "s"), Held({found["id"]: Given(found["id"], "", 0.0)})
@@ -168,9 +168,9 @@ async def test_edits_with_consent_are_pairs_to_learn_from_and_are_erased(world: 
     # Consent that is withdrawn later holds for the edits, too.
     assert await held.unlearn("another", [found["id"]]) == 0
     assert await held.unlearn(tenant, [found["id"]]) == 1
-    assert (await service.edits.page(tenant, 10, "", consented=True)).rows == []
+    assert (await service.edits.page(Principal(tenant, "root"), 10, "", consented=True)).rows == []
     assert await held.erase(subject, of, 1e12) == 2
-    assert (await service.edits.page(tenant, 10, "", consented=False)).rows == []
+    assert (await service.edits.page(Principal(tenant, "root"), 10, "", consented=False)).rows == []
 
 
 async def test_edits_are_found_by_whose_they_are_when_the_answer_is_gone(world: worlds.World) -> None:
@@ -182,7 +182,7 @@ async def test_edits_are_found_by_whose_they_are_when_the_answer_is_gone(world: 
     await ask(world, edit, path=f"/v1/translate/{found['id']}/edit")
     held = TranslationEdits(database, world.system.rooms.stores.blobs)
     nothing = Held()
-    rows = (await edits.page(key.tenant, 10, "", consented=False)).rows
+    rows = (await edits.page(Principal(key.tenant, "root"), 10, "", consented=False)).rows
     by_user, by_key = Subject(key.tenant, "user", "ann"), Subject(key.tenant, "key", rows[0].owner)
     others = (Subject(key.tenant, "user", "bob"), Subject(key.tenant, "user", ""), Subject("other", "user", "ann"))
     for subject in (*others, Subject(key.tenant, "key", "key_other")):
@@ -190,7 +190,20 @@ async def test_edits_are_found_by_whose_they_are_when_the_answer_is_gone(world: 
     assert [each["edit"] for each in await held.find(by_key, nothing, 1e12)] == ["Rouge."]
     assert await held.erase(by_user, nothing, 1e12) == 1
     assert await held.find(by_key, nothing, 1e12) == []
-    assert (await edits.page(key.tenant, 10, "", consented=False)).rows == []
+    assert (await edits.page(Principal(key.tenant, "root"), 10, "", consented=False)).rows == []
+
+
+async def test_an_edit_of_a_group_s_answer_is_shown_to_the_group_alone(world: worlds.World) -> None:
+    red, stores = world.keys["red"], world.system.stores
+    doc = await world.add(red, await world.store(red, "papers", frozenset({"red"})), frozenset({"red"}))
+    answer = (await world.chat(red, doc)).headers["x-answer-id"]
+    edit = {"source_language": "en", "target_language": "fr", "source": doc.mark, "edit": "Le secret.", "consent": True}
+    status, made = await ask(world, edit, path=f"/v1/translate/{answer}/edit")
+    assert status == 201, made
+    for groups, seen in ((frozenset({"red"}), True), (frozenset[str](), False)):
+        _, secret = await stores.keys.create("a", tenant="default", scopes=frozenset({"admin"}), groups=groups)
+        found = await world.call(worlds.Key("a", "default", groups, secret), "GET", "/v1/translate/edits")
+        assert [each["target"] for each in found.json()["data"]] == (["Le secret."] if seen else [])
 
 
 async def test_edits_are_kept_for_so_many_days(world: worlds.World) -> None:
@@ -200,7 +213,7 @@ async def test_edits_are_kept_for_so_many_days(world: worlds.World) -> None:
     edit = {"source_language": "en", "target_language": "fr", "source": "The car is red.", "edit": "Rouge."}
     await ask(world, edit, path=f"/v1/translate/{found['id']}/edit")
     assert await edits.tidy(time.time() + 364 * 86_400) == 0
-    assert len((await edits.page(tenant, 10, "", consented=False)).rows) == 1
+    assert len((await edits.page(Principal(tenant, "root"), 10, "", consented=False)).rows) == 1
     assert await edits.tidy(time.time() + 366 * 86_400) == 1
 
 

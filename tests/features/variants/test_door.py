@@ -13,7 +13,7 @@ import pytest
 
 from mainspring.core.errors import Conflict, InvalidRequest, NotFound
 from mainspring.core.facts.answers import AnswerFacts
-from mainspring.core.facts.calls import UNCHARGED, CallFacts
+from mainspring.core.facts.calls import TENANT, CallFacts
 from mainspring.core.facts.trials import ShadowFacts, VariantFacts
 from mainspring.core.types import Message, Principal
 from mainspring.engines import ChatModel
@@ -23,9 +23,12 @@ from mainspring.engines.scripted import ScriptedEngine, words
 from mainspring.features.trials.definitions import Trial
 from mainspring.features.trials.ordered import ApplicationTrials
 from mainspring.features.variants.service import Variants
+from mainspring.features.variants.tables import variant_moves, variant_places
+from mainspring.features.variants.tables import variants as variants_table
 from mainspring.stores.erase.data_subjects import Subject, find
 from mainspring.training.ports import Candidate, Door, Version
 from mainspring.training.recipe import Made
+from mainspring.training.stages import TakenBack
 from tests.world import Key, World, opened, use_engines
 
 ADMIN = Principal("default", "root", frozenset({"admin"}), frozenset({"red", "blue"}))
@@ -268,11 +271,51 @@ async def test_copies_go_to_the_candidate_and_cost_the_caller_nothing(world: Wor
     assert found[0].content is None
     calls = [CallFacts.of(each.facts) for each in await events.find("default", kind="call")]
     (copied,) = [each for each in calls if each.arms and each.arms.get("shadow")]
-    assert copied.charged == UNCHARGED
+    # The tenant pays, and no key.
+    assert copied.charged == TENANT
     assert AnswerFacts.of(answer.facts).spent_tokens == sum(
         each.prompt_tokens + each.completion_tokens for each in calls if each is not copied
     )
     assert await variants.shadowed("default", candidate) == (1, 0)
+
+
+async def test_the_tenant_s_budget_pays_for_copies_and_ends_them(world: World) -> None:
+    red, variants, stores = world.keys["red"], door(world), world.system.stores
+    candidate = Candidate("prompt", "small", await prompt(world, "Be terse."))
+    await variants.shadow(ADMIN, candidate, 1.0)
+    mine = await stores.keys.list("default")
+    (key_id,) = [each.id for each in mine if each.name == "red"]
+    own = await stores.budgets.create("default", "key", key_id, window="total", limit_tokens=10**6)
+    all_of_it = await stores.budgets.create("default", "tenant", window="total", limit_tokens=17_000)
+    await ask(world, red)
+    async with asyncio.timeout(10):
+        while not await stores.events.find("default", kind="shadow"):
+            await asyncio.sleep(0.01)
+    calls = [CallFacts.of(each.facts) for each in await stores.events.find("default", kind="call")]
+    tokens = {each.charged: each.prompt_tokens + each.completion_tokens for each in calls}
+    assert set(tokens) == {"", TENANT}
+    spent = {each.id: await stores.budgets.spending(each) for each in (own, all_of_it)}
+    assert spent[own.id].spent_tokens == tokens[""]
+    assert spent[all_of_it.id].spent_tokens == tokens[""] + tokens[TENANT]
+    assert not any(each.reserved_tokens for each in spent.values())
+    (line,) = await stores.ledger.sums()
+    assert line.prompt_tokens + line.completion_tokens == sum(tokens.values())
+    # A copy may take 16,000 tokens: with less left there is none, and the caller has its answer.
+    await stores.budgets.delete("default", all_of_it.id)
+    await stores.budgets.create("default", "tenant", window="total", limit_tokens=5_000 + sum(tokens.values()))
+    assert (await ask(world, red))[0] == "Hello?"
+    await asyncio.sleep(0.3)
+    assert len(await stores.events.find("default", kind="shadow")) == 1
+    assert await variants.shadowed("default", candidate) == (1, 0)
+
+
+async def test_the_operator_bounds_the_share_of_copies(world: World) -> None:
+    variants = door(world)
+    variants.settings = variants.settings.model_copy(update={"shadow_share": 0.2})
+    candidate = Candidate("prompt", "small", await prompt(world, "Be terse."))
+    with pytest.raises(InvalidRequest, match=r"share of 0\.2"):
+        await variants.shadow(ADMIN, candidate, 0.5)
+    assert (await variants.shadow(ADMIN, candidate, 0.2)).stage == "shadow"
 
 
 async def test_a_trial_compares_the_arms_of_a_tenants_application(world: World) -> None:
@@ -484,3 +527,32 @@ async def test_a_trained_reranker_orders_the_searches_of_its_own_tenant(world: W
             await variants.admit(ADMIN, Candidate("reranker", "document-qa", value))
     with pytest.raises(InvalidRequest, match="documents"):
         await variants.admit(ADMIN, Candidate("reranker", "small", {"version": "late@1"}))
+
+
+async def test_placements_of_an_erased_tenant_leave_the_memory(world: World) -> None:
+    variants = door(world)
+    candidate = Candidate("prompt", "small", await prompt(world, "Be terse."))
+    await variants.promote(ADMIN, candidate)
+    assert "Be terse." in (await ask(world, world.keys["red"]))[0]
+
+    def erased(connection: Any) -> None:
+        for table in (variant_places, variants_table, variant_moves):
+            connection.execute(table.delete().where(table.c.tenant == "default"))
+
+    await world.system.stores.database.write(erased)
+    await variants.follow()
+    assert not variants._placed
+    assert "Be terse." not in (await ask(world, world.keys["red"]))[0]
+
+
+async def test_what_a_person_took_away_is_remembered(world: World) -> None:
+    variants, began = door(world), time.time()
+    candidate = Candidate("prompt", "small", await prompt(world, "Be terse."))
+    await variants.promote(ADMIN, candidate)
+    assert await variants.taken_back("default", candidate, began) == ""
+    await variants.undo(ADMIN, "small", "it is rude")
+    assert await variants.taken_back("default", candidate, began) == "it is rude"
+    assert await variants.taken_back("default", candidate, time.time() + 1) == ""
+    await variants.withdraw(ADMIN, candidate, "")
+    assert await variants.taken_back("default", candidate, began) == "withdrawn"
+    assert isinstance(variants, TakenBack)

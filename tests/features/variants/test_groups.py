@@ -74,6 +74,31 @@ async def test_what_a_version_of_a_group_is_made_into_stays_with_the_group(world
             assert answer.status_code == 200
 
 
+class Rerankers:
+    """One reranker, of the group ``red``."""
+
+    asked = 0
+
+    async def version(self, tenant: str, label: str) -> Version:
+        assert tenant == "default"
+        made = Made("reranker")
+        return Version(tenant, "late", 1, made.makes, made, Path(), "r", "job", groups=frozenset({"red"}))
+
+    async def engine(self, *_: str) -> Any:
+        self.asked += 1
+
+
+async def test_a_reranker_of_a_group_is_nobody_else_s(world: World) -> None:
+    variants, versions = door(world), Rerankers()
+    variants.making.versions = cast(Any, versions)
+    candidate = Candidate("reranker", "document-qa", {"version": "late@1"})
+    with pytest.raises(InvalidRequest, match="there is no version late@1"):
+        await variants.admit(ANYBODY, candidate)
+    assert not versions.asked
+    assert await variants.admit(RED, candidate) == f"document-qa@{candidate.id}"
+    assert versions.asked == 1
+
+
 async def test_an_example_of_a_group_s_answer_needs_the_group(world: World) -> None:
     variants, red = door(world), world.keys["red"]
     doc = await world.add(red, await world.store(red, "papers", frozenset({"red"})), frozenset({"red"}))

@@ -65,3 +65,22 @@ def test_rows_of_one_group_are_not_independent() -> None:
 def test_calibration_error_of_the_sure_and_wrong() -> None:
     assert figures.calibration_error(np.array([1.0, 1.0]), np.array([True, False])) == pytest.approx(0.5)
     assert figures.calibration_error(np.array([0.75] * 4), np.array([True, True, True, False])) == pytest.approx(0)
+
+
+def test_the_interval_of_a_calibration_error_holds_the_true_one() -> None:
+    """It is 0 for what is calibrated: there the quantiles of resamples never hold it."""
+    draw = np.random.default_rng(3)
+    held, plain = 0, 0
+    for _ in range(4):
+        confidence = draw.uniform(0.55, 1.0, 300)
+        right = draw.random(300) < confidence
+        found = figures.Figures()
+        found.add_calibration(confidence, right, [str(each) for each in range(300)])
+        low, high = found.intervals["calibration_error"]
+        assert low <= found.values["calibration_error"] <= high
+        held += low == 0
+        resampled = figures.resampled(
+            lambda at, c=confidence, r=right: figures.calibration_error(c[at], r[at]), [str(n) for n in range(300)]
+        )
+        plain += bool(np.quantile(resampled, 0.025) <= 1e-3)
+    assert (held, plain) == (4, 0)

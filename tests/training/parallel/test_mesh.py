@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from subprocess import PIPE
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from mainspring.core.errors import InvalidRequest
+from mainspring.features.train.jobs import tree
+from mainspring.training import several
+from mainspring.training.folder import Asked, Folder
 from mainspring.training.parallel.layout import Layout
 from tests.conftest import ROOT
 from tests.training.parallel.apart import losses, prepare
@@ -30,18 +38,16 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 
 def run(count: int, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The tasks in ``count`` processes."""
-    own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "TORCH_CPP_LOG_LEVEL": "ERROR"}
-    started = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count))
-    done = subprocess.run(
-        [sys.executable, *started, "-m", "tests.training.parallel.apart", json.dumps(tasks)],
-        capture_output=True,
-        text=True,
-        timeout=150,
-        cwd=ROOT,
-        env={**os.environ, **own},
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    own = {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    command = [sys.executable, "-m", "tests.training.parallel.apart", json.dumps(tasks)]
+    with TemporaryDirectory() as folder:
+        begun = [
+            subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT, env={**surroundings, **own})
+            for surroundings in several.surroundings(folder, count)
+        ]
+        said = [each.communicate(timeout=500) for each in begun]
+    assert not any(each.returncode for each in begun), said[0][1][-4000:]
+    return [json.loads(line) for line in said[0][0].splitlines() if line.startswith("{")]
 
 
 def test_two_processes_equal_one_whatever_they_share(tmp_path: Path) -> None:
@@ -84,3 +90,63 @@ def test_three_dimensions_equal_one_process(tmp_path: Path) -> None:
     (found,) = run(8, [{"path": str(prepare(tmp_path / "eight")), "layout": layout, "steps": STEPS}])
     assert found["loss"] == pytest.approx(alone["loss"], abs=1e-5)
     assert found["norm"] == pytest.approx(alone["norm"], abs=1e-4)
+
+
+def test_processes_of_one_machine_listen_on_the_loopback_alone(tmp_path: Path) -> None:
+    """A run of two processes, from its start: no socket of it listens for others."""
+    folder = Folder(tmp_path / "run")
+    options = {
+        "data": 2,
+        "width": 32,
+        "layers": 1,
+        "heads": 2,
+        "length": 32,
+        "vocabulary": 300,
+        "steps": 400,
+        "batch": 4,
+    }
+    folder.create(Asked("pretrain", options))
+    lines = [
+        json.dumps({"text": f"The number {each} comes before {each + 1}, and is even or odd."}) for each in range(200)
+    ]
+    (folder.data / "train.jsonl").write_text("\n".join(lines))
+    (folder.data / "validation.jsonl").write_text("\n".join(lines[:20]))
+    own = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    child = [sys.executable, "-m", "mainspring.training.child", str(folder.path)]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(child, env=own, stdout=log, stderr=log)
+    heard: set[str] = set()
+    joined = 0
+    try:
+        end = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < end and not folder.metrics():
+            every = tree.below(process.pid)
+            joined = max(joined, len(every))
+            heard |= listening(every)
+            time.sleep(0.05)
+        heard |= listening(tree.below(process.pid))
+        assert folder.metrics(), (tmp_path / "log").read_text()[-2000:]
+    finally:
+        folder.stop()
+        process.wait(60)
+    assert joined == 3
+    assert heard == {"127.0.0.1"}
+    assert process.returncode in (0, 3)
+
+
+def listening(pids: list[int]) -> set[str]:
+    """The addresses on which these processes listen."""
+    inodes = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for each in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    inodes.add(os.readlink(each).removeprefix("socket:[").removesuffix("]"))
+    found = set()
+    for name in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:
+            parts = line.split()
+            if parts[3] == "0A" and parts[9] in inodes:
+                address = bytes.fromhex(parts[1].partition(":")[0])
+                found.add(str(ipaddress.ip_address(address[::-1])) if len(address) == 4 else address.hex())
+    return found

@@ -9,8 +9,9 @@ from typing import ClassVar
 from mainspring.core.facts.base import Facts, Part
 from mainspring.core.facts.marks import Count, Digest, Erase, Keep, Served, Sum, Unexported
 
-UNCHARGED = "no"
-"""Values of ``charged`` for calls that nobody is billed for: copies of requests for a model under trial."""
+UNCHARGED, TENANT = "no", "tenant"
+"""Values of ``charged``: for calls that nobody is billed for, the operator's own copies of requests for a model under
+trial, and for those that the tenant is billed for and no key: copies for a candidate of the tenant's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class RouteFacts(Part):
 class CallFacts(Facts):
     """One call of a model. ``estimated``: the engine has not reported its input. ``prefix`` identifies calls of a
     tenant with the same start. ``saved_nanousd`` is the saving by a cached prompt; ``routing_saved_nanousd`` is the
-    router's, if known. ``charged`` is UNCHARGED or empty."""
+    router's, if known. ``charged`` is UNCHARGED, TENANT or empty."""
 
     EVENT: ClassVar[str] = "call"
 

@@ -43,12 +43,15 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     """
     environment = os.environ if environment is None else environment
     origins: dict[str, str] = {}
-    values = _read_file(path, environment, origins)
+    file = _file(path, environment)
+    values = {} if file is None else _read_file(file, environment, origins)
     for name, dotted, text in _read_environment(environment):
         _assign(values, dotted, _parse(text, name))
         origins[dotted] = f"environment {name}"
     try:
-        return LoadedSettings(Settings.model_validate(values), origins, dict(environment))
+        settings = Settings.model_validate(values)
+        settings.read_from(file)
+        return LoadedSettings(settings, origins, dict(environment))
     except ValidationError as error:
         raise _explain(error, origins) from None
 
@@ -84,12 +87,15 @@ class _OnceEach(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read_file(path: Path | None, environment: Mapping[str, str], origins: dict[str, str]) -> dict[str, Any]:
-    chosen = path or (Path(environment["MAINSPRING_CONFIG"]) if environment.get("MAINSPRING_CONFIG") else None)
-    if chosen is None:
-        chosen = Path(CONFIG_NAME)
-        if not chosen.exists():
-            return {}
+def _file(path: Path | None, environment: Mapping[str, str]) -> Path | None:
+    if path is not None:
+        return path
+    if environment.get("MAINSPRING_CONFIG"):
+        return Path(environment["MAINSPRING_CONFIG"])
+    return Path(CONFIG_NAME) if Path(CONFIG_NAME).exists() else None
+
+
+def _read_file(chosen: Path, environment: Mapping[str, str], origins: dict[str, str]) -> dict[str, Any]:
     try:
         content = yaml.load(chosen.read_text(encoding="utf-8"), _OnceEach) or {}  # noqa: S506 - it is a SafeLoader
     except OSError as error:

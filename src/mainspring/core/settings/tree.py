@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import Field, create_model, model_validator
+from pydantic import Field, PrivateAttr, create_model, model_validator
 
 import mainspring.core.settings.places as places
 import mainspring.core.settings.serving.routing as routing
@@ -48,12 +48,22 @@ class RoomSettings(Section):
     plugins: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="a section for each plugin with settings"
     )
+    _file: Path | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _routes_lead_to_models(self) -> RoomSettings:
         if problem := routing.problem(self.serving.routes, self.models.chatting):
             raise ValueError(problem)
         return self
+
+    @property
+    def file(self) -> Path | None:
+        """The file that they were read from; None: there was none."""
+        return self._file
+
+    def read_from(self, file: Path | None) -> None:
+        """Note the file."""
+        self._file = None if file is None else file.absolute()
 
     @property
     def local_models(self) -> tuple[str, ...]:

@@ -12,13 +12,12 @@ import numpy as np
 from mainspring.core.errors import ModelError
 from mainspring.engines.base import Embedded
 from mainspring.engines.catalogue.pull import PulledModel
-from mainspring.engines.encode.encoder import EncoderRunner, Precision, Row, load_tokenizer
+from mainspring.engines.encode.encoder import MAX_CHARACTERS_A_TOKEN, EncoderRunner, Precision, Row, load_tokenizer
 from mainspring.engines.encode.tokens import clean, no_token
 
 _SLICE_TEXTS = 256
 _COUNTED_TEXTS = 64
 # A text this many characters a readable token long is cut before it is tokenised: nothing behind is ever read.
-_MAX_CHARACTERS_A_TOKEN = 64
 
 
 class OpenVinoEmbedder:
@@ -122,7 +121,7 @@ class OpenVinoEmbedder:
         rows: list[Row] = []
         truncated = 0
         limit = self.max_tokens
-        characters = limit * _MAX_CHARACTERS_A_TOKEN
+        characters = limit * MAX_CHARACTERS_A_TOKEN
         for start in range(0, len(texts), _SLICE_TEXTS):
             part = [prefix + clean(text[:characters]) for text in texts[start : start + _SLICE_TEXTS]]
             encoded = self._tokenizer.encode_batch(part)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from mainspring.engines.catalogue.pull import PulledModel
 from mainspring.engines.encode.tokens import plain_tokenizer
 
 Floats = NDArray[np.float32]
+MAX_CHARACTERS_A_TOKEN = 64
 Precision = Literal["bf16", "f32"]
 Graph = Callable[[], Any]
 Finish = Callable[[Floats, Sequence["Row"]], Floats]
@@ -243,3 +244,46 @@ def _batches(order: Sequence[int], rows: Sequence[Row]) -> list[list[int]]:
         else:
             parts.append([index])
     return parts
+
+
+class PairEncoder:
+    """A pulled encoder of pairs of texts: its tokenizer and its graph. What its logits mean is said by those that
+    extend it. Usable from any thread and event loop. Raises ``ModelError`` for a model of another kind."""
+
+    KIND: ClassVar[str]
+    """Of its entry in the catalogue."""
+    CALLED: ClassVar[str]
+
+    def __init__(self, pulled: PulledModel, threads: int = 0, *, precision: Precision = "bf16") -> None:
+        if pulled.entry.kind != self.KIND:
+            raise ModelError(f"{pulled.entry.name} is a {pulled.entry.kind} model, not a {self.CALLED}")
+        self._pulled = pulled
+        self._tokenizer = load_tokenizer(pulled)
+        self._runner = EncoderRunner(pulled, threads, precision, paired=True)
+
+    @property
+    def name(self) -> str:
+        return self._pulled.entry.name
+
+    @property
+    def fingerprint(self) -> str:
+        return self._pulled.fingerprint
+
+    @property
+    def pulled_at(self) -> int:
+        """Unix seconds."""
+        return self._pulled.pulled_at
+
+    @property
+    def limit(self) -> int:
+        """Tokens that it reads at once."""
+        return self._pulled.entry.max_tokens
+
+    @property
+    def most(self) -> int:
+        """Characters that could fit: of longer texts nothing else is read."""
+        return self.limit * MAX_CHARACTERS_A_TOKEN
+
+    async def close(self) -> None:
+        """Stop the thread after the running batch; waiting batches fail with ``EngineError``."""
+        await self._runner.close()

@@ -22,7 +22,14 @@ from mainspring.core.errors import EngineError, ModelError
 from mainspring.engines.base import Reranked
 from mainspring.engines.catalogue.pull import PulledModel
 from mainspring.engines.encode import bert
-from mainspring.engines.encode.encoder import EncoderRunner, Floats, Precision, Row, load_tokenizer
+from mainspring.engines.encode.encoder import (
+    MAX_CHARACTERS_A_TOKEN,
+    EncoderRunner,
+    Floats,
+    Precision,
+    Row,
+    load_tokenizer,
+)
 from mainspring.engines.encode.tokens import clean
 
 Halves = NDArray[np.float16]
@@ -30,7 +37,6 @@ Halves = NDArray[np.float16]
 _LAYERS = 2
 # About 500 chunks of 128 tokens and two times 384 dimensions.
 _KEPT_BYTES = 100_000_000
-_MAX_CHARACTERS_A_TOKEN = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,7 @@ class LateInteraction:
 
     def _rows(self, texts: Sequence[str], prefix: str) -> tuple[list[Row], int]:
         limit = self._pulled.entry.max_tokens
-        characters = limit * _MAX_CHARACTERS_A_TOKEN
+        characters = limit * MAX_CHARACTERS_A_TOKEN
         encoded = self._tokenizer.encode_batch([prefix + clean(text[:characters]) for text in texts])
         rows = []
         truncated = 0

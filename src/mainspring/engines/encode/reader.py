@@ -8,16 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mainspring.core.errors import ModelError
 from mainspring.engines.base import Reranked
-from mainspring.engines.catalogue.pull import PulledModel
-from mainspring.engines.encode.encoder import EncoderRunner, Floats, Precision, Row, load_tokenizer
+from mainspring.engines.encode.encoder import Floats, PairEncoder, Row
 from mainspring.engines.encode.tokens import joined, second_of
 
 _QUESTION_SHARE = 0.5
 _LONGEST = 30
 """Tokens of an answer, at most."""
-_MAX_CHARACTERS_A_TOKEN = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +27,13 @@ class Found:
     end: int
 
 
-class PassageReader:
+class PassageReader(PairEncoder):
     """Reads by the graph of ``pulled``, and is an ``engines.base.Reranker`` too. Usable from any thread and event
     loop."""
 
     computes_here = True
 
-    def __init__(self, pulled: PulledModel, threads: int = 0, *, precision: Precision = "bf16") -> None:
-        if pulled.entry.kind != "reader":
-            raise ModelError(f"{pulled.entry.name} is a {pulled.entry.kind} model, not a reader")
-        self._pulled = pulled
-        self._tokenizer = load_tokenizer(pulled)
-        self._runner = EncoderRunner(pulled, threads, precision, paired=True)
-
-    @property
-    def name(self) -> str:
-        return self._pulled.entry.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self._pulled.fingerprint
+    KIND, CALLED = "reader", "reader"
 
     async def start(self) -> None:
         """Load the graph now. Raises ``ModelError`` when it cannot be used."""
@@ -83,13 +67,9 @@ class PassageReader:
         found = await self.score(query, passages)
         return Reranked(1 / (1 + np.exp(-found.scores)), found.tokens, found.truncated)
 
-    async def close(self) -> None:
-        """Stop the thread after the running batch; waiting batches fail with ``EngineError``."""
-        await self._runner.close()
-
     def _pairs(self, question: str, passages: Sequence[str]) -> tuple[list[Row], list[list[tuple[int, int]]]]:
-        limit = self._pulled.entry.max_tokens
-        most = limit * _MAX_CHARACTERS_A_TOKEN
+        limit = self.limit
+        most = self.most
         shown = [text[:most] for text in passages]
         pairs = joined(self._tokenizer, [question[:most]] * len(shown), shown, limit, _QUESTION_SHARE)
         return [Row(each.ids, second_of(each)) for each in pairs], [each.offsets for each in pairs]

@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from mainspring.core.errors import DeadlineExceeded, InvalidRequest, ModelError, UpstreamError
+from mainspring.core.errors import DeadlineExceeded, InvalidRequest, UpstreamError
 from mainspring.core.path import replay
 from mainspring.core.settings.endpoints import RemoteReranker as RemoteSettings
 from mainspring.core.types import Context, Finish, Head, Request, RerankRequest, Response, Scores, Usage
 from mainspring.engines.base import Reranked, Reranker
-from mainspring.engines.catalogue.pull import PulledModel
-from mainspring.engines.encode.encoder import EncoderRunner, Precision, Row, load_tokenizer
+from mainspring.engines.encode.encoder import PairEncoder, Row
 from mainspring.engines.encode.tokens import clean
 from mainspring.engines.remote.openai_wire import token_count
 from mainspring.telemetry.secrets import anonymous
@@ -25,10 +24,9 @@ _log = logging.getLogger(__name__)
 
 # A query may take at most this share of what the model reads.
 _QUERY_FRACTION = 0.5
-_MAX_CHARACTERS_A_TOKEN = 64
 
 
-class CrossEncoder:
+class CrossEncoder(PairEncoder):
     """Implements ``engines.base.Reranker`` for pulled encoders with one relevance logit. Usable from any thread.
 
     Scores are the logistic function of the logit. A passage that does not fit beside the query is cut at its end.
@@ -36,25 +34,7 @@ class CrossEncoder:
 
     computes_here = True
 
-    def __init__(self, pulled: PulledModel, threads: int = 0, *, precision: Precision = "bf16") -> None:
-        if pulled.entry.kind != "reranker":
-            raise ModelError(f"{pulled.entry.name} is a {pulled.entry.kind} model, not a reranker")
-        self._pulled = pulled
-        self._tokenizer = load_tokenizer(pulled)
-        self._runner = EncoderRunner(pulled, threads, precision, paired=True)
-
-    @property
-    def name(self) -> str:
-        return self._pulled.entry.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self._pulled.fingerprint
-
-    @property
-    def pulled_at(self) -> int:
-        """Unix seconds."""
-        return self._pulled.pulled_at
+    KIND, CALLED = "reranker", "reranker"
 
     async def start(self) -> None:
         """Load the graph now. Raises ``ModelError`` when it cannot be used."""
@@ -79,13 +59,9 @@ class CrossEncoder:
         logits = (await self._runner.run(rows, 1))[:, 0]
         return Reranked(logits, sum(len(row.ids) for row in rows), truncated)
 
-    async def close(self) -> None:
-        """Stop the thread after the running batch; waiting batches fail with ``EngineError``."""
-        await self._runner.close()
-
     def _pairs(self, query: str, passages: Sequence[str]) -> tuple[list[Row], int]:
-        limit = self._pulled.entry.max_tokens
-        characters = limit * _MAX_CHARACTERS_A_TOKEN
+        limit = self.limit
+        characters = self.most
         # The tokenizer's own template places the special tokens; only the lengths are ours.
         texts = [clean(text[:characters]) for text in [query, *passages]]
         first, *others = self._tokenizer.encode_batch(texts, add_special_tokens=False)

@@ -7,34 +7,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mainspring.core.errors import ModelError
-from mainspring.engines.catalogue.pull import PulledModel
-from mainspring.engines.encode.encoder import EncoderRunner, Floats, Precision, Row, load_tokenizer
+from mainspring.engines.encode.encoder import Floats, PairEncoder, Row
 from mainspring.engines.encode.tokens import joined, second_of
 
 LABELS = ("entailment", "neutral", "contradiction")
 SHARE = 0.8
 """Of the length, what the text may take: the statement must be whole."""
-_MAX_CHARACTERS_A_TOKEN = 64
 
 
-class SupportCheck:
+class SupportCheck(PairEncoder):
     """Checks by the graph of ``pulled``. Usable from any thread and event loop."""
 
-    def __init__(self, pulled: PulledModel, threads: int = 0, *, precision: Precision = "bf16") -> None:
-        if pulled.entry.kind != "nli":
-            raise ModelError(f"{pulled.entry.name} is a {pulled.entry.kind} model, not a support check")
-        self._pulled = pulled
-        self._tokenizer = load_tokenizer(pulled)
-        self._runner = EncoderRunner(pulled, threads, precision, paired=True)
-
-    @property
-    def name(self) -> str:
-        return self._pulled.entry.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self._pulled.fingerprint
+    KIND, CALLED = "nli", "support check"
 
     async def start(self) -> None:
         """Load the graph now. Raises ``ModelError`` when it cannot be used."""
@@ -53,13 +37,9 @@ class SupportCheck:
         odds = np.exp(logits - logits.max(1, keepdims=True))
         return np.asarray(odds / odds.sum(1, keepdims=True), np.float32)
 
-    async def close(self) -> None:
-        """Stop the thread after the running batch; waiting batches fail with ``EngineError``."""
-        await self._runner.close()
-
     def _rows(self, pairs: Sequence[tuple[str, str]]) -> list[Row]:
-        limit = self._pulled.entry.max_tokens
-        most = limit * _MAX_CHARACTERS_A_TOKEN
+        limit = self.limit
+        most = self.most
         texts, statements = ([text[:most] for text in side] for side in zip(*pairs, strict=True))
         found = joined(self._tokenizer, texts, statements, limit, SHARE)
         return [Row(each.ids, second_of(each)) for each in found]

@@ -18,8 +18,8 @@ from functools import partial
 import sqlalchemy as sa
 
 from mainspring.core.errors import Conflict, MainspringError, NotFound
+from mainspring.core.settings.audit import RetentionSettings
 from mainspring.features.compliance.metrics import ComplianceMetrics
-from mainspring.features.compliance.settings import RetentionSettings
 from mainspring.stores import Stores
 from mainspring.stores.erase import retention
 from mainspring.stores.erase.retention import Data

@@ -20,7 +20,9 @@ from mainspring.features.train.data import placing
 from mainspring.features.train.jobs import bounds, orders
 from mainspring.features.train.jobs.process import check_needs
 from mainspring.features.train.jobs.running import TrainingWork, last_figures
+from mainspring.features.train.jobs.shedding import Disk, Shedding
 from mainspring.features.train.jobs.store import PREFIX, Row, TrainingJobs
+from mainspring.features.train.jobs.surroundings import settings_of
 from mainspring.features.train.settings import TrainSettings
 from mainspring.features.train.versions import card, keeping, named
 from mainspring.features.train.versions.bases import Base, Bases
@@ -35,6 +37,7 @@ from mainspring.training.recipe import Recipe
 from mainspring.training.run import options_of
 
 _ORPHAN_S = 3600.0
+_SHED_S = 600.0
 
 
 class Serves(Protocol):
@@ -61,6 +64,10 @@ class Training:
         self.jobs = TrainingJobs(stores.database, self.settings)
         self.kept = VersionStore(stores.database, self.settings.versions)
         self.bases = Bases(settings, self.kept, self.places)
+        self.disk = Disk(stores.database, self.places, self.settings)
+        kept_days = settings.compliance.retention.contents_days
+        self._shedding = Shedding(stores.database, self.places.job, self.settings, kept_days)
+        self._shed_at = 0.0
         self.sets: TrainingSets | None = None
         self.serving: Serves | None = None
         self.queued: Callable[[], None] = lambda: None
@@ -75,7 +82,15 @@ class Training:
     def work(self) -> TrainingWork:
         """Works on queued jobs."""
         return TrainingWork(
-            self.stores, self.jobs, self.settings, self.places.job, self._keep, self._local, self._per_hour
+            self.stores,
+            self.jobs,
+            self.settings,
+            self.places.job,
+            self._keep,
+            self._local,
+            self._per_hour,
+            self.disk.full,
+            settings_of(self._all),
         )
 
     async def order(
@@ -95,6 +110,7 @@ class Training:
         if known := await self.jobs.known(principal.tenant, digest):
             return await self.training_job(principal.tenant, known)
         await self.jobs.admit(principal.tenant)
+        await self.disk.check(principal.tenant)
         base = await self.bases.find(principal, recipe, order.base)
         given = await named.given(self.bases, self._all, principal, options, by_hand=self.by_hand)
         await check_needs(recipe, self.settings.python)
@@ -103,6 +119,7 @@ class Training:
         draft = Folder(self.places.draft(job_id))
         try:
             placed = await self._placed(principal, order, recipe, draft, base, given, origin or {"source": "folder"})
+            await self.disk.check(principal.tenant, draft.path)
             private_files.folder(self.places.root / "jobs")
             values = {
                 "recipe": recipe.name,
@@ -186,6 +203,8 @@ class Training:
     async def cancel_training(self, principal: Principal, job_id: str) -> JobView:
         """See ``Trainer``. Raises ``Conflict`` for one that is over."""
         await self.jobs.wish(await self.jobs.get(principal, job_id), "cancel")
+        if (row := await self.jobs.of(principal.tenant, job_id)).state == "cancelled":
+            await asyncio.to_thread(keeping.shed, self.folder(row))
         return await self.training_job(principal.tenant, job_id)
 
     async def pause(self, principal: Principal, job_id: str) -> JobView:
@@ -200,6 +219,7 @@ class Training:
         error = rows.load(row.error) or {}
         if error.get("code") == "rows_erased":
             raise Unsupported("rows that it was trained on are erased", remedy="Order it again", param="job_id")
+        await self.disk.check(row.tenant)
         await self.jobs.queue(row.tenant, row.id, ("paused", "failed"), "The job is resumed.")
         self.queued()
         return await self.training_job(principal.tenant, job_id)
@@ -221,8 +241,11 @@ class Training:
             self.queued()
 
     async def sweep(self) -> None:
-        """Delete the folders that killed processes left behind without a job, and what jobs whose rows were erased
-        wrote until their end."""
+        """Delete the folders that killed processes left behind without a job, what jobs whose rows were erased
+        wrote until their end, and the rows of jobs that are over, in time."""
+        if time.monotonic() >= self._shed_at:
+            await self._shedding.round()
+            self._shed_at = time.monotonic() + _SHED_S
         await self.jobs.sources.sweep()
         for tenant, job_id in await self.jobs.without_rows():
             await asyncio.to_thread(keeping.forget, Folder(self.places.job(job_id)))
@@ -328,15 +351,22 @@ class Training:
         samples = await asyncio.to_thread(folder.samples) if folder.path.exists() else []
         return await self.text(version, rows.load(row.asked), rows.load(row.data), 0.0, samples)
 
-    async def follow(self) -> None:
-        """Serve what other processes serve, and withdraw what erasures have made stale if the settings say so."""
-        if self.serving is None:
-            return
-        if self.settings.on_erasure == "withdraw":
+    async def withdraw_stale(self) -> None:
+        """Withdraw what erasures have made stale, if the settings say so."""
+        if self.serving is not None and self.settings.on_erasure == "withdraw":
             for row in await self.kept.in_service():
                 if row.stale:
                     await self.serving.withdraw(row, ITSELF)
-        await self.serving.follow()
+
+    async def follow(self) -> None:
+        """Withdraw what is stale, and do as other processes do."""
+        await self.withdraw_stale()
+        await self.follow_served()
+
+    async def follow_served(self) -> None:
+        """Serve what other processes serve, and serve no more what they withdrew."""
+        if self.serving is not None:
+            await self.serving.follow()
 
     async def engine(self, tenant: str, label: str) -> Encoder:
         """See ``Versions``."""

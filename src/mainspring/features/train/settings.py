@@ -17,9 +17,18 @@ class TrainSettings(Section):
     per_tenant: int = Field(20, ge=1, description="jobs of a tenant that may be queued, waiting, paused or running")
     kept: int = Field(1_000, ge=1, description="jobs of a tenant that are kept")
     versions: int = Field(1_000, ge=1, description="versions of a tenant that are kept")
+    conversions: int = Field(2, ge=1, description="versions that are converted at once to be served")
     served: int = Field(8, ge=1, description="versions of a tenant that answer at once; each is an engine in memory")
     rows: int = Field(1_000_000, ge=1, description="rows of a run's data")
     bytes: int = Field(2 * 2**30, ge=1024, description="bytes of a run's data")
+    tenant_bytes: int = Field(
+        100 * 2**30, ge=1024, description="bytes of the disk that a tenant's jobs and versions may take"
+    )
+    failed_days: float = Field(
+        7.0,
+        ge=0,
+        description="days after which the rows and checkpoints of a failed job go; those of cancelled go at once",
+    )
     row_bytes: int = Field(2**20, ge=64, description="bytes of one row")
     seconds: float = Field(86_400.0, gt=0, description="seconds that any run may take, pauses not counted")
     memory_mb: int = Field(

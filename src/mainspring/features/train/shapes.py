@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mainspring.features.train.jobs.store import Row
+from mainspring.features.train.jobs.store import OVER, Row
 from mainspring.features.train.versions import keeping
 from mainspring.features.train.versions.entering import SERVED
 from mainspring.stores.sql import rows
@@ -40,7 +40,7 @@ def job_body(row: Row, view: JobView) -> dict[str, Any]:
         "recipe": row.recipe,
         "name": row.name,
         "status": view.state,
-        "wish": row.wish or None,
+        "wish": (row.wish if row.state not in OVER else "") or None,
         "step": view.step,
         "figures": dict(view.figures),
         "version": view.version or None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from mainspring.core.errors import MainspringError
@@ -31,20 +31,21 @@ async def training(service: Training) -> AsyncIterator[Worker]:
     )
     service.queued = worker.soon
     worker.start()
-    rounds = asyncio.create_task(_rounds(service), name="training: rounds")
+    # What is converted takes minutes, and holds up neither the night nor a withdrawal.
+    each = {"night": service.wake, "sweep": service.sweep, "stale": service.withdraw_stale, "follow": service.follow_served}
+    rounds = [asyncio.create_task(_rounds(work), name=f"training: {name}") for name, work in each.items()]
     try:
         yield worker
     finally:
-        rounds.cancel()
+        for task in rounds:
+            task.cancel()
         await worker.close()
 
 
-async def _rounds(service: Training) -> None:
+async def _rounds(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
-            await service.wake()
-            await service.sweep()
-            await service.follow()
+            await work()
         except MainspringError as error:
             _log.warning("a round of training was not done: %s", error)
         except Exception:

@@ -14,10 +14,13 @@ import sqlalchemy as sa
 import mainspring.stores.sql.database as sql
 from mainspring.core.types import EventRecord, Principal
 from mainspring.features.translate.tables import translate_edits
+from mainspring.stores.events.event_visibility import visible_events
 from mainspring.stores.events.log import EventLog
-from mainspring.stores.sql import ids
+from mainspring.stores.schema import events
+from mainspring.stores.sql import ids, rows
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.pages import Slice
+from mainspring.stores.sql.row_access import RowAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +108,17 @@ class Edits:
         edit_id = ids.new("edit_")
 
         def work(connection: sa.Connection) -> None:
+            mine = sa.and_(events.c.tenant == principal.tenant, events.c.id == edit.answer)
+            everybody_s = sa.select(events.c.id).where(mine, visible_events(connection, frozenset()))
+            groups = frozenset() if connection.execute(everybody_s).first() else principal.groups
             sql.lock(connection, f"translate edits {principal.tenant}")
             connection.execute(
                 sa.insert(translate_edits).values(
                     tenant=principal.tenant, id=edit_id, answer=edit.answer, owner=principal.person, person=person,
                     source_language=edit.source_language, target_language=edit.target_language,
                     digest=digest(edit.source, edit.source_language, edit.target_language), source=edit.source,
-                    translation=edit.translation, edit=edit.edit, consent=edit.consent, at=time.time(),
+                    translation=edit.translation, edit=edit.edit, consent=edit.consent, groups=rows.names(groups),
+                    at=time.time(),
                 )
             )  # fmt: skip
             own = sa.select(translate_edits.c.id).where(translate_edits.c.tenant == principal.tenant)
@@ -145,11 +152,13 @@ class Edits:
         old = sa.delete(translate_edits).where(translate_edits.c.at < now - self._days * 86_400)
         return await self._database.write(lambda connection: connection.execute(old).rowcount, frees=True)
 
-    async def page(self, tenant: str, limit: int, after: str, *, consented: bool) -> Slice[Any]:
-        """The oldest first, behind the one with the id ``after``."""
+    async def page(self, principal: Principal, limit: int, after: str, *, consented: bool) -> Slice[Any]:
+        """Those that the principal's groups may see, the oldest first, behind the one with the id ``after``."""
 
         def work(connection: sa.Connection) -> list[Any]:
-            query = sa.select(translate_edits).where(translate_edits.c.tenant == tenant, translate_edits.c.id > after)
+            mine = sa.and_(translate_edits.c.tenant == principal.tenant, translate_edits.c.id > after)
+            seen = RowAccess(connection, principal.groups).has_all(translate_edits.c.groups)
+            query = sa.select(translate_edits).where(mine, seen)
             if consented:
                 query = query.where(translate_edits.c.consent)
             return list(connection.execute(query.order_by(translate_edits.c.id).limit(limit + 1)).all())

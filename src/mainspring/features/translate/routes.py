@@ -175,7 +175,7 @@ def _editing(routes: APIRouter, edits: Edits, events: EventLog, quotas: Quotas, 
         after: Annotated[str, Query(max_length=64, description="`next` of the page before")] = "",
     ) -> HttpResponse:
         """Edits that models may learn from, as rows of pairs: `source`, `target`, `from`, `to`, `domain`."""
-        found = await edits.page(context.principal.tenant, limit, after, consented=True)
+        found = await edits.page(context.principal, limit, after, consented=True)
         data = [
             {
                 "id": row.id, "object": "translation.pair", "source": row.source, "target": row.edit,

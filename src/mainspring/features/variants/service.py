@@ -29,6 +29,7 @@ ARM = "candidate"
 """The arm of a candidate's answers; the others' is ``current``."""
 # What was erased is in no memory after these times.
 _KEPT, _KEPT_S, _READ, _READ_S = 512, 2.0, 64, 60.0
+_WHOLE_S = 300.0
 
 
 class _Placed:
@@ -54,7 +55,7 @@ class Variants:
         self._rooms = rooms
         self._registry = rooms.path.registry
         self._placed: dict[tuple[str, str], _Placed] = {}
-        self._seen = 0.0
+        self._seen = self._whole_at = 0.0
         self._read: TTLCache[tuple[str, ...], Prepared] = TTLCache(_READ, _READ_S)
         self._admitted: TTLCache[tuple[str, str], Kept] = TTLCache(_KEPT, _KEPT_S)
 
@@ -73,7 +74,12 @@ class Variants:
         return f"{candidate.application}@{candidate.id}"
 
     async def shadow(self, principal: Principal, candidate: Candidate, share: float) -> Placement:
-        """Raises as ``canary`` does."""
+        """Its tenant pays for the copies. Raises as ``canary`` does, and ``InvalidRequest`` for a larger share than the
+        operator allows."""
+        most = self.settings.shadow_share
+        if share > most:
+            remedy = f"Ask for at most {most:g}, or have the operator raise variants.shadow_share"
+            raise InvalidRequest(f"at most a share of {most:g} is copied", remedy=remedy, param="share")
         return await self._place(principal, candidate, moves.shadow(candidate.id, _share(share)))
 
     async def canary(self, principal: Principal, candidate: Candidate, share: float) -> Placement:
@@ -108,6 +114,12 @@ class Variants:
         """The copies that a candidate got since its shadow began, and how many of them failed."""
         place = await self.store.place(tenant, candidate.application)
         return await self.store.shadowed(tenant, candidate.id, place.since)
+
+    async def taken_back(self, tenant: str, candidate: Candidate, since: float) -> str:
+        """See ``training.stages.TakenBack``."""
+        found = await self.store.history(tenant, candidate.application)
+        taken = [each for each in found if each.candidate == candidate.id and each.action in ("withdrawn", "undone")]
+        return next((each.reason or each.action for each in taken if each.at >= since), "")
 
     def responder(self, tenant: str, candidate: Candidate) -> Responder:
         """For a fixed name, and for a collection that was asked before."""
@@ -166,9 +178,16 @@ class Variants:
         if not self.settings.enabled:
             return
         seen = time.time()
-        for place in await self.store.changed(self._seen):
+        # Now and then all of them: clocks of servers may differ, and a commit may take long.
+        whole = time.monotonic() >= self._whole_at
+        for place in await self.store.changed(0.0 if whole else self._seen):
             self._take(place)
+        # Those of an erased tenant are no change: their rows are gone.
+        for tenant, application in await self.store.gone(list(self._placed)):
+            self._take(Place(tenant, application))
         self._seen = seen
+        if whole:
+            self._whole_at = time.monotonic() + _WHOLE_S
 
     def _take(self, place: Place) -> None:
         key = place.tenant, place.application

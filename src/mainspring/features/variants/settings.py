@@ -16,6 +16,7 @@ class VariantsSettings(Section):
     moves: int = Field(1_000, ge=10, description="changes that are kept of each application; one can undo those")
     shadow_tokens: int = Field(16_000, ge=1, description="most tokens that one copy of a request may take")
     shadow_s: float = Field(60.0, gt=0, description="seconds after which a copy of a request is given up")
+    shadow_share: float = Field(1.0, gt=0, le=1, description="largest share of requests that is copied")
     shadows: int = Field(4, ge=1, description="copies of an application's requests that run at once")
 
 

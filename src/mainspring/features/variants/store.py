@@ -177,6 +177,22 @@ class VariantStore:
 
         return await self._database.read(work)
 
+    async def gone(self, known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Those of these placements, by tenant and application, that are there no more."""
+        if not known:
+            return []
+
+        def work(connection: sa.Connection) -> set[tuple[str, str]]:
+            there: set[tuple[str, str]] = set()
+            query = sa.select(variant_places.c.tenant, variant_places.c.application)
+            for part in parts(sorted({tenant for tenant, _ in known})):
+                found = connection.execute(query.where(variant_places.c.tenant.in_(part)))
+                there |= {(row.tenant, row.application) for row in found}
+            return there
+
+        there = await self._database.read(work)
+        return [each for each in known if each not in there]
+
     async def shadowed(self, tenant: str, candidate_id: str, since: float) -> tuple[int, int]:
         """The copies that a candidate got since a time, and how many of them failed."""
 

@@ -19,7 +19,7 @@ from mainspring.serving.route.replica_state import Arm, Replica
 from mainspring.serving.route.residency import Residency
 from mainspring.serving.route.retry_budget import Budget
 from mainspring.serving.route.route import Route
-from mainspring.serving.route.shadow import Shadows
+from mainspring.serving.route.shadow import Purse, Shadows
 from mainspring.telemetry.routing_metrics import ArmMetrics
 
 
@@ -27,7 +27,12 @@ class Replicas:
     """All that is balanced and routed, by name."""
 
     def __init__(
-        self, settings: ServingSettings, metrics: ArmMetrics, events: EventLog, residency: Residency | None = None
+        self,
+        settings: ServingSettings,
+        metrics: ArmMetrics,
+        events: EventLog,
+        residency: Residency | None = None,
+        purse: Purse | None = None,
     ) -> None:
         self._settings = settings
         self._residency = residency or Residency()
@@ -35,7 +40,7 @@ class Replicas:
         self._balances: dict[str, Balance] = {}
         self._routes: dict[str, Route] = {}
         self._own: dict[tuple[str, str], Route] = {}
-        self._shadows = Shadows(events, metrics)
+        self._shadows = Shadows(events, metrics, purse)
 
     def budget(self) -> Budget:
         """The further attempts of one model's calls."""

@@ -8,9 +8,10 @@ import logging
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from mainspring.core.errors import MainspringError
-from mainspring.core.facts.calls import UNCHARGED, CallFacts
+from mainspring.core.errors import BudgetExceeded, MainspringError
+from mainspring.core.facts.calls import TENANT, UNCHARGED, CallFacts
 from mainspring.core.facts.trials import ShadowFacts
 from mainspring.core.path import Answer, collect
 from mainspring.core.settings.serving.routing import ShadowArm
@@ -33,11 +34,22 @@ from mainspring.telemetry.routing_metrics import ArmMetrics
 _log = logging.getLogger(__name__)
 
 
-class Shadows:
-    """The copies that run beside the shown request, in separate tasks; ``close`` ends them."""
+class Purse(Protocol):
+    """The budgets of tenants (``serving.money.side_reservation.CopyReservation``)."""
 
-    def __init__(self, events: EventLog, metrics: ArmMetrics) -> None:
+    async def hold(self, request: Request, context: Context) -> None:
+        """Raises ``BudgetExceeded``."""
+
+    def done(self, context: Context) -> None: ...
+
+
+class Shadows:
+    """The copies that run beside the shown request, in separate tasks; ``close`` ends them. ``purse`` bounds those that
+    their tenant pays for (None: by nothing)."""
+
+    def __init__(self, events: EventLog, metrics: ArmMetrics, purse: Purse | None = None) -> None:
         self._events = events
+        self._purse = purse
         self._metrics = metrics
         self._running: dict[tuple[str, str, str], set[asyncio.Task[None]]] = {}
 
@@ -52,7 +64,7 @@ class Shadows:
         label: str,
     ) -> None:
         """Send a copy of ``request`` to ``responder``, which costs the caller neither time nor money. A tenant's own
-        copies are ``recorded``, and counted apart from others'."""
+        copies are ``recorded``, counted apart from others', and paid by the tenant."""
         tenant = context.principal.tenant if settings.recorded else ""
         running = self._running.setdefault((tenant, route, name), set())
         if len(running) >= settings.concurrency:
@@ -89,6 +101,12 @@ class Shadows:
     async def _run(self, responder: Responder, request: Request, context: Context, about: _About | None) -> str:
         answer, text, code = None, "", "cancelled"
         began = time.perf_counter()
+        if about is not None and self._purse is not None:
+            try:
+                await self._purse.hold(request, context)
+            except BudgetExceeded as error:
+                # There is no copy: the candidate has not failed.
+                return error.code
         try:
             answer = await collect(await responder.respond(request, context))
             text, code = answer.text, ""
@@ -104,14 +122,21 @@ class Shadows:
 
     async def _record(self, request: Request, context: Context, text: str, told: Sequence[EventRecord]) -> None:
         stored = request.store if isinstance(request, ChatRequest | CompletionRequest) else False
-        records = [_uncharged(record, text if stored and text else None) for record in context.settlement.records]
+        payer = TENANT if told else UNCHARGED
+        records = [_paid(each, payer, text if stored and text else None) for each in context.settlement.records]
         if told:
             # Statistics of what was searched, and of what was checked, are of answers that were shown.
             records = [record for record in records if isinstance(record.facts, CallFacts)] + list(told)
         try:
-            await self._events.append(*records)
+            if released := context.allowance.reservation:
+                await self._events.settle(records, released=released)
+            else:
+                await self._events.append(*records)
         except MainspringError as error:
             _log.warning("a shadow's call could not be recorded: %s", error)
+        finally:
+            if self._purse is not None:
+                self._purse.done(context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +173,7 @@ class _About:
         )
 
 
-def _uncharged(record: EventRecord, text: str | None) -> EventRecord:
+def _paid(record: EventRecord, payer: str, text: str | None) -> EventRecord:
     if not isinstance(record.facts, CallFacts):
         return record
-    return dataclasses.replace(record, facts=dataclasses.replace(record.facts, charged=UNCHARGED), content=text)
+    return dataclasses.replace(record, facts=dataclasses.replace(record.facts, charged=payer), content=text)

@@ -31,6 +31,8 @@ from mainspring.stores.sql.disk_space import DiskRoom
 # A killed process may leave partial files; after this many seconds they are deleted.
 ABANDONED_S = 3600.0
 
+# Bytes that are in memory while a blob is copied.
+_AT_ONCE = 2**20
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _log = logging.getLogger(__name__)
 
@@ -59,6 +61,11 @@ class Blobs:
     async def get(self, sha256: str) -> bytes:
         """The bytes. Raises ``NotFound``, or ``StoreError`` when the file is damaged."""
         return await asyncio.to_thread(self._read, sha256)
+
+    async def copy(self, sha256: str, target: Path) -> None:
+        """Write the bytes to a file, a part at a time. Raises as ``get`` does, and ``StoreError`` if there is no room;
+        then there is no file."""
+        await asyncio.to_thread(self._copy, sha256, target)
 
     async def delete(self, sha256: str) -> None:
         """Forget a blob; an absent one is no error. Rows that name it are the caller's concern."""
@@ -125,8 +132,28 @@ class Blobs:
         except FileNotFoundError:
             raise NotFound(f"there is no blob {sha256}") from None
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise StoreError(f"the blob {path} is damaged", remedy="Restore it from a backup, or upload it again")
+            raise _damaged(path)
         return data
+
+    def _copy(self, sha256: str, target: Path) -> None:
+        path, digest = self.path(sha256), hashlib.sha256()
+        try:
+            with path.open("rb") as read, target.open("wb") as written:
+                while block := read.read(_AT_ONCE):
+                    digest.update(block)
+                    written.write(block)
+        except FileNotFoundError:
+            raise NotFound(f"there is no blob {sha256}") from None
+        except OSError as error:
+            target.unlink(missing_ok=True)
+            raise StoreError(f"{target.name} could not be written: {error.strerror}", remedy="Free space") from error
+        if digest.hexdigest() != sha256:
+            target.unlink()
+            raise _damaged(path)
+
+
+def _damaged(path: Path) -> StoreError:
+    return StoreError(f"the blob {path} is damaged", remedy="Restore it from a backup, or upload it again")
 
 
 def discard(connection: sa.Connection, sha256: str) -> None:

@@ -13,6 +13,7 @@ import builtins
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -251,6 +252,14 @@ class Files:
         info = await self.get(tenant, file_id, groups=groups)
         return await self._bytes(file_id, info.sha256)
 
+    async def copy(self, tenant: str, file_id: str, target: Path, *, groups: frozenset[str] = frozenset()) -> None:
+        """Write the bytes of a file to another one, a part at a time. Raises like ``content``."""
+        info = await self.get(tenant, file_id, groups=groups)
+        try:
+            await self._blobs.copy(info.sha256, target)
+        except NotFound:
+            raise _lost(file_id) from None
+
     async def cited_content(
         self, tenant: str, cited_id: str, *, groups: frozenset[str] = frozenset()
     ) -> builtins.bytes:
@@ -262,7 +271,7 @@ class Files:
         try:
             return await self._blobs.get(sha256)
         except NotFound:
-            raise StoreError(f"the bytes of {file_id} are lost", remedy="Delete the file and upload it again") from None
+            raise _lost(file_id) from None
 
     async def _visible(
         self, tenant: str, groups: frozenset[str], where: sa.ColumnElement[bool]
@@ -272,6 +281,10 @@ class Files:
             return builtins.list(connection.execute(query))
 
         return [_info(row) for row in await self._database.read(work)]
+
+
+def _lost(file_id: str) -> StoreError:
+    return StoreError(f"the bytes of {file_id} are lost", remedy="Delete the file and upload it again")
 
 
 def _seen(

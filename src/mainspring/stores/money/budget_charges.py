@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 import mainspring.stores.money.spending as spending
 import mainspring.stores.sql.ids as ids
-from mainspring.core.facts.calls import CallFacts
+from mainspring.core.facts.calls import TENANT, CallFacts
 from mainspring.core.facts.operations import REACHED, CostFacts
 from mainspring.core.types import EventRecord
 from mainspring.stores.money.spending import Budget, Charge, Spending
@@ -24,10 +24,10 @@ def settle(connection: sa.Connection, charges: Sequence[Charge], released: Seque
 
 
 def charge(record: EventRecord, facts: CallFacts) -> Charge:
-    """The amounts of a call that budgets count."""
+    """The amounts of a call that budgets count; those of keys count no call that the tenant alone is billed for."""
     return Charge(
         record.tenant,
-        facts.key_id,
+        "" if facts.charged == TENANT else facts.key_id,
         facts.application,
         record.at,
         facts.cost_nanousd,

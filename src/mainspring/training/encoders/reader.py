@@ -132,7 +132,7 @@ def measured(model: Reader, placed: Sequence[_Places], test: Sequence[rows.Readi
     whether = figures.Figures()
     whether.add("auroc", lambda at: figures.auroc(scores[at], wanted[at]), groups)
     whether.add("accuracy", lambda at: float(right[at].mean()), groups)
-    whether.add("calibration_error", lambda at: figures.calibration_error(sure[at], right[at]), groups)
+    whether.add_calibration(sure, right, groups)
     known = [number for number, each in enumerate(test) if each.start >= 0]
     if known:
         exact = np.array([(found[at].start, found[at].end) == (test[at].start, test[at].end) for at in known])

@@ -7,7 +7,6 @@ DistributedDataParallel, ZeroRedundancyOptimizer, ``fully_shard`` (FSDP2), ``par
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
@@ -24,6 +23,7 @@ from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, 
 from torch.nn.parallel import DistributedDataParallel
 
 from mainspring.core.errors import InvalidRequest
+from mainspring.training import several
 from mainspring.training.own.models.layers import Block
 from mainspring.training.own.models.stored import put
 from mainspring.training.own.world import Loss, Scaled, both_ways
@@ -51,9 +51,9 @@ _FULL = dcp.StateDictOptions(full_state_dict=True, cpu_offload=False)
 
 @contextmanager
 def processes(layout: Layout, device: str = "cpu") -> Iterator[Mesh]:
-    """Join the processes that ``torchrun`` started. Raises ``InvalidRequest`` if there are not as many as the layout
-    has."""
-    there = int(os.environ.get("WORLD_SIZE", "1"))
+    """Join the processes of the run (``training.several``). Raises ``InvalidRequest`` if there are not as many as the
+    layout has."""
+    there = several.count()
     if there != layout.processes:
         raise InvalidRequest(
             f"{there} processes run, and the layout has {layout.processes}",
@@ -61,8 +61,8 @@ def processes(layout: Layout, device: str = "cpu") -> Iterator[Mesh]:
             param="processes",
         )
     if device == "cuda":
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    dist.init_process_group("nccl" if device == "cuda" else "gloo")
+        torch.cuda.set_device(several.local_rank())
+    dist.init_process_group("nccl" if device == "cuda" else "gloo", **cast(Any, several.meeting()))
     try:
         yield Mesh(layout, device)
         # Who is done first waits: others may still be reading from it.

@@ -1,31 +1,23 @@
-"""Reads events in the order in which they were settled: which variant gave an answer, and what people say of it.
-
-Events and the position behind them are written in one commit, under a lock: several processes read each event once.
-"""
+"""Follows events: which variant gave an answer, and what people say of it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
-import mainspring.stores.events.feed as feed
-import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.rows as rows
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.features.improve.tables import improve_answers, improve_counts, improve_policies, improve_watched
-from mainspring.stores.events.feed import Fact, Feed
-from mainspring.stores.schema import watermarks
+from mainspring.stores.events.feed import Fact
+from mainspring.stores.events.follower import Follower
 from mainspring.stores.sql.database import Database
 
 READER = "improve"
 _KINDS = ("answer", "feedback")
-# A page is one transaction of the single writer: others wait for it.
-_PAGE = 250
 _SUMS = ("answers", "failed", "refused", "ups", "downs", "seconds", "cost_nanousd")
 _a, _n, _w, _p = improve_answers.c, improve_counts.c, improve_watched.c, improve_policies.c
 
@@ -34,27 +26,14 @@ class Following:
     """Keeps the answers and sums of applications that have a policy."""
 
     def __init__(self, database: Database, most_answers: int) -> None:
-        self._database = database
-        self._feed = Feed(database)
+        self._follower = Follower(database, READER, _KINDS, self._take)
         self._most_answers = most_answers
 
     async def follow(self) -> int:
         """Read all new events; returns how many."""
-        read = 0
-        while True:
-            begin = await self._feed.begin(READER)
-            facts = await self._feed.after(begin, _KINDS, _PAGE)
-            if not facts:
-                return read
-            await self._database.write(partial(self._take, begin=begin, facts=facts), durable=False)
-            read += len(facts)
+        return await self._follower.follow()
 
-    def _take(self, connection: sa.Connection, begin: int, facts: Sequence[Fact]) -> None:
-        sql.lock(connection, READER)
-        place = sa.select(watermarks.c.position).where(watermarks.c.name == READER, watermarks.c.tenant == "")
-        if int(connection.execute(place).scalar_one_or_none() or 0) > begin:
-            # Another process has read them.
-            return
+    def _take(self, connection: sa.Connection, facts: Sequence[Fact]) -> None:
         watched = sa.select(_w.tenant, _w.application).where(_w.tenant.in_(sorted({each.tenant for each in facts})))
         known = {(row.tenant, row.application) for row in connection.execute(watched)}
         page = _Page(connection, known)
@@ -63,7 +42,6 @@ class Following:
         page.write()
         for tenant in page.tenants:
             self._forget(connection, tenant)
-        feed.move(connection, READER, facts[-1].settled)
 
     def _forget(self, connection: sa.Connection, tenant: str) -> None:
         """Delete the oldest answers beyond those that are kept."""

@@ -143,6 +143,10 @@ async def promoting(tools: Tools, campaign: Campaign, principal: Principal) -> R
         await tools.campaigns.note(campaign, {"incumbent": before})
         return None
     if not in_use(placed, campaign.candidate_id):
+        # This process may have been killed behind the promotion, and a person may have taken it back since.
+        taken = tools.taken
+        if taken is not None and await taken.taken_back(campaign.tenant, campaign.made, campaign.created_at):
+            return refused(campaign, TAKEN_AWAY), ()
         await tools.door.promote(principal, campaign.made)
     if campaign.notes.get("trial"):
         await tools.trials.finish_trial(principal, campaign.trial)

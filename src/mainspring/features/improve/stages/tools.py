@@ -14,7 +14,7 @@ from mainspring.features.improve.stages.folders import Folders
 from mainspring.features.improve.stages.store import CampaignStore
 from mainspring.stores.work.approvals import Approvals
 from mainspring.training.ports import Door, Trainer, Versions
-from mainspring.training.stages import Alarms, Comparer, Exporter, OnlineTrials, Prober, ShadowCounts
+from mainspring.training.stages import Alarms, Comparer, Exporter, OnlineTrials, Prober, ShadowCounts, TakenBack
 
 T = TypeVar("T")
 
@@ -78,3 +78,8 @@ class Tools:
     def shadows(self) -> ShadowCounts | None:
         """None: nothing counts copies."""
         return None if self.services is None else self.services.perhaps(ShadowCounts)  # type: ignore[type-abstract]
+
+    @property
+    def taken(self) -> TakenBack | None:
+        """None: nothing remembers what people took away."""
+        return None if self.services is None else self.services.perhaps(TakenBack)  # type: ignore[type-abstract]

@@ -26,6 +26,7 @@ async def folder_of(
     Raises ``NotFound``, ``InvalidRequest`` for a file of another purpose, ``TooLarge``."""
     await asyncio.to_thread(private_files.folder, room)
     made = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="upload-", dir=room))
+    left = bounds.bytes
     try:
         for side, file_id in named.items():
             info = await files.get(principal.tenant, file_id, groups=principal.groups)
@@ -33,10 +34,10 @@ async def folder_of(
                 raise InvalidRequest(
                     f"{file_id} was uploaded for {info.purpose}", remedy=f"Upload it for {PURPOSE}", param=side
                 )
-            if info.bytes > bounds.bytes:
-                raise TooLarge(f"{file_id} has more than train.bytes ({bounds.bytes})", param=side)
-            content = await files.content(principal.tenant, file_id, groups=principal.groups)
-            await asyncio.to_thread((made / f"{side}.jsonl").write_bytes, content)
+            left -= info.bytes
+            if left < 0:
+                raise TooLarge(f"with {file_id} the data has more than train.bytes ({bounds.bytes})", param=side)
+            await files.copy(principal.tenant, file_id, made / f"{side}.jsonl", groups=principal.groups)
         yield made
     finally:
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, made, True))

@@ -8,13 +8,14 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from mainspring.core.errors import Conflict, MissingExtra, SettingsError
 from mainspring.features.train.jobs import tree
 from mainspring.features.train.jobs.surroundings import environment
 from mainspring.training.child import TAKEN
-from mainspring.training.folder import Folder
+from mainspring.training.folder import Folder, cut
 from mainspring.training.lock import RunLock
 from mainspring.training.recipe import Recipe
 
@@ -25,11 +26,17 @@ _FIND = (
 )
 
 
-class Process:
-    """One process that works in a folder. ``start`` it, ``wait`` for its status; it is in a group of its own."""
+class Elsewhere(Exception):
+    """A process that cannot be ended from here works in a folder. The job has no fault: it is tried again."""
 
-    def __init__(self, folder: Folder, python: str = "") -> None:
+
+class Process:
+    """One process that works in a folder, with the settings that are ``handed`` to it. ``start`` it, ``wait`` for its
+    status; it is in a group of its own."""
+
+    def __init__(self, folder: Folder, python: str = "", handed: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self._handed = handed
         self._python = python or sys.executable
         self._child: asyncio.subprocess.Process | None = None
 
@@ -40,17 +47,14 @@ class Process:
 
     async def start(self) -> None:
         """Raises ``SettingsError`` if there is no such interpreter."""
-        log = self.folder.path / "log.txt"
-        if log.exists() and log.stat().st_size > _MOST_LOG:
-            log.unlink()
-        with log.open("ab") as written:
+        with (self.folder.path / "log.txt").open("ab") as written:
             try:
                 self._child = await asyncio.create_subprocess_exec(
                     *(self._python, "-m", "mainspring.training.child", str(self.folder.path), str(os.getpid())),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=written,
                     stderr=written,
-                    env=environment(whole=self.folder.asked.outside),
+                    env=environment(self._handed, whole=self.folder.asked.outside),
                     start_new_session=True,
                 )
             except OSError as error:
@@ -77,13 +81,17 @@ class Process:
     def kill(self) -> None:
         """At once, with all that it started."""
         if self._child is not None and self._child.returncode is None:
-            # Workers of torchrun have groups of their own.
+            # What it started may have groups of its own.
             started = tree.below(self._child.pid)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._child.pid, signal.SIGKILL)
             for each in started[1:]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(each, signal.SIGKILL)
+
+    def cut_log(self) -> None:
+        """Keep the newer half of what it wrote, if that is more than a log may have."""
+        cut(self.folder.path / "log.txt", _MOST_LOG)
 
     def memory_mb(self) -> float:
         """Memory of the process and of all that it started; 0 where it is not known."""
@@ -92,15 +100,18 @@ class Process:
 
 async def vacate(folder: Path, patience_s: float) -> None:
     """End a process that works in the folder and whose server is gone: it was told so, and stops by itself within
-    ``patience_s`` seconds or is killed. Raises ``Conflict`` if it does not end."""
+    ``patience_s`` seconds or is killed. One of another machine or container is waited for alone: its number is somebody
+    else's here. Raises ``Conflict`` if it does not end, and ``Elsewhere`` if another one does not."""
     lock = RunLock(folder)
     end = time.monotonic() + patience_s
     while (holder := lock.holder()) is not None:
         if time.monotonic() >= end + _KILLED_S:
-            raise Conflict(f"another process ({holder}) works in {folder.name}", remedy="End it")
-        if time.monotonic() >= end and holder > 1:
+            if not holder.here:
+                raise Elsewhere(f"a process of another machine or container works in {folder.name}")
+            raise Conflict(f"another process ({holder.pid}) works in {folder.name}", remedy="End it")
+        if time.monotonic() >= end and holder.here and holder.pid > 1:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(holder, signal.SIGKILL)
+                os.killpg(holder.pid, signal.SIGKILL)
         await asyncio.sleep(_LOOK_S)
 
 

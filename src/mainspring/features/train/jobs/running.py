@@ -17,6 +17,7 @@ from mainspring.features.train.jobs.process import Process, taken, vacate
 from mainspring.features.train.jobs.store import Row, TrainingJobs, told_of
 from mainspring.features.train.jobs.surroundings import redacted
 from mainspring.features.train.settings import TrainSettings
+from mainspring.features.train.versions import keeping
 from mainspring.stores import Stores
 from mainspring.stores.sql import rows
 from mainspring.stores.sql.jobs import Job
@@ -24,7 +25,7 @@ from mainspring.stores.sql.worker import Lease
 from mainspring.training.child import FAILED, MADE, STOPPED
 from mainspring.training.folder import Folder
 
-_LOOK_S, _NOTE_S, _KEY_S = 0.25, 2.0, 5.0
+_LOOK_S, _NOTE_S, _KEY_S, _DISK_S = 0.25, 2.0, 5.0, 20.0
 _DEATHS = 5
 _OVERTIME_S, _OVERTIME = 120.0, 0.25
 _TAIL = 4_000
@@ -44,6 +45,7 @@ class _Piece:
     why: str = ""
     noted: float = 0.0
     checked: float = field(default_factory=time.monotonic)
+    weighed: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -52,7 +54,8 @@ class _Piece:
 
 class TrainingWork:
     """Given to a ``stores.sql.worker.Worker``. A job goes on from its latest checkpoint. ``keep`` makes a version of
-    what was made, and returns its label."""
+    what was made, and returns its label. ``full``: a tenant has as much of the disk as it may.
+    ``handed``: where the settings lie, for the processes."""
 
     def __init__(
         self,
@@ -63,6 +66,8 @@ class TrainingWork:
         keep: Callable[[Row, Folder], Awaitable[str]],
         local: Principal,
         per_hour: float,
+        full: Callable[[str], Awaitable[bool]],
+        handed: Mapping[str, str],
     ) -> None:
         self._stores = stores
         self._jobs = jobs
@@ -71,6 +76,8 @@ class TrainingWork:
         self._keep = keep
         self._local = local
         self._per_hour = per_hour
+        self._full = full
+        self._handed = handed
         self._memory_mb = bounds.memory_mb(settings)
         self._night = Night.parse(settings.night)
 
@@ -117,7 +124,7 @@ class TrainingWork:
         order = orders.of(rows.load(row.asked))
         most = most_seconds(order.seconds, order.usd, self._per_hour, self._settings.seconds)
         piece = _Piece(row, time.monotonic(), row.seconds, most, row.deaths, row.step)
-        process = Process(folder, self._settings.python)
+        process = Process(folder, self._settings.python, self._handed)
         try:
             while not await self._decided(lease, piece, folder, await self._run(lease, piece, folder, process)):
                 pass
@@ -170,6 +177,7 @@ class TrainingWork:
         now = time.monotonic()
         if now - piece.noted >= _NOTE_S:
             piece.noted = now
+            await asyncio.to_thread(process.cut_log)
             await self._note(lease.job, piece, folder)
             try:
                 row = await self._jobs.of(lease.job.tenant, lease.job.id)
@@ -181,6 +189,10 @@ class TrainingWork:
             piece.checked = now
             if not await self._usable(piece.row):
                 return "key"
+        if now - piece.weighed >= _DISK_S:
+            piece.weighed = now
+            if await self._full(lease.job.tenant):
+                return "disk"
         return ""
 
     async def _note(self, job: Job, piece: _Piece, folder: Folder) -> None:
@@ -198,6 +210,7 @@ class TrainingWork:
             await self._finished(job, piece.row, folder)
         elif why == "cancelled":
             await self._jobs.end(job, "cancelled")
+            await asyncio.to_thread(keeping.shed, folder)
         elif why in _FAULTS:
             await self._jobs.end(job, "failed", {**_FAULTS[why], "param": None})
         elif why == "paused":
@@ -247,6 +260,10 @@ _FAULTS: Mapping[str, Mapping[str, str]] = {
     "memory": {
         "code": "memory_exceeded",
         "message": "it takes more than train.memory_mb allows; use a smaller batch or length, then resume it",
+    },
+    "disk": {
+        "code": "disk_exceeded",
+        "message": "the tenant's jobs and versions take more than train.tenant_bytes; delete some, then resume it",
     },
     "overtime": {
         "code": "time_exceeded",

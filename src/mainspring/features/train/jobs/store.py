@@ -31,6 +31,8 @@ BUSY = ("queued", "waiting", "paused", "running")
 MOST_EVENTS = 500
 ERASED = "erased"
 """The wish of a running job whose rows were erased: nothing takes its place."""
+SHEDDING, GONE = "shedding", "gone"
+"""The wish of a job that is over and whose rows are deleted, and were: nothing begins from it."""
 ROWS_ERASED: Mapping[str, Any] = {
     "code": "rows_erased",
     "message": "rows that it was trained on were erased; order it again with what is left",
@@ -229,6 +231,8 @@ class TrainingJobs:
             state = _state(connection, tenant, job_id)
             if state not in states:
                 raise Conflict(f"the job is {state}", remedy=f"It goes on from {' or '.join(states)}", param="job_id")
+            if _wish(connection, tenant, job_id) in (SHEDDING, GONE):
+                raise Conflict("its rows are not kept any more", remedy="Order it again", param="job_id")
             busy = self.room(connection, tenant) if state in OVER else 0
             values: dict[str, Any] = {"state": "queued", "wish": "", "error": "null", "deaths": 0, "ended_at": None}
             values["updated_at"] = time.time()
@@ -314,8 +318,12 @@ def end(
 
 def erased(connection: sa.Connection, tenant: str, job_id: str) -> bool:
     """Whether rows that it works on were erased, and it has not ended for that yet."""
+    return _wish(connection, tenant, job_id) == ERASED
+
+
+def _wish(connection: sa.Connection, tenant: str, job_id: str) -> str | None:
     query = sa.select(training_jobs.c.wish).where(_is(tenant, job_id))
-    return connection.execute(query).scalar_one_or_none() == ERASED
+    return connection.execute(query).scalar_one_or_none()
 
 
 def stop_erased(connection: sa.Connection, tenant: str, jobs: Sequence[str]) -> None:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from mainspring.core.settings import Settings
+
 _SOURCE = str(Path(__file__).parents[4])
 _NAMES = frozenset(
     {
@@ -17,9 +19,9 @@ _NAMES = frozenset(
     }
 )  # fmt: skip
 _BEGINNINGS = (
-    "LC_", "CUDA_", "NVIDIA_", "NCCL_", "HIP_", "ROCR_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "TORCH_",
-    "TORCHINDUCTOR_", "PYTORCH_", "TRITON_", "MAINSPRING_MODELS__", "MAINSPRING_ENGINES__", "MAINSPRING_RAG__",
-    "MAINSPRING_ANSWERS__",
+    "LC_", "CUDA_", "NVIDIA_", "NCCL_", "GLOO_", "HIP_", "ROCR_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_",
+    "TORCH_", "TORCHINDUCTOR_", "PYTORCH_", "TRITON_", "MAINSPRING_MODELS__", "MAINSPRING_ENGINES__",
+    "MAINSPRING_RAG__", "MAINSPRING_ANSWERS__",
 )  # fmt: skip
 _SECRET = re.compile(r"KEY|TOKEN(?!S)|SECRET|PASSW|CREDENTIAL|AUTH|REMOTE", re.IGNORECASE)
 _SHORTEST = 8
@@ -27,13 +29,23 @@ _REFERENCE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 WITHHELD = "withheld"
 
 
-def environment(*, whole: bool = False) -> dict[str, str]:
+def environment(handed: Mapping[str, str] | None = None, *, whole: bool = False) -> dict[str, str]:
     """That of this process as far as training needs it, with this package first on the path: the interpreter may have
-    another one, or none. ``whole``: all of it, for runs of the operator that ask a model behind a key."""
-    own = dict(os.environ) if whole else kept(os.environ)
+    another one, or none. ``handed`` says where the settings lie (``settings_of``). ``whole``: all of it, for runs of
+    the operator that ask a model behind a key."""
+    given = {**os.environ, **(handed or {})}
+    own = given if whole else kept(given)
     before = own.get("PYTHONPATH", "")
     own["PYTHONPATH"] = f"{_SOURCE}{os.pathsep}{before}" if before else _SOURCE
     return own
+
+
+def settings_of(settings: Settings) -> dict[str, str]:
+    """What has a process read the settings of this one, whatever file a command named."""
+    found = {"MAINSPRING_HOME": str(settings.home.absolute())}
+    if settings.file is not None:
+        found["MAINSPRING_CONFIG"] = str(settings.file)
+    return found
 
 
 def kept(given: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from mainspring.core.errors import Conflict, MainspringError, ModelError, QuotaExceeded
 from mainspring.core.types import Principal, Responder
@@ -61,7 +62,9 @@ class Serving:
         self._places = places
         self._settings = rooms.settings.section(TrainSettings)
         self._loaded: dict[str, _Loaded] = {}
-        self._one = asyncio.Lock()
+        self._names: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._tenants: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._conversions = asyncio.Semaphore(self._settings.conversions)
         self._failed: dict[str, float] = {}
         self._cleared: tuple[int, frozenset[str]] | None = None
         rooms.path.registry.attach(self)
@@ -101,7 +104,11 @@ class Serving:
         if row.withdrawn_at is not None:
             raise Conflict(f"{label} was withdrawn: {row.stale or 'by hand'}", remedy="Train another", param="version")
         name = entering.name_of(row)
-        async with self._one:
+        if name in self._loaded:
+            return label
+        # A tenant's second waits for its first, and not before others' first.
+        tenant, alone = self._tenants.setdefault(row.tenant, asyncio.Lock()), self._alone(name)
+        async with tenant, alone, self._conversions:
             if name in self._loaded:
                 return label
             await self._room(row)
@@ -122,7 +129,11 @@ class Serving:
                 await self._store.change(row.tenant, row.name, row.number, problem=error.told[:1000])
                 raise
             self._loaded[name] = loaded
-        await self._store.change(row.tenant, row.name, row.number, served=name, problem="")
+            if not await self._store.serve(row.tenant, row.name, row.number, name):
+                # It was taken away while it was converted.
+                await self._unload(name)
+                await asyncio.to_thread(self._drop, name)
+                raise Conflict(f"{label} was withdrawn meanwhile", remedy="Train another", param="version")
         await self._audit(row, by, "training.version.served", {"version": label, "gaps": gaps})
         return label
 
@@ -140,19 +151,30 @@ class Serving:
         for name in set(self._loaded) - set(wanted):
             await self._unload(name)
         for name, row in wanted.items():
-            if name in self._loaded or time.monotonic() < self._failed.get(name, 0.0):
-                continue
-            async with self._one:
-                if name in self._loaded:
-                    continue
-                try:
-                    pulled = await asyncio.to_thread(self._pull, name)
-                    self._loaded[name] = await self._load(row, pulled)
-                except MainspringError as error:
-                    # Another process may be converting it.
-                    self._failed[name] = time.monotonic() + _AGAIN_S
-                    _log.warning("%s@%s cannot be served: %s", row.name, row.number, error)
+            if name not in self._loaded and time.monotonic() >= self._failed.get(name, 0.0):
+                await self._taken_up(name, row)
         await self._clear(frozenset(wanted))
+
+    async def _taken_up(self, name: str, row: Row) -> None:
+        """Load what another process has converted; where the models are its own, convert it here, too."""
+        async with self._alone(name):
+            if name in self._loaded:
+                return
+            try:
+                pulled = await asyncio.to_thread(self._pull, name)
+                loaded = await self._load(row, pulled)
+            except MainspringError as error:
+                # Another process may be converting it.
+                self._failed[name] = time.monotonic() + _AGAIN_S
+                _log.warning("%s@%s cannot be served: %s", row.name, row.number, error)
+                return
+            self._loaded[name] = loaded
+            if (await self._store.row(row.tenant, row.name, row.number)).withdrawn_at is not None:
+                await self._unload(name)
+
+    def _alone(self, name: str) -> asyncio.Lock:
+        """Who converts or loads a version; it is there as long as somebody holds it or waits for it."""
+        return self._names.setdefault(name, asyncio.Lock())
 
     async def _clear(self, wanted: frozenset[str]) -> None:
         """Drop the entries and the weights of versions that are gone: withdrawn by a process that was killed, deleted,

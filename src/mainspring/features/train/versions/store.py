@@ -100,6 +100,13 @@ class VersionStore:
         query = sa.update(training_versions).where(_is(tenant, name, number)).values(**values)
         await self._database.write(lambda connection: connection.execute(query) and None, durable=True)
 
+    async def serve(self, tenant: str, name: str, number: int, served: str) -> bool:
+        """Note the name under which a version is in the catalogue; False if it was withdrawn or deleted meanwhile."""
+        of = training_versions.c
+        there = sa.and_(_is(tenant, name, number), of.withdrawn_at.is_(None), of.state == "ready")
+        query = sa.update(training_versions).where(there).values(served=served, problem="")
+        return bool(await self._database.write(lambda connection: connection.execute(query).rowcount, durable=True))
+
     async def find(self, tenant: str, label: str, groups: frozenset[str] | None = None) -> Row:
         """By ``NAME@NUMBER``, or the newest of NAME. Raises ``InvalidRequest``, ``NotFound``."""
         name, number = label_of(label)

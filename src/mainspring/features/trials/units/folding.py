@@ -1,19 +1,13 @@
-"""Reads events in the order in which they were settled, and keeps the units of all running trials up to date.
-
-Events and the position behind them are written in one commit, under a lock: several processes read each event once.
-"""
+"""Follows events, and keeps the units of all running trials up to date."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
-import mainspring.stores.events.feed as feed
-import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.rows as rows
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.opinions import OutcomeFacts
@@ -21,13 +15,11 @@ from mainspring.features.trials.definitions import Trial
 from mainspring.features.trials.tables import trial_answers, trial_units, trials
 from mainspring.features.trials.units.names import digest, session_name
 from mainspring.features.trials.units.observed import KINDS, Sums, observe
-from mainspring.stores.events.feed import Fact, Feed
-from mainspring.stores.schema import watermarks
+from mainspring.stores.events.feed import Fact
+from mainspring.stores.events.follower import Follower
 from mainspring.stores.sql.database import Database
 
 READER = "trials"
-# A page is one transaction of the single writer: others wait for it.
-_PAGE = 250
 ArmOf = Callable[[str, Mapping[str, float], AnswerFacts, Fact], str]
 """The arm of a failed answer, which does not say it: by route, weights and what stays together."""
 
@@ -61,32 +53,18 @@ class Folding:
     """Keeps units up to date."""
 
     def __init__(self, database: Database, arm_of: ArmOf, most_units: int) -> None:
-        self._database = database
-        self._feed = Feed(database)
+        self._follower = Follower(database, READER, KINDS, self._take)
         self._arm_of = arm_of
         self._most_units = most_units
 
     async def fold(self) -> int:
         """Read all new events; returns how many."""
-        read = 0
-        while True:
-            begin = await self._feed.begin(READER)
-            facts = await self._feed.after(begin, KINDS, _PAGE)
-            if not facts:
-                return read
-            await self._database.write(partial(self._take, begin=begin, facts=facts), durable=False)
-            read += len(facts)
+        return await self._follower.follow()
 
-    def _take(self, connection: sa.Connection, begin: int, facts: Sequence[Fact]) -> None:
-        sql.lock(connection, READER)
-        place = sa.select(watermarks.c.position).where(watermarks.c.name == READER, watermarks.c.tenant == "")
-        if int(connection.execute(place).scalar_one_or_none() or 0) > begin:
-            # Another process has read them.
-            return
+    def _take(self, connection: sa.Connection, facts: Sequence[Fact]) -> None:
         for trial in _running(connection, {each.tenant for each in facts}):
             mine = [each for each in facts if each.tenant == trial.tenant and each.settled > trial.began]
             self._trial(connection, trial, mine)
-        feed.move(connection, READER, facts[-1].settled)
 
     def _trial(self, connection: sa.Connection, trial: Running, facts: Sequence[Fact]) -> None:
         found = _Units(connection, trial)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from mainspring.core.errors import InvalidRequest, MainspringError
+from mainspring.core.errors import InvalidRequest, MainspringError, NotFound
 from mainspring.core.types import Context, Principal, PromptUse, Responder
 from mainspring.feature import Rooms
 from mainspring.features.variants.arms import Prompted, Varied
@@ -154,6 +154,9 @@ class Making:
             raise _wrong(candidate, why, "Name a version that was trained")
         try:
             version = await self.versions.version(principal.tenant, value.version)
+            # Whoever has not the groups of a version does not see it: what an engine answers tells of its rows.
+            if not version.groups <= principal.groups:
+                raise NotFound(f"there is no version {value.version:.100}", param="version")
             if version.makes != "reranker":
                 raise _wrong(candidate, f"{value.version:.100} is of the kind {version.makes}")
             await self.versions.engine(principal.tenant, version.label)

@@ -1,0 +1,57 @@
+"""Reads events in the order in which they were settled, and hands each to one transaction, whatever dies meanwhile.
+
+What is made of events and the position behind them are written in one commit, under a lock: several processes read each
+event once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import sqlalchemy as sa
+
+import mainspring.stores.events.feed as feed
+import mainspring.stores.sql.database as sql
+from mainspring.stores.events.feed import Fact, Feed
+from mainspring.stores.schema import watermarks
+from mainspring.stores.sql.database import Database
+
+# A page is one transaction of the single writer: others wait for it.
+_PAGE = 250
+Take = Callable[[sa.Connection, Sequence[Fact]], None]
+"""Makes of a page of events what is to be made of it, within the transaction."""
+
+
+class Follower:
+    """The ``reader`` of events of these ``kinds``; its name is its place in the log. ``page`` events are ``take``n at
+    once."""
+
+    def __init__(self, database: Database, reader: str, kinds: Sequence[str], take: Take, *, page: int = _PAGE) -> None:
+        self._database = database
+        self._feed = Feed(database)
+        self._reader = reader
+        self._kinds = kinds
+        self._take = take
+        self._page = page
+
+    async def follow(self) -> int:
+        """Read all new events; returns how many."""
+        read = 0
+        while True:
+            begin = await self._feed.begin(self._reader)
+            facts = await self._feed.after(begin, self._kinds, self._page)
+            if not facts:
+                return read
+            await self._database.write(partial(self._once, begin=begin, facts=facts), durable=False)
+            read += len(facts)
+
+    def _once(self, connection: sa.Connection, begin: int, facts: Sequence[Fact]) -> None:
+        sql.lock(connection, self._reader)
+        mine = sa.and_(watermarks.c.name == self._reader, watermarks.c.tenant == "")
+        place = connection.execute(sa.select(watermarks.c.position).where(mine)).scalar_one_or_none()
+        if int(place or 0) > begin:
+            # Another process has read them.
+            return
+        self._take(connection, facts)
+        feed.move(connection, self._reader, facts[-1].settled)
