@@ -31,11 +31,13 @@ class RecipeOptions(BaseModel):
 
     ``named`` are options that name a version, or a model that was pulled, with the kinds that fit; the service that
     takes the order finds its folder (``Work.given``). ``leaving`` are options by which rows leave the machine.
+    ``asked`` are options that name what is served here and is asked by the run (``training.asking``).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     named: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     leaving: ClassVar[tuple[str, ...]] = ()
+    asked: ClassVar[tuple[str, ...]] = ()
 
     @property
     def processes(self) -> int:

@@ -33,10 +33,21 @@ class ModelValue(VariantValue):
 
 
 class PromptValue(VariantValue):
-    """A version of a prompt of the tenant."""
+    """A version of a prompt of the tenant; or a ``text`` that was found for the application, with the ids of answers
+    (``sources``) that were read to write it, so that it goes with the people whose words they have."""
 
-    prompt: Served
-    version: int = Field(ge=1)
+    prompt: str = Field("", max_length=256)
+    version: int = Field(0, ge=0)
+    text: str = Field("", max_length=64_000)
+    sources: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = Field((), max_length=MOST_EXAMPLES)
+
+    @model_validator(mode="after")
+    def _one(self) -> PromptValue:
+        if bool(self.prompt) == bool(self.text.strip()):
+            raise ValueError("give prompt with its version, or text")
+        if bool(self.prompt) != bool(self.version):
+            raise ValueError("give the version of the prompt")
+        return self
 
 
 class Shot(VariantValue):

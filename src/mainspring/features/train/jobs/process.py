@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from mainspring.core.errors import Conflict, MissingExtra, SettingsError
 from mainspring.features.train.jobs import tree
 from mainspring.features.train.jobs.surroundings import environment
+from mainspring.training.asking import DESCRIPTOR
 from mainspring.training.child import TAKEN
 from mainspring.training.folder import Folder
 from mainspring.training.lock import RunLock
@@ -38,8 +40,12 @@ class Process:
         """None: it runs."""
         return None if self._child is None else self._child.returncode
 
-    async def start(self) -> None:
-        """Raises ``SettingsError`` if there is no such interpreter."""
+    async def start(self, asks: socket.socket | None = None) -> None:
+        """``asks`` is the socket over which it may ask what is served. Raises ``SettingsError`` if there is no such
+        interpreter."""
+        own = environment(whole=self.folder.asked.outside)
+        if asks is not None:
+            own[DESCRIPTOR] = str(asks.fileno())
         log = self.folder.path / "log.txt"
         if log.exists() and log.stat().st_size > _MOST_LOG:
             log.unlink()
@@ -50,8 +56,9 @@ class Process:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=written,
                     stderr=written,
-                    env=environment(whole=self.folder.asked.outside),
+                    env=own,
                     start_new_session=True,
+                    pass_fds=() if asks is None else (asks.fileno(),),
                 )
             except OSError as error:
                 raise _no_interpreter(self._python, error) from None

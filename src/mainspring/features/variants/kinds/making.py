@@ -169,6 +169,13 @@ class Making:
     async def _check_words(
         self, principal: Principal, candidate: Candidate, value: PromptValue | ExamplesValue
     ) -> None:
+        if isinstance(value, PromptValue) and value.text:
+            # Guards see it in each request, as any instruction of an application; what they refuse comes in never.
+            try:
+                await self._rooms.path.inspect([value.text], Context(principal), param="candidate.value.text")
+            except MainspringError as error:
+                raise _wrong(candidate, f"a guard refuses its text: {error.message}") from None
+            return
         if isinstance(value, PromptValue):
             prompts = self._rooms.path.services.prompts
             if prompts is None:
