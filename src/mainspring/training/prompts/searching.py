@@ -30,8 +30,8 @@ _SPLIT = "\n<answers>\n"
 _REFLECT = (
     "You improve the instruction of an assistant. Its instruction is:\n```\n<curr_param>\n```\n"
     "You are shown questions, its answers, and for each its score with a right answer. Find out what right answers "
-    "have in common (form, length, tone, facts that come again) and what its answers lack. Then write a better instruction "
-    "for it, short and exact, between ``` and ```, and nothing else.\n"
+    "have in common (form, length, tone, facts that come again) and what its answers lack. Then write a better "
+    "instruction for it, short and exact, between ``` and ```, and nothing else.\n"
     f"{_SPLIT}<side_info>"
 )
 """Its first half is ours and the instruction's, and goes before the conversation; what people wrote is the question."""
