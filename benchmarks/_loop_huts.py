@@ -31,7 +31,8 @@ TAUGHT = 12
 """What people say of answers about so many huts is learned; the others are held out."""
 _MARK = re.compile(r"\s*\[\d+\]|\*")
 _PATIENCE_S = 180.0
-_AGAIN_S = 0.15
+_AGAIN_S, _SELDOM_S = 0.15, 1.0
+_TRAFFIC = ("shadow", "canary", "promoting", "watching", "undoing")
 ENDS = {"promoted": "promoted", "disliked": "rolled back", "worse": "refused"}
 """Kinds of campaigns with their ends: people like what is promoted; they like it until it is promoted; they do not."""
 
@@ -179,7 +180,7 @@ class Walkers:
                 await self.rate(answer, self._rating(text == key_of(hut), arm))
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
                 self.told.unanswered += 1
-            await asyncio.sleep(_AGAIN_S)
+            await asyncio.sleep(_AGAIN_S if self.stage in _TRAFFIC else _SELDOM_S)
 
     def _rating(self, short: bool, arm: str) -> str:
         if self._kind == "worse" or (self._kind == "disliked" and self.stage in ("watching", "undoing")):

@@ -105,18 +105,29 @@ class Watched:
         self._thread.join()
 
     def _look(self) -> None:
+        training: dict[int, bool] = {}
         before: dict[str, set[int]] = {}
-        while not self._over.wait(0.05):
+        while not self._over.wait(0.1):
+            there = {int(each) for each in os.listdir("/proc") if each.isdigit()}
+            training = {pid: training[pid] if pid in training else _trains(pid, self._home) for pid in there}
             now: dict[str, set[int]] = collections.defaultdict(set)
-            for pid, _, _ in _processes():
-                for folder in _works_in(pid, self._home):
+            for pid in (pid for pid, trains in training.items() if trains):
+                for folder in _locked_by(pid, self._home):
                     now[folder].add(pid)
             # Whoever only tries the lock has its file open for less than a look.
             self.most = max(self.most, *(len(each & before.get(folder, set())) for folder, each in now.items()), 0)
             before = now
 
 
-def _works_in(pid: int, home: str) -> list[str]:
+def _trains(pid: int, home: str) -> bool:
+    with suppress(OSError):
+        said = Path(f"/proc/{pid}/cmdline").read_bytes()
+        # A process that was forked a moment ago still has its parent's words.
+        return home.encode() in said or b"mainspring up" in said.replace(b"\0", b" ")
+    return False
+
+
+def _locked_by(pid: int, home: str) -> list[str]:
     """The folders of runs whose lock a process of training has."""
     with suppress(OSError):
         if b"mainspring.training.child" in Path(f"/proc/{pid}/cmdline").read_bytes():
@@ -292,7 +303,7 @@ async def _followed(server: Server, walkers: Walkers, made: str, over: asyncio.E
     """Where the campaign is: from the log at once, and from the server whether it is over."""
     while not over.is_set():
         walkers.stage = server.stage
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)
         if server.stage in _OVER:
             with suppress(aiohttp.ClientError, OSError, TimeoutError, ValueError):
                 if (await walkers.once("GET", f"/v1/improve/campaigns/{made}"))[0]["stage"] in _OVER:
@@ -345,7 +356,7 @@ def figures(found: Found) -> dict[str, Figure]:
         "kills": Figure(float(found.kills), "kills", "higher", against=at),
         "campaigns": Figure(float(found.campaigns), "campaigns", "higher", against=f"{found.promotions} promotions"),
         "differences": Figure(float(len(found.wrong)), "differences", "lower", 0.0, against=said),
-        "trained twice at once": Figure(float(found.twice), "times", "lower", 0.0, against="20 looks a second"),
+        "trained twice at once": Figure(float(found.twice), "times", "lower", 0.0, against="ten looks a second"),
         "processes left": Figure(float(found.left), "processes", "lower", 0.0, against=f"after {_LEFT_S:.0f} s"),
         "requests without an answer": Figure(float(found.unanswered), "requests", "lower", against=dead),
     }

@@ -164,7 +164,7 @@ class Candidate:
     | examples | ``{"examples": [{"question", "answer"}], "nearest": k}`` |
     | answering | ``{"calibration": {...}, "weights": {...}}`` |
     | reranker | ``{"version": LABEL}`` or ``{"model": NAME}`` |
-    | router | ``{"weights": {...}}`` |
+    | router | ``{"weights": {...}, "policy": NAME, "accept_above": X}`` and other thresholds |
     | judge | ``{"judge": NAME, "version": N}`` |
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -17,6 +17,7 @@ from mainspring.training.ports import Candidate
 MOST_CHARACTERS = 1_000_000
 MOST_EXAMPLES = 1_000
 Served = Annotated[str, Field(min_length=1, max_length=256)]
+Chance = Annotated[float, Field(ge=0, le=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -123,9 +124,21 @@ class RerankerValue(VariantValue):
 
 
 class RouterValue(VariantValue):
-    """The classifier of ``auto``: what ``mainspring routes train`` writes."""
+    """How ``auto`` chooses: ``weights`` of its classifier, as ``mainspring routes train`` writes them, its policy, and
+    thresholds, as ``serving.auto`` has them. What is left out stays as set."""
 
-    weights: dict[str, Any]
+    weights: dict[str, Any] = Field(default_factory=dict)
+    policy: Literal["rules", "classifier", "cascade", "hybrid"] | None = None
+    try_small_above: Chance | None = None
+    sure_above: Chance | None = None
+    sure_below: Chance | None = None
+    accept_above: Chance | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> RouterValue:
+        if not any(value or value == 0 for value in (getattr(self, name) for name in self.model_fields_set)):
+            raise ValueError("give weights, a policy or a threshold")
+        return self
 
 
 class JudgeValue(VariantValue):
