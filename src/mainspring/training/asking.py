@@ -1,6 +1,6 @@
 """How a run asks what its server serves: questions as lines of JSON over a socket that its process was given.
 
-The server (``features.train.jobs.asked``) answers them as the key that ordered the run, with the right to chat alone.
+The server answers them as the key that ordered the run, with the right to chat alone.
 The socket is of this process: there is no key, and it ends with the run.
 """
 
@@ -24,7 +24,7 @@ MOST_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AskedQuestion:
     """What is asked of ``model``: messages with ``role`` and ``content``, under ``instruction`` (empty: its own).
     ``tokens`` bounds the answer."""
 
@@ -60,7 +60,7 @@ class Line:
             raise Unsupported("no server answers this run", remedy="Order it at a running server", param="recipe")
         return cls(socket.socket(fileno=int(number)))
 
-    def ask(self, questions: Sequence[Question]) -> list[Reply]:
+    def ask(self, questions: Sequence[AskedQuestion]) -> list[Reply]:
         """The answers, in the order of the questions. Raises ``Interrupted`` if the server has gone, and
         ``QuotaExceeded`` if the run may ask no more, for its own limit or a budget's."""
         found: list[Reply | None] = [None] * len(questions)

@@ -25,7 +25,7 @@ from mainspring.features.train.service import Training
 from mainspring.features.train.working import training
 from mainspring.features.variants.service import Variants
 from mainspring.stores import Stores
-from mainspring.training.asking import Line, Question
+from mainspring.training.asking import Line, AskedQuestion
 from mainspring.training.folder import Folder
 from mainspring.training.ports import Candidate, JobView, Order
 from mainspring.training.prompts.options import SearchedPromptOptions
@@ -150,15 +150,15 @@ async def answering(world: World, folder: Path, who: Principal, left: int, usabl
     return asked.Answering(world.system.rooms.path, who, allowed, "job", left, key, Folder(folder))
 
 
-def question(model: str = "small", number: int = 1) -> Question:
-    return Question(model, [{"role": "user", "content": f"What is {number} and one?"}], BETTER)
+def question(model: str = "small", number: int = 1) -> AskedQuestion:
+    return AskedQuestion(model, [{"role": "user", "content": f"What is {number} and one?"}], BETTER)
 
 
 async def test_a_run_asks_no_more_than_its_order_says(world: World, tmp_path: Path) -> None:
     who = await ordering(world.system.stores)
     assert asked.chatting(who).scopes == frozenset({"chat"})
 
-    async def tried(given: asked.Answering, *questions: Question) -> Any:
+    async def tried(given: asked.Answering, *questions: AskedQuestion) -> Any:
         async with asked.answered(given) as end:
             assert end is not None
             line = Line(end.dup())

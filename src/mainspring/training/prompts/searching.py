@@ -16,7 +16,7 @@ from typing import Any, cast
 from mainspring.core.errors import NothingLearned
 from mainspring.evaluation.examples import Example
 from mainspring.statistics.significance import interval
-from mainspring.training.asking import Line, Question, Reply
+from mainspring.training.asking import Line, AskedQuestion, Reply
 from mainspring.training.chat.rows import conversation, example
 from mainspring.training.chat.scoring import Scoring
 from mainspring.training.prompts.options import SearchedPromptOptions
@@ -117,7 +117,7 @@ class Search:
         """The answers to the rows under a prompt. What fails scores 0."""
         options, text = self._options, whole(parts)
         questions = [
-            Question(
+            AskedQuestion(
                 options.application,
                 [{"role": str(each.role), "content": each.content} for each in row.example.messages],
                 text,
@@ -166,7 +166,7 @@ class Search:
             prompt = "\n\n".join(str(each.get("content", "")) for each in prompt)
         ours, _, shown = prompt.partition(_SPLIT)
         model = self._options.reflection or self._options.application
-        asked = Question(model, [{"role": "user", "content": shown}], ours, _REFLECTION_TOKENS, 0.7)
+        asked = AskedQuestion(model, [{"role": "user", "content": shown}], ours, _REFLECTION_TOKENS, 0.7)
         reply = self._line.ask([asked])[0]
         # People see what was tried, and why a reflection came to nothing.
         self._work.sample(self._steps, "a reflection", reply.text or f"There was none: {reply.error}")
