@@ -25,7 +25,7 @@ from mainspring.features.train.service import Training
 from mainspring.features.train.working import training
 from mainspring.features.variants.service import Variants
 from mainspring.stores import Stores
-from mainspring.training.asking import Line, AskedQuestion
+from mainspring.training.asking import AskedQuestion, Line
 from mainspring.training.folder import Folder
 from mainspring.training.ports import Candidate, JobView, Order
 from mainspring.training.prompts.options import SearchedPromptOptions

@@ -16,7 +16,7 @@ from typing import Any, cast
 from mainspring.core.errors import NothingLearned
 from mainspring.evaluation.examples import Example
 from mainspring.statistics.significance import interval
-from mainspring.training.asking import Line, AskedQuestion, Reply
+from mainspring.training.asking import AskedQuestion, Line, Reply
 from mainspring.training.chat.rows import conversation, example
 from mainspring.training.chat.scoring import Scoring
 from mainspring.training.prompts.options import SearchedPromptOptions
