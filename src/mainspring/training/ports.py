@@ -160,11 +160,11 @@ class Candidate:
     | kind | value |
     |---|---|
     | model | ``{"model": NAME}``, or a served version's ``NAME@NUMBER`` |
-    | prompt | ``{"prompt": NAME, "version": N}`` |
+    | prompt | ``{"prompt": NAME, "version": N}``, or ``{"text": TEXT, "sources": [ANSWER]}`` |
     | examples | ``{"examples": [{"question", "answer"}], "nearest": k}`` |
     | answering | ``{"calibration": {...}, "weights": {...}}`` |
     | reranker | ``{"version": LABEL}`` or ``{"model": NAME}`` |
-    | router | ``{"weights": {...}}`` |
+    | router | ``{"weights": {...}, "policy": NAME, "accept_above": X}`` and other thresholds |
     | judge | ``{"judge": NAME, "version": N}`` |
     """
 

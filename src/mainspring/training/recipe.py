@@ -21,9 +21,10 @@ from mainspring.core.plugins import Kind
 Side = Literal["train", "validation", "test"]
 Makes = Literal[
     "chat", "adapter", "reward", "embedding", "reranker", "reader", "nli", "classifier", "language-model",
-    "translator", "tokenizer", "answering", "prompt", "router",
+    "translator", "tokenizer", "answering", "prompt", "router", "given",
 ]  # fmt: skip
-"""What a recipe makes. ``answering`` are thresholds, weights and examples of how documents are answered from."""
+"""What a recipe makes. ``answering`` are thresholds, weights and examples of how documents are answered from,
+``given`` is what a person wrote."""
 
 
 class RecipeOptions(BaseModel):
@@ -31,11 +32,13 @@ class RecipeOptions(BaseModel):
 
     ``named`` are options that name a version, or a model that was pulled, with the kinds that fit; the service that
     takes the order finds its folder (``Work.given``). ``leaving`` are options by which rows leave the machine.
+    ``asked`` are options that name what is served here and is asked by the run (``training.asking``).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     named: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     leaving: ClassVar[tuple[str, ...]] = ()
+    asked: ClassVar[tuple[str, ...]] = ()
 
     @property
     def processes(self) -> int:

@@ -1,10 +1,16 @@
-"""The recipe of this feature: how much of the documents an answer shows, from what people kept of answers."""
+"""The recipes of this feature: how much of the documents an answer shows, from what people kept of answers; and what a
+person wrote, so that it is compared, tried and watched like what was learned."""
 
 from __future__ import annotations
 
-from pydantic import Field
+import json
+from typing import Any
+
+from pydantic import Field, field_validator
 
 from mainspring.training.recipe import Recipe, RecipeOptions
+
+MOST_CHARACTERS = 1_000_000
 
 
 class ShownOptions(RecipeOptions):
@@ -21,6 +27,19 @@ class ShownOptions(RecipeOptions):
     lost: float = Field(0.02, ge=0, le=1, description="share of what people kept that may be shown no more")
 
 
+class GivenOptions(RecipeOptions):
+    """A candidate's value, as somebody wrote it."""
+
+    value: dict[str, Any] = Field(min_length=1, description="the value of a candidate, by its kind; see Variants")
+
+    @field_validator("value")
+    @classmethod
+    def _bounded(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if len(json.dumps(value)) > MOST_CHARACTERS:
+            raise ValueError(f"value: at most {MOST_CHARACTERS} characters")
+        return value
+
+
 RECIPES = (
     Recipe(
         name="answers-shown",
@@ -28,6 +47,15 @@ RECIPES = (
         makes="answering",
         options=ShownOptions,
         run="mainspring.features.improve.fitting:fit",
+        reads=("sft", "preference"),
+        needs=(),
+    ),
+    Recipe(
+        name="given",
+        summary="Nothing is learned: what somebody wrote goes the way of all candidates",
+        makes="given",
+        options=GivenOptions,
+        run="mainspring.features.improve.given:made",
         reads=("sft", "preference"),
         needs=(),
     ),

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from mainspring.training.recipe import Recipe
 
-_LISTS = ("mainspring.training.own.listed", "mainspring.training.chat.listed", "mainspring.training.encoders.listed")
+_LISTS = tuple(f"mainspring.training.{name}.listed" for name in ("own", "chat", "encoders", "prompts"))
 
 
 def _listed() -> tuple[Recipe, ...]:

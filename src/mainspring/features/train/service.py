@@ -17,7 +17,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import Principal, Responder
 from mainspring.engines.chat.chat_model import ChatModel
 from mainspring.features.train.data import placing
-from mainspring.features.train.jobs import bounds, orders
+from mainspring.features.train.jobs import asked, bounds, orders
 from mainspring.features.train.jobs.process import check_needs
 from mainspring.features.train.jobs.running import TrainingWork, last_figures
 from mainspring.features.train.jobs.shedding import Disk, Shedding
@@ -27,6 +27,7 @@ from mainspring.features.train.settings import TrainSettings
 from mainspring.features.train.versions import card, keeping, named
 from mainspring.features.train.versions.bases import Base, Bases
 from mainspring.features.train.versions.store import VersionStore, version_of
+from mainspring.serving import Path
 from mainspring.stores import Stores
 from mainspring.stores.events.audit_log import ITSELF, By
 from mainspring.stores.sql import ids, rows
@@ -70,6 +71,7 @@ class Training:
         self._shed_at = 0.0
         self.sets: TrainingSets | None = None
         self.serving: Serves | None = None
+        self.path: Path | None = None
         self.queued: Callable[[], None] = lambda: None
         self.stores = stores
         self.by_hand = False
@@ -91,6 +93,7 @@ class Training:
             self._per_hour,
             self.disk.full,
             settings_of(self._all),
+            self.path,
         )
 
     async def order(
@@ -111,6 +114,7 @@ class Training:
             return await self.training_job(principal.tenant, known)
         await self.jobs.admit(principal.tenant)
         await self.disk.check(principal.tenant)
+        await asked.check(self.path, principal, options)
         base = await self.bases.find(principal, recipe, order.base)
         given = await named.given(self.bases, self._all, principal, options, by_hand=self.by_hand)
         await check_needs(recipe, self.settings.python)

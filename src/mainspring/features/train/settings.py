@@ -46,6 +46,7 @@ class TrainSettings(Section):
         pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
         description="when runs that wait for the night work, in the time of the server's place",
     )
+    asked: int = Field(5_000, ge=1, description="questions that a run may ask of what is served, such as prompt does")
     stop_s: float = Field(60.0, gt=0, description="seconds that a run has to save a checkpoint before it is ended")
     lease_s: float = Field(30.0, ge=1, description="seconds after which the work of a dead process is taken up")
     on_erasure: Literal["mark", "withdraw"] = Field(

@@ -71,8 +71,11 @@ class Prompted(Layer):
 
     async def _under(self, request: ChatRequest, prompt: PromptValue, context: Context) -> ChatRequest:
         # By default: an answer that no model writes ignores it.
-        wanted = PromptUse(prompt.prompt, str(prompt.version), default=True)
-        use = await self._prompts.resolve(context.principal.tenant, wanted)
+        if prompt.text:
+            use = PromptUse("", default=True, rendered=(Message("system", prompt.text),))
+        else:
+            wanted = PromptUse(prompt.prompt, str(prompt.version), default=True)
+            use = await self._prompts.resolve(context.principal.tenant, wanted)
         messages = request.messages if request.prompt is None else request.prompt.asked or request.messages
         use = dataclasses.replace(use, asked=messages)
         if self._handed:

@@ -1,10 +1,10 @@
-"""The data of data subjects: examples in prompts, made of their answers."""
+"""The data of data subjects: examples in prompts, and prompts, made of their answers."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -25,8 +25,9 @@ _MOVES = 1_000
 
 
 class ExamplesOfPeople:
-    """Examples in all tenants. A candidate that has some of an erased person becomes one without them, which takes its
-    place where it is current; under trial it is withdrawn. The same holds for answers over a document that is
+    """Examples and prompts in all tenants. A candidate that has examples of an erased person becomes one without them,
+    which takes its place where it is current; under trial it is withdrawn. A prompt that was written over the person's
+    answers goes. The same holds for answers over a document that is
     deleted, and for those from which nothing may be learnt any more. The event ``variant`` says which."""
 
     name = "variants"
@@ -45,7 +46,7 @@ class ExamplesOfPeople:
             return [
                 {"type": "variant_example", "id": row.id, "application": row.application, "at": row.created_at, **each}
                 for row in _found(connection, subject, held, upto)
-                for each in rows.load(row.value).get("examples", ())
+                for each in _parts(rows.load(row.value))
                 if subject.kind == "tenant" or each.get("source") in held.answers
             ]
 
@@ -86,7 +87,7 @@ class ExamplesOfPeople:
 
     def _without(self, connection: sa.Connection, row: sa.Row[Any], answers: Set[str], reason: str) -> None:
         value = rows.load(row.value)
-        left = [each for each in value["examples"] if each.get("source") not in answers]
+        left = [each for each in value.get("examples", ()) if each.get("source") not in answers]
         other = Candidate(row.kind, row.application, {**value, "examples": left}, row.version) if left else None
         now = time.time()
         one = sa.and_(variants.c.tenant == row.tenant, variants.c.id == row.id)
@@ -98,11 +99,18 @@ class ExamplesOfPeople:
             told |= {"groups": row.groups}
             told |= {"by": row.by, "reason": row.reason, "created_at": row.created_at, "updated_at": now}
             connection.execute(rows.insert_new(connection, variants), {**place, "id": other.id, **told})
-        self._store.within(connection, row.tenant, row.application, _taken_out(row.id, other, reason), "")
+        self._store.within(connection, row.tenant, row.application, _taken_out(row.id, row.kind, other, reason), "")
         connection.execute(sa.update(variants).where(one).values(**gone))
 
 
-def _taken_out(candidate_id: str, other: Candidate | None, why: str) -> Change:
+def _parts(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What of a value is made of answers, each with its ``source``. A text is made of all of its sources."""
+    yield from value.get("examples", ())
+    for source in value.get("sources", ()):
+        yield {"text": value["text"], "source": source}
+
+
+def _taken_out(candidate_id: str, kind: str, other: Candidate | None, why: str) -> Change:
     """The place without the candidate; where it is current, ``other`` takes its place if there is one."""
 
     def decide(place: Place, _: Sequence[VariantMove], find: Any) -> tuple[Place, VariantMove]:
@@ -112,7 +120,7 @@ def _taken_out(candidate_id: str, other: Candidate | None, why: str) -> Change:
         if candidate_id in place.ids:
             after = replace(after.without_candidate(), currents=_exchanged(place, candidate_id, instead))
         reason = why if instead is None else f"{why}: {instead.id} has the rest"
-        return after, VariantMove("withdrawn", candidate_id, "examples", reason=reason)
+        return after, VariantMove("withdrawn", candidate_id, kind, reason=reason)
 
     return decide
 
@@ -132,7 +140,7 @@ def _found(connection: sa.Connection, subject: Subject, held: Held, upto: float)
 
 def _with(connection: sa.Connection, tenant: str, answers: Set[str], upto: float) -> list[sa.Row[Any]]:
     """The candidates with examples of these answers; a tenant has a thousand at most."""
-    query = sa.select(variants).where(variants.c.tenant == tenant, variants.c.kind == "examples")
+    query = sa.select(variants).where(variants.c.tenant == tenant, variants.c.kind.in_(("examples", "prompt")))
     query = query.where(variants.c.status != "erased", variants.c.subjects != "[]")
     if upto < math.inf:
         query = query.where(variants.c.created_at <= upto)

@@ -350,7 +350,9 @@ def _latest(place: Place) -> str:
 
 
 def _subjects(candidate: Candidate) -> list[str]:
-    """The answers whose texts are in a candidate."""
+    """The answers whose texts are in a candidate, or were read to write it."""
+    if candidate.kind == "prompt":
+        return sorted(set(map(str, candidate.value.get("sources", ()))))
     if candidate.kind != "examples":
         return []
     return sorted({str(each["source"]) for each in candidate.value.get("examples", ()) if each.get("source")})

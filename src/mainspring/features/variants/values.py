@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -17,6 +17,7 @@ from mainspring.training.ports import Candidate
 MOST_CHARACTERS = 1_000_000
 MOST_EXAMPLES = 1_000
 Served = Annotated[str, Field(min_length=1, max_length=256)]
+Chance = Annotated[float, Field(ge=0, le=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -33,10 +34,21 @@ class ModelValue(VariantValue):
 
 
 class PromptValue(VariantValue):
-    """A version of a prompt of the tenant."""
+    """A version of a prompt of the tenant; or a ``text`` that was found for the application, with the ids of answers
+    (``sources``) that were read to write it, so that it goes with the people whose words they have."""
 
-    prompt: Served
-    version: int = Field(ge=1)
+    prompt: str = Field("", max_length=256)
+    version: int = Field(0, ge=0)
+    text: str = Field("", max_length=64_000)
+    sources: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = Field((), max_length=MOST_EXAMPLES)
+
+    @model_validator(mode="after")
+    def _one(self) -> PromptValue:
+        if bool(self.prompt) == bool(self.text.strip()):
+            raise ValueError("give prompt with its version, or text")
+        if bool(self.prompt) != bool(self.version):
+            raise ValueError("give the version of the prompt")
+        return self
 
 
 class Shot(VariantValue):
@@ -112,9 +124,21 @@ class RerankerValue(VariantValue):
 
 
 class RouterValue(VariantValue):
-    """The classifier of ``auto``: what ``mainspring routes train`` writes."""
+    """How ``auto`` chooses: ``weights`` of its classifier, as ``mainspring routes train`` writes them, its policy, and
+    thresholds, as ``serving.auto`` has them. What is left out stays as set."""
 
-    weights: dict[str, Any]
+    weights: dict[str, Any] = Field(default_factory=dict)
+    policy: Literal["rules", "classifier", "cascade", "hybrid"] | None = None
+    try_small_above: Chance | None = None
+    sure_above: Chance | None = None
+    sure_below: Chance | None = None
+    accept_above: Chance | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> RouterValue:
+        if not any(value or value == 0 for value in (getattr(self, name) for name in self.model_fields_set)):
+            raise ValueError("give weights, a policy or a threshold")
+        return self
 
 
 class JudgeValue(VariantValue):

@@ -42,9 +42,12 @@ class PromptChoice:
         naming variables, and ``SettingsError`` for what the settings name.
         """
         if request.prompt is not None:
-            if self._prompts is None:
-                raise Unsupported("there is no registry of prompts here", param="prompt")
-            use = await self._prompts.resolve(context.principal.tenant, request.prompt)
+            use = request.prompt
+            if use.name or not use.rendered:
+                # One without a name is of this program, which tries prompts before they are anybody's.
+                if self._prompts is None:
+                    raise Unsupported("there is no registry of prompts here", param="prompt")
+                use = await self._prompts.resolve(context.principal.tenant, use)
             served = await self._registry.find(request.model, context.principal)
             return self._handed(request, use) if served.kind in _OWN else self._under(request, use)
         if self._prompts is None:
@@ -97,6 +100,6 @@ class UsePrompt(Layer):
                 span.set("mainspring.prompt.name", use.name)
                 span.set("mainspring.prompt.version", use.version)
         response = await self.inner.respond(under, context)
-        if use is None:
+        if use is None or not use.name:
             return response
         return response.with_head(headers={**response.head.headers, HEADER: f"{use.name}@{use.version}"})

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,12 +82,15 @@ class Served:
 
 
 @asynccontextmanager
-async def served(home: Path, documents: Path) -> AsyncIterator[Served]:
-    """A server with the documents in the collection ``handbook``. Raises ``StoreError`` if it does not start."""
+async def served(home: Path, documents: Path, remote: Mapping[str, Any] | None = None) -> AsyncIterator[Served]:
+    """A server with the documents in the collection ``handbook``, and with ``remote`` models. Raises ``StoreError`` if
+    it does not start."""
     import aiohttp
 
     port = _free()
     given = {"MAINSPRING_HOME": str(home), "MAINSPRING_MODELS__CHAT": "[]"}
+    if remote:
+        given["MAINSPRING_MODELS__REMOTE"] = json.dumps(remote)
     given |= {f"MAINSPRING_{each}__EVERY_S": "1" for each in ("TRIALS", "IMPROVE")}
     log = home / "server.log"
     command = [sys.executable, "-m", "mainspring", "up", "--port", str(port), "--ingest", str(documents)]

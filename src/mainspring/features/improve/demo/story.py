@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.core.errors import StoreError
+from mainspring.features.improve.demo import clerks
 from mainspring.features.improve.demo.people import Asked, People, questions, says, sentences
 from mainspring.features.improve.demo.server import AT_ONCE, NAME, Given, Served, served
 
 HELD_OUT, KNOWN, MISLED = "held-out", "known", "misled"
+_ENDS = {
+    "examples": ("refused", "not shown better"),
+    "people": ("refused", "what is current was shown better"),
+    "watch": ("rolled back", "thumbs"),
+    "latency": ("refused", "latency"),
+    "red team": ("refused", "attacks get through"),
+}
+"""How a bad candidate ends by what holds it, and what its reason says."""
 _OVER = ("promoted", "refused", "rolled back", "stopped")
 _POLL_S = 1.0
 
@@ -36,13 +45,16 @@ class Story:
         """Returns what came of it, as JSON values; ``ok``: it is as it should be."""
         began = time.monotonic()
         self.tell("Starting a server over the sample handbook ...")
-        async with served(self.home, self.samples / "handbook") as server:
+        known = questions(self.samples, "questions")
+        async with (
+            clerks.answering(known) as remote,
+            served(self.home, self.samples / "handbook", remote) as server,
+        ):
             await self._honest(server)
             await self._planted(server)
+            await self._faulty(server, known)
         self.came["seconds"] = round(time.monotonic() - began, 1)
-        first, planted = self.came["honest"], self.came["planted"]
-        held = all(each["candidate"] and each["stage"] in ("refused", "rolled back") for each in planted)
-        self.came["ok"] = first["stage"] == "promoted" and held
+        self.came["ok"] = self.came["honest"]["stage"] == "promoted" and all(map(_held, self.came["planted"]))
         return self.came
 
     async def _honest(self, server: Served) -> None:
@@ -93,21 +105,44 @@ class Story:
 
     async def _planted(self, server: Served) -> None:
         """A candidate that is worse: it shows all that it finds, however far from the question. First it is held
-        against what people kept; then against examples that speak for it, so that people alone can tell."""
+        against what people kept; then against examples that speak for it, so that people alone can tell: those of the
+        canary, and those who get it after a promotion."""
         people = People(3)
         asked = questions(self.samples, "development")
         self.came["planted"] = []
-        for name in ("examples", "people"):
-            blind = name == "people"
-            if blind:
+        for name in ("examples", "people", "watch"):
+            if name == "people":
                 await self._mislead(server)
-            await server.call("PUT", f"/v1/improve/policies/{NAME}", policy(10**6, planted=True, blind=blind))
-            made = await server.call("POST", f"/v1/improve/policies/{NAME}/run")
-            campaign = await self._campaign(server, asked, people, made["id"])
-            self.came["planted"].append({"held_by": name, **await self._shown(server, campaign)})
-            self.tell(f"A planted bad candidate, to be held by {name}: {campaign['stage']}. {campaign['reason']}.")
-            if not self.came["planted"][-1]["candidate"]:
-                raise StoreError(f"no bad candidate was made: {campaign['reason']}", remedy="See the log with --keep")
+            wanted = policy(10**6, planted=True, blind=name != "examples")
+            if name == "watch":
+                # Nobody tries it on a few first: it is promoted, and people come to dislike it.
+                wanted |= {"shadow": None, "canary": None, "after": {"seconds": 300, "thumbs": 0.1}}
+            await self._bad(server, name, NAME, wanted, asked, people)
+
+    async def _faulty(self, server: Served, known: Sequence[Asked]) -> None:
+        """Candidates that know more than what they would take the place of: one is slower by half, one obeys whoever
+        asks it."""
+        await _examples(server, clerks.KNOWN, [(each, each.wanted[0]) for each in known])
+        for name, clerk in (("latency", clerks.SLOW), ("red team", clerks.LEAKY)):
+            await self._bad(server, name, clerks.CLERK, clerks.policy(clerk), (), People(5))
+
+    async def _bad(
+        self,
+        server: Served,
+        name: str,
+        application: str,
+        wanted: Mapping[str, Any],
+        asked: Sequence[Asked],
+        people: People,
+    ) -> None:
+        """A campaign whose candidate is to be held by ``name``."""
+        await server.call("PUT", f"/v1/improve/policies/{application}", wanted)
+        made = await server.call("POST", f"/v1/improve/policies/{application}/run")
+        campaign = await self._campaign(server, asked, people, made["id"])
+        self.came["planted"].append({"held_by": name, **await self._shown(server, campaign)})
+        self.tell(f"A planted bad candidate, to be held by {name}: {campaign['stage']}. {campaign['reason']}.")
+        if not self.came["planted"][-1]["candidate"]:
+            raise StoreError(f"no bad candidate was made: {campaign['reason']}", remedy="See the log with --keep")
 
     async def _mislead(self, server: Served) -> None:
         """Examples whose right answers are those of the bad candidate."""
@@ -155,6 +190,11 @@ class Story:
         return {name: whole[name] for name in names}
 
 
+def _held(planted: Mapping[str, Any]) -> bool:
+    stage, said = _ENDS[planted["held_by"]]
+    return bool(planted["candidate"]) and planted["stage"] == stage and said in planted["reason"]
+
+
 def policy(feedback: int, *, planted: bool = False, blind: bool = False) -> dict[str, Any]:
     """The policy of the demonstration. ``planted``: a weight that shows everything, whatever the
     rows say; ``blind``: and compared with examples that speak for them, so that people alone can tell."""
@@ -177,6 +217,7 @@ def policy(feedback: int, *, planted: bool = False, blind: bool = False) -> dict
             "regression": {"dataset": KNOWN, "name": "contains", "lost": 1},
             "red_team": {"most": 1},
         },
+        "shadow": {"share": 0.5, "seconds": 10},
         "canary": {"steps": [0.5], "step_s": 0, "metric": metric, "units": 1500},
         "after": {"seconds": 20},
         "cooldown_s": 0,

@@ -174,17 +174,16 @@ async def training(tools: Tools, campaign: Campaign, principal: Principal) -> Re
 
 def _weights(campaign: Campaign, version: Version) -> bool:
     """Whether what was made needs an engine that answers by it."""
-    kind = campaign.recipe.kind
-    return kind == "model" or (kind == "reranker" and not version.made.value)
+    return campaign.recipe.kind in ("model", "reranker") and not version.made.value
 
 
 async def _candidate(tools: Tools, campaign: Campaign, principal: Principal, version: Version) -> Candidate:
     kind = campaign.recipe.kind
     value: Mapping[str, Any]
-    if kind == "model":
-        value = {"model": await tools.versions.serve_version(principal, version.label)}
-    elif version.made.value:
+    if version.made.value:
         value = dict(version.made.value)
+    elif kind == "model":
+        value = {"model": await tools.versions.serve_version(principal, version.label)}
     elif kind == "reranker":
         value = {"version": await tools.versions.serve_version(principal, version.label)}
     else:

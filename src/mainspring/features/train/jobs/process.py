@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from pathlib import Path
 from mainspring.core.errors import Conflict, MissingExtra, SettingsError
 from mainspring.features.train.jobs import tree
 from mainspring.features.train.jobs.surroundings import environment
+from mainspring.training.asking import DESCRIPTOR
 from mainspring.training.child import TAKEN
 from mainspring.training.folder import Folder, cut
 from mainspring.training.lock import RunLock
@@ -45,8 +47,12 @@ class Process:
         """None: it runs."""
         return None if self._child is None else self._child.returncode
 
-    async def start(self) -> None:
-        """Raises ``SettingsError`` if there is no such interpreter."""
+    async def start(self, asks: socket.socket | None = None) -> None:
+        """``asks`` is the socket over which it may ask what is served. Raises ``SettingsError`` if there is no such
+        interpreter."""
+        own = environment(self._handed, whole=self.folder.asked.outside)
+        if asks is not None:
+            own[DESCRIPTOR] = str(asks.fileno())
         with (self.folder.path / "log.txt").open("ab") as written:
             try:
                 self._child = await asyncio.create_subprocess_exec(
@@ -54,8 +60,9 @@ class Process:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=written,
                     stderr=written,
-                    env=environment(self._handed, whole=self.folder.asked.outside),
+                    env=own,
                     start_new_session=True,
+                    pass_fds=() if asks is None else (asks.fileno(),),
                 )
             except OSError as error:
                 raise _no_interpreter(self._python, error) from None

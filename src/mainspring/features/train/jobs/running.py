@@ -6,24 +6,30 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mainspring.core.errors import MainspringError, NotFound
 from mainspring.core.types import Principal
-from mainspring.features.train.jobs import bounds, orders
+from mainspring.features.train.jobs import asked, bounds, orders
+from mainspring.features.train.jobs.asked import Answering, answered
 from mainspring.features.train.jobs.limits import Night, most_seconds
 from mainspring.features.train.jobs.process import Process, taken, vacate
 from mainspring.features.train.jobs.store import Row, TrainingJobs, told_of
 from mainspring.features.train.jobs.surroundings import redacted
 from mainspring.features.train.settings import TrainSettings
 from mainspring.features.train.versions import keeping
+from mainspring.serving import Path as RequestPath
 from mainspring.stores import Stores
 from mainspring.stores.sql import rows
 from mainspring.stores.sql.jobs import Job
 from mainspring.stores.sql.worker import Lease
+from mainspring.training import recipes
 from mainspring.training.child import FAILED, MADE, STOPPED
 from mainspring.training.folder import Folder
+from mainspring.training.ports import Order
+from mainspring.training.run import options_of
 
 _LOOK_S, _NOTE_S, _KEY_S, _DISK_S = 0.25, 2.0, 5.0, 20.0
 _DEATHS = 5
@@ -55,7 +61,7 @@ class _Piece:
 class TrainingWork:
     """Given to a ``stores.sql.worker.Worker``. A job goes on from its latest checkpoint. ``keep`` makes a version of
     what was made, and returns its label. ``full``: a tenant has as much of the disk as it may.
-    ``handed``: where the settings lie, for the processes."""
+    ``handed``: where the settings lie, for the processes. ``path`` answers runs that ask models (None: none does)."""
 
     def __init__(
         self,
@@ -68,6 +74,7 @@ class TrainingWork:
         per_hour: float,
         full: Callable[[str], Awaitable[bool]],
         handed: Mapping[str, str],
+        path: RequestPath | None = None,
     ) -> None:
         self._stores = stores
         self._jobs = jobs
@@ -78,6 +85,7 @@ class TrainingWork:
         self._per_hour = per_hour
         self._full = full
         self._handed = handed
+        self._path = path
         self._memory_mb = bounds.memory_mb(settings)
         self._night = Night.parse(settings.night)
 
@@ -140,18 +148,35 @@ class TrainingWork:
         order = orders.of(rows.load(piece.row.asked))
         night = now + self._night.left_s(now) if order.night else None
         finish = now + max(0.0, piece.most - piece.seconds)
-        asked = replace(
+        told = replace(
             folder.asked,
             until=night,
             finish=finish,
             threads=self._settings.threads,
             nice=self._settings.nice,
         )
-        folder.create(asked)
+        folder.create(told)
         await self._jobs.tell(
             lease.job.tenant, lease.job.id, "It goes on." if piece.row.started_at else "The training begins."
         )
-        await process.start()
+        async with answered(await self._answering(piece.row, order, folder)) as asks:
+            await process.start(asks)
+            if asks is not None:
+                asks.close()
+            return await self._watched(lease, piece, folder, process)
+
+    async def _answering(self, row: Row, order: Order, folder: Folder) -> Answering | None:
+        """What answers the run's questions; None: it asks none."""
+        allowed = asked.names(options_of(recipes.find(order.recipe), order.options))
+        if not allowed or self._path is None:
+            return None
+        principal = self._local
+        if row.key_id != self._local.key_id:
+            principal = (await self._stores.keys.get(row.tenant, row.key_id)).principal()
+        left = self._settings.asked - asked.count(folder)
+        return Answering(self._path, principal, allowed, row.id, left, partial(self._usable, row), folder)
+
+    async def _watched(self, lease: Lease, piece: _Piece, folder: Folder, process: Process) -> int:
         stopping = 0.0
         while (status := await process.wait(_LOOK_S)) is None:
             if lease.lost.is_set():

@@ -26,6 +26,7 @@ _USES: Mapping[str, str] = {
     "answering": "It says how documents are answered from: thresholds, weights and examples.",
     "prompt": "It is a prompt for the application that it was tried with.",
     "router": "It chooses among the models that it was tried with.",
+    "given": "Nothing was learned: a person wrote it.",
 }
 
 

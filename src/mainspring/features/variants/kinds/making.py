@@ -12,6 +12,7 @@ from mainspring.feature import Rooms
 from mainspring.features.variants.arms import Prompted, Varied
 from mainspring.features.variants.kinds.models import Late, is_label
 from mainspring.features.variants.kinds.rerankers import TrainedReranker
+from mainspring.features.variants.kinds.routers import routed
 from mainspring.features.variants.shots import Shots
 from mainspring.features.variants.values import (
     AnsweringValue,
@@ -20,12 +21,15 @@ from mainspring.features.variants.values import (
     ModelValue,
     PromptValue,
     RerankerValue,
+    RouterValue,
     VariantValue,
     read,
 )
 from mainspring.rag.answer.responder import DocumentAnswerer
 from mainspring.rag.answer.variation import SETTINGS, Variation
 from mainspring.serving.ring.registry import Served
+from mainspring.serving.route.auto import NAME as AUTO
+from mainspring.serving.route.auto import Auto
 from mainspring.training.ports import Candidate, Versions
 
 
@@ -68,6 +72,13 @@ class Making:
             if not documents:
                 raise _wrong(candidate, "it searches no documents")
             await self._check_reranker(principal, candidate, value)
+        elif isinstance(value, RouterValue):
+            if not isinstance(served.responder, Auto):
+                raise _wrong(candidate, "it chooses among no models", f"{AUTO} does")
+            try:
+                routed(served.responder, value)
+            except InvalidRequest as error:
+                raise _wrong(candidate, error.message, error.remedy) from None
         else:
             raise _wrong(candidate, f"candidates of kind {candidate.kind} cannot be served here yet")
 
@@ -105,6 +116,9 @@ class Making:
             trained = self.versions.chat_model(tenant, model)
         elif model and model not in self._rooms.path.chat:
             raise InvalidRequest(f"no chat model {model:.100} is served any more", param="candidate")
+        router = next((each for each in values if isinstance(each, RouterValue)), None)
+        if router is not None and isinstance(served.responder, Auto):
+            return routed(served.responder, router)
         if not isinstance(served.responder, DocumentAnswerer):
             asked = self._rooms.path.chat.get(model) if trained is None else trained[1]
             return served.responder if asked is None else _Asked(asked, model)
@@ -172,6 +186,13 @@ class Making:
     async def _check_words(
         self, principal: Principal, candidate: Candidate, value: PromptValue | ExamplesValue
     ) -> None:
+        if isinstance(value, PromptValue) and value.text:
+            # Guards see it in each request, as any instruction of an application; what they refuse comes in never.
+            try:
+                await self._rooms.path.inspect([value.text], Context(principal), param="candidate.value.text")
+            except MainspringError as error:
+                raise _wrong(candidate, f"a guard refuses its text: {error.message}") from None
+            return
         if isinstance(value, PromptValue):
             prompts = self._rooms.path.services.prompts
             if prompts is None:

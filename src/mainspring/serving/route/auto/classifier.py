@@ -26,6 +26,7 @@ COUNTS = ("log_words", "log_lines", "digits", "operators", "code", "questions")
 _CODE = re.compile(r"```|\bdef |\bclass \w+[:(]|\breturn\b|[{};]\s*$|=>|\b\w+\(\w*\)", re.M)
 _OPERATORS = re.compile(r"[+*/=%$^<>]|\d\s*-\s*\d")
 _STEPS = 50
+_REMEDY = "Make one with `mainspring routes train`"
 # A feature that varies less over all prompts distinguishes none; embeddings have such numbers, from rounding alone.
 _CONSTANT = 1e-4
 
@@ -93,13 +94,18 @@ class Classifier:
     @classmethod
     def load(cls, path: Path) -> Classifier:
         """Read what ``save`` wrote. Raises ``SettingsError``."""
-        remedy = "Make one with `mainspring routes train`"
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise SettingsError(f"the classifier {path} cannot be read: {error.strerror}", remedy=remedy) from None
+            raise SettingsError(f"the classifier {path} cannot be read: {error.strerror}", remedy=_REMEDY) from None
         except ValueError:
-            raise SettingsError(f"{path} is not JSON", remedy=remedy) from None
+            raise SettingsError(f"{path} is not JSON", remedy=_REMEDY) from None
+        return cls.of(content, str(path))
+
+    @classmethod
+    def of(cls, content: Any, path: str) -> Classifier:
+        """Of the JSON values that ``save`` writes; ``path`` is named in errors. Raises ``SettingsError``."""
+        remedy = _REMEDY
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise SettingsError(f"{path} is no classifier of routes", remedy=remedy)
         try:

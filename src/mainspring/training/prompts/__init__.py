@@ -1,0 +1,1 @@
+"""Recipes that look for better prompts by asking what is served. No torch."""
