@@ -98,7 +98,7 @@ class Comparer(Protocol):
     ) -> ComparisonState:
         """Have each responder answer each example; the first one is the baseline. ``scorers`` have ``name``,
         ``options``, ``label`` and ``threshold``; ``asked`` says by responder what is asked of it besides the example:
-        ``parameters`` and a ``prompt``. Raises ``InvalidRequest``, ``NotFound``, ``QuotaExceeded``."""
+        ``parameters``, a ``prompt`` and ``options``. Raises ``InvalidRequest``, ``NotFound``, ``QuotaExceeded``."""
         ...
 
     async def comparison(self, principal: Principal, comparison_id: str) -> ComparisonState:

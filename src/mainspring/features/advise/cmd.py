@@ -183,6 +183,8 @@ def _shown(server: Server, made: dict[str, Any], report: Path | None, as_json: b
         for reason in made["report"]["reasons"]:
             print(f"- {show.printable(reason)}")
         for each in made["report"]["break_even"]:
+            if not {each["way"], each["against"]}.isdisjoint(made["report"]["out"]):
+                continue
             print(f"- {each['way']} has cost less than {each['against']} after {each['queries']:,.0f} queries.")
         for row in made["report"]["rows"]:
             if not row["tried"] and row["command"].startswith("mainspring "):

@@ -15,7 +15,6 @@ from typing import Any, Literal
 from mainspring.features.advise.rule import money
 from mainspring.features.advise.rule.pairs import Pair, pairs
 from mainspring.features.advise.rule.rows import DOCUMENTS, WAYS, WEIGHTS_ALONE, Row, Terms, Unit, Way
-from mainspring.statistics.significance import Estimate
 
 Verdict = Literal["recommended", "unsure", "nothing"]
 
@@ -58,7 +57,7 @@ def decide(rows: Sequence[Row], terms: Terms) -> Decision:
     rivals = [each for each in found if each.other == best.way and each.better not in out]
     undecided = [each for each in rivals if not each.within(terms.margin)]
     # Where the cheaper one is the better one too, a rival may still be better by chance.
-    turned = [_turned(each) for each in found if each.better == best.way and each.other not in out]
+    turned = [each.turned() for each in found if each.better == best.way and each.other not in out]
     undecided += [each for each in turned if not each.within(terms.margin)]
     if not undecided:
         if len(standing) > 1:
@@ -91,11 +90,6 @@ def _ruled_out(tried: Sequence[Row], terms: Terms, unit: Unit) -> tuple[dict[Way
         elif row.way == WEIGHTS_ALONE and (why := money.retraining_pays(row, documents, terms, unit)):
             out[row.way] = why
     return out, [row for row in tried if row.way not in out]
-
-
-def _turned(pair: Pair) -> Pair:
-    made = pair.difference
-    return Pair(pair.other, pair.better, Estimate(-made.value, -made.high, -made.low, made.n), pair.confidence)
 
 
 def _more(undecided: Sequence[Pair], margin: float) -> int | None:

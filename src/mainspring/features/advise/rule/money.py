@@ -70,5 +70,5 @@ def retraining_pays(row: Row, others: Sequence[Row], terms: Terms, unit: Unit) -
 def amount(value: float, unit: Unit) -> str:
     """For people."""
     if unit == "seconds":
-        return f"{value:.3g} s of the machine"
+        return f"{value:,.0f} s" if value >= 100 else f"{value:.3g} s"
     return f"{value:.2f} USD" if value >= 1 else f"{value:.3g} USD"

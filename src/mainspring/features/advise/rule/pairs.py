@@ -25,10 +25,18 @@ class Pair:
     other: Way
     difference: Estimate
     confidence: float
+    flat: bool = False
+    """All differences are equal, see ``difference``."""
 
     @property
     def beyond_doubt(self) -> bool:
         return self.difference.low > 0
+
+    def turned(self) -> Pair:
+        """The same, seen from the other way."""
+        made = self.difference
+        turned = Estimate(-made.value, -made.high, -made.low, made.n)
+        return Pair(self.other, self.better, turned, self.confidence, self.flat)
 
     def within(self, margin: float) -> bool:
         """Whether it is known that the better one is better by no more than ``margin``."""
@@ -38,6 +46,8 @@ class Pair:
         """About how many questions would settle it, with a power of .8: either that it is better, or that it is not by
         more than ``margin``; None: no number would, since the difference is the margin itself, or nothing varies."""
         found = self.difference
+        if self.flat:
+            return self._unseen(margin)
         half = (found.high - found.low) / 2
         gaps = [gap for gap in (abs(found.value), margin - found.value) if gap > 1e-9]
         if not gaps or not half:
@@ -46,6 +56,15 @@ class Pair:
         powered = ((alpha + NormalDist().inv_cdf(_POWER)) / alpha) ** 2
         wanted = math.ceil(found.n * powered * (half / max(gaps)) ** 2)
         return wanted if wanted <= _MOST else None
+
+    def _unseen(self, margin: float) -> int | None:
+        """The questions without another difference that would do."""
+        value = self.difference.value
+        shares = [value / (1 + value)] if value > 0 else []
+        shares += [(margin - value) / (1 - value)] if value < margin else []
+        log = math.log((1 - self.confidence) / 2)
+        wanted = [math.ceil(log / math.log(1 - share)) for share in shares if 0 < share < 1]
+        return min(wanted) if wanted else None
 
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
@@ -78,9 +97,9 @@ def _pair(one: Row, other: Row, terms: Terms, confidence: float) -> Pair | None:
     if not both:
         return None
     made = difference([each[0] for each in both], [each[1] for each in both], confidence)
-    if made.value < 0:
-        return Pair(other.way, one.way, Estimate(-made.value, -made.high, -made.low, made.n), confidence)
-    return Pair(one.way, other.way, made, confidence)
+    flat = len({each[0] for each in both}) == 1
+    found = Pair(one.way, other.way, made, confidence, flat)
+    return found.turned() if made.value < 0 else found
 
 
 def difference(values: Sequence[float], clusters: Sequence[str], confidence: float) -> Estimate:

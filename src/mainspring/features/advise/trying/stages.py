@@ -103,7 +103,9 @@ async def preparing(tools: AdviceTools, advice: Advice) -> Step:
     if "few-shot" in wish.ways:
         candidate = learning.examples_of(wish.model, learn, wish.shots)
         if candidate is None:
-            lacking["few-shot"] = _lack("no example that is not measured has a right answer", "Add examples")
+            lacking["few-shot"] = _lack(
+                "no example has a right answer and is no near-duplicate of one that is measured", "Add examples"
+            )
         else:
             await _admit(tools, advice, "few-shot", candidate, names, lacking)
     if "rag" in wish.ways and wish.collection:
@@ -147,11 +149,11 @@ async def training(tools: AdviceTools, advice: Advice) -> Step | None:
 async def _ordered(tools: AdviceTools, advice: Advice, tune: Tune) -> Step:
     learn, _ = await learnable(tools, advice)
     if not learn:
-        return _untrained(advice, "no example that is not measured has a right answer")
+        return _untrained(advice, "no example has a right answer and is no near-duplicate of one that is measured")
     place = learning.folder(tools.root, advice.tenant, advice.row.id)
     fields = recipes.find(tune.recipe).options.model_fields
     # The advice measures by itself: a recipe's own tests would use up its budget.
-    spared = {name: 0 for name in ("tested", "samples") if name in fields}
+    spared: dict[str, Any] = {name: 0 for name in ("tested", "samples") if name in fields}
     try:
         await learning.write(place, learn)
         order = Order(
@@ -259,6 +261,9 @@ def _fields(wish: Wish, way: Way) -> dict[str, Any]:
     told: dict[str, Any] = {"parameters": {"max_tokens": wish.max_tokens}}
     if wish.prompt is not None and way not in DOCUMENTS:
         told["prompt"] = dict(wish.prompt)
+    if way in ("rag-written", "both"):
+        # Else documents are quoted, and no model writes.
+        told["options"] = {"mode": "generative"}
     return told
 
 

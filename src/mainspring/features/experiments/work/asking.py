@@ -116,7 +116,7 @@ def chat_request(candidate: Candidate, example: Example) -> ChatRequest:
         candidate.sampling,
         user=example.subject or None,
         prompt=candidate.use,
-        options={"cache": False},
+        options={**candidate.options, "cache": False},
     )
 
 
