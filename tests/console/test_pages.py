@@ -37,6 +37,7 @@ PAGES = {
     "compose": ("compose", "textarea[aria-label=Mail]"),
     "translation": ("translate", ".state, section[aria-label=Translation]"),
     "loop": ("improve", ".state, section.card"),
+    "advice": ("advise", ".state, .table"),
     "training": ("train/jobs", ".state, .table"),
     "trained": ("train/models", ".state, .table"),
     "recipes": ("train/recipes", "li.card"),
