@@ -79,7 +79,7 @@ def markdown(body: Mapping[str, Any]) -> str:
     report = body["report"]
     if report is None:
         return "\n".join(lines)
-    sample, terms, facts = report["sample"], report["terms"], report["facts"]
+    sample, terms = report["sample"], report["terms"]
     lines += [f"- {each}" for each in report["reasons"]]
     lines += [
         "",
@@ -87,7 +87,7 @@ def markdown(body: Mapping[str, Any]) -> str:
         f"from ({sample['split']}). Intervals are 95 % over groups of near-duplicates; differences hold for all pairs "
         f"at once. {terms['queries_per_month']:g} queries a month, what comes first spread over {terms['months']:g} "
         f"months, margin {terms['margin']:g}.",
-        _facts(facts),
+        _changing(report["facts"]),
         "",
         "| way | quality | per query | seconds | upfront | a month | |",
         "|---|---|---|---|---|---|---|",
@@ -109,11 +109,11 @@ def markdown(body: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _facts(facts: Mapping[str, Any]) -> str:
-    changes = facts["changes_per_month"]
+def _changing(known: Mapping[str, Any]) -> str:
+    changes = known["changes_per_month"]
     if changes is None:
         return "How often the facts change is not known: nobody told, and no collection is old enough to show it."
-    source = "as was told" if facts["source"] == "told" else "as the collection's documents show"
+    source = "as was told" if known["source"] == "told" else "as the collection's documents show"
     return f"The facts change {changes:.2g} times a month, {source}."
 
 
