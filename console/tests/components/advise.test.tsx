@@ -41,10 +41,12 @@ it("rows have quality with n and interval, cost, and why", async () => {
   show(<AdviceView id="adv_1" />);
   const rows = within(await screen.findByRole("group", { name: "Each way" })).getAllByRole("row");
   expect(rows[1]!.textContent).toContain("0.200 [0.100, 0.300], n 60");
-  expect(rows[1]!.textContent).toContain("rag is better beyond doubt");
-  expect(rows[2]!.textContent).toContain("Facts come from documents.");
+  within(rows[1]!).getByText("out", { selector: ".badge" });
   expect(rows[3]!.textContent).toContain("not tried");
-  within(rows[3]!).getByText("mainspring advise asked@1 --train-seconds 3600", { selector: "code" });
+  const words = within(screen.getByRole("list", { name: "Each way in words" })).getAllByRole("listitem");
+  expect(words[0]!.textContent).toContain("Out: rag is better beyond doubt");
+  expect(words[1]!.textContent).toContain("Facts come from documents.");
+  within(words[2]!).getByText("mainspring advise asked@1 --train-seconds 3600", { selector: "code" });
   within(screen.getByRole("group", { name: "Pairs of ways" })).getByText("0.600 [0.400, 0.800], n 60");
   screen.getByText("fine-tune has cost less than rag after 13,334 queries.");
   expect(screen.getByRole("region", { name: "Why" }).textContent).toContain("Facts change 3.0 times a month, as the documents show.");

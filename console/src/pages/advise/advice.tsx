@@ -85,17 +85,20 @@ function Reported({ report }: { report: AdviceReport }): ReactNode {
 }
 
 function Rows({ report }: { report: AdviceReport }): ReactNode {
-  const paid = (usd: number, seconds: number): string => (report.unit === "usd" ? money(usd) : duration(seconds));
+  const paid = (usd: number, seconds: number): string => {
+    if (report.unit === "usd") return usd === 0 ? "–" : money(usd);
+    return seconds === 0 ? "–" : duration(seconds);
+  };
   return (
     <section className="stack" aria-label="Ways">
       <h2>What was measured</h2>
       <div className="scroll" tabIndex={0} role="group" aria-label="Each way">
         <table className="table">
-          <thead><tr><th>Way</th><th className="number">Quality</th><th className="number">A query</th><th className="number">Seconds</th><th className="number">Upfront</th><th className="number">A month</th><th>Why, and what it is for</th></tr></thead>
+          <thead><tr><th>Way</th><th className="number">Quality</th><th className="number">A query</th><th className="number">Seconds</th><th className="number">Upfront</th><th className="number">A month</th></tr></thead>
           <tbody>
             {report.rows.map((row) => (
               <tr key={row.way}>
-                <td className="nowrap"><strong>{row.way}</strong></td>
+                <td className="nowrap"><strong>{row.way}</strong> {report.out[row.way] !== undefined && <Badge tone="bad">out</Badge>}</td>
                 {row.tried ? (
                   <>
                     <td className="number nowrap">{quality(row.quality)}</td>
@@ -105,24 +108,26 @@ function Rows({ report }: { report: AdviceReport }): ReactNode {
                     <td className="number nowrap">{row.monthly === null ? "–" : paid(row.monthly, row.monthly)}</td>
                   </>
                 ) : <td colSpan={5}><Badge>not tried</Badge></td>}
-                <td className="small"><Because row={row} out={report.out[row.way]} /></td>
               </tr>
             ))}
           </tbody>
         </table>
       </div>
+      <ul className="stack" aria-label="Each way in words">
+        {report.rows.map((row) => <li key={row.way} className="card"><Because row={row} out={report.out[row.way]} /></li>)}
+      </ul>
     </section>
   );
 }
 
 function Because({ row, out }: { row: AdviceRow; out: string | undefined }): ReactNode {
   return (
-    <>
-      {out && <p><Badge tone="bad">out</Badge> {out}</p>}
-      {!row.tried && <p>{row.reason}{row.command && <><br /><code className="breaking">{row.command}</code></>}</p>}
-      <p className="muted">{row.about}</p>
-      {row.notes.map((each) => <p key={each} className="muted">{each}</p>)}
-    </>
+    <div className="small">
+      <p><strong>{row.way}</strong>: {row.about}</p>
+      {out && <p>Out: {out}.</p>}
+      {!row.tried && <p>Not tried: {row.reason}. {row.command && <code className="breaking">{row.command}</code>}</p>}
+      {row.notes.length > 0 && <p className="muted">{`${row.notes.join("; ")}.`}</p>}
+    </div>
   );
 }
 
