@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -226,8 +227,6 @@ async def test_orders_that_cannot_be_worked_on_name_the_field(home: World) -> No
         with pytest.raises(InvalidRequest) as refused:
             await home.advise.submit(home.who, "asked", None, wish)
         assert refused.value.param == param
-    import dataclasses
-
     weak = dataclasses.replace(home.who, scopes=frozenset({"advise", "chat"}))
     with pytest.raises(Forbidden):
         await home.advise.submit(weak, "asked", None, home.wish(tune=Tune(seconds=3.0)))
@@ -236,8 +235,6 @@ async def test_orders_that_cannot_be_worked_on_name_the_field(home: World) -> No
 
 
 async def test_a_tenant_has_so_many_at_once_and_keeps_its_own_to_itself(home: World) -> None:
-    import dataclasses
-
     first = await home.submit(home.wish(), count=20)
     for _ in range(home.advise.settings.per_tenant - 1):
         await home.advise.submit(home.who, "asked", None, home.wish())
