@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from mainspring.core.errors import NotFound
 from mainspring.features.advise import cmd
 from mainspring.terminal.remote import ServerLacks
 
@@ -39,6 +40,7 @@ class Fake:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, Any]] = []
         self.known: set[str] = set()
+        self.gone = 0
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         self.calls.append((method, path, body))
@@ -48,6 +50,9 @@ class Fake:
                 raise ServerLacks("there is none")
             self.known.add(name)
             return {}
+        if method == "GET" and self.gone:
+            self.gone -= 1
+            raise NotFound("no server answers")
         over = method == "GET"
         return {
             "id": "adv_1", "name": "d@1", "status": "completed" if over else "queued", "stage": "comparing",
@@ -114,6 +119,11 @@ def test_a_file_becomes_a_data_set_once(server: Fake, tmp_path: Path) -> None:
     typed(str(file), "--model", "m")
     assert server.body()["dataset"] == name
     assert not [call for call in server.calls if call[0] == "UPLOAD"]
+
+
+def test_a_server_that_is_gone_for_a_while_is_waited_for(server: Fake) -> None:
+    server.gone = 3
+    assert "Unsure" in typed("asked", "--model", "m")
 
 
 def test_its_other_commands_are_still_commands(server: Fake) -> None:

@@ -12,12 +12,12 @@ from urllib.parse import quote
 import typer
 
 from mainspring.command import QUALITY, Command
-from mainspring.core.errors import InvalidRequest
+from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.terminal import show
 from mainspring.terminal.named_commands import Group
 from mainspring.terminal.remote import Server, ServerLacks
 
-_EVERY_S = 1.0
+_EVERY_S, _GONE_S = 1.0, 300.0
 _COMMANDS = ("run", "list", "show", "cancel", "delete")
 _OTHER = re.compile(r"[^a-z0-9._-]+")
 
@@ -92,7 +92,7 @@ def run(
         while made["status"] in ("queued", "running"):
             progress(made["stage"], len(made["steps"]), 0)
             time.sleep(_EVERY_S)
-            made = server.call("GET", f"/v1/advice/{made['id']}")
+            made = _again(server, made)
     _shown(server, made, report, as_json)
 
 
@@ -126,6 +126,19 @@ def delete(context: typer.Context, advice: Identifier, as_json: AsJson = False) 
     """Delete an advice that is over, with its sample."""
     found = Server.of(context).call("DELETE", f"/v1/advice/{quote(advice, '')}")
     show.done(f"{advice} is deleted.", found, as_json)
+
+
+def _again(server: Server, made: dict[str, Any]) -> dict[str, Any]:
+    """How far it is. The server may be gone for a while: the advice goes on when it is back."""
+    end = time.monotonic() + _GONE_S
+    while True:
+        try:
+            found: dict[str, Any] = server.call("GET", f"/v1/advice/{made['id']}")
+            return found
+        except NotFound:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_EVERY_S)
 
 
 def _data(server: Server, data: str) -> dict[str, Any]:

@@ -229,6 +229,9 @@ async def comparing(tools: AdviceTools, advice: Advice) -> Step | None:
         return Step("deciding", "nothing can be compared")
     if (known := advice.notes.get("comparison")) is not None:
         return _compared(await tools.comparer.comparison(advice.principal, known))
+    if label := advice.notes.get("version"):
+        # A process that has just begun may not have loaded it yet.
+        await tools.versions.serve_version(advice.principal, label)
     scorers = [{"name": wish.scorer, "options": dict(wish.scorer_options), "label": SCORE}]
     state = await tools.comparer.compare_once(
         advice.principal,
