@@ -46,6 +46,9 @@ def _experiments(server: Server) -> None:
     body = {"dataset": "looked-at", "name": "Looked at", "scorers": [{"name": "f1"}]}
     made = _call(server, "POST", "/v1/experiments", body)
     _until(server, f"/v1/experiments/{made['id']}", "completed")
+    asked = {"dataset": "looked-at", "model": MODEL, "ways": ["prompt", "few-shot", "rag"], "max_tokens": 4}
+    advice = _call(server, "POST", "/v1/advice", {**asked, "name": "Looked at"})
+    _until(server, f"/v1/advice/{advice['id']}", "completed")
 
 
 def _review(server: Server) -> None:

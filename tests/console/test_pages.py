@@ -37,6 +37,8 @@ PAGES = {
     "compose": ("compose", "textarea[aria-label=Mail]"),
     "translation": ("translate", ".state, section[aria-label=Translation]"),
     "loop": ("improve", ".state, section.card"),
+    "advice": ("advise", ".table tbody tr"),
+    "advised": ("advise", "section[aria-label=Ways]"),
     "training": ("train/jobs", ".state, .table"),
     "trained": ("train/models", ".state, .table"),
     "recipes": ("train/recipes", "li.card"),
@@ -121,7 +123,7 @@ def show(browser: Browser, page: str) -> None:
     browser.open(f"/console/{address}")
     if page == "chat":
         browser.click(".history li a", "grinder")
-    elif page in ("trace", "trace prompt", "prompt", "run", "conversation", "experiment"):
+    elif page in ("trace", "trace prompt", "prompt", "run", "conversation", "experiment", "advised"):
         browser.click(".table tbody a")
     elif page == "case":
         browser.click(".cases a")

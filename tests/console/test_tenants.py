@@ -26,7 +26,7 @@ LISTS = (
     ),
     "judges",
     *("agents", "runs", "memory", "desk", "datasets", "experiments"),
-    *("arena", "arena/leaderboard", "arena/voters", "trials", "exports"),
+    *("arena", "arena/leaderboard", "arena/voters", "trials", "exports", "advise"),
     *("insights", "insights/conversations", "insights/gaps", "insights/faq"),
     *("lake", "lake/zones", "lake/lineage"),
     *("settings/limits", "settings/models", "settings/policies", "settings/audit"),

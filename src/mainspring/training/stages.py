@@ -93,9 +93,12 @@ class Comparer(Protocol):
         responders: Sequence[str],
         scorers: Sequence[Mapping[str, Any]],
         key: str,
+        *,
+        asked: Sequence[Mapping[str, Any]] = (),
     ) -> ComparisonState:
         """Have each responder answer each example; the first one is the baseline. ``scorers`` have ``name``,
-        ``options``, ``label`` and ``threshold``. Raises ``InvalidRequest``, ``NotFound``, ``QuotaExceeded``."""
+        ``options``, ``label`` and ``threshold``; ``asked`` says by responder what is asked of it besides the example:
+        ``parameters``, a ``prompt`` and ``options``. Raises ``InvalidRequest``, ``NotFound``, ``QuotaExceeded``."""
         ...
 
     async def comparison(self, principal: Principal, comparison_id: str) -> ComparisonState:
@@ -106,6 +109,15 @@ class Comparer(Protocol):
         self, principal: Principal, comparison_id: str, label: str
     ) -> Sequence[Sequence[float | None]]:
         """The scores of each example, by responder (None: the scorer had nothing to say). Raises ``NotFound``."""
+        ...
+
+
+@runtime_checkable
+class ComparisonStopper(Protocol):
+    """Stops comparisons that nobody waits for any more."""
+
+    async def stop_comparison(self, principal: Principal, comparison_id: str) -> None:
+        """Stop it after the answers that are on their way; can be done again. Raises ``NotFound``."""
         ...
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mainspring.core.errors import InvalidRequest
-from mainspring.features.experiments.store.results import Results
+from mainspring.core.errors import InvalidRequest, UnknownModel
+from mainspring.core.types import Context, Request, Responder, Response
+from mainspring.features.experiments.store.results import KIND, Results
+from mainspring.features.experiments.work import asking
 from mainspring.stores.sql import rows
 from tests.features.experiments.world import RIGHT, Lab, lab, spec, sums
 from tests.features.runs.world import Killed, Mortal
@@ -75,6 +77,41 @@ async def test_what_a_dead_process_has_asked_is_not_asked_again(home: Lab, commi
     assert row.state == "completed"
     assert sum((await healthy.done("acme", made.id)).values()) == 12
     assert home.asked == 12
+
+
+class _Loading:
+    """A ring that knows no model ``good`` for some questions."""
+
+    def __init__(self, inner: Responder, unknown: int) -> None:
+        self.inner, self.unknown, self.asked = inner, unknown, 0
+
+    def fingerprint(self, *_: object) -> None:
+        return None
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        self.asked += 1
+        if request.model == "good" and self.asked <= self.unknown:
+            raise UnknownModel("there is no model good")
+        return await self.inner.respond(request, context)
+
+
+@pytest.mark.parametrize(("unknown", "failed"), [(3, 0), (100, 3)])
+async def test_a_process_that_goes_on_waits_for_models_that_it_has_not_loaded_yet(
+    home: Lab, monkeypatch: pytest.MonkeyPatch, unknown: int, failed: int
+) -> None:
+    monkeypatch.setattr(asking, "_LOADING_S", 0.001)
+    await home.data.add_examples(home.who, "sums", sums(3))
+    made = await home.experiments.submit(home.who, "sums", None, spec("good", concurrency=1))
+    stores, ring = home.rooms.stores, _Loading(home.rooms.responder, unknown)
+    home.rooms.responder = ring  # type: ignore[misc]
+    job = await stores.jobs.lease(KIND, "dead", 30.0)
+    assert job is not None
+    await stores.jobs.release(job)
+    await home.run()
+    row = await home.experiments.results.get(home.who, made.id)
+    assert (await home.experiments.report(row))["responders"][0]["failed"] == failed
+    # One that does not come is waited for once.
+    assert ring.asked == (6 if not failed else 8 + 2)
 
 
 async def test_a_cancelled_one_keeps_what_it_has(home: Lab) -> None:

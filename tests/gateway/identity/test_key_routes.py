@@ -31,6 +31,7 @@ def test_every_key_is_told_who_it_is(server: Server, grouped: str) -> None:
     assert (me["tenant"], me["key_name"], me["groups"]) == ("default", "grouped admin", ["keys-room"])
     assert me["scopes"] == [
         "admin",
+        "advise",
         "agents",
         "approve",
         "arena",

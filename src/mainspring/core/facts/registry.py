@@ -16,7 +16,7 @@ from mainspring.core.facts.memories import MemoryFacts
 from mainspring.core.facts.operations import CostFacts, ErasedFacts, RefusalsFacts, RepairFacts, ScalingFacts
 from mainspring.core.facts.opinions import FeedbackFacts, LabelFacts, OutcomeFacts, ScoreFacts, VoteFacts
 from mainspring.core.facts.retrievals import RetrievalFacts
-from mainspring.core.facts.trials import ImprovementFacts, ShadowFacts, TrialFacts, VariantFacts
+from mainspring.core.facts.trials import AdviceFacts, ImprovementFacts, ShadowFacts, TrialFacts, VariantFacts
 
 KINDS: Mapping[str, type[Facts]] = {
     kind.EVENT: kind
@@ -34,6 +34,7 @@ KINDS: Mapping[str, type[Facts]] = {
             ImprovementFacts,
             VariantFacts,
             ShadowFacts,
+            AdviceFacts,
             ErasedFacts,
             RepairFacts,
             ScalingFacts,

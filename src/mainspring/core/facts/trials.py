@@ -1,4 +1,4 @@
-"""The facts of online experiments, of the loop of improvement, and of variants: what was decided, and why."""
+"""The facts of online experiments, of the loop of improvement, of variants and of advice: what was decided, and why."""
 
 from __future__ import annotations
 
@@ -87,3 +87,19 @@ class ShadowFacts(Facts):
     completion_tokens: Keep[int] = 0
     cost_nanousd: Keep[int] = 0
     duration_s: Keep[float] = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdviceFacts(Facts):
+    """An ``advice`` over a ``data_set`` went to ``stage``, or decided about a ``way``: it was ``admitted``,
+    ``not_tried``, ``ruled_out``, ``recommended`` or is ``unsure``. ``figures`` are those that the decision rests on."""
+
+    EVENT: ClassVar[str] = "advice"
+
+    advice: Keep[str] = ""
+    data_set: Keep[str] = ""
+    stage: Keep[str] = ""
+    way: Keep[str] = ""
+    decision: Keep[str] = ""
+    reason: Keep[str] = ""
+    figures: Keep[Mapping[str, float] | None] = None

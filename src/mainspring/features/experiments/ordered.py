@@ -28,6 +28,10 @@ class OrderedComparisons(ABC):
     ) -> sa.Row[Any]:
         """Queue an experiment."""
 
+    @abstractmethod
+    async def cancel(self, principal: Principal, experiment_id: str) -> sa.Row[Any]:
+        """Stop an experiment."""
+
     async def compare_once(
         self,
         principal: Principal,
@@ -36,6 +40,8 @@ class OrderedComparisons(ABC):
         responders: Sequence[str],
         scorers: Sequence[Mapping[str, Any]],
         key: str,
+        *,
+        asked: Sequence[Mapping[str, Any]] = (),
     ) -> ComparisonState:
         """See ``Comparer``."""
         experiment_id = keyed(PREFIX, principal.tenant, key)
@@ -43,7 +49,8 @@ class OrderedComparisons(ABC):
             return await self.comparison(principal, experiment_id)
         except NotFound:
             pass
-        candidates = tuple(Candidate(each, each) for each in responders)
+        more = [*asked, *({} for _ in responders[len(asked) :])]
+        candidates = tuple(Candidate(each, each, **fields) for each, fields in zip(responders, more, strict=True))
         spec = Spec(candidates, tuple(WantedScorer(**each) for each in scorers))
         # Another process may ask for it at the same time.
         with contextlib.suppress(sa.exc.IntegrityError):
@@ -56,6 +63,10 @@ class OrderedComparisons(ABC):
         state = cast("OrderState", row.state)
         report = rows.load(row.report) if row.state == "completed" else None
         return ComparisonState(row.id, state, report, row.error)
+
+    async def stop_comparison(self, principal: Principal, comparison_id: str) -> None:
+        """See ``ComparisonStopper``."""
+        await self.cancel(principal, comparison_id)
 
     async def compared_scores(
         self, principal: Principal, comparison_id: str, label: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from mainspring.feature import Rooms, Services
 from mainspring.features.experiments.ordered import OrderedComparisons
 from mainspring.features.experiments.scoring import Scorers
 from mainspring.features.experiments.settings import ExperimentsSettings
-from mainspring.features.experiments.spec import MOST_RESPONDERS, MOST_SCORERS, Candidate, Spec, WantedScorer
+from mainspring.features.experiments.spec import MOST_RESPONDERS, MOST_SCORERS, Spec, WantedScorer
 from mainspring.features.experiments.store.results import PREFIX, Results
 from mainspring.features.experiments.work.drift import Side, drift
 from mainspring.features.experiments.work.report import report
@@ -115,8 +116,7 @@ class Experiments(OrderedComparisons):
             scorers.append(WantedScorer(each.name, each.options, label, each.threshold))
         names = _told_apart([each.name or each.model for each in spec.candidates])
         candidates = tuple(
-            Candidate(name, each.model, each.prompt, each.parameters, each.template)
-            for each, name in zip(spec.candidates, names, strict=True)
+            dataclasses.replace(each, name=name) for each, name in zip(spec.candidates, names, strict=True)
         )
         return Spec(() if spec.recorded else candidates, tuple(scorers), spec.concurrency, spec.recorded)
 

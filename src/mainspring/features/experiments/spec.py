@@ -16,13 +16,15 @@ MOST_SCORERS = 16
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A responder: a ``model`` (or a collection, an agent, a route) with what is asked of it besides the example.
-    ``name`` is what reports call it. ``template`` are messages in place of the example's, with ``{{item.field}}``."""
+    ``name`` is what reports call it. ``template`` are messages in place of the example's, with ``{{item.field}}``.
+    ``options`` are those of the request, such as the ``mode`` of an answer from documents."""
 
     name: str
     model: str
     prompt: Mapping[str, Any] | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     template: Sequence[Mapping[str, str]] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def sampling(self) -> Sampling:

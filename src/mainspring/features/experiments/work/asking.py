@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from mainspring.core.errors import MainspringError, Overloaded, RateLimited
+from mainspring.core.errors import MainspringError, Overloaded, RateLimited, UnknownModel
 from mainspring.core.facts.answers import GivenFacts
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Context, EventRecord, Principal, Priority, TraceParent
@@ -21,6 +21,8 @@ from mainspring.features.experiments.work.templates import filled
 from mainspring.serving.cache.exact import cache_key
 
 _TRIES, _LONGEST_WAIT_S = 5, 30.0
+# A process that has just begun loads models that were trained here: that may take two minutes.
+_LOADING_TRIES, _LOADING_S = 8, 2.0
 
 
 class Asking:
@@ -32,6 +34,7 @@ class Asking:
         self._id = experiment_id
         self._timeout_s = timeout_s
         self.asked = 0
+        self._gone: set[str] = set()
 
     def context(self, principal: Principal, example: Example, responder: int, place: int) -> Context:
         """The context of one question: its trace is the same each time, so that a recorded answer is found again."""
@@ -55,16 +58,27 @@ class Asking:
             return answered_of(known), reuse
         if resumed and (found := await self._recorded(context)) is not None:
             return found, reuse
-        for attempt in range(1, _TRIES + 1):
+        tries = _LOADING_TRIES if resumed else _TRIES
+        for attempt in range(1, tries + 1):
             try:
                 return await self._ask(request, context), reuse
-            except (RateLimited, Overloaded) as error:
-                if attempt == _TRIES:
+            except (RateLimited, Overloaded, UnknownModel) as error:
+                if self._final(error, request.model, last=attempt == tries, resumed=resumed):
                     return Answered("", error=f"{error.code}: {error.told}"), ""
-                await asyncio.sleep(min(error.retry_after or 1.0, _LONGEST_WAIT_S))
+                patience = _LOADING_S * 2 ** (attempt - 1) if resumed else 1.0
+                asked = getattr(error, "retry_after", None)
+                await asyncio.sleep(min(asked or patience, _LONGEST_WAIT_S))
             except MainspringError as error:
                 return Answered("", error=f"{error.code}: {error.told}"), ""
         raise AssertionError("unreachable")
+
+    def _final(self, error: MainspringError, model: str, *, last: bool, resumed: bool) -> bool:
+        """Whether a question fails by this error. A model that did not come once is not waited for again."""
+        if not isinstance(error, UnknownModel):
+            return last
+        if last:
+            self._gone.add(model)
+        return last or not resumed or model in self._gone
 
     async def _ask(self, request: ChatRequest, context: Context) -> Answered:
         self.asked += 1
@@ -116,7 +130,7 @@ def chat_request(candidate: Candidate, example: Example) -> ChatRequest:
         candidate.sampling,
         user=example.subject or None,
         prompt=candidate.use,
-        options={"cache": False},
+        options={**candidate.options, "cache": False},
     )
 
 

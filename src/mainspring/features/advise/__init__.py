@@ -1,0 +1,1 @@
+"""An advisor: prompt, examples, documents or weights, each tried on a person's own questions."""

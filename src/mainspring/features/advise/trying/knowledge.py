@@ -1,0 +1,99 @@
+"""What is known of the facts: how often documents of a collection change, and what ingesting them costs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from mainspring.core.types import Context, Principal, Priority
+from mainspring.feature import Rooms
+from mainspring.features.advise.rule.money import MONTH_S
+from mainspring.stores.schema import documents
+from mainspring.stores.sql.pages import Page
+
+_DAY_S = 86_400.0
+LEAST_DAYS = 7.0
+"""Younger collections say nothing on how often their documents change."""
+_PIECE, _MOST_PIECES, _MOST_DOCUMENTS = 1_000, 16, 20
+_NANO = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The documents of a collection. ``days``: on how many days after the first one a document came, or came anew, that
+    is still there."""
+
+    count: int
+    chars: int
+    rereads: int
+    days: int
+    since_days: float
+
+    @property
+    def changes(self) -> float | None:
+        """Days with a change in a month; None: the collection is too young to tell."""
+        return None if self.since_days < LEAST_DAYS else self.days * MONTH_S / _DAY_S / self.since_days
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "documents": self.count,
+            "characters": self.chars,
+            "read_again": self.rereads,
+            "days_with_changes": self.days,
+            "days": round(self.since_days, 2),
+            "changes_per_month": self.changes,
+        }
+
+
+async def history(rooms: Rooms, principal: Principal, name: str, now: float | None = None) -> Documents:
+    """How a collection came to be. Raises ``NotFound``."""
+    collection = await rooms.library.get(principal, name)
+    d = documents.c
+    mine = sa.and_(d.tenant == principal.tenant, d.collection_id == collection.id, d.generation > 0)
+    sums = sa.select(
+        sa.func.count(),
+        sa.func.coalesce(sa.func.sum(d.chars), 0),
+        sa.func.coalesce(sa.func.sum(d.generation - 1), 0),
+        sa.func.min(d.created_at),
+    ).where(mine)
+
+    def work(connection: sa.Connection) -> Documents:
+        count, chars, rereads, first = connection.execute(sums).one()
+        began = float(first if first is not None else collection.created_at)
+        # Whole days since the first document, so that a first ingestion of hours is no change.
+        days: set[int] = set()
+        for moment in (d.created_at, sa.case((d.generation > 1, d.updated_at), else_=d.created_at)):
+            day = sa.cast((moment - began) / _DAY_S, sa.BigInteger)
+            days.update(connection.execute(sa.select(day).where(mine).distinct()).scalars())
+        days.discard(0)
+        since = max(0.0, (now or time.time()) - began) / _DAY_S
+        return Documents(int(count), int(chars), int(rereads), len(days), since)
+
+    return await rooms.stores.database.read(work)
+
+
+async def ingestion(rooms: Rooms, principal: Principal, name: str, found: Documents) -> dict[str, float]:
+    """What embedding all documents costs, from some pieces that are embedded now: US dollars as the ledger counts them,
+    and seconds. Parsing is left out."""
+    page = await rooms.library.documents_page(principal, name, Page(_MOST_DOCUMENTS), "completed")
+    pieces: list[str] = []
+    for each in page.rows:
+        if not each.text_blob or len(pieces) >= _MOST_PIECES:
+            continue
+        text = await rooms.library.search.text(each.text_blob)
+        pieces += [text[at : at + _PIECE] for at in range(0, min(len(text), 4 * _PIECE), _PIECE)]
+    pieces = [each for each in pieces if each.strip()][:_MOST_PIECES]
+    read = sum(map(len, pieces))
+    if not read:
+        return {"usd": 0.0, "seconds": 0.0, "pieces": 0.0}
+    context = Context(principal, priority=Priority.BATCH)
+    began = time.perf_counter()
+    await rooms.path.charged.embedder(rooms.engines.embedder, context).embed(pieces)
+    seconds = time.perf_counter() - began
+    times = found.chars / read
+    cost = context.allowance.spent.cost_nanousd / _NANO
+    return {"usd": cost * times, "seconds": seconds * times, "pieces": float(len(pieces))}

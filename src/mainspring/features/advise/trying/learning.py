@@ -1,0 +1,82 @@
+"""What ways learn from: examples for a prompt, and a folder of rows for a training."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mainspring.core import private_files
+from mainspring.evaluation.examples import Example
+from mainspring.training.ports import Candidate
+
+MOST_SHOTS = 200
+"""Examples of which the nearest ones stand in a prompt."""
+_LONGEST = 8_000
+_TRAIN, _LINEAGE = "train.jsonl", "train.lineage.jsonl"
+
+
+def examples_of(model: str, learn: Sequence[Example], shots: int) -> Candidate | None:
+    """The candidate that has examples in the prompt of ``model``; None: there is none to have."""
+    told = [
+        {"question": each.question, "answer": each.references[0], "source": next(iter(each.sources), "")}
+        for each in learn
+        if each.question.strip() and each.references[0].strip()
+        if len(each.question) <= _LONGEST and len(each.references[0]) <= _LONGEST
+    ][:MOST_SHOTS]
+    if not told:
+        return None
+    value: dict[str, Any] = {"examples": told}
+    # Without ``nearest`` every prompt would have all of them.
+    value["nearest"] = min(shots, len(told))
+    return Candidate("examples", model, value)
+
+
+def folder(root: Path, tenant: str, advice_id: str) -> Path:
+    return tenant_folder(root, tenant) / advice_id
+
+
+def tenant_folder(root: Path, tenant: str) -> Path:
+    return root / hashlib.sha256(tenant.encode()).hexdigest()[:16]
+
+
+async def write(place: Path, learn: Sequence[Example]) -> int:
+    """Write rows of ``sft`` with the answers that each is made of; how many."""
+    return await asyncio.to_thread(_write, place, learn)
+
+
+def _write(place: Path, learn: Sequence[Example]) -> int:
+    shutil.rmtree(place, ignore_errors=True)
+    private_files.folder(place)
+    for name in (_TRAIN, _LINEAGE):
+        private_files.file(place / name)
+    with (place / _TRAIN).open("wb") as rows, (place / _LINEAGE).open("wb") as beside:
+        for each in learn:
+            said = [{"role": message.role, "content": message.content} for message in each.messages]
+            answer = {"role": "assistant", "content": each.references[0]}
+            rows.write(_line({"messages": [*said, answer]}))
+            beside.write(_line({"id": each.id, "answers": list(each.sources)}))
+    return len(learn)
+
+
+async def remove(place: Path) -> None:
+    """Can be done again."""
+    await asyncio.to_thread(shutil.rmtree, place, True)
+
+
+def with_answers(place: Path, answers: Collection[str]) -> Iterator[tuple[Path, int]]:
+    """The folders of a tenant with rows that are made of any of these answers, and how many rows."""
+    wanted = frozenset(answers)
+    for path in sorted(place.glob(f"*/{_LINEAGE}")):
+        with path.open("rb") as lines:
+            count = sum(not wanted.isdisjoint(json.loads(line)["answers"]) for line in lines)
+        if count:
+            yield path.parent, count
+
+
+def _line(row: dict[str, Any]) -> bytes:
+    return json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n"

@@ -1,0 +1,279 @@
+"""The stages of an advice up to its comparison.
+
+Each is a function of the advice that returns a ``Step``, or None while it waits. It may be run again from any point:
+what it orders of others is ordered under the advice's id, and so done once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from mainspring.core.errors import MainspringError, MissingExtra, NotFound, SettingsError
+from mainspring.core.types import Principal
+from mainspring.evaluation.examples import Example
+from mainspring.features.advise.rule.rows import DOCUMENTS, Way
+from mainspring.features.advise.store import Step, Told
+from mainspring.features.advise.trying import knowledge, learning, sampling
+from mainspring.features.advise.trying.tools import AdviceTools
+from mainspring.features.advise.wish import Tune, Wish
+from mainspring.stores.sql import rows
+from mainspring.training import recipes
+from mainspring.training.ports import Candidate, JobView, Order
+from mainspring.training.stages import ComparisonState, keyed
+
+SCORE = "quality"
+_TRAINED: frozenset[Way] = frozenset({"fine-tune", "both"})
+_OVER = ("succeeded", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """An advice as a stage sees it, and whoever asked for it."""
+
+    row: Any
+    principal: Principal
+    wish: Wish
+    notes: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, row: Any, principal: Principal) -> Advice:
+        return cls(row, principal, Wish.of(rows.load(row.spec)), rows.load(row.notes))
+
+    @property
+    def tenant(self) -> str:
+        return str(self.row.tenant)
+
+    @property
+    def sample(self) -> str:
+        """The name of the data set that has its sample."""
+        return f"advice-{self.row.id}"
+
+    def command(self, more: str) -> str:
+        """The command that asks for the same with something more."""
+        given = f" --collection {self.wish.collection}" if self.wish.collection else ""
+        return f"mainspring advise {self.row.data_set}@{self.row.version} --model {self.wish.model}{given} {more}"
+
+
+async def sample_of(tools: AdviceTools, advice: Advice) -> sampling.Sample:
+    """The sample, drawn again: always the same one while no example is erased."""
+    found: list[Example] = []
+    async for _, each in tools.data.stream(advice.principal, advice.row.data_set, advice.row.version):
+        found.append(each)
+        if len(found) == tools.settings.examples:
+            break
+    wish = advice.wish
+    return await asyncio.to_thread(sampling.drawn, found, wish.questions, wish.seed)
+
+
+async def learnable(tools: AdviceTools, advice: Advice) -> tuple[list[Example], int]:
+    """The examples to learn from, and how many are left out since what they are made of lacks the consent."""
+    learn = (await sample_of(tools, advice)).learn
+    lost = await tools.store.unconsented(advice.tenant, sorted({source for each in learn for source in each.sources}))
+    kept = [each for each in learn if lost.isdisjoint(each.sources)]
+    return kept, len(learn) - len(kept)
+
+
+async def taking(tools: AdviceTools, advice: Advice) -> Step:
+    """Draw the sample, and keep what is measured as a data set of its own."""
+    found = await sample_of(tools, advice)
+    try:
+        version = (await tools.data.version(advice.principal, advice.sample)).number
+    except NotFound:
+        version = await tools.data.keep(advice.principal, advice.sample, list(found.measured), kind="advice")
+    counts = {"measured": len(found.measured), "learn": len(found.learn), "split": found.split}
+    reason = f"{counts['measured']} questions are measured, {counts['learn']} are there to learn from ({found.split})"
+    return Step("preparing", reason, {"sample_version": version, **counts})
+
+
+async def preparing(tools: AdviceTools, advice: Advice) -> Step:
+    """Make what needs no training askable, and look at the collection."""
+    wish, names, lacking = advice.wish, {}, {}
+    learn, left_out = await learnable(tools, advice)
+    notes: dict[str, Any] = {"left_out": left_out}
+    if wish.collection:
+        found = await knowledge.history(tools.rooms, advice.principal, wish.collection)
+        cost = await knowledge.ingestion(tools.rooms, advice.principal, wish.collection, found)
+        notes |= {"documents": found.plain(), "ingestion": cost}
+    if "prompt" in wish.ways:
+        names["prompt"] = wish.model
+    if "few-shot" in wish.ways:
+        candidate = learning.examples_of(wish.model, learn, wish.shots)
+        if candidate is None:
+            lacking["few-shot"] = _lack(
+                "no example has a right answer and is no near-duplicate of one that is measured", "Add examples"
+            )
+        else:
+            await _admit(tools, advice, "few-shot", candidate, names, lacking)
+    if "rag" in wish.ways and wish.collection:
+        names["rag"] = wish.collection
+    if "rag-written" in wish.ways and wish.collection:
+        candidate = Candidate("model", wish.collection, {"model": wish.model})
+        await _admit(tools, advice, "rag-written", candidate, names, lacking)
+    for way in wish.ways:
+        if way in DOCUMENTS and not wish.collection:
+            lacking[way] = _lack("no collection was named", advice.command("--collection NAME"))
+        elif way in _TRAINED and wish.tune is None:
+            why = "weights are trained only where somebody says so, with a budget"
+            lacking[way] = _lack(why, advice.command("--train-seconds 3600"))
+    told = [Told(way, "not_tried", each["reason"]) for way, each in lacking.items()]
+    told += [Told(way, "admitted", name) for way, name in names.items()]
+    training = wish.tune is not None and not _TRAINED.isdisjoint(wish.ways)
+    notes |= {"names": names, "lacking": lacking}
+    return Step("training" if training else "comparing", f"{len(names)} ways can be asked", notes, told)
+
+
+async def training(tools: AdviceTools, advice: Advice) -> Step | None:
+    """Train within the budget, and have what is made answer."""
+    tune = advice.wish.tune
+    assert tune is not None
+    job = advice.notes.get("job")
+    try:
+        if job is None:
+            return await _ordered(tools, advice, tune)
+        view = await tools.trainer.training_job(advice.tenant, job)
+        if view.state not in _OVER:
+            return None
+        if view.state != "succeeded":
+            return _untrained(advice, f"{tune.recipe} {view.state}: {view.error}", view)
+        return await _served(tools, advice, view)
+    except MainspringError as error:
+        if error.status >= 500 and not isinstance(error, MissingExtra | SettingsError):
+            raise
+        return _untrained(advice, f"{error.message}", None, error.remedy or "")
+
+
+async def _ordered(tools: AdviceTools, advice: Advice, tune: Tune) -> Step:
+    learn, _ = await learnable(tools, advice)
+    if not learn:
+        return _untrained(advice, "no example has a right answer and is no near-duplicate of one that is measured")
+    place = learning.folder(tools.root, advice.tenant, advice.row.id)
+    fields = recipes.find(tune.recipe).options.model_fields
+    # The advice measures by itself: a recipe's own tests would use up its budget.
+    spared: dict[str, Any] = {name: 0 for name in ("tested", "samples") if name in fields}
+    try:
+        await learning.write(place, learn)
+        order = Order(
+            tune.recipe,
+            {**spared, **tune.options},
+            "",
+            place,
+            tune.base or advice.wish.model,
+            f"advice-{advice.row.id[-8:]}",
+            advice.wish.seed,
+            tune.seconds,
+            tune.usd,
+            trace_id=keyed("", advice.tenant, f"{advice.row.id}/train").ljust(32, "0")[:32],
+        )
+        view = await tools.trainer.order(advice.principal, order)
+    finally:
+        await learning.remove(place)
+    return Step("training", f"{tune.recipe} is trained on {len(learn)} examples", {"job": view.id})
+
+
+async def _served(tools: AdviceTools, advice: Advice, view: JobView) -> Step:
+    label = view.version
+    if not advice.notes.get("version"):
+        # Before it is served, so that it is taken out of service again whatever happens.
+        return Step("training", f"{label} was trained in {view.seconds:.0f} s", {"version": label, **_spent(view)})
+    await tools.versions.serve_version(advice.principal, label)
+    names, lacking = dict(advice.notes["names"]), dict(advice.notes["lacking"])
+    if "fine-tune" in advice.wish.ways:
+        names["fine-tune"] = label
+    if "both" in advice.wish.ways and advice.wish.collection:
+        candidate = Candidate("model", advice.wish.collection, {"model": label}, label)
+        await _admit(tools, advice, "both", candidate, names, lacking)
+    told = [Told(way, "admitted", names[way]) for way in ("fine-tune", "both") if way in names]
+    return Step("comparing", f"{label} answers", {"names": names, "lacking": lacking}, told)
+
+
+def _untrained(advice: Advice, reason: str, view: JobView | None = None, remedy: str = "") -> Step:
+    ways = [way for way in advice.wish.ways if way in _TRAINED and way not in advice.notes["lacking"]]
+    lacking = {**advice.notes["lacking"], **{way: _lack(reason, remedy) for way in ways}}
+    spent = {} if view is None else _spent(view)
+    return Step("comparing", reason, {"lacking": lacking, **spent}, [Told(way, "not_tried", reason) for way in ways])
+
+
+def _spent(view: JobView) -> dict[str, float]:
+    return {"train_seconds": view.seconds}
+
+
+async def _admit(
+    tools: AdviceTools,
+    advice: Advice,
+    way: Way,
+    candidate: Candidate,
+    names: dict[str, str],
+    lacking: dict[str, dict[str, str]],
+) -> None:
+    """Make a candidate askable, or note why it cannot be."""
+    try:
+        names[way] = await tools.door.admit(advice.principal, candidate)
+    except MainspringError as error:
+        if error.status >= 500:
+            raise
+        lacking[way] = _lack(error.message, error.remedy or "")
+
+
+def _lack(reason: str, remedy: str = "") -> dict[str, str]:
+    return {"reason": reason, "command": remedy}
+
+
+async def comparing(tools: AdviceTools, advice: Advice) -> Step | None:
+    """Have every way answer every question of the sample, and wait for it."""
+    ways, wish = asked(advice), advice.wish
+    if not ways or not advice.notes["measured"]:
+        return Step("deciding", "nothing can be compared")
+    if (known := advice.notes.get("comparison")) is not None:
+        return _compared(await tools.comparer.comparison(advice.principal, known))
+    if label := advice.notes.get("version"):
+        # A process that has just begun may not have loaded it yet.
+        await tools.versions.serve_version(advice.principal, label)
+    scorers = [{"name": wish.scorer, "options": dict(wish.scorer_options), "label": SCORE}]
+    state = await tools.comparer.compare_once(
+        advice.principal,
+        advice.sample,
+        advice.notes["sample_version"],
+        [advice.notes["names"][way] for way in ways],
+        scorers,
+        f"{advice.row.id}/compare",
+        asked=[_fields(wish, way) for way in ways],
+    )
+    return Step("comparing", f"{state.id} asks {len(ways)} ways", {"comparison": state.id})
+
+
+def _compared(state: ComparisonState) -> Step | None:
+    if state.state in ("queued", "running"):
+        return None
+    if state.state != "completed":
+        raise NotFound(f"the comparison {state.id} is {state.state}: {state.error}", param="dataset")
+    return Step("deciding", f"{state.id} is completed")
+
+
+def asked(advice: Advice) -> Sequence[Way]:
+    """The ways that are asked, in their order."""
+    names = advice.notes.get("names", {})
+    return [way for way in advice.wish.ways if way in names]
+
+
+def _fields(wish: Wish, way: Way) -> dict[str, Any]:
+    """What is asked of a way besides the question. A prompt is the model's: documents are answered by another."""
+    told: dict[str, Any] = {"parameters": {"max_tokens": wish.max_tokens}}
+    if wish.prompt is not None and way not in DOCUMENTS:
+        told["prompt"] = dict(wish.prompt)
+    if way in ("rag-written", "both"):
+        # Else documents are quoted, and no model writes.
+        told["options"] = {"mode": "generative"}
+    return told
+
+
+async def clusters(tools: AdviceTools, advice: Advice, count: int) -> list[str]:
+    """The group of each question of the sample, in its order; none if the sample has lost some since."""
+    found = [
+        each.group
+        async for _, each in tools.data.stream(advice.principal, advice.sample, advice.notes["sample_version"])
+    ]
+    return list(islice(found, count)) if len(found) == count else []
