@@ -15,7 +15,7 @@ from mainspring.feature import Rooms
 from mainspring.features.trials.definitions import Trial
 from mainspring.features.trials.outcomes import Outcomes
 from mainspring.features.trials.service import Trials
-from mainspring.features.trials.units.names import session_name
+from mainspring.core.facts.opinions import session_name
 from mainspring.serving.route.route import Route
 from mainspring.stores import Stores
 from mainspring.stores.sql import ids
