@@ -104,7 +104,7 @@ async def _embedded(
     from mainspring.terminal.pulling import pull_missing
 
     settings = load(context.obj).settings
-    models = settings.models.model_copy(update={"chat": (), "larger": "", "reranker": "off"})
+    models = settings.models.model_copy(update={"chat": (), "larger": ""})
     settings = settings.model_copy(update={"models": models})
     pull_missing(settings)
     embedder = OpenVinoEmbedder(Puller(settings).local(settings.models.embedding), settings.engines.threads)
