@@ -83,6 +83,8 @@ FAMILIES = (
     Family("google-adk", "google-adk", ("google-adk[a2a]==2.13.0",), "google_adk_a2a.py"),
     Family("dspy", "dspy", ("dspy[numpy]==3.4.1",), "dspy_clients.py"),
     Family("aider", "aider", ("aider-chat==0.86.2",), "aider_command.py", python="3.11"),
+    Family("lm-eval", "lm-eval", ("lm-eval[api]==0.4.13",), "lm_eval_harness.py"),
+    Family("inspect", "inspect", ("inspect-ai==0.3.285", "openai==3.57.0"), "inspect_tasks.py", page="harnesses"),
     Family("open-webui", "official", _OFFICIAL, "open_webui.py"),
     Family("continue", "official", _OFFICIAL, "continue_editor.py"),
     Family("curl", "official", _OFFICIAL, "curl_command.py"),

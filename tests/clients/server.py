@@ -35,6 +35,8 @@ def running(home: Path, **settings: str) -> Iterator[Server]:
         MAINSPRING_SERVING__TOKENS_PER_MINUTE="100000000",
         # Answers are as long as their clients ask for.
         MAINSPRING_SERVING__DEFAULT_OUTPUT_TOKENS="null",
+        # Harnesses ask for the log-probabilities of prompts, which a prefix cache does not read again.
+        MAINSPRING_ENGINES__PREFIX_CACHE="false",
         # Checks of refusals send wrong keys.
         MAINSPRING_GATEWAY__ADDRESSES__FAILURES_PER_MINUTE="0",
         MAINSPRING_A2A__AGENTS=json.dumps({"adk": {"url": ADK, "description": "Repeats."}}),

@@ -13,6 +13,8 @@ SURFACE = Surface(
         "eval benchmark",
         "eval calibrate",
         "eval gate",
+        "eval import-log",
+        "eval online",
         "eval perplexity",
         "eval rag",
         "eval refusal",

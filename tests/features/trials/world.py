@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.base import Facts
+from mainspring.core.facts.opinions import session_name
 from mainspring.core.settings import Settings
 from mainspring.core.settings.serving.routing import RouteSettings
 from mainspring.core.types import EventRecord, Principal
@@ -15,7 +16,6 @@ from mainspring.feature import Rooms
 from mainspring.features.trials.definitions import Trial
 from mainspring.features.trials.outcomes import Outcomes
 from mainspring.features.trials.service import Trials
-from mainspring.features.trials.units.names import session_name
 from mainspring.serving.route.route import Route
 from mainspring.stores import Stores
 from mainspring.stores.sql import ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -117,3 +118,8 @@ class OutcomeFacts(Facts):
     value: Keep[float | None] = None
     episode: Keep[str] = ""
     arms: Keep[Mapping[str, str] | None] = None
+
+
+def session_name(tenant: str, session: str) -> str:
+    """What an outcome of a session is about: a session's name may name a person, and events stay."""
+    return "ses_" + hashlib.sha256(f"{tenant}\0{session}".encode()).hexdigest()[:26]

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Principal
 from mainspring.evaluation.examples import ExampleStream
+from mainspring.evaluation.recorded import RecordedEvaluation
 from mainspring.evaluation.scorers import Scorer
 from mainspring.feature import Rooms, Services
 from mainspring.features.experiments.ordered import OrderedComparisons
@@ -18,6 +19,7 @@ from mainspring.features.experiments.scoring import Scorers
 from mainspring.features.experiments.settings import ExperimentsSettings
 from mainspring.features.experiments.spec import MOST_RESPONDERS, MOST_SCORERS, Spec, WantedScorer
 from mainspring.features.experiments.store.results import PREFIX, Results
+from mainspring.features.experiments.work import recording
 from mainspring.features.experiments.work.drift import Side, drift
 from mainspring.features.experiments.work.report import report
 from mainspring.features.experiments.work.running import ExperimentWork
@@ -28,7 +30,7 @@ PARTIAL = 4_000
 
 
 class Experiments(OrderedComparisons):
-    """Runs experiments, and implements ``evaluation.scorers.ScorerSource``."""
+    """Runs experiments, makes scorers (``ScorerSource``), and keeps what others measured (``EvaluationRecords``)."""
 
     def __init__(self, rooms: Rooms) -> None:
         self.settings = rooms.settings.section(ExperimentsSettings)
@@ -119,6 +121,10 @@ class Experiments(OrderedComparisons):
             dataclasses.replace(each, name=name) for each, name in zip(spec.candidates, names, strict=True)
         )
         return Spec(() if spec.recorded else candidates, tuple(scorers), spec.concurrency, spec.recorded)
+
+    async def record(self, principal: Principal, found: RecordedEvaluation, data_set: str) -> tuple[str, bool]:
+        """See ``evaluation.recorded.EvaluationRecords``."""
+        return await recording.record(self.results, self.data, principal, found, data_set, self.settings.max_answers)
 
     async def cancel(self, principal: Principal, experiment_id: str) -> sa.Row[Any]:
         """Stop it after the answers that are on their way. Raises ``NotFound``."""

@@ -12,9 +12,8 @@ import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.ids as ids
 from mainspring.core.errors import NotFound, QuotaExceeded
 from mainspring.core.facts.answers import AnswerFacts
-from mainspring.core.facts.opinions import OutcomeFacts
+from mainspring.core.facts.opinions import OutcomeFacts, session_name
 from mainspring.core.types import EventRecord, Principal
-from mainspring.features.trials.units.names import session_name
 from mainspring.stores.events.log import EventLog
 from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database

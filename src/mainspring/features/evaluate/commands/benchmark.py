@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -76,6 +78,7 @@ def benchmark(
     tokens: Annotated[int, typer.Option(min=0, help="Maximum tokens of an answer (0: the benchmark's)")] = 0,
     at_once: Annotated[int, typer.Option("--at-once", min=1, max=64, help="Items asked at the same time")] = 4,
     seed: Annotated[int, typer.Option(help="Order of the items, and of drawn answers")] = 0,
+    minutes: Annotated[float, typer.Option(min=0, help="Ask no more after so many minutes (0: ask all)")] = 0.0,
     cache: Annotated[bool, typer.Option(help="Use answers of earlier runs")] = True,
     report: Annotated[Path | None, typer.Option(help="Also write the tables, as Markdown")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
@@ -83,17 +86,23 @@ def benchmark(
     """Run a public benchmark from FILE, and report its metrics with 95 % intervals.
 
     The outcomes are in the file of the run, one a line. A run that was stopped goes on when it is started again; with a
-    larger --limit it asks for more. The exit status is 3 if some items could not be asked.
+    larger --limit it asks for more. After --minutes it waits for what it has asked, and reports the first items up to
+    there: quick answers have no better chance to be among them. The exit status is 3 if some items could not be asked.
     """
+    from mainspring.core.errors import InvalidRequest
     from mainspring.features.evaluate.capabilities import report as reports
     from mainspring.features.evaluate.capabilities.catalogue import benchmark as named
     from mainspring.statistics.significance import stats_library
 
     stats_library()
     wanted = named(name)
-    job = Job(wanted, file, responder, url, limit, samples, temperature, tokens or wanted.tokens, seed, at_once, how)
+    job = Job(
+        wanted, file, responder, url, limit, samples, temperature, tokens or wanted.tokens, seed, at_once, how, minutes
+    )
     place = out or Path(f"{name}.{''.join(c if c.isalnum() or c in '.-_' else '-' for c in responder)}.jsonl")
     run, outcomes = _run(context, job, key, place, cached=cache)
+    if not outcomes:
+        raise InvalidRequest("nothing was answered in time", param="minutes", remedy="Give more --minutes")
     found = reports.figures(wanted, outcomes)
     text = reports.markdown(wanted, run, found)
     if report is not None:
@@ -121,6 +130,7 @@ class Job:
     seed: int
     at_once: int
     how: str = ""
+    minutes: float = 0.0
 
     @property
     def model(self) -> str:
@@ -225,6 +235,7 @@ async def _asked(
                 marker=marker,
                 samples=job.samples,
                 at_once=job.at_once,
+                until=time.monotonic() + 60 * job.minutes if job.minutes else math.inf,
                 progress=lambda done, total: progress("Asking", done, total),
             )
         await marker.aclose()

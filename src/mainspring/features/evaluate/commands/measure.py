@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mainspring.core.settings import Settings, load
-from mainspring.features.evaluate.commands import answers, benchmark, gate, perplexity, texts
+from mainspring.features.evaluate.commands import answers, benchmark, gate, logs, online, perplexity, texts
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
@@ -41,10 +41,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 
 app.command("answers")(answers.answers)
 app.command("texts")(texts.texts)
+app.command("online")(online.online)
 app.command("perplexity")(perplexity.perplexity)
 app.command("benchmark")(benchmark.benchmark)
 app.command("benchmarks")(benchmark.benchmarks)
 app.command("gate")(gate.gate)
+app.command("import-log")(logs.import_log)
 
 
 @app.command("collections")

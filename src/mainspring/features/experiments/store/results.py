@@ -185,6 +185,33 @@ class Results:
         noted = sa.update(experiments).where(of).values(metadata=rows.dump(dict(metadata)))
         await self._database.write(lambda connection: connection.execute(noted) and None)
 
+    async def keep(
+        self,
+        principal: Principal,
+        experiment_id: str,
+        values: Mapping[str, Any],
+        spec: Spec,
+        answers: Sequence[Mapping[str, Any]],
+    ) -> bool:
+        """Write a finished experiment with all of its results, or nothing; whether it is new. Raises
+        ``QuotaExceeded``."""
+        tenant, now = principal.tenant, time.time()
+        made = {"tenant": tenant, "id": experiment_id, "state": "completed", "key_id": principal.key_id, **values}
+        made |= {"owner": principal.person, "created_at": now, "updated_at": now, "spec": rows.dump(spec.plain())}
+
+        def work(connection: sa.Connection) -> bool:
+            of = sa.select(sa.func.count()).select_from(experiments).where(experiments.c.tenant == tenant)
+            if connection.execute(of).scalar_one() >= self._settings.kept:
+                raise QuotaExceeded(f"{self._settings.kept} experiments are kept", remedy="Delete some", param="name")
+            there = connection.execute(rows.insert_new(connection, experiments).values(**made, done=len(answers)))
+            if not there.rowcount:
+                return False
+            for start in range(0, len(answers), _AT_ONCE):
+                connection.execute(sa.insert(experiment_results), list(answers[start : start + _AT_ONCE]))
+            return True
+
+        return await self._database.write(work, durable=True)
+
     async def begin(self, job: Job) -> None:
         """The experiment is running."""
         await self._database.write(lambda connection: _set(connection, job, state="running"))

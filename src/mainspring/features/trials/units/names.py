@@ -1,13 +1,8 @@
-"""Names of sessions and units that tell nobody's: digests."""
+"""Names of units that tell nobody's: digests."""
 
 from __future__ import annotations
 
 import hashlib
-
-
-def session_name(tenant: str, session: str) -> str:
-    """What an outcome of a session is about: a session's name may name a person, and events stay."""
-    return "ses_" + hashlib.sha256(f"{tenant}\0{session}".encode()).hexdigest()[:26]
 
 
 def digest(tenant: str, trial: str, kind: str, name: str) -> str:
