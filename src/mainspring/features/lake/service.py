@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mainspring.core.errors import Conflict, MainspringError, NotFound, StoreError
+from mainspring.core.errors import Conflict, MainspringError, NotFound, Overloaded, StoreError
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
 from mainspring.evaluation.interactions import Interaction
@@ -33,6 +33,7 @@ from mainspring.stores import Stores
 from mainspring.stores.sql import ids
 
 _log = logging.getLogger(__name__)
+_RETRY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,11 @@ class Lake(OrderedExports):
         """Begin a build in the background of this process. Raises ``Conflict`` while the tenant has one."""
         if tenant in self._running:
             raise Conflict("a build of this tenant is under way", remedy="Wait until it has ended")
+        if len(self._running) >= self.settings.builds:
+            # Each takes processes and memory of its own, however many tenants ask.
+            raise Overloaded(
+                "this server makes as many builds as it may at a time", remedy="Try again later", retry_after=_RETRY_S
+            )
         build_id = ids.new(PREFIX)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

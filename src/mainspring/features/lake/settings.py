@@ -42,6 +42,7 @@ class LakeSettings(Section):
         3600.0, ge=1, description="seconds between two looks of a server for rows whose text was deleted meanwhile"
     )
     batch: int = Field(20_000, ge=100, le=1_000_000, description="events of one commit of files")
+    builds: int = Field(1, ge=1, description="builds that one server makes at a time, of all tenants")
     runner: Literal["local", "ray"] = Field("local", description="where the steps of a build run; ray: the extra `ray`")
     nats: NatsSettings = NatsSettings()
     sql: SqlBounds = SqlBounds()
