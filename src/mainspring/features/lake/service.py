@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mainspring.core.errors import Conflict, MainspringError, NotFound, Overload
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
 from mainspring.evaluation.interactions import Interaction
+from mainspring.evaluation.vitals import Vital
 from mainspring.features.lake.build.building import Building
 from mainspring.features.lake.build.store import PREFIX, Build
 from mainspring.features.lake.exports.cleaning import Cleaning
@@ -28,6 +30,7 @@ from mainspring.features.lake.steps.options import BuildSettings
 from mainspring.features.lake.stream.publishing import Publishing
 from mainspring.features.lake.stream.syncing import Syncing
 from mainspring.features.lake.summary import summary
+from mainspring.features.lake.vitals import vitals
 from mainspring.features.lake.withdrawing import Withdrawing
 from mainspring.stores import Stores
 from mainspring.stores.sql import ids
@@ -127,6 +130,12 @@ class Lake(OrderedExports):
     async def summary(self, tenant: str, groups: frozenset[str]) -> dict[str, Any]:
         """See ``summary.summary``."""
         return await summary(self._stores.database, tenant, groups)
+
+    async def vitals(self, now: float) -> Sequence[Vital]:
+        """See ``evaluation.vitals.Vitals``."""
+        settings = self.settings
+        work = partial(vitals, alerts=settings.alerts, now=now, follows=settings.mode != "batch")
+        return await self._stores.database.read(work)
 
     async def write_training_set(self, principal: Principal, export_id: str, folder: Path) -> Mapping[str, Any]:
         """See ``training.ports.TrainingSets``."""
