@@ -114,7 +114,6 @@ def test_journey(server: Server) -> None:
     _becomes_an_example(server, trace_id, {answer_id, feedback["id"]})
     _is_reviewed(server, trace_id, answer_id)
     _costs_what_the_ledger_says(server, client, events["answer"]["facts"]["key_id"])
-
     canary = _from_the_canary(client)
     status, page = server.call("GET", f"/v1/events?trace_id={canary}")
     facts = {event["kind"]: event["facts"] for event in page["data"]}

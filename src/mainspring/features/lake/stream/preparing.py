@@ -24,7 +24,7 @@ from mainspring.features.lake.files.manifest import LakeFile
 from mainspring.features.lake.files.storage import SYNCED, Storage
 from mainspring.features.lake.files.writing import Partition, date_of
 from mainspring.features.lake.stream import aside, events, joining
-from mainspring.features.lake.stream.aside import Aside
+from mainspring.features.lake.stream.aside import Aside, What
 
 Row = dict[str, Any]
 
@@ -49,9 +49,9 @@ class Prepared:
         """Leave it out of what is written."""
         self.aside[found.tenant, found.what, found.id] = found
 
-    def done(self) -> Mapping[tuple[str, aside.What], list[str]]:
+    def done(self) -> Mapping[tuple[str, What], list[str]]:
         """The ids of what is written, or gone, by tenant."""
-        found: dict[tuple[str, aside.What], list[str]] = defaultdict(list)
+        found: dict[tuple[str, What], list[str]] = defaultdict(list)
         for (tenant, *_), theirs in self.raw.items():
             found[tenant, "event"] += [row["id"] for row in theirs]
         for (tenant, *_), theirs in self.clean.items():
@@ -117,12 +117,12 @@ def _take(
     groups = events.asker_groups(answers, of_keys)
     for row in theirs:
         # Nobody knows who may see what is said of an answer that cannot be read.
-        error = unread.get(row.subject) or _raw(prepared, tenant, row, groups.get(row.subject, ()))
-        if error:
-            prepared.set_aside(Aside(tenant, "event", row.id, error))
+        problem = unread.get(row.subject) or _raw(prepared, tenant, row, groups.get(row.subject, ()))
+        if problem:
+            prepared.set_aside(Aside(tenant, "event", row.id, problem))
     failed = dict(unread)
-    told = {subject: about[subject] for subject in answers}
-    for made in joining.joined(connection, tenant, told, groups, prepared.position, failed):
+    by_subject = {subject: about[subject] for subject in answers}
+    for made in joining.joined(connection, tenant, by_subject, groups, prepared.position, failed):
         try:
             place = tenant, date_of(made["at"]), groups.get(made["answer_id"], ())
         except Exception as error:  # times beyond the calendar have several kinds
@@ -162,7 +162,7 @@ def _written(
     schema: pa.Schema,
     found: list[Row],
     prepared: Prepared,
-    what: aside.What,
+    what: What,
     name: Callable[[Row], str],
 ) -> LakeFile | None:
     try:
