@@ -1,12 +1,12 @@
 """The one journey through everything that exists; each capability lengthens it.
 
 ask -> cite -> open what was cited -> follow up -> thumbs-down with an edit -> event of the first answer, under its
-trace id -> a row of a data set with that trace, and its score -> what a request costs, in the ledger and in its key's
-budget -> a canary serves a request, and its events say so -> the same follow-up in a session, forked and forgotten ->
-the same question in a batch -> an agent that looks the answer up, whose steps are kept and replayed -> a customer who
-returns things of an order, which a person approves, and then speaks to a person -> edited answers of another collection
-become a candidate that is trained, compared, tried on half of the people and promoted, and an answer of it leads back
-to the edit.
+trace id -> a row of a data set with that trace, and its score -> a reviewer's label and correction, which become
+another row with that trace -> what a request costs, in the ledger and in its key's budget -> a canary serves a request,
+and its events say so -> the same follow-up in a session, forked and forgotten -> the same question in a batch -> an
+agent that looks the answer up, whose steps are kept and replayed -> a customer who returns things of an order, which a
+person approves, and then speaks to a person -> edited answers of another collection become a candidate that is trained,
+compared, tried on half of the people and promoted, and an answer of it leads back to the edit.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def test_journey(server: Server) -> None:
     assert QUESTION in events["answer"]["content"]
 
     _becomes_an_example(server, trace_id, {answer_id, feedback["id"]})
+    _is_reviewed(server, trace_id, answer_id)
     _costs_what_the_ledger_says(server, client, events["answer"]["facts"]["key_id"])
-
     canary = _from_the_canary(client)
     status, page = server.call("GET", f"/v1/events?trace_id={canary}")
     facts = {event["kind"]: event["facts"] for event in page["data"]}
@@ -142,6 +142,34 @@ def _becomes_an_example(server: Server, trace_id: str, events: set[str]) -> None
         time.sleep(0.2)
     status, report = server.call("GET", f"/v1/experiments/{begun['id']}/report")
     assert 0 < report["responders"][0]["scores"]["f1"]["mean"] < 1
+
+
+def _is_reviewed(server: Server, trace_id: str, answer_id: str) -> None:
+    """The same answer goes to a reviewer, whose correction becomes a row of a data set with the answer's trace."""
+    definition = {"rule": {"certain": [], "share": 0}, "labelling": {"double": 0}, "dataset": "reviewed"}
+    status, _ = server.call("POST", "/v1/review/queues", {"name": "journey", "definition": definition})
+    assert status == 201
+    server.call("POST", "/v1/review/queues/journey/items", {"answer_ids": [answer_id]})
+    task = server.call("POST", "/v1/review/queues/journey/next")[1]["task"]
+    assert task["question"] == QUESTION
+    label = {"labels": {"correct": 1}, "approved": False, "errors": ["incomplete"], "edit": f"{EDIT} Ask first."}
+    status, _ = server.call("POST", f"/v1/review/queues/journey/items/{task['item_id']}/label", label)
+    assert status == 201
+    until = time.monotonic() + 60
+    rows: list[dict[str, Any]] = []
+    while not rows and time.monotonic() < until:
+        server.call("POST", "/v1/review/run")
+        status, found = server.call("GET", f"/v1/datasets/reviewed/examples?trace_id={trace_id}")
+        rows = found["data"] if status == 200 else []
+    (row,) = rows
+    assert row["references"] == [f"{EDIT} Ask first."]
+    assert row["tags"]["verdict"] == "rejected"
+    label_events = [
+        each
+        for each in server.call("GET", f"/v1/events?trace_id={trace_id}")[1]["data"]
+        if each["kind"] == "label" and each["id"] in row["sources"]
+    ]
+    assert [each["facts"]["edited"] for each in label_events] == [True]
 
 
 def _costs_what_the_ledger_says(server: Server, client: openai.OpenAI, key_id: str) -> None:

@@ -11,6 +11,7 @@ export interface LakeSummary {
   zones: Partial<Record<"raw" | "clean" | "ready" | "dropped", Zone>>;
   days: { date: string; interactions: number }[];
   waiting_since: number | null;
+  set_aside: { count: number; latest: { what: "event" | "answer"; id: string; error: string; tries: number; since: number; retry_at: number }[] };
 }
 
 export interface BuildStep {

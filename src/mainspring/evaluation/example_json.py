@@ -15,13 +15,15 @@ MOST_BYTES = 262_144
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _KNOWN = frozenset(
     ("id", "messages", "question", "references", "reference", "passages", "refused", "tags", "sources", "trace_id",
-     "subject", "group", "source", "split", "extra", "input", "ideal", "item", "context", "answer")
+     "subject", "group", "source", "split", "extra", "input", "ideal", "item", "context", "answer", "documents")
 )  # fmt: skip
 
 
 def plain(example: Example) -> dict[str, Any]:
     """As JSON values; ``example_of`` reads them."""
-    return {
+    # Examples that are of no document are written as they were before there were such: their digests stay.
+    documents = {"documents": list(example.documents)} if example.documents else {}
+    return documents | {
         "id": example.id,
         "messages": [message_body(each) for each in example.messages],
         "references": list(example.references),
@@ -109,6 +111,7 @@ def example_of(row: Any, place: str = "example") -> Example:
         subject=_text(row, "subject", place),
         group=_text(row, "group", place) or _text(row, "source", place),
         split=_split(row, place),
+        documents=_texts(row, ("documents",), place),
         extra=extra,
     )
     return checked(made, place)

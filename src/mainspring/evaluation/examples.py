@@ -19,8 +19,9 @@ class Example:
     ``references`` are right answers, any of which will do. ``passages`` are the texts that an answer may rest on.
     ``refused`` says whether a refusal is right; None: unknown. ``tags`` are for slices: ``{"topic": "returns"}``.
     ``sources`` are the ids of the events that it was made of, ``trace_id`` is the trace of the first of them and
-    ``subject`` the person whose data it is; all are empty for examples that nobody's traffic is in. Near-duplicates
-    have one ``group``.
+    ``subject`` the person whose data it is; all are empty for examples that nobody's traffic is in. ``documents`` are
+    the ids of the documents, and of their collections, whose text it repeats: it goes with each of them.
+    Near-duplicates have one ``group``.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Example:
     subject: str = ""
     group: str = ""
     split: Split = "test"
+    documents: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further fields that a scorer reads by name, such as the tests of a programming task."""
 
@@ -78,6 +80,16 @@ class DataSets(Protocol):
 
     async def examples(self, principal: Principal, name: str, version: int | None = None) -> Sequence[Example]:
         """All examples of a version, by default of the newest. Raises ``NotFound``."""
+        ...
+
+
+@runtime_checkable
+class ExampleDraw(Protocol):
+    """Draws single examples, however large a data set is."""
+
+    async def drawn(self, principal: Principal, name: str, version: int | None, share: float) -> Example | None:
+        """The example at ``share`` (from 0 up to but not including 1) of a version's order, by default of the newest
+        version. None: it has no example. Raises ``NotFound``."""
         ...
 
 

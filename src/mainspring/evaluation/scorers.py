@@ -35,6 +35,14 @@ class Scorer(Protocol):
 
 
 @runtime_checkable
+class ScoresRefusals(Scorer, Protocol):
+    """Scores failed answers, too, such as a guard's refusal. To all others a failed answer is worth 0."""
+
+    @property
+    def scores_refusals(self) -> bool: ...
+
+
+@runtime_checkable
 class ScorerSource(Protocol):
     """Makes scorers by name and options, as an experiment or a gate names them."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -38,18 +38,11 @@ def test_the_model_that_stood_left_less_often_stands_there_next() -> None:
 
 
 class OneExample:
-    """A data set of one example, read ``times``."""
+    """A data set of one example. There is no way to read all of a data set."""
 
-    times = 0
-
-    async def add_examples(
-        self, principal: Principal, name: str, examples: Sequence[Example], *, note: str = ""
-    ) -> int:
-        raise AssertionError
-
-    async def examples(self, principal: Principal, name: str, version: int | None = None) -> Sequence[Example]:
-        self.times += 1
-        return [Example("1", (Message("user", "From the set?"),), tags={"category": "shop"}, subject="carl")]
+    async def drawn(self, principal: Principal, name: str, version: int | None, share: float) -> Example | None:
+        assert 0 <= share < 1
+        return Example("1", (Message("user", "From the set?"),), tags={"category": "shop"}, subject="carl")
 
 
 @pytest.fixture
@@ -67,7 +60,6 @@ async def test_a_question_of_a_data_set_is_asked_with_its_category_and_for_its_p
     for who in ("ann", "bob"):
         battle = (await world.call("POST", "/main/battles", {}, who)).json
         assert (battle["question"], battle["category"]) == ("From the set?", "shop")
-    assert datasets.times == 1
     answers = await home.stores.events.find("acme", kind="answer")
     # Erasing the person finds the answers.
     assert {AnswerFacts.of(each.facts).user for each in answers} == {"carl"}
@@ -101,8 +93,8 @@ async def test_an_erased_example_is_asked_no_more(home: Talk) -> None:
     kept = [Example("1", (Message("user", "I am Ada."),), sources=("ans_gone",))]
 
     class Erased(OneExample):
-        async def examples(self, principal: Principal, name: str, version: int | None = None) -> Sequence[Example]:
-            return tuple(kept)
+        async def drawn(self, principal: Principal, name: str, version: int | None, share: float) -> Example | None:
+            return kept[0] if kept else None
 
     recorded, arena = (
         Recorded(home.stores.events, Erased()),

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from mainspring.core.errors import Conflict, InvalidRequest, NotFound, QuotaExceeded
 from mainspring.core.facts.opinions import FeedbackFacts, ScoreFacts
 from mainspring.core.types import Message, Principal
-from mainspring.evaluation.examples import DataSets, Example, ExampleStream
+from mainspring.evaluation.examples import DataSets, Example, ExampleDraw, ExampleStream
 from mainspring.features.datasets.make.traces import TraceFilter
 from mainspring.features.datasets.tables import data_set_rows
 from mainspring.stores.erase.data_subjects import Held, Subject, find
@@ -69,6 +69,24 @@ async def test_a_version_stays_what_it_was_and_costs_what_it_changes(home: Lab) 
         ("sum-1", False, True),
         ("sum-3", True, False),
     ]
+
+
+async def test_one_example_is_drawn_without_reading_the_others(home: Lab) -> None:
+    assert isinstance(home.data, ExampleDraw)
+    await home.data.add_examples(home.who, "sums", sums(5))
+    await home.data.writing.remove(home.who, "sums", ["sum-1"])
+
+    async def drawn(share: float, version: int | None = None) -> str:
+        found = await home.data.drawn(home.who, "sums", version, share)
+        assert found is not None
+        return found.id
+
+    assert [await drawn(each) for each in (0.0, 0.24, 0.25, 0.5, 0.999999)] == [
+        *("sum-0", "sum-0", "sum-2", "sum-3", "sum-4"),
+    ]
+    assert await drawn(0.2, 1) == "sum-1"
+    await home.data.writing.remove(home.who, "sums", ["sum-0", "sum-2", "sum-3", "sum-4"])
+    assert await home.data.drawn(home.who, "sums", None, 0.5) is None
 
 
 async def test_a_version_is_made_whole_or_not_at_all(home: Lab) -> None:

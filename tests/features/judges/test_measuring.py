@@ -180,6 +180,34 @@ async def said(world: World, text: str, label: float | None = None) -> str:
     return name
 
 
+class Endless:
+    """A data set without an end: whoever reads all of it never comes back."""
+
+    async def stream(self, *_: Any) -> AsyncIterator[tuple[int, Example]]:
+        place = 0
+        while True:
+            place += 1
+            assert place <= 120
+            told = {"answer": "good", "label": 1.0} if place % 4 == 0 else {"answer": "bad", "label": 0.0}
+            extra = told if place % 2 == 0 else {}
+            yield place, Example(str(place), (Message("user", "Well?"),), extra=extra)
+
+    async def nothing(self, *_: Any, **__: Any) -> None:
+        raise AssertionError
+
+    version = keep = picked = recorded = drop = nothing
+
+
+async def test_of_a_large_data_set_no_more_is_read_than_is_judged(opened: Stores) -> None:
+    world = World(opened, Model("model", reads), most_items=60)
+    await world.judges.definitions.put("acme", "mine", JUDGE.model_copy(update={"model": "model"}))
+    services = Services()
+    services.add(Endless())
+    requests = JudgeRequests(world.judges, world.stores, services)
+    started = await requests.measure("mine", (), LabelSource(dataset="large"), await caller(world), 4)
+    assert started.asked["labels"] == 4
+
+
 async def test_an_estimate_is_of_people_and_narrower_than_their_labels_alone(world: World) -> None:
     context, requests = await caller(world), JudgeRequests(world.judges, world.stores, Services())
     with pytest.raises(InvalidRequest, match="0 answers of shop have labels"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import Principal, TraceParent
 from mainspring.features.lake.routes import router
@@ -86,6 +88,28 @@ async def test_lineage_goes_both_ways(world: World) -> None:
     assert (await api("GET", "/lineage")).status == 400
 
 
+async def test_a_server_makes_so_many_builds_at_a_time_of_all_tenants(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = made(world)
+    api, on = Api(world), asyncio.Event()
+    real = type(world.lake.syncing).sync
+
+    async def waits(*given: Any, **more: Any) -> Any:
+        await on.wait()
+        return await real(*given, **more)
+
+    monkeypatch.setattr(type(world.lake.syncing), "sync", waits)
+    assert (await api("POST", "/builds", {})).status == 202
+    assert (await api("POST", "/builds", {})).status == 409
+    refused = await api("POST", "/builds", {}, who="umbrella")
+    assert (refused.status, refused.headers["retry-after"]) == (503, ["60"])
+    on.set()
+    await asyncio.gather(*world.lake._running.values())
+    assert (await api("POST", "/builds", {}, who="umbrella")).status == 202
+    await asyncio.gather(*world.lake._running.values())
+
+
 async def test_the_summary_counts(world: World) -> None:
     api = Api(world)
     assert (await api("GET", "/summary")).json["waiting_since"] is None
@@ -96,6 +120,7 @@ async def test_the_summary_counts(world: World) -> None:
     assert (found["zones"]["raw"]["rows"], found["zones"]["clean"]["rows"]) == (2, 1)
     assert [each["interactions"] for each in found["days"]] == [1]
     assert found["waiting_since"] is None
+    assert found["set_aside"] == {"count": 0, "latest": []}
     assert (await api("GET", "/summary", who="umbrella")).json["zones"] == {}
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from mainspring.core.facts.registry import read
 from mainspring.core.types import EventRecord
+from mainspring.evaluation.vitals import Vital
 from mainspring.stores.sql import ids
 from mainspring.stores.sql.pages import Page
 from tests.features.monitor.visitors import HOUR, MINUTE, Shape, World, world
@@ -229,3 +230,35 @@ async def test_a_watcher_that_takes_over_goes_on_and_counts_nothing_twice(tmp_pa
         await here.run(20 * MINUTE)
         # It knew the alert that the first one raised, and cleared it.
         assert await here.rules() == [("latency", "support", "resolved")]
+
+
+class Lake:
+    """Says what is wrong with a lake."""
+
+    def __init__(self) -> None:
+        self.wrong = True
+
+    async def vitals(self, now: float) -> list[Vital]:
+        if not self.wrong:
+            return []
+        return [
+            Vital("acme", "set aside", 3, 1, "", 3, wrong=True, right=False),
+            Vital("acme", "personal data", 0.3, 0.2, "share", 900, wrong=True, right=False, before=0.1),
+            Vital("other", "waiting", 30, 600, "s", 1, wrong=False, right=True),
+        ]
+
+
+async def test_what_is_wrong_with_the_lake_is_an_alert_until_it_is_mended(tmp_path: Path) -> None:
+    async with world(tmp_path / "home") as here:
+        lake = here.monitor.vitals = Lake()
+        here.watcher = here.monitor.watcher()
+        await here.watcher.open(here.now)
+        await here.run(5 * MINUTE)
+        (alert,) = await here.alerts()
+        assert (alert.tenant, alert.rule, alert.application, alert.severity) == ("acme", "lake", "lake", "warning")
+        assert alert.summary == (
+            "lake: lake: set aside 3 (limit 1) in 3 rows; personal data 30 % (limit 20 %, usually 10 %) in 900 rows"
+        )
+        lake.wrong = False
+        await here.run(20 * MINUTE)
+        assert await here.rules() == [("lake", "lake", "resolved")]

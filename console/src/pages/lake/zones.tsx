@@ -20,7 +20,7 @@ export function ZonesView(): ReactNode {
   return (
     <section className="stack" aria-label="Zones">
       <div className="section-head">
-        <span className="row">{found.data && <Waiting of={found.data} />}</span>
+        <span className="row">{found.data && <><Waiting of={found.data} /><Aside of={found.data} /></>}</span>
         <IconButton icon="refresh" label="Refresh" onClick={found.reload} disabled={found.loading} />
       </div>
       <Loaded of={found} what="Looking at the files">{(summary) => <Zones summary={summary} />}</Loaded>
@@ -31,6 +31,12 @@ export function ZonesView(): ReactNode {
 function Waiting({ of }: { of: LakeSummary }): ReactNode {
   if (of.waiting_since === null) return <Badge tone="good">up to date</Badge>;
   return <Badge tone="warn">{`events wait since ${moment(of.waiting_since)}`}</Badge>;
+}
+
+function Aside({ of }: { of: LakeSummary }): ReactNode {
+  if (of.set_aside.count === 0) return null;
+  const latest = of.set_aside.latest.map((each) => `${each.what} ${each.id}: ${each.error}`).join("\n");
+  return <span title={latest}><Badge tone="bad">{`${count(of.set_aside.count)} set aside`}</Badge></span>;
 }
 
 function Zones({ summary }: { summary: LakeSummary }): ReactNode {

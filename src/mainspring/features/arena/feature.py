@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter
 
-from mainspring.evaluation.examples import DataSets
+from mainspring.evaluation.examples import ExampleDraw
 from mainspring.feature import Feature, Http, Rooms, Services
 from mainspring.features.arena.routes import router
 from mainspring.features.arena.service import Arenas
@@ -19,7 +19,7 @@ async def _open(rooms: Rooms) -> AsyncIterator[Arenas]:
 
 
 async def _ready(_: Rooms, services: Services) -> None:
-    services[Arenas].use(services.perhaps(DataSets))  # type: ignore[type-abstract]
+    services[Arenas].use(services.perhaps(ExampleDraw))  # type: ignore[type-abstract]
 
 
 def _routes(http: Http) -> list[APIRouter]:

@@ -18,7 +18,7 @@ import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import Conflict, InvalidRequest, NotFound, QuotaExceeded
 from mainspring.core.types import Context, Message, Principal
-from mainspring.evaluation.examples import DataSets
+from mainspring.evaluation.examples import ExampleDraw
 from mainspring.feature import Rooms
 from mainspring.features.arena.battle.asking import Asked, ask, request
 from mainspring.features.arena.battle.battles import PREFIX, Battle, Battles
@@ -60,7 +60,7 @@ class Arenas:
         self.battles = Battles(database, most_open=self.settings.open_battles, open_s=self.settings.open_hours * 3600.0)
         self.ratings = Ratings(database, self.settings.rated_votes)
 
-    def use(self, datasets: DataSets | None) -> None:
+    def use(self, datasets: ExampleDraw | None) -> None:
         """Draw recorded questions from here."""
         self._recorded = Recorded(self._rooms.stores.events, datasets)
 

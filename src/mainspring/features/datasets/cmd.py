@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -81,15 +82,26 @@ def from_traces(
 def suite(
     context: typer.Context,
     name: Name,
-    collection: Annotated[str, typer.Option(help="The questions are about its documents")],
-    model: Annotated[str, typer.Option(help="It writes the questions")],
-    count: Annotated[int, typer.Option(min=1, max=100, help="Passages")] = 20,
+    collection: Annotated[str, typer.Option(help="The questions are about its documents")] = "",
+    model: Annotated[str, typer.Option(help="It writes the questions about a collection")] = "",
+    traces: Annotated[bool, typer.Option("--traces", help="Recorded questions whose right answer is known")] = False,
+    application: Annotated[str, typer.Option(help="traces: only this agent's, application's or collection's")] = "",
+    days: Annotated[float, typer.Option(min=0, help="traces: only of the last days; 0: all")] = 0,
+    count: Annotated[int, typer.Option(min=1, max=100, help="Passages, or recorded questions")] = 20,
+    attacks: Annotated[int, typer.Option(min=0, max=100, help="Attacks on the questions")] = 0,
     seed: Annotated[int, typer.Option(help="Another draw")] = 1,
     note: Note = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make the next version with questions about a collection, and near misses that its documents do not answer."""
-    wanted = {"collection": collection, "model": model, "count": count, "seed": seed}
+    """Make the next version with a test suite: questions of a collection or of traces, near misses, and attacks."""
+    wanted: dict[str, Any] = {"count": count, "seed": seed, "attacks": attacks}
+    if traces:
+        since = {"since": time.time() - days * 86_400} if days else {}
+        wanted["traces"] = {"application": application, "limit": 10_000, **since}
+    if collection:
+        wanted["collection"] = collection
+    if model:
+        wanted["model"] = model
     _made(_posted(Server.of(context), name, "versions", {"suite": wanted, "note": note}), as_json)
 
 

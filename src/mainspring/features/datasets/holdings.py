@@ -1,4 +1,5 @@
-"""The data of data subjects in data sets: examples made of their answers, or under their names.
+"""The data of data subjects in data sets: examples made of their answers, or under their names; and what repeats
+documents.
 
 An erased example is gone from all versions. A version keeps its number and its fingerprint, and says how many examples
 it has lost.
@@ -64,6 +65,19 @@ class DataSetRows:
 
         def work(connection: sa.Connection) -> None:
             _delete(connection, tenant, _of_answers(connection, tenant, answers))
+
+        await self._database.write(work, durable=True, frees=True)
+
+    async def forget_documents(self, tenant: str, documents: Sequence[str]) -> None:
+        """These documents or collections are gone: examples that repeat their text go, too."""
+
+        def work(connection: sa.Connection) -> None:
+            found = _of_answers(connection, tenant, documents)
+            # The group of a suite's example is its document; older ones do not say it elsewhere.
+            mine = sa.select(data_set_rows).where(data_set_rows.c.tenant == tenant, data_set_rows.c.cluster != "")
+            for part in parts(documents):
+                found += connection.execute(mine.where(data_set_rows.c.cluster.in_(part))).all()
+            _delete(connection, tenant, found)
 
         await self._database.write(work, durable=True, frees=True)
 

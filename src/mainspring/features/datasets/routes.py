@@ -57,12 +57,19 @@ class TracesBody(Body):
 
 
 class SuiteBody(Body):
-    """Questions about a collection, which a model writes."""
+    """Questions about a collection, which a model writes, or recorded ones with a right answer; and attacks."""
 
-    collection: Annotated[str, Field(min_length=1, max_length=256)]
-    model: Annotated[str, Field(min_length=1, max_length=256)]
-    count: Annotated[int, Field(ge=1, le=MOST_SUITE, description="Passages")] = 20
+    collection: Annotated[str, Field(max_length=256)] = ""
+    model: Annotated[str, Field(max_length=256, description="Writes the questions about a collection")] = ""
+    traces: TracesBody | None = None
+    count: Annotated[int, Field(ge=1, le=MOST_SUITE, description="Passages, or recorded questions")] = 20
+    attacks: Annotated[int, Field(ge=0, le=MOST_SUITE, description="Attacks on the questions")] = 0
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+
+    def wish(self) -> SuiteWish:
+        """What is to be made."""
+        traces = None if self.traces is None else TraceFilter(**self.traces.model_dump())
+        return SuiteWish(self.collection, self.model, self.count, self.seed, traces, self.attacks)
 
 
 class VersionBody(Body):
@@ -131,7 +138,7 @@ def router(service: DataSetService, audit: Audit, access: Access) -> APIRouter:
             wanted = TraceFilter(**body.traces.model_dump())
             number = await service.from_traces(principal, name, wanted, note=body.note)
         elif body.suite is not None:
-            number = await service.from_collection(context, name, SuiteWish(**body.suite.model_dump()), note=body.note)
+            number = await service.from_suite(context, name, body.suite.wish(), note=body.note)
         else:
             number = await service.writing.remove(principal, name, body.remove or (), note=body.note)
         row = await service.versions.version_row(principal, name, number)

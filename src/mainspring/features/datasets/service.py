@@ -35,7 +35,7 @@ class DataSetService:
         self.writing = Writing(database, self.settings)
         self._splitting = Splitting(self.versions, self.writing)
         self._traces = Traces(database)
-        self._suites = Suites(rooms)
+        self.suites = Suites(rooms, self._traces)
         self._registry = rooms.path.registry
         self._files = rooms.stores.files
         self._blobs = rooms.stores.blobs
@@ -64,6 +64,10 @@ class DataSetService:
         found = await self.versions.version(principal, name, version)
         async for each in self.versions.stream(principal, found):
             yield each
+
+    async def drawn(self, principal: Principal, name: str, version: int | None, share: float) -> Example | None:
+        """See ``ExampleDraw``."""
+        return await self.versions.at(principal, await self.versions.version(principal, name, version), share)
 
     async def keep(self, principal: Principal, name: str, examples: Sequence[Example], *, kind: str) -> int:
         """See ``ExampleStream``."""
@@ -132,19 +136,31 @@ class DataSetService:
         path = self._blobs.path(info.sha256)
         return await self.write(principal, name, _read(path, info.name), note=note or f"file {info.name}")
 
-    async def from_collection(self, context: Context, name: str, wish: SuiteWish, *, note: str = "") -> int:
-        """The next version, with questions about a collection. Raises ``NotFound``, ``InvalidRequest`` if the model
-        writes none that can be used."""
-        await self._registry.find(wish.model, context.principal)
+    async def from_suite(self, context: Context, name: str, wish: SuiteWish, *, note: str = "") -> int:
+        """The next version, with a suite of a collection or of recorded answers. Raises ``NotFound``,
+        ``InvalidRequest`` if nothing can be made, ``Unsupported``."""
+        if bool(wish.collection) == (wish.traces is not None):
+            raise InvalidRequest("a suite is made of a collection, or of traces", param="collection")
+        if wish.collection:
+            if not wish.model:
+                raise InvalidRequest("a model writes the questions about a collection", param="model")
+            await self._registry.find(wish.model, context.principal)
         # All of them first: a model takes its time, and an unfinished version is void after a minute.
-        found = [each async for each in self._suites.examples(context, wish)]
+        found = [each async for each in self.suites.examples(context, wish)]
+        if not found and wish.traces is not None:
+            raise InvalidRequest(
+                "no recorded answer that matches has a right answer: an edit, or a thumbs-up",
+                remedy="Widen the filter",
+                param="traces",
+            )
         if not found:
             raise InvalidRequest(
                 f"{wish.model} wrote no question whose answer stands in its passage",
                 remedy="Ask a larger model, or for more",
                 param="suite",
             )
-        return await self.add_examples(context.principal, name, found, note=note or f"suite of {wish.collection}")
+        source = wish.collection or "recorded answers"
+        return await self.add_examples(context.principal, name, found, note=note or f"suite of {source}")
 
     async def from_traces(self, principal: Principal, name: str, wanted: TraceFilter, *, note: str = "") -> int:
         """The next version, with the answers that match. Raises ``InvalidRequest`` if none does."""

@@ -76,7 +76,7 @@ data_set_rows = sa.Table(
     sa.Index(None, "tenant", "trace_id"),
 )
 
-# The events that rows were made of.
+# The events, documents and collections that rows were made of.
 data_set_sources = sa.Table(
     "data_set_sources",
     metadata,

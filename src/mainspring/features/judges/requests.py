@@ -9,7 +9,7 @@ from typing import Any
 
 from mainspring.core.errors import InvalidRequest, NotFound, QuotaExceeded, Unsupported
 from mainspring.core.types import Context
-from mainspring.evaluation.examples import DataSets
+from mainspring.evaluation.examples import ExampleStream
 from mainspring.feature import Services
 from mainspring.features.judges.definitions.definition import Definition
 from mainspring.features.judges.figures.changed import Planned, planned
@@ -137,15 +137,18 @@ class JudgeRequests:
         return found
 
     async def _of_dataset(self, source: LabelSource, context: Context) -> list[Planned]:
-        sets = self._services.perhaps(DataSets)  # type: ignore[type-abstract]
+        sets = self._services.perhaps(ExampleStream)  # type: ignore[type-abstract]
         if sets is None:
             raise Unsupported("there are no data sets here", param="dataset")
-        found = []
-        for each in await sets.examples(context.principal, source.dataset, source.version):
+        found: list[Planned] = []
+        async for _, each in sets.stream(context.principal, source.dataset, source.version):
             answer, label = each.extra.get("answer"), each.extra.get("label")
             if isinstance(answer, str) and isinstance(label, int | float):
                 item = Item((answer,), each.question, tuple(each.passages), tuple(each.references))
                 found.append(Planned(item, float(label), source=next(iter(each.sources), "")))
+                if len(found) == self._judges.settings.most_items:
+                    # No measurement has more, and a data set may have hundreds of thousands.
+                    break
         if not found:
             raise InvalidRequest(
                 f"no example of {source.dataset} has an answer and a label",

@@ -27,10 +27,11 @@ Tenant = Annotated[str, typer.Option(help="Whose data")]
 def sync(
     context: typer.Context,
     sweep: Annotated[bool, typer.Option("--sweep", help="Also remove rows whose text was deleted meanwhile")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Also try all that was set aside again, due or not")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring all new events into the lake."""
-    asyncio.run(_sync(context, sweep, as_json))
+    asyncio.run(_sync(context, sweep, retry, as_json))
 
 
 @app.command("sql")
@@ -114,10 +115,10 @@ def _tell(build: Build, as_json: bool) -> None:
     print(f"{build.report['ready']} of {build.report['interactions']} interactions are ready ({build.id}).")
 
 
-async def _sync(context: typer.Context, sweep: bool, as_json: bool) -> None:
+async def _sync(context: typer.Context, sweep: bool, retry: bool, as_json: bool) -> None:
     async with lake_of(context) as lake:
         with show.progress() as progress:
-            done = await lake.syncing.sync(lambda events, _: progress("sync", events, 0))
+            done = await lake.syncing.sync(lambda events, _: progress("sync", events, 0), retry=retry)
         swept = await lake.syncing.sweep() if sweep else 0
         if done is None:
             show.done("Another process syncs already.", {"started": False}, as_json)
@@ -127,9 +128,11 @@ async def _sync(context: typer.Context, sweep: bool, as_json: bool) -> None:
             "events": done.events,
             "interactions": done.interactions,
             "files": done.files,
+            "set_aside": done.set_aside,
             "swept": swept,
         }
-        show.done(f"{done.events} events, {done.interactions} interactions, {done.files} files.", told, as_json)
+        aside = f" {done.set_aside} cannot be read and are set aside." if done.set_aside else ""
+        show.done(f"{done.events} events, {done.interactions} interactions, {done.files} files.{aside}", told, as_json)
 
 
 async def _query(context: typer.Context, query: str, tenant: str, as_json: bool) -> None:

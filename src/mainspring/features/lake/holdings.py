@@ -11,6 +11,7 @@ from mainspring.features.lake.features_table.holding import HeldFeatures
 from mainspring.features.lake.files.manifest import LakeFile, Manifest
 from mainspring.features.lake.files.rewriting import Rewriting
 from mainspring.features.lake.files.storage import opened
+from mainspring.features.lake.stream import aside
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Held, Subject
 from mainspring.stores.sql.database import Database
@@ -25,6 +26,7 @@ class LakeRows:
 
     def __init__(self, database: Database, blobs: Blobs) -> None:
         self._home = blobs.directory.parent
+        self._database = database
         self._manifest = Manifest(database)
         self._rewriting = Rewriting(database, self._home)
 
@@ -46,6 +48,8 @@ class LakeRows:
     async def erase(self, subject: Subject, held: Held, upto: float) -> int:
         """Rewrite every file that has a row of the subject."""
         answers = None if subject.kind == "tenant" else held.answers
+        ids = None if answers is None else sorted(answers)
+        await self._database.write(lambda connection: aside.forget(connection, subject.tenant, ids), frees=True)
         return await self._rewriting.erase(subject.tenant, answers, held.sessions, upto)
 
     async def forget(self, tenant: str, answers: Sequence[str]) -> None:

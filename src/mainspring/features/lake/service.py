@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mainspring.core.errors import Conflict, MainspringError, NotFound, StoreError
+from mainspring.core.errors import Conflict, MainspringError, NotFound, Overloaded, StoreError
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
 from mainspring.evaluation.interactions import Interaction
+from mainspring.evaluation.vitals import Vital
 from mainspring.features.lake.build.building import Building
 from mainspring.features.lake.build.store import PREFIX, Build
 from mainspring.features.lake.exports.cleaning import Cleaning
@@ -28,11 +30,13 @@ from mainspring.features.lake.steps.options import BuildSettings
 from mainspring.features.lake.stream.publishing import Publishing
 from mainspring.features.lake.stream.syncing import Syncing
 from mainspring.features.lake.summary import summary
+from mainspring.features.lake.vitals import vitals
 from mainspring.features.lake.withdrawing import Withdrawing
 from mainspring.stores import Stores
 from mainspring.stores.sql import ids
 
 _log = logging.getLogger(__name__)
+_RETRY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,11 @@ class Lake(OrderedExports):
         """Begin a build in the background of this process. Raises ``Conflict`` while the tenant has one."""
         if tenant in self._running:
             raise Conflict("a build of this tenant is under way", remedy="Wait until it has ended")
+        if len(self._running) >= self.settings.builds:
+            # Each takes processes and memory of its own, however many tenants ask.
+            raise Overloaded(
+                "this server makes as many builds as it may at a time", remedy="Try again later", retry_after=_RETRY_S
+            )
         build_id = ids.new(PREFIX)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -121,6 +130,12 @@ class Lake(OrderedExports):
     async def summary(self, tenant: str, groups: frozenset[str]) -> dict[str, Any]:
         """See ``summary.summary``."""
         return await summary(self._stores.database, tenant, groups)
+
+    async def vitals(self, now: float) -> Sequence[Vital]:
+        """See ``evaluation.vitals.Vitals``."""
+        settings = self.settings
+        work = partial(vitals, alerts=settings.alerts, now=now, follows=settings.mode != "batch")
+        return await self._stores.database.read(work)
 
     async def write_training_set(self, principal: Principal, export_id: str, folder: Path) -> Mapping[str, Any]:
         """See ``training.ports.TrainingSets``."""

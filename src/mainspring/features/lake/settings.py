@@ -29,6 +29,20 @@ class NatsSettings(Section):
     subject: str = Field("mainspring.events", min_length=1, description="subjects begin so; tenant and kind follow")
 
 
+class LakeAlerts(Section):
+    """When the monitor raises an alert ``lake``. Rates are of the newest build against the median of those before."""
+
+    waiting_s: float = Field(600.0, gt=0, description="seconds that an event waits for a lake that a server follows")
+    volume: float = Field(0.5, ge=0, le=1, description="share of the usual interactions of a day")
+    more: float = Field(
+        0.1, gt=0, le=1, description="rise of the rate of personal data or duplicates, or fall of that of good answers"
+    )
+    latency_s: float | None = Field(
+        None, gt=0, description="p95 of the seconds from an interaction to a build that has it; null: none"
+    )
+    least: int = Field(200, ge=1, description="interactions of a build, or of a day, below which nothing is compared")
+
+
 class LakeSettings(Section):
     """Events as Parquet files, cleaned for training (docs/guides/lake.md)."""
 
@@ -42,10 +56,12 @@ class LakeSettings(Section):
         3600.0, ge=1, description="seconds between two looks of a server for rows whose text was deleted meanwhile"
     )
     batch: int = Field(20_000, ge=100, le=1_000_000, description="events of one commit of files")
+    builds: int = Field(1, ge=1, description="builds that one server makes at a time, of all tenants")
     runner: Literal["local", "ray"] = Field("local", description="where the steps of a build run; ray: the extra `ray`")
     nats: NatsSettings = NatsSettings()
     sql: SqlBounds = SqlBounds()
     build: BuildSettings = BuildSettings()
+    alerts: LakeAlerts = LakeAlerts()
     exports: ExportBounds = ExportBounds()
 
 

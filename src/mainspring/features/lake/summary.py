@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 import mainspring.stores.events.commit_numbers as commits
 import mainspring.stores.sql.rows as rows
+from mainspring.features.lake.stream import aside
 from mainspring.features.lake.stream.syncing import NAME
 from mainspring.features.lake.tables import lake_files
 from mainspring.stores.schema import events, watermarks
@@ -17,8 +18,9 @@ DAYS = 60
 
 
 async def summary(database: Database, tenant: str, groups: frozenset[str]) -> dict[str, Any]:
-    """``zones`` with files, rows and bytes; ``days`` with the interactions of each, the latest last; ``waiting`` is
-    whether events of the tenant have not reached the lake. Of files that ``groups`` may see."""
+    """``zones`` with files, rows and bytes; ``days`` with the interactions of each, the latest last; ``waiting_since``
+    is since when events of the tenant wait for the lake, and ``set_aside`` tells those that cannot become rows for now.
+    Of files that ``groups`` may see."""
 
     def work(connection: sa.Connection) -> dict[str, Any]:
         mine = sa.and_(lake_files.c.tenant == tenant, ~lake_files.c.dead)
@@ -41,6 +43,7 @@ async def summary(database: Database, tenant: str, groups: frozenset[str]) -> di
         later = sa.select(events.c.at).where(events.c.settled > position, commits.before_horizon(connection))
         waiting = connection.execute(later.where(events.c.tenant == tenant).order_by(events.c.settled).limit(1)).first()
         shown_days = [{"date": date, "interactions": days[date]} for date in sorted(days)[-DAYS:]]
-        return {"zones": zones, "days": shown_days, "waiting_since": None if waiting is None else waiting.at}
+        told = {"waiting_since": None if waiting is None else waiting.at, "set_aside": aside.told(connection, tenant)}
+        return {"zones": zones, "days": shown_days, **told}
 
     return await database.read(work)

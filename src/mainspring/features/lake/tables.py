@@ -58,6 +58,21 @@ lake_builds = sa.Table(
     sa.Index(None, "tenant", "created_at"),
 )
 
+# Events (``what``: event) that have no row of the raw zone, and answers without an interaction, since something of them
+# cannot be read. ``error`` is a word of ours.
+lake_set_aside = sa.Table(
+    "lake_set_aside",
+    metadata,
+    key("tenant"),
+    key("what"),
+    key("id"),
+    optional("error"),
+    count("tries"),
+    time("since"),
+    time("retry_at"),
+    sa.Index(None, "retry_at"),
+)
+
 __all__ = (
     "lake_builds",
     "lake_export_answers",
@@ -68,4 +83,5 @@ __all__ = (
     "lake_feature_rows",
     "lake_feature_vectors",
     "lake_files",
+    "lake_set_aside",
 )

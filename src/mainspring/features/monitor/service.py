@@ -14,6 +14,7 @@ import mainspring.features.monitor.views as views
 import mainspring.stores.sql.ids as ids
 from mainspring.core.errors import InvalidRequest, StoreError
 from mainspring.engines.base import Embedder
+from mainspring.evaluation.vitals import Vitals
 from mainspring.features.monitor.alerts.delivery import Deliveries
 from mainspring.features.monitor.alerts.error_budgets import ErrorBudgets
 from mainspring.features.monitor.judging.live_judging import Judging
@@ -60,6 +61,8 @@ class Monitor:
         self._feed = Feed(database)
         self._tallies = Tallies(database)
         self._alerts = Alerts(database)
+        self.vitals: Vitals | None = None
+        """Numbers of another feature, once all are open."""
         self._budgets = ErrorBudgets(self._tallies, settings.slos, settings.bucket_s)
 
     # --- watching ---------------------------------------------------------------------------------------------------
@@ -90,6 +93,7 @@ class Monitor:
             lease=lease,
             sampler=sampler,
             judging=self._judging,
+            vitals=self.vitals,
         )
 
     async def _watch(self, lease: Lease) -> None:

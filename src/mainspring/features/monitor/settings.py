@@ -10,8 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from mainspring.core.settings.section import Section
 
 JudgedStratum = Literal["refusal", "down"]
-RuleName = Literal["latency", "errors", "cost", "quality", "safety", "drift", "slo"]
-RULES: tuple[RuleName, ...] = ("latency", "errors", "cost", "quality", "safety", "drift", "slo")
+RuleName = Literal["latency", "errors", "cost", "quality", "safety", "drift", "slo", "lake"]
+RULES: tuple[RuleName, ...] = ("latency", "errors", "cost", "quality", "safety", "drift", "slo", "lake")
 _DAY_S = 86_400.0
 
 
@@ -106,6 +106,13 @@ class SafetyRule(Section):
     enabled: bool = True
     leaks: int = Field(1, ge=1)
     more: float = Field(0.1, gt=0, lt=1)
+
+
+class LakeRule(Section):
+    """What the lake finds wrong with itself: its limits are in ``lake.alerts``."""
+
+    enabled: bool = True
+    every_s: float = Field(60.0, gt=0, description="seconds between two looks")
 
 
 class DriftSettings(Section):
@@ -221,6 +228,7 @@ class MonitorSettings(Section):
     quality: QualityRule = Field(default_factory=QualityRule)
     safety: SafetyRule = Field(default_factory=SafetyRule)
     drift: DriftSettings = Field(default_factory=DriftSettings)
+    lake: LakeRule = Field(default_factory=LakeRule)
     judging: JudgingSettings = Field(default_factory=JudgingSettings)
     slos: dict[str, Objective] = Field(default_factory=lambda: {"availability": Objective()})
     webhooks: dict[str, Webhook] = Field(default_factory=dict)

@@ -18,6 +18,7 @@ from mainspring.core.facts.derived import UNSERVED
 from mainspring.core.facts.guards import GuardFacts
 from mainspring.core.facts.operations import CostFacts, RefusalsFacts
 from mainspring.core.facts.opinions import ScoreFacts
+from mainspring.evaluation.vitals import Vitals
 from mainspring.features.monitor.alerts.signals import Condition
 from mainspring.features.monitor.alerts.states import States
 from mainspring.features.monitor.judging.live_judging import Judging
@@ -31,6 +32,8 @@ from mainspring.stores.events.feed import Fact, Feed
 from mainspring.stores.sql.jobs import Job
 
 NAME = "monitor"
+LAKE = "lake"
+"""The application that alerts of the lake name."""
 _ABOUT_ANSWERS = ("feedback", "retrieval", "guard", "score")
 ODD, DRIFTED = "odd", "drifted"
 """Marks of times with an open alert, which are not normal."""
@@ -52,8 +55,10 @@ class Watcher:
         lease: Job | None = None,
         sampler: Sampler | None = None,
         judging: Judging | None = None,
+        vitals: Vitals | None = None,
     ) -> None:
         self._settings = settings
+        self._vitals = vitals
         self._feed = feed
         self._tallies = tallies
         self._alerts = alerts
@@ -67,7 +72,8 @@ class Watcher:
         self._position = 0
         self._usual: dict[tuple[Key, float], tuple[float, float | None, Tally]] = {}
         self._drifts: list[Condition] = []
-        self._drift_at = self._expired_at = float("-inf")
+        self._of_lake: list[Condition] = []
+        self._drift_at = self._expired_at = self._lake_at = float("-inf")
 
     async def open(self, now: float) -> None:
         """Take up what an earlier process left."""
@@ -127,7 +133,19 @@ class Watcher:
                 self._drift_at = now
                 self._drifts = await self._drifting(keys, now)
             found += self._drifts
-        return found
+        return found + await self._lake(now)
+
+    async def _lake(self, now: float) -> list[Condition]:
+        """What the lake finds wrong with itself, by tenant."""
+        rule = self._settings.lake
+        if self._vitals is not None and rule.enabled and now - self._lake_at >= rule.every_s:
+            self._lake_at = now
+            by_tenant: dict[str, list[signals.Signal]] = {}
+            for each in await self._vitals.vitals(now):
+                numbers = (each.name, each.value, each.limit, each.unit, each.samples, each.wrong, each.right)
+                by_tenant.setdefault(each.tenant, []).append(signals.Signal(*numbers, each.before))
+            self._of_lake = [Condition("lake", tenant, LAKE, "warning", of) for tenant, of in by_tenant.items()]
+        return self._of_lake
 
     async def conditions_of(self, key: Key, now: float) -> list[Condition]:
         """All rules but drift on one application."""
@@ -164,7 +182,7 @@ class Watcher:
         times = [
             alert.raised_at
             for alert in self.states.open.values()
-            if (alert.tenant, alert.application) == key and alert.rule not in ("drift", "slo")
+            if (alert.tenant, alert.application) == key and alert.rule not in ("drift", "slo", "lake")
         ]
         raised = min(times, default=None)
         at, then, tally = self._usual.get((key, gap), (float("-inf"), None, Tally()))
@@ -195,7 +213,7 @@ class Watcher:
             changed |= {alert.id: alert for alert in told.alerts}
             notices += notify.notices(self._settings, told.group, told.alerts)
         for tenant, rule, application, _ in self.states.open:
-            if rule != "slo":
+            if rule not in ("slo", "lake"):
                 self.series.mark((tenant, application), now, DRIFTED if rule == "drift" else ODD)
         if not changed:
             return True

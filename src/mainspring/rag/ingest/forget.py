@@ -1,10 +1,10 @@
 """Erases deleted data from every file, in the background, after the commit that deleted it.
 
-After that commit no query finds the data. The following are then removed, in this order: the answers that repeat the
-data (with their session turns and lines of batch files) and the tenant's cached answers, the chunks, the table versions
-that still contain them, and the databases' logs. Requests in progress during the deletion may still write some of the
-data, so everything is checked a second time once they must have ended; then the note is deleted. The notes survive a
-process that dies.
+After that commit no query finds the data. The following are then removed, in this order: what features repeat of the
+documents, the answers that repeat the data (with their session turns and lines of batch files) and the tenant's cached
+answers, the chunks, the table versions that still contain them, and the databases' logs. Requests in progress during
+the deletion may still write some of the data, so everything is checked a second time once they must have ended; then
+the note is deleted. The notes survive a process that dies.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mainspring.core.errors import MainspringError, NotFound
 from mainspring.rag.ingest.publish import forget
 from mainspring.stores import Stores
 from mainspring.stores.documents.forgetting import Forgetting
-from mainspring.stores.erase.holdings import RepeatsAnswers
+from mainspring.stores.erase.holdings import RepeatsAnswers, RepeatsDocuments
 
 log = logging.getLogger("mainspring.rag")
 
@@ -96,6 +96,10 @@ class Forgetter:
             mine = [each for each in notes if each.tenant == tenant]
             await self._stores.cache.invalidate(cached_of(tenant))
             await self._stores.similar.invalidate(cached_of(tenant))
+            documents = sorted({each.document_id or each.collection_id for each in mine})
+            for holding in self._stores.holdings:
+                if isinstance(holding, RepeatsDocuments):
+                    await holding.forget_documents(tenant, documents)
             answers = await self._stores.forgetting.answers(tenant, mine)
             for holding in self._stores.holdings if answers else ():
                 if isinstance(holding, RepeatsAnswers):

@@ -47,6 +47,15 @@ class RepeatsAnswers(Protocol):
 
 
 @runtime_checkable
+class RepeatsDocuments(Protocol):
+    """A holding that repeats what documents say."""
+
+    async def forget_documents(self, tenant: str, documents: Sequence[str]) -> None:
+        """The documents, or whole collections, of these ids were deleted. Can be done again."""
+        ...
+
+
+@runtime_checkable
 class Unlearns(Protocol):
     """A holding that learns from answers."""
 

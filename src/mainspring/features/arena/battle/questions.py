@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cachetools import TTLCache
-
-from mainspring.core.errors import Conflict, NotFound, Unsupported
+from mainspring.core.errors import Conflict, Unsupported
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.types import EventRecord, Message, Principal
-from mainspring.evaluation.examples import DataSets, Example
+from mainspring.evaluation.examples import ExampleDraw
 from mainspring.features.arena.definitions import Arena
 from mainspring.guards.detect import pii
 from mainspring.stores.events.log import EventLog
 from mainspring.stores.sql.pages import Page
 
 _LATEST = 100
-_DATA_SETS, _REMEMBERED_S = 8, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +31,9 @@ class Question:
 class Recorded:
     """Draws recorded questions."""
 
-    def __init__(self, events: EventLog, datasets: DataSets | None) -> None:
+    def __init__(self, events: EventLog, datasets: ExampleDraw | None) -> None:
         self._events = events
         self._datasets = datasets
-        self._examples: TTLCache[tuple[object, ...], Sequence[Example]] = TTLCache(_DATA_SETS, _REMEMBERED_S)
 
     async def draw(self, principal: Principal, arena: Arena, rng: random.Random) -> Question:
         """A question of the arena's data set, else of the latest answers. Raises ``Conflict`` if there is none, and
@@ -54,31 +49,11 @@ class Recorded:
     async def _of_dataset(self, principal: Principal, arena: Arena, rng: random.Random) -> Question:
         if self._datasets is None:
             raise Unsupported("no feature keeps data sets here", param="dataset")
-        place = (principal.tenant, principal.groups, arena.dataset, arena.dataset_version)
-        examples = self._examples.get(place)
-        if examples is None:
-            examples = await self._datasets.examples(principal, arena.dataset, arena.dataset_version)
-            self._examples[place] = examples
-        if examples and await self._gone(principal.tenant, example := rng.choice(examples)):
-            # It may have been erased since the data set was read.
-            examples = await self._datasets.examples(principal, arena.dataset, arena.dataset_version)
-            self._examples[place] = examples
-            example = rng.choice(examples) if examples else example
-        if not examples:
+        example = await self._datasets.drawn(principal, arena.dataset, arena.dataset_version, rng.random())
+        if example is None:
             raise Conflict(f"the data set {arena.dataset} has no examples", param="dataset")
         category = example.tags.get("category") or example.tags.get("topic") or ""
         return Question(example.messages, category, example.subject, example.question)
-
-    async def _gone(self, tenant: str, example: Example) -> bool:
-        """Whether the text of an answer that it was made of is not there any more."""
-        for each in example.sources:
-            try:
-                record = await self._events.get(tenant, each)
-            except NotFound:
-                return True
-            if isinstance(record.facts, AnswerFacts) and record.content is None:
-                return True
-        return False
 
     async def _of_traces(self, principal: Principal, rng: random.Random) -> Question:
         found = await self._events.page(

@@ -153,6 +153,18 @@ class Versions:
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return [(row.place, rows.load(row.body)) for row in found]
 
+    async def at(self, principal: Principal, version: DataSetVersion, share: float) -> Example | None:
+        """The example at this share of the order of those that are left; None if none is."""
+        mine = in_version(principal.tenant, version.name, version.number)
+
+        def work(connection: sa.Connection) -> str | None:
+            count = connection.execute(sa.select(sa.func.count()).select_from(row_table).where(mine)).scalar_one()
+            query = sa.select(row_table.c.body).where(mine).order_by(row_table.c.place)
+            return connection.execute(query.offset(min(int(share * count), max(0, count - 1))).limit(1)).scalar()
+
+        body = await self._database.read(work)
+        return None if body is None else example_of(rows.load(body))
+
     async def stream(self, principal: Principal, version: DataSetVersion) -> AsyncIterator[tuple[int, Example]]:
         """All examples of a version with their places, read in pieces."""
         after = 0

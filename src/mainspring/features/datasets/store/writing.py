@@ -266,7 +266,10 @@ class Writing:
                 | {"place": old[each.id].place if each.id in old else place, "signature": signatures.get(each.id)}
             )
             draft.digests += int(digests[each.id], 16)
-            sources += [{"tenant": tenant, "source": one, "name": name, "id": each.id} for one in each.sources]
+            sources += [
+                {"tenant": tenant, "source": one, "name": name, "id": each.id}
+                for one in dict.fromkeys((*each.sources, *each.documents))
+            ]
         connection.execute(sa.insert(data_set_rows), made)
         if sources:
             connection.execute(rows.insert_new(connection, data_set_sources), sources)

@@ -12,7 +12,7 @@ from typing import Any
 from mainspring.core.errors import MainspringError, NotFound
 from mainspring.core.types import Context, Principal
 from mainspring.evaluation.examples import Answered, Example, ExampleStream
-from mainspring.evaluation.scorers import Scorer
+from mainspring.evaluation.scorers import Scorer, ScoresRefusals
 from mainspring.feature import Rooms
 from mainspring.features.experiments.scoring import Scorers
 from mainspring.features.experiments.settings import ExperimentsSettings
@@ -162,7 +162,7 @@ async def score(
     scores: dict[str, float | None] = {}
     reasons: dict[str, str] = {}
     for label, scorer in scorers.items():
-        if answered.error:
+        if answered.error and not isinstance(scorer, ScoresRefusals):
             scores[label], reasons[label] = 0.0, answered.error
             continue
         try:

@@ -127,7 +127,9 @@ class Building:
             kept = await asyncio.to_thread(_compare, stage, options, funnel, dropped)
             progress("compare", 1, 1)
             await self._extend(lease)
-            made = await asyncio.to_thread(self._write, build, stage, kept, dropped, funnel, progress)
+            before = next(iter(await self.builds.finished(tenant)), None)
+            since = 0.0 if before is None else before.created_at
+            made = await asyncio.to_thread(self._write, build, stage, kept, dropped, funnel, progress, since)
         finally:
             await asyncio.to_thread(stage.remove)
         return await self._commit(build, lease, seen, made, funnel.report())
@@ -156,8 +158,16 @@ class Building:
             raise Conflict("another process has taken the build over", remedy="Wait until it has ended")
 
     def _write(
-        self, build: Build, stage: Stage, kept: whole.Mask, dropped: _Dropped, funnel: Funnel, progress: Progress
+        self,
+        build: Build,
+        stage: Stage,
+        kept: whole.Mask,
+        dropped: _Dropped,
+        funnel: Funnel,
+        progress: Progress,
+        since: float,
     ) -> list[LakeFile]:
+        """The files. How long interactions have waited is told of those that came after ``since``."""
         date, made, verdicts = date_of(build.created_at), [], Counter[str]()
         for groups in sorted(stage_groups(stage, kept)):
 
@@ -175,7 +185,8 @@ class Building:
         for groups, rows in dropped.rows.items():
             part = Partition(build.tenant, "dropped", build.id, date, groups)
             made.append(part.write_rows(self._storage, DROPPED, rows))
-        funnel.ready(verdicts, time.time() - stage.at[kept])
+        at = stage.at[kept]
+        funnel.ready(verdicts, time.time() - at[at > since])
         return made
 
     async def _commit(

@@ -71,7 +71,7 @@ class Funnel:
                 self._changed.sample(answer_id)
 
     def ready(self, verdicts: Mapping[str, int], latency_s: np.ndarray[Any, np.dtype[np.float64]]) -> None:
-        """The rows that are left: their verdicts, and the seconds from each answer until now."""
+        """The verdicts of the rows that are left, and the seconds from each new answer until now."""
         self._verdicts.update(verdicts)
         self._latency = latency_s
 

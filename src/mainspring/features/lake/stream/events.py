@@ -47,6 +47,15 @@ def about(connection: sa.Connection, tenant: str, subjects: Iterable[str], upto:
     return found
 
 
+def named(connection: sa.Connection, tenant: str, ids: Sequence[str], upto: int) -> dict[str, sa.Row[Any]]:
+    """The events of these ids that are settled up to a position."""
+    found: dict[str, sa.Row[Any]] = {}
+    for part in parts(sorted(set(ids))):
+        query: sa.Select[Any] = sa.select(*COLUMNS).where(events.c.tenant == tenant, events.c.id.in_(part))
+        found.update((row.id, row) for row in connection.execute(query) if row.settled is None or row.settled <= upto)
+    return found
+
+
 def groups_of_keys(connection: sa.Connection, tenant: str, key_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """The groups of keys, with their confinement to collections."""
     found: dict[str, tuple[str, ...]] = {}

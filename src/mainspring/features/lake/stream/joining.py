@@ -19,6 +19,7 @@ from mainspring.core.facts.registry import read
 from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.files.interaction_rows import row as clean_row
+from mainspring.features.lake.stream.aside import reason
 from mainspring.serving.ring import request_snapshot
 from mainspring.stores.erase.data_subjects import parts
 from mainspring.stores.schema import contents
@@ -45,22 +46,32 @@ def joined(
     by_subject: Mapping[str, Sequence[sa.Row[Any]]],
     groups: Mapping[str, tuple[str, ...]],
     revision: int,
+    failed: dict[str, str],
 ) -> list[dict[str, Any]]:
-    """The rows of the clean zone of these answers. Answers whose text is not kept have none."""
+    """The rows of the clean zone of these answers. Answers whose text is not kept have none. Those that cannot be read
+    are named in ``failed``, with the kind of the error."""
     own = [row.content_id for theirs in by_subject.values() for row in theirs if row.content_id]
     said = texts(connection, tenant, own)
     parsed: dict[str, Mapping[str, Any]] = {}
+    earlier: list[str] = []
     for subject, theirs in by_subject.items():
         answer = next((row for row in theirs if row.kind in ("answer", "replay")), None)
         if answer is not None and answer.content_id in said:
-            parsed[subject] = orjson.loads(said[answer.content_id])
-    earlier = [digest for content in parsed.values() for digest in request_snapshot.references(content)]
+            try:
+                content = orjson.loads(said[answer.content_id])
+                earlier += request_snapshot.references(content)
+                parsed[subject] = content
+            except Exception as error:  # what is wrong with one text has many kinds
+                failed[subject] = reason(error)
     said |= texts(connection, tenant, [each for each in earlier if each not in said])
     made = []
     for subject, content in parsed.items():
-        found, used = _interaction(tenant, by_subject[subject], content, said)
-        if found is not None:
-            made.append(clean_row(found, groups.get(subject, ()), sorted(used), revision))
+        try:
+            found, used = _interaction(tenant, by_subject[subject], content, said)
+            if found is not None:
+                made.append(clean_row(found, groups.get(subject, ()), sorted(used), revision))
+        except Exception as error:  # and so has what is wrong with one event about it
+            failed[subject] = reason(error)
     return made
 
 

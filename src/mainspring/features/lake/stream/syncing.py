@@ -8,27 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
 import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.jobs as jobs
-import mainspring.stores.sql.rows as sql_rows
-from mainspring.core.facts.operations import ErasedFacts
 from mainspring.features.lake.files import manifest
-from mainspring.features.lake.files.columns import raw_row, raw_schema
-from mainspring.features.lake.files.interaction_rows import interaction_schema
 from mainspring.features.lake.files.manifest import LakeFile, Manifest
 from mainspring.features.lake.files.rewriting import Rewriting
-from mainspring.features.lake.files.storage import SYNCED, Storage, left_over
-from mainspring.features.lake.files.writing import Partition, date_of
-from mainspring.features.lake.stream import events, joining
+from mainspring.features.lake.files.storage import Storage, left_over
+from mainspring.features.lake.stream import aside, preparing
 from mainspring.features.lake.stream.compacting import Compacting
+from mainspring.features.lake.stream.preparing import Prepared
 from mainspring.features.lake.stream.sweeping import Sweeping
 from mainspring.stores.events import feed
 from mainspring.stores.events.feed import Feed
@@ -51,24 +47,9 @@ class Synced:
     events: int = 0
     interactions: int = 0
     files: int = 0
+    set_aside: int = 0
+    """What could not become a row, for now."""
     position: int = 0
-
-
-@dataclass(slots=True)
-class _Prepared:
-    """What is to be written: rows by partition (tenant, kind, day, groups), up to a position."""
-
-    position: int
-    events: int
-    raw: dict[tuple[str, str, str, tuple[str, ...]], list[dict[str, Any]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    clean: dict[tuple[str, str, tuple[str, ...]], list[dict[str, Any]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    erasures: dict[str, int] = field(default_factory=dict)
-    erased: set[str] = field(default_factory=set)
-    """Tenants of which a text was deleted."""
 
 
 class Syncing:
@@ -84,12 +65,15 @@ class Syncing:
         self._sweeping = Sweeping(database, home)
         self._compacting = Compacting(database, storage)
 
-    async def sync(self, progress: Progress | None = None) -> Synced | None:
-        """All events that are settled now. None if another process does it. Raises ``StoreError``."""
+    async def sync(self, progress: Progress | None = None, *, retry: bool = False) -> Synced | None:
+        """All events that are settled now, and those that were set aside and are due: with ``retry`` all of them. None
+        if another process does it. Raises ``StoreError``."""
         lease = await self._jobs.claim(NAME, ids.new("lease_"), 0.0, LEASE_S)
         if lease is None:
             return None
         try:
+            if retry:
+                await self._database.write(aside.soon)
             return await self._sync(lease, progress)
         finally:
             await self._jobs.release(lease)
@@ -101,13 +85,16 @@ class Syncing:
         touched: set[str] = set()
         erased: set[str] = set()
         while True:
-            prepared = await self._database.read(lambda connection: _prepare(connection, done.position, self._batch))
+            prepared = await self._database.read(
+                partial(preparing.following, position=done.position, limit=self._batch)
+            )
             if prepared is None:
+                await self._again(lease, done, touched)
                 await self._after(lease, touched, erased)
                 return done
             erased |= prepared.erased
             touched |= set(prepared.erasures)
-            files = await asyncio.to_thread(self._write, prepared)
+            files = await asyncio.to_thread(preparing.write, self._storage, prepared)
             written = await self._commit(lease, prepared, files)
             if written is None:
                 return done
@@ -115,10 +102,24 @@ class Syncing:
                 done.position, done.files = prepared.position, done.files + len(files)
                 done.events += prepared.events
                 done.interactions += sum(map(len, prepared.clean.values()))
+                done.set_aside += len(prepared.aside)
                 if progress is not None:
                     progress(done.events, done.interactions)
             if await self._jobs.extend(lease, LEASE_S) is None:
                 return done
+
+    async def _again(self, lease: Job, done: Synced, touched: set[str]) -> None:
+        """Try what was set aside again, as far as it is due."""
+        due = await self._database.read(partial(aside.due, now=time.time()))
+        if not due:
+            return
+        prepared = await self._database.read(partial(preparing.again, position=done.position, due=due))
+        touched |= set(prepared.erasures)
+        files = await asyncio.to_thread(preparing.write, self._storage, prepared)
+        if await self._commit(lease, prepared, files):
+            done.files += len(files)
+            done.events += prepared.events
+            done.interactions += sum(map(len, prepared.clean.values()))
 
     async def _after(self, lease: Job, touched: set[str], erased: set[str]) -> None:
         """What an answer's deletion has left, and the merging of small files."""
@@ -144,12 +145,13 @@ class Syncing:
 
         def work(connection: sa.Connection) -> None:
             manifest.forget(connection, ZONES)
+            aside.forget_all(connection)
             feed.move(connection, NAME, 0)
 
         await self._database.write(work)
         return True
 
-    async def _commit(self, lease: Job, prepared: _Prepared, files: Sequence[LakeFile]) -> bool | None:
+    async def _commit(self, lease: Job, prepared: Prepared, files: Sequence[LakeFile]) -> bool | None:
         """Whether it was written; not if an erasure came in between. None: the lease is lost."""
 
         def work(connection: sa.Connection) -> bool | None:
@@ -158,6 +160,9 @@ class Syncing:
             if any(manifest.erasures(connection, tenant) != seen for tenant, seen in prepared.erasures.items()):
                 return False
             manifest.add(connection, files)
+            for (tenant, what), ids_done in prepared.done().items():
+                aside.done(connection, tenant, what, ids_done)
+            aside.put(connection, prepared.aside.values(), time.time())
             feed.move(connection, NAME, prepared.position)
             return True
 
@@ -166,17 +171,6 @@ class Syncing:
             for each in files:
                 await asyncio.to_thread(self._storage.remove, each.path)
         return written
-
-    def _write(self, prepared: _Prepared) -> list[LakeFile]:
-        made = []
-        for (tenant, kind, date, groups), found in prepared.raw.items():
-            made.append(
-                Partition(tenant, "raw", kind, date, groups, SYNCED).write_rows(self._storage, raw_schema(kind), found)
-            )
-        for (tenant, date, groups), found in prepared.clean.items():
-            part = Partition(tenant, "clean", "", date, groups, SYNCED)
-            made.append(part.write_rows(self._storage, interaction_schema(), found))
-        return made
 
     async def _clean_up(self) -> None:
         """Remove what processes that died have left: they have written files that never counted, or have not removed
@@ -190,44 +184,3 @@ class Syncing:
         for path in there:
             if path not in known and left_over(path):
                 await asyncio.to_thread(self._storage.remove, path)
-
-
-def _prepare(connection: sa.Connection, position: int, limit: int) -> _Prepared | None:
-    found = events.after(connection, position, limit)
-    if not found:
-        return None
-    prepared = _Prepared(found[-1].settled, len(found))
-    by_tenant: dict[str, list[sa.Row[Any]]] = defaultdict(list)
-    for row in found:
-        by_tenant[row.tenant].append(row)
-    for tenant, theirs in by_tenant.items():
-        prepared.erasures[tenant] = manifest.erasures(connection, tenant)
-        subjects = {row.subject for row in theirs if row.subject}
-        about = events.about(connection, tenant, subjects, prepared.position)
-        answers = events.answered(about)
-        of_keys = events.groups_of_keys(connection, tenant, {each.key_id for each in answers.values()})
-        groups = events.asker_groups(answers, of_keys)
-        if any(row.kind == ErasedFacts.EVENT for row in theirs):
-            prepared.erased.add(tenant)
-        for row in theirs:
-            place = tenant, row.kind, date_of(row.at), groups.get(row.subject, ())
-            prepared.raw[place].append(raw_row(_head(row), row.kind, sql_rows.load(row.facts)))
-        told = {subject: about[subject] for subject in answers}
-        for made in joining.joined(connection, tenant, told, groups, prepared.position):
-            prepared.clean[tenant, date_of(made["at"]), groups.get(made["answer_id"], ())].append(made)
-    return prepared
-
-
-def _head(row: sa.Row[Any]) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "at": row.at,
-        "trace_id": row.trace_id,
-        "parent_id": row.parent_id,
-        "subject": row.subject,
-        "version": row.version,
-        "consent": row.consent,
-        "retention": row.retention,
-        "person": row.person,
-        "settled": row.settled,
-    }

@@ -185,6 +185,7 @@ def _plain(value: float) -> str:
     return f"{value:.3g}"
 
 
+_UNITS = {"s": _seconds, "share": _percent}
 # No parts of the registry: how an alert is told, by the rule that found it.
 _WORDS: Mapping[str, Callable[[Signal], str]] = {
     "latency": lambda signal: "p95 of " + _compared(signal, _seconds),
@@ -194,4 +195,5 @@ _WORDS: Mapping[str, Callable[[Signal], str]] = {
     "safety": lambda signal: _compared(signal, _plain if signal.name == "leaks" else _percent),
     "drift": lambda signal: _compared(signal, _plain),
     "slo": lambda signal: _compared(signal, lambda value: f"{value:.3g}x"),
+    "lake": lambda signal: _compared(signal, _UNITS.get(signal.unit, _plain)).replace("requests", "rows"),
 }

@@ -1,0 +1,121 @@
+"""What of the lake somebody should be told of: events that wait or cannot be read, and builds that are unlike those
+before."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from statistics import fmean, median
+from typing import Any
+
+import sqlalchemy as sa
+
+import mainspring.stores.events.commit_numbers as commits
+import mainspring.stores.sql.rows as rows
+from mainspring.evaluation.vitals import Vital
+from mainspring.features.lake.build.store import DONE
+from mainspring.features.lake.settings import LakeAlerts
+from mainspring.features.lake.stream.syncing import NAME
+from mainspring.features.lake.tables import lake_builds, lake_files, lake_set_aside
+from mainspring.stores.schema import events, watermarks
+
+_CLEAR = 0.8
+"""A number clears below this share of what it is raised by."""
+_SPREADS = 3.0
+"""Standard errors that chance does not exceed."""
+_EARLIER = 5
+"""Builds, and days, that are the usual ones."""
+_RATES = {"quality_rate": -1, "personal_data_rate": 1, "duplicate_rate": 1}
+"""Rates of builds, and whether more or less of them is worse."""
+_DAY_S = 86_400.0
+
+
+def vitals(connection: sa.Connection, alerts: LakeAlerts, now: float, *, follows: bool) -> list[Vital]:
+    """Those of all tenants. ``follows``: a server brings events in, so that none should wait for long."""
+    found = [*_aside(connection), *_days(connection, alerts, now)]
+    if follows:
+        found += _waiting(connection, alerts, now)
+    by_tenant: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    query = sa.select(lake_builds.c.tenant, lake_builds.c.report).where(lake_builds.c.state == DONE)
+    for row in connection.execute(query.order_by(lake_builds.c.created_at.desc())):
+        if len(by_tenant[row.tenant]) <= _EARLIER:
+            by_tenant[row.tenant].append(rows.load(row.report))
+    for tenant, reports in by_tenant.items():
+        found += _builds(tenant, reports, alerts)
+    return found
+
+
+def _aside(connection: sa.Connection) -> list[Vital]:
+    of = lake_set_aside.c
+    counted = connection.execute(sa.select(of.tenant, sa.func.count()).group_by(of.tenant)).all()
+    return [Vital(tenant, "set aside", n, 1, "", n, wrong=n >= 1, right=n < 1) for tenant, n in counted]
+
+
+def _waiting(connection: sa.Connection, alerts: LakeAlerts, now: float) -> list[Vital]:
+    """How long the first event that is not in the lake has been settled."""
+    at = sa.select(watermarks.c.position).where(watermarks.c.tenant == "", watermarks.c.name == NAME)
+    position = int(connection.execute(at).scalar_one_or_none() or 0)
+    later = sa.select(events.c.tenant, events.c.at).where(
+        events.c.settled > position, commits.before_horizon(connection)
+    )
+    first = connection.execute(later.order_by(events.c.settled).limit(1)).first()
+    if first is None:
+        return []
+    waits, limit = max(0.0, now - first.at), alerts.waiting_s
+    return [Vital(first.tenant, "waiting", waits, limit, "s", 1, wrong=waits >= limit, right=waits < _CLEAR * limit)]
+
+
+def _days(connection: sa.Connection, alerts: LakeAlerts, now: float) -> list[Vital]:
+    """The interactions of the last whole day against those of the days before."""
+    days = [_date(now - number * _DAY_S) for number in range(1, _EARLIER + 2)]
+    of = lake_files.c
+    mine = sa.and_(of.zone == "clean", ~of.dead, of.date.in_(days))
+    query = sa.select(of.tenant, of.date, sa.func.sum(of.rows)).where(mine).group_by(of.tenant, of.date)
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
+    for tenant, date, count in connection.execute(query):
+        counts[tenant][date] = int(count)
+    found = []
+    for tenant, each in counts.items():
+        before = [each.get(date, 0) for date in days[1:]]
+        usual, value = fmean(before), each.get(days[0], 0)
+        if min(before) >= alerts.least:
+            limit = alerts.volume * usual
+            wrong, right = value < limit, value >= limit / _CLEAR
+            found.append(Vital(tenant, "volume", value, limit, "", int(usual), wrong=wrong, right=right, before=usual))
+    return found
+
+
+def _builds(tenant: str, reports: Sequence[Mapping[str, Any]], alerts: LakeAlerts) -> list[Vital]:
+    """The newest build against those before."""
+    newest, before = reports[0], reports[1:]
+    found = []
+    latency = (newest.get("latency_s") or {}).get("p95")
+    if alerts.latency_s is not None and latency is not None:
+        wrong, right = latency >= alerts.latency_s, latency < _CLEAR * alerts.latency_s
+        n = int(newest.get("ready") or 0)
+        found.append(Vital(tenant, "latency", latency, alerts.latency_s, "s", n, wrong=wrong, right=right))
+    for name, worse in _RATES.items():
+        value, n = newest.get(name), int(newest.get("interactions") or 0)
+        earlier = [(each[name], int(each.get("interactions") or 0)) for each in before if each.get(name) is not None]
+        if value is None or not earlier or min(n, *(count for _, count in earlier)) < alerts.least:
+            continue
+        usual, n0 = median(rate for rate, _ in earlier), min(count for _, count in earlier)
+        change, limit = worse * (value - usual), usual + worse * alerts.more
+        wrong = change >= alerts.more and change >= _SPREADS * _error(usual, n, n0)
+        right = change < _CLEAR * alerts.more
+        shown = name.removesuffix("_rate").replace("_", " ")
+        found.append(Vital(tenant, shown, value, limit, "share", n, wrong=wrong, right=right, before=usual))
+    return found
+
+
+def _error(share: float, n: int, n0: int) -> float:
+    """The standard error of a difference of shares. A share of 0 or 1 has as much as one of a single case."""
+    least = 1 / (n + n0)
+    share = min(max(share, least), 1 - least)
+    return math.sqrt(share * (1 - share) * (1 / n + 1 / n0))
+
+
+def _date(at: float) -> str:
+    return datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%d")

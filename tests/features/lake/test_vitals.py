@@ -1,0 +1,107 @@
+"""What the lake tells of itself: events that cannot be read or wait, and builds and days that are unlike the others."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+import mainspring.stores.sql.rows as rows
+from mainspring.evaluation.vitals import Vital, Vitals
+from mainspring.features.lake.tables import lake_builds, lake_files
+from mainspring.features.lake.vitals import _date
+from mainspring.stores.schema import contents
+from tests.features.lake.world import World
+
+NOW = time.time()
+
+
+async def told(world: World, now: float = NOW, **lake: Any) -> dict[str, Vital]:
+    of = World(world.stores, world.settings.home, **lake).lake
+    assert isinstance(of, Vitals)
+    return {each.name: each for each in await of.vitals(now)}
+
+
+async def insert(world: World, table: sa.Table, *found: dict[str, Any]) -> None:
+    await world.stores.database.write(lambda link: link.execute(sa.insert(table), list(found)) and None)
+
+
+async def built(world: World, *reports: dict[str, Any]) -> None:
+    """Builds, the oldest first."""
+    for place, report in enumerate(reports):
+        row = {"tenant": "acme", "id": f"b{place}", "state": "done", "created_at": float(place)}
+        await insert(world, lake_builds, {**row, "report": rows.dump(report)})
+
+
+async def test_a_healthy_lake_tells_nothing_that_is_wrong(world: World) -> None:
+    await world.say("Hello?")
+    await world.lake.syncing.sync()
+    await world.lake.building.build("acme")
+    assert not any(each.wrong for each in (await told(world, mode="stream")).values())
+
+
+async def test_events_that_wait_and_events_that_cannot_be_read(world: World) -> None:
+    await world.say("Hello?", ago=60.0)
+    assert (await told(world, mode="stream"))["waiting"].wrong is False
+    late = (await told(world, NOW + 3600, mode="stream"))["waiting"]
+    assert (late.tenant, late.wrong, late.unit) == ("acme", True, "s")
+    assert late.value > 3600
+    # Where only commands bring events in, nothing follows.
+    assert "waiting" not in await told(world, NOW + 3600)
+    await world.stores.database.write(lambda link: link.execute(sa.update(contents).values(text="{")) and None)
+    await world.lake.syncing.sync()
+    found = await told(world, NOW + 3600, mode="stream")
+    assert "waiting" not in found
+    assert (found["set aside"].value, found["set aside"].wrong) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("newest", "name", "wrong"),
+    [
+        ({"personal_data_rate": 0.25}, "personal data", True),
+        ({"personal_data_rate": 0.15}, "personal data", False),
+        ({"duplicate_rate": 0.4}, "duplicate", True),
+        ({"quality_rate": 0.6}, "quality", True),
+        ({"quality_rate": 1.0}, "quality", False),
+    ],
+)
+async def test_a_build_that_is_unlike_those_before(
+    world: World, newest: dict[str, float], name: str, wrong: bool
+) -> None:
+    usual = {"interactions": 1000, "ready": 900, "quality_rate": 0.9, "personal_data_rate": 0.1, "duplicate_rate": 0.2}
+    await built(world, usual, usual, {**usual, **newest})
+    found = (await told(world))[name]
+    assert found.wrong is wrong
+    assert found.before == pytest.approx(usual[f"{name.replace(' ', '_')}_rate"])
+
+
+async def test_few_interactions_are_not_compared(world: World) -> None:
+    usual = {"interactions": 100, "personal_data_rate": 0.0}
+    await built(world, usual, usual, {**usual, "personal_data_rate": 0.5})
+    assert await told(world) == {}
+
+
+async def test_a_day_with_half_of_the_usual_interactions(world: World) -> None:
+    def file(day: int, count: int) -> dict[str, Any]:
+        date = _date(NOW - 86_400 * day)
+        base = {"tenant": "acme", "id": f"f{day}", "zone": "clean", "kind": "", "date": date, "path": f"f{day}"}
+        return {**base, "rows": count, "first_at": 0.0, "last_at": 0.0, "created_at": 0.0}
+
+    await insert(world, lake_files, file(1, 100), *(file(day, 400) for day in range(2, 7)))
+    found = (await told(world))["volume"]
+    assert (found.value, found.before, found.limit, found.wrong) == (100, 400, 200, True)
+
+
+async def test_only_new_interactions_tell_how_long_data_takes(world: World) -> None:
+    await world.say("Hello?", ago=86_400.0)
+    await world.lake.syncing.sync()
+    first = await world.lake.building.build("acme")
+    assert first.report["latency_s"]["p95"] > 86_000
+    await world.say("And now?", ago=0.0)
+    await world.lake.syncing.sync()
+    second = await world.lake.building.build("acme")
+    assert second.report["latency_s"]["p95"] < 3600
+    found = (await told(world, alerts={"latency_s": 0.001}))["latency"]
+    assert found.wrong
