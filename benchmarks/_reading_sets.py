@@ -1,7 +1,8 @@
 """Questions about passages for readers and support checks: public sets, in the form of rows of training.
 
-Trained on: ARES over Wikipedia (NQ, HotpotQA, FEVER, WoW), DuoRC, Quoref and ROPES of T0, PubMedQA, PAWS. Reported on,
-and used for nothing else: SQuAD 2.0 dev, ARES over news and stories (ReCoRD, MultiRC), TAT-QA, QAGS, SummEdits.
+Trained on: ARES over Wikipedia (NQ, HotpotQA, FEVER, WoW), DuoRC, Quoref and ROPES of T0, PAWS, and ten articles of
+SQuAD 2.0 dev. Reported on, and used for nothing else: every fourth article of SQuAD 2.0 dev, ARES over news and stories
+(ReCoRD, MultiRC), TAT-QA, QAGS, SummEdits.
 """
 
 from __future__ import annotations
@@ -15,10 +16,15 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
-from mainspring.training.encoders.data.near_misses import Answered, Example, holds
+from mainspring.features.evaluate.sets.loading import load
+from mainspring.training.encoders.data.near_misses import Answered, Example, holds, window
 
+Part = Literal["trained", "chosen", "reported"]
+SQUAD_CHOSEN = (5, 10)
+"""Articles of SQuAD 2.0 dev by number on which thresholds may be chosen: "1973 oil crisis" and "Immune system". Every
+fourth article is reported, as in ``squad-articles``."""
 ARES_TRAINED = ("nq", "hotpotqa", "wow", "fever")
 ARES_REPORTED = ("record", "multirc")
 _QUOREF = re.compile(
@@ -87,19 +93,45 @@ def off_topic(data: Path, names: tuple[str, ...] = ARES_TRAINED) -> Iterator[Exa
                 yield Example(row["synthetic_query"].strip(), passage, "", "off topic", passage[:80])
 
 
-def squad(data: Path, seed: int, count: int) -> list[Example]:
+def squad(data: Path, seed: int, count: int, part: Part = "reported") -> list[Example]:
     """SQuAD 2.0 dev: as many answerable questions as adversarially unanswerable ones, ``count`` of each, drawn by
-    seed. Nothing is trained or chosen on it."""
+    seed. Of the articles that are reported nothing is trained or chosen on, of the chosen ones nothing is trained on.
+    """
     kinds: dict[bool, list[Example]] = {True: [], False: []}
-    for article in json.loads((data / "qa/squad/dev-v2.0.json").read_text(encoding="utf-8"))["data"]:
-        for paragraph in article["paragraphs"]:
-            for each in paragraph["qas"]:
-                answer = each["answers"][0]["text"] if each["answers"] else ""
-                kind: Any = "value swapped" if each["is_impossible"] else "answered"
-                found = Example(each["question"].strip(), paragraph["context"], answer, kind, paragraph["context"][:80])
-                kinds[found.answerable].append(found)
+    for context, each in _squad_rows(data, part):
+        answer = each["answers"][0]["text"] if each["answers"] else ""
+        kind: Any = "value swapped" if each["is_impossible"] else "answered"
+        found = Example(each["question"].strip(), context, answer, kind, context[:80])
+        kinds[found.answerable].append(found)
     random = Random(seed)
-    return [each for part in kinds.values() for each in random.sample(part, min(count, len(part)))]
+    return [each for rows in kinds.values() for each in random.sample(rows, min(count, len(rows)))]
+
+
+def squad_trained(data: Path, seed: int, words: int) -> Iterator[Example]:
+    """Questions of the articles that are trained on, each with about ``words`` words of its paragraph, around the
+    answer or what only seems to be one. Questions that any set reports are left out."""
+    reported = {
+        query.text.strip() for name in ("squad", "squad-refusal") for query in load(name, data).part("reported").queries
+    }
+    random = Random(seed)
+    for context, each in _squad_rows(data, "trained"):
+        question = each["question"].strip()
+        if question in reported:
+            continue
+        answers = each["answers"] or each.get("plausible_answers") or []
+        text = answers[0]["text"] if answers else ""
+        kind: Any = "value swapped" if each["is_impossible"] else "answered"
+        told = text if each["answers"] else ""
+        yield Example(question, window(context, text, words, random), told, kind, context[:80])
+
+
+def _squad_rows(data: Path, part: Part) -> Iterator[tuple[str, Any]]:
+    articles = json.loads((data / "qa/squad/dev-v2.0.json").read_text(encoding="utf-8"))["data"]
+    for number, article in enumerate(articles, 1):
+        its: Part = "reported" if number % 4 == 0 else "chosen" if number in SQUAD_CHOSEN else "trained"
+        for paragraph in article["paragraphs"] if its == part else ():
+            for each in paragraph["qas"]:
+                yield paragraph["context"], each
 
 
 def tatqa(data: Path, count: int) -> list[Example]:

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save_file
 
 from _report import Figure, skip
 from mainspring.core.settings import load
+from mainspring.engines.catalogue import differences
 from mainspring.engines.catalogue.entries import Catalogue, ModelEntry
 from mainspring.engines.catalogue.pull import PulledModel, Puller
-from mainspring.training.encoders import figures
+from mainspring.engines.catalogue.sources import sha256_of
+from mainspring.training.encoders import figures, weights
 from mainspring.training.folder import Asked, Folder
 from mainspring.training.recipe import Made
 
@@ -34,6 +37,7 @@ def asked(description: str | None) -> Namespace:
     parser.add_argument("--keep", type=Path, required=True, help="the folder of the run; called again it goes on")
     parser.add_argument("--seconds", type=float, default=540, help="of training in this call")
     parser.add_argument("--train", default=sys.executable, help="the python of an environment with the extra train")
+    parser.add_argument("--pack", type=int, default=0, help="write what was learned into the package, at this rank")
     parser.add_argument("--score", action="store_true", help="measure what was trained")
     return parser.parse_args()
 
@@ -51,7 +55,7 @@ def train(
     if folder.made:
         return folder.made
     source = str(pulled(base).files["weights"].parent)
-    folder.create(Asked(recipe, options, seed, source, until=time.time() + arguments.seconds, threads=1))
+    folder.create(Asked(recipe, options, seed, source, until=time.time() + arguments.seconds, threads=2))
     if not (folder.data / "train.jsonl").exists():
         for side, rows in reversed(sides().items()):
             text = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in rows)
@@ -78,6 +82,26 @@ def served(keep: Path, name: str = "run") -> PulledModel:
     settings = load().settings
     apart = settings.model_copy(update={"models": settings.models.model_copy(update={"directory": keep / "models"})})
     return Puller(apart, Catalogue({entry.name: entry})).pull(entry.name)
+
+
+def packaged(name: str, keep: Path) -> PulledModel:
+    """A model of the catalogue as this package brings it, pulled into a folder of the run: what a user gets."""
+    settings = load().settings
+    apart = settings.model_copy(update={"models": settings.models.model_copy(update={"directory": keep / "models"})})
+    puller = Puller(apart)
+    # What was packed a moment ago has another hash than what the last pull pinned.
+    if (keep / "models" / name).exists():
+        puller.remove(name)
+    return puller.pull(name)
+
+
+def pack(keep: Path, base: str, target: Path, rank: int, name: str = "run") -> None:
+    """Write what a run has changed in ``base``, at this rank, into the package, and print its hash and size."""
+    arrays = weights.read(Folder(keep / name).output).weights
+    found = differences.narrowed(weights.read(pulled(base).files["weights"].parent).weights, arrays, rank)
+    target.parent.mkdir(exist_ok=True)
+    save_file(found, target)
+    print(f"sha256: {sha256_of(target)}\nsize_bytes: {target.stat().st_size}", flush=True)
 
 
 def size_mb(keep: Path, name: str = "run") -> float:

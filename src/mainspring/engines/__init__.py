@@ -30,9 +30,10 @@ log = logging.getLogger("mainspring.engines")
 @dataclass(slots=True)
 class Engines:
     """The opened engines. ``load_embedder`` loads another embedder of the catalogue for collections that use it (None:
-    not possible). ``reader`` is the reranker that reads the sentences of answers. ``load_chat`` starts a chat model of
-    the catalogue that came later, which ends with the others; ``load_reranker`` a reranker, which its caller closes.
-    ``plugins`` are the installed ones, of every kind."""
+    not possible). ``reader`` is the reranker that reads the sentences of answers, ``near_misses``
+    the one that says whether they answer. ``load_chat`` starts a chat model of the catalogue that came later, which
+    ends with the others; ``load_reranker`` a reranker, which its caller closes. ``plugins`` are the installed ones, of
+    every kind."""
 
     chat: dict[str, ChatModel]
     embedder: Embedder
@@ -42,6 +43,7 @@ class Engines:
     load_chat: Callable[[str], Awaitable[ChatModel]] | None = None
     load_reranker: Callable[[str], Reranker] | None = None
     plugins: plugins.Registry = field(default_factory=plugins.Registry)
+    near_misses: Reranker | None = None
 
 
 class Prepared:
@@ -118,6 +120,9 @@ async def open(settings: Settings, prepared: Prepared | None = None) -> AsyncIte
         reader = builtin.reader(settings)
         if reader is not None:
             stack.push_async_callback(reader.close)
+        near_misses = builtin.near_misses(settings)
+        if near_misses is not None:
+            stack.push_async_callback(near_misses.close)
         chat = {model.name: model for model in prepared.models}
         load_chat = partial(_load_chat, settings, prepared)
         yield Engines(
@@ -129,6 +134,7 @@ async def open(settings: Settings, prepared: Prepared | None = None) -> AsyncIte
             load_chat,
             partial(builtin.reranking, settings=settings),
             prepared.registry,
+            near_misses,
         )
 
 

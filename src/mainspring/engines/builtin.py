@@ -255,6 +255,22 @@ def reader(settings: Settings) -> Reranker | None:
         return None
 
 
+def near_misses(settings: Settings) -> Reranker | None:
+    """The reader in ``models.near_misses``; its graph is loaded on first use. None, with a warning, if it is not
+    pulled: then rules alone refuse near misses.
+
+    Raises ``UnknownModel``, and ``ModelError`` for a model of another kind.
+    """
+    name = settings.models.near_misses
+    if not name:
+        return None
+    try:
+        return plugins.registry().make(RERANKER, "reader", name, settings)
+    except ModelNotPulled as error:
+        log.warning("near misses are told by rules alone: %s", error)
+        return None
+
+
 def reranking(text: str, settings: Settings) -> Reranker:
     """The reranker of this name; its graph is loaded on first use. Raises ``ModelNotPulled``, ``UnknownModel``,
     ``ModelError``."""

@@ -153,6 +153,7 @@ class Assembly:
             understanding=self._understanding,
             sift=self._path.sift,
             reader=self._engines.reader,
+            near_misses=self._engines.near_misses,
             tracing=self._telemetry.tracing,
         )
 

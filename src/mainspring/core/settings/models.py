@@ -35,6 +35,9 @@ class ModelsSettings(Section):
     )
     reranker: str = "late"
     answers: str = Field("", description="reranker for the sentences of answers; empty: none")
+    near_misses: str = Field(
+        "near-miss-reader", description="reader that says whether what was found answers a question; empty: none"
+    )
     layout: str = "pp-layout-cdla"
     region: str = Field("", pattern=REGION, description="region of this machine and everything that runs on it")
     replicas: dict[str, int] = Field(default_factory=dict)
@@ -95,6 +98,7 @@ class ModelsSettings(Section):
         elsewhere = {"", *self.remote_rerankers}
         rerankers = self.late or (() if self.reranker in elsewhere or self.listwise else (self.reranker,))
         answers = () if self.answers in elsewhere else (self.answers,)
-        named = (*self.chat, self.embedding, *rerankers, *answers)
+        near_misses = (self.near_misses,) if self.near_misses else ()
+        named = (*self.chat, self.embedding, *rerankers, *answers, *near_misses)
         # A plugin's model is written NAME:MODEL and is never pulled.
         return tuple(dict.fromkeys(name for name in named if ":" not in name))

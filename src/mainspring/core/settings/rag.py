@@ -39,6 +39,12 @@ class RagSettings(Section):
     mode: Literal["auto", "extractive", "generative"] = "auto"
     prompt: PromptReference | None = Field(None, description="replaces the built-in instruction")
     refuse_below: float = Field(0.33, ge=0, le=1)
+    read_below: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="refuse if the probability of `models.near_misses` that what was found answers is lower; 0: never",
+    )
     stated_below: float = Field(
         0.0,
         ge=0,

@@ -236,15 +236,20 @@ def losses(job: Job, progress: Progress) -> dict[str, Any]:
 def encoder(job: Job, progress: Progress) -> dict[str, Any]:
     """A BERT encoder in ``source`` as an OpenVINO graph into ``target``, compared with numpy on two texts.
 
-    ``compress`` stores its weights in float16: for weights that never had more precision.
+    ``compress`` stores its weights in float16: for weights that never had more precision. ``weights`` is a file of what
+    training has changed in them: then the changed encoder is written into ``target``, too.
     """
     import numpy as np
     import openvino as ov
     from tokenizers import Tokenizer
 
+    from mainspring.engines.catalogue import differences
     from mainspring.engines.encode import bert
 
     source, target = Path(job["source"]), Path(job["target"])
+    if job.get("weights"):
+        differences.change(source, Path(job["weights"]), target)
+        source = target
     head: bert.Head = job["head"]
     progress("convert", 0, 2)
     weights = bert.load(source)

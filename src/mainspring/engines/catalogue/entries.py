@@ -28,7 +28,7 @@ Label = Literal[
 ]  # fmt: skip
 PlainName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=128)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-SourceText = Annotated[str, StringConstraints(pattern=r"^(hf|pypi|file):.+$")]
+SourceText = Annotated[str, StringConstraints(pattern=r"^(hf|pypi|file|packaged):.+$")]
 
 STEPS: Mapping[str, tuple[tuple[Step, ...], ...]] = {
     "gguf": (("q8_0", "openvino"), ("openvino",), ("q8_0",)),
@@ -181,7 +181,9 @@ class ModelEntry(_Part):
     price_output: float = Field(0.0, ge=0)
     adapter: AdapterEntry | None = None
     weights: FileEntry | None = Field(
-        None, description="safetensors in the form of transformers, put in the place of the weights of the file"
+        None,
+        description="safetensors in the form of transformers, put in the place of the weights of the file; of "
+        "a reader, what its training has changed in them",
     )
     fim: FimEntry | None = Field(None, description="markers of models that fill in the middle of a text")
     keep_source: bool = Field(False, description="llama.cpp reads the file as it came, not its Q8_0 form")
@@ -238,8 +240,10 @@ class ModelEntry(_Part):
                 raise ValueError("max_tokens must say how many tokens the encoder reads")
         if self.kind == "embedding" and not self.dimensions:
             raise ValueError("dimensions must say how long a vector is")
-        if (self.adapter or self.weights) and self.kind != "chat":
-            raise ValueError("adapter and weights are for chat models")
+        if self.adapter and self.kind != "chat":
+            raise ValueError("an adapter is for chat models")
+        if self.weights and self.kind not in ("chat", "reader"):
+            raise ValueError("weights are for chat models and readers")
         if self.adapter and self.weights:
             raise ValueError("weights have the adapter merged: name one of both")
         return self

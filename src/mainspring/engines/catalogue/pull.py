@@ -288,12 +288,13 @@ class _Pull:
         return self._convert_encoder(unpacked, compress=onnx)
 
     def _convert_encoder(self, sources: Path, *, compress: bool = False) -> dict[str, Any]:
-        job = {"step": "encoder", "name": self.entry.name, "head": self.entry.head, "compress": compress}
+        entry = self.entry
+        changes = str(self.sources / entry.weights.name) if entry.weights else ""
+        job = {"step": "encoder", "name": entry.name, "head": entry.head, "compress": compress, "weights": changes}
         checked = convert.run({**job, "source": str(sources), "target": str(self.out)}, self.progress)
-        if self.entry.dimensions and checked["dimensions"] != self.entry.dimensions:
+        if entry.dimensions and checked["dimensions"] != entry.dimensions:
             raise ModelError(
-                f"{self.entry.name} gives {checked['dimensions']} dimensions, the catalogue says "
-                f"{self.entry.dimensions}",
+                f"{entry.name} gives {checked['dimensions']} dimensions, the catalogue says {entry.dimensions}",
                 remedy="Correct dimensions in the catalogue",
             )
         for name in _KEPT:

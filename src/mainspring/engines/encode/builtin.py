@@ -16,6 +16,7 @@ def mainspring_register(registry: Registry) -> None:
     registry.add(RERANKER, "late", _late)
     registry.add(RERANKER, "remote", _remote)
     registry.add(RERANKER, "cross-encoder", _cross_encoder)
+    registry.add(RERANKER, "reader", _reader)
 
 
 def _openvino(model: str, settings: Settings) -> Embedder:
@@ -43,3 +44,9 @@ def _cross_encoder(model: str, settings: Settings) -> Reranker:
     from mainspring.engines.encode.reranker import CrossEncoder
 
     return CrossEncoder(Puller(settings).local(model), settings.engines.threads)
+
+
+def _reader(model: str, settings: Settings) -> Reranker:
+    from mainspring.engines.encode.reader import PassageReader
+
+    return PassageReader(Puller(settings).local(model), settings.engines.threads)

@@ -30,7 +30,8 @@ _READ_DOCUMENTS = 3
 class Findings:
     """The results of a question: the hits that count, their sentences by score, the texts, the evidence in [0, 1], and
     the graph's result (None: not asked). ``steps`` are the techniques applied to the question; ``lacks`` are the
-    question's names that the best sentence's document lacks."""
+    question's names that the best sentence's document lacks. ``answers`` is how likely a reader finds it that the best
+    sentences answer (None: it was not asked)."""
 
     question: str
     hits: Sequence[Hit]
@@ -41,6 +42,12 @@ class Findings:
     walked: GraphResult | None = None
     steps: Sequence[PlanStep] = ()
     lacks: Sequence[ExactName] = ()
+    answers: float | None = None
+
+    def refused(self, below: float, read_below: float) -> bool:
+        """Whether there is no answer to show: ``below`` is the least evidence, ``read_below`` the least ``answers``."""
+        missed = self.answers is not None and self.answers < read_below
+        return not self.passages or self.evidence < below or bool(self.lacks) or missed
 
 
 def shown_hits(candidates: Sequence[Hit], top_k: int) -> list[Hit]:
@@ -92,7 +99,7 @@ def record(
         mode=mode,
         evidence=round(found.evidence, 4),
         refused=refused,
-        features={name: round(value, 4) for name, value in found.features.items()},
+        features={name: round(value, 4) for name, value in _told(found).items()},
         hits=[*(_facts(hit) for hit in found.hits), *(HitFacts(document_id=name) for name in beside)],
         cited=[
             *(SpanFacts(document_id=each.hit.document_id, start=each.start, end=each.end) for each in cited),
@@ -111,6 +118,10 @@ def record(
         condensed=condensed,
     )
     return request_event(context, facts)
+
+
+def _told(found: Findings) -> Mapping[str, float]:
+    return found.features if found.answers is None else {**found.features, "answers": found.answers}
 
 
 def named(context: Context, mode: str, collections: Sequence[str], documents: Sequence[str]) -> EventRecord:

@@ -36,7 +36,7 @@ from mainspring.rag.answer.answer_notes import Notes
 from mainspring.rag.answer.bridge import bridged
 from mainspring.rag.answer.cite import Numbers, cite
 from mainspring.rag.answer.context import Sift, sifted
-from mainspring.rag.answer.evidence import missing_topics, missing_values
+from mainspring.rag.answer.evidence import missing_topics, missing_values, near_misses
 from mainspring.rag.answer.evidence.calibration import Calibration
 from mainspring.rag.answer.evidence.features import features
 from mainspring.rag.answer.evidence.score import evidence
@@ -59,7 +59,7 @@ from mainspring.rag.query.understand import MAX_TOKENS, Understanding
 from mainspring.rag.query.understand import QueryQuestion as Query
 from mainspring.rag.search.retrieve import Retriever
 from mainspring.rag.search.selection import SearchOptions
-from mainspring.serving.money.charged_models import ChargedModels
+from mainspring.serving.money.charged_models import ChargedModels, paid
 from mainspring.stores.documents.collections import Collection, Collections
 from mainspring.telemetry.tracing import Tracing, span_of
 
@@ -77,6 +77,7 @@ class DocumentAnswerer:
     ``charged`` makes what searching reads cost the asker (None: it is free), ``understanding`` does the techniques that
     a request names (None: it may name none), ``sift`` says which passages the writer may read (None: all). ``reader``
     is a cross-encoder that reads the best sentences again (None: words and cosines decide), ``choice`` weighs them.
+    ``near_misses`` says whether the best sentences answer (None: rules alone refuse near misses).
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class DocumentAnswerer:
         sift: Sift | None = None,
         reader: Reranker | None = None,
         choice: ChoiceWeights = SHIPPED,
+        near_misses: Reranker | None = None,
         tracing: Tracing | None = None,
     ) -> None:
         self._tracing = tracing
@@ -116,6 +118,7 @@ class DocumentAnswerer:
         self._sift = sift
         self._reader = reader
         self._choice = choice
+        self._near_misses = near_misses if settings.read_below else None
 
     @property
     def instruction(self) -> str:
@@ -157,7 +160,7 @@ class DocumentAnswerer:
             written,
             self._calibration,
             self._choice,
-            None if self._reader is None else self._reader.fingerprint,
+            [None if each is None else each.fingerprint for each in (self._reader, self._near_misses)],
         )
         return hashlib.sha256(repr(facts).encode()).hexdigest()
 
@@ -187,7 +190,7 @@ class DocumentAnswerer:
         if asked.graph == "global" and found.walked is not None and asked.mode == "extractive":
             context.settlement.records.append(record(context, asked.mode, found, False, ()))
             return Response(Head(model=self._name), replay(self._themes(asked, found.walked.themes)))
-        refused = not found.passages or found.evidence < self._refuse_below or bool(found.lacks)
+        refused = found.refused(self._refuse_below, self._settings.read_below)
         if refused or asked.mode == "extractive" or self._writer is None:
             return self._quoted(asked, look, refused, context)
         if asked.free and self._writer.quotes(found.question, found.passages):
@@ -295,20 +298,15 @@ class DocumentAnswerer:
             vector = (await reader.embed([question], "query")).vectors[0]
             beside = near_hits(candidates, hits)
             passages = await extract.passages(question, hits, candidates, texts, reader, vector, beside, self._choice)
-            passages = await self._reread(question, passages, span.context)
+            sorter, teller = (paid(each, self._charged, span.context) for each in (self._reader, self._near_misses))
+            passages = await unit_rerank.reread(question, passages, sorter, self._choice)
             unsaid = await missing_topics.absent(question, passages, candidates, texts, reader)
             unsaid = unsaid or await missing_values.ungiven(question, candidates, [*hits, *beside], reader)
+            answers = await near_misses.likely(question, passages, texts, teller)
         told = features(question, candidates, passages)
         likely = self._calibration.evidence(told) if self._calibration else evidence(question, candidates, passages)
         lacks = refusal.lacking(question, passages, texts) + unsaid
-        return Findings(question, hits, passages, texts, likely, told, walked, plan.steps, lacks)
-
-    async def _reread(self, question: str, passages: list[Passage], context: Context) -> list[Passage]:
-        """``passages`` in the order of the cross-encoder, if there is one."""
-        if self._reader is None:
-            return passages
-        reader = self._reader if self._charged is None else self._charged.reranker(self._reader, context)
-        return await unit_rerank.reread(question, passages, reader, self._choice)
+        return Findings(question, hits, passages, texts, likely, told, walked, plan.steps, lacks, answers)
 
     async def _plan(self, asked: Question, chosen: Sequence[Collection], context: Context) -> QueryPlan:
         """The text that is searched instead of the question."""

@@ -60,6 +60,11 @@ class ChargedModels:
         context.settlement.records.extend(noted.records)
 
 
+def paid(inner: Reranker | None, models: ChargedModels | None, context: Context) -> Reranker | None:
+    """``inner``, charged to ``context`` where anything is charged."""
+    return inner if inner is None or models is None else models.reranker(inner, context)
+
+
 class _Read:
     """A responder that has read this many tokens."""
 

@@ -205,8 +205,9 @@ async def open(settings: Settings, engines: Engines) -> AsyncIterator[Workbench]
     chat = {name: _counted(model, tokens) for name, model in engines.chat.items()}
     reranker = CountingReranker(engines.reranker, tokens) if engines.reranker is not None else None
     reader = CountingReranker(engines.reader, tokens) if engines.reader is not None else None
+    told = CountingReranker(engines.near_misses, tokens) if engines.near_misses is not None else None
     embedder = CountingEmbedder(engines.embedder, tokens)
-    counted = replace(engines, chat=chat, embedder=embedder, reranker=reranker, reader=reader)
+    counted = replace(engines, chat=chat, embedder=embedder, reranker=reranker, reader=reader, near_misses=told)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         opened = await enter(stores.open(settings))

@@ -26,13 +26,13 @@ _HALF, _SLOPE = 2.0, 0.4
 
 
 async def reread(
-    question: str, ranked: Sequence[Passage], reranker: Reranker, choice: ChoiceWeights = SHIPPED
+    question: str, ranked: Sequence[Passage], reranker: Reranker | None, choice: ChoiceWeights = SHIPPED
 ) -> list[Passage]:
-    """``ranked`` (best first) in a new order, the first ``MOST`` of them with ``read``. If the reranker fails, the
-    order stays."""
+    """``ranked`` (best first) in a new order, the first ``MOST`` of them with ``read``. If the reranker fails, or
+    if there is none, the order stays."""
     first = list(ranked[:MOST])
-    if not first:
-        return []
+    if not first or reranker is None:
+        return list(ranked)
     texts = [form(passage, question) for passage in first]
     distinct = list(dict.fromkeys(texts))
     try:
