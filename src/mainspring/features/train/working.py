@@ -32,7 +32,12 @@ async def training(service: Training) -> AsyncIterator[Worker]:
     service.queued = worker.soon
     worker.start()
     # What is converted takes minutes, and holds up neither the night nor a withdrawal.
-    each = {"night": service.wake, "sweep": service.sweep, "stale": service.withdraw_stale, "follow": service.follow_served}
+    each = {
+        "night": service.wake,
+        "sweep": service.sweep,
+        "stale": service.withdraw_stale,
+        "follow": service.follow_served,
+    }
     rounds = [asyncio.create_task(_rounds(work), name=f"training: {name}") for name, work in each.items()]
     try:
         yield worker
