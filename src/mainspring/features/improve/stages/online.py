@@ -104,11 +104,10 @@ def after(wanted: After, before: Counted, now: Counted) -> Call:
     for name, worse_by, (good, n), (good_now, n_now) in measures:
         if not n or not n_now:
             continue
-        # Half of the chance of an error is for what was measured before, and half for what comes.
-        share = wanted.alpha / len(measures)
-        floor = wilson(good, n, confidence=1 - share).low - worse_by
+        # What was measured on few answers is known badly: the low end of its interval is the floor.
+        floor = wilson(good, n, confidence=1 - wanted.alpha).low - worse_by
         figures |= {f"{name} before": good / n, name: good_now / n_now}
-        if worse_than(good_now, n_now, floor, share / 2):
+        if worse_than(good_now, n_now, floor, wanted.alpha / len(measures)):
             reason = f"{name}: {good_now / n_now:.3f} (n = {n_now}) against {good / n:.3f} (n = {n}) before"
             return Call("go", reason, figures)
     return Call("wait", "", figures)
