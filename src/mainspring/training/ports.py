@@ -180,7 +180,11 @@ class Candidate:
         import hashlib
         import json
 
-        told = json.dumps([self.kind, self.application, self.value], sort_keys=True, ensure_ascii=False)
+        from mainspring.stores.sql import rows
+
+        # Of what is stored: what is read again has the same id.
+        told = rows.cleaned([self.kind, self.application, dict(self.value)])
+        told = json.dumps(told, sort_keys=True, ensure_ascii=False)
         return f"cand_{hashlib.sha256(told.encode()).hexdigest()[:24]}"
 
 

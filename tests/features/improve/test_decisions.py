@@ -96,6 +96,24 @@ def test_a_watch_knows_its_baseline_only_so_well() -> None:
     assert online.after(after, Counted(answers=1000), Counted(answers=30, failed=10)).action == "go"
 
 
+@pytest.mark.parametrize(("n", "rate"), [(30, 0.6), (30, 0.8), (100, 0.6)])
+def test_what_has_not_changed_is_hardly_ever_undone(n: int, rate: float) -> None:
+    """Looked at 80 times; of three measures each has a third of the chance of an error."""
+    draw, undone, runs = np.random.default_rng(11), 0, 1_000
+    for _ in range(runs):
+        ups = int(draw.binomial(n, rate))
+        before = Counted(answers=n, ups=ups, downs=n - ups)
+        good = np.cumsum(draw.random(4_000) < rate)
+        undone += any(
+            online.after(
+                After(), before, Counted(answers=at, ups=int(good[at - 1]), downs=at - int(good[at - 1]))
+            ).action
+            == "go"
+            for at in range(50, 4_001, 50)
+        )
+    assert undone / runs <= 0.05 / 3
+
+
 @pytest.mark.parametrize(
     ("watched", "alarms", "expected"),
     [

@@ -556,3 +556,21 @@ async def test_what_a_person_took_away_is_remembered(world: World) -> None:
     await variants.withdraw(ADMIN, candidate, "")
     assert await variants.taken_back("default", candidate, began) == "withdrawn"
     assert isinstance(variants, TakenBack)
+
+
+async def test_what_is_stored_has_the_id_that_was_told(world: World) -> None:
+    red = world.keys["both"]
+    _, secret = await world.system.stores.keys.create("root", tenant="default", scopes=frozenset({"admin"}))
+    root = Key("root", "default", frozenset(), secret)
+    value = {"examples": [{"question": "What\0is it?", "answer": "It is 4\0."}]}
+    made = await world.call(root, "POST", "/v1/variants", {"kind": "examples", "application": "small", "value": value})
+    assert made.status_code == 201, made.text
+    told = made.json()
+    placed = await world.call(root, "POST", f"/v1/variants/candidates/{told['id']}", {"action": "promote"})
+    assert placed.status_code == 200, placed.text
+    assert [each.id for each in await door(world).store.candidates("default")] == [told["id"]]
+    assert (await ask(world, red))[2] == told["id"]
+    body = {"kind": "router", "application": "small", "value": {"weights": {"a": 10**30}}}
+    assert (await world.call(root, "POST", "/v1/variants", body)).status_code == 400
+    with pytest.raises(InvalidRequest, match="64 bits"):
+        await door(world).admit(ADMIN, Candidate("router", "small", {"weights": {"a": 10**30}}))

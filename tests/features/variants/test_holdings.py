@@ -6,12 +6,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from mainspring import stores
+from mainspring.core.facts.trials import VariantFacts
 from mainspring.core.settings import Settings
+from mainspring.features.variants import moves
 from mainspring.features.variants.holdings import ExamplesOfPeople
 from mainspring.features.variants.store import Place, VariantMove, VariantStore
+from mainspring.features.variants.tables import variants
 from mainspring.stores import Stores
+from mainspring.stores.sql import rows
 from mainspring.training.ports import Candidate
 
 
@@ -57,3 +62,28 @@ async def test_examples_of_these_answers_are_shown_no_more(
     assert gone.reason.startswith(why)
     await getattr(holding, hook)("acme", ["ans_0", "ans_2"])
     assert (await store.place("acme", "docs")).currents == ()
+
+
+async def test_what_is_left_is_told_and_undone_to_what_was_there_before(
+    opened: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mainspring.features.variants.store._check_there", lambda *_: None)
+    store = VariantStore(opened.database, kept=10, moves=10)
+    first = Candidate("examples", "docs", {"examples": [example(7)]})
+    second = Candidate("examples", "docs", {"examples": [example(1), example(2)]})
+    other = Candidate("prompt", "docs", {"prompt": "tone", "version": 1})
+    for each in (first, second, other):
+        await store.admit("acme", each, [], "key")
+        await store.change("acme", "docs", moves.promote(each.id), "key")
+    subjects = rows.dump(["ans_1", "ans_2"])
+    change = sa.update(variants).where(variants.c.id == second.id).values(subjects=subjects)
+    await opened.database.write(lambda connection: connection.execute(change) and None)
+    assert await ExamplesOfPeople(opened.database, opened.blobs).unlearn("acme", ["ans_1"]) == 1
+    left = next(each for each in (await store.place("acme", "docs")).currents if each.candidate.kind == "examples")
+    assert [each["source"] for each in left.candidate.value["examples"]] == ["ans_2"]
+    told = [(each.action, each.candidate) for each in (await store.history("acme", "docs"))[:2]]
+    assert told == [("promoted", left.id), ("withdrawn", second.id)]
+    events = await opened.events.find("acme", kind="variant")
+    assert [VariantFacts.of(each.facts).action for each in events][-2:] == ["withdrawn", "promoted"]
+    place = await store.change("acme", "docs", moves.undo(""), "key")
+    assert sorted(place.ids) == sorted([first.id, other.id])

@@ -11,7 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
-from mainspring.features.variants.store import Change, Kept, Place, VariantMove, VariantStore
+from mainspring.features.variants import moves
+from mainspring.features.variants.store import Change, Place, VariantMove, VariantStore
 from mainspring.features.variants.tables import variant_moves, variant_places, variants
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Held, Subject
@@ -99,7 +100,11 @@ class ExamplesOfPeople:
             told |= {"groups": row.groups}
             told |= {"by": row.by, "reason": row.reason, "created_at": row.created_at, "updated_at": now}
             connection.execute(rows.insert_new(connection, variants), {**place, "id": other.id, **told})
+        current = row.id in _current(connection, row)
         self._store.within(connection, row.tenant, row.application, _taken_out(row.id, row.kind, other, reason), "")
+        if current and other is not None:
+            left_of = moves.instead(other.id, row.id, f"what is left of {row.id}: {reason}")
+            self._store.within(connection, row.tenant, row.application, left_of, "")
         connection.execute(sa.update(variants).where(one).values(**gone))
 
 
@@ -111,23 +116,26 @@ def _parts(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _taken_out(candidate_id: str, kind: str, other: Candidate | None, why: str) -> Change:
-    """The place without the candidate; where it is current, ``other`` takes its place if there is one."""
+    """The place without the candidate."""
 
-    def decide(place: Place, _: Sequence[VariantMove], find: Any) -> tuple[Place, VariantMove]:
-        after, instead = place, None if other is None else find(other.id)
+    def decide(place: Place, _: Sequence[VariantMove], __: Any) -> tuple[Place, VariantMove]:
+        after = place
         if place.candidate is not None and place.candidate.id == candidate_id:
             after = after.without_candidate()
         if candidate_id in place.ids:
-            after = replace(after.without_candidate(), currents=_exchanged(place, candidate_id, instead))
-        reason = why if instead is None else f"{why}: {instead.id} has the rest"
+            others = tuple(each for each in place.currents if each.id != candidate_id)
+            after = replace(after.without_candidate(), currents=others)
+        reason = why if other is None else f"{why}: {other.id} has the rest"
         return after, VariantMove("withdrawn", candidate_id, kind, reason=reason)
 
     return decide
 
 
-def _exchanged(place: Place, candidate_id: str, instead: Kept | None) -> tuple[Kept, ...]:
-    found = [instead if each.id == candidate_id else each for each in place.currents]
-    return tuple(each for each in found if each is not None)
+def _current(connection: sa.Connection, row: sa.Row[Any]) -> list[str]:
+    """The ids of what is current where a candidate is of."""
+    mine = sa.and_(variant_places.c.tenant == row.tenant, variant_places.c.application == row.application)
+    found = connection.execute(sa.select(variant_places.c.currents).where(mine)).scalar_one_or_none()
+    return [] if found is None else list(rows.load(found))
 
 
 def _found(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:

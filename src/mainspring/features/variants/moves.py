@@ -8,7 +8,7 @@ from dataclasses import replace
 from mainspring.core.errors import Conflict, NotFound
 from mainspring.features.variants.store import Change, Kept, Place, Stage, VariantMove
 
-__all__ = ["Change", "canary", "promote", "shadow", "undo", "withdraw"]
+__all__ = ["Change", "canary", "instead", "promote", "shadow", "undo", "withdraw"]
 Find = Callable[[str], Kept | None]
 
 
@@ -67,6 +67,20 @@ def withdraw(candidate_id: str, reason: str) -> Change:
             others = tuple(each for each in place.currents if each.id != candidate_id)
             after = replace(after.without_candidate(), currents=others if before is None else (*others, before))
         return after, _move(kept, action="withdrawn", reason=reason)
+
+    return decide
+
+
+def instead(candidate_id: str, gone: str, reason: str) -> Change:
+    """What is left of ``gone``, which was current and is not any more, takes its place: an undo goes back to what was
+    there before both."""
+
+    def decide(place: Place, moves: Sequence[VariantMove], find: Find) -> tuple[Place, VariantMove]:
+        kept = _admitted(find, candidate_id)
+        was = find(gone)
+        earlier = None if was is None else _before(was, moves, find)
+        before = [*place.ids, *([] if earlier is None else [earlier.id])]
+        return place.with_current(kept), _move(kept, action="promoted", reason=reason, before=before)
 
     return decide
 

@@ -241,7 +241,7 @@ class VariantStore:
         connection.execute(sa.update(variant_places).where(mine).values(**values))
         if move.action == "withdrawn" and move.candidate:
             self._withdraw(connection, tenant, move)
-        told = replace(move, by=by, before=before.ids, after=place.ids)
+        told = replace(move, by=by, before=move.before or before.ids, after=place.ids)
         self._write(connection, tenant, application, told)
         return place
 

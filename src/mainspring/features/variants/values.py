@@ -167,7 +167,12 @@ def read(candidate: Candidate) -> VariantValue:
         raise InvalidRequest(
             f"there is no kind {candidate.kind!r:.60}", remedy=f"Use {', '.join(VALUES)}", param="candidate.kind"
         )
-    if len(rows.dump(dict(candidate.value))) > MOST_CHARACTERS:
+    try:
+        size = len(rows.dump(dict(candidate.value)))
+    except TypeError:
+        problem = "a candidate's value is JSON: its integers have 64 bits at most"
+        raise InvalidRequest(problem, remedy="Write a smaller number", param="candidate.value") from None
+    if size > MOST_CHARACTERS:
         raise TooLarge(f"a candidate's value has at most {MOST_CHARACTERS} characters", param="candidate.value")
     try:
         return kind.model_validate(dict(candidate.value))

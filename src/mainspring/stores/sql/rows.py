@@ -24,9 +24,9 @@ def dump(value: Any) -> str:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     except TypeError:
         # Text from outside may hold lone surrogates, which orjson refuses.
-        return orjson.dumps(_cleaned(value), option=orjson.OPT_SORT_KEYS).decode()
+        return orjson.dumps(cleaned(value), option=orjson.OPT_SORT_KEYS).decode()
     # Postgres keeps an escaped NUL as text and fails when it looks into the JSON.
-    return orjson.dumps(_cleaned(value), option=orjson.OPT_SORT_KEYS).decode() if "\\u0000" in text else text
+    return orjson.dumps(cleaned(value), option=orjson.OPT_SORT_KEYS).decode() if "\\u0000" in text else text
 
 
 def load(text: str) -> Any:
@@ -51,11 +51,12 @@ def insert_new(connection: sa.Connection, table: sa.Table) -> sa.Insert:
     return sqlite.insert(table).on_conflict_do_nothing()
 
 
-def _cleaned(value: Any) -> Any:
+def cleaned(value: Any) -> Any:
+    """A value of JSON with clean texts, as ``dump`` keeps it."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
-        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
+        return {cleaned(key): cleaned(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_cleaned(item) for item in value]
+        return [cleaned(item) for item in value]
     return value

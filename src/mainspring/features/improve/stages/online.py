@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mainspring.features.improve.policy.policy import After, Canary, Shadow
+from mainspring.statistics.sampling import wilson
 from mainspring.training.stages import OnlineVerdict
 
 CURRENT, CANDIDATE = "current", "candidate"
@@ -91,8 +92,8 @@ class Counted:
 def after(wanted: After, before: Counted, now: Counted) -> Call:
     """Whether what was promoted is worse than what was there before, beyond doubt however often one looks.
 
-    ``before`` are all answers of the earlier one; its rates are taken as known. Shares of successes are compared:
-    thumbs up, answers that did not fail, answers that did not refuse.
+    ``before`` are all answers of the earlier one; the low end of an interval of its rate is compared with. Shares of
+    successes are compared: thumbs up, answers that did not fail, answers that did not refuse.
     """
     measures: Sequence[tuple[str, float, tuple[int, int], tuple[int, int]]] = (
         ("thumbs up", wanted.thumbs, _thumbs(before), _thumbs(now)),
@@ -103,10 +104,9 @@ def after(wanted: After, before: Counted, now: Counted) -> Call:
     for name, worse_by, (good, n), (good_now, n_now) in measures:
         if not n or not n_now:
             continue
-        floor = good / n - worse_by
+        # What was measured on few answers is known badly: the low end of its interval is the floor.
+        floor = wilson(good, n, confidence=1 - wanted.alpha).low - worse_by
         figures |= {f"{name} before": good / n, name: good_now / n_now}
-        # What was measured on few answers is known badly: the floor lies a standard error lower.
-        floor -= math.sqrt(max(good / n * (1 - good / n), 1e-9) / n)
         if worse_than(good_now, n_now, floor, wanted.alpha / len(measures)):
             reason = f"{name}: {good_now / n_now:.3f} (n = {n_now}) against {good / n:.3f} (n = {n}) before"
             return Call("go", reason, figures)
