@@ -183,8 +183,13 @@ def _counts(house: House, kind: str, campaign: str) -> list[str]:
     found = []
     events: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     by: dict[str, str] = {}
+    stopped: set[str] = set()
     for each in house.rows("SELECT id, facts FROM events WHERE kind = 'answer'"):
-        by[each["id"]] = json.loads(each["facts"]).get("variant") or ""
+        facts = json.loads(each["facts"])
+        by[each["id"]] = facts.get("variant") or ""
+        if facts.get("status") == "cancelled":
+            # Whoever asked has gone: it is no answer that counts.
+            stopped.add(each["id"])
     followed = {each["answer"]: each["variant"] for each in house.rows("SELECT * FROM improve_answers")}
     if wrong_ones := [each for each, variant in followed.items() if by.get(each, "?") != variant]:
         found.append(f"{len(wrong_ones)} answers are counted to another variant: {wrong_ones[:3]}")
@@ -196,7 +201,7 @@ def _counts(house: House, kind: str, campaign: str) -> list[str]:
         if (each["ups"], each["downs"]) != (seen["up"], seen["down"]):
             told = f"{each['ups']} up and {each['downs']} down"
             found.append(f"{each['variant'] or 'what is set'} has {told}, its events say {dict(seen)}")
-        count = sum(variant == each["variant"] for variant in followed.values())
+        count = sum(variant == each["variant"] for answer, variant in followed.items() if answer not in stopped)
         if each["answers"] != count:
             found.append(f"{each['variant'] or 'what is set'} has {each['answers']} answers of {count}")
     if kind != "worse" and not any(each["variant"] in _candidates(house, campaign) for each in _given(house)):
@@ -209,11 +214,10 @@ def _given(house: House) -> list[dict[str, Any]]:
 
 
 def _left(house: House) -> list[str]:
-    """Nothing half done lies about."""
+    """Nothing half done lies about. (Drafts of orders that were killed are swept after an hour.)"""
     found = []
-    for folder in ("training/drafts", "improve"):
-        if left := [each for each in (house.home / folder).rglob("*") if each.is_file()]:
-            found.append(f"{folder} has {[each.name for each in left][:3]}")
+    if left := [each for each in (house.home / "improve").rglob("*") if each.is_file()]:
+        found.append(f"rows of campaigns are left: {[each.name for each in left][:3]}")
     running = house.rows("SELECT kind, id, state FROM jobs WHERE state = 'running'")
     if running:
         found.append(f"jobs are under way: {running}")

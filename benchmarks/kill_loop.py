@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import collections
 import json
 import os
 import random
@@ -110,13 +109,21 @@ class Watched:
         while not self._over.wait(0.1):
             there = {int(each) for each in os.listdir("/proc") if each.isdigit()}
             training = {pid: training[pid] if pid in training else _trains(pid, self._home) for pid in there}
-            now: dict[str, set[int]] = collections.defaultdict(set)
+            now: dict[str, set[int]] = {}
             for pid in (pid for pid, trains in training.items() if trains):
                 for folder in _locked_by(pid, self._home):
-                    now[folder].add(pid)
+                    now.setdefault(folder, set()).add(pid)
+            # A process that a run starts is its copy until it runs something else.
+            now = {folder: {pid for pid in each if _parent(pid) not in each} for folder, each in now.items()}
             # Whoever only tries the lock has its file open for less than a look.
             self.most = max(self.most, *(len(each & before.get(folder, set())) for folder, each in now.items()), 0)
             before = now
+
+
+def _parent(pid: int) -> int:
+    with suppress(OSError, IndexError, ValueError):
+        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+    return 0
 
 
 def _trains(pid: int, home: str) -> bool:
@@ -321,7 +328,7 @@ def series(kills: int, seed: int, folder: Path, keep: Path | None = None, logs: 
         found = Found(**json.loads(keep.read_text(encoding="utf-8")))
     wanted = found.kills + kills
     while found.kills < wanted:
-        kind = tuple(ENDS)[found.campaigns % len(ENDS)]
+        kind = tuple(ENDS)[(seed + found.campaigns) % len(ENDS)]
         number = seed * 1_000 + found.campaigns
         with tempfile.TemporaryDirectory(prefix="home-", dir=folder) as home:
             asyncio.run(campaign(Path(home), kind, wanted - found.kills, number, found, logs))

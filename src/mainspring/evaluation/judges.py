@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from mainspring.core.types import Principal
+from mainspring.core.types import Principal, Responder
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +28,17 @@ class MeasuredJudges(Protocol):
     async def judge_figures(self, principal: Principal, judge: str, fresh_days: float | None = None) -> JudgeFigures:
         """Of the judge as it is now. Raises ``NotFound``, and ``Conflict`` with the remedy if it was not measured, has
         changed since, or was measured more than ``fresh_days`` (None: as configured) ago."""
+        ...
+
+
+@runtime_checkable
+class VersionedJudge(Protocol):
+    """A responder that judges, of which other versions can be asked."""
+
+    def judge_version(self, number: int) -> Responder:
+        """What judges by this version."""
+        ...
+
+    async def has_judge_version(self, tenant: str, judge: str, number: int) -> bool:
+        """Whether it is that judge, and has that version."""
         ...

@@ -8,19 +8,27 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter
 
 from mainspring.feature import Feature, Http, Rooms, Services
+from mainspring.features.judges.named import JudgeNames
 from mainspring.features.judges.requests import JudgeRequests
 from mainspring.features.judges.routes import router
 from mainspring.features.judges.service import Judges
 from mainspring.features.judges.store.measurements import KIND
 from mainspring.features.judges.work.measuring import Measuring
 from mainspring.stores.sql.worker import Worker
+from mainspring.training.ports import Door
 
 _PARALLEL = 2
 
 
 @asynccontextmanager
 async def _open(rooms: Rooms) -> AsyncIterator[Judges]:
-    yield Judges(rooms)
+    judges = Judges(rooms)
+    rooms.path.registry.attach(JudgeNames(judges))
+    yield judges
+
+
+async def _ready(_: Rooms, services: Services) -> None:
+    services[Judges].door = services.perhaps(Door)  # type: ignore[type-abstract]
 
 
 def _routes(http: Http) -> list[APIRouter]:
@@ -47,4 +55,4 @@ async def _work(rooms: Rooms, services: Services) -> AsyncIterator[None]:
         await worker.close()
 
 
-FEATURE = Feature("judges", open=_open, routes=_routes, work=_work)
+FEATURE = Feature("judges", open=_open, ready=_ready, routes=_routes, work=_work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import time
@@ -10,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import mainspring.serving.admit.token_estimate as estimate
-from mainspring.core.errors import BudgetExceeded, Conflict, MainspringError
+from mainspring.core.errors import BudgetExceeded, Conflict, MainspringError, NotFound
 from mainspring.core.types import Context, Principal, Priority, Settlement, TraceParent, Usage
 from mainspring.evaluation.judges import JudgeFigures
 from mainspring.feature import Rooms
@@ -22,6 +23,7 @@ from mainspring.features.judges.store.definitions import Definitions
 from mainspring.features.judges.store.measurements import Measurement, Measurements
 from mainspring.serving.money.pricing import Price
 from mainspring.stores.sql import ids
+from mainspring.training.ports import Door
 
 NAME = "judges"
 """The application that judging is charged to."""
@@ -51,6 +53,8 @@ class Judges:
         self.settings = rooms.settings.section(JudgesSettings)
         self.definitions = Definitions(rooms.stores.database, self.settings.most_judges)
         self.measurements = Measurements(rooms.stores.database)
+        self.door: Door | None = None
+        """Says which version of a judge was promoted; None: nothing does."""
         self._rooms = rooms
         self._maker = Maker(rooms, self.settings.model)
 
@@ -62,9 +66,21 @@ class Judges:
         tenant = context.principal.tenant
 
         async def find(member: str) -> Definition:
+            number = await self._promoted(tenant, member)
+            if number is not None:
+                with contextlib.suppress(NotFound):
+                    return (await self.definitions.version(tenant, member, number)).definition
             return (await self.definitions.get(tenant, member)).definition
 
         return await self._maker.make(name, definition or await find(name), find, context, turned=turned)
+
+    async def _promoted(self, tenant: str, name: str) -> int | None:
+        """The version that was promoted by the door; None: the newest one counts."""
+        if self.door is None:
+            return None
+        placed = await self.door.placement(tenant, f"judge:{name}")
+        found = [each.value["version"] for each in placed.currents if each.kind == "judge"]
+        return int(found[-1]) if found else None
 
     async def judge(self, made: Made, item: Item, context: Context) -> Given:
         """Judge one item now: at batch priority, within the caller's budgets, under a trace of its own, metered.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, cast
 
 from mainspring.core.errors import NothingLearned
@@ -86,19 +87,19 @@ class Search:
 
     def best(self, train: Sequence[Row], validation: Sequence[Row]) -> Parts:
         """The parts that are best on ``validation``. Raises ``Interrupted`` after a checkpoint."""
-        import gepa
-
+        # Its types are there or not, as it is.
+        optimize: Any = import_module("gepa").optimize
         stopped: list[bool] = []
 
         def stop(_: Any) -> bool:
             stopped[:] = [True] if self._work.stopping() else []
             return bool(stopped) or self._work.finishing()
 
-        found = gepa.optimize(
+        found = optimize(
             seed_candidate=dict(self._options.parts),
             trainset=list(train),
             valset=list(validation),
-            adapter=cast(Any, self),
+            adapter=self,
             reflection_lm=self.reflect,
             reflection_minibatch_size=min(self._options.minibatch, len(train)),
             max_metric_calls=self._options.calls,

@@ -37,7 +37,7 @@ class Clerks:
         wanted, number = self._known.get(text.strip(), ("", 0))
         return wanted if wanted and (model != CLERK or number % 2 == 0) else _ALONE
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         """``POST /v1/chat/completions``: the slow one takes half as long again."""
         from aiohttp import web
 
@@ -54,7 +54,7 @@ class Clerks:
         return await _streamed(request, model, text)
 
 
-async def _streamed(request: web.Request, model: str, text: str) -> Any:
+async def _streamed(request: web.Request, model: str, text: str) -> web.StreamResponse:
     import json
 
     from aiohttp import web

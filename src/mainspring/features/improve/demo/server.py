@@ -91,6 +91,8 @@ async def served(home: Path, documents: Path, remote: Mapping[str, Any] | None =
     given = {"MAINSPRING_HOME": str(home), "MAINSPRING_MODELS__CHAT": "[]"}
     if remote:
         given["MAINSPRING_MODELS__REMOTE"] = json.dumps(remote)
+        # They would write the answers about the documents, too.
+        given["MAINSPRING_RAG__MODE"] = "extractive"
     given |= {f"MAINSPRING_{each}__EVERY_S": "1" for each in ("TRIALS", "IMPROVE")}
     log = home / "server.log"
     command = [sys.executable, "-m", "mainspring", "up", "--port", str(port), "--ingest", str(documents)]

@@ -60,6 +60,18 @@ class Definitions:
         remedy = f"Did you mean {near}?" if near else "GET /v1/judges lists them"
         raise NotFound(f"there is no judge {name!r}", remedy=remedy, param="judge")
 
+    async def version(self, tenant: str, name: str, number: int) -> StoredJudge:
+        """Raises ``NotFound``, also for one of a judge that was deleted."""
+        current = await self.get(tenant, name)
+        if number == current.number:
+            return current
+        mine = sa.and_(table.c.tenant == tenant, table.c.name == name, table.c.number == number)
+        query = sa.select(table).where(mine, table.c.deleted.is_(False))
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            raise NotFound(f"the judge {name} has no version {number}", param="version")
+        return _stored(row)
+
     async def put(self, tenant: str, name: str, definition: Definition) -> StoredJudge:
         """The next version; the newest one if it says the same. Raises ``QuotaExceeded``."""
         plain = rows.dump(definition.plain())

@@ -8,6 +8,7 @@ from functools import partial
 
 from mainspring.core.errors import InvalidRequest, MainspringError, NotFound
 from mainspring.core.types import Context, Principal, PromptUse, Responder
+from mainspring.evaluation.judges import VersionedJudge
 from mainspring.feature import Rooms
 from mainspring.features.variants.arms import Prompted, Varied
 from mainspring.features.variants.kinds.models import Late, is_label
@@ -18,6 +19,7 @@ from mainspring.features.variants.values import (
     AnsweringValue,
     CalibrationValue,
     ExamplesValue,
+    JudgeValue,
     ModelValue,
     PromptValue,
     RerankerValue,
@@ -79,8 +81,14 @@ class Making:
                 routed(served.responder, value)
             except InvalidRequest as error:
                 raise _wrong(candidate, error.message, error.remedy) from None
+        elif isinstance(value, JudgeValue):
+            judge = served.responder
+            if not isinstance(judge, VersionedJudge):
+                raise _wrong(candidate, "it judges nothing", f"Name judge:{value.judge}")
+            if not await judge.has_judge_version(principal.tenant, value.judge, value.version):
+                raise _wrong(candidate, f"there is no version {value.version} of it", "mainspring judges lists them")
         else:
-            raise _wrong(candidate, f"candidates of kind {candidate.kind} cannot be served here yet")
+            raise _wrong(candidate, f"candidates of kind {candidate.kind} cannot be served here")
 
     def prepared(self, candidates: Mapping[str, Candidate]) -> Prepared:
         """``candidates`` by their ids, each of another kind, read. Raises ``InvalidRequest``."""
@@ -119,6 +127,9 @@ class Making:
         router = next((each for each in values if isinstance(each, RouterValue)), None)
         if router is not None and isinstance(served.responder, Auto):
             return routed(served.responder, router)
+        judge = next((each for each in values if isinstance(each, JudgeValue)), None)
+        if judge is not None and isinstance(served.responder, VersionedJudge):
+            return served.responder.judge_version(judge.version)
         if not isinstance(served.responder, DocumentAnswerer):
             asked = self._rooms.path.chat.get(model) if trained is None else trained[1]
             return served.responder if asked is None else _Asked(asked, model)
