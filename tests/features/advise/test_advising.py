@@ -270,3 +270,22 @@ async def test_advice_keeps_no_texts_and_forgets_who_asked(home: World) -> None:
     await holding.erase(Subject(home.who.tenant, "tenant", home.who.tenant), Held(), 9e9)
     with pytest.raises(NotFound):
         await home.advise.store.get(home.who, made)
+
+
+async def test_a_comparison_that_is_cut_off_counts_as_far_as_it_came(home: World) -> None:
+    home.cut = 21
+    made = await home.submit(home.wish(ways=("prompt", "few-shot")))
+    await home.work()
+    body = await told(home, made)
+    assert body["status"] == "completed", body["error"]
+    assert 9 <= body["report"]["sample"]["measured"] <= 12
+    assert any("was cancelled after" in each["reason"] for each in body["steps"])
+
+
+async def test_a_comparison_that_is_cut_off_at_once_fails(home: World) -> None:
+    home.cut = 0
+    made = await home.submit(home.wish(ways=("prompt", "few-shot")), count=20)
+    await home.work()
+    body = await told(home, made)
+    assert body["status"] == "failed"
+    assert "cancelled" in body["error"]
