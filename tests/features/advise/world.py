@@ -205,6 +205,7 @@ class World:
         self.trainer = ATrainer(lambda label: self._serve(label, "tuned"), self.hand)
         self._serve("writer", "prompt")
         rooms: Any = home.rooms
+        rooms.path.services = home.home.services
         rooms.path.charged = ChargedModels(lambda inner, name, provider: inner)
         rooms.library = SimpleNamespace(
             get=self._collection, documents_page=self._documents, search=SimpleNamespace(text=self._text)
