@@ -73,7 +73,8 @@ class Exporter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ComparisonState:
-    """An experiment. ``report`` is that of ``GET /v1/experiments/{id}/report``, once it is over."""
+    """An experiment. ``report`` is that of ``GET /v1/experiments/{id}/report``, once it is over; of one that was
+    cancelled that of the answers until then."""
 
     id: str
     state: OrderState

@@ -221,7 +221,9 @@ async def test_orders_that_cannot_be_worked_on_name_the_field(home: World) -> No
         "fine_tune.usd": home.wish(tune=Tune(usd=3.0)),
         "fine_tune.recipe": home.wish(tune=Tune(recipe="dpo", seconds=3.0)),
         "questions": home.wish(questions=100_000),
-        "scorers": home.wish(scorer="nobody"),
+        "scorer": home.wish(scorer="nobody"),
+        "fine_tune.options": home.wish(tune=Tune(seconds=3.0, options={"stepps": 3})),
+        "prompt": home.wish(prompt={"name": "nowhere", "wanted": "", "variables": {}}),
     }
     for param, wish in cases.items():
         with pytest.raises(InvalidRequest) as refused:
@@ -230,8 +232,9 @@ async def test_orders_that_cannot_be_worked_on_name_the_field(home: World) -> No
     weak = dataclasses.replace(home.who, scopes=frozenset({"advise", "chat"}))
     with pytest.raises(Forbidden):
         await home.advise.submit(weak, "asked", None, home.wish(tune=Tune(seconds=3.0)))
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as missing:
         await home.advise.submit(home.who, "nothing", None, home.wish())
+    assert missing.value.param == "dataset"
 
 
 async def test_a_tenant_has_so_many_at_once_and_keeps_its_own_to_itself(home: World) -> None:
@@ -270,3 +273,22 @@ async def test_advice_keeps_no_texts_and_forgets_who_asked(home: World) -> None:
     await holding.erase(Subject(home.who.tenant, "tenant", home.who.tenant), Held(), 9e9)
     with pytest.raises(NotFound):
         await home.advise.store.get(home.who, made)
+
+
+async def test_a_comparison_that_is_cut_off_counts_as_far_as_it_came(home: World) -> None:
+    home.cut = 21
+    made = await home.submit(home.wish(ways=("prompt", "few-shot")))
+    await home.work()
+    body = await told(home, made)
+    assert body["status"] == "completed", body["error"]
+    assert 9 <= body["report"]["sample"]["measured"] <= 12
+    assert any("was cancelled after" in each["reason"] for each in body["steps"])
+
+
+async def test_a_comparison_that_is_cut_off_at_once_fails(home: World) -> None:
+    home.cut = 0
+    made = await home.submit(home.wish(ways=("prompt", "few-shot")), count=20)
+    await home.work()
+    body = await told(home, made)
+    assert body["status"] == "failed"
+    assert "cancelled" in body["error"]

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from mainspring.core.errors import NotFound
 from mainspring.features.advise import cmd
-from mainspring.terminal.remote import ServerLacks
+from mainspring.terminal.remote import Server, ServerLacks
 
 ROW = {
     "way": "prompt", "tried": True, "reason": "", "command": "", "name": "m", "failed": 0, "usd": 0.002,
@@ -81,7 +81,7 @@ class Fake:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Fake:
     fake = Fake()
-    monkeypatch.setattr(cmd.Server, "of", classmethod(lambda cls, context: fake))
+    monkeypatch.setattr(Server, "of", classmethod(lambda cls, context: fake))
     monkeypatch.setattr(cmd, "_EVERY_S", 0.0)
     return fake
 

@@ -99,6 +99,12 @@ def test_what_failed_or_was_not_scored_is_out_and_nothing_may_be_left() -> None:
     assert decide([Row("prompt", reason="no")], TERMS).verdict == "nothing"
 
 
+def test_nothing_is_recommended_where_nothing_is_right() -> None:
+    made = decide([row("prompt", 0.0, n=40), row("rag", 0.0, n=40)], TERMS)
+    assert (made.verdict, made.way) == ("nothing", None)
+    assert "on 40 questions" in made.reasons[0]
+
+
 def test_values_without_spread_are_not_taken_for_certainty() -> None:
     few, many = difference([0.0] * 10, [""] * 10, 0.95), difference([0.0] * 1_000, [""] * 1_000, 0.95)
     assert few.high > 0.3

@@ -190,17 +190,22 @@ class Mortal(Database):
 
 
 class World:
-    """``right`` says by the kind of a way how many of ten questions it answers rightly."""
+    """``right`` says by the kind of a way how many of ten questions it answers rightly. ``cut``: an experiment is
+    cancelled after so many questions (None: never)."""
 
     def __init__(self, home: Lab) -> None:
         self.lab, self.who = home, home.who
         self.who = dataclasses.replace(home.who, scopes=home.who.scopes | {"train", "advise"})
         self.hand = Hand()
+        self.cut: int | None = None
+        self.asked = 0
+        self.experiment: Lease | None = None
         self.right: dict[str, int] = {"prompt": 2, "examples": 4, "docs": 9, "model": 3, "tuned": 5}
         self.door = ADoor(self._served, self.hand)
         self.trainer = ATrainer(lambda label: self._serve(label, "tuned"), self.hand)
         self._serve("writer", "prompt")
         rooms: Any = home.rooms
+        rooms.path.services = home.home.services
         rooms.path.charged = ChargedModels(lambda inner, name, provider: inner)
         rooms.library = SimpleNamespace(
             get=self._collection, documents_page=self._documents, search=SimpleNamespace(text=self._text)
@@ -248,7 +253,10 @@ class World:
         while not running.done():
             found = await self.lab.rooms.stores.jobs.lease(EXPERIMENT, ids.new("lease_"), 30.0)
             if found is not None:
-                await self.lab.experiments.work()(Lease(found))
+                self.experiment = Lease(found)
+                if self.cut == 0:
+                    self.experiment.cancelled.set()
+                await self.lab.experiments.work()(self.experiment)
             await asyncio.sleep(0.01)
             if until():
                 running.cancel()
@@ -270,6 +278,9 @@ class World:
 
         def script(generation: Generation) -> list[str]:
             asked = generation.messages[-1].content
+            self.asked += 1
+            if self.cut is not None and self.experiment is not None and self.asked >= self.cut:
+                self.experiment.cancelled.set()
             return [known[asked] if places.get(asked, 9) % 10 < self.right[kind] else "No idea"]
 
         self.lab.home.serve(name, script)

@@ -48,7 +48,7 @@ export function AdviceView({ id }: { id: string }): ReactNode {
 export function Verdict({ of }: { of: Advice }): ReactNode {
   if (of.verdict === "recommended") return <Badge tone="good">{of.way}</Badge>;
   if (of.verdict === "unsure") return <Badge tone="warn">{`unsure, ${of.way} for now`}</Badge>;
-  if (of.verdict === "nothing") return <Badge tone="bad">nothing could be tried</Badge>;
+  if (of.verdict === "nothing") return <Badge tone="bad">nothing is recommended</Badge>;
   return <Badge tone={of.status === "failed" ? "bad" : of.status === "running" ? "accent" : "plain"}>{unfinished(of.status) ? of.stage : of.status}</Badge>;
 }
 

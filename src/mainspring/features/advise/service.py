@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
 from mainspring.core.errors import Forbidden, InvalidRequest, MainspringError, NotFound
-from mainspring.core.types import Principal
+from mainspring.core.types import Principal, PromptUse
 from mainspring.feature import Rooms, Services
 from mainspring.features.advise.settings import AdviseSettings
 from mainspring.features.advise.store import AdviceStore
@@ -51,7 +51,10 @@ class Advise:
     ) -> sa.Row[Any]:
         """Queue an advice. Raises ``InvalidRequest`` naming the field, ``NotFound``, ``Forbidden``,
         ``QuotaExceeded``."""
-        found = await self.tools.data.version(principal, data_set, version)
+        try:
+            found = await self.tools.data.version(principal, data_set, version)
+        except NotFound as error:
+            raise NotFound(error.message, remedy=error.remedy, param="dataset") from None
         if found.examples - found.erased < 2:
             raise InvalidRequest(
                 f"{data_set}@{found.number} has {found.examples - found.erased} examples",
@@ -74,7 +77,8 @@ class Advise:
         if wish.questions > self.settings.questions:
             told = f"{wish.questions} questions are more than {self.settings.questions} (advise.questions)"
             raise InvalidRequest(told, param="questions")
-        self.tools.scorers.scorer(wish.scorer, wish.scorer_options)
+        with _naming("scorer"):
+            self.tools.scorers.scorer(wish.scorer, wish.scorer_options)
         served = await self._rooms.path.registry.find(wish.model, principal)
         if served.kind != "chat":
             raise InvalidRequest(
@@ -83,10 +87,13 @@ class Advise:
                 param="model",
             )
         if wish.collection:
-            try:
+            with _naming("collection"):
                 await self._rooms.library.get(principal, wish.collection)
-            except NotFound as error:
-                raise InvalidRequest(error.message, remedy=error.remedy, param="collection") from None
+        prompts = self._rooms.path.services.prompts
+        if wish.prompt is not None and prompts is not None:
+            used = PromptUse(wish.prompt["name"], wish.prompt["wanted"], wish.prompt["variables"])
+            with _naming("prompt"):
+                await prompts.resolve(principal.tenant, used)
         if wish.tune is not None:
             _check_training(principal, wish.tune, self.tools.per_hour(None))
 
@@ -104,6 +111,17 @@ class Advise:
             await self.tools.data.drop(principal, f"advice-{row.id}")
 
 
+@contextlib.contextmanager
+def _naming(param: str) -> Iterator[None]:
+    """What is wrong within the block is wrong with the field ``param``. Raises ``InvalidRequest``."""
+    try:
+        yield
+    except MainspringError as error:
+        if error.status >= 500:
+            raise
+        raise InvalidRequest(error.message, remedy=error.remedy, param=param) from None
+
+
 def _check_training(principal: Principal, tune: Tune, per_hour: float) -> None:
     """Raises ``InvalidRequest`` naming the field, ``Forbidden``."""
     if principal.scopes.isdisjoint({"train", "admin"}):
@@ -112,17 +130,16 @@ def _check_training(principal: Principal, tune: Tune, per_hour: float) -> None:
             remedy="Leave fine_tune out, or use a key with it",
             param="fine_tune",
         )
-    try:
+    with _naming("fine_tune.recipe"):
         recipe = recipes.find(tune.recipe)
-    except NotFound as error:
-        raise InvalidRequest(error.message, remedy=error.remedy, param="fine_tune.recipe") from None
     if recipe.makes not in ("chat", "adapter") or not {"sft", "raft"} & set(recipe.reads):
         raise InvalidRequest(
             f"{recipe.name} makes {recipe.makes} from {', '.join(recipe.reads)}, and no chat model from answers",
             remedy="Use sft",
             param="fine_tune.recipe",
         )
-    options_of(recipe, tune.options)
+    with _naming("fine_tune.options"):
+        options_of(recipe, tune.options)
     if tune.seconds is None and tune.usd is None:
         raise InvalidRequest(
             "weights are trained within a budget alone", remedy="Give seconds, or usd", param="fine_tune.seconds"

@@ -46,7 +46,7 @@ def headline(body: Mapping[str, Any]) -> str:
         return f"Recommended: {body['way']}."
     if body["verdict"] == "unsure":
         return f"Unsure; until more is known: {body['way']}."
-    return "Nothing could be tried."
+    return "Nothing is recommended."
 
 
 def cells(report: Mapping[str, Any]) -> list[tuple[str, ...]]:

@@ -61,8 +61,7 @@ class OrderedComparisons(ABC):
         """See ``Comparer``."""
         row = await self.results.get(principal, comparison_id)
         state = cast("OrderState", row.state)
-        report = rows.load(row.report) if row.state == "completed" else None
-        return ComparisonState(row.id, state, report, row.error)
+        return ComparisonState(row.id, state, rows.load(row.report), row.error)
 
     async def stop_comparison(self, principal: Principal, comparison_id: str) -> None:
         """See ``ComparisonStopper``."""

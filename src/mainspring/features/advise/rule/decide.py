@@ -44,6 +44,9 @@ def decide(rows: Sequence[Row], terms: Terms) -> Decision:
     out, left = _ruled_out(tried, terms, unit)
     if not left:
         return Decision("nothing", None, tuple(f"{way} is out: {why}." for way, why in out.items()), out, unit=unit)
+    if not any(score for row in left for score in row.scores):
+        said = f"No way scored anything on {max(len(row.scores) for row in left)} questions: look at the answers first."
+        return Decision("nothing", None, (said,), out, unit=unit)
     found = pairs(left, terms)
     for each in found:
         if each.beyond_doubt and each.other not in out:
@@ -53,7 +56,7 @@ def decide(rows: Sequence[Row], terms: Terms) -> Decision:
     best = min(standing, key=lambda row: (round(money.monthly(row, terms, unit), 9), order[row.way]))
     reasons = [*(f"{way} is out: {why}." for way, why in out.items())]
     cost = money.amount(money.monthly(best, terms, unit), unit)
-    at = f"at {terms.queries:,.0f} queries a month"
+    at = f"at {terms.queries:,.0f} queries a month, with a quality of {_mean(best):.3f}"
     rivals = [each for each in found if each.other == best.way and each.better not in out]
     undecided = [each for each in rivals if not each.within(terms.margin)]
     # Where the cheaper one is the better one too, a rival may still be better by chance.
@@ -90,6 +93,11 @@ def _ruled_out(tried: Sequence[Row], terms: Terms, unit: Unit) -> tuple[dict[Way
         elif row.way == WEIGHTS_ALONE and (why := money.retraining_pays(row, documents, terms, unit)):
             out[row.way] = why
     return out, [row for row in tried if row.way not in out]
+
+
+def _mean(row: Row) -> float:
+    known = [score for score in row.scores if score is not None]
+    return sum(known) / max(1, len(known))
 
 
 def _more(undecided: Sequence[Pair], margin: float) -> int | None:

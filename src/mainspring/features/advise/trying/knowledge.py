@@ -67,11 +67,14 @@ async def history(rooms: Rooms, principal: Principal, name: str, now: float | No
         # Whole days since the first document, so that a first ingestion of hours is no change.
         days: set[int] = set()
         for moment in (d.created_at, sa.case((d.generation > 1, d.updated_at), else_=d.created_at)):
-            day = sa.cast((moment - began) / _DAY_S, sa.BigInteger)
+            since = (moment - began) / _DAY_S
+            # Postgres rounds where it casts, and SQLite cuts off.
+            whole = sa.func.floor(since) if connection.dialect.name == "postgresql" else since
+            day = sa.cast(whole, sa.BigInteger)
             days.update(connection.execute(sa.select(day).where(mine).distinct()).scalars())
         days.discard(0)
-        since = max(0.0, (now or time.time()) - began) / _DAY_S
-        return Documents(int(count), int(chars), int(rereads), len(days), since)
+        age = max(0.0, (now or time.time()) - began) / _DAY_S
+        return Documents(int(count), int(chars), int(rereads), len(days), age)
 
     return await rooms.stores.database.read(work)
 

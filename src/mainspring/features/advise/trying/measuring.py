@@ -140,7 +140,7 @@ def _report(advice: Advice, found: Sequence[Row], terms: Terms, decision: Decisi
             "collection": advice.notes.get("documents"),
         },
         "sample": {
-            "measured": advice.notes.get("measured", 0),
+            "measured": max((len(row.scores) for row in found), default=0),
             "learn": advice.notes.get("learn", 0),
             "left_out": advice.notes.get("left_out", 0),
             "split": advice.notes.get("split", ""),

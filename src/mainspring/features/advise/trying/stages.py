@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from mainspring.core.errors import MainspringError, MissingExtra, NotFound, SettingsError
@@ -248,6 +247,9 @@ async def comparing(tools: AdviceTools, advice: Advice) -> Step | None:
 def _compared(state: ComparisonState) -> Step | None:
     if state.state in ("queued", "running"):
         return None
+    if state.state == "cancelled" and state.report is not None and state.report["examples"]:
+        # Somebody had enough: what was answered until then counts.
+        return Step("deciding", f"{state.id} was cancelled after {state.report['examples']} questions")
     if state.state != "completed":
         raise NotFound(f"the comparison {state.id} is {state.state}: {state.error}", param="dataset")
     return Step("deciding", f"{state.id} is completed")
@@ -271,9 +273,10 @@ def _fields(wish: Wish, way: Way) -> dict[str, Any]:
 
 
 async def clusters(tools: AdviceTools, advice: Advice, count: int) -> list[str]:
-    """The group of each question of the sample, in its order; none if the sample has lost some since."""
+    """The groups of the first ``count`` questions of the sample, which are answered in its order; none if the sample
+    has lost some since."""
     found = [
         each.group
         async for _, each in tools.data.stream(advice.principal, advice.sample, advice.notes["sample_version"])
     ]
-    return list(islice(found, count)) if len(found) == count else []
+    return found[:count] if len(found) >= count else []
