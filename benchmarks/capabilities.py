@@ -67,7 +67,7 @@ class Part:
         if not self.sheet.exists():
             return []
         known = {each.id: each for each in read(self.sheet)[1]}
-        return list(takewhile(lambda each: each is not None, (known.get(item.id) for item in self.items)))  # type: ignore[arg-type]
+        return [known[item.id] for item in takewhile(lambda item: item.id in known, self.items)]
 
     @property
     def finished(self) -> bool:

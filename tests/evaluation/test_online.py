@@ -68,7 +68,7 @@ def test_thumbs_count_the_latest_of_each_person_and_answer() -> None:
         records.append(EventRecord(f"evt_{at}", START + 10 + at, TENANT, "", about, read("feedback", facts)))
     records.append(event("evt_9", 30, "feedback", "ans_2", rating=None, comment="hm", key_id="k"))
     found = watched(records).figures(START + DAY)["thumbs"][""]
-    assert (found.value, found.n) == (pytest.approx(2 / 3), 3)
+    assert (found.value, found.n) == pytest.approx((2 / 3, 3))
 
 
 def test_time_to_complete_is_from_the_first_question_to_the_end_of_the_task() -> None:
@@ -84,7 +84,7 @@ def test_time_to_complete_is_from_the_first_question_to_the_end_of_the_task() ->
     time = found["time_to_complete"][""]
     assert (time.value, time.n) == (85.0, 6)
     assert (time.low, time.high) == (40.0, 300.0)
-    assert (found["completion"][""].value, found["completion"][""].n) == (pytest.approx(6 / 7), 7)
+    assert (found["completion"][""].value, found["completion"][""].n) == pytest.approx((6 / 7, 7))
 
 
 def test_times_with_and_without_are_beside_each_other() -> None:

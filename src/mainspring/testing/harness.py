@@ -58,6 +58,8 @@ class HarnessModel(LM):  # type: ignore[misc,unused-ignore]
         **_: Any,
     ) -> None:
         super().__init__()
+        if not base_url.startswith(("http://", "https://")):
+            raise ValueError(f"base_url is {base_url}, and begins with http:// or https://")
         self.model = model
         self._url = f"{base_url.rstrip('/')}/completions"
         self._key = api_key or os.environ.get("MAINSPRING_API_KEY", "")
@@ -132,8 +134,8 @@ class HarnessModel(LM):  # type: ignore[misc,unused-ignore]
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
         for attempt in range(_ATTEMPTS):
             try:
-                request = urllib.request.Request(self._url, data, headers)
-                with urllib.request.urlopen(request, timeout=self._timeout) as answer:
+                request = urllib.request.Request(self._url, data, headers)  # noqa: S310
+                with urllib.request.urlopen(request, timeout=self._timeout) as answer:  # noqa: S310
                     return json.load(answer)
             except urllib.error.HTTPError as error:
                 said = error.read(2_000).decode(errors="replace")

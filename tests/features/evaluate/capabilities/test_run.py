@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from mainspring.core.errors import Conflict, InvalidRequest, Overloaded
-from mainspring.core.types import ChatRequest, Principal, Priority, Request
+from mainspring.core.errors import Conflict, GuardRefused, InvalidRequest, Overloaded
+from mainspring.core.types import ChatRequest, Message, Principal, Priority, Request
 from mainspring.features.evaluate.capabilities import report
 from mainspring.features.evaluate.capabilities.answer_cache import AnswerCache
 from mainspring.features.evaluate.capabilities.asking import Target
+from mainspring.features.evaluate.capabilities.benchmark import Item
 from mainspring.features.evaluate.capabilities.catalogue import benchmark
 from mainspring.features.evaluate.capabilities.marking import Marker
 from mainspring.features.evaluate.capabilities.run import drawn, run
@@ -91,6 +92,24 @@ async def test_errors_are_told_and_asked_again(
     with Sheet.open(path, RUN) as sheet:
         await run(GSM8K, items, Target(again, "told", ME), sheet, "text", marker=Marker())
     assert len(again.asked) == 1
+
+
+async def test_what_a_guard_refuses_has_no_likelihood_and_ends_no_run(tmp_path: Path, told: Any) -> None:
+    def refuses(request: Request) -> str:
+        raise GuardRefused("harm")
+
+    crows = benchmark("crows-pairs")
+    items = [Item("1", prompt="\n", continuations=("a", "b"))]
+    with Sheet.open(tmp_path / "out.jsonl", RUN) as sheet:
+        target = Target(told(refuses), "told", ME)
+        (outcome,) = await run(crows, items, target, sheet, "prompt-logprobs", marker=Marker())
+    assert "harm" in outcome.error
+    assert report.figures(crows, [outcome]).errors == 1
+    # A text that is refused is an answer: the request was refused.
+    with Sheet.open(tmp_path / "text.jsonl", RUN) as sheet:
+        advbench = benchmark("advbench")
+        (outcome,) = await run(advbench, [Item("1", (Message("user", "x"),))], target, sheet, "text", marker=Marker())
+    assert (outcome.error, outcome.scores) == ("", {"refused": 1.0})
 
 
 async def test_the_overloaded_are_asked_later(

@@ -69,7 +69,7 @@ class Target:
 
     async def ask(self, benchmark: Benchmark, item: Item, way: Way, sample: int) -> Asked:
         """Raises ``MainspringError`` if the responder does not answer, also after some attempts. What a guard refuses
-        is a reply that ends by ``content_filter``."""
+        is a reply that ends by ``content_filter``, and an error where likelihoods are asked for."""
         requests = self.requests(benchmark, item, way, sample)
         key = self._key(requests, way)
         if self.cache is not None and key and (known := self.cache.get(key)) is not None:
@@ -78,6 +78,9 @@ class Target:
         try:
             answers = [await self._answered(request) for request in requests]
         except GuardRefused:
+            if way == "prompt-logprobs":
+                # What was not read has no likelihood: it is left out and not taken for an answer.
+                raise
             return Asked(Reply(finish="content_filter"), duration_s=time.monotonic() - began)
         reply = _reply(item, way, answers)
         if self.cache is not None and key:

@@ -93,6 +93,7 @@ def told(watch: Watch, found: dict[str, dict[str, Estimate]]) -> dict[str, Any]:
 def read(path: Path, tenant: str) -> list[EventRecord]:
     """The events of a file, by time. Raises ``InvalidRequest`` naming the line."""
     from mainspring.core.errors import InvalidRequest
+    from mainspring.core.facts.answers import AnswerFacts
     from mainspring.core.facts.registry import read as facts_of
     from mainspring.core.types import EventRecord
     from mainspring.stores.events.uses import KINDS
@@ -105,19 +106,12 @@ def read(path: Path, tenant: str) -> list[EventRecord]:
             try:
                 row = json.loads(line)
                 at = float(row.get("created_at", row.get("at")))
-                kind, facts = str(row["kind"]), row["facts"]
+                kind = str(row["kind"])
                 if kind in KINDS:
-                    person = str(row.get("person") or facts.get("user") or "")
-                    record = EventRecord(
-                        str(row["id"]),
-                        at,
-                        tenant,
-                        "",
-                        str(row.get("subject") or ""),
-                        facts_of(kind, facts),
-                        person=person,
-                    )
-                    found.append(record)
+                    facts = facts_of(kind, row["facts"])
+                    user = facts.user if isinstance(facts, AnswerFacts) else None
+                    person, subject = str(row.get("person") or user or ""), str(row.get("subject") or "")
+                    found.append(EventRecord(str(row["id"]), at, tenant, "", subject, facts, person=person))
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 raise InvalidRequest(
                     f"{path.name}, line {number} is no event",

@@ -66,8 +66,7 @@ def _begun(path: Path, header: Any, model: str) -> Making:
         raise InvalidRequest(f"{path.name} is no log of Inspect", param="file", remedy="Give an .eval or .json log")
     making = Making(path, str(about["task"]).split("/")[-1], model or str(about.get("model") or "unknown"))
     making.created_at = moment(about.get("created"))
-    packages = about.get("packages")
-    version = str(packages.get("inspect_ai") or "") if isinstance(packages, Mapping) else ""
+    version = str(_mapping(about.get("packages")).get("inspect_ai") or "")
     making.metadata |= {
         "harness": f"inspect_ai {version}".strip(),
         "file": path.name,
@@ -91,9 +90,8 @@ def _add(making: Making, place: str, sample: Any) -> None:
                 scores[f"{name}/{part}"[:100] if part else str(name)[:100]] = found
         if isinstance(score, Mapping) and isinstance(score.get("explanation"), str):
             reasons[str(name)[:100]] = score["explanation"]
-    output = sample.get("output")
-    output = output if isinstance(output, Mapping) else {}
-    usage = output.get("usage") if isinstance(output.get("usage"), Mapping) else {}
+    output = _mapping(sample.get("output"))
+    usage = _mapping(output.get("usage"))
     error = sample.get("error")
     seconds = sample.get("working_time") or sample.get("total_time")
     answered = Answered(
@@ -117,13 +115,16 @@ def _add(making: Making, place: str, sample: Any) -> None:
     )
 
 
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 def _completion(output: Mapping[str, Any]) -> str:
     if isinstance(output.get("completion"), str):
         return str(output["completion"])
     choices = output.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else {}
-    message = first.get("message") if isinstance(first, Mapping) else {}
-    return text_of(message.get("content")) if isinstance(message, Mapping) else ""
+    first = _mapping(choices[0]) if isinstance(choices, list) and choices else {}
+    return text_of(_mapping(first.get("message")).get("content"))
 
 
 def _count(value: Any) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Message
@@ -24,7 +24,13 @@ MOST_TEXT = 512 * 2**20
 """Characters of all questions and answers that are kept in memory."""
 MOST_LABELS = 16
 _REASON = 500
-_ROLES = ("system", "user", "assistant", "tool", "developer")
+_ROLES: tuple[Literal["system", "developer", "user", "assistant", "tool"], ...] = (
+    "system",
+    "developer",
+    "user",
+    "assistant",
+    "tool",
+)
 _CUT, _RANGE, _EMPTY = "too long", "scores outside of 0 to 1", "no question"
 
 
@@ -136,8 +142,8 @@ def messages_of(given: Any) -> tuple[Message, ...]:
         return (Message("user", given),)
     found = []
     for each in given if isinstance(given, list) else ():
-        if isinstance(each, Mapping) and each.get("role") in _ROLES:
-            role = "system" if each["role"] == "developer" else each["role"]
+        role = next((role for role in _ROLES if isinstance(each, Mapping) and each.get("role") == role), None)
+        if role is not None:
             found.append(Message(role, text_of(each.get("content"))))
     return tuple(found)
 
