@@ -16,7 +16,7 @@ from mainspring.features.lake.files.rewriting import Rewriting
 from mainspring.features.lake.files.storage import UNFINISHED
 from mainspring.features.lake.holdings import LakeRows
 from mainspring.features.lake.steps.options import BuildSettings
-from mainspring.features.lake.stream import syncing as module
+from mainspring.features.lake.stream import preparing
 from mainspring.stores.erase.data_subjects import Held, Subject, find
 from mainspring.stores.events.audit_log import By
 from mainspring.stores.sql import ids
@@ -67,11 +67,11 @@ async def test_an_erasure_between_reading_and_commit_is_not_undone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await world.say(f"Where is my {MARKER}?", user="ada")
-    original, reads = module._prepare, []
+    original, reads = preparing.following, []
 
-    def prepared(*given: Any) -> Any:
+    def prepared(*given: Any, **more: Any) -> Any:
         reads.append(given)
-        return original(*given)
+        return original(*given, **more)
 
     syncing = world.lake.syncing
     commit = syncing._commit
@@ -81,7 +81,7 @@ async def test_an_erasure_between_reading_and_commit_is_not_undone(
             await erased(world, Subject("acme", "user", "ada"))
         return await commit(*given)
 
-    monkeypatch.setattr(module, "_prepare", prepared)
+    monkeypatch.setattr(preparing, "following", prepared)
     monkeypatch.setattr(syncing, "_commit", late)
     await syncing.sync()
     # Read, read again after the erasure, and nothing left to read.

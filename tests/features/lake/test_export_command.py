@@ -24,7 +24,6 @@ def test_history_of_elsewhere_becomes_a_set_for_training(tmp_path: Path) -> None
     file.write_text("".join(json.dumps(each) + "\n" for each in found))
     assert told("import", "langfuse", file, "--consent")["events"] == 8
     assert told("import", "langfuse", file, "--consent")["known"] == 8
-    told("lake", "sync")
     made = told("lake", "export", "sft", "--out", tmp_path / "sft", "--format", "openai", "--split", "1/0/0")
     # The other answer has a thumbs-down.
     assert made["rows"] == 1

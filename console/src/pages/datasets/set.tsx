@@ -127,7 +127,7 @@ function Row({ example }: { example: Example }): ReactNode {
         {answer && <span className="muted small question">{`answered: ${answer}`}</span>}
       </td>
       <td><Badge>{example.split}</Badge></td>
-      <td className="small">{Object.entries(example.tags).map(([name, value]) => `${name}: ${value}`).join(", ")}</td>
+      <td className="small wide">{Object.entries(example.tags).map(([name, value]) => `${name}: ${value}`).join(", ")}</td>
       <td className="nowrap">{example.trace_id ? <Link to={path("traces", example.trace_id)} className="mono" title={example.trace_id}>{`${example.trace_id.slice(0, 8)}…`}</Link> : "–"}</td>
     </tr>
   );

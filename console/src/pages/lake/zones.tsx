@@ -60,7 +60,7 @@ function Zones({ summary }: { summary: LakeSummary }): ReactNode {
               return (
                 <tr key={name}>
                   <td>{name}</td>
-                  <td className="muted">{about}</td>
+                  <td className="muted wide">{about}</td>
                   <td className="number">{count(zone?.files ?? 0)}</td>
                   <td className="number">{count(zone?.rows ?? 0)}</td>
                   <td className="number">{bytes(zone?.bytes ?? 0)}</td>

@@ -41,10 +41,11 @@ def export_set(
     distractors: Annotated[int, typer.Option(help="raft, rerank: passages of other questions")] = 3,
     good: Annotated[bool, typer.Option("--good", help="sft: only answers that people approve")] = False,
     override: Annotated[str, typer.Option(help="The reason to export without consent; it is audited")] = "",
+    sync_first: Annotated[bool, typer.Option("--sync/--no-sync", help="Bring new events in before")] = True,
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Make a set for training of consented, cleaned interactions; `mainspring lake sync` first."""
+    """Make a set for training of consented, cleaned interactions."""
     import time
 
     from mainspring.features.lake.exports.asking import Asked
@@ -65,7 +66,7 @@ def export_set(
         override,
         Options(label=label, shots=shots, distractors=distractors, good=good, seed=seed),
     )
-    made = asyncio.run(_export(context, asked, out, tenant))
+    made = asyncio.run(_export(context, asked, out, tenant, sync_first))
     rows = ", ".join(f"{count} {side}" for side, count in made["split"].items())
     show.done(f"{made['id']}: {made['rows']} rows ({rows}) in {out}. The card is {out / 'README.md'}.", made, as_json)
 
@@ -84,20 +85,23 @@ def list_exports(context: typer.Context, tenant: Tenant = "default", as_json: As
         show.table(("EXPORT", "KIND", "FORMAT", "STATUS", "ROWS", "NAME"), rows)
 
 
-async def _export(context: typer.Context, asked: Asked, out: Path, tenant: str) -> dict[str, Any]:
+async def _export(context: typer.Context, asked: Asked, out: Path, tenant: str, sync_first: bool) -> dict[str, Any]:
     from mainspring.core.errors import MainspringError
     from mainspring.core.types import Principal
     from mainspring.features.lake.exports.routes import export_body
 
     async with _lake_of(context) as lake:
-        # Whoever has the home's files sees all groups of a tenant.
-        local = Principal(tenant, "local", frozenset({"admin"}), await lake.exports.every_group(tenant))
-        found = await lake.exports.ask(local, asked, job=False)
-        try:
-            made = await lake.exports.make(found)
-        except MainspringError as error:
-            await lake.exports.store.failed(found, str(error))
-            raise
+        with show.progress() as progress:
+            if sync_first:
+                await lake.syncing.sync(lambda events, _: progress("sync", events, 0))
+            # Whoever has the home's files sees all groups of a tenant.
+            local = Principal(tenant, "local", frozenset({"admin"}), await lake.exports.every_group(tenant))
+            found = await lake.exports.ask(local, asked, job=False)
+            try:
+                made = await lake.exports.make(found, progress=progress)
+            except MainspringError as error:
+                await lake.exports.store.failed(found, str(error))
+                raise
         await lake.exports.write(made, out, local.key_id)
         return {**export_body(made), "manifest": dict(made.manifest)}
 

@@ -18,6 +18,8 @@ from mainspring.features.lake.exports.sets.making import Material, same_question
 from mainspring.features.lake.exports.settings import ExportBounds
 from mainspring.stores.events.log import EventLog
 
+Progress = Callable[[str, int, int], None]
+"""Told the stage, how much of it is done, and of how much (0: unknown)."""
 _PAGE = 1000
 _MOST_OPINIONS = 1_000_000
 
@@ -30,8 +32,8 @@ class MaterialReader:
         self._events = events
         self._bounds = bounds
 
-    async def read(self, tenant: str, groups: frozenset[str], asked: Asked) -> Material:
-        """What ``groups`` may see. Raises ``TooLarge``."""
+    async def read(self, tenant: str, groups: frozenset[str], asked: Asked, progress: Progress) -> Material:
+        """What ``groups`` may see; ``progress`` is told how many rows are read. Raises ``TooLarge``."""
         counts: Counter[str] = Counter()
         found: list[Interaction] = []
         votes: list[Mapping[str, Any]] = []
@@ -45,6 +47,7 @@ class MaterialReader:
             named |= await self._again(tenant, groups, asked)
             needed = lambda row: row.edited is not None or row.answer_id in named  # noqa: E731
         async for kept in self._cleaning.rows(tenant, groups, asked, counts):
+            progress("steps", counts["read"], 0)
             chosen = [row for row in kept if not asked.applications or row.application in asked.applications]
             counts["other applications"] += len(kept) - len(chosen)
             # What gives no row is not held in memory.

@@ -15,7 +15,7 @@ from mainspring.core.errors import Conflict, Forbidden, MainspringError, NotFoun
 from mainspring.core.types import Principal
 from mainspring.features.lake.exports.asking import Asked
 from mainspring.features.lake.exports.cleaning import Cleaning
-from mainspring.features.lake.exports.reading import MaterialReader
+from mainspring.features.lake.exports.reading import MaterialReader, Progress
 from mainspring.features.lake.exports.sets.making import made_apart
 from mainspring.features.lake.exports.sets.writing import LINEAGE, write_files
 from mainspring.features.lake.exports.settings import ExportBounds
@@ -55,13 +55,16 @@ class Exports:
             self.wake()
         return found
 
-    async def make(self, found: Export, job: Job | None = None) -> Export:
+    async def make(self, found: Export, job: Job | None = None, *, progress: Progress | None = None) -> Export:
         """Make the files. An erasure that comes in between makes it begin again. Raises ``TooLarge``, ``Conflict``."""
+        said = progress or _silent
         tenant, asked = found.tenant, Asked.of(found.asked)
         for _ in range(_TRIES):
             before = await self._database.read(lambda connection: lake_manifest.erasures(connection, tenant))
-            material = await self._reader.read(tenant, found.groups, asked)
+            material = await self._reader.read(tenant, found.groups, asked, said)
+            said("make", 0, 1)
             made = await made_apart(asked, material, tenant, found.created_at)
+            said("make", 1, 1)
 
             def unchanged(connection: sa.Connection, before: int = before) -> bool:
                 return lake_manifest.erasures(connection, tenant) == before
@@ -100,6 +103,10 @@ class Exports:
                 rest = limit - len(told)
                 told += await asyncio.to_thread(lambda: _some(data, side, answer_id, rest))  # noqa: B023
         return told
+
+
+def _silent(_: str, __: int, ___: int) -> None:
+    """Nobody looks."""
 
 
 def _some(data: bytes, side: str, answer_id: str | None, limit: int) -> list[dict[str, Any]]:
