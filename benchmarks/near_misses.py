@@ -134,6 +134,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Near misses, with and without the reader")
     parser.add_argument("--only", choices=NAMES)
     parser.add_argument("--dev", action="store_true", help="the questions on which things are chosen")
-    parser.add_argument("--limit", type=int, default=0, help="at most so many questions of each, evenly spaced")
+    parser.add_argument("--limit", type=int, default=200, help="at most so many questions of each, evenly spaced")
     parser.add_argument("--keep", type=Path, help="folder of the answers of earlier runs")
     main(parser.parse_args())
