@@ -84,17 +84,6 @@ def served(keep: Path, name: str = "run") -> PulledModel:
     return Puller(apart, Catalogue({entry.name: entry})).pull(entry.name)
 
 
-def packaged(name: str, keep: Path) -> PulledModel:
-    """A model of the catalogue as this package brings it, pulled into a folder of the run: what a user gets."""
-    settings = load().settings
-    apart = settings.model_copy(update={"models": settings.models.model_copy(update={"directory": keep / "models"})})
-    puller = Puller(apart)
-    # What was packed a moment ago has another hash than what the last pull pinned.
-    if (keep / "models" / name).exists():
-        puller.remove(name)
-    return puller.pull(name)
-
-
 def pack(keep: Path, base: str, target: Path, rank: int, name: str = "run") -> None:
     """Write what a run has changed in ``base``, at this rank, into the package, and print its hash and size."""
     arrays = weights.read(Folder(keep / name).output).weights

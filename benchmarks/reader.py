@@ -38,6 +38,7 @@ PACKAGED = Path(mainspring.engines.catalogue.__file__).parent / "packaged" / f"{
 SHARES = {"answered": 0.28, "value swapped": 0.2, "answer removed": 0.15, "other passage": 0.05}
 OPTIONS = {
     "epochs": 1,
+    "steps": 240,
     "batch": 16,
     "learning_rate": 8e-5,
     "length": 256,
@@ -48,7 +49,7 @@ OPTIONS = {
     "answerability": 0.7,
     "int8": False,
 }
-REPORTED, RANKED, DEPTH = 500, 120, 8
+REPORTED, RANKED, DEPTH = 250, 60, 8
 
 
 def row(each: Example) -> dict[str, Any]:
@@ -110,8 +111,8 @@ class Both:
     """The scores of the trained reader and of the cross-encoder that ships, kept in files as they come."""
 
     def __init__(self, keep: Path, *, trained: bool) -> None:
-        self.theirs = CrossEncoder(_training.pulled(_training.RERANKER), 2)
-        self.ours = PassageReader(_training.packaged(NAME, keep), 2) if trained else None
+        self.theirs = CrossEncoder(_training.pulled(_training.RERANKER), 1)
+        self.ours = PassageReader(_training.pulled(NAME), 1) if trained else None
         name = f"ours-{self.ours.fingerprint[:12]}.json" if self.ours else "ours.json"
         self.places = (keep / name, keep / "theirs.json")
         self.kept: list[dict[str, Any]] = [

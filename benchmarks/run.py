@@ -45,6 +45,9 @@ NOT_BENCHMARKS = {
 # Shares and tokens alone, which a busy machine does not change.
 UNTIMED = {
     "adapter_back",
+    "near_misses",
+    "reader",
+    "support_check",
     "chat_tuning",
     "insights",
     "tool_choice",

@@ -34,12 +34,12 @@ from mainspring.training.encoders.data.statements import Statement, statements
 SEED = 11
 OPTIONS = {
     "epochs": 1,
-    "steps": 120,
+    "steps": 150,
     "batch": 16,
-    "learning_rate": 5e-5,
+    "learning_rate": 8e-5,
     "length": 160,
     "freeze": 6,
-    "evaluate_every": 40,
+    "evaluate_every": 50,
     "patience": 0,
     "save_every_s": 120,
 }
@@ -51,7 +51,7 @@ EDITED, WINDOWS, WIDE = 300, 2, 3
 def sides() -> dict[str, list[dict[str, Any]]]:
     random = Random(SEED)
     passages = list(dict.fromkeys(each.passage for each in sets.answered(data("."), t0=False)))
-    found = list(statements(random.sample(passages, min(len(passages), 900)), SEED, words=80))
+    found = list(statements(random.sample(passages, min(len(passages), 900)), SEED, words=60))
     for row in sets.ares(data("."), "fever"):
         claim, said = row["synthetic_query"].strip(), row["generated_answer"].strip().upper()
         passage = row["document"].strip()

@@ -1,5 +1,7 @@
 """The catalogue: the built-in entries, merging, and errors that name file and field."""
 
+import hashlib
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,27 @@ def with_catalogue(tmp_path: Path, text: str) -> Settings:
 
 def test_every_builtin_entry_is_valid_and_its_sources_parse() -> None:
     entries = list(Catalogue.load(Settings()))
-    assert {entry.kind for entry in entries} == {"chat", "embedding", "reranker", "layout", "transcriber"}
+    assert {entry.kind for entry in entries} == {"chat", "embedding", "reranker", "reader", "layout", "transcriber"}
     for entry in entries:
-        assert entry.license in {"Apache-2.0", "MIT"}
+        changed = {"Apache-2.0, changes CC-BY-SA-4.0"} if entry.weights else set()
+        assert entry.license in {"Apache-2.0", "MIT"} | changed
         assert entry.size_bytes > 0
         for source in entry.sources:
             for part in expanded(source):
                 parse(part)
+
+
+def test_what_is_packaged_is_what_its_entry_says() -> None:
+    folder = resources.files("mainspring.engines.catalogue") / "packaged"
+    card = (folder / "CARD.md").read_text(encoding="utf-8")
+    found = [entry for entry in Catalogue.load(Settings()) if entry.weights]
+    assert [entry.name for entry in found] == ["near-miss-reader"]
+    for entry in found:
+        assert entry.weights is not None
+        assert entry.weights.sources == (f"packaged:{entry.weights.name}",)
+        content = (folder / entry.weights.name).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (entry.weights.size_bytes, entry.weights.sha256)
+        assert f"# {entry.name}" in card
 
 
 def test_defaults_are_there_with_hashes() -> None:

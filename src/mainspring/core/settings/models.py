@@ -36,7 +36,7 @@ class ModelsSettings(Section):
     reranker: str = "late"
     answers: str = Field("", description="reranker for the sentences of answers; empty: none")
     near_misses: str = Field(
-        "near-miss-reader", description="reader that says whether what was found answers a question; empty: none"
+        "", description="reader that says whether what was found answers a question, as near-miss-reader; empty: none"
     )
     layout: str = "pp-layout-cdla"
     region: str = Field("", pattern=REGION, description="region of this machine and everything that runs on it")

@@ -38,11 +38,20 @@ def narrowed(base: Mapping[str, NDArray[Any]], trained: Mapping[str, NDArray[Any
         if value.ndim != 2 or min(value.shape) <= _SMALL:
             found[name] = np.asarray(value, np.float32)
             continue
-        left, sizes, right = np.linalg.svd(moved, full_matrices=False)
-        root = np.sqrt(sizes[:rank])
-        found[f"{name}{_UP}"] = np.ascontiguousarray(left[:, :rank] * root, np.float16)
-        found[f"{name}{_DOWN}"] = np.ascontiguousarray(root[:, None] * right[:rank], np.float16)
+        up, down = _products(moved, rank)
+        found[f"{name}{_UP}"], found[f"{name}{_DOWN}"] = np.asarray(up, np.float16), np.asarray(down, np.float16)
     return found
+
+
+def _products(moved: NDArray[Any], rank: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The narrow matrices whose product is nearest to ``moved``: the first parts of its singular value decomposition,
+    by the eigenvectors of the smaller of its two squares, which is much less work."""
+    if moved.shape[0] > moved.shape[1]:
+        up, down = _products(moved.T, rank)
+        return np.ascontiguousarray(down.T), np.ascontiguousarray(up.T)
+    _, vectors = np.linalg.eigh(moved.astype(np.float64) @ moved.T)
+    up = np.ascontiguousarray(vectors[:, ::-1][:, :rank], np.float32)
+    return up, up.T @ moved
 
 
 def applied(base: Mapping[str, NDArray[Any]], kept: Mapping[str, NDArray[Any]]) -> Arrays:

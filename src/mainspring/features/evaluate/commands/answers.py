@@ -85,9 +85,12 @@ def answers(
 
 
 async def asked(
-    open_rooms: Opener, settings: Settings, judged: JudgedCollection, home: Path | None
+    open_rooms: Opener, settings: Settings, judged: JudgedCollection, home: Path | None, told: str = ""
 ) -> list[ScoredAnswer]:
-    """Ingest the documents into a library of its own under ``home`` (None: a temporary one) and ask everything."""
+    """Ingest the documents into a library of its own under ``home`` (None: a temporary one) and ask everything.
+
+    ``told`` is the feature of the retrieval that stands as evidence of an answer, instead of the evidence.
+    """
     from mainspring.features.evaluate import answers as scoring
     from mainspring.features.evaluate.ablate.ablation import apart
 
@@ -99,7 +102,7 @@ async def asked(
         async with open_rooms(apart(settings, place, settings.rag)) as rooms:
             await _fill(rooms, judged.name, files)
             found: list[ScoredAnswer] = []
-            evidence = _evidence(rooms)
+            evidence = _evidence(rooms, told)
             # Citations name files; judgements name documents.
             documents = {document.name: document.id for document in judged.documents}
             with show.progress() as progress:
@@ -134,13 +137,14 @@ async def _fill(rooms: Rooms, name: str, files: Path) -> None:
     tell(name, report)
 
 
-def _evidence(rooms: Rooms) -> Any:
-    """The evidence that the answerer recorded for a request."""
+def _evidence(rooms: Rooms, feature: str) -> Any:
+    """The evidence that the answerer recorded for a request, or the value of a feature."""
 
     async def told(context: Context) -> float | None:
         tenant, trace = context.principal.tenant, context.trace.trace_id
         for record in await rooms.stores.events.find(tenant, kind=RetrievalFacts.EVENT, trace_id=trace):
-            if (value := RetrievalFacts.of(record.facts).evidence) is not None:
+            facts = RetrievalFacts.of(record.facts)
+            if (value := (facts.features or {}).get(feature) if feature else facts.evidence) is not None:
                 return value
         return None
 
