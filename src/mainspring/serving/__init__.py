@@ -148,9 +148,7 @@ async def open(  # noqa: A001
         stack.push_async_callback(services.background.close)
         stack.push_async_callback(replicas.close)
         stack.push_async_callback(keeper.close)
-        watch = _cost_watch(settings, stores, telemetry)
-        stack.push_async_callback(watch.close)
-        watch.start()
+        stack.push_async_callback(_cost_watch(settings, stores, telemetry).close)
 
         def ring(guards: Guards = policies) -> Responder:
             beneath = names.registry, limits, names.doors(), names.window
@@ -180,8 +178,11 @@ async def open(  # noqa: A001
 
 
 def _cost_watch(settings: Settings, stores: Stores, telemetry: Telemetry) -> CostWatch:
+    """It watches already."""
     least = round(settings.prices.anomaly_usd * NANO)
-    return CostWatch(stores.ledger, stores.events, telemetry.metrics, least=least)
+    watch = CostWatch(stores.ledger, stores.events, telemetry.metrics, least=least)
+    watch.start()
+    return watch
 
 
 def _beside(stores: Stores, tariffs: Tariffs, telemetry: Telemetry, engines: Engines) -> SideReservation:

@@ -214,7 +214,7 @@ async def test_what_cannot_be_served_is_refused_with_the_reason(world: World) ->
     variants = door(world)
     for kind, application, value, said in (
         ("prompt", "small", {"prompt": "tone", "version": 9}, "tone"),
-        ("prompt", "small", {"prompt": "tone"}, "value.version"),
+        ("prompt", "small", {"prompt": "tone"}, "version of the prompt"),
         ("prompt", "nothing", await prompt(world, "Be terse."), "nothing"),
         ("model", "small", {"model": "huge"}, "huge"),
         ("answering", "small", {"weights": {"own": 1.0}}, "documents"),
@@ -444,7 +444,8 @@ async def test_examples_go_into_the_prompt_and_go_with_the_person_whose_words_th
     assert variant not in ("", candidate.id)
     assert (await variants.store.get("default", candidate.id)).status == "erased"
     told = [VariantFacts.of(each.facts) for each in await stores.events.find("default", kind="variant")]
-    assert variant in told[-1].reason
+    assert variant in told[-2].reason
+    assert (told[-1].candidate, told[-1].after) == (variant, variant)
     with pytest.raises(Conflict):
         await variants.admit(ADMIN, candidate)
     # What is erased comes in by no other candidate either.
