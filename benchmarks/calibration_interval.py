@@ -10,6 +10,8 @@ own groups. Wanted: 95 %.
 from __future__ import annotations
 
 import argparse
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +24,13 @@ OFF, ROWS = (0.0, 0.02, 0.04, 0.06, 0.1), (100, 300, 1_500)
 _CLOSE = 0.001
 
 
-def drawn(draw: np.random.Generator, rows: int, off: float) -> tuple[np.ndarray, np.ndarray]:
+def drawn(draw: np.random.Generator, rows: int, off: float) -> tuple[Any, Any]:
     confidence = draw.beta(4, 1.5, rows)
     return confidence, draw.random(rows) < np.clip(confidence - off, 0, 1)
+
+
+def at_places(confidence: Any, right: Any, places: Any) -> float:
+    return calibration_error(confidence[places], right[places])
 
 
 def covered(rows: int, off: float, samples: int) -> tuple[int, int]:
@@ -37,7 +43,7 @@ def covered(rows: int, off: float, samples: int) -> tuple[int, int]:
         groups = [str(each) for each in range(rows)]
         low, high = calibration_interval(confidence, right, groups)
         ours += low - _CLOSE <= true <= high + _CLOSE
-        low, high = interval(lambda at, c=confidence, r=right: calibration_error(c[at], r[at]), groups)
+        low, high = interval(partial(at_places, confidence, right), groups)
         plain += low - _CLOSE <= true <= high + _CLOSE
     return ours, plain
 

@@ -124,8 +124,7 @@ async def open(  # noqa: A001
     residency = _residency(settings, engines)
     purse = _purse(settings, stores, telemetry, tariffs, engines, policies)
     services = _services(settings, stores, telemetry, engines, policies, purse, residency)
-    arms = ArmMetrics(telemetry.metrics.registry)
-    replicas = Replicas(settings.serving, arms, stores.events, residency, CopyReservation(purse))
+    replicas = _replicas(settings, stores, telemetry, residency, purse)
     names = ServedNames(services, engines, tariffs, replicas, telemetry)
     chat = names.chat()
     names.router(chat)
@@ -183,6 +182,13 @@ def _cost_watch(settings: Settings, stores: Stores, telemetry: Telemetry) -> Cos
     watch = CostWatch(stores.ledger, stores.events, telemetry.metrics, least=least)
     watch.start()
     return watch
+
+
+def _replicas(
+    settings: Settings, stores: Stores, telemetry: Telemetry, residency: Residency, purse: BudgetReservations
+) -> Replicas:
+    arms = ArmMetrics(telemetry.metrics.registry)
+    return Replicas(settings.serving, arms, stores.events, residency, CopyReservation(purse))
 
 
 def _beside(stores: Stores, tariffs: Tariffs, telemetry: Telemetry, engines: Engines) -> SideReservation:

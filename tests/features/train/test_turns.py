@@ -34,7 +34,7 @@ class Slow(Serving):
         async def close() -> None: ...
 
         engine = SimpleNamespace(close=close)
-        return serving._Loaded(row.tenant, f"{row.name}@{row.number}", frozenset(), None, engine)  # type: ignore[arg-type]
+        return serving._Loaded(row.tenant, f"{row.name}@{row.number}", frozenset(), None, engine)
 
     def _pull(self, name: str) -> Any:
         return SimpleNamespace(entry=SimpleNamespace(name=name))

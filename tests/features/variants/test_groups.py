@@ -77,7 +77,8 @@ async def test_what_a_version_of_a_group_is_made_into_stays_with_the_group(world
 class Rerankers:
     """One reranker, of the group ``red``."""
 
-    asked = 0
+    def __init__(self) -> None:
+        self.asked = 0
 
     async def version(self, tenant: str, label: str) -> Version:
         assert tenant == "default"
@@ -94,7 +95,7 @@ async def test_a_reranker_of_a_group_is_nobody_else_s(world: World) -> None:
     candidate = Candidate("reranker", "document-qa", {"version": "late@1"})
     with pytest.raises(InvalidRequest, match="there is no version late@1"):
         await variants.admit(ANYBODY, candidate)
-    assert not versions.asked
+    assert versions.asked == 0
     assert await variants.admit(RED, candidate) == f"document-qa@{candidate.id}"
     assert versions.asked == 1
 

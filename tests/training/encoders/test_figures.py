@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,8 +82,11 @@ def test_the_interval_of_a_calibration_error_holds_the_true_one() -> None:
         low, high = found.intervals["calibration_error"]
         assert low <= found.values["calibration_error"] <= high
         held += low == 0
-        resampled = figures.resampled(
-            lambda at, c=confidence, r=right: figures.calibration_error(c[at], r[at]), [str(n) for n in range(300)]
-        )
+        at_places = partial(_error_at, confidence, right)
+        resampled = figures.resampled(at_places, [str(n) for n in range(300)])
         plain += bool(np.quantile(resampled, 0.025) <= 1e-3)
     assert (held, plain) == (4, 0)
+
+
+def _error_at(confidence: Any, right: Any, places: Any) -> float:
+    return figures.calibration_error(confidence[places], right[places])

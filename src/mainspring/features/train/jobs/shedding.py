@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -83,7 +84,7 @@ class Shedding:
                 await asyncio.to_thread(_delete, folder, expired)
             ids = [job_id for job_id, _ in found]
             done = sa.update(training_jobs).where(_of.id.in_(ids), _of.wish == SHEDDING).values(wish=GONE)
-            await self._database.write(lambda it, done=done: it.execute(done) and None, durable=True)
+            await self._database.write(partial(_run, statement=done), durable=True)
             shed += len(found)
         return shed
 
@@ -115,6 +116,10 @@ def size(folder: Path) -> int:
             # A run deletes old checkpoints meanwhile.
             continue
     return total
+
+
+def _run(connection: sa.Connection, statement: sa.Update) -> None:
+    connection.execute(statement)
 
 
 def _expire(connection: sa.Connection, before: float) -> None:
