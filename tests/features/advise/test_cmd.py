@@ -104,7 +104,7 @@ def test_a_data_set_is_advised_on_and_its_rows_are_shown(server: Fake, tmp_path:
     assert "Unsure; until more is known: prompt." in said
     assert "About 90 more questions" in said
     assert "To try fine-tune: mainspring advise d --train-seconds 9" in said
-    assert "after 1,234 queries" in said
+    assert "after 1,235 queries" in said
     assert report.read_text() == "# d@1\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import time
 from pathlib import Path
@@ -198,7 +199,7 @@ def _shown(server: Server, made: dict[str, Any], report: Path | None, as_json: b
         for each in made["report"]["break_even"]:
             if not {each["way"], each["against"]}.isdisjoint(made["report"]["out"]):
                 continue
-            print(f"- {each['way']} has cost less than {each['against']} after {each['queries']:,.0f} queries.")
+            print(f"- {each['way']} has cost less than {each['against']} after {math.ceil(each['queries']):,} queries.")
         for row in made["report"]["rows"]:
             if not row["tried"] and row["command"].startswith("mainspring "):
                 print(f"- To try {row['way']}: {show.printable(row['command'])}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -99,7 +100,9 @@ def markdown(body: Mapping[str, Any]) -> str:
         said = "yes" if each["beyond_doubt"] else "no"
         lines.append(f"| {each['way']} | {each['against']} | {_difference(each['difference'])} | {said} |")
     for each in report["break_even"]:
-        lines.append(f"\n{each['way']} has cost less than {each['against']} after {each['queries']:,.0f} queries.")
+        lines.append(
+            f"\n{each['way']} has cost less than {each['against']} after {math.ceil(each['queries']):,} queries."
+        )
     lines += ["", "## What each way is for", "", "| way | |", "|---|---|"]
     lines += [f"| {row['way']} | {row['about']} |" for row in report["rows"]]
     missing = [row for row in report["rows"] if not row["tried"] and row["command"]]
