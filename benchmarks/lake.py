@@ -7,6 +7,7 @@
 Each size is a home of its own. ``mainspring lake build`` brings events in and takes them through all steps; here the
 first half runs as ``mainspring lake sync`` before, so that the benchmark can be stopped between them. Memory
 is that of the process and its children together, read twice a second. The sizes tell whether the cost grows linearly.
+``mainspring lake export sft`` then makes a set for training of each home (``lake_export``).
 The plain script reads the same interactions with DuckDB, drops with SQL, redacts with five patterns, removes
 near-duplicates with datasketch and writes JSON lines: fewer steps, no manifest, no lineage.
 """
@@ -179,6 +180,7 @@ def main() -> None:
     asked.add_argument("--keep", type=Path)
     asked.add_argument("--seconds", type=float, default=3600.0)
     asked.add_argument("--trial", action="store_true", help="report no result")
+    asked.add_argument("--exports", action="store_true", help="report the exports alone")
     given = asked.parse_args()
     folder = given.keep or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
@@ -191,9 +193,26 @@ def main() -> None:
             return
         found[events] = one
         print(events, {name: one[name] for name in ("cpu_s", "memory_mb")}, flush=True)
-    beside = peer(folder, folder / f"home-{given.events[0]}")
-    figures = _figures(found, beside)
-    report("lake", figures, results=Path(tempfile.mkdtemp()) if given.trial else RESULTS)
+    results = Path(tempfile.mkdtemp()) if given.trial else RESULTS
+    report("lake_export", _of_exports(found), results=results)
+    if not given.exports:
+        beside = peer(folder, folder / f"home-{given.events[0]}")
+        report("lake", _figures(found, beside), results=results)
+
+
+def _of_exports(found: Mapping[int, Mapping[str, Any]]) -> dict[str, Figure]:
+    """Figures of the largest export, which is made in memory: `lake.exports.interactions` bounds it."""
+    last = found[max(found)]
+    made = last["export"]
+    sides = ", ".join(f"{count:,} {side}" for side, count in made["split"].items())
+    return {
+        "rows": Figure(made["rows"], "rows", "higher", against=f"of {last['events']:,} events: {sides}"),
+        "most memory, with children": Figure(
+            round(made["memory_mb"]), "MB", "lower", 2048, against=f"{last['events']:,} events"
+        ),
+        "memory a row": Figure(round(1024 * made["memory_mb"] / made["rows"], 1), "KB", "lower"),
+        "CPU a row, all steps, split and files": Figure(round(made["cpu_s"] / made["rows"] * 1e6), "us", "lower"),
+    }
 
 
 def _figures(found: Mapping[int, Mapping[str, Any]], beside: Mapping[str, Any]) -> dict[str, Figure]:
