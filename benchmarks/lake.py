@@ -7,7 +7,6 @@
 Each size is a home of its own. ``mainspring lake build`` brings events in and takes them through all steps; here the
 first half runs as ``mainspring lake sync`` before, so that the benchmark can be stopped between them. Memory
 is that of the process and its children together, read twice a second. The sizes tell whether the cost grows linearly.
-``mainspring lake export sft`` then makes a set for training of each home (``lake_export``).
 The plain script reads the same interactions with DuckDB, drops with SQL, redacts with five patterns, removes
 near-duplicates with datasketch and writes JSON lines: fewer steps, no manifest, no lineage.
 """
@@ -35,8 +34,6 @@ from mainspring.features.lake.service import Lake
 _PLAIN = Path(__file__).with_name("_lake_plain.py")
 PEER_ROWS = 40_000
 PLANTED = 1000
-MOST = 10_000_000
-"""Interactions that an export here may have."""
 
 
 def run(command: list[str], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -118,17 +115,8 @@ def size(folder: Path, events: int, left: float) -> dict[str, Any] | None:
     made = json.loads(plan.read_text(encoding="utf-8"))
     found = asyncio.run(_found(home, made["planted"], built))
     result = {**ran, "events": made["events"], "build": built, "found": found}
-    result["export"] = exported(folder / f"sft-{events}", environment)
     done.write_text(json.dumps(result), encoding="utf-8")
     return result
-
-
-def exported(out: Path, environment: Mapping[str, str]) -> dict[str, Any]:
-    """``mainspring lake export sft`` of the whole home: CPU seconds, memory, and the rows of each side."""
-    command = [sys.executable, "-m", "mainspring", "lake", "export", "sft", "--out", str(out), "--json"]
-    ran = run(command, {**environment, "MAINSPRING_LAKE__EXPORTS__INTERACTIONS": str(MOST)})
-    told = json.loads(ran.pop("said"))["data"]
-    return {**ran, "rows": told["rows"], "split": told["split"], "bytes": (out / "train.jsonl").stat().st_size}
 
 
 async def _found(home: Path, planted: Mapping[str, Mapping[str, str]], built: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +168,6 @@ def main() -> None:
     asked.add_argument("--keep", type=Path)
     asked.add_argument("--seconds", type=float, default=3600.0)
     asked.add_argument("--trial", action="store_true", help="report no result")
-    asked.add_argument("--exports", action="store_true", help="report the exports alone")
     given = asked.parse_args()
     folder = given.keep or Path(tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
@@ -193,26 +180,8 @@ def main() -> None:
             return
         found[events] = one
         print(events, {name: one[name] for name in ("cpu_s", "memory_mb")}, flush=True)
-    results = Path(tempfile.mkdtemp()) if given.trial else RESULTS
-    report("lake_export", _of_exports(found), results=results)
-    if not given.exports:
-        beside = peer(folder, folder / f"home-{given.events[0]}")
-        report("lake", _figures(found, beside), results=results)
-
-
-def _of_exports(found: Mapping[int, Mapping[str, Any]]) -> dict[str, Figure]:
-    """Figures of the largest export, which is made in memory: `lake.exports.interactions` bounds it."""
-    last = found[max(found)]
-    made = last["export"]
-    sides = ", ".join(f"{count:,} {side}" for side, count in made["split"].items())
-    return {
-        "rows": Figure(made["rows"], "rows", "higher", against=f"of {last['events']:,} events: {sides}"),
-        "most memory, with children": Figure(
-            round(made["memory_mb"]), "MB", "lower", 2048, against=f"{last['events']:,} events"
-        ),
-        "memory a row": Figure(round(1024 * made["memory_mb"] / made["rows"], 1), "KB", "lower"),
-        "CPU a row, all steps, split and files": Figure(round(made["cpu_s"] / made["rows"] * 1e6), "us", "lower"),
-    }
+    beside = peer(folder, folder / f"home-{given.events[0]}")
+    report("lake", _figures(found, beside), results=Path(tempfile.mkdtemp()) if given.trial else RESULTS)
 
 
 def _figures(found: Mapping[int, Mapping[str, Any]], beside: Mapping[str, Any]) -> dict[str, Figure]:
