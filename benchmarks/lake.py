@@ -34,8 +34,6 @@ from mainspring.features.lake.service import Lake
 _PLAIN = Path(__file__).with_name("_lake_plain.py")
 PEER_ROWS = 40_000
 PLANTED = 1000
-MOST = 10_000_000
-"""Interactions that an export here may have."""
 
 
 def run(command: list[str], environment: Mapping[str, str]) -> dict[str, Any]:
@@ -117,17 +115,8 @@ def size(folder: Path, events: int, left: float) -> dict[str, Any] | None:
     made = json.loads(plan.read_text(encoding="utf-8"))
     found = asyncio.run(_found(home, made["planted"], built))
     result = {**ran, "events": made["events"], "build": built, "found": found}
-    result["export"] = exported(folder / f"sft-{events}", environment)
     done.write_text(json.dumps(result), encoding="utf-8")
     return result
-
-
-def exported(out: Path, environment: Mapping[str, str]) -> dict[str, Any]:
-    """``mainspring lake export sft`` of the whole home: CPU seconds, memory, and the rows of each side."""
-    command = [sys.executable, "-m", "mainspring", "lake", "export", "sft", "--out", str(out), "--json"]
-    ran = run(command, {**environment, "MAINSPRING_LAKE__EXPORTS__INTERACTIONS": str(MOST)})
-    told = json.loads(ran.pop("said"))["data"]
-    return {**ran, "rows": told["rows"], "split": told["split"], "bytes": (out / "train.jsonl").stat().st_size}
 
 
 async def _found(home: Path, planted: Mapping[str, Mapping[str, str]], built: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,8 +181,7 @@ def main() -> None:
         found[events] = one
         print(events, {name: one[name] for name in ("cpu_s", "memory_mb")}, flush=True)
     beside = peer(folder, folder / f"home-{given.events[0]}")
-    figures = _figures(found, beside)
-    report("lake", figures, results=Path(tempfile.mkdtemp()) if given.trial else RESULTS)
+    report("lake", _figures(found, beside), results=Path(tempfile.mkdtemp()) if given.trial else RESULTS)
 
 
 def _figures(found: Mapping[int, Mapping[str, Any]], beside: Mapping[str, Any]) -> dict[str, Figure]:

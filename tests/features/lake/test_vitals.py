@@ -15,13 +15,11 @@ from mainspring.features.lake.vitals import _date
 from mainspring.stores.schema import contents
 from tests.features.lake.world import World
 
-NOW = time.time()
 
-
-async def told(world: World, now: float = NOW, **lake: Any) -> dict[str, Vital]:
+async def told(world: World, later: float = 0.0, **lake: Any) -> dict[str, Vital]:
     of = World(world.stores, world.settings.home, **lake).lake
     assert isinstance(of, Vitals)
-    return {each.name: each for each in await of.vitals(now)}
+    return {each.name: each for each in await of.vitals(time.time() + later)}
 
 
 async def insert(world: World, table: sa.Table, *found: dict[str, Any]) -> None:
@@ -45,14 +43,14 @@ async def test_a_healthy_lake_tells_nothing_that_is_wrong(world: World) -> None:
 async def test_events_that_wait_and_events_that_cannot_be_read(world: World) -> None:
     await world.say("Hello?", ago=60.0)
     assert (await told(world, mode="stream"))["waiting"].wrong is False
-    late = (await told(world, NOW + 3600, mode="stream"))["waiting"]
+    late = (await told(world, 3600, mode="stream"))["waiting"]
     assert (late.tenant, late.wrong, late.unit) == ("acme", True, "s")
     assert late.value > 3600
     # Where only commands bring events in, nothing follows.
-    assert "waiting" not in await told(world, NOW + 3600)
+    assert "waiting" not in await told(world, 3600)
     await world.stores.database.write(lambda link: link.execute(sa.update(contents).values(text="{")) and None)
     await world.lake.syncing.sync()
-    found = await told(world, NOW + 3600, mode="stream")
+    found = await told(world, 3600, mode="stream")
     assert "waiting" not in found
     assert (found["set aside"].value, found["set aside"].wrong) == (1, True)
 
@@ -85,7 +83,7 @@ async def test_few_interactions_are_not_compared(world: World) -> None:
 
 async def test_a_day_with_half_of_the_usual_interactions(world: World) -> None:
     def file(day: int, count: int) -> dict[str, Any]:
-        date = _date(NOW - 86_400 * day)
+        date = _date(time.time() - 86_400 * day)
         base = {"tenant": "acme", "id": f"f{day}", "zone": "clean", "kind": "", "date": date, "path": f"f{day}"}
         return {**base, "rows": count, "first_at": 0.0, "last_at": 0.0, "created_at": 0.0}
 
