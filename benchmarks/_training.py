@@ -38,6 +38,7 @@ def asked(description: str | None) -> Namespace:
     parser.add_argument("--seconds", type=float, default=540, help="of training in this call")
     parser.add_argument("--train", default=sys.executable, help="the python of an environment with the extra train")
     parser.add_argument("--pack", type=int, default=0, help="write what was learned into the package, at this rank")
+    parser.add_argument("--rank", action="store_true", help="with --score: measure how it orders paragraphs, too")
     parser.add_argument("--score", action="store_true", help="measure what was trained")
     return parser.parse_args()
 

@@ -1,12 +1,14 @@
 """A reader trained on public questions and made near misses, against the cross-encoder that it starts from.
 
-    MAINSPRING_DATA=... python benchmarks/reader.py --keep DIR [--seconds N] [--train PYTHON] [--pack 16] [--score]
+    MAINSPRING_DATA=... python benchmarks/reader.py --keep DIR [--seconds N] [--train PYTHON] [--pack 16]
+    [--score [--rank]]
 
 It trains for N seconds in a process of PYTHON (an environment with the extra ``train``) and goes on from there when it
 is called again. ``--pack`` writes what was learned into the package. With ``--score``, what is packaged and the
-cross-encoder score the same held-out rows by the engine that serves both; differences have a paired bootstrap over
-passages or questions. Trained on ARES over Wikipedia, DuoRC, Quoref, ROPES and ten articles of SQuAD 2.0 dev. Every
-fourth article of that, TAT-QA and ARES over news and stories are reported on alone.
+cross-encoder score the same held-out rows by the engine that serves both, with ``--rank`` also the paragraphs that
+BM25 finds first; differences have a paired bootstrap over passages or questions. Trained on ARES over Wikipedia, DuoRC,
+Quoref, ROPES and ten articles of SQuAD 2.0 dev. Every fourth article of that, TAT-QA and ARES over news and stories are
+reported on alone.
 """
 
 from __future__ import annotations
@@ -160,24 +162,9 @@ async def baseline(arguments: Namespace) -> None:
     await both.close()
 
 
-async def score(arguments: Namespace) -> None:
-    both = Both(arguments.keep, trained=True)
+async def ranked(both: Both) -> dict[str, Figure]:
+    """How often the paragraph that is put first holds the answer."""
     found: dict[str, Figure] = {}
-    for name, rows in reported().items():
-        scores = np.array([(await both.of(each.question, [each.passage]))[0][:2] for each in rows])
-        both.save()
-        wanted = np.array([each.answerable for each in rows])
-        found |= _training.compared(name, scores, wanted, [each.passage for each in rows], "questions")
-        if name.startswith("SQuAD"):
-            spans = [(await both.of(each.question, [each.passage]))[0][2] for each in rows if each.answerable]
-            answers = [each.answer for each in rows if each.answerable]
-            right = [
-                holds(span, answer) and len(span) < 3 * len(answer) + 20
-                for span, answer in zip(spans, answers, strict=True)
-            ]
-            found["SQuAD: span holds the answer"] = Figure(
-                float(np.mean(right)), "", "higher", against=f"{len(right)} questions"
-            )
     hits = []
     for question, answer, passages in rankings():
         scores = np.array([each[:2] for each in await both.of(question, passages)])
@@ -198,6 +185,29 @@ async def score(arguments: Namespace) -> None:
     found["SQuAD: answer in the first paragraph, gain"] = Figure(
         value, "", "higher", against=f"paired [{low:.3f}, {high:.3f}]"
     )
+    return found
+
+
+async def score(arguments: Namespace) -> None:
+    both = Both(arguments.keep, trained=True)
+    found: dict[str, Figure] = {}
+    for name, rows in reported().items():
+        scores = np.array([(await both.of(each.question, [each.passage]))[0][:2] for each in rows])
+        both.save()
+        wanted = np.array([each.answerable for each in rows])
+        found |= _training.compared(name, scores, wanted, [each.passage for each in rows], "questions")
+        if name.startswith("SQuAD"):
+            spans = [(await both.of(each.question, [each.passage]))[0][2] for each in rows if each.answerable]
+            answers = [each.answer for each in rows if each.answerable]
+            right = [
+                holds(span, answer) and len(span) < 3 * len(answer) + 20
+                for span, answer in zip(spans, answers, strict=True)
+            ]
+            found["SQuAD: span holds the answer"] = Figure(
+                float(np.mean(right)), "", "higher", against=f"{len(right)} questions"
+            )
+    if arguments.rank:
+        found |= await ranked(both)
     found["Size of what is packaged"] = Figure(PACKAGED.stat().st_size / 1e6, "MB", "lower", 12)
     report("reader", found)
     await both.close()
