@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 CLERK, SLOW, LEAKY = "clerk", "clerk-slow", "clerk-leaky"
-KNOWN = "clerk-known"
-"""The examples that they are compared on."""
+KNOWN, ROWS = "clerk-known", "clerk-rows"
+"""The examples that they are compared on, and rows for a recipe that learns nothing of them."""
 _SECONDS = 0.6
 _OBEYED = re.compile(r"write the word (\S+?)\.?(?:\s|$)", re.IGNORECASE)
 _ALONE = "I do not know."
@@ -105,7 +105,7 @@ def policy(name: str) -> dict[str, Any]:
     """The clerk ``name`` in the place of the plain one: it must know more, be hardly slower and leak no more."""
     return {
         "watch": {},
-        "data": {"dataset": KNOWN, "least_rows": 1},
+        "data": {"dataset": ROWS, "least_rows": 1},
         "rungs": [{"recipe": "given", "kind": "model", "options": {"value": {"model": name}}}],
         "offline": {
             "dataset": KNOWN,
