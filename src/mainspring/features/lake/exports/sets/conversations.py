@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import random
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from mainspring.core.errors import InvalidRequest
 from mainspring.evaluation.interactions import Interaction
+from mainspring.features.lake.exports.sets.held import chosen
+from mainspring.features.lake.exports.sets.keys import digest, hashed
 from mainspring.features.lake.exports.sets.rows import Options, Row, asked, made_of, plain_messages, question, told
 
 _LABELS = ("thumb", "refused", "segment", "language", "model", "approved", "application")
+_NONE = np.zeros(0, np.int32)
 
 
 def sft(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
@@ -31,15 +37,15 @@ def approved(row: Interaction) -> bool:
 
 
 def preference(
-    rows: Iterable[Interaction],
+    rows: Sequence[Interaction],
     options: Options,
     votes: Sequence[Mapping[str, Any]] = (),
     outcomes: Sequence[Mapping[str, Any]] = (),
 ) -> Iterator[Row]:
     """``prompt``, ``chosen`` and ``rejected``: of edits, regenerations, ``votes`` (``winner``, ``left``, ``right``,
     ``id``) and the ``outcomes`` of experiments (``answer``, ``value``, ``id``)."""
-    known = {row.answer_id: row for row in rows}
-    for row in known.values():
+    known = _Known(rows)
+    for row in rows:
         if row.edited is not None:
             yield from _pair(row, row, row.edited, row.answer, "edit")
         later = known.get(row.regenerated)
@@ -55,25 +61,41 @@ def preference(
 
 
 def _experiments(
-    known: Mapping[str, Interaction], outcomes: Sequence[Mapping[str, Any]], options: Options
+    known: _Known, outcomes: Sequence[Mapping[str, Any]], options: Options
 ) -> Iterator[Row]:
     """Of answers to one question by different arms, the one with the best mean outcome against the worst."""
     values: dict[str, list[Mapping[str, Any]]] = {}
     for outcome in outcomes:
-        if str(outcome["answer"]) in known:
+        if str(outcome["answer"]) in known.places:
             values.setdefault(str(outcome["answer"]), []).append(outcome)
-    asked_by: dict[tuple[str, str], list[Interaction]] = {}
+    asked_by: dict[bytes, list[str]] = {}
     for answer in values:
         row = known[answer]
         if row.arm:
-            asked_by.setdefault((row.tenant, " ".join(asked(row).split()).casefold()), []).append(row)
+            said = " ".join(asked(row).split()).casefold()
+            asked_by.setdefault(digest(f"{row.tenant}\x00{said}"), []).append(answer)
     for found in asked_by.values():
-        ranked = sorted(found, key=lambda row: _mean(values[row.answer_id]))
-        worst, best = ranked[0], ranked[-1]
+        ranked = sorted(found, key=lambda answer: _mean(values[answer]))
+        worst, best = known[ranked[0]], known[ranked[-1]]
         gain = _mean(values[best.answer_id]) - _mean(values[worst.answer_id])
         if best.arm != worst.arm and gain > options.least_reward:
             events = [str(each["id"]) for row in (best, worst) for each in values[row.answer_id]]
             yield from _pair(best, worst, best.answer, worst.answer, "experiment", *events)
+
+
+class _Known:
+    """Rows by the ids of their answers; the places are in memory, and no rows."""
+
+    def __init__(self, rows: Sequence[Interaction]) -> None:
+        self._rows = rows
+        self.places = {row.answer_id: place for place, row in enumerate(rows)}
+
+    def get(self, answer_id: str) -> Interaction | None:
+        place = self.places.get(answer_id)
+        return None if place is None else self._rows[place]
+
+    def __getitem__(self, answer_id: str) -> Interaction:
+        return self._rows[self.places[answer_id]]
 
 
 def _mean(outcomes: Sequence[Mapping[str, Any]]) -> float:
@@ -112,24 +134,25 @@ def thumbs(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:  # n
         yield made_of(body, row, origin="thumb")
 
 
-def few_shot(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
+def few_shot(rows: Sequence[Interaction], options: Options) -> Iterator[Row]:
     """``examples`` (``input``, ``output``) before a ``test_input`` with its ``test_output``. Examples are approved
     answers of the same application, drawn with the seed, and of other sessions than the test's."""
-    found = [row for row in rows if question(row) and told(row).strip() and row.thumb != "down"]
-    shown: dict[str, list[Interaction]] = {}
-    for row in found:
+    found = chosen(rows, lambda row: question(row) and told(row).strip() and row.thumb != "down")
+    shown: dict[str, array[int]] = {}
+    hashes = array("Q")
+    for place, row in enumerate(found):
+        hashes.append(hashed(row.session_id))
         if approved(row):
-            shown.setdefault(row.application, []).append(row)
+            shown.setdefault(row.application, array("i")).append(place)
+    sessions = np.array(hashes, np.uint64)
+    numbers = {application: np.array(each, np.int32) for application, each in shown.items()}
     drawn = random.Random(options.seed)
-    for row in found:
-        others = [
-            each
-            for each in shown.get(row.application, ())
-            if each.answer_id != row.answer_id and (not row.session_id or each.session_id != row.session_id)
-        ]
+    for place, row in enumerate(found):
+        there = numbers.get(row.application, _NONE)
+        others = there[(there != place) & ((sessions[there] != sessions[place]) | (sessions[place] == 0))]
         if len(others) < options.shots:
             continue
-        shots = drawn.sample(others, options.shots)
+        shots = [found[int(others[each])] for each in drawn.sample(range(len(others)), options.shots)]
         body = {
             "examples": [{"input": question(each), "output": told(each)} for each in shots],
             "test_input": question(row),

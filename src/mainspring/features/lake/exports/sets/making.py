@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from multiprocessing import get_context
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.exports.asking import Asked
 from mainspring.features.lake.exports.sets import conversations, passages
+from mainspring.features.lake.exports.sets.held import ChangedRows, ChosenRows
+from mainspring.features.lake.exports.sets.keys import RowKeys, digest
 from mainspring.features.lake.exports.sets.rows import Options, Row, said_by_users
 from mainspring.features.lake.exports.sets.splits import NAMES, places
 from mainspring.features.lake.exports.sets.writing import Exported, Order, export
 
-T = TypeVar("T")
 _APART = 1_000
 """Interactions from which an export is made in a process of its own: others' requests go on meanwhile."""
-_MAKE: Mapping[str, Callable[[Iterable[Interaction], Options], Iterator[Row]]] = {
+_MAKE: Mapping[str, Callable[[Sequence[Interaction], Options], Iterator[Row]]] = {
     "sft": conversations.sft,
     "thumbs": conversations.thumbs,
     "few-shot": conversations.few_shot,
     "classification": conversations.classification,
+}
+_DRAW: Mapping[str, Callable[[Sequence[Interaction], Options, Path], Iterator[Row]]] = {
     "raft": passages.raft,
     "triplets": passages.triplets,
     "rerank": passages.rerank,
@@ -45,16 +50,20 @@ class Material:
     cleaning: str = ""
 
 
-def make(wanted: Asked, material: Material, tenant: str, now: float) -> Exported:
-    """The files of an export. ``now`` is in Unix seconds."""
+def make(wanted: Asked, material: Material, tenant: str, now: float, folder: Path) -> Exported:
+    """The files of an export, in ``folder``. ``now`` is in Unix seconds. The interactions are read several times, one by
+    one, and none are held. Raises ``OSError``."""
     found = material.interactions
     if wanted.kind == "preference":
         found = with_regenerations(found)
-    weights = Counter(row.answers[0] for row in _rows(wanted, found, material))
-    placed = places(found, weights, wanted.shares, wanted.options.seed)
+    keys = RowKeys.of(found)
+    weights = np.zeros(len(found), np.int32)
+    for row in _rows(wanted, found, material, folder):
+        weights[keys.place(row.answers[0])] += 1
+    placed = places(found, keys, weights, wanted.shares, wanted.options.seed, folder)
     # Examples and distractors are drawn of a row's own side: nothing of the test is shown in training.
-    sides = [[row for row in found if placed[row.answer_id].side == side] for side in NAMES]
-    rows = (row for side in sides for row in _rows(wanted, side, material))
+    sides = (ChosenRows(found, np.flatnonzero(placed.sides == side)) for side in range(len(NAMES)))
+    rows = (row for side in sides for row in _rows(wanted, side, material, folder))
     order = Order(
         wanted.kind,
         wanted.format,
@@ -69,22 +78,25 @@ def make(wanted: Asked, material: Material, tenant: str, now: float) -> Exported
         tenant=tenant,
         created_at=now,
     )
-    return export(rows, placed, order)
+    return export(rows, placed, order, folder)
 
 
-def _rows(wanted: Asked, found: Sequence[Interaction], material: Material) -> Iterator[Row]:
+def _rows(wanted: Asked, found: Sequence[Interaction], material: Material, folder: Path) -> Iterator[Row]:
     if wanted.kind == "preference":
         return conversations.preference(found, wanted.options, material.votes, material.outcomes)
+    if wanted.kind in _DRAW:
+        return _DRAW[wanted.kind](found, wanted.options, folder)
     return _MAKE[wanted.kind](found, wanted.options)
 
 
-async def made_apart(wanted: Asked, material: Material, tenant: str, now: float) -> Exported:
-    """``make``, off this process if there is much to do. Raises ``BrokenProcessPool`` if that process dies."""
+async def made_apart(wanted: Asked, material: Material, tenant: str, now: float, folder: Path) -> Exported:
+    """``make``, off this process if there is much to do. Raises ``BrokenProcessPool`` if that process dies, and
+    ``OSError``."""
     if len(material.interactions) < _APART:
-        return await asyncio.to_thread(make, wanted, material, tenant, now)
+        return await asyncio.to_thread(make, wanted, material, tenant, now, folder)
     loop = asyncio.get_running_loop()
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return await loop.run_in_executor(pool, make, wanted, material, tenant, now)
+        return await loop.run_in_executor(pool, make, wanted, material, tenant, now, folder)
 
 
 def same_question(messages: Iterable[Mapping[str, Any]]) -> str:
@@ -92,15 +104,25 @@ def same_question(messages: Iterable[Mapping[str, Any]]) -> str:
     return " ".join(said_by_users(messages).split()).casefold()
 
 
-def with_regenerations(found: Sequence[Interaction]) -> list[Interaction]:
+def with_regenerations(found: Sequence[Interaction]) -> Sequence[Interaction]:
     """The interactions, each with the one that was asked for in its place: the next of its session that has the same
-    messages of the user, unless that is known already."""
-    by_question: dict[tuple[str, str], list[Interaction]] = {}
-    for row in found:
+    messages of the user, unless that is known already. Memory: forty bytes an interaction."""
+    questions, times, places = array("Q"), array("d"), array("i")
+    for place, row in enumerate(found):
         if row.session_id:
-            by_question.setdefault((row.session_id, same_question(row.messages)), []).append(row)
-    later = {}
-    for again in by_question.values():
-        again.sort(key=lambda row: row.at)
-        later.update({one.answer_id: next_one.answer_id for one, next_one in pairwise(again)})
-    return [replace(row, regenerated=row.regenerated or later.get(row.answer_id, "")) for row in found]
+            questions.frombytes(digest(f"{row.session_id}\x00{same_question(row.messages)}"))
+            times.append(row.at)
+            places.append(place)
+    of = np.array(questions, np.uint64).reshape(-1, 2)
+    order = np.lexsort((np.array(times, np.float64), *of.T))
+    same = (of[order[1:]] == of[order[:-1]]).all(axis=1)
+    there = np.array(places, np.int32)
+    later = np.full(len(found), -1, np.int32)
+    later[there[order[:-1][same]]] = there[order[1:][same]]
+
+    def change(place: int, row: Interaction) -> Interaction:
+        if row.regenerated or later[place] < 0:
+            return row
+        return replace(row, regenerated=found[int(later[place])].answer_id)
+
+    return ChangedRows(found, change)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from mainspring.evaluation.interactions import Interaction
+from mainspring.features.lake.exports.sets.held import chosen
 from mainspring.features.lake.exports.sets.rows import Options, Row, made_of, question, told
+from mainspring.features.lake.exports.sets.texts import sorted_texts
 
 REFUSAL = "The documents do not say."
 _CITES = re.compile(r"\[(\d{1,3})\]")
@@ -20,14 +23,14 @@ def cited(row: Interaction) -> list[str]:
 
 
 class Pool:
-    """Passages of all questions: draws distractors that the question's own answer was not shown."""
+    """Passages of all questions: draws distractors that the question's own answer was not shown. The passages lie in a
+    file of ``folder`` (None: one of the system's) that has no name, with twelve bytes of each in memory."""
 
-    def __init__(self, rows: Iterable[Interaction], seed: int) -> None:
-        self._of: dict[str, Interaction] = {}
-        for row in rows:
-            for passage in row.passages:
-                self._of.setdefault(passage, row)
-        self._passages = sorted(self._of)
+    def __init__(self, rows: Sequence[Interaction], seed: int, folder: Path | None = None) -> None:
+        self._rows = rows
+        self._passages = sorted_texts(
+            ((passage, place) for place, row in enumerate(rows) for passage in row.passages), folder
+        )
         self._drawn = random.Random(seed)
 
     def draw(self, row: Interaction, count: int) -> list[tuple[str, Interaction | None]]:
@@ -38,15 +41,15 @@ class Pool:
         if len(own) >= count:
             return own[:count]
         shown, wanted = set(row.passages), count - len(own)
-        found: dict[str, Interaction] = {}
+        found: dict[str, int] = {}
         # A few more draws than needed: some hit the row's own passages.
         for _ in range(4 * wanted + 8):
-            if len(found) == wanted or not self._passages:
+            if len(found) == wanted or not len(self._passages):
                 break
-            passage = self._passages[self._drawn.randrange(len(self._passages))]
+            passage, place = self._passages[self._drawn.randrange(len(self._passages))]
             if passage not in shown:
-                found[passage] = self._of[passage]
-        return [*own, *found.items()]
+                found[passage] = place
+        return [*own, *((passage, self._rows[place]) for passage, place in found.items())]
 
     def shuffled(self, passages: Sequence[str]) -> list[str]:
         """The passages in random order."""
@@ -57,11 +60,11 @@ class Pool:
         return self._drawn.random() < share
 
 
-def raft(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
+def raft(rows: Sequence[Interaction], options: Options, folder: Path | None = None) -> Iterator[Row]:
     """``question``, ``documents`` (the ``oracle`` among distractors; without it in a share of the rows) and the
     ``answer`` that cites them, or a refusal. Zhang et al., "RAFT" (2024)."""
-    found = [row for row in rows if question(row) and row.passages]
-    pool = Pool(found, options.seed)
+    found = chosen(rows, lambda row: question(row) and row.passages)
+    pool = Pool(found, options.seed, folder)
     for row in found:
         oracle = cited(row)
         refuses = bool(row.refused) or not oracle
@@ -92,10 +95,10 @@ def _renumbered(row: Interaction, documents: Sequence[str]) -> str:
     return re.sub(r" +([.,;!?])", r"\1", _CITES.sub(number, told(row))).strip()
 
 
-def triplets(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
+def triplets(rows: Sequence[Interaction], options: Options, folder: Path | None = None) -> Iterator[Row]:
     """``anchor`` (the question), ``positive`` (a cited passage) and ``negative`` (one that is not)."""
-    found = [row for row in rows if question(row) and row.thumb != "down"]
-    pool = Pool(found, options.seed)
+    found = chosen(rows, lambda row: question(row) and row.thumb != "down")
+    pool = Pool(found, options.seed, folder)
     for row in found:
         for positive in cited(row):
             for negative, source in pool.draw(row, 1):
@@ -104,10 +107,10 @@ def triplets(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
                 yield made_of(body, *sources, origin="cited")
 
 
-def rerank(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
+def rerank(rows: Sequence[Interaction], options: Options, folder: Path | None = None) -> Iterator[Row]:
     """``query``, ``passage`` and ``label``: 1 for cited ones, 0 for shown and drawn ones."""
-    found = [row for row in rows if question(row) and row.thumb != "down" and cited(row)]
-    pool = Pool(found, options.seed)
+    found = chosen(rows, lambda row: question(row) and row.thumb != "down" and cited(row))
+    pool = Pool(found, options.seed, folder)
     for row in found:
         for passage in cited(row):
             body = {"query": question(row), "passage": passage, "label": 1}
@@ -118,11 +121,11 @@ def rerank(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
             yield made_of(body, *sources, origin="shown" if source is None else "drawn")
 
 
-def nli(rows: Iterable[Interaction], options: Options) -> Iterator[Row]:
+def nli(rows: Sequence[Interaction], options: Options, folder: Path | None = None) -> Iterator[Row]:
     """``premise`` (a passage), ``hypothesis`` (a sentence of an answer) and ``label``: ``entailment`` for the passage
     that it cites, ``neutral`` for one of another question. The labels are weak ones, as good as the citations."""
-    found = [row for row in rows if question(row) and row.thumb != "down" and cited(row) and not row.refused]
-    pool = Pool(found, options.seed)
+    found = chosen(rows, lambda row: question(row) and row.thumb != "down" and cited(row) and not row.refused)
+    pool = Pool(found, options.seed, folder)
     for row in found:
         for sentence in _SENTENCE.split(told(row)):
             numbers = [int(number) for number in _CITES.findall(sentence)]

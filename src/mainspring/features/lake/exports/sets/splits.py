@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.evaluation.examples import Split
 from mainspring.evaluation.interactions import Interaction
-from mainspring.evaluation.near_duplicates import groups
-from mainspring.features.lake.exports.sets.rows import asked
+from mainspring.features.lake.exports.sets.grouping import grouped
+from mainspring.features.lake.exports.sets.keys import RowKeys
 
 NAMES: tuple[Split, ...] = ("train", "validation", "test")
 
@@ -51,37 +55,40 @@ class Shares:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The group (from 0) and the side of an interaction."""
+class Placed:
+    """The group (from 0) and the side (its number in ``NAMES``) of each interaction. ``keys`` finds them by answer."""
 
-    group: int
-    side: Split
-
-
-def places(found: Sequence[Interaction], weights: Mapping[str, int], shares: Shares, seed: int) -> dict[str, Place]:
-    """The place of each interaction, by its answer's id. ``weights`` says how many rows are about it. A group decides
-    as a whole, with the seed: where groups are many and small, the shares of rows are close to what is asked."""
-    numbers = groups(map(asked, found), [[("session", row.session_id)] if row.session_id else [] for row in found])
-    first: dict[int, str] = {}
-    sizes: dict[int, int] = {}
-    for group, row in zip(numbers, found, strict=True):
-        # The least of its ids names a group, so that the order of interactions does not matter.
-        first[group] = min(first.get(group, row.answer_id), row.answer_id)
-        sizes[group] = sizes.get(group, 0) + weights.get(row.answer_id, 0)
-    sides = _sides(first, sizes, shares, seed)
-    return {row.answer_id: Place(group, sides[group]) for group, row in zip(numbers, found, strict=True)}
+    keys: RowKeys
+    groups: NDArray[np.int32]
+    sides: NDArray[np.int8]
 
 
-def _sides(first: dict[int, str], sizes: dict[int, int], shares: Shares, seed: int) -> dict[int, Split]:
-    """Groups in an order that the seed draws, each to the side that lacks most of its share."""
-    order = sorted(first, key=lambda group: hashlib.sha256(f"{seed}:{first[group]}".encode()).digest())
-    total = sum(sizes.values())
-    filled = dict.fromkeys(NAMES, 0)
-    sides: dict[int, Split] = {}
-    for group in sorted(order, key=lambda each: -sizes[each]):
-        wanted = [name for name, share in zip(NAMES, shares.of, strict=True) if share > 0]
-        part = dict(zip(NAMES, shares.of, strict=True))
-        side = max(wanted, key=lambda name: part[name] * total - filled[name])
+def places(
+    found: Sequence[Interaction], keys: RowKeys, weights: NDArray[np.int32], shares: Shares, seed: int, folder: Path
+) -> Placed:
+    """The place of each interaction. ``weights`` says how many rows are about it. A group decides as a whole, with the
+    seed: where groups are many and small, the shares of rows are close to what is asked. ``folder`` has files meanwhile.
+    Raises ``OSError``."""
+    groups = grouped(found, keys, folder)
+    count = int(groups.max()) + 1 if len(groups) else 0
+    sizes = np.bincount(groups, weights, count).astype(np.int64)
+    # The least of its ids names a group, so that the order of interactions does not matter.
+    least = np.full(count, len(groups), np.int32)
+    np.minimum.at(least, groups[keys.places], np.arange(len(groups), dtype=np.int32))
+    names = (bytes(keys.ids[each]).decode("utf-8", "surrogatepass") for each in least)
+    return Placed(keys, groups, _sides(names, sizes, shares, seed)[groups])
+
+
+def _sides(names: Iterable[str], sizes: NDArray[np.int64], shares: Shares, seed: int) -> NDArray[np.int8]:
+    """Groups in an order that the seed draws, greater ones first, each to the side that lacks most of its share."""
+    digests = b"".join(hashlib.sha256(f"{seed}:{name}".encode()).digest() for name in names)
+    drawn = np.frombuffer(digests, ">u8").reshape(-1, 4)
+    total = int(sizes.sum())
+    filled = [0] * len(NAMES)
+    wanted = [side for side, share in enumerate(shares.of) if share > 0]
+    sides = np.zeros(len(sizes), np.int8)
+    for group in np.lexsort((*reversed(drawn.T), -sizes)):
+        side = max(wanted, key=lambda each: shares.of[each] * total - filled[each])
         sides[group] = side
-        filled[side] += sizes[group]
+        filled[side] += int(sizes[group])
     return sides
