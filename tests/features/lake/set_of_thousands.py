@@ -57,7 +57,12 @@ def _one(number: int, drawn: random.Random) -> Interaction:
         f"{drawn.randrange(16**8):08x}{number}",
         said,
         drawn.choice(
-            ("Yes, it does [1].", "It is allowed [1]. It is not free [2], though. It is allowed [1].", f"No: {sentence(drawn, 5)}", " ")
+            (
+                "Yes, it does [1].",
+                "It is allowed [1]. It is not free [2], though. It is allowed [1].",
+                f"No: {sentence(drawn, 5)}",
+                " ",
+            )
         ),
         at=1_790_000_000.0 + drawn.randrange(10**6),
         session_id=session,
@@ -77,7 +82,8 @@ def _one(number: int, drawn: random.Random) -> Interaction:
 
 def _said(number: int, drawn: random.Random) -> str:
     if number % 5 == 0:
-        return f"Please tell me all that you know about the {WORDS[number % len(WORDS)]} of the year, in {drawn.randrange(9)}?"
+        what = f"the {WORDS[number % len(WORDS)]} of the year"
+        return f"Please tell me all that you know about {what}, in {drawn.randrange(9)}?"
     if number % 5 == 1:
         return f"Where is my parcel with the number {drawn.randrange(400)} that I have ordered at the shop?"
     words = sentence(random.Random(number % 700), 20).split()

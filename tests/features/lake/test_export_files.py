@@ -6,7 +6,9 @@ import dataclasses
 import hashlib
 import json
 import random
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,16 +21,25 @@ from mainspring.features.lake.exports.sets.formats import check_format, written
 from mainspring.features.lake.exports.sets.making import Material, make
 from mainspring.features.lake.exports.sets.rows import Options
 from mainspring.features.lake.exports.sets.splits import Shares
-from mainspring.features.lake.exports.sets.writing import Exported, write_files
 from tests.features.lake.world_of_rows import grounded, interaction, sentence
 
 
-def made(rows: Sequence[Interaction], kind: Any, form: Any = "trl", *, counts: Any = None, **more: Any) -> Exported:
+@dataclasses.dataclass
+class _Read:
+    """An export with the bytes of its files."""
+
+    manifest: Mapping[str, Any]
+    files: dict[str, bytes]
+
+
+def made(rows: Sequence[Interaction], kind: Any, form: Any = "trl", *, counts: Any = None, **more: Any) -> _Read:
     """An export of these interactions."""
-    return make(Asked(kind, form, **more), Material(rows, counts or {}), "acme", 0.0)
+    with tempfile.TemporaryDirectory() as folder:
+        done = make(Asked(kind, form, **more), Material(rows, counts or {}), "acme", 0.0, Path(folder))
+        return _Read(done.manifest, {name: path.read_bytes() for name, path in done.files.items()})
 
 
-def _sides(done: Exported) -> dict[str, tuple[str, int]]:
+def _sides(done: _Read) -> dict[str, tuple[str, int]]:
     """The side and the group of each answer that a row is about."""
     return {
         row["answers"][0][4:]: (name.partition(".")[0], row["group"])
@@ -167,17 +178,6 @@ def test_a_split_is_three_shares_that_add_up_to_one(said: str) -> None:
     with pytest.raises(InvalidRequest):
         Shares.parse(said)
     assert Shares.parse(".8/.1/.1") == Shares()
-
-
-def test_files_are_whole_or_not_there(tmp_path: Any) -> None:
-    done = made([interaction("a", "Q?")], "sft", shares=Shares(1, 0, 0))
-    write_files(tmp_path / "out", done.files)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "README.md",
-        "manifest.json",
-        "train.jsonl",
-        "train.lineage.jsonl",
-    ]
 
 
 def test_files_for_openai_pass_the_checks_that_it_documents() -> None:

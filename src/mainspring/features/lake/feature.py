@@ -60,7 +60,8 @@ async def _work(rooms: Rooms, services: Services) -> AsyncIterator[None]:
 
 def _tasks(lake: Lake, features: Following) -> list[Coroutine[Any, Any, None]]:
     """What the settings ask of a server."""
-    settings, found = lake.settings, []
+    settings = lake.settings
+    found: list[Coroutine[Any, Any, None]] = [_repeat(settings.sweep_every_s, lake.exports.sweep)]
     if settings.mode != "batch":
         found += [
             _repeat(settings.every_s, lake.syncing.sync),

@@ -13,9 +13,12 @@ import hashlib
 import logging
 import os
 import re
+import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import sqlalchemy as sa
 
@@ -58,9 +61,17 @@ class Blobs:
         """Keep ``data``, durable when it returns; its sha256. Raises ``StoreError`` (disk full, say)."""
         return await asyncio.to_thread(self.write, data)
 
+    async def put_file(self, source: Path) -> str:
+        """``put`` of the bytes of a file, a part at a time."""
+        return await asyncio.to_thread(self.write_file, source)
+
     async def get(self, sha256: str) -> bytes:
         """The bytes. Raises ``NotFound``, or ``StoreError`` when the file is damaged."""
         return await asyncio.to_thread(self._read, sha256)
+
+    async def whole(self, sha256: str) -> Path:
+        """The path of the bytes, after a look whether they are those that were put. Raises as ``get`` does."""
+        return await asyncio.to_thread(self._whole, sha256)
 
     async def copy(self, sha256: str, target: Path) -> None:
         """Write the bytes to a file, a part at a time. Raises as ``get`` does, and ``StoreError`` if there is no room;
@@ -86,13 +97,20 @@ class Blobs:
             self._room.admit(len(data))
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.path(sha256)
-        try:
-            self._write(path, data)
-        except OSError as error:
-            raise StoreError(
-                f"a blob of {len(data)} bytes could not be written to {path.parent}: {error.strerror}",
-                remedy="Check the free space and the permissions of that directory",
-            ) from error
+        if not _holds(path, data):
+            self._write(path, len(data), lambda file: file.write(data))
+        return sha256
+
+    def write_file(self, source: Path) -> str:
+        """``put_file``, in the calling thread."""
+        size = source.stat().st_size
+        if self._room is not None:
+            self._room.admit(size)
+        sha256 = _digest(source)
+        path = self.path(sha256)
+        if not path.is_file() or _digest(path) != sha256:
+            with source.open("rb") as read:
+                self._write(path, size, lambda file: shutil.copyfileobj(read, file, _AT_ONCE))
         return sha256
 
     def unlink(self, sha256: str) -> None:
@@ -107,16 +125,23 @@ class Blobs:
                     path.unlink()
                     _log.info("removed %s, which was never finished", path)
 
-    def _write(self, path: Path, data: bytes) -> None:
-        if _holds(path, data):
-            return
+    def _write(self, path: Path, size: int, fill: Callable[[IO[bytes]], object]) -> None:
+        try:
+            self._place(path, fill)
+        except OSError as error:
+            raise StoreError(
+                f"a blob of {size} bytes could not be written to {path.parent}: {error.strerror}",
+                remedy="Check the free space and the permissions of that directory",
+            ) from error
+
+    def _place(self, path: Path, fill: Callable[[IO[bytes]], object]) -> None:
         if not path.parent.is_dir():
             path.parent.mkdir(exist_ok=True)
             _sync_directory(self._directory)
         descriptor, temporary = tempfile.mkstemp(dir=self._unfinished)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
+                fill(file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -135,6 +160,15 @@ class Blobs:
             raise _damaged(path)
         return data
 
+    def _whole(self, sha256: str) -> Path:
+        path = self.path(sha256)
+        try:
+            if _digest(path) != sha256:
+                raise _damaged(path)
+        except FileNotFoundError:
+            raise NotFound(f"there is no blob {sha256}") from None
+        return path
+
     def _copy(self, sha256: str, target: Path) -> None:
         path, digest = self.path(sha256), hashlib.sha256()
         try:
@@ -150,6 +184,11 @@ class Blobs:
         if digest.hexdigest() != sha256:
             target.unlink()
             raise _damaged(path)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _damaged(path: Path) -> StoreError:

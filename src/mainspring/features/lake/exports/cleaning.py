@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ class Cleaning:
             for step, count in Counter(found.column("step").to_pylist()).items():
                 counts[step] += count if step else 0
             left = found.filter(pc.equal(found.column("step"), ""))
-            yield interactions_of(left)
+            yield await asyncio.to_thread(interactions_of, left)
 
 
 def _between(batch: pa.RecordBatch, asked: Asked) -> pa.RecordBatch:

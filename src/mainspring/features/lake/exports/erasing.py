@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +19,8 @@ import sqlalchemy as sa
 import mainspring.stores.documents.blobs as blob_store
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import StoreError
-from mainspring.features.lake.exports.sets.writing import LINEAGE, rewritten
+from mainspring.features.lake.exports.sets.erased import rewritten, rows_beside
+from mainspring.features.lake.exports.sets.splits import NAMES
 from mainspring.features.lake.exports.store import copies_of, put_files
 from mainspring.features.lake.exports.tables import (
     lake_export_answers,
@@ -26,6 +28,7 @@ from mainspring.features.lake.exports.tables import (
     lake_export_files,
     lake_exports,
 )
+from mainspring.features.lake.exports.workplace import workplace
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Held, Subject, parts
 from mainspring.stores.events.audit_log import ITSELF, Audit
@@ -36,10 +39,10 @@ _TRIES = 10
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """The files of an export by name, as (sha256, bytes)."""
+    """The files of an export by name: their sha256, and where they lie."""
 
     named: Mapping[str, str]
-    data: Mapping[str, bytes]
+    paths: Mapping[str, Path]
 
 
 class ExportedRows:
@@ -109,24 +112,36 @@ class ExportedRows:
         query = sa.select(of.name, of.sha256).where(of.tenant == tenant, of.export_id == export_id)
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return _Files(
-            {row.name: row.sha256 for row in found}, {row.name: await self._blobs.get(row.sha256) for row in found}
+            {row.name: row.sha256 for row in found}, {row.name: await self._blobs.whole(row.sha256) for row in found}
         )
 
     async def _rewrite(self, tenant: str, export_id: str, answers: Collection[str]) -> int:
         """Another erasure may rewrite the same files at the same time: then it begins again."""
         for _ in range(_TRIES):
-            files = await self._files(tenant, export_id)
-            gone, made, manifest = await asyncio.to_thread(rewritten, files.data, answers)
-            kept = {name: (await self._blobs.put(data), data) for name, data in made.items()}
-            done = await self._database.write(
-                lambda connection: self._commit(connection, tenant, export_id, files, kept, manifest, gone, answers),  # noqa: B023
-                durable=True,
-                frees=True,
-            )
+            try:
+                async with workplace(self._blobs.directory.parent) as folder:
+                    gone = await self._once(tenant, export_id, answers, folder)
+            except FileNotFoundError:
+                # The other one has deleted the files of before.
+                continue
+            except OSError as error:
+                raise StoreError(f"{export_id} could not be written: {error.strerror}", remedy="Free space") from error
             await blob_store.sweep(self._database, self._blobs)
-            if done:
+            if gone is not None:
                 return gone
         raise StoreError(f"{export_id} was rewritten again and again", remedy="The erasure is tried again")
+
+    async def _once(self, tenant: str, export_id: str, answers: Collection[str], folder: Path) -> int | None:
+        """How many rows went; None: the files were others meanwhile. Raises ``OSError``."""
+        files = await self._files(tenant, export_id)
+        gone, made, manifest = await asyncio.to_thread(rewritten, files.paths, answers, folder)
+        kept = {name: (await self._blobs.put_file(path), path) for name, path in made.items()}
+        done = await self._database.write(
+            lambda connection: self._commit(connection, tenant, export_id, files, kept, manifest, gone, answers),
+            durable=True,
+            frees=True,
+        )
+        return gone if done else None
 
     def _commit(
         self,
@@ -134,7 +149,7 @@ class ExportedRows:
         tenant: str,
         export_id: str,
         files: _Files,
-        kept: Mapping[str, tuple[str, bytes]],
+        kept: Mapping[str, tuple[str, Path]],
         manifest: Mapping[str, Any],
         gone: int,
         answers: Collection[str],
@@ -186,13 +201,11 @@ class ExportedRows:
 
 def _of_answers(export_id: str, files: _Files, answers: Collection[str]) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
-    for name, data in files.data.items():
-        if not name.endswith(LINEAGE):
-            continue
-        said = files.data.get(name.replace(LINEAGE, ".jsonl"), b"").splitlines()
-        for line, row in zip(data.splitlines(), said, strict=True):
-            if not set(json.loads(line)["answers"]).isdisjoint(answers):
-                found.append({"type": "lake_export_row", "export": export_id, "row": json.loads(row)})
+    for side in NAMES:
+        if f"{side}.jsonl" in files.paths:
+            for row, lineage in rows_beside(files.paths, side):
+                if not set(json.loads(lineage)["answers"]).isdisjoint(answers):
+                    found.append({"type": "lake_export_row", "export": export_id, "row": json.loads(row)})
     return found
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from mainspring.core.errors import TooLarge
@@ -14,6 +16,7 @@ from mainspring.core.types import EventRecord
 from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.exports.asking import Asked
 from mainspring.features.lake.exports.cleaning import Cleaning
+from mainspring.features.lake.exports.sets.held import RowSpill
 from mainspring.features.lake.exports.sets.making import Material, same_question
 from mainspring.features.lake.exports.settings import ExportBounds
 from mainspring.stores.events.log import EventLog
@@ -32,10 +35,12 @@ class MaterialReader:
         self._events = events
         self._bounds = bounds
 
-    async def read(self, tenant: str, groups: frozenset[str], asked: Asked, progress: Progress) -> Material:
-        """What ``groups`` may see; ``progress`` is told how many rows are read. Raises ``TooLarge``."""
+    async def read(
+        self, tenant: str, groups: frozenset[str], asked: Asked, progress: Progress, folder: Path
+    ) -> Material:
+        """What ``groups`` may see, in a file of ``folder``; ``progress`` is told how many rows are read. Raises
+        ``TooLarge``, ``OSError``."""
         counts: Counter[str] = Counter()
-        found: list[Interaction] = []
         votes: list[Mapping[str, Any]] = []
         outcomes: list[Mapping[str, Any]] = []
         needed = _anything(asked)
@@ -46,20 +51,25 @@ class MaterialReader:
             named |= {str(each["answer"]) for each in outcomes}
             named |= await self._again(tenant, groups, asked)
             needed = lambda row: row.edited is not None or row.answer_id in named  # noqa: E731
-        async for kept in self._cleaning.rows(tenant, groups, asked, counts):
-            progress("steps", counts["read"], 0)
-            chosen = [row for row in kept if not asked.applications or row.application in asked.applications]
-            counts["other applications"] += len(kept) - len(chosen)
-            # What gives no row is not held in memory.
-            wanted = [row for row in chosen if needed(row)]
-            counts["not of this kind"] += len(chosen) - len(wanted)
-            found += wanted
-            if len(found) > self._bounds.interactions:
-                raise TooLarge(
-                    f"an export has {self._bounds.interactions} interactions at most",
-                    remedy="Narrow it by since, until or applications, or raise lake.exports.interactions",
-                    param="since",
-                )
+        spill = RowSpill(folder / "rows")
+        try:
+            async for kept in self._cleaning.rows(tenant, groups, asked, counts):
+                progress("steps", counts["read"], 0)
+                chosen = [row for row in kept if not asked.applications or row.application in asked.applications]
+                counts["other applications"] += len(kept) - len(chosen)
+                # What gives no row is not kept.
+                wanted = [row for row in chosen if needed(row)]
+                counts["not of this kind"] += len(chosen) - len(wanted)
+                await asyncio.to_thread(spill.add, wanted)
+                if len(spill) > self._bounds.interactions:
+                    raise TooLarge(
+                        f"an export has {self._bounds.interactions} interactions at most",
+                        remedy="Narrow it by since, until or applications, or raise lake.exports.interactions",
+                        param="since",
+                    )
+            found = await asyncio.to_thread(spill.ended)
+        finally:
+            spill.close()
         told = {name: number for name, number in counts.items() if number or name == "read"}
         return Material(found, told, votes, outcomes, self._cleaning.told(asked))
 

@@ -17,9 +17,10 @@ from mainspring.features.lake.exports.asking import Asked
 from mainspring.features.lake.exports.cleaning import Cleaning
 from mainspring.features.lake.exports.reading import MaterialReader, Progress
 from mainspring.features.lake.exports.sets.making import made_apart
-from mainspring.features.lake.exports.sets.writing import LINEAGE, write_files
+from mainspring.features.lake.exports.sets.writing import LINEAGE, MANIFEST, finished
 from mainspring.features.lake.exports.settings import ExportBounds
 from mainspring.features.lake.exports.store import KIND, Export, ExportStore
+from mainspring.features.lake.exports.workplace import sweep_workplaces, workplace
 from mainspring.features.lake.files import manifest as lake_manifest
 from mainspring.stores import Stores
 from mainspring.stores.sql.jobs import Job, Jobs
@@ -36,6 +37,7 @@ class Exports:
         self.store = ExportStore(stores.database, stores.blobs, stores.audit, bounds)
         self._database = stores.database
         self._manifest = cleaning.manifest
+        self._home = cleaning.home
         self._blobs = stores.blobs
         self._reader = MaterialReader(cleaning, stores.events, bounds)
         self.wake: Callable[[], None] | None = None
@@ -56,23 +58,37 @@ class Exports:
         return found
 
     async def make(self, found: Export, job: Job | None = None, *, progress: Progress | None = None) -> Export:
-        """Make the files. An erasure that comes in between makes it begin again. Raises ``TooLarge``, ``Conflict``."""
-        said = progress or _silent
-        tenant, asked = found.tenant, Asked.of(found.asked)
+        """Make the files. An erasure that comes in between makes it begin again. Raises ``TooLarge``, ``Conflict``,
+        ``StoreError``."""
+        await self.sweep()
         for _ in range(_TRIES):
-            before = await self._database.read(lambda connection: lake_manifest.erasures(connection, tenant))
-            material = await self._reader.read(tenant, found.groups, asked, said)
-            said("make", 0, 1)
-            made = await made_apart(asked, material, tenant, found.created_at)
-            said("make", 1, 1)
-
-            def unchanged(connection: sa.Connection, before: int = before) -> bool:
-                return lake_manifest.erasures(connection, tenant) == before
-
-            done = await self.store.complete(found, made.files, made.manifest, made.answers, unchanged, job)
+            try:
+                async with workplace(self._home) as folder:
+                    done = await self._once(found, job, progress or _silent, folder)
+            except OSError as error:
+                remedy = f"Check the free space below {self._home}"
+                raise StoreError(f"the export could not be written: {error.strerror}", remedy=remedy) from error
             if done is not False:
-                return await self.store.find(tenant, found.id)
+                return await self.store.find(found.tenant, found.id)
         raise Conflict("erasures came in between again and again", remedy="Ask for the export again later")
+
+    async def _once(self, found: Export, job: Job | None, progress: Progress, folder: Path) -> bool | None:
+        """See ``ExportStore.complete``. Raises ``OSError``."""
+        tenant, asked = found.tenant, Asked.of(found.asked)
+        before = await self._database.read(lambda connection: lake_manifest.erasures(connection, tenant))
+        material = await self._reader.read(tenant, found.groups, asked, progress, folder)
+        progress("make", 0, 1)
+        made = await made_apart(asked, material, tenant, found.created_at, folder)
+        progress("make", 1, 1)
+
+        def unchanged(connection: sa.Connection) -> bool:
+            return lake_manifest.erasures(connection, tenant) == before
+
+        return await self.store.complete(found, made.files, made.manifest, made.answers, unchanged, job)
+
+    async def sweep(self) -> int:
+        """Delete what exports of processes that died have left on the disk; returns their number."""
+        return await asyncio.to_thread(sweep_workplaces, self._home)
 
     async def every_group(self, tenant: str) -> frozenset[str]:
         """All groups that any row of the tenant's lake, or any of its exports, needs."""
@@ -80,12 +96,15 @@ class Exports:
         return frozenset(group for each in files for group in each.groups) | await self.store.groups(tenant)
 
     async def write(self, found: Export, folder: Path, key_id: str) -> list[str]:
-        """Write the files into a folder: they are handed out. Returns their names."""
-        files = {
-            each.name: await self.store.content(found, each.name, key_id) for each in await self.store.files(found)
-        }
-        await asyncio.to_thread(write_files, folder, files)
-        return sorted(files)
+        """Write the files into a folder: they are handed out. Each is whole or not there. The manifest comes last: with
+        it, all are there. Returns their names."""
+        names = [each.name for each in await self.store.files(found)]
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        for name in sorted(names, key=lambda each: each == MANIFEST):
+            part = folder / f".{name}.part"
+            await self.store.copy(found, name, key_id, part)
+            await asyncio.to_thread(finished, part, folder / name)
+        return sorted(names)
 
     async def lineage_files(self, found: Export) -> list[tuple[str, bytes]]:
         """The files that say what rows are made of, by name."""
@@ -165,6 +184,7 @@ async def making(exports: Exports, jobs: Jobs) -> AsyncIterator[Worker]:
     work = ExportWork(exports, jobs)
     worker = Worker(jobs, KIND, work, lease_s=exports.bounds.lease_s, attempts=5, give_up=work.give_up)
     exports.wake = worker.soon
+    await exports.sweep()
     worker.start()
     try:
         yield worker

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import sqlalchemy as sa
@@ -195,6 +197,13 @@ class ExportStore:
 
     async def content(self, found: Export, name: str, key_id: str) -> bytes:
         """The bytes of a file that is handed out now. Raises ``NotFound``."""
+        return await self._blobs.get((await self._handed_out(found, name, key_id)).sha256)
+
+    async def copy(self, found: Export, name: str, key_id: str, target: Path) -> None:
+        """``content`` into a file, a part at a time. Raises ``NotFound``, ``StoreError``."""
+        await self._blobs.copy((await self._handed_out(found, name, key_id)).sha256, target)
+
+    async def _handed_out(self, found: Export, name: str, key_id: str) -> ExportFile:
         file = next((each for each in await self.files(found) if each.name == name), None)
         if file is None:
             raise NotFound(f"{found.id} has no file {name}", param="name")
@@ -205,7 +214,7 @@ class ExportStore:
             connection.execute(rows.insert_new(connection, lake_export_copies), values)
 
         await self._database.write(work, durable=True)
-        return await self._blobs.get(file.sha256)
+        return file
 
     async def copies(self, found: Export) -> list[dict[str, Any]]:
         """The versions of files that were handed out."""
@@ -214,16 +223,18 @@ class ExportStore:
     async def complete(
         self,
         found: Export,
-        files: Mapping[str, bytes],
+        files: Mapping[str, Path],
         manifest: Mapping[str, Any],
         answers: Iterable[str],
         unchanged: Any,
         job: Job | None,
     ) -> bool | None:
-        """Keep the files in one commit with the index of answers. ``unchanged`` says within it whether what the rows
-        were made of is still there; False if not, None if another process has the job, or the export is gone."""
-        kept = {name: (await self._blobs.put(data), data) for name, data in files.items()}
-        inside = sorted(set(answers))
+        """Keep the files in one commit with the index of answers, each of which comes once. ``unchanged`` says within
+        it whether what the rows were made of is still there; False if not, None if another process has the job, or the
+        export is gone."""
+        kept = {name: (await self._blobs.put_file(path), path) for name, path in files.items()}
+
+        mine_of = {"tenant": found.tenant, "export_id": found.id}
 
         def work(connection: sa.Connection) -> bool | None:
             if job is not None and not jobs_store.lease_holds(connection, job):
@@ -236,11 +247,9 @@ class ExportStore:
             if not connection.execute(changed).rowcount:
                 return None
             put_files(connection, self._blobs, found.tenant, found.id, kept)
-            for part in parts(inside, 1000):
-                connection.execute(
-                    sa.insert(lake_export_answers),
-                    [{"tenant": found.tenant, "export_id": found.id, "answer_id": each} for each in part],
-                )
+            left = iter(answers)
+            while part := [{**mine_of, "answer_id": each} for each in islice(left, 1000)]:
+                connection.execute(sa.insert(lake_export_answers), part)
             if job is not None:
                 jobs_store.end(connection, job, jobs_store.DONE)
             return True
@@ -294,16 +303,17 @@ def _bury(connection: sa.Connection, tenant: str, now: float) -> None:
 
 
 def put_files(
-    connection: sa.Connection, blobs: Blobs, tenant: str, export_id: str, kept: Mapping[str, tuple[str, bytes]]
+    connection: sa.Connection, blobs: Blobs, tenant: str, export_id: str, kept: Mapping[str, tuple[str, Path]]
 ) -> None:
-    """Name files in the place of those of before, whose blobs are discarded."""
+    """Name files (sha256, where the bytes are) in the place of those of before, whose blobs are discarded."""
     mine = sa.and_(lake_export_files.c.tenant == tenant, lake_export_files.c.export_id == export_id)
     gone = sa.delete(lake_export_files).where(mine).returning(lake_export_files.c.sha256)
     old = set(connection.execute(gone).scalars())
-    for name, (sha256, data) in sorted(kept.items(), key=lambda each: each[1][0]):
+    for name, (sha256, path) in sorted(kept.items(), key=lambda each: each[1][0]):
         if not blob_store.claim(connection, blobs, sha256):
-            blobs.write(data)
-        row = {"tenant": tenant, "export_id": export_id, "name": name, "sha256": sha256, "bytes": len(data)}
+            blobs.write_file(path)
+        size = path.stat().st_size
+        row = {"tenant": tenant, "export_id": export_id, "name": name, "sha256": sha256, "bytes": size}
         connection.execute(sa.insert(lake_export_files), row)
     for sha256 in sorted(old - {sha256 for sha256, _ in kept.values()}):
         blob_store.discard(connection, sha256)

@@ -60,9 +60,7 @@ def preference(
     yield from _experiments(known, outcomes, options)
 
 
-def _experiments(
-    known: _Known, outcomes: Sequence[Mapping[str, Any]], options: Options
-) -> Iterator[Row]:
+def _experiments(known: _Known, outcomes: Sequence[Mapping[str, Any]], options: Options) -> Iterator[Row]:
     """Of answers to one question by different arms, the one with the best mean outcome against the worst."""
     values: dict[str, list[Mapping[str, Any]]] = {}
     for outcome in outcomes:

@@ -121,8 +121,8 @@ def grouped(rows: Sequence[Interaction], keys: RowKeys, folder: Path) -> NDArray
 
 
 def _pairs(band: NDArray[np.uint64]) -> Iterator[Pairs]:
-    """The pairs of texts that are compared for a band (of shape (texts, 2)): each with all that have the same values, if
-    these are ``MOST_COMPARED`` at most, and else with those that the band holds by then."""
+    """The pairs of texts that are compared for a band (of shape (texts, 2)): each with all that have the same values,
+    if these are ``MOST_COMPARED`` at most, and else with those that the band holds by then."""
     order, begins = runs(band)
     starts = np.flatnonzero(begins)
     sizes = np.diff(np.append(starts, len(order)))

@@ -133,9 +133,7 @@ def chosen(rows: Sequence[Interaction], test: Callable[[Interaction], object]) -
 
 def _tuples() -> tuple[str, ...]:
     hints = typing.get_type_hints(Interaction)
-    return tuple(
-        each.name for each in dataclasses.fields(Interaction) if typing.get_origin(hints[each.name]) is tuple
-    )
+    return tuple(each.name for each in dataclasses.fields(Interaction) if typing.get_origin(hints[each.name]) is tuple)
 
 
 _TUPLES = _tuples()

@@ -51,8 +51,8 @@ class Material:
 
 
 def make(wanted: Asked, material: Material, tenant: str, now: float, folder: Path) -> Exported:
-    """The files of an export, in ``folder``. ``now`` is in Unix seconds. The interactions are read several times, one by
-    one, and none are held. Raises ``OSError``."""
+    """The files of an export, in ``folder``. ``now`` is in Unix seconds. The interactions are read several times, one
+    by one, and none are held. Raises ``OSError``."""
     found = material.interactions
     if wanted.kind == "preference":
         found = with_regenerations(found)

@@ -67,8 +67,8 @@ def places(
     found: Sequence[Interaction], keys: RowKeys, weights: NDArray[np.int32], shares: Shares, seed: int, folder: Path
 ) -> Placed:
     """The place of each interaction. ``weights`` says how many rows are about it. A group decides as a whole, with the
-    seed: where groups are many and small, the shares of rows are close to what is asked. ``folder`` has files meanwhile.
-    Raises ``OSError``."""
+    seed: where groups are many and small, the shares of rows are close to what is asked. ``folder`` has files
+    meanwhile. Raises ``OSError``."""
     groups = grouped(found, keys, folder)
     count = int(groups.max()) + 1 if len(groups) else 0
     sizes = np.bincount(groups, weights, count).astype(np.int64)

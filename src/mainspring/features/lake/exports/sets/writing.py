@@ -7,7 +7,7 @@ import json
 import os
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,9 +98,7 @@ def export(rows: Iterable[Row], placed: Placed, order: Order, folder: Path) -> E
             example = example or body
     files = {path.name: path for side in sides for path in side.files}
     manifest = _manifest(order, sides, told, counts)
-    files[CARD] = _whole(folder / CARD, card.text(manifest, [example] if example else []).encode())
-    manifest["files"][CARD] = _described(files[CARD].read_bytes(), None)
-    files[MANIFEST] = _whole(folder / MANIFEST, _written(manifest))
+    files |= described(manifest, example, folder)
     return Exported(manifest, files, _answers(folder / "answers", placed, inside))
 
 
@@ -121,7 +119,7 @@ class _Seen:
         return False
 
 
-class _Lines:
+class Lines:
     """A file of JSON lines with its digest."""
 
     def __init__(self, path: Path) -> None:
@@ -132,7 +130,9 @@ class _Lines:
         self.rows = self._bytes = 0
 
     def add(self, row: Mapping[str, Any]) -> None:
-        line = json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        self.add_line(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+
+    def add_line(self, line: bytes) -> None:
         self._file.write(line)
         self._made.update(line)
         self.rows += 1
@@ -150,8 +150,8 @@ class _Side:
 
     def __init__(self, folder: Path, name: Split) -> None:
         self.name = name
-        self.lines = _Lines(folder / f"{name}.jsonl")
-        self.beside = _Lines(folder / f"{name}{LINEAGE}")
+        self.lines = Lines(folder / f"{name}.jsonl")
+        self.beside = Lines(folder / f"{name}{LINEAGE}")
         self._groups = array("i")
 
     def add(self, row: Mapping[str, Any], lineage: Mapping[str, Any], group: int) -> None:
@@ -195,6 +195,14 @@ class _Told:
         if row.at:
             self.first = row.at if self.first is None else min(self.first, row.at)
             self.last = row.at if self.last is None else max(self.last, row.at)
+
+
+def described(manifest: dict[str, Any], example: Mapping[str, Any] | None, folder: Path) -> dict[str, Path]:
+    """Write the card and then the manifest, which is told of the card. Raises ``OSError``."""
+    said = card.text(manifest, [example] if example else []).encode()
+    manifest["files"][CARD] = {"sha256": hashlib.sha256(said).hexdigest(), "bytes": len(said)}
+    whole = (json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
+    return {CARD: _whole(folder / CARD, said), MANIFEST: _whole(folder / MANIFEST, whole)}
 
 
 def _whole(path: Path, data: bytes) -> Path:
@@ -254,66 +262,12 @@ def _manifest(order: Order, sides: Sequence[_Side], told: _Told, counts: Mapping
         "languages": dict(told.languages.most_common(20)),
         "from": told.first,
         "to": told.last,
-        "files": {
-            each.path.name: each.told() for side in sides if side.files for each in (side.lines, side.beside)
-        },
+        "files": {each.path.name: each.told() for side in sides if side.files for each in (side.lines, side.beside)},
     }
 
 
-def _described(data: bytes, rows: int | None) -> dict[str, Any]:
-    told: dict[str, Any] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
-    return told if rows is None else {**told, "rows": rows}
-
-
-def rewritten(files: Mapping[str, bytes], answers: Collection[str]) -> tuple[int, dict[str, bytes], dict[str, Any]]:
-    """The files without the rows that are made of any of ``answers``: how many went, the files, and the manifest. All
-    are empty if no files are left."""
-    if MANIFEST not in files:
-        return 0, {}, {}
-    manifest: dict[str, Any] = json.loads(files[MANIFEST])
-    made: dict[str, bytes] = {}
-    total = 0
-    for side in NAMES:
-        if f"{side}.jsonl" not in files:
-            continue
-        lines = files[f"{side}.jsonl"].splitlines(keepends=True)
-        beside = files[f"{side}{LINEAGE}"].splitlines(keepends=True)
-        stays = [set(json.loads(line)["answers"]).isdisjoint(answers) for line in beside]
-        made[f"{side}.jsonl"] = b"".join(line for line, stay in zip(lines, stays, strict=True) if stay)
-        made[f"{side}{LINEAGE}"] = b"".join(line for line, stay in zip(beside, stays, strict=True) if stay)
-        manifest["split"]["rows"][side] = sum(stays)
-        total += len(stays) - sum(stays)
-    manifest["rows"] -= total
-    manifest["erased"] = manifest.get("erased", 0) + total
-    # The numbers of people, models and origins told of those who are gone.
-    for name in ("people", "origins", "models", "languages"):
-        manifest[name] = {} if isinstance(manifest[name], dict) else None
-    manifest["files"] = {name: _described(data, data.count(b"\n")) for name, data in made.items()}
-    made[CARD] = card.text(manifest, _first(made)).encode()
-    manifest["files"][CARD] = _described(made[CARD], None)
-    made[MANIFEST] = _written(manifest)
-    return total, made, manifest
-
-
-def _first(files: Mapping[str, bytes]) -> list[dict[str, Any]]:
-    for side in NAMES:
-        for line in files.get(f"{side}.jsonl", b"").splitlines():
-            found = json.loads(line)
-            return [{name: value for name, value in found.items() if name not in ("id", "event_ids")}]
-    return []
-
-
-def _written(manifest: Mapping[str, Any]) -> bytes:
-    return (json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
-
-
-def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files; each is whole or not there. The manifest comes last: with it, all are there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in sorted(files, key=lambda each: each == MANIFEST):
-        part = folder / f".{name}.part"
-        with part.open("wb") as file:
-            file.write(files[name])
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(folder / name)
+def finished(part: Path, path: Path) -> None:
+    """Put a file that is written in its place. Raises ``OSError``."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
