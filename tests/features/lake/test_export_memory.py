@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import hashlib
 import json
 import os
 import random
@@ -26,7 +27,7 @@ from mainspring.features.lake.exports.sets.erased import rewritten
 from mainspring.features.lake.exports.sets.held import HeldRows, RowSpill
 from mainspring.features.lake.exports.sets.keys import Distinct, RowKeys
 from mainspring.features.lake.exports.sets.making import Material, make
-from mainspring.features.lake.exports.sets.rows import Options, asked
+from mainspring.features.lake.exports.sets.rows import Options, Row, asked
 from mainspring.features.lake.exports.sets.texts import sorted_texts
 from mainspring.features.lake.exports.workplace import sweep_workplaces, workplace, works
 from tests.features.lake.set_of_thousands import digest, opinions, thousands
@@ -60,7 +61,7 @@ def held(rows: list[Interaction], folder: Path) -> HeldRows:
 
 @pytest.mark.parametrize("kind", _BEFORE)
 def test_the_files_are_those_that_were_made_in_memory(kind: Any, found: list[Interaction], tmp_path: Path) -> None:
-    more = opinions(found) if kind == "preference" else {}
+    more: dict[str, Any] = dict(opinions(found)) if kind == "preference" else {}
     material = Material(held(found, tmp_path), {"read": 3100, "consent": 100}, **more)
     done = make(Asked(kind, name="thousands", options=Options(seed=5)), material, "acme", 0.0, tmp_path)
     assert digest({name: path.read_bytes() for name, path in done.files.items()}) == _BEFORE[kind]
@@ -76,7 +77,7 @@ def test_what_is_held_at_once_does_not_grow_with_the_rows(tmp_path: Path, monkey
 
     def counted(self: writing.Lines, row: Any) -> None:
         if self.rows % 100 == 0:
-            living = sum(type(each) in (Interaction, writing.Row) for each in gc.get_objects())
+            living = sum(type(each) in (Interaction, Row) for each in gc.get_objects())
             most[count] = max(most.get(count, 0), living - before)
         add(self, row)
 
@@ -86,7 +87,7 @@ def test_what_is_held_at_once_does_not_grow_with_the_rows(tmp_path: Path, monkey
         folder.mkdir()
         material = Material(_many(count, folder))
         gc.collect()
-        before = sum(type(each) in (Interaction, writing.Row) for each in gc.get_objects())
+        before = sum(type(each) in (Interaction, Row) for each in gc.get_objects())
         made = make(Asked("sft"), material, "acme", 0.0, folder)
         assert made.manifest["rows"] == count
     assert most[1200] <= most[300] + 2 <= 12
@@ -113,8 +114,8 @@ def test_pairs_of_a_band_are_those_that_it_holds(tmp_path: Path) -> None:
     """Many questions of one template: a band has more of them than a further one is compared with."""
     drawn = random.Random(3)
     for template in (
-        "Where is my {} that I ordered with {} for {}?",
-        "Tell me all about {} and {} of {}, please.",
+        "Where is my {} that I ordered yesterday for {}?",
+        "Where is my {} that I have ordered some days ago at the shop, and {} and {} too?",
     ):
         rows = [
             interaction(
@@ -187,7 +188,7 @@ def test_rows_that_go_leave_files_that_the_manifest_tells(found: list[Interactio
     assert count == len(gone & set(done.answers))
     assert manifest["rows"] == done.manifest["rows"] - count
     for name, about in manifest["files"].items():
-        assert writing.hashlib.sha256(files[name].read_bytes()).hexdigest() == about["sha256"]
+        assert hashlib.sha256(files[name].read_bytes()).hexdigest() == about["sha256"]
 
 
 async def test_folders_of_dead_processes_are_swept_and_those_of_living_ones_stay(tmp_path: Path) -> None:

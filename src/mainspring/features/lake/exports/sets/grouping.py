@@ -48,7 +48,8 @@ class Sets:
         found = parents[members]
         while not np.array_equal(above := parents[found], found):
             found = above
-        return found.astype(np.int64)
+        made: Ints = found.astype(np.int64)
+        return made
 
     def _root(self, member: int) -> int:
         parents = self._parents
