@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from mainspring.core.errors import Forbidden, InvalidRequest, NotFound, QuotaExceeded, TooLarge
+from mainspring.core.errors import Forbidden, InvalidRequest, NotFound, QuotaExceeded, StorageFull, TooLarge
 from mainspring.core.facts.opinions import OutcomeFacts, VoteFacts
 from mainspring.core.types import EventRecord, Principal
 from mainspring.features.lake.exports.asking import Asked
@@ -18,12 +18,14 @@ from mainspring.features.lake.exports.erasing import ExportedRows
 from mainspring.features.lake.exports.service import ExportWork
 from mainspring.features.lake.exports.sets.splits import Shares
 from mainspring.features.lake.exports.store import Export
+from mainspring.features.lake.exports.workplace import works
 from mainspring.features.lake.files import manifest as lake_manifest
 from mainspring.stores.erase import erasing
 from mainspring.stores.erase.data_subjects import Held, Subject
 from mainspring.stores.erase.data_subjects import find as find_held
 from mainspring.stores.events.audit_log import By
 from mainspring.stores.sql import ids
+from mainspring.stores.sql.disk_space import DiskRoom
 from mainspring.stores.sql.pages import Page
 from mainspring.stores.sql.worker import Lease
 from tests.features.lake.world import World
@@ -146,8 +148,11 @@ async def test_an_erasure_rewrites_the_files_and_tells_which_copies_were_handed_
         await world.think(each)
     first = await made(world, Asked("sft"))
     second = await made(world, Asked("few-shot", shares=ALL))
-    await exports.write(first, tmp_path / "out", "key_1")
+    names = await exports.write(first, tmp_path / "out", "key_1")
     before = await files(world, first)
+    # Each is whole or not there: nothing else is left.
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    assert names == sorted(before)
     assert any(marker.encode() in data for data in before.values())
     old = {each.sha256 for each in await exports.store.files(first)}
 
@@ -161,6 +166,7 @@ async def test_an_erasure_rewrites_the_files_and_tells_which_copies_were_handed_
     )
     gone = await holding.erase(subject, held, 10.0**12)
     assert gone >= 2
+    assert not list(works(exports._home).glob("export-*"))
 
     for export in (first, second):
         after = await files(world, export)
@@ -257,6 +263,24 @@ async def test_too_many_interactions_are_refused_with_the_field(world: World) ->
     with pytest.raises(TooLarge) as caught:
         await made(world, Asked("sft"))
     assert caught.value.param == "since"
+
+
+async def test_an_export_leaves_nothing_beside_its_files_and_stops_before_the_disk_is_full(world: World) -> None:
+    await world.say("Where is the lamp?", "There.")
+    await made(world, Asked("sft"))
+    exports = world.lake.exports
+    left = works(exports._home)
+    assert not list(left.glob("export-*"))
+    exports._reader._room = DiskRoom(exports._home, 10**6, lambda _: 10)
+    with pytest.raises(StorageFull):
+        await made(world, Asked("sft"))
+    assert not list(left.glob("export-*"))
+    # What a dead process has left goes with the next export.
+    (left / "export-dead").mkdir()
+    (left / "export-dead" / "rows").write_text("words")
+    exports._reader._room = DiskRoom(exports._home, 0)
+    await made(world, Asked("sft"))
+    assert not list(left.glob("export-*"))
 
 
 def test_the_tables_are_of_the_schema() -> None:

@@ -20,6 +20,7 @@ from mainspring.features.lake.exports.sets.held import RowSpill
 from mainspring.features.lake.exports.sets.making import Material, same_question
 from mainspring.features.lake.exports.settings import ExportBounds
 from mainspring.stores.events.log import EventLog
+from mainspring.stores.sql.disk_space import DiskRoom
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how much of it is done, and of how much (0: unknown)."""
@@ -30,7 +31,8 @@ _MOST_OPINIONS = 1_000_000
 class MaterialReader:
     """Reads the clean zone through the steps, and the event log."""
 
-    def __init__(self, cleaning: Cleaning, events: EventLog, bounds: ExportBounds) -> None:
+    def __init__(self, cleaning: Cleaning, events: EventLog, bounds: ExportBounds, room: DiskRoom) -> None:
+        self._room = room
         self._cleaning = cleaning
         self._events = events
         self._bounds = bounds
@@ -39,7 +41,7 @@ class MaterialReader:
         self, tenant: str, groups: frozenset[str], asked: Asked, progress: Progress, folder: Path
     ) -> Material:
         """What ``groups`` may see, in a file of ``folder``; ``progress`` is told how many rows are read. Raises
-        ``TooLarge``, ``OSError``."""
+        ``TooLarge``, ``StorageFull``, ``OSError``."""
         counts: Counter[str] = Counter()
         votes: list[Mapping[str, Any]] = []
         outcomes: list[Mapping[str, Any]] = []
@@ -60,6 +62,7 @@ class MaterialReader:
                 # What gives no row is not kept.
                 wanted = [row for row in chosen if needed(row)]
                 counts["not of this kind"] += len(chosen) - len(wanted)
+                self._room.admit()
                 await asyncio.to_thread(spill.add, wanted)
                 if len(spill) > self._bounds.interactions:
                     raise TooLarge(
@@ -67,6 +70,8 @@ class MaterialReader:
                         remedy="Narrow it by since, until or applications, or raise lake.exports.interactions",
                         param="since",
                     )
+            # The files of the export, and their copy among the blobs; the signatures go before these are there.
+            self._room.admit(2 * spill.bytes)
             found = await asyncio.to_thread(spill.ended)
         finally:
             spill.close()

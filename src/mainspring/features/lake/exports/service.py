@@ -39,7 +39,7 @@ class Exports:
         self._manifest = cleaning.manifest
         self._home = cleaning.home
         self._blobs = stores.blobs
-        self._reader = MaterialReader(cleaning, stores.events, bounds)
+        self._reader = MaterialReader(cleaning, stores.events, bounds, stores.room)
         self.wake: Callable[[], None] | None = None
 
     async def ask(
@@ -59,7 +59,7 @@ class Exports:
 
     async def make(self, found: Export, job: Job | None = None, *, progress: Progress | None = None) -> Export:
         """Make the files. An erasure that comes in between makes it begin again. Raises ``TooLarge``, ``Conflict``,
-        ``StoreError``."""
+        ``StorageFull``, ``StoreError``."""
         await self.sweep()
         for _ in range(_TRIES):
             try:

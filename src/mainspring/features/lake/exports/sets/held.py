@@ -77,6 +77,11 @@ class RowSpill:
     def __len__(self) -> int:
         return len(self._ends)
 
+    @property
+    def bytes(self) -> int:
+        """What the rows take on the disk."""
+        return self._end
+
     def add(self, rows: Sequence[Interaction]) -> None:
         """Raises ``OSError``."""
         for row in rows:
