@@ -275,6 +275,11 @@ async def test_an_export_leaves_nothing_beside_its_files_and_stops_before_the_di
     with pytest.raises(StorageFull):
         await made(world, Asked("sft"))
     assert not list(left.glob("export-*"))
+    found = await exports.ask(ME, Asked("sft"))
+    job = await world.stores.jobs.lease("lake export", "lease_1", 60)
+    assert job is not None
+    await ExportWork(exports, world.stores.jobs)(Lease(job))
+    assert "the disk" in (await exports.store.find("acme", found.id)).error
     # What a dead process has left goes with the next export.
     (left / "export-dead").mkdir()
     (left / "export-dead" / "rows").write_text("words")

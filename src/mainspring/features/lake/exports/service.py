@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mainspring.core.errors import Conflict, Forbidden, MainspringError, NotFound, StoreError
+from mainspring.core.errors import Conflict, Forbidden, MainspringError, NotFound, StorageFull, StoreError
 from mainspring.core.types import Principal
 from mainspring.features.lake.exports.asking import Asked
 from mainspring.features.lake.exports.cleaning import Cleaning
@@ -160,6 +160,8 @@ class ExportWork:
         try:
             if found.status in ("queued", "running"):
                 await self._exports.make(found, job)
+        except StorageFull as error:
+            await self._exports.store.failed(found, str(error))
         except StoreError:
             # It is tried again.
             raise
