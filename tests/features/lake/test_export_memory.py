@@ -233,6 +233,34 @@ def holder(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
         process.wait()
 
 
+_POOL = """
+import os, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from mainspring.features.lake.build.ending import ends_with_parent
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, get_context("spawn"), ends_with_parent) as pool:
+        print(pool.submit(os.getpid).result(), flush=True)
+        time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_of_a_pool_ends_with_the_one_that_was_killed(tmp_path: Path) -> None:
+    (tmp_path / "pool.py").write_text(_POOL)
+    with subprocess.Popen([sys.executable, str(tmp_path / "pool.py")], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        child = Path(f"/proc/{int(process.stdout.readline())}")
+        assert child.exists()
+        process.kill()
+        process.wait()
+    deadline = time.monotonic() + 60
+    while child.exists() and "Z" not in (child / "stat").read_text().split()[2]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @pytest.mark.slow
 def test_nothing_is_left_of_an_export_that_was_killed(
     tmp_path: Path, holder: Callable[[], subprocess.Popen[str]]

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from mainspring.core.errors import MissingExtra, StoreError
+from mainspring.features.lake.build.ending import ends_with_parent
 from mainspring.features.lake.files.manifest import LakeFile
 from mainspring.features.lake.files.reading import newest
 from mainspring.features.lake.files.storage import Storage, opened
@@ -68,6 +69,7 @@ def _in_children(storage: Storage, files: Sequence[LakeFile], options: BuildSett
 
 
 def _yield() -> None:
+    ends_with_parent()
     # Training data is less urgent than answers.
     os.nice(_YIELDS)
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mainspring.evaluation.interactions import Interaction
+from mainspring.features.lake.build.ending import ends_with_parent
 from mainspring.features.lake.exports.asking import Asked
 from mainspring.features.lake.exports.sets import conversations, passages
 from mainspring.features.lake.exports.sets.held import ChangedRows, ChosenRows
@@ -95,7 +96,7 @@ async def made_apart(wanted: Asked, material: Material, tenant: str, now: float,
     if len(material.interactions) < _APART:
         return await asyncio.to_thread(make, wanted, material, tenant, now, folder)
     loop = asyncio.get_running_loop()
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), ends_with_parent) as pool:
         return await loop.run_in_executor(pool, make, wanted, material, tenant, now, folder)
 
 
