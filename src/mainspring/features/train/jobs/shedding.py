@@ -94,9 +94,11 @@ class Shedding:
         failed = sa.and_(_of.state == "failed", _of.ended_at < now - self._failed_s)
         due = sa.or_(_of.wish == SHEDDING, _of.state == "cancelled", failed, expired)
         query = sa.select(_of.id, expired.label("expired")).where(_of.state.in_(OVER), _of.wish != GONE, due)
-        found = [(row.id, bool(row.expired)) for row in connection.execute(query.limit(_AT_ONCE))]
+        # One that is being resumed is locked: it is not due any more, or it is so in the next round.
+        locked = query.limit(_AT_ONCE).with_for_update(skip_locked=True)
+        found = [(row.id, bool(row.expired)) for row in connection.execute(locked)]
         if found:
-            mine = sa.and_(_of.id.in_([each[0] for each in found]), _of.state.in_(OVER))
+            mine = _of.id.in_([each[0] for each in found])
             connection.execute(sa.update(training_jobs).where(mine).values(wish=SHEDDING))
         return found
 
@@ -124,7 +126,8 @@ def _run(connection: sa.Connection, statement: sa.Update) -> None:
 
 def _expire(connection: sa.Connection, before: float) -> None:
     query = sa.select(_of.tenant, _of.id).where(_of.state == "paused", _of.updated_at < before)
-    for row in connection.execute(query).all():
+    # One that is being resumed is locked, and goes on.
+    for row in connection.execute(query.with_for_update(skip_locked=True)).all():
         end(connection, row.tenant, row.id, "failed", _EXPIRED)
         # Its rows are as old as they were before it ended.
         mine = sa.and_(_of.tenant == row.tenant, _of.id == row.id)
