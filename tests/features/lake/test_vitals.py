@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+import mainspring.features.lake.vitals as vitals_module
 import mainspring.stores.sql.rows as rows
 from mainspring.evaluation.vitals import Vital, Vitals
 from mainspring.features.lake.tables import lake_builds, lake_files
@@ -103,3 +105,60 @@ async def test_only_new_interactions_tell_how_long_data_takes(world: World) -> N
     assert second.report["latency_s"]["p95"] < 3600
     found = (await told(world, alerts={"latency_s": 0.001}))["latency"]
     assert found.wrong
+
+
+async def test_only_the_newest_builds_of_whom_there_is_a_new_one_are_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = {"interactions": 1000, "personal_data_rate": 0.1}
+    await built(world, *[usual] * 20, {**usual, "personal_data_rate": 0.3})
+    other = {"tenant": "other", "state": "done", "report": rows.dump(usual)}
+    await insert(world, lake_builds, {**other, "id": "b0", "created_at": 1.0})
+    of = World(world.stores, world.settings.home).lake
+    read: list[str] = []
+
+    def load(text: str) -> Any:
+        read.append(text)
+        return rows.load(text)
+
+    monkeypatch.setattr(vitals_module, "rows", SimpleNamespace(load=load))
+
+    async def wrong() -> list[str]:
+        read.clear()
+        return [each.tenant for each in await of.vitals(time.time()) if each.wrong]
+
+    assert (await wrong(), len(read)) == (["acme"], 6 + 1)
+    assert (await wrong(), len(read)) == (["acme"], 0)
+    worse = rows.dump({**usual, "personal_data_rate": 0.5})
+    await insert(world, lake_builds, {**other, "id": "b1", "created_at": 2.0, "report": worse})
+    failed = {**other, "id": "b2", "created_at": 3.0, "state": "failed"}
+    await insert(world, lake_builds, failed)
+    assert (await wrong(), len(read)) == (["acme", "other"], 2)
+    gone = sa.delete(lake_builds).where(lake_builds.c.tenant == "acme")
+    await world.stores.database.write(lambda link: link.execute(gone) and None)
+    assert (await wrong(), len(read)) == (["other"], 0)
+
+
+async def test_no_table_of_all_builds_or_files_is_read_through(world: World) -> None:
+    seen: list[tuple[str, Any]] = []
+
+    def watch(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        if "lake_builds" in statement or "lake_files" in statement:
+            seen.append((statement, parameters))
+
+    await built(world, {"interactions": 1})
+    sa.event.listen(sa.Engine, "before_cursor_execute", watch)
+    try:
+        await told(world)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", watch)
+    assert len(seen) == 3
+
+    def plans(connection: sa.Connection) -> list[str]:
+        explained = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {each}", of).all() for each, of in seen]
+        return [str(row[3]) for found in explained for row in found if "lake_" in row[3]]
+
+    found = await world.stores.database.read(plans)
+    assert found
+    assert not [each for each in found if each.startswith("SCAN")], found
+    assert any("tenant=? AND zone=? AND kind=? AND date=?" in each for each in found), found

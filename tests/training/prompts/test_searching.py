@@ -14,6 +14,7 @@ import pytest
 from mainspring.features.variants.values import read
 from mainspring.training.ports import MOST_SOURCES, Candidate
 from mainspring.training.prompts import searching
+from mainspring.training.prompts.options import SearchedPromptOptions
 from mainspring.training.recipe import Made, Work
 
 BETTER = {"task": "Say the number alone."}
@@ -45,9 +46,9 @@ def searched(folder: Path, monkeypatch: pytest.MonkeyPatch, each: int, count: in
         (data / f"{side}.jsonl").write_text((json.dumps({"messages": said}) + "\n") * count)
         told = [{"answers": [f"ans_{side}_{row}_{one}" for one in range(each)]} for row in range(count)]
         (data / f"{side}.lineage.jsonl").write_text("".join(json.dumps(line) + "\n" for line in told))
-    monkeypatch.setattr(searching.Line, "of_process", classmethod(lambda _: SimpleNamespace(asked=0)))
+    monkeypatch.setattr("mainspring.training.asking.Line.of_process", classmethod(lambda _: SimpleNamespace(asked=0)))
     options = {"application": "small", "parts": {"task": "Answer."}, "rows": 1_000, "tested": 0}
-    run = OneRun(folder, searching.SearchedPromptOptions.model_validate(options))
+    run = OneRun(folder, SearchedPromptOptions.model_validate(options))
     return searching.run(cast(Work, run))
 
 
@@ -61,7 +62,12 @@ def test_a_prompt_keeps_all_answers_that_it_was_written_over(tmp_path: Path, mon
 
 def test_rows_of_more_answers_than_it_can_keep_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[searching.Row] = []
-    monkeypatch.setattr(searching.Search, "best", lambda _, *sides: [shown.extend(each) for each in sides] and BETTER)
+
+    def best(_: object, *sides: list[searching.Row]) -> dict[str, str]:
+        shown.extend(row for side in sides for row in side)
+        return BETTER
+
+    monkeypatch.setattr(searching.Search, "best", best)
     made = searched(tmp_path, monkeypatch, 3)
     assert MOST_SOURCES - 3 < len(made.value["sources"]) <= MOST_SOURCES
     assert 3 * len(shown) == len(made.value["sources"])
