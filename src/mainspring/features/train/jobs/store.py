@@ -31,8 +31,9 @@ BUSY = ("queued", "waiting", "paused", "running")
 MOST_EVENTS = 500
 ERASED = "erased"
 """The wish of a running job whose rows were erased: nothing takes its place."""
-SHEDDING, GONE = "shedding", "gone"
-"""The wish of a job that is over and whose rows are deleted, and were: nothing begins from it."""
+SHEDDING, GONE, FORGOTTEN = "shedding", "gone", "forgotten"
+"""The wish of a job that is over and whose rows are deleted; were; and so were all texts that it wrote. Nothing begins
+from it."""
 ROWS_ERASED: Mapping[str, Any] = {
     "code": "rows_erased",
     "message": "rows that it was trained on were erased; order it again with what is left",
@@ -234,7 +235,7 @@ class TrainingJobs:
             busy = self.room(connection, tenant) if state in OVER else 0
             values: dict[str, Any] = {"state": "queued", "wish": "", "error": "null", "deaths": 0, "ended_at": None}
             values["updated_at"] = time.time()
-            kept = sa.and_(_is(tenant, job_id), training_jobs.c.wish.not_in((SHEDDING, GONE)))
+            kept = sa.and_(_is(tenant, job_id), training_jobs.c.wish.not_in((SHEDDING, GONE, FORGOTTEN)))
             if not connection.execute(sa.update(training_jobs).where(kept).values(**values)).rowcount:
                 raise Conflict("its rows are not kept any more", remedy="Order it again", param="job_id")
             _tell(connection, tenant, job_id, message)
