@@ -83,15 +83,35 @@ async def test_few_interactions_are_not_compared(world: World) -> None:
     assert await told(world) == {}
 
 
-async def test_a_day_with_half_of_the_usual_interactions(world: World) -> None:
-    def file(day: int, count: int) -> dict[str, Any]:
-        date = _date(time.time() - 86_400 * day)
-        base = {"tenant": "acme", "id": f"f{day}", "zone": "clean", "kind": "", "date": date, "path": f"f{day}"}
-        return {**base, "rows": count, "first_at": 0.0, "last_at": 0.0, "created_at": 0.0}
+def file(day: int, count: int) -> dict[str, Any]:
+    """The row of a file with interactions of some days ago."""
+    date = _date(time.time() - 86_400 * day)
+    base = {"tenant": "acme", "id": f"f{day}", "zone": "clean", "kind": "", "date": date, "path": f"f{day}"}
+    return {**base, "rows": count, "first_at": 0.0, "last_at": 0.0, "created_at": 0.0}
 
-    await insert(world, lake_files, file(1, 100), *(file(day, 400) for day in range(2, 7)))
+
+async def test_a_day_with_half_of_the_usual_interactions(world: World) -> None:
+    await insert(world, lake_files, file(1, 100), *(file(day, 400) for day in range(2, 16)))
     found = (await told(world))["volume"]
     assert (found.value, found.before, found.limit, found.wrong) == (100, 400, 200, True)
+
+
+async def test_a_quiet_day_of_the_week_is_as_it_always_is(world: World) -> None:
+    # An office: yesterday was a Saturday, and so were the eighth day before and the fifteenth.
+    days = {day: 250 if day % 7 == 1 else 5_000 for day in range(1, 22)}
+    await insert(world, lake_files, *(file(day, count) for day, count in days.items()))
+    found = (await told(world))["volume"]
+    assert (found.value, found.before, found.wrong) == (250, 250, False)
+    # Seen in the first week, there is nothing to compare it with.
+    gone = sa.delete(lake_files).where(lake_files.c.id.in_([f"f{day}" for day in days if day > 7]))
+    await world.stores.database.write(lambda link: link.execute(gone) and None)
+    assert "volume" not in await told(world)
+
+
+async def test_an_event_of_long_ago_has_waited_since_it_came(world: World) -> None:
+    await world.say("Hello?", ago=100 * 86_400.0)
+    assert (await told(world, mode="stream"))["waiting"].value < 60
+    assert (await told(world, 3600, mode="stream"))["waiting"].wrong
 
 
 async def test_only_new_interactions_tell_how_long_data_takes(world: World) -> None:

@@ -28,7 +28,9 @@ _CLEAR = 0.8
 _SPREADS = 3.0
 """Standard errors that chance does not exceed."""
 _EARLIER = 5
-"""Builds, and days, that are the usual ones."""
+"""Builds that are the usual ones."""
+_WEEKS = 3
+"""Weeks before: their days are the usual ones."""
 _RATES = {"quality_rate": -1, "personal_data_rate": 1, "duplicate_rate": 1}
 """Rates of builds, and whether more or less of them is worse."""
 _DAY_S = 86_400.0
@@ -98,19 +100,19 @@ def _waiting(connection: sa.Connection, alerts: LakeAlerts, now: float) -> list[
     """How long the first event that is not in the lake has been settled."""
     at = sa.select(watermarks.c.position).where(watermarks.c.tenant == "", watermarks.c.name == NAME)
     position = int(connection.execute(at).scalar_one_or_none() or 0)
-    later = sa.select(events.c.tenant, events.c.at).where(
+    later = sa.select(events.c.tenant, events.c.settled).where(
         events.c.settled > position, commits.before_horizon(connection)
     )
     first = connection.execute(later.order_by(events.c.settled).limit(1)).first()
     if first is None:
         return []
-    waits, limit = max(0.0, now - first.at), alerts.waiting_s
+    waits, limit = max(0.0, now - commits.settled_at(connection, first.settled)), alerts.waiting_s
     return [Vital(first.tenant, "waiting", waits, limit, "s", 1, wrong=waits >= limit, right=waits < _CLEAR * limit)]
 
 
 def _days(connection: sa.Connection, alerts: LakeAlerts, now: float) -> list[Vital]:
-    """The interactions of the last whole day against those of the days before."""
-    days = [_date(now - number * _DAY_S) for number in range(1, _EARLIER + 2)]
+    """The interactions of the last whole day against those of the same weekday in the weeks before."""
+    days = [_date(now - (1 + 7 * weeks) * _DAY_S) for weeks in range(_WEEKS + 1)]
     tenants, of = _tenants(lake_files), lake_files.c
     # All that the index has: no other day's files are read.
     mine = sa.and_(of.tenant == tenants.c.tenant, of.zone == "clean", of.kind == "", of.date.in_(days), ~of.dead)
@@ -121,9 +123,10 @@ def _days(connection: sa.Connection, alerts: LakeAlerts, now: float) -> list[Vit
         counts[tenant][date] = int(count)
     found = []
     for tenant, each in counts.items():
-        before = [each.get(date, 0) for date in days[1:]]
-        usual, value = fmean(before), each.get(days[0], 0)
-        if min(before) >= alerts.least:
+        before = [each[date] for date in days[1:] if each.get(date)]
+        value = each.get(days[0], 0)
+        if before and min(before) >= alerts.least:
+            usual = fmean(before)
             limit = alerts.volume * usual
             wrong, right = value < limit, value >= limit / _CLEAR
             found.append(Vital(tenant, "volume", value, limit, "", int(usual), wrong=wrong, right=right, before=usual))
