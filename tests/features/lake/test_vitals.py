@@ -77,6 +77,37 @@ async def test_a_build_that_is_unlike_those_before(
     assert found.before == pytest.approx(usual[f"{name.replace(' ', '_')}_rate"])
 
 
+async def test_what_is_new_is_compared_and_not_what_all_builds_have(world: World) -> None:
+    usual = {"interactions": 100_000, "personal_data_rate": 0.1}
+    new = {"interactions": 5_000, "rated": 0, "personal_data_rate": 0.1}
+    bad = {**usual, "personal_data_rate": 0.13, "new": {**new, "personal_data_rate": 0.7}}
+    await built(world, usual, {**usual, "new": new}, bad)
+    found = (await told(world))["personal data"]
+    assert (found.value, found.before, found.samples, found.wrong) == (0.7, 0.1, 5_000, True)
+
+
+async def test_a_build_tells_of_its_new_interactions_by_themselves(world: World) -> None:
+    for number in range(3):
+        await world.say(f"Question {number}: where does the lease of garage {number} end, please?", ago=3600.0)
+    await world.lake.syncing.sync()
+    first = (await world.lake.building.build("acme")).report
+    assert first["new"]["interactions"] == first["interactions"] == 3
+    assert first["new"]["personal_data_rate"] == first["personal_data_rate"] == 0
+    later = await world.say("Write to ann.miller@example.com about the lease of garage 7, please.", ago=0.0)
+    await world.think(later, "up")
+    await world.say("Question 1: where does the lease of garage 1 end, please?", ago=0.0)
+    await world.lake.syncing.sync()
+    second = (await world.lake.building.build("acme")).report
+    assert (second["interactions"], second["personal_data_rate"]) == (5, 0.2)
+    assert second["new"] == {
+        "interactions": 2,
+        "rated": 1,
+        "quality_rate": 1.0,
+        "personal_data_rate": 0.5,
+        "duplicate_rate": 0.5,
+    }
+
+
 async def test_few_interactions_are_not_compared(world: World) -> None:
     usual = {"interactions": 100, "personal_data_rate": 0.0}
     await built(world, usual, usual, {**usual, "personal_data_rate": 0.5})

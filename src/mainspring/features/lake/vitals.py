@@ -135,7 +135,7 @@ def _days(connection: sa.Connection, alerts: LakeAlerts, now: float) -> list[Vit
 
 def _of_builds(tenant: str, reports: Sequence[Mapping[str, Any]], alerts: LakeAlerts) -> list[Vital]:
     """The newest build against those before."""
-    newest, before = reports[0], reports[1:]
+    newest = reports[0]
     found = []
     latency = (newest.get("latency_s") or {}).get("p95")
     if alerts.latency_s is not None and latency is not None:
@@ -143,17 +143,28 @@ def _of_builds(tenant: str, reports: Sequence[Mapping[str, Any]], alerts: LakeAl
         n = int(newest.get("ready") or 0)
         found.append(Vital(tenant, "latency", latency, alerts.latency_s, "s", n, wrong=wrong, right=right))
     for name, worse in _RATES.items():
-        value, n = newest.get(name), int(newest.get("interactions") or 0)
-        earlier = [(each[name], int(each.get("interactions") or 0)) for each in before if each.get(name) is not None]
-        if value is None or not earlier or min(n, *(count for _, count in earlier)) < alerts.least:
+        (value, n), *earlier = [_rate(each, name, alerts.least) for each in reports]
+        known = [(rate, count) for rate, count in earlier if rate is not None]
+        if value is None or not known or min(n, *(count for _, count in known)) < alerts.least:
             continue
-        usual, n0 = median(rate for rate, _ in earlier), min(count for _, count in earlier)
+        usual, n0 = median(rate for rate, _ in known), min(count for _, count in known)
         change, limit = worse * (value - usual), usual + worse * alerts.more
         wrong = change >= alerts.more and change >= _SPREADS * _error(usual, n, n0)
         right = change < _CLEAR * alerts.more
         shown = name.removesuffix("_rate").replace("_", " ")
         found.append(Vital(tenant, shown, value, limit, "share", n, wrong=wrong, right=right, before=usual))
     return found
+
+
+def _rate(report: Mapping[str, Any], name: str, least: int) -> tuple[float | None, int]:
+    """A rate of a build, and of how many: of the interactions that are new in it where those are enough, since the
+    others were in the builds before, too."""
+    new = report.get("new") or {}
+    n = int(new.get("rated" if name == "quality_rate" else "interactions") or 0)
+    if n >= least and new.get(name) is not None:
+        return float(new[name]), n
+    rate = report.get(name)
+    return (None if rate is None else float(rate)), int(report.get("interactions") or 0)
 
 
 def _error(share: float, n: int, n0: int) -> float:
