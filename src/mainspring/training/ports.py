@@ -91,7 +91,7 @@ class Trainer(Protocol):
 class OrderedTrainings(Protocol):
     """Finds runs again by what was ordered."""
 
-    async def ordered(self, tenant: str, order: Order) -> JobView | None:
+    async def ordered_training(self, tenant: str, order: Order) -> JobView | None:
         """The run of exactly this order, as ``Trainer.order`` would find it; None: it was not ordered."""
         ...
 

@@ -148,7 +148,7 @@ class ATrainer:
         self.hand.moment()
         return await self.training_job(principal.tenant, job)
 
-    async def ordered(self, tenant: str, order: Order) -> JobView | None:
+    async def ordered_training(self, tenant: str, order: Order) -> JobView | None:
         job = f"job_{order.trace_id}"
         return await self.training_job(tenant, job) if job in self.rows else None
 

@@ -50,11 +50,11 @@ async def test_one_order_with_its_trace_is_one_run(tmp_path: Path) -> None:
     async with world(tmp_path, works=False) as home:
         first = await home.order(trace_id="t1")
         assert (await home.order(trace_id="t1")).id == first.id
-        again = await home.service.ordered("acme", Order("line", folder=home.data, trace_id="t1"))
+        again = await home.service.ordered_training("acme", Order("line", folder=home.data, trace_id="t1"))
         assert again is not None
         assert again.id == first.id
-        assert await home.service.ordered("acme", Order("line", folder=home.data, trace_id="t0")) is None
-        assert await home.service.ordered("other", Order("line", folder=home.data, trace_id="t1")) is None
+        assert await home.service.ordered_training("acme", Order("line", folder=home.data, trace_id="t0")) is None
+        assert await home.service.ordered_training("other", Order("line", folder=home.data, trace_id="t1")) is None
         assert (await home.order(trace_id="t2")).id != first.id
         assert (await home.order()).id != (await home.order()).id
 

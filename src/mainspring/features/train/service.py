@@ -190,7 +190,7 @@ class Training:
         except OSError as error:
             raise StorageFull(f"the rows cannot be written: {error.strerror}", remedy="Free space") from None
 
-    async def ordered(self, tenant: str, order: Order) -> JobView | None:
+    async def ordered_training(self, tenant: str, order: Order) -> JobView | None:
         """See ``OrderedTrainings``."""
         known = await self.jobs.known(tenant, orders.digest(order))
         return await self.training_job(tenant, known) if known else None

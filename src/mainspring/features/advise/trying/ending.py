@@ -52,5 +52,5 @@ async def _training(tools: AdviceTools, advice: Advice) -> str:
         return str(known)
     if tools.trainings is None or advice.wish.tune is None:
         return ""
-    found = await tools.trainings.ordered(advice.tenant, stages.order_of(tools, advice, advice.wish.tune))
+    found = await tools.trainings.ordered_training(advice.tenant, stages.order_of(tools, advice, advice.wish.tune))
     return "" if found is None else found.id
