@@ -149,8 +149,11 @@ async def test_what_was_ordered_and_not_noted_is_stopped_too(
             patch.setattr(home.trainer, "order", killed)
         else:
             patch.setattr(home.lab.experiments, "compare_once", killed)
+        # Nobody works on experiments meanwhile.
+        job = await home.lab.rooms.stores.jobs.lease(KIND, ids.new("lease_"), 30.0)
+        assert job is not None
         with pytest.raises(Killed):
-            await home.work(until=lambda: False)
+            await home.advise.work()(Lease(job))
     await home.left(made)
     await home.advise.cancel(home.who, made)
     await home.work()
