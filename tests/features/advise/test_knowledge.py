@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from mainspring.core.types import Principal
 from mainspring.features.advise.trying import knowledge, learning
+from mainspring.features.advise.trying.running import AdviceWork
 from mainspring.stores.erase.data_subjects import Given, Held, Subject
 from mainspring.stores.schema import documents
 from mainspring.stores.sql import rows
@@ -89,3 +91,19 @@ async def test_examples_whose_people_did_not_agree_teach_nothing(home: World) ->
     notes = rows.load(row.notes)
     assert (notes["learn"], notes["left_out"]) == (10, 10)
     assert "few-shot" not in notes["names"]
+
+
+async def test_examples_of_a_group_s_data_set_are_the_group_s_in_a_prompt(
+    home: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.who = replace(home.who, groups=frozenset({"hr"}))
+
+    async def asker(*_: object) -> Principal:
+        return home.who
+
+    monkeypatch.setattr(AdviceWork, "_principal", asker)
+    await home.submit(home.wish(ways=("few-shot",)), count=40)
+    await home.work()
+    (shots,) = home.door.admitted.values()
+    assert shots.value["examples"]
+    assert shots.groups == {"hr"}

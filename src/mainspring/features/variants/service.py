@@ -69,6 +69,7 @@ class Variants:
         subjects = _subjects(candidate)
         database = self._rooms.stores.database
         groups = await readers.groups_of(database, self.making.versions, principal, candidate, subjects)
+        groups |= candidate.groups
         await self.store.admit(principal.tenant, candidate, subjects, principal.key_id, groups)
         self._admitted.clear()
         return f"{candidate.application}@{candidate.id}"

@@ -20,8 +20,11 @@ _LONGEST = 8_000
 _TRAIN, _LINEAGE = "train.jsonl", "train.lineage.jsonl"
 
 
-def examples_of(model: str, learn: Sequence[Example], shots: int) -> Candidate | None:
-    """The candidate that has examples in the prompt of ``model``; None: there is none to have."""
+def examples_of(
+    model: str, learn: Sequence[Example], shots: int, groups: frozenset[str] = frozenset()
+) -> Candidate | None:
+    """The candidate that has examples in the prompt of ``model``; None: there is none to have. ``groups`` are needed to
+    read the data set."""
     told = [
         {"question": each.question, "answer": each.references[0], "source": next(iter(each.sources), "")}
         for each in learn
@@ -33,7 +36,7 @@ def examples_of(model: str, learn: Sequence[Example], shots: int) -> Candidate |
     value: dict[str, Any] = {"examples": told}
     # Without ``nearest`` every prompt would have all of them.
     value["nearest"] = min(shots, len(told))
-    return Candidate("examples", model, value)
+    return Candidate("examples", model, value, groups=groups)
 
 
 def folder(root: Path, tenant: str, advice_id: str) -> Path:

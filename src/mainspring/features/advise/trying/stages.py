@@ -100,7 +100,8 @@ async def preparing(tools: AdviceTools, advice: Advice) -> Step:
     if "prompt" in wish.ways:
         names["prompt"] = wish.model
     if "few-shot" in wish.ways:
-        candidate = learning.examples_of(wish.model, learn, wish.shots)
+        about = await tools.data.version(advice.principal, advice.row.data_set, advice.row.version)
+        candidate = learning.examples_of(wish.model, learn, wish.shots, about.groups)
         if candidate is None:
             lacking["few-shot"] = _lack(
                 "no example has a right answer and is no near-duplicate of one that is measured", "Add examples"
