@@ -69,10 +69,13 @@ async def sample_of(tools: AdviceTools, advice: Advice) -> sampling.Sample:
 
 
 async def learnable(tools: AdviceTools, advice: Advice) -> tuple[list[Example], int]:
-    """The examples to learn from, and how many are left out since what they are made of lacks the consent."""
+    """The examples to learn from, and how many are left out: what they are made of lacks the consent, or an erasure
+    would not find copies of them."""
     learn = (await sample_of(tools, advice)).learn
-    lost = await tools.store.unconsented(advice.tenant, sorted({source for each in learn for source in each.sources}))
-    kept = [each for each in learn if lost.isdisjoint(each.sources)]
+    sources = sorted({source for each in learn for source in each.sources})
+    lost = await tools.store.unconsented(advice.tenant, sources)
+    people = await tools.store.people(advice.tenant, sources)
+    kept = [each for each in learn if lost.isdisjoint(each.sources) and learning.traceable(each, people)]
     return kept, len(learn) - len(kept)
 
 
