@@ -137,18 +137,17 @@ async def test_copies_of_examples_go_with_every_person_and_document_of_them(
 
     assert len(await left()) == 4
     subject = Subject("acme", "user", "ben")
-    gone = 0
-    for act in (
+    acts = (
         lambda each: each.erase(subject, Held({"ans_2": Given("ans_2", "", 1.0)}), 9e9),
         lambda each: each.forget_documents("acme", ["col_1"]),
         lambda each: each.forget_documents("acme", ["doc_2"]),
-    ):
+    )
+    for gone, act in enumerate(acts, 1):
         # Rows that wait to be trained on go with the same.
         place = learning.folder(root, "acme", "adv_1")
         await learning.write(place, learn)
         for name in ("advice", "variants"):
             await act(holdings[name])
-        gone += 1
         assert not place.exists()
         assert await left() == [each.question for each in learn][gone:]
 

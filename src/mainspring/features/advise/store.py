@@ -177,7 +177,6 @@ class AdviceStore:
 
         return await self._database.read(work)
 
-
     async def people(self, tenant: str, sources: Sequence[str]) -> dict[str, str]:
         """Whose the answers among these events are; nobody's are left out."""
 

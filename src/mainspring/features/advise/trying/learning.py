@@ -12,7 +12,7 @@ from typing import Any
 
 from mainspring.core import private_files
 from mainspring.evaluation.examples import Example
-from mainspring.stores.documents.changes import PREFIX
+from mainspring.features.advise.trying.sampling import documents_of
 from mainspring.training.ports import Candidate
 
 MOST_SHOTS = 200
@@ -44,7 +44,7 @@ def examples_of(
 def traceable(example: Example, people: Mapping[str, str]) -> bool:
     """Whether copies of an example, which name its sources, are found by every erasure that takes the example itself
     from its data set. ``people`` has whose its sources are."""
-    if len(example.sources) > _SOURCES or len(_documents(example)) > _SOURCES:
+    if len(example.sources) > _SOURCES or len(documents_of(example)) > _SOURCES:
         return False
     if example.subject:
         return any(people.get(source) == example.subject for source in example.sources)
@@ -56,14 +56,9 @@ def _origin(example: Example) -> dict[str, Any]:
     told: dict[str, Any] = {"source": next(iter(example.sources), "")}
     if len(example.sources) > 1:
         told["sources"] = list(example.sources)
-    if documents := _documents(example):
-        told["documents"] = documents
+    if documents := documents_of(example):
+        told["documents"] = list(documents)
     return told
-
-
-def _documents(example: Example) -> list[str]:
-    # The group of a suite's example is its document; older suites do not say it elsewhere.
-    return sorted({*example.documents, *([example.group] if example.group.startswith(PREFIX) else [])})
 
 
 def folder(root: Path, tenant: str, advice_id: str) -> Path:
@@ -89,7 +84,7 @@ def _write(place: Path, learn: Sequence[Example]) -> int:
             said = [{"role": message.role, "content": message.content} for message in each.messages]
             answer = {"role": "assistant", "content": each.references[0]}
             rows.write(_line({"messages": [*said, answer]}))
-            beside.write(_line({"id": each.id, "answers": list(each.sources), "documents": _documents(each)}))
+            beside.write(_line({"id": each.id, "answers": list(each.sources), "documents": documents_of(each)}))
     return len(learn)
 
 

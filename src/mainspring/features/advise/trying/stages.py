@@ -58,14 +58,26 @@ class Advice:
 
 
 async def sample_of(tools: AdviceTools, advice: Advice) -> sampling.Sample:
-    """The sample, drawn again: always the same one while no example is erased."""
+    """The sample: what is measured is what was kept of it, if it was, also where examples were erased since."""
     found: list[Example] = []
     async for _, each in tools.data.stream(advice.principal, advice.row.data_set, advice.row.version):
         found.append(each)
         if len(found) == tools.settings.examples:
             break
-    wish = advice.wish
-    return await asyncio.to_thread(sampling.drawn, found, wish.questions, wish.seed)
+    wish, before = advice.wish, None
+    if (version := await _kept(tools, advice)) is not None:
+        before = [each async for _, each in tools.data.stream(advice.principal, advice.sample, version)]
+    return await asyncio.to_thread(sampling.drawn, found, wish.questions, wish.seed, before)
+
+
+async def _kept(tools: AdviceTools, advice: Advice) -> int | None:
+    """The version of what is measured; None: it was not drawn yet."""
+    if (known := advice.notes.get("sample_version")) is not None:
+        return int(known)
+    try:
+        return (await tools.data.version(advice.principal, advice.sample)).number
+    except NotFound:
+        return None
 
 
 async def learnable(tools: AdviceTools, advice: Advice) -> tuple[list[Example], int]:
@@ -82,9 +94,7 @@ async def learnable(tools: AdviceTools, advice: Advice) -> tuple[list[Example], 
 async def taking(tools: AdviceTools, advice: Advice) -> Step:
     """Draw the sample, and keep what is measured as a data set of its own."""
     found = await sample_of(tools, advice)
-    try:
-        version = (await tools.data.version(advice.principal, advice.sample)).number
-    except NotFound:
+    if (version := await _kept(tools, advice)) is None:
         version = await tools.data.keep(advice.principal, advice.sample, list(found.measured), kind="advice")
     counts = {"measured": len(found.measured), "learn": len(found.learn), "split": found.split}
     reason = f"{counts['measured']} questions are measured, {counts['learn']} are there to learn from ({found.split})"
