@@ -124,6 +124,24 @@ async def test_a_training_that_fails_fails_its_rows_alone(home: World) -> None:
     assert by_way(body)["prompt"]["tried"]
 
 
+@pytest.mark.parametrize("per_hour", [None, 0.0, 1.0])
+async def test_a_way_without_a_price_says_so_beside_one_that_has_one(home: World, per_hour: float | None) -> None:
+    await home.collection()
+    home.right |= {"prompt": 5, "docs": 5}
+    made = await home.submit(home.wish(collection="docs", ways=("prompt", "rag"), margin=0.5, usd_per_hour=per_hour))
+    await home.work()
+    body = await told(home, made)
+    rag = by_way(body)["rag"]
+    assert by_way(body)["prompt"]["usd"] > 0
+    if per_hour is None:
+        assert (rag["priced"], rag["monthly"], body["verdict"]) == (False, None, "unsure")
+        assert any("--usd-per-hour" in each for each in body["report"]["reasons"])
+        assert "unknown" in markdown(body)
+    else:
+        assert (rag["priced"], body["verdict"]) == (True, "recommended")
+        assert rag["monthly"] is not None
+
+
 async def test_facts_that_change_every_hour_rule_weights_alone_out(home: World) -> None:
     await home.collection()
     home.right |= {"tuned": 10}

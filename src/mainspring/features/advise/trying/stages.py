@@ -25,7 +25,7 @@ from mainspring.training.ports import Candidate, JobView, Order
 from mainspring.training.stages import ComparisonState, keyed
 
 SCORE = "quality"
-_TRAINED: frozenset[Way] = frozenset({"fine-tune", "both"})
+TRAINED: frozenset[Way] = frozenset({"fine-tune", "both"})
 _OVER = ("succeeded", "failed", "cancelled")
 
 
@@ -129,12 +129,12 @@ async def preparing(tools: AdviceTools, advice: Advice) -> Step:
     for way in wish.ways:
         if way in DOCUMENTS and not wish.collection:
             lacking[way] = _lack("no collection was named", advice.command("--collection NAME"))
-        elif way in _TRAINED and wish.tune is None:
+        elif way in TRAINED and wish.tune is None:
             why = "weights are trained only where somebody says so, with a budget"
             lacking[way] = _lack(why, advice.command("--train-seconds 3600"))
     told = [Told(way, "not_tried", each["reason"]) for way, each in lacking.items()]
     told += [Told(way, "admitted", name) for way, name in names.items()]
-    training = wish.tune is not None and not _TRAINED.isdisjoint(wish.ways)
+    training = wish.tune is not None and not TRAINED.isdisjoint(wish.ways)
     notes |= {"names": names, "lacking": lacking}
     return Step("training" if training else "comparing", f"{len(names)} ways can be asked", notes, told)
 
@@ -204,7 +204,7 @@ async def _served(tools: AdviceTools, advice: Advice, view: JobView) -> Step:
 
 
 def _untrained(advice: Advice, reason: str, view: JobView | None = None, remedy: str = "") -> Step:
-    ways = [way for way in advice.wish.ways if way in _TRAINED and way not in advice.notes["lacking"]]
+    ways = [way for way in advice.wish.ways if way in TRAINED and way not in advice.notes["lacking"]]
     lacking = {**advice.notes["lacking"], **{way: _lack(reason, remedy) for way in ways}}
     spent = {} if view is None else _spent(view)
     return Step("comparing", reason, {"lacking": lacking, **spent}, [Told(way, "not_tried", reason) for way in ways])
