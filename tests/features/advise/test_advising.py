@@ -318,7 +318,7 @@ async def test_what_is_measured_teaches_nothing_after_an_erasure(home: World, mo
         await home.lab.rooms.stores.database.write(lambda connection: connection.execute(gone) and None)
         return await preparing(tools, advice)
 
-    monkeypatch.setitem(STAGES, "preparing", erased)  # type: ignore[arg-type]
+    monkeypatch.setitem(STAGES, "preparing", erased)
     await home.work()
     measured = {each.question for each in await home.lab.data.examples(home.who, f"advice-{made}")}
     assert measured

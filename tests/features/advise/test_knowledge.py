@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -137,7 +137,7 @@ async def test_copies_of_examples_go_with_every_person_and_document_of_them(
 
     assert len(await left()) == 4
     subject = Subject("acme", "user", "ben")
-    acts = (
+    acts: tuple[Callable[[Any], Awaitable[object]], ...] = (
         lambda each: each.erase(subject, Held({"ans_2": Given("ans_2", "", 1.0)}), 9e9),
         lambda each: each.forget_documents("acme", ["col_1"]),
         lambda each: each.forget_documents("acme", ["doc_2"]),

@@ -230,7 +230,9 @@ def test_names_are_printable_and_short(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"), [(3, 3.0), (float("nan"), None), (10**400, None), (-5, None), (1e300, None), (True, None)]
+    ("given", "kept"),
+    [(3, 3.0), (float("nan"), None), (10**400, None), (-5, None), (1e300, None), (True, None)],
+    ids=["right", "nan", "huge", "negative", "long", "bool"],
 )
 def test_seconds_that_cannot_be_are_left_out(tmp_path: Path, given: float, kept: float | None) -> None:
     path = tmp_path / "log.json"
