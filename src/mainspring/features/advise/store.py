@@ -111,6 +111,12 @@ class AdviceStore:
         query = sa.select(advice).where(_is(tenant, advice_id))
         return await self._database.read(lambda connection: connection.execute(query).one_or_none())
 
+    async def admitted_by_others(self, tenant: str, advice_id: str) -> set[str]:
+        """The candidates of the tenant's other advice that is under way."""
+        query = sa.select(_c.notes).where(_c.tenant == tenant, _c.state.in_(UNFINISHED), _c.id != advice_id)
+        found = await self._database.read(lambda connection: connection.execute(query).scalars().all())
+        return {each["id"] for notes in found for each in rows.load(notes).get("admissions", ())}
+
     async def move(self, job: Job, row: sa.Row[Any], step: Step) -> bool:
         """Write a move under the lease of ``job``; whether it held, and the row was as it was read."""
         now = time.time()

@@ -105,6 +105,24 @@ class Variants:
         await self.store.get(principal.tenant, candidate.id)
         return await self._change(principal, candidate.application, moves.withdraw(candidate.id, reason))
 
+    async def is_admitted(self, tenant: str, candidate: Candidate) -> bool:
+        """See ``Admissions``."""
+        try:
+            return (await self.store.get(tenant, candidate.id)).status == "admitted"
+        except NotFound:
+            return False
+
+    async def withdraw_unused(self, principal: Principal, application: str, candidate_id: str, reason: str) -> bool:
+        """See ``Admissions``."""
+        before = await self.store.get(principal.tenant, candidate_id)
+        await self._change(principal, application, moves.withdraw_unused(candidate_id, principal.key_id, reason))
+        after = await self.store.get(principal.tenant, candidate_id)
+        return before.status == "admitted" and after.status == "withdrawn"
+
+    async def version_is_used(self, tenant: str, label: str) -> bool:
+        """See ``Admissions``."""
+        return await self.store.has_version(tenant, label)
+
     async def undo(self, principal: Principal, application: str, reason: str) -> Placement:
         """Take the latest promotion back that was not taken back yet; who is under trial is so no more."""
         return await self._change(principal, application, moves.undo(reason))

@@ -155,6 +155,18 @@ class VariantStore:
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return [_read(row) for row in found]
 
+    async def has_version(self, tenant: str, label: str) -> bool:
+        """Whether one that is admitted is, or answers by, this version of training."""
+
+        def work(connection: sa.Connection) -> bool:
+            value = RowAccess(connection, frozenset())
+            named = [value.field(variants.c.value, field) == label for field in ("model", "version")]
+            mine = sa.and_(variants.c.tenant == tenant, variants.c.status == "admitted")
+            query = sa.select(variants.c.id).where(mine, sa.or_(variants.c.version == label, *named))
+            return connection.execute(query.limit(1)).first() is not None
+
+        return await self._database.read(work)
+
     async def place(self, tenant: str, application: str) -> Place:
         """With nothing in it if the settings alone say what the application uses."""
         return await self._database.read(lambda connection: _place(connection, tenant, application))

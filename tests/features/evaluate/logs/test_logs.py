@@ -100,6 +100,14 @@ def test_a_log_of_inspect_is_read(tmp_path: Path, write: Any) -> None:
     assert broken.answered.error == "it broke"
 
 
+@pytest.mark.parametrize(("method", "named"), [(zipfile.ZIP_BZIP2, "bzip2"), (zipfile.ZIP_LZMA, "LZMA")])
+def test_members_that_nothing_bounds_are_refused_by_name(tmp_path: Path, method: int, named: str) -> None:
+    path = zipped(tmp_path / "log.eval", {"header.json": b"0" * 2**20}, method)
+    with archive.Archive(path) as opened, pytest.raises(InvalidRequest, match=f"compressed by {named}") as refused:
+        opened.read("header.json")
+    assert refused.value.param == "file"
+
+
 def test_the_same_log_as_json(tmp_path: Path) -> None:
     path = tmp_path / "log.json"
     path.write_text(json.dumps({**HEADER, "samples": [sample(1), sample(1, 2)]}))

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mainspring.core.errors import MainspringError
 from mainspring.features.advise.rule import money
 from mainspring.features.advise.rule.decide import Decision, decide, plain
 from mainspring.features.advise.rule.rows import ABOUT, DOCUMENTS, Row, Terms, Way
 from mainspring.features.advise.rule.rows import plain as row_plain
 from mainspring.features.advise.store import Step, Told
-from mainspring.features.advise.trying import learning
-from mainspring.features.advise.trying.stages import SCORE, TRAINED, Advice, asked, clusters, learnable
+from mainspring.features.advise.trying import ending
+from mainspring.features.advise.trying.stages import SCORE, TRAINED, Advice, asked, clusters
 from mainspring.features.advise.trying.tools import AdviceTools
 from mainspring.statistics.significance import clustered
-from mainspring.training.ports import Candidate
 
 _HOUR_S = 3_600.0
 
@@ -38,7 +35,8 @@ async def deciding(tools: AdviceTools, advice: Advice) -> Step:
     terms = _terms(advice, groups)
     decision = await asyncio.to_thread(decide, found, terms)
     report = await asyncio.to_thread(_report, advice, found, terms, decision, per_hour)
-    await _tidied(tools, advice, decision)
+    # What nobody will use gets no traffic, and needs no memory.
+    await ending.given_back(tools, advice, {decision.way, *decision.open})
     told = [Told(way, "ruled_out", why) for way, why in decision.out.items()]
     if decision.way is not None:
         word = "recommended" if decision.verdict == "recommended" else "unsure"
@@ -168,33 +166,3 @@ def _figures(report: Mapping[str, Any], way: Way) -> dict[str, float]:
     told = {"quality": row["quality"]["mean"], "n": row["quality"]["n"], "monthly": row["monthly"]}
     told |= {"per query, USD": row["usd"], "upfront, USD": row["upfront_usd"]}
     return {name: float(value) for name, value in told.items() if value is not None}
-
-
-async def _tidied(tools: AdviceTools, advice: Advice, decision: Decision) -> None:
-    """What nobody will use gets no traffic, and needs no memory: candidates and weights that are neither recommended
-    nor may be better."""
-    kept = {decision.way, *decision.open}
-    for way, candidate in await _candidates(tools, advice):
-        if way not in kept:
-            with contextlib.suppress(MainspringError):
-                await tools.door.withdraw(advice.principal, candidate, f"{advice.row.id} does not recommend it")
-    label = advice.notes.get("version")
-    if label and kept.isdisjoint({"fine-tune", "both"}):
-        with contextlib.suppress(MainspringError):
-            await tools.versions.withdraw_version(advice.principal, label)
-
-
-async def _candidates(tools: AdviceTools, advice: Advice) -> list[tuple[Way, Candidate]]:
-    """The candidates that were admitted, made again: their texts are kept by the door alone."""
-    names, wish = advice.notes.get("names", {}), advice.wish
-    found: list[tuple[Way, Candidate]] = []
-    if "few-shot" in names:
-        learn, _ = await learnable(tools, advice)
-        if (made := learning.examples_of(wish.model, learn, wish.shots)) is not None:
-            found.append(("few-shot", made))
-    if "rag-written" in names:
-        found.append(("rag-written", Candidate("model", wish.collection, {"model": wish.model})))
-    if "both" in names:
-        label = advice.notes["version"]
-        found.append(("both", Candidate("model", wish.collection, {"model": label}, label)))
-    return found

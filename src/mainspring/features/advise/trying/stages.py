@@ -7,11 +7,20 @@ what it orders of others is ordered under the advice's id, and so done once.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mainspring.core.errors import MainspringError, MissingExtra, NotFound, SettingsError
+from mainspring.core.errors import (
+    MainspringError,
+    MissingExtra,
+    NotFound,
+    Overloaded,
+    QuotaExceeded,
+    RateLimited,
+    SettingsError,
+)
 from mainspring.core.types import Principal
 from mainspring.evaluation.examples import Example
 from mainspring.features.advise.rule.rows import DOCUMENTS, Way
@@ -26,6 +35,8 @@ from mainspring.training.stages import ComparisonState, keyed
 
 SCORE = "quality"
 TRAINED: frozenset[Way] = frozenset({"fine-tune", "both"})
+PASSING = (RateLimited, Overloaded, QuotaExceeded)
+"""Waited for, until patience ends."""
 _OVER = ("succeeded", "failed", "cancelled")
 
 
@@ -55,6 +66,13 @@ class Advice:
         """The command that asks for the same with something more."""
         given = f" --collection {self.wish.collection}" if self.wish.collection else ""
         return f"mainspring advise {self.row.data_set}@{self.row.version} --model {self.wish.model}{given} {more}"
+
+
+def waits(tools: AdviceTools, advice: Advice, error: MainspringError) -> bool:
+    """Whether an error passes by itself, and its stage has not waited too long yet."""
+    waiting = advice.notes.get("waiting")
+    late = waiting is not None and time.time() - waiting["since"] >= tools.settings.patience_s
+    return isinstance(error, PASSING) and not late
 
 
 async def sample_of(tools: AdviceTools, advice: Advice) -> sampling.Sample:
@@ -105,13 +123,7 @@ async def preparing(tools: AdviceTools, advice: Advice) -> Step:
     """Make what needs no training askable, and look at the collection."""
     wish, names, lacking = advice.wish, {}, {}
     learn, left_out = await learnable(tools, advice)
-    notes: dict[str, Any] = {"left_out": left_out}
-    if wish.collection:
-        found = await knowledge.history(tools.rooms, advice.principal, wish.collection)
-        cost = await knowledge.ingestion(tools.rooms, advice.principal, wish.collection, found)
-        notes |= {"documents": found.plain(), "ingestion": cost}
-    if "prompt" in wish.ways:
-        names["prompt"] = wish.model
+    candidates: dict[Way, Candidate] = {}
     if "few-shot" in wish.ways:
         about = await tools.data.version(advice.principal, advice.row.data_set, advice.row.version)
         candidate = learning.examples_of(wish.model, learn, wish.shots, about.groups)
@@ -120,12 +132,22 @@ async def preparing(tools: AdviceTools, advice: Advice) -> Step:
                 "no example has a right answer and is no near-duplicate of one that is measured", "Add examples"
             )
         else:
-            await _admit(tools, advice, "few-shot", candidate, names, lacking)
+            candidates["few-shot"] = candidate
+    if "rag-written" in wish.ways and wish.collection:
+        candidates["rag-written"] = Candidate("model", wish.collection, {"model": wish.model})
+    if admissions := await _unrecorded(tools, advice, candidates):
+        return Step("preparing", f"{len(candidates)} candidates are made", {"admissions": admissions})
+    notes: dict[str, Any] = {"left_out": left_out}
+    if wish.collection:
+        found = await knowledge.history(tools.rooms, advice.principal, wish.collection)
+        cost = await knowledge.ingestion(tools.rooms, advice.principal, wish.collection, found)
+        notes |= {"documents": found.plain(), "ingestion": cost}
+    if "prompt" in wish.ways:
+        names["prompt"] = wish.model
     if "rag" in wish.ways and wish.collection:
         names["rag"] = wish.collection
-    if "rag-written" in wish.ways and wish.collection:
-        candidate = Candidate("model", wish.collection, {"model": wish.model})
-        await _admit(tools, advice, "rag-written", candidate, names, lacking)
+    for way, candidate in candidates.items():
+        await _admit(tools, advice, way, candidate, names, lacking)
     for way in wish.ways:
         if way in DOCUMENTS and not wish.collection:
             lacking[way] = _lack("no collection was named", advice.command("--collection NAME"))
@@ -154,7 +176,8 @@ async def training(tools: AdviceTools, advice: Advice) -> Step | None:
             return _untrained(advice, f"{tune.recipe} {view.state}: {view.error}", view)
         return await _served(tools, advice, view)
     except MainspringError as error:
-        if error.status >= 500 and not isinstance(error, MissingExtra | SettingsError):
+        lasting = isinstance(error, (MissingExtra, SettingsError, *PASSING))
+        if waits(tools, advice, error) or (error.status >= 500 and not lasting):
             raise
         return _untrained(advice, f"{error.message}", None, error.remedy or "")
 
@@ -164,41 +187,51 @@ async def _ordered(tools: AdviceTools, advice: Advice, tune: Tune) -> Step:
     if not learn:
         return _untrained(advice, "no example has a right answer and is no near-duplicate of one that is measured")
     place = learning.folder(tools.root, advice.tenant, advice.row.id)
-    fields = recipes.find(tune.recipe).options.model_fields
-    # The advice measures by itself: a recipe's own tests would use up its budget.
-    spared: dict[str, Any] = {name: 0 for name in ("tested", "samples") if name in fields}
     try:
         await learning.write(place, learn)
-        order = Order(
-            tune.recipe,
-            {**spared, **tune.options},
-            "",
-            place,
-            tune.base or advice.wish.model,
-            f"advice-{advice.row.id[-8:]}",
-            advice.wish.seed,
-            tune.seconds,
-            tune.usd,
-            trace_id=keyed("", advice.tenant, f"{advice.row.id}/train").ljust(32, "0")[:32],
-        )
-        view = await tools.trainer.order(advice.principal, order)
+        view = await tools.trainer.order(advice.principal, order_of(tools, advice, tune))
     finally:
         await learning.remove(place)
     return Step("training", f"{tune.recipe} is trained on {len(learn)} examples", {"job": view.id})
 
 
+def order_of(tools: AdviceTools, advice: Advice, tune: Tune) -> Order:
+    """Always the same one."""
+    fields = recipes.find(tune.recipe).options.model_fields
+    # The advice measures by itself: a recipe's own tests would use up its budget.
+    spared: dict[str, Any] = {name: 0 for name in ("tested", "samples") if name in fields}
+    return Order(
+        tune.recipe,
+        {**spared, **tune.options},
+        "",
+        learning.folder(tools.root, advice.tenant, advice.row.id),
+        tune.base or advice.wish.model,
+        f"advice-{advice.row.id[-8:]}",
+        advice.wish.seed,
+        tune.seconds,
+        tune.usd,
+        trace_id=keyed("", advice.tenant, f"{advice.row.id}/train").ljust(32, "0")[:32],
+    )
+
+
 async def _served(tools: AdviceTools, advice: Advice, view: JobView) -> Step:
     label = view.version
+    candidates: dict[Way, Candidate] = {}
+    if "both" in advice.wish.ways and advice.wish.collection:
+        candidates["both"] = Candidate("model", advice.wish.collection, {"model": label}, label)
     if not advice.notes.get("version"):
-        # Before it is served, so that it is taken out of service again whatever happens.
-        return Step("training", f"{label} was trained in {view.seconds:.0f} s", {"version": label, **_spent(view)})
+        # Before it is served, so that it is taken out of service again whatever happens; but not what people serve.
+        new = not (await tools.versions.version(advice.tenant, label)).served
+        notes: dict[str, Any] = {"version": label, "version_new": new, **_spent(view)}
+        if admissions := await _unrecorded(tools, advice, candidates):
+            notes["admissions"] = admissions
+        return Step("training", f"{label} was trained in {view.seconds:.0f} s", notes)
     await tools.versions.serve_version(advice.principal, label)
     names, lacking = dict(advice.notes["names"]), dict(advice.notes["lacking"])
     if "fine-tune" in advice.wish.ways:
         names["fine-tune"] = label
-    if "both" in advice.wish.ways and advice.wish.collection:
-        candidate = Candidate("model", advice.wish.collection, {"model": label}, label)
-        await _admit(tools, advice, "both", candidate, names, lacking)
+    for way, candidate in candidates.items():
+        await _admit(tools, advice, way, candidate, names, lacking)
     told = [Told(way, "admitted", names[way]) for way in ("fine-tune", "both") if way in names]
     return Step("comparing", f"{label} answers", {"names": names, "lacking": lacking}, told)
 
@@ -214,6 +247,19 @@ def _spent(view: JobView) -> dict[str, float]:
     return {"train_seconds": view.seconds}
 
 
+async def _unrecorded(
+    tools: AdviceTools, advice: Advice, candidates: Mapping[Way, Candidate]
+) -> list[dict[str, Any]] | None:
+    """The notes on candidates with those of ``candidates`` that they lack; None: they have all of them. ``new``: it was
+    not admitted, so that it is this advice's to withdraw."""
+    known, found = list(advice.notes.get("admissions", ())), tools.admissions
+    lacking = {way: each for way, each in candidates.items() if each.id not in {one["id"] for one in known}}
+    for way, each in lacking.items():
+        new = found is not None and not await found.is_admitted(advice.tenant, each)
+        known.append({"way": way, "application": each.application, "id": each.id, "new": new})
+    return known if lacking else None
+
+
 async def _admit(
     tools: AdviceTools,
     advice: Advice,
@@ -226,7 +272,7 @@ async def _admit(
     try:
         names[way] = await tools.door.admit(advice.principal, candidate)
     except MainspringError as error:
-        if error.status >= 500:
+        if waits(tools, advice, error) or (error.status >= 500 and not isinstance(error, PASSING)):
             raise
         lacking[way] = _lack(error.message, error.remedy or "")
 
@@ -252,10 +298,14 @@ async def comparing(tools: AdviceTools, advice: Advice) -> Step | None:
         advice.notes["sample_version"],
         [advice.notes["names"][way] for way in ways],
         scorers,
-        f"{advice.row.id}/compare",
+        comparison_key(advice),
         asked=[_fields(wish, way) for way in ways],
     )
     return Step("comparing", f"{state.id} asks {len(ways)} ways", {"comparison": state.id})
+
+
+def comparison_key(advice: Advice) -> str:
+    return f"{advice.row.id}/compare"
 
 
 def _compared(state: ComparisonState) -> Step | None:
