@@ -162,6 +162,10 @@ CandidateKind = Literal["model", "prompt", "examples", "answering", "reranker", 
 weights of answering from documents, its reranker, its router, a judge of its answers."""
 
 
+MOST_SOURCES = 4_000
+"""Answers that a prompt may be written over: all are kept with it, so that it goes with each of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """Something that may take the place of what an application uses: ``value`` says what, and never changes.

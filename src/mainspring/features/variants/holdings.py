@@ -48,8 +48,7 @@ class ExamplesOfPeople:
             return [
                 {"type": "variant_example", "id": row.id, "application": row.application, "at": row.created_at, **each}
                 for row in _found(connection, subject, held, upto)
-                for each in _parts(rows.load(row.value))
-                if subject.kind == "tenant" or not answers_of(each).isdisjoint(held.answers)
+                for each in _parts(rows.load(row.value), None if subject.kind == "tenant" else held.answers.keys())
             ]
 
         return await self._database.read(work)
@@ -113,11 +112,13 @@ class ExamplesOfPeople:
         connection.execute(sa.update(variants).where(one).values(**gone))
 
 
-def _parts(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """What of a value is made of answers, each with its ``source``. A text is made of all of its sources."""
-    yield from value.get("examples", ())
-    for source in value.get("sources", ()):
-        yield {"text": value["text"], "source": source}
+def _parts(value: Mapping[str, Any], answers: Set[str] | None) -> Iterator[Mapping[str, Any]]:
+    """What of a value is made of these answers (None: of whichever): examples, each with its ``source`` or ``sources``, or
+    a text with its ``sources``."""
+    yield from (each for each in value.get("examples", ()) if answers is None or answers_of(each) & answers)
+    sources = [each for each in value.get("sources", ()) if answers is None or each in answers]
+    if sources:
+        yield {"text": value["text"], "sources": sources}
 
 
 def _taken_out(candidate_id: str, kind: str, other: Candidate | None, why: str) -> Change:

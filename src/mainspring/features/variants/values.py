@@ -12,7 +12,7 @@ from mainspring.rag.answer.evidence.calibration import Calibration
 from mainspring.rag.answer.evidence.features import NAMES
 from mainspring.rag.answer.verbatim.choice_weights import ChoiceWeights
 from mainspring.stores.sql import rows
-from mainspring.training.ports import Candidate
+from mainspring.training.ports import MOST_SOURCES, Candidate
 
 MOST_CHARACTERS = 1_000_000
 MOST_EXAMPLES = 1_000
@@ -40,7 +40,7 @@ class PromptValue(VariantValue):
     prompt: str = Field("", max_length=256)
     version: int = Field(0, ge=0)
     text: str = Field("", max_length=64_000)
-    sources: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = Field((), max_length=MOST_EXAMPLES)
+    sources: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = Field((), max_length=MOST_SOURCES)
 
     @model_validator(mode="after")
     def _one(self) -> PromptValue:
