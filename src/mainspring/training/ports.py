@@ -186,6 +186,9 @@ class Candidate:
     value: Mapping[str, Any]
     version: str = ""
     """The version of training that it is, if it is one."""
+    groups: frozenset[str] = field(default=frozenset(), compare=False)
+    """Those that a reader of what it was made of needs, as far as whoever made it knows; the door finds those of
+    versions and answers itself."""
 
     @property
     def id(self) -> str:

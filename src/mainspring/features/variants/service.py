@@ -20,6 +20,7 @@ from mainspring.features.variants.kinds import readers
 from mainspring.features.variants.kinds.making import Making, Prepared
 from mainspring.features.variants.settings import VariantsSettings
 from mainspring.features.variants.store import Kept, Place, VariantMove, VariantStore
+from mainspring.features.variants.values import answers_of
 from mainspring.serving.ring.registry import Served
 from mainspring.serving.route.route import Route
 from mainspring.training.ports import Candidate, Placement
@@ -69,6 +70,7 @@ class Variants:
         subjects = _subjects(candidate)
         database = self._rooms.stores.database
         groups = await readers.groups_of(database, self.making.versions, principal, candidate, subjects)
+        groups |= candidate.groups
         await self.store.admit(principal.tenant, candidate, subjects, principal.key_id, groups)
         self._admitted.clear()
         return f"{candidate.application}@{candidate.id}"
@@ -373,7 +375,7 @@ def _subjects(candidate: Candidate) -> list[str]:
         return sorted(set(map(str, candidate.value.get("sources", ()))))
     if candidate.kind != "examples":
         return []
-    return sorted({str(each["source"]) for each in candidate.value.get("examples", ()) if each.get("source")})
+    return sorted({each for shot in candidate.value.get("examples", ()) for each in answers_of(shot)})
 
 
 def _share(share: float) -> float:

@@ -129,7 +129,9 @@ class VariantStore:
             else:
                 place: dict[str, Any] = {"tenant": tenant, "id": candidate.id, "application": candidate.application}
                 place |= {"kind": candidate.kind, "version": candidate.version, "by": by, "created_at": now}
-                place |= {"value": rows.dump(dict(candidate.value)), "subjects": rows.dump(list(subjects))}
+                documents = {each for shot in candidate.value.get("examples", ()) for each in shot.get("documents", ())}
+                place |= {"value": rows.dump(dict(candidate.value))}
+                place |= {"subjects": rows.dump(sorted({*subjects, *documents}))}
                 place |= {"groups": rows.names(needed)}
                 connection.execute(sa.insert(variants).values(**place, **told))
             self._write(connection, tenant, candidate.application, _move("admitted", candidate, by))

@@ -12,7 +12,7 @@ from mainspring.features.advise.rule.rows import ABOUT, DOCUMENTS, Row, Terms, W
 from mainspring.features.advise.rule.rows import plain as row_plain
 from mainspring.features.advise.store import Step, Told
 from mainspring.features.advise.trying import ending
-from mainspring.features.advise.trying.stages import SCORE, Advice, asked, clusters
+from mainspring.features.advise.trying.stages import SCORE, TRAINED, Advice, asked, clusters
 from mainspring.features.advise.trying.tools import AdviceTools
 from mainspring.statistics.significance import clustered
 
@@ -53,11 +53,18 @@ def _row(
         return Row(way, reason=reason, command="" if lack is None else lack["command"])
     seconds = float(measured.get("seconds_p50") or 0.0)
     usd, notes = float(measured.get("cost_per_answer_usd") or 0.0), []
+    # Who says that the machine costs nothing knows it.
+    told = bool(per_hour) or advice.wish.usd_per_hour is not None
+    priced = bool(usd) or told
     if not usd and per_hour:
         usd = seconds * per_hour / _HOUR_S
         notes.append("the ledger has no price of it: seconds of the machine at its price")
+    elif not priced:
+        notes.append("its cost is unknown: the ledger has no price of it, nor has the machine (--usd-per-hour)")
     answers = max(1, int(measured.get("answers") or 0))
     upfront, renewal, more = _before(advice, way, per_hour)
+    if not told and (way in TRAINED or (way in DOCUMENTS and not upfront["usd"])):
+        priced = False
     failed = int(measured.get("failed") or 0)
     if failed:
         notes.append(f"{failed} answers failed, and count as 0")
@@ -75,6 +82,7 @@ def _row(
         renewal_usd=renewal["usd"],
         renewal_seconds=renewal["seconds"],
         notes=(*notes, *more),
+        priced=priced,
     )
 
 
@@ -88,7 +96,7 @@ def _before(advice: Advice, way: Way, per_hour: float) -> tuple[dict[str, float]
         upfront = {"usd": usd, "seconds": told["seconds"]}
         renewal = {"usd": usd / count, "seconds": told["seconds"] / count}
         notes.append(f"ingestion from {told['pieces']:.0f} pieces that were embedded; parsing is left out")
-    if way in ("fine-tune", "both"):
+    if way in TRAINED:
         seconds = float(advice.notes.get("train_seconds", 0.0))
         cost = {"usd": seconds * per_hour / _HOUR_S, "seconds": seconds}
         upfront = {name: upfront[name] + cost[name] for name in cost}
@@ -119,7 +127,7 @@ def _report(advice: Advice, found: Sequence[Row], terms: Terms, decision: Decisi
             made = {"mean": estimate.value, "n": estimate.n, "low": None, "high": None}
             if spread:
                 made |= {"low": max(0.0, estimate.low), "high": min(1.0, estimate.high)}
-        monthly = money.monthly(row, terms, unit) if row.tried else None
+        monthly = money.monthly(row, terms, unit) if row.tried and row.known(unit) else None
         told.append({**row_plain(row), "quality": made, "monthly": monthly, "about": ABOUT[row.way]})
     given = wish.changes is not None
     return {

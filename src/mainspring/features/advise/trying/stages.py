@@ -76,30 +76,43 @@ def waits(tools: AdviceTools, advice: Advice, error: MainspringError) -> bool:
 
 
 async def sample_of(tools: AdviceTools, advice: Advice) -> sampling.Sample:
-    """The sample, drawn again: always the same one while no example is erased."""
+    """The sample: what is measured is what was kept of it, if it was, also where examples were erased since."""
     found: list[Example] = []
     async for _, each in tools.data.stream(advice.principal, advice.row.data_set, advice.row.version):
         found.append(each)
         if len(found) == tools.settings.examples:
             break
-    wish = advice.wish
-    return await asyncio.to_thread(sampling.drawn, found, wish.questions, wish.seed)
+    wish, before = advice.wish, None
+    if (version := await _kept(tools, advice)) is not None:
+        before = [each async for _, each in tools.data.stream(advice.principal, advice.sample, version)]
+    return await asyncio.to_thread(sampling.drawn, found, wish.questions, wish.seed, before)
+
+
+async def _kept(tools: AdviceTools, advice: Advice) -> int | None:
+    """The version of what is measured; None: it was not drawn yet."""
+    if (known := advice.notes.get("sample_version")) is not None:
+        return int(known)
+    try:
+        return (await tools.data.version(advice.principal, advice.sample)).number
+    except NotFound:
+        return None
 
 
 async def learnable(tools: AdviceTools, advice: Advice) -> tuple[list[Example], int]:
-    """The examples to learn from, and how many are left out since what they are made of lacks the consent."""
+    """The examples to learn from, and how many are left out: what they are made of lacks the consent, or an erasure
+    would not find copies of them."""
     learn = (await sample_of(tools, advice)).learn
-    lost = await tools.store.unconsented(advice.tenant, sorted({source for each in learn for source in each.sources}))
-    kept = [each for each in learn if lost.isdisjoint(each.sources)]
+    sources = sorted({source for each in learn for source in each.sources})
+    lost = await tools.store.unconsented(advice.tenant, sources)
+    people = await tools.store.people(advice.tenant, sources)
+    kept = [each for each in learn if lost.isdisjoint(each.sources) and learning.traceable(each, people)]
     return kept, len(learn) - len(kept)
 
 
 async def taking(tools: AdviceTools, advice: Advice) -> Step:
     """Draw the sample, and keep what is measured as a data set of its own."""
     found = await sample_of(tools, advice)
-    try:
-        version = (await tools.data.version(advice.principal, advice.sample)).number
-    except NotFound:
+    if (version := await _kept(tools, advice)) is None:
         version = await tools.data.keep(advice.principal, advice.sample, list(found.measured), kind="advice")
     counts = {"measured": len(found.measured), "learn": len(found.learn), "split": found.split}
     reason = f"{counts['measured']} questions are measured, {counts['learn']} are there to learn from ({found.split})"
@@ -112,7 +125,8 @@ async def preparing(tools: AdviceTools, advice: Advice) -> Step:
     learn, left_out = await learnable(tools, advice)
     candidates: dict[Way, Candidate] = {}
     if "few-shot" in wish.ways:
-        candidate = learning.examples_of(wish.model, learn, wish.shots)
+        about = await tools.data.version(advice.principal, advice.row.data_set, advice.row.version)
+        candidate = learning.examples_of(wish.model, learn, wish.shots, about.groups)
         if candidate is None:
             lacking["few-shot"] = _lack(
                 "no example has a right answer and is no near-duplicate of one that is measured", "Add examples"
