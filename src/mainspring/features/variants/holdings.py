@@ -113,8 +113,8 @@ class ExamplesOfPeople:
 
 
 def _parts(value: Mapping[str, Any], answers: Set[str] | None) -> Iterator[Mapping[str, Any]]:
-    """What of a value is made of these answers (None: of whichever): examples, each with its ``source`` or ``sources``, or
-    a text with its ``sources``."""
+    """What of a value is made of these answers (None: of whichever): examples, each with its ``source`` or
+    ``sources``, or a text with its ``sources``."""
     yield from (each for each in value.get("examples", ()) if answers is None or answers_of(each) & answers)
     sources = [each for each in value.get("sources", ()) if answers is None or each in answers]
     if sources:
