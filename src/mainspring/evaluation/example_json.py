@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -15,12 +16,12 @@ MOST_BYTES = 262_144
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _KNOWN = frozenset(
     ("id", "messages", "question", "references", "reference", "passages", "refused", "tags", "sources", "trace_id",
-     "subject", "group", "source", "split", "extra", "input", "ideal", "item", "context", "answer", "documents")
+     "subject", "group", "source", "split", "extra", "input", "ideal", "item", "context", "answer")
 )  # fmt: skip
 
 
 def plain(example: Example) -> dict[str, Any]:
-    """As JSON values; ``example_of`` reads them."""
+    """As JSON values; ``example_of`` reads them, and ``kept_example`` with their documents."""
     # Examples that are of no document are written as they were before there were such: their digests stay.
     documents = {"documents": list(example.documents)} if example.documents else {}
     return documents | {
@@ -84,8 +85,8 @@ def example_of(row: Any, place: str = "example") -> Example:
     """An example of one of these objects: our own, one with ``question`` and ``reference``, OpenAI's chat JSONL (the
     last message of the assistant is the reference), that of OpenAI's evals (``input`` and ``ideal``), or ``item``.
 
-    Without an ``id`` it is named by its content. Fields that are none of an example's are kept in ``extra``. Raises
-    ``InvalidRequest`` naming ``place`` and the field.
+    Without an ``id`` it is named by its content. Fields that are none of an example's are kept in ``extra``, and so is
+    ``documents``: people's rows have whole passages there. Raises ``InvalidRequest`` naming ``place`` and the field.
     """
     if not isinstance(row, Mapping):
         raise InvalidRequest(f"{place} is no JSON object", param="examples")
@@ -111,16 +112,21 @@ def example_of(row: Any, place: str = "example") -> Example:
         subject=_text(row, "subject", place),
         group=_text(row, "group", place) or _text(row, "source", place),
         split=_split(row, place),
-        documents=_texts(row, ("documents",), place),
         extra=extra,
     )
     return checked(made, place)
 
 
+def kept_example(row: Mapping[str, Any]) -> Example:
+    """An example of what ``plain`` has written, with the ids of its documents. Only for what we ourselves have kept."""
+    return dataclasses.replace(
+        example_of({name: value for name, value in row.items() if name != "documents"}),
+        documents=tuple(map(str, row.get("documents") or ())),
+    )
+
+
 def checked(example: Example, place: str = "example") -> Example:
     """``example`` with an id. Raises ``InvalidRequest`` if it is too long or has no messages."""
-    import dataclasses
-
     body = rows.dump(plain(example))
     if len(body) > MOST_BYTES:
         raise InvalidRequest(f"{place} has {len(body)} bytes of JSON, and {MOST_BYTES} are the most", param="examples")

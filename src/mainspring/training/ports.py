@@ -87,6 +87,15 @@ class Trainer(Protocol):
     async def cancel_training(self, principal: Principal, job_id: str) -> JobView: ...
 
 
+@runtime_checkable
+class OrderedTrainings(Protocol):
+    """Finds runs again by what was ordered."""
+
+    async def ordered_training(self, tenant: str, order: Order) -> JobView | None:
+        """The run of exactly this order, as ``Trainer.order`` would find it; None: it was not ordered."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """Something trained: ``name@number``, immutable. ``export`` names the rows that it was made of, ``base`` what it
@@ -153,6 +162,10 @@ CandidateKind = Literal["model", "prompt", "examples", "answering", "reranker", 
 weights of answering from documents, its reranker, its router, a judge of its answers."""
 
 
+MOST_SOURCES = 4_000
+"""Answers that a prompt may be written over: all are kept with it, so that it goes with each of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """Something that may take the place of what an application uses: ``value`` says what, and never changes.
@@ -173,6 +186,9 @@ class Candidate:
     value: Mapping[str, Any]
     version: str = ""
     """The version of training that it is, if it is one."""
+    groups: frozenset[str] = field(default=frozenset(), compare=False)
+    """Those that a reader of what it was made of needs, as far as whoever made it knows; the door finds those of
+    versions and answers itself."""
 
     @property
     def id(self) -> str:
@@ -238,4 +254,20 @@ class Door(Protocol):
 
     def responder(self, tenant: str, candidate: Candidate) -> Responder:
         """What answers as the application with it. Raises ``InvalidRequest``."""
+        ...
+
+
+@runtime_checkable
+class Admissions(Protocol):
+    """For those who admit candidates for a while: what was there before them, and what others use by now."""
+
+    async def is_admitted(self, tenant: str, candidate: Candidate) -> bool: ...
+
+    async def withdraw_unused(self, principal: Principal, application: str, candidate_id: str, reason: str) -> bool:
+        """Withdraw a candidate, unless it is or was in a placement since it was admitted, or somebody else's key
+        admitted it; whether it was withdrawn. Raises ``NotFound``."""
+        ...
+
+    async def version_is_used(self, tenant: str, label: str) -> bool:
+        """Whether a candidate that is admitted has the version ``NAME@NUMBER``."""
         ...

@@ -121,6 +121,10 @@ class ComparisonStopper(Protocol):
         """Stop it after the answers that are on their way; can be done again. Raises ``NotFound``."""
         ...
 
+    async def stop_ordered(self, principal: Principal, key: str) -> None:
+        """The same for what ``compare_once`` was asked for under ``key``. Raises ``NotFound``."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Probed:

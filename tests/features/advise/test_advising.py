@@ -5,15 +5,22 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from mainspring.core.errors import Conflict, Forbidden, InvalidRequest, MissingExtra, NotFound, QuotaExceeded
 from mainspring.core.facts.trials import AdviceFacts
+from mainspring.core.types import Message
 from mainspring.features.advise.shapes import advice_body, markdown
+from mainspring.features.advise.trying.running import STAGES
+from mainspring.features.advise.trying.stages import Advice
+from mainspring.features.advise.trying.tools import AdviceTools
 from mainspring.features.advise.wish import Tune
+from mainspring.features.datasets.tables import data_set_rows
 from mainspring.stores.erase.data_subjects import Held, Subject
 from tests.features.advise.world import Killed, Mortal, World, examples, world
 
@@ -115,6 +122,24 @@ async def test_a_training_that_fails_fails_its_rows_alone(home: World) -> None:
     body = await told(home, made)
     assert "nothing was learned" in by_way(body)["fine-tune"]["reason"]
     assert by_way(body)["prompt"]["tried"]
+
+
+@pytest.mark.parametrize("per_hour", [None, 0.0, 1.0])
+async def test_a_way_without_a_price_says_so_beside_one_that_has_one(home: World, per_hour: float | None) -> None:
+    await home.collection()
+    home.right |= {"prompt": 5, "docs": 5}
+    made = await home.submit(home.wish(collection="docs", ways=("prompt", "rag"), margin=0.5, usd_per_hour=per_hour))
+    await home.work()
+    body = await told(home, made)
+    rag = by_way(body)["rag"]
+    assert by_way(body)["prompt"]["usd"] > 0
+    if per_hour is None:
+        assert (rag["priced"], rag["monthly"], body["verdict"]) == (False, None, "unsure")
+        assert any("--usd-per-hour" in each for each in body["report"]["reasons"])
+        assert "unknown" in markdown(body)
+    else:
+        assert (rag["priced"], body["verdict"]) == (True, "recommended")
+        assert rag["monthly"] is not None
 
 
 async def test_facts_that_change_every_hour_rule_weights_alone_out(home: World) -> None:
@@ -273,6 +298,32 @@ async def test_advice_keeps_no_texts_and_forgets_who_asked(home: World) -> None:
     await holding.erase(Subject(home.who.tenant, "tenant", home.who.tenant), Held(), 9e9)
     with pytest.raises(NotFound):
         await home.advise.store.get(home.who, made)
+
+
+async def test_what_is_measured_teaches_nothing_after_an_erasure(home: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = examples(80)
+    # Each question has a near-duplicate, and the first ones of the pairs are erased once the sample is drawn.
+    pairs = [
+        replace(each, id=f"{each.id}-{copy}", messages=(Message("user", change(each.question)),))
+        for each in given
+        for copy, change in (("a", str), ("b", str.upper))
+    ]
+    await home.lab.data.add_examples(home.who, "asked", pairs)
+    made = str((await home.advise.submit(home.who, "asked", None, home.wish(ways=("few-shot",), questions=500))).id)
+    preparing = STAGES["preparing"]
+
+    async def erased(tools: AdviceTools, advice: Advice) -> Any:
+        mine = data_set_rows.c.id.like("%-a")
+        gone = sa.delete(data_set_rows).where(mine)
+        await home.lab.rooms.stores.database.write(lambda connection: connection.execute(gone) and None)
+        return await preparing(tools, advice)
+
+    monkeypatch.setitem(STAGES, "preparing", erased)
+    await home.work()
+    measured = {each.question for each in await home.lab.data.examples(home.who, f"advice-{made}")}
+    assert measured
+    (shots,) = home.door.admitted.values()
+    assert measured.isdisjoint(each["question"] for each in shots.value["examples"])
 
 
 async def test_a_comparison_that_is_cut_off_counts_as_far_as_it_came(home: World) -> None:

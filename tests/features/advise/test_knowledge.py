@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from mainspring.core.types import Principal
 from mainspring.features.advise.trying import knowledge, learning
+from mainspring.features.advise.trying.running import AdviceWork
+from mainspring.features.variants.service import _subjects as variant_subjects
+from mainspring.features.variants.store import VariantStore
 from mainspring.stores.erase.data_subjects import Given, Held, Subject
-from mainspring.stores.schema import documents
+from mainspring.stores.schema import documents, events
 from mainspring.stores.sql import rows
 from tests.features.advise.world import World, examples, world
 
@@ -89,3 +94,81 @@ async def test_examples_whose_people_did_not_agree_teach_nothing(home: World) ->
     notes = rows.load(row.notes)
     assert (notes["learn"], notes["left_out"]) == (10, 10)
     assert "few-shot" not in notes["names"]
+
+
+async def test_examples_of_a_group_s_data_set_are_the_group_s_in_a_prompt(
+    home: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.who = replace(home.who, groups=frozenset({"hr"}))
+
+    async def asker(*_: object) -> Principal:
+        return home.who
+
+    monkeypatch.setattr(AdviceWork, "_principal", asker)
+    await home.submit(home.wish(ways=("few-shot",)), count=40)
+    await home.work()
+    (shots,) = home.door.admitted.values()
+    assert shots.value["examples"]
+    assert shots.groups == {"hr"}
+
+
+async def test_copies_of_examples_go_with_every_person_and_document_of_them(
+    home: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mainspring.features.variants.store._check_there", lambda *_: None)
+    two, suite, older, plain = examples(4)
+    learn = [
+        replace(two, sources=("ans_1", "ans_2"), subject="ann"),
+        replace(suite, documents=("doc_1", "col_1")),
+        replace(older, group="doc_2"),
+        plain,
+    ]
+    candidate = learning.examples_of("writer", learn, 4)
+    assert candidate is not None
+    stores = home.lab.rooms.stores
+    kept = VariantStore(stores.database, kept=10, moves=10)
+    await kept.admit("acme", candidate, variant_subjects(candidate), "key")
+    root = Path(home.lab.rooms.settings.home) / "advice"
+    holdings: dict[str, Any] = {each.name: each for each in stores.holdings}
+
+    async def left() -> list[str]:
+        (found,) = [each for each in await kept.candidates("acme") if each.status == "admitted"]
+        return [each["question"] for each in found.candidate.value["examples"]]
+
+    assert len(await left()) == 4
+    subject = Subject("acme", "user", "ben")
+    acts: tuple[Callable[[Any], Awaitable[object]], ...] = (
+        lambda each: each.erase(subject, Held({"ans_2": Given("ans_2", "", 1.0)}), 9e9),
+        lambda each: each.forget_documents("acme", ["col_1"]),
+        lambda each: each.forget_documents("acme", ["doc_2"]),
+    )
+    for gone, act in enumerate(acts, 1):
+        # Rows that wait to be trained on go with the same.
+        place = learning.folder(root, "acme", "adv_1")
+        await learning.write(place, learn)
+        for name in ("advice", "variants"):
+            await act(holdings[name])
+        assert not place.exists()
+        assert await left() == [each.question for each in learn][gone:]
+
+
+async def test_examples_whose_copies_no_erasure_would_find_teach_nothing(home: World) -> None:
+    answer = await home.lab.say("How long is the lease?", "A year.", user="ann")
+    agreed = sa.update(events).where(events.c.id == answer).values(consent=True)
+    await home.lab.rooms.stores.database.write(lambda connection: connection.execute(agreed) and None)
+    told = [replace(each, split="train") for each in examples(40)]
+    given = [
+        replace(told[0], subject="ann"),
+        replace(told[1], subject="ann", sources=(answer,)),
+        replace(told[2], subject="ben", sources=(answer,)),
+        replace(told[3], trace_id="t1"),
+        *told[4:10],
+        *examples(60)[40:],
+    ]
+    await home.lab.data.add_examples(home.who, "mixed", given)
+    made = await home.advise.submit(home.who, "mixed", None, home.wish())
+    await home.work()
+    notes = rows.load((await home.advise.store.get(home.who, made.id)).notes)
+    assert (notes["learn"], notes["left_out"]) == (10, 3)
+    (shots,) = home.door.admitted.values()
+    assert told[1].question in {each["question"] for each in shots.value["examples"]}

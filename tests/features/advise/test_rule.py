@@ -89,6 +89,23 @@ def test_without_prices_seconds_of_the_machine_are_what_it_costs() -> None:
     assert (made.unit, made.way) == ("seconds", "few-shot")
 
 
+def test_costs_that_are_not_known_are_not_nothing() -> None:
+    same = row("prompt", 0.5, n=2_000)
+    paid, dark = replace(same, way="rag", usd=0.01), replace(same, priced=False)
+    made = decide([dark, paid], TERMS)
+    assert (made.verdict, made.way, made.open, made.unit) == ("unsure", "rag", ("prompt",), "usd")
+    assert any("prompt costs is not known" in each and "--usd-per-hour" in each for each in made.reasons)
+    assert money.crossings([dark, replace(paid, usd=0.0, upfront_usd=1.0)], "usd") == []
+    # Quality decides without it, and between those that have a price money does.
+    better = decide([replace(row("rag-written", 0.9, n=2_000), priced=False), paid], TERMS)
+    assert (better.verdict, better.way) == ("recommended", "rag-written")
+    assert "an unknown amount" in better.reasons[-1]
+    # A retraining of unknown cost rules nothing out.
+    tuned = replace(same, way="fine-tune", usd=0.001, renewal_usd=50.0)
+    assert "fine-tune" in decide([paid, tuned], replace(TERMS, changes=10.0)).out
+    assert "fine-tune" not in decide([paid, replace(tuned, priced=False)], replace(TERMS, changes=10.0)).out
+
+
 def test_what_failed_or_was_not_scored_is_out_and_nothing_may_be_left() -> None:
     failing = replace(row("rag", 0.0, n=20), failed=20)
     silent = replace(row("few-shot", 0.5, n=20), scores=(None,) * 20)

@@ -39,6 +39,27 @@ def test_the_same_seed_draws_the_same_and_another_one_another() -> None:
     assert len(one.measured) == 10
 
 
+def test_what_was_measured_stays_so_and_teaches_nothing_after_an_erasure() -> None:
+    crossed = 0
+    for seed in range(20):
+        given = examples()
+        first = drawn(given, 10, seed)
+        assert drawn(given, 10, seed, first.measured) == first
+        # The first example of each group that is measured is erased: drawn anew, its group may be on the other side.
+        gone = {each.group for each in first.measured}
+        left = [each for each in given if each.id not in gone]
+        before = [each for each in first.measured if each.id not in gone]
+        after = drawn(left, 10, seed, before)
+        assert list(after.measured) == before
+        told = {each.question.casefold() for each in after.measured}
+        assert not told & {each.question.casefold() for each in after.learn}
+        crossed += bool(told & {each.question.casefold() for each in drawn(left, 10, seed).learn})
+        # What the data set says belongs together does so, too.
+        grouped = [replace(each, group="one") for each in left]
+        assert not before or not drawn(grouped, 10, seed, before).learn
+    assert crossed > 10
+
+
 def test_a_split_of_the_data_set_is_kept() -> None:
     given = [replace(each, split="train" if place % 4 < 2 else "test") for place, each in enumerate(examples())]
     sample = drawn(given, 100, seed=1)

@@ -76,6 +76,7 @@ class ADoor:
     hand: Hand
     admitted: dict[str, Candidate] = field(default_factory=dict)
     withdrawn: list[str] = field(default_factory=list)
+    placed: set[str] = field(default_factory=set)
     refuses: MainspringError | None = None
 
     async def admit(self, principal: Principal, candidate: Candidate) -> str:
@@ -90,12 +91,26 @@ class ADoor:
         return name
 
     async def withdraw(self, principal: Principal, candidate: Candidate, reason: str) -> None:
+        self._withdraw(f"{candidate.application}@{candidate.id}")
+
+    async def withdraw_unused(self, principal: Principal, application: str, candidate_id: str, reason: str) -> bool:
         self.hand.moment()
-        name = f"{candidate.application}@{candidate.id}"
+        name = f"{application}@{candidate_id}"
+        return name not in self.placed and self._withdraw(name)
+
+    def _withdraw(self, name: str) -> bool:
         if name not in self.admitted:
             raise NotFound(name)
         if name not in self.withdrawn:
             self.withdrawn.append(name)
+        return True
+
+    async def is_admitted(self, tenant: str, candidate: Candidate) -> bool:
+        name = f"{candidate.application}@{candidate.id}"
+        return name in self.admitted and name not in self.withdrawn
+
+    async def version_is_used(self, tenant: str, label: str) -> bool:
+        return any(each.version == label for name, each in self.admitted.items() if name not in self.withdrawn)
 
     async def _other(self, *_: Any) -> Any:
         raise NotImplementedError
@@ -118,6 +133,8 @@ class ATrainer:
     fails: str = ""
     refuses: MainspringError | None = None
     endless: bool = False
+    by_people: str = ""
+    """The version that people serve."""
 
     async def order(self, principal: Principal, order: Order) -> JobView:
         self.hand.moment()
@@ -131,6 +148,10 @@ class ATrainer:
         self.hand.moment()
         return await self.training_job(principal.tenant, job)
 
+    async def ordered_training(self, tenant: str, order: Order) -> JobView | None:
+        job = f"job_{order.trace_id}"
+        return await self.training_job(tenant, job) if job in self.rows else None
+
     async def training_job(self, tenant: str, job_id: str) -> JobView:
         if self.endless:
             return JobView(job_id, "running", "sft")
@@ -143,7 +164,8 @@ class ATrainer:
         return await self.training_job(principal.tenant, job_id)
 
     async def version(self, tenant: str, label: str) -> Version:
-        return Version(tenant, "tuned", 1, "adapter", Made("adapter"), Path("/nowhere"), "sft", "job")
+        made, folder = Made("adapter"), Path("/nowhere")
+        return Version(tenant, "tuned", 1, "adapter", made, folder, "sft", "job", served=self.by_people)
 
     async def serve_version(self, principal: Principal, label: str) -> str:
         self.hand.moment()

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from mainspring.core.errors import Conflict, InvalidRequest, NotFound, QuotaExceeded
 from mainspring.core.facts.opinions import FeedbackFacts, ScoreFacts
 from mainspring.core.types import Message, Principal
+from mainspring.evaluation.example_json import example_of, plain
 from mainspring.evaluation.examples import DataSets, Example, ExampleDraw, ExampleStream
 from mainspring.features.datasets.make.traces import TraceFilter
-from mainspring.features.datasets.tables import data_set_rows
+from mainspring.features.datasets.tables import data_set_rows, data_set_sources
 from mainspring.stores.erase.data_subjects import Held, Subject, find
 from tests.features.experiments.world import Lab, lab, sums
 
@@ -181,3 +182,20 @@ async def test_an_erased_person_is_gone_from_all_versions_which_say_so(home: Lab
     told = [await home.data.version(home.who, "all", number) for number in (1, 2)]
     assert [(each.examples, each.erased) for each in told] == [(1, 1), (4, 2)]
     assert await holding.erase(subject, Held(), 9e9) == 0
+
+
+async def test_documents_of_people_s_rows_are_their_own_and_only_a_suite_s_are_kept_as_such(home: Lab) -> None:
+    passages = ["The lease lasts two years. " * 40, {"text": "Dogs may live here."}]
+    row = {"id": "raft", "question": "How long?", "documents": passages, "oracle": 0, "answer": "Two years."}
+    people = example_of(row)
+    assert people.documents == ()
+    assert people.extra["documents"] == passages
+    suite = dataclasses.replace(sums(1)[0], documents=("doc_1", "vs_1"))
+    await home.data.add_examples(home.who, "rows", [people, suite])
+    # What was exported comes back as people's, too.
+    assert example_of(plain(suite)).documents == ()
+    kept = {each.id: each for each in await home.data.examples(home.who, "rows")}
+    assert (kept["raft"], kept["sum-0"]) == (people, suite)
+    query = sa.select(data_set_sources.c.id, data_set_sources.c.source).order_by(data_set_sources.c.source)
+    found = await home.rooms.stores.database.read(lambda connection: connection.execute(query).all())
+    assert [tuple(each) for each in found] == [("sum-0", "doc_1"), ("sum-0", "vs_1")]

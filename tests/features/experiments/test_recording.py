@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mainspring.core.errors import InvalidRequest, QuotaExceeded
+from mainspring.core.errors import InvalidRequest, NotFound, QuotaExceeded
 from mainspring.core.types import Message
 from mainspring.evaluation.examples import Answered, Example
 from mainspring.evaluation.recorded import EvaluationRecords, RecordedEvaluation, RecordedRow
@@ -53,6 +54,43 @@ async def test_an_evaluation_becomes_a_finished_experiment(home: Lab) -> None:
     assert [each.id for each in examples] == ["q0", "q1", "q2", "q3"]
     places = await home.experiments.results.places(home.who.tenant, name, 10, -1)
     assert [each.example_id for each in places] == ["q0", "q1", "q2", "q3"]
+
+
+def one(name: str, question: str = "Where?", seconds: float | None = 0.5, score: float = 1.0) -> RecordedRow:
+    answered = Answered("yes", "small", error="lost \ud800\0", duration_s=seconds)
+    return RecordedRow(Example(name, (Message("user", question),), ("y\0es",), group="g\0"), answered, {"acc": score})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (one(""), "no id"),
+        (one("q0", "Other?"), "the id q0"),
+        (one("b", seconds=float("nan")), "seconds"),
+        (one("b", seconds=float("inf")), "seconds"),
+        (one("b", seconds=-1.0), "seconds"),
+        (one("b", score=float("nan")), "score"),
+    ],
+)
+async def test_a_row_that_cannot_be_kept_is_named_before_anything_is(home: Lab, wrong: RecordedRow, told: str) -> None:
+    found = evaluation("small", [1])
+    with pytest.raises(InvalidRequest, match=f"row 2 has .*{told}"):
+        await home.experiments.record(home.who, replace(found, rows=[*found.rows, wrong]), "quiz")
+    with pytest.raises(NotFound):
+        await home.data.version(home.who, "quiz")
+
+
+async def test_texts_that_no_store_keeps_are_cleaned(home: Lab) -> None:
+    found = evaluation("sm\0all", [1])
+    rows = [*found.rows, one("b", "NUL \0 and \ud800?"), one("c\0", "Other?", None)]
+    name, new = await home.experiments.record(home.who, replace(found, rows=rows), "quiz")
+    assert new
+    assert (await home.experiments.results.get(home.who, name)).total == 3
+    examples = await home.data.examples(home.who, "quiz")
+    assert [each.id for each in examples] == ["q0", "b", "c\N{REPLACEMENT CHARACTER}"]
+    # The same questions, asked of another model, are the same version.
+    await home.experiments.record(home.who, replace(found, digest="ab" * 32, model="other", rows=rows), "quiz")
+    assert (await home.data.version(home.who, "quiz")).number == 1
 
 
 async def test_the_same_log_is_taken_once(home: Lab) -> None:

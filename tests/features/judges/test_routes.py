@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,19 @@ import pytest
 from fastapi import FastAPI
 
 from mainspring import stores
-from mainspring.core.errors import EngineError, Unauthenticated
+from mainspring.core.errors import EngineError, InvalidRequest, Unauthenticated
 from mainspring.core.settings import GatewaySettings, Settings
-from mainspring.core.types import Principal, TraceParent
+from mainspring.core.types import ChatRequest, Context, Message, Principal, Request, Response, TraceParent
 from mainspring.feature import Services
+from mainspring.features.judges.definitions.definition import Definition
+from mainspring.features.judges.named import JudgeNames, JudgeResponder
 from mainspring.features.judges.requests import JudgeRequests
 from mainspring.features.judges.routes import router
 from mainspring.gateway.edge.app import create_app
 from mainspring.http.access import access_to
+from mainspring.serving.ring.registry import Served
 from tests.features.judges.test_measuring import reads, work
-from tests.features.judges.world import Model, World
+from tests.features.judges.world import CALLER, Model, World, context
 from tests.gateway.asgi import Reply, ask
 
 ASKED = {"shows": ["question", "answer"], "criteria": {"right": {"question": "Right?"}}}
@@ -71,6 +75,45 @@ async def test_a_judge_is_defined_asked_and_deleted_by_its_tenant_alone(app: Fas
     assert (await call(app, "DELETE", "/mine", who="other")).status == 404
     assert (await call(app, "DELETE", "/mine")).status == 200
     assert "mine" not in {each["name"] for each in (await call(app, "GET", "")).json["data"]}
+
+
+@pytest.mark.parametrize("model", ["judge:mine", "judge:other", "judge:mine@current"])
+async def test_a_judge_is_no_model_of_a_judge(app: FastAPI, world: World, model: str) -> None:
+    await call(app, "PUT", "/mine", {"definition": ASKED})
+    await call(app, "PUT", "/other", {"definition": ASKED})
+    world.rooms.path.registry.attach(JudgeNames(world.judges))
+    found = await call(app, "PUT", "/mine", {"definition": {**ASKED, "model": model}})
+    assert (found.status, found.error["param"]) == (400, "model")
+    assert "is a judge" in found.error["message"]
+    assert (await call(app, "GET", "/mine")).json["number"] == 1
+
+
+async def test_a_judge_whose_model_asks_it_in_turn_ends(world: World) -> None:
+    judges = world.judges
+
+    class Around:
+        """An application that answers by the judge itself."""
+
+        asked = 0
+
+        def fingerprint(self, request: Request, context: Context) -> None:
+            return None
+
+        async def respond(self, request: Request, context: Context) -> Response:
+            self.asked += 1
+            assert self.asked < 50
+            told = (Message("user", '{"answer": "x"}'),)
+            asked = dataclasses.replace(request, messages=told)  # type: ignore[arg-type]
+            return await JudgeResponder(judges, "round").respond(asked, context)
+
+    around = Around()
+    world.rooms.path.registry.add(Served("around", "application", around))
+    definition = Definition.model_validate({**ASKED, "model": "around"})
+    await judges.definitions.put(CALLER.tenant, "round", definition)
+    request = ChatRequest("judge:round", (Message("user", '{"answer": "x"}'),))
+    with pytest.raises(InvalidRequest, match="levels deep"):
+        await JudgeResponder(judges, "round").respond(request, context())
+    assert around.asked < 20
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The recipes of these tests, in this process and in the children that it starts."""
+"""The recipes of these tests, in this process and in the children that it starts; one of them hides one that ships."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mainspring.core import plugins
 from tests.features.train.world import install
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("plugin")
     install(folder)

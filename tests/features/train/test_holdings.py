@@ -107,6 +107,30 @@ async def test_a_run_that_waits_goes_on_without_the_rows_and_one_that_works_ends
         assert "erased" in ended.error
 
 
+async def test_rows_that_repeat_a_document_go_with_it(tmp_path: Path) -> None:
+    write(tmp_path / "told", points(30))
+    beside = [{"id": f"row{n}", "answers": [], "documents": [f"doc_{n}", "col_1"]} for n in range(30)]
+    (tmp_path / "told" / "train.lineage.jsonl").write_text("".join(json.dumps(each) + "\n" for each in beside))
+    async with world(tmp_path) as home:
+        job = await home.over((await home.order(folder=tmp_path / "told", suffix="first")).id)
+        assert job.state == "succeeded"
+        await holding(home, tmp_path).forget_documents("acme", ["doc_7"])
+        assert "document" in (await home.service.version("acme", "first")).stale
+    async with world(tmp_path, works=False) as home:
+        job = await home.order(folder=tmp_path / "told", suffix="second")
+        data = tmp_path / "training" / "jobs" / job.id / "data"
+
+        def told() -> str:
+            return "".join(path.read_text() for path in data.glob("*.lineage.jsonl"))
+
+        assert '"doc_7"' in told()
+        await holding(home, tmp_path).forget_documents("acme", ["doc_7"])
+        assert '"doc_7"' not in told()
+        assert '"doc_8"' in told()
+        await holding(home, tmp_path).forget_documents("acme", ["col_1"])
+        assert not told()
+
+
 async def test_a_tenant_s_erasure_takes_all(tmp_path: Path) -> None:
     async with world(tmp_path) as home:
         job = await home.over((await home.order()).id)

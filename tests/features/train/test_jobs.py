@@ -10,7 +10,7 @@ import pytest
 
 from mainspring.core.errors import InvalidRequest, MissingExtra, NotFound, QuotaExceeded, TooLarge
 from mainspring.features.train.jobs.store import KIND
-from mainspring.training.ports import Trainer, Versions
+from mainspring.training.ports import Order, OrderedTrainings, Trainer, Versions
 from tests.features.train.world import points, world, write
 
 pytestmark = pytest.mark.slow
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 async def test_an_order_becomes_a_version(tmp_path: Path) -> None:
     async with world(tmp_path) as home:
         assert isinstance(home.service, Trainer)
+        assert isinstance(home.service, OrderedTrainings)
         assert isinstance(home.service, Versions)
         job = await home.over((await home.order(suffix="straight", seed=3)).id)
 
@@ -49,6 +50,11 @@ async def test_one_order_with_its_trace_is_one_run(tmp_path: Path) -> None:
     async with world(tmp_path, works=False) as home:
         first = await home.order(trace_id="t1")
         assert (await home.order(trace_id="t1")).id == first.id
+        again = await home.service.ordered_training("acme", Order("line", folder=home.data, trace_id="t1"))
+        assert again is not None
+        assert again.id == first.id
+        assert await home.service.ordered_training("acme", Order("line", folder=home.data, trace_id="t0")) is None
+        assert await home.service.ordered_training("other", Order("line", folder=home.data, trace_id="t1")) is None
         assert (await home.order(trace_id="t2")).id != first.id
         assert (await home.order()).id != (await home.order()).id
 

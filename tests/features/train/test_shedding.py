@@ -87,6 +87,28 @@ async def test_nothing_of_people_s_texts_outlives_their_retention(tmp_path: Path
         assert "data_expired" in row.error
 
 
+async def test_texts_of_what_was_shed_before_go_when_they_are_too_old(tmp_path: Path) -> None:
+    kept = {"compliance": {"retention": {"contents_days": 10}}}
+    async with world(tmp_path, works=False, train={"failed_days": 3}, **kept) as home:
+        now = time.time()
+        shed = [await there(home, state, now - 4 * DAY_S) for state in ("failed", "cancelled")]
+        await home.service.sweep()
+        # What people are told of the job stays for so long, and no row.
+        assert all(says(each.path) and not list(each.data.glob("*.jsonl")) for each in shed)
+        made = Shedding(home.stores.database, home.service.places.job, home.service.settings, 10.0)
+        assert await made.round(now + 5 * DAY_S) == 0
+        assert await made.round(now + 7 * DAY_S) == 2
+        assert [says(each.path) for each in shed] == [[], []]
+        assert await made.round(now + 8 * DAY_S) == 0
+        with pytest.raises(Conflict, match="not kept"):
+            await home.service.resume(home.who, shed[0].path.name)
+        # Shed and forgotten at once, where nothing is kept longer than it can be resumed.
+        late = await there(home, "cancelled", now - 11 * DAY_S)
+        assert await made.round(now) == 1
+        assert says(late.path) == []
+        assert await made.round(now) == 0
+
+
 async def test_a_kill_while_it_is_shed_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import mainspring.features.train.jobs.shedding as shedding
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from mainspring.core.errors import Conflict, InvalidRequest, NotFound
 from mainspring.core.facts.answers import AnswerFacts
@@ -25,7 +26,7 @@ from mainspring.features.trials.ordered import ApplicationTrials
 from mainspring.features.variants.service import Variants
 from mainspring.features.variants.tables import variant_moves, variant_places
 from mainspring.features.variants.tables import variants as variants_table
-from mainspring.stores.erase.data_subjects import Subject, find
+from mainspring.stores.erase.data_subjects import Held, Subject, find
 from mainspring.training.ports import Candidate, Door, Version
 from mainspring.training.recipe import Made
 from mainspring.training.stages import TakenBack
@@ -453,6 +454,48 @@ async def test_examples_go_into_the_prompt_and_go_with_the_person_whose_words_th
     await stores.events.erase("default", source)
     with pytest.raises(InvalidRequest, match=source):
         await variants.admit(ADMIN, Candidate("examples", "small", {"examples": [mine]}))
+
+
+async def test_a_prompt_with_its_own_text_goes_with_each_person_whose_answers_it_was_written_over(world: World) -> None:
+    red, variants = world.keys["red"], door(world)
+    sources = []
+    for person in ("ann", "bob"):
+        said = {"model": "small", "user": person, "messages": [{"role": "user", "content": f"I am {person}."}]}
+        sources.append((await world.call(red, "POST", "/v1/chat/completions", said)).headers["x-answer-id"])
+    candidate = Candidate("prompt", "small", {"text": "Greet as ann and bob like it.", "sources": sources})
+    other = Candidate("prompt", "small", {"text": "Greet as bob likes it.", "sources": sources[1:]})
+    own = Candidate("prompt", "small", {"text": "Greet politely."})
+    for each in (own, other, candidate):
+        await variants.promote(ADMIN, each)
+    assert "Greet as ann" in (await ask(world, red))[0]
+    stores = world.system.stores
+    (holding,) = [each for each in stores.holdings if each.name == "variants"]
+
+    async def person_of(name: str) -> tuple[Subject, Held]:
+        subject = Subject("default", "user", name)
+        return subject, await stores.database.read(lambda connection: find(connection, subject, 9e9))
+
+    ann = await person_of("ann")
+    (shown,) = await holding.find(*ann, 9e9, None)
+    assert (shown["text"], shown["sources"]) == ("Greet as ann and bob like it.", sources[:1])
+    assert len(await holding.find(*await person_of("bob"), 9e9, None)) == 2
+    assert len(await holding.find(Subject("default", "tenant", "default"), Held(), 9e9, None)) == 2
+    assert await holding.find(*await person_of("eve"), 9e9, None) == []
+    assert await holding.erase(*ann, 9e9) == 1
+    await variants.follow()
+    text, _, variant = await ask(world, red)
+    assert ("Greet" in text, variant) == (False, "")
+    gone = await variants.store.get("default", candidate.id)
+    assert (gone.status, dict(gone.candidate.value)) == ("erased", {})
+    query = sa.select(variants_table).where(variants_table.c.id == candidate.id)
+    row = await stores.database.read(lambda connection: connection.execute(query).one())
+    assert not any(each in str(row) for each in ("Greet", *sources))
+    with pytest.raises(Conflict):
+        await variants.admit(ADMIN, candidate)
+    # What nobody uses goes, too, and a prompt that is nobody's stays.
+    assert await holding.erase(*await person_of("bob"), 9e9) == 1
+    assert (await variants.store.get("default", other.id)).status == "erased"
+    assert (await variants.store.get("default", own.id)).candidate == own
 
 
 async def test_examples_and_prompts_are_handed_to_what_writes_over_documents(world: World) -> None:

@@ -74,6 +74,20 @@ async def test_what_a_version_of_a_group_is_made_into_stays_with_the_group(world
             assert answer.status_code == 200
 
 
+async def test_a_candidate_of_a_group_s_data_set_answers_that_group_alone(world: World) -> None:
+    variants = door(world)
+    candidate = Candidate("examples", "small", {"examples": [SHOT]}, groups=frozenset({"red"}))
+    name = await variants.admit(RED, candidate)
+    assert (await variants.store.get("default", candidate.id)).groups == {"red"}
+    assert await variants.find(name, RED) is not None
+    assert await variants.find(name, ANYBODY) is None
+    # It stays so if somebody brings the same without saying so.
+    await variants.admit(RED, Candidate("examples", "small", {"examples": [SHOT]}))
+    assert await variants.find(name, ANYBODY) is None
+    with pytest.raises(InvalidRequest, match="red"):
+        await variants.promote(RED, candidate)
+
+
 class Rerankers:
     """One reranker, of the group ``red``."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -48,7 +49,10 @@ class AskedAdvice:
     async def erase(self, subject: Subject, held: Held, upto: float) -> int:
         """Take the name of who asked from advice, or delete a tenant's, and folders with rows of the subject, which are
         written again without them; how many."""
-        gone = await asyncio.to_thread(self._folders, subject, held)
+        place = learning.tenant_folder(self._root, subject.tenant)
+        if subject.kind == "tenant":
+            await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
+        gone = await asyncio.to_thread(_without, place, sorted(held.answers))
         of = _asked(subject, upto)
         if of is None:
             return gone
@@ -60,15 +64,21 @@ class AskedAdvice:
 
         return gone + await self._database.write(work, durable=True, frees=True)
 
-    def _folders(self, subject: Subject, held: Held) -> int:
-        place = learning.tenant_folder(self._root, subject.tenant)
-        if subject.kind == "tenant":
-            shutil.rmtree(place, ignore_errors=True)
-            return 0
-        found = list(learning.with_answers(place, sorted(held.answers)))
-        for folder, _ in found:
-            shutil.rmtree(folder, ignore_errors=True)
-        return sum(count for _, count in found)
+    async def forget(self, tenant: str, answers: Sequence[str]) -> None:
+        """A document behind these answers is gone: so are rows for training that repeat them."""
+        await asyncio.to_thread(_without, learning.tenant_folder(self._root, tenant), answers)
+
+    async def forget_documents(self, tenant: str, documents: Sequence[str]) -> None:
+        """These documents or collections are gone: so are rows for training that repeat their text."""
+        await self.forget(tenant, documents)
+
+
+def _without(place: Path, names: Sequence[str]) -> int:
+    """Remove the folders with rows that are made of these answers or documents; the number of these rows."""
+    found = list(learning.made_of(place, names))
+    for folder, _ in found:
+        shutil.rmtree(folder, ignore_errors=True)
+    return sum(count for _, count in found)
 
 
 def _asked(subject: Subject, upto: float) -> sa.ColumnElement[bool] | None:

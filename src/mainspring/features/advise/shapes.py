@@ -64,10 +64,10 @@ def cells(report: Mapping[str, Any]) -> list[tuple[str, ...]]:
             (
                 row["way"],
                 _quality(row["quality"]),
-                amount(row[paid[0]], unit),
+                amount(row[paid[0]], unit) if row[paid[0]] or row["monthly"] is not None else "unknown",
                 f"{row['seconds']:.2f}",
-                amount(row[paid[1]], unit),
-                amount(row["monthly"], unit),
+                amount(row[paid[1]], unit) if row[paid[1]] or row["monthly"] is not None else "unknown",
+                "unknown" if row["monthly"] is None else amount(row["monthly"], unit),
                 f"out: {why}" if row["way"] in report["out"] else why,
             )
         )

@@ -10,12 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from mainspring.core.errors import Conflict, NotFound, QuotaExceeded
+from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.facts.trials import AdviceFacts
 from mainspring.core.types import EventRecord, Principal
 from mainspring.features.advise.settings import AdviseSettings
 from mainspring.features.advise.tables import advice
 from mainspring.features.advise.wish import Wish
+from mainspring.stores.erase.data_subjects import parts
 from mainspring.stores.events.log import EventLog
 from mainspring.stores.schema import events
 from mainspring.stores.sql import ids, pages, rows
@@ -109,6 +111,12 @@ class AdviceStore:
         query = sa.select(advice).where(_is(tenant, advice_id))
         return await self._database.read(lambda connection: connection.execute(query).one_or_none())
 
+    async def admitted_by_others(self, tenant: str, advice_id: str) -> set[str]:
+        """The candidates of the tenant's other advice that is under way."""
+        query = sa.select(_c.notes).where(_c.tenant == tenant, _c.state.in_(UNFINISHED), _c.id != advice_id)
+        found = await self._database.read(lambda connection: connection.execute(query).scalars().all())
+        return {each["id"] for notes in found for each in rows.load(notes).get("admissions", ())}
+
     async def move(self, job: Job, row: sa.Row[Any], step: Step) -> bool:
         """Write a move under the lease of ``job``; whether it held, and the row was as it was read."""
         now = time.time()
@@ -172,6 +180,19 @@ class AdviceStore:
                 query = sa.select(events.c.id).where(events.c.tenant == tenant, events.c.id.in_(part), allowed)
                 lost.difference_update(connection.execute(query).scalars())
             return lost
+
+        return await self._database.read(work)
+
+    async def people(self, tenant: str, sources: Sequence[str]) -> dict[str, str]:
+        """Whose the answers among these events are; nobody's are left out."""
+
+        def work(connection: sa.Connection) -> dict[str, str]:
+            found: dict[str, str] = {}
+            mine = sa.select(events.c.id, events.c.person)
+            mine = mine.where(events.c.tenant == tenant, events.c.kind == AnswerFacts.EVENT, events.c.person != "")
+            for part in parts(sources):
+                found |= {row.id: row.person for row in connection.execute(mine.where(events.c.id.in_(part)))}
+            return found
 
         return await self._database.read(work)
 

@@ -67,6 +67,10 @@ class OrderedComparisons(ABC):
         """See ``ComparisonStopper``."""
         await self.cancel(principal, comparison_id)
 
+    async def stop_ordered(self, principal: Principal, key: str) -> None:
+        """See ``ComparisonStopper``."""
+        await self.cancel(principal, keyed(PREFIX, principal.tenant, key))
+
     async def compared_scores(
         self, principal: Principal, comparison_id: str, label: str
     ) -> Sequence[Sequence[float | None]]:

@@ -16,10 +16,10 @@ from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.path import replay
 from mainspring.core.types import ChatRequest, Context, Finish, Head, Principal, Request, Response, Text, Usage
 from mainspring.features.judges.judging.items import Item
+from mainspring.features.judges.judging.making import ASKED_AS
 from mainspring.features.judges.service import Given, Judges
-from mainspring.serving.ring.registry import Served
+from mainspring.serving.ring.registry import MAX_DEPTH, Served
 
-PREFIX = "judge:"
 _KEPT = 256
 Said = Annotated[str, Field(max_length=200_000)]
 
@@ -74,6 +74,11 @@ class JudgeResponder:
         """Raises ``InvalidRequest`` for what is no item, ``NotFound``, and the judge's errors."""
         assert isinstance(request, ChatRequest)
         item = _item(request)
+        if context.depth > MAX_DEPTH:
+            # Its model may be an application whose model is this judge.
+            problem = f"judges and applications ask each other more than {MAX_DEPTH} levels deep"
+            raise InvalidRequest(problem, remedy=f"Give the judge {self._name} another model", param="model")
+        context = context.nested()
         definition = None
         if self._number is not None:
             stored = await self._judges.definitions.version(context.principal.tenant, self._name, self._number)
@@ -93,9 +98,9 @@ class JudgeNames:
         self._made: LRUCache[str, JudgeResponder] = LRUCache(_KEPT)
 
     async def find(self, name: str, principal: Principal) -> Served | None:
-        if not name.startswith(PREFIX):
+        if not name.startswith(ASKED_AS):
             return None
-        judge = name.removeprefix(PREFIX)
+        judge = name.removeprefix(ASKED_AS)
         try:
             await self._judges.definitions.get(principal.tenant, judge)
         except NotFound:

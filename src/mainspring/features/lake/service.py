@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from mainspring.features.lake.steps.options import BuildSettings
 from mainspring.features.lake.stream.publishing import Publishing
 from mainspring.features.lake.stream.syncing import Syncing
 from mainspring.features.lake.summary import summary
-from mainspring.features.lake.vitals import vitals
+from mainspring.features.lake.vitals import LakeVitals
 from mainspring.features.lake.withdrawing import Withdrawing
 from mainspring.stores import Stores
 from mainspring.stores.sql import ids
@@ -63,6 +62,7 @@ class Lake(OrderedExports):
         self.settings = settings.section(LakeSettings)
         self._stores = stores
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._vitals = LakeVitals(stores.database, self.settings.alerts)
         self.withdrawing = Withdrawing(stores.database, stores.audit, stores.blobs, settings.home)
         self.storage = opened(self.settings.url, settings.home)
         self.manifest = Manifest(stores.database)
@@ -133,9 +133,7 @@ class Lake(OrderedExports):
 
     async def vitals(self, now: float) -> Sequence[Vital]:
         """See ``evaluation.vitals.Vitals``."""
-        settings = self.settings
-        work = partial(vitals, alerts=settings.alerts, now=now, follows=settings.mode != "batch")
-        return await self._stores.database.read(work)
+        return await self._vitals.told(now, follows=self.settings.mode != "batch")
 
     async def write_training_set(self, principal: Principal, export_id: str, folder: Path) -> Mapping[str, Any]:
         """See ``training.ports.TrainingSets``."""

@@ -33,7 +33,7 @@ class LakeAlerts(Section):
     """When the monitor raises an alert ``lake``. Rates are of the newest build against the median of those before."""
 
     waiting_s: float = Field(600.0, gt=0, description="seconds that an event waits for a lake that a server follows")
-    volume: float = Field(0.5, ge=0, le=1, description="share of the usual interactions of a day")
+    volume: float = Field(0.5, ge=0, le=1, description="share of the usual interactions of that weekday")
     more: float = Field(
         0.1, gt=0, le=1, description="rise of the rate of personal data or duplicates, or fall of that of good answers"
     )

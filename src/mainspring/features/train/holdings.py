@@ -77,6 +77,10 @@ class TrainedOn:
         """A document behind these answers is gone: so are the rows that repeat it."""
         await self._mark(tenant, answers, (), DELETED)
 
+    async def forget_documents(self, tenant: str, documents: Sequence[str]) -> None:
+        """These documents or collections are gone: so are the rows that say that they repeat them."""
+        await self._mark(tenant, documents, (), DELETED)
+
     async def unlearn(self, tenant: str, answers: Sequence[str]) -> int:
         """Nothing may be learnt from these answers any more; the number of versions that are marked."""
         return await self._mark(tenant, answers, (), UNLEARNT)

@@ -190,6 +190,11 @@ class Training:
         except OSError as error:
             raise StorageFull(f"the rows cannot be written: {error.strerror}", remedy="Free space") from None
 
+    async def ordered_training(self, tenant: str, order: Order) -> JobView | None:
+        """See ``OrderedTrainings``."""
+        known = await self.jobs.known(tenant, orders.digest(order))
+        return await self.training_job(tenant, known) if known else None
+
     async def training_job(self, tenant: str, job_id: str) -> JobView:
         """See ``Trainer``."""
         return await self.view(await self.jobs.of(tenant, job_id))

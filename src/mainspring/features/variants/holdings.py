@@ -14,6 +14,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.features.variants import moves
 from mainspring.features.variants.store import Change, Place, VariantMove, VariantStore
 from mainspring.features.variants.tables import variant_moves, variant_places, variants
+from mainspring.features.variants.values import answers_of, made_of
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Held, Subject
 from mainspring.stores.sql.database import Database
@@ -47,8 +48,7 @@ class ExamplesOfPeople:
             return [
                 {"type": "variant_example", "id": row.id, "application": row.application, "at": row.created_at, **each}
                 for row in _found(connection, subject, held, upto)
-                for each in _parts(rows.load(row.value))
-                if subject.kind == "tenant" or each.get("source") in held.answers
+                for each in _parts(rows.load(row.value), None if subject.kind == "tenant" else held.answers.keys())
             ]
 
         return await self._database.read(work)
@@ -72,6 +72,10 @@ class ExamplesOfPeople:
             lambda connection: self._take_out(connection, tenant, frozenset(answers), DELETED), durable=True, frees=True
         )
 
+    async def forget_documents(self, tenant: str, documents: Sequence[str]) -> None:
+        """These documents or collections are gone: so are the examples that repeat their text."""
+        await self.forget(tenant, documents)
+
     async def unlearn(self, tenant: str, answers: Sequence[str]) -> int:
         """Examples made of these answers are shown no more; the number of candidates that had some."""
         return await self._database.write(
@@ -88,14 +92,14 @@ class ExamplesOfPeople:
 
     def _without(self, connection: sa.Connection, row: sa.Row[Any], answers: Set[str], reason: str) -> None:
         value = rows.load(row.value)
-        left = [each for each in value.get("examples", ()) if each.get("source") not in answers]
+        left = [each for each in value.get("examples", ()) if made_of(each).isdisjoint(answers)]
         other = Candidate(row.kind, row.application, {**value, "examples": left}, row.version) if left else None
         now = time.time()
         one = sa.and_(variants.c.tenant == row.tenant, variants.c.id == row.id)
         gone = {"status": "erased", "value": "{}", "subjects": "[]", "reason": reason, "updated_at": now}
         place = {"tenant": row.tenant, "application": row.application, "kind": row.kind, "version": row.version}
         if other is not None:
-            subjects = sorted({each["source"] for each in left if each.get("source")})
+            subjects = sorted({name for each in left for name in made_of(each)})
             told = {"value": rows.dump(dict(other.value)), "subjects": rows.dump(subjects), "status": row.status}
             told |= {"groups": row.groups}
             told |= {"by": row.by, "reason": row.reason, "created_at": row.created_at, "updated_at": now}
@@ -108,11 +112,13 @@ class ExamplesOfPeople:
         connection.execute(sa.update(variants).where(one).values(**gone))
 
 
-def _parts(value: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """What of a value is made of answers, each with its ``source``. A text is made of all of its sources."""
-    yield from value.get("examples", ())
-    for source in value.get("sources", ()):
-        yield {"text": value["text"], "source": source}
+def _parts(value: Mapping[str, Any], answers: Set[str] | None) -> Iterator[Mapping[str, Any]]:
+    """What of a value is made of these answers (None: of whichever): examples, each with its ``source`` or
+    ``sources``, or a text with its ``sources``."""
+    yield from (each for each in value.get("examples", ()) if answers is None or answers_of(each) & answers)
+    sources = [each for each in value.get("sources", ()) if answers is None or each in answers]
+    if sources:
+        yield {"text": value["text"], "sources": sources}
 
 
 def _taken_out(candidate_id: str, kind: str, other: Candidate | None, why: str) -> Change:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from mainspring.core.errors import Conflict, NotFound
 from mainspring.features.variants.store import Change, Kept, Place, Stage, VariantMove
 
-__all__ = ["Change", "canary", "instead", "promote", "shadow", "undo", "withdraw"]
+__all__ = ["Change", "canary", "instead", "promote", "shadow", "undo", "withdraw", "withdraw_unused"]
 Find = Callable[[str], Kept | None]
 
 
@@ -67,6 +67,27 @@ def withdraw(candidate_id: str, reason: str) -> Change:
             others = tuple(each for each in place.currents if each.id != candidate_id)
             after = replace(after.without_candidate(), currents=others if before is None else (*others, before))
         return after, _move(kept, action="withdrawn", reason=reason)
+
+    return decide
+
+
+def withdraw_unused(candidate_id: str, by: str, reason: str) -> Change:
+    """Withdraw what ``by`` admitted and nobody gave traffic since."""
+    plain = withdraw(candidate_id, reason)
+
+    def decide(place: Place, moves: Sequence[VariantMove], find: Find) -> tuple[Place, VariantMove] | None:
+        if candidate_id in place.ids or (place.candidate is not None and place.candidate.id == candidate_id):
+            return None
+        for move in reversed(moves):
+            if move.candidate != candidate_id:
+                continue
+            if move.action == "admitted":
+                if move.by != by:
+                    return None
+                break
+            if move.action != "withdrawn":
+                return None
+        return plain(place, moves, find)
 
     return decide
 

@@ -20,6 +20,7 @@ from mainspring.features.variants.kinds import readers
 from mainspring.features.variants.kinds.making import Making, Prepared
 from mainspring.features.variants.settings import VariantsSettings
 from mainspring.features.variants.store import Kept, Place, VariantMove, VariantStore
+from mainspring.features.variants.values import answers_of
 from mainspring.serving.ring.registry import Served
 from mainspring.serving.route.route import Route
 from mainspring.training.ports import Candidate, Placement
@@ -69,6 +70,7 @@ class Variants:
         subjects = _subjects(candidate)
         database = self._rooms.stores.database
         groups = await readers.groups_of(database, self.making.versions, principal, candidate, subjects)
+        groups |= candidate.groups
         await self.store.admit(principal.tenant, candidate, subjects, principal.key_id, groups)
         self._admitted.clear()
         return f"{candidate.application}@{candidate.id}"
@@ -102,6 +104,24 @@ class Variants:
         """If it is current, what was current before becomes so again. Raises ``NotFound``."""
         await self.store.get(principal.tenant, candidate.id)
         return await self._change(principal, candidate.application, moves.withdraw(candidate.id, reason))
+
+    async def is_admitted(self, tenant: str, candidate: Candidate) -> bool:
+        """See ``Admissions``."""
+        try:
+            return (await self.store.get(tenant, candidate.id)).status == "admitted"
+        except NotFound:
+            return False
+
+    async def withdraw_unused(self, principal: Principal, application: str, candidate_id: str, reason: str) -> bool:
+        """See ``Admissions``."""
+        before = await self.store.get(principal.tenant, candidate_id)
+        await self._change(principal, application, moves.withdraw_unused(candidate_id, principal.key_id, reason))
+        after = await self.store.get(principal.tenant, candidate_id)
+        return before.status == "admitted" and after.status == "withdrawn"
+
+    async def version_is_used(self, tenant: str, label: str) -> bool:
+        """See ``Admissions``."""
+        return await self.store.has_version(tenant, label)
 
     async def undo(self, principal: Principal, application: str, reason: str) -> Placement:
         """Take the latest promotion back that was not taken back yet; who is under trial is so no more."""
@@ -355,7 +375,7 @@ def _subjects(candidate: Candidate) -> list[str]:
         return sorted(set(map(str, candidate.value.get("sources", ()))))
     if candidate.kind != "examples":
         return []
-    return sorted({str(each["source"]) for each in candidate.value.get("examples", ()) if each.get("source")})
+    return sorted({each for shot in candidate.value.get("examples", ()) for each in answers_of(shot)})
 
 
 def _share(share: float) -> float:

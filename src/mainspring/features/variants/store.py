@@ -129,7 +129,9 @@ class VariantStore:
             else:
                 place: dict[str, Any] = {"tenant": tenant, "id": candidate.id, "application": candidate.application}
                 place |= {"kind": candidate.kind, "version": candidate.version, "by": by, "created_at": now}
-                place |= {"value": rows.dump(dict(candidate.value)), "subjects": rows.dump(list(subjects))}
+                documents = {each for shot in candidate.value.get("examples", ()) for each in shot.get("documents", ())}
+                place |= {"value": rows.dump(dict(candidate.value))}
+                place |= {"subjects": rows.dump(sorted({*subjects, *documents}))}
                 place |= {"groups": rows.names(needed)}
                 connection.execute(sa.insert(variants).values(**place, **told))
             self._write(connection, tenant, candidate.application, _move("admitted", candidate, by))
@@ -152,6 +154,18 @@ class VariantStore:
         query = query.order_by(variants.c.created_at.desc(), variants.c.id).limit(self._kept)
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return [_read(row) for row in found]
+
+    async def has_version(self, tenant: str, label: str) -> bool:
+        """Whether one that is admitted is, or answers by, this version of training."""
+
+        def work(connection: sa.Connection) -> bool:
+            value = RowAccess(connection, frozenset())
+            named = [value.field(variants.c.value, field) == label for field in ("model", "version")]
+            mine = sa.and_(variants.c.tenant == tenant, variants.c.status == "admitted")
+            query = sa.select(variants.c.id).where(mine, sa.or_(variants.c.version == label, *named))
+            return connection.execute(query.limit(1)).first() is not None
+
+        return await self._database.read(work)
 
     async def place(self, tenant: str, application: str) -> Place:
         """With nothing in it if the settings alone say what the application uses."""

@@ -12,7 +12,7 @@ from mainspring.rag.answer.evidence.calibration import Calibration
 from mainspring.rag.answer.evidence.features import NAMES
 from mainspring.rag.answer.verbatim.choice_weights import ChoiceWeights
 from mainspring.stores.sql import rows
-from mainspring.training.ports import Candidate
+from mainspring.training.ports import MOST_SOURCES, Candidate
 
 MOST_CHARACTERS = 1_000_000
 MOST_EXAMPLES = 1_000
@@ -40,7 +40,7 @@ class PromptValue(VariantValue):
     prompt: str = Field("", max_length=256)
     version: int = Field(0, ge=0)
     text: str = Field("", max_length=64_000)
-    sources: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = Field((), max_length=MOST_EXAMPLES)
+    sources: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = Field((), max_length=MOST_SOURCES)
 
     @model_validator(mode="after")
     def _one(self) -> PromptValue:
@@ -52,12 +52,25 @@ class PromptValue(VariantValue):
 
 
 class Shot(VariantValue):
-    """A question with its answer. ``source`` is the id of the answer (``ans_...``) that it was made of, so that it goes
-    with the person whose words it has."""
+    """A question with its answer. ``source`` is the id of the answer (``ans_...``) that it was made of, ``sources`` are
+    all of them where there are several, so that it goes with the people whose words it has. It goes with each of the
+    ``documents``, or collections, of these ids, too."""
 
     question: str = Field(min_length=1, max_length=8_000)
     answer: str = Field(min_length=1, max_length=8_000)
     source: str = Field("", max_length=256)
+    sources: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = Field((), max_length=MOST_EXAMPLES)
+    documents: tuple[Annotated[str, Field(min_length=1, max_length=256)], ...] = Field((), max_length=MOST_EXAMPLES)
+
+
+def answers_of(shot: Mapping[str, Any]) -> frozenset[str]:
+    """The answers that an example of a stored value was made of."""
+    return frozenset(str(each) for each in (shot.get("source"), *shot.get("sources", ())) if each)
+
+
+def made_of(shot: Mapping[str, Any]) -> frozenset[str]:
+    """Its answers, and the documents whose text it repeats: it goes with each of them."""
+    return answers_of(shot) | frozenset(map(str, shot.get("documents", ())))
 
 
 class ExamplesValue(VariantValue):

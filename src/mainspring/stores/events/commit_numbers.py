@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from mainspring.stores.schema import events
 
 _INSERT = sa.insert(events)
+_NEAR = 200
+"""Events by whose times that of a commit is told."""
 _LAST = sa.select(sa.func.max(events.c.settled)).where(events.c.settled.is_not(None))
 
 
@@ -40,6 +42,15 @@ def newest(connection: sa.Connection) -> float:
         last = sa.select(events.c.at).where(events.c.settled.is_not(None)).order_by(events.c.settled.desc()).limit(1)
         return float(connection.execute(last).scalar_one_or_none() or 0.0)
     return (connection.execute(_LAST).scalar() or 0) / 1e6
+
+
+def settled_at(connection: sa.Connection, number: int) -> float:
+    """When the commit of this number was, by its server's clock, in Unix seconds. On Postgres, whose numbers are no
+    times, it is the latest time of the events up to that commit: an event may tell of what was long before it."""
+    if connection.dialect.name != "postgresql":
+        return number / 1e6
+    up_to = sa.select(events.c.at).where(events.c.settled <= number).order_by(events.c.settled.desc()).limit(_NEAR)
+    return float(connection.execute(sa.select(sa.func.max(up_to.subquery().c.at))).scalar_one() or 0.0)
 
 
 def before_horizon(connection: sa.Connection) -> sa.ColumnElement[bool]:

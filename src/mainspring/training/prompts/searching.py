@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, cast
 
@@ -20,10 +20,13 @@ from mainspring.statistics.significance import interval
 from mainspring.training.asking import AskedQuestion, Line, Reply
 from mainspring.training.chat.rows import conversation, example
 from mainspring.training.chat.scoring import Scoring
+from mainspring.training.ports import MOST_SOURCES
 from mainspring.training.prompts.options import SearchedPromptOptions
 from mainspring.training.recipe import Interrupted, Made, Side, Work
 
 _LEAST = 4
+_READ: tuple[Side, ...] = ("train", "validation")
+"""Sides that the model which reflects reads."""
 _SHOWN = 2_000
 _REFLECTION_TOKENS = 1_024
 Parts = dict[str, str]
@@ -40,10 +43,26 @@ _REFLECT = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A question with what is known of its answer. ``sources`` are the answers that it was made of."""
+    """A question with what is known of its answer."""
 
     example: Example
-    sources: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Sources:
+    """The answers that the rows which are read were made of, and how many rows were not read since those would be more
+    than ``MOST_SOURCES``: a prompt has to go with each answer that it was written over."""
+
+    ids: set[str] = field(default_factory=set)
+    left_out: int = 0
+
+    def take(self, own: Sequence[str]) -> bool:
+        """Whether a row of these answers may be read."""
+        if len(self.ids) + len(set(own) - self.ids) > MOST_SOURCES:
+            self.left_out += 1
+            return False
+        self.ids.update(own)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +77,16 @@ class Tried:
 def run(work: Work) -> Made:
     """Raises ``NothingLearned`` without enough rows, or where no other prompt is better."""
     options = cast(SearchedPromptOptions, work.options)
-    train, validation, test = (rows(work, side, most) for side, most in _sides(options))
+    read = Sources()
+    train, validation = (rows(work, side, options.rows, read) for side in _READ)
+    test = rows(work, "test", options.tested)
     if len(train) < _LEAST:
         raise NothingLearned(f"{len(train)} rows of train have a question with its answer", remedy="Collect more")
     search = Search(work, options, Line.of_process())
     best = search.best(train, validation or train)
     if best == dict(options.parts):
         raise NothingLearned("no other prompt is better on the side validation", remedy="Give more calls or rows")
-    return told(search, best, test, [*train, *validation])
-
-
-def _sides(options: SearchedPromptOptions) -> tuple[tuple[Side, int], ...]:
-    return ("train", options.rows), ("validation", options.rows), ("test", options.tested)
+    return told(search, best, test, read)
 
 
 class Search:
@@ -196,8 +213,9 @@ def whole(parts: Mapping[str, str]) -> str:
     return "\n\n".join(text.strip() for text in parts.values())
 
 
-def rows(work: Work, side: Side, most: int) -> list[Row]:
-    """The rows of a side that have a question and its right answer."""
+def rows(work: Work, side: Side, most: int, read: Sources | None = None) -> list[Row]:
+    """The rows of a side that have a question and its right answer; of those that are ``read`` whose sources are
+    few enough."""
     found: list[Row] = []
     sources = _sources(work, side)
     for number, row in enumerate(work.rows(side), 1):
@@ -208,8 +226,9 @@ def rows(work: Work, side: Side, most: int) -> list[Row]:
         said = conversation(kept, where)
         if said[-1].role != "assistant" or not said[-1].content.strip() or len(said) < 2:
             continue
-        made = example(row, number, said[:-1], said[-1].content)
-        found.append(Row(made, sources[number - 1] if number <= len(sources) else ()))
+        own = sources[number - 1] if number <= len(sources) else ()
+        if read is None or read.take(own):
+            found.append(Row(example(row, number, said[:-1], said[-1].content)))
     return found
 
 
@@ -230,13 +249,15 @@ def _shown(tried: Tried, scorer: str) -> dict[str, str]:
     return {"Inputs": asked, "Generated Outputs": tried.reply.text[:_SHOWN], "Feedback": feedback}
 
 
-def told(search: Search, best: Parts, test: Sequence[Row], read: Sequence[Row]) -> Made:
+def told(search: Search, best: Parts, test: Sequence[Row], read: Sources) -> Made:
     """What was found, with its score on ``test`` beside that of the prompt that it began with."""
     value: dict[str, Any] = {"text": whole(best)}
-    if sources := sorted({each for row in read for each in row.sources})[:1_000]:
+    if read.ids:
         # The model that reflected has read them, and may have written of them.
-        value["sources"] = sources
+        value["sources"] = sorted(read.ids)
     notes = [f"{name}: {len(text)} characters" for name, text in best.items()]
+    if read.left_out:
+        notes.append(f"{read.left_out} rows were not read: a prompt keeps {MOST_SOURCES} answers that it was made of")
     if not test:
         return Made("prompt", value=value, notes=(*notes, "no rows of the side test"))
     before, after = search.scores(test, best)

@@ -100,6 +100,14 @@ def test_a_log_of_inspect_is_read(tmp_path: Path, write: Any) -> None:
     assert broken.answered.error == "it broke"
 
 
+@pytest.mark.parametrize(("method", "named"), [(zipfile.ZIP_BZIP2, "bzip2"), (zipfile.ZIP_LZMA, "LZMA")])
+def test_members_that_nothing_bounds_are_refused_by_name(tmp_path: Path, method: int, named: str) -> None:
+    path = zipped(tmp_path / "log.eval", {"header.json": b"0" * 2**20}, method)
+    with archive.Archive(path) as opened, pytest.raises(InvalidRequest, match=f"compressed by {named}") as refused:
+        opened.read("header.json")
+    assert refused.value.param == "file"
+
+
 def test_the_same_log_as_json(tmp_path: Path) -> None:
     path = tmp_path / "log.json"
     path.write_text(json.dumps({**HEADER, "samples": [sample(1), sample(1, 2)]}))
@@ -227,3 +235,31 @@ def test_names_are_printable_and_short(tmp_path: Path) -> None:
     path = zipped(tmp_path / "log.eval", {"header.json": header, "samples/1.json": sample("\x00" + "n" * 500)})
     found = inspection.read(path)
     assert (found.task, len(found.model), len(found.rows[0].example.id)) == ("ab[31m", 200, 123)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(3, 3.0), (float("nan"), None), (10**400, None), (-5, None), (1e300, None), (True, None)],
+    ids=["right", "nan", "huge", "negative", "long", "bool"],
+)
+def test_seconds_that_cannot_be_are_left_out(tmp_path: Path, given: float, kept: float | None) -> None:
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps({**HEADER, "samples": [sample("a", working_time=given)]}))
+    assert inspection.read(path).rows[0].answered.duration_s == kept
+
+
+def test_ids_that_cannot_be_told_apart_are_told_or_made_so(tmp_path: Path) -> None:
+    path = tmp_path / "log.json"
+
+    def ids(*samples: dict[str, Any]) -> list[str]:
+        path.write_text(json.dumps({**HEADER, "samples": samples}))
+        return [each.example.id for each in inspection.read(path).rows]
+
+    first, other, far = ids(sample("a"), sample("a\u0001", input="Other?"), sample("b\ud800" * 200))
+    assert first == "a"
+    assert other.startswith("a#")
+    assert len(far) <= 128
+    with pytest.raises(InvalidRequest, match="sample 2 has no id"):
+        ids(sample("a"), sample("\u0001"))
+    with pytest.raises(InvalidRequest, match="sample 2 has the id a of another question"):
+        ids(sample("a"), sample("a", input="Other?"))

@@ -3,7 +3,8 @@
 1. A way that another one beats beyond doubt is out.
 2. Weights alone are out if facts change more often than a retraining pays.
 3. Of those that are left, the cheapest at the told volume is recommended, if none of the others is better by more than
-   the margin. Where that is not known, the advice is ``unsure``, and says how many more questions would settle it.
+   the margin. Where that is not known, the advice is ``unsure``, and says how many more questions would settle it; and
+   so it is where several are left and what one of them costs is not known.
 """
 
 from __future__ import annotations
@@ -53,31 +54,40 @@ def decide(rows: Sequence[Row], terms: Terms) -> Decision:
             out[each.other] = f"{each.better} is better beyond doubt, by {each.difference.text()}"
     standing = [row for row in left if row.way not in out]
     order = {way: place for place, way in enumerate(WAYS)}
-    best = min(standing, key=lambda row: (round(money.monthly(row, terms, unit), 9), order[row.way]))
+    known = [row for row in standing if row.known(unit)]
+    best = min(known or standing, key=lambda row: (round(money.monthly(row, terms, unit), 9), order[row.way]))
+    dark = [row.way for row in standing if row not in known] if len(standing) > 1 else []
     reasons = [*(f"{way} is out: {why}." for way, why in out.items())]
-    cost = money.amount(money.monthly(best, terms, unit), unit)
+    cost = money.amount(money.monthly(best, terms, unit), unit) if best in known else "an unknown amount"
     at = f"at {terms.queries:,.0f} queries a month, with a quality of {_mean(best):.3f}"
     rivals = [each for each in found if each.other == best.way and each.better not in out]
     undecided = [each for each in rivals if not each.within(terms.margin)]
     # Where the cheaper one is the better one too, a rival may still be better by chance.
     turned = [each.turned() for each in found if each.better == best.way and each.other not in out]
     undecided += [each for each in turned if not each.within(terms.margin)]
-    if not undecided:
+    if not undecided and not dark:
         if len(standing) > 1:
             others = ", ".join(row.way for row in standing if row is not best)
             reasons.append(f"{others}: not better than {best.way} by more than {terms.margin:g}.")
-        reasons.append(f"{best.way} is the cheapest of what is left: {cost} a month {at}.")
+        which = "is the cheapest of" if len(standing) > 1 else "is"
+        reasons.append(f"{best.way} {which} what is left: {cost} a month {at}.")
         return Decision("recommended", best.way, tuple(reasons), out, (), None, unit, tuple(found))
     for each in undecided:
         reasons.append(
             f"{each.better} may be better than {best.way} by more than {terms.margin:g}: "
             f"{each.difference.text()} on {each.difference.n} questions."
         )
-    reasons.append(f"Of those that may be the best, {best.way} is the cheapest: {cost} a month {at}.")
-    more = _more(undecided, terms.margin)
+    if dark:
+        reasons.append(
+            f"What {', '.join(dark)} cost{'s' if len(dark) == 1 else ''} is not known, so the cheapest is not known "
+            "either: say what an hour of the machine costs (--usd-per-hour)."
+        )
+    which = "is the cheapest" if not dark else "is the cheapest whose costs are known" if known else "comes first"
+    reasons.append(f"Of those that may be the best, {best.way} {which}: {cost} a month {at}.")
+    more = _more(undecided, terms.margin) if undecided else None
     if more is not None:
         reasons.append(f"About {more:,} more questions would settle it, if the differences stay as they are.")
-    rest = tuple(each.better for each in undecided)
+    rest = tuple(dict.fromkeys([*(each.better for each in undecided), *(way for way in dark if way != best.way)]))
     return Decision("unsure", best.way, tuple(reasons), out, rest, more, unit, tuple(found))
 
 

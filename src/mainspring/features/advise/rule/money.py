@@ -31,7 +31,7 @@ def break_even(row: Row, other: Row, unit: Unit) -> float | None:
 
 def crossings(rows: Sequence[Row], unit: Unit) -> list[dict[str, Any]]:
     """Each pair in which one way costs more to begin with, and less for a query."""
-    tried = [row for row in rows if row.tried]
+    tried = [row for row in rows if row.tried and row.known(unit)]
     told = []
     for row in tried:
         for other in tried:
@@ -55,7 +55,8 @@ def retraining_pays(row: Row, others: Sequence[Row], terms: Terms, unit: Unit) -
             f"{row.renewal_seconds / 3600:.1f}: it is always out of date"
         )
     cost = row.renewal(unit)
-    if not cost:
+    others = [each for each in others if each.known(unit)]
+    if not cost or not others or not row.known(unit):
         return ""
     other = min(others, key=lambda each: each.per_query(unit))
     saved = (other.per_query(unit) - row.per_query(unit)) * terms.queries / terms.changes + other.renewal(unit)

@@ -34,7 +34,8 @@ ABOUT: Mapping[Way, str] = {
 class Row:
     """A way as it was tried. ``scores`` are those of the sample's questions, in one order for all ways (None: there is
     none). Per query: ``usd`` as the ledger counted it, ``seconds`` (the median) and ``tokens`` written. Upfront and for
-    each change of the facts: US dollars and seconds of the machine. ``reason``: why it was not ``tried``."""
+    each change of the facts: US dollars and seconds of the machine. ``reason``: why it was not ``tried``. Not
+    ``priced``: some of its US dollars are 0 because nobody knows them."""
 
     way: Way
     tried: bool = False
@@ -51,6 +52,11 @@ class Row:
     renewal_usd: float = 0.0
     renewal_seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    priced: bool = True
+
+    def known(self, unit: Unit) -> bool:
+        """Whether its costs are."""
+        return self.priced or unit == "seconds"
 
     def per_query(self, unit: Unit) -> float:
         return self.usd if unit == "usd" else self.seconds

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from mainspring.core.types import Context, Principal, Priority
+from mainspring.core.errors import BudgetExceeded
+from mainspring.core.types import Context, EmbedRequest, Principal, Priority, Settlement
 from mainspring.feature import Rooms
 from mainspring.features.advise.rule.money import MONTH_S
 from mainspring.stores.schema import documents
@@ -19,6 +22,8 @@ LEAST_DAYS = 7.0
 """Younger collections say nothing on how often their documents change."""
 _PIECE, _MOST_PIECES, _MOST_DOCUMENTS = 1_000, 16, 20
 _NANO = 1e9
+NAME = "advise"
+"""The application of what embedding takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ async def history(rooms: Rooms, principal: Principal, name: str, now: float | No
 
 async def ingestion(rooms: Rooms, principal: Principal, name: str, found: Documents) -> dict[str, float]:
     """What embedding all documents costs, from some pieces that are embedded now: US dollars as the ledger counts them,
-    and seconds. Parsing is left out."""
+    and seconds. Parsing is left out. It is charged to ``principal``. Raises ``BudgetExceeded``."""
     page = await rooms.library.documents_page(principal, name, Page(_MOST_DOCUMENTS), "completed")
     pieces: list[str] = []
     for each in page.rows:
@@ -93,10 +98,40 @@ async def ingestion(rooms: Rooms, principal: Principal, name: str, found: Docume
     read = sum(map(len, pieces))
     if not read:
         return {"usd": 0.0, "seconds": 0.0, "pieces": 0.0}
-    context = Context(principal, priority=Priority.BATCH)
-    began = time.perf_counter()
-    await rooms.path.charged.embedder(rooms.engines.embedder, context).embed(pieces)
-    seconds = time.perf_counter() - began
+    context = Context(principal, settlement=Settlement(NAME), priority=Priority.BATCH)
+    embedder = rooms.path.charged.embedder(rooms.engines.embedder, context)
+    async with _paid(rooms, context, EmbedRequest(embedder.name, tuple(pieces))):
+        began = time.perf_counter()
+        await embedder.embed(pieces)
+        seconds = time.perf_counter() - began
     times = found.chars / read
     cost = context.allowance.spent.cost_nanousd / _NANO
     return {"usd": cost * times, "seconds": seconds * times, "pieces": float(len(pieces))}
+
+
+@asynccontextmanager
+async def _paid(rooms: Rooms, context: Context, request: EmbedRequest) -> AsyncIterator[None]:
+    """The most that embedding may cost is set aside while the block runs; what it took is settled then."""
+    purse = rooms.path.services.purse
+    found = [] if purse is None else await purse.budgets.concerning(context.principal, NAME)
+    full = None
+    if purse is not None and found:
+        full = await purse.hold(context.allowance, found, *await purse.most(request, context))
+    if full is not None:
+        raise BudgetExceeded(
+            f"budget {full.name or full.id} holds no more for embedding pieces of the collection",
+            remedy="Leave the collection out, or raise the budget",
+            param="collection",
+        )
+    reservation = context.allowance.reservation
+    try:
+        yield
+    finally:
+        # A call that was made has been paid for, whatever its result.
+        records = [each.about(NAME, kept=False) for each in context.settlement.records]
+        try:
+            if records or reservation:
+                await rooms.stores.events.settle(records, (), reservation)
+        finally:
+            if purse is not None and reservation:
+                purse.budgets.done(reservation)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mainspring.core.errors import MainspringError
 from mainspring.features.advise.rule import money
 from mainspring.features.advise.rule.decide import Decision, decide, plain
 from mainspring.features.advise.rule.rows import ABOUT, DOCUMENTS, Row, Terms, Way
 from mainspring.features.advise.rule.rows import plain as row_plain
 from mainspring.features.advise.store import Step, Told
-from mainspring.features.advise.trying import learning
-from mainspring.features.advise.trying.stages import SCORE, Advice, asked, clusters, learnable
+from mainspring.features.advise.trying import ending
+from mainspring.features.advise.trying.stages import SCORE, TRAINED, Advice, asked, clusters
 from mainspring.features.advise.trying.tools import AdviceTools
 from mainspring.statistics.significance import clustered
-from mainspring.training.ports import Candidate
 
 _HOUR_S = 3_600.0
 
@@ -38,7 +35,8 @@ async def deciding(tools: AdviceTools, advice: Advice) -> Step:
     terms = _terms(advice, groups)
     decision = await asyncio.to_thread(decide, found, terms)
     report = await asyncio.to_thread(_report, advice, found, terms, decision, per_hour)
-    await _tidied(tools, advice, decision)
+    # What nobody will use gets no traffic, and needs no memory.
+    await ending.given_back(tools, advice, {decision.way, *decision.open})
     told = [Told(way, "ruled_out", why) for way, why in decision.out.items()]
     if decision.way is not None:
         word = "recommended" if decision.verdict == "recommended" else "unsure"
@@ -55,11 +53,18 @@ def _row(
         return Row(way, reason=reason, command="" if lack is None else lack["command"])
     seconds = float(measured.get("seconds_p50") or 0.0)
     usd, notes = float(measured.get("cost_per_answer_usd") or 0.0), []
+    # Who says that the machine costs nothing knows it.
+    told = bool(per_hour) or advice.wish.usd_per_hour is not None
+    priced = bool(usd) or told
     if not usd and per_hour:
         usd = seconds * per_hour / _HOUR_S
         notes.append("the ledger has no price of it: seconds of the machine at its price")
+    elif not priced:
+        notes.append("its cost is unknown: the ledger has no price of it, nor has the machine (--usd-per-hour)")
     answers = max(1, int(measured.get("answers") or 0))
     upfront, renewal, more = _before(advice, way, per_hour)
+    if not told and (way in TRAINED or (way in DOCUMENTS and not upfront["usd"])):
+        priced = False
     failed = int(measured.get("failed") or 0)
     if failed:
         notes.append(f"{failed} answers failed, and count as 0")
@@ -77,6 +82,7 @@ def _row(
         renewal_usd=renewal["usd"],
         renewal_seconds=renewal["seconds"],
         notes=(*notes, *more),
+        priced=priced,
     )
 
 
@@ -90,7 +96,7 @@ def _before(advice: Advice, way: Way, per_hour: float) -> tuple[dict[str, float]
         upfront = {"usd": usd, "seconds": told["seconds"]}
         renewal = {"usd": usd / count, "seconds": told["seconds"] / count}
         notes.append(f"ingestion from {told['pieces']:.0f} pieces that were embedded; parsing is left out")
-    if way in ("fine-tune", "both"):
+    if way in TRAINED:
         seconds = float(advice.notes.get("train_seconds", 0.0))
         cost = {"usd": seconds * per_hour / _HOUR_S, "seconds": seconds}
         upfront = {name: upfront[name] + cost[name] for name in cost}
@@ -121,7 +127,7 @@ def _report(advice: Advice, found: Sequence[Row], terms: Terms, decision: Decisi
             made = {"mean": estimate.value, "n": estimate.n, "low": None, "high": None}
             if spread:
                 made |= {"low": max(0.0, estimate.low), "high": min(1.0, estimate.high)}
-        monthly = money.monthly(row, terms, unit) if row.tried else None
+        monthly = money.monthly(row, terms, unit) if row.tried and row.known(unit) else None
         told.append({**row_plain(row), "quality": made, "monthly": monthly, "about": ABOUT[row.way]})
     given = wish.changes is not None
     return {
@@ -160,33 +166,3 @@ def _figures(report: Mapping[str, Any], way: Way) -> dict[str, float]:
     told = {"quality": row["quality"]["mean"], "n": row["quality"]["n"], "monthly": row["monthly"]}
     told |= {"per query, USD": row["usd"], "upfront, USD": row["upfront_usd"]}
     return {name: float(value) for name, value in told.items() if value is not None}
-
-
-async def _tidied(tools: AdviceTools, advice: Advice, decision: Decision) -> None:
-    """What nobody will use gets no traffic, and needs no memory: candidates and weights that are neither recommended
-    nor may be better."""
-    kept = {decision.way, *decision.open}
-    for way, candidate in await _candidates(tools, advice):
-        if way not in kept:
-            with contextlib.suppress(MainspringError):
-                await tools.door.withdraw(advice.principal, candidate, f"{advice.row.id} does not recommend it")
-    label = advice.notes.get("version")
-    if label and kept.isdisjoint({"fine-tune", "both"}):
-        with contextlib.suppress(MainspringError):
-            await tools.versions.withdraw_version(advice.principal, label)
-
-
-async def _candidates(tools: AdviceTools, advice: Advice) -> list[tuple[Way, Candidate]]:
-    """The candidates that were admitted, made again: their texts are kept by the door alone."""
-    names, wish = advice.notes.get("names", {}), advice.wish
-    found: list[tuple[Way, Candidate]] = []
-    if "few-shot" in names:
-        learn, _ = await learnable(tools, advice)
-        if (made := learning.examples_of(wish.model, learn, wish.shots)) is not None:
-            found.append(("few-shot", made))
-    if "rag-written" in names:
-        found.append(("rag-written", Candidate("model", wish.collection, {"model": wish.model})))
-    if "both" in names:
-        label = advice.notes["version"]
-        found.append(("both", Candidate("model", wish.collection, {"model": label}, label)))
-    return found

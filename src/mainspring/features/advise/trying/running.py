@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
 
 from mainspring.core.errors import MainspringError, NotFound, StoreError
 from mainspring.core.types import Principal
 from mainspring.features.advise.store import KIND, AdviceStore, Step
-from mainspring.features.advise.trying import learning, measuring, stages
+from mainspring.features.advise.trying import ending, measuring, stages
 from mainspring.features.advise.trying.stages import Advice
 from mainspring.features.advise.trying.tools import AdviceTools
+from mainspring.stores.sql import rows
 from mainspring.stores.sql.jobs import Job
 from mainspring.stores.sql.worker import Lease, Worker
 
@@ -25,6 +31,9 @@ STAGES: Mapping[str, Stage] = {
     "comparing": stages.comparing,
     "deciding": measuring.deciding,
 }
+_log = logging.getLogger(__name__)
+_SELDOM = 10
+"""What is refused for now is tried again less often than what is looked at: a stage begins anew."""
 _ATTEMPTS = 100
 """Each process that is killed is one."""
 
@@ -45,30 +54,36 @@ class AdviceWork:
                 return
             principal = await self._principal(job)
             if principal is None:
-                await self._store.end(job, "failed", "the key that asked for it is revoked or has expired")
+                why = "the key that asked for it is revoked or has expired"
+                await self._end(job, Advice.of(row, _acting(job, row)), "failed", why)
                 return
             advice = Advice.of(row, principal)
             if lease.cancelled.is_set():
-                await self._stopped(advice)
-                await self._store.end(job, "cancelled", step=Step("cancelled", "somebody cancelled it"))
+                await self._end(job, advice, "cancelled", step=Step("cancelled", "somebody cancelled it"))
                 return
             if await self._moved(lease, advice):
                 return
 
     async def _moved(self, lease: Lease, advice: Advice) -> bool:
         """Work on the stage; whether the advice is over."""
-        job = lease.job
+        job, pause = lease.job, self._tools.settings.every_s
         try:
             step = await STAGES[advice.row.stage](self._tools, advice)
         except StoreError:
             raise
         except MainspringError as error:
-            if isinstance(error, NotFound) or error.status < 500:
-                await self._store.end(job, "failed", error.told)
+            if stages.waits(self._tools, advice, error):
+                step, pause = self._waiting(advice, error), _SELDOM * pause
+            elif isinstance(error, (NotFound, *stages.PASSING)) or error.status < 500:
+                await self._end(job, advice, "failed", error.told)
                 return True
-            raise
+            else:
+                raise
+        else:
+            if step is not None and advice.notes.get("waiting"):
+                step = replace(step, notes={"waiting": None, **step.notes})
         if step is None:
-            await _patience(lease, self._tools.settings.every_s)
+            await _patience(lease, pause)
         elif step.report is not None:
             await self._store.end(job, "completed", step=step)
             return True
@@ -76,24 +91,26 @@ class AdviceWork:
             lease.lost.set()
         return False
 
-    async def _stopped(self, advice: Advice) -> None:
-        """Stop what it ordered."""
-        tools, tenant = self._tools, advice.tenant
-        with contextlib.suppress(MainspringError):
-            if advice.row.stage == "training" and advice.notes.get("job"):
-                await tools.trainer.cancel_training(advice.principal, advice.notes["job"])
-        with contextlib.suppress(MainspringError):
-            if tools.stopper is not None and (comparison := advice.notes.get("comparison")):
-                await tools.stopper.stop_comparison(advice.principal, comparison)
-        with contextlib.suppress(MainspringError):
-            if advice.notes.get("version"):
-                await tools.versions.withdraw_version(advice.principal, advice.notes["version"])
-        await learning.remove(learning.folder(tools.root, tenant, advice.row.id))
+    def _waiting(self, advice: Advice, error: MainspringError) -> Step | None:
+        """Said once, so that people see what it waits for."""
+        if advice.notes.get("waiting"):
+            return None
+        return Step(advice.row.stage, f"it waits: {error.told}", {"waiting": {"since": time.time()}})
+
+    async def _end(self, job: Job, advice: Advice, state: str, error: str = "", step: Step | None = None) -> None:
+        """End one that has no report: first what it began, which a dead process would leave."""
+        await ending.stopped(self._tools, advice)
+        await self._store.end(job, state, error, step)
 
     async def give_up(self, lease: Lease, error: Exception) -> None:
         """End an advice that broke off repeatedly."""
-        told = error.told if isinstance(error, MainspringError) else type(error).__name__
-        await self._store.end(lease.job, "failed", f"it broke off: {told}")
+        job, told = lease.job, error.told if isinstance(error, MainspringError) else type(error).__name__
+        try:
+            if (row := await self._store.of(job.tenant, job.id)) is not None:
+                await ending.stopped(self._tools, Advice.of(row, await self._principal(job) or _acting(job, row)))
+        except Exception as problem:
+            _log.warning("what %s ordered could not be stopped: %s", job.id, problem)
+        await self._store.end(job, "failed", f"it broke off: {told}")
 
     async def _principal(self, job: Job) -> Principal | None:
         local = self._tools.rooms.local
@@ -104,6 +121,11 @@ class AdviceWork:
         except NotFound:
             return None
         return info.principal() if info.usable(time.time()) else None
+
+
+def _acting(job: Job, row: sa.Row[Any]) -> Principal:
+    """Who stops what a key ordered that may do nothing any more."""
+    return Principal(job.tenant, str(job.payload["key_id"]), frozenset({"admin"}), frozenset(rows.load(row.groups)))
 
 
 async def _patience(lease: Lease, seconds: float) -> None:

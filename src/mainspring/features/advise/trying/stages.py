@@ -7,11 +7,20 @@ what it orders of others is ordered under the advice's id, and so done once.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mainspring.core.errors import MainspringError, MissingExtra, NotFound, SettingsError
+from mainspring.core.errors import (
+    MainspringError,
+    MissingExtra,
+    NotFound,
+    Overloaded,
+    QuotaExceeded,
+    RateLimited,
+    SettingsError,
+)
 from mainspring.core.types import Principal
 from mainspring.evaluation.examples import Example
 from mainspring.features.advise.rule.rows import DOCUMENTS, Way
@@ -25,7 +34,9 @@ from mainspring.training.ports import Candidate, JobView, Order
 from mainspring.training.stages import ComparisonState, keyed
 
 SCORE = "quality"
-_TRAINED: frozenset[Way] = frozenset({"fine-tune", "both"})
+TRAINED: frozenset[Way] = frozenset({"fine-tune", "both"})
+PASSING = (RateLimited, Overloaded, QuotaExceeded)
+"""Waited for, until patience ends."""
 _OVER = ("succeeded", "failed", "cancelled")
 
 
@@ -57,31 +68,51 @@ class Advice:
         return f"mainspring advise {self.row.data_set}@{self.row.version} --model {self.wish.model}{given} {more}"
 
 
+def waits(tools: AdviceTools, advice: Advice, error: MainspringError) -> bool:
+    """Whether an error passes by itself, and its stage has not waited too long yet."""
+    waiting = advice.notes.get("waiting")
+    late = waiting is not None and time.time() - waiting["since"] >= tools.settings.patience_s
+    return isinstance(error, PASSING) and not late
+
+
 async def sample_of(tools: AdviceTools, advice: Advice) -> sampling.Sample:
-    """The sample, drawn again: always the same one while no example is erased."""
+    """The sample: what is measured is what was kept of it, if it was, also where examples were erased since."""
     found: list[Example] = []
     async for _, each in tools.data.stream(advice.principal, advice.row.data_set, advice.row.version):
         found.append(each)
         if len(found) == tools.settings.examples:
             break
-    wish = advice.wish
-    return await asyncio.to_thread(sampling.drawn, found, wish.questions, wish.seed)
+    wish, before = advice.wish, None
+    if (version := await _kept(tools, advice)) is not None:
+        before = [each async for _, each in tools.data.stream(advice.principal, advice.sample, version)]
+    return await asyncio.to_thread(sampling.drawn, found, wish.questions, wish.seed, before)
+
+
+async def _kept(tools: AdviceTools, advice: Advice) -> int | None:
+    """The version of what is measured; None: it was not drawn yet."""
+    if (known := advice.notes.get("sample_version")) is not None:
+        return int(known)
+    try:
+        return (await tools.data.version(advice.principal, advice.sample)).number
+    except NotFound:
+        return None
 
 
 async def learnable(tools: AdviceTools, advice: Advice) -> tuple[list[Example], int]:
-    """The examples to learn from, and how many are left out since what they are made of lacks the consent."""
+    """The examples to learn from, and how many are left out: what they are made of lacks the consent, or an erasure
+    would not find copies of them."""
     learn = (await sample_of(tools, advice)).learn
-    lost = await tools.store.unconsented(advice.tenant, sorted({source for each in learn for source in each.sources}))
-    kept = [each for each in learn if lost.isdisjoint(each.sources)]
+    sources = sorted({source for each in learn for source in each.sources})
+    lost = await tools.store.unconsented(advice.tenant, sources)
+    people = await tools.store.people(advice.tenant, sources)
+    kept = [each for each in learn if lost.isdisjoint(each.sources) and learning.traceable(each, people)]
     return kept, len(learn) - len(kept)
 
 
 async def taking(tools: AdviceTools, advice: Advice) -> Step:
     """Draw the sample, and keep what is measured as a data set of its own."""
     found = await sample_of(tools, advice)
-    try:
-        version = (await tools.data.version(advice.principal, advice.sample)).number
-    except NotFound:
+    if (version := await _kept(tools, advice)) is None:
         version = await tools.data.keep(advice.principal, advice.sample, list(found.measured), kind="advice")
     counts = {"measured": len(found.measured), "learn": len(found.learn), "split": found.split}
     reason = f"{counts['measured']} questions are measured, {counts['learn']} are there to learn from ({found.split})"
@@ -92,6 +123,20 @@ async def preparing(tools: AdviceTools, advice: Advice) -> Step:
     """Make what needs no training askable, and look at the collection."""
     wish, names, lacking = advice.wish, {}, {}
     learn, left_out = await learnable(tools, advice)
+    candidates: dict[Way, Candidate] = {}
+    if "few-shot" in wish.ways:
+        about = await tools.data.version(advice.principal, advice.row.data_set, advice.row.version)
+        candidate = learning.examples_of(wish.model, learn, wish.shots, about.groups)
+        if candidate is None:
+            lacking["few-shot"] = _lack(
+                "no example has a right answer and is no near-duplicate of one that is measured", "Add examples"
+            )
+        else:
+            candidates["few-shot"] = candidate
+    if "rag-written" in wish.ways and wish.collection:
+        candidates["rag-written"] = Candidate("model", wish.collection, {"model": wish.model})
+    if admissions := await _unrecorded(tools, advice, candidates):
+        return Step("preparing", f"{len(candidates)} candidates are made", {"admissions": admissions})
     notes: dict[str, Any] = {"left_out": left_out}
     if wish.collection:
         found = await knowledge.history(tools.rooms, advice.principal, wish.collection)
@@ -99,28 +144,19 @@ async def preparing(tools: AdviceTools, advice: Advice) -> Step:
         notes |= {"documents": found.plain(), "ingestion": cost}
     if "prompt" in wish.ways:
         names["prompt"] = wish.model
-    if "few-shot" in wish.ways:
-        candidate = learning.examples_of(wish.model, learn, wish.shots)
-        if candidate is None:
-            lacking["few-shot"] = _lack(
-                "no example has a right answer and is no near-duplicate of one that is measured", "Add examples"
-            )
-        else:
-            await _admit(tools, advice, "few-shot", candidate, names, lacking)
     if "rag" in wish.ways and wish.collection:
         names["rag"] = wish.collection
-    if "rag-written" in wish.ways and wish.collection:
-        candidate = Candidate("model", wish.collection, {"model": wish.model})
-        await _admit(tools, advice, "rag-written", candidate, names, lacking)
+    for way, candidate in candidates.items():
+        await _admit(tools, advice, way, candidate, names, lacking)
     for way in wish.ways:
         if way in DOCUMENTS and not wish.collection:
             lacking[way] = _lack("no collection was named", advice.command("--collection NAME"))
-        elif way in _TRAINED and wish.tune is None:
+        elif way in TRAINED and wish.tune is None:
             why = "weights are trained only where somebody says so, with a budget"
             lacking[way] = _lack(why, advice.command("--train-seconds 3600"))
     told = [Told(way, "not_tried", each["reason"]) for way, each in lacking.items()]
     told += [Told(way, "admitted", name) for way, name in names.items()]
-    training = wish.tune is not None and not _TRAINED.isdisjoint(wish.ways)
+    training = wish.tune is not None and not TRAINED.isdisjoint(wish.ways)
     notes |= {"names": names, "lacking": lacking}
     return Step("training" if training else "comparing", f"{len(names)} ways can be asked", notes, told)
 
@@ -140,7 +176,8 @@ async def training(tools: AdviceTools, advice: Advice) -> Step | None:
             return _untrained(advice, f"{tune.recipe} {view.state}: {view.error}", view)
         return await _served(tools, advice, view)
     except MainspringError as error:
-        if error.status >= 500 and not isinstance(error, MissingExtra | SettingsError):
+        lasting = isinstance(error, (MissingExtra, SettingsError, *PASSING))
+        if waits(tools, advice, error) or (error.status >= 500 and not lasting):
             raise
         return _untrained(advice, f"{error.message}", None, error.remedy or "")
 
@@ -150,47 +187,57 @@ async def _ordered(tools: AdviceTools, advice: Advice, tune: Tune) -> Step:
     if not learn:
         return _untrained(advice, "no example has a right answer and is no near-duplicate of one that is measured")
     place = learning.folder(tools.root, advice.tenant, advice.row.id)
-    fields = recipes.find(tune.recipe).options.model_fields
-    # The advice measures by itself: a recipe's own tests would use up its budget.
-    spared: dict[str, Any] = {name: 0 for name in ("tested", "samples") if name in fields}
     try:
         await learning.write(place, learn)
-        order = Order(
-            tune.recipe,
-            {**spared, **tune.options},
-            "",
-            place,
-            tune.base or advice.wish.model,
-            f"advice-{advice.row.id[-8:]}",
-            advice.wish.seed,
-            tune.seconds,
-            tune.usd,
-            trace_id=keyed("", advice.tenant, f"{advice.row.id}/train").ljust(32, "0")[:32],
-        )
-        view = await tools.trainer.order(advice.principal, order)
+        view = await tools.trainer.order(advice.principal, order_of(tools, advice, tune))
     finally:
         await learning.remove(place)
     return Step("training", f"{tune.recipe} is trained on {len(learn)} examples", {"job": view.id})
 
 
+def order_of(tools: AdviceTools, advice: Advice, tune: Tune) -> Order:
+    """Always the same one."""
+    fields = recipes.find(tune.recipe).options.model_fields
+    # The advice measures by itself: a recipe's own tests would use up its budget.
+    spared: dict[str, Any] = {name: 0 for name in ("tested", "samples") if name in fields}
+    return Order(
+        tune.recipe,
+        {**spared, **tune.options},
+        "",
+        learning.folder(tools.root, advice.tenant, advice.row.id),
+        tune.base or advice.wish.model,
+        f"advice-{advice.row.id[-8:]}",
+        advice.wish.seed,
+        tune.seconds,
+        tune.usd,
+        trace_id=keyed("", advice.tenant, f"{advice.row.id}/train").ljust(32, "0")[:32],
+    )
+
+
 async def _served(tools: AdviceTools, advice: Advice, view: JobView) -> Step:
     label = view.version
+    candidates: dict[Way, Candidate] = {}
+    if "both" in advice.wish.ways and advice.wish.collection:
+        candidates["both"] = Candidate("model", advice.wish.collection, {"model": label}, label)
     if not advice.notes.get("version"):
-        # Before it is served, so that it is taken out of service again whatever happens.
-        return Step("training", f"{label} was trained in {view.seconds:.0f} s", {"version": label, **_spent(view)})
+        # Before it is served, so that it is taken out of service again whatever happens; but not what people serve.
+        new = not (await tools.versions.version(advice.tenant, label)).served
+        notes: dict[str, Any] = {"version": label, "version_new": new, **_spent(view)}
+        if admissions := await _unrecorded(tools, advice, candidates):
+            notes["admissions"] = admissions
+        return Step("training", f"{label} was trained in {view.seconds:.0f} s", notes)
     await tools.versions.serve_version(advice.principal, label)
     names, lacking = dict(advice.notes["names"]), dict(advice.notes["lacking"])
     if "fine-tune" in advice.wish.ways:
         names["fine-tune"] = label
-    if "both" in advice.wish.ways and advice.wish.collection:
-        candidate = Candidate("model", advice.wish.collection, {"model": label}, label)
-        await _admit(tools, advice, "both", candidate, names, lacking)
+    for way, candidate in candidates.items():
+        await _admit(tools, advice, way, candidate, names, lacking)
     told = [Told(way, "admitted", names[way]) for way in ("fine-tune", "both") if way in names]
     return Step("comparing", f"{label} answers", {"names": names, "lacking": lacking}, told)
 
 
 def _untrained(advice: Advice, reason: str, view: JobView | None = None, remedy: str = "") -> Step:
-    ways = [way for way in advice.wish.ways if way in _TRAINED and way not in advice.notes["lacking"]]
+    ways = [way for way in advice.wish.ways if way in TRAINED and way not in advice.notes["lacking"]]
     lacking = {**advice.notes["lacking"], **{way: _lack(reason, remedy) for way in ways}}
     spent = {} if view is None else _spent(view)
     return Step("comparing", reason, {"lacking": lacking, **spent}, [Told(way, "not_tried", reason) for way in ways])
@@ -198,6 +245,19 @@ def _untrained(advice: Advice, reason: str, view: JobView | None = None, remedy:
 
 def _spent(view: JobView) -> dict[str, float]:
     return {"train_seconds": view.seconds}
+
+
+async def _unrecorded(
+    tools: AdviceTools, advice: Advice, candidates: Mapping[Way, Candidate]
+) -> list[dict[str, Any]] | None:
+    """The notes on candidates with those of ``candidates`` that they lack; None: they have all of them. ``new``: it was
+    not admitted, so that it is this advice's to withdraw."""
+    known, found = list(advice.notes.get("admissions", ())), tools.admissions
+    lacking = {way: each for way, each in candidates.items() if each.id not in {one["id"] for one in known}}
+    for way, each in lacking.items():
+        new = found is not None and not await found.is_admitted(advice.tenant, each)
+        known.append({"way": way, "application": each.application, "id": each.id, "new": new})
+    return known if lacking else None
 
 
 async def _admit(
@@ -212,7 +272,7 @@ async def _admit(
     try:
         names[way] = await tools.door.admit(advice.principal, candidate)
     except MainspringError as error:
-        if error.status >= 500:
+        if waits(tools, advice, error) or (error.status >= 500 and not isinstance(error, PASSING)):
             raise
         lacking[way] = _lack(error.message, error.remedy or "")
 
@@ -238,10 +298,14 @@ async def comparing(tools: AdviceTools, advice: Advice) -> Step | None:
         advice.notes["sample_version"],
         [advice.notes["names"][way] for way in ways],
         scorers,
-        f"{advice.row.id}/compare",
+        comparison_key(advice),
         asked=[_fields(wish, way) for way in ways],
     )
     return Step("comparing", f"{state.id} asks {len(ways)} ways", {"comparison": state.id})
+
+
+def comparison_key(advice: Advice) -> str:
+    return f"{advice.row.id}/compare"
 
 
 def _compared(state: ComparisonState) -> Step | None:

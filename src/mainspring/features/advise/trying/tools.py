@@ -12,7 +12,7 @@ from mainspring.evaluation.scorers import ScorerSource
 from mainspring.feature import Rooms, Services
 from mainspring.features.advise.settings import AdviseSettings
 from mainspring.features.advise.store import AdviceStore
-from mainspring.training.ports import Door, Trainer, Versions
+from mainspring.training.ports import Admissions, Door, OrderedTrainings, Trainer, Versions
 from mainspring.training.stages import Comparer, ComparisonStopper
 
 
@@ -52,6 +52,16 @@ class AdviceTools:
     @property
     def door(self) -> Door:
         return self._one(Door, "serves candidates")  # type: ignore[no-any-return]
+
+    @property
+    def admissions(self) -> Admissions | None:
+        """None: nobody knows what was there before, and so nothing is withdrawn."""
+        return None if self.services is None else self.services.perhaps(Admissions)  # type: ignore[type-abstract]
+
+    @property
+    def trainings(self) -> OrderedTrainings | None:
+        """None: a run is known by its id alone."""
+        return None if self.services is None else self.services.perhaps(OrderedTrainings)  # type: ignore[type-abstract]
 
     @property
     def trainer(self) -> Trainer:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Principal
-from mainspring.evaluation.example_json import example_of
+from mainspring.evaluation.example_json import kept_example
 from mainspring.evaluation.examples import DataSetVersion, Example
 from mainspring.features.datasets.tables import data_set_rows as row_table
 from mainspring.features.datasets.tables import data_set_sources, data_set_versions, data_sets
@@ -163,7 +163,7 @@ class Versions:
             return connection.execute(query.offset(min(int(share * count), max(0, count - 1))).limit(1)).scalar()
 
         body = await self._database.read(work)
-        return None if body is None else example_of(rows.load(body))
+        return None if body is None else kept_example(rows.load(body))
 
     async def stream(self, principal: Principal, version: DataSetVersion) -> AsyncIterator[tuple[int, Example]]:
         """All examples of a version with their places, read in pieces."""
@@ -171,7 +171,7 @@ class Versions:
         while True:
             found = await self.page(principal, version, RowFilter(), AT_ONCE, after)
             for place, body in found:
-                yield place, example_of(body)
+                yield place, kept_example(body)
             if len(found) < AT_ONCE:
                 return
             after = found[-1][0]
@@ -184,7 +184,7 @@ class Versions:
         while True:
             piece = query.where(row_table.c.place > after)
             found = await self._database.read(partial(_all, query=piece))
-            yield [KeptRow(example_of(rows.load(row.body)), row.since, row.signature, row.place) for row in found]
+            yield [KeptRow(kept_example(rows.load(row.body)), row.since, row.signature, row.place) for row in found]
             if len(found) < AT_ONCE:
                 return
             after = found[-1].place

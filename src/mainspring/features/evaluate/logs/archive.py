@@ -22,6 +22,9 @@ MOST_TOTAL = 4 * 2**30
 """Bytes, unpacked."""
 _LOCAL = struct.Struct("<4s5H3I2H")
 _ZSTANDARD = 93
+_TAKEN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, _ZSTANDARD)
+# The library of Python unpacks these without a bound, however little of them is asked for.
+_NAMED = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA"}
 
 
 class Archive:
@@ -47,10 +50,18 @@ class Archive:
         return sorted(self._members)
 
     def read(self, name: str) -> bytes:
-        """A member, unpacked. Raises ``InvalidRequest``, also if it is missing, encrypted or too large."""
+        """A member, unpacked. Raises ``InvalidRequest``, also if it is missing, encrypted, compressed otherwise or too
+        large."""
         member = self._members.get(name)
         if member is None:
             raise InvalidRequest(f"{self._path.name} has no {name}", param="file", remedy="Give a log of Inspect")
+        if member.compress_type not in _TAKEN:
+            by = _NAMED.get(member.compress_type, f"the method {member.compress_type}")
+            raise InvalidRequest(
+                f"{self._path.name}: {name:.100} is compressed by {by}",
+                param="file",
+                remedy="Give an archive whose members are stored, deflated or compressed with Zstandard",
+            )
         most = min(self._most, self._left)
         with self._told():
             if member.flag_bits & 1:

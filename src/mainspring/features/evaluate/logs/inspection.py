@@ -20,6 +20,7 @@ from mainspring.features.evaluate.logs.making import (
     moment,
     number,
     parsed,
+    seconds_of,
     tagged,
     text_of,
     texts_of,
@@ -100,7 +101,7 @@ def _add(making: Making, place: str, sample: Any) -> None:
         error=str(error.get("message") if isinstance(error, Mapping) else error)[:500] if error else "",
         prompt_tokens=_count(usage.get("input_tokens")),
         completion_tokens=_count(usage.get("output_tokens")),
-        duration_s=float(seconds) if isinstance(seconds, int | float) else None,
+        duration_s=seconds_of(seconds),
     )
     name, epoch = str(sample["id"]), sample.get("epoch")
     making.add(

@@ -24,6 +24,7 @@ MOST_TEXT = 512 * 2**20
 """Characters of all questions and answers that are kept in memory."""
 MOST_LABELS = 16
 _REASON = 500
+_MOST_SECONDS = 1e9
 _ROLES: tuple[Literal["system", "developer", "user", "assistant", "tool"], ...] = (
     "system",
     "developer",
@@ -47,6 +48,7 @@ class Making:
     _left: Counter[str] = field(default_factory=Counter)
     _size: int = 0
     _beyond: set[str] = field(default_factory=set)
+    _ids: set[str] = field(default_factory=set)
 
     def add(
         self,
@@ -69,13 +71,22 @@ class Making:
             self._left[_CUT] += 1
             return
         known = self._rows.get(name)
+        if not printed(name).strip():
+            raise InvalidRequest(f"{self.path.name}: {self._place} has no id that can be read", param="file")
+        if known is not None and known.example.messages != tuple(messages):
+            told = f"{self.path.name}: {self._place} has the id {printed(name):.60} of another question"
+            raise InvalidRequest(told, remedy="Give each question an id of its own", param="file")
         if known is None:
             self._size += size + len(answered.text)
             if len(self._rows) >= MOST_ROWS or self._size > MOST_TEXT:
                 raise InvalidRequest(f"{self.path.name} has more samples than can be imported", param="file")
         self._beyond |= {label for label, value in scores.items() if not 0 <= value <= 1}
         example = Example(
-            _bounded(name), tuple(messages), tuple(references), tags=dict(tags or {}), group=_bounded(group)
+            self._id(name) if known is None else known.example.id,
+            tuple(messages),
+            tuple(references),
+            tags=dict(tags or {}),
+            group=_bounded(group),
         )
         self._rows[name] = RecordedRow(
             example if known is None else known.example,
@@ -83,6 +94,18 @@ class Making:
             {**(known.scores if known else {}), **scores},
             {**(known.reasons if known else {}), **{k: v[:_REASON] for k, v in (reasons or {}).items() if v}},
         )
+
+    @property
+    def _place(self) -> str:
+        return f"sample {len(self._rows) + sum(self._left.values()) + 1}"
+
+    def _id(self, name: str) -> str:
+        """The bounded name; one with its digest if another one's is the same."""
+        made = _bounded(name)
+        if made in self._ids:
+            made = f"{made[:90]}#{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+        self._ids.add(made)
+        return made
 
     def leave(self, reason: str) -> None:
         """A sample is left out."""
@@ -134,6 +157,12 @@ def number(value: Any) -> float | None:
             return None
         return found if math.isfinite(found) else None
     return None
+
+
+def seconds_of(value: Any) -> float | None:
+    """How long something took; None if that cannot be."""
+    found = number(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return found if found is not None and 0 <= found < _MOST_SECONDS else None
 
 
 def messages_of(given: Any) -> tuple[Message, ...]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import math
 import time
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Principal
-from mainspring.evaluation.example_json import plain
+from mainspring.evaluation.example_json import checked, plain
 from mainspring.evaluation.examples import Example, ExampleStream
 from mainspring.evaluation.recorded import RecordedEvaluation
 from mainspring.features.experiments.spec import Candidate, Spec, WantedScorer
@@ -31,6 +33,8 @@ async def record(
         return experiment_id, False
     if len(found.rows) > most:
         raise InvalidRequest(f"{len(found.rows)} answers are more than an experiment may have ({most})", param="file")
+    # Before anything is kept: all of it can be.
+    found = await asyncio.to_thread(_checked, found)
     version, places = await _questions(data, principal, found, data_set)
     labels = list(dict.fromkeys(label for row in found.rows for label in row.scores))
     spec = Spec((Candidate(found.model, found.model),), tuple(WantedScorer(SOURCE, label=label) for label in labels), 1)
@@ -50,6 +54,34 @@ async def record(
         "report": rows.dump(await asyncio.to_thread(_report, answers, labels, spec)),
     }
     return experiment_id, await results.keep(principal, experiment_id, values, spec, answers)
+
+
+def _checked(found: RecordedEvaluation) -> RecordedEvaluation:
+    """With texts as they are stored. Raises ``InvalidRequest`` naming the row."""
+    made, known = [], set[str]()
+    for number, row in enumerate(found.rows, 1):
+        example, answered = row.example, row.answered
+        name = rows.clean(example.id)
+        messages = tuple(dataclasses.replace(each, content=rows.clean(each.content)) for each in example.messages)
+        references = tuple(map(rows.clean, example.references))
+        if not name.strip() or name in known:
+            told = f"the id {name:.60} of another one" if name.strip() else "no id"
+            _refuse(number, told, "Give each question an id of its own")
+        known.add(name)
+        if not all(0 <= score <= 1 for score in row.scores.values()):
+            _refuse(number, "a score that is not from 0 to 1", "Leave it out, or divide it by the highest")
+        if answered.duration_s is not None and not 0 <= answered.duration_s < math.inf:
+            _refuse(number, "seconds that no answer takes", "Leave them out")
+        example = dataclasses.replace(
+            example, id=name, messages=messages, references=references, group=rows.clean(example.group)
+        )
+        answered = dataclasses.replace(answered, error=rows.clean(answered.error))
+        made.append(dataclasses.replace(row, example=checked(example, f"row {number}"), answered=answered))
+    return dataclasses.replace(found, task=rows.clean(found.task), model=rows.clean(found.model), rows=made)
+
+
+def _refuse(number: int, told: str, remedy: str) -> NoReturn:
+    raise InvalidRequest(f"row {number} has {told}", remedy=remedy, param=f"rows.{number}")
 
 
 async def _questions(

@@ -19,6 +19,8 @@ from mainspring.features.judges.judging.items import Item, Judge, Judgement
 from mainspring.features.judges.judging.several import ByConsistency, Combined, Jury
 from mainspring.features.judges.judging.without_chat import ByReranker, ByRules, BySupport
 
+ASKED_AS = "judge:"
+"""Before the names under which judges themselves can be asked."""
 _DEPTH = 3
 """Juries of juries of judges, and no further."""
 Find = Callable[[str], Awaitable[Definition]]
@@ -85,7 +87,7 @@ class Maker:
         return Made(name, definition, judge, definition.digest(judge.state), (model,))
 
     def model(self, definition: Definition) -> str:
-        """The chat model that judges. Raises ``Unsupported`` if there is none."""
+        """The chat model that judges. Raises ``Unsupported`` if there is none, ``InvalidRequest`` if it is a judge."""
         chat = list(self._rooms.path.chat)
         first = self._rooms.settings.models.chat[:1]
         others = [name for name in chat if name not in first]
@@ -93,6 +95,13 @@ class Maker:
         if not found:
             raise Unsupported(
                 "there is no chat model to judge with", remedy="Name one in models.chat, or use a judge without"
+            )
+        if found.startswith(ASKED_AS):
+            # Its own model could be this one: neither would ever answer.
+            raise InvalidRequest(
+                f"{found:.100} is a judge, and no chat model",
+                remedy="Name a chat model; judges of judges are of the kind jury or combined, with members",
+                param="model",
             )
         return found
 

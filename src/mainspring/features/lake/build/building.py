@@ -118,7 +118,9 @@ class Building:
         tenant = build.tenant
         seen = await self._manifest.erasures(tenant)
         files = await self._manifest.files(tenant, "clean")
-        funnel = Funnel(options)
+        before = next(iter(await self.builds.finished(tenant)), None)
+        since = 0.0 if before is None else before.created_at
+        funnel = Funnel(options, since)
         stage = await asyncio.to_thread(Stage, self._home / "lake" / UNFINISHED / build.id)
         dropped = _Dropped()
         try:
@@ -127,8 +129,6 @@ class Building:
             kept = await asyncio.to_thread(_compare, stage, options, funnel, dropped)
             progress("compare", 1, 1)
             await self._extend(lease)
-            before = next(iter(await self.builds.finished(tenant)), None)
-            since = 0.0 if before is None else before.created_at
             made = await asyncio.to_thread(self._write, build, stage, kept, dropped, funnel, progress, since)
         finally:
             await asyncio.to_thread(stage.remove)
@@ -271,6 +271,7 @@ def _compare(stage: Stage, options: BuildSettings, funnel: Funnel, dropped: _Dro
             row = int(order[place])
             gone[row] = "balance", reason
             kept[row] = False
+    funnel.compared(stage.at, [row for row, (step, _) in gone.items() if step.endswith("_duplicates")])
     _tell(stage, gone, funnel, dropped)
     return kept
 

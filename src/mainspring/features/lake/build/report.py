@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,10 +37,13 @@ class _Took:
 
 
 class Funnel:
-    """Counts while a build runs."""
+    """Counts while a build runs; those after ``since`` (Unix seconds) once more by themselves, since all others were in
+    the build before."""
 
-    def __init__(self, options: BuildSettings) -> None:
+    def __init__(self, options: BuildSettings, since: float = 0.0) -> None:
         self._options = options
+        self._since = since
+        self._new = Counter[str]()
         self._took = {name: _Took() for name in ALL_STEPS}
         self._redacted: Counter[str] = Counter()
         self._changed = _Took()
@@ -59,16 +62,22 @@ class Funnel:
     def seen(self, batch: pa.RecordBatch) -> None:
         """Rows after the steps, dropped ones among them."""
         self.rows += batch.num_rows
-        thumbs = [each for each in batch.column("thumb").to_pylist() if each is not None]
-        self.rated += len(thumbs)
-        self.liked += thumbs.count("up")
-        for answer_id, found in zip(
-            batch.column("answer_id").to_pylist(), batch.column("redacted").to_pylist(), strict=True
-        ):
+        names = ("answer_id", "at", "thumb", "redacted")
+        for answer_id, at, thumb, found in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
+            self.rated += thumb is not None
+            self.liked += thumb == "up"
+            if at > self._since:
+                told = {"rows": True, "rated": thumb is not None, "liked": thumb == "up", "personal": bool(found)}
+                self._new.update({name: int(each) for name, each in told.items()})
             if found:
                 self.personal += 1
                 self._redacted.update(dict(found))
                 self._changed.sample(answer_id)
+
+    def compared(self, at: np.ndarray[Any, np.dtype[np.float64]], duplicates: Sequence[int]) -> None:
+        """The times of the rows that were compared with each other, and the places of those that repeat others."""
+        new = at > self._since
+        self._new["compared"], self._new["duplicates"] = int(new.sum()), int(new[list(duplicates)].sum())
 
     def ready(self, verdicts: Mapping[str, int], latency_s: np.ndarray[Any, np.dtype[np.float64]]) -> None:
         """The verdicts of the rows that are left, and the seconds from each new answer until now."""
@@ -106,6 +115,13 @@ class Funnel:
             "quality_rate": _share(self.liked, self.rated),
             "personal_data_rate": _share(self.personal, self.rows),
             "duplicate_rate": _share(duplicates, compared),
+            "new": {
+                "interactions": self._new["rows"],
+                "rated": self._new["rated"],
+                "quality_rate": _share(self._new["liked"], self._new["rated"]),
+                "personal_data_rate": _share(self._new["personal"], self._new["rows"]),
+                "duplicate_rate": _share(self._new["duplicates"], self._new["compared"]),
+            },
             "latency_s": {
                 "p50": round(float(np.median(self._latency)), 3) if len(self._latency) else None,
                 "p95": round(float(np.quantile(self._latency, 0.95)), 3) if len(self._latency) else None,

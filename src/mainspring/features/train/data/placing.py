@@ -21,7 +21,7 @@ SIDES: tuple[Side, ...] = ("train", "validation", "test")
 LINEAGE = ".lineage.jsonl"
 MANIFEST = "manifest.json"
 _TAKEN_OVER = ("licence", "consent", "name", "kind", "cleaning")
-_KINDS_OF_SOURCE = {"answers": "answer", "traces": "trace", "event_ids": "event"}
+_KINDS_OF_SOURCE = {"answers": "answer", "traces": "trace", "event_ids": "event", "documents": "document"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def place(data: Path, recipe: Recipe, bounds: TrainSettings, seed: int, told: Ma
 
 
 def without(data: Path, answers: frozenset[str]) -> int:
-    """Take the rows out that are made of any of these answers; their number."""
+    """Take the rows out that are made of any of these answers, or repeat any of these documents; their number."""
     gone = 0
     for side in SIDES:
         rows, beside = data / f"{side}.jsonl", data / f"{side}{LINEAGE}"
@@ -90,7 +90,9 @@ def without(data: Path, answers: frozenset[str]) -> int:
             continue
         with rows.open("rb") as one, beside.open("rb") as other:
             pairs = list(zip(one, other, strict=True))
-        kept = [pair for pair in pairs if answers.isdisjoint(json.loads(pair[1]).get("answers", ()))]
+        made = (json.loads(pair[1]) for pair in pairs)
+        names = [[*each.get("answers", ()), *each.get("documents", ())] for each in made]
+        kept = [pair for pair, of in zip(pairs, names, strict=True) if answers.isdisjoint(of)]
         if len(kept) < len(pairs):
             gone += len(pairs) - len(kept)
             for path, column in ((rows, 0), (beside, 1)):

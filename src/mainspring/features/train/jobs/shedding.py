@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from mainspring.core.errors import QuotaExceeded
-from mainspring.features.train.jobs.store import GONE, OVER, SHEDDING, end
+from mainspring.features.train.jobs.store import FORGOTTEN, GONE, OVER, SHEDDING, end
 from mainspring.features.train.settings import TrainSettings
 from mainspring.features.train.tables import training_jobs
 from mainspring.features.train.versions import keeping
@@ -36,7 +36,7 @@ class Disk:
 
     async def used(self, tenant: str) -> int:
         """Bytes of the folders of its jobs and versions."""
-        query = sa.select(_of.id).where(_of.tenant == tenant, _of.wish != GONE)
+        query = sa.select(_of.id).where(_of.tenant == tenant, _of.wish.not_in((GONE, FORGOTTEN)))
         jobs = await self._database.read(lambda connection: list(connection.execute(query).scalars()))
         folders = [*(self._places.job(each) for each in jobs), self._places.tenant(tenant)]
         return await asyncio.to_thread(lambda: sum(map(size, folders)))
@@ -82,9 +82,7 @@ class Shedding:
             for job_id, expired in found:
                 folder = Folder(self._folder_of(job_id))
                 await asyncio.to_thread(_delete, folder, expired)
-            ids = [job_id for job_id, _ in found]
-            done = sa.update(training_jobs).where(_of.id.in_(ids), _of.wish == SHEDDING).values(wish=GONE)
-            await self._database.write(partial(_run, statement=done), durable=True)
+            await self._database.write(partial(_done, found=found), durable=True)
             shed += len(found)
         return shed
 
@@ -93,10 +91,14 @@ class Shedding:
         expired = _of.ended_at < now - self._kept_s if self._kept_s else sa.false()
         failed = sa.and_(_of.state == "failed", _of.ended_at < now - self._failed_s)
         due = sa.or_(_of.wish == SHEDDING, _of.state == "cancelled", failed, expired)
-        query = sa.select(_of.id, expired.label("expired")).where(_of.state.in_(OVER), _of.wish != GONE, due)
-        found = [(row.id, bool(row.expired)) for row in connection.execute(query.limit(_AT_ONCE))]
+        # What was shed before its texts were too old is taken once more when they are.
+        left = sa.or_(sa.and_(due, _of.wish != GONE), sa.and_(expired, _of.wish == GONE))
+        query = sa.select(_of.id, expired.label("expired")).where(_of.state.in_(OVER), _of.wish != FORGOTTEN, left)
+        # One that is being resumed is locked: it is not due any more, or it is so in the next round.
+        locked = query.limit(_AT_ONCE).with_for_update(skip_locked=True)
+        found = [(row.id, bool(row.expired)) for row in connection.execute(locked)]
         if found:
-            mine = sa.and_(_of.id.in_([each[0] for each in found]), _of.state.in_(OVER))
+            mine = _of.id.in_([each[0] for each in found])
             connection.execute(sa.update(training_jobs).where(mine).values(wish=SHEDDING))
         return found
 
@@ -118,13 +120,16 @@ def size(folder: Path) -> int:
     return total
 
 
-def _run(connection: sa.Connection, statement: sa.Update) -> None:
-    connection.execute(statement)
+def _done(connection: sa.Connection, found: Sequence[tuple[str, bool]]) -> None:
+    for wish, expired in ((GONE, False), (FORGOTTEN, True)):
+        mine = sa.and_(_of.id.in_([job_id for job_id, each in found if each == expired]), _of.wish == SHEDDING)
+        connection.execute(sa.update(training_jobs).where(mine).values(wish=wish))
 
 
 def _expire(connection: sa.Connection, before: float) -> None:
     query = sa.select(_of.tenant, _of.id).where(_of.state == "paused", _of.updated_at < before)
-    for row in connection.execute(query).all():
+    # One that is being resumed is locked, and goes on.
+    for row in connection.execute(query.with_for_update(skip_locked=True)).all():
         end(connection, row.tenant, row.id, "failed", _EXPIRED)
         # Its rows are as old as they were before it ended.
         mine = sa.and_(_of.tenant == row.tenant, _of.id == row.id)

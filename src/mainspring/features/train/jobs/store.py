@@ -31,8 +31,9 @@ BUSY = ("queued", "waiting", "paused", "running")
 MOST_EVENTS = 500
 ERASED = "erased"
 """The wish of a running job whose rows were erased: nothing takes its place."""
-SHEDDING, GONE = "shedding", "gone"
-"""The wish of a job that is over and whose rows are deleted, and were: nothing begins from it."""
+SHEDDING, GONE, FORGOTTEN = "shedding", "gone", "forgotten"
+"""The wish of a job that is over and whose rows are deleted; were; and so were all texts that it wrote. Nothing begins
+from it."""
 ROWS_ERASED: Mapping[str, Any] = {
     "code": "rows_erased",
     "message": "rows that it was trained on were erased; order it again with what is left",
@@ -231,12 +232,12 @@ class TrainingJobs:
             state = _state(connection, tenant, job_id)
             if state not in states:
                 raise Conflict(f"the job is {state}", remedy=f"It goes on from {' or '.join(states)}", param="job_id")
-            if _wish(connection, tenant, job_id) in (SHEDDING, GONE):
-                raise Conflict("its rows are not kept any more", remedy="Order it again", param="job_id")
             busy = self.room(connection, tenant) if state in OVER else 0
             values: dict[str, Any] = {"state": "queued", "wish": "", "error": "null", "deaths": 0, "ended_at": None}
             values["updated_at"] = time.time()
-            connection.execute(sa.update(training_jobs).where(_is(tenant, job_id)).values(**values))
+            kept = sa.and_(_is(tenant, job_id), training_jobs.c.wish.not_in((SHEDDING, GONE, FORGOTTEN)))
+            if not connection.execute(sa.update(training_jobs).where(kept).values(**values)).rowcount:
+                raise Conflict("its rows are not kept any more", remedy="Order it again", param="job_id")
             _tell(connection, tenant, job_id, message)
             _unqueue(connection, tenant, job_id)
             job_store.insert(connection, tenant, job_id, KIND, {}, priority=-busy)
