@@ -208,7 +208,9 @@ async def score(arguments: Namespace) -> None:
             )
     if arguments.rank:
         found |= await ranked(both)
-    found["Size of what is packaged"] = Figure(PACKAGED.stat().st_size / 1e6, "MB", "lower", 12)
+    found["Size of what is packaged"] = Figure(
+        PACKAGED.stat().st_size / 1e6, "MB", "lower", 12, against="what an adapter may take"
+    )
     report("reader", found)
     await both.close()
 
