@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import typing
+from abc import abstractmethod
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,9 +24,9 @@ Numbers = NDArray[np.int64]
 class LazyRows(Sequence[Interaction]):
     """Interactions that are read when they are asked for, one at a time. A part is a list."""
 
+    @abstractmethod
     def row(self, place: int) -> Interaction:
         """The interaction at a place from 0 on."""
-        raise NotImplementedError
 
     @overload
     def __getitem__(self, place: int) -> Interaction: ...
