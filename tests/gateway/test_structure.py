@@ -258,6 +258,22 @@ def test_every_list_and_table_that_a_route_takes_has_a_bound(everything: list[AP
     assert not found
 
 
+def test_every_number_with_a_fraction_that_a_query_takes_has_a_bound(everything: list[APIRoute]) -> None:
+    # A time beyond the calendar is an error of the platform wherever it becomes a date.
+    found, looked = set(), 0
+    for route in everything:
+        for dependant in (route.dependant, *route.dependant.dependencies):
+            for param in dependant.query_params:
+                if float in (param.field_info.annotation, *get_args(param.field_info.annotation)):
+                    looked += 1
+                    if not any(
+                        isinstance(each, annotated_types.Le | annotated_types.Lt) for each in param.field_info.metadata
+                    ):
+                        found.add(f"{route.path}: {param.name}")
+    assert looked > 10
+    assert not found
+
+
 class Loose(BaseModel):
     many: list[int]
     named: dict[str, Annotated[list[int], Field(max_length=3, fail_fast=True)]] | None

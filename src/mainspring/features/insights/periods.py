@@ -13,8 +13,10 @@ _DAY = 86_400.0
 
 
 async def period_of(
-    days: Annotated[float, Query(gt=0, le=3650, description="Of the last days")] = 30.0,
-    until: Annotated[float | None, Query(ge=0, description="Unix seconds; none: now")] = None,
+    days: Annotated[float, Query(gt=0, le=3650, allow_inf_nan=False, description="Of the last days")] = 30.0,
+    until: Annotated[
+        float | None, Query(ge=0, le=9e9, allow_inf_nan=False, description="Unix seconds; none: now")
+    ] = None,
     application: Annotated[str, Query(max_length=256, description="Only this one's")] = "",
 ) -> Period:
     """The period that a request asks about."""
