@@ -106,12 +106,16 @@ def main() -> None:
         name = f"F1 after the search, seed {seed}"
         against = f"{given.model}, reflection by {given.reflection or 'itself'}, {given.calls} answers, {seconds:.0f} s"
         if made is None:
+            if view.error is None or "no other prompt is better" not in str(view.error):
+                # It did not search to its end: that says nothing about what a search gains.
+                print(f"seed {seed} is left out")
+                continue
             figures[name] = Figure(0.0, "gained", "higher", against=f"{against}: {view.error}")
             continue
         low, high = made.intervals["f1"]
         told = f"{made.before['f1']:.3f} before; [{low:.3f}, {high:.3f}], n = {made.counted['f1']}; {made.notes[-1]}"
         figures[name] = Figure(made.figures["f1"], "F1", "higher", against=f"{told}; {against}")
-    if not given.dry:
+    if not given.dry and figures:
         report("prompt_search", figures)
 
 

@@ -83,6 +83,24 @@ def test_facts_that_change_more_often_than_a_retraining_pays_rule_weights_out() 
     assert decide(rows, replace(TERMS, changes=None)).way == "fine-tune"
 
 
+def test_a_difference_that_does_not_matter_rules_nothing_out_however_sure_it_is() -> None:
+    # One question in 200 of 4,000 more: beyond doubt better than nothing, and at most the margin.
+    worse = Row("prompt", True, scores=(1.0,) * 2_000 + (0.0,) * 2_000, usd=0.001)
+    better = Row("rag", True, scores=(1.0,) * 2_020 + (0.0,) * 1_980, usd=0.01)
+    made = decide([worse, better], TERMS)
+    assert made.pairs[0].beyond_doubt
+    assert (made.verdict, made.way, made.out) == ("recommended", "prompt", {})
+    assert decide([worse, better], replace(TERMS, margin=0.002)).way == "rag"
+
+
+def test_documents_that_answer_worse_are_not_what_a_retraining_is_weighed_against() -> None:
+    tuned = replace(row("fine-tune", 0.8, n=2_000), usd=0.02, renewal_usd=5.0)
+    poor = replace(row("rag", 0.0, n=2_000), usd=0.01)
+    assert decide([tuned, poor], replace(TERMS, changes=10.0)).way == "fine-tune"
+    equal = replace(row("fine-tune", 0.8, n=2_000), way="rag", usd=0.01)
+    assert "fine-tune" in decide([tuned, equal], replace(TERMS, changes=10.0)).out
+
+
 def test_without_prices_seconds_of_the_machine_are_what_it_costs() -> None:
     same = row("prompt", 0.5, n=2_000)
     made = decide([replace(same, seconds=2.0), replace(same, way="few-shot", seconds=1.0)], TERMS)

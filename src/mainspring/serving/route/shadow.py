@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mainspring.core.errors import BudgetExceeded, MainspringError
+from mainspring.core.errors import MainspringError
 from mainspring.core.facts.calls import TENANT, UNCHARGED, CallFacts
 from mainspring.core.facts.trials import ShadowFacts
 from mainspring.core.path import Answer, collect
@@ -38,7 +38,7 @@ class Purse(Protocol):
     """The budgets of tenants (``serving.money.side_reservation.CopyReservation``)."""
 
     async def hold(self, request: Request, context: Context) -> None:
-        """Raises ``BudgetExceeded``."""
+        """Raises ``BudgetExceeded``, or what else keeps it from being paid for."""
 
     def done(self, context: Context) -> None: ...
 
@@ -104,7 +104,7 @@ class Shadows:
         if about is not None and self._purse is not None:
             try:
                 await self._purse.hold(request, context)
-            except BudgetExceeded as error:
+            except MainspringError as error:
                 # There is no copy: the candidate has not failed.
                 return error.code
         try:

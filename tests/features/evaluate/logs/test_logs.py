@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.evaluate.commands.logs import read
+from mainspring.evaluation.recorded import RecordedEvaluation
+from mainspring.features.evaluate.commands.logs import readings
 from mainspring.features.evaluate.logs import archive, harness, inspection, making
 
 TIME = "2026-11-28T21-54-28.584347"
@@ -28,6 +29,10 @@ HEADER = {
         "packages": {"inspect_ai": "0.3.285"},
     },
 }
+
+
+def everything(path: Path, model: str = "") -> list[RecordedEvaluation]:
+    return [each() for each in readings(path, model)]
 
 
 def sample(name: int | str, epoch: int = 1, **more: Any) -> dict[str, Any]:
@@ -82,7 +87,7 @@ MEMBERS = {
 
 @pytest.mark.parametrize("write", [zipped, zstandard])
 def test_a_log_of_inspect_is_read(tmp_path: Path, write: Any) -> None:
-    (found,) = read(write(tmp_path / "log.eval", MEMBERS))
+    (found,) = everything(write(tmp_path / "log.eval", MEMBERS))
     assert (found.task, found.model, len(found.rows)) == ("capitals", "openai-api/spring/small", 3)
     assert found.metadata["harness"] == "inspect_ai 0.3.285"
     assert found.created_at == 1_795_902_890
@@ -111,7 +116,7 @@ def test_members_that_nothing_bounds_are_refused_by_name(tmp_path: Path, method:
 def test_the_same_log_as_json(tmp_path: Path) -> None:
     path = tmp_path / "log.json"
     path.write_text(json.dumps({**HEADER, "samples": [sample(1), sample(1, 2)]}))
-    (found,) = read(path, "mine")
+    (found,) = everything(path, "mine")
     assert (found.model, [each.example.id for each in found.rows]) == ("mine", ["1", "1/2"])
 
 
@@ -143,7 +148,7 @@ def test_samples_of_the_harness_are_read(tmp_path: Path) -> None:
     results = {"model_name": "small-model", "date": 1_795_902_863.4, "lm_eval_version": "0.4.13"}
     (folder / f"results_{TIME}.json").write_text(json.dumps(results))
     for path in (tmp_path, folder / f"results_{TIME}.json", folder / f"samples_town_quiz_{TIME}.jsonl"):
-        (found,) = read(path)
+        (found,) = everything(path)
         assert (found.task, found.model, found.created_at) == ("town_quiz", "small-model", 1_795_902_863.4)
         first, second = found.rows
         # The likeliest continuation is the answer.
@@ -181,7 +186,7 @@ def test_chats_and_older_lists_are_read(tmp_path: Path) -> None:
 def test_what_is_no_log_is_named(tmp_path: Path, name: str, content: bytes, said: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InvalidRequest, match=said) as caught:
-        read(tmp_path / name)
+        everything(tmp_path / name)
     assert caught.value.param == "file"
 
 
@@ -197,14 +202,14 @@ def test_what_is_no_log_is_named(tmp_path: Path, name: str, content: bytes, said
 )
 def test_damaged_logs_are_named(tmp_path: Path, members: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidRequest, match=said):
-        read(zipped(tmp_path / "log.eval", members))
+        everything(zipped(tmp_path / "log.eval", members))
 
 
 def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = zipped(tmp_path / "bomb.eval", {"header.json": b"0" * (archive.MOST_MEMBER + 2)})
     assert bomb.stat().st_size < 200_000
     with pytest.raises(InvalidRequest, match="too large when it is unpacked"):
-        read(bomb)
+        everything(bomb)
     lying = zstandard(tmp_path / "lying.eval", {"header.json": "0" * 5_000_000})
     with archive.Archive(lying, most_member=1_000_000) as opened, pytest.raises(InvalidRequest, match="too large"):
         opened.read("header.json")

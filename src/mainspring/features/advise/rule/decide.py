@@ -1,6 +1,6 @@
 """The rule: from rows to a recommendation, or to ``unsure``.
 
-1. A way that another one beats beyond doubt is out.
+1. A way that another one beats beyond doubt, by what may be more than the margin, is out.
 2. Weights alone are out if facts change more often than a retraining pays.
 3. Of those that are left, the cheapest at the told volume is recommended, if none of the others is better by more than
    the margin. Where that is not known, the advice is ``unsure``, and says how many more questions would settle it; and
@@ -50,7 +50,7 @@ def decide(rows: Sequence[Row], terms: Terms) -> Decision:
         return Decision("nothing", None, (said,), out, unit=unit)
     found = pairs(left, terms)
     for each in found:
-        if each.beyond_doubt and each.other not in out:
+        if each.beyond_doubt and not each.within(terms.margin) and each.other not in out:
             out[each.other] = f"{each.better} is better beyond doubt, by {each.difference.text()}"
     standing = [row for row in left if row.way not in out]
     order = {way: place for place, way in enumerate(WAYS)}
@@ -95,6 +95,14 @@ def _ruled_out(tried: Sequence[Row], terms: Terms, unit: Unit) -> tuple[dict[Way
     """What facts that change, and failures, rule out; and what is left."""
     out: dict[Way, str] = {}
     documents = [row for row in tried if row.way in DOCUMENTS and row.failed < len(row.scores)]
+    alone = [row for row in tried if row.way == WEIGHTS_ALONE]
+    # Documents that answer worse are no cheaper way to the same answers.
+    beaten = {
+        each.other
+        for each in pairs([*alone, *documents], terms)
+        if each.better == WEIGHTS_ALONE and each.beyond_doubt and not each.within(terms.margin)
+    }
+    documents = [row for row in documents if row.way not in beaten]
     for row in tried:
         if row.scores and row.failed >= len(row.scores):
             out[row.way] = "every answer failed"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,7 +41,7 @@ def import_log(
     """
     from mainspring.core.settings import load
 
-    found = read(file, model)
+    found = readings(file, model)
     settings = load(context.obj).settings
     rows = asyncio.run(_kept(whole_opener(context), settings, found, dataset, tenant))
     if as_json:
@@ -61,16 +62,17 @@ def import_log(
     )
 
 
-def read(path: Path, model: str = "") -> list[RecordedEvaluation]:
-    """The evaluations of a file or a folder. Raises ``InvalidRequest``."""
+def readings(path: Path, model: str = "") -> list[Callable[[], RecordedEvaluation]]:
+    """One for each evaluation of a file or a folder, which reads it when it is called: a folder's logs need not be in
+    memory at once. It and they raise ``InvalidRequest``."""
     from mainspring.core.errors import InvalidRequest
     from mainspring.features.evaluate.logs import harness, inspection
 
     if path.is_dir():
         logs = sorted(each for each in path.rglob("*.eval") if each.is_file())[:1_000]
-        found = [inspection.read(each, model) for each in logs]
+        found = [partial(inspection.read, each, model) for each in logs]
     elif path.suffix == ".eval" or (path.suffix == ".json" and not path.name.startswith("results_")):
-        return [inspection.read(path, model)]
+        return [partial(inspection.read, path, model)]
     else:
         found = []
     samples = harness.samples_of(path)
@@ -80,11 +82,15 @@ def read(path: Path, model: str = "") -> list[RecordedEvaluation]:
             param="file",
             remedy="Run lm-evaluation-harness with --log_samples, and give the folder of --output_path",
         )
-    return found + [harness.read(each, model) for each in samples]
+    return [*found, *(partial(harness.read, each, model) for each in samples)]
 
 
 async def _kept(
-    open_whole: WholeOpener, settings: Settings, found: Sequence[RecordedEvaluation], data_set: str, tenant: str
+    open_whole: WholeOpener,
+    settings: Settings,
+    found: Sequence[Callable[[], RecordedEvaluation]],
+    data_set: str,
+    tenant: str,
 ) -> list[dict[str, Any]]:
     from mainspring.core.types import Principal
     from mainspring.evaluation.recorded import EvaluationRecords
@@ -94,7 +100,8 @@ async def _kept(
     async with open_whole(settings.model_copy(update={"models": models})) as (_, services):
         keeper = services.fitting(EvaluationRecords)  # type: ignore[type-abstract]
         told = []
-        for each in found:
+        for reading in found:
+            each = await asyncio.to_thread(reading)
             name = data_set or re.sub(r"[^A-Za-z0-9._-]+", "-", each.task)[:128].strip("-") or "log"
             experiment, new = await keeper.record(Principal(tenant, "local"), each, name)
             told.append(
