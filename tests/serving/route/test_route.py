@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.core.errors import (
+from mainspring.core.errors import (, StoreError
     EngineDied,
     InvalidRequest,
     Overloaded,
@@ -305,6 +305,29 @@ async def test_a_shadow_that_fails_harms_nobody(house: Build) -> None:
     assert (await models.ask()).text == "A"
     await models.shadowed()
     assert models.counts.shadows == {("trial", "engine_died"): 1}
+
+
+class ShutPurse:
+    """Its database is away."""
+
+    async def hold(self, *_: Any) -> None:
+        raise StoreError("away")
+
+    def done(self, _: Context) -> None: ...
+
+
+async def test_a_copy_whose_payment_cannot_be_held_is_counted_by_why(house: Build) -> None:
+    models = Models(
+        house(),
+        {"a": says("A"), "b": says("B")},
+        arms={"main": {"model": "a"}},
+        shadows={"trial": {"model": "b", "recorded": True}},
+    )
+    models.shadows._purse = ShutPurse()
+    assert (await models.ask()).text == "A"
+    await models.shadowed()
+    assert models.counts.shadows == {("trial", StoreError("").code): 1}
+    assert not models.engines["b"].seen
 
 
 async def test_inner_calls_of_applications_are_not_copied(house: Build) -> None:
