@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from mainspring.core.errors import (, StoreError
+from mainspring.core.errors import (
     EngineDied,
     InvalidRequest,
     Overloaded,
     PromptTooLong,
     RateLimited,
+    StoreError,
     UpstreamError,
 )
 from mainspring.core.path import collect
