@@ -14,13 +14,14 @@ import sqlalchemy as sa
 
 from mainspring.core.errors import Conflict, Forbidden, InvalidRequest, MissingExtra, NotFound, QuotaExceeded
 from mainspring.core.facts.trials import AdviceFacts
-from mainspring.core.types import Message
+from mainspring.core.types import Message, Principal
 from mainspring.features.advise.shapes import advice_body, markdown
 from mainspring.features.advise.trying.running import STAGES
 from mainspring.features.advise.trying.stages import Advice
 from mainspring.features.advise.trying.tools import AdviceTools
 from mainspring.features.advise.wish import Tune
 from mainspring.features.datasets.tables import data_set_rows
+from mainspring.serving.ring.registry import Served
 from mainspring.stores.erase.data_subjects import Held, Subject
 from tests.features.advise.world import Killed, Mortal, World, examples, world
 
@@ -66,6 +67,30 @@ async def test_every_way_is_tried_and_the_best_one_is_recommended(home: World) -
     text = markdown(body)
     assert "| few-shot | 0." in text
     assert "What each way is for" in text
+
+
+class Placed:
+    """A tenant has put something on its model ``writer``, and tries a candidate with a share of the requests."""
+
+    def __init__(self, home: World) -> None:
+        self.registry = home.lab.rooms.path.registry
+
+    def varied(self, served: Served, principal: Principal) -> Served:
+        del principal
+        share = self.registry._served["writer@cand_tried"].responder
+        return dataclasses.replace(served, responder=share) if served.name == "writer" else served
+
+
+async def test_a_candidate_that_is_tried_out_is_not_measured_as_the_model(home: World) -> None:
+    home.right["promoted"] = 3
+    home.serve("writer@current", "promoted")
+    home.serve("writer@cand_tried", "model")
+    home.lab.rooms.path.registry.variants = Placed(home)
+    made = await home.submit(home.wish(ways=("prompt",)))
+    await home.work()
+    (row,) = (await told(home, made))["report"]["rows"]
+    assert row["name"] == "writer@current"
+    assert any("what is promoted there now" in each for each in row["notes"])
 
 
 async def test_each_decision_is_an_event_with_its_figures(home: World) -> None:

@@ -224,8 +224,8 @@ class World:
         self.experiment: Lease | None = None
         self.right: dict[str, int] = {"prompt": 2, "examples": 4, "docs": 9, "model": 3, "tuned": 5}
         self.door = ADoor(self._served, self.hand)
-        self.trainer = ATrainer(lambda label: self._serve(label, "tuned"), self.hand)
-        self._serve("writer", "prompt")
+        self.trainer = ATrainer(lambda label: self.serve(label, "tuned"), self.hand)
+        self.serve("writer", "prompt")
         rooms: Any = home.rooms
         rooms.path.services = home.home.services
         rooms.path.charged = ChargedModels(lambda inner, name, provider: inner)
@@ -255,7 +255,7 @@ class World:
             await stores.collections.publish(
                 made, begun.document_id, begun.generation, chars=len(text), chunks=1, parser="text", text_blob=blob
             )
-        self._serve("docs", "docs")
+        self.serve("docs", "docs")
 
     def wish(self, **more: Any) -> Wish:
         return Wish("writer", **{"scorer": "exact", "margin": 0.05, "questions": 60, **more})
@@ -292,9 +292,9 @@ class World:
             await self.lab.rooms.stores.jobs.release(job)
 
     def _served(self, name: str, candidate: Candidate) -> None:
-        self._serve(name, candidate.kind)
+        self.serve(name, candidate.kind)
 
-    def _serve(self, name: str, kind: str) -> None:
+    def serve(self, name: str, kind: str) -> None:
         known = questions(400)
         places = {question: place for place, question in enumerate(known)}
 

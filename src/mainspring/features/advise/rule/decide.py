@@ -102,13 +102,12 @@ def _ruled_out(tried: Sequence[Row], terms: Terms, unit: Unit) -> tuple[dict[Way
         for each in pairs([*alone, *documents], terms)
         if each.better == WEIGHTS_ALONE and each.beyond_doubt and not each.within(terms.margin)
     }
-    documents = [row for row in documents if row.way not in beaten]
     for row in tried:
         if row.scores and row.failed >= len(row.scores):
             out[row.way] = "every answer failed"
         elif all(score is None for score in row.scores):
             out[row.way] = "the scorer had nothing to say about its answers"
-        elif row.way == WEIGHTS_ALONE and (why := money.retraining_pays(row, documents, terms, unit)):
+        elif row.way == WEIGHTS_ALONE and (why := money.retraining_pays(row, documents, terms, unit, beaten)):
             out[row.way] = why
     return out, [row for row in tried if row.way not in out]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from mainspring.features.advise.rule.rows import Row, Terms, Unit
+from mainspring.features.advise.rule.rows import Row, Terms, Unit, Way
 
 MONTH_S = 30 * 86_400.0
 
@@ -40,11 +40,13 @@ def crossings(rows: Sequence[Row], unit: Unit) -> list[dict[str, Any]]:
     return told
 
 
-def retraining_pays(row: Row, others: Sequence[Row], terms: Terms, unit: Unit) -> str:
+def retraining_pays(
+    row: Row, others: Sequence[Row], terms: Terms, unit: Unit, beaten: Collection[Way] = frozenset()
+) -> str:
     """Why facts change too often for weights alone; empty: a retraining pays, or nothing speaks against it.
 
     It pays if what its queries save until the facts change again, against the cheapest way whose facts stand in
-    documents, is more than the retraining costs; and it must be over before they do.
+    documents and that is not ``beaten``, is more than the retraining costs; and it must be over before they do.
     """
     if not terms.changes or not others:
         return ""
@@ -55,7 +57,7 @@ def retraining_pays(row: Row, others: Sequence[Row], terms: Terms, unit: Unit) -
             f"{row.renewal_seconds / 3600:.1f}: it is always out of date"
         )
     cost = row.renewal(unit)
-    others = [each for each in others if each.known(unit)]
+    others = [each for each in others if each.known(unit) and each.way not in beaten]
     if not cost or not others or not row.known(unit):
         return ""
     other = min(others, key=lambda each: each.per_query(unit))

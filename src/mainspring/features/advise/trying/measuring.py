@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mainspring.core.variants import CURRENT
 from mainspring.features.advise.rule import money
 from mainspring.features.advise.rule.decide import Decision, decide, plain
 from mainspring.features.advise.rule.rows import ABOUT, DOCUMENTS, Row, Terms, Way
@@ -65,6 +66,8 @@ def _row(
     upfront, renewal, more = _before(advice, way, per_hour)
     if not told and (way in TRAINED or (way in DOCUMENTS and not upfront["usd"])):
         priced = False
+    if advice.notes["names"][way].endswith(f"@{CURRENT}"):
+        notes.append("with what is promoted there now, and without what is being tried out")
     failed = int(measured.get("failed") or 0)
     if failed:
         notes.append(f"{failed} answers failed, and count as 0")

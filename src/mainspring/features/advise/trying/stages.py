@@ -22,6 +22,7 @@ from mainspring.core.errors import (
     SettingsError,
 )
 from mainspring.core.types import Principal
+from mainspring.core.variants import CURRENT
 from mainspring.evaluation.examples import Example
 from mainspring.features.advise.rule.rows import DOCUMENTS, Way
 from mainspring.features.advise.store import Step, Told
@@ -143,9 +144,9 @@ async def preparing(tools: AdviceTools, advice: Advice) -> Step:
         cost = await knowledge.ingestion(tools.rooms, advice.principal, wish.collection, found)
         notes |= {"documents": found.plain(), "ingestion": cost}
     if "prompt" in wish.ways:
-        names["prompt"] = wish.model
+        names["prompt"] = await _settled(tools, advice, wish.model)
     if "rag" in wish.ways and wish.collection:
-        names["rag"] = wish.collection
+        names["rag"] = await _settled(tools, advice, wish.collection)
     for way, candidate in candidates.items():
         await _admit(tools, advice, way, candidate, names, lacking)
     for way in wish.ways:
@@ -159,6 +160,15 @@ async def preparing(tools: AdviceTools, advice: Advice) -> Step:
     training = wish.tune is not None and not TRAINED.isdisjoint(wish.ways)
     notes |= {"names": names, "lacking": lacking}
     return Step("training" if training else "comparing", f"{len(names)} ways can be asked", notes, told)
+
+
+async def _settled(tools: AdviceTools, advice: Advice, name: str) -> str:
+    """``name``, or what is current there if the tenant has put something on it: else its row would also be that of a
+    candidate that gets a share of the requests."""
+    registry = tools.rooms.path.registry
+    served = await registry.plain(name, advice.principal)
+    varied = await registry.find(name, advice.principal)
+    return name if varied.responder is served.responder else f"{name}@{CURRENT}"
 
 
 async def training(tools: AdviceTools, advice: Advice) -> Step | None:
