@@ -37,15 +37,17 @@ from mainspring.training.encoders.data.near_misses import Example, examples, hol
 SEED, WORDS = 7, 60
 NAME = "near-miss-reader"
 PACKAGED = Path(mainspring.engines.catalogue.__file__).parent / "packaged" / f"{NAME}.safetensors"
-SHARES = {"answered": 0.28, "value swapped": 0.2, "answer removed": 0.15, "other passage": 0.05}
+SHARES = {"answered": 1.0, "value swapped": 1.0, "answer removed": 1.0, "other passage": 0.3}
+WINDOWS = 2
+"""Each question of SQuAD that is trained on stands in so many windows of its paragraph."""
 OPTIONS = {
     "epochs": 1,
-    "steps": 240,
+    "steps": 1000,
     "batch": 16,
-    "learning_rate": 8e-5,
+    "learning_rate": 6e-5,
     "length": 256,
-    "freeze": 6,
-    "evaluate_every": 75,
+    "freeze": 2,
+    "evaluate_every": 200,
     "patience": 0,
     "save_every_s": 120,
     "answerability": 0.7,
@@ -65,8 +67,9 @@ def sides() -> dict[str, list[dict[str, Any]]]:
     made = [
         each for each in examples(sets.answered(data(".")), SEED, words=WORDS) if random.random() < SHARES[each.kind]
     ]
-    made += sets.squad_trained(data("."), SEED, WORDS)
-    away = random.sample(list(sets.off_topic(data("."))), 200)
+    for number in range(WINDOWS):
+        made += sets.squad_trained(data("."), SEED + number, WORDS)
+    away = random.sample(list(sets.off_topic(data("."))), 400)
     sources = sorted({each.source for each in [*made, *away]})
     held = set(random.sample(sources, len(sources) // 12))
     both: tuple[list[Example], list[Example]] = ([], [])

@@ -192,7 +192,7 @@ def test_a_key_is_made_shown_once_and_revoked(admin: Browser, server: Server) ->
     admin.click("button", "New key")
     admin.type("dialog input", name)
     admin.click("dialog button", "Create key")
-    secret = admin.find("dialog code").text
+    secret = admin.find("dialog .secret code").text
     assert server.call("GET", "/v1/models", key=secret)[0] == 200
     admin.click("dialog button", "Done")
     admin.find(".table td", name)

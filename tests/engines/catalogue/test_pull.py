@@ -14,7 +14,15 @@ import numpy as np
 import pytest
 import yaml
 
-from mainspring.core.errors import ChecksumMismatch, Conflict, ModelError, ModelNotPulled, UnknownModel
+from mainspring.core.errors import (
+    ChecksumMismatch,
+    Conflict,
+    ConversionRejected,
+    MissingExtra,
+    ModelError,
+    ModelNotPulled,
+    UnknownModel,
+)
 from mainspring.core.settings import ModelsSettings, Settings
 from mainspring.engines.catalogue import convert
 from mainspring.engines.catalogue.gguf_weights import GgufWeights
@@ -122,6 +130,34 @@ def test_an_adapter_is_merged_and_changes_the_fingerprint(world: World, default_
     expected = Adapter.load(adapter, 32).merged("blk.0.ffn_down.weight", raw, after)
     assert np.abs(after.rows("blk.0.ffn_down.weight") - expected).max() <= np.abs(expected).max() / 127
     assert np.abs(before - expected).max() > np.abs(expected).max() / 20
+
+
+def test_four_bits_need_their_extra(
+    world: World, default_chat: PulledModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nncf.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    add_chat(world, default_chat, convert=["f16", "openvino", "int4"])
+    with pytest.raises(MissingExtra, match=r"nncf") as told:
+        world.puller.pull("tiny-chat")
+    assert "mainspring[int4]" in (told.value.remedy or "")
+
+
+@pytest.mark.torch
+def test_a_chat_model_in_four_bits_is_smaller_and_checked(world: World, default_chat: PulledModel) -> None:
+    pytest.importorskip("nncf", reason="pip install 'mainspring[int4]'")
+    add_chat(world, default_chat)
+    eight = world.puller.pull("tiny-chat")
+    world.catalogue["tiny-chat"] |= {"convert": ["f16", "openvino", "int4"], "perplexity_tolerance": 0.5}
+    four = world.puller.pull("tiny-chat", force=True)
+    assert four.fingerprint != eight.fingerprint
+    assert GgufWeights(four.files["gguf"]).quantisations() == {"F16", "F32"}
+    assert "u4" in (four.files["ir"] / "openvino_model.xml").read_text()
+    checked = four.manifest["checked"]
+    assert checked["perplexity"] == pytest.approx(checked["reference"], rel=0.5)
+    world.catalogue["tiny-chat"]["perplexity_tolerance"] = 1e-9
+    with pytest.raises(ConversionRejected, match="perplexity"):
+        world.puller.pull("tiny-chat", force=True)
 
 
 def test_a_second_pull_does_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mainspring.core import errors
-from mainspring.core.errors import ConversionRejected, ModelError
+from mainspring.core.errors import ConversionRejected, MainspringError, MissingExtra, ModelError
 from mainspring.engines.process import child_output
 from mainspring.engines.process.protocol import die_with_parent
 
@@ -28,6 +28,7 @@ Progress = Callable[[str, int, int], None]
 Job = Mapping[str, Any]
 _SAMPLES = ("The mill stood idle for eleven years.", "What does a water wheel of larch cost in a dry year?")
 _LEAST_COSINE = 0.9995
+_GRAPH = ("openvino_model.xml", "openvino_model.bin")
 _STAGES = {"requantise": "requantise", "check": "check", "losses": "check"}
 
 
@@ -98,8 +99,8 @@ def _listen(stream: IO[bytes], progress: Progress, stage: str) -> dict[str, Any]
     return outcome
 
 
-def _revive(error: Mapping[str, str]) -> ModelError:
-    kind: type[ModelError] = getattr(errors, error["kind"], ModelError)
+def _revive(error: Mapping[str, str]) -> MainspringError:
+    kind: type[MainspringError] = getattr(errors, error["kind"], ModelError)
     return kind(error["message"], remedy=error["remedy"])
 
 
@@ -118,7 +119,8 @@ def _ended(job: Job, code: int, complaints: str, late: bool) -> ModelError:
 
 
 def requantise(job: Job, progress: Progress) -> dict[str, Any]:
-    """``source`` GGUF, with the adapter merged or with other weights in its places, as Q8_0 into ``target``."""
+    """``source`` GGUF, with the adapter merged or with other weights in its places, as Q8_0 or, with the ``form``
+    ``f16``, as F16 into ``target``."""
     from mainspring.engines.catalogue.gguf_weights import GgufWeights
 
     weights = GgufWeights(Path(job["source"]))
@@ -127,7 +129,8 @@ def requantise(job: Job, progress: Progress) -> dict[str, Any]:
         adapter.check(weights)
     target = Path(job["target"])
     partial = target.with_name(target.name + ".partial")
-    weights.write_q8_0(
+    write = weights.write_f16 if job.get("form") == "f16" else weights.write_q8_0
+    write(
         partial,
         lambda name, values: adapter.merged(name, values, weights) if adapter else values,
         lambda done, total: progress("requantise", done, total),
@@ -176,6 +179,30 @@ def openvino(job: Job, progress: Progress) -> dict[str, Any]:
     return {}
 
 
+def int4(job: Job, progress: Progress) -> dict[str, Any]:
+    """The IR directory ``source`` with matrices in four bits, 32 neighbours with one scale, into ``target``, by
+    OpenVINO's own tool without data; words' vectors are in eight. Raises ``MissingExtra``."""
+    # It would tell its makers of each use.
+    os.environ["NNCF_CI"] = "1"
+    try:
+        import nncf
+    except ImportError:
+        raise MissingExtra("nncf is not installed", remedy="Run `pip install 'mainspring[int4]'`") from None
+    import openvino as ov
+
+    progress("convert", 0, 1)
+    source, target = Path(job["source"]), Path(job["target"])
+    scratch = target.with_name(target.name + ".partial")
+    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.copytree(source, scratch, ignore=lambda _, names: [name for name in names if name in _GRAPH])
+    graph = ov.Core().read_model(source / _GRAPH[0])
+    made = nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT4_ASYM, group_size=32, awq=True)
+    ov.save_model(made, scratch / _GRAPH[0])
+    scratch.replace(target)
+    progress("convert", 1, 1)
+    return {}
+
+
 def describe(job: Job, _: Progress) -> dict[str, Any]:
     """The files from ``source`` for templating and counting: template, special tokens, ``tokenizer.json``."""
     from mainspring.engines.catalogue.gguf_weights import GgufWeights
@@ -200,7 +227,7 @@ def check(job: Job, progress: Progress) -> dict[str, Any]:
     if that architecture has no reference implementation: then only plausibility was checked.
     """
     from mainspring.engines.catalogue.gguf_weights import GgufWeights
-    from mainspring.engines.catalogue.perplexity import TEXT, gate, measure
+    from mainspring.engines.catalogue.perplexity import TEXT, TOLERANCE, gate, measure
     from mainspring.engines.catalogue.reference_forward import READS, Reference
 
     progress("check", 0, 1)
@@ -211,7 +238,8 @@ def check(job: Job, progress: Progress) -> dict[str, Any]:
         if weights.architecture in READS:
             yardstick = Reference(weights, _adapter(job))
             reference = yardstick.perplexity(found.ids, lambda done, total: progress("check", done, total))
-    gate(str(job["name"]), found.perplexity, found.perplexity if reference is None else float(reference))
+    allowed = float(job.get("tolerance", TOLERANCE))
+    gate(str(job["name"]), found.perplexity, found.perplexity if reference is None else float(reference), allowed)
     same = None
     if job.get("tokenizer"):
         from tokenizers import Tokenizer
@@ -322,6 +350,7 @@ def _adapter(job: Job) -> Any:
 STEPS: Mapping[str, Callable[[Job, Progress], dict[str, Any]]] = {
     "requantise": requantise,
     "openvino": openvino,
+    "int4": int4,
     "describe": describe,
     "check": check,
     "losses": losses,
@@ -348,7 +377,7 @@ def main() -> None:
     job = json.load(sys.stdin)
     try:
         result = STEPS[job["step"]](job, lambda stage, done, total: say(progress=(stage, done, total)))
-    except ModelError as error:
+    except MainspringError as error:
         say(error={"kind": type(error).__name__, "message": error.message, "remedy": error.remedy})
     else:
         say(result=result)

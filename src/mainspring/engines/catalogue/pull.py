@@ -243,8 +243,9 @@ class _Pull:
         gguf = self.out / "model.gguf"
         if (self.out / "ir").exists() and not gguf.exists():
             pass
-        elif "q8_0" in entry.convert or merge:
-            self._step(gguf, {"step": "requantise", "source": str(source), "target": str(gguf), **merge})
+        elif {"q8_0", "f16"} & set(entry.convert) or merge:
+            form = "f16" if "f16" in entry.convert else "q8_0"
+            self._step(gguf, {"step": "requantise", "form": form, "source": str(source), "target": str(gguf), **merge})
         elif not gguf.exists():
             _link(source, gguf)
         if entry.keep_source and not merge and not (self.out / "source.gguf").exists():
@@ -254,8 +255,7 @@ class _Pull:
         described = convert.run({"step": "describe", "source": str(source), "tokenizer": str(tokenizer)}, silent)
         checked: dict[str, Any] = {}
         if "openvino" in entry.convert:
-            ir = self.out / "ir"
-            self._step(ir, {"step": "openvino", "source": str(gguf), "target": str(ir)})
+            ir = self._graph(gguf)
             if roles["gguf"] != gguf.name:
                 # No engine reads this file any more: the other engine reads the original file, which is half its
                 # size.
@@ -269,10 +269,22 @@ class _Pull:
             tokenizer.unlink(missing_ok=True)
         return {"roles": roles, "described": described, "checked": checked}
 
+    def _graph(self, gguf: Path) -> Path:
+        ir = self.out / "ir"
+        if "int4" not in self.entry.convert:
+            self._step(ir, {"step": "openvino", "source": str(gguf), "target": str(ir)})
+        elif not ir.exists():
+            whole = self.work / "whole"
+            self._step(whole, {"step": "openvino", "source": str(gguf), "target": str(whole)})
+            self._step(ir, {"step": "int4", "source": str(whole), "target": str(ir)})
+            shutil.rmtree(whole)
+        return ir
+
     def _check(self, ir: Path, source: Path, tokenizer: Path | None, merge: Mapping[str, Any]) -> dict[str, Any]:
         # The catalogue's figure is that of its own file, known by hash and without an adapter.
         known = self.entry.reference_perplexity if self.entry.sha256 and not merge else None
         job = {"step": "check", "name": self.entry.name, "model": str(ir), "source": str(source), **merge}
+        job["tolerance"] = self.entry.perplexity_tolerance
         return convert.run(
             {**job, "reference": known, "tokenizer": str(tokenizer) if tokenizer else None}, self.progress
         )

@@ -52,6 +52,9 @@ class TrainSettings(Section):
     on_erasure: Literal["mark", "withdraw"] = Field(
         "mark", description="what becomes of versions that were made of erased rows: marked, or also out of service"
     )
+    precision: Literal["int8", "int4"] = Field(
+        "int8", description="the form in which chat versions are served; int4 needs the extra int4"
+    )
     difference: float = Field(
         0.02, gt=0, lt=1, description="how far a converted version's scores may be from those of the trained one"
     )

@@ -18,6 +18,7 @@ from mainspring.core.errors import MainspringError, ModelError, Unsupported
 from mainspring.core.settings import Settings
 from mainspring.engines.catalogue.entries import Catalogue, ModelEntry, trained_catalogue
 from mainspring.engines.catalogue.pull import Puller
+from mainspring.features.train.settings import TrainSettings
 from mainspring.features.train.versions.store import Row
 from mainspring.stores.sql import rows
 
@@ -71,6 +72,10 @@ def _over_base(row: Row, base: str, given: Mapping[str, Any], folder: Path, sett
     # It is the file of the base that is on this machine, which may be another form of what the catalogue names.
     fields["files"] = [{"name": "base.gguf", "sources": [f"file:{pulled.files['gguf']}"]}]
     fields |= {"kind": "chat", "format": "gguf", "license": given.get("license", below["license"])}
+    train = settings.section(TrainSettings)
+    if train.precision == "int4" and "openvino" in fields["convert"]:
+        fields["convert"] = ["f16", "openvino", "int4"]
+        fields["perplexity_tolerance"] = max(train.difference, below["perplexity_tolerance"])
     if row.makes == "adapter":
         adapter = given.get("adapter", {})
         weights = adapter.get("weights", {"name": "adapter_model.safetensors"})
