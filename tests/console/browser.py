@@ -26,8 +26,8 @@ QUIET = (
     "--disable-background-networking --disable-component-update --disable-default-apps --disable-extensions "
     "--force-prefers-reduced-motion --hide-scrollbars --lang=en-GB"
 )
-# Elements of a selector that a person sees and that have a text in them, found in one question to the browser: asking it
-# for each element whether it is displayed, and what it says, took most of its time.
+# Elements of a selector that a person sees and that have a text in them, found in one question to the browser: asking
+# it for each element whether it is displayed, and what it says, took most of its time.
 SEEN = """
 const seen = [...document.querySelectorAll(arguments[0])].filter(
   each => each.checkVisibility({visibilityProperty: true, opacityProperty: true}) && each.getClientRects().length

