@@ -46,30 +46,30 @@ Report = Annotated[Path | None, typer.Option(help="Also write the report, as Mar
 def run(
     context: typer.Context,
     data: Annotated[str, typer.Argument(help="NAME, NAME@VERSION or NAME@TAG of a data set; JSON lines or CSV")],
-    model: Annotated[str, typer.Option(help="The chat model that is asked, trained and shown examples")],
-    collection: Annotated[str, typer.Option(help="Where the facts stand")] = "",
+    model: Annotated[str, typer.Option(help="The chat model to ask, to train and to show examples")],
+    collection: Annotated[str, typer.Option(help="The collection with the facts")] = "",
     prompt: Annotated[str, typer.Option(help="A prompt of the registry: NAME or NAME@VERSION")] = "",
-    way: Annotated[list[str] | None, typer.Option(help="Only these (default: all)")] = None,
+    way: Annotated[list[str] | None, typer.Option(help="Only these ways (default: all)")] = None,
     scorer: Annotated[str, typer.Option(help="NAME, or NAME:OPTION=VALUE,...")] = "f1",
-    questions: Annotated[int, typer.Option(min=1, help="Most questions that are measured")] = 100,
+    questions: Annotated[int, typer.Option(min=1, help="Maximum number of questions to measure")] = 100,
     shots: Annotated[int, typer.Option(min=1, max=32, help="Examples in a prompt")] = 4,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer")] = 256,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Maximum tokens of an answer")] = 256,
     queries: Annotated[float, typer.Option(min=0, help="Queries a month")] = 1_000,
-    changes: Annotated[float | None, typer.Option(min=0, help="Changes of the facts a month")] = None,
-    months: Annotated[float, typer.Option(min=0, help="Months over which what comes first is spread")] = 12,
-    margin: Annotated[float, typer.Option(help="A difference of quality that does not matter")] = 0.02,
+    changes: Annotated[float | None, typer.Option(min=0, help="Changes of facts a month")] = None,
+    months: Annotated[float, typer.Option(min=0, help="Months over which the upfront cost is spread")] = 12,
+    margin: Annotated[float, typer.Option(help="A difference in quality that does not matter")] = 0.02,
     usd_per_hour: Annotated[float | None, typer.Option(min=0, help="Price of the machine")] = None,
-    train_seconds: Annotated[float | None, typer.Option(help="Try weights, for so long")] = None,
-    train_usd: Annotated[float | None, typer.Option(help="Try weights, for so much")] = None,
-    recipe: Annotated[str, typer.Option(help="What trains the weights")] = "sft",
-    base: Annotated[str, typer.Option(help="What is trained (default: the model)")] = "",
+    train_seconds: Annotated[float | None, typer.Option(help="Train weights, for at most this long")] = None,
+    train_usd: Annotated[float | None, typer.Option(help="Train weights, for at most this cost")] = None,
+    recipe: Annotated[str, typer.Option(help="The recipe that trains the weights")] = "sft",
+    base: Annotated[str, typer.Option(help="The model to train (default: --model)")] = "",
     option: Annotated[list[str] | None, typer.Option(help="An option of the recipe: NAME=VALUE")] = None,
-    name: Annotated[str, typer.Option(help="What reports call it")] = "",
+    name: Annotated[str, typer.Option(help="Its name in reports")] = "",
     report: Report = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the report")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Try each way on a sample of the questions, and say which one pays.
+    """Try each way on a sample of the questions, and recommend one.
 
     Weights are tried only with --train-seconds or --train-usd.
     """
@@ -117,14 +117,14 @@ def show_advice(context: typer.Context, advice: Identifier, report: Report = Non
 
 @app.command("cancel")
 def cancel(context: typer.Context, advice: Identifier, as_json: AsJson = False) -> None:
-    """Stop an advice, with what it ordered."""
+    """Stop an advice, and the jobs that it started."""
     found = Server.of(context).call("POST", f"/v1/advice/{quote(advice, '')}/cancel")
     show.done(f"{advice} stops.", found, as_json)
 
 
 @app.command("delete")
 def delete(context: typer.Context, advice: Identifier, as_json: AsJson = False) -> None:
-    """Delete an advice that is over, with its sample."""
+    """Delete a finished advice, with its sample."""
     found = Server.of(context).call("DELETE", f"/v1/advice/{quote(advice, '')}")
     show.done(f"{advice} is deleted.", found, as_json)
 

@@ -20,7 +20,7 @@ Name = Annotated[str, typer.Argument(help="The agent's name, from `mainspring ag
 
 @app.command("list")
 def list_agents(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the agents that are served."""
+    """List the served agents."""
     server, found = Server.of(context), list[dict[str, Any]]()
     more, after = True, ""
     while more:
@@ -46,11 +46,11 @@ def show_agent(context: typer.Context, name: Name) -> None:
 def run(
     context: typer.Context,
     name: Name,
-    question: Annotated[str, typer.Argument(help="What to ask; none: standard input")] = "",
-    session: Annotated[str, typer.Option(help="Go on with this session")] = "",
+    question: Annotated[str, typer.Argument(help="The question; without one, standard input")] = "",
+    session: Annotated[str, typer.Option(help="Continue this session")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Ask an agent: its steps, then its answer."""
+    """Ask an agent, and print its steps and its answer."""
     said = question or sys.stdin.read()
     body: dict[str, Any] = {"model": name, "messages": [{"role": "user", "content": said}]}
     if session:
@@ -69,11 +69,11 @@ def run(
 def draft(
     context: typer.Context,
     brief: Annotated[str, typer.Argument(help='"company, role, scope"')],
-    model: Annotated[str, typer.Option(help="The model that writes; none: the default one")] = "",
+    model: Annotated[str, typer.Option(help="The model that writes; default: the default model")] = "",
     save: Annotated[str, typer.Option(help="Add it to the registry of prompts under this name")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Draft the playbook of an agent: a model writes it, and it is checked."""
+    """Draft the playbook of an agent: a model writes it, and checks follow."""
     parts = [each.strip() for each in brief.split(",", 2)]
     if len(parts) < 3 or not all(parts):
         raise typer.BadParameter('write "company, role, scope"', param_hint="brief")

@@ -35,11 +35,11 @@ def define_arena(
     arena: Arena,
     models: Annotated[list[str], typer.Argument(help="Models, applications or collections to compare")],
     dataset: Annotated[str, typer.Option(help="A data set of recorded questions")] = "",
-    traces: Annotated[bool, typer.Option(help="Draw questions of recorded answers")] = False,
-    votes_per_day: Annotated[int, typer.Option(min=1, help="Votes of a person within a day")] = 200,
+    traces: Annotated[bool, typer.Option(help="Draw questions from recorded answers")] = False,
+    votes_per_day: Annotated[int, typer.Option(min=1, help="Maximum votes of a person in a day")] = 200,
     as_json: AsJson = False,
 ) -> None:
-    """Make an arena, or change what it compares."""
+    """Create an arena, or change its models."""
     body = {"models": models, "dataset": dataset, "traces": traces, "votes_per_day": votes_per_day}
     made = Server.of(context).call("PUT", _path(arena), body)
     show.done(f"The arena {arena} compares {', '.join(models)}.", made, as_json)
@@ -55,7 +55,7 @@ def delete_arena(context: typer.Context, arena: Arena, as_json: AsJson = False) 
 def ask_both(
     context: typer.Context,
     arena: Arena,
-    question: Annotated[str | None, typer.Argument(help="None: a recorded question")] = None,
+    question: Annotated[str | None, typer.Argument(help="The question; without one, a recorded question")] = None,
     category: Annotated[str, typer.Option(help="What the question is about")] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -81,7 +81,7 @@ def vote(
     winner: Annotated[str, typer.Argument(help="left, right, tie or neither")],
     as_json: AsJson = False,
 ) -> None:
-    """Say which answer is better, and learn who gave them."""
+    """Vote for the better answer, and see the names of the models."""
     told = Server.of(context).call("POST", f"{_path(arena)}/battles/{quote(battle)}/votes", {"winner": winner})
     show.done(f"left: {told['left']['model']}, right: {told['right']['model']}", told, as_json)
 
@@ -138,11 +138,11 @@ def exclude_voter(
     context: typer.Context,
     arena: Arena,
     voter: Annotated[str, typer.Argument(help="From `mainspring arena voters`")],
-    reason: Annotated[str, typer.Option(help="Why")] = "",
-    again: Annotated[bool, typer.Option(help="Let the votes count again")] = False,
+    reason: Annotated[str, typer.Option(help="The reason")] = "",
+    again: Annotated[bool, typer.Option(help="Include the votes again")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let a person's votes not count in leaderboards."""
+    """Exclude a person's votes from leaderboards."""
     body = {"excluded": not again, "reason": reason}
     made = Server.of(context).call("PUT", f"{_path(arena)}/voters/{quote(voter, safe='')}", body)
     show.done(f"The votes of {voter} {'count again' if again else 'do not count'}.", made, as_json)

@@ -26,7 +26,7 @@ def index(
     follow: Annotated[bool, typer.Option("--watch", help="Follow changes until interrupted")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Index a folder on a running server: what git ignores, secrets and generated files are left out."""
+    """Index a folder on a running server, without secrets, generated files and files that git ignores."""
     from mainspring.features.code.lsp.remote import Refused, RemoteCode
     from mainspring.features.code.lsp.sync import Synced, sync, watch
 

@@ -16,7 +16,7 @@ from mainspring.terminal.remote import Server
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Folder = Annotated[
-    str, typer.Option("--folder", help="A folder that the recipe compose made; none: the package's model")
+    str, typer.Option("--folder", help="A folder made by the recipe compose; default: the packaged model")
 ]
 
 
@@ -31,7 +31,7 @@ class _TextFirst(Group):
         return found
 
 
-app = typer.Typer(help="Suggest how a mail goes on.", no_args_is_help=True, cls=_TextFirst)
+app = typer.Typer(help="Complete mails while people type.", no_args_is_help=True, cls=_TextFirst)
 
 
 @app.command()
@@ -40,12 +40,12 @@ def suggest(
     text: Annotated[str, typer.Argument(help='The mail so far, with a blank at its end: "I would like "')],
     subject: Annotated[str, typer.Option(help="The mail's subject")] = "",
     to: Annotated[str, typer.Option(help="Its recipient, as in support")] = "",
-    suggestions: Annotated[int, typer.Option(min=1, max=5, help="At most so many")] = 3,
-    confidence: Annotated[float | None, typer.Option(min=0.01, max=1, help="The least confidence")] = None,
+    suggestions: Annotated[int, typer.Option(min=1, max=5, help="Maximum number of suggestions")] = 3,
+    confidence: Annotated[float | None, typer.Option(min=0.01, max=1, help="Minimum confidence")] = None,
     explain: Annotated[bool, typer.Option(help="Show what was filtered, and why")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Suggest by a running server. A blank is added if the text ends in a word."""
+    """Get suggestions from a running server. If the text ends in a word, a blank is added."""
     body: dict[str, Any] = {"body": text if text[-1:].isspace() else f"{text} ", "subject": subject, "to": to}
     body |= {"suggestions": suggestions, "explain": explain}
     body |= {} if confidence is None else {"confidence": confidence}
@@ -64,7 +64,7 @@ def suggest(
 @app.command()
 def figures(
     context: typer.Context,
-    days: Annotated[float, typer.Option(min=0.01, max=366, help="Of the last days")] = 30.0,
+    days: Annotated[float, typer.Option(min=0.01, max=366, help="Only the last days")] = 30.0,
     as_json: AsJson = False,
 ) -> None:
     """Show how often suggestions are accepted, and what they save."""
@@ -87,8 +87,8 @@ def figures(
 def evaluate(
     file: Annotated[Path, typer.Argument(help='Lines of JSON: {"text": ..., "subject": ..., "to": ...}')],
     folder: Folder = "",
-    places: Annotated[int, typer.Option(min=1, max=50, help="Places of each mail for exact matches")] = 3,
-    most: Annotated[int, typer.Option(min=1, help="Mails that are read")] = 300,
+    places: Annotated[int, typer.Option(min=1, max=50, help="Positions in each mail for exact matches")] = 3,
+    most: Annotated[int, typer.Option(min=1, help="Maximum number of mails")] = 300,
     as_json: AsJson = False,
 ) -> None:
     """Measure a model on mails: perplexity a word, exact matches of three words, and what a user would accept."""

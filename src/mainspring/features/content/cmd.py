@@ -14,10 +14,10 @@ from mainspring.command import DOCUMENTS, Command
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 
-app = typer.Typer(help="Have articles written from documents, approve and export them.", no_args_is_help=True)
+app = typer.Typer(help="Write articles from documents, approve and export them.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Article = Annotated[str, typer.Argument(help="Its id, from `mainspring content list`")]
-Note = Annotated[str, typer.Option("--note", help="Why")]
+Note = Annotated[str, typer.Option("--note", help="The reason")]
 _PATH = "/v1/content/articles"
 _LOOK_S = 0.5
 
@@ -25,20 +25,24 @@ _LOOK_S = 0.5
 @app.command()
 def write(
     context: typer.Context,
-    topic: Annotated[str, typer.Argument(help="What it is about")],
-    collection: Annotated[list[str] | None, typer.Option("--collection", help="Sources; none: all")] = None,
+    topic: Annotated[str, typer.Argument(help="The topic")],
+    collection: Annotated[
+        list[str] | None, typer.Option("--collection", help="A collection as source; default: all")
+    ] = None,
     kind: Annotated[
-        Literal["article", "blog", "guide", "report", "faq", "news"], typer.Option("--kind", help="What it becomes")
+        Literal["article", "blog", "guide", "report", "faq", "news"], typer.Option("--kind", help="The kind of text")
     ] = "article",
-    length: Annotated[Literal["short", "medium", "long"], typer.Option("--length", help="How long")] = "medium",
-    question: Annotated[list[str] | None, typer.Option("--question", help="It must answer this")] = None,
-    keyword: Annotated[list[str] | None, typer.Option("--keyword", help="For search engines")] = None,
+    length: Annotated[Literal["short", "medium", "long"], typer.Option("--length", help="The length")] = "medium",
+    question: Annotated[
+        list[str] | None, typer.Option("--question", help="A question that the article must answer")
+    ] = None,
+    keyword: Annotated[list[str] | None, typer.Option("--keyword", help="A keyword for search engines")] = None,
     web: Annotated[bool | None, typer.Option("--web/--no-web", help="Search the web, too")] = None,
     approval: Annotated[bool, typer.Option("--approval", help="Wait until the plan is approved")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Do not wait for it")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Have an article written and print it. It goes on when you leave."""
+    """Write an article and print it. The server continues if you stop this command."""
     server = Server.of(context)
     brief = {"topic": topic, "collections": collection or [], "kind": kind, "length": length, "web": web}
     brief |= {"questions": question or [], "keywords": keyword or [], "approval": approval}
@@ -73,7 +77,7 @@ def list_articles(context: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command("show")
 def show_article(context: typer.Context, article: Article, as_json: AsJson = False) -> None:
-    """Show how an article stands: its plan, its figures, and what its author should look at."""
+    """Show the status of an article: its plan, its figures, and remarks for its author."""
     found = Server.of(context).call("GET", f"{_PATH}/{quote(article, safe='')}")
     if as_json:
         show.as_json(found)
@@ -83,7 +87,7 @@ def show_article(context: typer.Context, article: Article, as_json: AsJson = Fal
 
 @app.command()
 def approve(context: typer.Context, article: Article, note: Note = "", as_json: AsJson = False) -> None:
-    """Approve the plan of an article: it is researched and written then."""
+    """Approve the plan of an article: then it is researched and written."""
     found = Server.of(context).call("POST", f"{_PATH}/{quote(article, safe='')}/approve", {"note": note})
     show.done(f"The plan of {article} is approved.", found, as_json)
 
@@ -100,10 +104,10 @@ def revise(
     context: typer.Context,
     article: Article,
     section: Annotated[int, typer.Argument(help="Its number, from 1")],
-    instruction: Annotated[str, typer.Argument(help="What should become of it, such as: make it shorter")],
+    instruction: Annotated[str, typer.Argument(help="The instruction, such as: make it shorter")],
     as_json: AsJson = False,
 ) -> None:
-    """Change one section; the former version stays."""
+    """Change one section; the earlier version is kept."""
     body = {"section": section, "instruction": instruction}
     found = Server.of(context).call("POST", f"{_PATH}/{quote(article, safe='')}/revise", body)
     show.done(f"{article} has version {found['number']}.", found, as_json)
@@ -114,10 +118,10 @@ def export(
     context: typer.Context,
     article: Article,
     format: Annotated[  # noqa: A002
-        Literal["markdown", "html", "docx"], typer.Option("--format", help="What it becomes")
+        Literal["markdown", "html", "docx"], typer.Option("--format", help="The file format")
     ] = "markdown",
-    version: Annotated[int | None, typer.Option("--version", help="None: the newest")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="A file; none: print it")] = None,
+    version: Annotated[int | None, typer.Option("--version", help="Default: the newest")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="A file; without one, it is printed")] = None,
 ) -> None:
     """Write an article to a file, with its numbered sources."""
     if out is None and format == "docx":

@@ -16,10 +16,10 @@ from mainspring.core.errors import NotFound
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 
-app = typer.Typer(help="Make and read data sets: versions of examples.", no_args_is_help=True)
+app = typer.Typer(help="Create and read data sets: versions of examples.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Its name")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-Note = Annotated[str, typer.Option(help="What the version is for")]
+Note = Annotated[str, typer.Option(help="A note on the purpose of the version")]
 
 
 @app.command("list")
@@ -60,11 +60,11 @@ def from_traces(
     below: Annotated[list[str] | None, typer.Option(help="Only with a score below: faithfulness=0.5")] = None,
     session: Annotated[str, typer.Option(help="Only of this session")] = "",
     search: Annotated[str, typer.Option(help="Only questions with these words")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="The latest so many")] = 1_000,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number, the latest")] = 1_000,
     note: Note = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make the next version with recorded answers. A person's edit is the right answer."""
+    """Make the next version from recorded answers. A person's edit is the right answer."""
     body: dict[str, Any] = {"application": application, "model": model, "session": session, "search": search}
     body |= {"limit": limit}
     if thumb:
@@ -83,13 +83,13 @@ def suite(
     context: typer.Context,
     name: Name,
     collection: Annotated[str, typer.Option(help="The questions are about its documents")] = "",
-    model: Annotated[str, typer.Option(help="It writes the questions about a collection")] = "",
+    model: Annotated[str, typer.Option(help="The model that writes the questions about a collection")] = "",
     traces: Annotated[bool, typer.Option("--traces", help="Recorded questions whose right answer is known")] = False,
     application: Annotated[str, typer.Option(help="traces: only this agent's, application's or collection's")] = "",
-    days: Annotated[float, typer.Option(min=0, help="traces: only of the last days; 0: all")] = 0,
+    days: Annotated[float, typer.Option(min=0, help="traces: only the last days; 0: all")] = 0,
     count: Annotated[int, typer.Option(min=1, max=100, help="Passages, or recorded questions")] = 20,
     attacks: Annotated[int, typer.Option(min=0, max=100, help="Attacks on the questions")] = 0,
-    seed: Annotated[int, typer.Option(help="Another draw")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the draw")] = 1,
     note: Note = "",
     as_json: AsJson = False,
 ) -> None:
@@ -142,13 +142,13 @@ def versions(context: typer.Context, name: Name, as_json: AsJson = False) -> Non
 def split(
     context: typer.Context,
     name: Name,
-    train: Annotated[float, typer.Option(help="Its share")] = 0.8,
-    validation: Annotated[float, typer.Option(help="Its share")] = 0.1,
-    test: Annotated[float, typer.Option(help="Its share")] = 0.1,
-    seed: Annotated[int, typer.Option(help="Another draw")] = 1,
+    train: Annotated[float, typer.Option(help="Share of this split")] = 0.8,
+    validation: Annotated[float, typer.Option(help="Share of this split")] = 0.1,
+    test: Annotated[float, typer.Option(help="Share of this split")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Seed of the draw")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Divide into train, validation and test: near-duplicates are on one side."""
+    """Split into train, validation and test; near-duplicates stay in one split."""
     body = {"train": train, "validation": validation, "test": test, "seed": seed}
     _made(_posted(Server.of(context), name, "split", body), as_json)
 
@@ -158,7 +158,7 @@ def diff(
     context: typer.Context,
     name: Name,
     old: Annotated[str, typer.Argument(help="A number or a tag")],
-    new: Annotated[str, typer.Argument(help="The same (none: the newest)")] = "",
+    new: Annotated[str, typer.Argument(help="A number or a tag (default: the newest)")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show up to 500 examples that differ between two versions."""
@@ -178,10 +178,10 @@ def tag(
     context: typer.Context,
     name: Name,
     tag: Annotated[str, typer.Argument(help="Such as `release`")],
-    version: Annotated[int, typer.Argument(help="A number; 0: take the tag away")] = 0,
+    version: Annotated[int, typer.Argument(help="A number; 0: remove the tag")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Name a version, which is NAME@TAG then."""
+    """Tag a version: then it is also NAME@TAG."""
     body = {"tag": tag, **({"version": version} if version else {})}
     found = Server.of(context).call("POST", f"/v1/datasets/{quote(name, '')}/tags", body)
     show.done(f"{name}: {found['tags']}", found, as_json)
@@ -210,7 +210,7 @@ def delete(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
 def export(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="NAME, NAME@VERSION or NAME@TAG")],
-    file: Annotated[Path, typer.Argument(help="Where to write lines of JSON")],
+    file: Annotated[Path, typer.Argument(help="The file to write, as JSON Lines")],
     shape: Annotated[str, typer.Option(help="examples, chat (for fine-tuning) or evals")] = "examples",
 ) -> None:
     """Write a version to a file."""

@@ -22,8 +22,8 @@ def list_cases(
     context: typer.Context,
     queue: Annotated[str, typer.Option(help="Only this queue")] = "",
     every: Annotated[bool, typer.Option("--all", help="Include closed cases")] = False,
-    mine: Annotated[bool, typer.Option("--mine", help="Only those that you have taken")] = False,
-    late: Annotated[bool, typer.Option("--late", help="Only those whose customers have waited too long")] = False,
+    mine: Annotated[bool, typer.Option("--mine", help="Only cases that you have taken")] = False,
+    late: Annotated[bool, typer.Option("--late", help="Only cases whose customers have waited too long")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the latest hundred cases."""
@@ -59,11 +59,11 @@ def show_case(context: typer.Context, case: Case, as_json: AsJson = False) -> No
 @app.command()
 def take(
     context: typer.Context,
-    case: Annotated[str, typer.Argument(help="Its number or id; none: the next that waits")] = "",
-    queue: Annotated[str, typer.Option(help="With no case: look into this queue alone")] = "",
+    case: Annotated[str, typer.Argument(help="Its number or id; default: the next one")] = "",
+    queue: Annotated[str, typer.Option(help="Without a case: take one from this queue only")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Take a case, or the one that has waited longest among those of the highest priority."""
+    """Take a case; without a number, the one with the highest priority that has waited longest."""
     server = Server.of(context)
     if case:
         found = server.call("POST", f"{_path(case)}/take", {})
@@ -79,8 +79,8 @@ def take(
 def reply(
     context: typer.Context,
     case: Case,
-    text: Annotated[str, typer.Argument(help="What the customer reads")],
-    note: Annotated[bool, typer.Option("--note", help="People alone see it")] = False,
+    text: Annotated[str, typer.Argument(help="The text for the customer")],
+    note: Annotated[bool, typer.Option("--note", help="A note that only colleagues see")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Answer the customer of a case, or leave a note."""

@@ -27,16 +27,16 @@ def run(
         list[str] | None, typer.Option(help="A model, collection or agent; the first is the baseline")
     ] = None,
     scorer: Annotated[list[str] | None, typer.Option(help="NAME, or NAME:OPTION=VALUE,... (default: f1)")] = None,
-    name: Annotated[str, typer.Option(help="What reports call it")] = "",
-    max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of an answer")] = 256,
-    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Questions that are asked at once")] = 2,
+    name: Annotated[str, typer.Option(help="Its name in reports")] = "",
+    max_tokens: Annotated[int, typer.Option(min=1, help="Maximum tokens of an answer")] = 256,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Number of concurrent questions")] = 2,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the report")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Ask every responder every question of a data set and score the answers.
 
-    Without a responder the recorded answers of the examples are scored. What one responder has answered before, in the
-    same state, is not asked again.
+    Without a responder, score the recorded answers of the examples. Answers that a responder gave before, in the same
+    state, are reused.
     """
     server = Server.of(context)
     base, _, version = dataset.partition("@")
@@ -88,11 +88,11 @@ def show_experiment(
 def drift(
     context: typer.Context,
     before: Annotated[str, typer.Argument(help="The earlier experiment's id")],
-    after: Annotated[str, typer.Argument(help="The later one's")],
-    responder: Annotated[str, typer.Option(help="Its name in both (none: the first)")] = "",
+    after: Annotated[str, typer.Argument(help="The later experiment's id")],
+    responder: Annotated[str, typer.Option(help="The responder's name in both (default: the first)")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show how scores differ between two experiments over one data set, in all and by slice."""
+    """Show how scores differ between two experiments on one data set, overall and by slice."""
     asked = urlencode({"before": before, **({"responder": responder} if responder else {})})
     found = Server.of(context).call("GET", f"/v1/experiments/{after}/drift?{asked}")
     if as_json:
@@ -111,7 +111,7 @@ def drift(
 
 @app.command("cancel")
 def cancel(context: typer.Context, experiment: Identifier, as_json: AsJson = False) -> None:
-    """Stop an experiment after the answers that are on their way."""
+    """Stop an experiment after the answers that are in progress."""
     found = Server.of(context).call("POST", f"/v1/experiments/{experiment}/cancel")
     show.done(f"{experiment} stops.", found, as_json)
 

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from mainspring.features.imports.store import Import, Imports
     from mainspring.stores import Stores
 
-app = typer.Typer(help="Bring recorded traffic of Langfuse, LangSmith, OpenAI or TensorZero.", no_args_is_help=True)
+app = typer.Typer(help="Import recorded traffic from Langfuse, LangSmith, OpenAI or TensorZero.", no_args_is_help=True)
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="JSON Lines or JSON; gzip is unpacked")]
 Key = Annotated[str, typer.Option(help="Id of the API key whose groups may see it; empty: the whole tenant")]
-Application = Annotated[str, typer.Option(help="Put all answers under this name")]
-Consent = Annotated[bool, typer.Option("--consent", help="The people in it let it be used for learning")]
-Tenant = Annotated[str, typer.Option(help="Tenant that gets it")]
+Application = Annotated[str, typer.Option(help="Record all answers under this name")]
+Consent = Annotated[bool, typer.Option("--consent", help="Its people consent to learning")]
+Tenant = Annotated[str, typer.Option(help="Tenant to import into")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 
 

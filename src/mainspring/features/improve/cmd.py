@@ -18,13 +18,13 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 
-app = typer.Typer(help="Make feedback into something better that is served, by a policy.", no_args_is_help=True)
-policies = typer.Typer(help="What is wanted for an application, as data.", no_args_is_help=True)
+app = typer.Typer(help="Improve applications from feedback, by a policy.", no_args_is_help=True)
+policies = typer.Typer(help="Set, show and delete policies of applications.", no_args_is_help=True)
 app.add_typer(policies, name="policies")
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-Application = Annotated[str, typer.Argument(help="The name that users ask")]
+Application = Annotated[str, typer.Argument(help="The name of the application")]
 Campaign = Annotated[str, typer.Argument(help="Its id, from `mainspring improve list`")]
-Reason = Annotated[str, typer.Option(help="Why; it is recorded")]
+Reason = Annotated[str, typer.Option(help="The reason, which is recorded")]
 
 
 @app.command("status")
@@ -50,7 +50,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command("run")
 def run(context: typer.Context, application: Application, as_json: AsJson = False) -> None:
-    """Begin a campaign now."""
+    """Start a campaign now."""
     made = Server.of(context).call("POST", f"/v1/improve/policies/{_named(application)}/run")
     show.done(f"The campaign {made['id']} of {application} has begun.", made, as_json)
 
@@ -58,7 +58,7 @@ def run(context: typer.Context, application: Application, as_json: AsJson = Fals
 @app.command("list")
 def list_campaigns(
     context: typer.Context,
-    application: Annotated[str, typer.Option(help="Only of this application")] = "",
+    application: Annotated[str, typer.Option(help="Only this application's")] = "",
     as_json: AsJson = False,
 ) -> None:
     """List the latest hundred campaigns."""
@@ -91,7 +91,7 @@ def show_campaign(context: typer.Context, campaign: Campaign, as_json: AsJson = 
 
 @app.command("stop")
 def stop_campaign(context: typer.Context, campaign: Campaign, reason: Reason = "", as_json: AsJson = False) -> None:
-    """Stop a campaign: what it made gets no traffic."""
+    """Stop a campaign: its candidates get no traffic."""
     path = f"/v1/improve/campaigns/{_named(campaign)}/stop"
     made = Server.of(context).call("POST", path, {"reason": reason})
     show.done(f"The campaign {campaign} stops.", made, as_json)
@@ -99,7 +99,7 @@ def stop_campaign(context: typer.Context, campaign: Campaign, reason: Reason = "
 
 @app.command("undo")
 def undo(context: typer.Context, application: Application, reason: Reason = "", as_json: AsJson = False) -> None:
-    """Take back the last promotion: what was current before is current again."""
+    """Undo the last promotion: the former variant becomes current again."""
     path = f"/v1/improve/applications/{_named(application)}/undo"
     made = Server.of(context).call("POST", path, {"reason": reason})
     show.done(f"{made['undone']} is undone.", made, as_json)
@@ -108,12 +108,12 @@ def undo(context: typer.Context, application: Application, reason: Reason = "", 
 @app.command("lineage")
 def lineage(
     context: typer.Context,
-    answer: Annotated[str, typer.Option(help="Of this answer")] = "",
-    variant: Annotated[str, typer.Option(help="Of this variant, by its id or version")] = "",
-    feedback: Annotated[str, typer.Option(help="Of this piece of feedback")] = "",
+    answer: Annotated[str, typer.Option(help="For this answer")] = "",
+    variant: Annotated[str, typer.Option(help="For this variant, by its id or version")] = "",
+    feedback: Annotated[str, typer.Option(help="For this piece of feedback")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show what an answer, a variant or a piece of feedback comes from, and what came of it."""
+    """Show where an answer, a variant or a piece of feedback comes from, and what was made from it."""
     given = [
         (kind, name) for kind, name in (("answers", answer), ("variants", variant), ("feedback", feedback)) if name
     ]
@@ -130,11 +130,11 @@ def lineage(
 @app.command("demo")
 def demo(
     samples: Annotated[Path, typer.Option(help="The folder of sample documents and questions")] = Path("samples"),
-    seconds: Annotated[float, typer.Option(min=60, help="Longest time of one campaign")] = 1500.0,
-    keep: Annotated[Path | None, typer.Option(help="Work in this folder, and leave it there")] = None,
+    seconds: Annotated[float, typer.Option(min=60, help="Maximum time of one campaign")] = 1500.0,
+    keep: Annotated[Path | None, typer.Option(help="Work in this folder, and keep it")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the loop on this machine: simulated people, a server of its own, and what became of what they said.
+    """Show the loop on this machine, with its own server, simulated people, and the results of their feedback.
 
     The exit status is 1 if nothing was promoted, or a planted bad candidate was.
     """
@@ -196,7 +196,7 @@ def show_policy(context: typer.Context, application: Application, as_json: AsJso
 
 @policies.command("delete")
 def delete_policy(context: typer.Context, application: Application, as_json: AsJson = False) -> None:
-    """Delete a policy. What it promoted stays."""
+    """Delete a policy. Promoted variants stay."""
     made = Server.of(context).call("DELETE", f"/v1/improve/policies/{_named(application)}")
     show.done(f"The policy of {application} is deleted.", made, as_json)
 

@@ -17,13 +17,13 @@ faq = typer.Typer(help="Draft, approve and publish a FAQ.", no_args_is_help=True
 app.add_typer(faq, name="faq")
 Entry = Annotated[str, typer.Argument(help="Its id, from `mainspring insights faq list`")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-Days = Annotated[float, typer.Option(min=0.01, help="Of the last days")]
+Days = Annotated[float, typer.Option(min=0.01, help="Only the last days")]
 Application = Annotated[str, typer.Option(help="Only this agent's, application's or model's")]
 
 
 @app.command("run")
 def run_now(context: typer.Context, as_json: AsJson = False) -> None:
-    """Look at new conversations now."""
+    """Analyse new conversations now."""
     found = Server.of(context).call("POST", "/v1/insights/run")
     said = "Another process looks at them already."
     if found["started"]:
@@ -35,7 +35,7 @@ def run_now(context: typer.Context, as_json: AsJson = False) -> None:
 def list_topics(
     context: typer.Context, days: Days = 30.0, application: Application = "", as_json: AsJson = False
 ) -> None:
-    """List what conversations are about, with how they end."""
+    """List the topics of conversations, and how these end."""
     found = Server.of(context).call("GET", f"/v1/insights/topics?{_asked(days, application)}")
     if as_json:
         show.as_json(found)
@@ -127,9 +127,9 @@ def draft_faq(context: typer.Context, days: Days = 30.0, as_json: AsJson = False
 def change_faq(
     context: typer.Context,
     entry: Entry,
-    approve: Annotated[bool | None, typer.Option("--approve/--reject", help="None: leave the status")] = None,
-    question: Annotated[str, typer.Option(help="In the place of the present one")] = "",
-    answer: Annotated[str, typer.Option(help="In the place of the present one")] = "",
+    approve: Annotated[bool | None, typer.Option("--approve/--reject", help="Default: the status stays")] = None,
+    question: Annotated[str, typer.Option(help="A new question")] = "",
+    answer: Annotated[str, typer.Option(help="A new answer")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Edit, approve or reject an entry."""
@@ -153,7 +153,7 @@ def publish_faq(
     collection: Annotated[str, typer.Argument(help="Its name or id")],
     as_json: AsJson = False,
 ) -> None:
-    """Put the approved entries into a collection, in the place of the former ones."""
+    """Publish the approved entries to a collection; they replace the former ones."""
     found = Server.of(context).call("POST", "/v1/insights/faq/publish", {"collection": collection})
     show.done(f"{found['entries']} entries are in {collection}.", found, as_json)
 

@@ -28,7 +28,7 @@ _FIELDS = frozenset({"id", "question", "answer", "answers", "passages", "referen
 
 @app.command("list")
 def list_judges(context: typer.Context, as_json: AsJson = False) -> None:
-    """List your judges, and those of the package."""
+    """List your judges and the built-in ones."""
     found = Server.of(context).call("GET", "/v1/judges")["data"]
     if as_json:
         show.as_json(found)
@@ -61,7 +61,7 @@ def put_judge(
 
 @app.command("delete")
 def delete_judge(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
-    """Delete your judge; one of the package of that name counts again."""
+    """Delete your judge; a built-in judge of this name is used again."""
     gone = Server.of(context).call("DELETE", f"/v1/judges/{quote(name, safe='')}")
     show.done(f"{name} is deleted.", gone, as_json)
 
@@ -75,7 +75,7 @@ def run_judge(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Judge the items of a file, and write lines of JSON with --json."""
+    """Judge the items of a file; --json writes JSON Lines."""
     server, path = Server.of(context), f"/v1/judges/{quote(name, safe='')}/run"
     for items in _pieces(file):
         with server.opened("POST", path, {"items": items}) as answer:
@@ -93,13 +93,13 @@ def measure_judge(
         typer.Option(help="Lines of JSON: question, answer (or answers), passages, label", exists=True, dir_okay=False),
     ] = None,
     dataset: Annotated[str, typer.Option(help='A data set with the extra fields "answer" and "label"')] = "",
-    queue: Annotated[str | None, typer.Option(help='Labels of this review queue; "": of all')] = None,
-    criterion: Annotated[str, typer.Option(help="Of the labels; none: whether people approve")] = "",
-    limit: Annotated[int | None, typer.Option(min=1, help="Most labelled items")] = None,
+    queue: Annotated[str | None, typer.Option(help='Labels of this review queue; "": of all queues')] = None,
+    criterion: Annotated[str, typer.Option(help="Criterion of the labels; default: whether people approve")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of labelled items")] = None,
     wait: Annotated[bool, typer.Option(help="Wait for the figures")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a judge on people's labels and publish its figures, which gates ask for."""
+    """Measure a judge on people's labels, and publish its figures, which gates require."""
     body: dict[str, Any] = {"items": [_known(row) for row in rows_of(labels)] if labels else [], "criterion": criterion}
     body |= {
         key: value
@@ -117,13 +117,13 @@ def estimate_by_judge(
     name: Name,
     application: Annotated[str, typer.Argument(help="Whose answers: an agent, application, collection or model")],
     queue: Annotated[str | None, typer.Option(help="Labels of this review queue")] = None,
-    criterion: Annotated[str, typer.Option(help="Of the labels; none: whether people approve")] = "",
-    days: Annotated[float, typer.Option(min=0.01, help="Of the last days")] = 30.0,
-    limit: Annotated[int, typer.Option(min=0, help="Most answers without a label that are judged")] = 500,
+    criterion: Annotated[str, typer.Option(help="Criterion of the labels; default: whether people approve")] = "",
+    days: Annotated[float, typer.Option(min=0.01, help="Only the last days")] = 30.0,
+    limit: Annotated[int, typer.Option(min=0, help="Maximum number of unlabelled answers to judge")] = 500,
     wait: Annotated[bool, typer.Option(help="Wait for the estimate")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Estimate what people would say of an application's answers, from their labels and a judge's scores."""
+    """Estimate how people would rate an application's answers, from their labels and a judge's scores."""
     body: dict[str, Any] = {"application": application, "queue": queue, "criterion": criterion}
     body |= {"days": days, "limit": limit}
     server = Server.of(context)
@@ -138,7 +138,7 @@ def fit_judge(
     into: Annotated[str, typer.Argument(help="The name of the combined judge")],
     as_json: AsJson = False,
 ) -> None:
-    """Weigh the members of a jury by the labels that it was measured on, as a new judge."""
+    """Fit weights for the members of a measured jury, as a new judge."""
     made = Server.of(context).call("POST", f"/v1/judges/{quote(name, safe='')}/fit", {"into": into})
     left, plain = (made["fit"][each] for each in ("left_out", "mean_of_members"))
     said = f"{into} is fitted to {made['fit']['n']} labels."
@@ -153,7 +153,7 @@ def list_measurements(
     judge: Annotated[str, typer.Option(help="Only this judge's")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List measurements and estimates, the latest first."""
+    """List measurements and estimates, newest first."""
     query = f"?{urlencode({'judge': judge})}" if judge else ""
     found = Server.of(context).call("GET", f"/v1/judges/measurements{query}")["data"]
     if as_json:
@@ -167,7 +167,7 @@ def list_measurements(
 
 @app.command("figures")
 def show_figures(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
-    """Show what a judge has published, and whether it still counts."""
+    """Show the figures of a judge, and whether they are still valid."""
     found = Server.of(context).call("GET", f"/v1/judges/{quote(name, safe='')}")["published"]
     if as_json:
         show.as_json(found)

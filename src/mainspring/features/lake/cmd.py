@@ -18,16 +18,18 @@ if TYPE_CHECKING:
     from mainspring.features.lake.build.store import Build
     from mainspring.features.lake.service import Lake
 
-app = typer.Typer(help="Turn what happened into data: sync, build, query.", no_args_is_help=True)
+app = typer.Typer(help="Turn recorded traffic into data: sync, build, query.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-Tenant = Annotated[str, typer.Option(help="Whose data")]
+Tenant = Annotated[str, typer.Option(help="The tenant of the data")]
 
 
 @app.command("sync")
 def sync(
     context: typer.Context,
-    sweep: Annotated[bool, typer.Option("--sweep", help="Also remove rows whose text was deleted meanwhile")] = False,
-    retry: Annotated[bool, typer.Option("--retry", help="Also try all that was set aside again, due or not")] = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Also remove rows whose text has been deleted")] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Also retry all events that were set aside, due or not")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring all new events into the lake."""
@@ -37,7 +39,7 @@ def sync(
 @app.command("sql")
 def query(
     context: typer.Context,
-    query: Annotated[str, typer.Argument(help="One SELECT over interactions, or a kind of events such as answer")],
+    query: Annotated[str, typer.Argument(help="One SELECT over interactions, or over a kind of events such as answer")],
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
@@ -49,12 +51,12 @@ def query(
 def build(
     context: typer.Context,
     tenant: Tenant = "default",
-    sync_first: Annotated[bool, typer.Option("--sync/--no-sync", help="Bring new events in before")] = True,
+    sync_first: Annotated[bool, typer.Option("--sync/--no-sync", help="Bring in new events first")] = True,
     without: Annotated[list[str] | None, typer.Option(help="Leave this step out; can be repeated")] = None,
-    quality: Annotated[str, typer.Option(help="any, not_bad or good; default: as lake.build.quality says")] = "",
+    quality: Annotated[str, typer.Option(help="any, not_bad or good; default: lake.build.quality")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make the training-ready zone of a tenant anew, and show what each step took."""
+    """Build the training-ready zone of a tenant again, and show what each step dropped."""
     changes: dict[str, Any] = {"without": without} if without else {}
     changes |= {"quality": quality} if quality else {}
     asyncio.run(_build(context, tenant, sync_first, changes, as_json))
@@ -64,11 +66,11 @@ def build(
 def funnel(
     context: typer.Context,
     tenant: Tenant = "default",
-    build_id: Annotated[str, typer.Option("--build", help="Its id; default: the newest one that is done")] = "",
-    step: Annotated[str, typer.Option(help="Show examples of what this step took")] = "",
+    build_id: Annotated[str, typer.Option("--build", help="Its id; default: the newest finished build")] = "",
+    step: Annotated[str, typer.Option(help="Show examples of what this step dropped")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show what each step of a build took."""
+    """Show what each step of a build dropped."""
     asyncio.run(_funnel(context, tenant, build_id, step, as_json))
 
 

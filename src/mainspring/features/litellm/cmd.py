@@ -19,9 +19,7 @@ app = typer.Typer(help="Turn another server's configuration into mainspring.yaml
 @app.command()
 def litellm(
     path: Annotated[Path, typer.Argument(help="LiteLLM's config.yaml")],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="File to be written", show_default="standard output")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write", show_default="standard output")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite --out if it exists")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Settings and notes as JSON on standard output")] = False,
 ) -> None:

@@ -26,10 +26,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 def serve(
     context: typer.Context,
     key: Annotated[
-        str, typer.Option(envvar="MAINSPRING_API_KEY", help="API key whose rights hold; without one, the local user's")
+        str, typer.Option(envvar="MAINSPRING_API_KEY", help="API key whose rights apply; without one, the local user's")
     ] = "",
 ) -> None:
-    """Speak the protocol on standard input and output, as a client that starts its servers wants it."""
+    """Serve the protocol on standard input and output, for clients that start their servers."""
     if context.invoked_subcommand is not None:
         return
     from mainspring.core.settings import load
@@ -104,11 +104,11 @@ def approve(
     context: typer.Context,
     name: Name,
     tool: Annotated[
-        list[str] | None, typer.Argument(help="The server's names of the tools; none: all that wait")
+        list[str] | None, typer.Argument(help="The server's names of the tools; default: all that wait")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take the tools of a server as it describes them now."""
+    """Approve the tools of a server as it describes them now."""
 
     async def work(stores: Stores, settings: Settings) -> list[str]:
         from mainspring.features.mcp.approvals import StoredPins
@@ -142,7 +142,7 @@ def login(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
 
 @app.command()
 def logout(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
-    """Forget the token of a server."""
+    """Delete the token of a server."""
 
     async def work(stores: Stores, _: Settings) -> bool:
         from mainspring.features.mcp.tokens import StoredTokens

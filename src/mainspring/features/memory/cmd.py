@@ -12,9 +12,9 @@ from mainspring.command import KEEP, Command
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 
-app = typer.Typer(help="Show, add, correct and forget what is remembered of a person.", no_args_is_help=True)
+app = typer.Typer(help="Show, add, correct and forget facts about a person.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-User = Annotated[str, typer.Option("--user", help="User of the application; none: the key's owner")]
+User = Annotated[str, typer.Option("--user", help="User of the application; default: the key's owner")]
 Memory = Annotated[str, typer.Argument(help="Its id, from `mainspring memory list`")]
 Text = Annotated[str, typer.Argument(help="The fact, in a sentence")]
 
@@ -22,11 +22,13 @@ Text = Annotated[str, typer.Argument(help="The fact, in a sentence")]
 @app.command()
 def consent(
     context: typer.Context,
-    agree: Annotated[bool | None, typer.Option("--agree/--refuse", help="None: show the decision")] = None,
+    agree: Annotated[
+        bool | None, typer.Option("--agree/--refuse", help="Without the option: show the decision")
+    ] = None,
     user: User = "",
     as_json: AsJson = False,
 ) -> None:
-    """Agree that facts are remembered, or refuse: then all are deleted."""
+    """Consent to remembering facts, or refuse: then all are deleted."""
     server = Server.of(context)
     if agree is None:
         found = server.call("GET", f"/v1/memories/consent?user={quote(user, safe='')}")
@@ -46,18 +48,18 @@ def list_memories(context: typer.Context, user: User = "", as_json: AsJson = Fal
 @app.command()
 def search(
     context: typer.Context,
-    query: Annotated[str, typer.Argument(help="What the facts should be about")],
+    query: Annotated[str, typer.Argument(help="The topic of the facts")],
     user: User = "",
     as_json: AsJson = False,
 ) -> None:
-    """Find facts about something."""
+    """Search the facts."""
     found = Server.of(context).call("POST", "/v1/memories/search", {"query": query, "user": user})["data"]
     _table(found, as_json)
 
 
 @app.command()
 def add(context: typer.Context, text: Text, user: User = "", as_json: AsJson = False) -> None:
-    """Remember a fact. What it contradicts is superseded."""
+    """Remember a fact. It supersedes facts that it contradicts."""
     found = Server.of(context).call("POST", "/v1/memories", {"text": text, "user": user})
     said = f"{found['id']} is remembered" if found["new"] else f"{found['id']} says the same already"
     took = f", in the place of {', '.join(found['superseded'])}" if found["superseded"] else ""
@@ -66,7 +68,7 @@ def add(context: typer.Context, text: Text, user: User = "", as_json: AsJson = F
 
 @app.command()
 def edit(context: typer.Context, memory: Memory, text: Text, user: User = "", as_json: AsJson = False) -> None:
-    """Put other words in a fact's place."""
+    """Replace the text of a fact."""
     found = Server.of(context).call("POST", f"/v1/memories/{quote(memory, safe='')}", {"text": text, "user": user})
     show.done(f"{found['id']} took the place of {memory}.", found, as_json)
 
@@ -81,7 +83,7 @@ def history(context: typer.Context, memory: Memory, user: User = "", as_json: As
 @app.command()
 def forget(
     context: typer.Context,
-    memory: Annotated[str, typer.Argument(help="Its id; with --all none")] = "",
+    memory: Annotated[str, typer.Argument(help="Its id; leave it out with --all")] = "",
     everything: Annotated[bool, typer.Option("--all", help="Forget everything about the person")] = False,
     user: User = "",
     as_json: AsJson = False,

@@ -58,7 +58,7 @@ def silence(
     lasting: Annotated[str, typer.Argument(help="How long: 30m, 2h, 7d")],
     rule: Rule = "",
     application: Application = "",
-    comment: Annotated[str, typer.Option(help="Why")] = "",
+    comment: Annotated[str, typer.Option(help="The reason")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Silence such alerts for a time."""

@@ -25,7 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Tenant = Annotated[str, typer.Option(help="Tenant of the prompt")]
 Name = Annotated[str, typer.Argument(help="The prompt's name")]
 Label = Annotated[str, typer.Argument(help="The label: production, staging, any")]
-Note = Annotated[str, typer.Option(help="Why; kept with it")]
+Note = Annotated[str, typer.Option(help="The reason, which is kept")]
 
 
 @app.command("list")
@@ -104,7 +104,7 @@ def add(
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Add a version of a prompt. Where the latest one says the same, that is it."""
+    """Add a version of a prompt. If the latest version has the same text, none is added."""
     from mainspring.features.prompts.routes import version_body
     from mainspring.serving.prompts.registry import PromptRegistry, check_label
 
@@ -131,13 +131,13 @@ def move_label(
     context: typer.Context,
     name: Name,
     label: Label,
-    version: Annotated[int, typer.Argument(min=1, help="The version that it is to point to")],
+    version: Annotated[int, typer.Argument(min=1, help="The version to point to")],
     note: Note = "",
-    seen: Annotated[int | None, typer.Option(min=0, help="Refuse if its revision is another by now")] = None,
+    seen: Annotated[int | None, typer.Option(min=0, help="Refuse if its revision has changed")] = None,
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Point a label to a version. Running servers heed it within a second."""
+    """Point a label to a version. Running servers use it within a second."""
     from mainspring.serving.prompts.registry import check_label
 
     check_label(label)
@@ -154,11 +154,11 @@ def rollback(
     name: Name,
     label: Label,
     note: Note = "",
-    seen: Annotated[int | None, typer.Option(min=0, help="Refuse if its revision is another by now")] = None,
+    seen: Annotated[int | None, typer.Option(min=0, help="Refuse if its revision has changed")] = None,
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Take back the last move of a label."""
+    """Undo the last move of a label."""
     rolled = _run(context, lambda o: o.prompts.rollback(tenant, name, label, seen=seen, note=note, author=AUTHOR))
     _tell(name, rolled, as_json)
 
@@ -197,7 +197,7 @@ def delete(
     tenant: Tenant = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Delete the texts of a prompt, or of one version. Refused while a label points there."""
+    """Delete the texts of a prompt, or of one version. This is refused while a label points to it."""
     count = _run(context, lambda opened: opened.prompts.delete(tenant, name, version))
     text = f"{count} version{'' if count == 1 else 's'} of {name} {'is' if count == 1 else 'are'} deleted."
     show.done(text, {"name": name, "deleted": count}, as_json)

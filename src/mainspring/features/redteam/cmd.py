@@ -39,17 +39,21 @@ def redteam(
         str,
         typer.Option("--into", help="Answer from this vector store of the endpoint, created for the attacks"),
     ] = "",
-    categories: Annotated[str, typer.Option("--categories", help="Categories, with commas", show_default="all")] = "",
+    categories: Annotated[
+        str, typer.Option("--categories", help="Categories, separated by commas", show_default="all")
+    ] = "",
     most: Annotated[int, typer.Option("--most", min=1, help="Maximum number of attacks per category")] = 20,
-    strict: Annotated[bool, typer.Option("--strict", help="Every guard on, not the configured policy")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Turn every guard on, instead of the configured policy")
+    ] = False,
     off: Annotated[
         bool,
         typer.Option("--off/--no-off", help="Attack with the guards off first, to compare", show_default="yes"),
     ] = True,
-    regressions: Annotated[Path, typer.Option("--regressions", help="File of attacks known to get through")] = Path(
-        "redteam.json"
-    ),
-    update: Annotated[bool, typer.Option("--update", help="Write the attacks that get through into that file")] = False,
+    regressions: Annotated[
+        Path, typer.Option("--regressions", help="File of attacks that are known to succeed")
+    ] = Path("redteam.json"),
+    update: Annotated[bool, typer.Option("--update", help="Write the attacks that succeed into that file")] = False,
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder of data sets", show_default="$MAINSPRING_DATA")
     ] = None,

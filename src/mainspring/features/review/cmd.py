@@ -15,7 +15,7 @@ from mainspring.features.review import interchange_cmd
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 
-app = typer.Typer(help="Have people label answers, and see what their labels say.", no_args_is_help=True)
+app = typer.Typer(help="Let people label answers, and evaluate the labels.", no_args_is_help=True)
 QueueName = Annotated[str, typer.Argument(help="Its name or id", metavar="QUEUE")]
 Item = Annotated[str, typer.Argument(help="The item's id, from `mainspring review next`")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
@@ -39,12 +39,12 @@ def list_queues(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command("create")
 def create_queue(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Of the new queue")],
+    name: Annotated[str, typer.Argument(help="Name of the new queue")],
     definition: Definition = None,
     guideline: Guideline = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a queue that fills from now on."""
+    """Create a queue, which fills from now on."""
     body = {"name": name, **_asked(definition, guideline)}
     found = Server.of(context).call("POST", "/v1/review/queues", body)
     show.done(f"{found['name']} fills from now on.", found, as_json)
@@ -58,7 +58,7 @@ def change_queue(
     guideline: Guideline = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what a queue asks: its next version."""
+    """Change the questions of a queue: makes its next version."""
     found = Server.of(context).call("POST", _at(queue), _asked(definition, guideline))
     show.done(f"{found['name']} is at version {found['version']}.", found, as_json)
 
@@ -72,7 +72,7 @@ def delete_queue(context: typer.Context, queue: QueueName, as_json: AsJson = Fal
 
 @app.command("run")
 def run_now(context: typer.Context, as_json: AsJson = False) -> None:
-    """Let new answers enter their queues now, and labelled ones their data sets."""
+    """Add new answers to their queues, and labelled answers to their data sets."""
     found = Server.of(context).call("POST", "/v1/review/run")
     said = f"{found['items']} new items." if found["started"] else "Another process does it already."
     show.done(said, found, as_json)
@@ -85,7 +85,7 @@ def put_answers(
     answers: Annotated[list[str], typer.Argument(help="Ids of answers", metavar="ANSWER...")],
     as_json: AsJson = False,
 ) -> None:
-    """Put answers into a queue, whatever its rule says."""
+    """Add answers to a queue, regardless of its rule."""
     found = Server.of(context).call("POST", f"{_at(queue)}/items", {"answer_ids": answers})
     show.done(f"{len(found['data'])} items.", found, as_json)
 
@@ -111,11 +111,11 @@ def label_item(
     item: Item,
     approve: Annotated[bool, typer.Option("--approve/--reject", help="Is the answer good enough?")],
     labels: Annotated[
-        list[str], typer.Option("--label", help="A criterion and its place on the scale, from 0: correct=2")
+        list[str], typer.Option("--label", help="A criterion and its position on the scale, from 0: correct=2")
     ] = [],  # noqa: B006
-    errors: Annotated[list[str], typer.Option("--error", help="A name of the taxonomy")] = [],  # noqa: B006
-    comment: Annotated[str, typer.Option(help="For whoever reads it")] = "",
-    edit: Annotated[str, typer.Option(help="The answer as it should be")] = "",
+    errors: Annotated[list[str], typer.Option("--error", help="An error of the taxonomy")] = [],  # noqa: B006
+    comment: Annotated[str, typer.Option(help="A comment")] = "",
+    edit: Annotated[str, typer.Option(help="The corrected answer")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Label an item that you hold."""
@@ -127,14 +127,14 @@ def label_item(
 
 @app.command("skip")
 def skip_item(context: typer.Context, queue: QueueName, item: Item, as_json: AsJson = False) -> None:
-    """Leave an item to others."""
+    """Skip an item: others will label it."""
     found = Server.of(context).call("POST", f"{_at(queue)}/items/{quote(item, safe='')}/skip")
     show.done(f"{item} is for others.", found, as_json)
 
 
 @app.command("return")
 def return_item(context: typer.Context, queue: QueueName, item: Item, as_json: AsJson = False) -> None:
-    """Hand an item back; you may take it again."""
+    """Return an item; you may take it again."""
     found = Server.of(context).call("POST", f"{_at(queue)}/items/{quote(item, safe='')}/return")
     show.done(f"{item} waits again.", found, as_json)
 
@@ -161,7 +161,7 @@ def list_items(
 
 @app.command("agreement")
 def show_agreement(context: typer.Context, queue: QueueName, as_json: AsJson = False) -> None:
-    """Show whether people agree."""
+    """Show the agreement of reviewers."""
     found = Server.of(context).call("GET", f"{_at(queue)}/agreement")
     if as_json:
         show.as_json(found)
@@ -173,7 +173,7 @@ def show_agreement(context: typer.Context, queue: QueueName, as_json: AsJson = F
 
 @app.command("reviewers")
 def list_reviewers(context: typer.Context, queue: QueueName, as_json: AsJson = False) -> None:
-    """Show what each reviewer did."""
+    """Show the work of each reviewer."""
     found = Server.of(context).call("GET", f"{_at(queue)}/reviewers")["data"]
     if as_json:
         show.as_json(found)
@@ -196,11 +196,11 @@ def list_reviewers(context: typer.Context, queue: QueueName, as_json: AsJson = F
 def show_threshold(
     context: typer.Context,
     queue: QueueName,
-    score: Annotated[str, typer.Option(help="A measure of the live judge; empty: the commonest")] = "",
-    approval: Annotated[float, typer.Option(min=0.01, max=1.0, help="The wished share of approved answers")] = 0.9,
+    score: Annotated[str, typer.Option(help="A measure of the live judge; empty: the most frequent one")] = "",
+    approval: Annotated[float, typer.Option(min=0.01, max=1.0, help="The desired share of approved answers")] = 0.9,
     as_json: AsJson = False,
 ) -> None:
-    """Show from which score on people approve."""
+    """Show the score above which people approve."""
     query = urlencode({"score": score, "approval": approval})
     found = Server.of(context).call("GET", f"{_at(queue)}/threshold?{query}")
     if as_json:
@@ -225,10 +225,10 @@ def show_threshold(
 def show_estimate(
     context: typer.Context,
     queue: QueueName,
-    score: Annotated[str, typer.Option(help="A measure of the live judge; empty: the commonest")] = "",
+    score: Annotated[str, typer.Option(help="A measure of the live judge; empty: the most frequent one")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show which share of all answers people would approve."""
+    """Estimate the share of all answers that people would approve."""
     found = Server.of(context).call("GET", f"{_at(queue)}/estimate?{urlencode({'score': score})}")
     if as_json:
         show.as_json(found)

@@ -14,7 +14,7 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 
-app = typer.Typer(help="List, watch, steer, fork and replay the runs of agents.", no_args_is_help=True)
+app = typer.Typer(help="List, watch, control, fork and replay the runs of agents.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="The run's id, from `mainspring runs list`")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 Step = Annotated[str, typer.Argument(help="The step's id, from `mainspring runs show`")]
@@ -23,7 +23,7 @@ Step = Annotated[str, typer.Argument(help="The step's id, from `mainspring runs 
 @app.command("list")
 def list_runs(
     context: typer.Context,
-    status: Annotated[str, typer.Option(help="Only those in this state")] = "",
+    status: Annotated[str, typer.Option(help="Only runs in this state")] = "",
     agent: Annotated[str, typer.Option(help="Only this agent's")] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -63,19 +63,19 @@ def show_run(context: typer.Context, run_id: Id, as_json: AsJson = False) -> Non
 
 @app.command()
 def resume(context: typer.Context, run_id: Id, as_json: AsJson = False) -> None:
-    """Have a run go on that is paused, was interrupted or has failed."""
+    """Resume a run that is paused, was interrupted or has failed."""
     _steer(context, run_id, "resume", as_json)
 
 
 @app.command()
 def pause(context: typer.Context, run_id: Id, as_json: AsJson = False) -> None:
-    """Stop a run before its next step."""
+    """Pause a run before its next step."""
     _steer(context, run_id, "pause", as_json)
 
 
 @app.command()
 def cancel(context: typer.Context, run_id: Id, as_json: AsJson = False) -> None:
-    """Stop a run for good."""
+    """Cancel a run for good."""
     _steer(context, run_id, "cancel", as_json)
 
 
@@ -85,13 +85,13 @@ def decide(
     run_id: Id,
     step: Step,
     happened: Annotated[bool, typer.Option("--happened", help="The call had its effect")] = False,
-    not_happened: Annotated[bool, typer.Option("--not-happened", help="It had none: call again")] = False,
-    give_up: Annotated[bool, typer.Option("--give-up", help="Nobody finds out: cancel the run")] = False,
-    result: Annotated[str, typer.Option(help="With --happened: what the tool would have said, JSON or text")] = "",
+    not_happened: Annotated[bool, typer.Option("--not-happened", help="It had no effect: call again")] = False,
+    give_up: Annotated[bool, typer.Option("--give-up", help="Nobody can find out: cancel the run")] = False,
+    result: Annotated[str, typer.Option(help="With --happened: the result of the tool, JSON or text")] = "",
     note: Annotated[str, typer.Option(help="A note for the audit log")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Say what became of a call whose outcome is unknown."""
+    """Decide about a call whose outcome is unknown."""
     chosen = {"happened": happened, "not_happened": not_happened, "give_up": give_up}
     decisions = [name for name, wanted in chosen.items() if wanted]
     if len(decisions) != 1:
@@ -105,12 +105,12 @@ def decide(
 def fork(
     context: typer.Context,
     run_id: Id,
-    after: Annotated[int | None, typer.Option(min=0, help="Number of the last step that is kept; default: all")] = None,
+    after: Annotated[int | None, typer.Option(min=0, help="Number of the last step to keep; default: all")] = None,
     step: Annotated[str, typer.Option(help="Id of a step that gets another outcome")] = "",
     outcome: Annotated[str, typer.Option(help="That outcome, as JSON")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Begin a run with the first steps of this one."""
+    """Start a run with the first steps of this one."""
     body: dict[str, Any] = {}
     if after is not None:
         body["after"] = after
@@ -122,7 +122,7 @@ def fork(
 
 @app.command()
 def replay(context: typer.Context, run_id: Id, as_json: AsJson = False) -> None:
-    """Play a run again from its records, and say whether it says the same. No model and no tool is called."""
+    """Replay a run from its records, and say whether it gives the same answer. This calls no model and no tool."""
     found = Server.of(context).call("POST", f"{_path(run_id)}/replay")
     if as_json:
         show.as_json(found)

@@ -12,13 +12,15 @@ from mainspring.command import START, Command
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 
-app = typer.Typer(help="Talk to customer support at a running server, and make its sample shop.", no_args_is_help=True)
+app = typer.Typer(
+    help="Chat with customer support on a running server, and create its sample shop.", no_args_is_help=True
+)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 
 
 @app.command()
 def chat(context: typer.Context) -> None:
-    """Talk to the agent as a customer; an empty line ends it."""
+    """Chat with the agent as a customer; an empty line ends the chat."""
     server, session = Server.of(context), f"support-{secrets.token_hex(6)}"
     while text := input("> ").strip():
         print(show.written(_said(_asked(server, text, session))) + "\n")
@@ -27,8 +29,8 @@ def chat(context: typer.Context) -> None:
 @app.command()
 def ask(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(help="What the customer writes")],
-    session: Annotated[str, typer.Option(help="Goes on with this conversation")] = "",
+    text: Annotated[str, typer.Argument(help="The message of the customer")],
+    session: Annotated[str, typer.Option(help="Continue this conversation")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Send one message of a customer."""
@@ -43,10 +45,10 @@ def ask(
 @app.command()
 def seed(
     context: typer.Context,
-    database: Annotated[Path | None, typer.Option(help="SQLite file; none: that of the settings")] = None,
+    database: Annotated[Path | None, typer.Option(help="SQLite file; default: the one in the settings")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the sample shop anew, as it is delivered: orders, returns and tickets since then are gone."""
+    """Recreate the sample shop as delivered. This deletes later orders, returns and tickets."""
     from mainspring.core.settings import load
     from mainspring.features.support.settings import SupportSettings
     from mainspring.features.support.shop.sqlite import SqliteShop, place

@@ -44,20 +44,22 @@ def run(
     recipe: Annotated[str, typer.Argument(help="One of `mainspring train recipes`", metavar="RECIPE")],
     data: Annotated[Path | None, typer.Option(help="Folder with train.jsonl, or one such file")] = None,
     export: Annotated[str, typer.Option(help="An export of the lake (format trl)")] = "",
-    base: Annotated[str, typer.Option(help="What it starts from: a model of the catalogue, or a version")] = "",
+    base: Annotated[str, typer.Option(help="The base: a model of the catalogue, or a version")] = "",
     option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of the recipe; repeat for more")] = None,
-    name: Annotated[str, typer.Option(help="The name of what is made")] = "",
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn")] = 0,
-    seconds: Annotated[float | None, typer.Option(min=1, help="It ends with its best after so long")] = None,
-    usd: Annotated[float | None, typer.Option(help="The same for money, at the machine's price")] = None,
-    night: Annotated[bool, typer.Option("--night", help="It works at night alone (train.night)")] = False,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for its end (at a server)")] = True,
+    name: Annotated[str, typer.Option(help="The name of the new version")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers")] = 0,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="Time limit: the run then ends with its best checkpoint")
+    ] = None,
+    usd: Annotated[float | None, typer.Option(help="Cost limit, at the machine's price")] = None,
+    night: Annotated[bool, typer.Option("--night", help="Run only at night (train.night)")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for its end (on a server)")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Train by a recipe: `mainspring train RECIPE --data FOLDER`.
 
-    At the server that MAINSPRING_API_KEY opens, else in this home, where the run goes on when it is ordered again after
-    a stop (Ctrl-C).
+    With MAINSPRING_API_KEY it runs on a server, otherwise in this home. After a stop there (Ctrl-C), the same command
+    resumes the run.
     """
     from mainspring.training.ports import Order
 
@@ -73,10 +75,10 @@ def run(
 
 @app.command("recipes")
 def list_recipes(
-    recipe: Annotated[str, typer.Argument(help="Show the options of this one", show_default=False)] = "",
+    recipe: Annotated[str, typer.Argument(help="Show the options of this recipe", show_default=False)] = "",
     as_json: AsJson = False,
 ) -> None:
-    """List what can be trained; or show the options of one recipe."""
+    """List the recipes, or show the options of one."""
     from mainspring.features.train.shapes import recipe_body
     from mainspring.training import recipes
 
@@ -140,21 +142,21 @@ def show_one(
 
 @app.command("cancel")
 def cancel(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
-    """Stop a job of a server for good."""
+    """Cancel a job of a server for good."""
     found = Server.of(context).call("POST", f"/v1/training/jobs/{job}/cancel")
     show.done(f"{job} stops.", found, as_json)
 
 
 @app.command("pause")
 def pause(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
-    """Stop a job of a server after a checkpoint."""
+    """Pause a job of a server after a checkpoint."""
     found = Server.of(context).call("POST", f"/v1/training/jobs/{job}/pause")
     show.done(f"{job} pauses after a checkpoint.", found, as_json)
 
 
 @app.command("resume")
 def resume(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
-    """Have a job that was paused or has failed go on from its checkpoint."""
+    """Resume a job that was paused or has failed from its checkpoint."""
     found = Server.of(context).call("POST", f"/v1/training/jobs/{job}/resume")
     show.done(f"{job} goes on.", found, as_json)
 
@@ -172,7 +174,7 @@ def list_versions(context: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command("serve")
 def serve(context: typer.Context, version: Label, as_json: AsJson = False) -> None:
-    """Convert a version, compare it with what was trained, and have the server answer with it."""
+    """Convert a version, compare it with the trained weights, and serve it."""
     with Server.of(context).opened("POST", f"/v1/training/versions/{version}/serve") as answer:
         found = json.load(answer)
     show.done(f"{found['id']} answers as the model {found['served']}.", found, as_json)

@@ -26,17 +26,17 @@ class _TextFirst(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(cls=_TextFirst, help="Translate texts and files, and make translators.", no_args_is_help=True)
+app = typer.Typer(cls=_TextFirst, help="Translate texts and files, and create translators.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 
 
 @app.command()
 def text(
     context: typer.Context,
-    said: Annotated[str, typer.Argument(help="What to translate", metavar="TEXT")],
+    said: Annotated[str, typer.Argument(help="The text to translate", metavar="TEXT")],
     to: Annotated[str, typer.Option(help="Code of the language, such as `fr`")],
-    source: Annotated[str, typer.Option("--from", help="Code of the text's language; none: detected")] = "",
-    model: Annotated[str, typer.Option(help="A translator or a chat model; none: chosen")] = "",
+    source: Annotated[str, typer.Option("--from", help="Code of the text's language; default: detected")] = "",
+    model: Annotated[str, typer.Option(help="A translator or a chat model; default: chosen automatically")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Translate a text."""
@@ -52,9 +52,9 @@ def translate_file(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="Markdown, HTML, subtitles (.srt), JSON or plain text")],
     to: Annotated[str, typer.Option(help="Code of the language, such as `fr`")],
-    out: Annotated[Path | None, typer.Option(help="Where it goes; none: NAME.LANGUAGE.SUFFIX beside it")] = None,
-    source: Annotated[str, typer.Option("--from", help="Code of the file's language; none: detected")] = "",
-    model: Annotated[str, typer.Option(help="A translator or a chat model; none: chosen")] = "",
+    out: Annotated[Path | None, typer.Option(help="The file to write; default: NAME.LANGUAGE.SUFFIX beside it")] = None,
+    source: Annotated[str, typer.Option("--from", help="Code of the file's language; default: detected")] = "",
+    model: Annotated[str, typer.Option(help="A translator or a chat model; default: chosen automatically")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Translate a file; its layout stays."""
@@ -113,14 +113,16 @@ def edits(
 def data(
     out: Annotated[Path, typer.Argument(help="Folder for train, validation and test")],
     tatoeba: Annotated[Path, typer.Option(help="Folder with fra-eng.zip, spa-eng.zip, kor-eng.zip")],
-    tests: Annotated[Path | None, typer.Option(help="Folder with the tests of LASER; none: TATOEBA/laser_test")] = None,
+    tests: Annotated[
+        Path | None, typer.Option(help="Folder with the tests of LASER; default: TATOEBA/laser_test")
+    ] = None,
     strings: Annotated[
         list[Path] | None, typer.Option(help="Wheel of home-assistant-frontend, Django, Wagtail")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the split")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the split")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Make data for the recipe `translate`: nothing of the tests, nor nearly so, is left in what is learned."""
+    """Make data for the recipe `translate`, without sentences that are in the tests or close to them."""
     from dataclasses import asdict
     from zipfile import BadZipFile
 
@@ -143,11 +145,11 @@ def convert(
     model: Annotated[Path, typer.Argument(help="Folder of a model as transformers saves it")],
     out: Annotated[Path, typer.Argument(help="Folder of the translator, such as HOME/translators/NAME")],
     family: Annotated[str, typer.Option(help="opus, opus-many, nllb, mbart or t5")],
-    pair: Annotated[list[str], typer.Option(help="A pair that it knows, such as `en-fr`; several times")],
-    python: Annotated[str, typer.Option(help="A Python that has torch and transformers; none: this one")] = "",
+    pair: Annotated[list[str], typer.Option(help="A pair that it knows, such as `en-fr`; can be repeated")],
+    python: Annotated[str, typer.Option(help="A Python with torch and transformers; default: this one")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make a translator of a model of others: NLLB, mBART, T5, Opus."""
+    """Convert a public model to a translator: NLLB, mBART, T5, Opus."""
     from mainspring.features.translate.engine.card import FAMILIES, Card
 
     if family not in FAMILIES:

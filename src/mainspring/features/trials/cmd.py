@@ -14,7 +14,7 @@ from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 
 app = typer.Typer(help="Compare the arms of a route on its traffic.", no_args_is_help=True)
-outcomes = typer.Typer(help="Tell what came of sessions, runs and answers.", no_args_is_help=True)
+outcomes = typer.Typer(help="Report outcomes of sessions, runs and answers.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="The trial's name")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 
@@ -39,7 +39,7 @@ def start_trial(
     file: Annotated[Path, typer.Argument(help="A YAML file: route, control, metric, guards and more")],
     as_json: AsJson = False,
 ) -> None:
-    """Start an online experiment that a file defines."""
+    """Start an online experiment from a file."""
     made = Server.of(context).call("POST", f"/v1/trials/{quote(name, safe='')}", _read(file))
     show.done(f"The trial {name} runs over {made['definition']['route']}.", made, as_json)
 
@@ -81,14 +81,14 @@ def delete_trial(context: typer.Context, name: Name, as_json: AsJson = False) ->
 @outcomes.command("tell")
 def tell_outcome(
     context: typer.Context,
-    metric: Annotated[str, typer.Argument(help="Such as `order`")],
-    value: Annotated[float, typer.Argument(help="Such as 1")],
-    session: Annotated[str | None, typer.Option(help="Of this session")] = None,
-    answer: Annotated[str | None, typer.Option(help="Of this answer")] = None,
-    trace: Annotated[str | None, typer.Option(help="Of the run with this trace")] = None,
+    metric: Annotated[str, typer.Argument(help="Name of the metric, such as `order`")],
+    value: Annotated[float, typer.Argument(help="Value, such as 1")],
+    session: Annotated[str | None, typer.Option(help="For this session")] = None,
+    answer: Annotated[str | None, typer.Option(help="For this answer")] = None,
+    trace: Annotated[str | None, typer.Option(help="For the run with this trace")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what came of a session, a run or an answer."""
+    """Report the outcome of a session, a run or an answer."""
     about = {"session_id": session, "answer_id": answer, "trace_id": trace}
     body: dict[str, Any] = {"metric": metric, "value": value}
     body |= {name: given for name, given in about.items() if given is not None}

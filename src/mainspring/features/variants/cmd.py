@@ -12,14 +12,16 @@ from mainspring.command import QUALITY, Command
 from mainspring.terminal import show
 from mainspring.terminal.remote import Server
 
-app = typer.Typer(help="See and undo what applications use in place of what the settings say.", no_args_is_help=True)
+app = typer.Typer(
+    help="Show and undo the variants that applications use instead of their settings.", no_args_is_help=True
+)
 Name = Annotated[str, typer.Argument(help="The application, such as document-qa or a collection")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
 
 
 @app.command("list")
 def list_variants(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the applications that use something else."""
+    """List the applications that use variants."""
     found = Server.of(context).call("GET", "/v1/variants")["data"]
     if as_json:
         show.as_json(found)
@@ -31,7 +33,7 @@ def list_variants(context: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command("show")
 def show_variant(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
-    """Show what an application uses, and how it came to that."""
+    """Show the variants of an application, and their history."""
     server, path = Server.of(context), f"/v1/variants/{quote(name, safe='')}"
     found = server.call("GET", path)
     history = server.call("GET", f"{path}/history")["data"]
@@ -51,10 +53,10 @@ def show_variant(context: typer.Context, name: Name, as_json: AsJson = False) ->
 def undo_variant(
     context: typer.Context,
     name: Name,
-    reason: Annotated[str, typer.Option(help="Kept with the change")] = "",
+    reason: Annotated[str, typer.Option(help="The reason, which is kept")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Take the latest promotion back: what was current before is so again."""
+    """Undo the latest promotion: the former variant becomes current again."""
     made = Server.of(context).call("POST", f"/v1/variants/{quote(name, safe='')}/undo", {"reason": reason})
     show.done(f"{name} uses {_current(made)} again.", made, as_json)
 

@@ -71,15 +71,15 @@ def benchmark(
         typer.Option(help="File of the run, which is continued", show_default="BENCHMARK.RESPONDER.jsonl"),
     ] = None,
     how: Annotated[
-        str, typer.Option(help="How it is asked: one of the benchmark's ways", show_default="the best possible")
+        str, typer.Option(help="The way of asking: one of the benchmark's", show_default="the best possible")
     ] = "",
-    samples: Annotated[int, typer.Option(min=1, max=200, help="Answers to each item")] = 1,
+    samples: Annotated[int, typer.Option(min=1, max=200, help="Number of answers to each item")] = 1,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="0 is greedy")] = 0.0,
     tokens: Annotated[int, typer.Option(min=0, help="Maximum tokens of an answer (0: the benchmark's)")] = 0,
     at_once: Annotated[int, typer.Option("--at-once", min=1, max=64, help="Items asked at the same time")] = 4,
-    seed: Annotated[int, typer.Option(help="Order of the items, and of drawn answers")] = 0,
-    minutes: Annotated[float, typer.Option(min=0, help="Ask no more after so many minutes (0: ask all)")] = 0.0,
-    cache: Annotated[bool, typer.Option(help="Use answers of earlier runs")] = True,
+    seed: Annotated[int, typer.Option(help="Seed of the order of items, and of sampling")] = 0,
+    minutes: Annotated[float, typer.Option(min=0, help="Stop asking after this many minutes (0: ask all)")] = 0.0,
+    cache: Annotated[bool, typer.Option(help="Reuse answers of earlier runs")] = True,
     report: Annotated[Path | None, typer.Option(help="Also write the tables, as Markdown")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:

@@ -29,9 +29,9 @@ def import_log(
             exists=True,
         ),
     ],
-    dataset: Annotated[str, typer.Option(help="Data set that gets the questions", show_default="the task's name")] = "",
+    dataset: Annotated[str, typer.Option(help="Data set to add the questions to", show_default="the task's name")] = "",
     model: Annotated[str, typer.Option(help="Name of the model that answered", show_default="that in the log")] = "",
-    tenant: Annotated[str, typer.Option(help="Tenant that gets it")] = "default",
+    tenant: Annotated[str, typer.Option(help="Tenant that owns it")] = "default",
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
     """Import the log of an evaluation that lm-evaluation-harness or Inspect ran, as experiments.

@@ -26,8 +26,8 @@ def perplexity(
     file: Annotated[Path, typer.Argument(help="A text, or JSON lines with `text` and perhaps `name`", exists=True)],
     model: Annotated[str, typer.Option(help="A chat model of the catalogue, or of models.remote")],
     limit: Annotated[int, typer.Option(min=0, help="Maximum number of texts (0: all)")] = 0,
-    characters: Annotated[int, typer.Option(min=200, help="Length of the pieces that a long text is read in")] = 4_000,
-    overlap: Annotated[int, typer.Option(min=0, help="Characters in front of a piece that are context")] = 1_000,
+    characters: Annotated[int, typer.Option(min=200, help="Length of the pieces of a long text")] = 4_000,
+    overlap: Annotated[int, typer.Option(min=0, help="Characters of context before a piece")] = 1_000,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output")] = False,
 ) -> None:
     """Measure the perplexity of texts under a model, with a 95 % interval over texts.

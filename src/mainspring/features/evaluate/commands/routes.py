@@ -28,7 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
-Out = Annotated[Path, typer.Option("--out", help="File to be written")]
+Out = Annotated[Path, typer.Option("--out", help="The file to write")]
 
 
 @app.command("explain")
