@@ -40,7 +40,7 @@ class RagSettings(Section):
     prompt: PromptReference | None = Field(None, description="replaces the built-in instruction")
     refuse_below: float = Field(0.33, ge=0, le=1)
     read_below: float = Field(
-        0.18,
+        0.12,
         ge=0,
         le=1,
         description="refuse if the probability of `models.near_misses` that what was found answers is lower; 0: never",
