@@ -103,6 +103,10 @@ def test_a_call_is_approved_where_its_run_waits_and_the_run_goes_on_before_ones_
     desk.click("button", "Cancel run")
     desk.click("dialog footer button", "Cancel run")
     desk.find("h1 .badge", "cancelled")
+    desk.click("button", "Delete run")
+    desk.click("dialog footer button", "Delete run")
+    desk.until(lambda: desk.path() == "/console/runs", "the list")
+    assert office.call("GET", f"/v1/agents/runs/{fork['id']}")[0] == 404
 
 
 def test_a_person_says_what_became_of_an_effect(office: Server, desk: Browser) -> None:
