@@ -104,7 +104,9 @@ async def delete(stores: Parts, principal: Principal, run_id: str, *, trace: Tra
         run = store.visible_run(connection, principal, run_id, lock=True)
         store.still(connection, run)
         if run.state == "waiting":
-            raise Conflict(f"{run_id} waits for a person", remedy="Decide what it waits for, or cancel it", param="run_id")
+            raise Conflict(
+                f"{run_id} waits for a person", remedy="Decide what it waits for, or cancel it", param="run_id"
+            )
         store.delete_runs(connection, run.tenant, [run_id])
         by = By(principal.key_id, "" if trace is None else trace.trace_id)
         details = {"agent": run.agent, "state": run.state}
