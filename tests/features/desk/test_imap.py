@@ -191,7 +191,7 @@ async def _fetched(opened: Stores, port: int) -> None:
         # The password has other letters than ASCII: LOGIN cannot send them.
         client.authenticate("PLAIN", lambda _: "\0help\0pässwort".encode())
         client.create(post._folder("Kundü Post"))
-        client.append(post._folder("Kundü Post"), None, None, bytes(letter()))  # type: ignore[arg-type]
+        client.append(post._folder("Kundü Post"), None, None, bytes(letter()))
     more = {"imap_host": "127.0.0.1", "imap_port": port, "imap_user": "help", "imap_password": "pässwort"}
     desk, agent = office(opened, email={**more, "imap_folder": "Kundü Post"})
     assert await desk.channels._post.poll(desk.channels.receive_mail) == 1
