@@ -1,4 +1,4 @@
-"""The contact centre at a real server, whole: customers ask, a person is helped to answer, and a FAQ is made of that."""
+"""The contact centre at a real server: customers ask, a person is helped to answer, and a FAQ is made of all that."""
 
 from __future__ import annotations
 
