@@ -6,14 +6,16 @@
 larger one), and asked over HTTP with ``stream``, one message after the other. ``support``: the dialogues that may be
 looked at, with their scripted customers, of which each has a session of its own. ``assistant``: everyday questions and
 sums, five to a conversation; sums are answered without a model, and counted apart. Before each of its questions the
-model behind it is asked the same, bare: the baseline. First words are the first piece of text that is not empty; none
-of the answers comes from a cache. Floors are those of the applications' budgets: they hold for whatever machine this
-runs on, and ``others`` says how busy that was.
+model behind it is asked the same, bare, up to its first words: the baseline. First words are the first piece of text
+that is not empty; none of the answers comes from a cache. Floors are those of the applications' budgets. Seconds on the
+clock are those of this machine, whatever else it did (``others`` says how busy it was); ``CPU`` is what the server and
+its engines used until then, which is what people wait for on a machine with one free core, and more than with two.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import tempfile
 import time
@@ -27,7 +29,7 @@ import numpy as np
 
 from _everyday import FACTS, SUMS
 from _report import Figure, report
-from _server import serving
+from _server import cpu_seconds, serving
 from _shop_customer import Customer, dialogues
 
 HANDBOOK = Path(__file__).parent.parent / "samples/handbook"
@@ -37,27 +39,46 @@ TURNS, TALK = 6, 5
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """Seconds to the first words and to the end of an answer, and its text."""
+    """Seconds to the first words and to the end of an answer (on the clock, and of CPU to the first words), and its
+    text."""
 
     part: str
     first: float
+    cpu: float
     whole: float
     text: str
+
+
+def used(pid: int) -> float:
+    """CPU seconds of a process and of all below it."""
+    below: dict[int, list[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            below.setdefault(int(entry.read_bytes().rpartition(b")")[2].split()[1]), []).append(int(entry.parent.name))
+    found, waiting = 0.0, [pid]
+    while waiting:
+        each = waiting.pop()
+        with contextlib.suppress(OSError):
+            found += cpu_seconds(each)
+        waiting += below.get(each, ())
+    return found
 
 
 class Client:
     """Asks a server, and looks at the clock."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, pid: int) -> None:
+        self._pid = pid
         self._http = httpx.Client(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=300)
 
-    def ask(self, part: str, model: str, text: str, session: str = "", **more: object) -> Waited:
-        """One message of a conversation."""
+    def ask(self, part: str, model: str, text: str, session: str = "", *, whole: bool = True, **more: object) -> Waited:
+        """One message of a conversation; without ``whole`` the answer is left after its first words."""
         asked = {"model": model, "messages": [{"role": "user", "content": text}], "stream": True, **more}
         asked |= {"session_id": session} if session else {}
         asked["options"] = {"cache": False}
         said: list[str] = []
-        first, began = 0.0, time.perf_counter()
+        before = used(self._pid)
+        first, cpu, began = 0.0, 0.0, time.perf_counter()
         with self._http.stream("POST", "/v1/chat/completions", json=asked) as answer:
             if answer.status_code != 200:
                 raise RuntimeError(answer.read().decode())
@@ -68,8 +89,11 @@ class Client:
                 text = "".join(each["delta"].get("content") or "" for each in chunk.get("choices", ()))
                 if text and not said:
                     first = time.perf_counter() - began
+                    cpu = used(self._pid) - before
+                    if not whole:
+                        break
                 said += [text] if text else []
-        return Waited(part, first, time.perf_counter() - began, "".join(said))
+        return Waited(part, first, cpu, time.perf_counter() - began, "".join(said))
 
 
 def support(client: Client, count: int) -> Iterator[Waited]:
@@ -93,7 +117,7 @@ def assistant(client: Client, model: str) -> Iterator[Waited]:
     for place, (part, text) in enumerate(asked):
         if place % TALK == 0:
             session = f"wait-{uuid.uuid4().hex}"
-        yield client.ask("bare model", model, text, max_tokens=64)
+        yield client.ask("bare model", model, text, whole=False, max_tokens=64)
         yield client.ask(part, "assistant", text, session, max_tokens=64)
 
 
@@ -117,7 +141,9 @@ def figures_of(found: Sequence[Waited]) -> dict[str, Figure]:
     ):
         for share in (50, 95):
             add(part, "first words", lambda each: each.first, share, floor_first if share == first else None)
-            add(part, "whole answer", lambda each: each.whole, share, whole if share == 95 else None)
+            add(part, "CPU to the first words", lambda each: each.cpu, share)
+            if part != "bare model":
+                add(part, "whole answer", lambda each: each.whole, share, whole if share == 95 else None)
     return made
 
 
@@ -134,7 +160,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as home,
         serving(Path(home), "--ingest", str(HANDBOOK), settings=settings, patience_s=300) as server,
     ):
-        client = Client(server.url, server.key)
+        client = Client(server.url, server.key, server.pid)
         for name in arguments.part:
             ends = time.monotonic() + arguments.seconds
             waits = support(client, arguments.dialogues) if name == "support" else assistant(client, arguments.model)
