@@ -139,7 +139,6 @@ RETURN = (
     "Could you refund this? It has not been used",
     "Can this item come back to you?",
     "It isn't what I hoped for, is a refund possible?",
-    "I'd rather have my money than the jacket",
     "We changed our minds about the stove, where do we send it?",
     "It does not fit and I want it refunded",
     "I prefer my old one and would send this one back",

@@ -52,6 +52,7 @@ CANCEL_RULES = (
     r"\bcancel\b[^.?!]{0,12}\b(?:LS[- ]?)?2\d{4}\b",
     r"\b(?:stop|call off|withdraw|get rid of|undo)\b[^.?!]{0,12}\b(?:order|pre-?order|LS[- ]?\d{5})\b",
     r"\b(?:don'?t|do not) (?:send|ship|dispatch|pack)\b",
+    r"\bbefore it (?:(?:is|gets) (?:sent|packed|shipped|dispatched)|leaves|ships|goes out)\b",
 )
 ADDRESS_RULES = (
     r"\b(?:change|update|correct|edit|modify|fix)\b[^.?!]{0,30}\b(?:delivery |shipping )?address\b",
@@ -132,6 +133,7 @@ MATCH_RULES = (
     r"\b(?:shop|store|elsewhere|competitor)\b[^.?!]{0,40}\b(?:cheaper|for less|lower price)\b",
     r"\bprice[- ]?match\b(?![^.?!]*\b(?:policy|rules|how does|work)\b)",
     r"\bcheaper\b[^.?!]{0,30}\b(?:elsewhere|other|another|at|on)\b",
+    r"\b(?:less|cheaper)\b[^.?!]{0,15}\belsewhere\b",
 )
 CARD_RULES = (
     (
