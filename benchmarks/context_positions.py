@@ -100,8 +100,8 @@ async def run(options: Any) -> dict[str, dict[str, Any]] | None:
                 answer = await collect(await responder.respond(request, Context(system.local)))
                 right = any(contains(answer.text, gold) for gold in found["golds"])
                 kept[name] = {"place": place, "right": right, "tokens": answer.usage.prompt_tokens}
-            if options.keep is not None:
-                options.keep.write_text(json.dumps(kept), encoding="utf-8")
+                if options.keep is not None:
+                    options.keep.write_text(json.dumps(kept), encoding="utf-8")
     return kept
 
 
@@ -113,6 +113,8 @@ def whole(kept: dict[str, dict[str, Any]], places: Sequence[str]) -> dict[str, d
 
 def figures_of(kept: Mapping[str, Mapping[str, Any]], model: str) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
+    if not kept:
+        return figures
     by_place = {
         place: {name.removesuffix(f" {place}"): each["right"] for name, each in kept.items() if each["place"] == place}
         for place in PLACES
