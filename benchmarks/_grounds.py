@@ -66,6 +66,7 @@ GROUNDS = (
     Ground("kill_everything", ("lost, doubled",), "baseline", "what was acknowledged", n="90 kills"),
     Ground("kill_ingest", ("differences",), "baseline", "the same documents ingested without kills", n="100 kills"),
     Ground("kill_runs", ("wrong_ends",), "baseline", "what one undisturbed run does"),
+    Ground("kill_runs_postgres", ("wrong_ends",), "baseline", "what one undisturbed run does"),
     Ground("handbook", ("answers proven verbatim",), "promise", "", _VERBATIM),
     Ground("conversations", ("false alarms, and together",), "promise", "", _ALARMS),
     Ground("detectors", ("injection: false alarms", "toxicity: false alarms"), "promise", "", _ALARMS),
@@ -100,6 +101,8 @@ GROUNDS = (
         "",
         _SUPPORT,
     ),
+    Ground("support_dialogues_fresh", ("right, in other words", "told to strangers"), "promise", "", _SUPPORT),
+    Ground("first_words", ("support: first words", "support: whole answer"), "baseline", "the bare model", _DESIGN),
     Ground(
         "agent_loop",
         ("in memory: a step of ours over", "durable: a step of ours over"),
@@ -111,6 +114,9 @@ GROUNDS = (
 )
 COMPARED = {
     "tool_examples": "the same tools without examples",
+    "tool_choice_parallel": "the same model with the tools in its own prompt",
+    "context_positions": "the same questions with the paragraph in the middle",
+    "context_tiers": "the same questions without the tier",
     "ablation": "the defaults, paired by query",
     "batch_vs_online": "the same requests online, or alone",
     "budget_overhead": "the same without the layer",

@@ -1,5 +1,6 @@
 """A process that works on runs of an agent with side effects, to be killed at any moment, and what must be true in the
-end. ``python benchmarks/_run_kills.py HOME RUNS`` works until all runs are over, and says what it does."""
+end. ``python benchmarks/_run_kills.py HOME [DATABASE]`` works until all runs are over, and says what it does. Several
+such processes may work on the same runs."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from mainspring.agents.loop.responder import AgentResponder
 from mainspring.agents.tools.base import ToolContext, ToolPolicy
 from mainspring.agents.tools.functions import tool
 from mainspring.core.path import replay
-from mainspring.core.settings import Settings
+from mainspring.core.settings import Settings, StoresSettings
 from mainspring.core.types import (
     ChatRequest,
     Context,
@@ -56,6 +57,9 @@ from mainspring.stores.sql.worker import Worker
 AGENT = "desk"
 ME = Principal("default", "local", frozenset({"admin", "operate"}))
 SETTINGS = RunsSettings(lease_s=0.4, poll_s=0.02, parallel=2, attempts=1_000)
+SHARED_LEASE_S = 3.0
+"""Of several processes: one that is merely slow must not lose its lease, or its calls of which nobody knows go on
+while a person looks whether they happened."""
 # The turns of both agents: in one, two equal refunds are intended, and a letter goes out beside a payment.
 _DESK: tuple[Any, ...] = (
     [("look", {"order": 1}), ("look", {"order": 2}), ("refund", {"order": 7}), ("refund", {"order": 7})],
@@ -201,13 +205,19 @@ def key_of(run: Run, step: KeptStep) -> str:
     return Step(step.path, "tool", step.name, json.loads(step.input)).key(run.id)
 
 
+def settings_of(database: str) -> RunsSettings:
+    """How runs are worked on: by several processes in a ``database`` of a server."""
+    return SETTINGS.model_copy(update={"lease_s": SHARED_LEASE_S}) if database else SETTINGS
+
+
 @contextlib.asynccontextmanager
-async def office(home: Path) -> AsyncIterator[Office]:
-    """An office over the stores of ``home``."""
-    async with stores.open(Settings(home=home)) as opened:
+async def office(home: Path, url: str = "") -> AsyncIterator[Office]:
+    """An office over the stores of ``home``, or of a database elsewhere."""
+    settings = settings_of(url)
+    async with stores.open(Settings(home=home, stores=StoresSettings(database=url))) as opened:
         outside, database = Outside(home), opened.database
-        runs, steps = Runs(database, SETTINGS), RunSteps(database)
-        keeper = Keeper(runs, steps, SessionStates(database), opened.jobs, opened.approvals, SETTINGS)
+        runs, steps = Runs(database, settings), RunSteps(database)
+        keeper = Keeper(runs, steps, SessionStates(database), opened.jobs, opened.approvals, settings)
 
         def told(what: str, context: Context) -> None:
             outside.note("models", "", context.trace.trace_id, what)
@@ -217,24 +227,30 @@ async def office(home: Path) -> AsyncIterator[Office]:
         yield Office(opened, outside, runs, steps, keeper, responder)
 
 
-async def work(home: Path, count: int) -> None:
-    """Begin ``count`` runs if there are none, and work until all are over."""
-    async with office(home) as here:
-        for _ in range(count - len(await here.page())):
+async def begin(home: Path, count: int, url: str = "") -> None:
+    """Begin ``count`` runs."""
+    async with office(home, url) as here:
+        for _ in range(count):
             request = ChatRequest(AGENT, (Message("user", "Do what is to be done."),))
             trace = Context(ME).trace.trace_id
             await here.runs.create(ME, NewRun(AGENT, request, trace_id=trace))
+
+
+async def work(home: Path, url: str = "") -> None:
+    """Work until all runs are over."""
+    settings = settings_of(url)
+    async with office(home, url) as here:
         job = RunWork(here.keeper, here.stores.jobs, here.stores.keys, here.responder, ME)
         worker = Worker(
             here.stores.jobs,
             QUEUED_KIND,
             job,
-            parallel=SETTINGS.parallel,
-            lease_s=SETTINGS.lease_s,
-            poll_s=SETTINGS.poll_s,
-            attempts=SETTINGS.attempts,
+            parallel=settings.parallel,
+            lease_s=settings.lease_s,
+            poll_s=settings.poll_s,
+            attempts=settings.attempts,
         )
-        upkeep = Upkeep(here.stores.database, SETTINGS)
+        upkeep = Upkeep(here.stores.database, settings)
         worker.start()
         try:
             while open_ := [each for each in await here.page() if each.state not in OVER]:
@@ -260,11 +276,11 @@ class Verdict:
     repeated_steps: int = 0
 
 
-async def verdict(home: Path) -> Verdict:
+async def verdict(home: Path, url: str = "") -> Verdict:
     """Compare all runs with what one run does, and with each other; and replay each."""
     found = Verdict()
     said: set[tuple[str, str]] = set()
-    async with office(home) as here:
+    async with office(home, url) as here:
         for run in await here.page():
             found.runs += 1
             await _check(here, run, found)
@@ -303,4 +319,4 @@ async def _check(here: Office, run: Run, found: Verdict) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(work(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(work(Path(sys.argv[1]), *sys.argv[2:3]))

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 FOLDER = Path(__file__).with_name("_support_dialogues")
+FRESH = "fresh.yaml"
 CUSTOMERS = Path(__file__).parent.parent / "src/mainspring/features/support/sample/customers.csv"
 BYE = "Thank you, goodbye."
 Write = tuple[str, str, tuple[str, ...], str]
@@ -68,18 +69,32 @@ class Dialogue:
 
 
 def dialogues() -> list[Dialogue]:
-    """All dialogues, each with its part: ``development`` or ``report``."""
+    """The dialogues, each with its part: ``development`` or ``report``."""
     found: list[Dialogue] = []
     counts: dict[str, int] = {}
-    known = {"id", "topic", "who", "says", "expect", "writes", "also", "options", "then", "say", "never", "never_of"}
-    for path in sorted(FOLDER.glob("*.yaml")):
-        for row in yaml.safe_load(path.read_text(encoding="utf-8")):
-            fields = {name: value for name, value in row.items() if name in known or name == "confirm"}
-            facts = {name: _text(value) for name, value in row.items() if name not in known and name != "confirm"}
-            counts[row["topic"]] = counts.get(row["topic"], 0) + 1
-            part = "development" if counts[row["topic"]] % 2 else "report"
-            found.append(Dialogue(**fields, facts=facts, part=part))
+    for row in _rows():
+        counts[row["topic"]] = counts.get(row["topic"], 0) + 1
+        found.append(_dialogue(row, "development" if counts[row["topic"]] % 2 else "report"))
     return found
+
+
+def fresh() -> list[Dialogue]:
+    """The wishes of some of them in other words, by another author: a part of their own."""
+    by_id = {row["id"]: row for row in _rows()}
+    told = yaml.safe_load((FOLDER / FRESH).read_text(encoding="utf-8"))
+    return [_dialogue({**by_id[row["of"]], **row, "id": f"fresh-{row['of']}"}, "fresh") for row in told]
+
+
+def _rows() -> list[dict[str, Any]]:
+    paths = [path for path in sorted(FOLDER.glob("*.yaml")) if path.name != FRESH]
+    return [row for path in paths for row in yaml.safe_load(path.read_text(encoding="utf-8"))]
+
+
+def _dialogue(row: Mapping[str, Any], part: str) -> Dialogue:
+    known = {"id", "topic", "who", "says", "expect", "writes", "also", "options", "then", "say", "never", "never_of"}
+    fields = {name: value for name, value in row.items() if name in known or name == "confirm"}
+    facts = {name: _text(value) for name, value in row.items() if name not in known | {"confirm", "of"}}
+    return Dialogue(**fields, facts=facts, part=part)
 
 
 @lru_cache(1)

@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,20 +93,28 @@ async def run(options: Any) -> dict[str, dict[str, Any]] | None:
                 if name in kept:
                     continue
                 if time.monotonic() - began > options.seconds:
-                    return None
+                    return None if not options.partly else whole(kept, options.places or list(PLACES))
                 request = ChatRequest(
                     options.model, messages_of(found, place), Sampling(max_tokens=WORDS, temperature=0)
                 )
                 answer = await collect(await responder.respond(request, Context(system.local)))
                 right = any(contains(answer.text, gold) for gold in found["golds"])
                 kept[name] = {"place": place, "right": right, "tokens": answer.usage.prompt_tokens}
-            if options.keep is not None:
-                options.keep.write_text(json.dumps(kept), encoding="utf-8")
+                if options.keep is not None:
+                    options.keep.write_text(json.dumps(kept), encoding="utf-8")
     return kept
+
+
+def whole(kept: dict[str, dict[str, Any]], places: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The answers to questions that were asked in each place."""
+    asked = Counter(name.removesuffix(f" {each['place']}") for name, each in kept.items() if each["place"] in places)
+    return {name: each for name, each in kept.items() if asked[name.removesuffix(f" {each['place']}")] == len(places)}
 
 
 def figures_of(kept: Mapping[str, Mapping[str, Any]], model: str) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
+    if not kept:
+        return figures
     by_place = {
         place: {name.removesuffix(f" {place}"): each["right"] for name, each in kept.items() if each["place"] == place}
         for place in PLACES
@@ -136,6 +145,7 @@ def main() -> None:
     parser.add_argument("--places", nargs="*", choices=list(PLACES))
     parser.add_argument("--keep", type=Path, help="folder of the answers so far")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after about so many a model")
+    parser.add_argument("--partly", action="store_true", help="report the whole questions when the time is up")
     options = parser.parse_args()
     figures: dict[str, Figure] = {}
     for model in options.model:

@@ -1,6 +1,7 @@
 """The worth of each tier of a context: answers about long conversations with the tier on and off, and its tokens.
 
-    MAINSPRING_DATA=... python benchmarks/context_tiers.py [--model NAME] [--questions 24] [--keep FILE] [--seconds 240]
+    MAINSPRING_DATA=... python benchmarks/context_tiers.py [--model NAME ...] [--questions 24] [--keep FOLDER]
+        [--seconds 240 [--partly]]
 
 Questions of LoCoMo with one place of evidence, drawn evenly from the ten conversations, are asked of a model that runs
 here, under the same instruction each time. What it sees besides is made by ``mainspring.agents.context`` within 1,024
@@ -11,7 +12,7 @@ prompt, in the model's own count; the cost follows from them.
 
 "Gold shown" asks no model: it is the share of ``--shown`` questions whose answer stands in the context at all, the most
 that any model could say from it, over questions whose answer stands word for word in their evidence. With
-``--model ""`` that is all. Writes ``benchmarks/results/context_tiers.json``.
+``--model`` and no name that is all. Writes ``benchmarks/results/context_tiers.json``.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ async def run(options: Any) -> dict[str, dict[str, Any]] | None:
                 continue
             for question, remembered in zip(todo, await memory_of(system.engines.embedder, talk, todo), strict=True):
                 if time.monotonic() - began > options.seconds:
-                    return None
+                    return kept if options.partly else None
                 for tier in TIERS:
                     messages = await context_of(tier, talk, question, remembered)
                     request = ChatRequest(options.model, tuple(messages), Sampling(max_tokens=WORDS, temperature=0))
@@ -192,26 +193,30 @@ def wilson(values: Sequence[bool]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="qwen2.5-coder-1.5b-instruct")
+    parser.add_argument("--model", nargs="*", default=["qwen2.5-coder-1.5b-instruct", "smollm2-135m-instruct"])
     parser.add_argument("--questions", type=int, default=24)
-    parser.add_argument("--keep", type=Path, help="file of the answers so far")
+    parser.add_argument("--keep", type=Path, help="folder of the answers so far")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after about so many")
+    parser.add_argument("--partly", action="store_true", help="report what there is when the time is up")
     parser.add_argument("--shown", type=int, default=200, help="questions of which no model is asked")
     parser.add_argument("--recalled", type=Path, help="what memory_recall.py --keep found there, to find it once")
     options = parser.parse_args()
     figures = figures_of(asyncio.run(shown(options.shown, options.recalled)), "")
-    if options.model:
-        kept = asyncio.run(run(options))
+    for model in options.model:
+        keep = None if options.keep is None else options.keep / f"{model}.json"
+        if keep is not None:
+            keep.parent.mkdir(parents=True, exist_ok=True)
+        kept = asyncio.run(run(argparse.Namespace(**{**vars(options), "model": model, "keep": keep})))
         if kept is None:
-            print("time is up: the same command goes on")
+            print(f"{model}: time is up: the same command goes on")
             return
-        figures |= figures_of(kept, options.model)
+        figures |= figures_of(kept, model)
     report("context_tiers", figures)
 
 
 def figures_of(kept: Mapping[str, Mapping[str, Any]], model: str) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
-    said = "gold contained" if model else "gold shown"
+    said = f"{model}, gold contained" if model else "gold shown"
     for tier in TIERS:
         rows = [each for each in kept.values() if each["tier"] == tier]
         told = f"{model or 'no model'}, {wilson([each['contained'] for each in rows])}"
@@ -219,7 +224,7 @@ def figures_of(kept: Mapping[str, Mapping[str, Any]], model: str) -> dict[str, F
         figures[f"{said}: {tier}"] = Figure(found, "share", "higher", against=told)
         if model:
             mean = float(np.mean([each["f1"] for each in rows]))
-            figures[f"F1: {tier}"] = Figure(mean, "share", "higher", against=told)
+            figures[f"{model}, F1: {tier}"] = Figure(mean, "share", "higher", against=told)
         tokens = float(np.mean([each["tokens"] for each in rows]))
         counted = f"mean, {model}" if model else "mean, estimated"
         figures[f"{said}, prompt: {tier}"] = Figure(tokens, "tokens", "lower", against=counted)

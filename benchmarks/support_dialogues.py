@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from _report import Figure, report, skip
-from _shop_customer import Customer, Dialogue, Ledger, dialogues, judge
+from _shop_customer import Customer, Dialogue, Ledger, dialogues, fresh, judge
 from mainspring.core.errors import MainspringError, ModelNotPulled
 from mainspring.core.path import collect
 from mainspring.core.settings import load
@@ -132,9 +132,10 @@ def kept(path: Path) -> dict[str, Held]:
 async def run(arguments: argparse.Namespace) -> None:
     """Hold what is not kept."""
     done = kept(arguments.keep)
-    todo = [each for each in dialogues() if arguments.part in (each.part, "all") and each.id not in done]
+    known = fresh() if arguments.part == "fresh" else dialogues()
+    todo = [each for each in known if arguments.part in (each.part, "all") and each.id not in done]
     if arguments.dialogue:
-        todo = [each for each in dialogues() if each.id in arguments.dialogue]
+        todo = [each for each in known if each.id in arguments.dialogue]
     if not todo:
         return
     ends = time.monotonic() + 60 * arguments.minutes
@@ -174,13 +175,13 @@ def figures(found: Sequence[Held]) -> dict[str, Figure]:
     unseen = [each for each in found if each.part == "report"]
     for label, those in (("not looked at", unseen), ("all", list(found))):
         if those:
-            made[f"right, {label}"] = _share([each.right for each in those], 0.7 if those is unseen else None, 0.85)
+            made[f"right, {label}"] = share([each.right for each in those], 0.7 if those is unseen else None, 0.85)
             harm = sum(each.harm for each in those)
             made[f"policies broken or told to strangers, {label}"] = Figure(
                 harm, "dialogues", "lower", 0 if those is unseen else None, None, f"{len(those)} dialogues"
             )
     for topic in sorted({each.topic for each in unseen}):
-        made[f"right, {topic}, not looked at"] = _share([each.right for each in unseen if each.topic == topic])
+        made[f"right, {topic}, not looked at"] = share([each.right for each in unseen if each.topic == topic])
     seconds = sorted(second for each in found for second in each.seconds)
     if seconds:
         against = f"p95 {seconds[int(0.95 * (len(seconds) - 1))]:.2f} s; {len(seconds)} turns"
@@ -192,7 +193,8 @@ def figures(found: Sequence[Held]) -> dict[str, Figure]:
     return made
 
 
-def _share(right: Sequence[bool], floor: float | None = None, aim: float | None = None) -> Figure:
+def share(right: Sequence[bool], floor: float | None = None, aim: float | None = None) -> Figure:
+    """The share that is right, with a 95 % interval; ``aim`` counts beside a floor."""
     found = wilson(sum(right), len(right))
     against = f"{found.text()}; {len(right)} dialogues"
     return Figure(found.value, "", "higher", floor, aim if floor is not None else None, against)

@@ -246,12 +246,13 @@ def _by_an_agent(client: openai.OpenAI, server: Server) -> None:
         model="desk", max_tokens=16, messages=[{"role": "user", "content": QUESTION}]
     )
     run, trace_id = asked.headers["x-mainspring-run"], asked.headers["x-trace-id"]
-    assert asked.parse().choices[0].message.content
+    # What was found is told as it is: the small model misreads results.
+    assert "(" in (asked.parse().choices[0].message.content or "")
     status, page = server.call("GET", f"/v1/events?trace_id={trace_id}")
     facts = {event["kind"]: event["facts"] for event in page["data"]}
     assert (facts["tool"]["tool"], facts["tool"]["outcome"], facts["tool"]["run_id"]) == ("search_handbook", "ok", run)
     status, steps = server.call("GET", f"/v1/agents/runs/{run}/steps")
-    assert {"tool", "model"} <= {step["kind"] for step in steps["data"]}
+    assert {"tool", "value"} <= {step["kind"] for step in steps["data"]}
     status, replayed = server.call("POST", f"/v1/agents/runs/{run}/replay", {})
     assert (status, replayed["identical"]) == (200, True), replayed
     assert server.call("DELETE", "/v1/agents/desk")[0] == 200

@@ -21,6 +21,7 @@ from mainspring.engines.scripted import ScriptedEngine
 from mainspring.gateway.mount import mount
 from mainspring.rag.workers import Workers
 from mainspring.system import System
+from tests import replayed
 from tests.rag.conftest import WordEmbedder
 from tests.reading import ask_here
 
@@ -179,6 +180,7 @@ async def opened(home: Path, keys: dict[str, Key] | None = None, **sections: Any
                     )
                     world.keys[name] = Key(name, tenant, groups, secret)
             yield world
+            await replayed.check(system)
 
 
 def use_engines(monkeypatch: pytest.MonkeyPatch, chat: dict[str, ChatModel], reranker: Reranker | None = None) -> None:

@@ -61,6 +61,7 @@ def test_a_proxy_is_for_other_machines(port: int, monkeypatch: pytest.MonkeyPatc
         (("runs", "pause"), "/v1/agents/runs/a%2F%3F%C3%A9%1B/pause"),
         (("runs", "fork"), "/v1/agents/runs/a%2F%3F%C3%A9%1B/fork"),
         (("runs", "replay"), "/v1/agents/runs/a%2F%3F%C3%A9%1B/replay"),
+        (("runs", "delete"), "/v1/agents/runs/a%2F%3F%C3%A9%1B"),
         (("runs", "show"), "/v1/agents/runs/a%2F%3F%C3%A9%1B"),
         (("alerts", "acknowledge"), "/v1/alerts/a%2F%3F%C3%A9%1B/acknowledge"),
     ],

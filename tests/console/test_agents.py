@@ -103,6 +103,10 @@ def test_a_call_is_approved_where_its_run_waits_and_the_run_goes_on_before_ones_
     desk.click("button", "Cancel run")
     desk.click("dialog footer button", "Cancel run")
     desk.find("h1 .badge", "cancelled")
+    desk.click("button", "Delete run")
+    desk.click("dialog footer button", "Delete run")
+    desk.until(lambda: desk.path() == "/console/runs", "the list")
+    assert office.call("GET", f"/v1/agents/runs/{fork['id']}")[0] == 404
 
 
 def test_a_person_says_what_became_of_an_effect(office: Server, desk: Browser) -> None:
@@ -153,6 +157,30 @@ def test_an_agent_is_made_changed_restored_and_tried(office: Server, desk: Brows
     desk.click("dialog footer button", "Delete")
     desk.until(lambda: desk.path() == "/console/agents", "the list")
     assert office.call("GET", "/v1/agents/greeter")[0] == 404
+
+
+def test_an_agent_is_edited_as_yaml_as_it_stands_in_a_configuration(office: Server, desk: Browser) -> None:
+    place = 'section[aria-label="Definition"] textarea'
+    parts = [{"name": "first", "instruction": "One."}, {"name": "second", "instruction": "Two."}]
+    definition = {"name": "pair", "type": "sequential", "sub_agents": parts}
+    assert office.call("POST", "/v1/agents", {"definition": definition})[0] == 201
+    desk.open("/console/agents/pair")
+    desk.find('section[aria-label="Definition"]', "changed as YAML or JSON")
+    desk.click(".choice button", "YAML")
+    assert "sub_agents:\n  - instruction: One.\n" in str(desk.find(place).get_attribute("value"))
+    desk.fill(place, "name: pair\nsub_agents: [")
+    desk.find(".field .hint.bad", "This is no YAML")
+    assert not desk.find(".card > .stack > div button", "Save version").is_enabled()
+    desk.fill(place, "name: pair\ntype: loop\nmax_iterations: 0\nsub_agents: [{name: first}]\n")
+    desk.click("button", "Save version")
+    desk.find(".note.bad", "max_iterations")
+    fits(desk)
+    desk.fill(place, "name: pair\ntype: loop\nmax_iterations: 3\nsub_agents:\n  - {name: first, instruction: Go on.}\n")
+    desk.click("button", "Save version")
+    desk.find("h1 .badge", "version 2")
+    made = office.call("GET", "/v1/agents/pair")[1]["definition"]
+    assert (made["type"], made["max_iterations"], made["sub_agents"][0]["instruction"]) == ("loop", 3, "Go on.")
+    assert office.call("DELETE", "/v1/agents/pair")[0] == 200
 
 
 def test_the_steps_of_an_agent_that_is_tried_are_shown_and_lead_to_its_run(office: Server, desk: Browser) -> None:

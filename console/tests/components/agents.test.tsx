@@ -74,7 +74,7 @@ describe("an agent", () => {
   it("is read and not changed with a key that lacks the scope", async () => {
     serve({ "GET /v1/agents/greeter": AGENT, "GET /v1/agents": { data: [AGENT] } });
     const { unmount } = show(<AgentView name="greeter" />, CHATS);
-    expect((await screen.findByLabelText("Definition as JSON")).textContent).toContain('"instruction": "Greet."');
+    expect((await screen.findByLabelText("Definition as YAML")).textContent).toContain("instruction: Greet.");
     expect(screen.queryByText("Versions")).toBeNull();
     unmount();
     show(<AgentList />, CHATS);

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from mainspring.agents.agent import LlmAgent
+from mainspring.agents.choice import plainly
 from mainspring.agents.choice.chooser import ToolChooser
 from mainspring.agents.choice.rules import Rule
-from mainspring.agents.tools.base import ToolPolicy
+from mainspring.agents.loop.ports import FixedModels, Surroundings
+from mainspring.agents.loop.runner import Runner
+from mainspring.agents.tools.base import ToolPolicy, ToolResult
 from mainspring.agents.tools.functions import tool
-from mainspring.core.types import ChatRequest, Message
+from mainspring.core.types import ChatRequest, Event, Message, Text
 from tests.agents.choice.support import Words
-from tests.agents.loop.scripted import Ran, Said, asked, ran
+from tests.agents.loop.scripted import CONTEXT, Ran, Said, ScriptedModel, asked, ran
 from tests.agents.loop.test_replay import Crash, Kept
 
 trusted = ToolPolicy(trusted=True)
@@ -108,3 +111,42 @@ async def test_an_answer_to_a_question_goes_on_in_the_next_request() -> None:
     found = await ran(AGENT, _says, request=request, history=history, around={"chooser": ToolChooser(Words())})
     assert [step.name for step in history.performed if step.kind == "tool"] == ["verify_identity", "refund_order"]
     assert "refunded" in found.outcome.text
+
+
+@pytest.mark.parametrize("trust", [True, False])
+async def test_a_model_that_misreads_results_is_not_asked_to_word_them(trust: bool) -> None:
+    @tool(policy=ToolPolicy(trusted=trust))
+    def order_status(order_id: str) -> dict[str, Any]:
+        """Look up the status of an order."""
+        return {"order_id": order_id, "status": "shipped", "parcels": [{"carrier": "DHL", "late": False}]}
+
+    small = "smollm2-135m-instruct"
+    agent = LlmAgent(name="desk", model=small, tools=(order_status,), reasoning="choice")
+    model = ScriptedModel([])
+    surroundings = Surroundings(FixedModels({small: model}), chooser=ToolChooser(Words()))
+    history, events = Kept(), list[Event]()
+    request = asked("Look up the status of my order A-1234")
+    outcome = await Runner(agent, surroundings).run(request, CONTEXT, emit=events.append, state={}, history=history)
+    assert outcome.text == "Order id: A-1234\nStatus: shipped\nCarrier: DHL\nLate: no"
+    assert "".join(each.text for each in events if isinstance(each, Text)) == outcome.text
+    assert model.seen == []
+    again = Kept(history.known)
+    replayed = await Runner(agent, surroundings).run(request, CONTEXT, state={}, history=again)
+    assert (replayed.text, again.performed) == (outcome.text, [])
+
+
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        ("It is done.", "It is done."),
+        ({"say": "A table for 4 is yours.", "table": 7}, "A table for 4 is yours."),
+        ({"passages": [{"text": "Thirty\ndays.", "source": "terms.md"}, {"text": "No."}]}, "Thirty days. (terms.md)"),
+        ({"stdout": "", "value": 59.16, "files": []}, "Value: 59.16"),
+        (["a", "b"], "a\nb"),
+        ({}, ""),
+        (list(range(25)), "\n".join([*map(str, range(20)), "(5 more)"])),
+    ],
+)
+def test_results_are_told_as_they_are(output: Any, text: str) -> None:
+    assert plainly.told([ToolResult(output)]) == text
+    assert plainly.told([ToolResult(None, "It is closed."), ToolResult(output)]).startswith("It is closed.")

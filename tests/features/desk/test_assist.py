@@ -149,6 +149,45 @@ async def test_each_message_of_the_customer_brings_other_suggestions(opened: Sto
     assert [each.source for each in after.suggestions] == ["knowledge", "tools"]
 
 
+@pytest.mark.parametrize(
+    "wish", ["I want to speak to a person about it.", "Can you put me through to someone, please?"]
+)
+async def test_knowledge_is_searched_for_what_was_asked_before_a_person_was_wanted(opened: Stores, wish: str) -> None:
+    around = Around()
+    service, _ = await helped(opened, around)
+    request = ChatRequest("support", (Message("user", wish),), session_id="talk")
+    await service.take(request, Context(SHOP))
+    await service.assist.idle()
+    assert around.asked[-1].messages[-1].content == TALK[0].content
+
+
+async def test_suggestions_stay_while_somebody_looks_at_them(opened: Stores) -> None:
+    around = Around()
+    service = made(opened, assist=True, around=around)
+    number = (await service.open_case(case(), tool("k"))).number
+    for _ in range(3):
+        # Looked at again and again while it is made.
+        await service.view(Context(ADA), number)
+    await service.assist.idle()
+    asked = len(around.asked)
+    before = (await service.view(Context(ADA), number)).assistance
+    assert before is not None
+    assert before.suggestions
+    # Another process makes it again: what is the same keeps its id.
+    [found] = await service.store.queue(ADA, Wanted(), 1)
+    await service.assist.store.put(found, await service.assist.made(found))
+    after = (await service.view(Context(ADA), number)).assistance
+    assert after is not None
+    assert [each.id for each in after.suggestions] == [each.id for each in before.suggestions]
+    await service.reject(Context(ADA), number, before.suggestions[0].id)
+    await service.assist.store.put(found, await service.assist.made(found))
+    again = (await service.view(Context(ADA), number)).assistance
+    assert again is not None
+    assert [each.decision for each in again.suggestions].count("rejected") == 1
+    assert len(again.suggestions) == len(before.suggestions)
+    assert asked == 1
+
+
 @pytest.mark.parametrize(("sent", "decision"), [(RULE, "accepted"), (f"Hi. {RULE}", "edited"), ("", "rejected")])
 async def test_what_becomes_of_a_suggestion_is_an_event(opened: Stores, sent: str, decision: str) -> None:
     service, number = await helped(opened, Around())

@@ -7,6 +7,7 @@ SURFACE = Surface(
         "POST /v1/agents/runs": "chat",
         "GET /v1/agents/runs": "chat",
         "GET /v1/agents/runs/{run_id}": "chat",
+        "DELETE /v1/agents/runs/{run_id}": "chat",
         "GET /v1/agents/runs/{run_id}/steps": "chat",
         "GET /v1/agents/runs/{run_id}/events": "chat",
         "POST /v1/agents/runs/{run_id}/cancel": "chat",
@@ -18,6 +19,7 @@ SURFACE = Surface(
     },
     changes={
         "POST /v1/agents/runs": ASKS,
+        "DELETE /v1/agents/runs/{run_id}": "",
         "POST /v1/agents/runs/{run_id}/cancel": "",
         "POST /v1/agents/runs/{run_id}/pause": "",
         "POST /v1/agents/runs/{run_id}/resume": ASKS,
@@ -31,6 +33,7 @@ SURFACE = Surface(
         "runs pause r",
         "runs resume r",
         "runs cancel r",
+        "runs delete r",
         "runs fork r",
         "runs replay r",
         "runs decide r 1 --give-up",

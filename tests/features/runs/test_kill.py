@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,15 +10,32 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.databases import MISSING, named
+
+_PROGRAM = """
+import sys, json; from pathlib import Path; import kill_runs
+print(json.dumps(kill_runs.series(int(sys.argv[1]), 12, Path(sys.argv[2]), sys.argv[3])))
+"""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kills", [3, pytest.param(25, marks=pytest.mark.kills)])
 def test_each_effect_happens_once_whenever_the_process_dies(tmp_path: Path, kills: int) -> None:
-    program = "import sys, json; from pathlib import Path; import kill_runs; "
-    program += "print(json.dumps(kill_runs.series(int(sys.argv[1]), 12, Path(sys.argv[2]))))"
+    check(tmp_path, kills)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [6, pytest.param(40, marks=pytest.mark.kills)])
+def test_each_effect_happens_once_on_postgres_where_several_processes_work(tmp_path: Path, kills: int) -> None:
+    if not (server := named()):
+        pytest.skip(MISSING)
+    check(tmp_path, kills, server)
+
+
+def check(folder: Path, kills: int, server: str = "") -> None:
+    """Kill so often, and look at what happened."""
     done = subprocess.run(
-        [sys.executable, "-c", program, str(kills), str(tmp_path)],
+        [sys.executable, "-c", _PROGRAM, str(kills), str(folder), server],
         cwd=ROOT / "benchmarks",
         capture_output=True,
         text=True,
@@ -25,8 +43,6 @@ def test_each_effect_happens_once_whenever_the_process_dies(tmp_path: Path, kill
         timeout=170,
     )
     assert done.returncode == 0, done.stderr
-    import json
-
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["kills"] >= kills
     assert found["wrong"] == []

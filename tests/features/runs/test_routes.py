@@ -273,6 +273,34 @@ async def test_runs_are_paused_resumed_cancelled_and_late(tmp_path: Path) -> Non
         assert len(robot.paid) == 1
 
 
+async def test_a_run_that_stands_still_is_deleted_with_its_steps(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (world, robot):
+        red, blue = world.keys["red"], world.keys["blue"]
+        run = await begin(world, red, "please pay")
+        path = f"/v1/agents/runs/{run['id']}"
+        assert (await world.call(blue, "DELETE", path)).status_code == 404
+        told = await world.call(red, "DELETE", path)
+        assert told.json() == {"id": run["id"], "object": "agent.run.deleted", "deleted": True}
+        for method, where in (("GET", path), ("GET", f"{path}/steps"), ("POST", f"{path}/replay"), ("DELETE", path)):
+            assert (await world.call(red, method, where)).status_code == 404
+        assert (await world.call(red, "GET", "/v1/agents/runs")).json()["data"] == []
+        assert "run.deleted" in [each async for each in _audit(world)]
+
+        # One whose call waits for a person is cancelled first; one that a process works on is stopped first.
+        waiting = await begin(world, red, "pay if approved")
+        path = f"/v1/agents/runs/{waiting['id']}"
+        refused = await world.call(red, "DELETE", path)
+        assert (refused.status_code, "cancel it" in refused.json()["error"]["message"]) == (409, True)
+        await world.call(red, "POST", f"{path}/cancel")
+        assert (await world.call(red, "DELETE", path)).status_code == 200
+        robot.hold = asyncio.Event()
+        held = await begin(world, red, "pay", background=True)
+        await until(world, red, held["id"], "running")
+        assert (await world.call(red, "DELETE", f"/v1/agents/runs/{held['id']}")).status_code == 409
+        robot.hold.set()
+        await until(world, red, held["id"], "completed")
+
+
 async def test_a_fork_keeps_steps_and_performs_what_follows(tmp_path: Path) -> None:
     async with serving(tmp_path) as (world, robot):
         red = world.keys["red"]

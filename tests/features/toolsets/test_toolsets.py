@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -87,6 +89,19 @@ async def test_code_runs_and_its_files_become_artifacts(opened: Stores) -> None:
     assert again.output["value"] == "a,b"
     with pytest.raises(NotFound):
         await tool.call({"code": "1", "files": [kept["id"]]}, context_of(OTHER))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "program"), [("bubblewrap", "bwrap"), ("gvisor", "runsc")])
+async def test_the_settings_say_in_which_jail_code_runs(opened: Stores, kind: str, program: str) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    (tool,) = (await tools(opened, "code_interpreter", {}, sandbox={"kind": kind, "spare_s": 0})).values()
+    code = "import os\nclass A: pass\nclass B(A): pass\nopen('out.csv', 'w').write('a,b')\nos.uname().release"
+    result = await tool.call({"code": code}, context_of())
+    assert [each["name"] for each in result.output["files"]] == ["out.csv"]
+    # gVisor's kernel is one of its own.
+    assert (result.output["value"] == os.uname().release) is (kind == "bubblewrap")
 
 
 async def test_the_web_is_searched_as_something_outside(opened: Stores) -> None:

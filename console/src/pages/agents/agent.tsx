@@ -1,4 +1,5 @@
 // One agent: its definition, which is changed here if it is the tenant's own, its versions, and trying it.
+import { dump } from "js-yaml";
 import { useState, type ReactNode } from "react";
 import { ApiError, get, may, post, remove } from "../../api/client";
 import { agentUrl, type Agent } from "../../api/agents";
@@ -76,7 +77,7 @@ function Defined({ agent, editable, onSaved }: { agent: Agent; editable: boolean
   return (
     <section className="stack" aria-label="Definition">
       {agent.source === "api" ? <Note>A key with the scope `agents` changes it.</Note> : <Note>{`It comes from the server's ${agent.source}, and is changed there.`}</Note>}
-      {agent.definition ? <pre className="wrapped" tabIndex={0} aria-label="Definition as JSON">{JSON.stringify(agent.definition, null, 2)}</pre> : <p className="muted">It is written in Python.</p>}
+      {agent.definition ? <pre className="wrapped" tabIndex={0} aria-label="Definition as YAML">{dump(agent.definition, { lineWidth: 100 })}</pre> : <p className="muted">It is written in Python.</p>}
     </section>
   );
 }

@@ -1,6 +1,6 @@
 // Pausing, resuming, cancelling, forking and replaying a run.
 import { useState, type ReactNode } from "react";
-import { ApiError, post, sentence } from "../../api/client";
+import { ApiError, post, remove, sentence } from "../../api/client";
 import { OVER, runUrl, type Replayed, type Run, type RunStep } from "../../api/runs";
 import { plural } from "../../lib/format";
 import { go, path } from "../../lib/route";
@@ -10,6 +10,7 @@ import { Note } from "../../ui/states";
 import { toast } from "../../ui/toast";
 
 const PAUSABLE = ["queued", "running", "waiting", "interrupted"];
+const DELETABLE = [...OVER, "paused", "interrupted"];
 const RESUMABLE = ["paused", "interrupted", "failed"];
 
 export async function forkAfter(run: Run, after: number): Promise<void> {
@@ -24,6 +25,7 @@ export async function forkAfter(run: Run, after: number): Promise<void> {
 
 export function Actions({ run, steps, onChange }: { run: Run; steps: RunStep[]; onChange: () => void }): ReactNode {
   const [cancelling, setCancelling] = useState(false);
+  const [deleting, setDeleting] = useState(false);
   const [replayed, setReplayed] = useState<Replayed>();
   const [busy, setBusy] = useState(false);
   const steer = async (verb: "pause" | "resume" | "cancel", done: string): Promise<void> => {
@@ -37,6 +39,18 @@ export function Actions({ run, steps, onChange }: { run: Run; steps: RunStep[]; 
     setBusy(false);
     setCancelling(false);
     onChange();
+  };
+  const drop = async (): Promise<void> => {
+    setBusy(true);
+    try {
+      await remove(runUrl(run.id));
+      toast("The run is deleted");
+      go(path("runs"));
+    } catch (error) {
+      toast((error as ApiError).message);
+      setBusy(false);
+      setDeleting(false);
+    }
   };
   const replay = async (): Promise<void> => {
     setBusy(true);
@@ -53,6 +67,12 @@ export function Actions({ run, steps, onChange }: { run: Run; steps: RunStep[]; 
       {RESUMABLE.includes(run.status) && <Button icon="play" kind="primary" disabled={busy} onClick={() => void steer("resume", "It goes on")}>Resume</Button>}
       {OVER.includes(run.status) && steps.length > 0 && <Button icon="again" disabled={busy} onClick={() => void replay()}>Replay</Button>}
       {!OVER.includes(run.status) && <Button kind="danger" disabled={busy} onClick={() => setCancelling(true)}>Cancel run</Button>}
+      {DELETABLE.includes(run.status) && <Button icon="trash" disabled={busy} onClick={() => setDeleting(true)}>Delete run</Button>}
+      {deleting && (
+        <Confirm title="Delete this run?" verb="Delete run" busy={busy} onYes={() => void drop()} onClose={() => setDeleting(false)}>
+          <p>It is deleted with its steps, and cannot be replayed or forked any more. What it has done stays done, and what it cost stays in the ledger.</p>
+        </Confirm>
+      )}
       {cancelling && (
         <Confirm title="Cancel this run?" verb="Cancel run" busy={busy} onYes={() => void steer("cancel", "It stops for good")} onClose={() => setCancelling(false)}>
           <p>It stops for good. A call that is being made ends first. What is done stays done; it can be forked later.</p>

@@ -18,6 +18,11 @@ made for it, or that no tool fits. An agent's own chooser says that its script d
 asked with all tools."""
 
 
+UNABLE = frozenset({"smollm2-135m-instruct"})
+"""Models that choose no better among tools than chance would, and that misread results: the best score decides for
+them, and what the tools said is told as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What a chooser sees: the conversation with the calls made so far and their results, the tools that may be called,

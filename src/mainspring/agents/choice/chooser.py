@@ -9,7 +9,7 @@ from typing import Any
 
 from mainspring.agents.choice import arguments, slots
 from mainspring.agents.choice.arguments import CallWanted
-from mainspring.agents.choice.base import Choice, Chosen, Steps, Turn, Way
+from mainspring.agents.choice.base import UNABLE, Choice, Chosen, Steps, Turn, Way
 from mainspring.agents.choice.branches import ability, gathered, spread
 from mainspring.agents.choice.examples import Examples
 from mainspring.agents.choice.grounding import grounded, identifier
@@ -36,8 +36,6 @@ requests, where the best one alone is it of .941 (356 requests of Seal-Tools tha
 _MAX_PARTS = 5
 _LEAST_WORDS = 3
 """Words of a request that is worth a search."""
-UNABLE = frozenset({"smollm2-135m-instruct"})
-"""Models that choose no better among tools than chance would: for them the best score decides."""
 
 
 class ToolChooser:

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from mainspring.agents.agent import LlmAgent
-from mainspring.agents.choice.base import Choice, Turn
+from mainspring.agents.choice import plainly
+from mainspring.agents.choice.base import UNABLE, Choice, Turn
 from mainspring.agents.choice.request import CONTEXT
 from mainspring.agents.errors import LimitReached
 from mainspring.agents.history import Step
@@ -20,6 +21,7 @@ from mainspring.agents.loop.nodes import Node
 from mainspring.agents.loop.salvage import Held, salvaged
 from mainspring.agents.loop.shown import Shown
 from mainspring.agents.loop.steps import Frame, Outcome, Reply, Run, ask
+from mainspring.agents.tools.base import ToolResult
 from mainspring.agents.tools.calling import record
 from mainspring.core.errors import BudgetExceeded, SessionSpent
 from mainspring.core.types import ChatRequest, Message, Responder, Text, Tool, ToolCall
@@ -68,6 +70,7 @@ class _Turns:
         self._system = Message("system", "")
         self._client = {each.name for each in frame.client_tools}
         self._sure: set[str] = set()
+        self._results: list[ToolResult] = []
 
     async def prepare(self) -> None:
         """Look up the tools, the model and the playbook."""
@@ -105,6 +108,7 @@ class _Turns:
             self._messages.append(Message("assistant", reply.text, tool_calls=tuple(reply.calls)))
             acted = await self._acting.calls(own, asked, self._sure)
             self._told(reply.calls, acted)
+            self._results += [each.outcome for each in acted]
             if (ended := self._ended(acted, reply)) is not None:
                 return ended
 
@@ -151,6 +155,10 @@ class _Turns:
                 return self._of(choice)
             if choice.way == "model":
                 return await self._asked(None)
+            misread = choice.way == "served" and self._model in UNABLE and self._grammar is None
+            if misread and (said := plainly.told(self._results)):
+                self._say(Text(said))
+                return Reply(said)
             return await self._asked(self._frame.client_tools)
         return await self._asked(None)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from mainspring.agents.agent import Reasoning
-from mainspring.agents.choice.base import Chooser
-from mainspring.agents.choice.chooser import UNABLE
+from mainspring.agents.choice.base import UNABLE, Chooser
 from mainspring.core.errors import NotFound, UnknownModel
 from mainspring.core.types import Context, PromptUse, Responder
 from mainspring.feature import Rooms

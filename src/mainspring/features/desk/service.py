@@ -158,7 +158,8 @@ class SupportDesk:
         made = await self.assist.store.get(case)
         basis = next((each.id for each in reversed(said) if each.author == "customer"), "")
         if made is None or made.basis != basis:
-            self.assist.want(case)
+            # Who looks again while it is made must not have it made again: the suggestions would be others each time.
+            self.assist.want_once(case)
         return View(case, lines, made)
 
     async def watch(self, context: Context, wanted: str) -> AsyncGenerator[View, None]:

@@ -80,6 +80,13 @@ def cancel(context: typer.Context, run_id: Id, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def delete(context: typer.Context, run_id: Id, as_json: AsJson = False) -> None:
+    """Delete a run that stands still, with all its steps."""
+    found = Server.of(context).call("DELETE", _path(run_id))
+    show.done(f"{run_id} is deleted.", found, as_json)
+
+
+@app.command()
 def decide(
     context: typer.Context,
     run_id: Id,

@@ -72,6 +72,12 @@ def router(service: RunService, access: Access, idempotency: Idempotency) -> API
         run, _ = await service.get(context.principal, run_id)
         return json_response(run_body(run))
 
+    @routes.delete("/{run_id}")
+    async def delete_run(run_id: str, context: chats) -> HttpResponse:
+        """Delete a run with its steps. It must stand still, and wait for nobody."""
+        await service.delete(context, run_id)
+        return json_response({"id": run_id, "object": "agent.run.deleted", "deleted": True})
+
     @routes.get("/{run_id}/steps")
     async def list_steps(run_id: str, context: chats) -> HttpResponse:
         """All steps, in the order of their ends; those that are not done are last."""

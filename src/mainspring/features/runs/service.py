@@ -124,6 +124,11 @@ class RunService:
         self._keeper.queued()
         return run
 
+    async def delete(self, context: Context, run_id: str) -> None:
+        """Delete the record of a run that stands still. Raises ``NotFound``, ``Conflict``."""
+        await decisions.delete(self._stores, context.principal, run_id, trace=context.trace)
+        self._keeper.pulses.tell((context.principal.tenant, run_id))
+
     async def decide(
         self, context: Context, run_id: str, path: str, decision: Decision, *, result: Any, note: str
     ) -> Run:

@@ -32,6 +32,12 @@ _TIMEOUT_S = 120.0
 _SCOPES = frozenset({"chat", "runs"})
 _MARK = re.compile(r"\s*\[\d+(?:,\s*\d+)*\]")
 _HEADING = re.compile(r"^#{1,6} .*$", re.MULTILINE)
+_PERSON = re.compile(
+    r"\b(?:speak|talk|chat|pass|put|transfer|connect|hand|get)\b[^.?!]{0,40}"
+    r"\b(?:person|human|someone|somebody|agent|colleague|manager|supervisor|representative|adviser|advisor)\b",
+    re.IGNORECASE,
+)
+"""Asks for a person: it says nothing of what the person has to know."""
 _SHORT = 24
 _EXCERPT = 400
 
@@ -60,6 +66,11 @@ class AgentAssist:
         if not self._settings.assist or case.status == "closed":
             return
         self._queue.want(case)
+
+    def want_once(self, case: Case) -> None:
+        """Have the assistance for a case made, if nothing of it is under way."""
+        if not self._queue.has(case):
+            self.want(case)
 
     async def idle(self) -> None:
         """Wait until nothing is made."""
@@ -167,7 +178,9 @@ def _context(principal: Principal) -> Context:
 
 
 def _query(case: Case, lines: Sequence[Line]) -> str:
-    """What the customer asks: the last message; with the subject if that is short."""
-    last = next((each.text for each in reversed(lines) if each.author == "customer"), case.body)
-    text = " ".join(last.split())[:1000]
+    """What the customer asks: the last message, unless it does no more than ask for a person; with the subject if that
+    is short."""
+    texts = [" ".join(each.text.split())[:1000] for each in reversed(lines) if each.author == "customer"]
+    texts = texts or [" ".join(case.body.split())[:1000]]
+    text = next((each for each in texts if not _PERSON.search(each)), texts[0])
     return text if len(text) >= _SHORT else f"{case.subject}. {text}".strip()

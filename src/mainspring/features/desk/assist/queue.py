@@ -34,6 +34,11 @@ class AssistQueue:
             self.left_out += 1
         self._fill()
 
+    def has(self, case: Case) -> bool:
+        """Whether it waits or is made."""
+        key = case.tenant, case.id
+        return key in self._running or case.id in self._waiting.get(case.tenant, ())
+
     async def idle(self) -> None:
         """Wait until nothing is made."""
         while self._running:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import imaplib
 import logging
 import os
+import re
 import smtplib
 import ssl
 from collections.abc import Awaitable, Callable
 from email.headerregistry import Address
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 from mainspring.core.errors import InvalidRequest, MainspringError, Unsupported, UpstreamError
 from mainspring.features.desk.channels import mail
@@ -96,9 +99,11 @@ class Post:
         try:
             numbers = await asyncio.to_thread(_unseen, client)
             for number in numbers[:_AT_ONCE]:
-                kept = await _given(receive, await asyncio.to_thread(_fetched, client, number))
-                flags = "(\\Seen)" if kept else "(\\Seen \\Flagged)"
-                await asyncio.to_thread(client.store, number, "+FLAGS", flags)
+                data = await asyncio.to_thread(_fetched, client, number)
+                if data is None:
+                    continue
+                kept = await _given(receive, data)
+                await asyncio.to_thread(_marked, client, number, kept=kept)
                 count += 1
         except imaplib.IMAP4.error as error:
             raise OSError(f"IMAP: {error}") from error
@@ -108,18 +113,21 @@ class Post:
 
     def _connected(self) -> imaplib.IMAP4:
         settings = self._settings
+        host, port = settings.imap_host, settings.imap_port
         try:
             client: imaplib.IMAP4
             if settings.imap_tls:
                 context = ssl.create_default_context()
-                client = imaplib.IMAP4_SSL(
-                    settings.imap_host, settings.imap_port, ssl_context=context, timeout=_TIMEOUT_S
-                )
+                client = imaplib.IMAP4_SSL(host, port, ssl_context=context, timeout=_TIMEOUT_S)
             else:
-                client = imaplib.IMAP4(settings.imap_host, settings.imap_port, timeout=_TIMEOUT_S)
-            client.login(settings.imap_user, settings.imap_password)
-            client.select(settings.imap_folder)
+                client = imaplib.IMAP4(host, port, timeout=_TIMEOUT_S)
         except imaplib.IMAP4.error as error:
+            raise OSError(f"IMAP: {error}") from error
+        try:
+            _log_in(client, settings.imap_user, settings.imap_password)
+            _done(client.select(_folder(settings.imap_folder)), f"the folder {settings.imap_folder!r} does not open")
+        except (OSError, imaplib.IMAP4.error) as error:
+            _left(client)
             raise OSError(f"IMAP: {error}") from error
         return client
 
@@ -168,14 +176,48 @@ def _seen(path: Path, *, kept: bool) -> None:
     path.rename(path.parent.parent / "cur" / f"{path.name.partition(':')[0]}:2,{flags}")
 
 
+def _log_in(client: imaplib.IMAP4, user: str, password: str) -> None:
+    if user.isascii() and password.isascii():
+        client.login(user, password)
+    else:
+        # LOGIN has no other letters.
+        client.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
+
+
+def _folder(name: str) -> str:
+    """The name of a folder as it is sent: quoted, and other letters than ASCII in modified UTF-7 (RFC 3501, 5.1.3)."""
+    encoded = re.sub("[^ -~]+", _in_utf7, name.replace("&", "&-"))
+    return '"' + encoded.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _in_utf7(found: re.Match[str]) -> str:
+    return "&" + base64.b64encode(found[0].encode("utf-16-be")).decode().rstrip("=").replace("/", ",") + "-"
+
+
+def _done(answer: tuple[str, list[Any]], problem: str) -> list[Any]:
+    """What a server answered. Raises ``OSError`` if it did not do what it was asked: nothing is marked as read then."""
+    status, found = answer
+    if status != "OK":
+        said = found[0].decode("utf-8", "replace") if found and isinstance(found[0], bytes) else status
+        raise OSError(f"{problem}: {said[:200]}")
+    return found
+
+
 def _unseen(client: imaplib.IMAP4) -> list[str]:
-    _, found = client.search(None, "UNSEEN")
+    found = _done(client.search(None, "UNSEEN"), "IMAP: the folder cannot be searched")
     return [each.decode() for each in (found[0] or b"").split()]
 
 
-def _fetched(client: imaplib.IMAP4, number: str) -> bytes:
-    _, found = client.fetch(number, f"(BODY.PEEK[]<0.{_LARGEST + 1}>)")
-    return next((bytes(part[1]) for part in found if isinstance(part, tuple)), b"")
+def _fetched(client: imaplib.IMAP4, number: str) -> bytes | None:
+    """A mail; None: somebody else has taken it away."""
+    wanted = f"(BODY.PEEK[]<0.{_LARGEST + 1}>)"
+    found = _done(client.fetch(number, wanted), f"IMAP: the mail {number} cannot be read")
+    return next((bytes(part[1]) for part in found if isinstance(part, tuple)), None)
+
+
+def _marked(client: imaplib.IMAP4, number: str, *, kept: bool) -> None:
+    flags = "(\\Seen)" if kept else "(\\Seen \\Flagged)"
+    _done(client.store(number, "+FLAGS", flags), f"IMAP: the mail {number} cannot be marked as read")
 
 
 def _left(client: imaplib.IMAP4) -> None:

@@ -73,7 +73,8 @@ class AssistStore:
         return await self._database.read(work)
 
     async def put(self, case: Case, made: Assistance) -> None:
-        """Keep it in place of what was made before. Suggestions that somebody decided on stay."""
+        """Keep it in place of what was made before. Suggestions that somebody decided on stay, and those that are made
+        again keep their ids: somebody may have them in sight."""
         where = {"tenant": case.tenant, "case_id": case.id}
         shown = {"hints": rows.dump(list(made.hints)), "facts": rows.dump(list(made.facts))}
         values = {"basis": made.basis, "summary": made.summary, "method": made.method, "made_at": time.time(), **shown}
@@ -83,8 +84,15 @@ class AssistStore:
             mine = sa.and_(assists.c.tenant == case.tenant, assists.c.case_id == case.id)
             connection.execute(sa.update(assists).where(mine).values(**values))
             old = sa.and_(suggestions.c.tenant == case.tenant, suggestions.c.case_id == case.id)
-            connection.execute(sa.delete(suggestions).where(old, suggestions.c.decision == ""))
+            query = sa.select(suggestions.c.id, suggestions.c.source, suggestions.c.text)
+            before = connection.execute(query.where(old, suggestions.c.basis == made.basis)).all()
+            again = {(each.source, each.text) for each in made.suggestions}
+            stay = {(each.source, each.text): each.id for each in before if (each.source, each.text) in again}
+            gone = sa.and_(old, suggestions.c.decision == "", suggestions.c.id.not_in(stay.values()))
+            connection.execute(sa.delete(suggestions).where(gone))
             for each in made.suggestions:
+                if (each.source, each.text) in stay:
+                    continue
                 row = {"id": ids.new(SUGGESTION), "text": each.text, "source": each.source, "basis": made.basis}
                 row |= {"citations": rows.dump(list(each.citations))}
                 connection.execute(sa.insert(suggestions).values(**where, **row, made_at=time.time()))

@@ -1,4 +1,4 @@
-"""What people decide about runs: what became of an effect that nobody knows of, and that a run goes on."""
+"""What people decide about runs: what became of an effect that nobody knows of, that a run goes on, or is deleted."""
 
 from __future__ import annotations
 
@@ -96,6 +96,25 @@ async def resume(stores: Parts, principal: Principal, run_id: str) -> Run:
     return await stores.database.write(work, durable=True)
 
 
+async def delete(stores: Parts, principal: Principal, run_id: str, *, trace: TraceParent | None = None) -> None:
+    """Delete the record of a run with its steps; who did stands in the audit log. Raises ``NotFound``, and ``Conflict``
+    if a process works on it or it waits for a person: what it has begun would be known to nobody."""
+
+    def work(connection: sa.Connection) -> None:
+        run = store.visible_run(connection, principal, run_id, lock=True)
+        store.still(connection, run)
+        if run.state == "waiting":
+            raise Conflict(
+                f"{run_id} waits for a person", remedy="Decide what it waits for, or cancel it", param="run_id"
+            )
+        store.delete_runs(connection, run.tenant, [run_id])
+        by = By(principal.key_id, "" if trace is None else trace.trace_id)
+        details = {"agent": run.agent, "state": run.state}
+        stores.audit.append(connection, run.tenant, "run.deleted", by, object=run_id, details=details)
+
+    await stores.database.write(work, durable=True)
+
+
 def open_steps(connection: sa.Connection, run: Run) -> list[KeptStep]:
     """The steps without which the run cannot go on: approvals that nobody has decided, and effects of which nobody
     knows."""
@@ -125,4 +144,4 @@ def _next(connection: sa.Connection, run: Run) -> int:
     return (connection.execute(newest).scalar_one() or 0) + 1
 
 
-__all__ = ["Context", "Decision", "decide", "open_steps", "resume"]
+__all__ = ["Context", "Decision", "decide", "delete", "open_steps", "resume"]

@@ -13,9 +13,10 @@ from mainspring.agents.choice.reading import ToolText
 from mainspring.engines.base import Embedder
 from mainspring.features.support.dialogue.script import Script, Task
 
-SURE, LIKELY, ALONE = 0.7, 0.5, 0.35
+SURE, LIKELY, ALONE, GUESS = 0.7, 0.5, 0.35, 0.15
 """Probabilities: from which a further wish of a message counts, a wish counts, and the best guess of a whole message
-counts where nothing else does."""
+counts where nothing else does; ``GUESS`` is that of one that names an order and sounds like a question about
+policies."""
 _CLAUSES = re.compile(
     r"(?<=[.?!])\s+|\n+|;\s+|,?\s+(?:and|but) (?=(?:also|can|could|would|please|i (?:want|need|would|also)|what|where|"
     r"when|how|is|do|does|tell|check|cancel|track|return|change|send)\b)|,\s+(?=(?:also|then|plus)\b)|"
@@ -49,6 +50,7 @@ class Intents:
         self._script = script
         self._examples = Examples(embedder) if embedder is not None else None
         self._patterns = [(task, [re.compile(each, re.IGNORECASE) for each in task.patterns]) for task in script.tasks]
+        self._about = [read for name, read in script.readers.items() if name == "order_number"]
         self._never = {task.tool: re.compile(task.never, re.IGNORECASE) for task in script.tasks if task.never}
         named = [(task.tool, task.examples) for task in script.tasks]
         if script.search and script.questions:
@@ -77,7 +79,12 @@ class Intents:
             if self._allowed(task, text) and any(each.search(text) for each in patterns):
                 return Wish(task.tool, text, 1.0, "rule")
         scores = await self.scores(text, steps)
+        about = any(read(text) is not None for read in self._about)
         for name in sorted(scores, key=lambda each: -scores[each]):
+            if name == _SEARCH and about:
+                # Who names an order asks about it, and not about policies.
+                least = min(least, GUESS) if least == ALONE else least
+                continue
             if scores[name] < least:
                 return None
             if name == _SEARCH:

@@ -1,4 +1,4 @@
-"""What customers write when they want something. Patterns decide by themselves; examples train a classifier."""
+"""What customers write when they want something: examples, which train a classifier."""
 
 from __future__ import annotations
 
@@ -22,26 +22,14 @@ TRACK = (
     "tracking number for my order please",
     "Is my order ready for collection?",
     "Which pick-up point is my parcel at?",
-)
-TRACK_RULES = (
-    (
-        r"\bwhere(?:'s| is| are)\b[^.?!]{0,30}\b(order|"
-        r"parcel|package|delivery|"
-        r"shipment|stuff|grinder|stove|press|jacket|rucksack|coffee)\b"
-    ),
-    r"\btrack(?:ing)?\b[^.?!]{0,20}\b(order|parcel|package|number|delivery|shipment|it)\b",
-    r"\bwhen (?:will|does|is|can i expect)\b[^.?!]{0,30}\b(arriv|deliver|come|get here|expect)",
-    r"\bwhen can i expect\b",
-    r"\b(?:collect|pick up)\b[^.?!]{0,40}\b(?:order|grinder|stove|press|jacket|rucksack|parcel|it|shop|in)\b",
-    r"\b(?:still|been) waiting for\b(?![^.?!]*\b(?:refund|money|answer|reply)\b)",
-    r"\b(?:hasn'?t|has not|haven'?t|have not|didn'?t|not yet|still not)\b[^.?!]{0,12}"
-    r"\b(?:arriv\w*|come|turned up|shown up|been delivered)\b",
-    r"\bwhere (?:is|are) (?:it|they|that)( now)?\b",
-    (
-        r"\bcollect\b[^.?!]{0,60}\b(?:until when|already|ready)\b|\b(?:until "
-        r"when|already|ready)\b[^.?!]{0,60}\bcollect(?:ed|ion)?\b"
-    ),
-    r"\bhas (?:my|the) (?:order|parcel|package)\b[^.?!]{0,20}\b(shipped|left|been sent|dispatched)\b",
+    "Is my parcel out for delivery today?",
+    "What time does the courier come with my order?",
+    "I missed the driver, where did the parcel go?",
+    "Can I come and fetch my order from the shop now?",
+    "How long do you keep my parcel at the collection point?",
+    "Has my order gone out of the warehouse?",
+    "Which day will my things be here?",
+    "my order is late, what is the latest news on it?",
 )
 LIST = (
     "Which orders do I have?",
@@ -54,10 +42,6 @@ LIST = (
     "my order history",
     "Do I have any open orders?",
     "I lost my order number, can you look it up?",
-)
-LIST_RULES = (
-    r"\b(?:list|show|see|all) (?:me )?(?:all )?(?:of )?my (?:past |open |recent )?orders\b",
-    r"\border history\b",
 )
 DETAILS = (
     "What is in order LS-20417?",
@@ -86,17 +70,12 @@ REFUND = (
     "Has the refund for my cancelled order gone out?",
     "status of RMA2048113",
     "I haven't been refunded yet",
-)
-REFUND_RULES = (
-    r"\bwhere(?:'s| is)\b[^.?!]{0,15}\b(refund|money)\b",
-    r"\bwhen (?:will|do|can) i (?:get|receive|see|have)\b[^.?!]{0,12}\b(refund|money)\b",
-    r"\b(?:status|progress|news|update)\b[^.?!]{0,15}\b(?:of|on|about) (?:my|the) (?:return|refund)\b",
-    r"\bRMA\d{7}\b",
-    (
-        r"\b(?:waiting for|not (?:got|received|had)|haven'?t (?:got|"
-        r"received|had|been)) (?:my |the |"
-        r"a )?(?:refund|money|refunded)\b"
-    ),
+    "I returned the shirt and nothing has been paid so far",
+    "Have you paid me for the stove that I posted back?",
+    "What was my return code again?",
+    "I have lost the RMA number of my return",
+    "Did the parcel that I sent back reach you?",
+    "How far are you with checking my return?",
 )
 REPAIR = (
     "How is my repair going?",
@@ -107,10 +86,6 @@ REPAIR = (
     "What does my repair cost?",
     "can I pick up my repaired grinder",
     "Has the workshop finished my stove?",
-)
-REPAIR_RULES = (
-    r"\bR-?\d{4}\b",
-    r"\b(?:is|has|when|how|status|news|ready|finished)\b[^.?!]{0,40}\b(?:my|the) repair(?:ed|s)?\b",
 )
 CANCEL = (
     "I want to cancel my order",
@@ -123,11 +98,12 @@ CANCEL = (
     "Could you stop my order before it ships?",
     "please cancel it",
     "I'd like to cancel my purchase",
-)
-CANCEL_RULES = (
-    r"\bcancel\b[^.?!]{0,30}\b(order|pre-?order|purchase|it|both|them|LS-?\s?\d{5})\b",
-    r"\b(?:stop|call off|withdraw) (?:my|the|this) order\b",
-    r"\bcancel\b[^.?!]{0,12}\b(?:LS[- ]?)?2\d{4}\b",
+    "Don't send my order please, I no longer want it",
+    "I placed that order twice, drop one of them",
+    "Please take my order out before it is packed",
+    "I ordered five minutes ago and regret it",
+    "Can my pre-order be undone?",
+    "Get rid of my order from this morning",
 )
 ADDRESS = (
     "I need to change the delivery address",
@@ -140,10 +116,6 @@ ADDRESS = (
     "the postcode on my order is wrong",
     "update the address for order LS-21409",
     "can you ship it to a different place",
-)
-ADDRESS_RULES = (
-    r"\b(?:change|update|correct|edit|modify|fix)\b[^.?!]{0,30}\b(?:delivery |shipping )?address\b",
-    r"\bwrong (?:delivery |shipping )?address\b",
 )
 RETURN = (
     "I want to return my grinder",
@@ -161,37 +133,15 @@ RETURN = (
     "Can I return the beans I bought?",
     "I'd like my money back for the grinder",
     "I want to give the Kestrel back",
-)
-NO_RETURN = (
-    r"\b(policy|policies|how (long|many days)|can i still)\b.*\?$|"
-    r"\bdifference\b|\bsecond look\b|\bexpress\b.{0,20}\b(charge|fee)|"
-    r"\b(sent|posted|gave|given) (it|them|the \w+) back\b|\b(already|have) returned\b|\brefused my\b"
-)
-NO_REPAIR = (
-    r"\bwhat does a repair cost\b|\bhow much (is|does|are|would)\b|"
-    r"\bcost if\b|\bopening hours\b|\bwhen (are|is) .{0,20}open\b"
-)
-NO_CARD = r"\bhow (?:long|many)\b|\b(together|combine|lost|stolen|block|restore|replace)\b|\bcan i (use|pay|buy)\b"
-RETURN_RULES = (
-    r"\b(?:want|like|get|give me) my money back\b",
-    r"\b(?:would|i'?d) like a refund\b|\bwant a refund\b",
-    r"\b(?:pls|please|plz) return\b",
-    r"\b(?:can|could|may) (?:it|this|they|these|one|the \w+|my \w+) go back\b",
-    r"\b(?:the|a|my) return of (?:the|my|this)\b",
-    r"\b(?:refund|money back for|reimburse) (?:me (?:for )?)?(?:my|the|this) \w+",
-    (
-        r"\b(?:want|like|need|wish|going|please|can you|could you|"
-        r"trying) (?:to )?(?:\w+ "
-        r")?(?:return|send back|give back)\b"
-    ),
-    r"\b(?:return|send|give) (?:my|the|this|it|these|one|them)\b[^.?!]{0,30}\b(?:back)\b",
-    r"\b(?:start|open|make|arrange|request) (?:a|the|my) return\b",
-    r"\breturn (?:my|the|this|it|these) \w+",
-    r"\b(?:can|could|may|must|should|has to|have to) (?:it |they |this )?(?:go|be sent|be returned) back\b",
-    r"\b(?:please|pls|plz)\s+return\b",
-    r"\b(?:want|like) my money back\b",
-    r"\brefund my (?!money)\w+",
-    r"\b(?:the |my |a )return of (?:the|my|this)\b",
+    "The rucksack is bigger than I thought, how do I get it back to you?",
+    "It was a gift that nobody needs, can you take it back?",
+    "I have two of these now and would like the money for one",
+    "Could you refund this? It has not been used",
+    "Can this item come back to you?",
+    "It isn't what I hoped for, is a refund possible?",
+    "We changed our minds about the stove, where do we send it?",
+    "It does not fit and I want it refunded",
+    "I prefer my old one and would send this one back",
 )
 EXCHANGE = (
     "The jacket is too small, can I have it in L?",
@@ -202,10 +152,9 @@ EXCHANGE = (
     "exchange for size XL please",
     "the fleece gloves don't fit, I need a larger pair",
     "Could you change the size of the shirt I got?",
-)
-EXCHANGE_RULES = (
-    r"\b(?:exchange|swap|change)\b[^.?!]{0,40}\b(?:size|small(?:er)?|medium|large(?:r)?|bigger|xl|for an? (?:s|m|l))\b",
-    r"\b(?:different|another|bigger|smaller|larger) size\b",
+    "It pinches, I'd go one size up",
+    "The shirt is roomy, a smaller one please",
+    "I can hardly close the jacket, could I have the next size?",
 )
 CLAIM = (
     "My grinder is broken, is it under warranty?",
@@ -222,12 +171,10 @@ CLAIM = (
     "My Kestrel stopped working",
     "the product is faulty after two years",
     "the handle of the grinder fell off",
-)
-CLAIM_RULES = (
-    r"\b(?:gives?|gave|got|get|felt)\b[^.?!]{0,20}\bshocks?\b|\bis unsafe\b|\bsmells? of gas\b",
-    r"\b(?:warranty|guarantee) claim\b",
-    r"\b(?:claim|use|covered by|under) (?:my |the |a )?(?:warranty|guarantee)\b",
-    r"\b(?:burrs?|igniter|valve|plunger|vacuum|crank|hinge|zip|seam|axle)\b[^.?!]{0,40}\b(?:broke|broken|wobbl|leak|loose|stuck|bent|dead|fail|gone|lost|won'?t|doesn'?t|not)",
+    "The handle snapped after a year, please mend it for nothing",
+    "There is play in the bearing, would you fix that for free?",
+    "It stopped working, that's covered, isn't it?",
+    "The stitching came undone, can you repair it?",
 )
 REPORT = (
     "My parcel never arrived",
@@ -242,25 +189,12 @@ REPORT = (
     "the glass was broken when I opened the box",
     "I want to report a lost parcel",
     "my parcel is a week late, do something",
-)
-REPORT_RULES = (
-    r"\b(?:arrived|came|delivered) in (?:\w+ )?(?:pieces|bits|shards)\b",
-    r"\bshould have (?:been here|arrived|come)\b[^.?!]{0,20}\b(?:weeks?|ages)\b",
-    r"\b(?:says|said|marked|shown|shows)\b[^.?!]{0,25}\bdelivered\b",
-    (
-        r"\b(?:parcel|package|order|delivery|it|box)\b[^.?!]{0,25}\b(?:never "
-        r"(?:arrived|came|turned up)|is (?:lost|"
-        r"missing)|got lost|went missing)\b"
-    ),
-    (
-        r"\b(?:arrived|came|turned up|was delivered|received "
-        r"it)\b[^.?!]{0,20}\b(?:damaged|broken|"
-        r"smashed|cracked|dented|shattered)\b"
-    ),
-    r"\b(?:arrived|came|turned up)\b[^.?!]{0,12}\bin (?:bits|pieces)\b",
-    r"\b(?:dent|crack|damage)\w*\b[^.?!]{0,40}\b(?:transit|delivery|carrier|post)\b",
-    r"\b(?:received|got|sent me|sent) (?:the |a )?wrong (?:item|product|one|thing|colour|size)\b",
-    r"\breport\b[^.?!]{0,20}\b(?:lost|missing|damaged|late)\b",
+    "We opened the carton and the dripper was in shards",
+    "The stove that came yesterday has a bent leg, please send a new one",
+    "The courier claims to have handed it over, but nobody got it",
+    "No sign of my parcel, can you trace it?",
+    "It was not in the box",
+    "My order has vanished on the way",
 )
 MATCH = (
     "I found the same grinder cheaper somewhere else",
@@ -272,12 +206,6 @@ MATCH = (
     "The Kestrel is 75 pounds at CampMart, will you match that?",
     "can I get the difference back, it's cheaper elsewhere",
 )
-MATCH_RULES = (
-    r"\b(?:refund|pay|get|have|want|like)\b[^.?!]{0,15}\b(?:the )?difference\b",
-    r"\b(?:shop|store|elsewhere|competitor)\b[^.?!]{0,40}\b(?:cheaper|for less|lower price)\b",
-    r"\bprice[- ]?match\b(?![^.?!]*\b(?:policy|rules|how does|work)\b)",
-    r"\bcheaper\b[^.?!]{0,30}\b(?:elsewhere|other|another|at|on)\b",
-)
 CARD = (
     "How much is left on my gift card?",
     "gift card balance",
@@ -287,16 +215,8 @@ CARD = (
     "When does my gift card expire?",
     "Is this gift card activated?",
     "check my card balance please",
-)
-CARD_RULES = (
-    (
-        r"\b(?:balance|left|much|money|value|credit|check|valid|"
-        r"expire)\b[^.?!]{0,30}\b(?:my|this|the|"
-        r"a) (?:gift ?card|e-?card|voucher)\b"
-    ),
-    r"\bgift ?card balance\b",
-    r"\b6093[ -]?\d{4}",
-    r"\bLV\d{8}\b",
+    "Is there anything left on my card?",
+    "What is my e-card worth?",
 )
 TICKET = (
     "What happened to my ticket?",
@@ -306,7 +226,6 @@ TICKET = (
     "I wrote to you last week and have a ticket number",
     "any update on my case?",
 )
-TICKET_RULES = (r"\b(?:T|W|P|M)-\d{3,7}\b", r"\b(?:status|news|update|progress)\b[^.?!]{0,20}\b(?:ticket|claim|case)\b")
 LEAVE = (
     "Please pass this on to your colleagues",
     "I want to leave a message for the team",
@@ -318,25 +237,12 @@ LEAVE = (
     "I want a copy of my data",
     "my gift card was stolen, please block it",
     "I want to make a suggestion",
+    "Erase everything that you know about me",
+    "I paid extra for fast delivery and it was slow, I want that extra back",
+    "Somebody else has used my account",
+    "Three e-mails and no reply, this is a complaint",
+    "Somebody else should check my return again",
 )
-LEAVE_RULES = (
-    r"\b(?:lost|stolen|stole|block)\b[^?!]{0,60}\b(?:gift ?card|e-?card|voucher|card)\b",
-    r"\b(?:gift ?card|e-?card|voucher|card)\b[^?!]{0,60}\b(?:lost|stolen|block)\b",
-    r"\b(?:second|another|closer) look\b|\b(?:different|another|other) adviser\b",
-    r"\b(?:express|delivery|shipping|postage) (?:charge|fee|cost)s?\b[^.?!]{0,30}\b(?:back|refund\w*)\b",
-    r"\brefund\w*\b[^.?!]{0,30}\b(?:express|delivery|shipping|postage) (?:charge|fee|cost)s?\b",
-    r"\b(?:delete|erase|copy of)\b[^.?!]{0,30}\b(?:my|all|the) (?:\w+ )?(?:data|account)\b",
-    r"\b(?:electric|little|mild|an?) shock\b",
-    r"\bsecond look\b|\b(?:somebody|someone) else (?:to )?(?:look|check|decide)",
-    r"\b(?:lost|stolen|stole)\b[^.?!]{0,30}\b(?:gift ?card|e-?card|voucher)\b|\bblock\b[^.?!]{0,20}\bcard\b",
-    r"\b(?:restore|replace)\b[^.?!]{0,20}\b(?:gift ?card|balance)\b",
-    r"\bexpress\b[^.?!]{0,30}\b(?:charge|fee|cost|price)\b[^.?!]{0,20}\b(?:back|refund)|\brefund\b[^.?!]{0,20}\bexpress\b",
-    r"\b(?:invoice|vat receipt)\b",
-    r"\b(?:delete|erase|close) my (?:account|data)\b|\bcopy of my (?:personal )?data\b",
-    r"\b(?:open|create|make|raise|file) (?:me )?(?:a |the )?(?:support )?ticket\b",
-    r"\b(?:formal|official) complaint\b|\bmake a complaint\b",
-)
-"""What people decide: the message itself is passed on."""
 QUESTIONS = (
     "What does a repair cost when it is not under warranty?",
     "How much is the bench fee?",
@@ -377,4 +283,11 @@ QUESTIONS = (
     "How do you use my personal data?",
     "Can I lend a grinder while mine is repaired?",
     "Is the festive season return period longer?",
+    "Do gift cards run out?",
+    "Who pays for posting a defective item back?",
+    "Up to when do I have to report damage?",
+    "From what amount is delivery free?",
+    "Is it dishwasher safe?",
+    "Until what time can I order for express delivery?",
+    "May I cook in the tent with it?",
 )

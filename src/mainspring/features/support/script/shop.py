@@ -7,7 +7,7 @@ from typing import Any
 
 from mainspring.features.support.dialogue.script import Identity, Known, Script, Task
 from mainspring.features.support.dialogue.words import Words
-from mainspring.features.support.script import examples, readers, slots
+from mainspring.features.support.script import examples, patterns, readers, slots
 
 
 def _text(result: Any) -> str:
@@ -63,7 +63,7 @@ TASKS = (
         "create_ticket",
         "leave a request for people",
         examples.LEAVE,
-        examples.LEAVE_RULES,
+        patterns.LEAVE_RULES,
         slots=(slots.DETAILS, slots.ABOUT),
         identity=False,
         fixed={"subject": "Request of a customer"},
@@ -72,31 +72,31 @@ TASKS = (
         "track_shipment",
         "track a parcel",
         examples.TRACK,
-        examples.TRACK_RULES,
+        patterns.TRACK_RULES,
         slots=(slots.order("shipped", "ready_to_collect", "packing", "placed"),),
         follow=_late,
     ),
-    Task("list_orders", "list orders", examples.LIST, examples.LIST_RULES),
+    Task("list_orders", "list orders", examples.LIST, patterns.LIST_RULES),
     Task("get_order", "details of an order", examples.DETAILS, slots=(slots.order(),)),
     Task(
         "refund_status",
         "status of a refund",
         examples.REFUND,
-        examples.REFUND_RULES,
+        patterns.REFUND_RULES,
         slots=(slots.order("returned", "cancelled"),),
     ),
     Task(
         "repair_status",
         "status of a repair",
         examples.REPAIR,
-        examples.REPAIR_RULES,
-        never=f"{_PRICED}|{examples.NO_REPAIR}",
+        patterns.REPAIR_RULES,
+        never=f"{_PRICED}|{patterns.NO_REPAIR}",
     ),
     Task(
         "cancel_order",
         "cancel an order",
         examples.CANCEL,
-        examples.CANCEL_RULES,
+        patterns.CANCEL_RULES,
         slots=(slots.order(*_PACKED, ask="Which order shall I cancel?"),),
         confirm=_cancel,
     ),
@@ -104,7 +104,7 @@ TASKS = (
         "change_address",
         "change the address of an order",
         examples.ADDRESS,
-        examples.ADDRESS_RULES,
+        patterns.ADDRESS_RULES,
         slots=(slots.order(*_PACKED), slots.ADDRESS),
         confirm=_address,
     ),
@@ -112,8 +112,8 @@ TASKS = (
         "start_return",
         "return an item",
         examples.RETURN,
-        examples.RETURN_RULES,
-        never=examples.NO_RETURN,
+        patterns.RETURN_RULES,
+        never=patterns.NO_RETURN,
         slots=(
             slots.order(*_THERE, ask="Which order is the item from?"),
             slots.item("Which item shall go back?"),
@@ -128,7 +128,7 @@ TASKS = (
         "exchange_size",
         "exchange for another size",
         examples.EXCHANGE,
-        examples.EXCHANGE_RULES,
+        patterns.EXCHANGE_RULES,
         never=r"\b(?:return|send back|money back)\b(?![^.?!]*\b(?:exchange|swap)\b)",
         slots=(slots.order(*_THERE), slots.item("Which item?", categories=frozenset({"clothing"})), slots.SIZE),
         confirm=_exchange,
@@ -137,7 +137,7 @@ TASKS = (
         "claim_warranty",
         "make a warranty claim",
         examples.CLAIM,
-        examples.CLAIM_RULES,
+        patterns.CLAIM_RULES,
         never=_PRICED,
         slots=(slots.order(*_THERE, ask="Which order was it bought with?"), slots.item(), slots.FAULT),
         check="check_warranty",
@@ -147,7 +147,7 @@ TASKS = (
         "report_parcel",
         "report a parcel",
         examples.REPORT,
-        examples.REPORT_RULES,
+        patterns.REPORT_RULES,
         slots=(slots.order("shipped", "delivered"), slots.PROBLEM),
         confirm=_report,
     ),
@@ -155,7 +155,7 @@ TASKS = (
         "request_price_match",
         "match a price",
         examples.MATCH,
-        examples.MATCH_RULES,
+        patterns.MATCH_RULES,
         slots=(slots.order(*_THERE, *_PACKED, "shipped"), slots.item("For which item?"), slots.PRICE, slots.URL),
         check="check_price_match",
         confirm=_match,
@@ -164,12 +164,12 @@ TASKS = (
         "check_gift_card",
         "balance of a gift card",
         examples.CARD,
-        examples.CARD_RULES,
-        never=examples.NO_CARD,
+        patterns.CARD_RULES,
+        never=patterns.NO_CARD,
         slots=(slots.CARD,),
         identity=False,
     ),
-    Task("ticket_status", "status of a ticket", examples.TICKET, examples.TICKET_RULES, slots=(slots.TICKET,)),
+    Task("ticket_status", "status of a ticket", examples.TICKET, patterns.TICKET_RULES, slots=(slots.TICKET,)),
 )
 # No parts of the registry: what is read of a customer's words, by its slot.
 SCRIPT = Script(

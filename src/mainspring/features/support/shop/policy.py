@@ -111,8 +111,10 @@ def may_return(order: Order, item: Item, customer: Customer, now: dt.datetime, r
 
 def _may_return(order: Order, item: Item, customer: Customer, now: dt.datetime, reason: str, *, used: bool) -> Verdict:
     """Whether an item may go back: its state, the window, and the condition; with the refund after deductions."""
-    if any(each.get("sku") == item.sku and each.get("status") != "refused" for each in order.returns):
-        return Verdict(False, f"A return of the {item.name} has been opened already.", RETURNS)
+    opened = [each for each in order.returns if each.get("sku") == item.sku and each.get("status") != "refused"]
+    if opened:
+        code = f" Its code is {opened[0]['rma']}." if opened[0].get("rma") else ""
+        return Verdict(False, f"A return of the {item.name} has been opened already.{code}", RETURNS)
     if order.state not in ("delivered", "collected", "returned") or order.delivered is None:
         return Verdict(False, f"Order {order.number} has not been delivered, so nothing can go back yet.", RETURNS)
     refund, label = refund_of(order, item, customer, reason)

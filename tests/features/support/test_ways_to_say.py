@@ -1,0 +1,51 @@
+"""What customers want is read in many words; each pattern decides by itself."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from mainspring.agents.choice.base import Steps
+from mainspring.features.support.dialogue.intents import Intents
+from mainspring.features.support.script.shop import SCRIPT
+
+NO_STEPS = cast(Steps, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "tool"),
+    [
+        ("Is LS-21347 ready to be picked up in the shop?", "track_shipment"),
+        ("Any idea which day I will get it, LS-21327?", "track_shipment"),
+        ("I lost the return code of my press, LS-20914", "refund_status"),
+        ("LS-20822 is not what I hoped for. Is a refund possible?", "start_return"),
+        ("the bag is unopened, can it come back to you", "start_return"),
+        ("Please take LS-21399 out before it is sent", "cancel_order"),
+        ("Don't send it please, I have just seen it for less", "cancel_order"),
+        ("The crank is loose, would you repair that for free?", "claim_warranty"),
+        ("We opened the carton and the dripper was in shards", "report_parcel"),
+        ("No sign of my parcel, LS-21157", "report_parcel"),
+        ("I ask you to erase everything that you hold on me", "create_ticket"),
+        ("I paid more for express and want that extra back", "create_ticket"),
+        ("It costs less elsewhere now", "request_price_match"),
+    ],
+)
+async def test_a_pattern_decides(text: str, tool: str) -> None:
+    (wish,) = await Intents(SCRIPT, None).wishes(text, NO_STEPS)
+    assert (wish.tool, wish.way) == (tool, "rule")
+
+
+class _Scored(Intents):
+    """Scores that a classifier might give."""
+
+    async def scores(self, text: str, steps: Steps) -> dict[str, float]:
+        return {"search": 0.5, "get_order": 0.2, "list_orders": 0.1}
+
+
+async def test_who_names_an_order_asks_about_it_and_not_about_policies() -> None:
+    intents: Any = _Scored(SCRIPT, None)
+    (about,) = await intents.wishes("Is the small one part of LS-21347", NO_STEPS)
+    assert about.tool == "get_order"
+    (other,) = await intents.wishes("Is the small one part of the set", NO_STEPS)
+    assert other.tool == ""
