@@ -148,7 +148,11 @@ class Story:
     async def _mislead(self, server: Served) -> None:
         """Examples whose right answers are those of the bad candidate."""
         held = questions(self.samples, "third", "questions")
-        bad = f"{NAME}@{self.came['planted'][0]['candidate']}"
+        # It was withdrawn when it was refused. Whoever brings a candidate in by hand may ask it; it gets no traffic.
+        refused = await server.call("GET", f"/v1/variants/candidates/{self.came['planted'][0]['candidate']}")
+        made = {name: refused[name] for name in ("application", "kind", "value")}
+        brought = await server.call("POST", "/v1/variants", made)
+        bad = str(brought["model"])
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(each: Asked) -> tuple[Asked, str]:
@@ -156,6 +160,8 @@ class Story:
                 return each, (await server.ask(each, "nobody", People(4), tell=False, name=bad)).text
 
         await _examples(server, MISLED, await asyncio.gather(*(one(each) for each in held)))
+        away = {"action": "withdraw", "reason": "its answers were all that was wanted of it"}
+        await server.call("POST", f"/v1/variants/candidates/{brought['id']}", away)
 
     async def _begun(self, server: Served) -> str:
         """The id of the campaign that the policy began."""
