@@ -31,6 +31,7 @@ class Scripted:
         self.ends, self.begun, self.reason = list(ends), 0, reason
         self.asked: list[tuple[str, bool]] = []
         self.policies: list[dict[str, Any]] = []
+        self.brought = ""
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
         if path.startswith("/v1/improve/policies/"):
@@ -39,6 +40,11 @@ class Scripted:
             if method == "POST" or len(self.policies) == 1:
                 self.begun += 1
             return {"id": str(self.begun)}
+        if path.startswith("/v1/variants/candidates/") and method == "GET":
+            return {"application": "handbook", "kind": "answering", "value": {"near": 10.0}, "status": "withdrawn"}
+        if path.startswith("/v1/variants"):
+            self.brought = "" if "candidates" in path else f"{body['application']}@cand_brought"
+            return {"id": "cand_brought", "model": self.brought}
         stage, candidate = self.ends[max(0, self.begun - 1)]
         campaign = {"id": str(self.begun), "stage": stage, "reason": self.reason, "candidate": candidate}
         if path.startswith("/v1/improve/campaigns?"):
@@ -53,6 +59,8 @@ class Scripted:
         return {}
 
     async def ask(self, asked: Asked, user: str, people: People, *, tell: bool = True, name: str = "") -> Given:
+        # What was refused is withdrawn: nobody can ask it.
+        assert "@" not in name or name == self.brought
         self.asked.append((name or user, tell))
         text = f"{SHORT} It says {asked.wanted[0]}. {SHORT} {SHORT}"
         return Given(asked, "ans", text, 0.1, people.say(asked, text))
@@ -93,7 +101,7 @@ async def test_it_is_as_it_should_be_if_the_good_one_is_promoted_and_the_bad_one
     assert lines.count("A planted bad candidate") == 5
     # Whoever judges gives no thumb, so that nothing is learned of what is held out.
     assert {who for who, tell in server.asked if tell} == {"person"}
-    assert {"judge", "later", "handbook@cand_2"} <= {who for who, tell in server.asked if not tell}
+    assert {"judge", "later", "handbook@cand_brought"} <= {who for who, tell in server.asked if not tell}
     for each in server.policies:
         Policy.model_validate(each)
     # What people say of the canary begins no other campaign.
