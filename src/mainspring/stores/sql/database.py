@@ -28,6 +28,7 @@ import sqlalchemy as sa
 
 from mainspring.core import plugins, private_files
 from mainspring.core.errors import MainspringError, MissingExtra, SettingsError, StoreError
+from mainspring.core.fair_threads import FairThreads
 from mainspring.core.plugins import Kind, Registry, hookimpl
 from mainspring.core.settings import Settings
 from mainspring.stores.schema import HEAD, chain
@@ -87,7 +88,7 @@ class Database(ABC):
 
 
 class Sqlite(Database):
-    """One file. One thread writes, ``READERS`` read beside it."""
+    """One file. One thread writes, ``READERS`` read beside it, all but one of them for one tenant at most."""
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.name = str(path)
@@ -96,7 +97,7 @@ class Sqlite(Database):
         self._writer = _sqlite_engine(path, readers=0)
         self._reader = _sqlite_engine(path, readers=READERS)
         self._write_thread = ThreadPoolExecutor(1, "mainspring-db-write")
-        self._read_threads = ThreadPoolExecutor(READERS, "mainspring-db-read")
+        self._read_threads = FairThreads(READERS, "mainspring-db-read", each=READERS - 1)
 
     async def read(self, work: Work[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(
