@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mainspring.core.fair_threads import LANE, FairThreads
+from mainspring.core.fair_threads import LANE, FairThreads, FairTurns
 
 
 async def of(tenant: str, pool: FairThreads, work: Callable[[], Any]) -> Any:
@@ -87,3 +87,31 @@ async def test_at_the_end_what_waits_is_done_or_cancelled(cancelled: bool) -> No
     go_on.set()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert done == ([] if cancelled else [0, 1, 2])
+
+
+async def test_turns_of_one_tenant_are_so_many_and_keep_no_other_waiting() -> None:
+    turns, go_on, most, running = FairTurns(2), asyncio.Event(), 0, 0
+
+    async def loud(tenant: str) -> None:
+        nonlocal most, running
+        LANE.set(tenant)
+        async with turns.turn():
+            running += 1
+            most = max(most, running)
+            await go_on.wait()
+            running -= 1
+
+    async def quiet(tenant: str) -> str:
+        LANE.set(tenant)
+        async with turns.turn():
+            return "done"
+
+    many = [asyncio.create_task(loud("loud")) for _ in range(9)]
+    await asyncio.sleep(0)
+    assert await asyncio.wait_for(asyncio.create_task(quiet("quiet")), 20) == "done"
+    assert await asyncio.wait_for(asyncio.create_task(quiet("")), 20) == "done"
+    many[8].cancel()
+    go_on.set()
+    await asyncio.gather(*many, return_exceptions=True)
+    assert most == 2
+    assert not turns._lanes

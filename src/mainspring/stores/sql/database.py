@@ -28,7 +28,7 @@ import sqlalchemy as sa
 
 from mainspring.core import plugins, private_files
 from mainspring.core.errors import MainspringError, MissingExtra, SettingsError, StoreError
-from mainspring.core.fair_threads import FairThreads
+from mainspring.core.fair_threads import FairThreads, FairTurns
 from mainspring.core.plugins import Kind, Registry, hookimpl
 from mainspring.core.settings import Settings
 from mainspring.stores.schema import HEAD, chain
@@ -158,7 +158,8 @@ class Sqlite(Database):
 
 
 class Postgres(Database):
-    """A Postgres server through asyncpg. Concurrent writers are kept apart by row locks."""
+    """A Postgres server through asyncpg. Concurrent writers are kept apart by row locks. One tenant has half of the
+    pool's connections at most."""
 
     def __init__(self, url: sa.URL) -> None:
         try:
@@ -171,6 +172,7 @@ class Postgres(Database):
         self.name = url.render_as_string(hide_password=True)
         self._engine: AsyncEngine = create_async_engine(url, pool_size=POOL, pool_pre_ping=True)
         self._running: set[asyncio.Task[Any]] = set()
+        self._turns = FairTurns(POOL // 2)
 
     async def read(self, work: Work[T]) -> T:
         return await self._shielded(work, "READ ONLY")
@@ -194,7 +196,7 @@ class Postgres(Database):
 
     async def _transact(self, work: Work[T], access: str) -> T:
         with _explained(self.name):
-            async with self._engine.begin() as connection:
+            async with self._turns.turn(), self._engine.begin() as connection:
                 await connection.exec_driver_sql(f"SET TRANSACTION {access}")
                 return await connection.run_sync(work)
 
