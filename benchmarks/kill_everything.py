@@ -48,7 +48,7 @@ MODULES = {
     "parser": "mainspring.rag.parse.child",
     "cutter": "mainspring.rag.cutting.child",
 }
-PORT_TRIES_S, DONE_S, PATIENCE_S = 120.0, 900.0, 900.0
+PORT_TRIES_S, DONE_S, PATIENCE_S = 600.0, 900.0, 900.0
 
 
 class House:
