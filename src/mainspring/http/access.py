@@ -22,7 +22,7 @@ from mainspring.core.errors import (
     Unauthenticated,
     Unsupported,
 )
-from mainspring.core.fair_threads import LANE
+from mainspring.core.fair.lane import LANE
 from mainspring.core.scopes import OPERATE, SCOPES, with_implied
 from mainspring.core.types import TOKEN, Allowance, Arrival, Context, Principal, Priority
 from mainspring.http.bodies_in_flight import BodiesInFlight, HeldBody

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from mainspring import stores
 from mainspring.core.errors import Conflict, NoConsent, NotFound, Overloaded, QuotaExceeded, Unsupported
 from mainspring.core.facts.opinions import OutcomeFacts
-from mainspring.core.fair_threads import LANE
+from mainspring.core.fair.lane import LANE
 from mainspring.core.settings import Settings
 from mainspring.features.compose.holdings import PersonalPhrases
 from mainspring.features.compose.store.shown import METRIC

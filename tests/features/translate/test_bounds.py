@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import InvalidRequest, Overloaded
-from mainspring.core.fair_threads import LANE
+from mainspring.core.fair.lane import LANE
 from mainspring.core.types import Principal
 from mainspring.features.translate import assistant, languages, translating
 from mainspring.features.translate.aside import Aside

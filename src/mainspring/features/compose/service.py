@@ -17,7 +17,7 @@ from cachetools import LRUCache, TTLCache
 
 import mainspring.stores.sql.ids as ids
 from mainspring.core.errors import Overloaded, Unsupported
-from mainspring.core.fair_threads import FairThreads
+from mainspring.core.fair.threads import FairThreads
 from mainspring.core.types import Context, Principal
 from mainspring.feature import Rooms
 from mainspring.features.compose.model.ngrams import OwnPhrases

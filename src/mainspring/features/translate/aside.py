@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mainspring.core.errors import Overloaded
-from mainspring.core.fair_threads import FairThreads
+from mainspring.core.fair.threads import FairThreads
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware, _TrustedHosts
 
-from mainspring.core.fair_threads import FairThreads
+from mainspring.core.fair.threads import FairThreads
 from mainspring.core.settings import GatewaySettings
 from mainspring.gateway.edge import tls
 from mainspring.gateway.edge.addresses import Connections, Forwarded

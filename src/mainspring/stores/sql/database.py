@@ -28,7 +28,8 @@ import sqlalchemy as sa
 
 from mainspring.core import plugins, private_files
 from mainspring.core.errors import MainspringError, MissingExtra, SettingsError, StoreError
-from mainspring.core.fair_threads import FairThreads, FairTurns
+from mainspring.core.fair.threads import FairThreads
+from mainspring.core.fair.turns import FairTurns
 from mainspring.core.plugins import Kind, Registry, hookimpl
 from mainspring.core.settings import Settings
 from mainspring.stores.schema import HEAD, chain

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import mainspring.stores.sql.ids as ids
 from mainspring.core.errors import MainspringError, StoreError
-from mainspring.core.fair_threads import LANE
+from mainspring.core.fair.lane import LANE
 from mainspring.stores.sql.jobs import FAILED, Job, Jobs
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from mainspring.core.errors import InvalidRequest, ModelError, NotFound
-from mainspring.core.fair_threads import FairThreads
+from mainspring.core.fair.threads import FairThreads
 from mainspring.core.nearest import nearest
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal

@@ -12,7 +12,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from mainspring.core.errors import MissingExtra, ModelError
-from mainspring.core.fair_threads import FairThreads
+from mainspring.core.fair.threads import FairThreads
 from mainspring.features.translate.engine.card import Card, read
 from mainspring.features.translate.placeholders import MARK
 

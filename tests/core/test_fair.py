@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from mainspring.core.fair_threads import LANE, FairThreads, FairTurns
+from mainspring.core.fair.lane import LANE
+from mainspring.core.fair.threads import FairThreads
+from mainspring.core.fair.turns import FairTurns
 
 
 async def of(tenant: str, pool: FairThreads, work: Callable[[], Any]) -> Any:

@@ -8,21 +8,18 @@ of its own, and each goes behind those of the others that are in the pool by the
 from __future__ import annotations
 
 import os
-from asyncio import Semaphore
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar
 
+from mainspring.core.fair.lane import LANE
+
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
 
-LANE: ContextVar[str] = ContextVar("lane", default="")
-"""The tenant that the current task works for; empty: the server itself, which may use all threads."""
 THREADS = max(12, (os.cpu_count() or 1) + 4)
 """Threads of the event loop's own pool, for all that is done off the loop."""
 
@@ -117,35 +114,3 @@ class FairThreads(ThreadPoolExecutor):
             if not lane.running:
                 self._lanes.pop(name, None)
             return None
-
-
-@dataclass(eq=False, slots=True)
-class _Turns:
-    free: Semaphore
-    here: int = 0
-
-
-class FairTurns:
-    """The same for what is no thread, such as connections: a tenant has ``each`` turns at a time, and the server's own
-    work as many as it likes. Belongs to one event loop."""
-
-    def __init__(self, each: int) -> None:
-        self._each = each
-        self._lanes: dict[str, _Turns] = {}
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """A turn of the current tenant, in the order in which they are asked for."""
-        name = LANE.get()
-        if not name:
-            yield
-            return
-        lane = self._lanes.setdefault(name, _Turns(Semaphore(self._each)))
-        lane.here += 1
-        try:
-            async with lane.free:
-                yield
-        finally:
-            lane.here -= 1
-            if not lane.here:
-                del self._lanes[name]
