@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,8 +25,8 @@ def ask(tenant: str, pool: FairThreads, work: Callable[[], Any]) -> asyncio.Task
 
 
 async def test_one_that_asks_for_much_waits_for_itself_alone() -> None:
-    pool, go_on, done = FairThreads(6), threading.Event(), threading.Semaphore(0)
-    loud = [ask("loud", pool, lambda: (go_on.wait(), done.release())) for _ in range(40)]
+    pool, go_on = FairThreads(6), threading.Event()
+    loud = [ask("loud", pool, go_on.wait) for _ in range(40)]
     await asyncio.sleep(0)
     # Of a plain pool all threads would be taken.
     assert await asyncio.wait_for(ask("quiet", pool, lambda: "done"), 20) == "done"
@@ -51,7 +52,7 @@ async def test_one_thread_is_shared_in_turns() -> None:
 async def test_who_gives_up_leaves_the_line() -> None:
     pool, go_on, done = FairThreads(1), threading.Event(), list[int]()
     first = ask("acme", pool, go_on.wait)
-    rest = [ask("acme", pool, lambda number=number: done.append(number)) for number in range(3)]
+    rest = [ask("acme", pool, partial(done.append, number)) for number in range(3)]
     await asyncio.sleep(0)
     LANE.set("acme")
     assert pool.waiting() == 4
@@ -83,7 +84,7 @@ async def test_failures_are_the_callers_and_the_line_goes_on() -> None:
 async def test_at_the_end_what_waits_is_done_or_cancelled(cancelled: bool) -> None:
     pool, go_on, done = FairThreads(2, each=1), threading.Event(), list[int]()
     tasks = [ask("acme", pool, go_on.wait)]
-    tasks += [ask("acme", pool, lambda number=number: done.append(number)) for number in range(3)]
+    tasks += [ask("acme", pool, partial(done.append, number)) for number in range(3)]
     await asyncio.sleep(0)
     pool.shutdown(wait=False, cancel_futures=cancelled)
     go_on.set()

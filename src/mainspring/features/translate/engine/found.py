@@ -111,8 +111,9 @@ class Translators:
             found = self._open.get(folder)
             if found is None:
                 own = self._own
-                about = {"threads": own.threads, "beams": own.beams, "turns": self._turns}
-                found = await asyncio.to_thread(Translator, folder, **about)
+                found = await asyncio.to_thread(
+                    Translator, folder, threads=own.threads, beams=own.beams, turns=self._turns
+                )
                 self._open[folder] = found
                 while len(self._open) > own.opened:
                     # Whoever translates by it goes on: it is closed as soon as nobody holds it.
