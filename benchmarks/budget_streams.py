@@ -60,7 +60,7 @@ async def measured(url: str, key: str, rounds: int) -> tuple[list[int], collecti
                 made = await call(session, "/v1/keys", {"name": f"{name} {number}", "scopes": ["chat"]})
                 budget = {"scope": "key", "subject": made["id"], "window": "total", "limit_tokens": LIMIT}
                 budget_id = (await call(session, "/v1/budgets", budget))["id"]
-                asked = [stream(session, made["key"], prompt, each) for each in range(STREAMS)]
+                asked = [stream(session, made["secret"], prompt, each) for each in range(STREAMS)]
                 told = collections.Counter(await asyncio.gather(*asked))
                 statuses += told
                 known = (await call(session, "/v1/budgets"))["data"]
