@@ -191,7 +191,8 @@ def _kept(connection: sa.Connection, tenant: str, told: FeaturesTold) -> list[st
         sa.select(events.c.subject, events.c.id).where(events.c.kind == "answer", events.c.tenant == tenant)
     )
     counted = Counter(name for row in answers for name in {row.subject, row.id})
-    lost = [each for each in told.responses if counted[each] != 1]
+    # A response is the answer of the same digits.
+    lost = [each for each in told.responses if counted[f"ans_{each.partition('_')[2]}"] != 1]
     return found + ([f"{len(lost)} responses are there not once: {lost[:3]}"] if lost else [])
 
 

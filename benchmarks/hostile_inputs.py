@@ -6,8 +6,9 @@
 A server with the default model answers a catalogue of requests one by one: every route that takes JSON gets numbers,
 objects, empty texts, brackets, one long text, a long unknown name and many unknown names; then come what single rooms
 read (schemas, expressions, tools, templates, batches, archives, headers, queries, guards) and what features read
-(agents, hosted tools, desk and mail, memory, content, insights, the assistant and support). All of them are of one
-tenant that may do everything. Of each it is measured how much CPU the thread of the event loop took, the longest that
+(agents, hosted tools, desk and mail, memory, content, insights, the assistant and support; data sets, judges, evals,
+the lake, translation, Smart Compose, and the definitions of all that learns). All of them are of one tenant that may do
+everything. Of each it is measured how much CPU the thread of the event loop took, the longest that
 one callback kept it (CPU, so others on the machine count little), and by how much the server's memory grew at its peak.
 What keeps the loop for longer than a fifth of a second is sent again, and the shorter time counts: the first one may
 have imported a library, or others may have had the processor's caches.
@@ -32,6 +33,7 @@ from urllib.parse import urlsplit
 
 from _hostile import SHAPES, Input, chat, given, rooms, routes
 from _hostile_features import SETTINGS, features
+from _hostile_newest import newest
 from _hostile_parts import parts
 from _report import Figure, report
 from _server import UNLIMITED, Server, serving
@@ -139,6 +141,7 @@ class Catalogue:
 
     def inputs(self) -> Iterator[Input]:
         yield from features()
+        yield from newest()
         described = self._call("GET", "/openapi.json")
         for method, path, field in sorted(set(routes(described))):
             for shape, body in SHAPES.items():

@@ -48,7 +48,7 @@ MODULES = {
     "parser": "mainspring.rag.parse.child",
     "cutter": "mainspring.rag.cutting.child",
 }
-PORT_TRIES_S, DONE_S, PATIENCE_S = 120.0, 400.0, 180.0
+PORT_TRIES_S, DONE_S, PATIENCE_S = 600.0, 900.0, 900.0
 
 
 class House:
@@ -240,6 +240,7 @@ async def loaded(house: House, key: str, told: Told, seed: int) -> AsyncIterator
         task = asyncio.create_task(client.run())
         yield client
         client.ending.set()
+        # An answer that a server's death cuts short again and again may come long after the last kill.
         await task
         await _done(client)
 

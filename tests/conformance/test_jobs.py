@@ -52,6 +52,31 @@ async def test_urgent_jobs_go_first(opened: Stores) -> None:
     assert order == ["j1", "j0", "j2"]
 
 
+async def test_tenants_take_turns_however_many_jobs_one_has(opened: Stores) -> None:
+    for number in range(6):
+        await opened.jobs.submit("loud", f"l{number}", "k", {})
+    for number in range(2):
+        await opened.jobs.submit("quiet", f"q{number}", "k", {})
+    first = [await lease(opened, f"w{n}", kind="k") for n in range(4)]
+    assert [job.id for job in first] == ["l0", "q0", "l1", "q1"]
+    await opened.jobs.submit("late", "x0", "k", {})
+    assert (await lease(opened, "w4", kind="k")).id == "x0"
+    for job in first:
+        await opened.jobs.finish(job)
+    # With one at a time, too.
+    await opened.jobs.submit("quiet", "q2", "k", {})
+    order = []
+    for number in range(4):
+        job = await lease(opened, f"v{number}", kind="k")
+        order.append(job.id)
+        await opened.jobs.finish(job)
+    assert order == ["l2", "q2", "l3", "l4"]
+    # What is urgent goes before turns.
+    await opened.jobs.submit("loud", "u", "k", {}, priority=1)
+    await opened.jobs.submit("quiet", "q3", "k", {})
+    assert (await lease(opened, "v5", kind="k")).id == "u"
+
+
 async def test_what_a_dead_process_left_is_taken_up(opened: Stores) -> None:
     await opened.jobs.submit("a", "j", "k", {})
     dead = await lease(opened, "dead", lease_s=-1.0, kind="k")

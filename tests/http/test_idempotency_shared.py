@@ -19,6 +19,7 @@ from mainspring.http import idempotency
 from mainspring.http.idempotency import Idempotency
 from mainspring.stores import Stores
 from mainspring.stores.cache import idempotency as repeats_store
+from mainspring.stores.cache.idempotency import CLAIM, made_before, note_made
 from tests.databases import settings
 
 __all__ = ["settings"]
@@ -137,3 +138,54 @@ async def test_what_is_a_day_old_is_forgotten(servers: Servers, monkeypatch: pyt
     assert await servers.opened[0].cache.expire() == 1
     monkeypatch.setattr(idempotency, "KEPT_S", 60.0)
     assert (await servers.ask(1)).body == b"made 2"
+
+
+async def test_what_was_made_before_its_maker_died_is_made_no_second_time(servers: Servers) -> None:
+    async def make(server: int) -> str:
+        claim = CLAIM.get()
+
+        def work(connection: Any) -> str:
+            before = made_before(connection, claim)
+            if not before:
+                servers.made += 1
+                note_made(connection, claim, f"run_{servers.made}")
+            return before or f"run_{servers.made}"
+
+        return await servers.opened[server].database.write(work)
+
+    async def dies() -> Response:
+        await make(0)
+        raise asyncio.CancelledError
+
+    async def answers() -> Response:
+        return Response(await make(1))
+
+    with pytest.raises(asyncio.CancelledError):
+        await servers.ask(0, work=dies)
+    assert CLAIM.get() is None
+    assert (await servers.ask(1, work=answers)).body == b"run_1"
+    assert (await servers.ask(0, work=dies)).body == b"run_1"
+    assert servers.made == 1
+
+
+async def test_a_batch_is_queued_once_though_its_server_died_before_it_answered(servers: Servers) -> None:
+    async def queued(server: int) -> str:
+        made = await servers.opened[server].batches.create(
+            ACME, endpoint="/v1/embeddings", input_file_id="file-1", window="24h", window_s=9.0, metadata={}
+        )
+        return made.id
+
+    first: list[str] = []
+
+    async def dies() -> Response:
+        first.append(await queued(0))
+        raise asyncio.CancelledError
+
+    async def answers() -> Response:
+        return Response(await queued(1))
+
+    with pytest.raises(asyncio.CancelledError):
+        await servers.ask(0, work=dies)
+    assert (await servers.ask(1, work=answers)).body == first[0].encode()
+    # Without a key each is a batch of its own.
+    assert await queued(0) != await queued(1)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Generator
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from fastapi import Request as HttpRequest
 
 from mainspring.core.errors import Overloaded
+from mainspring.core.fair.lane import LANE
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import Finish, Text, TraceParent
 from mainspring.gateway.edge.app import create_app
 from mainspring.gateway.routes import generate
 from mainspring.http import loop_fairness
-from mainspring.http.access import access_to
+from mainspring.http.access import Caller, access_to
 from mainspring.http.idempotency import Idempotency
 from mainspring.http.loop_fairness import Pace, metered
 from mainspring.http.request_body import JsonRequest
@@ -268,3 +270,13 @@ def test_what_is_left_unfinished_is_closed() -> None:
     next(running)
     running.close()
     assert seen == ["closed"]
+
+
+async def test_the_work_of_a_request_is_done_in_the_turns_of_its_tenant() -> None:
+    async def asked(tenant: str) -> str:
+        caller = Caller(cast(Any, None), "", 1.0, {})
+        await caller.turn(HttpRequest({"type": "http", "headers": [], "state": {}}), tenant)
+        return LANE.get()
+
+    assert await asyncio.gather(*(asyncio.create_task(asked(each)) for each in ("acme", "other"))) == ["acme", "other"]
+    assert LANE.get() == ""

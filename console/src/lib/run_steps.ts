@@ -51,6 +51,7 @@ export function line(step: RunStep): string {
   const { output, error, decision, note } = outcome as Told;
   if (step.kind === "approval") return [decision, note].filter(Boolean).join(": ");
   if (error) return error;
+  if (output === null) return "";
   return output === undefined ? JSON.stringify(outcome) : typeof output === "string" ? output : JSON.stringify(output);
 }
 

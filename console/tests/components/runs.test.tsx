@@ -1,7 +1,9 @@
 // @vitest-environment jsdom
 import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { expect, it } from "vitest";
+import type { RunStep } from "../../src/api/runs";
 import { readable } from "../../src/lib/readable";
+import { line } from "../../src/lib/run_steps";
 import { RunList } from "../../src/pages/runs/list";
 import { RunView } from "../../src/pages/runs/run";
 import { ADMIN, calls, refusal, serve, show } from "./bench";
@@ -99,4 +101,9 @@ it("runs are listed by state and agent", async () => {
 
 it("values are read a field a line, with the line ends of texts", () => {
   expect(readable({ a: "one\ntwo", b: [1, { c: null }], d: {} })).toBe("a:\n  one\n  two\nb:\n  - 1\n  -\n    c: null\nd: {}");
+});
+
+it("a tool that says nothing shows nothing", () => {
+  expect(line({ ...STEP, outcome: { output: null } } as unknown as RunStep)).toBe("");
+  expect(line({ ...STEP, outcome: { output: 0 } } as unknown as RunStep)).toBe("0");
 });

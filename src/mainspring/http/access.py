@@ -22,6 +22,7 @@ from mainspring.core.errors import (
     Unauthenticated,
     Unsupported,
 )
+from mainspring.core.fair.lane import LANE
 from mainspring.core.scopes import OPERATE, SCOPES, with_implied
 from mainspring.core.types import TOKEN, Allowance, Arrival, Context, Principal, Priority
 from mainspring.http.bodies_in_flight import BodiesInFlight, HeldBody
@@ -105,8 +106,9 @@ class Caller:
         return context
 
     async def turn(self, http: HttpRequest, tenant: str) -> None:
-        """Return when the request may continue for its tenant. Raises ``Overloaded``. For routes that take another
-        secret in the place of a key."""
+        """Return when the request may continue for its tenant, in whose turns its work in threads is done from here on.
+        Raises ``Overloaded``. For routes that take another secret in the place of a key, too."""
+        LANE.set(tenant)
         spent = getattr(http.state, SPENT, None)
         if self._pace is not None and spent is not None and spent.tenant is None:
             await self._pace.turn(tenant, spent)

@@ -27,7 +27,7 @@ from mainspring.core import cards
 from mainspring.core.errors import Conflict, StoreError, Unsupported
 from mainspring.core.types import Context
 from mainspring.stores.cache.answers import made_for
-from mainspring.stores.cache.idempotency import Repeats
+from mainspring.stores.cache.idempotency import CLAIM, Repeats
 from mainspring.stores.sql import rows
 
 KEPT_S = 24 * 3600.0
@@ -136,12 +136,14 @@ class Idempotency:
             return await work()
         renewing = asyncio.create_task(_renew(claims, tenant, name, owner), name="idempotency")
         value: tuple[bytes, frozenset[str]] | None = None
+        CLAIM.set((tenant, name, owner))
         try:
             response = await work()
             if response.status_code < 300 and not context.privacy.private:
                 value = _packed(response, digest, basis), _tags(tenant, response, basis, about)
             return response
         finally:
+            CLAIM.set(None)
             renewing.cancel()
             # A request that is cancelled in the meantime leaves no claim.
             ending = asyncio.create_task(_end(claims, tenant, name, owner, value))

@@ -137,7 +137,7 @@ def test_what_failed_or_was_not_scored_is_out_and_nothing_may_be_left() -> None:
 def test_nothing_is_recommended_where_nothing_is_right() -> None:
     made = decide([row("prompt", 0.0, n=40), row("rag", 0.0, n=40)], TERMS)
     assert (made.verdict, made.way) == ("nothing", None)
-    assert "on 40 questions" in made.reasons[0]
+    assert "(40 questions)" in made.reasons[0]
 
 
 def test_values_without_spread_are_not_taken_for_certainty() -> None:

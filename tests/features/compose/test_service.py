@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from mainspring import stores
 from mainspring.core.errors import Conflict, NoConsent, NotFound, Overloaded, QuotaExceeded, Unsupported
 from mainspring.core.facts.opinions import OutcomeFacts
+from mainspring.core.fair.lane import LANE
 from mainspring.core.settings import Settings
 from mainspring.features.compose.holdings import PersonalPhrases
 from mainspring.features.compose.store.shown import METRIC
@@ -194,6 +195,22 @@ async def test_too_many_that_wait_are_refused(opened: Stores) -> None:
     found = await asyncio.gather(*asked, return_exceptions=True)
     assert any(isinstance(each, Overloaded) for each in found)
     assert any(not isinstance(each, BaseException) for each in found)
+    await made.close()
+
+
+async def test_what_waits_of_one_tenant_refuses_no_other(opened: Stores) -> None:
+    made = compose(opened, most_waiting=2, cached=0)
+    assert (await made.suggest(caller(), Asked("I would like to "))).found
+
+    async def ask(tenant: str, number: int) -> object:
+        LANE.set(tenant)
+        return await made.suggest(caller(tenant=tenant), Asked(f"I would like {'to ' * number}"))
+
+    loud = [asyncio.create_task(ask("loud", number)) for number in range(8)]
+    quiet = asyncio.create_task(ask("quiet", 9))
+    assert not isinstance(await quiet, BaseException)
+    found = await asyncio.gather(*loud, return_exceptions=True)
+    assert any(isinstance(each, Overloaded) for each in found)
     await made.close()
 
 

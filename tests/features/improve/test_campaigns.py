@@ -79,7 +79,7 @@ async def test_every_transition_is_an_event_with_its_figures(world: World) -> No
         (Said(lost={"cheap": 1}), "1 examples of the regression list fail that passed"),
         (Said(through={"cheap": 2}), "2 attacks get through, 0 before (plain)"),
         (Said(failing=["cheap"]), "cheap failed: nothing was learned"),
-        (Said(rows=3), "3 rows for training, for 10"),
+        (Said(rows=3), "rows for training: 3, and 10 are the least"),
         (Said(answers=["ans_9"]), "1 examples that are held out are made of answers that are trained on"),
         (Said(verdict=WORSE), "what is current was shown better"),
         (Said(verdict=replace(BETTER, broken=["latency"])), "it breaks the guard on latency"),

@@ -45,7 +45,7 @@ async def test_examples_without_consent_are_left_out(world: World) -> None:
     await world.look()
     campaign = await world.last()
     assert campaign.stage == "refused"
-    assert "1 rows for training, for 10; 30 examples are left out" in campaign.reason
+    assert "rows for training: 1, and 10 are the least; 30 examples are left out" in campaign.reason
     assert "consent" in campaign.reason
     assert not world.training.orders
 

@@ -14,7 +14,7 @@ import pytest_asyncio
 import sqlalchemy as sa
 
 from mainspring import stores
-from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.core.errors import InvalidRequest, NotFound, QuotaExceeded
 from mainspring.core.settings import Settings
 from mainspring.core.types import CONFINED, Principal
 from mainspring.features.memory.extract import facts_of
@@ -227,3 +227,24 @@ async def test_erasure_and_export_reach_users_keys_answers_and_sessions(opened: 
 
 def _count(table: sa.Table, connection: sa.Connection) -> int:
     return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+
+
+async def test_a_tenant_has_so_many_facts_and_persons(opened: Stores) -> None:
+    store, deciding = kept(opened, tenant_facts=2), People(opened.database, 1)
+    assert await told(store, "I live in Berlin.", user="ann")
+    assert await told(store, "I like tea.", user="bob")
+    # Nothing more is learnt of whoever it is; by hand it is refused by name, and others are not concerned.
+    assert await told(store, "I like milk.", user="cy") == [None]
+    with pytest.raises(QuotaExceeded, match=r"2 facts.*memory\.tenant_facts"):
+        await told(store, "I like milk.", user="cy", origin="person")
+    assert await told(store, "I like milk.", Principal("other", "key_1")) != [None]
+    # What is known already is no more of it.
+    [same] = await told(store, "I like tea.", user="bob")
+    assert same is not None
+    assert not same.new
+    ann, bob = Person("acme", "key_1", "ann"), Person("acme", "key_1", "bob")
+    await deciding.decide(ann, "granted")
+    await deciding.decide(ann, "refused")
+    with pytest.raises(QuotaExceeded, match=r"1 persons.*memory\.persons"):
+        await deciding.decide(bob, "granted")
+    await deciding.decide(Person("other", "key_1", "bob"), "granted")

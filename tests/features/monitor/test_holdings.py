@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from mainspring import stores
+from mainspring.core.errors import QuotaExceeded
 from mainspring.core.settings import Settings
 from mainspring.features.monitor.holdings import Silenced
-from mainspring.features.monitor.store.alerts import Alerts, Silence
+from mainspring.features.monitor.store.alerts import MOST_SILENCES, Alerts, Silence
 from mainspring.features.monitor.tables import alerts
 from mainspring.stores import Stores
 from mainspring.stores.erase.data_subjects import Held, Subject
@@ -54,3 +57,18 @@ async def test_an_alert_stays_acknowledged_and_nobody_knows_by_whom(tmp_path: Pa
         assert seen.acknowledged_by == "key_1"
         await holding.erase(Subject("a", "key", "key_1"), Held(), time.time() + 1)
         assert (await store.get("a", "alert_1")).acknowledged_by == "erased"
+
+
+async def test_a_tenant_has_so_many_silences(tmp_path: Path) -> None:
+    async with stores.open(Settings(home=tmp_path)) as opened:
+        alerts, now = Alerts(opened.database), time.time()
+        for number in range(MOST_SILENCES):
+            over = number == 0
+            made = Silence("acme", f"sil_{number}", "", "", "", "key", now - 60, now - 30 if over else now + 60)
+            await alerts.silence(made)
+        last = Silence("acme", "sil_last", "", "", "", "key", now, now + 60)
+        # One of the hundred is over.
+        await alerts.silence(last)
+        with pytest.raises(QuotaExceeded, match="100 silences"):
+            await alerts.silence(replace(last, id="sil_more"))
+        await alerts.silence(replace(last, tenant="other"))

@@ -6,24 +6,27 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mainspring.core.errors import InvalidRequest, Overloaded
+from mainspring.core.fair.lane import LANE
 from mainspring.core.types import Principal
 from mainspring.features.translate import assistant, languages, translating
 from mainspring.features.translate.aside import Aside
 from mainspring.features.translate.assistant import TranslationAssistant
 from mainspring.features.translate.documents.pieces import pieces
 from mainspring.features.translate.documents.sentences import cut, sentences
-from mainspring.features.translate.engine.translator import Said
+from mainspring.features.translate.engine.translator import Said, Translator
 from mainspring.features.translate.languages import Guess
 from mainspring.features.translate.memory import Remembered
 from mainspring.features.translate.placeholders import mask, masks
 from mainspring.features.translate.routes import TranslateBody
 from mainspring.features.translate.settings import TranslateSettings
 from mainspring.features.translate.translating import Job, Translating
+from tests.features.translate.tiny import translator
 
 WHO = Principal("acme", "key")
 SHORT, LONG = 4_000, 32_000
@@ -152,13 +155,54 @@ async def test_too_many_texts_that_wait_are_refused_and_what_has_begun_goes_on()
     aside, go_on = Aside(1), threading.Event()
     first = asyncio.create_task(aside(go_on.wait))
     await asyncio.sleep(0)
-    with pytest.raises(Overloaded, match="texts wait"):
+    with pytest.raises(Overloaded, match="texts of this tenant wait"):
         await aside(lambda: None)
     second = asyncio.create_task(aside(lambda: "done", begun=True))
     await asyncio.sleep(0)
     go_on.set()
     assert (await first, await second) == (True, "done")
     assert await aside(lambda: "again") == "again"
+
+
+async def test_texts_of_one_tenant_do_not_fill_the_line_of_another() -> None:
+    aside, go_on = Aside(2), threading.Event()
+
+    async def of(tenant: str, work: Any) -> Any:
+        LANE.set(tenant)
+        return await aside(work)
+
+    loud = [asyncio.create_task(of("loud", go_on.wait)) for _ in range(3)]
+    quiet = asyncio.create_task(of("quiet", lambda: "read"))
+    await asyncio.sleep(0)
+    go_on.set()
+    assert await quiet == "read"
+    assert [type(each) for each in await asyncio.gather(*loud, return_exceptions=True)] == [bool, bool, Overloaded]
+
+
+async def test_a_long_translation_lets_others_sentences_in_between(tmp_path: Path) -> None:
+    model, order, go_on = Translator(translator(tmp_path / "tiny")), list[str](), threading.Event()
+    work = model.translated
+
+    def noted(sentences: Sequence[str], source: str, target: str) -> list[Said]:
+        go_on.wait()
+        order.append("quiet" if sentences == ["One"] else "loud")
+        assert len(sentences) <= 16
+        return work(sentences, source, target)
+
+    model.translated = noted  # type: ignore[method-assign]
+
+    async def of(tenant: str, sentences: list[str]) -> list[Said]:
+        LANE.set(tenant)
+        return await model.translate(sentences, "en", "fr")
+
+    many = [f"The house has {number} doors" + ", and more" * (number % 7) for number in range(60)]
+    tasks = [asyncio.create_task(of("loud", many)), asyncio.create_task(of("quiet", ["One"]))]
+    await asyncio.sleep(0)
+    go_on.set()
+    made, _ = await asyncio.gather(*tasks)
+    assert order == ["loud", "quiet", "loud", "loud", "loud"]
+    assert [each.text for each in made] == [each.text for each in work(many, "en", "fr")]
+    model.close()
 
 
 def test_the_length_of_all_texts_is_counted() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+from mainspring.core.fair.lane import LANE
 from mainspring.stores.sql.jobs import Job, Jobs
 from mainspring.stores.sql.worker import Lease, Worker
 
@@ -35,3 +36,32 @@ async def test_a_worker_that_is_told_of_a_job_as_it_is_closed_still_ends() -> No
     worker.soon()
     async with asyncio.timeout(30):
         await worker.close()
+
+
+class One(Idle):
+    """One job of a tenant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left: Job | None = Job("acme", "j", "any", "running", owner="w")
+
+    async def lease(self, kind: str, owner: str, lease_s: float) -> Job | None:
+        found, self._left = self._left, None
+        return found
+
+
+async def test_a_job_is_worked_on_in_the_turns_of_its_tenant() -> None:
+    lanes: list[str] = []
+    done = asyncio.Event()
+
+    async def work(_: Lease) -> None:
+        lanes.append(LANE.get())
+        done.set()
+
+    worker = Worker(cast(Jobs, cast(Any, One())), "any", work, poll_s=3600.0)
+    worker.start()
+    async with asyncio.timeout(30):
+        await done.wait()
+        await worker.close()
+    assert lanes == ["acme"]
+    assert LANE.get() == ""

@@ -70,7 +70,7 @@ function Ask({ url }: { url: string }): ReactNode {
       </form>
       {told && (
         <div className="card stack" aria-live="polite">
-          <Markdown text={told.text} />
+          <div className="prose"><Markdown text={told.text} /></div>
           {told.citations.length > 0 && <ol className="plain-list muted small">{told.citations.map((each) => <li key={each.index}>{each.index}. {each.source}: “{each.quote}”</li>)}</ol>}
         </div>
       )}

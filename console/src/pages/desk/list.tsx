@@ -61,7 +61,7 @@ export function CaseList({ open }: { open: string | undefined }): ReactNode {
         <Counters queues={queues.data?.data ?? []} chosen={queue} onChoose={(id) => filter({ queue: id === queue ? "" : id })} />
         <Choice label="Which" value={which} options={WHICH} onChange={(value) => filter({ which: value })} />
         <div className="row desk-find">
-          <input type="search" aria-label="Find a case" placeholder="Number, customer, words" value={words} onChange={(event) => setWords(event.target.value)} />
+          <input type="search" aria-label="Find a case" placeholder="Number or words" value={words} onChange={(event) => setWords(event.target.value)} />
           <Button kind="primary" onClick={() => void take()}>Take next</Button>
         </div>
       </header>

@@ -2,7 +2,7 @@
 import { useEffect, useState, type ReactNode } from "react";
 import { ApiError, get, post } from "../../api/client";
 import type { Comparison, Estimate, Experiment, Report } from "../../api/datasets";
-import { count, duration, money } from "../../lib/format";
+import { count, duration, money, plural } from "../../lib/format";
 import { useResource } from "../../lib/resource";
 import { Link, path } from "../../lib/route";
 import { Button, IconButton } from "../../ui/controls";
@@ -118,7 +118,7 @@ function Compared({ report, scorer }: { report: Report; scorer: string }): React
           </tbody>
         </table>
       </div>
-      <p className="muted small">{`${count(report.examples)} examples. Intervals are 95 % over groups; p-values are corrected for the number of comparisons.`}</p>
+      <p className="muted small">{`${plural(report.examples, "example")}. Intervals are 95 % over groups; p-values are corrected for the number of comparisons.`}</p>
     </section>
   );
 }

@@ -19,6 +19,7 @@ export function Scatter({ report, scorer }: { report: Report; scorer: string }):
   const top = Math.max(...points.map((each) => each.cost), 0) || 1;
   const x = (cost: number): number => EDGE + (cost / top) * (WIDTH - 4 * EDGE);
   const y = (value: number): number => HEIGHT - EDGE - Math.min(1, Math.max(0, value)) * (HEIGHT - EDGE - 16);
+  const right = (cost: number): boolean => x(cost) > WIDTH / 2;
   return (
     <section className="card stack" aria-label={timed ? "Quality against time" : "Quality against cost"}>
       <h2>{timed ? "Quality against time" : "Quality against cost"}</h2>
@@ -37,7 +38,8 @@ export function Scatter({ report, scorer }: { report: Report; scorer: string }):
           <g key={each.name}>
             {each.score.low !== null && each.score.high !== null && <line className="whisker" x1={x(each.cost)} x2={x(each.cost)} y1={y(each.score.low)} y2={y(each.score.high)} />}
             <circle className="point" cx={x(each.cost)} cy={y(each.mean)} r="5" />
-            <text className="named" x={x(each.cost) + 10} y={y(each.mean) + 4}>{each.name}</text>
+            {/* The name of a point on the right stands on its left, where there is room. */}
+            <text className="named" x={x(each.cost) + (right(each.cost) ? -10 : 10)} y={y(each.mean) + (right(each.cost) ? -8 : 4)} textAnchor={right(each.cost) ? "end" : "start"}>{each.name}</text>
           </g>
         ))}
       </svg>

@@ -39,7 +39,7 @@ export function ExportList(): ReactNode {
         {(found) =>
           found.data.length === 0 ? (
             <Empty icon="out" title={of ? "No export has it" : "There are no exports"}>
-              {of ? "It was not exported, or was erased since." : "Bring events into the lake first: mainspring lake sync."}
+              {of ? "It was not exported, or was erased since." : <>Bring events into the lake first: <code>mainspring lake sync</code></>}
             </Empty>
           ) : (
             <div className="scroll" tabIndex={0} role="group" aria-label="Exports">

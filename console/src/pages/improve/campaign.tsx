@@ -41,7 +41,7 @@ export function CampaignView({ id }: { id: string }): ReactNode {
               <div>
                 <p className="small"><Link to={path("improve")}>Loop</Link></p>
                 <h1 className="breaking">{campaign.application}</h1>
-                <p className="muted small">{`Begun ${moment(campaign.created_at)} by ${campaign.trigger}, policy version ${campaign.policy_version}, ${duration(campaign.seconds)} of training`}</p>
+                <p className="muted small">{`Begun ${moment(campaign.created_at)}: ${campaign.trigger}, policy version ${campaign.policy_version}, ${duration(campaign.seconds)} of training`}</p>
               </div>
               <span className="row">
                 {running && admin && campaign.stage !== "watching" && <Button icon="stop" onClick={() => void stop()}>Stop</Button>}

@@ -3,9 +3,9 @@ import { useState, type ReactNode } from "react";
 import { get } from "../../api/client";
 import { at, type Estimate, type Population, type Queue, type Threshold } from "../../api/review";
 import { count, percent } from "../../lib/format";
-import { useResource } from "../../lib/resource";
+import { type Resource, useResource } from "../../lib/resource";
 import { Choice } from "../../ui/controls";
-import { Loaded, Note } from "../../ui/states";
+import { Empty, Loaded, Note } from "../../ui/states";
 import { OfQueue } from "./choose";
 
 const WANTED = ["0.8", "0.9", "0.95"] as const;
@@ -21,14 +21,17 @@ export function CalibrationView(): ReactNode {
   );
 }
 
+// What is not there yet is refused, and no failure.
+const few = (found: Resource<unknown>): boolean => found.data === undefined && found.error?.status === 400;
+
 function Of({ queue, wanted }: { queue: Queue; wanted: Wanted }): ReactNode {
   const url = `${at(queue.name)}/threshold?approval=${wanted}`;
   const threshold = useResource(url, (signal) => get<Threshold>(url, signal));
   const estimate = useResource(`estimate ${queue.id}`, (signal) => get<Population>(`${at(queue.name)}/estimate`, signal));
   return (
     <>
-      <Loaded of={estimate} what="Estimating">{(found) => <Approval found={found} />}</Loaded>
-      <Loaded of={threshold} what="Comparing scores with labels">{(found) => <Curve found={found} />}</Loaded>
+      {few(estimate) ? <Empty icon="review" title="Too few labels yet">Two answers of one kind have to be labelled before the approval of all can be estimated: under Label.</Empty> : <Loaded of={estimate} what="Estimating">{(found) => <Approval found={found} />}</Loaded>}
+      {few(threshold) ? <Empty icon="review" title="No labelled answer was judged">Scores of judges are compared with people's labels here: <code>monitor.judging.share</code> has a share of the answers judged.</Empty> : <Loaded of={threshold} what="Comparing scores with labels">{(found) => <Curve found={found} />}</Loaded>}
     </>
   );
 }

@@ -51,7 +51,7 @@ function Work({ queue }: { queue: Queue }): ReactNode {
   }
   return (
     <>
-      {queue.guideline && <details className="card review-guideline"><summary>Guideline, version {queue.version}</summary><Markdown text={queue.guideline} /></details>}
+      {queue.guideline && <details className="card review-guideline"><summary>Guideline, version {queue.version}</summary><div className="prose"><Markdown text={queue.guideline} /></div></details>}
       <div className="review">
         <Shown task={task} />
         <LabelForm key={task.item_id} definition={queue.definition} task={task} done={done} onSubmit={submit} onLeave={(what) => act(what, {})} />
@@ -73,7 +73,7 @@ function Shown({ task }: { task: Task }): ReactNode {
       </section>
       <section className="card stack" aria-label="Answer">
         <h2>Answer</h2>
-        <div className="breaking"><Markdown text={task.answer || "(no text)"} /></div>
+        <div className="prose breaking"><Markdown text={task.answer || "(no text)"} /></div>
         {task.citations.length > 0 && (
           <ol className="quotes" aria-label="Citations">{task.citations.map((each, place) => <li key={place}><q>{each.quote}</q> <span className="muted small">{each.source}</span></li>)}</ol>
         )}

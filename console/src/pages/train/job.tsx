@@ -3,7 +3,7 @@ import { useEffect, useRef, useState, type ReactNode } from "react";
 import { ApiError, get, post } from "../../api/client";
 import { beforeAndAfter, curves, digits, OVER, type Point, type Sample, type TrainingJob } from "../../api/train";
 import type { List } from "../../api/types";
-import { count, duration, moment } from "../../lib/format";
+import { count, duration, moment, plural } from "../../lib/format";
 import { useResource } from "../../lib/resource";
 import { Link, path } from "../../lib/route";
 import { Button, IconButton } from "../../ui/controls";
@@ -138,7 +138,7 @@ function Samples({ url, step }: { url: string; step: number }): ReactNode {
             <p><strong>{prompt}</strong></p>
             <div className="side-by-side">
               {(first === last ? [first] : [first, last]).map((each, place) => (
-                <div key={place} className="stack"><p className="muted small">{`After ${count(each.step)} steps`}</p><p className="replay-text">{each.text}</p></div>
+                <div key={place} className="stack"><p className="muted small">{`After ${plural(each.step, "step")}`}</p><p className="replay-text">{each.text}</p></div>
               ))}
             </div>
           </li>

@@ -137,7 +137,7 @@ function Card({ url }: { url: string }): ReactNode {
   return (
     <section className="stack" aria-label="Card">
       <h2>Card</h2>
-      <Loaded of={found} what="Reading the card">{(text) => <div className="card"><Markdown text={text} /></div>}</Loaded>
+      <Loaded of={found} what="Reading the card">{(text) => <div className="card prose"><Markdown text={text} /></div>}</Loaded>
     </section>
   );
 }

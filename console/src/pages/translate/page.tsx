@@ -32,7 +32,7 @@ export default function TranslatePage(): ReactNode {
       <Loaded of={known} what="Looking for translators">
         {({ data, languages }) =>
           data.length === 0
-            ? <Empty icon="columns" title="There is no translator yet">The recipe <code>translate</code> makes one.</Empty>
+            ? <Empty icon="columns" title="There is no translator yet">Put one into <code>translators/</code> of the server's home, or train one of rows of pairs: <code>mainspring train translate --data FOLDER</code></Empty>
             : <Panes languages={languages} pairs={data.flatMap((each) => each.pairs)} />
         }
       </Loaded>

@@ -8,7 +8,6 @@ import logging
 import re
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,6 +17,7 @@ from cachetools import LRUCache, TTLCache
 
 import mainspring.stores.sql.ids as ids
 from mainspring.core.errors import Overloaded, Unsupported
+from mainspring.core.fair.threads import FairThreads
 from mainspring.core.types import Context, Principal
 from mainspring.feature import Rooms
 from mainspring.features.compose.model.ngrams import OwnPhrases
@@ -61,8 +61,7 @@ class Compose:
         self.shown = ShownSuggestions(rooms.stores.database, self.settings)
         self.writers = Writers(rooms.stores.database, self.settings)
         # One thread: the search is short, and several at once would only wait for each other's memory.
-        self._thread = ThreadPoolExecutor(1, "compose")
-        self._waiting = 0
+        self._thread = FairThreads(1, "compose")
         self._results: TTLCache[bytes, Suggested] = TTLCache(max(1, self.settings.cached), self.settings.cached_s)
         self._own: TTLCache[Writer, _Own] = TTLCache(_OWN, _OWN_S)
         self._made: LRUCache[tuple[Writer, str], OwnPhrases] = LRUCache(_OWN)
@@ -176,16 +175,13 @@ class Compose:
         return own
 
     async def _work(self, work: Any) -> Any:
-        """Do it in the thread. Raises ``Overloaded``."""
-        if self._waiting >= self.settings.most_waiting:
+        """Do it in the thread, in the tenant's turn. Raises ``Overloaded``."""
+        if (waiting := self._thread.waiting()) >= self.settings.most_waiting:
             raise Overloaded(
-                f"{self._waiting} requests wait for suggestions", remedy="Ask again after the next pause in typing"
+                f"{waiting} requests of this tenant wait for suggestions",
+                remedy="Ask again after the next pause in typing",
             )
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        finally:
-            self._waiting -= 1
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
 def _name(tenant: str, model: str, own: str, asked: Asked) -> bytes:

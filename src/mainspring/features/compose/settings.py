@@ -25,7 +25,7 @@ class ComposeSettings(Section):
     tenant_texts: int = Field(50_000, ge=1, description="texts of all persons of a tenant that are kept; no more are")
     cached: int = Field(20_000, ge=0, description="results that are remembered, for equal texts")
     cached_s: float = Field(300.0, gt=0, description="seconds for which they are")
-    most_waiting: int = Field(64, ge=1, description="requests that wait for the model; more are refused")
+    most_waiting: int = Field(64, ge=1, description="requests of a tenant that wait for the model; more are refused")
     shown_days: float = Field(90.0, gt=0, description="days for which it is known what came of a suggestion")
     most_shown: int = Field(200_000, ge=100, description="of a tenant, suggestions of which that is known")
 

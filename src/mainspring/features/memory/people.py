@@ -11,9 +11,10 @@ from typing import Literal
 
 import sqlalchemy as sa
 
+import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.rows as rows
 from mainspring.core import cards
-from mainspring.core.errors import InvalidRequest
+from mainspring.core.errors import InvalidRequest, QuotaExceeded
 from mainspring.core.types import Principal
 from mainspring.features.memory.tables import memory_forgotten as forgotten
 from mainspring.features.memory.tables import memory_people as people
@@ -44,8 +45,9 @@ class Person:
 class People:
     """The consent of persons."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, most: int = 10_000) -> None:
         self._database = database
+        self._most = most
 
     async def consent(self, who: Person) -> Consent:
         """What the person decided; empty: nothing yet."""
@@ -54,14 +56,29 @@ class People:
         return found if found in ("granted", "refused") else ""
 
     async def decide(self, who: Person, consent: Consent) -> None:
-        """Write the decision down."""
+        """Write the decision down. Raises ``QuotaExceeded`` for one more person than a tenant may have."""
 
         def work(connection: sa.Connection) -> None:
+            if connection.execute(sa.select(people.c.salt).where(_one(who))).first() is None:
+                hold(connection, people, who.tenant, self._most, "persons")
             _known(connection, who)
             change = sa.update(people).where(_one(who)).values(consent=consent, changed_at=time.time())
             connection.execute(change)
 
         await self._database.write(work, durable=True)
+
+
+def hold(connection: sa.Connection, table: sa.Table, tenant: str, most: int, name: str) -> None:
+    """Raises ``QuotaExceeded`` if the tenant has as many rows as ``memory.NAME`` says. Two that count at the same time
+    would both find room for the last one, so others wait."""
+    sql.lock(connection, f"memory {name} {tenant}")
+    count = sa.select(sa.func.count()).select_from(table).where(table.c.tenant == tenant)
+    if connection.execute(count).scalar_one() >= most:
+        raise QuotaExceeded(
+            f"this tenant has {most} {name.replace('tenant_', '')} in its memory, as many as it may",
+            remedy=f"Erase users who are gone, or ask whoever operates the server to raise memory.{name}",
+            param="user",
+        )
 
 
 def forget(connection: sa.Connection, who: Person, texts: Sequence[str], now: float) -> None:

@@ -55,7 +55,7 @@ class Memories:
         self._rooms = rooms
         self.settings = rooms.settings.section(MemorySettings)
         self.store = MemoryStore(rooms.stores.database, self.settings)
-        self.people = People(rooms.stores.database)
+        self.people = People(rooms.stores.database, self.settings.persons)
         self._ranker = Ranker()
         self._consents: TTLCache[Person, Consent] = TTLCache(_KNOWN, _KNOWN_S)
         self._running: set[asyncio.Task[None]] = set()
@@ -73,7 +73,8 @@ class Memories:
         return self.settings.enabled and await self.consent(context, user) == "granted"
 
     async def decide(self, context: Context, user: str, consent: Consent) -> None:
-        """Write down what the person decides. Whoever refuses is forgotten at once, marks of forgotten facts too."""
+        """Write down what the person decides. Whoever refuses is forgotten at once, marks of forgotten facts too.
+        Raises ``QuotaExceeded``."""
         who = Person.of(context.principal, user)
         await self.people.decide(who, consent)
         self._consents[who] = consent

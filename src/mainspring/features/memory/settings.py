@@ -23,6 +23,8 @@ class MemorySettings(Section):
     retention_days: float = Field(0.0, ge=0, description="days since a fact was last told or used; 0: for ever")
     session_hours: float = Field(24.0, gt=0, description="of what is remembered for one session only")
     max_facts: int = Field(2000, ge=1, description="of one person; the least used go first")
+    persons: int = Field(10_000, ge=1, description="of a tenant, persons whose decision is kept")
+    tenant_facts: int = Field(200_000, ge=1, description="of all persons of a tenant; no more are kept then")
     max_characters: int = Field(400, ge=20, description="of one fact")
     rerank: bool = Field(True, description="read the best candidates with the reranker, if there is one")
 

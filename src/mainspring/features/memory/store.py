@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.rows as rows
 from mainspring.core import cards
-from mainspring.core.errors import InvalidRequest, NotFound
+from mainspring.core.errors import InvalidRequest, NotFound, QuotaExceeded
 from mainspring.core.types import Principal, confinement
 from mainspring.features.memory import people
 from mainspring.features.memory.extract import Kind
@@ -87,7 +87,8 @@ class MemoryStore:
 
     async def add(self, principal: Principal, person: str, new: New) -> Kept | None:
         """Keep a fact. One that says the same as a present one renews it; one with the same slot, or the opposite,
-        supersedes it. None: it was forgotten before, and is kept again only if the person gives it by hand."""
+        supersedes it. None: it was forgotten before, and is kept again only if the person gives it by hand; or it was
+        learnt, and the tenant has as many facts as it may. Raises ``QuotaExceeded`` for one given by hand."""
         who = Person.of(principal, person)
         text = " ".join(str(cards.scrubbed(new.text)).split())[: self._settings.max_characters].strip()
         if not text:
@@ -103,6 +104,13 @@ class MemoryStore:
                     values = {"updated_at": now, "at": max(each.at, new.at or now)}
                     connection.execute(sa.update(memories).where(_one(who, each.id)).values(**values))
                     return Kept(each, new=False)
+            try:
+                people.hold(connection, memories, who.tenant, self._settings.tenant_facts, "tenant_facts")
+            except QuotaExceeded:
+                # A chat is not refused for what would have been learnt from it.
+                if new.origin in ("rules", "model"):
+                    return None
+                raise
             made = self._insert(connection, principal, who, text, new, now)
             old = [each.id for each in found if _contradicted(each, text, new.slot)]
             _supersede(connection, who, old, made.id, now)

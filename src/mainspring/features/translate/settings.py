@@ -22,7 +22,7 @@ class TranslateSettings(Section):
     cached: int = Field(20_000, ge=0, description="sentences that this process remembers, of all tenants")
     cached_per_tenant: int = Field(5_000, ge=0, description="of these, of one tenant")
     cached_s: float = Field(3600.0, gt=0, description="seconds for which it remembers a sentence")
-    most_waiting: int = Field(64, ge=1, description="texts that wait to be read; more are refused")
+    most_waiting: int = Field(64, ge=1, description="texts of a tenant that wait to be read; more are refused")
     edits: int = Field(10_000, ge=0, description="edits that are kept of a tenant; the oldest go first")
     edits_days: float = Field(365.0, gt=0, description="days for which an edit is kept")
     use_edits: bool = Field(True, description="a sentence that a person has edited is translated so for that person")

@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware, _TrustedHosts
 
+from mainspring.core.fair.threads import FairThreads
 from mainspring.core.settings import GatewaySettings
 from mainspring.gateway.edge import tls
 from mainspring.gateway.edge.addresses import Connections, Forwarded
@@ -114,6 +115,8 @@ async def serving(
     """
     config = _config(app, settings)
     _more_files()
+    # The loop's own pool knows no tenants.
+    asyncio.get_running_loop().set_default_executor(FairThreads())
     listener = bound or bind(settings)
     listen(listener, settings)
     # Its start and stop lines say nothing that the command line does not say itself.

@@ -1,12 +1,14 @@
 """Answers to requests that may be sent again under one name, each made once by however many processes share a database.
 
 The first claims a name for as long as it renews its lease; the others wait for its answer. A process that dies leaves a
-claim that ends by itself.
+claim that ends by itself. What it has made by then is noted in the claim by the transaction that makes it, so that
+whoever takes the claim over finds it, and makes no second one.
 """
 
 from __future__ import annotations
 
 import time
+from contextvars import ContextVar
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -16,8 +18,35 @@ from mainspring.stores.schema import repeat_tags, repeats
 from mainspring.stores.sql.database import Database
 
 LEASE_S = 15.0
+_MADE = b"\0made:"
 Claim = bytes | Literal["mine", "busy"]
 """The answer under the name, or the owner of the claim."""
+ClaimName = tuple[str, str, str]
+"""Tenant, name and owner."""
+CLAIM: ContextVar[ClaimName | None] = ContextVar("claim", default=None)
+"""The claim under which the current task works. Read it outside of transactions: they run in threads."""
+
+
+def made_before(connection: sa.Connection, claim: ClaimName | None) -> str:
+    """The id of what was made under the claim before; empty: nothing, or there is no claim."""
+    if claim is None:
+        return ""
+    tenant, name, owner = claim
+    mine = sa.select(repeats.c.value).where(_is(tenant, name), repeats.c.owner == owner)
+    value = connection.execute(mine).scalar_one_or_none()
+    return bytes(value)[len(_MADE) :].decode() if value is not None and _unanswered(bytes(value)) else ""
+
+
+def note_made(connection: sa.Connection, claim: ClaimName | None, made: str) -> None:
+    """Note in the claim what this transaction makes, if there is one."""
+    if claim is not None:
+        tenant, name, owner = claim
+        mine = sa.update(repeats).where(_is(tenant, name), repeats.c.owner == owner)
+        connection.execute(mine.values(value=_MADE + made.encode()))
+
+
+def _unanswered(value: bytes) -> bool:
+    return value.startswith(_MADE)
 
 
 class Repeats:
@@ -36,7 +65,7 @@ class Repeats:
             if connection.execute(rows.insert_new(connection, repeats), new).rowcount:
                 return "mine"
             found = connection.execute(sa.select(repeats).where(_is(tenant, name))).one()
-            if found.value is not None:
+            if found.value is not None and not _unanswered(bytes(found.value)):
                 return bytes(found.value)
             if found.leased_until > now:
                 return "busy"
@@ -70,9 +99,16 @@ class Repeats:
         await self._database.write(work, durable=True)
 
     async def release(self, tenant: str, name: str, owner: str) -> None:
-        """Give up the claim: the next request starts again."""
-        mine = sa.and_(_is(tenant, name), repeats.c.owner == owner, repeats.c.value.is_(None))
-        await self._database.write(lambda connection: connection.execute(sa.delete(repeats).where(mine)) and None)
+        """Give up the claim: the next request starts again, with what was made under it."""
+        mine = sa.and_(_is(tenant, name), repeats.c.owner == owner)
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(repeats).where(mine, repeats.c.value.is_(None)))
+            value = connection.execute(sa.select(repeats.c.value).where(mine)).scalar_one_or_none()
+            if value is not None and _unanswered(bytes(value)):
+                connection.execute(sa.update(repeats).where(mine).values(leased_until=0.0))
+
+        await self._database.write(work)
 
     async def invalidate(self, tag: str) -> int:
         """Drop every answer with this tag; returns their number."""

@@ -28,6 +28,8 @@ import sqlalchemy as sa
 
 from mainspring.core import plugins, private_files
 from mainspring.core.errors import MainspringError, MissingExtra, SettingsError, StoreError
+from mainspring.core.fair.threads import FairThreads
+from mainspring.core.fair.turns import FairTurns
 from mainspring.core.plugins import Kind, Registry, hookimpl
 from mainspring.core.settings import Settings
 from mainspring.stores.schema import HEAD, chain
@@ -87,7 +89,7 @@ class Database(ABC):
 
 
 class Sqlite(Database):
-    """One file. One thread writes, ``READERS`` read beside it."""
+    """One file. One thread writes, ``READERS`` read beside it, all but one of them for one tenant at most."""
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.name = str(path)
@@ -96,7 +98,7 @@ class Sqlite(Database):
         self._writer = _sqlite_engine(path, readers=0)
         self._reader = _sqlite_engine(path, readers=READERS)
         self._write_thread = ThreadPoolExecutor(1, "mainspring-db-write")
-        self._read_threads = ThreadPoolExecutor(READERS, "mainspring-db-read")
+        self._read_threads = FairThreads(READERS, "mainspring-db-read", each=READERS - 1)
 
     async def read(self, work: Work[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(
@@ -157,7 +159,8 @@ class Sqlite(Database):
 
 
 class Postgres(Database):
-    """A Postgres server through asyncpg. Concurrent writers are kept apart by row locks."""
+    """A Postgres server through asyncpg. Concurrent writers are kept apart by row locks. One tenant has half of the
+    pool's connections at most."""
 
     def __init__(self, url: sa.URL) -> None:
         try:
@@ -170,6 +173,7 @@ class Postgres(Database):
         self.name = url.render_as_string(hide_password=True)
         self._engine: AsyncEngine = create_async_engine(url, pool_size=POOL, pool_pre_ping=True)
         self._running: set[asyncio.Task[Any]] = set()
+        self._turns = FairTurns(POOL // 2)
 
     async def read(self, work: Work[T]) -> T:
         return await self._shielded(work, "READ ONLY")
@@ -193,7 +197,7 @@ class Postgres(Database):
 
     async def _transact(self, work: Work[T], access: str) -> T:
         with _explained(self.name):
-            async with self._engine.begin() as connection:
+            async with self._turns.turn(), self._engine.begin() as connection:
                 await connection.exec_driver_sql(f"SET TRANSACTION {access}")
                 return await connection.run_sync(work)
 

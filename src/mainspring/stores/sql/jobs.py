@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from cachetools import LRUCache
 
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import NotFound
@@ -22,6 +23,8 @@ from mainspring.stores.sql.database import Database
 
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
 OVER = (DONE, FAILED, CANCELLED)
+_TURNS = 10_000
+"""Tenants of which it is known when they had their last turn in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Jobs:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._turns: LRUCache[tuple[str, str], float] = LRUCache(_TURNS)
 
     async def submit(
         self, tenant: str, job_id: str, kind: str, payload: Mapping[str, Any], *, priority: int = 0
@@ -97,16 +101,14 @@ class Jobs:
         """Lease to ``owner`` the next job of ``kind`` that waits or whose lease has expired; None if there is no such
         job.
 
-        ``owner`` must be a new name each time: it distinguishes this lease from every other.
+        The most urgent ones go first. Of tenants whose jobs are equally urgent, that one has its turn of which the
+        fewest run, and then the one that had none here for the longest time: a thousand jobs of one tenant are no line
+        for the others. ``owner`` must be a new name each time: it distinguishes this lease from every other.
         """
 
         def work(connection: sa.Connection) -> Job | None:
             now = time.time()
-            free = sa.or_(jobs.c.state == WAITING, sa.and_(jobs.c.state == RUNNING, jobs.c.lease_until < now))
-            query = sa.select(jobs).where(jobs.c.kind == kind, free)
-            # Side by side, each takes another one; SQLite has one writer anyway.
-            query = query.order_by(jobs.c.priority.desc(), jobs.c.created_at).limit(1).with_for_update(skip_locked=True)
-            row = connection.execute(query).one_or_none()
+            row = self._next(connection, kind, now)
             if row is None:
                 return None
             taken = {
@@ -117,9 +119,34 @@ class Jobs:
                 "updated_at": now,
             }
             connection.execute(sa.update(jobs).where(_is(row.tenant, row.id)).values(**taken))
+            self._turns[kind, row.tenant] = time.monotonic()
             return _job(row, **taken)
 
         return await self._database.write(work, durable=False)
+
+    def _next(self, connection: sa.Connection, kind: str, now: float) -> sa.Row[Any] | None:
+        free = sa.or_(jobs.c.state == WAITING, sa.and_(jobs.c.state == RUNNING, jobs.c.lease_until < now))
+        urgency, since = sa.func.max(jobs.c.priority), sa.func.min(jobs.c.created_at)
+        lines = sa.select(jobs.c.tenant, urgency, since).where(jobs.c.kind == kind, free).group_by(jobs.c.tenant)
+        found = [(row[0], row[1], row[2]) for row in connection.execute(lines)]
+        running: dict[str, int] = {}
+        if len(found) > 1:
+            held = sa.and_(jobs.c.kind == kind, jobs.c.state == RUNNING, jobs.c.lease_until >= now)
+            counts = sa.select(jobs.c.tenant, sa.func.count()).where(held).group_by(jobs.c.tenant)
+            running = {row[0]: row[1] for row in connection.execute(counts)}
+
+        def turn(line: tuple[str, int, float]) -> tuple[int, int, float, float]:
+            tenant, urgent, waits = line
+            return -urgent, running.get(tenant, 0), self._turns.get((kind, tenant), 0.0), waits
+
+        for tenant, *_ in sorted(found, key=turn):
+            mine = sa.select(jobs).where(jobs.c.kind == kind, jobs.c.tenant == tenant, free)
+            first = mine.order_by(jobs.c.priority.desc(), jobs.c.created_at).limit(1)
+            # Side by side, each takes another one; SQLite has one writer anyway.
+            row = connection.execute(first.with_for_update(skip_locked=True)).one_or_none()
+            if row is not None:
+                return row
+        return None
 
     async def claim(self, kind: str, owner: str, every_s: float, lease_s: float) -> Job | None:
         """Lease the one recurring job of ``kind`` to ``owner`` if it last ran ``every_s`` ago or longer; None if it is

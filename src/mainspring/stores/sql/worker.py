@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import mainspring.stores.sql.ids as ids
 from mainspring.core.errors import MainspringError, StoreError
+from mainspring.core.fair.lane import LANE
 from mainspring.stores.sql.jobs import FAILED, Job, Jobs
 
 _log = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ class Worker:
         self._wake.set()
 
     async def _run(self, lease: Lease) -> None:
+        LANE.set(lease.job.tenant)
         keeping = asyncio.create_task(self._keep(lease), name=f"lease {lease.job.id}")
         try:
             await self._work(lease)

@@ -22,6 +22,7 @@ from mainspring.core import cards
 from mainspring.core.errors import Conflict, NotFound
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.types import Principal
+from mainspring.stores.cache.idempotency import CLAIM, made_before, note_made
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.documents.files import ANSWERS
 from mainspring.stores.documents.files import PREFIX as FILE_PREFIX
@@ -102,13 +103,22 @@ class Batches:
             output_expires_s=output_expires_s,
         )
 
-        def work(connection: sa.Connection) -> None:
+        claim = CLAIM.get()
+
+        def work(connection: sa.Connection) -> Batch:
+            before = made_before(connection, claim)
+            if before and (
+                row := connection.execute(sa.select(batches).where(_is(batch.tenant, before))).one_or_none()
+            ):
+                # The process that was asked for it first died before it could say so.
+                return _batch(row)
             self._quotas.hold(connection, batch.tenant, "batches")
             connection.execute(sa.insert(batches).values(**_columns(batch)))
             jobs.insert(connection, batch.tenant, batch.id, KIND, {})
+            note_made(connection, claim, batch.id)
+            return batch
 
-        await self._database.write(work, durable=True)
-        return batch
+        return await self._database.write(work, durable=True)
 
     async def get(self, tenant: str, batch_id: str, *, groups: frozenset[str] | None = None) -> Batch:
         """The batch, if keys of these ``groups`` may see it (None: for its worker). Raises ``NotFound``."""

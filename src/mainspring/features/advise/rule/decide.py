@@ -46,7 +46,8 @@ def decide(rows: Sequence[Row], terms: Terms) -> Decision:
     if not left:
         return Decision("nothing", None, tuple(f"{way} is out: {why}." for way, why in out.items()), out, unit=unit)
     if not any(score for row in left for score in row.scores):
-        said = f"No way scored anything on {max(len(row.scores) for row in left)} questions: look at the answers first."
+        asked = max(len(row.scores) for row in left)
+        said = f"No way scored anything ({asked} question{'s' * (asked != 1)}): look at the answers first."
         return Decision("nothing", None, (said,), out, unit=unit)
     found = pairs(left, terms)
     for each in found:

@@ -116,7 +116,7 @@ async def taking(tools: AdviceTools, advice: Advice) -> Step:
     if (version := await _kept(tools, advice)) is None:
         version = await tools.data.keep(advice.principal, advice.sample, list(found.measured), kind="advice")
     counts = {"measured": len(found.measured), "learn": len(found.learn), "split": found.split}
-    reason = f"{counts['measured']} questions are measured, {counts['learn']} are there to learn from ({found.split})"
+    reason = f"Questions to measure: {counts['measured']}, to learn from: {counts['learn']} ({found.split})"
     return Step("preparing", reason, {"sample_version": version, **counts})
 
 
@@ -137,7 +137,7 @@ async def preparing(tools: AdviceTools, advice: Advice) -> Step:
     if "rag-written" in wish.ways and wish.collection:
         candidates["rag-written"] = Candidate("model", wish.collection, {"model": wish.model})
     if admissions := await _unrecorded(tools, advice, candidates):
-        return Step("preparing", f"{len(candidates)} candidates are made", {"admissions": admissions})
+        return Step("preparing", f"Candidates that are made: {len(candidates)}", {"admissions": admissions})
     notes: dict[str, Any] = {"left_out": left_out}
     if wish.collection:
         found = await knowledge.history(tools.rooms, advice.principal, wish.collection)
@@ -159,7 +159,7 @@ async def preparing(tools: AdviceTools, advice: Advice) -> Step:
     told += [Told(way, "admitted", name) for way, name in names.items()]
     training = wish.tune is not None and not TRAINED.isdisjoint(wish.ways)
     notes |= {"names": names, "lacking": lacking}
-    return Step("training" if training else "comparing", f"{len(names)} ways can be asked", notes, told)
+    return Step("training" if training else "comparing", f"Ways that can be asked: {len(names)}", notes, told)
 
 
 async def _settled(tools: AdviceTools, advice: Advice, name: str) -> str:

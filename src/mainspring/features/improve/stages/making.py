@@ -55,7 +55,8 @@ async def exporting(tools: Tools, campaign: Campaign, principal: Principal) -> R
         figures["left out"] = float(left_out)
         lacks = f"; {left_out} examples are left out: what they are made of lacks the consent to learn from it"
     if rows.get("train", 0) < data.least_rows:
-        return refused(campaign, f"{rows.get('train', 0)} rows for training, for {data.least_rows}{lacks}", figures), ()
+        few = f"rows for training: {rows.get('train', 0)}, and {data.least_rows} are the least{lacks}"
+        return refused(campaign, few, figures), ()
     if shared := await _shared(tools, campaign, principal, made, held_out):
         reason = f"{shared} examples that are held out are made of answers that are trained on"
         return refused(campaign, reason, {**figures, "shared": float(shared)}), ()

@@ -100,9 +100,17 @@ class Gaps:
             for shown in hits[:1]:
                 hit = shown.hit
                 score = round(float(hit.dense_score), 3)
-                near = Nearest(each.name, hit.document_id, hit.source, hit.text[:_PASSAGE], score)
+                near = Nearest(each.name, hit.document_id, hit.source, _cut(hit.text), score)
                 best = near if best is None or near.score > best.score else best
         return replace(gap, nearest=best)
+
+
+def _cut(text: str) -> str:
+    """The beginning of a passage, which ends with a word."""
+    if len(text) <= _PASSAGE:
+        return text
+    begun = text[:_PASSAGE]
+    return f"{begun[: max(begun.rfind(' '), _PASSAGE // 2)].rstrip()} …"
 
 
 def reasons(row: Any) -> list[str]:

@@ -9,11 +9,12 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.jobs as jobs
 import mainspring.stores.sql.pages as pages
 import mainspring.stores.sql.rows as rows
-from mainspring.core.errors import NotFound
+from mainspring.core.errors import NotFound, QuotaExceeded
 from mainspring.features.monitor.tables import alerts, silences
 from mainspring.stores.schema import jobs as jobs_table
 from mainspring.stores.sql.database import Database
@@ -23,6 +24,8 @@ from mainspring.stores.sql.pages import Page, Place, Slice
 State = Literal["firing", "resolved"]
 NOTICE = "alert:"
 """The prefix of the kind of notification jobs; the receiver follows."""
+MOST_SILENCES = 100
+"""Current ones of a tenant: every look of the watcher reads all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +164,20 @@ class Alerts:
         return {row.id: (row.acknowledged_by, row.acknowledged_at) for row in rows_}
 
     async def silence(self, silence: Silence) -> None:
-        """Durable when it returns."""
+        """Durable when it returns. Raises ``QuotaExceeded`` for one more than a tenant may have."""
         values = {name: getattr(silence, name) for name in Silence.__slots__}
-        await self._database.write(
-            lambda connection: connection.execute(sa.insert(silences).values(**values)) and None, durable=True
-        )
+        current = sa.and_(silences.c.tenant == silence.tenant, silences.c.until > silence.created_at)
+        count = sa.select(sa.func.count()).select_from(silences).where(current)
+
+        def work(connection: sa.Connection) -> None:
+            sql.lock(connection, f"silences {silence.tenant}")
+            if connection.execute(count).scalar_one() >= MOST_SILENCES:
+                raise QuotaExceeded(
+                    f"this tenant has {MOST_SILENCES} silences, and may have no more", remedy="End some"
+                )
+            connection.execute(sa.insert(silences).values(**values))
+
+        await self._database.write(work, durable=True)
 
     async def silences(self, now: float, tenant: str | None = None) -> list[Silence]:
         """Current silences."""

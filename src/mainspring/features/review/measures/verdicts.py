@@ -71,7 +71,8 @@ def chosen(score: str, known: Mapping[str, Scores]) -> str:
     have = (
         f"There are: {', '.join(sorted(counts))}" if counts else "Set monitor.judging.share, so that answers are judged"
     )
-    raise InvalidRequest(f"no labelled answer has a score {score!r}", remedy=have, param="score")
+    what = f"a score {score!r}" if score else "a judge's score"
+    raise InvalidRequest(f"no labelled answer has {what}", remedy=have, param="score")
 
 
 def _told(facts: str) -> tuple[str, Scores]:

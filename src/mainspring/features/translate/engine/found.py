@@ -7,6 +7,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from mainspring.core.errors import InvalidRequest, ModelError, NotFound
+from mainspring.core.fair.threads import FairThreads
 from mainspring.core.nearest import nearest
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
@@ -20,13 +21,15 @@ PACKAGED = Path(__file__).parents[1] / "weights"
 
 
 class Translators:
-    """Those by name; they are opened when they are first needed, and the least used ones are closed."""
+    """Those by name, which work in one thread; they are opened when they are first needed, and the least used ones are
+    closed."""
 
     def __init__(self, settings: Settings, own: TranslateSettings) -> None:
         self._own = own
         self._home = Path(own.folder).expanduser() if own.folder else settings.home / "translators"
         self._open: OrderedDict[Path, Translator] = OrderedDict()
         self._lock = asyncio.Lock()
+        self._turns = FairThreads(1, "translate")
         self.trained: Versions | None = None
 
     def folders(self) -> dict[str, Path]:
@@ -108,15 +111,16 @@ class Translators:
             found = self._open.get(folder)
             if found is None:
                 own = self._own
-                found = await asyncio.to_thread(Translator, folder, threads=own.threads, beams=own.beams)
+                found = await asyncio.to_thread(
+                    Translator, folder, threads=own.threads, beams=own.beams, turns=self._turns
+                )
                 self._open[folder] = found
                 while len(self._open) > own.opened:
-                    _, old = self._open.popitem(last=False)
-                    old.close()
+                    # Whoever translates by it goes on: it is closed as soon as nobody holds it.
+                    self._open.popitem(last=False)
             self._open.move_to_end(folder)
             return found
 
     def close(self) -> None:
-        for each in self._open.values():
-            each.close()
+        self._turns.shutdown(wait=False, cancel_futures=True)
         self._open.clear()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,12 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from mainspring.core.errors import MissingExtra, ModelError
+from mainspring.core.fair.threads import FairThreads
 from mainspring.features.translate.engine.card import Card, read
 from mainspring.features.translate.placeholders import MARK
+
+_BATCH = 16
+"""Sentences for which the thread is taken at a time: some tenths of a second, after which another tenant's come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +30,10 @@ class Said:
 
 
 class Translator:
-    """The translator in ``folder``. Sentences of one call are a batch; calls wait for each other."""
+    """The translator in ``folder``. A call is done in batches of some sentences, between which those of other tenants
+    come. ``turns``: the thread that all translators of a process share."""
 
-    def __init__(self, folder: Path, *, threads: int = 1, beams: int = 4) -> None:
+    def __init__(self, folder: Path, *, threads: int = 1, beams: int = 4, turns: FairThreads | None = None) -> None:
         self.card: Card = read(folder)
         self.name = folder.name
         self.folder = folder
@@ -37,7 +41,7 @@ class Translator:
         self._model = _opened(folder, threads)
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._marked = self._tokenizer.token_to_id("<p0>") is not None
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="translate")
+        self._turns = turns or FairThreads(1, "translate")
         told = (folder / "model.bin").stat()
         self.fingerprint = hashlib.sha256(f"{folder} {told.st_size} {told.st_mtime_ns} {beams}".encode()).hexdigest()[
             :16
@@ -50,10 +54,16 @@ class Translator:
 
     async def translate(self, sentences: Sequence[str], source: str, target: str) -> list[Said]:
         """Each sentence, in order."""
-        if not sentences:
-            return []
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self.translated, list(sentences), source, target)
+        # Those of a length are translated together: the longest one of a batch says how long it takes.
+        order = sorted(range(len(sentences)), key=lambda number: len(sentences[number]))
+        said: dict[int, Said] = {}
+        for start in range(0, len(order), _BATCH):
+            piece = order[start : start + _BATCH]
+            some = [sentences[number] for number in piece]
+            made = await loop.run_in_executor(self._turns, self.translated, some, source, target)
+            said.update(zip(piece, made, strict=True))
+        return [said[number] for number in range(len(sentences))]
 
     def translated(self, sentences: Sequence[str], source: str, target: str) -> list[Said]:
         """The same, in this thread."""
@@ -92,7 +102,7 @@ class Translator:
         return self._tokenizer.decode(kept, skip_special_tokens=False).strip()
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._turns.shutdown(wait=False, cancel_futures=True)
 
 
 def _special(piece: str) -> bool:

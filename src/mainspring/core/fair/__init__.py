@@ -1,0 +1,1 @@
+"""What tenants share within a process, in turns."""

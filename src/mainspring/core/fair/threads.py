@@ -1,0 +1,116 @@
+"""Threads that tenants share: one that asks for much waits for itself, and not everybody for it.
+
+A pool of threads works in the order in which it is asked. Sixty jobs of a second each that one tenant sends would keep
+another's single one for a minute. Here a tenant has so many jobs in the pool at a time; its further ones wait in a line
+of its own, and each goes behind those of the others that are in the pool by then.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar
+
+from mainspring.core.fair.lane import LANE
+
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
+
+THREADS = max(12, (os.cpu_count() or 1) + 4)
+"""Threads of the event loop's own pool, for all that is done off the loop."""
+
+
+@dataclass(eq=False, slots=True)
+class _Lane:
+    running: int = 0
+    waiting: deque[_Job] = field(default_factory=deque)
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    future: Future[Any]
+    work: Callable[[], Any]
+
+    def run(self) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = self.work()
+        except BaseException as error:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+
+
+class FairThreads(ThreadPoolExecutor):
+    """``threads`` threads, of which one tenant has jobs for ``each`` at a time (0: for a third of them)."""
+
+    def __init__(self, threads: int = THREADS, name: str = "mainspring", each: int = 0) -> None:
+        super().__init__(threads, name)
+        self._threads_of = {"": threads}
+        self._each = each or max(1, threads // 3)
+        self._lock = Lock()
+        self._lanes: dict[str, _Lane] = {}
+
+    def waiting(self) -> int:
+        """The jobs of the current tenant that are neither done nor given up, running ones too."""
+        with self._lock:
+            lane = self._lanes.get(LANE.get())
+            return 0 if lane is None else lane.running + sum(not job.future.done() for job in lane.waiting)
+
+    def submit(self, fn: Callable[Given, Made], /, *args: Given.args, **kwargs: Given.kwargs) -> Future[Made]:
+        """Have it done in the turn of the current tenant. Raises ``RuntimeError`` after the end."""
+        name = LANE.get()
+        job = _Job(Future(), lambda: fn(*args, **kwargs))
+        with self._lock:
+            lane = self._lanes.setdefault(name, _Lane())
+            if lane.running >= self._threads_of.get(name, self._each):
+                lane.waiting.append(job)
+                return job.future
+            lane.running += 1
+        try:
+            super().submit(self._run, name, lane, job)
+        except RuntimeError:
+            while (left := self._next(name, lane)) is not None:
+                left.future.cancel()
+            raise
+        return job.future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As of the class above: what waits is done or, with ``cancel_futures``, cancelled."""
+        if cancel_futures:
+            with self._lock:
+                for lane in self._lanes.values():
+                    for job in lane.waiting:
+                        job.future.cancel()
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+    def _run(self, name: str, lane: _Lane, first: _Job) -> None:
+        job: _Job | None = first
+        while job is not None:
+            job.run()
+            job = self._next(name, lane)
+            if job is None:
+                return
+            try:
+                # Behind all that others have in the pool.
+                super().submit(self._run, name, lane, job)
+            except RuntimeError:
+                # The pool ends and takes nothing new: this thread does what was promised before.
+                continue
+            return
+
+    def _next(self, name: str, lane: _Lane) -> _Job | None:
+        with self._lock:
+            while lane.waiting:
+                job = lane.waiting.popleft()
+                if not job.future.done():
+                    return job
+            lane.running -= 1
+            if not lane.running:
+                self._lanes.pop(name, None)
+            return None
