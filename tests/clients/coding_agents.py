@@ -5,8 +5,9 @@
     python -m tests.clients.coding_agents --newest             with the newest version of each
     python -m tests.clients.coding_agents --model NAME         a question to a model of the catalogue
 
-The agents come from npm into ``~/.cache/mainspring/clients/coding-agents``. An edit is passed if the file says what was asked
-for and the agent ended well; a question if the agent ended well with an answer. The exit status is 1 if one failed.
+The agents come from npm into ``~/.cache/mainspring/clients/coding-agents``. An edit is passed if the file says what was
+asked for and the agent ended well; a question if the agent ended well with an answer. The exit status is 1 if one
+failed.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ QUESTION = "What does greet.py do? Answer in one sentence."
 
 @dataclass(frozen=True)
 class CodingAgent:
-    """An agent: its ``package``, its command for a model and a prompt, the calls of the edit in the file ``{FILE}``, and
-    what it finds in its home and its variables, in which ``{URL}`` is the server's address."""
+    """An agent: its ``package``, its command for a model and a prompt, the calls of the edit in the file ``{FILE}``,
+    and what it finds in its home and its variables, in which ``{URL}`` is the server's address."""
 
     package: str
     command: Commands

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.path import replay
 from mainspring.core.types import ChatRequest, Context, Finish, Head, Principal, Request, Response, Text, Usage
+from mainspring.core.whole_answers import refuse_drawing, with_unread
 from mainspring.features.judges.judging.items import Item
 from mainspring.features.judges.judging.making import ASKED_AS
 from mainspring.features.judges.service import Given, Judges
@@ -73,6 +74,7 @@ class JudgeResponder:
     async def respond(self, request: Request, context: Context) -> Response:
         """Raises ``InvalidRequest`` for what is no item, ``NotFound``, and the judge's errors."""
         assert isinstance(request, ChatRequest)
+        refuse_drawing(request, "a judge")
         item = _item(request)
         if context.depth > MAX_DEPTH:
             # Its model may be an application whose model is this judge.
@@ -87,7 +89,7 @@ class JudgeResponder:
         given = await self._judges.judge(made, item, context)
         text = json.dumps(_told(given), ensure_ascii=False)
         # It has been paid for where it was judged.
-        return Response(Head(request.model), replay([Text(text), Usage(), Finish("stop")]))
+        return with_unread(request, Response(Head(request.model), replay([Text(text), Usage(), Finish("stop")])))
 
 
 class JudgeNames:

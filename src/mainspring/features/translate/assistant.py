@@ -21,6 +21,7 @@ from mainspring.core.types import (
     Sampling,
     Text,
 )
+from mainspring.core.whole_answers import refuse_drawing, with_unread
 from mainspring.features.translate.aside import Aside
 from mainspring.features.translate.documents.pieces import FORMATS, Format
 from mainspring.features.translate.engine.found import Translators
@@ -96,6 +97,7 @@ class TranslationAssistant:
         raises."""
         if not isinstance(request, ChatRequest) or not request.messages or request.messages[-1].role != "user":
             raise InvalidRequest(f"{NAME} translates the last message, which is the user's", param="messages")
+        refuse_drawing(request, NAME)
         wanted = Wanted.of(request.options)
         text = request.messages[-1].content
         self.check_length(len(text))
@@ -112,7 +114,7 @@ class TranslationAssistant:
             job = Job(source, wanted.target, wanted.format, wanted.glossary, wanted.names)
             made, report = await self._translating.translate(text, job, speaks, context.principal)
         head = Head(model, headers={REPORT: _report(report, source)})
-        return Response(head, replay([Text(made), report.usage, Finish("stop")]))
+        return with_unread(request, Response(head, replay([Text(made), report.usage, Finish("stop")])))
 
     def check_length(self, characters: int) -> None:
         """Raises ``InvalidRequest``: so many are not translated at once."""
