@@ -18,9 +18,9 @@ from mainspring.agents.loop.responder import RUN_HEADER, Playing
 from mainspring.agents.runs import RUN, Histories
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import ChatRequest, Context, Event, Finish, Head, Notice, Request, Response, Text
-from mainspring.core.whole_answers import refuse_drawing, with_unread
 from mainspring.features.content.text.article import Brief
 from mainspring.features.content.write.pipeline import Kitchen, Pipeline
+from mainspring.serving.ring.whole_answers import refuse_drawing, with_unread
 
 NAME = "content"
 ARTICLE = "article"

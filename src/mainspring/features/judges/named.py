@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.path import replay
 from mainspring.core.types import ChatRequest, Context, Finish, Head, Principal, Request, Response, Text, Usage
-from mainspring.core.whole_answers import refuse_drawing, with_unread
 from mainspring.features.judges.judging.items import Item
 from mainspring.features.judges.judging.making import ASKED_AS
 from mainspring.features.judges.service import Given, Judges
 from mainspring.serving.ring.registry import MAX_DEPTH, Served
+from mainspring.serving.ring.whole_answers import refuse_drawing, with_unread
 
 _KEPT = 256
 Said = Annotated[str, Field(max_length=200_000)]

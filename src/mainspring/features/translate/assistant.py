@@ -21,7 +21,6 @@ from mainspring.core.types import (
     Sampling,
     Text,
 )
-from mainspring.core.whole_answers import refuse_drawing, with_unread
 from mainspring.features.translate.aside import Aside
 from mainspring.features.translate.documents.pieces import FORMATS, Format
 from mainspring.features.translate.engine.found import Translators
@@ -30,6 +29,7 @@ from mainspring.features.translate.languages import Guess, detect, name
 from mainspring.features.translate.settings import TranslateSettings
 from mainspring.features.translate.translating import Job, Report, Speaks, Translating
 from mainspring.http.bodies import Closed
+from mainspring.serving.ring.whole_answers import refuse_drawing, with_unread
 
 NAME = "translate"
 REPORT = "x-mainspring-translate"

@@ -9,12 +9,12 @@ from typing import get_args
 from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.settings import RagSettings
 from mainspring.core.types import IGNORED_HEADER, ChatRequest, Event, Message, Notice, Response
-from mainspring.core.whole_answers import with_unread
 from mainspring.rag.answer import small_talk
 from mainspring.rag.query.understand import Technique, techniques
 from mainspring.rag.search import filters as filtering
 from mainspring.rag.search.retrieve import Filters
 from mainspring.rag.search.selection import GraphMode
+from mainspring.serving.ring.whole_answers import with_unread
 
 _OPTIONS = ("mode", "top_k", "collections", "filters", "graph", "techniques")
 _MODES = ("auto", "extractive", "generative")

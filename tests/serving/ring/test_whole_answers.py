@@ -20,7 +20,7 @@ from mainspring.core.types import (
     Sampling,
     Tool,
 )
-from mainspring.core.whole_answers import refuse_drawing, with_unread
+from mainspring.serving.ring.whole_answers import refuse_drawing, with_unread
 
 ASKED = ChatRequest("translate", (Message("user", "Hello"),))
 
