@@ -74,7 +74,9 @@ class JudgeResponder:
     async def respond(self, request: Request, context: Context) -> Response:
         """Raises ``InvalidRequest`` for what is no item, ``NotFound``, and the judge's errors."""
         assert isinstance(request, ChatRequest)
-        refuse_drawing(request, "a judge")
+        if context.depth == 0:
+            # An application whose model it is asks for a form, and sees for itself what it gets.
+            refuse_drawing(request, "a judge")
         item = _item(request)
         if context.depth > MAX_DEPTH:
             # Its model may be an application whose model is this judge.
