@@ -39,7 +39,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 from tests.engines.grammar.schema_corpus import KEYWORDS, generated
 
 MODEL = "smollm2-135m-instruct"
-Outcome = Literal["fits", "wrong", "no JSON", "cut", "refused", "unjudged"]
+Outcome = Literal["fits", "wrong", "no JSON", "cut", "given up", "refused", "unjudged"]
 
 
 def schemas() -> list[tuple[str, Any]]:
@@ -57,6 +57,9 @@ def judged(schema: Any, text: str) -> Outcome:
         value = json.loads(text)
     except ValueError:
         return "no JSON"
+    if '"nullable"' in json.dumps(schema):
+        # OpenAPI's word for null, which is none of JSON Schema.
+        return "unjudged"
     kind = validator_for(schema, default=jsonschema.Draft202012Validator)
     try:
         return "fits" if kind(schema, format_checker=kind.FORMAT_CHECKER).is_valid(value) else "wrong"
@@ -73,7 +76,9 @@ async def asked(system: System, model: str, name: str, schema: Any, tokens: int)
         answer = await collect(await system.respond(request, Context(system.local)))
     except MainspringError as error:
         cut = "max_tokens" in str(error) or "cut" in str(error)
-        return ("cut" if cut else "refused"), str(error)
+        # What no grammar can hold is repaired for some rounds.
+        late = "no valid answer" in str(error)
+        return ("cut" if cut else "given up" if late else "refused"), str(error)
     if answer.choices[0].finish == "length":
         return "cut", answer.text
     return judged(schema, answer.text), answer.text
@@ -128,7 +133,7 @@ def main() -> None:
             against=f"{against}; {counts['fits']} of {whole} whole ones, 95 % {low:.3f}-{high:.3f}",
         ),
     }  # fmt: skip
-    for outcome in ("cut", "refused", "unjudged"):
+    for outcome in ("cut", "given up", "refused", "unjudged"):
         figures[outcome] = Figure(counts[outcome], "answers", "lower", against=against)
     report(f"schema_answers-{args.model}", figures)
 
