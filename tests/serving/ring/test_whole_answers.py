@@ -15,6 +15,7 @@ from mainspring.core.types import (
     Finish,
     Grammar,
     Head,
+    Image,
     Message,
     Response,
     Sampling,
@@ -33,7 +34,7 @@ ASKED = ChatRequest("translate", (Message("user", "Hello"),))
         ({"stop": ("a",)}, {}, "stop"),
         ({"grammar": Grammar("json_schema", "{}")}, {}, "response_format"),
         ({}, {"tools": (Tool("look"),), "tool_choice": "required"}, "tool_choice"),
-        ({}, {"messages": (Message("user", "Hi", images=("data:",)),)}, "messages"),  # type: ignore[dict-item]
+        ({}, {"messages": (Message("user", "Hi", images=(Image("data:"),)),)}, "messages"),
     ],
 )
 def test_what_would_make_another_answer_is_refused(sampling: Any, more: Any, param: str) -> None:
