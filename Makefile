@@ -17,7 +17,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraints $(LOCK
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run loop test test-fast test-kills test-train test-writer test-services test-providers test-clients test-peers test-neighbours check format console console-check bench docs lock clean
+.PHONY: help run loop test test-fast test-kills test-train test-writer test-services test-providers test-clients test-agents test-peers test-neighbours check format console console-check bench docs lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -88,6 +88,10 @@ test-providers: $(VENV)/.test ## Run the tests of providers that are not OpenAI-
 test-clients: $(VENV)/.test ## Run other people's clients against a server, each in its own environment (ARGS="--only litellm")
 	@$(BIN)/mainspring models pull
 	@$(BIN)/python -m tests.clients.run $(ARGS)
+
+test-agents: $(VENV)/.test ## Have Claude Code, Codex and Qwen Code edit a file through a server (ARGS="--model NAME": answer a first prompt)
+	@$(BIN)/mainspring models pull
+	@$(BIN)/python -m tests.clients.coding_agents $(ARGS)
 
 test-peers: $(VENV)/.test ## Run the conformance suites of others from checkouts (OPENRESPONSES=/path OGX=/path A2A_TCK=/path)
 	@$(BIN)/mainspring models pull

@@ -112,6 +112,26 @@ async def test_a_request_is_sent_to_none_but_its_regions(elsewhere: Elsewhere, t
             assert (await say(world, model)).status_code == 200
 
 
+async def test_anthropics_field_asks_for_a_region_too(elsewhere: Elsewhere, tmp_path: Path) -> None:
+    async def ask(geo: str, model: str, *regions: str, stream: bool = False) -> Any:
+        headers = {"x-region": ",".join(regions)} if regions else {}
+        body = {"model": model, "max_tokens": 8, "messages": [{"role": "user", "content": "Hi"}], "inference_geo": geo}
+        return await world.call(world.keys["red"], "POST", "/v1/messages", body | {"stream": stream}, headers=headers)
+
+    async with house(tmp_path) as world:
+        assert (await ask("eu", "near")).status_code == 200
+        assert (await ask("global", "far")).status_code == 200
+        before = elsewhere.seen("us")
+        for stream in (False, True):
+            answer = await ask("EU", "far", stream=stream)
+            error = answer.json()["error"]
+            assert (answer.status_code, error["code"], error["param"]) == (400, "region_unavailable", "inference_geo")
+        assert elsewhere.seen("us") == before
+        assert (await ask("eu", "near", "eu", "ch")).status_code == 200
+        assert (await ask("us", "far", "eu")).json()["error"]["param"] == "inference_geo"
+        assert (await ask("??", "near")).status_code == 400
+
+
 async def test_of_several_endpoints_those_within_are_used(elsewhere: Elsewhere, tmp_path: Path) -> None:
     balance = BalanceSettings(policy="weighted", hedge_share=0.5, hedge_minimum_s=0.0)
     async with house(tmp_path, balance=balance) as world:

@@ -45,6 +45,7 @@ FAMILIES = (
     Family("openai-node", "node", (), "openai.mjs"),
     Family("anthropic-python", "official", _OFFICIAL, "anthropic_python.py"),
     Family("anthropic-node", "node", (), "anthropic.mjs"),
+    Family("features", "official", _OFFICIAL, "served_features.py"),
     Family("litellm", "litellm", ("litellm==1.110.2",), "litellm_sdk.py", page="litellm"),
     Family(
         "langchain",

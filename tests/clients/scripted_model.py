@@ -1,6 +1,7 @@
 """The plugin that serves ``scripted``: a model with a long context whose answers are written in the question.
 
     CALL get_weather {"city": "Paris"}     a line that has it call a tool; several lines are parallel calls
+    THEN read {"path": "a.py"}             call a tool once those of the lines before have answered
     SAY some text                          its answer: from there to the word END, or to the end of the message
 
 A question with a long word of a tool's name in it has it called, too. After tools have answered, it repeats their
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mainspring.core.settings.endpoints import RemoteModel
 
 CALL = re.compile(r"^\s*CALL (\S+) (\{.*\})\s*$", re.MULTILINE)
+THEN = re.compile(r"^\s*THEN (\S+) (\{.*\})\s*$", re.MULTILINE)
 SAY = re.compile(r"\bSAY (.*?)(?: END\b|\Z)", re.DOTALL)
 # What the server asks where a schema is beyond grammars: the answer is validated then.
 SCHEMA = re.compile(r"fits this JSON schema, and nothing else:\n(\{.*\})")
@@ -79,6 +81,8 @@ def _calls(generation: Generation) -> list[tuple[str, str]]:
     if not offered or choice == "none":
         return []
     last = generation.messages[-1]
+    if (planned := _planned(generation.messages)) and planned[0] in offered:
+        return [planned]
     written = [] if last.role == "tool" else [call for call in CALL.findall(last.content) if call[0] in offered]
     if last.role == "user" and not written and not SAY.search(last.content):
         written = [_made(tool) for tool in generation.tools if _about(tool.name, last.content)][:1]
@@ -90,6 +94,14 @@ def _calls(generation: Generation) -> list[tuple[str, str]]:
         final = [tool for name, tool in offered.items() if name in FINAL]
         written = [_made((final or fresh or list(offered.values()))[0])]
     return written if generation.parallel_tool_calls else written[:1]
+
+
+def _planned(messages: tuple[Message, ...]) -> tuple[str, str] | None:
+    """The next call of a plan that a user's message lays down in lines."""
+    plans = [THEN.findall(each.content) for each in messages if each.role == "user"]
+    plan = next(filter(None, plans), [])
+    done = sum(each.role == "tool" for each in messages)
+    return plan[done] if done < len(plan) else None
 
 
 def _asked(messages: tuple[Message, ...]) -> set[str]:

@@ -25,23 +25,20 @@ def running(home: Path, **settings: str) -> Iterator[Server]:
     plugin.mkdir(parents=True)
     (plugin / "entry_points.txt").write_text(_ENTRY_POINT)
     (plugin / "METADATA").write_text(_METADATA)
-    server = start_server(
-        home / "home",
-        "--ingest",
-        str(HANDBOOK),
-        PYTHONPATH=os.pathsep.join([str(ROOT / "src"), str(ROOT), str(plugin.parent)]),
-        MAINSPRING_MODELS__REMOTE=json.dumps({"scripted": SCRIPTED}),
-        MAINSPRING_SERVING__REQUESTS_PER_MINUTE="100000",
-        MAINSPRING_SERVING__TOKENS_PER_MINUTE="100000000",
+    own = {
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT), str(plugin.parent)]),
+        "MAINSPRING_MODELS__REMOTE": json.dumps({"scripted": SCRIPTED}),
+        "MAINSPRING_SERVING__REQUESTS_PER_MINUTE": "100000",
+        "MAINSPRING_SERVING__TOKENS_PER_MINUTE": "100000000",
         # Answers are as long as their clients ask for.
-        MAINSPRING_SERVING__DEFAULT_OUTPUT_TOKENS="null",
+        "MAINSPRING_SERVING__DEFAULT_OUTPUT_TOKENS": "null",
         # Harnesses ask for the log-probabilities of prompts, which a prefix cache does not read again.
-        MAINSPRING_ENGINES__PREFIX_CACHE="false",
+        "MAINSPRING_ENGINES__PREFIX_CACHE": "false",
         # Checks of refusals send wrong keys.
-        MAINSPRING_GATEWAY__ADDRESSES__FAILURES_PER_MINUTE="0",
-        MAINSPRING_A2A__AGENTS=json.dumps({"adk": {"url": ADK, "description": "Repeats."}}),
-        **settings,
-    )
+        "MAINSPRING_GATEWAY__ADDRESSES__FAILURES_PER_MINUTE": "0",
+        "MAINSPRING_A2A__AGENTS": json.dumps({"adk": {"url": ADK, "description": "Repeats."}}),
+    }
+    server = start_server(home / "home", "--ingest", str(HANDBOOK), **own | settings)
     try:
         yield server
     finally:

@@ -92,6 +92,16 @@ check('anthropic.errors_authentication', () =>
   raises(Anthropic.AuthenticationError, () =>
     new Anthropic({ baseURL: URL, apiKey: 'ms-wrong', maxRetries: 0 }).messages.create({
       model: SCRIPTED, max_tokens: 5, messages: user('hello') })))
+check('messages.code_execution', async () => {
+  const tools = [{ type: 'code_execution_20250522', name: 'code_execution' }]
+  const asked = 'CALL code_interpreter {"code": "print(6 * 7)"}'
+  const answer = await said(asked, { tools })
+  assert.deepEqual(answer.content.map(block => block.type), ['server_tool_use', 'code_execution_tool_result', 'text'])
+  const messages = [{ role: 'user', content: asked }]
+  const whole = await client.messages.stream({ model: SCRIPTED, max_tokens: 100, messages, tools }).finalMessage()
+  assert.deepEqual(whole.content[0].input, { code: 'print(6 * 7)' })
+  assert.deepEqual(whole.content[1].content, answer.content[1].content)
+})
 check('messages.server_tools', () =>
   refused('web_search', Anthropic.BadRequestError, () =>
     said('hello', { tools: [{ type: 'web_search_20250305', name: 'web_search' }] })))

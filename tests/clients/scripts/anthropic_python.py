@@ -210,6 +210,22 @@ def _():
     )
 
 
+@check("messages.code_execution")
+def _():
+    tools = [{"type": "code_execution_20250522", "name": "code_execution"}]
+    asked = 'CALL code_interpreter {"code": "print(6 * 7)"}'
+    answer = said(asked, tools=tools)
+    assert [block.type for block in answer.content] == ["server_tool_use", "code_execution_tool_result", "text"]
+    assert "42" in answer.content[1].content.stdout
+    with client.messages.stream(model=SCRIPTED, max_tokens=100, messages=user(asked), tools=tools) as stream:
+        whole = stream.get_final_message()
+    assert whole.content[0].input == {"code": "print(6 * 7)"}
+    assert whole.content[1].content == answer.content[1].content
+    later = [*user(asked), {"role": "assistant", "content": answer.content}, *user("SAY done")]
+    answer = client.messages.create(model=SCRIPTED, max_tokens=100, messages=later, tools=tools)
+    assert answer.content[-1].text == "done"
+
+
 @check("messages.output_format")
 def _():
     schema = {
@@ -256,6 +272,7 @@ def _():
 
 @check("messages.inference_geo")
 def _():
+    assert said("SAY yes", inference_geo="global").content[0].text == "yes"
     honoured_or_refused("inference_geo", lambda: said("SAY yes", inference_geo="us"), anthropic.BadRequestError)
 
 

@@ -15,15 +15,18 @@ WEATHER = {
 }
 
 
-def sent(path, body=None, **headers):
+def sent(path, body=None, method=None, **headers):
     """The JSON answer, or the events of a stream."""
     request = urllib.request.Request(
         BASE + path,
         None if body is None else json.dumps(body).encode(),
         {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json", **headers},
+        method=method,
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         text = answer.read().decode()
+    if not text:
+        return None
     if not answer.headers["content-type"].startswith("text/event-stream"):
         return json.loads(text)
     return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]

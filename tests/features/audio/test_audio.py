@@ -170,6 +170,36 @@ async def test_text_is_spoken_in_each_format(tmp_path: Path) -> None:
         assert kinds == ["speech.audio.delta", "speech.audio.done"]
 
 
+async def test_what_is_heard_and_spoken_has_its_price(tmp_path: Path) -> None:
+    audio = AudioSettings(usd_per_minute=0.6, usd_per_million_characters=1_000)
+    async with client_of(tmp_path / "home", audio=audio) as (client, world):
+        scripted(world)
+        admin = world.keys["red"]
+        budget = {"scope": "tenant", "window": "day", "limit_usd": 80, "hard": True}
+        assert (await world.call(admin, "POST", "/v1/budgets", budget)).status_code == 200
+        await client.audio.transcriptions.create(file=("a.wav", b"x"), model="whisper-1")
+        stream = await client.audio.transcriptions.create(file=("a.wav", b"x"), model="whisper-1", stream=True)
+        assert [each.type async for each in stream][-1] == "transcript.text.done"
+        await client.audio.speech.create(model="tts-1", voice="alloy", input="Hello", response_format="wav")
+        rows = (await world.call(admin, "GET", "/v1/costs?by=model")).json()["data"]
+        found = {each["model"]: (each["calls"], round(each["cost_usd"], 6)) for each in rows}
+        # 62 minutes of 60 cents twice, and 5 characters.
+        assert found == {"scripted": (2, 2 * 37.2504), "tone": (1, 0.005)}
+        spent = (await world.call(admin, "GET", "/v1/budgets")).json()["data"][0]["spent_usd"]
+        assert round(spent, 6) == round(2 * 37.2504 + 0.005, 6)
+        # A third recording costs more than is left: it is not heard, and what failed costs nothing.
+        for streams in (False, True):
+            with pytest.raises(openai.RateLimitError, match="budget"):
+                await client.audio.transcriptions.create(file=("a.wav", b"x"), model="whisper-1", stream=streams)
+        with pytest.raises(openai.NotFoundError):
+            await client.audio.transcriptions.create(file=("a.wav", b"x"), model="unheard")
+        await client.audio.speech.create(model="tts-1", voice="alloy", input="Hello", response_format="wav")
+        rows = (await world.call(admin, "GET", "/v1/costs?by=model")).json()["data"]
+        assert {each["model"]: each["calls"] for each in rows} == {"scripted": 2, "tone": 2}
+        left = (await world.call(admin, "GET", "/v1/budgets")).json()["data"][0]
+        assert left["reserved_nanousd"] == 0
+
+
 async def test_azures_path_names_the_model(tmp_path: Path) -> None:
     async with client_of(tmp_path / "home") as (_, world):
         scripted(world)

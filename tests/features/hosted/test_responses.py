@@ -288,6 +288,17 @@ async def test_what_cannot_be_is_refused_by_its_name(monkeypatch: pytest.MonkeyP
         raw = await official(w).responses.with_raw_response.create(model="m", input="Hi", tools=[WEB, look])
         assert raw.headers["x-mainspring-ignored"] == "tools.web_search"
         assert [each.name for each in w.model.seen[-1].tools] == ["look"]
+        assert [each.name for each in raw.parse().tools] == ["look"]
+        # Of a search that more is said of, the answer would depend.
+        meant: tuple[dict[str, Any], ...] = (
+            {"tools": [{**WEB, "filters": {"allowed_domains": ["a.example"]}}, look]},
+            {"tools": [{**WEB, "filters": {"blocked_domains": ["a.example"]}}, look]},
+            {"tools": [WEB, look], "include": ["web_search_call.action.sources"]},
+            {"tools": [WEB, look], "tool_choice": {"type": "web_search"}},
+        )
+        for each in meant:
+            with pytest.raises(openai.BadRequestError, match=r"web_search\.kind"):
+                await official(w).responses.create(model="m", input="Hi", **each)
 
 
 async def test_calls_can_be_forced_and_limited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

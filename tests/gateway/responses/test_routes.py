@@ -145,7 +145,7 @@ def test_items_become_messages_behind_the_history() -> None:
         ({"input": [{"type": "function_call_output", "output": "x"}]}, "input[0]"),
         ({"tools": [{"type": "web_search", "external_web_access": False}]}, "tools"),
         (
-            {"tools": [{"type": "web_search", "filters": {"blocked_domains": ["a.example"]}}]},
+            {"tools": [{"type": "web_search", "filters": {"blocked_domains": "a.example"}}]},
             "tools[0].filters.blocked_domains",
         ),
         ({"tools": [{"type": "image_generation"}]}, "tools[0].type"),

@@ -135,10 +135,10 @@ class HostedCall:
     """A call of a tool that the server runs for the request: once when it begins, and once when it is ``done``.
 
     ``number`` counts the calls of an answer from 1. ``details`` are JSON values: ``query`` and ``sources`` (``number``,
-    ``title``, ``url``) of a search of the web; ``server``, ``name``, ``tool`` (the name that the model knows),
-    ``arguments`` (JSON text), ``output``, ``error`` and ``approval_request_id`` of a call of an MCP server; its
-    ``server`` and ``tools``; ``code``, ``logs``, ``error``, ``container_id`` and ``files`` of code. Before the end of a
-    call those of its outcome are missing.
+    ``title``, ``url``, and how its ``text`` begins) of a search of the web; ``server``, ``name``, ``tool`` (the name
+    that the model knows), ``arguments`` (JSON text), ``output``, ``error`` and ``approval_request_id`` of a call of an
+    MCP server; its ``server`` and ``tools``; ``code``, ``logs``, ``error``, ``container_id`` and ``files`` of code.
+    Before the end of a call those of its outcome are missing.
     """
 
     kind: HostedKind

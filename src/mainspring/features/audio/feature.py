@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from mainspring.core.settings.audio import AudioSettings
 from mainspring.feature import Feature, Http, Rooms
+from mainspring.features.audio.bills import Bills
 from mainspring.features.audio.routes import router
 from mainspring.features.audio.service import Speech
 
@@ -23,7 +24,8 @@ async def _open(rooms: Rooms) -> AsyncIterator[Speech]:
 
 
 def _routes(http: Http) -> list[APIRouter]:
-    return [router(http.services[Speech], http.access, http.rooms.path.charge)]
+    speech, charge = http.services[Speech], http.rooms.path.charge
+    return [router(speech, http.access, charge, Bills(charge, http.rooms.stores, speech.audio))]
 
 
 FEATURE = Feature("audio", open=_open, routes=_routes)

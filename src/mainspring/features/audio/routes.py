@@ -18,6 +18,7 @@ from mainspring.core.errors import MainspringError, Unsupported
 from mainspring.core.types import Context
 from mainspring.engines.audio.base import Heard, Recording, SpokenSegment, Transcriber
 from mainspring.features.audio import shapes
+from mainspring.features.audio.bills import HEARING, SPEAKING, Bill, Bills
 from mainspring.features.audio.encode import MEDIA_TYPES, Sound, encoded
 from mainspring.features.audio.forms import TranscriptionForm, TranslationForm
 from mainspring.features.audio.service import Speech
@@ -51,8 +52,8 @@ class SpeechBody(Body):
     stream_format: Literal["sse", "audio"] = "audio"
 
 
-def router(speech: Speech, access: Access, charge: Charge) -> APIRouter:
-    """The routes over what hears and what speaks; each request counts to the key's limits."""
+def router(speech: Speech, access: Access, charge: Charge, bills: Bills) -> APIRouter:
+    """The routes over what hears and what speaks; each request counts to the key's limits, and has its price."""
     routes = APIRouter(route_class=JsonRoute, tags=["audio"], prefix="/v1/audio")
     chats = Annotated[Context, Depends(access("chat"))]
 
@@ -63,25 +64,27 @@ def router(speech: Speech, access: Access, charge: Charge) -> APIRouter:
         transcriber = speech.transcriber(_model(http, form.model))
         wanted = await form.recording()
         if not form.stream:
-            return await _heard(http, transcriber, wanted, form, context, charge)
+            return await _heard(http, transcriber, wanted, form, context, charge, bills)
         if form.response_format != "json":
             raise Unsupported("a stream has the format json alone", param="response_format")
-        return await _streamed(transcriber, wanted, context, charge)
+        return await _streamed(transcriber, wanted, context, charge, bills)
 
     @routes.post("/translations")
     async def translations(
         http: HttpRequest, form: Annotated[TranslationForm, Form(media_type="multipart/form-data")], context: chats
     ) -> HttpResponse:
         transcriber = speech.transcriber(_model(http, form.model))
-        return await _heard(http, transcriber, await form.recording(), form, context, charge)
+        return await _heard(http, transcriber, await form.recording(), form, context, charge, bills)
 
     @routes.post("/speech", response_class=HttpResponse, responses=SOUND)
     async def speak(http: HttpRequest, body: SpeechBody, context: chats) -> HttpResponse:
         voice = speech.voice(body.model)
         speech.check_text(body.input)
         name = body.voice if isinstance(body.voice, str) else body.voice.id
-        async with charge(context, 0):
+        async with bills.open(context, voice.name, SPEAKING) as bill:
+            await bill.speak(len(body.input))
             wav = await while_connected(http, voice.speak(body.input, name, body.speed))
+            bill.spoken()
             sound = await asyncio.to_thread(encoded, wav, body.response_format)
         headers = charge.headers(context.principal)
         if body.stream_format == "audio":
@@ -103,9 +106,10 @@ async def _heard(
     form: TranslationForm,
     context: Context,
     charge: Charge,
+    bills: Bills,
 ) -> HttpResponse:
-    async with charge(context, 0):
-        heard, segments = await while_connected(http, _collected(transcriber, wanted))
+    async with bills.open(context, transcriber.name, HEARING) as bill:
+        heard, segments = await while_connected(http, _collected(transcriber, wanted, bill))
     headers = charge.headers(context.principal)
     match form.response_format:
         case "text":
@@ -121,20 +125,23 @@ async def _heard(
     return json_response(shapes.plain(heard, segments), headers)
 
 
-async def _collected(transcriber: Transcriber, wanted: Recording) -> tuple[Heard, list[SpokenSegment]]:
+async def _collected(transcriber: Transcriber, wanted: Recording, bill: Bill) -> tuple[Heard, list[SpokenSegment]]:
     heard, segments = Heard("", 0.0), []
     async with aclosing(transcriber.transcribe(wanted)) as coming:
         async for each in coming:
             if isinstance(each, Heard):
                 heard = each
+                await bill.hear(each.duration)
             else:
                 segments.append(each)
     return heard, segments
 
 
-async def _streamed(transcriber: Transcriber, wanted: Recording, context: Context, charge: Charge) -> HttpResponse:
+async def _streamed(
+    transcriber: Transcriber, wanted: Recording, context: Context, charge: Charge, bills: Bills
+) -> HttpResponse:
     """Events as the segments come. What fails before the first one is an HTTP status."""
-    events = _events(transcriber, wanted, context, charge)
+    events = _events(transcriber, wanted, context, bills)
     first = await anext(events)
 
     async def frames() -> AsyncGenerator[bytes, None]:
@@ -148,16 +155,20 @@ async def _streamed(transcriber: Transcriber, wanted: Recording, context: Contex
 
 
 async def _events(
-    transcriber: Transcriber, wanted: Recording, context: Context, charge: Charge
+    transcriber: Transcriber, wanted: Recording, context: Context, bills: Bills
 ) -> AsyncGenerator[bytes, None]:
     segments: list[SpokenSegment] = []
     heard = Heard("", 0.0)
     started = False
     try:
-        async with charge(context, 0), aclosing(transcriber.transcribe(wanted)) as coming:
+        async with (
+            bills.open(context, transcriber.name, HEARING) as bill,
+            aclosing(transcriber.transcribe(wanted)) as coming,
+        ):
             async for each in coming:
                 if isinstance(each, Heard):
                     heard = each
+                    await bill.hear(each.duration)
                     continue
                 segments.append(each)
                 yield _frame(shapes.delta(each, first=not started))

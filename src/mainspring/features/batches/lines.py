@@ -186,7 +186,7 @@ class LineAnswerer:
     async def _message(self, body: Mapping[str, Any], context: Context) -> Any:
         asked = _checked(MessagesBody, body)
         request = asked.request(self._settings.max_messages)
-        return anthropic.message_body(await self._answer(request, context), asked.shown)
+        return anthropic.message_body(await self._answer(request, asked.placed(context)), asked.shown)
 
     async def _completion(self, body: Mapping[str, Any], context: Context) -> Any:
         asked = _checked(CompletionBody, body)

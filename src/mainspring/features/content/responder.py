@@ -16,10 +16,11 @@ from mainspring.agents.errors import Waiting
 from mainspring.agents.history import History
 from mainspring.agents.loop.responder import RUN_HEADER, Playing
 from mainspring.agents.runs import RUN, Histories
-from mainspring.core.errors import InvalidRequest, Unsupported
+from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import ChatRequest, Context, Event, Finish, Head, Notice, Request, Response, Text
 from mainspring.features.content.text.article import Brief
 from mainspring.features.content.write.pipeline import Kitchen, Pipeline
+from mainspring.serving.ring.whole_answers import refuse_drawing, with_unread
 
 NAME = "content"
 ARTICLE = "article"
@@ -66,7 +67,7 @@ class ContentWriter:
         playing = Playing(work, opened.watch)
         await playing.begun()
         head = Head(NAME, headers={RUN_HEADER: opened.history.run_id})
-        return Response(head, playing.events(), on_close=playing.close)
+        return with_unread(asked, Response(head, playing.events(), on_close=playing.close))
 
     async def play(
         self,
@@ -108,10 +109,5 @@ def _checked(request: Request) -> ChatRequest:
                 remedy=f"It takes {', '.join(sorted(_FIELDS))}",
                 param=f"options.{name}",
             )
-    if request.sampling.n > 1:
-        raise Unsupported("there is one article", remedy="Leave n out", param="n")
-    if request.sampling.logprobs is not None:
-        raise Unsupported("an article has no logprobs", remedy="Leave logprobs out", param="logprobs")
-    if request.tools and request.tool_choice not in ("auto", "none"):
-        raise Unsupported(f"{NAME} calls no tools", remedy="Leave tools out", param="tool_choice")
+    refuse_drawing(request, NAME)
     return request

@@ -20,6 +20,7 @@ from mainspring.feature import TOOLSET, Rooms
 from mainspring.features.hosted.pending import Pending
 from mainspring.features.hosted.settings import HostedSettings
 from mainspring.http.openai.hosted.approvals import called
+from mainspring.rag.websearch.search import domain
 
 _COUNTS = {"low": 3, "medium": 5, "high": 10}
 _CITE = " Write the number of each result that you use in brackets behind the sentence, such as [1]."
@@ -27,11 +28,14 @@ _CITE = " Write the number of each result that you use in brackets behind the se
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a tool is for the caller: its kind, and the label of its server and its name there."""
+    """What a tool is for the caller: its kind, and the label of its server and its name there. ``asks``: the caller can
+    be asked for an approval; ``most``: calls of it that are permitted."""
 
     kind: HostedKind
     server: str = ""
     name: str = ""
+    asks: bool = False
+    most: int | None = None
 
 
 @dataclass(slots=True)
@@ -86,11 +90,15 @@ class Kits:
     def _web(self, kit: Kit, asked: HostedTool) -> None:
         web = self._rooms.library.web
         web.check()
+        for each in (*asked.options.get("domains", ()), *asked.options.get("blocked", ())):
+            domain(each)
         options = WebSearchOptions(
             count=_COUNTS.get(str(asked.options.get("search_context_size")), web.settings.count),
             domains=tuple(asked.options.get("domains") or ()),
+            blocked=tuple(asked.options.get("blocked") or ()),
         )
-        kit.add(NumberedSearch(WebSearchTool(options, web)), Known("web_search"))
+        known = Known("web_search", most=asked.options.get("max_uses"))
+        kit.add(NumberedSearch(WebSearchTool(options, web)), known)
         if asked.forced:
             kit.forced = options.name
 
@@ -118,14 +126,18 @@ class Kits:
         toolset = self._toolset(label, options, place)
         kit.stack.push_async_callback(toolset.aclose)
         allowed: Sequence[str] | None = options.get("allowed_tools")
+        denied: Sequence[str] = options.get("denied_tools") or ()
         told: list[dict[str, Any]] = []
         for tool in await toolset.tools(context):
-            if not isinstance(tool, McpTool) or (allowed is not None and tool.own_name not in allowed):
+            if not isinstance(tool, McpTool) or tool.own_name in denied:
+                continue
+            if allowed is not None and tool.own_name not in allowed:
                 continue
             asks = _asks(options.get("require_approval"), tool.own_name) or tool.policy.approval is True
             shown = dataclasses.replace(tool.declaration, name=called(label, tool.own_name))
             policy = _policy(shown.name, tool.policy, asks, pending)
-            kit.add(dataclasses.replace(tool, declaration=shown, policy=policy), Known("mcp", label, tool.own_name))
+            known = Known("mcp", label, tool.own_name, asks=options.get("asks", True))
+            kit.add(dataclasses.replace(tool, declaration=shown, policy=policy), known)
             told.append(
                 {
                     "name": tool.own_name,

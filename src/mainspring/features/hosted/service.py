@@ -7,6 +7,7 @@ guard policy, and a call with an effect that only a stranger's text asks for is 
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
@@ -43,6 +44,8 @@ from mainspring.features.hosted.pending import Pending, split
 from mainspring.features.hosted.settings import HostedSettings
 from mainspring.serving.ring.registry import Served
 
+_EXTRACT = 300
+"""Characters of what a search found that are kept with the answer."""
 ENOUGH = "No further call is permitted for this request. Answer now, with what you know."
 
 
@@ -113,6 +116,7 @@ class HostedRun:
         self._open: dict[str, tuple[HostedKind, int, dict[str, Any]]] = {}
         self._count = 0
         self._calls = 0
+        self._made: Counter[str] = Counter()
         # The loop chooses for itself after its first call.
         self._forced = kit.forced or (request.tool_choice if request.tool_choice not in ("auto", "none") else "")
         self._emit: Emit = _nowhere
@@ -161,9 +165,10 @@ class HostedRun:
         known = self._kit.known.get(name)
         if known is None:
             return None
-        if self._calls >= self._most:
+        if self._calls >= self._most or (known.most is not None and self._made[name] >= known.most):
             return ToolResult(error=ENOUGH)
         self._calls += 1
+        self._made[name] += 1
         if known.kind == "web_search":
             details: dict[str, Any] = {"query": str(arguments.get("query", ""))}
         elif known.kind == "code_interpreter":
@@ -209,7 +214,7 @@ class _Approvals(NoHistory):
                 self._pending.remove(each)
                 return {"decision": "approved" if each.approved else "denied", "note": each.reason}
         known = self._kit.known.get(step.name)
-        if known is None or known.kind != "mcp":
+        if known is None or not known.asks:
             # There is no way to ask for these; a model that wants to go on says so.
             return {"decision": "denied", "note": "The user did not ask for it with these values, other texts did."}
         self.asked.append((step.name, arguments))
@@ -259,9 +264,9 @@ def _outcome(kind: HostedKind, result: ToolResult) -> dict[str, Any]:
     output = result.output if isinstance(result.output, Mapping) else {}
     if kind == "web_search":
         rows = output.get("results") or ()
-        return {"sources": [{name: each[name] for name in ("number", "title", "url")} for each in rows]} | (
-            {"error": result.error} if result.error else {}
-        )
+        named = ("number", "title", "url")
+        told = [{name: each[name] for name in named} | {"text": each["text"][:_EXTRACT]} for each in rows]
+        return {"sources": told} | ({"error": result.error} if result.error else {})
     if kind == "code_interpreter":
         value = output.get("value")
         logs = "\n".join(filter(None, (output.get("stdout", ""), "" if value is None else _said(value))))

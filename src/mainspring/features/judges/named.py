@@ -19,6 +19,7 @@ from mainspring.features.judges.judging.items import Item
 from mainspring.features.judges.judging.making import ASKED_AS
 from mainspring.features.judges.service import Given, Judges
 from mainspring.serving.ring.registry import MAX_DEPTH, Served
+from mainspring.serving.ring.whole_answers import refuse_drawing, with_unread
 
 _KEPT = 256
 Said = Annotated[str, Field(max_length=200_000)]
@@ -73,6 +74,9 @@ class JudgeResponder:
     async def respond(self, request: Request, context: Context) -> Response:
         """Raises ``InvalidRequest`` for what is no item, ``NotFound``, and the judge's errors."""
         assert isinstance(request, ChatRequest)
+        if context.depth == 0:
+            # An application whose model it is asks for a form, and sees for itself what it gets.
+            refuse_drawing(request, "a judge")
         item = _item(request)
         if context.depth > MAX_DEPTH:
             # Its model may be an application whose model is this judge.
@@ -87,7 +91,7 @@ class JudgeResponder:
         given = await self._judges.judge(made, item, context)
         text = json.dumps(_told(given), ensure_ascii=False)
         # It has been paid for where it was judged.
-        return Response(Head(request.model), replay([Text(text), Usage(), Finish("stop")]))
+        return with_unread(request, Response(Head(request.model), replay([Text(text), Usage(), Finish("stop")])))
 
 
 class JudgeNames:

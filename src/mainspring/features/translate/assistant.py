@@ -29,6 +29,7 @@ from mainspring.features.translate.languages import Guess, detect, name
 from mainspring.features.translate.settings import TranslateSettings
 from mainspring.features.translate.translating import Job, Report, Speaks, Translating
 from mainspring.http.bodies import Closed
+from mainspring.serving.ring.whole_answers import refuse_drawing, with_unread
 
 NAME = "translate"
 REPORT = "x-mainspring-translate"
@@ -96,6 +97,7 @@ class TranslationAssistant:
         raises."""
         if not isinstance(request, ChatRequest) or not request.messages or request.messages[-1].role != "user":
             raise InvalidRequest(f"{NAME} translates the last message, which is the user's", param="messages")
+        refuse_drawing(request, NAME)
         wanted = Wanted.of(request.options)
         text = request.messages[-1].content
         self.check_length(len(text))
@@ -112,7 +114,7 @@ class TranslationAssistant:
             job = Job(source, wanted.target, wanted.format, wanted.glossary, wanted.names)
             made, report = await self._translating.translate(text, job, speaks, context.principal)
         head = Head(model, headers={REPORT: _report(report, source)})
-        return Response(head, replay([Text(made), report.usage, Finish("stop")]))
+        return with_unread(request, Response(head, replay([Text(made), report.usage, Finish("stop")])))
 
     def check_length(self, characters: int) -> None:
         """Raises ``InvalidRequest``: so many are not translated at once."""

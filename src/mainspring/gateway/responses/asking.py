@@ -10,10 +10,12 @@ from typing import Any
 
 from mainspring.core.errors import InvalidRequest, NotFound, Unsupported
 from mainspring.core.settings import GatewaySettings
-from mainspring.core.types import ChatRequest, Context, Message, Principal
+from mainspring.core.types import ChatRequest, Context, HostedTool, Message, Principal
 from mainspring.gateway.responses import fit
 from mainspring.gateway.responses.ports import ConversationStore
 from mainspring.http.openai import responses_encode as encode
+from mainspring.http.openai.hosted.items import SOURCES
+from mainspring.http.openai.hosted.tools import WEB
 from mainspring.http.openai.past_responses import PastResponses, answer_of, input_items, items_of
 from mainspring.http.openai.responses_items import Item, messages_of_items, references
 from mainspring.http.openai.responses_requests import RESULTS, AskedBody, ResponsesBody
@@ -81,7 +83,11 @@ class Asking:
         if request.session_id is None:
             # Earlier messages are stored with the earlier responses: only new ones are recorded with this one.
             context.settlement.turn = body.turn(found)
-        shown = encode.repeated(request, body.repeated())
+        repeated = body.repeated()
+        if WEB_SEARCH in unused:
+            # A client that reads its response sees which tools there were.
+            repeated["tools"] = [each for each in repeated["tools"] if each["type"] not in WEB]
+        shown = encode.repeated(request, repeated)
         if searched is not None:
             shown[encode.SEARCHED] = searched.stored()
         context.settlement.shown = shown
@@ -114,14 +120,16 @@ class Asking:
         self, request: ChatRequest, body: ResponsesBody, unused: tuple[str, ...]
     ) -> tuple[ChatRequest, tuple[str, ...]]:
         """``request`` with searches of the web, or without them where nothing makes any: coding agents offer them
-        unasked beside other tools. Raises ``Unsupported`` if they are all that there is."""
+        unasked beside other tools. Raises ``Unsupported`` if they are all that there is, or if more is said of them
+        than that they are there: then the answer would be another."""
         try:
             if self._web is None:
                 raise Unsupported("nothing here searches the web", param="tools")
             self._web()
         except Unsupported:
             hosted = tuple(each for each in request.hosted if each.kind != "web_search")
-            if not (hosted or request.tools or body.searches()) or any(each.forced for each in request.hosted):
+            meant = SOURCES in (body.include or ()) or any(_meant(each) for each in request.hosted)
+            if meant or not (hosted or request.tools or body.searches()):
                 raise
             return dataclasses.replace(request, hosted=hosted), (*unused, WEB_SEARCH)
         return request, unused
@@ -165,3 +173,9 @@ class Asking:
                 if each["id"] == item_id:
                     return each
         raise NotFound(f"there is no item {item_id!r}", remedy="Send the item itself", param="input")
+
+
+def _meant(tool: HostedTool) -> bool:
+    """Whether a request says more of a search of the web than that it is there."""
+    asked = tool.kind == "web_search" and any(tool.options.get(name) for name in ("domains", "blocked"))
+    return tool.forced or asked

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
-from mainspring.core.errors import Unsupported
+from mainspring.core.errors import NoRegion, Unsupported
+from mainspring.core.path import Layer
 from mainspring.core.settings import GatewaySettings
-from mainspring.core.types import ChatRequest, Context, Request, Responder
+from mainspring.core.types import ChatRequest, Context, Request, Responder, Response
 from mainspring.engines import ChatModel
 from mainspring.http.access import Access
 from mainspring.http.anthropic import encode
@@ -31,6 +32,17 @@ class Counting(Protocol):
     """A responder that can tell how many tokens it would send to its engine."""
 
     async def prompt_tokens(self, request: ChatRequest) -> int: ...
+
+
+class Placed(Layer):
+    """Names the field at fault where no model is in the region of ``inference_geo``."""
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        try:
+            return await self.inner.respond(request, context)
+        except NoRegion as error:
+            told = f"inference_geo: {error.message}"
+            raise NoRegion(told, remedy=error.remedy, param="inference_geo") from None
 
 
 Applied = Callable[[ChatRequest, Context], Awaitable[ChatRequest]]
@@ -89,20 +101,21 @@ def router(
     async def messages(
         http: HttpRequest, body: MessagesBody, context: chats, key: IdempotencyKey = None
     ) -> HttpResponse:
-        request = body.request(settings.max_messages)
+        request, context = body.request(settings.max_messages), body.placed(context)
+        answering = Placed(responder) if body.inference_geo else responder
         if body.stream:
             refuse_key(key, "stream: true")
             trace_id = context.trace.trace_id
             return await streamed(
                 http,
-                responder.respond(request, context),
+                answering.respond(request, context),
                 lambda response: encode.stream(response, trace_id, body.shown),
                 lambda error: encode.error_frame(error, trace_id),
                 settings.heartbeat_s,
             )
 
         async def work() -> HttpResponse:
-            answer = await collected(http, responder, request, context)
+            answer = await collected(http, answering, request, context)
             return json_response(encode.message_body(answer, body.shown), head_headers(answer.head))
 
         basis = "" if key is None else await counter.basis(request, context)

@@ -16,7 +16,7 @@ MARKS = (MARK, QUOTED, "*SEARCH/REPLACE", "*added these files to the chat*", "*f
 # Claude Code 2.1: around the date and the notes of a project.
 _CLAUDE_CODE = """
 0337d96b7aee7ee5 0a90886aa758dcb2 3418261b0b773fa5 3c7862af3b2a3399 8e9092375c38aaf3 d767b78a7be81d8e
-58520faa949f6bb5
+58520faa949f6bb5 271e09295fa407f3
 """
 # google-adk 2.13: before what it relays of another agent, at each handover.
 _GOOGLE_ADK = "b40195fccbd95a98"

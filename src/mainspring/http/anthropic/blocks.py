@@ -1,7 +1,7 @@
 """Messages of Anthropic's requests and their blocks, turned into our messages.
 
 Thoughts of earlier turns are not sent to the model again. Documents and search results become text under their titles.
-Pictures stand in messages of users; what Anthropic's servers would have run is refused by name.
+Pictures stand in messages of users. Calls of tools that the server ran are calls of the assistant with their results.
 """
 
 from __future__ import annotations
@@ -15,12 +15,26 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.types import Message, ToolCall
+from mainspring.http.anthropic import server_blocks
 from mainspring.http.bodies import Free, Many, bounded
 from mainspring.http.fields import Hint, Refused, Types
 from mainspring.http.images import Parts, refuse_file
 
+_READ = ("text", "tool_use", "tool_result", "document", "search_result", "image", "web_search_result")
 _THOUGHTS = ("thinking", "redacted_thinking")
 _SENT_BACK = "it comes with an answer that is sent back"
+
+
+class ServerResult(BaseModel):
+    """What a tool that the server ran has told, or why it failed."""
+
+    model_config = ConfigDict(extra="allow")
+    type: Annotated[str, Types(server_blocks.CONTENTS)]
+    error_code: str | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    return_code: Annotated[Any, Hint("the model reads what was printed")] = None
+    content: Annotated[Any, Hint("files stay with the answer")] = None
 
 
 class DocumentSource(BaseModel):
@@ -39,13 +53,13 @@ class Block(BaseModel):
     """One block of a message's content; which fields it has depends on its ``type``."""
 
     model_config = ConfigDict(extra="allow")
-    type: Annotated[str, Types(("text", "tool_use", "tool_result", "document", "search_result", "image", *_THOUGHTS))]
+    type: Annotated[str, Types((*_READ, *_THOUGHTS, *server_blocks.CALLS, *server_blocks.RESULTS))]
     text: str | None = None
     id: str | None = None
     name: str | None = None
     input: Free | None = None
     tool_use_id: str | None = None
-    content: str | Many[Block] | None = None
+    content: str | Many[Block] | ServerResult | None = None
     is_error: bool | None = None
     title: str | None = None
     context: str | None = None
@@ -58,6 +72,10 @@ class Block(BaseModel):
     cache_control: Annotated[Any, Hint("the beginnings of prompts are cached unasked")] = None
     transformations: Annotated[Any, Refused("pictures are passed on as they are", unless=({},))] = None
     caller: Annotated[Any, Hint(_SENT_BACK)] = None
+    server_name: str | None = None
+    url: str | None = None
+    encrypted_content: str | None = None
+    page_age: Annotated[Any, Hint(_SENT_BACK)] = None
     toolset_name: Annotated[Any, Hint(_SENT_BACK)] = None
 
 
@@ -114,6 +132,13 @@ class Reader:
             place = f"{param}.content[{index}]"
             if block.type == "tool_use" and message.role == "assistant":
                 calls.append(_call(block, place))
+            elif block.type in server_blocks.CALLS and message.role == "assistant":
+                calls.append(server_blocks.sent_call(block, place, bounded(block.input or {}, place)))
+            elif block.type in server_blocks.RESULTS and message.role == "assistant":
+                if parts.content or calls:
+                    yield Message("assistant", parts.content, tool_calls=tuple(calls))
+                    parts, calls = Parts(), []
+                yield self._server_result(block, place)
             elif block.type == "tool_result" and message.role == "user":
                 if parts.content:
                     yield Message("user", parts.content, images=tuple(parts.images))
@@ -130,10 +155,17 @@ class Reader:
         if not block.tool_use_id:
             raise InvalidRequest(f"{place} of type tool_result needs tool_use_id", param=place)
         content = block.content or ""
+        if isinstance(content, ServerResult):
+            raise InvalidRequest(f"{place}.content is a text or a list of blocks", param=f"{place}.content")
         if isinstance(content, list):
             content = "".join(self.text(part, f"{place}.content[{index}]") for index, part in enumerate(content))
         said = f"Error: {content}" if block.is_error else content
         return Message("tool", said, tool_call_id=block.tool_use_id)
+
+    def _server_result(self, block: Block, place: str) -> Message:
+        if not block.tool_use_id:
+            raise InvalidRequest(f"{place} of type {block.type} needs tool_use_id", param=place)
+        return Message("tool", server_blocks.sent_result(block, place), tool_call_id=block.tool_use_id)
 
     def text(self, block: Block, place: str) -> str:
         """What the model reads of a block that is no call, no result and no thought."""

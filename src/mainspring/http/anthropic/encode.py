@@ -15,12 +15,13 @@ import orjson
 from pydantic import BaseModel
 
 from mainspring.core.errors import MainspringError, PromptTooLong
-from mainspring.core.path import Answer
+from mainspring.core.path import Answer, Choice
 from mainspring.core.types import (
     Citation,
     Event,
     Finish,
     FinishReason,
+    HostedCall,
     Progress,
     Reasoning,
     Response,
@@ -28,6 +29,7 @@ from mainspring.core.types import (
     ToolCallDelta,
     Usage,
 )
+from mainspring.http.anthropic import server_blocks
 from mainspring.http.anthropic.blocks import Source
 from mainspring.http.anthropic.citing import citations
 from mainspring.http.openai.encode import bug, dumps
@@ -122,13 +124,14 @@ def _told(error: MainspringError) -> str:
     return f"prompt is too long: {f'{error.tokens} tokens > {error.window} maximum' if counted else error.told}"
 
 
-def usage_body(usage: Usage) -> dict[str, Any]:
+def usage_body(usage: Usage, calls: Sequence[HostedCall] = ()) -> dict[str, Any]:
     """Cached tokens are not among ``input_tokens``, as Anthropic counts them."""
     body: dict[str, Any] = {
         "input_tokens": usage.prompt_tokens - usage.cached_tokens,
         "output_tokens": usage.completion_tokens,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": usage.cached_tokens,
+        **server_blocks.usage(calls),
     }
     if usage.cost_nanousd:
         body["cost_usd"] = usage.cost_nanousd / 1e9
@@ -136,30 +139,54 @@ def usage_body(usage: Usage) -> dict[str, Any]:
 
 
 def message_body(answer: Answer, shown: ShownAnswer = WHOLE) -> dict[str, Any]:
-    """A ``message`` object. Arguments of a call that are not a JSON object
-    are put under ``arguments``."""
+    """A ``message`` object: calls that were made here stand where they were made. Arguments of a call that are not a
+    JSON object are put under ``arguments``."""
     choice = answer.choices[0] if answer.choices else None
     content: list[dict[str, Any]] = []
+    calls = [call for _, call in answer.hosted if server_blocks.use(call, "")]
     if choice is not None:
         if choice.reasoning and shown.thoughts:
             content.append({"type": "thinking", "thinking": choice.reasoning, "signature": ""})
-        if choice.text or not choice.tool_calls:
-            numbers = _Documents()
-            cited = [numbers.citation(citation) for citation in answer.citations]
-            cited += citations(choice.text, shown.sources)
-            content.append({"type": "text", "text": choice.text} | ({"citations": cited} if cited else {}))
+        content += _spoken(answer, choice, shown)
         content += [
             {"type": "tool_use", "id": call.id, "name": call.name, "input": _input(call.arguments)}
             for call in choice.tool_calls
         ]
     finish = Finish((choice and choice.finish) or "stop", 0, choice.stopped_by if choice else "")
-    body = _shell(answer.head.answer_id, answer.head.model, answer.usage)
-    return {**body, "content": content, **_stop(finish), **shown.context}
+    body = _shell(answer.head.answer_id, answer.head.model, answer.usage, calls)
+    return {**body, "content": content, **_stop(finish), **shown.context, **server_blocks.container(calls)}
+
+
+def _spoken(answer: Answer, choice: Choice, shown: ShownAnswer) -> Iterator[dict[str, Any]]:
+    """The text, with the calls that were made here between its parts."""
+    numbers, place = _Documents(), 0
+    known: list[HostedCall] = []
+    for at, call in answer.hosted:
+        use = server_blocks.use(call, answer.head.answer_id)
+        if use is None:
+            continue
+        if said := choice.text[place:at]:
+            yield _text_block(said, [], known, shown)
+        place = at
+        known.append(call)
+        yield use
+        yield server_blocks.result(call, answer.head.answer_id)
+    said = choice.text[place:]
+    if said or not choice.tool_calls:
+        yield _text_block(said, [numbers.citation(citation) for citation in answer.citations], known, shown)
+
+
+def _text_block(
+    text: str, cited: list[dict[str, Any]], calls: Sequence[HostedCall], shown: ShownAnswer
+) -> dict[str, Any]:
+    cited += citations(text, shown.sources)
+    cited += server_blocks.citations(text, calls)
+    return {"type": "text", "text": text} | ({"citations": cited} if cited else {})
 
 
 async def stream(response: Response, trace_id: str, shown: ShownAnswer = WHOLE) -> AsyncGenerator[bytes, None]:
     """Anthropic's server-sent events of a response. A late failure is an ``error`` event with no ``message_stop``."""
-    encoder = _Encoder(shown.sources)
+    encoder = _Encoder(response.head.answer_id, shown.sources)
     usage, finish = Usage(), Finish("stop")
     try:
         yield _frame("message_start", message=_shell(response.head.answer_id, response.head.model, usage)) + _frame(
@@ -176,7 +203,9 @@ async def stream(response: Response, trace_id: str, shown: ShownAnswer = WHOLE) 
                 elif frames := b"".join(encoder.encode(event)):
                     yield frames
         yield b"".join(encoder.end())
-        yield _frame("message_delta", delta=_stop(finish), usage=usage_body(usage), **shown.context)
+        told = usage_body(usage, encoder.calls)
+        delta = _stop(finish) | server_blocks.container(encoder.calls)
+        yield _frame("message_delta", delta=delta, usage=told, **shown.context)
         yield _frame("message_stop")
     except MainspringError as error:
         yield error_frame(error, trace_id)
@@ -205,13 +234,19 @@ class _Documents:
 class _Encoder:
     """Events to content blocks: one after the other, each opened, filled and closed."""
 
-    def __init__(self, sources: Sequence[Source] = ()) -> None:
+    def __init__(self, answer_id: str, sources: Sequence[Source] = ()) -> None:
+        self._answer_id = answer_id
         self._sources = sources
+        # What was called here, and is done.
+        self.calls: list[HostedCall] = []
         self._text: list[str] = []
         self._documents = _Documents()
         self._turn = EventOrder()
         self._index = -1
-        # The content of the open block: ("text", 0), ("thinking", 0) or ("tool_use", the call's index).
+        # Whether the model has said something itself.
+        self._said = False
+        # The content of the open block: ("text", 0), ("thinking", 0), ("tool_use", the call's index), or the "call" or
+        # "result" of a tool that runs here, with its number.
         self._open: tuple[str, int] | None = None
 
     def encode(self, event: Event) -> Iterator[bytes]:
@@ -222,7 +257,7 @@ class _Encoder:
         match event:
             case Text() if event.text:
                 yield from self._within(("text", 0), {"type": "text", "text": ""})
-                if self._sources:
+                if self._sources or self.calls:
                     self._text.append(event.text)
                 yield self._delta({"type": "text_delta", "text": event.text})
             case Reasoning() if event.text:
@@ -235,16 +270,31 @@ class _Encoder:
                 block = {"type": "tool_use", "id": event.id or "", "name": event.name or "", "input": {}}
                 yield from self._within(("tool_use", event.index), block)
                 yield self._delta({"type": "input_json_delta", "partial_json": event.arguments})
+            case HostedCall():
+                yield from self._called(event)
             case Progress():
                 yield _frame("ping")
             case _:
                 return
 
+    def _called(self, call: HostedCall) -> Iterator[bytes]:
+        """A call that is made here: its block when it begins, that of its result when it is done."""
+        use = server_blocks.use(call, self._answer_id)
+        if use is None:
+            return
+        if call.done:
+            self.calls.append(call)
+            yield from self._within(("result", call.number), server_blocks.result(call, self._answer_id))
+        else:
+            yield from self._within(("call", call.number), {**use, "input": {}})
+            yield self._delta({"type": "input_json_delta", "partial_json": dumps(use["input"]).decode()})
+        yield from self._close()
+
     def end(self) -> Iterator[bytes]:
         """Send held events, close open blocks; an answer without content is one empty text."""
         for each in self._turn.rest():
             yield from self._told(each)
-        if self._index < 0:
+        if not self._said:
             yield from self._within(("text", 0), {"type": "text", "text": ""})
         yield from self._close()
 
@@ -253,6 +303,7 @@ class _Encoder:
             return
         yield from self._close()
         self._open = wanted
+        self._said = self._said or wanted[0] not in ("call", "result")
         self._index += 1
         yield _frame("content_block_start", index=self._index, content_block=block)
 
@@ -260,7 +311,8 @@ class _Encoder:
         if self._open is not None:
             if self._text:
                 # The whole text is known only now.
-                for citation in citations("".join(self._text), self._sources):
+                text = "".join(self._text)
+                for citation in (*citations(text, self._sources), *server_blocks.citations(text, self.calls)):
                     yield self._delta({"type": "citations_delta", "citation": citation})
                 self._text = []
             self._open = None
@@ -287,7 +339,7 @@ def _stop(finish: Finish) -> dict[str, Any]:
     return {"stop_reason": _STOPPED[finish.reason], "stop_sequence": None}
 
 
-def _shell(answer_id: str, model: str, usage: Usage) -> dict[str, Any]:
+def _shell(answer_id: str, model: str, usage: Usage, calls: Sequence[HostedCall] = ()) -> dict[str, Any]:
     content: Sequence[Any] = []
     return {
         "id": message_id(answer_id or "answer"),
@@ -297,7 +349,7 @@ def _shell(answer_id: str, model: str, usage: Usage) -> dict[str, Any]:
         "content": content,
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": usage_body(usage),
+        "usage": usage_body(usage, calls),
     }
 
 

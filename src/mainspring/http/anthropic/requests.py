@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from mainspring.core.errors import InvalidRequest, InvalidSchema, TooLarge
-from mainspring.core.types import ChatRequest, Grammar, Message, Sampling
+from mainspring.core.types import ChatRequest, Context, Grammar, Message, Sampling
 from mainspring.engines.chat.template import EFFORT
 from mainspring.http.anthropic.blocks import AnthropicMessage, Block, Reader, Source
 from mainspring.http.anthropic.context_edits import ContextManagement, Edited
 from mainspring.http.anthropic.encode import ShownAnswer
+from mainspring.http.anthropic.server_tools import McpServers
 from mainspring.http.anthropic.tools import AnthropicTool, ToolChoice, choice_of, tools_of
 from mainspring.http.bodies import Body, Free, Many, Name, Table, bounded, json_text
 from mainspring.http.fields import Hint, Refused
+
+ANYWHERE = "global"
+"""The ``inference_geo`` of a request that may be answered in any region."""
 
 
 class Metadata(BaseModel):
@@ -62,9 +67,7 @@ class CountBody(Body):
     cache_control: Annotated[Any, Hint("the beginnings of prompts are cached unasked")] = None
     context_management: ContextManagement | None = None
     compaction: Annotated[Any, Refused("conversations are not compacted here", "Let the model summarise them")] = None
-    mcp_servers: Annotated[
-        Any, Refused("MCP servers are not called for clients", "Call them in your client, and send tools", ([],))
-    ] = None
+    mcp_servers: McpServers | None = None
     speed: Annotated[Any, Hint("every request runs as fast as it can")] = None
     billing_policy: Annotated[Any, Hint("costs are those of the key")] = None
     workspace_id: Annotated[Any, Hint("the key says whose request it is")] = None
@@ -79,15 +82,17 @@ class CountBody(Body):
         if self.context_management is not None:
             edited = self.context_management.applied(edited.messages)
         self._sources, self._edits = tuple(reader.sources), edited.applied
-        tools = tools_of(self.tools or ())
+        tools, hosted = tools_of(self.tools or (), self.mcp_servers or ())
         choice, last = self.tool_choice, edited.messages[-1]
+        chosen, hosted = choice_of(choice, tools, hosted)
         return ChatRequest(
             model=self.model,
             messages=tuple(edited.messages),
             sampling=self._sampling(),
             tools=tools,
-            tool_choice=choice_of(choice, tools),
+            tool_choice=chosen,
             parallel_tool_calls=not (choice and choice.disable_parallel_tool_use),
+            hosted=hosted,
             continues=last.role == "assistant" and not last.tool_calls,
             variables=self._variables(),
         )
@@ -139,14 +144,25 @@ class MessagesBody(CountBody):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     session_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")] | None = None
     options: Table[Any] | None = None
-    container: Annotated[Any, Refused("no code runs here for models", "Run it in your client, as a tool")] = None
+    container: Annotated[Any, Refused("nothing of a container is kept for another request")] = None
     thread: Annotated[Any, Refused("conversations are not held here", "Send all messages, or a session_id")] = None
     fallbacks: Annotated[
         Any, Refused("a request goes to the model that it names", "Set serving.routes, and name the route", ([],))
     ] = None
-    inference_geo: Annotated[Any, Hint("regions are those of serving.residency and the header x-region")] = None
+    inference_geo: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")] | None = None
     fallback_credit_token: Annotated[Any, Hint("nothing is credited here")] = None
     diagnostics: Annotated[Any, Hint("the trace of a request tells what was cached")] = None
+
+    def placed(self, context: Context) -> Context:
+        """``context`` confined to the region of ``inference_geo``, which is one of ``serving.residency``. Raises
+        ``InvalidRequest`` if the header asks for others."""
+        geo = (self.inference_geo or ANYWHERE).lower()
+        if geo == ANYWHERE:
+            return context
+        if context.regions and geo not in context.regions:
+            problem = f"inference_geo is {geo}, and x-region asks for {', '.join(sorted(context.regions))}"
+            raise InvalidRequest(problem, remedy="Send one of them", param="inference_geo")
+        return dataclasses.replace(context, regions=frozenset((geo,)))
 
     def request(self, max_messages: int) -> ChatRequest:
         """As a ``ChatRequest``. Raises ``InvalidRequest``, ``Unsupported``, ``TooLarge``."""
@@ -158,6 +174,7 @@ class MessagesBody(CountBody):
             tools=request.tools,
             tool_choice=request.tool_choice,
             parallel_tool_calls=request.parallel_tool_calls,
+            hosted=request.hosted,
             continues=request.continues,
             variables=request.variables,
             session_id=self.session_id,

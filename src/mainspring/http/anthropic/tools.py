@@ -1,5 +1,5 @@
-"""Anthropic's tools: those of clients become functions for the model, and those that run on Anthropic's servers are
-refused.
+"""Anthropic's tools: those of clients become functions for the model, and those that the server runs are read by
+``server_tools``.
 
 Clients also run some tools that have no schema in the request, since Anthropic's models were trained on them (``bash``,
 the text editor, ``computer``, ``memory``): they get the schema that Anthropic documents.
@@ -7,17 +7,20 @@ the text editor, ``computer``, ``memory``): they get the schema that Anthropic d
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from mainspring.core.errors import InvalidRequest, Unsupported
-from mainspring.core.types import Tool
+from mainspring.core.types import HostedTool, Tool
+from mainspring.http.anthropic import server_tools
+from mainspring.http.anthropic.server_tools import McpServer, ServerToolFields
 from mainspring.http.bodies import Body, Few, Free, Name, bounded
-from mainspring.http.fields import Hint, Types
+from mainspring.http.fields import Hint, Types, kind_of
 
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _PLACE: Mapping[str, Any] = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
@@ -82,11 +85,13 @@ _KNOWN = (
     *(f"computer_{date}" for date in (20241022, 20250124, 20251124)),
     "memory_20250818",
     *(f"tool_search_tool_{kind}" for kind in ("bm25", "bm25_20251119", "regex", "regex_20251119")),
+    *server_tools.TYPES,
 )
+_SERVER_FIELDS = tuple(name for name, each in ServerToolFields.model_fields.items() if kind_of(each)[0] == "honoured")
 
 
-class AnthropicTool(BaseModel):
-    """A tool that the client runs itself. Its arguments come when they are whole."""
+class AnthropicTool(ServerToolFields):
+    """A tool that the client runs itself, whose arguments come when they are whole, or one that runs here."""
 
     model_config = ConfigDict(extra="allow")
     type: Annotated[str | None, Types(_KNOWN)] = None
@@ -112,23 +117,51 @@ class ToolChoice(Body):
     disable_parallel_tool_use: bool | None = None
 
 
-def choice_of(choice: ToolChoice | None, tools: Sequence[Tool]) -> str:
-    """Our ``tool_choice``. Raises ``InvalidRequest`` for a tool that is not offered."""
-    if choice is None or choice.type in ("auto", "none"):
-        return choice.type if choice else "auto"
-    if not tools:
+def choice_of(
+    choice: ToolChoice | None, tools: Sequence[Tool], hosted: Sequence[HostedTool] = ()
+) -> tuple[str, tuple[HostedTool, ...]]:
+    """Our ``tool_choice``, and the hosted tools, of which one may have to be called first. Raises ``InvalidRequest``
+    for a tool that is not offered."""
+    if choice is not None and choice.type == "none":
+        return "none", ()
+    if choice is None or choice.type == "auto":
+        return "auto", tuple(hosted)
+    if not (tools or hosted):
         raise InvalidRequest(f"tool_choice {choice.type!r} needs tools", param="tool_choice")
     if choice.type == "any":
-        return "required"
-    if choice.name not in {tool.name for tool in tools}:
+        return "required", tuple(hosted)
+    if choice.name in {tool.name for tool in tools}:
+        return str(choice.name), tuple(hosted)
+    named = [server_tools.SHOWN.get(each.kind) == choice.name for each in hosted]
+    if not any(named):
         raise InvalidRequest(f"tool_choice names {choice.name!r}, which is not among tools", param="tool_choice")
-    return str(choice.name)
+    meant = zip(hosted, named, strict=True)
+    return "auto", tuple(dataclasses.replace(each, forced=True) if this else each for each, this in meant)
 
 
-def tools_of(specs: Sequence[AnthropicTool]) -> tuple[Tool, ...]:
-    """The functions that the model may call. Raises ``InvalidRequest``, and ``Unsupported`` for what would run on
-    Anthropic's servers."""
-    return tuple(tool for index, spec in enumerate(specs) for tool in _tool(spec, f"tools[{index}]"))
+def tools_of(
+    specs: Sequence[AnthropicTool], servers: Sequence[McpServer] = ()
+) -> tuple[tuple[Tool, ...], tuple[HostedTool, ...]]:
+    """The functions that the model may call, and the tools that are run here. Raises ``InvalidRequest``, and
+    ``Unsupported`` for what nothing here runs."""
+    functions: list[Tool] = []
+    hosted: list[HostedTool] = []
+    toolsets: list[tuple[ServerToolFields, str]] = []
+    for index, spec in enumerate(specs):
+        kind, place = spec.type or "custom", f"tools[{index}]"
+        if kind not in server_tools.TYPES:
+            functions += _tool(spec, place)
+            continue
+        _check_callers(spec, place)
+        _check_extra(spec, place)
+        if kind == server_tools.MCP:
+            toolsets.append((spec, place))
+        else:
+            hosted.append(server_tools.server_tool(spec, kind, spec.name, place))
+    for kind in ("web_search", "code_interpreter"):
+        if sum(each.kind == kind for each in hosted) > 1:
+            raise InvalidRequest(f"tools has {server_tools.SHOWN[kind]} twice", param="tools")
+    return tuple(functions), (*hosted, *server_tools.mcp_tools(servers, toolsets))
 
 
 def _tool(spec: AnthropicTool, place: str) -> Iterator[Tool]:
@@ -137,19 +170,14 @@ def _tool(spec: AnthropicTool, place: str) -> Iterator[Tool]:
         return
     dated = _DATED.fullmatch(kind)
     if not (dated or kind == "custom"):
-        raise Unsupported(
-            f"{place} is of type {kind!r}, which runs on Anthropic's servers",
-            remedy="Send tools with an input_schema, which your client runs",
-            param=f"{place}.type",
-        )
-    for name, value in (spec.model_extra or {}).items():
-        if value:
-            raise Unsupported(f"{place}.{name} is not known here", param=f"{place}.{name}")
+        raise server_tools.refusal(kind, place)
+    _check_extra(spec, place)
+    for name in _SERVER_FIELDS:
+        if getattr(spec, name):
+            raise Unsupported(f"{place}.{name} belongs to tools that the server runs", param=f"{place}.{name}")
     if spec.name is None:
         raise InvalidRequest(f"{place}.name is missing", param=f"{place}.name")
-    if spec.allowed_callers and "direct" not in spec.allowed_callers:
-        problem = f"{place}.allowed_callers leaves out 'direct', and only the model itself calls tools here"
-        raise Unsupported(problem, remedy="Add direct", param=f"{place}.allowed_callers")
+    _check_callers(spec, place)
     if dated:
         description, parameters = CLIENT_TOOLS[dated[1]]
         if spec.display_width_px and spec.display_height_px:
@@ -162,3 +190,15 @@ def _tool(spec: AnthropicTool, place: str) -> Iterator[Tool]:
         examples = bounded({"examples": spec.input_examples}, f"{place}.input_examples")["examples"]
         description += "\nExamples of its input: " + orjson.dumps(examples).decode()
     yield Tool(spec.name, description, parameters, bool(spec.strict))
+
+
+def _check_extra(spec: AnthropicTool, place: str) -> None:
+    for name, value in (spec.model_extra or {}).items():
+        if value:
+            raise Unsupported(f"{place}.{name} is not known here", param=f"{place}.{name}")
+
+
+def _check_callers(spec: AnthropicTool, place: str) -> None:
+    if spec.allowed_callers and "direct" not in spec.allowed_callers:
+        problem = f"{place}.allowed_callers leaves out 'direct', and only the model itself calls tools here"
+        raise Unsupported(problem, remedy="Add direct", param=f"{place}.allowed_callers")

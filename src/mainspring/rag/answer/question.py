@@ -14,6 +14,7 @@ from mainspring.rag.query.understand import Technique, techniques
 from mainspring.rag.search import filters as filtering
 from mainspring.rag.search.retrieve import Filters
 from mainspring.rag.search.selection import GraphMode
+from mainspring.serving.ring.whole_answers import with_unread
 
 _OPTIONS = ("mode", "top_k", "collections", "filters", "graph", "techniques")
 _MODES = ("auto", "extractive", "generative")
@@ -132,8 +133,11 @@ def refuse_unsupported(request: ChatRequest, mode: str) -> None:
             raise Unsupported("no model writes an extractive answer: it takes no prompt", remedy=remedy, param="prompt")
 
 
-def with_unused_tools(request: ChatRequest, response: Response) -> Response:
-    """``response`` with a header that says if tools were offered, which the documents do not call."""
+def with_unused(request: ChatRequest, mode: str, response: Response) -> Response:
+    """``response`` with a header that says if tools were offered, which the documents do not call, and in extractive
+    ``mode`` what would steer a model."""
+    if mode == "extractive":
+        return with_unread(request, response)
     if not request.tools or request.tool_choice == "none":
         return response
     return response.with_head(headers={**response.head.headers, IGNORED_HEADER: "tools"})

@@ -43,7 +43,7 @@ from mainspring.rag.answer.evidence.score import evidence
 from mainspring.rag.answer.findings import Findings, near_hits, record, shown_hits
 from mainspring.rag.answer.findings import named as told_of
 from mainspring.rag.answer.generate import REFUSAL, AnswerWriter
-from mainspring.rag.answer.question import Question, refuse_unsupported, understood, with_notice, with_unused_tools
+from mainspring.rag.answer.question import Question, refuse_unsupported, understood, with_notice, with_unused
 from mainspring.rag.answer.verbatim import display, extract, unit_rerank
 from mainspring.rag.answer.verbatim.choice_weights import SHIPPED, ChoiceWeights
 from mainspring.rag.answer.verbatim.extract import Passage
@@ -175,7 +175,7 @@ class DocumentAnswerer:
             raise InvalidRequest(f"{self._name} answers chat requests only", param="model")
         asked = self._asked(request)
         refuse_unsupported(request, asked.mode)
-        return with_unused_tools(request, await self._answered(request, asked, context))
+        return with_unused(request, asked.mode, await self._answered(request, asked, context))
 
     async def _answered(self, request: ChatRequest, asked: Question, context: Context) -> Response:
         if (kind := small_talk.talk(asked.question)) is not None:

@@ -23,11 +23,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class WebQuery:
-    """``count`` results at most. ``domains``: only pages of these and of the domains below them (empty: any)."""
+    """``count`` results at most. ``domains``: only pages of these and of the domains below them (empty: any); none
+    of ``blocked`` ones."""
 
     text: str
     count: int
     domains: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
 
 
 class SearchEndpoint(Protocol):

@@ -70,9 +70,11 @@ class WebSearch:
         context: Context | None = None,
         *,
         domains: Iterable[str] = (),
+        blocked: Iterable[str] = (),
         only_trusted: bool = False,
     ) -> list[Found]:
-        """Up to ``count`` pages (None: ``web_search.count``), best first, of ``domains`` if any are named.
+        """Up to ``count`` pages (None: ``web_search.count``), best first, of ``domains`` if any are named, and
+        of no ``blocked`` one.
 
         A result that the tenant got a short while ago is given again. Raises ``Unsupported`` without an endpoint,
         ``InvalidRequest`` for a query or a domain that is none, ``RateLimited``, and what ``SearchEndpoint.search``
@@ -83,7 +85,8 @@ class WebSearch:
         if not text or len(text) > _MOST_QUERY:
             raise InvalidRequest(f"a query has 1 to {_MOST_QUERY} characters", param="query")
         count = max(1, min(MOST, count or self.settings.count))
-        wanted = WebQuery(text, count, self._domains(domains, only_trusted or self.settings.only_trusted))
+        kept = self._domains(domains, only_trusted or self.settings.only_trusted)
+        wanted = WebQuery(text, count, kept, tuple(dict.fromkeys(domain(each) for each in blocked)))
         if wanted.domains == (_NOWHERE,):
             return []
         tenant = context.principal.tenant if context is not None else ""
@@ -134,7 +137,7 @@ class WebSearch:
         kept: dict[str, Found] = {}
         for each in found:
             host = (urlsplit(each.url).hostname or "").rstrip(".").lower()
-            if not wanted.domains or within(host, wanted.domains):
+            if (not wanted.domains or within(host, wanted.domains)) and not within(host, wanted.blocked):
                 kept.setdefault(each.url, dataclasses.replace(each, trusted=within(host, trusted)))
         return tuple(kept.values())[: wanted.count]
 

@@ -21,11 +21,13 @@ _SCHEMA = {
 
 
 class WebSearchOptions(CallOptions):
-    """``count`` results (None: ``web_search.count``), from ``domains`` alone if any are named, or from trusted ones."""
+    """``count`` results (None: ``web_search.count``), from ``domains`` alone if any are named, or from trusted ones;
+    none is from ``blocked`` ones."""
 
     name: str = Field("web_search", pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")
     count: int | None = Field(None, ge=1, le=20)
     domains: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
     only_trusted: bool = False
     examples: tuple[str, ...] = ("What does the web say about this?", "Search the web for the latest release")
 
@@ -40,6 +42,7 @@ class SearchingWeb(Protocol):
         context: Context | None = None,
         *,
         domains: Iterable[str] = (),
+        blocked: Iterable[str] = (),
         only_trusted: bool = False,
     ) -> Sequence[Found]: ...
 
@@ -62,6 +65,7 @@ class WebSearchTool:
             options.count,
             context.context,
             domains=options.domains,
+            blocked=options.blocked,
             only_trusted=options.only_trusted,
         )
         return ToolResult({"results": [{"title": each.title, "url": each.url, "text": each.text} for each in found]})

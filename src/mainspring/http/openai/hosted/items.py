@@ -99,13 +99,10 @@ def begun(call: HostedCall, response_id: str) -> dict[str, Any]:
 def citations(text: str, calls: Sequence[HostedCall]) -> list[dict[str, Any]]:
     """The citations in ``text``: numbers in brackets of what searches of the web found, and names of files that code
     has left."""
-    sources = {each["number"]: each for call in calls for each in call.details.get("sources", ())}
     found: list[dict[str, Any]] = []
-    for mark in _MARK.finditer(text) if sources else ():
-        for number in map(int, mark[1].split(",")):
-            if (source := sources.get(number)) is not None:
-                place = {"start_index": mark.start(), "end_index": mark.end()}
-                found.append({"type": "url_citation", **place, "url": source["url"], "title": source["title"]})
+    for (start, end), source in marked(text, calls):
+        place = {"start_index": start, "end_index": end}
+        found.append({"type": "url_citation", **place, "url": source["url"], "title": source["title"]})
     for call in calls:
         for file in call.details.get("files", ()):
             at = text.find(file["name"]) if file.get("id") else -1
@@ -114,6 +111,15 @@ def citations(text: str, calls: Sequence[HostedCall]) -> list[dict[str, Any]]:
                 told = {"container_id": call.details["container_id"], "file_id": file["id"], "filename": file["name"]}
                 found.append({"type": "container_file_citation", **told, **place})
     return sorted(found, key=lambda each: int(each["start_index"]))
+
+
+def marked(text: str, calls: Sequence[HostedCall]) -> Iterator[tuple[tuple[int, int], Mapping[str, Any]]]:
+    """The results of searches that ``text`` names by their numbers in brackets, each with its place there."""
+    sources = {each["number"]: each for call in calls for each in call.details.get("sources", ())}
+    for mark in _MARK.finditer(text) if sources else ():
+        for number in map(int, mark[1].split(",")):
+            if (source := sources.get(number)) is not None:
+                yield mark.span(), source
 
 
 def messages(found: Mapping[str, Any]) -> list[Message]:

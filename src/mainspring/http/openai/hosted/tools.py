@@ -26,7 +26,7 @@ _ReadOnly = Annotated[Any, Refused("a server's own word on what only reads is no
 
 class WebSearchFilters(Body):
     allowed_domains: Labels | None = None
-    blocked_domains: Annotated[Any, Refused("only domains that are allowed can be named", unless=([],))] = None
+    blocked_domains: Labels | None = None
 
 
 class WebSearchToolBody(Body):
@@ -117,10 +117,9 @@ def shown(sent: Mapping[str, Any]) -> dict[str, Any]:
 def _web(body: WebSearchToolBody) -> HostedTool | None:
     if body.external_web_access is False:
         return None
-    domains = body.filters.allowed_domains if body.filters else None
-    return HostedTool(
-        "web_search", {"domains": domains or [], "search_context_size": body.search_context_size or "medium"}
-    )
+    filters = body.filters or WebSearchFilters()
+    domains = {"domains": filters.allowed_domains or [], "blocked": filters.blocked_domains or []}
+    return HostedTool("web_search", {**domains, "search_context_size": body.search_context_size or "medium"})
 
 
 def _mcp(body: McpToolBody, place: str) -> HostedTool:
