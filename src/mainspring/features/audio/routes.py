@@ -45,7 +45,7 @@ class SpeechBody(Body):
     model: Annotated[str, Field(min_length=1, max_length=256)]
     input: Annotated[str, Field(min_length=1, max_length=1_000_000)]
     voice: Annotated[str, Field(min_length=1, max_length=64)] | VoiceName
-    instructions: Annotated[Any, Refused("the voice takes no directions", unless=("",))] = None
+    instructions: Annotated[Any, Refused("the voice supports no instructions", unless=("",))] = None
     response_format: Sound = "mp3"
     speed: Annotated[float, Field(ge=0.25, le=4.0)] = 1.0
     stream_format: Literal["sse", "audio"] = "audio"
@@ -65,7 +65,7 @@ def router(speech: Speech, access: Access, charge: Charge) -> APIRouter:
         if not form.stream:
             return await _heard(http, transcriber, wanted, form, context, charge)
         if form.response_format != "json":
-            raise Unsupported("a stream has the format json alone", param="response_format")
+            raise Unsupported("streams only support the format json", param="response_format")
         return await _streamed(transcriber, wanted, context, charge)
 
     @routes.post("/translations")

@@ -86,7 +86,7 @@ _KNOWN = (
 
 
 class AnthropicTool(BaseModel):
-    """A tool that the client runs itself. Its arguments come when they are whole."""
+    """A tool that the client runs itself. Its arguments are sent when they are complete."""
 
     model_config = ConfigDict(extra="allow")
     type: Annotated[str | None, Types(_KNOWN)] = None
@@ -96,14 +96,14 @@ class AnthropicTool(BaseModel):
     strict: bool | None = None
     input_examples: Few[Any] | None = None
     allowed_callers: Few[str] | None = None
-    max_characters: Annotated[Any, Hint("the client cuts what it shows")] = None
+    max_characters: Annotated[Any, Hint("the client limits its output")] = None
     display_width_px: int | None = None
     display_height_px: int | None = None
     display_number: Annotated[Any, Hint("the client knows its displays")] = None
     enable_zoom: bool | None = None
     defer_loading: Annotated[Any, Hint("every tool is shown to the model from the start")] = None
-    cache_control: Annotated[Any, Hint("the beginnings of prompts are cached unasked")] = None
-    eager_input_streaming: Annotated[Any, Hint("arguments come when they are whole")] = None
+    cache_control: Annotated[Any, Hint("prompt prefixes are always cached")] = None
+    eager_input_streaming: Annotated[Any, Hint("arguments are sent when they are complete")] = None
 
 
 class ToolChoice(Body):
@@ -144,7 +144,7 @@ def _tool(spec: AnthropicTool, place: str) -> Iterator[Tool]:
         )
     for name, value in (spec.model_extra or {}).items():
         if value:
-            raise Unsupported(f"{place}.{name} is not known here", param=f"{place}.{name}")
+            raise Unsupported(f"{place}.{name} is not supported", param=f"{place}.{name}")
     if spec.name is None:
         raise InvalidRequest(f"{place}.name is missing", param=f"{place}.name")
     if spec.allowed_callers and "direct" not in spec.allowed_callers:
