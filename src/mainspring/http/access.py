@@ -42,7 +42,9 @@ Refused = Callable[[MainspringError, str, str, "Principal | None"], None]
 """Called for each refused request: with the reason, the address, the scope, and the owner of the key (None: no valid
 key)."""
 # Only declares keys and scopes in the OpenAPI document; ``bearer`` reads them.
-DECLARED = HTTPBearer(scheme_name="key", description="An API key: `mainspring keys create NAME`", auto_error=False)
+DECLARED = HTTPBearer(
+    scheme_name="key", description="API key, created with `mainspring keys create NAME`", auto_error=False
+)
 
 
 class Caller:
@@ -178,7 +180,7 @@ def check_lasting(context: Context, what: str) -> None:
     """Raises ``Forbidden`` or ``Unsupported`` for a request that ``what`` (a batch) could not be held to later, when
     it is worked on: then there is a key, and neither a token nor the headers of the request."""
     if context.principal.key_id.startswith(TOKEN):
-        raise Forbidden(f"{what} outlives the token that it was sent with", remedy="Send it with an API key")
+        raise Forbidden(f"{what} would outlive the token of the request", remedy="Use an API key")
     if context.regions:
         problem = f"{what} is worked on where its key and its tenant accept it"
         raise Unsupported(problem, remedy="Use a key that is limited to regions", param="x-region")
@@ -247,7 +249,7 @@ def _regions(http: HttpRequest) -> frozenset[str]:
         return frozenset()
     regions = [part.strip().lower() for part in text.split(",")]
     if not 0 < len(regions) <= 16 or not all(re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", each) for each in regions):
-        raise InvalidRequest("x-region must be names of regions with commas between, as in eu,ch", param="x-region")
+        raise InvalidRequest("x-region must be a list of regions separated by commas, such as eu,ch", param="x-region")
     return frozenset(regions)
 
 

@@ -119,10 +119,10 @@ class ContentPart(BaseModel):
     detail: str | None = None
     file_id: str | None = None
     refusal: str | None = None
-    annotations: Annotated[Any, Hint("it comes with an answer that is sent back")] = None
-    logprobs: Annotated[Any, Hint("it comes with an answer that is sent back")] = None
-    cache_control: Annotated[Any, Hint("the beginnings of prompts are cached unasked")] = None
-    prompt_cache_breakpoint: Annotated[Any, Hint("the beginnings of prompts are cached unasked")] = None
+    annotations: Annotated[Any, Hint("it is part of an answer that is sent back")] = None
+    logprobs: Annotated[Any, Hint("it is part of an answer that is sent back")] = None
+    cache_control: Annotated[Any, Hint("prompt prefixes are always cached")] = None
+    prompt_cache_breakpoint: Annotated[Any, Hint("prompt prefixes are always cached")] = None
 
 
 def bounded(value: Mapping[str, Any], param: str) -> Mapping[str, Any]:

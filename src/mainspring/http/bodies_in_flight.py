@@ -38,13 +38,13 @@ class BodiesInFlight:
         """``own`` is what the same body holds already."""
         if self._held[tenant] > own and self._held[tenant] + size > self._of_a_tenant:
             raise RateLimited(
-                f"the tenant's requests in progress have bodies of {self._held[tenant]} bytes",
+                f"the bodies of the tenant's requests in progress add up to {self._held[tenant]} bytes",
                 remedy="Send fewer large bodies at once, or raise gateway.bodies_in_flight_bytes",
                 retry_after=RETRY_S,
             )
         if self._sum > own and self._sum + size > self._most:
             raise Overloaded(
-                f"the requests in progress have bodies of {self._sum} bytes",
+                f"the bodies of all requests in progress add up to {self._sum} bytes",
                 remedy="Try again soon, or raise gateway.bodies_in_flight_bytes",
                 retry_after=RETRY_S,
             )

@@ -40,7 +40,8 @@ IdempotencyKey = Annotated[
         alias="idempotency-key",
         min_length=1,
         max_length=255,
-        description="Sent again within a day with the same body, it gets the first answer and creates nothing",
+        description="Unique key of the request. A repeated request with the same key and body within a day gets "
+        "the first answer",
     ),
 ]
 
@@ -127,7 +128,9 @@ class Idempotency:
                 left = context.remaining()
                 if left is not None and left <= pause_s:
                     raise Conflict(
-                        "a request with this Idempotency-Key still runs", remedy="Send it again later", retry_after=1.0
+                        "a request with this Idempotency-Key is still running",
+                        remedy="Send it again later",
+                        retry_after=1.0,
                     )
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, MOST_PAUSE_S)
@@ -198,8 +201,8 @@ def refuse_key(key: str | None, wish: str) -> None:
     """Raise ``Unsupported`` naming ``wish``, the field with which an answer cannot be kept, where a key was sent."""
     if key is not None:
         raise Unsupported(
-            f"an answer with {wish} is not kept, so it cannot be given again under an Idempotency-Key",
-            remedy="Leave out the one or the other",
+            f"an answer with {wish} is not stored, so it cannot be repeated for an Idempotency-Key",
+            remedy="Leave one of the two out",
             param=wish.partition(":")[0],
         )
 
@@ -225,8 +228,8 @@ def _replayed(kept: bytes, digest: str, basis: str) -> HttpResponse | None:
     said = orjson.loads(head)
     if said["digest"] != digest:
         raise Conflict(
-            "this Idempotency-Key was sent with another body",
-            remedy="Send a new key with each new request",
+            "this Idempotency-Key was used with a different body",
+            remedy="Use a new key for each new request",
             param="idempotency-key",
         )
     if said.get("basis", "") != basis:

@@ -37,7 +37,7 @@ class Parts:
     def image(self, url: Any, detail: Any, param: str) -> None:
         """Raises ``InvalidRequest`` naming ``param``."""
         if len(self.images) >= MOST:
-            raise InvalidRequest(f"{param}: a message has at most {MOST} pictures", param=param)
+            raise InvalidRequest(f"{param}: a message may have at most {MOST} images", param=param)
         self.images.append(image(url, detail, param))
         self._texts.append(PICTURE)
 
@@ -49,18 +49,18 @@ class Parts:
 def image(url: Any, detail: Any, param: str) -> Image:
     """A picture at an ``https:`` URL, or within a ``data:`` URL. Raises ``InvalidRequest`` naming ``param``."""
     if not isinstance(url, str) or not url:
-        raise InvalidRequest(f"{param} has no URL of a picture", param=param)
+        raise InvalidRequest(f"{param} has no image URL", param=param)
     detail = "" if detail is None else detail
     if detail not in _DETAILS:
         raise InvalidRequest(
-            f"{param} has an unknown detail", remedy=f"There are: {', '.join(_DETAILS[1:])}", param=param
+            f"{param} has an unknown value of detail", remedy=f"Use {', '.join(_DETAILS[1:])}", param=param
         )
     if url[:5].lower() == "data:":
         _check_data(url, param)
     elif url[:8].lower() != "https://" or len(url) > MAX_URL:
         raise InvalidRequest(
-            f"{param} is no https: URL of at most {MAX_URL} characters",
-            remedy="Send the picture itself: data:image/png;base64,...",
+            f"{param} is not an https: URL of at most {MAX_URL} characters",
+            remedy="Send the image itself: data:image/png;base64,...",
             param=param,
         )
     return Image(url, detail)
@@ -99,14 +99,14 @@ def _check_data(url: str, param: str) -> None:
     head = _DATA.match(url)
     if head is None:
         raise InvalidRequest(
-            f"{param} is no picture of a known kind",
+            f"{param} is not an image in a supported format",
             remedy="Send data:image/png;base64,..., or jpeg, gif or webp",
             param=param,
         )
     try:
         begins = base64.b64decode(url[head.end() :], validate=True)[:4]
     except (binascii.Error, ValueError):
-        raise InvalidRequest(f"{param} is no base64", param=param) from None
+        raise InvalidRequest(f"{param} is not valid base64", param=param) from None
     kind = head[1].lower()
     if not begins.startswith(_BEGINS[kind]):
-        raise InvalidRequest(f"{param} is no {kind}: it does not begin like one", param=param)
+        raise InvalidRequest(f"{param} is not a {kind} image: its first bytes do not match", param=param)

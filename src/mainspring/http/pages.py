@@ -12,14 +12,18 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.stores.sql.pages import Page, Slice
 
 _Parts = Annotated[list[str], Field(max_length=16, fail_fast=True)]
-Include = Annotated[_Parts | None, Query(description="Further parts of items: all are shown")]
+Include = Annotated[
+    _Parts | None, Query(description="Accepted for OpenAI's clients; all parts of items are always included")
+]
 IncludeBrackets = Annotated[_Parts | None, Query(alias="include[]")]
-Cursor = Annotated[str | None, Query(min_length=1, max_length=128, description="An id of the list")]
+Cursor = Annotated[
+    str | None, Query(min_length=1, max_length=128, description="ID from the list; the page starts after it")
+]
 
 
 async def page_of(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    order: Annotated[Literal["asc", "desc"], Query(description="By `created_at`")] = "desc",
+    order: Annotated[Literal["asc", "desc"], Query(description="Sort order by `created_at`")] = "desc",
     after: Cursor = None,
     before: Cursor = None,
 ) -> Page:
@@ -29,7 +33,7 @@ async def page_of(
 
 async def long_page_of(
     limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
-    order: Annotated[Literal["asc", "desc"], Query(description="By `created_at`")] = "desc",
+    order: Annotated[Literal["asc", "desc"], Query(description="Sort order by `created_at`")] = "desc",
     after: Cursor = None,
     before: Cursor = None,
 ) -> Page:
@@ -48,7 +52,7 @@ def cut(rows: Sequence[dict[str, Any]], page: Page) -> Slice[dict[str, Any]]:
     places = {row["id"]: place for place, row in enumerate(ordered)}
     for name, cursor in (("after", page.after), ("before", page.before)):
         if cursor is not None and cursor not in places:
-            raise InvalidRequest(f"{name} names nothing in this list", remedy="Send an id of the list", param=name)
+            raise InvalidRequest(f"{name} is not an ID from this list", remedy="Send an ID from the list", param=name)
     begin = 0 if page.after is None else places[page.after] + 1
     end = len(ordered) if page.before is None else places[page.before]
     backwards = page.before is not None and page.after is None

@@ -42,7 +42,9 @@ class RemoteModel(Section):
     provider: str = Field(
         "openai", description="openai, vllm, or gemini, cohere, bedrock, azure with the extra `providers`"
     )
-    options: dict[str, str] = Field(default_factory=dict, description="of the provider's client, such as region_name")
+    options: dict[str, str] = Field(
+        default_factory=dict, description="options of the provider's client, such as region_name"
+    )
     api_key: str = Field("", repr=False)
     context_window: int = Field(32768, gt=0)
     grounded: bool = True
@@ -63,7 +65,7 @@ class RemoteModel(Section):
     )
     silence_timeout_s: float = Field(300.0, gt=0, description="maximum seconds between two pieces of an answer")
     fingerprint: str = ""
-    images: bool = Field(False, description="whether the model reads pictures in messages; guards read only text")
+    images: bool = Field(False, description="whether the model reads images in messages; guards read only text")
     region: str = Field(
         "", pattern=REGION, description="its region; requests that require a region are sent only there"
     )
@@ -71,7 +73,7 @@ class RemoteModel(Section):
     @model_validator(mode="after")
     def _openai_is_somewhere(self) -> RemoteModel:
         if self.provider in ("openai", "vllm") and not self.url:
-            raise ValueError("url is missing: where is the OpenAI-compatible endpoint?")
+            raise ValueError("url is missing: set it to the URL of the OpenAI-compatible endpoint")
         return self
 
     def endpoints(self) -> tuple[RemoteReplica, ...]:

@@ -44,12 +44,12 @@ class CorsSettings(Section):
         for origin in origins:
             scheme, _, host = origin.partition("://")
             if origin != "*" and (scheme not in ("http", "https") or not host or "/" in host or "*" in host):
-                raise ValueError(f"{origin} is no origin: write it as https://app.example.com, without a path")
+                raise ValueError(f"{origin} is not an origin: use the form https://app.example.com, without a path")
         return origins
 
 
 class AddressSettings(Section):
-    """Bounds of one client address (of IPv6: of its /64 network). 0: none."""
+    """Limits per client address (IPv6: per /64 network). 0: no limit."""
 
     requests_per_minute: int = Field(0, ge=0)
     failures_per_minute: int = Field(60, ge=0, description="refused credentials per minute; more get a 429")
@@ -70,7 +70,7 @@ class GatewaySettings(Section):
     cors: CorsSettings = Field(default_factory=CorsSettings)
     addresses: AddressSettings = Field(default_factory=AddressSettings)
     trusted_proxies: tuple[str, ...] = ()
-    metrics_key: str = Field("", repr=False, description="the bearer token of Prometheus for /metrics")
+    metrics_key: str = Field("", repr=False, description="bearer token with which Prometheus reads /metrics")
     roles: Roles = Field(default_factory=roles)
     oidc: OidcSettings = Field(default_factory=OidcSettings)
     max_body_bytes: int = Field(8 * 2**20, gt=0)
@@ -78,10 +78,11 @@ class GatewaySettings(Section):
     bodies_in_flight_bytes: int = Field(
         64 * 2**20,
         gt=0,
-        description="bytes of request bodies above 64 KiB that are read, parsed or waiting at once; beyond them a 503",
+        description="maximum bytes of request bodies above 64 KiB that are read, parsed or waiting at once; "
+        "above it, a 503",
     )
     bodies_share: float = Field(
-        0.5, gt=0, le=1, description="a tenant's largest share of them; beyond it a 429, and one body always passes"
+        0.5, gt=0, le=1, description="maximum share of these bytes per tenant; above it, a 429; one body always passes"
     )
     max_messages: int = Field(512, gt=0)
     max_embedding_inputs: int = Field(2048, gt=0)
@@ -89,7 +90,7 @@ class GatewaySettings(Section):
     read_timeout_s: float = Field(
         30.0,
         gt=0,
-        description="for a request's headers; its body and the reading of its answer get a second more per 4 KiB",
+        description="seconds to read the headers of a request; its body and its answer get one more second per 4 KiB",
     )
     shutdown_grace_s: float = Field(30.0, ge=0)
     quiet_share: float = Field(
@@ -110,7 +111,7 @@ class GatewaySettings(Section):
             try:
                 ipaddress.ip_network(proxy)
             except ValueError as error:
-                raise ValueError(f"{proxy} is no address and no network: {error}") from None
+                raise ValueError(f"{proxy} is neither an address nor a network: {error}") from None
         return proxies
 
     @model_validator(mode="after")

@@ -70,5 +70,5 @@ class OidcSettings(Section):
         if self.issuer and not self.audience:
             raise ValueError("gateway.oidc needs an audience: without one, tokens for other services would count here")
         if self.jwks_url and self.jwks_file:
-            raise ValueError("gateway.oidc has both jwks_url and jwks_file: name one")
+            raise ValueError("gateway.oidc has both jwks_url and jwks_file: set only one")
         return self

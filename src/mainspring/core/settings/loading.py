@@ -83,7 +83,7 @@ class _OnceEach(yaml.SafeLoader):
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
         for place, key in enumerate(keys):
             if key in keys[:place]:
-                raise yaml.constructor.ConstructorError(problem=f"{key} stands twice in one mapping, {node.start_mark}")
+                raise yaml.constructor.ConstructorError(problem=f"{key} occurs twice in one mapping, {node.start_mark}")
         return super().construct_mapping(node, deep)
 
 

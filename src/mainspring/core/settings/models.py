@@ -36,7 +36,9 @@ class ModelsSettings(Section):
     reranker: str = "late"
     answers: str = Field("", description="reranker for the sentences of answers; empty: none")
     near_misses: str = Field(
-        "", description="reader that says whether what was found answers a question, as near-miss-reader; empty: none"
+        "",
+        description="reader that judges whether the found passages answer a question, such as near-miss-reader; "
+        "empty: none",
     )
     layout: str = "pp-layout-cdla"
     region: str = Field("", pattern=REGION, description="region of this machine and everything that runs on it")

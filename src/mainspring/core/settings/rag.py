@@ -43,13 +43,15 @@ class RagSettings(Section):
         0.12,
         ge=0,
         le=1,
-        description="refuse if the probability of `models.near_misses` that what was found answers is lower; 0: never",
+        description="refuse if models.near_misses gives a lower probability that the passages answer the "
+        "question; 0: never",
     )
     stated_below: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="refuse if the writing model's probability that the sources answer is lower; 0: not asked",
+        description="refuse if the writing model gives a lower probability that the sources answer the "
+        "question; 0: off",
     )
     calibration: Path | None = Field(
         None, description="file from `mainspring eval calibrate` with evidence and threshold"
@@ -66,24 +68,26 @@ class RagSettings(Section):
 class WebSearchSettings(Section):
     """The search endpoint that tools and applications ask (docs/guides/web-search.md). Queries leave this server."""
 
-    kind: str = Field("", description="searxng, brave, tavily, or a plugin's; empty: nothing searches the web")
-    url: str = Field("", description="address of the endpoint; empty: the provider's own. SearXNG has none")
-    api_key: str = Field("", repr=False, description="the provider's key, as env:NAME or credential:NAME")
-    trusted_domains: tuple[str, ...] = Field((), description="domains, with those below them, whose pages are trusted")
-    only_trusted: bool = Field(False, description="leave out what other domains say")
-    count: int = Field(5, ge=1, le=20, description="results, if a search does not say how many")
-    requests_per_minute: int = Field(30, ge=1, description="searches of one tenant that reach the endpoint")
-    timeout_s: float = Field(10.0, gt=0, description="of one search")
-    cache_s: float = Field(300.0, ge=0, description="how long a tenant's result is reused; 0: never")
-    max_bytes: int = Field(2 * 2**20, ge=1024, description="of one answer of the endpoint")
-    max_characters: int = Field(2_000, ge=100, description="of the text of one result")
+    kind: str = Field("", description="searxng, brave, tavily, or the name of a plugin; empty: no web search")
+    url: str = Field("", description="URL of the endpoint; empty: the provider's default, which SearXNG does not have")
+    api_key: str = Field("", repr=False, description="API key of the provider, as env:NAME or credential:NAME")
+    trusted_domains: tuple[str, ...] = Field((), description="trusted domains, including their subdomains")
+    only_trusted: bool = Field(False, description="leave out results from other domains")
+    count: int = Field(5, ge=1, le=20, description="number of results if a search does not set it")
+    requests_per_minute: int = Field(30, ge=1, description="searches per minute of one tenant that reach the endpoint")
+    timeout_s: float = Field(10.0, gt=0, description="seconds that one search may take")
+    cache_s: float = Field(300.0, ge=0, description="seconds for which a tenant's result is reused; 0: never")
+    max_bytes: int = Field(2 * 2**20, ge=1024, description="maximum bytes of one response of the endpoint")
+    max_characters: int = Field(2_000, ge=100, description="maximum characters of the text of one result")
 
     @model_validator(mode="after")
     def _reachable(self) -> WebSearchSettings:
         if self.kind == "searxng" and not self.url:
-            raise ValueError("searxng has no address of its own: give url, the address of an instance")
+            raise ValueError("searxng has no default URL: set url to the address of an instance")
         if self.url:
             parts = urlsplit(self.url)
             if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
-                raise ValueError(f"{self.url} is no http address, or has credentials in it: use api_key for those")
+                raise ValueError(
+                    f"{self.url} is not an http or https URL, or contains credentials: put credentials into api_key"
+                )
         return self

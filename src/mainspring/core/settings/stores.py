@@ -40,5 +40,5 @@ class StoresSettings(Section):
     @model_validator(mode="after")
     def _redis_is_named(self) -> StoresSettings:
         if self.cache == "redis" and not self.redis:
-            raise ValueError("cache is redis, and stores.redis names none")
+            raise ValueError("cache is redis, but stores.redis is empty")
         return self

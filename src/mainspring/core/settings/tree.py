@@ -88,7 +88,7 @@ def sections() -> dict[str, type[Section]]:
             below = RoomSettings.model_fields.get(name)
             within = below.annotation if below is not None else Section
             if name in found or not (isinstance(within, type) and issubclass(kind, within)):
-                raise SettingsError(f"{feature} declares the settings {name}, which are somebody else's")
+                raise SettingsError(f"{feature} declares the settings {name}, which another feature owns")
             found[name] = kind
     return found
 

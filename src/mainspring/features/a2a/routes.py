@@ -29,21 +29,25 @@ Endpoint = Callable[..., Awaitable[HttpResponse]]
 STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 
 
-def named(agent: Annotated[str, Path(min_length=1, max_length=256, description="A served name")]) -> str:
+def named(
+    agent: Annotated[str, Path(min_length=1, max_length=256, description="Name of an agent that is served")],
+) -> str:
     """The agent that an address names."""
     return agent
 
 
-def task_named(id: Annotated[str, Path(max_length=128, description="Of a task")]) -> str:  # noqa: A002
+def task_named(id: Annotated[str, Path(max_length=128, description="ID of the task")]) -> str:  # noqa: A002
     return id
 
 
-def webhook_named(push_id: Annotated[str, Path(max_length=128, description="Of a webhook")]) -> str:
+def webhook_named(push_id: Annotated[str, Path(max_length=128, description="ID of the webhook")]) -> str:
     return push_id
 
 
 def history_of(
-    length: Annotated[int | None, Query(alias="historyLength", ge=0, description="Messages of the history")] = None,
+    length: Annotated[
+        int | None, Query(alias="historyLength", ge=0, description="Number of messages in the history")
+    ] = None,
 ) -> int | None:
     return length
 
@@ -51,7 +55,7 @@ def history_of(
 def listed(
     contextId: Annotated[str | None, Query(max_length=128)] = None,  # noqa: N803
     status: Annotated[str | None, Query(max_length=64)] = None,
-    pageSize: Annotated[str | None, Query(max_length=16, description="1 to 100")] = None,  # noqa: N803
+    pageSize: Annotated[str | None, Query(max_length=16, description="Tasks per page, 1 to 100")] = None,  # noqa: N803
     pageToken: Annotated[str | None, Query(max_length=512)] = None,  # noqa: N803
     historyLength: Annotated[str | None, Query(max_length=16)] = None,  # noqa: N803
     statusTimestampAfter: Annotated[str | None, Query(max_length=64)] = None,  # noqa: N803
@@ -88,13 +92,15 @@ def _cards(routes: APIRouter, agents: A2aAgents, access: Access, sdk: Callable[[
 
     @routes.get(BASE + "/{agent}" + WELL_KNOWN)
     async def agent_card(http: HttpRequest, agent: Annotated[str, Depends(named)]) -> HttpResponse:
-        """The card of one agent; without a key, of those that `a2a.public` names. Others do not exist."""
+        """The card of one agent. Without a key, only agents in `a2a.public` have one."""
         if agent in agents.settings.public:
             return await sdk().public_card(http, agent)
         try:
             context = await chats.admit(http)
         except (Unauthenticated, Forbidden) as error:
-            raise NotFound("there is no public card of that name", remedy="Send a key to read others") from error
+            raise NotFound(
+                "there is no public card with that name", remedy="Send an API key to read the other cards"
+            ) from error
         return await sdk().own_card(http, context, agent)
 
 

@@ -12,23 +12,21 @@ class A2aSettings(Section):
     """Agents over A2A (docs/guides/a2a.md)."""
 
     agent: str = Field("", description="the served name behind /a2a; empty: document-qa, else the first chat model")
-    url: str = Field("", description="this server's address in agent cards; empty: the address that a request names")
-    legacy_cards: bool = Field(
-        False, description="agent cards have the fields of A2A 0.3 too, which 1.0 does not allow"
-    )
-    public: tuple[str, ...] = Field((), description="served names whose cards are read without a key")
-    private_hosts: tuple[str, ...] = Field((), description="hosts of webhooks that may have addresses of this network")
+    url: str = Field("", description="URL of this server in agent cards; empty: the URL of the request")
+    legacy_cards: bool = Field(False, description="add the fields of A2A 0.3 to agent cards, which 1.0 does not allow")
+    public: tuple[str, ...] = Field((), description="served names whose cards can be read without a key")
+    private_hosts: tuple[str, ...] = Field((), description="webhook hosts that may have private addresses")
     per_tenant: int = Field(32, ge=1, description="tasks of a tenant that may be in progress at a time")
     parallel: int = Field(32, ge=1, description="tasks that a process works on at a time")
     timeout_s: float = Field(3600.0, gt=0, description="seconds that one turn of a task may take")
     lease_s: float = Field(30.0, ge=1, description="seconds after which another process resumes the work of a dead one")
     max_webhooks: int = Field(8, ge=0, description="webhooks of a task")
-    webhook_attempts: int = Field(8, ge=1, description="deliveries of a notification that are tried")
-    webhook_timeout_s: float = Field(10.0, gt=0, description="seconds that a webhook has to answer")
+    webhook_attempts: int = Field(8, ge=1, description="delivery attempts per notification")
+    webhook_timeout_s: float = Field(10.0, gt=0, description="seconds in which a webhook must answer")
     agents: dict[str, RemoteAgentSettings] = Field(
-        default_factory=dict, description="agents of others, by the names under which they are served here"
+        default_factory=dict, description="remote agents, by the names under which they are served here"
     )
-    retention_days: float = Field(30.0, ge=0, description="days that a finished task is kept; 0: for ever")
+    retention_days: float = Field(30.0, ge=0, description="days for which a finished task is kept; 0: for ever")
 
 
 SECTIONS = {"a2a": A2aSettings}

@@ -33,7 +33,7 @@ EXTENSION = "https://mainspring.dev/a2a/citations/v1"
 
 
 class UnreadablePart(ValueError):
-    """A part of a message that no agent here reads."""
+    """A message part that no agent can read."""
 
 
 def now() -> str:
@@ -58,9 +58,9 @@ def _read(part: Mapping[str, Any]) -> str:
         return json.dumps(with_integers(part["data"]), ensure_ascii=False)
     kind = str(part.get("mediaType", "")).partition(";")[0].strip().lower()
     if "url" in part:
-        raise UnreadablePart("files are not fetched from addresses; send their text")
+        raise UnreadablePart("files are not downloaded from URLs; send their text")
     if not kind.startswith("text/") and kind != DATA:
-        raise UnreadablePart(f"parts of the type {kind or 'unknown'} are not read; send text or JSON")
+        raise UnreadablePart(f"parts of the type {kind or 'unknown'} are not supported; send text or JSON")
     try:
         content = base64.b64decode(part.get("raw", ""), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):

@@ -41,42 +41,62 @@ class AdvisedScorer(Body):
 
 
 class FineTune(Body):
-    """That weights may be trained, and for how much: whichever bound comes first ends it."""
+    """Allows training, with limits. Training ends at the first limit that is reached."""
 
     recipe: Name = "sft"
-    options: Annotated[Free, Field(default_factory=dict, description="of the recipe, see its schema")]
-    base: Annotated[str, Field(max_length=128, description="a model of the catalogue; none: the one asked")] = ""
-    seconds: Annotated[float, Field(gt=0, le=1e8, description="of training")] | None = None
-    usd: Annotated[float, Field(gt=0, le=1e8, description="at the price of the machine")] | None = None
+    options: Annotated[Free, Field(default_factory=dict, description="options of the recipe, see its schema")]
+    base: Annotated[
+        str, Field(max_length=128, description="base model in the catalogue; default: the model under test")
+    ] = ""
+    seconds: Annotated[float, Field(gt=0, le=1e8, description="maximum training time in seconds")] | None = None
+    usd: (
+        Annotated[
+            float,
+            Field(gt=0, le=1e8, description="maximum cost of training in US dollars, from the price of the machine"),
+        ]
+        | None
+    ) = None
 
     def tune(self) -> Tune:
         return Tune(self.recipe, self.options, self.base, self.seconds, self.usd)
 
 
 class AdviceBody(Body):
-    """``POST /v1/advice``: on a sample of the data set, each way is tried and weighed."""
+    """``POST /v1/advice``: each approach is tried on a sample of the data set and compared."""
 
     dataset: Annotated[str, Field(min_length=1, max_length=128)]
     version: int | Annotated[str, Field(max_length=64)] | None = None
-    model: Annotated[str, Field(min_length=1, max_length=256, description="the chat model")]
-    collection: Annotated[str, Field(max_length=256, description="where the facts stand; none: nowhere")] = ""
+    model: Annotated[str, Field(min_length=1, max_length=256, description="chat model under test")]
+    collection: Annotated[str, Field(max_length=256, description="collection with the facts; default: none")] = ""
     prompt: AdvisedPrompt | None = None
     ways: Annotated[list[Way], Field(default_factory=lambda: list(WAYS), min_length=1, max_length=6, fail_fast=True)]
     scorer: Annotated[AdvisedScorer, Field(default_factory=AdvisedScorer)]
-    questions: Annotated[int, Field(ge=1, le=100_000, description="measured at most")] = 100
-    shots: Annotated[int, Field(ge=1, le=32, description="examples in a prompt, the nearest ones")] = 4
-    max_tokens: Annotated[int, Field(ge=1, le=100_000, description="of an answer")] = 256
-    seed: Annotated[int, Field(ge=0, lt=2**31, description="another draw")] = 1
+    questions: Annotated[int, Field(ge=1, le=100_000, description="maximum number of questions that are measured")] = (
+        100
+    )
+    shots: Annotated[
+        int, Field(ge=1, le=32, description="number of examples in a prompt; the most similar ones are used")
+    ] = 4
+    max_tokens: Annotated[int, Field(ge=1, le=100_000, description="maximum tokens per answer")] = 256
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="random seed of the sample")] = 1
     queries_per_month: Annotated[Number, Field(gt=0, le=1e12)] = 1_000.0
     changes_per_month: (
-        Annotated[Number, Field(ge=0, le=1e6, description="of the facts; none: as the documents tell")] | None
+        Annotated[
+            Number,
+            Field(ge=0, le=1e6, description="changes of the facts per month; default: computed from the documents"),
+        ]
+        | None
     ) = None
-    months: Annotated[Number, Field(gt=0, le=1_200, description="over which what comes first is spread")] = 12.0
-    margin: Annotated[Number, Field(gt=0, lt=1, description="a difference that does not matter")] = 0.02
-    usd_per_hour: Annotated[Number, Field(ge=0, le=1e6, description="of the machine; none: prices.per_hour")] | None = (
-        None
-    )
-    fine_tune: Annotated[FineTune, Field(description="none: no weights are trained")] | None = None
+    months: Annotated[Number, Field(gt=0, le=1_200, description="months over which one-time costs are spread")] = 12.0
+    margin: Annotated[Number, Field(gt=0, lt=1, description="smallest difference of scores that matters")] = 0.02
+    usd_per_hour: (
+        Annotated[
+            Number,
+            Field(ge=0, le=1e6, description="price of the machine in US dollars per hour; default: prices.per_hour"),
+        ]
+        | None
+    ) = None
+    fine_tune: Annotated[FineTune, Field(description="default: no training")] | None = None
     name: Annotated[str, Field(max_length=128)] = ""
     metadata: Annotated[Metadata, Field(default_factory=dict)]
 
@@ -111,7 +131,7 @@ def router(service: Advise, access: Access, idempotency: Idempotency) -> APIRout
     async def create_advice(
         http: HttpRequest, body: AdviceBody, context: askers, key: IdempotencyKey = None
     ) -> HttpResponse:
-        """Queue an advice: each way answers a sample of the data set, and the rule weighs quality, cost and change."""
+        """Queue an advice job: each approach answers a sample, and a rule compares quality, cost and change."""
         check_lasting(context, "an advice")
 
         async def work() -> HttpResponse:
@@ -124,7 +144,7 @@ def router(service: Advise, access: Access, idempotency: Idempotency) -> APIRout
 
     @routes.get("")
     async def list_advice(context: askers, page: AskedPage) -> HttpResponse:
-        """Advice that the key's groups may see."""
+        """Advice jobs that the key's groups may see."""
         found = await service.store.page(context.principal, page)
         return json_response(list_body(found.map(advice_body)))
 
@@ -135,7 +155,7 @@ def router(service: Advise, access: Access, idempotency: Idempotency) -> APIRout
 def _one(routes: APIRouter, service: Advise, askers: Any) -> None:
     @routes.get("/{advice}")
     async def get_advice(advice: str, context: askers) -> HttpResponse:
-        """An advice: how far it is, and its report once it is over."""
+        """An advice job with its progress, and with its report when it has ended."""
         return json_response(advice_body(await service.store.get(context.principal, advice)))
 
     @routes.get("/{advice}/report")
@@ -144,7 +164,7 @@ def _one(routes: APIRouter, service: Advise, askers: Any) -> None:
         context: askers,
         format: Annotated[str, Query(pattern="^(json|markdown)$")] = "markdown",  # noqa: A002
     ) -> HttpResponse:
-        """The report, as Markdown for people."""
+        """The report as Markdown."""
         row = await service.store.get(context.principal, advice)
         if format == "json":
             return json_response(advice_body(row))
@@ -152,11 +172,11 @@ def _one(routes: APIRouter, service: Advise, askers: Any) -> None:
 
     @routes.post("/{advice}/cancel")
     async def cancel_advice(advice: str, context: askers) -> HttpResponse:
-        """Stop it, with the training and the comparison that it ordered."""
+        """Stop an advice job, with the training and the experiment that it started."""
         return json_response(advice_body(await service.cancel(context.principal, advice)))
 
     @routes.delete("/{advice}")
     async def delete_advice(advice: str, context: askers) -> HttpResponse:
-        """Delete one that is over, with its sample."""
+        """Delete an advice job that has ended, with its sample."""
         await service.delete(context.principal, advice)
         return json_response({"id": advice, "object": "advice.deleted", "deleted": True})

@@ -10,12 +10,14 @@ from mainspring.core.settings.section import Section
 class AdviseSettings(Section):
     """Advice between prompt, documents and weights (docs/guides/rag-or-fine-tuning.md)."""
 
-    parallel: int = Field(4, ge=1, description="advice that this process works on at once; most of it waits")
-    per_tenant: int = Field(4, ge=1, description="advice of a tenant that may be queued or running")
-    kept: int = Field(200, ge=1, description="advice of a tenant that is kept")
-    questions: int = Field(1_000, ge=1, description="questions of one advice")
-    examples: int = Field(5_000, ge=2, description="examples of a data set that a sample is drawn from: the first ones")
-    every_s: float = Field(1.0, ge=0.01, description="seconds between looks at training and comparison")
+    parallel: int = Field(4, ge=1, description="advice jobs that this process runs at once; they mostly wait")
+    per_tenant: int = Field(4, ge=1, description="advice jobs per tenant that may be queued or running")
+    kept: int = Field(200, ge=1, description="advice jobs per tenant that are kept")
+    questions: int = Field(1_000, ge=1, description="maximum questions per advice job")
+    examples: int = Field(
+        5_000, ge=2, description="number of examples, from the start of a data set, that samples are drawn from"
+    )
+    every_s: float = Field(1.0, ge=0.01, description="seconds between two checks of training and experiments")
     patience_s: float = Field(
         86_400.0, ge=0, description="seconds for which a stage waits for a quota, a limit or a busy engine"
     )

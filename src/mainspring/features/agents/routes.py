@@ -24,7 +24,7 @@ from mainspring.http.respond import json_response
 
 PREFIX = "/v1/agents"
 Note = Annotated[str, Field(max_length=2_000)]
-IfMatch = Annotated[str | None, Header(alias="if-match", description="The version that was read")]
+IfMatch = Annotated[str | None, Header(alias="if-match", description="Number of the version that you have read")]
 
 
 class AgentBody(Body):
@@ -58,7 +58,7 @@ def router(agents: Agents, access: Access) -> APIRouter:
 
     @routes.get("")
     async def list_agents(context: chats, page: AskedPage) -> HttpResponse:
-        """The agents of the configuration and of plugins, then the tenant's own, by name."""
+        """The agents of the configuration and of plugins, then the tenant's own agents, by name."""
         body = list_body((await agents.store.page(context.principal, page)).map(agent_body))
         if page.after is None:
             body["data"] = [fixed_body(each) for each in agents.fixed.values()] + body["data"]
@@ -73,7 +73,7 @@ def router(agents: Agents, access: Access) -> APIRouter:
 
     @routes.post("", status_code=201)
     async def create_agent(body: AgentBody, context: editors) -> HttpResponse:
-        """Make an agent: it is served at once under its name."""
+        """Create an agent. It is served under its name immediately."""
         agent = agents.made(body.definition)
         await _check_free(agents, agent.name, context)
         kept = await agents.store.put(context.principal, agent.name, body.definition, note=body.note, new=True)
@@ -81,23 +81,23 @@ def router(agents: Agents, access: Access) -> APIRouter:
 
     @routes.post("/draft")
     async def draft_playbook(body: DraftBody, context: editors) -> HttpResponse:
-        """A playbook for this company, role and scope, written by a model and checked; it is stored nowhere."""
+        """Draft a playbook for this company, role and scope. A model writes it, it is checked, and it is not stored."""
         found = await agents.draft(Brief(body.company, body.role, body.scope), body.model, context)
         shown = {"description": found.description, "playbook": found.text, "attempts": found.attempts}
         return json_response({"object": "agent.draft", **shown})
 
     @routes.post("/{name}")
     async def change_agent(name: str, body: AgentBody, context: editors, seen: IfMatch = None) -> HttpResponse:
-        """A new version, which is served at once."""
+        """Create a new version. It is served immediately."""
         _check_own(agents, name)
         if agents.made(body.definition).name != name:
-            raise InvalidRequest("an agent keeps its name", remedy="Make another one", param="definition.name")
+            raise InvalidRequest("an agent cannot be renamed", remedy="Create another agent", param="definition.name")
         kept = await agents.store.put(context.principal, name, body.definition, note=body.note, seen=_version(seen))
         return json_response(agent_body(kept))
 
     @routes.delete("/{name}")
     async def delete_agent(name: str, context: editors) -> HttpResponse:
-        """Delete it with all its versions."""
+        """Delete an agent with all its versions."""
         _check_own(agents, name)
         count = await agents.store.delete(context.principal, name)
         return json_response({"id": name, "object": "agent", "deleted": True, "versions": count})
@@ -111,14 +111,14 @@ def _versions(routes: APIRouter, agents: Agents, access: Access) -> None:
 
     @routes.get("/{name}/versions")
     async def list_agent_versions(name: str, context: editors) -> HttpResponse:
-        """All versions, the newest first."""
+        """All versions of an agent, newest first."""
         _check_own(agents, name)
         found = await agents.store.history(context.principal, name)
         return json_response({"object": "list", "data": [agent_body(each) for each in found], "has_more": False})
 
     @routes.post("/{name}/restore")
     async def restore_agent(name: str, body: RestoreBody, context: editors) -> HttpResponse:
-        """A new version that says the same as an earlier one."""
+        """Create a new version with the content of an earlier one."""
         _check_own(agents, name)
         earlier = await agents.store.get(context.principal, name, body.version)
         agents.made(earlier.definition)
@@ -129,13 +129,13 @@ def _versions(routes: APIRouter, agents: Agents, access: Access) -> None:
 async def _check_free(agents: Agents, name: str, context: Context) -> None:
     taken = name in agents.fixed or agents.served(name, context.principal)
     if taken:
-        raise Conflict(f"the name {name} is served already", remedy="Take another name")
+        raise Conflict(f"the name {name} is already in use", remedy="Use another name")
 
 
 def _check_own(agents: Agents, name: str) -> None:
     if name in agents.fixed:
         raise NotFound(
-            f"the agent {name} belongs to the {agents.fixed[name].source}", remedy="Change it there", param="name"
+            f"the agent {name} comes from the {agents.fixed[name].source}", remedy="Change it there", param="name"
         )
 
 
@@ -144,7 +144,7 @@ def _version(seen: str | None) -> int | None:
         return None
     text = seen.strip('"')
     if not text.isdecimal() or len(text) > 18:
-        raise InvalidRequest("If-Match is the version that was read", param="if-match")
+        raise InvalidRequest("If-Match must be the number of the version that you have read", param="if-match")
     return int(text)
 
 

@@ -19,19 +19,19 @@ class AgentsSettings(Section):
     modules: list[str] = Field(default_factory=list, description="agents of Python modules, as module:name")
     model: str = Field(
         "",
-        description="the model of agents that name none; empty: models.larger once it is served, else the first one",
+        description="default model of agents; empty: models.larger if it is served, otherwise the first model",
     )
     reasoning: dict[str, Reasoning] = Field(
-        default_factory=dict, description="how models call tools, by their names: native, react or choice"
+        default_factory=dict, description="tool-calling mode by model name: native, react or choice"
     )
     toolsets: list[str] = Field(
         default_factory=lambda: ["collection", "artifacts", "memory"],
-        description="the toolsets that agents made over HTTP may use, besides other agents; * is every one",
+        description="toolsets that agents created over HTTP may use, besides other agents; *: all",
     )
     context_tokens: int = Field(
-        0, ge=0, description="the most tokens that a model of an agent is sent; 0: 70 % of its context window"
+        0, ge=0, description="maximum prompt tokens of an agent's model call; 0: 70 % of the context window"
     )
-    max_agents: int = Field(1_000, ge=1, description="agents of one tenant that are made over HTTP")
+    max_agents: int = Field(1_000, ge=1, description="agents per tenant that are created over HTTP")
 
 
 SECTIONS = {"agents": AgentsSettings}

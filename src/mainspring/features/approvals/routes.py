@@ -18,7 +18,7 @@ from mainspring.stores.work.approvals import Approval, Approvals, Status
 
 
 class DecisionBody(Body):
-    """``POST /v1/approvals/{id}/approve`` and ``.../deny``. The note is shown to whoever asks for the outcome."""
+    """``POST /v1/approvals/{id}/approve`` and ``.../deny``. Callers who read the outcome see the note."""
 
     note: Annotated[str, Field(max_length=500)] = ""
 
@@ -30,24 +30,26 @@ def router(store: Approvals, access: Access) -> APIRouter:
 
     @routes.get("")
     async def list_approvals(
-        context: deciders, page: AskedPage, status: Annotated[Status | None, Query(description="Only these")] = None
+        context: deciders,
+        page: AskedPage,
+        status: Annotated[Status | None, Query(description="Only calls in this state")] = None,
     ) -> HttpResponse:
-        """The calls that wait or waited."""
+        """Tool calls that need or needed an approval."""
         return json_response(list_body((await store.page(context.principal, page, status)).map(approval_body)))
 
     @routes.get("/{approval_id}")
     async def get_approval(approval_id: str, context: deciders) -> HttpResponse:
-        """One of them. Arguments are empty once the call was handed out, denied, or has expired."""
+        """One tool call. Its arguments are empty when it has been handed out, denied, or has expired."""
         return json_response(approval_body(await store.get(context.principal, approval_id)))
 
     @routes.post("/{approval_id}/approve")
     async def approve(approval_id: str, body: DecisionBody, context: deciders) -> HttpResponse:
-        """Hand the call out, once, to the caller who asks with its id."""
+        """Approve the call. It is handed out once, to the caller who asks with its ID."""
         return json_response(approval_body(await store.decide(context, approval_id, approve=True, note=body.note)))
 
     @routes.post("/{approval_id}/deny")
     async def deny(approval_id: str, body: DecisionBody, context: deciders) -> HttpResponse:
-        """Never hand it out."""
+        """Deny the call. It is never handed out."""
         return json_response(approval_body(await store.decide(context, approval_id, approve=False, note=body.note)))
 
     return routes

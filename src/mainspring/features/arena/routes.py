@@ -69,9 +69,9 @@ def router(service: Arenas, access: Access, heartbeat_s: float) -> APIRouter:
 
     @routes.post("/{arena}/battles", status_code=201)
     async def begin_battle(http: HttpRequest, arena: ArenaName, body: BattleBody, context: voters) -> HttpResponse:
-        """Two models answer one question: `left` and `right`, whose names are told after the vote. With `stream`,
+        """Two models answer one question: `left` and `right`, whose names are shown after the vote. With `stream`,
         server-sent events `{"side", "delta"}` come first, and the battle last. If one model fails, the other's answer
-        is shown, with nothing to vote on. Costs are the caller's."""
+        is shown, with nothing to vote on. The caller pays for both answers."""
         definition = await service.get(context.principal.tenant, arena)
         question = await service.question(context.principal, definition, body.question, body.category)
         duel = await service.duel(context, arena, definition, question)
@@ -89,7 +89,7 @@ def router(service: Arenas, access: Access, heartbeat_s: float) -> APIRouter:
 
     @routes.post("/{arena}/battles/{battle_id}/votes", status_code=201)
     async def vote(arena: ArenaName, battle_id: str, body: VoteBody, context: voters) -> HttpResponse:
-        """Say which answer is better, once. Tells the names of the models."""
+        """Vote once for the better answer. The response names the models."""
         definition = await service.get(context.principal.tenant, arena)
         voted = await service.battles.vote(context.principal, arena, definition, battle_id, body.winner)
         shown = {"id": voted.battle, "object": "arena.vote", "arena": arena, "winner": voted.winner}
@@ -109,9 +109,11 @@ def _ratings(routes: APIRouter, service: Arenas, access: Access) -> None:
     async def get_leaderboard(
         arena: ArenaName,
         context: voters,
-        style: Annotated[Qualities | None, Query(description="Qualities to control for")] = None,
+        style: Annotated[Qualities | None, Query(description="Style features to control for")] = None,
         category: Annotated[str, Query(max_length=256)] = "",
-        days: Annotated[float | None, Query(gt=0, le=3650, description="Votes of the last days")] = None,
+        days: Annotated[
+            float | None, Query(gt=0, le=3650, description="Only votes of this many days before now")
+        ] = None,
     ) -> HttpResponse:
         """Ratings in Elo points with 95 % intervals, best first. `style` is of `length`, `headings`,
         `lists` and `bold`."""
@@ -119,7 +121,7 @@ def _ratings(routes: APIRouter, service: Arenas, access: Access) -> None:
         for name in style or ():
             if name not in QUALITIES:
                 raise InvalidRequest(
-                    f"there is no quality {name:.100}", remedy=f"Use {', '.join(QUALITIES)}", param="style"
+                    f"there is no style feature {name:.100}", remedy=f"Use {', '.join(QUALITIES)}", param="style"
                 )
         since = 0.0 if days is None else time.time() - days * 86_400.0
         chosen = list(dict.fromkeys(style or ()))
@@ -134,7 +136,7 @@ def _administration(routes: APIRouter, service: Arenas, access: Access) -> None:
 
     @routes.put("/{arena}")
     async def define_arena(arena: ArenaName, body: Arena, context: admins) -> HttpResponse:
-        """Make an arena, or change what it compares; its votes stay."""
+        """Create an arena, or change what it compares. Its votes stay."""
         await service.define(context.principal, arena, body)
         return json_response(arena_body(arena, body, time.time(), named=True))
 
@@ -145,14 +147,14 @@ def _administration(routes: APIRouter, service: Arenas, access: Access) -> None:
 
     @routes.get("/{arena}/voters")
     async def list_voters(arena: ArenaName, context: admins) -> HttpResponse:
-        """Who has voted, most votes first: how they vote, by week, and whom you might exclude."""
+        """Voters, most votes first: how they vote, per week, and which ones you might exclude."""
         await service.get(context.principal.tenant, arena)
         found, out = await service.voters(context.principal.tenant, arena)
         return json_response({"object": "list", "data": [voter_body(each, out.get(each.name)) for each in found]})
 
     @routes.put("/{arena}/voters/{voter}")
     async def exclude_voter(arena: ArenaName, voter: str, body: ExcludeBody, context: admins) -> HttpResponse:
-        """Let a person's votes not count in leaderboards, or count again. The events stay."""
+        """Exclude a person's votes from leaderboards, or include them again. The events stay."""
         await service.get(context.principal.tenant, arena)
         await service.exclude(context.principal, arena, voter, body.reason if body.excluded else None)
         return json_response({"id": voter, "object": "arena.voter", "excluded": body.reason if body.excluded else None})

@@ -14,8 +14,8 @@ class ArenaSettings(Section):
     open_battles: int = Field(20, ge=1, description="battles that a person may have open at once")
     open_hours: float = Field(24.0, gt=0, description="hours after which a battle without a vote is deleted")
     max_tokens: int = Field(512, ge=1, description="longest answer, in tokens, unless the arena says otherwise")
-    rated_votes: int = Field(50_000, ge=100, description="votes, latest first, that a leaderboard is made of")
-    suspicious_votes: int = Field(10, ge=2, description="fewest votes after which a voter is called suspicious")
+    rated_votes: int = Field(50_000, ge=100, description="number of latest votes that a leaderboard counts")
+    suspicious_votes: int = Field(10, ge=2, description="minimum votes before a voter can be marked as suspicious")
 
 
 SECTIONS = {"arena": ArenaSettings}

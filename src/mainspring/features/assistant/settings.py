@@ -20,23 +20,23 @@ class AssistantSettings(Section):
 
     enabled: bool = Field(True, description="serve the assistant as the model `assistant`")
     model: str = Field(
-        "", description="the model that it answers with; empty: `auto`, which takes the larger one once it is served"
+        "", description="model that answers; empty: `auto`, which uses the larger model when it is served"
     )
     instruction: str = Field(INSTRUCTION, max_length=20_000, description="its system prompt")
     enhance: Literal["on", "rules", "off"] = Field(
         "rules",
-        description="who reads typos and abbreviations in English messages as what was meant: rules and the model, the "
-        "rules alone, or nobody",
+        description="how typos and abbreviations in English messages are resolved: by rules and the model, by "
+        "rules only, or not at all",
     )
-    temperature: float = Field(0.7, ge=0, le=2, description="where a request names none")
-    top_p: float = Field(0.9, gt=0, le=1, description="where a request names none")
-    repetition_penalty: float = Field(1.05, ge=1, le=2, description="where a request names none")
-    time_zone: str = Field("UTC", description="time zone in which it tells date and time, as Europe/Berlin")
+    temperature: float = Field(0.7, ge=0, le=2, description="default if a request sets none")
+    top_p: float = Field(0.9, gt=0, le=1, description="default if a request sets none")
+    repetition_penalty: float = Field(1.05, ge=1, le=2, description="default if a request sets none")
+    time_zone: str = Field("UTC", description="time zone for date and time, such as Europe/Berlin")
     answer_safety: Literal["off", "flag", "refuse"] = Field(
-        "refuse", description="what happens to an answer with a toxic sentence; refuse delays its first words"
+        "refuse", description="action for an answer with a toxic sentence; refuse delays the first words"
     )
     held: int = Field(
-        8, ge=1, le=512, description="pieces of an answer that are held back for that check if it refuses"
+        8, ge=1, le=512, description="pieces of an answer that are held back for the check if the action is refuse"
     )
 
 

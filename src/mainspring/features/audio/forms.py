@@ -41,7 +41,9 @@ class TranscriptionForm(TranslationForm):
         default_factory=list, max_length=2, fail_fast=True, alias="timestamp_granularities[]"
     )
     chunking_strategy: Literal["auto"] | None = None
-    include: Annotated[Any, Refused("transcribers tell no probabilities of tokens"), Field(alias="include[]")] = None
+    include: Annotated[Any, Refused("transcription models return no token probabilities"), Field(alias="include[]")] = (
+        None
+    )
     keywords: list[Annotated[str, Field(max_length=256)]] = Field(
         default_factory=list, max_length=100, fail_fast=True, alias="keywords[]"
     )

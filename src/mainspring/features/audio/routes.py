@@ -46,7 +46,7 @@ class SpeechBody(Body):
     model: Annotated[str, Field(min_length=1, max_length=256)]
     input: Annotated[str, Field(min_length=1, max_length=1_000_000)]
     voice: Annotated[str, Field(min_length=1, max_length=64)] | VoiceName
-    instructions: Annotated[Any, Refused("the voice takes no directions", unless=("",))] = None
+    instructions: Annotated[Any, Refused("the voice supports no instructions", unless=("",))] = None
     response_format: Sound = "mp3"
     speed: Annotated[float, Field(ge=0.25, le=4.0)] = 1.0
     stream_format: Literal["sse", "audio"] = "audio"
@@ -66,7 +66,7 @@ def router(speech: Speech, access: Access, charge: Charge, bills: Bills) -> APIR
         if not form.stream:
             return await _heard(http, transcriber, wanted, form, context, charge, bills)
         if form.response_format != "json":
-            raise Unsupported("a stream has the format json alone", param="response_format")
+            raise Unsupported("streams only support the format json", param="response_format")
         return await _streamed(transcriber, wanted, context, charge, bills)
 
     @routes.post("/translations")

@@ -39,14 +39,14 @@ _WINDOW = re.compile(r"([1-9]\d{0,2})h")
 
 
 class OutputExpiry(Body):
-    """``output_expires_after``: the files of answers are deleted so many seconds after they were made."""
+    """``output_expires_after``: the result files are deleted this many seconds after they were created."""
 
     anchor: Literal["created_at"]
     seconds: Annotated[int, Field(ge=3_600, le=2_592_000)]
 
 
 class BatchBody(Body):
-    """``POST /v1/batches``. The window is in hours, OpenAI's is always ``24h``."""
+    """``POST /v1/batches``. The window is in hours, for example ``24h``."""
 
     input_file_id: Annotated[str, Field(min_length=1, max_length=128)]
     endpoint: Endpoint
@@ -70,7 +70,7 @@ def router(
     async def create_batch(
         http: HttpRequest, body: BatchBody, context: ingests, key: IdempotencyKey = None
     ) -> HttpResponse:
-        """Queue the lines of an uploaded file of purpose ``batch``. The key also needs the endpoint's own scope."""
+        """Queue the lines of an uploaded file of purpose ``batch``. The key also needs the scope of the endpoint."""
 
         check_lasting(context, "a batch")
 
@@ -103,7 +103,7 @@ def router(
 
     @routes.post("/{batch_id}/cancel")
     async def cancel_batch(batch_id: str, context: ingests) -> HttpResponse:
-        """Stop a batch: lines in progress end, and finished answers are written to its files."""
+        """Cancel a batch. Lines in progress are stopped, and finished answers are written to its files."""
         principal = context.principal
         return json_response(batch_body(await batches.cancel(principal.tenant, batch_id, groups=principal.groups)))
 
@@ -150,11 +150,13 @@ def window_s(endpoint: str, window: str) -> float:
     hours = _WINDOW.fullmatch(window)
     if endpoint not in SCOPES:
         raise InvalidRequest(
-            f"no batch goes to {endpoint!r}", remedy=f"Endpoints are {', '.join(SCOPES)}", param="endpoint"
+            f"batches do not support the endpoint {endpoint!r}",
+            remedy=f"Use one of {', '.join(SCOPES)}",
+            param="endpoint",
         )
     if hours is None:
         raise InvalidRequest(
-            f"the window cannot be {window!r}", remedy="Write hours, as in 24h", param="completion_window"
+            f"the window cannot be {window!r}", remedy="Use a number of hours, such as 24h", param="completion_window"
         )
     return int(hours[1]) * 3600.0
 
@@ -168,7 +170,7 @@ def _check(file: FileInfo, settings: BatchesSettings) -> None:
         )
     if file.bytes > settings.max_bytes:
         raise TooLarge(
-            f"{file.id} has {file.bytes} bytes, a batch at most {settings.max_bytes}",
+            f"{file.id} has {file.bytes} bytes, and a batch may have {settings.max_bytes}",
             remedy="Split it, or raise batches.max_bytes",
             param="input_file_id",
         )

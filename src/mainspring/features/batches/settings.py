@@ -8,10 +8,12 @@ from mainspring.core.settings.section import Section
 
 
 class BatchesSettings(Section):
-    """Batch jobs (docs/guides/batches.md): how many of their lines are answered at once in a process."""
+    """Batch jobs (docs/guides/batches.md): the number of lines that a process answers at once."""
 
-    concurrency: int = Field(8, ge=1, description="lines at a time while nobody else uses the engines")
-    concurrency_busy: int = Field(1, ge=0, description="lines at a time while somebody does; 0: batches wait")
+    concurrency: int = Field(8, ge=1, description="concurrent lines while the engines have no other requests")
+    concurrency_busy: int = Field(
+        1, ge=0, description="concurrent lines while the engines have other requests; 0: batches wait"
+    )
     parallel: int = Field(4, ge=1, description="concurrent batches")
     max_lines: int = Field(50_000, ge=1)
     max_bytes: int = Field(64 * 2**20, ge=1)

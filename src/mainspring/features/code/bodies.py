@@ -17,13 +17,13 @@ class WorkspaceBody(Body):
     """``POST /v1/code/workspaces``."""
 
     name: Named
-    shared: Annotated[bool, Field(description="usable by all keys of the tenant that are in this key's groups")] = False
+    shared: Annotated[bool, Field(description="share with all keys of the tenant in the same groups")] = False
 
 
 class FileBody(Body):
     """A file of a workspace."""
 
-    path: Annotated[FilePath, Field(description="within the workspace, with slashes")]
+    path: Annotated[FilePath, Field(description="path within the workspace, with slashes")]
     text: Annotated[str, Field(max_length=4_000_000)]
 
 
@@ -37,7 +37,7 @@ class SyncBody(Body):
     """``POST /v1/code/workspaces/{id}/sync``."""
 
     files: Annotated[
-        dict[FilePath, Sha], Field(max_length=100_000, description="the sha256 of each file's bytes"), AtMost(100_000)
+        dict[FilePath, Sha], Field(max_length=100_000, description="SHA-256 of each file's bytes"), AtMost(100_000)
     ]
 
 
@@ -52,5 +52,5 @@ class CodeSearchBody(Body):
             description="symbol: definitions by name; words: pieces of code; regex: lines (RE2); path: files",
         ),
     ] = "words"
-    path: Annotated[str, Field(max_length=1_024, description="only files that fit, for regex")] = ""
+    path: Annotated[str, Field(max_length=1_024, description="only files that match this pattern, for regex")] = ""
     limit: Annotated[int, Field(ge=1, le=100)] = 20

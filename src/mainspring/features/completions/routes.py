@@ -24,15 +24,15 @@ from mainspring.stores.sql.pages import Page
 PATH = "/v1/chat/completions"
 TAG = "metadata["
 Tagged = Annotated[
-    str | None, Query(alias=f"{TAG}*]", description="A value that the metadata has under the name in place of *")
+    str | None, Query(alias=f"{TAG}*]", description="Metadata filter; * is the name of a metadata field")
 ]
 Limit = Annotated[int, Query(ge=1, le=100)]
-Order = Annotated[Literal["asc", "desc"], Query(description="By the time of the answer")]
+Order = Annotated[Literal["asc", "desc"], Query(description="Order by the time of the answer")]
 _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "seed")
 
 
 class CompletionUpdateBody(Body):
-    """``POST /v1/chat/completions/{id}``: the metadata instead of its own."""
+    """``POST /v1/chat/completions/{id}``: replaces the metadata."""
 
     metadata: Metadata | None = None
 
@@ -52,7 +52,7 @@ def router(stored: StoredCompletions, access: Access) -> APIRouter:
         order: Order = "asc",
         tagged: Tagged = None,  # noqa: ARG001
     ) -> HttpResponse:
-        """The completions of the asking key that it asked for with `store: true`."""
+        """Completions that this key requested with `store: true`."""
         names = [name for name in http.query_params if name.startswith(TAG)]
         tags = {name[len(TAG) : -1]: http.query_params[name] for name in names}
         found = await stored.page(context.principal, Page(limit, order, after), model, tags)
@@ -73,7 +73,7 @@ def router(stored: StoredCompletions, access: Access) -> APIRouter:
 
     @routes.get(f"{PATH}/{{completion_id}}/messages")
     async def list_messages(completion_id: str, page: AskedPage, context: chats) -> HttpResponse:
-        """The messages that the completion answered."""
+        """The request messages of a stored completion."""
         found = await stored.get(completion_id, context.principal)
         messages = [_message(found.id, number, each) for number, each in enumerate(messages_of(found.record))]
         return json_response(list_body(cut(messages, page)))

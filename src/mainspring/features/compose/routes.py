@@ -23,8 +23,8 @@ from mainspring.serving.admit.rate_limits import Charge
 
 PATH = "/v1/compose"
 SuggestionId = Annotated[str, PathParam(pattern=r"^cmp_[0-9a-z]{26}$")]
-User = Annotated[str, Field(max_length=256, description="the user of the application; none: the key's owner")]
-AskedUser = Annotated[str, Query(max_length=256, description="The user of the application; none: the key's owner")]
+User = Annotated[str, Field(max_length=256, description="user of the application; default: the key's owner")]
+AskedUser = Annotated[str, Query(max_length=256, description="User of the application; default: the key's owner")]
 _HIDDEN = ("language", "topic", "person", "personal")
 _CHARACTERS_PER_TOKEN = 4
 _DAY_S = 86_400.0
@@ -33,23 +33,24 @@ _DAY_S = 86_400.0
 class ComposeBody(Body):
     """``POST /v1/compose``: a mail while it is typed."""
 
-    body: Annotated[str, Field(max_length=50_000, description="the mail's text")]
+    body: Annotated[str, Field(max_length=50_000, description="text of the mail")]
     subject: Annotated[str, Field(max_length=1_000)] = ""
-    to: Annotated[str, Field(max_length=1_000, description="the recipient, as in support")] = ""
-    cursor: Annotated[int | None, Field(ge=0, description="characters before the cursor; none: it is at the end")] = (
-        None
-    )
+    to: Annotated[str, Field(max_length=1_000, description="recipient, such as support")] = ""
+    cursor: Annotated[
+        int | None, Field(ge=0, description="number of characters before the cursor; default: the end of the text")
+    ] = None
     pause_ms: Annotated[
-        float | None, Field(ge=0, le=86_400_000, description="milliseconds since the last key; none: long enough")
+        float | None,
+        Field(ge=0, le=86_400_000, description="milliseconds since the last keystroke; default: long enough"),
     ] = None
-    suggestions: Annotated[int, Field(ge=1, le=5, description="at most so many")] = 1
+    suggestions: Annotated[int, Field(ge=1, le=5, description="maximum number of suggestions")] = 1
     confidence: Annotated[
-        float | None, Field(ge=0.01, le=1, description="the least confidence; none: compose.least_confidence")
+        float | None, Field(ge=0.01, le=1, description="minimum confidence; default: compose.least_confidence")
     ] = None
-    session_id: Annotated[str, Field(max_length=256, description="a name of this mail, for figures of usage")] = ""
+    session_id: Annotated[str, Field(max_length=256, description="identifier of this mail, for usage statistics")] = ""
     user: User = ""
-    personal: Annotated[bool, Field(description="use own phrases of a person who agreed")] = True
-    explain: Annotated[bool, Field(description="tell what was filtered, and why")] = False
+    personal: Annotated[bool, Field(description="use the person's own phrases, if the person has agreed")] = True
+    explain: Annotated[bool, Field(description="include what was filtered and why")] = False
 
     def asked(self, least: float) -> Asked:
         """Raises ``InvalidRequest``: the cursor is behind the text."""
@@ -57,7 +58,7 @@ class ComposeBody(Body):
         if at > len(self.body):
             raise InvalidRequest(
                 f"cursor is {at}, and the body has {len(self.body)} characters",
-                remedy="Count characters of the body (Unicode code points)",
+                remedy="Count Unicode code points of the body",
                 param="cursor",
             )
         return Asked(
@@ -76,9 +77,11 @@ class ComposeOutcomeBody(Body):
 
     outcome: Annotated[
         Literal["accepted", "dismissed", "typed"],
-        Field(description="typed: the writer went on with other words, or the same by hand"),
+        Field(description="typed: the writer typed on, with other words or with the same words"),
     ]
-    characters: Annotated[int | None, Field(ge=0, le=10_000, description="that were accepted; none: all")] = None
+    characters: Annotated[
+        int | None, Field(ge=0, le=10_000, description="number of accepted characters; default: all")
+    ] = None
 
 
 class ComposeConsentBody(Body):
@@ -103,7 +106,7 @@ def router(service: Compose, access: Access, charge: Charge) -> APIRouter:
 
     @routes.post(PATH)
     async def compose(http: HttpRequest, body: ComposeBody, context: composers) -> HttpResponse:
-        """Suggest how the mail goes on at the cursor."""
+        """Suggest how the mail continues at the cursor."""
         asked = body.asked(service.settings.least_confidence)
         work = service.suggest(context, asked, user=body.user, session=body.session_id, personal=body.personal)
         async with charge(context, _tokens(asked)):
@@ -114,15 +117,16 @@ def router(service: Compose, access: Access, charge: Charge) -> APIRouter:
     async def tell_compose_outcome(
         suggestion_id: SuggestionId, body: ComposeOutcomeBody, context: composers
     ) -> HttpResponse:
-        """Say what came of the suggestions of an answer. The same twice is once."""
+        """Report the outcome of the suggestions of an answer. A repeated report counts once."""
         told = await service.tell(context.principal, suggestion_id, body.outcome, body.characters)
         return json_response({"object": "compose.outcome", **told})
 
     @routes.get(PATH + "/figures")
     async def compose_figures(
-        context: admins, days: Annotated[float, Query(gt=0, le=366, description="Of the last days")] = 30.0
+        context: admins,
+        days: Annotated[float, Query(gt=0, le=366, description="Number of days before now that count")] = 30.0,
     ) -> HttpResponse:
-        """How often suggestions are accepted, in which share of mails, and how many characters that saves."""
+        """Acceptance rate of suggestions, share of mails with one, and saved characters."""
         found = await service.shown.figures(context.principal.tenant, time.time() - days * _DAY_S)
         return json_response({"object": "compose.figures", "days": days, **found})
 
@@ -136,20 +140,20 @@ def personal_router(service: Compose, access: Access) -> APIRouter:
 
     @routes.get("")
     async def get_compose_personal(context: composers, user: AskedUser = "") -> HttpResponse:
-        """Whether the person agreed that own phrases are learnt, and how many texts are kept."""
+        """Whether the person has agreed to the learning of own phrases, and how many texts are kept."""
         agreed, texts = await service.personal(context.principal, user)
         return json_response(_personal_body(user, agreed, texts))
 
     @routes.put("")
     async def put_compose_personal(body: ComposeConsentBody, context: composers) -> HttpResponse:
-        """Agree, or refuse: then the texts are deleted."""
+        """Give or refuse consent. A refusal deletes the texts."""
         await service.decide(context.principal, body.user, consent=body.consent)
         agreed, texts = await service.personal(context.principal, body.user)
         return json_response(_personal_body(body.user, agreed, texts))
 
     @routes.post("")
     async def add_compose_text(body: ComposeTextBody, context: composers) -> HttpResponse:
-        """Learn from a mail that the person sent. Personal data in it are left out."""
+        """Learn from a mail that the person sent. Personal data in it is left out."""
         kept = await service.learn(context.principal, body.user, body.text)
         return json_response(_personal_body(body.user, "granted", kept))
 

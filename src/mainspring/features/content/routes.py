@@ -33,8 +33,8 @@ from mainspring.http.respond import json_response
 
 PREFIX = "/v1/content/articles"
 Hiding = Callable[[Context], Any]
-Format = Annotated[Literal["markdown", "html", "docx"], Query(description="What it is exported as")]
-Number = Annotated[int | None, Query(ge=1, description="A version; none: the newest")]
+Format = Annotated[Literal["markdown", "html", "docx"], Query(description="Format of the export")]
+Number = Annotated[int | None, Query(ge=1, description="Number of the version; default: the newest")]
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 FILES: dict[int | str, dict[str, Any]] = {200: {"content": {"text/markdown": {}, "text/html": {}, DOCX: {}}}}
 
@@ -48,7 +48,7 @@ def router(service: Content, access: Access, idempotency: Idempotency, hiding: H
     async def order_article(
         http: HttpRequest, body: ArticleBody, context: chats, key: IdempotencyKey = None
     ) -> HttpResponse:
-        """Have an article written. It is written whether or not anybody waits, and survives a restart."""
+        """Start writing an article. It continues without a waiting client and survives a restart."""
         check_lasting(context, "an article")
 
         async def work() -> HttpResponse:
@@ -58,12 +58,12 @@ def router(service: Content, access: Access, idempotency: Idempotency, hiding: H
 
     @routes.get("")
     async def list_articles(context: chats, page: AskedPage) -> HttpResponse:
-        """The articles of this key; with the scope `approve` those of all keys with its groups."""
+        """Articles of this key. With the scope `approve`, articles of all keys in its groups."""
         return json_response(list_body((await service.page(context.principal, page)).map(shown_body)))
 
     @routes.get("/{article_id}")
     async def get_article(article_id: str, context: chats) -> HttpResponse:
-        """How it stands; once it is written, with its newest version."""
+        """The state of an article. When it is written, its newest version is included."""
         shown = await service.show(context.principal, article_id)
         body = shown_body(shown)
         if shown.kept.version:
@@ -73,7 +73,7 @@ def router(service: Content, access: Access, idempotency: Idempotency, hiding: H
 
     @routes.delete("/{article_id}")
     async def delete_article(article_id: str, context: chats) -> HttpResponse:
-        """Delete it with its versions; what still writes it is stopped."""
+        """Delete an article with its versions. If it is still being written, that is stopped."""
         await service.delete(context, article_id)
         return json_response({"id": article_id, "object": "content.article.deleted", "deleted": True})
 
@@ -87,13 +87,13 @@ def _deciding(routes: APIRouter, service: Content, access: Access) -> None:
 
     @routes.post("/{article_id}/approve")
     async def approve_plan(article_id: str, body: ApprovePlanBody, context: chats) -> HttpResponse:
-        """Approve the plan, as it is or edited: then it is researched and written."""
+        """Approve the plan, with or without edits. The article is then researched and written."""
         plan = None if body.plan is None else body.plan.plan()
         return json_response(shown_body(await service.approve(context, article_id, plan, body.note)))
 
     @routes.post("/{article_id}/deny")
     async def deny_plan(article_id: str, body: DenyPlanBody, context: chats) -> HttpResponse:
-        """Deny the plan: nothing is researched."""
+        """Deny the plan. Nothing is researched."""
         return json_response(shown_body(await service.deny(context, article_id, body.note)))
 
     @routes.post("/{article_id}/cancel")
@@ -107,12 +107,12 @@ def _versions(routes: APIRouter, service: Content, access: Access, hiding: Hidin
 
     @routes.post("/{article_id}/revise")
     async def revise_article(article_id: str, body: ReviseBody, context: chats) -> HttpResponse:
-        """Change one section; the article gets a new version, and the former ones stay."""
+        """Change one section. The article gets a new version, and earlier versions stay."""
         return json_response(version_body(await service.revise(context, article_id, body.wish()), hiding(context)))
 
     @routes.get("/{article_id}/versions")
     async def list_versions(article_id: str, context: chats) -> HttpResponse:
-        """All versions, newest first."""
+        """All versions of an article, newest first."""
         found = await service.versions(context.principal, article_id)
         return json_response({"object": "list", "data": [version_body(each, hiding(context)) for each in found]})
 

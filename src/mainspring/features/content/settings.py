@@ -10,11 +10,11 @@ from mainspring.core.settings.section import Section
 
 
 class StepLimits(Section):
-    """What one step of an article may use up."""
+    """Limits of one step of an article."""
 
-    tokens: int = Field(20_000, ge=0, description="tokens that models read and write; 0: no model is asked")
-    usd: float = Field(0.5, ge=0, description="what its calls may cost")
-    seconds: float = Field(30.0, gt=0, description="how long it may take")
+    tokens: int = Field(20_000, ge=0, description="maximum tokens that models read and write; 0: no model is used")
+    usd: float = Field(0.5, ge=0, description="maximum cost of its calls in US dollars")
+    seconds: float = Field(30.0, gt=0, description="maximum time in seconds")
 
 
 class ContentSettings(Section):
@@ -23,18 +23,20 @@ class ContentSettings(Section):
     enabled: bool = Field(True, description="serve the model content")
     mode: Literal["auto", "extractive", "written"] = Field(
         "auto",
-        description="auto: written by draft_model or models.larger where one is served, else assembled of cited "
+        description="auto: written by draft_model or models.larger if one is served, otherwise assembled from cited "
         "sentences",
     )
-    draft_model: str = Field("", description="the model that writes drafts; empty: models.larger once it is served")
-    small_model: str = Field("", description="the model for plans and search engines' fields; empty: rules without one")
-    require_approval: bool = Field(False, description="a person approves every plan, whatever the brief says")
-    self_approval: bool = Field(True, description="whoever ordered an article may approve its plan")
-    approval_hours: float = Field(72.0, gt=0, description="how long a plan waits to be approved")
-    web: bool = Field(False, description="research searches the web, too, unless the brief says otherwise")
-    web_pages: int = Field(5, ge=1, le=20, description="pages that each question finds in the web")
+    draft_model: str = Field("", description="model that writes drafts; empty: models.larger if it is served")
+    small_model: str = Field("", description="model for plans and search engine fields; empty: rules without a model")
+    require_approval: bool = Field(
+        False, description="a person must approve every plan, even if the brief does not ask for it"
+    )
+    self_approval: bool = Field(True, description="the requester of an article may approve its plan")
+    approval_hours: float = Field(72.0, gt=0, description="hours for which a plan waits for approval")
+    web: bool = Field(False, description="default of a brief: research also searches the web")
+    web_pages: int = Field(5, ge=1, le=20, description="web pages per question")
     only_trusted: bool = Field(
-        False, description="of the web only web_search.trusted_domains, of collections only trusted_collections"
+        False, description="use only web pages of web_search.trusted_domains and only trusted_collections"
     )
     trusted_collections: list[str] = Field(
         default_factory=list, description="collections whose documents may be sources under only_trusted; none: all"
@@ -52,12 +54,12 @@ class ContentSettings(Section):
         default_factory=lambda: StepLimits(tokens=4_000, usd=0.05, seconds=15.0),
         description="limits of the fields for search engines",
     )
-    passages: int = Field(12, ge=1, le=50, description="passages that each question finds in each collection")
-    parallel: int = Field(4, ge=1, le=32, description="questions that are researched at the same time")
-    cache_hours: float = Field(24.0, ge=0, description="how long research is used again for like questions; 0: never")
-    similar: float = Field(
-        0.95, ge=0, le=1, description="cosine of two questions from which the research of one serves the other"
+    passages: int = Field(12, ge=1, le=50, description="passages per question and collection")
+    parallel: int = Field(4, ge=1, le=32, description="questions that are researched at once")
+    cache_hours: float = Field(
+        24.0, ge=0, description="hours for which research is reused for similar questions; 0: never"
     )
+    similar: float = Field(0.95, ge=0, le=1, description="minimum cosine of two questions that share research")
     quote_words: int = Field(
         40, ge=5, description="longest run of a source's words in a written text that is not flagged as copied"
     )
@@ -67,7 +69,7 @@ class ContentSettings(Section):
     max_articles: int = Field(10_000, ge=1, description="articles of one tenant")
     max_notebooks: int = Field(1_000, ge=1, description="notebooks of one tenant")
     max_recordings: int = Field(1_000, ge=1, description="spoken summaries of one tenant")
-    spoken_characters: int = Field(6_000, ge=100, description="of a spoken summary")
+    spoken_characters: int = Field(6_000, ge=100, description="maximum characters of a spoken summary")
 
 
 SECTIONS = {"content": ContentSettings}

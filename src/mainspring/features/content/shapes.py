@@ -37,7 +37,7 @@ class ArticleBody(Body):
     mode: Literal["auto", "extractive", "written"] = "auto"
     unsupported: Literal["strike", "mark"] = "strike"
     deadline_s: Annotated[float, Field(gt=0, le=3600)] | None = None
-    user: Annotated[str, Field(max_length=256, description="The user of the application")] = ""
+    user: Annotated[str, Field(max_length=256, description="User of the application")] = ""
 
     def brief(self) -> Brief:
         """The brief."""
@@ -54,7 +54,7 @@ class PlanSectionBody(Body):
 
 
 class PlanBody(Body):
-    """A plan as a person wants it."""
+    """A plan that a person has edited."""
 
     title: Annotated[str, Field(min_length=1, max_length=300)]
     sections: Annotated[list[PlanSectionBody], Field(min_length=1, max_length=MOST_SECTIONS, fail_fast=True)]
@@ -65,7 +65,7 @@ class PlanBody(Body):
 
 
 class ApprovePlanBody(Body):
-    """``POST /v1/content/articles/{article_id}/approve``: with ``plan`` another plan is approved than was proposed."""
+    """``POST /v1/content/articles/{article_id}/approve``: ``plan`` replaces the proposed plan."""
 
     plan: PlanBody | None = None
     note: Annotated[str, Field(max_length=500)] = ""
@@ -78,7 +78,7 @@ class DenyPlanBody(Body):
 
 
 class ReviseBody(Body):
-    """``POST /v1/content/articles/{article_id}/revise``: ``version`` is the one that was read."""
+    """``POST /v1/content/articles/{article_id}/revise``: ``version`` is the one that you have read."""
 
     section: Annotated[int, Field(ge=1, le=100)]
     instruction: Annotated[str, Field(min_length=1, max_length=1000)]

@@ -58,12 +58,12 @@ def router(store: Conversations, access: Access) -> APIRouter:
 
     @routes.post("/{conversation_id}")
     async def update_conversation(conversation_id: str, body: ConversationUpdateBody, context: chats) -> HttpResponse:
-        """Replace its metadata."""
+        """Replace the metadata of a conversation."""
         return json_response(_body(await store.update(context.principal, conversation_id, body.metadata or {})))
 
     @routes.delete("/{conversation_id}")
     async def delete_conversation(conversation_id: str, context: chats) -> HttpResponse:
-        """Delete it with its items; stored responses stay until they are deleted themselves."""
+        """Delete a conversation with its items. Stored responses stay until you delete them."""
         await store.delete(context.principal, conversation_id)
         return json_response({"id": conversation_id, "object": "conversation.deleted", "deleted": True})
 
@@ -110,7 +110,7 @@ def _items(routes: APIRouter, store: Conversations, access: Access) -> None:
 
     @routes.delete("/{conversation_id}/items/{item_id}")
     async def delete_item(conversation_id: str, item_id: str, context: chats) -> HttpResponse:
-        """Delete an item; returns the conversation."""
+        """Delete an item. Returns the conversation."""
         return json_response(_body(await store.remove(context.principal, conversation_id, item_id)))
 
 

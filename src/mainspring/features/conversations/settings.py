@@ -12,7 +12,9 @@ class ConversationsSettings(Section):
 
     max_items: int = Field(10_000, ge=1, description="items of one conversation")
     max_conversations: int = Field(10_000, ge=1, description="conversations of one key")
-    retention_days: float = Field(0.0, ge=0, description="days since their last change; 0: for ever")
+    retention_days: float = Field(
+        0.0, ge=0, description="days for which conversations are kept after their last change; 0: for ever"
+    )
 
 
 SECTIONS = {"conversations": ConversationsSettings}

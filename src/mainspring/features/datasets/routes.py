@@ -28,14 +28,14 @@ from mainspring.stores.events.audit_log import Audit
 
 PREFIX = "/v1/datasets"
 SetName = Annotated[str, Field(min_length=1, max_length=128)]
-Wanted = Annotated[str | None, Query(max_length=128, description="A number or a tag; none: the newest")]
+Wanted = Annotated[str | None, Query(max_length=128, description="Version number or tag; default: the newest version")]
 Times = Annotated[float | None, Field(ge=0, le=9e9, allow_inf_nan=False)]
 Word = Annotated[str, Field(max_length=256)]
 _OBJECT = Annotated[dict[str, Any], Field(max_length=64), AtMost(64)]
 
 
 class TracesBody(Body):
-    """Which recorded answers: the latest ``limit`` with everything given."""
+    """Selects recorded answers: the latest ``limit`` answers that match all given fields."""
 
     application: Word = ""
     model: Word = ""
@@ -47,23 +47,27 @@ class TracesBody(Body):
     consented: bool = False
     below: Annotated[
         dict[Word, Annotated[float, Field(allow_inf_nan=False)]],
-        Field(default_factory=dict, max_length=16, description="Upper bounds of scores by measure"),
+        Field(default_factory=dict, max_length=16, description="Maximum scores by measure"),
         AtMost(16),
     ]
     session: Word = ""
     search: Word = ""
     limit: Annotated[int, Field(ge=1, le=MOST)] = 1_000
-    references: Annotated[bool, Field(description="An answer that was rated up is a right answer")] = True
+    references: Annotated[bool, Field(description="Use answers with positive feedback as correct answers")] = True
 
 
 class SuiteBody(Body):
-    """Questions about a collection, which a model writes, or recorded ones with a right answer; and attacks."""
+    """Questions about a collection, written by a model, or recorded questions with a correct answer; and attacks."""
 
     collection: Annotated[str, Field(max_length=256)] = ""
-    model: Annotated[str, Field(max_length=256, description="Writes the questions about a collection")] = ""
+    model: Annotated[
+        str, Field(max_length=256, description="Chat model that writes the questions about a collection")
+    ] = ""
     traces: TracesBody | None = None
-    count: Annotated[int, Field(ge=1, le=MOST_SUITE, description="Passages, or recorded questions")] = 20
-    attacks: Annotated[int, Field(ge=0, le=MOST_SUITE, description="Attacks on the questions")] = 0
+    count: Annotated[
+        int, Field(ge=1, le=MOST_SUITE, description="Maximum number of passages or recorded questions")
+    ] = 20
+    attacks: Annotated[int, Field(ge=0, le=MOST_SUITE, description="Maximum number of attack examples")] = 0
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
 
     def wish(self) -> SuiteWish:
@@ -73,7 +77,7 @@ class SuiteBody(Body):
 
 
 class VersionBody(Body):
-    """``POST /v1/datasets/{name}/versions``: one of the sources."""
+    """``POST /v1/datasets/{name}/versions``: exactly one source."""
 
     examples: Annotated[list[_OBJECT] | None, Field(max_length=MOST_AT_ONCE, fail_fast=True)] = None
     file_id: Annotated[str | None, Field(min_length=1, max_length=128)] = None
@@ -81,7 +85,7 @@ class VersionBody(Body):
     suite: SuiteBody | None = None
     remove: Annotated[
         list[Annotated[str, Field(max_length=128)]] | None,
-        Field(max_length=MOST_AT_ONCE, fail_fast=True, description="Ids"),
+        Field(max_length=MOST_AT_ONCE, fail_fast=True, description="IDs of examples"),
     ] = None
     note: Annotated[str, Field(max_length=512)] = ""
 
@@ -96,7 +100,7 @@ class SplitBody(Body):
 
 
 class TagBody(Body):
-    """``POST /v1/datasets/{name}/tags``: without a version the tag is removed."""
+    """``POST /v1/datasets/{name}/tags``: without a version, the tag is removed."""
 
     tag: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,63}$")]
     version: Annotated[int, Field(ge=1)] | None = None
@@ -112,7 +116,7 @@ def router(service: DataSetService, audit: Audit, access: Access) -> APIRouter:
     async def list_datasets(
         context: readers,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
-        after: Annotated[str, Query(max_length=128, description="A name of the list")] = "",
+        after: Annotated[str, Query(max_length=128, description="A name from the list; the page starts after it")] = "",
     ) -> HttpResponse:
         """The data sets that the key's groups may see, by name."""
         found = await service.versions.sets(context.principal, limit + 1, after)
@@ -121,14 +125,14 @@ def router(service: DataSetService, audit: Audit, access: Access) -> APIRouter:
 
     @routes.post("/{name}/versions", status_code=201)
     async def create_version(name: str, body: VersionBody, context: makers) -> HttpResponse:
-        """Make the next version: the newest one with examples added (those with a known id replace the older), or with
-        some removed. The data set is made if there is none of that name."""
+        """Create the next version: the newest one with examples added (a known ID replaces the older example), or with
+        examples removed. A data set that does not exist is created."""
         principal = context.principal
         given = [
             each for each in (body.examples, body.file_id, body.traces, body.suite, body.remove) if each is not None
         ]
         if len(given) != 1:
-            raise InvalidRequest("name one of examples, file_id, traces, suite and remove", param="examples")
+            raise InvalidRequest("send exactly one of examples, file_id, traces, suite and remove", param="examples")
         if body.examples is not None:
             made = [example_of(each, f"examples[{place}]") for place, each in enumerate(body.examples)]
             number = await service.add_examples(principal, name, made, note=body.note)
@@ -146,7 +150,7 @@ def router(service: DataSetService, audit: Audit, access: Access) -> APIRouter:
 
     @routes.post("/{name}/split", status_code=201)
     async def split_dataset(name: str, body: SplitBody, context: makers) -> HttpResponse:
-        """Make the next version, divided into train, validation and test by groups of near-duplicates."""
+        """Create the next version, split into train, validation and test. Near-duplicates stay in one split."""
         number = await service.split(context.principal, name, body.train, body.validation, body.test, body.seed)
         row = await service.versions.version_row(context.principal, name, number)
         return json_response(version_body(row), status=201)
@@ -160,13 +164,13 @@ def router(service: DataSetService, audit: Audit, access: Access) -> APIRouter:
 def _changing(routes: APIRouter, service: DataSetService, audit: Audit, makers: Any) -> None:
     @routes.post("/{name}/tags")
     async def tag_version(name: str, body: TagBody, context: makers) -> HttpResponse:
-        """Name a version, or take the name away."""
+        """Set or remove a tag of a version."""
         tags = await service.writing.tag(context.principal, name, body.tag, body.version)
         return json_response({"object": "data_set.tags", "name": name, "tags": tags})
 
     @routes.delete("/{name}")
     async def delete_dataset(name: str, context: makers) -> HttpResponse:
-        """Delete a data set with all versions. Their numbers are not given again."""
+        """Delete a data set with all versions. Their numbers are not reused."""
         await service.writing.delete(context.principal, name)
         await audit.record(context.principal.tenant, "dataset.deleted", acting(context), object=name)
         return json_response({"id": name, "object": "data_set.deleted", "deleted": True})
@@ -185,9 +189,9 @@ def _reading(routes: APIRouter, service: DataSetService, readers: Any) -> None:
         name: str,
         context: readers,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
-        before: Annotated[int | None, Query(ge=1, description="Only older ones")] = None,
+        before: Annotated[int | None, Query(ge=1, description="Only versions older than this number")] = None,
     ) -> HttpResponse:
-        """The versions of a data set, the newest first."""
+        """The versions of a data set, newest first."""
         found = await service.versions.history(context.principal, name, limit + 1, before)
         shown = [version_body(row) for row in found[:limit]]
         return json_response({"object": "list", "data": shown, "has_more": len(found) > limit})
@@ -198,12 +202,12 @@ def _reading(routes: APIRouter, service: DataSetService, readers: Any) -> None:
         context: readers,
         version: Wanted = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 20,
-        after: Annotated[int, Query(ge=0, description="`next` of the page before")] = 0,
+        after: Annotated[int, Query(ge=0, description="`next` of the previous page")] = 0,
         split: Annotated[Literal["train", "validation", "test"] | None, Query()] = None,
         group: Annotated[str, Query(max_length=256)] = "",
         search: Annotated[str, Query(max_length=256)] = "",
         trace_id: Annotated[str, Query(max_length=128)] = "",
-        source: Annotated[str, Query(max_length=128, description="The id of an event")] = "",
+        source: Annotated[str, Query(max_length=128, description="ID of an event")] = "",
     ) -> HttpResponse:
         """The examples of a version, in their order."""
         found = await service.versions.version(context.principal, name, _wanted(version))
@@ -222,12 +226,12 @@ def _comparing(routes: APIRouter, service: DataSetService, audit: Audit, readers
     async def get_diff(
         name: str,
         context: readers,
-        old: Annotated[str, Query(max_length=128, description="A number or a tag")],
+        old: Annotated[str, Query(max_length=128, description="Version number or tag")],
         new: Wanted = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
-        after: Annotated[str, Query(max_length=128, description="`next` of the page before")] = "",
+        after: Annotated[str, Query(max_length=128, description="`next` of the previous page")] = "",
     ) -> HttpResponse:
-        """The examples that differ between two versions, by their ids."""
+        """Examples that differ between two versions, by ID."""
         sides = [await service.versions.version(context.principal, name, _wanted(each)) for each in (old, new)]
         numbers = [each.number for each in sides]
         found, following = await service.versions.changes(context.principal, name, numbers[0], numbers[1], limit, after)
@@ -239,7 +243,7 @@ def _comparing(routes: APIRouter, service: DataSetService, audit: Audit, readers
     async def export_dataset(
         name: str, context: readers, version: Wanted = None, shape: Annotated[Shape, Query()] = "examples"
     ) -> HttpResponse:
-        """A version as lines of JSON: examples as `add` reads them, or OpenAI's chats for fine-tuning."""
+        """A version as JSON Lines: examples in the format of `add`, or OpenAI's chats for fine-tuning."""
         found = await service.versions.version(context.principal, name, _wanted(version))
         details = {"version": found.number, "shape": shape, "examples": found.examples - found.erased}
         await audit.record(context.principal.tenant, "dataset.exported", acting(context), object=name, details=details)

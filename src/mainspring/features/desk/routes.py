@@ -39,8 +39,8 @@ from mainspring.serving.memory.layer import stored_name
 from mainspring.stores.sql import ids
 
 PREFIX = "/v1/desk"
-Queues = Annotated[Few[Queue], Query(default_factory=list, description="Only these queues")]
-Statuses = Annotated[Few[Status], Query(default_factory=list, description="Only cases of these states")]
+Queues = Annotated[Few[Queue], Query(default_factory=list, description="Only cases in these queues")]
+Statuses = Annotated[Few[Status], Query(default_factory=list, description="Only cases in these states")]
 
 
 def router(desk: SupportDesk, access: Access) -> APIRouter:
@@ -54,11 +54,11 @@ def router(desk: SupportDesk, access: Access) -> APIRouter:
         page: AskedPage,
         status: Statuses,
         queue: Queues,
-        mine: Annotated[bool, Query(description="Only those that the caller has taken")] = False,
-        late: Annotated[bool, Query(description="Only those whose customers have waited too long")] = False,
-        priority: Annotated[CasePriority | None, Query(description="Only of this priority")] = None,
-        customer: Annotated[str, Query(max_length=256, description="Only of this customer")] = "",
-        q: Annotated[str, Query(max_length=256, description="Words of number, subject, customer or text")] = "",
+        mine: Annotated[bool, Query(description="Only cases that the caller has taken")] = False,
+        late: Annotated[bool, Query(description="Only cases whose customers have waited too long")] = False,
+        priority: Annotated[CasePriority | None, Query(description="Only cases of this priority")] = None,
+        customer: Annotated[str, Query(max_length=256, description="Only cases of this customer")] = "",
+        q: Annotated[str, Query(max_length=256, description="Search words in number, subject, customer or text")] = "",
     ) -> HttpResponse:
         """Cases, newest first."""
         assignee = context.principal.person if mine else ""
@@ -67,7 +67,7 @@ def router(desk: SupportDesk, access: Access) -> APIRouter:
 
     @routes.get("/queues")
     async def list_queues(context: people) -> HttpResponse:
-        """For each queue the number of cases in each state, and of those that are late."""
+        """The number of cases per queue and state, and of late cases."""
         return json_response(queues_body(await desk.store.counts(context.principal)))
 
     _opening(routes, desk, access)
@@ -82,7 +82,7 @@ def _opening(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
 
     @routes.post("/cases", status_code=201)
     async def open_case(body: CaseBody, context: people) -> HttpResponse:
-        """Open a case by hand, or for a customer's session of the key's groups. One for each `Idempotency-Key`."""
+        """Open a case, or one for a customer's session in the key's groups. Each `Idempotency-Key` opens one case."""
         new = NewCase(
             body.kind, body.subject, body.reason, body.topic, body.priority, body.customer, body.body, body.references
         )
@@ -98,13 +98,13 @@ def _opening(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
 
     @routes.post("/next")
     async def next_case(body: NextBody, context: people) -> HttpResponse:
-        """Take the case that has waited longest among those of the highest priority. `case` is null if none waits."""
+        """Take the longest-waiting case of the highest priority. `case` is null if no case waits."""
         case = await desk.next_case(context, body.queues)
         return json_response({"object": "desk.next", "case": None if case is None else case_body(case)})
 
     @routes.get("/cases/{case}")
     async def get_case(case: str, context: people) -> HttpResponse:
-        """A case with its conversation. Take its id or its number."""
+        """A case with its conversation, by ID or number."""
         return json_response(view_body(await desk.view(context, case)))
 
 
@@ -113,17 +113,17 @@ def _working(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
 
     @routes.post("/cases/{case}/take")
     async def take_case(case: str, body: TakeBody, context: people) -> HttpResponse:
-        """Work on it. With `attend` the agent does not answer in its session from now on."""
+        """Take a case. With `attend`, the agent stops answering in its session."""
         return json_response(case_body(await desk.take_case(context, case, attend=body.attend)))
 
     @routes.post("/cases/{case}/assign")
     async def assign_case(case: str, body: AssignBody, context: people) -> HttpResponse:
-        """Give it to another person or queue; with neither, back to its queue."""
+        """Assign a case to another person or queue; with neither, return it to its queue."""
         return json_response(case_body(await desk.assign(context, case, body.person, body.queue)))
 
     @routes.post("/cases/{case}/messages", status_code=201)
     async def answer_case(case: str, body: AnswerBody, context: people) -> HttpResponse:
-        """Answer the customer where the customer wrote, or leave a note that people alone see."""
+        """Answer the customer in the customer's channel, or add an internal note."""
         author: Author = "note" if body.note else "person"
         done = await desk.say(context, case, body.text, author, "" if body.note else body.suggestion)
         assert done.said is not None
@@ -131,17 +131,17 @@ def _working(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
 
     @routes.post("/cases/{case}/close")
     async def close_case(case: str, body: CloseBody, context: people) -> HttpResponse:
-        """Close it: the agent answers in the session again."""
+        """Close a case. The agent answers in the session again."""
         return json_response(case_body(await desk.close_case(context, case, resolution=body.resolution)))
 
     @routes.post("/cases/{case}/hand-back")
     async def hand_back(case: str, context: people) -> HttpResponse:
-        """Have the agent answer in the session again; the case stays open."""
+        """Let the agent answer in the session again. The case stays open."""
         return json_response(case_body(await desk.close_case(context, case, hand_back=True)))
 
     @routes.post("/cases/{case}/reopen")
     async def reopen_case(case: str, context: people) -> HttpResponse:
-        """Open a closed case again, in its queue."""
+        """Reopen a closed case in its queue."""
         return json_response(case_body(await desk.reopen(context, case)))
 
 
@@ -152,18 +152,18 @@ def _watching(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
         "/cases/{case}/events", response_class=HttpResponse, responses={200: {"content": {"text/event-stream": {}}}}
     )
     async def watch_case(case: str, http: HttpRequest, context: people) -> HttpResponse:
-        """Server-sent events `case`: the case with its conversation and assistance, now and after each change."""
+        """Server-sent events `case`: the case with its conversation and suggestions, now and after each change."""
         await desk.store.get(context.principal, case)
         return stream(_bodies("case", (view_body(view) async for view in desk.watch(context, case)), http))
 
     @routes.get("/events", response_class=HttpResponse, responses={200: {"content": {"text/event-stream": {}}}})
     async def watch_queues(http: HttpRequest, context: people) -> HttpResponse:
-        """Server-sent events `queues`: the numbers of all queues, now and after each change of a case."""
+        """Server-sent events `queues`: the counts of all queues, now and after each change of a case."""
         return stream(_bodies("queues", (queues_body(counts) async for counts in desk.standing(context)), http))
 
     @routes.post("/cases/{case}/suggestions/{suggestion}/reject")
     async def reject_suggestion(case: str, suggestion: str, context: people) -> HttpResponse:
-        """Say that a suggested answer is not wanted."""
+        """Reject a suggested answer."""
         await desk.reject(context, case, suggestion)
         return json_response({"id": suggestion, "object": "desk.suggestion", "decision": "rejected"})
 
@@ -173,13 +173,13 @@ def _people(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
 
     @routes.get("/people")
     async def list_people(context: people) -> HttpResponse:
-        """The people of the desk who have set a name."""
+        """Desk agents who have set a name."""
         found = await desk.people.all(context.principal)
         return json_response({"object": "list", "data": [person_body(each) for each in found]})
 
     @routes.get("/people/me")
     async def get_me(context: people) -> HttpResponse:
-        """Your own name and queues."""
+        """Your name and queues."""
         return json_response(person_body(await desk.me(context)))
 
     @routes.put("/people/me")

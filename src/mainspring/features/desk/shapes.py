@@ -33,13 +33,13 @@ class CaseBody(Body):
     customer: Short = ""
     body: Annotated[str, Field(max_length=20_000)] = ""
     references: References = Field(default_factory=dict)
-    session_id: Annotated[str, Field(max_length=256, description="A session of the key's groups")] = ""
+    session_id: Annotated[str, Field(max_length=256, description="Session in the key's groups")] = ""
     user: Short = ""
     language: Annotated[str, Field(max_length=16)] = ""
 
 
 class NextBody(Body):
-    """``POST /v1/desk/next``: queues to look into (none: your own; if you have none, all)."""
+    """``POST /v1/desk/next``: queues to search (default: your own; if you have none, all)."""
 
     queues: Annotated[list[Queue], Field(max_length=32, fail_fast=True, default_factory=list)]
 
@@ -51,7 +51,7 @@ class TakeBody(Body):
 
 
 class AssignBody(Body):
-    """``POST /v1/desk/cases/{case}/assign``: ``person`` is an id of ``GET /v1/desk/people``."""
+    """``POST /v1/desk/cases/{case}/assign``: ``person`` is an ID from ``GET /v1/desk/people``."""
 
     person: Short = ""
     queue: Queue = ""
@@ -62,7 +62,7 @@ class AnswerBody(Body):
 
     text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
     note: bool = False
-    suggestion: Annotated[str, Field(max_length=64, description="The suggestion that it was made of")] = ""
+    suggestion: Annotated[str, Field(max_length=64, description="ID of the suggestion that was used")] = ""
 
 
 class CloseBody(Body):

@@ -123,7 +123,7 @@ def router(service: Experiments, access: Access, idempotency: Idempotency) -> AP
 
     @routes.get(PREFIX + "/{experiment_id}")
     async def get_experiment(experiment_id: str, context: runners) -> HttpResponse:
-        """An experiment, and how far it is."""
+        """An experiment with its progress."""
         row = await service.results.get(context.principal, experiment_id)
         return json_response(experiment_body(row, await _done(service, row)))
 
@@ -131,13 +131,13 @@ def router(service: Experiments, access: Access, idempotency: Idempotency) -> AP
 
     @routes.post(PREFIX + "/{experiment_id}/cancel")
     async def cancel_experiment(experiment_id: str, context: runners) -> HttpResponse:
-        """Stop it after the answers that are on their way."""
+        """Stop an experiment. Answers in progress are completed."""
         row = await service.cancel(context.principal, experiment_id)
         return json_response(experiment_body(row, await _done(service, row)))
 
     @routes.delete(PREFIX + "/{experiment_id}")
     async def delete_experiment(experiment_id: str, context: runners) -> HttpResponse:
-        """Delete it with its results."""
+        """Delete an experiment with its results."""
         await service.delete(context.principal, experiment_id)
         return json_response({"id": experiment_id, "object": "experiment.deleted", "deleted": True})
 
@@ -151,7 +151,7 @@ def _reading(routes: APIRouter, service: Experiments, runners: Any) -> None:
         context: runners,
         format: Annotated[str, Query(pattern="^(json|markdown)$")] = "json",  # noqa: A002
     ) -> HttpResponse:
-        """Means with intervals, paired differences from the first responder, the same by slice, cost and time."""
+        """Means with intervals and paired differences from the first responder, in all and by slice; cost and time."""
         row = await service.results.get(context.principal, experiment_id)
         made = await service.report(row)
         if format == "markdown":
@@ -162,10 +162,12 @@ def _reading(routes: APIRouter, service: Experiments, runners: Any) -> None:
     async def get_drift(
         experiment_id: str,
         context: runners,
-        before: Annotated[str, Query(min_length=1, max_length=128, description="An earlier experiment")],
-        responder: Annotated[str, Query(max_length=128, description="Its name in both; none: the first")] = "",
+        before: Annotated[str, Query(min_length=1, max_length=128, description="ID of an earlier experiment")],
+        responder: Annotated[
+            str, Query(max_length=128, description="Name of the responder in both experiments; default: the first")
+        ] = "",
     ) -> HttpResponse:
-        """How scores differ from those of an earlier experiment over the same data set, in all and by slice."""
+        """Score differences from an earlier experiment over the same data set, in all and by slice."""
         made = await service.drift(context.principal, before, experiment_id, responder)
         return json_response({"object": "experiment.drift", "before": before, "after": experiment_id, **made})
 
@@ -174,10 +176,12 @@ def _reading(routes: APIRouter, service: Experiments, runners: Any) -> None:
         experiment_id: str,
         context: runners,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
-        after: Annotated[int, Query(ge=0, description="`next` of the page before")] = 0,
-        places: Annotated[str, Query(max_length=1000, description="Only these, with commas between")] = "",
+        after: Annotated[int, Query(ge=0, description="`next` of the previous page")] = 0,
+        places: Annotated[
+            str, Query(max_length=1000, description="Only the examples at these positions, separated by commas")
+        ] = "",
     ) -> HttpResponse:
-        """The answers to each example, side by side, with their scores."""
+        """The answers to each example side by side, with their scores."""
         row = await service.results.get(context.principal, experiment_id)
         wanted = _places(places)
         found = await service.results.places(row.tenant, row.id, limit + 1, after, wanted)
@@ -202,4 +206,4 @@ def _places(text: str) -> list[int]:
     try:
         return [int(each) for each in text.split(",") if each]
     except ValueError:
-        raise InvalidRequest("places are numbers with commas between", param="places") from None
+        raise InvalidRequest("places must be numbers separated by commas", param="places") from None

@@ -10,13 +10,13 @@ from mainspring.core.settings.section import Section
 
 
 class HostedSettings(Section):
-    """Tools that requests may have run here (docs/guides/hosted-tools.md)."""
+    """Tools that this server runs for requests (docs/guides/hosted-tools.md)."""
 
     tools: tuple[Literal["web_search", "mcp", "code_interpreter"], ...] = Field(
-        ("web_search", "mcp", "code_interpreter"), description="those that there are; web_search needs its endpoint"
+        ("web_search", "mcp", "code_interpreter"), description="enabled tools; web_search needs its endpoint"
     )
     connectors: tuple[str, ...] = Field(
-        (), description="servers of mcp.servers that requests may name, with the credentials that those have"
+        (), description="servers of mcp.servers that requests may use, with the credentials of the settings"
     )
     mcp_hosts: tuple[str, ...] = Field(
         (), description="hosts of MCP servers that a request may name; empty: any with a public address"
@@ -24,9 +24,9 @@ class HostedSettings(Section):
     private_hosts: tuple[str, ...] = Field(
         (), description="hosts of MCP servers that may be reached although their addresses are not public"
     )
-    calls: int = Field(32, ge=1, description="calls of one answer, unless the request permits fewer")
-    steps: int = Field(40, ge=2, description="calls of models and tools of one answer together")
-    seconds: float = Field(300.0, gt=0, description="of one answer")
+    calls: int = Field(32, ge=1, description="maximum tool calls per answer; a request may set fewer")
+    steps: int = Field(40, ge=2, description="maximum model and tool calls per answer together")
+    seconds: float = Field(300.0, gt=0, description="seconds that one answer may take")
 
 
 SECTIONS = {"hosted": HostedSettings}

@@ -1,4 +1,4 @@
-"""``/v1/images``: OpenAI's requests are read, and refused, since no model here makes images."""
+"""``/v1/images``: OpenAI's requests are read, and refused, since no model on this server generates images."""
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
@@ -16,7 +16,7 @@ from mainspring.http.bodies import Body
 from mainspring.http.fields import Hint
 from mainspring.http.request_body import JsonRoute
 
-Unread = Annotated[Any, Hint("no model here makes images")]
+Unread = Annotated[Any, Hint("no model on this server generates images")]
 
 
 class ImageBody(Body):
@@ -47,7 +47,7 @@ class VariationForm(Body):
     """``POST /v1/images/variations``. Several images are sent as fields ``image[]``."""
 
     image: Unread = None
-    images: Annotated[Any, Hint("no model here makes images"), Field(alias="image[]")] = None
+    images: Annotated[Any, Hint("no model on this server generates images"), Field(alias="image[]")] = None
     model: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     n: Unread = None
     response_format: Unread = None
@@ -82,7 +82,7 @@ def router(access: Access) -> APIRouter:
 
     @routes.post("/v1/images/generations")
     async def generate(body: ImageBody, context: chats) -> HttpResponse:  # noqa: ARG001
-        """Refused: no model here makes images."""
+        """Always refused: no model on this server generates images."""
         raise _refusal(body.model)
 
     @routes.post("/v1/images/edits")
@@ -90,7 +90,7 @@ def router(access: Access) -> APIRouter:
         form: Annotated[EditForm, Form(media_type="multipart/form-data")],
         context: chats,  # noqa: ARG001
     ) -> HttpResponse:
-        """Refused: no model here makes images."""
+        """Always refused: no model on this server generates images."""
         raise _refusal(form.model)
 
     @routes.post("/v1/images/variations")
@@ -98,7 +98,7 @@ def router(access: Access) -> APIRouter:
         form: Annotated[VariationForm, Form(media_type="multipart/form-data")],
         context: chats,  # noqa: ARG001
     ) -> HttpResponse:
-        """Refused: no model here makes images."""
+        """Always refused: no model on this server generates images."""
         raise _refusal(form.model)
 
     return routes

@@ -29,11 +29,17 @@ Name = Annotated[str, Field(min_length=1, max_length=128)]
 class ImportBody(Body):
     """``POST /v1/imports``."""
 
-    source: Annotated[str, Field(max_length=32, description="langfuse, langsmith, openai or tensorzero")]
-    file_id: Annotated[str, Field(min_length=1, max_length=128, description="An uploaded file")]
-    application: Annotated[str, Field(max_length=200, description="For all answers; empty: as recorded")] = ""
-    consent: Annotated[bool, Field(description="The people in it let their conversations be used for learning")] = False
-    delete_file: Annotated[bool, Field(description="Delete the file when it is imported")] = True
+    source: Annotated[
+        str, Field(max_length=32, description="Format of the file: langfuse, langsmith, openai or tensorzero")
+    ]
+    file_id: Annotated[str, Field(min_length=1, max_length=128, description="ID of an uploaded file")]
+    application: Annotated[
+        str, Field(max_length=200, description="Application for all answers; empty: as recorded")
+    ] = ""
+    consent: Annotated[
+        bool, Field(description="The people in the file consent to the use of their conversations for learning")
+    ] = False
+    delete_file: Annotated[bool, Field(description="Delete the uploaded file after the import")] = True
 
 
 def router(
@@ -47,7 +53,7 @@ def router(
     async def create_import(
         http: HttpRequest, body: ImportBody, context: importers, key: IdempotencyKey = None
     ) -> HttpResponse:
-        """Import a file in the background. What is imported already is not imported again."""
+        """Import a file in the background. Records that exist already are skipped."""
         check_lasting(context, "an import")
         source(body.source)
 
@@ -79,17 +85,17 @@ def router(
 
     @routes.get("")
     async def list_imports(context: importers, page: AskedPage) -> HttpResponse:
-        """The imports of this key; with the scope `admin` those of all keys with its groups."""
+        """Imports of this key. With the scope `admin`, imports of all keys in its groups."""
         return json_response(list_body((await imports.page(context.principal, page)).map(import_body)))
 
     @routes.get("/{import_id}")
     async def get_import(import_id: str, context: importers) -> HttpResponse:
-        """How far an import is, and the first faults of its records."""
+        """The progress of an import, and the first errors in its records."""
         return json_response(import_body(await imports.get(context.principal, import_id)))
 
     @routes.post("/{import_id}/cancel")
     async def cancel_import(import_id: str, context: importers) -> HttpResponse:
-        """Stop an import. What is imported stays."""
+        """Stop an import. Imported records stay."""
         made = await imports.get(context.principal, import_id)
         await imports.cancel(made)
         return json_response(import_body(await imports.get(context.principal, import_id)))

@@ -21,17 +21,17 @@ from mainspring.http.respond import json_response
 
 PREFIX = "/v1/improve"
 Application = Annotated[str, PathParam(min_length=1, max_length=256)]
-Limit = Annotated[int, Query(ge=1, le=100, description="Entries of each list")]
+Limit = Annotated[int, Query(ge=1, le=100, description="Maximum entries per list")]
 
 
 class ReasonBody(Body):
-    """Why a person decides so; it is in the event."""
+    """The reason for a decision; it is recorded in the event."""
 
     reason: Annotated[str, Field(max_length=500)] = ""
 
 
 class PolicyBody(Policy):
-    """``PUT /v1/improve/policies/{application}``. Not ``enabled``: people begin campaigns alone."""
+    """``PUT /v1/improve/policies/{application}``. If not ``enabled``, only people start campaigns."""
 
     enabled: bool = True
 
@@ -47,7 +47,7 @@ def router(service: Improve, access: Access) -> APIRouter:
 
     @routes.get("")
     async def picture(context: readers) -> HttpResponse:
-        """Each application with a policy: what it uses, what is under way, and why the last campaigns ended so."""
+        """Each application with a policy: its current versions, its running campaign, and why the last ones ended."""
         return json_response({"object": "list", "data": await service.picture(context.principal)})
 
     @routes.get("/policies")
@@ -59,7 +59,7 @@ def router(service: Improve, access: Access) -> APIRouter:
 
     @routes.put("/policies/{application}")
     async def put_policy(application: Application, body: PolicyBody, context: admins) -> HttpResponse:
-        """Set the policy of an application; each change is a new version. Campaigns act as this key."""
+        """Set the policy of an application. Each change is a new version. Campaigns use the rights of this key."""
         check_lasting(context, "a policy")
         made = await service.put(context.principal, application, body.policy(), acting(context), enabled=body.enabled)
         return json_response(policy_body(made))
@@ -68,14 +68,14 @@ def router(service: Improve, access: Access) -> APIRouter:
     async def get_policy(
         application: Application,
         context: readers,
-        version: Annotated[int | None, Query(ge=1, description="An earlier one")] = None,
+        version: Annotated[int | None, Query(ge=1, description="Number of an earlier version")] = None,
     ) -> HttpResponse:
         """The policy in force, or an earlier version."""
         return json_response(policy_body(await service.policies.get(context.principal, application, version)))
 
     @routes.get("/policies/{application}/versions")
     async def list_policy_versions(application: Application, context: readers) -> HttpResponse:
-        """All versions of a policy, the newest first."""
+        """All versions of a policy, newest first."""
         found = await service.policies.versions(context.principal, application)
         return json_response({"object": "list", "data": [policy_body(each) for each in found]})
 
@@ -88,20 +88,20 @@ def router(service: Improve, access: Access) -> APIRouter:
 def _acting(routes: APIRouter, service: Improve, admins: Any) -> None:
     @routes.delete("/policies/{application}")
     async def delete_policy(application: Application, context: admins) -> HttpResponse:
-        """Delete a policy. What it promoted stays, and a campaign under way goes on."""
+        """Delete a policy. Promoted versions stay, and a running campaign continues."""
         await service.policies.get(context.principal, application)
         await service.policies.remove(context.principal.tenant, application, acting(context))
         return json_response({"application": application, "object": "improve.policy", "deleted": True})
 
     @routes.post("/policies/{application}/run", status_code=202)
     async def run_policy(application: Application, context: admins) -> HttpResponse:
-        """Begin a campaign now."""
+        """Start a campaign now."""
         made = await service.run(context.principal, application, context.principal.key_id)
         return json_response(campaign_body(made), status=202)
 
     @routes.post("/applications/{application}/undo")
     async def undo(application: Application, body: ReasonBody, context: admins) -> HttpResponse:
-        """What was current before the last promotion becomes current again."""
+        """Roll back the last promotion."""
         return json_response(await service.undo(context.principal, application, body.reason))
 
 
@@ -110,37 +110,37 @@ def _campaigns(routes: APIRouter, service: Improve, readers: Any, admins: Any) -
     async def list_campaigns(
         context: readers,
         page: AskedPage,
-        application: Annotated[str, Query(max_length=256, description="Only its own")] = "",
+        application: Annotated[str, Query(max_length=256, description="Only campaigns of this application")] = "",
     ) -> HttpResponse:
-        """Campaigns, with what came of each recipe and why."""
+        """Campaigns, with the outcome of each recipe and its reason."""
         found = await service.campaigns.page(context.principal, page, application)
         return json_response(list_body(found.map(campaign_body)))
 
     @routes.get("/campaigns/{campaign}")
     async def get_campaign(campaign: str, context: readers) -> HttpResponse:
-        """A campaign with all its transitions, their reasons and figures."""
+        """A campaign with all its transitions, with reasons and figures."""
         found = await service.campaigns.get(context.principal, campaign)
         steps = await service.campaigns.steps(found)
         return json_response({**campaign_body(found), "stages": stages_body(found), "steps": steps})
 
     @routes.post("/campaigns/{campaign}/stop")
     async def stop_campaign(campaign: str, body: ReasonBody, context: admins) -> HttpResponse:
-        """Stop a campaign that has promoted nothing: what it made gets no traffic."""
+        """Stop a campaign that has promoted nothing. Its candidates get no traffic."""
         return json_response(campaign_body(await service.stop(context.principal, campaign, body.reason)))
 
 
 def _lineage(routes: APIRouter, service: Improve, readers: Any) -> None:
     @routes.get("/lineage/answers/{answer_id}")
     async def answer_lineage(answer_id: str, context: readers, limit: Limit = 20) -> HttpResponse:
-        """What gave an answer, and the feedback that this is made of; and what the answer was made into."""
+        """The variant that gave an answer, the feedback behind that variant, and the variants made from the answer."""
         return json_response(await service.tracing.of_answer(context.principal, answer_id, limit))
 
     @routes.get("/lineage/variants/{variant}")
     async def variant_lineage(variant: str, context: readers, limit: Limit = 20) -> HttpResponse:
-        """A variant, by its id or its version: the feedback that it is made of, and the answers that it gave."""
+        """A variant, by ID or version: the feedback that it was made from, and the answers that it gave."""
         return json_response(await service.tracing.of_variant(context.principal, variant, limit))
 
     @routes.get("/lineage/feedback/{event_id}")
     async def feedback_lineage(event_id: str, context: readers, limit: Limit = 20) -> HttpResponse:
-        """What was made of a piece of feedback, and the answers that this gave."""
+        """The variants made from a piece of feedback, and the answers that they gave."""
         return json_response(await service.tracing.of_feedback(context.principal, event_id, limit))

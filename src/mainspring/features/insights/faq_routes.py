@@ -24,7 +24,7 @@ from mainspring.http.respond import json_response
 class DraftBody(Body):
     """``POST /v1/insights/faq``."""
 
-    days: Annotated[float, Field(gt=0, le=3650, description="Of the last days")] = 30.0
+    days: Annotated[float, Field(gt=0, le=3650, description="Length of the period in days")] = 30.0
     application: Annotated[str, Field(max_length=256, description="Only this one's")] = ""
     limit: Annotated[int, Field(ge=1, le=200, description="Of new drafts")] = 20
 
@@ -60,7 +60,7 @@ def add(routes: APIRouter, service: Insights, access: Access) -> None:
 
     @routes.get("/faq")
     async def list_faq(
-        context: readers, status: Annotated[Status | None, Query(description="Only these")] = None
+        context: readers, status: Annotated[Status | None, Query(description="Only entries with this status")] = None
     ) -> HttpResponse:
         """Drafts and entries, latest first."""
         found = await service.drafting.entries.all(context.principal, status)

@@ -13,9 +13,12 @@ _DAY = 86_400.0
 
 
 async def period_of(
-    days: Annotated[float, Query(gt=0, le=3650, allow_inf_nan=False, description="Of the last days")] = 30.0,
+    days: Annotated[
+        float, Query(gt=0, le=3650, allow_inf_nan=False, description="Length of the period in days")
+    ] = 30.0,
     until: Annotated[
-        float | None, Query(ge=0, le=9e9, allow_inf_nan=False, description="Unix seconds; none: now")
+        float | None,
+        Query(ge=0, le=9e9, allow_inf_nan=False, description="End of the period in Unix seconds; default: now"),
     ] = None,
     application: Annotated[str, Query(max_length=256, description="Only this one's")] = "",
 ) -> Period:

@@ -30,7 +30,9 @@ class TopicBody(Body):
 
     name: Annotated[str | None, Field(min_length=1, max_length=80)] = None
     pinned: bool | None = None
-    merge_into: Annotated[str | None, Field(min_length=1, max_length=64, description="It takes the turns")] = None
+    merge_into: Annotated[
+        str | None, Field(min_length=1, max_length=64, description="ID of the topic that receives the turns")
+    ] = None
 
 
 def router(service: Insights, access: Access) -> APIRouter:
@@ -40,14 +42,14 @@ def router(service: Insights, access: Access) -> APIRouter:
 
     @routes.post("/run")
     async def run_insights(context: readers) -> HttpResponse:
-        """Look at your tenant's new conversations now. `started` is false while another process does."""
+        """Analyse your tenant's new conversations now. `started` is false if another process is doing it."""
         did = await service.look(tenant=context.principal.tenant)
         counts = {} if did is None else {"turns": did.turns, "topics": did.topics, "conversations": did.conversations}
         return json_response({"object": "insights.run", "started": did is not None, **counts})
 
     @routes.get("/summary")
     async def get_summary(context: readers, period: AskedPeriod, step: Step = "day") -> HttpResponse:
-        """All conversations of a period."""
+        """Figures of all conversations in a period."""
         counted = await service.views.counted(context.principal, period)
         shown = group_body(counted.total, counted.total.count, period, step, service.settings.spike)
         names = await service.views.applications(context.principal)
@@ -55,7 +57,7 @@ def router(service: Insights, access: Access) -> APIRouter:
 
     @routes.get("/topics")
     async def list_topics(context: readers, period: AskedPeriod, step: Step = "day") -> HttpResponse:
-        """What conversations are about, the most frequent topic first."""
+        """Topics of conversations, most frequent first."""
         counted = await service.views.counted(context.principal, period)
         total, spike = counted.total.count, service.settings.spike
         rows = [
@@ -68,10 +70,14 @@ def router(service: Insights, access: Access) -> APIRouter:
 
     @routes.post("/topics/{topic_id}")
     async def change_topic(topic_id: str, body: TopicBody, context: readers) -> HttpResponse:
-        """Rename it, pin it, or merge it into another one."""
+        """Rename a topic, pin it, or merge it into another topic."""
         if body.merge_into is not None:
             if body.name is not None or body.pinned is not None:
-                raise InvalidRequest("merge_into goes alone", remedy="Change the other topic", param="merge_into")
+                raise InvalidRequest(
+                    "merge_into cannot be combined with other fields",
+                    remedy="Send the other changes in a second request",
+                    param="merge_into",
+                )
             topic = await service.topics.merge(context.principal, topic_id, body.merge_into)
         else:
             topic = await service.topics.change(context.principal, topic_id, name=body.name, pinned=body.pinned)
@@ -90,12 +96,12 @@ def _conversations(routes: APIRouter, service: Insights, access: Access) -> None
     async def list_conversations(
         context: readers,
         period: AskedPeriod,
-        topic: Annotated[str | None, Query(max_length=64, description="An id, or `other`")] = None,
-        outcome: Annotated[Outcome | None, Query(description="Only these")] = None,
+        topic: Annotated[str | None, Query(max_length=64, description="ID of a topic, or `other`")] = None,
+        outcome: Annotated[Outcome | None, Query(description="Only conversations with this outcome")] = None,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
         skip: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     ) -> HttpResponse:
-        """Conversations, latest first, each with what was asked first."""
+        """Conversations, latest first, each with its first question."""
         wanted = "" if topic == "other" else topic
         found = await service.views.conversations(
             context.principal, period, topic=wanted, outcome=outcome, limit=limit + 1, skip=skip
@@ -110,7 +116,7 @@ def _conversations(routes: APIRouter, service: Insights, access: Access) -> None
 
     @routes.get("/conversations/{conversation_id}")
     async def get_conversation(conversation_id: str, context: readers) -> HttpResponse:
-        """A conversation with its turns: each links to its trace."""
+        """A conversation with its turns. Each turn links to its trace."""
         row, turns = await service.views.conversation(context.principal, conversation_id)
         asked = await service.questions(context.principal, [each.trace_id for each in turns])
         opening = asked.get(turns[0].trace_id) if turns else None

@@ -30,12 +30,12 @@ class ItemBody(Body):
     answers: Annotated[list[_Long], Field(default_factory=list, max_length=10, fail_fast=True)]
     passages: Annotated[list[_Long], Field(default_factory=list, max_length=50, fail_fast=True)]
     references: Annotated[list[_Long], Field(default_factory=list, max_length=20, fail_fast=True)]
-    model: Annotated[str, Field(max_length=256, description="That wrote the answer")] = ""
+    model: Annotated[str, Field(max_length=256, description="Model that wrote the answer")] = ""
 
     @model_validator(mode="after")
     def _one(self) -> ItemBody:
         if (self.answer is None) == (not self.answers):
-            raise ValueError("name either answer or answers")
+            raise ValueError("send either answer or answers")
         return self
 
     def item(self) -> Item:
@@ -50,22 +50,22 @@ class RunBody(Body):
 
 
 class LabelledBody(ItemBody):
-    """An item with people's label: of one answer from 0 to 1, of a pair how far the first is better (1, 0, .5)."""
+    """A labelled item. The label is 0 to 1 for one answer; for a pair 1 (the first is better), 0 or .5 (a tie)."""
 
     label: Annotated[float, Field(ge=0, le=1)]
 
 
 class MeasureBody(Body):
-    """``POST /v1/judges/{name}/measure``. Labels come with the request, from a data set, or from people's labels of
-    answers (``queue``; "": of every queue)."""
+    """``POST /v1/judges/{name}/measure``. Labels come with the request, from a data set, or from a review
+    queue (``queue``; "": all queues)."""
 
     items: Annotated[list[LabelledBody], Field(default_factory=list, max_length=5_000, fail_fast=True)]
     dataset: Annotated[str | None, Field(max_length=128)] = None
-    version: Annotated[int | None, Field(ge=1, description="Of the data set; none: the newest")] = None
+    version: Annotated[int | None, Field(ge=1, description="Version of the data set; default: the newest")] = None
     queue: Annotated[str | None, Field(max_length=128)] = None
-    criterion: Annotated[str, Field(max_length=64, description="Of the labels; none: whether people approve")] = ""
-    days: Annotated[float, Field(gt=0, le=3650, description="Labels of the last days")] = 90.0
-    limit: Annotated[int | None, Field(ge=1, le=5_000, description="Most labelled items")] = None
+    criterion: Annotated[str, Field(max_length=64, description="Criterion of the labels; default: approval")] = ""
+    days: Annotated[float, Field(gt=0, le=3650, description="Maximum age of labels in days")] = 90.0
+    limit: Annotated[int | None, Field(ge=1, le=5_000, description="Maximum number of labelled items")] = None
 
     def labelled(self) -> list[Planned]:
         return [Planned(each.item(), each.label) for each in self.items]
@@ -76,15 +76,17 @@ class EstimateBody(Body):
 
     application: Annotated[str, Field(min_length=1, max_length=256)]
     queue: Annotated[str | None, Field(max_length=128)] = None
-    criterion: Annotated[str, Field(max_length=64, description="Of the labels; none: whether people approve")] = ""
-    days: Annotated[float, Field(gt=0, le=3650, description="Of the last days")] = 30.0
-    limit: Annotated[int, Field(ge=0, le=5_000, description="Most answers without a label that are judged")] = 500
+    criterion: Annotated[str, Field(max_length=64, description="Criterion of the labels; default: approval")] = ""
+    days: Annotated[float, Field(gt=0, le=3650, description="Maximum age of answers in days")] = 30.0
+    limit: Annotated[int, Field(ge=0, le=5_000, description="Maximum number of unlabelled answers that are judged")] = (
+        500
+    )
 
 
 class FitBody(Body):
     """``POST /v1/judges/{name}/fit``."""
 
-    into: Annotated[str, Field(pattern=NAME, description="The name of the combined judge")]
+    into: Annotated[str, Field(pattern=NAME, description="Name of the combined judge")]
 
 
 def measurement_body(measurement: Measurement) -> dict[str, Any]:

@@ -28,7 +28,7 @@ Name = Annotated[str, Path(pattern=NAME)]
 class JudgeBody(Body):
     """``PUT /v1/judges/{name}``."""
 
-    definition: Annotated[Definition, Field(description="See docs/guides/judges.md")]
+    definition: Annotated[Definition, Field(description="Definition of the judge, see docs/guides/judges.md")]
 
 
 def router(service: Judges, requests: JudgeRequests, access: Access) -> APIRouter:
@@ -38,7 +38,7 @@ def router(service: Judges, requests: JudgeRequests, access: Access) -> APIRoute
 
     @routes.get("")
     async def list_judges(context: callers) -> HttpResponse:
-        """Your judges, and those of the package, by name."""
+        """Your judges and the built-in judges, by name."""
         found = await service.definitions.all(context.principal.tenant)
         shown = [judge_body(each, await _published(service, each, context)) for each in found]
         return json_response({"object": "list", "data": shown})
@@ -48,27 +48,27 @@ def router(service: Judges, requests: JudgeRequests, access: Access) -> APIRoute
 
     @routes.get("/{name}")
     async def get_judge(name: Name, context: callers) -> HttpResponse:
-        """One judge with its published figures, and whether they count: `current` is false if it has changed since."""
+        """A judge with its published figures. `current` is false if the judge has changed since they were measured."""
         stored = await service.definitions.get(context.principal.tenant, name)
         return json_response(judge_body(stored, await _published(service, stored, context)))
 
     @routes.put("/{name}")
     async def put_judge(name: Name, body: JudgeBody, context: callers) -> HttpResponse:
-        """Define a judge, or its next version. Its figures are to be measured again then."""
+        """Create a judge, or its next version. You must then measure its figures again."""
         await service.made(name, context, body.definition)
         stored = await service.definitions.put(context.principal.tenant, name, body.definition)
         return json_response(judge_body(stored))
 
     @routes.delete("/{name}")
     async def delete_judge(name: Name, context: callers) -> HttpResponse:
-        """Delete your judge of that name."""
+        """Delete your judge with this name."""
         await service.definitions.delete(context.principal.tenant, name)
         return json_response({"object": "judge", "name": name, "deleted": True})
 
     @routes.post("/{name}/run")
     async def run_judge(name: Name, body: RunBody, context: callers) -> HttpResponse:
-        """Judge items now, one after the other. What an item costs is charged as it is judged; one that could not be
-        judged has an `error` in place of its scores."""
+        """Judge items now, one after the other. Each item is charged when it is judged. An item that could not be
+        judged has an `error` instead of its scores."""
         made = await service.made(name, context)
         found: list[dict[str, Any]] = []
         for each in body.items:

@@ -27,15 +27,13 @@ AskedId = Annotated[str, Query(max_length=128)]
 class QueryBody(Body):
     """``POST /v1/lake/sql``."""
 
-    query: Annotated[str, Field(min_length=1, max_length=20_000, description="One SELECT")]
+    query: Annotated[str, Field(min_length=1, max_length=20_000, description="One SELECT statement")]
 
 
 class BuildBody(Body):
     """``POST /v1/lake/builds``."""
 
-    without: Annotated[
-        list[StepName] | None, Field(max_length=20, fail_fast=True, description="Steps to leave out")
-    ] = None
+    without: Annotated[list[StepName] | None, Field(max_length=20, fail_fast=True, description="Steps to skip")] = None
     quality: Literal["any", "not_bad", "good"] | None = None
 
 
@@ -43,7 +41,9 @@ class WithdrawalBody(Body):
     """``POST /v1/lake/withdrawals``."""
 
     kind: Literal["user", "session", "key"] = "user"
-    subject: Annotated[str, Field(min_length=1, max_length=512, description="A user's name, or a session's, or a key")]
+    subject: Annotated[
+        str, Field(min_length=1, max_length=512, description="Name of a user or session, or ID of a key")
+    ]
 
 
 def router(lake: Lake, access: Access) -> APIRouter:
@@ -54,7 +54,7 @@ def router(lake: Lake, access: Access) -> APIRouter:
 
     @routes.post("/sql")
     async def query_lake(body: QueryBody, context: readers) -> HttpResponse:
-        """Run one SELECT over your tenant's files, in DuckDB's SQL."""
+        """Run one SELECT statement over your tenant's files, in DuckDB's SQL."""
         principal = context.principal
         found = await lake.sql.query(principal.tenant, body.query, principal.groups)
         shown = {"columns": found.columns, "rows": found.rows, "truncated": found.truncated}
@@ -62,15 +62,15 @@ def router(lake: Lake, access: Access) -> APIRouter:
 
     @routes.get("/summary")
     async def get_lake(context: readers) -> HttpResponse:
-        """What lies in which zone, how much came each day, and whether events wait."""
+        """The contents of each zone, rows per day, and whether events are waiting."""
         shown = await lake.summary(context.principal.tenant, context.principal.groups)
         return json_response({"object": "lake.summary", "mode": lake.settings.mode, **shown})
 
     @routes.get("/lineage")
     async def get_lineage(context: readers, trace_id: AskedId = "", answer_id: AskedId = "") -> HttpResponse:
-        """The rows of all zones that a trace, or an answer, became; each row names its trace and its events."""
+        """The rows that come from a trace or an answer, in all zones. Each row names its trace and its events."""
         if bool(trace_id) == bool(answer_id):
-            raise InvalidRequest("name a trace_id or an answer_id", param="trace_id")
+            raise InvalidRequest("send a trace_id or an answer_id", param="trace_id")
         principal = context.principal
         if answer_id:
             trace_id = await lake.trace_of(principal, answer_id)
@@ -79,7 +79,7 @@ def router(lake: Lake, access: Access) -> APIRouter:
 
     @routes.post("/withdrawals")
     async def withdraw_consent(body: WithdrawalBody, context: admins) -> HttpResponse:
-        """Withdraw the consent to learn from what a user, a session or a key asked so far; returns the receipt."""
+        """Withdraw consent to learning from all earlier requests of a user, session or key. Returns the receipt."""
         subject = Subject(context.principal.tenant, body.kind, body.subject)
         receipt = await lake.withdrawing.withdraw(subject, acting(context))
         return json_response({"object": "lake.withdrawal", **receipt})
@@ -93,7 +93,7 @@ def _builds(routes: APIRouter, lake: Lake, access: Access) -> None:
 
     @routes.post("/builds", status_code=202)
     async def start_build(body: BuildBody, context: readers) -> HttpResponse:
-        """Bring new events in and build your tenant's data for training, in the background."""
+        """Process new events and build your tenant's training data in the background."""
         asked = body.model_dump(exclude_none=True, exclude_unset=True)
         options = changed(lake.settings.build, asked)
         made = await lake.start(context.principal.tenant, options)
@@ -101,21 +101,23 @@ def _builds(routes: APIRouter, lake: Lake, access: Access) -> None:
 
     @routes.get("/builds")
     async def list_builds(context: readers, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> HttpResponse:
-        """The builds of your tenant, newest first."""
+        """Builds of your tenant, newest first."""
         found = await lake.building.builds.list(context.principal.tenant, limit)
         return json_response({"object": "list", "data": [build_body(each, report=False) for each in found]})
 
     @routes.get("/builds/{build_id}")
     async def get_build(build_id: str, context: readers) -> HttpResponse:
-        """A build with its funnel: what each step took, and why. The id `latest` is the newest one that is done."""
+        """A build with its funnel: what each step removed, and why. The ID `latest` is the newest completed build."""
         asked = "" if build_id == "latest" else build_id
         return json_response(build_body(await lake.building.builds.latest(context.principal.tenant, asked)))
 
     @routes.get("/builds/{build_id}/samples")
     async def list_samples(
-        build_id: str, context: readers, step: Annotated[StepName, Query(description="What this step took or changed")]
+        build_id: str,
+        context: readers,
+        step: Annotated[StepName, Query(description="Name of the step that removed or changed the rows")],
     ) -> HttpResponse:
-        """Examples of what a step took, with their texts where those are kept."""
+        """Examples of rows that a step removed or changed, with their texts if these are kept."""
         principal = context.principal
         build = await lake.building.builds.latest(principal.tenant, "" if build_id == "latest" else build_id)
         found = await lake.samples(principal.tenant, build, step, principal.groups)

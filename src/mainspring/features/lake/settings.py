@@ -12,7 +12,7 @@ from mainspring.features.lake.steps.options import BuildSettings
 
 
 class SqlBounds(Section):
-    """What one query over the lake may use."""
+    """Limits of one query over the lake."""
 
     seconds: float = Field(30.0, gt=0, description="seconds after which a query is stopped")
     memory_mb: int = Field(512, ge=64, description="MB of memory of a query")
@@ -26,7 +26,7 @@ class NatsSettings(Section):
 
     url: str = Field("", description="nats://host:4222; empty: nothing is published")
     credentials: str = Field("", description="path of a file with credentials")
-    subject: str = Field("mainspring.events", min_length=1, description="subjects begin so; tenant and kind follow")
+    subject: str = Field("mainspring.events", min_length=1, description="prefix of subjects; tenant and kind follow")
 
 
 class LakeAlerts(Section):
@@ -50,13 +50,13 @@ class LakeSettings(Section):
         "batch",
         description="batch: by commands only; stream: a server follows the events; hybrid: it also builds",
     )
-    url: str = Field("", description="where the files lie: a URL that fsspec can write; empty: `lake` under the home")
-    every_s: float = Field(5.0, ge=0.2, description="seconds between two looks of a server at new events")
+    url: str = Field("", description="location of the files: a URL that fsspec can write; empty: `lake` under the home")
+    every_s: float = Field(5.0, ge=0.2, description="seconds between two checks for new events")
     sweep_every_s: float = Field(
-        3600.0, ge=1, description="seconds between two looks of a server for rows whose text was deleted meanwhile"
+        3600.0, ge=1, description="seconds between two checks for rows whose text has been deleted"
     )
-    batch: int = Field(20_000, ge=100, le=1_000_000, description="events of one commit of files")
-    builds: int = Field(1, ge=1, description="builds that one server makes at a time, of all tenants")
+    batch: int = Field(20_000, ge=100, le=1_000_000, description="events per commit of files")
+    builds: int = Field(1, ge=1, description="concurrent builds of one server, for all tenants")
     runner: Literal["local", "ray"] = Field("local", description="where the steps of a build run; ray: the extra `ray`")
     nats: NatsSettings = NatsSettings()
     sql: SqlBounds = SqlBounds()

@@ -87,7 +87,7 @@ def router(service: Mcp, gateway: GatewaySettings, access: Access) -> APIRouter:
 
     @routes.post(PATH, include_in_schema=False)
     async def mcp(context: callers) -> HttpResponse:
-        """A message of the Model Context Protocol: JSON-RPC, answered as JSON or as server-sent events."""
+        """Send a message of the Model Context Protocol (JSON-RPC). The response is JSON or server-sent events."""
         return _Answer(service, context)
 
     @routes.get(PATH, include_in_schema=False)
@@ -103,7 +103,7 @@ def router(service: Mcp, gateway: GatewaySettings, access: Access) -> APIRouter:
     @routes.get(METADATA)
     @routes.get(METADATA + PATH)
     async def mcp_metadata(http: HttpRequest) -> HttpResponse:
-        """Who gives out tokens for `/mcp` (RFC 9728)."""
+        """The authorization servers that issue tokens for `/mcp` (RFC 9728)."""
         if not issuer:
             raise NotFound("this server takes API keys only", remedy="Send the header `Authorization: Bearer <key>`")
         body: dict[str, Any] = metadata(f"{_base(settings, http)}{PATH}", issuer, [])

@@ -24,7 +24,7 @@ class McpSettings(Section):
     serve: bool = Field(True, description="serve `/mcp`")
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
-    url: str = Field("", description="the address of `/mcp` for clients, if a proxy hides it; OAuth metadata name it")
+    url: str = Field("", description="public URL of `/mcp` behind a proxy, for the OAuth metadata")
     prompts: tuple[str, ...] = Field(
         (),
         description="prompts of the registry that each key may read; `*`: all; keys with the scope `prompts` read all",
@@ -33,8 +33,8 @@ class McpSettings(Section):
         200, ge=1, le=10_000, description="open sessions of one tenant (clients of versions before 2026-07-28)"
     )
     session_idle_s: float = Field(900.0, gt=0, description="seconds without a request after which a session ends")
-    watch_s: float = Field(5.0, ge=0.05, description="seconds between two looks for changes, for clients that listen")
-    page: int = Field(100, ge=1, le=1000, description="entries of one page of a list")
+    watch_s: float = Field(5.0, ge=0.05, description="seconds between two checks for changes, for clients that listen")
+    page: int = Field(100, ge=1, le=1000, description="entries per page of a list")
     servers: dict[str, McpServerSettings] = Field(default_factory=dict)
 
     @field_validator("hosts")
@@ -42,7 +42,7 @@ class McpSettings(Section):
     def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
         for host in hosts:
             if not _HOST.fullmatch(host):
-                raise ValueError(f"{host} is no name of a host: write it as mcp.example.com, without https://")
+                raise ValueError(f"{host} is not a host name: use the form mcp.example.com, without https://")
         return hosts
 
     @field_validator("servers")

@@ -20,9 +20,9 @@ from mainspring.serving.memory.recollection import Asking
 
 PREFIX = "/v1/memories"
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
-Named = Annotated[str, Field(max_length=256, description="The user of the application; none: the key's owner")]
-User = Annotated[str, Query(max_length=256, description="The user of the application; none: the key's owner")]
-Session = Annotated[str, Field(max_length=256, description="Remember it in this session only")]
+Named = Annotated[str, Field(max_length=256, description="User of the application; default: the key's owner")]
+User = Annotated[str, Query(max_length=256, description="User of the application; default: the key's owner")]
+Session = Annotated[str, Field(max_length=256, description="Remember the fact in this session only")]
 
 
 class ConsentBody(Body):
@@ -63,12 +63,12 @@ def router(service: Memories, access: Access) -> APIRouter:
 
     @routes.get("/consent")
     async def get_consent(context: chats, user: User = "") -> HttpResponse:
-        """Whether the person agreed that facts are remembered."""
+        """Whether the person has agreed to the storage of facts."""
         return json_response(_consent(user, await service.consent(context, user)))
 
     @routes.put("/consent")
     async def put_consent(body: ConsentBody, context: chats) -> HttpResponse:
-        """Agree, or refuse: then everything that was remembered is deleted."""
+        """Give or refuse consent. A refusal deletes all memories."""
         decided = "granted" if body.consent else "refused"
         await service.decide(context, body.user, "granted" if body.consent else "refused")
         return json_response(_consent(body.user, decided))
@@ -78,15 +78,15 @@ def router(service: Memories, access: Access) -> APIRouter:
         context: chats,
         page: AskedPage,
         user: User = "",
-        session_id: Annotated[str | None, Query(max_length=256, description="With those of this session")] = None,
+        session_id: Annotated[str | None, Query(max_length=256, description="Include memories of this session")] = None,
     ) -> HttpResponse:
-        """What is known of the person, without what was superseded."""
+        """Memories about the person, without superseded ones."""
         found = await service.store.all(context.principal, user, session_id=session_id)
         return json_response(list_body(cut([memory_body(each) for each in found], page)))
 
     @routes.post("/search")
     async def search_memories(body: MemorySearchBody, context: chats) -> HttpResponse:
-        """What is known of the person about something, best first."""
+        """Search the memories about the person, best match first."""
         asking = Asking(body.user, body.session_id)
         found = await service.search(body.query, context, asking, limit=body.limit)
         rows = [
@@ -97,14 +97,14 @@ def router(service: Memories, access: Access) -> APIRouter:
 
     @routes.post("")
     async def add_memory(body: MemoryBody, context: chats) -> HttpResponse:
-        """Remember something. What it contradicts is superseded."""
+        """Add a memory. It supersedes memories that it contradicts."""
         asking = Asking(body.user, body.session_id)
         kept = await service.add(body.text, context, asking, session_only=bool(body.session_id))
         return json_response(memory_body(kept.memory) | {"new": kept.new, "superseded": list(kept.superseded)})
 
     @routes.delete("")
     async def forget_memories(context: chats, user: User = "") -> HttpResponse:
-        """Forget everything about the person."""
+        """Delete all memories about the person."""
         count = await service.forget_all(context, Asking(user))
         return json_response({"object": "list.deleted", "deleted": count})
 
@@ -121,18 +121,18 @@ def _one(routes: APIRouter, service: Memories, access: Access) -> None:
 
     @routes.get("/{memory_id}/history")
     async def memory_history(memory_id: str, context: chats, user: User = "") -> HttpResponse:
-        """What it superseded, newest first."""
+        """Earlier versions of a memory, newest first."""
         found = await service.store.history(context.principal, user, memory_id)
         return json_response({"object": "list", "data": [memory_body(each) for each in found]})
 
     @routes.post("/{memory_id}")
     async def edit_memory(memory_id: str, body: MemoryEditBody, context: chats) -> HttpResponse:
-        """Put other words in its place; the former ones become its history."""
+        """Replace the text of a memory. The old text stays in its history."""
         return json_response(memory_body(await service.edit(memory_id, body.text, context, Asking(body.user))))
 
     @routes.delete("/{memory_id}")
     async def forget_memory(memory_id: str, context: chats, user: User = "") -> HttpResponse:
-        """Forget it with its history. It is not learned again from what was said before."""
+        """Delete a memory with its history. It is not learned again from earlier messages."""
         await service.forget(memory_id, context, Asking(user))
         return json_response({"id": memory_id, "object": "memory.deleted", "deleted": True})
 

@@ -20,13 +20,13 @@ from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 
 Name = Annotated[str | None, Query(min_length=1, max_length=256)]
-Moment = Annotated[float | None, Query(ge=0, le=9e9, allow_inf_nan=False, description="Unix seconds")]
-Step = Annotated[int, Query(ge=60, le=30 * 86_400, description="Seconds of each row")]
+Moment = Annotated[float | None, Query(ge=0, le=9e9, allow_inf_nan=False, description="Time in Unix seconds")]
+Step = Annotated[int, Query(ge=60, le=30 * 86_400, description="Seconds per row")]
 _DAY_S, _MOST_ROWS = 86_400.0, 1000
 
 
 class SilenceBody(Body):
-    """``POST /v1/silences``: silence these alerts for a time; without ``rule`` or ``application``, all of them."""
+    """``POST /v1/silences``: silence alerts for a time; without ``rule`` or ``application``, all alerts."""
 
     seconds: Annotated[float, Field(gt=0, le=30 * _DAY_S, allow_inf_nan=False)]
     rule: Annotated[str, Field(max_length=64)] = ""
@@ -51,7 +51,7 @@ def router(monitor: Monitor, access: Access) -> APIRouter:
     async def list_alerts(
         context: admins, page: AskedPage, state: Literal["firing", "resolved"] | None = None, rule: Name = None
     ) -> HttpResponse:
-        """Alerts by the time at which they were raised."""
+        """Alerts, ordered by the time at which they were raised."""
         return json_response(list_body(await monitor.alerts(context.principal.tenant, page, state, rule)))
 
     @routes.get("/alerts/{alert_id}")
@@ -60,7 +60,7 @@ def router(monitor: Monitor, access: Access) -> APIRouter:
 
     @routes.post("/alerts/{alert_id}/acknowledge")
     async def acknowledge(alert_id: str, context: admins) -> HttpResponse:
-        """Acknowledge the alert: it is not repeated while it lasts, but its end is reported."""
+        """Acknowledge an alert. It is not repeated while it lasts, but its end is reported."""
         principal = context.principal
         return json_response(await monitor.acknowledge(principal.tenant, alert_id, principal.key_id))
 
@@ -89,7 +89,7 @@ def _measures(routes: APIRouter, monitor: Monitor, access: Access) -> None:
 
     @routes.get("/drift")
     async def drift(context: admins, application: Name = None) -> HttpResponse:
-        """How the traffic of each application compares with that before."""
+        """Drift: the current traffic of each application compared with its earlier traffic."""
         return json_response({"object": "list", "data": await monitor.drift(context.principal.tenant, application)})
 
     @routes.post("/drift/accept")
@@ -98,7 +98,7 @@ def _measures(routes: APIRouter, monitor: Monitor, access: Access) -> None:
 
     @routes.get("/slos")
     async def slos(context: admins, application: Name = None) -> HttpResponse:
-        """Objectives with the rest of their error budgets."""
+        """Service level objectives with their remaining error budgets."""
         return json_response({"object": "list", "data": await monitor.slos(context.principal.tenant, application)})
 
     @routes.get("/quality")
@@ -111,5 +111,7 @@ def _measures(routes: APIRouter, monitor: Monitor, access: Access) -> None:
         if begin >= end:
             raise InvalidRequest("since must be before until", param="since")
         if (end - begin) / step > _MOST_ROWS:
-            raise InvalidRequest(f"these are more than {_MOST_ROWS} rows", remedy="Send a longer step", param="step")
+            raise InvalidRequest(
+                f"the result would have more than {_MOST_ROWS} rows", remedy="Use a larger step", param="step"
+            )
         return json_response(await monitor.quality(context.principal.tenant, begin, end, step, application))

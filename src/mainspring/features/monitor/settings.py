@@ -57,7 +57,7 @@ class QualityRule(Section):
     def _scores(cls, floors: dict[str, float]) -> dict[str, float]:
         for measure, floor in floors.items():
             if not 0 < floor < 1:
-                raise ValueError(f"the floor of {measure} must lie between 0 and 1")
+                raise ValueError(f"the floor of {measure} must be between 0 and 1")
         return floors
 
 
@@ -86,7 +86,7 @@ class JudgingSettings(Section):
     def _shares(cls, applications: dict[str, float]) -> dict[str, float]:
         for name, share in applications.items():
             if not 0 <= share <= 1:
-                raise ValueError(f"the share of {name} must lie between 0 and 1")
+                raise ValueError(f"the share of {name} must be between 0 and 1")
         return applications
 
     @property
@@ -109,18 +109,18 @@ class SafetyRule(Section):
 
 
 class LakeRule(Section):
-    """What the lake finds wrong with itself: its limits are in ``lake.alerts``."""
+    """Problems that the lake finds in itself. Its limits are in ``lake.alerts``."""
 
     enabled: bool = True
-    every_s: float = Field(60.0, gt=0, description="seconds between two looks")
+    every_s: float = Field(60.0, gt=0, description="seconds between two checks")
 
 
 class DriftSettings(Section):
-    """Whether the traffic of the last ``window_s`` is as that of ``reference_s`` before.
+    """Whether the traffic of the last ``window_s`` differs from that of the ``reference_s`` before.
 
-    ``least`` and ``reference_least`` are the requests that are needed on either side. ``psi`` and ``ks`` are the least
-    effect that is told; ``p_value`` is how rarely chance may do as much. Questions are embedded in the background, at
-    most ``embed_per_hour`` of an application (0: none), while no engine works.
+    ``least`` and ``reference_least`` are the minimum numbers of requests on either side. ``psi`` and ``ks`` are the
+    smallest reported effect; ``p_value`` is the significance level. Questions are embedded in the background, at most
+    ``embed_per_hour`` of an application (0: none), while no engine works.
     """
 
     enabled: bool = True
@@ -137,8 +137,8 @@ class DriftSettings(Section):
 
 
 class Objective(Section):
-    """A service level objective of some applications (``*``: of each by itself): the share of requests that are to be
-    good. A good request: for ``availability``, not failed through the server's fault; for ``latency``, answered within
+    """A service level objective of some applications (``*``: of each by itself): the target share of good requests.
+    A good request: for ``availability``, not failed through the server's fault; for ``latency``, answered within
     ``under_s`` (its first text with ``measure: ttft``); for ``quality``, not rated down."""
 
     kind: Literal["availability", "latency", "quality"] = "availability"
@@ -150,7 +150,7 @@ class Objective(Section):
     @model_validator(mode="after")
     def _latency_has_a_limit(self) -> Objective:
         if (self.kind == "latency") != (self.under_s is not None):
-            raise ValueError("an objective of kind latency needs under_s, and no other has it")
+            raise ValueError("objectives of kind latency need under_s, and other kinds must not set it")
         return self
 
 
@@ -171,7 +171,7 @@ class Webhook(Section):
                 return value
         except ValueError:
             pass
-        raise ValueError("url is no address of a host")
+        raise ValueError("url is not a valid URL with a host")
 
 
 _Address = Annotated[str, Field(pattern=r"^([^@\x00-\x1f]+@[^@\x00-\x1f]+)?$")]

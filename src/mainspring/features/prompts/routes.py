@@ -29,8 +29,10 @@ from mainspring.stores.work.prompts import Move, PromptInfo, Prompts, PromptVers
 PREFIX = "/v1/prompts"
 MAX_COMPARED = 1_000
 Note = Annotated[str, Field(max_length=2000)]
-IfMatch = Annotated[str | None, Header(alias="if-match", description="The revision that was seen; 0: none")]
-Wanted = Annotated[str, Query(min_length=1, max_length=64, description="A version's number, a label, or latest")]
+IfMatch = Annotated[
+    str | None, Header(alias="if-match", description="Revision that you have read; 0: the label does not exist yet")
+]
+Wanted = Annotated[str, Query(min_length=1, max_length=64, description="Version number, label, or latest")]
 
 
 class PromptMessage(Body):
@@ -50,7 +52,7 @@ class VersionBody(Body):
     def said(self) -> tuple[Message, ...]:
         """Raises ``InvalidRequest`` unless there is exactly one of both."""
         if (self.template is None) == (self.messages is None):
-            raise InvalidRequest("give either template, the text of a system message, or messages", param="template")
+            raise InvalidRequest("send either template (the text of a system message) or messages", param="template")
         if self.template is not None:
             return (Message("system", self.template),)
         return tuple(Message(each.role, each.content) for each in self.messages or ())
@@ -82,19 +84,19 @@ def router(store: Prompts, registry: PromptRegistry, access: Access, idempotency
 
     @routes.get("")
     async def list_prompts(context: editors, page: AskedPage) -> HttpResponse:
-        """The tenant's prompts, by the time at which they began."""
+        """The tenant's prompts, ordered by creation time."""
         return json_response(list_body((await store.page(context.principal.tenant, page)).map(prompt_body)))
 
     @routes.get("/{name}")
     async def get_prompt(name: str, context: editors) -> HttpResponse:
-        """A prompt: where its labels point, and all its versions without their texts."""
+        """A prompt with its labels and all its versions, without their texts."""
         tenant = context.principal.tenant
         shown = [version_body(each, text=False) for each in await store.versions(tenant, name)]
         return json_response(prompt_body(await store.get(tenant, name)) | {"versions": shown})
 
     @routes.delete("/{name}")
     async def delete_prompt(name: str, context: editors) -> HttpResponse:
-        """Delete all versions' texts. Refused while a label points to one."""
+        """Delete the texts of all versions. Refused while a label points to one of them."""
         count = await store.delete(context.principal.tenant, name)
         return json_response({"id": name, "object": "prompt", "deleted": True, "versions": count})
 
@@ -115,7 +117,7 @@ def _versions(
     async def add_version(
         http: HttpRequest, name: str, body: VersionBody, context: editors, key: IdempotencyKey = None
     ) -> HttpResponse:
-        """A new version; 200 and the latest one where that says the same."""
+        """Create a version. If the latest version has the same text, it is returned with the status 200."""
 
         async def work() -> HttpResponse:
             principal = context.principal
@@ -128,18 +130,18 @@ def _versions(
 
     @routes.get("/{name}/versions/{version}")
     async def get_version(name: str, version: str, context: editors) -> HttpResponse:
-        """A version with its text; `version` is its number, a label, or `latest`."""
+        """A version with its text. `version` is its number, a label, or `latest`."""
         return json_response(version_body(await store.find(context.principal.tenant, name, version)))
 
     @routes.delete("/{name}/versions/{version}")
     async def delete_version(name: str, version: int, context: editors) -> HttpResponse:
-        """Delete a version's text. Refused while a label points to it."""
+        """Delete the text of a version. Refused while a label points to it."""
         await store.delete(context.principal.tenant, name, version)
         return json_response({"id": f"{name}@{version}", "object": "prompt.version", "deleted": True})
 
     @routes.post("/{name}/versions/{version}/render")
     async def render(name: str, version: str, body: RenderBody, context: editors) -> HttpResponse:
-        """The rendering of a version with these variables; no model is called."""
+        """Render a version with these variables. No model is called."""
         found = await store.find(context.principal.tenant, name, version)
         use = rendered(found, PromptUse(name, version, values(body.variables, "variables")), "body")
         said = [{"role": each.role, "content": each.content} for each in use.rendered]
@@ -152,7 +154,7 @@ def _versions(
         from_: Annotated[Wanted, Query(alias="from")],
         to: Wanted = "latest",
     ) -> HttpResponse:
-        """The changes between two versions, as a unified diff."""
+        """The difference between two versions, as a unified diff."""
         tenant = context.principal.tenant
         return json_response(diff_body(await store.find(tenant, name, from_), await store.find(tenant, name, to)))
 
@@ -164,7 +166,7 @@ def _labels(routes: APIRouter, store: Prompts, access: Access) -> None:
 
     @routes.get(place)
     async def label_history(name: str, label: str, context: editors) -> HttpResponse:
-        """Where a label pointed when, and who moved it; the newest first."""
+        """The history of a label: its versions, times and who moved it, newest first."""
         moves = await store.history(context.principal.tenant, name, label)
         return json_response({"object": "list", "data": [move_body(name, each) for each in moves], "has_more": False})
 
@@ -181,13 +183,13 @@ def _labels(routes: APIRouter, store: Prompts, access: Access) -> None:
     async def rollback(
         name: str, label: str, body: RollbackBody, context: editors, seen: IfMatch = None
     ) -> HttpResponse:
-        """Undo the last move that is not undone yet."""
+        """Undo the last move of a label that is not undone yet."""
         tenant, author = context.principal.tenant, context.principal.key_id
         return _moved(name, await store.rollback(tenant, name, label, seen=_seen(seen), note=body.note, author=author))
 
     @routes.delete(place)
     async def delete_label(name: str, label: str, context: editors, seen: IfMatch = None) -> HttpResponse:
-        """Take a label away; its history stays, and a rollback brings it back."""
+        """Delete a label. Its history stays, and a rollback restores it."""
         tenant, author = context.principal.tenant, context.principal.key_id
         return _moved(name, await store.unlabel(tenant, name, label, seen=_seen(seen), author=author))
 
@@ -287,6 +289,6 @@ def _seen(header: str | None) -> int | None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise InvalidRequest(
-            "if-match is the revision of the label", remedy="Send the etag of an answer", param="if-match"
+            "if-match must be the revision of the label", remedy="Send the etag from a response", param="if-match"
         )
     return int(text)

@@ -61,11 +61,9 @@ def redteam(
 ) -> None:
     """Attack TARGET in a temporary home, and report by category what gets through.
 
-    A TARGET that is no model or route is a collection, which is filled with poisoned documents.
-
-    Attacks in the file of known ones are always repeated. The exit status is 1 if an attack outside of that file gets
-    through with the guards on, if there was no attack, or if all of them failed. docs/operate/security.md defines
-    getting through.
+    A TARGET that is no model or route is a collection, which is filled with poisoned documents. Known attacks in the
+    file are always repeated. The exit status is 1 if another attack gets through with the guards on, if there was no
+    attack, or if all of them failed (docs/operate/security.md).
     """
     loaded = load(context.obj)
     settings = _settings(loaded.settings, target, url, key)

@@ -12,7 +12,9 @@ from mainspring.core.settings.section import Section
 class RedTeamSettings(Section):
     """Attacks that the loop of improvement makes on candidates."""
 
-    data: Path | None = Field(None, description="folder of data sets with attacks; without one, those that need none")
+    data: Path | None = Field(
+        None, description="folder with data sets of attacks; none: only attacks that need no data set"
+    )
 
 
 SECTIONS = {"redteam": RedTeamSettings}

@@ -56,7 +56,7 @@ class Parameters(Body):
 
 
 class FilterBody(Body):
-    """Which answers: the latest ``limit`` that match everything given. ``since`` is in Unix seconds."""
+    """Selects answers: the latest ``limit`` answers that match all given fields. ``since`` is in Unix seconds."""
 
     since: Annotated[float, Field(ge=0, le=9e9, allow_inf_nan=False)] | None = None
     model: Name | None = None
@@ -65,7 +65,7 @@ class FilterBody(Body):
 
 
 class ReplayBody(Body):
-    """``POST /v1/replays``: one of ``trace_id``, ``answer_id`` and ``filter``, and the changes."""
+    """``POST /v1/replays``: exactly one of ``trace_id``, ``answer_id`` and ``filter``, and the changes."""
 
     trace_id: Identifier | None = None
     answer_id: Identifier | None = None
@@ -87,7 +87,7 @@ class ReplayBody(Body):
     def check(self) -> None:
         """Raises ``InvalidRequest`` unless exactly one thing to replay is named."""
         if sum(each is not None for each in (self.trace_id, self.answer_id, self.filter)) != 1:
-            raise InvalidRequest("name one of trace_id, answer_id and filter", param="trace_id")
+            raise InvalidRequest("send exactly one of trace_id, answer_id and filter", param="trace_id")
 
 
 def router(replays: Replays, jobs: Jobs, access: Access, idempotency: Idempotency) -> APIRouter:
@@ -99,12 +99,12 @@ def router(replays: Replays, jobs: Jobs, access: Access, idempotency: Idempotenc
     async def create_replay(
         http: HttpRequest, body: ReplayBody, context: players, key: IdempotencyKey = None
     ) -> HttpResponse:
-        """Ask again now, and answer with both sides; with `filter` queue a batch (202)."""
+        """Replay a request now and return both answers. With `filter`, queue a batch (202)."""
         body.check()
         if body.policy is not None and OPERATE not in context.principal.scopes:
             raise Forbidden(
-                "which policy counts is set by whoever operates the server, for replays too",
-                remedy=f"Leave policy out, or ask them (scope {OPERATE!r})",
+                "only operators of the server choose the guard policy of a replay",
+                remedy=f"Leave policy out, or ask an operator (scope {OPERATE!r})",
             )
 
         async def work() -> HttpResponse:
@@ -120,13 +120,13 @@ def router(replays: Replays, jobs: Jobs, access: Access, idempotency: Idempotenc
     async def list_replays(
         context: players, page: AskedPage, batch: Annotated[str | None, Query(max_length=128)] = None
     ) -> HttpResponse:
-        """The caller's replays (an admin's: all that its groups may see), or those of one batch, without texts."""
+        """The caller's replays, or those of one batch, without texts. Admins get all that their groups may see."""
         trace = None if batch is None else str((await _job(jobs, batch, context)).payload["trace_id"])
         return json_response(list_body((await replays.page(context.principal, page, trace)).map(listed_body)))
 
     @routes.get("/{replay_id}")
     async def get_replay(replay_id: str, context: players) -> HttpResponse:
-        """Both answers side by side; for a batch its progress and result."""
+        """Both answers of a replay side by side, or the progress and result of a batch."""
         if replay_id.startswith(BATCH):
             return json_response(await batch_body(replays, await _job(jobs, replay_id, context), context))
         return json_response(replay_body(await replays.get(replay_id, context.principal)))

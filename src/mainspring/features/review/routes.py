@@ -71,8 +71,8 @@ def router(service: Review, access: Access, idempotency: Idempotency) -> APIRout
 
     @routes.post("/run")
     async def run_review(context: curators) -> HttpResponse:
-        """Let new answers enter the queues now, and labelled ones their data sets. `started` is false while another
-        process does."""
+        """Add new answers to the queues and labelled answers to their data sets now. `started` is false if another
+        process is doing it."""
         made = await service.look()
         if made is not None:
             await service.deliver()
@@ -88,7 +88,7 @@ def router(service: Review, access: Access, idempotency: Idempotency) -> APIRout
 
     @routes.post("/queues", status_code=201)
     async def make_queue(body: QueueBody, context: curators) -> HttpResponse:
-        """Make a queue: from now on it fills by its rule."""
+        """Create a queue. From now on, its rule adds answers to it."""
         made = await service.queues.create(context.principal, body.name, body.definition, body.guideline)
         return json_response(queue_body(made, {}), status=201)
 
@@ -99,19 +99,19 @@ def router(service: Review, access: Access, idempotency: Idempotency) -> APIRout
 
     @routes.post("/queues/{queue}")
     async def change_queue(queue: str, body: QueueChangeBody, context: curators) -> HttpResponse:
-        """Change what it asks. Labels keep the version that they were given under."""
+        """Change the criteria of a queue. Existing labels keep the version that they were given for."""
         found = await service.queues.change(context.principal, queue, body.definition, body.guideline)
         return json_response(queue_body(found, (await service.items.counts([found]))[found.id]))
 
     @routes.delete("/queues/{queue}")
     async def delete_queue(queue: str, context: curators) -> HttpResponse:
-        """Delete a queue with its items. The events of its labels stay."""
+        """Delete a queue with its items. The label events stay."""
         found = await service.queues.delete(context.principal.tenant, queue)
         return json_response({"object": "review.queue.deleted", "id": found.id, "deleted": True})
 
     @routes.get("/queues/{queue}/versions")
     async def list_versions(queue: str, context: reviewers) -> HttpResponse:
-        """What it asked before, newest first."""
+        """All versions of a queue, newest first."""
         found = await service.queues.versions(context.principal.tenant, queue)
         return json_response({"object": "list", "data": [_version_body(each) for each in found]})
 
@@ -129,15 +129,17 @@ def _items(routes: APIRouter, service: Review, access: Access) -> None:
         queue: str,
         context: curators,
         page: AskedPage,
-        state: Annotated[Literal["open", "adjudicate", "done"] | None, Query(description="Only these")] = None,
+        state: Annotated[
+            Literal["open", "adjudicate", "done"] | None, Query(description="Only items in this state")
+        ] = None,
     ) -> HttpResponse:
-        """Its items, without texts."""
+        """The items of a queue, without texts."""
         found = await service.queues.get(context.principal.tenant, queue)
         return json_response(list_body((await service.items.page(found, page, state)).map(item_body)))
 
     @routes.post("/queues/{queue}/items", status_code=201)
     async def put_items(queue: str, body: PutBody, context: curators) -> HttpResponse:
-        """Put answers there, whatever its rule says."""
+        """Add answers to a queue, independently of its rule."""
         found = await service.queues.get(context.principal.tenant, queue)
         made = await service.put(context.principal, found, body.answer_ids)
         return json_response(
@@ -146,7 +148,7 @@ def _items(routes: APIRouter, service: Review, access: Access) -> None:
 
     @routes.get("/queues/{queue}/items/{item_id}")
     async def get_item(queue: str, item_id: str, context: curators) -> HttpResponse:
-        """An item with its texts, and with its labels once all of them are given."""
+        """An item with its texts, and with its labels when all of them are given."""
         return json_response(await service.item(context.principal, queue, item_id))
 
 
@@ -155,7 +157,7 @@ def _work(routes: APIRouter, service: Review, access: Access, idempotency: Idemp
 
     @routes.post("/queues/{queue}/next")
     async def take_next(queue: str, context: reviewers) -> HttpResponse:
-        """The item that you hold, or the next one, yours until `lease_until`. `task` is null if nothing waits."""
+        """The item that you hold, or the next one, yours until `lease_until`. `task` is null if the queue is empty."""
         task = await service.take(context.principal, queue)
         return json_response({"object": "review.next", "task": task})
 
@@ -178,13 +180,13 @@ def _work(routes: APIRouter, service: Review, access: Access, idempotency: Idemp
 
     @routes.post("/queues/{queue}/items/{item_id}/return")
     async def return_item(queue: str, item_id: str, context: reviewers) -> HttpResponse:
-        """Hand an item back: anybody may take it, you too."""
+        """Return an item. Anybody may take it, including you."""
         await service.leave(context.principal, queue, item_id, skip=False)
         return json_response({"object": "review.item", "id": item_id, "returned": True})
 
     @routes.post("/queues/{queue}/items/{item_id}/skip")
     async def skip_item(queue: str, item_id: str, context: reviewers) -> HttpResponse:
-        """Leave an item to others: you do not get it again."""
+        """Skip an item. You do not get it again."""
         await service.leave(context.principal, queue, item_id, skip=True)
         return json_response({"object": "review.item", "id": item_id, "skipped": True})
 

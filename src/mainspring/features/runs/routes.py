@@ -33,8 +33,8 @@ from mainspring.http.respond import json_response, while_connected
 
 PREFIX = "/v1/agents/runs"
 _BEAT_S = 15.0
-After = Annotated[int | None, Query(ge=0, description="Only what follows the step of this number")]
-LastEvent = Annotated[int | None, Header(alias="last-event-id", ge=0, description="The same, as browsers send it")]
+After = Annotated[int | None, Query(ge=0, description="Only events after the step with this number")]
+LastEvent = Annotated[int | None, Header(alias="last-event-id", ge=0, description="Same as `after`; browsers send it")]
 
 
 def router(service: RunService, access: Access, idempotency: Idempotency) -> APIRouter:
@@ -44,7 +44,7 @@ def router(service: RunService, access: Access, idempotency: Idempotency) -> API
 
     @routes.post("")
     async def create_run(http: HttpRequest, body: RunBody, context: chats, key: IdempotencyKey = None) -> HttpResponse:
-        """Begin a run of an agent. It goes on whether or not its caller waits, and survives a restart."""
+        """Start a run of an agent. It continues without a waiting client and survives a restart."""
         check_lasting(context, "a run")
 
         async def work() -> HttpResponse:
@@ -60,10 +60,10 @@ def router(service: RunService, access: Access, idempotency: Idempotency) -> API
     async def list_runs(
         context: chats,
         page: AskedPage,
-        status: Annotated[State | None, Query(description="Only these")] = None,
-        agent: Annotated[str | None, Query(max_length=256, description="Only this agent's")] = None,
+        status: Annotated[State | None, Query(description="Only runs in this state")] = None,
+        agent: Annotated[str | None, Query(max_length=256, description="Only runs of this agent")] = None,
     ) -> HttpResponse:
-        """The runs of this key; with the scope `runs` those of all keys with its groups."""
+        """Runs of this key. With the scope `runs`, runs of all keys in its groups."""
         found = await service.page(context.principal, page, status, agent)
         return json_response(list_body(found.map(run_body)))
 
@@ -80,7 +80,7 @@ def router(service: RunService, access: Access, idempotency: Idempotency) -> API
 
     @routes.get("/{run_id}/steps")
     async def list_steps(run_id: str, context: chats) -> HttpResponse:
-        """All steps, in the order of their ends; those that are not done are last."""
+        """All steps in the order in which they ended. Unfinished steps are last."""
         _, steps = await service.get(context.principal, run_id)
         return json_response(steps_body(steps))
 
@@ -88,7 +88,7 @@ def router(service: RunService, access: Access, idempotency: Idempotency) -> API
     async def watch_run(
         run_id: str, context: chats, after: After = None, last_event_id: LastEvent = None
     ) -> HttpResponse:
-        """Server-sent events: `step` when one is done, `run` when the run changes its state. Ends when it is over."""
+        """Server-sent events: `step` when a step is done, `run` when the state changes. It ends with the run."""
         await service.get(context.principal, run_id)
         first = after if after is not None else last_event_id or 0
         frames = _beating(service.happenings(context.principal, run_id, first))
@@ -103,35 +103,35 @@ def _steering(routes: APIRouter, service: RunService, access: Access) -> None:
 
     @routes.post("/{run_id}/cancel")
     async def cancel_run(run_id: str, context: chats) -> HttpResponse:
-        """Stop a run for good. A tool with an effect that is being called ends first."""
+        """Cancel a run. A tool call with an effect that is in progress is completed first."""
         return _told(await service.want(context.principal, run_id, "cancel"))
 
     @routes.post("/{run_id}/pause")
     async def pause_run(run_id: str, context: chats) -> HttpResponse:
-        """Stop a run before its next step."""
+        """Pause a run before its next step."""
         return _told(await service.want(context.principal, run_id, "pause"))
 
     @routes.post("/{run_id}/resume")
     async def resume_run(run_id: str, context: chats) -> HttpResponse:
-        """Have a run go on that is paused, was interrupted or has failed, in the background."""
+        """Resume a paused, interrupted or failed run in the background."""
         return _told(await service.resume(context.principal, run_id))
 
     @routes.post("/{run_id}/decide")
     async def decide_step(run_id: str, body: DecideBody, context: chats) -> HttpResponse:
-        """Say what became of an effect whose outcome is unknown. The run goes on once nothing of it is open."""
+        """Report the outcome of an effect whose outcome is unknown. The run continues when no effect is open."""
         run = await service.decide(context, run_id, body.step, body.decision, result=body.result, note=body.note)
         return _told(run)
 
     @routes.post("/{run_id}/fork")
     async def fork_run(run_id: str, body: ForkBody, context: chats) -> HttpResponse:
-        """Begin a run with the first steps of this one, of which the last may have another outcome."""
+        """Start a new run with the first steps of this one. The last of these steps may get another outcome."""
         check_lasting(context, "a run")
         given = {"after": body.after, "outcome": body.outcome, "metadata": body.metadata}
         return _told(await service.fork(context, run_id, path=body.step, **given))
 
     @routes.post("/{run_id}/replay")
     async def replay_run(run_id: str, context: chats) -> HttpResponse:
-        """Play a run again from its records, and say whether it says the same. Nothing is called."""
+        """Replay a run from its records and compare the results. Nothing is called."""
         return json_response(replay_body(await service.replay(context, run_id)))
 
 

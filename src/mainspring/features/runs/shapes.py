@@ -48,9 +48,9 @@ class ForkBody(Body):
     @model_validator(mode="after")
     def _one(self) -> ForkBody:
         if self.after is not None and self.step is not None:
-            raise ValueError("give after or step, not both")
+            raise ValueError("send either after or step, not both")
         if self.step is None and self.outcome is not None:
-            raise ValueError("an outcome is that of a step: name it")
+            raise ValueError("outcome needs step, the step that it belongs to")
         return self
 
 

@@ -36,23 +36,25 @@ from mainspring.stores.sql.pages import Page
 PREFIX = "/v1/sessions"
 EXPORTS: dict[int | str, dict[str, Any]] = {200: {"content": {"application/jsonl": {}, "text/markdown": {}}}}
 SessionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
-Format = Annotated[Literal["jsonl", "markdown"], Query(description="One message a line, or text to be read")]
+Format = Annotated[Literal["jsonl", "markdown"], Query(description="One JSON message per line, or readable text")]
 
-Words = Annotated[str | None, Query(min_length=1, max_length=256, description="Each in the title or a message")]
-Own = Annotated[bool, Query(description="Those of this key or user alone, whose ids begin with own:")]
-PartOf = Annotated[str | None, Query(min_length=1, max_length=128, description="A session of your own")]
-Include = Annotated[Literal["answers"] | None, Query(description="What was recorded of answers")]
+Words = Annotated[
+    str | None, Query(min_length=1, max_length=256, description="Search words; each must be in the title or a message")
+]
+Own = Annotated[bool, Query(description="Only sessions of this key or user; their IDs begin with own:")]
+PartOf = Annotated[str | None, Query(min_length=1, max_length=128, description="ID of one of your own sessions")]
+Include = Annotated[Literal["answers"] | None, Query(description="Include the records of answers")]
 
 
 class ForkBody(Body):
-    """``POST /v1/sessions/{id}/fork``: the new session's name, and the last turn that it has of the old one."""
+    """``POST /v1/sessions/{id}/fork``: the name of the new session, and the last turn that it copies."""
 
     session_id: SessionName
     turn_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
 
 class SessionBody(Body):
-    """``POST /v1/sessions/{id}``: what a person calls the session; empty: by how it begins."""
+    """``POST /v1/sessions/{id}``: the title of the session; empty: taken from its first message."""
 
     title: Annotated[str, Field(max_length=200)]
 
@@ -68,8 +70,8 @@ def router(
     async def list_sessions(
         context: chats, page: AskedPage, q: Words = None, own: Own = False, part_of: PartOf = None
     ) -> HttpResponse:
-        """The sessions of the key's groups, or its own, by the time at which they began. Parts of other sessions are
-        left out of the list and searched with those; `part_of` lists them."""
+        """Sessions of the key's groups, or its own, ordered by start time. Parts of other sessions are not listed;
+        searches include them, and `part_of` lists them."""
         if part_of is not None and not part_of.startswith(OWN):
             raise InvalidRequest(f"only sessions that begin with {OWN} have parts", param="part_of")
         own = own or part_of is not None
@@ -91,7 +93,7 @@ def router(
     async def fork(
         http: HttpRequest, session_id: str, body: ForkBody, context: chats, key: IdempotencyKey = None
     ) -> HttpResponse:
-        """A new session that begins with the turns of this one and goes its own way from there."""
+        """Create a new session that starts with the turns of this one."""
 
         cards.refuse(body.session_id, "session_id")
 
@@ -104,7 +106,7 @@ def router(
 
     @routes.delete("/{session_id}")
     async def delete_session(session_id: str, context: chats) -> HttpResponse:
-        """Forget a session with its parts: turns, summary and embeddings, and the recorded texts of its answers."""
+        """Delete a session with its parts: turns, summary, embeddings, and the recorded texts of its answers."""
         place = _place(context, session_id)
         await sessions.get(*place)
         for part in await _parts(sessions, context, session_id):
@@ -136,13 +138,13 @@ def _told(routes: APIRouter, sessions: Sessions, access: Access, answers: Sessio
 
     @routes.post("/{session_id}")
     async def entitle(session_id: str, body: SessionBody, context: chats) -> HttpResponse:
-        """Give a session a title."""
+        """Set the title of a session."""
         title = " ".join(cards.scrub(body.title).split())
         return json_response(session_body(await sessions.entitle(*_place(context, session_id), title)))
 
     @routes.get("/{session_id}/messages")
     async def list_messages(session_id: str, context: chats, page: AskedPage, include: Include = None) -> HttpResponse:
-        """The messages, in pages; an id is the turn's and the place in it. With `include=answers`, the records of
+        """The messages in pages. An ID is the turn's ID and the position in it. With `include=answers`, the records of
         answers are included if the key may see their sources."""
         place = _place(context, session_id)
         await sessions.get(*place)
@@ -157,12 +159,12 @@ def _told(routes: APIRouter, sessions: Sessions, access: Access, answers: Sessio
 
     @routes.get("/{session_id}/summary")
     async def get_summary(session_id: str, context: chats) -> HttpResponse:
-        """The notes about turns that the model is no longer shown, each with its turn."""
+        """The notes about turns that are no longer in the model's context, each with its turn."""
         place = _place(context, session_id)
         await sessions.get(*place)
         summary = (await sessions.read(*place, limit=1, summary=True)).summary
         if summary is None:
-            raise NotFound(f"session {session_id!r} has no summary yet", remedy="Short sessions need none")
+            raise NotFound(f"session {session_id!r} has no summary yet", remedy="Short sessions have no summary")
         return json_response(summary_body(session_id, summary))
 
     @routes.get("/{session_id}/export", response_class=HttpResponse, responses=EXPORTS)

@@ -32,17 +32,19 @@ class SupportSettings(Section):
     )
     database: str = Field("", description="SQLite file of the shop; empty: support/shop.db under home")
     today: Literal["sample", "clock"] = Field(
-        "sample", description="when the shop is seen: at the moment of its sample data, or now"
+        "sample", description="today's date in the shop: the date of the sample data, or the clock"
     )
     collection: str = Field("handbook", description="collection with policies and product sheets; empty: none")
     documents: list[str] = Field(
         list(_PUBLIC),
-        description="names of its documents that customers may be told of; empty: all of them",
+        description="names of its documents that answers to customers may use; empty: all",
     )
     answers: str = Field(
-        "extractive", description="mode of answers from it: extractive quotes, generative has a model write"
+        "extractive", description="mode of answers from it; extractive: quotes; generative: a model writes"
     )
-    model: str = Field("", description="model for what the script does not decide; empty: the usual one of agents")
+    model: str = Field(
+        "", description="model for steps that the script does not decide; empty: the default model of agents"
+    )
 
 
 SECTIONS = {"support": SupportSettings}

@@ -37,17 +37,25 @@ class TrainingBody(Body):
     """``POST /v1/training/jobs``: an export, or uploaded files of JSON lines."""
 
     recipe: Name
-    options: Annotated[Free, Field(default_factory=dict, description="of the recipe, see its schema")]
-    export: Annotated[str, Field(max_length=128, description="an export of the lake in the format trl")] = ""
-    training_file: Annotated[FileId | None, Field(description="the id of an uploaded file")] = None
+    options: Annotated[Free, Field(default_factory=dict, description="options of the recipe, see its schema")]
+    export: Annotated[str, Field(max_length=128, description="ID of a lake export in the format trl")] = ""
+    training_file: Annotated[FileId | None, Field(description="ID of an uploaded file")] = None
     validation_file: FileId | None = None
     test_file: FileId | None = None
-    base: Annotated[str, Field(max_length=128, description="a model of the catalogue, or a version")] = ""
-    suffix: Annotated[str, Field(max_length=64, description="the name of what is made")] = ""
+    base: Annotated[str, Field(max_length=128, description="base model in the catalogue, or a version")] = ""
+    suffix: Annotated[str, Field(max_length=64, description="name of the resulting version")] = ""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    seconds: Annotated[float, Field(gt=0, le=1e8, description="it ends with its best after so long")] | None = None
-    usd: Annotated[float, Field(gt=0, le=1e8, description="at the price of the machine")] | None = None
-    night: Annotated[bool, Field(description="it works at night alone, see train.night")] = False
+    seconds: (
+        Annotated[
+            float, Field(gt=0, le=1e8, description="maximum training time in seconds; the best checkpoint is kept")
+        ]
+        | None
+    ) = None
+    usd: (
+        Annotated[float, Field(gt=0, le=1e8, description="maximum cost in US dollars, from the price of the machine")]
+        | None
+    ) = None
+    night: Annotated[bool, Field(description="run only at night, see train.night")] = False
     metadata: Metadata | None = None
 
     def files(self) -> dict[str, str]:
@@ -55,9 +63,9 @@ class TrainingBody(Body):
         named = {"train": self.training_file, "validation": self.validation_file, "test": self.test_file}
         found = {side: name for side, name in named.items() if name is not None}
         if bool(self.export) == bool(found):
-            raise InvalidRequest("name an export or a training_file, and not both", param="training_file")
+            raise InvalidRequest("send either an export or a training_file, not both", param="training_file")
         if found and "train" not in found:
-            raise InvalidRequest("there is nothing to learn from", remedy="Name a training_file", param="training_file")
+            raise InvalidRequest("the training data is missing", remedy="Send a training_file", param="training_file")
         return found
 
     def order(self, **more: Any) -> Order:
@@ -83,19 +91,19 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
 
     @routes.get("/recipes")
     async def list_recipes(context: trains) -> HttpResponse:  # noqa: ARG001
-        """What can be trained, each recipe with its options as JSON schema."""
+        """The training recipes, each with its options as a JSON schema."""
         return json_response({"object": "list", "data": [recipe_body(each) for each in recipes.every().values()]})
 
     @routes.get("/recipes/{recipe}")
     async def get_recipe(recipe: str, context: trains) -> HttpResponse:  # noqa: ARG001
-        """One recipe."""
+        """A recipe by its name."""
         return json_response(recipe_body(recipes.find(recipe)))
 
     @routes.post("/jobs", status_code=201)
     async def create_training(
         http: HttpRequest, body: TrainingBody, context: trains, key: IdempotencyKey = None
     ) -> HttpResponse:
-        """Order a run of a recipe over an export or uploaded files."""
+        """Create a training job: a run of a recipe on an export or on uploaded files."""
         check_lasting(context, "a training job")
 
         async def work() -> HttpResponse:
@@ -123,34 +131,34 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
 def _jobs(routes: APIRouter, service: Training, trains: Any) -> None:
     @routes.get("/jobs")
     async def list_trainings(context: trains, page: AskedPage) -> HttpResponse:
-        """Jobs that the key's groups may see."""
+        """Training jobs that the key's groups may see."""
         found = await service.jobs.page(context.principal, page)
         shown = [job_body(row, await service.view(row)) for row in found.rows]
         return json_response(list_body(Slice(shown, found.more)))
 
     @routes.get("/jobs/{job_id}")
     async def get_training(job_id: str, context: trains) -> HttpResponse:
-        """A job, and how far it is."""
+        """A training job with its progress."""
         return json_response(await _job(service, context.principal, job_id))
 
     @routes.post("/jobs/{job_id}/cancel")
     async def cancel_training(job_id: str, context: trains) -> HttpResponse:
-        """Stop it for good."""
+        """Cancel a job."""
         return await _after(service, context.principal, await service.cancel_training(context.principal, job_id))
 
     @routes.post("/jobs/{job_id}/pause")
     async def pause_training(job_id: str, context: trains) -> HttpResponse:
-        """Stop it after a checkpoint."""
+        """Pause a job after a checkpoint."""
         return await _after(service, context.principal, await service.pause(context.principal, job_id))
 
     @routes.post("/jobs/{job_id}/resume")
     async def resume_training(job_id: str, context: trains) -> HttpResponse:
-        """Have one that was paused or has failed go on from its latest checkpoint."""
+        """Resume a paused or failed job from its latest checkpoint."""
         return await _after(service, context.principal, await service.resume(context.principal, job_id))
 
     @routes.delete("/jobs/{job_id}")
     async def delete_training(job_id: str, context: trains) -> HttpResponse:
-        """Delete a job that is over. What it made stays."""
+        """Delete a job that has ended. Its version stays."""
         await service.delete_job(context.principal, job_id)
         return json_response({"id": job_id, "object": "training.job.deleted", "deleted": True})
 
@@ -160,10 +168,10 @@ def _watching(routes: APIRouter, service: Training, trains: Any) -> None:
     async def get_metrics(
         job_id: str,
         context: trains,
-        after: Annotated[int, Query(ge=-1, le=2**53, description="the last step that is known")] = -1,
+        after: Annotated[int, Query(ge=-1, le=2**53, description="number of the last step that you have")] = -1,
         limit: Annotated[int, Query(ge=1, le=MOST_POINTS)] = 1_000,
     ) -> HttpResponse:
-        """Figures of the steps after one, for curves that grow. `next` is the `after` of the next request."""
+        """Metrics of the steps after `after`, for live curves. `next` is the `after` of the next request."""
         row = await service.jobs.get(context.principal, job_id)
         found = await asyncio.to_thread(service.folder(row).metrics, after)
         shown = found[:limit]
@@ -174,7 +182,7 @@ def _watching(routes: APIRouter, service: Training, trains: Any) -> None:
     async def get_samples(
         job_id: str, context: trains, limit: Annotated[int, Query(ge=1, le=1_000)] = 200
     ) -> HttpResponse:
-        """What the model wrote before, in between and after."""
+        """Sample outputs of the model before, during and after training."""
         row = await service.jobs.get(context.principal, job_id)
         found = await asyncio.to_thread(service.folder(row).samples)
         return json_response({"object": "list", "data": found[-limit:], "has_more": len(found) > limit})
@@ -183,14 +191,14 @@ def _watching(routes: APIRouter, service: Training, trains: Any) -> None:
     async def get_log(
         job_id: str, context: trains, characters: Annotated[int, Query(ge=1, le=1_000_000)] = 20_000
     ) -> HttpResponse:
-        """The end of what its process wrote."""
+        """The last lines of the output of a job's process."""
         row = await service.jobs.get(context.principal, job_id)
         said = await asyncio.to_thread(tail, service.folder(row), characters)
         return json_response({"object": "training.log", "job": row.id, "text": said})
 
     @routes.get("/jobs/{job_id}/events")
     async def get_events(job_id: str, context: trains) -> HttpResponse:
-        """What happened to it, oldest first."""
+        """Events of a job, oldest first."""
         row = await service.jobs.get(context.principal, job_id)
         found = await service.jobs.events(row.tenant, row.id)
         return json_response({"object": "list", "data": [event_body(each) for each in found], "has_more": False})
@@ -201,7 +209,7 @@ def _versions(routes: APIRouter, service: Training, trains: Any) -> None:
     async def list_versions(
         context: trains, page: AskedPage, name: Annotated[str, Query(max_length=64)] = ""
     ) -> HttpResponse:
-        """What was trained, the newest first; cursors are `NAME@NUMBER`."""
+        """Trained versions, newest first. Cursors are `NAME@NUMBER`."""
         principal = context.principal
         found = await service.kept.page(principal.tenant, page, principal.groups, name)
         shown = [version_body(row, service.seen(row)) for row in found.rows]
@@ -209,14 +217,14 @@ def _versions(routes: APIRouter, service: Training, trains: Any) -> None:
 
     @routes.get("/made-of/{source}")
     async def list_made_of(source: str, context: trains) -> HttpResponse:
-        """The versions that are made of an answer, a trace, an event or an export."""
+        """The versions that were made from an answer, a trace, an event or an export."""
         found = await service.kept.of_source(context.principal.tenant, source, context.principal.groups)
         shown = [version_body(row, service.seen(row)) for row in found]
         return json_response({"object": "list", "data": shown, "has_more": False})
 
     @routes.get("/versions/{version}")
     async def get_version(version: str, context: trains) -> HttpResponse:
-        """A version with its order, its data and its files."""
+        """A version with its job, its data and its files."""
         row = await service.kept.find(context.principal.tenant, version, context.principal.groups)
         seen = service.seen(row)
         more = await asyncio.to_thread(details, row, seen.folder)
@@ -224,7 +232,7 @@ def _versions(routes: APIRouter, service: Training, trains: Any) -> None:
 
     @routes.get("/versions/{version}/card")
     async def get_card(version: str, context: trains) -> HttpResponse:
-        """Its card, as Markdown."""
+        """The model card of a version, as Markdown."""
         row = await service.kept.find(context.principal.tenant, version, context.principal.groups)
         return HttpResponse(await service.card(row), media_type="text/markdown; charset=utf-8")
 
@@ -232,7 +240,7 @@ def _versions(routes: APIRouter, service: Training, trains: Any) -> None:
     async def get_sources(
         version: str, context: trains, limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000
     ) -> HttpResponse:
-        """What it is made of: answers, traces and events, and the versions that it was made from."""
+        """The lineage of a version: its answers, traces and events, and the versions that it is based on."""
         row = await service.kept.find(context.principal.tenant, version, context.principal.groups)
         found = await service.kept.sources(row.tenant, row.job, limit + 1)
         shown = [{"id": source, "kind": kind} for source, kind in found[:limit]]
@@ -243,20 +251,20 @@ def _versions(routes: APIRouter, service: Training, trains: Any) -> None:
 def _serving(routes: APIRouter, service: Training, trains: Any) -> None:
     @routes.post("/versions/{version}/serve")
     async def serve_version(version: str, context: trains) -> HttpResponse:
-        """Convert it, compare it with what was trained, and have it answer under its label, without a restart."""
+        """Convert a version, compare it with the trained weights, and serve it under its label without a restart."""
         name = await service.serve_version(context.principal, version, acting(context))
         row = await service.kept.find(context.principal.tenant, name, context.principal.groups)
         return json_response(version_body(row, service.seen(row)))
 
     @routes.post("/versions/{version}/withdraw")
     async def withdraw_version(version: str, context: trains) -> HttpResponse:
-        """Take it out of service, for good."""
+        """Withdraw a version from service permanently."""
         row = await service.withdraw(context.principal, version, acting(context))
         return json_response(version_body(row, service.seen(row)))
 
     @routes.delete("/versions/{version}")
     async def delete_version(version: str, context: trains) -> HttpResponse:
-        """Take it out of service, and delete its files."""
+        """Withdraw a version from service and delete its files."""
         label = await service.delete_version(context.principal, version, acting(context))
         return json_response({"id": label, "object": "training.version.deleted", "deleted": True})
 

@@ -39,18 +39,20 @@ class TranslateBody(Body):
     text: _Said | None = None
     texts: Annotated[list[_Said], Field(min_length=1, max_length=1_000, fail_fast=True)] | None = None
     document: _Said | None = None
-    format: Annotated[Format, Field(description="of the document")] = "text"
+    format: Annotated[Format, Field(description="format of the document")] = "text"
     target: Language
-    source: Annotated[Language | None, Field(description="none: it is detected")] = None
+    source: Annotated[Language | None, Field(description="source language; default: detected")] = None
     glossary: Annotated[
         dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=200)]],
         Field(default_factory=dict, max_length=1_000),
         AtMost(1_000),
     ]
-    names: Annotated[bool, Field(description="keep names as they are")] = True
-    model: Annotated[str, Field(max_length=256, description="a translator, or a chat model; empty: chosen")] = ""
+    names: Annotated[bool, Field(description="leave names untranslated")] = True
+    model: Annotated[
+        str, Field(max_length=256, description="translator or chat model; default: chosen automatically")
+    ] = ""
     user: Annotated[str | None, Field(max_length=512)] = None
-    store: Annotated[bool, Field(description="keep the texts with the answer, as other answers are kept")] = True
+    store: Annotated[bool, Field(description="store the texts with the answer, like other answers")] = True
 
     def length(self) -> int:
         """Characters of all that is to be translated."""
@@ -60,7 +62,9 @@ class TranslateBody(Body):
         """The text as one, and its format. Raises ``InvalidRequest``."""
         given = [each for each in ("text", "texts", "document") if getattr(self, each) is not None]
         if len(given) != 1:
-            raise InvalidRequest("send one of text, texts and document", param=given[1] if len(given) > 1 else "text")
+            raise InvalidRequest(
+                "send exactly one of text, texts and document", param=given[1] if len(given) > 1 else "text"
+            )
         if given != ["document"] and self.format != "text":
             raise InvalidRequest(f"{given[0]} has no format", remedy="Send it as document", param="format")
         if self.texts is not None:
@@ -82,7 +86,7 @@ class EditBody(Body):
     edit: Annotated[str, Field(min_length=1, max_length=20_000)]
     source_language: Language
     target_language: Language
-    consent: Annotated[bool, Field(description="models may learn from it")] = False
+    consent: Annotated[bool, Field(description="models may learn from this edit")] = False
 
 
 def router(
@@ -95,12 +99,12 @@ def router(
 
     def check() -> None:
         if not enabled:
-            raise Unsupported("translation is switched off", remedy="translate.enabled switches it on")
+            raise Unsupported("translation is switched off", remedy="Set translate.enabled")
 
     @routes.post(PREFIX)
     async def translate(http: HttpRequest, body: TranslateBody, context: users) -> HttpResponse:
-        """Translate. Where the language of the text is not certain, `needs_source` is true, and `detected` are the
-        candidates: ask the user, and send `source`."""
+        """Translate texts or a document. If the source language is uncertain, `needs_source` is true, and `detected`
+        lists the candidates: ask the user, and send `source`."""
         check()
         assistant.check_length(body.length())
         text, kind = body.asked()
@@ -125,7 +129,7 @@ def router(
 
     @routes.post(PREFIX + "/detect")
     async def detect(body: DetectBody, context: users) -> HttpResponse:
-        """Which language a text is in, of those that are translated."""
+        """Detect the language of a text, among the supported languages."""
         check()
         async with charge(context, 0):
             guesses = await assistant.guesses(body.text)
@@ -135,7 +139,7 @@ def router(
 
     @routes.get(PREFIX + "/languages")
     async def languages(context: users) -> HttpResponse:  # noqa: ARG001
-        """The translators of the server and their pairs."""
+        """The translators of the server with their language pairs."""
         data = [
             {"id": each, "object": "translator", "family": card.family, "pairs": list(card.pairs)}
             for each, card in assistant.translators.cards().items()
@@ -152,7 +156,7 @@ def _editing(routes: APIRouter, edits: Edits, events: EventLog, quotas: Quotas, 
 
     @routes.post(PREFIX + "/{answer_id}/edit", status_code=201)
     async def edit_translation(answer_id: str, body: EditBody, context: users) -> HttpResponse:
-        """Say how a sentence should have been translated: for you it is so from now on, and it is feedback."""
+        """Correct a translated sentence. The correction applies to your later translations and counts as feedback."""
         principal = context.principal
         answer = await events.answer_for(principal, answer_id)
         await quotas.check(principal.tenant, "feedback_per_answer", answer_id)
@@ -172,9 +176,9 @@ def _editing(routes: APIRouter, edits: Edits, events: EventLog, quotas: Quotas, 
     async def list_edits(
         context: admins,
         limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
-        after: Annotated[str, Query(max_length=64, description="`next` of the page before")] = "",
+        after: Annotated[str, Query(max_length=64, description="`next` of the previous page")] = "",
     ) -> HttpResponse:
-        """Edits that models may learn from, as rows of pairs: `source`, `target`, `from`, `to`, `domain`."""
+        """Edits that models may learn from, as sentence pairs: `source`, `target`, `from`, `to`, `domain`."""
         found = await edits.page(context.principal, limit, after, consented=True)
         data = [
             {

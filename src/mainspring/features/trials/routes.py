@@ -29,13 +29,13 @@ Identifier = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class EndBody(Body):
-    """``POST /v1/trials/{trial}/end``: the arm that gets all traffic; without one traffic is as the route says."""
+    """``POST /v1/trials/{trial}/end``: the arm that gets all traffic; without it, the route decides."""
 
     promote: Annotated[str, Field(max_length=256)] = ""
 
 
 class OutcomeBody(Body):
-    """``POST /v1/outcomes``: what came of a session, of the trace of a run, or of one answer."""
+    """``POST /v1/outcomes``: the outcome of a session, a run (by its trace), or one answer."""
 
     metric: Name
     value: float
@@ -46,7 +46,7 @@ class OutcomeBody(Body):
     @model_validator(mode="after")
     def _one(self) -> "OutcomeBody":
         if sum(each is not None for each in (self.answer_id, self.session_id, self.trace_id)) != 1:
-            raise ValueError("answer_id: name one of answer_id, session_id and trace_id")
+            raise ValueError("answer_id: send exactly one of answer_id, session_id and trace_id")
         return self
 
     @property
@@ -71,24 +71,24 @@ def router(service: Trials, access: Access) -> APIRouter:
 
     @routes.post("/{trial}", status_code=201)
     async def start_trial(trial: TrialName, body: Trial, context: admins) -> HttpResponse:
-        """Start an experiment over the arms of a route, in your tenant's traffic."""
+        """Start a trial over the arms of a route, in your tenant's traffic."""
         await service.define(context.principal, trial, body)
         return json_response(trial_body(await service.get(context.principal.tenant, trial)), status=201)
 
     @routes.get("/{trial}")
     async def get_trial(trial: TrialName, context: readers) -> HttpResponse:
-        """An experiment with its verdict: valid whenever you look. Events of the last seconds may be missing."""
+        """A trial with its verdict, which is valid at any time. Events of the last seconds may be missing."""
         state = await service.get(context.principal.tenant, trial)
         return json_response(verdict_body(state, await service.verdict(state)))
 
     @routes.post("/{trial}/end")
     async def end_trial(trial: TrialName, body: EndBody, context: admins) -> HttpResponse:
-        """End it. Its winner, if any, keeps all traffic until the trial is deleted."""
+        """End a trial. Its winner, if any, keeps all traffic until the trial is deleted."""
         return json_response(trial_body(await service.end(context.principal, trial, body.promote)))
 
     @routes.delete("/{trial}")
     async def delete_trial(trial: TrialName, context: admins) -> HttpResponse:
-        """Delete it with its units. Traffic is as the route says; its events stay."""
+        """Delete a trial with its units. The route decides about traffic again, and the events stay."""
         await service.remove(context.principal, trial)
         return json_response({"id": trial, "object": "trial", "deleted": True})
 
@@ -105,7 +105,7 @@ def outcome_router(outcomes: Outcomes, access: Access, idempotency: Idempotency)
     async def tell_outcome(
         http: HttpRequest, body: OutcomeBody, context: chats, key: IdempotencyKey = None
     ) -> HttpResponse:
-        """Say what came of an episode; of several values of a metric the latest counts."""
+        """Report an outcome of an episode. If a metric has several values, the latest counts."""
         episode, about = body.episode
 
         async def work() -> HttpResponse:
@@ -118,9 +118,9 @@ def outcome_router(outcomes: Outcomes, access: Access, idempotency: Idempotency)
     async def list_outcomes(
         context: admins,
         page: AskedPage,
-        about: Annotated[str | None, Query(max_length=256, description="An answer's id, or a session's name")] = None,
+        about: Annotated[str | None, Query(max_length=256, description="ID of an answer, or name of a session")] = None,
     ) -> HttpResponse:
-        """The outcomes that your groups may see."""
+        """Outcomes that your groups may see."""
         found = await outcomes.page(context.principal, page, about)
         return json_response(list_body(found.map(outcome_body)))
 

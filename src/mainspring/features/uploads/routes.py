@@ -32,7 +32,7 @@ class FileExpiry(Body):
 
 
 class UploadBody(Body):
-    """``POST /v1/uploads``: the file that is to come."""
+    """``POST /v1/uploads``: the file that will be uploaded."""
 
     bytes: Annotated[int, Field(ge=1, le=2**53)]
     filename: Annotated[str, Field(min_length=1, max_length=1024)]
@@ -42,7 +42,7 @@ class UploadBody(Body):
 
 
 class CompletionBody(Body):
-    """``POST /v1/uploads/{id}/complete``: the parts in their order, and perhaps the md5 of the whole."""
+    """``POST /v1/uploads/{id}/complete``: the parts in order, and optionally the MD5 of the whole file."""
 
     part_ids: Annotated[list[str], Field(min_length=1, max_length=MOST_PARTS, fail_fast=True)]
     md5: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{32}$")] | None = None

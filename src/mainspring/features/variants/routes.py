@@ -25,7 +25,7 @@ Reason = Annotated[str, Field(max_length=2000)]
 
 
 class CandidateBody(Body):
-    """``POST /v1/variants``: something that may take the place of what an application uses."""
+    """``POST /v1/variants``: a candidate to replace the current version of an application."""
 
     kind: CandidateKind
     application: Annotated[str, Field(min_length=1, max_length=256)]
@@ -33,7 +33,7 @@ class CandidateBody(Body):
 
 
 class PlaceBody(Body):
-    """``POST /v1/variants/candidates/{candidate}``: what becomes of a candidate. ``share`` is for the first two."""
+    """``POST /v1/variants/candidates/{candidate}``: moves a candidate. ``share`` is for ``shadow`` and ``canary``."""
 
     action: Annotated[str, Field(pattern="^(shadow|canary|promote|withdraw)$")]
     share: Annotated[float, Field(gt=0, le=1)] = 0.1
@@ -53,13 +53,13 @@ def router(service: Variants, access: Access) -> APIRouter:
 
     @routes.get("")
     async def list_variants(context: admins) -> HttpResponse:
-        """What each application uses in place of what the settings say, by name."""
+        """The variants that applications use instead of their settings, by name."""
         found = await service.store.places(context.principal.tenant)
         return json_response({"object": "list", "data": [place_body(each, context.principal.groups) for each in found]})
 
     @routes.post("", status_code=201)
     async def admit_candidate(body: CandidateBody, context: admins) -> HttpResponse:
-        """Make a candidate askable by your tenant under its ``model``; it gets no traffic by that."""
+        """Make a candidate available to your tenant under its ``model``. It gets no other traffic."""
         candidate = Candidate(body.kind, body.application, body.value)
         await service.admit(context.principal, candidate)
         kept = await service.store.get(context.principal.tenant, candidate.id)
@@ -68,9 +68,9 @@ def router(service: Variants, access: Access) -> APIRouter:
     @routes.get("/candidates")
     async def list_candidates(
         context: admins,
-        application: Annotated[str, Query(max_length=256, description="Of this application alone")] = "",
+        application: Annotated[str, Query(max_length=256, description="Only candidates of this application")] = "",
     ) -> HttpResponse:
-        """The candidates of your tenant that your groups may read, the newest first."""
+        """The candidates of your tenant that your groups may read, newest first."""
         found, groups = await service.store.candidates(context.principal.tenant, application), context.principal.groups
         return json_response(
             {"object": "list", "data": [candidate_body(each, groups) for each in found if each.groups <= groups]}
@@ -83,7 +83,7 @@ def router(service: Variants, access: Access) -> APIRouter:
 
     @routes.post("/candidates/{candidate}")
     async def place_candidate(candidate: CandidateId, body: PlaceBody, context: admins) -> HttpResponse:
-        """Give a candidate copies of requests, or a share of the traffic; promote it, or withdraw it."""
+        """Send a candidate copies of requests or a share of the traffic, promote it, or withdraw it."""
         principal = context.principal
         # Whoever may not read it may take it away.
         if body.action == "withdraw":
@@ -112,19 +112,19 @@ def _of_applications(routes: APIRouter, service: Variants, access: Access) -> No
 
     @routes.get("/{application}")
     async def get_variant(application: ApplicationName, context: admins) -> HttpResponse:
-        """What an application uses."""
+        """The variant that an application uses."""
         place = await service.store.place(context.principal.tenant, application)
         return json_response(place_body(place, context.principal.groups))
 
     @routes.get("/{application}/history")
     async def get_history(application: ApplicationName, context: admins) -> HttpResponse:
-        """How it came to that, the newest change first."""
+        """The changes of an application's variants, newest first."""
         found = await service.history(context.principal.tenant, application)
         return json_response({"object": "list", "data": [move_body(each) for each in found]})
 
     @routes.post("/{application}/undo")
     async def undo_promotion(application: ApplicationName, body: UndoBody, context: admins) -> HttpResponse:
-        """Take the latest promotion back."""
+        """Roll back the latest promotion."""
         await service.undo(context.principal, application, body.reason)
         place = await service.store.place(context.principal.tenant, application)
         return json_response(place_body(place, context.principal.groups))

@@ -50,7 +50,7 @@ def router(quotas: Quotas, access: Access) -> APIRouter:
         changes = body.model_dump(include=body.model_fields_set)
         if not changes:
             raise InvalidRequest(
-                "nothing to change was sent", remedy=f"Send some of {', '.join(LimitsBody.model_fields)}"
+                "the request changes nothing", remedy=f"Send some of {', '.join(LimitsBody.model_fields)}"
             )
         await quotas.change(tenant, changes, by=acting(context))
         return await shown(tenant)

@@ -79,8 +79,8 @@ class PromptCounter:
         model = self._chat.get(served.name)
         if model is None or not isinstance(model.responder, Counting):
             raise Unsupported(
-                f"{served.name} is no chat model: what it sends to one is known when it answers",
-                remedy="Name a chat model; GET /v1/models lists them",
+                f"{served.name} is not a chat model: its prompt is only known when it answers",
+                remedy="Use a chat model; GET /v1/models lists them",
                 param="model",
             )
         return model, model.responder

@@ -25,7 +25,7 @@ def router(caches: Caches, access: Access, audit: Audit) -> APIRouter:
 
     @routes.get("/v1/cache")
     async def show(context: admins) -> HttpResponse:
-        """How much is cached for the key's tenant, and how alike questions must be to share an answer."""
+        """Cache size of the key's tenant, and the similarity at which questions share an answer."""
         state = await caches.state(context.principal.tenant)
         semantic = None if state.threshold is None else {"threshold": state.threshold, "configured": state.base}
         return json_response(
@@ -34,7 +34,7 @@ def router(caches: Caches, access: Access, audit: Audit) -> APIRouter:
 
     @routes.delete("/v1/cache")
     async def clear(context: admins) -> HttpResponse:
-        """Drop all cached answers of the key's tenant."""
+        """Delete all cached answers of the key's tenant."""
         gone = await caches.clear(context.principal.tenant)
         told = {"answers": gone.answers, "questions": gone.questions}
         await audit.record(context.principal.tenant, "cache.dropped", acting(context), details=told)
@@ -44,8 +44,8 @@ def router(caches: Caches, access: Access, audit: Audit) -> APIRouter:
 
     @routes.delete("/v1/cache/{entry_id}", responses={404: {"description": "No such entry of this tenant"}})
     async def report_wrong(entry_id: EntryId, context: chats) -> HttpResponse:
-        """The answer under this `x-mainspring-cache-id` was wrong for the question: no other question gets it by
-        meaning any more, and the semantic cache grows stricter for the tenant for a month."""
+        """Report that the answer with this `x-mainspring-cache-id` was wrong for the question. No similar question gets
+        it again, and the semantic cache is stricter for the tenant for a month."""
         await caches.report_wrong(context.principal, entry_id)
         return json_response({"object": "cache.entry.deleted", "id": entry_id, "deleted": True})
 

@@ -32,7 +32,7 @@ from mainspring.stores.money.spending import Budget, Spending, Window
 Money = Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False)]
 Tokens = Annotated[int, Field(ge=0, le=10**15)]
 Name = Annotated[str, Field(max_length=256)]
-Moment = Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False, description="Unix seconds")]
+Moment = Annotated[float | None, Query(ge=0, le=1e11, allow_inf_nan=False, description="Time in Unix seconds")]
 Filter = Annotated[str | None, Query(max_length=256)]
 DAY = 86_400
 MADE_A_MINUTE = 6
@@ -45,7 +45,7 @@ Group = Literal["line_item", "api_key_id", "project_id"]
 
 
 class BudgetBody(Body):
-    """``POST /v1/budgets``. US dollars to nine places; an omitted limit does not exist."""
+    """``POST /v1/budgets``. US dollars with up to nine decimal places. An omitted limit is no limit."""
 
     scope: Literal["tenant", "key", "application"] = "tenant"
     subject: Name = ""
@@ -57,7 +57,7 @@ class BudgetBody(Body):
 
 
 class BudgetChange(Body):
-    """``POST /v1/budgets/{id}``: omitted fields stay; null removes a limit."""
+    """``POST /v1/budgets/{id}``: omitted fields stay unchanged; null removes a limit."""
 
     limit_usd: Money | None = None
     limit_tokens: Tokens | None = None
@@ -124,9 +124,9 @@ def _changes(routes: APIRouter, budgets: Budgets, access: Access) -> None:
         if "limit_usd" in given:
             given["limit_nanousd"] = _nano(given.pop("limit_usd"))
         if given.get("name", "") is None:
-            raise InvalidRequest("name must be a text", param="name")
+            raise InvalidRequest("name must be a string", param="name")
         if not given:
-            raise InvalidRequest("nothing to change was sent", remedy="Send limit_usd, limit_tokens or name")
+            raise InvalidRequest("the request changes nothing", remedy="Send limit_usd, limit_tokens or name")
         await _own(budgets, budget_id, context)
         changed = await budgets.change(context.principal.tenant, budget_id, by=acting(context), **given)
         return json_response(await budget_now(budgets, changed))
@@ -151,8 +151,8 @@ class _Paces:
             bucket = self._buckets[tenant] = Bucket(MADE_A_MINUTE, time.monotonic)
         if wait := bucket.take(1):
             raise RateLimited(
-                f"a tenant makes at most {MADE_A_MINUTE} budgets a minute",
-                remedy=f"Try again in {duration(wait)}, or change one that there is",
+                f"a tenant may create at most {MADE_A_MINUTE} budgets per minute",
+                remedy=f"Try again in {duration(wait)}, or change an existing budget",
                 retry_after=wait,
             )
 
@@ -162,8 +162,8 @@ async def _own(budgets: Budgets, budget_id: str, context: Context) -> None:
     budget = await budgets.get(context.principal.tenant, budget_id)
     if budget.setter == "operator" and OPERATE not in context.principal.scopes:
         raise Forbidden(
-            f"budget {budget.name or budget.id} was set by whoever operates the server, and only they change it",
-            remedy=f"Ask them (scope {OPERATE!r}), or set a narrower one of your own beside it",
+            f"budget {budget.name or budget.id} was set by an operator of the server, and only operators may change it",
+            remedy=f"Ask an operator (scope {OPERATE!r}), or create a stricter budget of your own",
         )
 
 
@@ -176,8 +176,8 @@ def _costs(routes: APIRouter, ledger: Ledger, access: Access, audit: Audit) -> N
         context = await operators.admit(http)
         if own := [name for name in names if name not in ACROSS]:
             raise InvalidRequest(
-                f"sums over all tenants are not told apart by {own[0]}, whose names are each tenant's own",
-                remedy=f"There are: {', '.join(sorted(ACROSS))}",
+                f"sums over all tenants cannot be grouped by {own[0]}, because each tenant has its own names",
+                remedy=f"Use {', '.join(sorted(ACROSS))}",
                 param="by",
             )
         told = {"by": sorted(names)}
@@ -196,8 +196,8 @@ def _costs(routes: APIRouter, ledger: Ledger, access: Access, audit: Audit) -> N
         model: Filter = None,
         trace_id: Filter = None,
     ) -> HttpResponse:
-        """Sums over the calls of the tenant from `since` until before `until`, one line a combination of `by`; what
-        cached answers would have cost, and how much more routed ones with always the large model. `by=tenant` and
+        """Costs of the tenant's calls from `since` until before `until`, one row per combination of `by`, with the
+        savings by cached answers, and by routing compared with always using the large model. `by=tenant` and
         `all_tenants` are sums over all tenants and require the scope `operate` as well."""
         filters: dict[Dimension, str | None] = {
             "key": key,
@@ -226,8 +226,8 @@ def _organization(routes: APIRouter, ledger: Ledger, access: Access) -> None:
         limit: Annotated[int, Query(ge=1, le=180)] = 7,
         page: Annotated[int | None, Query(ge=0, le=10**11)] = None,
     ) -> HttpResponse:
-        """OpenAI's costs: a bucket a day of UTC, by `line_item` (the model), `api_key_id` and `project_id` (the name
-        that was asked for)."""
+        """Costs in OpenAI's format: one bucket per day (UTC), by `line_item` (the model), `api_key_id` and `project_id`
+        (the requested model name)."""
         first = (start_time if page is None else page) // DAY * DAY
         end = min(end_time or time.time(), time.time())
         last = min(end, first + limit * DAY)

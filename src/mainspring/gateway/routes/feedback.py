@@ -29,7 +29,7 @@ Filter = Annotated[str | None, Query(min_length=1, max_length=128)]
 
 
 class FeedbackBody(Body):
-    """``POST /v1/feedback``: what a person thinks of an answer. ``edit`` is the answer as it should have been."""
+    """``POST /v1/feedback``: a person's opinion of an answer. ``edit`` is the corrected answer."""
 
     answer_id: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(answer_of)]
     rating: Literal["up", "down"] | None = None
@@ -83,9 +83,9 @@ def router(
     ) -> HttpResponse:
         """The recorded events that the key's groups may see.
 
-        An answer's events are hidden from an admin key that may not see a collection or document which the answer came
-        upon. If the record does not tell (an answer from the cache, within a session, incomplete, or over documents
-        deleted in the meantime), only keys in all groups of the asking key see them.
+        An admin key does not see the events of an answer if it may not see a collection or document that the answer
+        used. If the record does not name these (an answer from the cache, in a session, incomplete, or over documents
+        that were deleted later), only keys in all groups of the asking key see the events.
         """
         principal = context.principal
         found = await events.page(

@@ -14,7 +14,7 @@ from mainspring.http.request_body import JsonRoute
 from mainspring.rag.library import Library
 
 PageNumber = Annotated[int, PathParameter(ge=1, le=10**6)]
-Marked = Annotated[int | None, Query(ge=0, le=2**53, description="Of the passage to mark, in characters")]
+Marked = Annotated[int | None, Query(ge=0, le=2**53, description="Character position of the passage to mark")]
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}}}
 
 
@@ -27,7 +27,7 @@ def router(library: Library, access: Access) -> APIRouter:
     async def picture(
         store_id: str, file_id: str, page: PageNumber, context: chats, start: Marked = None, end: Marked = None
     ) -> HttpResponse:
-        """A page of a PDF as a picture with a passage marked, if the original is stored."""
+        """A page of a PDF as an image with a marked passage, if the original is stored."""
         drawn = await library.open_page(context.principal, store_id, file_id, page, start, end)
         told = {"cache-control": "private, no-store", "x-pages": str(drawn.pages), "x-marks": str(drawn.marked)}
         return HttpResponse(drawn.png, media_type="image/png", headers=told)

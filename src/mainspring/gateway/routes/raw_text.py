@@ -50,7 +50,9 @@ def router(
             requests = [dataclasses.replace(each, store=kept, source=True) for each in requests]
         if body.stream:
             if len(requests) > 1:
-                raise Unsupported("streaming takes one prompt", remedy="Send one request a prompt", param="prompt")
+                raise Unsupported(
+                    "streaming supports only one prompt", remedy="Send one request per prompt", param="prompt"
+                )
             refuse_key(key, "stream: true")
             frames = partial(encode.stream, kind="text", include_usage=body.wants_usage)
 

@@ -23,8 +23,8 @@ def router(library: Library, access: Access) -> APIRouter:
 
     @routes.get("/{store_id}/sources")
     async def list_sources(store_id: str, context: admins) -> HttpResponse:
-        """Where the documents come from, when each source was followed last, and how far the sync is that follows it
-        now."""
+        """The sources of the documents, with the time of the last sync and the progress of a
+        running one."""
         tenant = context.principal.tenant
         found = await library.sources(context.principal, store_id)
         data = [source_body(each, await library.syncs.of(tenant, each.id)) for each in found]
@@ -32,8 +32,8 @@ def router(library: Library, access: Access) -> APIRouter:
 
     @routes.post("/{store_id}/sources/{source_id}/sync", status_code=202)
     async def sync(store_id: str, source_id: str, context: admins) -> HttpResponse:
-        """Follow a source again in the background: what changed is read, what vanished is forgotten. For a source that
-        is being followed, it is the running sync."""
+        """Sync a source in the background: changed documents are read, missing ones are deleted. If a sync is running,
+        it is returned."""
         source, begun = await library.begin_sync(context.principal, store_id, source_id)
         return json_response(source_body(source, begun), status=202)
 

@@ -25,10 +25,14 @@ from mainspring.stores.sql.pages import Page
 
 Filter = Annotated[str | None, Query(min_length=1, max_length=256)]
 # In nanoseconds they must fit 64 bits.
-Moment = Annotated[float | None, Query(ge=0, le=9e9, allow_inf_nan=False, description="Unix seconds")]
-Milliseconds = Annotated[float | None, Query(ge=0, le=1e9, allow_inf_nan=False, description="Took as long, or longer")]
-Dollars = Annotated[float | None, Query(ge=0, le=1e9, allow_inf_nan=False, description="Cost as much, or more")]
-Nanoseconds = Annotated[int | None, Query(ge=0, lt=2**63, description="A row's `start_ns`: traces begun before it")]
+Moment = Annotated[float | None, Query(ge=0, le=9e9, allow_inf_nan=False, description="Time in Unix seconds")]
+Milliseconds = Annotated[
+    float | None, Query(ge=0, le=1e9, allow_inf_nan=False, description="Minimum duration in milliseconds")
+]
+Dollars = Annotated[float | None, Query(ge=0, le=1e9, allow_inf_nan=False, description="Minimum cost in US dollars")]
+Nanoseconds = Annotated[
+    int | None, Query(ge=0, lt=2**63, description="Only traces that started before this `start_ns`")
+]
 Limit = Annotated[int, Query(ge=1, le=200)]
 NANO = 1e9
 MOST_CALLS = 100
@@ -77,10 +81,12 @@ def router(spans: Spans, events: EventLog, questions: Questions, places: Places,
         context: admins,
         wanted: Asked,
         limit: Limit = 50,
-        q: Annotated[str | None, Query(min_length=1, max_length=256, description="Words of the question")] = None,
+        q: Annotated[
+            str | None, Query(min_length=1, max_length=256, description="Search words in the question")
+        ] = None,
     ) -> HttpResponse:
-        """The latest traces, newest first. `before` the last row's `start_ns` gives the page after it. `q` is searched
-        in the latest 2,000 records that contain it; the latest 500 matching traces are listed."""
+        """The latest traces, newest first. For the next page, send the last row's `start_ns` as `before`. `q` is
+        searched in the latest 2,000 records that contain it; the latest 500 matching traces are listed."""
         principal = context.principal
         if q is not None:
             named = await questions.traces(principal.tenant, principal.groups, q, MOST_FOUND)
@@ -94,14 +100,14 @@ def router(spans: Spans, events: EventLog, questions: Questions, places: Places,
 
     @routes.get("/{trace_id}")
     async def get_trace(trace_id: str, context: admins) -> HttpResponse:
-        """The spans of a trace in order of their start, and the verdicts on its answers, if they were judged; the
+        """The spans of a trace in order of their start, and the verdicts of judges on its answers, if any. The
         question and the answer are in its events."""
         principal = context.principal
         found = await spans.seen(principal.tenant, principal.groups, trace_id)
         if not found:
             raise NotFound(
-                f"there are no spans of a trace {trace_id!r}",
-                remedy="Spans are sampled, and kept for telemetry.span_retention_days",
+                f"the trace {trace_id!r} has no spans",
+                remedy="Spans are sampled and kept for telemetry.span_retention_days",
                 param="trace_id",
             )
         page = Page(limit=MOST_CALLS, order="asc")
@@ -122,7 +128,7 @@ def _sent(routes: APIRouter, events: EventLog, access: Access) -> None:
 
     @routes.get("/{trace_id}/prompt")
     async def get_prompt(trace_id: str, context: admins) -> HttpResponse:
-        """The models' input under a trace, in the form that the guards let pass, call by call; see
+        """The prompts of each model call in a trace, as the guards passed them. See
         `telemetry.store_prompts`."""
         principal = context.principal
         page = Page(limit=MOST_CALLS, order="asc")
@@ -130,8 +136,8 @@ def _sent(routes: APIRouter, events: EventLog, access: Access) -> None:
         told = [prompt_body(each) for each in found.rows if each.content is not None]
         if not told:
             raise NotFound(
-                f"no prompts are kept of a trace {trace_id!r}",
-                remedy="They are where telemetry.store_prompts is on and the request did not say `store: false`",
+                f"no prompts are stored for the trace {trace_id!r}",
+                remedy="Set telemetry.store_prompts; requests with `store: false` store none",
                 param="trace_id",
             )
         return json_response({"id": trace_id, "object": "trace.prompt", "calls": told})
@@ -142,7 +148,7 @@ def _found(routes: APIRouter, events: EventLog, places: Places, access: Access) 
 
     @routes.get("/{trace_id}/found")
     async def get_found(trace_id: str, context: admins) -> HttpResponse:
-        """The places of chunks found by a trace's searches: document, page, heading and first words of existing ones
+        """The chunks that a trace's searches found: document, page, heading and first words of each existing chunk
         that the key may read. Ranks and scores are in the `retrieval` events."""
         principal = context.principal
         page = Page(limit=MOST_CALLS, order="asc")

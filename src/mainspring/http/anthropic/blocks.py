@@ -69,8 +69,8 @@ class Block(BaseModel):
     thinking: Annotated[Any, Hint("thoughts of earlier turns are not read again")] = None
     signature: Annotated[Any, Hint("thoughts of earlier turns are not read again")] = None
     data: Annotated[Any, Hint("thoughts of earlier turns are not read again")] = None
-    cache_control: Annotated[Any, Hint("the beginnings of prompts are cached unasked")] = None
-    transformations: Annotated[Any, Refused("pictures are passed on as they are", unless=({},))] = None
+    cache_control: Annotated[Any, Hint("prompt prefixes are always cached")] = None
+    transformations: Annotated[Any, Refused("images are passed on unchanged", unless=({},))] = None
     caller: Annotated[Any, Hint(_SENT_BACK)] = None
     server_name: str | None = None
     url: str | None = None
@@ -87,7 +87,7 @@ class AnthropicMessage(BaseModel):
     role: Literal["user", "assistant", "system"]
     content: str | Many[Block] = Field(default_factory=list)
     clear_at: Literal["next_user_message", "never"] | None = None
-    output_config: Annotated[Any, Hint("models here make the effort that they make")] = None
+    output_config: Annotated[Any, Hint("models have no effort levels per message")] = None
 
 
 @dataclass(slots=True)
@@ -199,7 +199,7 @@ class Reader:
             blocks = tuple(self.text(part, f"{place}.source.content") for part in source.content or ())
         else:
             raise Unsupported(
-                f"{place}.source is of type {source.type!r}; a document is read from its text",
+                f"{place}.source is of type {source.type!r}, which is not supported; only text is read",
                 remedy="Send its text with a source of type text, or put it into a collection and ask that",
                 param=f"{place}.source",
             )

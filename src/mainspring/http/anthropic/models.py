@@ -18,7 +18,7 @@ def models_body(served: Sequence[Served], limit: int, after: str | None, before:
     places = {model.name: place for place, model in enumerate(served)}
     for name, cursor in (("after_id", after), ("before_id", before)):
         if cursor is not None and cursor not in places:
-            raise InvalidRequest(f"{name} names nothing in this list", remedy="Send an id of the list", param=name)
+            raise InvalidRequest(f"{name} is not an ID from this list", remedy="Send an ID from the list", param=name)
     found = served[0 if after is None else places[after] + 1 : None if before is None else places[before]]
     kept = found[-limit:] if before is not None and after is None else found[:limit]
     data = [model_body(model) for model in kept]

@@ -33,7 +33,7 @@ class Thinking(Body):
     it."""
 
     type: Literal["enabled", "disabled", "adaptive", "between_tools"]
-    budget_tokens: Annotated[Any, Hint("models that reason decide by themselves how long")] = None
+    budget_tokens: Annotated[Any, Hint("reasoning models decide how long they reason")] = None
     display: Literal["summarized", "omitted", "updates"] | None = None
     block_binding: Annotated[Any, Hint("thoughts of earlier turns are not read again")] = None
 
@@ -48,7 +48,7 @@ class OutputConfig(Body):
 
     format: OutputFormat | None = None
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    task_budget: Annotated[Any, Hint("models here are not told of it; max_tokens bounds an answer")] = None
+    task_budget: Annotated[Any, Hint("models do not get it; max_tokens limits an answer")] = None
 
 
 class CountBody(Body):
@@ -64,18 +64,20 @@ class CountBody(Body):
     tool_choice: ToolChoice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None
-    cache_control: Annotated[Any, Hint("the beginnings of prompts are cached unasked")] = None
+    cache_control: Annotated[Any, Hint("prompt prefixes are always cached")] = None
     context_management: ContextManagement | None = None
-    compaction: Annotated[Any, Refused("conversations are not compacted here", "Let the model summarise them")] = None
+    compaction: Annotated[Any, Refused("conversations are not compacted", "Ask the model for a summary")] = None
     mcp_servers: McpServers | None = None
     speed: Annotated[Any, Hint("every request runs as fast as it can")] = None
-    billing_policy: Annotated[Any, Hint("costs are those of the key")] = None
-    workspace_id: Annotated[Any, Hint("the key says whose request it is")] = None
+    billing_policy: Annotated[Any, Hint("costs are charged to the key")] = None
+    workspace_id: Annotated[Any, Hint("the key identifies the owner of the request")] = None
 
     def request(self, max_messages: int) -> ChatRequest:
         """As a ``ChatRequest``. Raises ``InvalidRequest``, ``Unsupported``, ``TooLarge``."""
         if len(self.messages) > max_messages:
-            raise TooLarge(f"messages holds {len(self.messages)}, at most {max_messages} are read", param="messages")
+            raise TooLarge(
+                f"messages has {len(self.messages)} entries, but at most {max_messages} are allowed", param="messages"
+            )
         reader = Reader()
         system = [Message("system", text) for text in [self._instructions(reader)] if text]
         edited = Edited([*system, *reader.messages(self.messages)])
@@ -145,13 +147,18 @@ class MessagesBody(CountBody):
     session_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")] | None = None
     options: Table[Any] | None = None
     container: Annotated[Any, Refused("nothing of a container is kept for another request")] = None
-    thread: Annotated[Any, Refused("conversations are not held here", "Send all messages, or a session_id")] = None
+    thread: Annotated[Any, Refused("conversations are not stored", "Send all messages, or a session_id")] = None
     fallbacks: Annotated[
-        Any, Refused("a request goes to the model that it names", "Set serving.routes, and name the route", ([],))
+        Any,
+        Refused(
+            "a request is answered by the model that it names",
+            "Set serving.routes, and use the name of the route",
+            ([],),
+        ),
     ] = None
     inference_geo: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")] | None = None
     fallback_credit_token: Annotated[Any, Hint("nothing is credited here")] = None
-    diagnostics: Annotated[Any, Hint("the trace of a request tells what was cached")] = None
+    diagnostics: Annotated[Any, Hint("the trace of a request shows what was cached")] = None
 
     def placed(self, context: Context) -> Context:
         """``context`` confined to the region of ``inference_geo``, which is one of ``serving.residency``. Raises
@@ -185,7 +192,7 @@ class MessagesBody(CountBody):
     def _sampling(self) -> Sampling:
         stops = tuple(self.stop_sequences or ())
         if any(not text or len(text) > 256 for text in stops):
-            raise InvalidRequest("stop_sequences takes strings of 1 to 256 characters", param="stop_sequences")
+            raise InvalidRequest("stop_sequences may only have strings of 1 to 256 characters", param="stop_sequences")
         return Sampling(
             max_tokens=self.max_tokens,
             temperature=self.temperature,

@@ -101,14 +101,14 @@ class AnthropicTool(ServerToolFields):
     strict: bool | None = None
     input_examples: Few[Any] | None = None
     allowed_callers: Few[str] | None = None
-    max_characters: Annotated[Any, Hint("the client cuts what it shows")] = None
+    max_characters: Annotated[Any, Hint("the client limits its output")] = None
     display_width_px: int | None = None
     display_height_px: int | None = None
     display_number: Annotated[Any, Hint("the client knows its displays")] = None
     enable_zoom: bool | None = None
     defer_loading: Annotated[Any, Hint("every tool is shown to the model from the start")] = None
-    cache_control: Annotated[Any, Hint("the beginnings of prompts are cached unasked")] = None
-    eager_input_streaming: Annotated[Any, Hint("arguments come when they are whole")] = None
+    cache_control: Annotated[Any, Hint("prompt prefixes are always cached")] = None
+    eager_input_streaming: Annotated[Any, Hint("arguments are sent when they are complete")] = None
 
 
 class ToolChoice(Body):

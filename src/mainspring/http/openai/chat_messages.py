@@ -50,7 +50,7 @@ class WireToolCall(BaseModel):
     @model_validator(mode="after")
     def _whole(self) -> WireToolCall:
         if self.function is None and self.custom is None:
-            raise ValueError("a call has a function, or custom")
+            raise ValueError("a tool call needs function or custom")
         return self
 
     def made(self) -> ToolCall:
@@ -72,9 +72,9 @@ class WireMessage(BaseModel):
     tool_call_id: str | None = None
     function_call: WireFunction | None = None
     refusal: str | None = None
-    audio: Annotated[Any, Refused("no earlier answer here was spoken", "Send what was said as content")] = None
+    audio: Annotated[Any, Refused("spoken answers are not stored", "Send the spoken text as content")] = None
     annotations: History = None
-    reasoning_content: Annotated[Any, Hint("models do not read what they thought earlier")] = None
+    reasoning_content: Annotated[Any, Hint("models do not read earlier thoughts")] = None
     citations: History = None
     answered: History = None
     sought: History = None
@@ -82,7 +82,7 @@ class WireMessage(BaseModel):
     conflicts: History = None
     notices: History = None
     parsed: History = None
-    cache_control: Annotated[Any, Hint("the beginnings of prompts are cached unasked")] = None
+    cache_control: Annotated[Any, Hint("prompt prefixes are always cached")] = None
 
 
 _PLAIN = frozenset({"system", "developer", "user", "assistant"})
@@ -117,7 +117,7 @@ def _converted(messages: Sequence[WireMessage]) -> Iterator[Message]:
             raise InvalidRequest(f"{place}.content is missing", param=f"{place}.content")
         if message.role == "function":
             if message.name not in called:
-                raise InvalidRequest(f"{place} is the result of no function_call before it", param=f"{place}.name")
+                raise InvalidRequest(f"{place} needs an earlier message with a function_call", param=f"{place}.name")
             yield Message("tool", content or "", message.name, tool_call_id=called.pop(message.name))
             continue
         if message.role == "tool" and not message.tool_call_id:

@@ -22,7 +22,7 @@ def add_part(parts: Parts, part: ContentPart, place: str, index: int, *, picture
         read = "text and pictures are read" if pictures else "only text is read"
         raise Unsupported(
             f"{place} has a part of type {part.type!r}; {read}",
-            remedy="Send its text; documents can be searched once they are in a vector store",
+            remedy="Send its text, or upload the document to a vector store and search that",
             param=place,
         )
     if part.file_id is not None:

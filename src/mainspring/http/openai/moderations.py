@@ -32,7 +32,7 @@ class ModerationBody(Body):
         """Raises ``InvalidRequest``, ``TooLarge``, ``Unsupported`` for other content than text, ``UnknownModel``."""
         if self.model != MODEL and not self.model.startswith(("omni-moderation", "text-moderation")):
             raise UnknownModel(
-                f"no model {self.model!r} moderates", remedy=f"Leave it out, or use {MODEL}", param="model"
+                f"no moderation model is named {self.model!r}", remedy=f"Leave model out, or use {MODEL}", param="model"
             )
         if isinstance(self.input, str):
             texts = [self.input]
@@ -45,10 +45,10 @@ class ModerationBody(Body):
         if not texts or not all(text.strip() for text in texts):
             raise InvalidRequest("input must hold at least one text, none of them empty", param="input")
         if (length := sum(map(len, texts))) > MAX_CHARACTERS:
-            problem = f"input holds {length} characters, at most {MAX_CHARACTERS} are judged"
-            raise TooLarge(problem, remedy="Send several smaller ones", param="input")
+            problem = f"input has {length} characters, but at most {MAX_CHARACTERS} are allowed"
+            raise TooLarge(problem, remedy="Send several smaller inputs", param="input")
         if len(texts) > most:
-            raise TooLarge(f"input holds {len(texts)} texts, at most {most} are judged", param="input")
+            raise TooLarge(f"input has {len(texts)} texts, but at most {most} are allowed", param="input")
         return texts
 
 
@@ -61,7 +61,7 @@ def moderations_body(found: Moderated) -> dict[str, Any]:
 
 def _text(part: ModerationPart) -> str:
     if part.type != "text" or part.text is None:
-        raise Unsupported(f"parts of type {part.type!r} are not judged, only texts", param="input")
+        raise Unsupported(f"parts of type {part.type!r} are not supported, only text", param="input")
     return part.text
 
 

@@ -38,8 +38,8 @@ from mainspring.http.openai.chat_messages import WireMessage, conversation
 from mainspring.http.openai.responses_tools import ToolBody, custom
 from mainspring.serving.prompts.registry import values
 
-_CACHED = "the beginnings of prompts are cached unasked"
-_STEERS = "by models whose template or provider reads it; others name it in the header"
+_CACHED = "prompt prefixes are always cached"
+_STEERS = "used by models whose template or provider supports it; other models ignore it and name it in the header"
 _MODERATED = "the policies of the guards check what is asked and answered"
 
 
@@ -149,7 +149,7 @@ class ResponseFormat(Body):
 
 class StreamOptions(Body):
     include_usage: bool = False
-    include_obfuscation: Annotated[Any, Hint("frames are not padded: send them over TLS")] = None
+    include_obfuscation: Annotated[Any, Hint("frames are not padded: use TLS")] = None
 
 
 TokenNumber = Annotated[str, Field(pattern=r"^[0-9]{1,9}$")]
@@ -182,7 +182,7 @@ class SamplingBody(Body):
         """The stop strings. Raises ``InvalidRequest`` for empty ones or more than 16."""
         stops = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
         if len(stops) > 16 or any(not text or len(text) > 256 for text in stops):
-            raise InvalidRequest("stop takes at most 16 strings of 1 to 256 characters", param="stop")
+            raise InvalidRequest("stop may have at most 16 strings of 1 to 256 characters", param="stop")
         return stops
 
     def sampling(
@@ -249,14 +249,14 @@ class ChatBody(SamplingBody):
     options: Table[Any] | None = None
     prompt: PromptBody | None = None
     service_tier: Annotated[Any, Hint("the key and the header x-priority say how a request is served")] = None
-    prediction: Annotated[Any, Hint("it makes an answer quicker and not another")] = None
+    prediction: Annotated[Any, Hint("it would change the speed of the answer, not its content")] = None
     prompt_cache_key: Annotated[Any, Hint(_CACHED)] = None
     prompt_cache_options: Annotated[Any, Hint(_CACHED)] = None
     prompt_cache_retention: Annotated[Any, Hint(_CACHED)] = None
     modalities: Annotated[Any, Refused("only text is written", "Ask for text", (["text"],))] = None
     audio: Annotated[Any, Refused("only text is written")] = None
     moderation: Annotated[Any, Refused(_MODERATED, "Send the text to /v1/moderations")] = None
-    web_search_options: Annotated[Any, Refused("nothing here searches the web", "Ask a collection")] = None
+    web_search_options: Annotated[Any, Refused("models here do not search the web", "Ask a collection")] = None
 
     @property
     def kind(self) -> Literal["chat", "functions"]:
@@ -271,7 +271,9 @@ class ChatBody(SamplingBody):
     def request(self, max_messages: int) -> ChatRequest:
         """As a ``ChatRequest``. Raises ``InvalidRequest``, ``Unsupported``, ``TooLarge``."""
         if len(self.messages) > max_messages:
-            raise TooLarge(f"messages holds {len(self.messages)}, at most {max_messages} are read", param="messages")
+            raise TooLarge(
+                f"messages has {len(self.messages)} entries, but at most {max_messages} are allowed", param="messages"
+            )
         if None not in (self.max_tokens, self.max_completion_tokens) and self.max_tokens != self.max_completion_tokens:
             problem = "max_tokens and max_completion_tokens are two names of one bound, and differ"
             raise InvalidRequest(problem, param="max_completion_tokens")
@@ -299,14 +301,14 @@ class ChatBody(SamplingBody):
         variables = {**bounded(self.chat_template_kwargs or {}, "chat_template_kwargs")}
         if own := next((name for name in variables if name in OWN), None):
             param = f"chat_template_kwargs.{own}"
-            raise InvalidRequest(f"{param} is made of the request", remedy="Leave it out", param=param)
+            raise InvalidRequest(f"{param} is set by the server", remedy="Leave it out", param=param)
         fields = {"reasoning_effort": self.reasoning_effort, "verbosity": self.verbosity}
         return variables | {name: value for name, value in fields.items() if value is not None}
 
     def _tools(self) -> tuple[tuple[Tool, ...], str]:
         """The tools, and which of them may or must be called. The deprecated functions are tools."""
         if self.functions and self.tools:
-            raise InvalidRequest("tools replaced functions: send one of them", param="functions")
+            raise InvalidRequest("functions is the old form of tools: send only one of them", param="functions")
         choice = self.function_call if self.functions else self.tool_choice
         param = "function_call" if self.functions else "tool_choice"
         tools = tuple(map(_tool, self.functions or ())) + self._offered()

@@ -71,18 +71,18 @@ class Item(BaseModel):
     error: Any = None
     code: str | None = None
     outputs: Any = None
-    tools: Annotated[Any, Hint("a server is asked for its tools again")] = None
-    container_id: Annotated[Any, Hint("nothing of a container is kept")] = None
+    tools: Annotated[Any, Hint("the tools of a server are always requested again")] = None
+    container_id: Annotated[Any, Hint("containers are not stored")] = None
     status: Annotated[str | None, Hint("items are read as they are")] = None
-    phase: Annotated[str | None, Hint("no model here tells phases apart")] = None
-    summary: Annotated[Any, Hint("no model here reads earlier thoughts")] = None
+    phase: Annotated[str | None, Hint("models do not use phases")] = None
+    summary: Annotated[Any, Hint("models do not read earlier thoughts")] = None
     caller: Annotated[Any, Hint("only the model calls tools")] = None
     asynchronous: Annotated[Any, Hint("the client decides when it answers")] = Field(None, alias="async")
-    environment: Annotated[Any, Hint("the client runs the command where it likes")] = None
-    max_output_length: Annotated[Any, Hint("outputs are read as they come")] = None
+    environment: Annotated[Any, Hint("the client chooses where the command runs")] = None
+    max_output_length: Annotated[Any, Hint("outputs are read in full")] = None
     execution: Annotated[Any, Hint("the client runs it")] = None
-    queries: Annotated[Any, Hint("the text after a search has what was found")] = None
-    results: Annotated[Any, Hint("the text after a search has what was found")] = None
+    queries: Annotated[Any, Hint("the text after a search contains the results")] = None
+    results: Annotated[Any, Hint("the text after a search contains the results")] = None
 
     @property
     def kind(self) -> str:
@@ -161,7 +161,7 @@ def _read(item: Item, place: str) -> Iterator[Message]:
     elif kind in ("compaction", "compaction_summary"):
         yield from _compacted(item, place)
     elif kind not in _SILENT:
-        raise Unsupported(f"{place} is of type {kind!r}, which is not read", remedy="Leave it out", param=place)
+        raise Unsupported(f"{place} is of type {kind!r}, which is not supported", remedy="Leave it out", param=place)
 
 
 def _hosted(item: Item, kind: str, place: str) -> list[Message]:
@@ -213,8 +213,8 @@ def _compacted(item: Item, place: str) -> Iterator[Message]:
         yield from (Message(_spoken(row["role"]), str(row["content"])) for row in rows)
     except (ValueError, KeyError, TypeError, binascii.Error):
         raise InvalidRequest(
-            f"{place}.encrypted_content was not made here",
-            remedy="Send back the output of POST /v1/responses/compact as it came",
+            f"{place}.encrypted_content was not created by this server",
+            remedy="Send the output of POST /v1/responses/compact unchanged",
             param=f"{place}.encrypted_content",
         ) from None
 

@@ -32,7 +32,7 @@ _NEVER = (
     "computer_call_output.output.image_url",
 )
 _SENT_BACK = ("instructions", "metadata", "prompt", "max_tool_calls", "safety_identifier", "truncation", "tool_choice")
-_STEERS = "by models whose template or provider reads it; others name it in the header"
+_STEERS = "used by models whose template or provider supports it; other models ignore it and name it in the header"
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh")
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 
@@ -79,12 +79,12 @@ class ReasoningOptions(Body):
     effort: Annotated[str, Field(min_length=1, max_length=32, description=_STEERS)] | None = None
     summary: Annotated[str | None, Hint("thoughts are shown as they are")] = None
     generate_summary: Annotated[str | None, Hint("thoughts are shown as they are")] = None
-    context: Annotated[str | None, Hint("no model here reads earlier thoughts")] = None
+    context: Annotated[str | None, Hint("models do not read earlier thoughts")] = None
     mode: Annotated[str | None, Hint("models here have one mode")] = None
 
 
 class ResponsesStreamOptions(Body):
-    include_obfuscation: Annotated[bool | None, Hint("no frame here is padded")] = None
+    include_obfuscation: Annotated[bool | None, Hint("frames are not padded")] = None
     include_usage: Annotated[bool | None, Hint("the last event has the usage")] = None
 
 
@@ -129,12 +129,12 @@ class AskedBody(Body):
         """All messages, those of ``history`` before the new ones. Raises ``InvalidRequest``, ``Unsupported``,
         ``TooLarge``."""
         if self.conversation is not None and self.previous_response_id is not None:
-            problem = "conversation and previous_response_id exclude each other"
+            problem = "conversation and previous_response_id cannot be combined"
             raise InvalidRequest(problem, param="conversation")
         turn = self.turn(found)
         messages = (*(Message("system", text) for text in [self.instructions] if text), *history, *turn)
         if len(messages) > max_messages:
-            raise TooLarge(f"input holds {len(messages)} messages, at most {max_messages} are read", param="input")
+            raise TooLarge(f"input has {len(messages)} messages, but at most {max_messages} are allowed", param="input")
         return messages
 
     def tool_set(self) -> ToolSet:
@@ -200,10 +200,10 @@ class InputTokensBody(AskedBody):
 
 
 class CompactBody(AskedBody):
-    """``POST /v1/responses/compact``: the model writes down what matters of a conversation."""
+    """``POST /v1/responses/compact``: the model summarizes a conversation."""
 
     prompt_cache_key: Annotated[str | None, Hint("prompts are cached by their beginning")] = None
-    prompt_cache_retention: Annotated[str | None, Hint("prompts are cached as long as there is room")] = None
+    prompt_cache_retention: Annotated[str | None, Hint("prompts are cached while there is space")] = None
     prompt_cache_options: Annotated[Any, Hint("prompts are cached by their beginning")] = None
     service_tier: Annotated[str | None, Hint("there is one tier")] = None
     image: Annotated[Any, Hint("no model here reads images")] = None
@@ -223,20 +223,20 @@ class ResponsesBody(AskedBody):
     stream: bool | None = None
     stream_options: ResponsesStreamOptions | None = None
     background: bool | None = None
-    background_options: Annotated[Any, Hint("background work begins at once")] = None
+    background_options: Annotated[Any, Hint("background work starts immediately")] = None
     max_tool_calls: Annotated[int, Field(ge=1)] | None = None
     metadata: Table[str] | None = None
     user: Annotated[str, Field(max_length=512)] | None = None
     safety_identifier: Annotated[str, Field(max_length=512)] | None = None
     prompt_cache_key: Annotated[str | None, Hint("prompts are cached by their beginning")] = None
-    prompt_cache_retention: Annotated[str | None, Hint("prompts are cached as long as there is room")] = None
+    prompt_cache_retention: Annotated[str | None, Hint("prompts are cached while there is space")] = None
     prompt_cache_options: Annotated[Any, Hint("prompts are cached by their beginning")] = None
     service_tier: Annotated[str | None, Hint("there is one tier")] = None
-    access_programs: Annotated[Any, Hint("models here are open to every key that may name them")] = None
+    access_programs: Annotated[Any, Hint("every key that may use a model has full access to it")] = None
     client_metadata: Annotated[Any, Hint("it describes the client")] = None
     image: Annotated[Any, Hint("no model here reads images")] = None
     context_management: Annotated[
-        Any, Refused("nothing here compacts in the middle of an answer", "Use POST /v1/responses/compact", unless=([],))
+        Any, Refused("conversations are not compacted during an answer", "Use POST /v1/responses/compact", unless=([],))
     ] = None
     moderation: Annotated[Any, Refused("no verdict is added to a response", "Use POST /v1/moderations")] = None
     presence_penalty: Penalty | None = None
@@ -310,15 +310,15 @@ class ResponsesBody(AskedBody):
     def _refuse(self) -> None:
         continued = "previous_response_id" if self.previous_response_id is not None else "conversation"
         if self.session_id is not None and (self.previous_response_id or self.conversation):
-            raise InvalidRequest(f"session_id and {continued} exclude each other", param="session_id")
+            raise InvalidRequest(f"session_id and {continued} cannot be combined", param="session_id")
         for name in self.include or ():
             if name not in (*INCLUDED, *_NEVER):
-                raise Unsupported(f"include takes {', '.join(INCLUDED)}, not {name!r}", param="include")
+                raise Unsupported(f"include supports {', '.join(INCLUDED)}, not {name!r}", param="include")
 
     def _sampling(self) -> Sampling:
         stops = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
         if len(stops) > 16 or any(not text or len(text) > 256 for text in stops):
-            raise InvalidRequest("stop takes at most 16 strings of 1 to 256 characters", param="stop")
+            raise InvalidRequest("stop may have at most 16 strings of 1 to 256 characters", param="stop")
         logprobs = self.top_logprobs
         if LOGPROBS in (self.include or ()):
             logprobs = logprobs or 0

@@ -156,7 +156,7 @@ def _flat(spec: ToolBody, place: str, space: str = "") -> Iterator[tuple[str, To
     if spec.type not in ("function", "custom"):
         remedy = _HOSTED.get(spec.type, "Send functions, which your client runs")
         raise Unsupported(
-            f"{place} is of type {spec.type!r}, which nothing here runs", remedy=remedy, param=f"{place}.type"
+            f"{place} is of type {spec.type!r}, which this server does not run", remedy=remedy, param=f"{place}.type"
         )
     if spec.name is None:
         raise InvalidRequest(f"{place}.name is missing", param=f"{place}.name")
@@ -177,7 +177,7 @@ def _function(spec: ToolBody, name: str, place: str) -> Tool:
     for field_name, value in (spec.model_extra or {}).items():
         if value:
             param = f"{place}.{field_name}"
-            raise Unsupported(f"{param} is not known here", param=param)
+            raise Unsupported(f"{param} is not supported", param=param)
     if spec.type == "custom":
         return custom(spec, name, place)
     parameters = bounded(spec.parameters or {"type": "object", "properties": {}}, f"{place}.parameters")
@@ -200,7 +200,7 @@ def custom(spec: ToolBody, name: str, place: str) -> Tool:
         else:
             description += f"\nThe field input follows this grammar in Lark's syntax:\n{definition}"
     elif wanted.get("type") != "text":
-        raise InvalidRequest(f"{place}.format has the type text or grammar", param=f"{place}.format.type")
+        raise InvalidRequest(f"{place}.format must have the type text or grammar", param=f"{place}.format.type")
     schema = {"type": "object", "properties": {"input": text}, "required": ["input"], "additionalProperties": False}
     return Tool(name, description.strip(), bounded(schema, f"{place}.format"), True)
 

@@ -34,7 +34,7 @@ MOST_CHOICES = 16
 
 async def undecoded(_: Sequence[int]) -> str:
     """Raises ``Unsupported``: for where no tokenizer is at hand."""
-    raise Unsupported("tokens are not read here", remedy="Send text")
+    raise Unsupported("token arrays are not supported", remedy="Send text")
 
 
 async def texts_of(given: Several, decode: Decode, param: str) -> list[str]:
@@ -58,17 +58,17 @@ class CompletionBody(SamplingBody):
     suffix: str | None = None
     best_of: Annotated[int, Field(ge=1, le=MOST_CHOICES)] | None = None
     store: Annotated[
-        bool | None, Field(description="false: no text is kept, which is so for applications unless it is true")
+        bool | None, Field(description="false: the texts are not stored; for applications this is the default")
     ] = None
 
     async def requests(self, decode: Decode) -> list[CompletionRequest]:
         """One request a prompt. Raises ``InvalidRequest``, ``Unsupported``."""
         prompts = await texts_of(self.prompt, decode, "prompt")
         if not 1 <= len(prompts) <= 32:
-            raise InvalidRequest("prompt takes 1 to 32 texts", param="prompt")
+            raise InvalidRequest("prompt must be 1 to 32 texts", param="prompt")
         wanted, drawn = self.n or 1, self.best_of or self.n or 1
         if drawn < wanted:
-            raise InvalidRequest(f"best_of is {drawn}, which is less than n", param="best_of")
+            raise InvalidRequest(f"best_of ({drawn}) must not be less than n", param="best_of")
         if drawn > wanted and self.stream:
             problem = "the best of several is known at their end"
             raise Unsupported(problem, remedy="Leave stream or best_of out", param="best_of")
@@ -130,16 +130,16 @@ class EmbeddingBody(Body):
     model: Name
     input: str | Texts | Tokens | Annotated[list[Tokens], Field(max_length=100_000, fail_fast=True)]
     encoding_format: Literal["float", "base64"] = "float"
-    dimensions: Annotated[
-        int | None, Field(ge=1, description="the model's own number; any other is refused, since models here have one")
-    ] = None
+    dimensions: Annotated[int | None, Field(ge=1, description="dimensions of the model; other values are refused")] = (
+        None
+    )
     user: Annotated[str, Field(max_length=512)] | None = None
     input_type: Literal["query", "passage"] = "passage"
 
     async def request(self, max_inputs: int, decode: Decode) -> EmbedRequest:
         """As an ``EmbedRequest``. Raises ``InvalidRequest``, ``TooLarge``, ``Unsupported``."""
         if isinstance(self.input, list) and len(self.input) > max_inputs and not isinstance(self.input[0], int):
-            raise TooLarge(f"input holds {len(self.input)} texts, at most {max_inputs} are read", param="input")
+            raise TooLarge(f"input has {len(self.input)} texts, but at most {max_inputs} are allowed", param="input")
         inputs = tuple(await texts_of(self.input, decode, "input"))
         if not inputs or any(not text for text in inputs):
             raise InvalidRequest("input must hold at least one text, none of them empty", param="input")
@@ -156,9 +156,9 @@ class RerankBody(Body):
     return_documents: bool = False
     user: Annotated[str, Field(max_length=512)] | None = None
     priority: Annotated[Any, Hint("the key and the header x-priority say how a request is served")] = None
-    rank_fields: Annotated[Any, Refused("documents have one field, text", "Send what is to be read as text")] = None
+    rank_fields: Annotated[Any, Refused("documents have one field, text", "Send the fields as one text")] = None
     max_tokens_per_doc: Annotated[
-        Any, Refused("documents are read as far as the model reads", "Shorten them", (4096,))
+        Any, Refused("documents are read up to the context length of the model", "Shorten them", (4096,))
     ] = None
 
     def texts(self) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def read(
             continue
         found = place(cursor)
         if found is None:
-            raise InvalidRequest(f"{name} names nothing in this list", remedy="Send an id of the list", param=name)
+            raise InvalidRequest(f"{name} is not an ID from this list", remedy="Send an ID from the list", param=name)
         bound = sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(found, columns, strict=True)))
         query = query.where(key < bound if (name == "after") == descending else key > bound)
     backwards = page.before is not None and page.after is None

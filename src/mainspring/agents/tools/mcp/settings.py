@@ -14,19 +14,19 @@ class McpOAuthSettings(Section):
     """OAuth of a server: for people (`mainspring mcp login NAME`) or, with a secret, for this server itself."""
 
     grant: Literal["authorization_code", "client_credentials"] = "authorization_code"
-    client_id: str = Field("", description="empty: this client registers itself, if the server lets it")
+    client_id: str = Field("", description="empty: dynamic client registration, if the server supports it")
     client_secret: str = Field("", repr=False, description="as env:NAME or credential:NAME")
-    issuer: str = Field("", description="of client_id and client_secret, which are sent to nobody else")
-    client_metadata_url: str = Field("", description="address of a document that describes this client, as its id")
+    issuer: str = Field("", description="issuer of client_id and client_secret; they are sent only to it")
+    client_metadata_url: str = Field("", description="URL of a client metadata document, used as client ID")
     scopes: tuple[str, ...] = ()
-    redirect_port: int = Field(0, ge=0, le=65535, description="of the local address that a login returns to; 0: any")
+    redirect_port: int = Field(0, ge=0, le=65535, description="port of the local redirect URL of a login; 0: any")
 
     @model_validator(mode="after")
     def _whole(self) -> McpOAuthSettings:
         if self.grant == "client_credentials" and not (self.client_id and self.client_secret and self.issuer):
             raise ValueError("the grant client_credentials needs client_id, client_secret and issuer")
         if self.client_secret and not self.issuer:
-            raise ValueError("client_secret needs issuer: without it, the server decides who is sent the secret")
+            raise ValueError("client_secret needs issuer: without it, the server decides who receives the secret")
         return self
 
 
@@ -41,36 +41,38 @@ class McpServerSettings(Section):
 
     url: str = ""
     command: tuple[str, ...] = ()
-    env: dict[str, str] = Field(default_factory=dict, repr=False, description="the environment of the command")
+    env: dict[str, str] = Field(default_factory=dict, repr=False, description="environment variables of the command")
     cwd: str = ""
     headers: dict[str, str] = Field(default_factory=dict, repr=False)
     oauth: McpOAuthSettings | None = None
     tools: tuple[str, ...] = ()
-    tenants: tuple[str, ...] = Field((), description="whose agents may use it; empty: everybody's")
-    resources: bool = Field(False, description="tools that list and read its resources")
-    prompts: bool = Field(False, description="a tool that reads its prompts")
-    prefix: str = Field("", description="before the names of its tools; empty: the server's name")
+    tenants: tuple[str, ...] = Field((), description="tenants whose agents may use it; empty: all")
+    resources: bool = Field(False, description="offer tools that list and read its resources")
+    prompts: bool = Field(False, description="offer a tool that reads its prompts")
+    prefix: str = Field("", description="prefix of the names of its tools; empty: the server's name")
     approve: Literal["first", "always", "never"] = "first"
     trust_hints: bool = False
-    trusted: bool = Field(False, description="its results are shown to models unmarked")
-    confirm: bool = Field(False, description="a person approves each call that may change something")
+    trusted: bool = Field(False, description="its results are given to models without the mark for untrusted text")
+    confirm: bool = Field(False, description="a person must approve each call that may change something")
     private_hosts: tuple[str, ...] = Field(
-        (), description="further hosts with private addresses that its login may lead to; its own host may have one"
+        (), description="additional hosts with private addresses that its login may use; its own host may have one"
     )
-    timeout_s: float = Field(30.0, gt=0, description="of one call")
+    timeout_s: float = Field(30.0, gt=0, description="seconds that one call may take")
     connect_timeout_s: float = Field(10.0, gt=0)
-    max_bytes: int = Field(4 * 2**20, ge=1024, description="of one message of the server")
-    max_output: int = Field(100_000, ge=1000, description="characters of one result that a model reads")
+    max_bytes: int = Field(4 * 2**20, ge=1024, description="maximum bytes of one message of the server")
+    max_output: int = Field(100_000, ge=1000, description="maximum characters of one result that a model reads")
     max_tools: int = Field(256, ge=1)
 
     @model_validator(mode="after")
     def _one_way(self) -> McpServerSettings:
         if bool(self.url) == bool(self.command):
-            raise ValueError("give either url or command")
+            raise ValueError("set either url or command")
         if self.url:
             parts = urlsplit(self.url)
             if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
-                raise ValueError(f"{self.url} is no http address, or has credentials in it: use headers for those")
+                raise ValueError(
+                    f"{self.url} is not an http or https URL, or contains credentials: put credentials into headers"
+                )
         elif self.headers or self.oauth:
             raise ValueError("headers and oauth belong to a url; a command has env")
         return self

@@ -32,14 +32,14 @@ class RouteRule(Section):
         try:
             re.compile(value)
         except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
+            raise ValueError(f"not a valid regular expression: {error}") from None
         return value
 
     @model_validator(mode="after")
     def _says_when(self) -> RouteRule:
         conditions = (self.tokens_above, self.turns_above, self.tools, self.structured)
         if not self.words and not self.pattern and all(each is None for each in conditions):
-            raise ValueError("a rule without a condition would always hold: give it one")
+            raise ValueError("a rule without a condition would always apply: add one")
         return self
 
 

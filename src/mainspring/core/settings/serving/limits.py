@@ -12,7 +12,7 @@ Amount = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class TenantLimits(Section):
-    """The most that a tenant may take; 0: any amount. The rates and the number of concurrent requests count model
+    """Limits of a tenant; 0: no limit. The rates and the number of concurrent requests count model
     requests on any route; the others limit what a tenant may store."""
 
     requests_per_minute: Amount = 0

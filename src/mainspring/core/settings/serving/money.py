@@ -46,11 +46,11 @@ class ModelPrice(Section):
         ways = (tokens, bool(self.listed), self.per_hour is not None)
         speeds = (self.input_tokens_per_s, self.output_tokens_per_s, self.cached_tokens_per_s)
         if sum(ways) > 1 or (sum(ways) == 0 and not any(speeds)):
-            raise ValueError("give input and output, or listed, or per_hour")
+            raise ValueError("set either input and output, or listed, or per_hour")
         if self.cached_input is not None and not tokens:
-            raise ValueError("cached_input goes with input and output")
+            raise ValueError("cached_input needs input and output")
         if tokens and any(speeds):
-            raise ValueError("tokens a second go with per_hour")
+            raise ValueError("tokens per second need per_hour")
         return self
 
 

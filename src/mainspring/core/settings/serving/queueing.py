@@ -10,11 +10,11 @@ from mainspring.core.settings.section import Section
 
 
 class AdmissionSettings(Section):
-    """The waiting requests of an engine, and their longest waits. Times in seconds.
+    """The queue of an engine and its maximum waiting times, in seconds.
 
     ``shares`` are the weights of tenants (1 where not named), ``tiers`` the classes of the keys of a tier (interactive
-    where not named). Interactive requests may wait ``max_wait_s``, while the
-    line has not been empty for ``burst_s`` only ``standing_wait`` times as long as a request takes to serve.
+    where not named). Interactive requests may wait ``max_wait_s``. If the
+    queue has not been empty for ``burst_s``, they may wait only ``standing_wait`` times the service time of a request.
     """
 
     shares: dict[str, float] = Field(default_factory=dict)

@@ -50,15 +50,16 @@ class ServingSettings(Section):
     requests_per_day: int = Field(0, ge=0, description="0: no limit")
     tiers: dict[str, Tier] = Field(default_factory=dict)
     max_output_tokens: int | None = Field(
-        None, gt=0, description="the most that an answer may have; none: what the model's window holds"
+        None, gt=0, description="maximum tokens of an answer; none: limited only by the model's context window"
     )
     max_output_tokens_of: dict[str, Annotated[int, Field(gt=0)]] = Field(
-        default_factory=dict, description="the same for single models, instead of max_output_tokens"
+        default_factory=dict, description="maximum tokens per model, instead of max_output_tokens"
     )
     default_output_tokens: int | None = Field(
         None,
         gt=0,
-        description="where a request names no bound; none: what the catalogue says of the model, or its window",
+        description="maximum tokens if a request sets none; default: the catalogue's value for the model, or its "
+        "context window",
     )
     retries: int = Field(2, ge=0)
     cache_responses: bool = True
@@ -71,17 +72,17 @@ class ServingSettings(Section):
     max_samples: int = Field(16, ge=1, le=64, description="maximum answers that scaling may generate for one request")
     residency: dict[str, tuple[Region, ...]] = Field(default_factory=dict)
     scaled: dict[str, ScaledModel] = Field(default_factory=dict)
-    semantic_cache: bool = Field(False, description="questions in other words may share a cached answer")
+    semantic_cache: bool = Field(False, description="similar questions may share a cached answer")
     semantic_threshold: float = Field(
         0.93,
         gt=0.5,
         le=1,
-        description="lowest cosine of two questions that may share an answer; `mainspring cache calibrate` finds it",
+        description="minimum cosine of two questions that may share an answer; `mainspring cache calibrate` finds it",
     )
     presets: dict[str, Preset] = Field(default_factory=dict)
     default_presets: dict[str, str] = Field(default_factory=dict)
     system_prompts: dict[str, PromptReference] = Field(default_factory=dict)
-    prompts_tenant: str = Field("default", min_length=1, description="tenant whose prompts the settings name")
+    prompts_tenant: str = Field("default", min_length=1, description="tenant that owns the prompts in the settings")
     auto: AutoSettings = Field(default_factory=AutoSettings)
     share_limits: bool = Field(True, description="with stores.redis: all servers share the rate limits")
     admission: AdmissionSettings = Field(default_factory=AdmissionSettings)

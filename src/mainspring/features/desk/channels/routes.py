@@ -26,10 +26,10 @@ def router(channels: Channels, access: Access) -> APIRouter:
 
     @routes.post("/mail", status_code=202)
     async def post_mail(http: HttpRequest, context: carriers) -> HttpResponse:
-        """A mail (RFC 5322) as a mail server has it. It is kept when this answers; one that comes twice counts once."""
+        """Deliver a mail in its raw form (RFC 5322). It is stored when this answers; a duplicate counts once."""
         if context.principal.tenant != channels.settings.tenant:
             raise Forbidden(
-                "mail goes to the tenant that channels.tenant names, and the key is of another one",
+                "mail belongs to the tenant in channels.tenant, and this key belongs to another tenant",
                 remedy="Use a key of that tenant",
             )
         taken = await channels.receive_mail(await _body(http, _MAIL))
@@ -37,8 +37,8 @@ def router(channels: Channels, access: Access) -> APIRouter:
 
     @routes.post("/webhooks/{name}", status_code=202)
     async def post_message(name: str, http: HttpRequest) -> HttpResponse:
-        """A message of a customer, signed with the webhook's secret (Standard Webhooks): `conversation`, `from`,
-        `text`. It is kept when this answers; one that comes twice counts once."""
+        """Deliver a customer's message, signed with the webhook's secret (Standard Webhooks): `conversation`, `from`,
+        `text`. It is stored when this answers; a duplicate counts once."""
         signing.stated(http.headers)
         session, new = await channels.receive_signed(name, http.headers, await _body(http, _MESSAGE))
         return json_response({"object": "desk.message", "session_id": session, "new": new}, status=202)
@@ -59,5 +59,5 @@ async def _body(http: HttpRequest, most: int) -> bytes:
                 break
             pieces.append(piece)
     if size > most:
-        raise TooLarge(f"a message may have {most} bytes here")
+        raise TooLarge(f"a message may have at most {most} bytes")
     return b"".join(pieces)

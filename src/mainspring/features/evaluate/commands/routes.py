@@ -212,7 +212,7 @@ def _router(rooms: Rooms) -> Auto:
 
     served = rooms.path.registry.fixed(NAME, rooms.local)
     if served is None or not isinstance(served.responder, Auto):
-        raise UnknownModel("no chat model is configured, so there is no auto", remedy="Name one in models.chat")
+        raise UnknownModel("no chat model is configured, so the model auto does not exist", remedy="Set models.chat")
     return served.responder
 
 

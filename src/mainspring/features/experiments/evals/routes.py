@@ -30,7 +30,7 @@ Title = Annotated[str, Field(max_length=256)]
 
 
 class DataSourceConfig(Body):
-    """What the items of an eval are."""
+    """The source of an eval's items."""
 
     type: Literal["custom", "logs", "stored_completions"]
     item_schema: _OBJECT | None = None
@@ -69,7 +69,7 @@ def router(service: Experiments, store: EvalStore, access: Access) -> APIRouter:
 
     @routes.post("", status_code=201)
     async def create_eval(body: EvalBody, context: runners) -> HttpResponse:
-        """Define an eval: what its items are, and its graders."""
+        """Create an eval: the schema of its items, and its graders."""
         criteria = []
         for each in body.testing_criteria:
             name, options = options_of(each)
@@ -91,12 +91,12 @@ def router(service: Experiments, store: EvalStore, access: Access) -> APIRouter:
 
     @routes.get("/{eval_id}")
     async def get_eval(eval_id: str, context: runners) -> HttpResponse:
-        """An eval."""
+        """An eval by its ID."""
         return json_response(eval_body(await store.get(context.principal, eval_id)))
 
     @routes.post("/{eval_id}")
     async def update_eval(eval_id: str, body: EvalChange, context: runners) -> HttpResponse:
-        """Change its name and metadata."""
+        """Change the name and metadata of an eval."""
         values: dict[str, Any] = {} if body.name is None else {"name": body.name}
         if body.metadata is not None:
             values["metadata"] = rows.dump(body.metadata)
@@ -104,7 +104,7 @@ def router(service: Experiments, store: EvalStore, access: Access) -> APIRouter:
 
     @routes.delete("/{eval_id}")
     async def delete_eval(eval_id: str, context: runners) -> HttpResponse:
-        """Delete it. Its runs stay until they are deleted."""
+        """Delete an eval. Its runs stay until you delete them."""
         await store.delete(context.principal, eval_id)
         return json_response({"object": "eval.deleted", "deleted": True, "eval_id": eval_id})
 
@@ -143,12 +143,12 @@ def _runs(routes: APIRouter, service: Experiments, store: EvalStore, runners: An
 
     @routes.post("/{eval_id}/runs/{run_id}")
     async def cancel_run_as_older_clients(eval_id: str, run_id: str, context: runners) -> HttpResponse:
-        """Stop a run: the address that older clients use."""
+        """Stop a run: the URL that older clients use."""
         return await cancel_run(eval_id, run_id, context)
 
     @routes.post("/{eval_id}/runs/{run_id}/cancel")
     async def cancel_run(eval_id: str, run_id: str, context: runners) -> HttpResponse:
-        """Stop a run after the answers that are on their way."""
+        """Stop a run. Answers in progress are completed."""
         await _run(service, context, eval_id, run_id)
         row = await service.cancel(context.principal, run_id)
         return json_response(run_body(row, await _summary(service, row)))
@@ -169,13 +169,15 @@ def _items(routes: APIRouter, service: Experiments, runners: Any) -> None:
         run_id: str,
         context: runners,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
-        after: Annotated[str | None, Query(max_length=200, description="An id of the list")] = None,
+        after: Annotated[
+            str | None, Query(max_length=200, description="An ID from the list; the page starts after it")
+        ] = None,
         order: Annotated[Literal["asc", "desc"], Query()] = "asc",
         status: Annotated[Literal["fail", "pass", "error"] | None, Query()] = None,
     ) -> HttpResponse:
-        """The items of a run with their answers and results, in their order."""
+        """The items of a run with their answers and results, in order."""
         if order == "desc":
-            raise InvalidRequest("output items are listed in their order", param="order")
+            raise InvalidRequest("output items can only be listed in ascending order", param="order")
         row = await _run(service, context, eval_id, run_id)
         shown: list[dict[str, Any]] = []
         place = 0 if after is None else _place(after, run_id)
@@ -203,14 +205,14 @@ def _items(routes: APIRouter, service: Experiments, runners: Any) -> None:
 def _place(item_id: str, run_id: str) -> int:
     head, _, place = item_id.rpartition("_")
     if head != f"outputitem_{run_id}" or not place.isdigit():
-        raise InvalidRequest("after names nothing in this list", remedy="Send an id of the list", param="after")
+        raise InvalidRequest("after is not an ID from this list", remedy="Send an ID from the list", param="after")
     return int(place)
 
 
 async def _run(service: Experiments, context: Context, eval_id: str, run_id: str) -> Any:
     row = await service.results.get(context.principal, run_id)
     if row.kind != runs.RUN or row.parent != eval_id:
-        raise NotFound(f"there is no run {run_id:.100} of {eval_id:.100}", param="run_id")
+        raise NotFound(f"the eval {eval_id:.100} has no run {run_id:.100}", param="run_id")
     return row
 
 

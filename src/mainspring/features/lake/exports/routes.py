@@ -33,18 +33,22 @@ Moment = Annotated[float, Field(ge=0, le=9e9, allow_inf_nan=False)]
 
 
 class OptionsBody(Body):
-    """What is wanted of a kind."""
+    """Options of a kind of export."""
 
-    label: Annotated[str, Field(max_length=64, description="classification: the field that is the class")] = "thumb"
-    shots: Annotated[int, Field(ge=0, le=50, description="few-shot: examples before the question")] = 3
-    distractors: Annotated[int, Field(ge=0, le=20, description="raft, rerank: passages of other questions")] = 3
-    keep_oracle: Annotated[float, Field(ge=0, le=1, description="raft: share of rows that show the oracle")] = 0.8
-    least_reward: Annotated[float, Field(ge=0, le=1e9, description="preference: least gain of an outcome")] = 0.0
-    good: Annotated[bool, Field(description="sft: only answers that people approve")] = False
+    label: Annotated[str, Field(max_length=64, description="classification: field that contains the class")] = "thumb"
+    shots: Annotated[int, Field(ge=0, le=50, description="few-shot: number of examples before the question")] = 3
+    distractors: Annotated[
+        int, Field(ge=0, le=20, description="raft, rerank: number of passages from other questions")
+    ] = 3
+    keep_oracle: Annotated[
+        float, Field(ge=0, le=1, description="raft: share of rows that include the oracle passage")
+    ] = 0.8
+    least_reward: Annotated[float, Field(ge=0, le=1e9, description="preference: minimum gain of an outcome")] = 0.0
+    good: Annotated[bool, Field(description="sft: only answers that people approved")] = False
 
 
 class SplitBody(Body):
-    """The shares of the split; their sum is 1."""
+    """The shares of the splits. Their sum is 1."""
 
     train: Annotated[float, Field(ge=0, le=1)] = 0.8
     validation: Annotated[float, Field(ge=0, le=1)] = 0.1
@@ -59,12 +63,14 @@ class ExportBody(Body):
     name: Line = ""
     split: SplitBody = SplitBody()
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    licence: Annotated[Line, Field(description="An SPDX identifier, or a text")] = "proprietary"
-    since: Annotated[Moment | None, Field(description="Answers from then on, Unix seconds")] = None
-    until: Annotated[Moment | None, Field(description="Answers before then")] = None
-    applications: Annotated[Names, Field(max_length=100, fail_fast=True, description="Only theirs; empty: all")] = ()
+    licence: Annotated[Line, Field(description="Licence as an SPDX identifier or a text")] = "proprietary"
+    since: Annotated[Moment | None, Field(description="Only answers from this time on, in Unix seconds")] = None
+    until: Annotated[Moment | None, Field(description="Only answers before this time, in Unix seconds")] = None
+    applications: Annotated[
+        Names, Field(max_length=100, fail_fast=True, description="Only answers of these applications; empty: all")
+    ] = ()
     options: OptionsBody = OptionsBody()
-    override: Annotated[Line, Field(description="The reason to export without consent; for administrators")] = ""
+    override: Annotated[Line, Field(description="Reason to export without consent; requires the scope admin")] = ""
 
     def asked(self) -> Asked:
         """Raises ``InvalidRequest`` naming a field."""
@@ -91,7 +97,7 @@ def router(exports: Exports, access: Access, idempotency: Idempotency) -> APIRou
     async def create_export(
         http: HttpRequest, body: ExportBody, context: readers, key: IdempotencyKey = None
     ) -> HttpResponse:
-        """Make a set for training in the background, of consented and cleaned interactions."""
+        """Create a training set in the background from consented and cleaned interactions."""
         check_lasting(context, "an export")
         asked = body.asked()
 
@@ -105,13 +111,13 @@ def router(exports: Exports, access: Access, idempotency: Idempotency) -> APIRou
     async def list_exports(
         context: readers, page: AskedPage, answer_id: Identifier = None, trace_id: Identifier = None
     ) -> HttpResponse:
-        """The exports that the key's groups may see; those with rows of an answer or of a trace."""
+        """Exports that the key's groups may see, optionally only those with rows of an answer or a trace."""
         found = await exports.store.page(context.principal, page, answer_id, trace_id)
         return json_response(list_body(found.map(export_body)))
 
     @routes.get("/{export_id}")
     async def get_export(export_id: str, context: readers) -> HttpResponse:
-        """An export with its files, its manifest, the copies that were handed out and the receipts of erasures."""
+        """An export with its files, its manifest, the downloads, and the receipts of erasures."""
         found = await exports.store.get(context.principal, export_id)
         files, copies = await exports.store.files(found), await exports.store.copies(found)
         return json_response({**export_body(found), **_details(found, files), "copies": copies})
@@ -130,14 +136,14 @@ def _parts(routes: APIRouter, exports: Exports, access: Access) -> None:
         answer_id: Identifier = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 20,
     ) -> HttpResponse:
-        """Rows with the events, answers and traces that they are made of."""
+        """Rows with the events, answers and traces that they come from."""
         found = await exports.store.get(context.principal, export_id)
         rows = await exports.lineage(found, answer_id, limit)
         return json_response({"object": "list", "data": rows})
 
     @routes.get("/{export_id}/files/{name}", response_class=HttpResponse)
     async def get_export_file(export_id: str, name: str, context: readers) -> HttpResponse:
-        """The bytes of a file. They are handed out: a later erasure tells of this copy."""
+        """Download a file. A later erasure names this download in its receipt."""
         found = await exports.store.get(context.principal, export_id)
         data = await exports.store.content(found, name, context.principal.key_id)
         kind = "text/markdown; charset=utf-8" if name == CARD else "application/json"
@@ -146,7 +152,7 @@ def _parts(routes: APIRouter, exports: Exports, access: Access) -> None:
 
     @routes.delete("/{export_id}")
     async def delete_export(export_id: str, context: readers) -> HttpResponse:
-        """Delete the files. Which copies were handed out stays known."""
+        """Delete the files. The record of downloads stays."""
         found = await exports.store.get(context.principal, export_id)
         await exports.store.delete(found, By(context.principal.key_id, context.trace.trace_id))
         return json_response({"id": export_id, "object": "lake.export", "deleted": True})

@@ -11,7 +11,9 @@ class ExportBounds(Section):
     """Bounds of exports for training."""
 
     interactions: int = Field(
-        1_000_000, ge=1, description="interactions of one export, after cleaning: they are on the disk meanwhile"
+        1_000_000,
+        ge=1,
+        description="maximum interactions per export after cleaning; they use disk space during the export",
     )
     pending: int = Field(4, ge=1, description="exports of a tenant that are queued or running")
     kept: int = Field(100, ge=1, description="exports of a tenant whose files are kept")

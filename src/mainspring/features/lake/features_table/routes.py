@@ -19,11 +19,13 @@ from mainspring.http.respond import json_response
 PREFIX = "/v1/lake/features"
 Entity = Literal["user", "document"]
 Name = Annotated[str, Field(min_length=1, max_length=512)]
-Moment = Annotated[float | None, Field(ge=0, le=9e9, allow_inf_nan=False, description="Unix seconds; none: now")]
+Moment = Annotated[
+    float | None, Field(ge=0, le=9e9, allow_inf_nan=False, description="Time in Unix seconds; default: now")
+]
 
 
 class KeyBody(Body):
-    """An entity, and the time of which its features are wanted."""
+    """An entity, and the time as of which its features are read."""
 
     entity: Entity
     id: Name
@@ -43,13 +45,13 @@ def router(table: FeatureTable, following: Following, access: Access) -> APIRout
 
     @routes.post("/sync")
     async def sync_features(context: admins) -> HttpResponse:  # noqa: ARG001
-        """Take in all new events. `started` is false while another process does."""
+        """Process all new events. `started` is false if another process is doing it."""
         count = await following.sync()
         return json_response({"object": "lake.features.sync", "started": count is not None, "events": count or 0})
 
     @routes.post("/read")
     async def read_features(body: ReadBody, context: admins) -> HttpResponse:
-        """The features of up to a thousand entities, each as of a time: what happened then or later does not count."""
+        """Features of up to 1,000 entities, each as of a time. Only events before that time count."""
         keys = [FeatureKey(each.entity, each.id, each.as_of) for each in body.keys]
         found = await table.read(context.principal.tenant, keys)
         pairs = zip(keys, found, strict=True)
@@ -60,9 +62,9 @@ def router(table: FeatureTable, following: Following, access: Access) -> APIRout
         entity: Entity,
         entity_id: str,
         context: admins,
-        as_of: Annotated[float | None, Query(ge=0, le=9e9, description="Unix seconds; none: now")] = None,
+        as_of: Annotated[float | None, Query(ge=0, le=9e9, description="Time in Unix seconds; default: now")] = None,
     ) -> HttpResponse:
-        """The features of a user or a document."""
+        """Features of a user or a document."""
         key = FeatureKey(entity, entity_id, as_of)
         (found,) = await table.read(context.principal.tenant, [key])
         return json_response(features_body(key, found))

@@ -41,28 +41,28 @@ Count = Auto | Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class HyperparametersBody(Body):
-    """What the recipe chooses itself where it is ``auto`` or left out."""
+    """Hyperparameters. The recipe chooses those that are ``auto`` or left out."""
 
     n_epochs: Epochs | None = None
     batch_size: Batch | None = None
-    learning_rate_multiplier: Annotated[Factor | None, Field(description="times the recipe's own rate")] = None
+    learning_rate_multiplier: Annotated[Factor | None, Field(description="factor for the recipe's learning rate")] = (
+        None
+    )
 
 
 class DpoHyperparameters(HyperparametersBody):
-    """With the weight of the penalty for leaving the base."""
+    """Hyperparameters of DPO, with the weight of the penalty for deviating from the base model."""
 
     beta: Auto | Annotated[float, Field(gt=0, le=100)] | None = None
 
 
 class ReinforcementHyperparameters(HyperparametersBody):
-    """With how often and on how much it is evaluated."""
+    """Hyperparameters of reinforcement, with the frequency and size of evaluations."""
 
     compute_multiplier: Factor | None = None
     eval_interval: Count | None = None
     eval_samples: Count | None = None
-    reasoning_effort: Annotated[
-        Any, Refused("models that are trained here have no effort of reasoning", unless=("default",))
-    ] = None
+    reasoning_effort: Annotated[Any, Refused("trained models have no reasoning effort", unless=("default",))] = None
 
 
 class SupervisedBody(Body):
@@ -74,12 +74,12 @@ class DpoBody(Body):
 
 
 class ReinforcementBody(Body):
-    grader: Annotated[Free, Field(description="string_check by ieq, or text_similarity by a measure of words")]
+    grader: Annotated[Free, Field(description="string_check with ieq, or text_similarity with a word metric")]
     hyperparameters: ReinforcementHyperparameters | None = None
 
 
 class MethodBody(Body):
-    """How it learns, with what that way takes."""
+    """The training method with its options."""
 
     type: Literal["supervised", "dpo", "reinforcement"]
     supervised: SupervisedBody | None = None
@@ -90,22 +90,24 @@ class MethodBody(Body):
 class JobBody(Body):
     """``POST /v1/fine_tuning/jobs``."""
 
-    model: Annotated[Name, Field(description="a chat model of the catalogue, or a version that was trained before")]
+    model: Annotated[Name, Field(description="chat model in the catalogue, or a trained version")]
     training_file: FileId
     validation_file: FileId | None = None
     method: MethodBody | None = None
-    hyperparameters: Annotated[HyperparametersBody | None, Field(description="those of supervised, of old")] = None
+    hyperparameters: Annotated[
+        HyperparametersBody | None, Field(description="old form of method.supervised.hyperparameters")
+    ] = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     suffix: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     metadata: Metadata | None = None
-    integrations: Annotated[Any, Hint("figures lie beside the job, for curves and TensorBoard")] = None
+    integrations: Annotated[Any, Hint("metrics are stored with the job, for curves and TensorBoard")] = None
 
     def told(self) -> dict[str, Any]:
         """The method as it is shown."""
         if self.method is not None:
             if self.hyperparameters is not None:
                 raise InvalidRequest(
-                    "hyperparameters stand within the method", remedy="Leave them out", param="hyperparameters"
+                    "hyperparameters belong in the method", remedy="Leave them out", param="hyperparameters"
                 )
             for name in ("supervised", "dpo", "reinforcement"):
                 if name != self.method.type and getattr(self.method, name) is not None:
@@ -120,18 +122,18 @@ class JobBody(Body):
         try:
             recipe = recipes.find(METHODS[kind])
         except NotFound:
-            raise Unsupported(f"no recipe here trains by {kind}", param="method.type") from None
+            raise Unsupported(f"no recipe supports the method {kind}", param="method.type") from None
         part = method.get(kind, {})
         where = f"method.{kind}.hyperparameters" if self.method is not None else "hyperparameters"
         options = options_of(recipe, part.get("hyperparameters", {}), where)
         if kind == "reinforcement":
             if "grader" not in part:
-                raise InvalidRequest("a grader says what is good", param="method.reinforcement.grader")
+                raise InvalidRequest("the method reinforcement needs a grader", param="method.reinforcement.grader")
             options |= scorer_of(part["grader"], recipe)
         suffix = self.suffix.lower() if self.suffix else ""
         if suffix and not NAME.fullmatch(suffix):
             raise InvalidRequest(
-                "a suffix has letters, digits, dots, hyphens and underscores",
+                "a suffix consists of letters, digits, dots, hyphens and underscores",
                 remedy="For example my-shop",
                 param="suffix",
             )
@@ -173,9 +175,11 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
         http: HttpRequest,
         context: trains,
         page: AskedPage,
-        _: Annotated[str | None, Query(alias="metadata[*]", description="A value under the name in place of *")] = None,
+        _: Annotated[
+            str | None, Query(alias="metadata[*]", description="Metadata filter; * is the name of a metadata field")
+        ] = None,
     ) -> HttpResponse:
-        """Jobs, the newest first."""
+        """Fine-tuning jobs, newest first."""
         wanted = _metadata(http)
         found = await service.jobs.page(context.principal, page, wanted)
         shown = [job_body(row, await service.view(row)) for row in found.rows]
@@ -188,30 +192,30 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
 def _one(routes: APIRouter, service: Training, trains: Any) -> None:
     @routes.get("/{job_id}")
     async def get_fine_tuning_job(job_id: str, context: trains) -> HttpResponse:
-        """A job, and what it made."""
+        """A job with its resulting model."""
         return json_response(await _job(service, context.principal, job_id))
 
     @routes.post("/{job_id}/cancel")
     async def cancel_fine_tuning_job(job_id: str, context: trains) -> HttpResponse:
-        """Stop it for good."""
+        """Cancel a job."""
         await service.cancel_training(context.principal, job_id)
         return json_response(await _job(service, context.principal, job_id))
 
     @routes.post("/{job_id}/pause")
     async def pause_fine_tuning_job(job_id: str, context: trains) -> HttpResponse:
-        """Stop it after a checkpoint."""
+        """Pause a job after a checkpoint."""
         await service.pause(context.principal, job_id)
         return json_response(await _job(service, context.principal, job_id))
 
     @routes.post("/{job_id}/resume")
     async def resume_fine_tuning_job(job_id: str, context: trains) -> HttpResponse:
-        """Have it go on from its latest checkpoint."""
+        """Resume a job from its latest checkpoint."""
         await service.resume(context.principal, job_id)
         return json_response(await _job(service, context.principal, job_id))
 
     @routes.get("/{job_id}/events")
     async def list_fine_tuning_events(job_id: str, context: trains, page: AskedPage) -> HttpResponse:
-        """What happened to it, with figures of its steps; the newest first."""
+        """Events of a job with the metrics of its steps, newest first."""
         row = await service.jobs.get(context.principal, job_id)
         told = await service.jobs.events(row.tenant, row.id)
         found = await asyncio.to_thread(events, told, service.folder(row))
@@ -219,7 +223,7 @@ def _one(routes: APIRouter, service: Training, trains: Any) -> None:
 
     @routes.get("/{job_id}/checkpoints")
     async def list_fine_tuning_checkpoints(job_id: str, context: trains, page: AskedPage) -> HttpResponse:
-        """The checkpoints that it would go on from, and the one that became the version; the newest first."""
+        """Checkpoints from which a job can resume, and the one that became the version, newest first."""
         row = await service.jobs.get(context.principal, job_id)
         found = await asyncio.to_thread(checkpoints_of, row, service.folder(row))
         return json_response(list_body(cut(found, page)))

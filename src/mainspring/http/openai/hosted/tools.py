@@ -21,7 +21,7 @@ _BOTH = ["direct", "programmatic"]
 _Callers = Annotated[
     Any, Refused("only the model calls tools", "Leave it out, or name direct", unless=(["direct"], [], _BOTH))
 ]
-_ReadOnly = Annotated[Any, Refused("a server's own word on what only reads is not relied on", "Name the tools")]
+_ReadOnly = Annotated[Any, Refused("a server's statement that a tool only reads is not trusted", "Name the tools")]
 
 
 class WebSearchFilters(Body):
@@ -36,7 +36,7 @@ class WebSearchToolBody(Body):
     filters: WebSearchFilters | None = None
     search_context_size: Literal["low", "medium", "high"] | None = None
     external_web_access: bool | None = None
-    user_location: Annotated[Any, Hint("the endpoint searches alike for everybody")] = None
+    user_location: Annotated[Any, Hint("the search endpoint ignores locations")] = None
     search_content_types: Annotated[Any, Hint("pages are searched")] = None
     allowed_callers: _Callers = None
     name: str | None = None
@@ -73,7 +73,7 @@ class McpToolBody(Body):
 class ContainerBody(Body):
     type: Literal["auto"]
     file_ids: Labels | None = None
-    memory_limit: Annotated[Any, Hint("sandbox.memory_mb bounds it")] = None
+    memory_limit: Annotated[Any, Hint("sandbox.memory_mb is the limit")] = None
     network_policy: Annotated[Any, Hint("code has no network")] = None
 
 
@@ -127,7 +127,7 @@ def _mcp(body: McpToolBody, place: str) -> HostedTool:
         raise InvalidRequest(f"{place} needs either server_url or connector_id", param=f"{place}.server_url")
     if body.connector_id is not None and (body.authorization or body.headers):
         raise InvalidRequest(
-            f"{place}: a server of the settings has its own credentials",
+            f"{place}: a server from the settings uses its own credentials",
             remedy="Leave authorization and headers out, or give server_url",
             param=f"{place}.authorization" if body.authorization else f"{place}.headers",
         )
