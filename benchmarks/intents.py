@@ -30,12 +30,12 @@ from mainspring.training.folder import Folder
 SEED, EACH = 5, 20
 OUTSIDE = "oos"
 OPTIONS = {
-    "epochs": 2,
+    "epochs": 12,
     "batch": 32,
-    "learning_rate": 3e-4,
+    "learning_rate": 2e-4,
     "length": 32,
-    "freeze": 2,
-    "evaluate_every": 94,
+    "freeze": 0,
+    "evaluate_every": 188,
     "patience": 0,
     "outside": OUTSIDE,
 }
