@@ -63,17 +63,17 @@ def test_an_unknown_key_in_the_file_names_the_file_and_the_nearest(tmp_path: Pat
         ("gateway:\n  port: high\n", r"gateway\.port"),
         ("gateway:\n  port: 70000\n", r"gateway\.port"),
         ("gateway: 5\n", "gateway"),
-        ("gateway: {port: 1}\ngateway: {port: 2}\n", "gateway stands twice"),
+        ("gateway: {port: 1}\ngateway: {port: 2}\n", "gateway occurs twice"),
         ("stores: {cache_ttl_s: .inf}\n", r"stores\.cache_ttl_s .*finite"),
         ("prices: {models: {far: {input: 1e300, output: 1.0}}}\n", r"prices\.models\.far\.input"),
-        ("prices: {models: {far: {}}}\n", r"prices\.models\.far: give input and output"),
-        ("monitor: {webhooks: {w: {url: 'http://u:p@[::1'}}}\n", r"monitor\.webhooks\.w\.url: url is no address"),
+        ("prices: {models: {far: {}}}\n", r"prices\.models\.far: set either input and output"),
+        ("monitor: {webhooks: {w: {url: 'http://u:p@[::1'}}}\n", r"monitor\.webhooks\.w\.url: url is not a valid URL"),
         (
             "monitor: {email: {host: h, sender: a@b.c, to: ['d@e.f\\nBcc: g@h.i']}}\n".replace("'", '"'),
             r"monitor\.email\.to\.0",
         ),
         ("prices: {applications: {qa: -1}}\n", r"prices\.applications\.qa"),
-        ("monitor: {slos: {x: {kind: latency}}}\n", r"monitor\.slos\.x: an objective of kind latency"),
+        ("monitor: {slos: {x: {kind: latency}}}\n", r"monitor\.slos\.x: objectives of kind latency"),
     ],
 )
 def test_bad_files_are_explained(tmp_path: Path, text: str, message: str) -> None:
@@ -194,7 +194,7 @@ class AnotherSettings(Section):
 def test_two_features_do_not_declare_one_section(monkeypatch: pytest.MonkeyPatch) -> None:
     both = [("one", {"mine": AnotherSettings}), ("two", {"mine": AnotherSettings})]
     monkeypatch.setattr(slices, "declared", lambda *_: iter(both))
-    with pytest.raises(SettingsError, match="two declares the settings mine, which are somebody else's"):
+    with pytest.raises(SettingsError, match="two declares the settings mine, which another feature owns"):
         tree.sections()
     monkeypatch.setattr(slices, "declared", lambda *_: iter([("one", {"gateway": AnotherSettings})]))
     with pytest.raises(SettingsError, match="one declares the settings gateway"):

@@ -52,7 +52,7 @@ def test_a_trace_is_found_by_its_filters_and_shown_step_by_step(admin: Browser, 
 
 def test_a_trace_that_is_not_there_is_said_so(admin: Browser) -> None:
     admin.open("/console/traces/" + "0" * 32)
-    admin.says("there are no spans".capitalize())
+    admin.says("has no spans")
 
 
 def test_a_document_goes_into_a_collection_and_is_found_cited_and_removed(

@@ -548,8 +548,8 @@ def test_what_cannot_be_is_refused_at_the_start(settings: dict[str, Any], said: 
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"rules": ({"use": "large"},)}, "always hold"),
-        ({"rules": ({"use": "large", "pattern": "("},)}, "not a regular expression"),
+        ({"rules": ({"use": "large"},)}, "always apply"),
+        ({"rules": ({"use": "large", "pattern": "("},)}, "not a valid regular expression"),
         ({"sure_below": 0.9, "sure_above": 0.5}, "sure_below must not be above"),
     ],
 )

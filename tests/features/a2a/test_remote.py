@@ -48,7 +48,7 @@ async def test_an_agent_of_others_is_served_and_asked_as_a_tool(tmp_path: Path) 
                 ({"agent": "biling"}, "billing"),
                 ({"agent": "billing", "url": "https://example.com"}, "Change it there"),
                 ({}, "Give url"),
-                ({"url": "ftp://example.com"}, "no http address"),
+                ({"url": "ftp://example.com"}, "not an http or https URL"),
                 ({"url": "https://example.com", "private_hosts": ["localhost"]}, "a2a.agents"),
                 ({"url": "https://example.com", "trusted": True}, "a2a.agents"),
             )

@@ -243,7 +243,7 @@ async def test_a_batch_is_refused_that_could_not_be_held_to_its_request(
     """A token ends, and the regions of a request are no key's: later nobody would know of them."""
     keys["token"] = f"{TOKEN}0123"
     refused = await call(app, "POST", "", {"filter": {}}, who="token")
-    assert (refused.status, "outlives the token" in refused.error["message"]) == (403, True)
+    assert (refused.status, "would outlive the token" in refused.error["message"]) == (403, True)
     headers = {"authorization": "Bearer ms-me", "x-region": "eu"}
     refused = await ask(app, "POST", "/v1/replays", {"filter": {}}, headers=headers)
     assert (refused.status, refused.error["param"]) == (400, "x-region")

@@ -190,5 +190,5 @@ async def test_an_address_has_so_many_connections_open() -> None:
 
 
 def test_a_proxy_that_is_no_address_is_refused_in_the_settings() -> None:
-    with pytest.raises(SettingsError, match="no address and no network"):
+    with pytest.raises(SettingsError, match="neither an address nor a network"):
         load(environment={"MAINSPRING_GATEWAY__TRUSTED_PROXIES": json.dumps(["proxy.example.com"])})

@@ -159,7 +159,7 @@ async def test_all_origins_may_be_allowed() -> None:
 
 @pytest.mark.parametrize("origin", ["app.example.com", "https://app.example.com/", "https://*.example.com", "null"])
 def test_an_origin_that_is_none_is_refused_in_the_settings(origin: str) -> None:
-    with pytest.raises(SettingsError, match="is no origin"):
+    with pytest.raises(SettingsError, match="is not an origin"):
         load(environment={"MAINSPRING_GATEWAY__CORS__ORIGINS": f"['{origin}']"})
 
 

@@ -401,7 +401,7 @@ async def test_the_gateway_takes_tokens_and_says_what_is_wrong_with_one() -> Non
         ({"issuer": ISSUER, "audience": ["x"], "algorithms": ["none"]}, "algorithms"),
         ({"issuer": ISSUER, "audience": ["x"], "default_roles": ["boss"]}, "gateway.roles does not"),
         ({"issuer": ISSUER, "audience": ["x"], "default_roles": ["operator"]}, "for all tenants"),
-        ({"issuer": ISSUER, "audience": ["x"], "jwks_url": "https://a/b", "jwks_file": "/x"}, "name one"),
+        ({"issuer": ISSUER, "audience": ["x"], "jwks_url": "https://a/b", "jwks_file": "/x"}, "set only one"),
     ],
 )
 def test_settings_that_would_let_others_in_are_refused(settings: dict[str, Any], said: str, tmp_path: Path) -> None:

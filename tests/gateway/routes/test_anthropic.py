@@ -286,7 +286,7 @@ def test_the_official_client_gets_the_same_text_at_once_and_streamed(client: Any
 def test_counted_tokens_are_those_that_an_answer_reports(client: Any) -> None:
     counted = client.messages.count_tokens(model=CHAT, messages=ASKED["messages"])
     assert counted.input_tokens == client.messages.create(**ASKED).usage.input_tokens
-    with pytest.raises(anthropic.BadRequestError, match="no chat model"):
+    with pytest.raises(anthropic.BadRequestError, match="not a chat model"):
         client.messages.count_tokens(model="document-qa", messages=ASKED["messages"])
 
 

@@ -189,7 +189,10 @@ async def test_domains_are_checked(endpoint: Searches, wrong: str) -> None:
 
 @pytest.mark.parametrize(
     ("values", "words"),
-    [({"kind": "searxng"}, "give url"), ({"kind": "brave", "url": "http://me:secret@host/"}, "use api_key")],
+    [
+        ({"kind": "searxng"}, "set url"),
+        ({"kind": "brave", "url": "http://me:secret@host/"}, "credentials into api_key"),
+    ],
 )
 def test_settings_that_cannot_work(values: dict[str, str], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
