@@ -17,7 +17,7 @@ from tests.world import EVERYONE, World, echoing, opened, use_engines
 @pytest.fixture
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     use_engines(monkeypatch, echoing("echo"))
-    async with opened(tmp_path / "home") as made:
+    async with opened(tmp_path / "home", whole=False) as made:
         yield made
 
 
