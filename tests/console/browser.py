@@ -29,9 +29,11 @@ QUIET = (
 # Elements of a selector that a person sees and that have a text in them, found in one question to the browser: asking
 # it for each element whether it is displayed, and what it says, took most of its time.
 SEEN = """
-const seen = [...document.querySelectorAll(arguments[0])].filter(
-  each => each.checkVisibility({visibilityProperty: true, opacityProperty: true}) && each.getClientRects().length
-);
+const shown = each =>
+  each.matches("option") ? shown(each.closest("select"))
+  : getComputedStyle(each).display === "contents" ? [...each.children].some(shown)
+  : each.checkVisibility({visibilityProperty: true, opacityProperty: true}) && each.getClientRects().length > 0;
+const seen = [...document.querySelectorAll(arguments[0])].filter(shown);
 return arguments[1] ? seen.filter(each => each.innerText.includes(arguments[1])) : seen;
 """
 # How often an element is looked for again that was drawn anew between its finding and its use.
