@@ -46,7 +46,7 @@ def test_the_address_is_named_without_its_password() -> None:
 
 
 def test_settings_need_a_server_to_cache_in() -> None:
-    with pytest.raises(SettingsError, match=r"stores\.redis names none"):
+    with pytest.raises(SettingsError, match=r"stores\.redis is empty"):
         load(environment={"MAINSPRING_STORES__CACHE": "redis"})
 
 
