@@ -50,7 +50,7 @@ SETTINGS = {
     **UNLIMITED,
     "MAINSPRING_MODELS__CHAT": "[]",
     # A dead process's work is taken up after its lease: seconds here, so that a hundred deaths take no day.
-    **{f"MAINSPRING_{name}__LEASE_S": "2" for name in ("IMPROVE", "TRAIN", "EXPERIMENTS", "LAKE__EXPORTS")},
+    **{f"MAINSPRING_{name}__LEASE_S": "2" for name in ("IMPROVE", "TRAIN", "EXPERIMENTS", "LAKE", "LAKE__EXPORTS")},
     **{f"MAINSPRING_{name}__EVERY_S": "0.5" for name in ("IMPROVE", "TRIALS")},
     "MAINSPRING_TRAIN__STOP_S": "5",
 }

@@ -8,9 +8,11 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
+from mainspring.core.errors import StoreError
 from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.features.lake import feature
 from mainspring.features.lake.files.columns import facts_of, raw_row, raw_schema, table
+from mainspring.features.lake.stream.syncing import NAME
 from tests.features.lake.world import World
 
 
@@ -166,3 +168,30 @@ async def test_one_tenants_failing_build_is_not_the_others(world: World, monkeyp
     monkeypatch.setattr(world.lake.building, "build", build)
     await world.lake.build_all()
     assert sorted(tried) == ["acme", "beta"]
+
+
+async def test_what_a_process_that_died_was_reading_is_read_soon(world: World) -> None:
+    await world.say("Hello?")
+    dead = await world.stores.jobs.claim(NAME, "lease_dead", 0.0, 0.5)
+    assert dead is not None
+    assert await world.lake.syncing.sync() is None
+    await world.lake.syncing.catch_up()
+    assert len(await world.interactions()) == 1
+
+
+async def test_another_process_that_reads_is_waited_for_and_one_that_hangs_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.say("Hello?")
+    monkeypatch.setattr(world.lake.syncing, "_lease_s", 0.2)
+    held = await world.stores.jobs.claim(NAME, "lease_other", 0.0, 600)
+    assert held is not None
+    with pytest.raises(StoreError, match="gets no further"):
+        await world.lake.syncing.catch_up()
+    waiting = asyncio.create_task(world.lake.syncing.catch_up())
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    await world.stores.jobs.release(held)
+    async with asyncio.timeout(30):
+        await waiting
+    assert len(await world.interactions()) == 1

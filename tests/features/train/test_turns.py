@@ -80,7 +80,8 @@ async def test_tenants_take_turns_at_converting(tmp_path: Path, monkeypatch: pyt
         ]
         await until(lambda: len(made.begun) == 2)
         await asyncio.sleep(0.1)
-        assert made.begun == ["acme/a", "other/c"]
+        # Which of two that begin at once is first does not matter, nor which of one tenant's.
+        assert sorted(each.split("/")[0] for each in made.begun) == ["acme", "other"]
         # What is served by other processes is followed meanwhile.
         await asyncio.wait_for(made.follow(), 5)
         made.go.set()

@@ -24,12 +24,11 @@ from mainspring.stores import Stores
 from mainspring.stores.erase import retention
 from mainspring.stores.erase.retention import Data
 from mainspring.stores.events.audit_log import ITSELF, By
-from mainspring.stores.sql import ids
+from mainspring.stores.sql.recurring import recurring
 
 log = logging.getLogger("mainspring.compliance")
 KIND = "retention"
 _DAY_S = 86_400.0
-_LEASE_S = 300.0
 # How often it is looked whether it is time; others may wait for the database between two pieces.
 _LOOK_S, _REST_S = 30.0, 0.01
 _TABLES: tuple[tuple[Data, str], ...] = (
@@ -154,11 +153,8 @@ class Retention:
     async def _work(self) -> None:
         while True:
             try:
-                job = await self._stores.jobs.claim(KIND, ids.new("lease_"), self._settings.every_s, _LEASE_S)
-                if job is not None:
-                    gone = await self.apply()
-                    await self._stores.jobs.release(job)
-                    if gone:
+                async with recurring(self._stores.jobs, KIND, every_s=self._settings.every_s) as lease:
+                    if lease is not None and (gone := await self.apply()):
                         log.info("expired data was deleted: %s", dict(gone))
             except MainspringError as error:
                 log.warning("expired data was not deleted; the next round repeats it: %s", error)

@@ -81,7 +81,7 @@ async def _build(context: typer.Context, tenant: str, sync_first: bool, changes:
         options = changed(lake.settings.build, changes)
         with show.progress() as progress:
             if sync_first:
-                await lake.syncing.sync(lambda events, _: progress("sync", events, 0))
+                await lake.syncing.catch_up(lambda events, _: progress("sync", events, 0))
             made = await lake.building.build(tenant, progress, options)
     _tell(made, as_json)
 

@@ -70,14 +70,14 @@ class Lake(OrderedExports):
         steps = Cleaning(
             self.clean, self.manifest, self.storage, settings.home, self.settings.runner, self.settings.build
         )
-        self.exports = Exports(stores, steps, self.settings.exports)
+        self.syncing = Syncing(stores.database, self.storage, settings.home, self.settings.batch, self.settings.lease_s)
+        self.exports = Exports(stores, steps, self.settings.exports, self.syncing.catch_up)
         self.building = Building(
             stores.database, self.storage, settings.home, self.settings.runner, self.settings.build
         )
         self.sql = Sql(self.manifest, self.building.builds, self.storage, self.settings.sql)
         self.publishing = Publishing(stores.database, self.settings.nats)
         self.lineage = Lineage(self.manifest, self.storage)
-        self.syncing = Syncing(stores.database, self.storage, settings.home, self.settings.batch)
 
     async def start(self, tenant: str, options: BuildSettings) -> Build:
         """Begin a build in the background of this process. Raises ``Conflict`` while the tenant has one."""
@@ -93,8 +93,8 @@ class Lake(OrderedExports):
 
         async def work() -> None:
             try:
-                sync = self.syncing.sync
-                await self.building.build(tenant, options=options, build_id=build_id, begun=started, before=sync)
+                follow = self.syncing.catch_up
+                await self.building.build(tenant, options=options, build_id=build_id, begun=started, before=follow)
             except MainspringError as error:
                 if not started.done():
                     started.set_exception(error)

@@ -56,6 +56,9 @@ class LakeSettings(Section):
         3600.0, ge=1, description="seconds between two checks for rows whose text has been deleted"
     )
     batch: int = Field(20_000, ge=100, le=1_000_000, description="events per commit of files")
+    lease_s: float = Field(
+        30.0, ge=1, description="seconds after which another process follows the events for one that died"
+    )
     builds: int = Field(1, ge=1, description="concurrent builds of one server, for all tenants")
     runner: Literal["local", "ray"] = Field("local", description="where the steps of a build run; ray: the extra `ray`")
     nats: NatsSettings = NatsSettings()

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 
 import mainspring.features.insights.analysis.sentiment as sentiment
-import mainspring.stores.sql.ids as ids
 from mainspring.core.errors import MainspringError
 from mainspring.feature import Rooms
 from mainspring.features.insights.analysis import outcomes
@@ -26,9 +25,9 @@ from mainspring.features.insights.store.turns import Floats, NewTurn, Turns
 from mainspring.features.insights.work.contexts import NAME, working
 from mainspring.features.insights.work.forming import Forming
 from mainspring.serving.memory.terms import words
-from mainspring.stores.sql.jobs import Job
+from mainspring.stores.sql.recurring import recurring
+from mainspring.stores.sql.worker import Lease
 
-LEASE_S = 300.0
 PAGE = 400
 _TOGETHER = 16
 _DAY = 86_400.0
@@ -62,10 +61,10 @@ class Looking:
         """At the conversations of ``tenant`` if given, else of all. None if another process looks, or looked less than
         ``every_s`` ago. Raises ``StoreError``."""
         jobs = self._rooms.stores.jobs
-        lease = await jobs.claim(NAME, ids.new("lease_"), every_s, LEASE_S)
-        if lease is None:
-            return None
-        try:
+        # Looks of single tenants do not put off the one at all.
+        async with recurring(jobs, NAME, every_s=every_s, ran=not tenant) as lease:
+            if lease is None:
+                return None
             read = await self._read(lease, tenant)
             made = await self._forming.form(tenant)
             judged = await self._judge(tenant)
@@ -75,11 +74,8 @@ class Looking:
             if expired:
                 await self._forming.topics.expire()
             return Looked(read, made, judged, expired)
-        finally:
-            # Looks of single tenants do not put off the one at all.
-            await jobs.release(lease, ran=not tenant)
 
-    async def _read(self, lease: Job, tenant: str) -> int:
+    async def _read(self, lease: Lease, tenant: str) -> int:
         begun, count = await self._reader.begin(NAME), 0
         position = begun.get("", 0)
         if tenant:
@@ -90,12 +86,12 @@ class Looking:
             new = await self._new([each for each in page.said if self._wanted(each)])
             if page.position != position:
                 escalating = frozenset(self._settings.escalating_tools)
-                if not await self.turns.write(new, page.later, escalating, NAME, page.position, lease, tenant):
+                if not await self.turns.write(new, page.later, escalating, NAME, page.position, lease.job, tenant):
                     return count
             count += len(new)
             self._forming.fresh({(each.said.tenant, each.said.space) for each in new})
             position = page.position
-            if not page.more or await self._rooms.stores.jobs.extend(lease, LEASE_S) is None:
+            if not page.more or lease.lost.is_set():
                 return count
 
     def _wanted(self, said: Said) -> bool:

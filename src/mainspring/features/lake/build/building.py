@@ -18,7 +18,6 @@ import pyarrow as pa
 import sqlalchemy as sa
 from pydantic import ValidationError
 
-import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.jobs as jobs
 from mainspring.core.errors import Conflict, InvalidRequest
 from mainspring.features.lake.build import runners
@@ -34,9 +33,10 @@ from mainspring.features.lake.steps import whole
 from mainspring.features.lake.steps.options import BuildSettings
 from mainspring.features.lake.steps.pipeline import ready_schema
 from mainspring.stores.sql.database import Database
-from mainspring.stores.sql.jobs import Job, Jobs
+from mainspring.stores.sql.jobs import Jobs
+from mainspring.stores.sql.recurring import recurring
+from mainspring.stores.sql.worker import Lease
 
-LEASE_S = 300.0
 _TRIES = 3
 _EXTEND_EVERY = 20
 Progress = Callable[[str, int, int], None]
@@ -92,28 +92,38 @@ class Building:
         """Build the tenant's training-ready zone anew; ``begun`` is told when its row is there, and ``before``
         is done then. Raises ``Conflict`` (another does) and ``StoreError``."""
         options = options or self.options
-        lease = await self._jobs.claim(f"lake: build {tenant}", ids.new("lease_"), 0.0, LEASE_S)
-        if lease is None:
-            raise Conflict("another process builds already", remedy="Wait until it has ended")
+        async with recurring(self._jobs, f"lake: build {tenant}") as lease:
+            if lease is None:
+                raise Conflict("another process builds already", remedy="Wait until it has ended")
+            return await self._begun(lease, tenant, progress or _silent, options, build_id, begun, before)
+
+    async def _begun(
+        self,
+        lease: Lease,
+        tenant: str,
+        progress: Progress,
+        options: BuildSettings,
+        build_id: str,
+        begun: asyncio.Future[None] | None,
+        before: Callable[[], Awaitable[object]] | None,
+    ) -> Build:
         build = await self.builds.begin(tenant, options.model_dump(), build_id)
         if begun is not None:
             begun.set_result(None)
         try:
             if before is not None:
                 await before()
-                await self._extend(lease)
+                _check(lease)
             for _ in range(_TRIES):
-                if await self._once(build, lease, options, progress or _silent):
+                if await self._once(build, lease, options, progress):
                     await self._prune(tenant, options.keep)
                     return await self.builds.get(tenant, build.id)
             raise Conflict("erasures came in between again and again", remedy="Build again later")
         except BaseException as error:
             await self.builds.failed(tenant, build.id, str(error) or type(error).__name__)
             raise
-        finally:
-            await self._jobs.release(lease)
 
-    async def _once(self, build: Build, lease: Job, options: BuildSettings, progress: Progress) -> bool:
+    async def _once(self, build: Build, lease: Lease, options: BuildSettings, progress: Progress) -> bool:
         """Whether it could be committed: no erasure came in between."""
         tenant = build.tenant
         seen = await self._manifest.erasures(tenant)
@@ -128,7 +138,7 @@ class Building:
             progress("compare", 0, 1)
             kept = await asyncio.to_thread(_compare, stage, options, funnel, dropped)
             progress("compare", 1, 1)
-            await self._extend(lease)
+            _check(lease)
             made = await asyncio.to_thread(self._write, build, stage, kept, dropped, funnel, progress, since)
         finally:
             await asyncio.to_thread(stage.remove)
@@ -136,7 +146,7 @@ class Building:
 
     async def _rows(
         self,
-        lease: Job,
+        lease: Lease,
         files: Sequence[LakeFile],
         options: BuildSettings,
         funnel: Funnel,
@@ -150,12 +160,8 @@ class Building:
             done, at = done + batch.num_rows, at + 1
             progress("steps", done, max(total, done))
             if at % _EXTEND_EVERY == 0:
-                await self._extend(lease)
+                _check(lease)
         await asyncio.to_thread(stage.ended)
-
-    async def _extend(self, lease: Job) -> None:
-        if await self._jobs.extend(lease, LEASE_S) is None:
-            raise Conflict("another process has taken the build over", remedy="Wait until it has ended")
 
     def _write(
         self,
@@ -190,10 +196,10 @@ class Building:
         return made
 
     async def _commit(
-        self, build: Build, lease: Job, seen: int, made: Sequence[LakeFile], report: dict[str, Any]
+        self, build: Build, lease: Lease, seen: int, made: Sequence[LakeFile], report: dict[str, Any]
     ) -> bool:
         def work(connection: sa.Connection) -> bool:
-            if not jobs.lease_holds(connection, lease):
+            if not jobs.lease_holds(connection, lease.job):
                 raise Conflict("another process has taken the build over", remedy="Wait until it has ended")
             if manifest.erasures(connection, build.tenant) != seen:
                 return False
@@ -221,6 +227,12 @@ class Building:
                 await asyncio.to_thread(self._storage.remove, each.path)
             await self._manifest.removed(gone)
             await self.builds.delete(tenant, build.id)
+
+
+def _check(lease: Lease) -> None:
+    """Raises ``Conflict`` if another process has the lease."""
+    if lease.lost.is_set():
+        raise Conflict("another process has taken the build over", remedy="Wait until it has ended")
 
 
 class _Dropped:

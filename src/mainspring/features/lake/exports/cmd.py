@@ -93,7 +93,7 @@ async def _export(context: typer.Context, asked: Asked, out: Path, tenant: str, 
     async with _lake_of(context) as lake:
         with show.progress() as progress:
             if sync_first:
-                await lake.syncing.sync(lambda events, _: progress("sync", events, 0))
+                await lake.syncing.catch_up(lambda events, _: progress("sync", events, 0))
             # Whoever has the home's files sees all groups of a tenant.
             local = Principal(tenant, "local", frozenset({"admin"}), await lake.exports.every_group(tenant))
             found = await lake.exports.ask(local, asked, job=False)

@@ -18,8 +18,6 @@ from mainspring.features.lake.exports.store import PREFIX, Export
 from mainspring.features.lake.stream.syncing import Syncing
 from mainspring.training.stages import ExportState, OrderState, RowLineage, keyed
 
-_WAITS, _WAIT_S = 100, 0.1
-
 
 class OrderedExports:
     """Implements ``Exporter`` over ``exports``."""
@@ -36,19 +34,12 @@ class OrderedExports:
             pass
         asked = asked_of(wanted)
         # Where nothing follows the events the lake has none of the latest.
-        await self._follow()
+        await self.syncing.catch_up()
         try:
             return _state(await self.exports.ask(principal, asked, export_id=export_id))
         except sa.exc.IntegrityError:
             # Another process asked for it at the same time.
             return _state(await self.exports.store.find(principal.tenant, export_id))
-
-    async def _follow(self) -> None:
-        """Read what is new; another process that does it is waited for, but not for ever."""
-        for _ in range(_WAITS):
-            if await self.syncing.sync() is not None:
-                return
-            await asyncio.sleep(_WAIT_S)
 
     async def export_state(self, tenant: str, export_id: str) -> ExportState:
         """See ``Exporter``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,9 @@ _TRIES = 3
 class Exports:
     """The exports of each tenant."""
 
-    def __init__(self, stores: Stores, cleaning: Cleaning, bounds: ExportBounds) -> None:
+    def __init__(
+        self, stores: Stores, cleaning: Cleaning, bounds: ExportBounds, follow: Callable[[], Awaitable[None]]
+    ) -> None:
         self.bounds = bounds
         self.store = ExportStore(stores.database, stores.blobs, stores.audit, bounds)
         self._database = stores.database
@@ -40,6 +42,8 @@ class Exports:
         self._home = cleaning.home
         self._blobs = stores.blobs
         self._reader = MaterialReader(cleaning, stores.events, bounds, stores.room)
+        self.follow = follow
+        """Brings the newest events into the lake."""
         self.wake: Callable[[], None] | None = None
 
     async def ask(
@@ -159,6 +163,8 @@ class ExportWork:
             return
         try:
             if found.status in ("queued", "running"):
+                # Without this an export has what the lake happened to know.
+                await self._exports.follow()
                 await self._exports.make(found, job)
         except StorageFull as error:
             await self._exports.store.failed(found, str(error))

@@ -10,7 +10,6 @@ import numpy as np
 import orjson
 import sqlalchemy as sa
 
-import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.jobs as jobs_store
 import mainspring.stores.sql.rows as rows
 from mainspring.core.facts.registry import read
@@ -31,10 +30,10 @@ from mainspring.stores.events.feed import Feed
 from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job, Jobs
+from mainspring.stores.sql.recurring import recurring
 
 NAME = "lake features"
 KINDS = ("answer", "retrieval", "feedback")
-LEASE_S = 120.0
 _PAGE = 500
 _MOST_CHARACTERS = 2000
 _OF = lake_feature_changes.c
@@ -51,24 +50,21 @@ class Following:
 
     async def sync(self) -> int | None:
         """Take in all events that are settled now, imported ones too; how many. None if another process does it."""
-        lease = await self._jobs.claim(NAME, ids.new("lease_"), 0.0, LEASE_S)
-        if lease is None:
-            return None
         count = 0
-        try:
+        async with recurring(self._jobs, NAME) as lease:
+            if lease is None:
+                return None
             position = await self._begin()
             while page := await self._feed.after(position, KINDS, _PAGE, imported=True):
                 about = {(each.tenant, each.id if each.kind == "answer" else each.subject) for each in page}
                 last = page[-1].settled
                 by_tenant = {tenant: sorted(name for of, name in about if of == tenant and name) for tenant, _ in about}
-                if not await self._take(lease, by_tenant, last):
+                if not await self._take(lease.job, by_tenant, last):
                     return count
                 position, count = last, count + len(page)
-                if await self._jobs.extend(lease, LEASE_S) is None:
+                if lease.lost.is_set():
                     return count
             return count
-        finally:
-            await self._jobs.release(lease)
 
     async def _begin(self) -> int:
         """A new reader of this table starts with the first event."""

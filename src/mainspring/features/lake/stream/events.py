@@ -34,6 +34,12 @@ def after(connection: sa.Connection, position: int, limit: int) -> list[sa.Row[A
     return found
 
 
+def newest(connection: sa.Connection) -> int:
+    """The position of the newest event; 0 if there is none."""
+    query = sa.select(sa.func.max(events.c.settled)).where(commits.before_horizon(connection))
+    return int(connection.execute(query).scalar() or 0)
+
+
 def about(connection: sa.Connection, tenant: str, subjects: Iterable[str], upto: int) -> dict[str, list[sa.Row[Any]]]:
     """All events about these subjects that are settled up to a position, by subject, by time."""
     found: dict[str, list[sa.Row[Any]]] = {}

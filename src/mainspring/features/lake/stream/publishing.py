@@ -16,7 +16,6 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.jobs as jobs
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import MissingExtra, UpstreamError
@@ -27,9 +26,9 @@ from mainspring.stores.events import feed
 from mainspring.stores.events.feed import Feed
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job, Jobs
+from mainspring.stores.sql.recurring import recurring
 
 NAME = "lake: nats"
-_LEASE_S = 120.0
 _AT_ONCE = 500
 _ACK_S = 10.0
 
@@ -45,26 +44,23 @@ class Publishing:
     async def publish(self) -> int:
         """All events that are settled now; returns their number, 0 while another process publishes. Raises
         ``UpstreamError`` if the server cannot be reached or does not store them, ``MissingExtra``."""
-        lease = await self._jobs.claim(NAME, ids.new("lease_"), 0.0, _LEASE_S)
-        if lease is None:
-            return 0
         count = 0
-        try:
+        async with recurring(self._jobs, NAME) as lease:
+            if lease is None:
+                return 0
             position = await Feed(self._database).begin(NAME)
             connection = await self._connect()
             try:
                 while found := await self._database.read(partial(events.after, position=position, limit=_AT_ONCE)):
                     await self._send(connection, found)
                     position = found[-1].settled
-                    if not await self._database.write(partial(_moved, lease=lease, position=position)):
+                    if not await self._database.write(partial(_moved, lease=lease.job, position=position)):
                         return count
                     count += len(found)
-                    if await self._jobs.extend(lease, _LEASE_S) is None:
+                    if lease.lost.is_set():
                         return count
             finally:
                 await connection.close()
-        finally:
-            await self._jobs.release(lease)
         return count
 
     async def _connect(self) -> Any:

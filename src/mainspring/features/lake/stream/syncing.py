@@ -16,26 +16,28 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.jobs as jobs
+from mainspring.core.errors import StoreError
 from mainspring.features.lake.files import manifest
 from mainspring.features.lake.files.manifest import LakeFile, Manifest
 from mainspring.features.lake.files.rewriting import Rewriting
 from mainspring.features.lake.files.storage import Storage, left_over
-from mainspring.features.lake.stream import aside, preparing
+from mainspring.features.lake.stream import aside, events, preparing
 from mainspring.features.lake.stream.compacting import Compacting
 from mainspring.features.lake.stream.preparing import Prepared
 from mainspring.features.lake.stream.sweeping import Sweeping
 from mainspring.stores.events import feed
 from mainspring.stores.events.feed import Feed
 from mainspring.stores.sql.database import Database
-from mainspring.stores.sql.jobs import Job, Jobs
+from mainspring.stores.sql.jobs import Jobs
+from mainspring.stores.sql.recurring import LEASE_S, recurring
+from mainspring.stores.sql.worker import Lease
 
 ZONES = ("raw", "clean")
+_LOOK_S, _LEASES = 0.1, 3
 _log = logging.getLogger(__name__)
 NAME = "lake"
 """The reader of the log, and the lease of the one process that writes the raw and the clean zone."""
-LEASE_S = 300.0
 Progress = Callable[[int, int], None]
 """Told how many events were read so far, and how many of them became interactions."""
 
@@ -55,10 +57,11 @@ class Synced:
 class Syncing:
     """Writes the raw and the clean zone."""
 
-    def __init__(self, database: Database, storage: Storage, home: Path, batch: int) -> None:
+    def __init__(self, database: Database, storage: Storage, home: Path, batch: int, lease_s: float = LEASE_S) -> None:
         self._database = database
         self._storage = storage
         self._batch = batch
+        self._lease_s = lease_s
         self._jobs = Jobs(database)
         self._manifest = Manifest(database)
         self._rewriting = Rewriting(database, home)
@@ -68,17 +71,34 @@ class Syncing:
     async def sync(self, progress: Progress | None = None, *, retry: bool = False) -> Synced | None:
         """All events that are settled now, and those that were set aside and are due: with ``retry`` all of them. None
         if another process does it. Raises ``StoreError``."""
-        lease = await self._jobs.claim(NAME, ids.new("lease_"), 0.0, LEASE_S)
-        if lease is None:
-            return None
-        try:
+        async with recurring(self._jobs, NAME, lease_s=self._lease_s) as lease:
+            if lease is None:
+                return None
             if retry:
                 await self._database.write(aside.soon)
             return await self._sync(lease, progress)
-        finally:
-            await self._jobs.release(lease)
 
-    async def _sync(self, lease: Job, progress: Progress | None) -> Synced:
+    async def catch_up(self, progress: Progress | None = None) -> None:
+        """All events that are settled now are in the lake afterwards: another process that reads them is waited for,
+        and what a process that died has left is taken over. Raises ``StoreError`` if it gets no further."""
+        wanted = await self._database.read(events.newest)
+        before, until = -1, 0.0
+        while True:
+            await self.sync(progress)
+            position = await Feed(self._database).begin(NAME)
+            if position >= wanted:
+                return
+            now = time.monotonic()
+            if position != before:
+                before, until = position, now + _LEASES * self._lease_s
+            elif now > until:
+                raise StoreError(
+                    "another process reads the events into the lake, and gets no further",
+                    remedy="Try again later; if it lasts, see the log of the server that follows the events",
+                )
+            await asyncio.sleep(_LOOK_S)
+
+    async def _sync(self, lease: Lease, progress: Progress | None) -> Synced:
         await self._clean_up()
         position = await Feed(self._database).begin(NAME)
         done = Synced(position=position)
@@ -105,10 +125,10 @@ class Syncing:
                 done.set_aside += len(prepared.aside)
                 if progress is not None:
                     progress(done.events, done.interactions)
-            if await self._jobs.extend(lease, LEASE_S) is None:
+            if lease.lost.is_set():
                 return done
 
-    async def _again(self, lease: Job, done: Synced, touched: set[str]) -> None:
+    async def _again(self, lease: Lease, done: Synced, touched: set[str]) -> None:
         """Try what was set aside again, as far as it is due."""
         due = await self._database.read(partial(aside.due, now=time.time()))
         if not due:
@@ -121,13 +141,13 @@ class Syncing:
             done.events += prepared.events
             done.interactions += sum(map(len, prepared.clean.values()))
 
-    async def _after(self, lease: Job, touched: set[str], erased: set[str]) -> None:
+    async def _after(self, lease: Lease, touched: set[str], erased: set[str]) -> None:
         """What an answer's deletion has left, and the merging of small files."""
         for tenant in sorted(erased):
             await self._sweeping.sweep(tenant)
         for tenant in sorted(touched):
             await self._compacting.compact(tenant)
-            if await self._jobs.extend(lease, LEASE_S) is None:
+            if lease.lost.is_set():
                 return
 
     async def sweep(self) -> int:
@@ -151,11 +171,11 @@ class Syncing:
         await self._database.write(work)
         return True
 
-    async def _commit(self, lease: Job, prepared: Prepared, files: Sequence[LakeFile]) -> bool | None:
+    async def _commit(self, lease: Lease, prepared: Prepared, files: Sequence[LakeFile]) -> bool | None:
         """Whether it was written; not if an erasure came in between. None: the lease is lost."""
 
         def work(connection: sa.Connection) -> bool | None:
-            if not jobs.lease_holds(connection, lease):
+            if not jobs.lease_holds(connection, lease.job):
                 return None
             if any(manifest.erasures(connection, tenant) != seen for tenant, seen in prepared.erasures.items()):
                 return False

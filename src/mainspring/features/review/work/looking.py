@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 import mainspring.stores.events.commit_numbers as commits
-import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.rows as rows
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.derived import UNSERVED
@@ -22,11 +21,11 @@ from mainspring.stores import Stores
 from mainspring.stores.events import feed
 from mainspring.stores.events.feed import Fact, Feed
 from mainspring.stores.schema import events
-from mainspring.stores.sql.jobs import Job
+from mainspring.stores.sql.recurring import recurring
+from mainspring.stores.sql.worker import Lease
 
 NAME = "review"
 KINDS = ("answer", "feedback", "guard", "score")
-LEASE_S = 60.0
 PAGE = 500
 # Answers times queues that one transaction looks at: other tenants' settlements wait for it.
 _PAIRS = 2_000
@@ -51,15 +50,10 @@ class Looking:
     async def look(self, found: Sequence[Queue], *, every_s: float = 0.0) -> Counter[str] | None:
         """How many items entered, by tenant; None if another process looks, or did less than ``every_s`` ago. Raises
         ``StoreError``."""
-        lease = await self._stores.jobs.claim(NAME, ids.new("lease_"), every_s, LEASE_S)
-        if lease is None:
-            return None
-        try:
-            return await self._read(lease, by_tenant(found))
-        finally:
-            await self._stores.jobs.release(lease)
+        async with recurring(self._stores.jobs, NAME, every_s=every_s) as lease:
+            return None if lease is None else await self._read(lease, by_tenant(found))
 
-    async def _read(self, lease: Job, queues: Mapping[str, Sequence[Queue]]) -> Counter[str]:
+    async def _read(self, lease: Lease, queues: Mapping[str, Sequence[Queue]]) -> Counter[str]:
         position, count = await self._feed.begin(NAME), Counter[str]()
         if not queues or not position:
             position = await self._skip(queues, position)
@@ -71,11 +65,11 @@ class Looking:
             arrived = await self._arrived([each for each in facts if each.tenant in queues])
             found = [(queue, arrived.get(tenant, ())) for tenant, theirs in queues.items() for queue in theirs]
             position = facts[-1].settled
-            made = await self._filling.write([each for each in found if each[1]], NAME, position, lease)
+            made = await self._filling.write([each for each in found if each[1]], NAME, position, lease.job)
             if made is None:
                 break
             count.update(made)
-            if len(facts) < limit // 2 or await self._stores.jobs.extend(lease, LEASE_S) is None:
+            if len(facts) < limit // 2 or lease.lost.is_set():
                 break
         return count
 
