@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,7 @@ from _loop_huts import ENDS, policy
 from mainspring.features.improve.policy.policy import Policy
 
 
-# On a machine that others used its killed campaign took another way than the undisturbed one ("answers-shown is next"
-# in place of a promotion). It is not known yet whether that is the time of answers, which a policy watches, or a fault.
 @pytest.mark.kills
-@pytest.mark.skipif(not os.environ.get("QUIET_MACHINE"), reason="set QUIET_MACHINE=1 where nothing else runs")
 def test_a_loop_that_is_killed_promotes_once_and_loses_nothing(tmp_path: Path) -> None:
     found = kill_loop.Found()
     home = tmp_path / "home"
