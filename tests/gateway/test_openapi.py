@@ -28,7 +28,8 @@ from tests.cli.command import data
 from tests.conftest import Server
 from tests.http.test_access import ENDLESS, OWN, SCOPES, run, upload
 
-EXAMPLES = 15
+EXAMPLES = 5 if settings().max_examples <= 50 else 50
+"""Of each operation; the nightly profile draws more."""
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 MODELS = {"/v1/embeddings": ("all-minilm-l6-v2",)}
 CHAT_MODELS = ("smollm2-135m-instruct", "document-qa", "seeded")
