@@ -11,6 +11,7 @@ from mainspring.core.errors import Conflict, InvalidRequest, NotFound
 from mainspring.core.types import Message
 from mainspring.stores import Stores
 from mainspring.stores.documents.catalogue import About
+from mainspring.stores.events.feed import Feed
 from mainspring.stores.sql.pages import Page
 from tests.conformance.stored import SECRET, event, turn
 from tests.databases import opened, settings
@@ -182,3 +183,9 @@ async def test_events_are_paged_by_time_across_kinds(opened: Stores) -> None:
     assert ([each.at for each in first.rows], first.more) == ([4.0, 3.0, 2.0], True)
     rest = await opened.events.page("a", Page(limit=3, after="evt_2"), groups=frozenset(), kind="call")
     assert ([each.at for each in rest.rows], rest.more) == ([1.0, 0.0], False)
+
+
+async def test_events_of_one_commit_are_read_in_the_order_in_which_they_happened(opened: Stores) -> None:
+    late, first = (dataclasses.replace(event(kind="answer"), at=at) for at in (200.0, 100.0))
+    await opened.events.settle([late, first], [])
+    assert [each.id for each in await Feed(opened.database).after(0, ["answer"], 10)] == [first.id, late.id]

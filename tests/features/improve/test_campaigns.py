@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mainspring import stores
 from mainspring.core.errors import Conflict, InvalidRequest
-from mainspring.core.settings import Settings
 from mainspring.core.types import Context, Principal
 from mainspring.features.improve.policy.policy import Policy
 from mainspring.features.improve.stages.online import CANDIDATE
@@ -20,14 +17,11 @@ from mainspring.stores.events.audit_log import LOCAL
 from mainspring.stores.sql.pages import Page
 from mainspring.training.ports import Candidate, Placement
 from mainspring.training.stages import OnlineVerdict
+from tests.databases import opened, settings
 from tests.features.improve.doubles import Killed, Said
 from tests.features.improve.world import ADMIN, BETTER, WORSE, World, policy
 
-
-@pytest.fixture
-async def opened(tmp_path: Path) -> AsyncIterator[Stores]:
-    async with stores.open(Settings(home=tmp_path)) as found:
-        yield found
+__all__ = ["opened", "settings"]
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ class Feed:
             wanted = sa.and_(events.c.kind.in_(kinds), commits.before_horizon(connection))
             wanted = sa.and_(wanted, events.c.tenant == tenant) if tenant else wanted
             wanted = wanted if imported else sa.and_(wanted, ~events.c.id.startswith(IMPORTED, autoescape=True))
-            query = sa.select(*columns).where(wanted).order_by(events.c.settled)
+            query = sa.select(*columns).where(wanted).order_by(events.c.settled, events.c.at, events.c.id)
             found = list(connection.execute(query.where(events.c.settled > position).limit(limit)))
             if len(found) == limit:
                 last = found[-1].settled

@@ -25,7 +25,11 @@ ANSWERS = ("answer", "replay")
 
 def after(connection: sa.Connection, position: int, limit: int) -> list[sa.Row[Any]]:
     """The next events of all tenants: about ``limit``, in whole commits."""
-    query: sa.Select[Any] = sa.select(*COLUMNS).where(commits.before_horizon(connection)).order_by(events.c.settled)
+    query: sa.Select[Any] = (
+        sa.select(*COLUMNS)
+        .where(commits.before_horizon(connection))
+        .order_by(events.c.settled, events.c.at, events.c.id)
+    )
     found = list(connection.execute(query.where(events.c.settled > position).limit(limit)))
     if len(found) == limit:
         last = found[-1].settled
