@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+import pytest
+
 from mainspring.core.fair.lane import LANE
 from mainspring.stores.sql.jobs import Job, Jobs
 from mainspring.stores.sql.worker import Lease, Worker
@@ -19,6 +21,8 @@ class Idle:
     async def lease(self, kind: str, owner: str, lease_s: float) -> Job | None:
         self.asked.set()
         return None
+
+    async def release(self, job: Job, *, ran: bool = True) -> None: ...
 
 
 async def _nothing(lease: Lease) -> None:
@@ -65,3 +69,33 @@ async def test_a_job_is_worked_on_in_the_turns_of_its_tenant() -> None:
         await worker.close()
     assert lanes == ["acme"]
     assert LANE.get() == ""
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_what_was_leased_while_it_is_closed_is_given_back(turns: int) -> None:
+    """Whether the lease is being written, has been written, or its work is about to begin."""
+
+    class Slow(One):
+        def __init__(self) -> None:
+            super().__init__()
+            self.released: list[str] = []
+
+        async def lease(self, kind: str, owner: str, lease_s: float) -> Job | None:
+            found = await super().lease(kind, owner, lease_s)
+            await asyncio.sleep(0)
+            return found
+
+        async def release(self, job: Job, *, ran: bool = True) -> None:
+            self.released.append(job.id)
+
+    async def lasts(_: Lease) -> None:
+        await asyncio.sleep(3600)
+
+    jobs = Slow()
+    worker = Worker(cast(Jobs, cast(Any, jobs)), "any", lasts, poll_s=3600.0)
+    worker.start()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        await worker.close()
+    assert set(jobs.released) == ({"j"} if jobs._left is None else set())

@@ -67,7 +67,7 @@ class Worker:
         self._attempts = attempts
         self._give_up = give_up
         self._wake = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Job] = {}
         self._loop: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -81,9 +81,14 @@ class Worker:
     async def close(self) -> None:
         """Stop in the middle: leases are given back, and the jobs continue elsewhere or at the next start."""
         tasks = [*self._running, *([self._loop] if self._loop else [])]
+        jobs = list(self._running.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for job in jobs:
+            # A task that is cancelled before its first step gives nothing back.
+            with contextlib.suppress(StoreError):
+                await self._jobs.release(job)
 
     async def _lease_all(self) -> None:
         while True:
@@ -91,12 +96,12 @@ class Worker:
             job = None
             try:
                 if len(self._running) < self._parallel:
-                    job = await self._jobs.lease(self._kind, ids.new("lease_"), self._lease_s)
+                    job = await self._next()
             except StoreError as error:
                 _log.warning("jobs cannot be looked for: %s", error)
             if job is not None:
                 task = asyncio.create_task(self._run(Lease(job)), name=f"job {job.id}")
-                self._running.add(task)
+                self._running[task] = job
                 task.add_done_callback(self._ended)
                 continue
             # This does not use wait_for: if it is woken and cancelled in one turn of the loop, the version in Python
@@ -105,8 +110,19 @@ class Worker:
                 async with asyncio.timeout(self._poll_s):
                     await self._wake.wait()
 
+    async def _next(self) -> Job | None:
+        leasing = asyncio.create_task(self._jobs.lease(self._kind, ids.new("lease_"), self._lease_s))
+        try:
+            return await asyncio.shield(leasing)
+        except asyncio.CancelledError:
+            # The database has written by now, or will: nobody else would take the job until the lease has passed.
+            job = await leasing
+            if job is not None:
+                await self._jobs.release(job)
+            raise
+
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         self._wake.set()
 
     async def _run(self, lease: Lease) -> None:
