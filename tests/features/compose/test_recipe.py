@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,9 @@ def _equal_to_torch(made: Folder) -> None:
 
     packed = load(str(made.output))
     full = load_file(str(made.output / "model.f32.safetensors"))
-    model = Decoder(Shape.read(json.loads((made.output / "config.json").read_text()))).eval()
+    told = json.loads((made.output / "config.json").read_text())
+    # Beside the shape it has what the product around the model needs.
+    model = Decoder(Shape.read({each.name: told[each.name] for each in fields(Shape) if each.name in told})).eval()
     model.load_state_dict({name: torch.from_numpy(each) for name, each in full.items()})
     ids = packed.tokenizer.encode(MAILS[0]["text"]).ids
     with torch.no_grad():

@@ -45,8 +45,8 @@ def test_the_model_of_transformers_is_the_file(architecture: str, tmp_path: Path
     base_weights.write_gguf(base, model, tmp_path / "again.gguf")
     source, again = GgufWeights(base.gguf), GgufWeights(tmp_path / "again.gguf")
     for name in source.tensors:
-        # Q8_0 rounds to a 127th of the largest of 32 neighbours.
-        assert abs(again.rows(name) - source.rows(name)).max() <= abs(source.rows(name)).max() / 200, name
+        # Q8_0 has steps of a 127th of the largest of 32 neighbours, and chance decides whether it rounds up or down.
+        assert abs(again.rows(name) - source.rows(name)).max() <= abs(source.rows(name)).max() / 120, name
 
 
 def test_a_folder_of_transformers_is_a_base(base: Path, tmp_path: Path) -> None:

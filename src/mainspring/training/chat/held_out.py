@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from mainspring.core.errors import MissingExtra
+from mainspring.engines.catalogue import perplexity
 from mainspring.statistics.significance import interval
 from mainspring.training.chat.options import WantedScore
 from mainspring.training.chat.rows import Question, Told, encoded, questions
@@ -22,6 +23,7 @@ from mainspring.training.recipe import Interrupted, Work
 
 _TOKENS = 4096
 _AT_ONCE = 16
+_PARITY_TEXTS, _PARITY_TOKENS = 16, 100
 Values = Mapping[str, Sequence[float | None]]
 
 
@@ -150,14 +152,20 @@ class HeldOut:
         return found
 
     def parity(self) -> list[dict[str, Any]]:
-        """Texts with their mean loss by torch, for the gate of what is converted."""
-        texts = [Told(self._tuning.tokenizer.decode(row["input_ids"][:100]), ()) for row in self._rows[:16]]
+        """Texts of the side and general ones, with their mean loss by torch and its tokens, for the gate of what is
+        converted."""
+        tokenizer = self._tuning.tokenizer
+        texts = [tokenizer.decode(row["input_ids"][:_PARITY_TOKENS]) for row in self._rows[:_PARITY_TEXTS]]
+        # A few short texts tell nothing: rounding alone moves the loss of one by more than the gate allows.
+        general = tokenizer(perplexity.TEXT, add_special_tokens=False)["input_ids"]
+        pieces = range(0, len(general) - _PARITY_TOKENS // 2, _PARITY_TOKENS)
+        texts += [tokenizer.decode(general[start : start + _PARITY_TOKENS]) for start in pieces]
         rows = []
         for text in texts:
-            ids = self._tuning.tokenizer(text.text, add_special_tokens=False)["input_ids"]
+            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
             rows.append({"input_ids": ids, "labels": ids})
         return [
-            {"text": text.text, "loss": total / max(count, 1)}
+            {"text": text, "loss": total / max(count, 1), "tokens": count}
             for text, (total, count) in zip(texts, losses(self._tuning, rows), strict=True)
         ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,12 @@ async def of_embedder(embedder: Embedder, rows: Sequence[Row], label: str) -> di
 
 
 def of_texts(losses: Sequence[float], rows: Sequence[Row], most: float, label: str) -> dict[str, float]:
-    """The relative distance of the perplexity over the rows' texts from the trained model's. Raises
-    ``ConversionRejected``."""
-    wanted = math.fsum(float(row["loss"]) for row in rows) / len(rows)
-    return _gate(label, "perplexity", abs(math.exp(math.fsum(losses) / len(losses) - wanted) - 1), most)
+    """The relative distance of the perplexity over the rows' texts from the trained model's; each counts by its tokens.
+    Raises ``ConversionRejected``."""
+    weights = [float(row.get("tokens", 1)) for row in rows]
+    gaps = [loss - float(row["loss"]) for loss, row in zip(losses, rows, strict=True)]
+    gap = math.fsum(map(operator.mul, weights, gaps)) / math.fsum(weights)
+    return _gate(label, "perplexity", abs(math.exp(gap) - 1), most)
 
 
 def _gate(label: str, what: str, gap: float, most: float) -> dict[str, float]:
