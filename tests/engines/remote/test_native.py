@@ -136,7 +136,7 @@ async def test_who_leaves_ends_it_over_there(asked: Engine, upstream: Upstream, 
     upstream.slow = True
     stream = await asked.generate(job())
     await stream.aclose()
-    await asyncio.wait_for(upstream.left.wait(), 5)
+    await asyncio.wait_for(upstream.left.wait(), 60)
     assert asked.statistics()["running"] == 0
 
 

@@ -83,7 +83,7 @@ async def test_tenants_take_turns_at_converting(tmp_path: Path, monkeypatch: pyt
         # Which of two that begin at once is first does not matter, nor which of one tenant's.
         assert sorted(each.split("/")[0] for each in made.begun) == ["acme", "other"]
         # What is served by other processes is followed meanwhile.
-        await asyncio.wait_for(made.follow(), 5)
+        await asyncio.wait_for(made.follow(), 60)
         made.go.set()
         assert await asyncio.gather(*tasks) == ["a@1", "b@1", "c@1"]
 
@@ -97,7 +97,7 @@ async def test_one_that_is_withdrawn_while_it_is_converted_does_not_answer(
         row = await home.service.kept.find("acme", "a@1")
         task = asyncio.create_task(made.serve(row, ITSELF))
         await until(lambda: made.begun)
-        await asyncio.wait_for(made.withdraw(row, ITSELF), 5)
+        await asyncio.wait_for(made.withdraw(row, ITSELF), 60)
         before = len(made.dropped)
         made.go.set()
         with pytest.raises(Conflict, match="withdrawn meanwhile"):

@@ -94,7 +94,7 @@ async def test_a_task_that_takes_too_long_is_cancelled_there(mode: str) -> None:
         tool = await the_tool(other)
         with pytest.raises(UpstreamError, match=r"did not answer within 0\.6 s"):
             await tool.call({"message": "slow"}, called({}, "1"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not agent.executor.cancelled:
                 await asyncio.sleep(0.02)
 
