@@ -12,6 +12,7 @@ from fastapi import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 from starlette.responses import StreamingResponse
 
+from mainspring.agents.runs import PREFIX as IDS
 from mainspring.core.types import Context
 from mainspring.features.runs.service import Happening, RunService
 from mainspring.features.runs.shapes import (
@@ -25,7 +26,7 @@ from mainspring.features.runs.shapes import (
 )
 from mainspring.features.runs.store.runs import Run, State
 from mainspring.http.access import Access, check_lasting
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.openai import encode
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
@@ -48,13 +49,21 @@ def router(service: RunService, access: Access, idempotency: Idempotency) -> API
         check_lasting(context, "a run")
 
         async def work() -> HttpResponse:
-            run = await service.begin(context, body.request(), metadata=body.metadata or {}, deadline_s=body.deadline_s)
+            metadata = body.metadata or {}
+            return await told(
+                await service.begin(context, body.request(), metadata=metadata, deadline_s=body.deadline_s)
+            )
+
+        async def told(run: Run) -> HttpResponse:
             if not body.background:
                 wait = service.stopped(context.principal, run.id, context.remaining() or 0.0)
                 run = await while_connected(http, wait)
             return json_response(run_body(run))
 
-        return await idempotency.once(key, "agents/runs", [await http.body()], context, work)
+        async def shown(run_id: str) -> HttpResponse:
+            return await told((await service.get(context.principal, run_id))[0])
+
+        return await idempotency.once(key, "agents/runs", [await http.body()], context, work, makes=makes(IDS, shown))
 
     @routes.get("")
     async def list_runs(
