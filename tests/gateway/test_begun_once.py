@@ -11,13 +11,19 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 
 from mainspring.features.background.service import Background
 from mainspring.features.content.store.articles import Articles
 from mainspring.http import idempotency
+from mainspring.http.request_body import ONCE
 from mainspring.rag.attaching import Attacher
 from mainspring.stores.cache import idempotency as repeats_store
+from tests.gateway.test_structure import everything
+from tests.surfaces import ANSWERS, MAKES_MORE, MAKES_NOTHING, SAME_TWICE, merged
 from tests.world import World, echoing, opened, use_engines
+
+__all__ = ["everything"]
 
 
 class Died(BaseException):
@@ -149,6 +155,39 @@ async def a_message_batch(_: World) -> Any:
     return {"requests": [{"custom_id": "a", "params": asked}]}
 
 
+async def a_conversation(_: World) -> Any:
+    return {"items": [{"type": "message", "role": "user", "content": "Hello"}]}
+
+
+async def an_eval(_: World) -> Any:
+    schema = {"type": "object", "properties": {"asked": {"type": "string"}}}
+    grader = {"type": "string_check", "name": "same", "input": "{{item.asked}}", "reference": "a", "operation": "eq"}
+    return {"data_source_config": {"type": "custom", "item_schema": schema}, "testing_criteria": [grader]}
+
+
+async def a_run_of_an_eval(world: World) -> Any:
+    of = (await made(world, "/v1/evals", await an_eval(world)))["id"]
+    content = {"type": "file_content", "content": [{"item": {"asked": "a"}}]}
+    return {"path": f"/v1/evals/{of}/runs", "data_source": {"type": "jsonl", "source": content}}
+
+
+async def a_notebook(world: World) -> Any:
+    # The store may be there from the body before.
+    await world.call(world.keys["both"], "POST", "/v1/vector_stores", {"name": "shelf"})
+    return {"name": "Notes", "collection": "shelf"}
+
+
+async def a_batch_of_files(world: World) -> Any:
+    await world.call(world.keys["both"], "POST", "/v1/vector_stores", {"name": "shelf"})
+    file = await uploaded(world, "b.txt", b"Other text.", "assistants")
+    return {"path": "/v1/vector_stores/shelf/file_batches", "file_ids": [file]}
+
+
+async def a_fork(world: World) -> Any:
+    run = await made(world, "/v1/agents/runs", await a_run(world))
+    return {"path": f"/v1/agents/runs/{run['id']}/fork"}
+
+
 BODIES: dict[str, Callable[[World], Awaitable[Any]]] = {
     "/v1/files": a_file,
     "/v1/vector_stores": a_store,
@@ -166,13 +205,78 @@ BODIES: dict[str, Callable[[World], Awaitable[Any]]] = {
     "/v1/agents/runs": a_run,
     "/v1/batches": a_batch,
     "/v1/messages/batches": a_message_batch,
+    "/v1/conversations": a_conversation,
+    "/v1/evals": an_eval,
+    "/v1/evals/{eval_id}/runs": a_run_of_an_eval,
+    "/v1/content/notebooks": a_notebook,
+    "/v1/vector_stores/{store_id}/file_batches": a_batch_of_files,
+    "/v1/agents/runs/{run_id}/fork": a_fork,
 }
+"""Each route under whose keys something is created once, with a body for it."""
+# Each other route that takes a key, and why it creates nothing twice: under a key answers are kept, too.
+OTHERWISE = {
+    **dict.fromkeys(("/v1/chat/completions", "/v1/completions", "/v1/messages"), ANSWERS),
+    "/v1/prompts/{name}/versions": SAME_TWICE,
+    "/v1/review/queues/{queue}/items/{item_id}/label": "who has labelled an item holds it no more",
+    "/v1/sessions/{session_id}/fork": "a session of that name is there, and a second one is refused",
+    "/v1/desk/cases": "the key is a column of the case (tests/features/desk)",
+    "/v1/training/jobs": "tests/features/train/test_routes.py",
+    "/v1/fine_tuning/jobs": "tests/features/train/test_routes.py",
+}
+UNKEYED_OF_THE_GATEWAY = {
+    "/v1/embeddings": MAKES_NOTHING,
+    "/v1/rerank": MAKES_NOTHING,
+    "/v2/rerank": MAKES_NOTHING,
+    "/rerank": MAKES_NOTHING,
+    "/v1/responses/input_tokens": MAKES_NOTHING,
+    "/v1/responses/compact": ANSWERS,
+    "/v1/responses/{response_id}/cancel": SAME_TWICE,
+    "/v1/messages/count_tokens": MAKES_NOTHING,
+    "/v1/vector_stores/{store_id}": SAME_TWICE,
+    "/v1/vector_stores/{store_id}/files": SAME_TWICE,
+    "/v1/vector_stores/{store_id}/files/{file_id}": SAME_TWICE,
+    "/v1/vector_stores/{store_id}/files/{file_id}/release": SAME_TWICE,
+    "/v1/vector_stores/{store_id}/files/{file_id}/scan": SAME_TWICE,
+    "/v1/vector_stores/{store_id}/file_batches/{batch_id}/cancel": SAME_TWICE,
+    "/v1/vector_stores/{store_id}/sources/{source_id}/sync": SAME_TWICE,
+    "/v1/vector_stores/{store_id}/search": MAKES_NOTHING,
+    "/v1/vector_stores/{store_id}/similar": MAKES_NOTHING,
+    "/v1/vector_stores/{store_id}/recommendations": MAKES_NOTHING,
+    "/v1/moderations": MAKES_NOTHING,
+    "/v1/budgets/{budget_id}": SAME_TWICE,
+    "/v1/keys": MAKES_MORE,
+    "/v1/keys/{key_id}/rotate": MAKES_MORE,
+    "/v1/limits/tenants/{tenant}": SAME_TWICE,
+    "/v1/replicas/drain": SAME_TWICE,
+    "/v1/replicas/undrain": SAME_TWICE,
+}
+
+
+def test_every_route_that_begins_something_takes_a_key_or_says_why_not(everything: list[APIRoute]) -> None:
+    posts = [each for each in everything if "POST" in each.methods]
+    keyed = {each.path for each in posts if ONCE in {param.alias for param in each.dependant.header_params}}
+    assert keyed == {*BODIES, *OTHERWISE}
+    assert {each.path for each in posts} - keyed == set(merged(UNKEYED_OF_THE_GATEWAY, "unkeyed"))
+
+
+async def test_a_key_that_is_not_honoured_is_named(world: World) -> None:
+    silence = {"seconds": 60}
+    key, headers = world.keys["both"], {"idempotency-key": "once"}
+    _, key.secret = await world.system.stores.keys.create(
+        "operator", tenant="default", scopes=frozenset({"admin", "operate"}), groups=key.groups
+    )
+    answer = await world.call(key, "POST", "/v1/silences", silence, headers=headers)
+    assert (answer.status_code, answer.headers["x-mainspring-ignored"]) == (201, "idempotency-key")
+    assert "x-mainspring-ignored" not in (await world.call(key, "POST", "/v1/silences", silence)).headers
+    assert "x-mainspring-ignored" not in (await world.call(key, "GET", "/v1/silences", headers=headers)).headers
 
 
 SINGLE = ("/v1/vector_stores", "/v1/budgets")
 
 
 async def sent(world: World, path: str, body: Any, key: str = "once") -> httpx.Response:
+    body = dict(body)
+    path = body.pop("path", path)
     more = body if "files" in body else {"body": body}
     return await world.call(world.keys["both"], "POST", path, headers={"idempotency-key": key}, **more)
 

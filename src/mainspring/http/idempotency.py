@@ -28,6 +28,7 @@ from starlette.responses import Response as HttpResponse
 from mainspring.core import cards
 from mainspring.core.errors import Conflict, NotFound, StoreError, Unsupported
 from mainspring.core.types import Context
+from mainspring.http.request_body import ONCE
 from mainspring.stores.cache.answers import made_for
 from mainspring.stores.cache.idempotency import Plan, Repeats
 from mainspring.stores.sql import ids, rows
@@ -39,7 +40,7 @@ REPLAYED = "idempotent-replayed"
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        alias="idempotency-key",
+        alias=ONCE,
         min_length=1,
         max_length=255,
         description="Unique key of the request. A repeated request with the same key and body within a day gets "
@@ -277,7 +278,7 @@ def _check_same(before: str, digest: str) -> None:
         raise Conflict(
             "this Idempotency-Key was used with a different body",
             remedy="Use a new key for each new request",
-            param="idempotency-key",
+            param=ONCE,
         )
 
 

@@ -103,11 +103,11 @@ def router(service: RunService, access: Access, idempotency: Idempotency) -> API
         frames = _beating(service.happenings(context.principal, run_id, first))
         return StreamingResponse(frames, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
-    _steering(routes, service, access)
+    _steering(routes, service, access, idempotency)
     return routes
 
 
-def _steering(routes: APIRouter, service: RunService, access: Access) -> None:
+def _steering(routes: APIRouter, service: RunService, access: Access, idempotency: Idempotency) -> None:
     chats = Annotated[Context, Depends(access("chat"))]
 
     @routes.post("/{run_id}/cancel")
@@ -132,11 +132,22 @@ def _steering(routes: APIRouter, service: RunService, access: Access) -> None:
         return _told(run)
 
     @routes.post("/{run_id}/fork")
-    async def fork_run(run_id: str, body: ForkBody, context: chats) -> HttpResponse:
+    async def fork_run(
+        http: HttpRequest, run_id: str, body: ForkBody, context: chats, key: IdempotencyKey = None
+    ) -> HttpResponse:
         """Start a new run with the first steps of this one. The last of these steps may get another outcome."""
         check_lasting(context, "a run")
         given = {"after": body.after, "outcome": body.outcome, "metadata": body.metadata}
-        return _told(await service.fork(context, run_id, path=body.step, **given))
+
+        async def work() -> HttpResponse:
+            return _told(await service.fork(context, run_id, path=body.step, **given))
+
+        async def shown(made_id: str) -> HttpResponse:
+            return _told((await service.get(context.principal, made_id))[0])
+
+        return await idempotency.once(
+            key, f"fork run {run_id}", [await http.body()], context, work, makes=makes(IDS, shown)
+        )
 
     @routes.post("/{run_id}/replay")
     async def replay_run(run_id: str, context: chats) -> HttpResponse:

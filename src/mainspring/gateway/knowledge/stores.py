@@ -49,15 +49,17 @@ def router(library: Library, access: Access, idempotency: Idempotency) -> APIRou
                 description=body.description or "",
                 expires_days=expires_days(body),
             )
-            return await filled(collection)
-
-        async def filled(collection: Collection) -> HttpResponse:
             if wanted:
                 await _attach_all(library, context, collection, wanted)
             return json_response(await _one(library, context, collection))
 
         async def shown(store_id: str) -> HttpResponse:
-            return await filled(await library.get(context.principal, store_id))
+            collection = await library.get(context.principal, store_id)
+            one = await _one(library, context, collection)
+            if wanted and not one["file_counts"]["total"]:
+                await _attach_all(library, context, collection, wanted)
+                one = await _one(library, context, collection)
+            return json_response(one)
 
         return await idempotency.once(
             key, "vector_stores", [await http.body()], context, work, makes=makes(PREFIX, shown)
