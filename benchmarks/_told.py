@@ -82,6 +82,9 @@ async def _files(opened: Stores, told: Told) -> list[str]:
     found += [
         f"{each.name} is {each.status}: {each.error}" for each in documents.values() if each.status != "completed"
     ]
+    names = collections.Counter(each.name for each in await opened.files.list(TENANT))
+    twice = [name for name, count in names.items() if count > 1 and name.endswith((".txt", ".jsonl"))]
+    found += [f"{len(twice)} files were uploaded twice: {twice[:3]}"] if twice else []
     chunks = sum(each.chunks for each in documents.values())
     rows = await opened.vectors.count(collection.table)
     stale = await opened.collections.stale(collection)

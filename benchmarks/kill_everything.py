@@ -168,45 +168,48 @@ class Client:
 
     async def file(self) -> None:
         self._number += 1
-        data = text(self._draw.choice((2_000, 20_000, 60_000)), self._number)
+        number = self._number
+        data = text(self._draw.choice((2_000, 20_000, 60_000)), number)
 
         def form() -> aiohttp.FormData:
             made = aiohttp.FormData({"purpose": "assistants"})
-            made.add_field("file", data, filename=f"f{self._number}.txt")
+            made.add_field("file", data, filename=f"f{number}.txt")
             return made
 
-        # An upload whose acknowledgement was lost is uploaded again: the first one is attached to nothing.
-        while True:
-            try:
-                async with self._session.post("/v1/files", data=form()) as response:
-                    file = (await response.json())["id"]
-                    break
-            except (aiohttp.ClientError, OSError, ValueError, KeyError):
-                self._told.retries += 1
-                await asyncio.sleep(0.3)
+        file = await self._uploaded(form, f"file-{number}")
         await self.ask("POST", f"/v1/vector_stores/{self.store}/files", json={"file_id": file})
         self._told.files.append(file)
         await asyncio.sleep(3)
 
+    async def _uploaded(self, form: Callable[[], aiohttp.FormData], key: str) -> str:
+        """The id of a file, which is sent again under its key where no acknowledgement came."""
+        headers = {"idempotency-key": key}
+        while True:
+            try:
+                async with self._session.post("/v1/files", data=form(), headers=headers) as response:
+                    return str((await response.json())["id"])
+            except (aiohttp.ClientError, OSError, ValueError, KeyError):
+                self._told.retries += 1
+                await asyncio.sleep(0.3)
+
     async def batch(self) -> None:
         self._number += 1
-        body = {"model": FAR, "messages": [{"role": "user", "content": f"Line {self._number}."}], "max_tokens": 16}
+        number = self._number
+        body = {"model": FAR, "messages": [{"role": "user", "content": f"Line {number}."}], "max_tokens": 16}
         count = self._draw.randrange(5, 40)
         lines = (
             {"custom_id": f"l{n}", "method": "POST", "url": "/v1/chat/completions", "body": body} for n in range(count)
         )
         data = "\n".join(json.dumps(line) for line in lines).encode()
-        while True:
-            try:
-                form = aiohttp.FormData({"purpose": "batch"})
-                form.add_field("file", data, filename="b.jsonl")
-                async with self._session.post("/v1/files", data=form) as response:
-                    file = (await response.json())["id"]
-                    break
-            except (aiohttp.ClientError, OSError, ValueError, KeyError):
-                await asyncio.sleep(0.3)
+
+        def form() -> aiohttp.FormData:
+            made = aiohttp.FormData({"purpose": "batch"})
+            made.add_field("file", data, filename=f"b{number}.jsonl")
+            return made
+
+        file = await self._uploaded(form, f"lines-{number}")
         made = {"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
-        batch, _ = await self.ask("POST", "/v1/batches", key=f"batch-{self._number}", json=made)
+        batch, _ = await self.ask("POST", "/v1/batches", key=f"batch-{number}", json=made)
         self._told.batches[batch["id"]] = count
         await asyncio.sleep(2)
 

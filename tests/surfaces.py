@@ -18,6 +18,13 @@ FOLDER = Path(__file__).parent / "features"
 # What the operator set that a route touches: see ``Surface.changes``.
 ASKS = "budgets, limits, tiers, policies and regions hold in the rings"
 STORES = "quotas hold where rows are written (tests/conformance/test_quotas.py)"
+# Why a POST takes no Idempotency-Key: see ``Surface.unkeyed``.
+MAKES_NOTHING = "makes nothing that lasts"
+SAME_TWICE = "a second time changes nothing more: it is a state, or found by its name or content"
+ANSWERS = "an answer, which nobody had when it is asked for again"
+OWN_ID = "the sender's id of the message makes it one"
+ONE_AT_A_TIME = "a second one is refused while one is under way"
+MAKES_MORE = "each makes another one, and the answer tells that the key was ignored"
 # Why a command has no --json: see ``Surface.without_json``.
 SERVES = "serves until it is stopped"
 TALKS = "talks with somebody"
@@ -34,6 +41,8 @@ class Surface:
     route that changes something and that keys without the scope ``operate`` may call, with what of the operator's
     limits it touches, and what holds that ("": it works on what is the tenant's own).
 
+    ``unkeyed``: each POST that takes no ``Idempotency-Key``, and why.
+
     Commands with ``--json``, as command lines: ``answering`` in the home of ``tests/cli/test_typed_json.py``;
     ``remote`` ones ask a running server, which that home lacks; ``elsewhere`` names commands that the feature's own
     tests look at. ``without_json``: commands without it, and why.
@@ -41,6 +50,7 @@ class Surface:
 
     scopes: Mapping[str, str | None] = field(default_factory=dict)
     changes: Mapping[str, str] = field(default_factory=dict)
+    unkeyed: Mapping[str, str] = field(default_factory=dict)
     answering: tuple[str, ...] = ()
     remote: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()

@@ -12,14 +12,14 @@ import pytest
 from starlette.responses import Response
 
 from mainspring import stores
-from mainspring.core.errors import Conflict, Overloaded
+from mainspring.core.errors import Conflict, NotFound, Overloaded
 from mainspring.core.settings import Settings
 from mainspring.core.types import Context, Principal
 from mainspring.http import idempotency
-from mainspring.http.idempotency import Idempotency
+from mainspring.http.idempotency import Idempotency, makes
 from mainspring.stores import Stores
 from mainspring.stores.cache import idempotency as repeats_store
-from mainspring.stores.cache.idempotency import CLAIM, made_before, note_made
+from mainspring.stores.sql import ids
 from tests.databases import settings
 
 __all__ = ["settings"]
@@ -141,39 +141,68 @@ async def test_what_is_a_day_old_is_forgotten(servers: Servers, monkeypatch: pyt
 
 
 async def test_what_was_made_before_its_maker_died_is_made_no_second_time(servers: Servers) -> None:
-    async def make(server: int) -> str:
-        claim = CLAIM.get()
+    there: set[str] = set()
 
-        def work(connection: Any) -> str:
-            before = made_before(connection, claim)
-            if not before:
-                servers.made += 1
-                note_made(connection, claim, f"run_{servers.made}")
-            return before or f"run_{servers.made}"
+    async def shown(name: str) -> Response:
+        if name not in there:
+            raise NotFound(name)
+        return Response(f"there: {name}")
 
-        return await servers.opened[server].database.write(work)
+    async def make() -> Response:
+        servers.made += 1
+        there.add(name := ids.new("run_"))
+        # Of a prefix that is not planned, and of one that was used, each is a new one.
+        assert len({name, ids.new("run_"), ids.new("ans_")}) == 3
+        return Response(name)
 
     async def dies() -> Response:
-        await make(0)
+        await make()
         raise asyncio.CancelledError
 
-    async def answers() -> Response:
-        return Response(await make(1))
-
+    made = makes("run_", shown)
     with pytest.raises(asyncio.CancelledError):
-        await servers.ask(0, work=dies)
-    assert CLAIM.get() is None
-    assert (await servers.ask(1, work=answers)).body == b"run_1"
-    assert (await servers.ask(0, work=dies)).body == b"run_1"
+        await servers.ask(0, work=dies, makes=made)
+    (name,) = there
+    assert ids.planned("run_") == ""
+    again = await servers.ask(1, work=make, makes=made)
+    assert (again.body, again.headers["idempotent-replayed"]) == (f"there: {name}".encode(), "true")
+    assert (await servers.ask(0, work=dies, makes=made)).body == again.body
     assert servers.made == 1
+
+
+async def test_what_was_not_made_yet_has_the_same_id_when_it_is(servers: Servers) -> None:
+    drawn: list[str] = []
+
+    async def none(name: str) -> Response:
+        raise NotFound(name)
+
+    async def fails() -> Response:
+        drawn.append(ids.new("run_"))
+        raise Overloaded("no room")
+
+    async def works() -> Response:
+        drawn.append(ids.new("run_"))
+        return Response(b"made")
+
+    made = makes("run_", none)
+    with pytest.raises(Overloaded):
+        await servers.ask(0, work=fails, makes=made)
+    # Nothing was made, so it may be asked in other words.
+    assert (await servers.ask(1, b"other", work=works, makes=made)).body == b"made"
+    assert len(set(drawn)) == 1
+    with pytest.raises(Conflict, match="different body"):
+        await servers.ask(0, work=works, makes=made)
 
 
 async def test_a_batch_is_queued_once_though_its_server_died_before_it_answered(servers: Servers) -> None:
     async def queued(server: int) -> str:
-        made = await servers.opened[server].batches.create(
+        batch = await servers.opened[server].batches.create(
             ACME, endpoint="/v1/embeddings", input_file_id="file-1", window="24h", window_s=9.0, metadata={}
         )
-        return made.id
+        return batch.id
+
+    async def shown(batch_id: str) -> Response:
+        return Response((await servers.opened[1].batches.get("acme", batch_id)).id)
 
     first: list[str] = []
 
@@ -184,8 +213,9 @@ async def test_a_batch_is_queued_once_though_its_server_died_before_it_answered(
     async def answers() -> Response:
         return Response(await queued(1))
 
+    made = makes("batch_", shown)
     with pytest.raises(asyncio.CancelledError):
-        await servers.ask(0, work=dies)
-    assert (await servers.ask(1, work=answers)).body == first[0].encode()
+        await servers.ask(0, work=dies, makes=made)
+    assert (await servers.ask(1, work=answers, makes=made)).body == first[0].encode()
     # Without a key each is a batch of its own.
     assert await queued(0) != await queued(1)

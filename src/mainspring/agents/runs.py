@@ -14,6 +14,8 @@ from typing import Any, Protocol, runtime_checkable
 from mainspring.agents.history import History, NoHistory
 from mainspring.core.types import ChatRequest, Context, Event, Principal
 
+PREFIX = "run_"
+"""Of the ids of runs."""
 RUN = "run"
 """The option of a request that names the run to go on with."""
 

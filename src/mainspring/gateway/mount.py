@@ -74,7 +74,7 @@ def mount(system: System) -> FastAPI:
         files.router(system.stores.files, system.library, access, idempotency),
         stores.router(system.library, access, idempotency),
         documents.router(system.library, access),
-        batches.router(system.library, access),
+        batches.router(system.library, access, idempotency),
         sources.router(system.library, access),
         originals.router(system.library, access),
         search.router(system.library.search, access, system.charge),

@@ -5,7 +5,8 @@ again. A key belongs to the API key that sent it and to one route. While the fir
 wait. Only successful answers are stored: a refused request may be sent again under the same key. Answers with restored
 personal data are not stored either: such a request is executed again. Answers are stored in the database, so all
 processes that share the database see them. If a process dies while it answers, the waiting request starts again when
-the lease ends.
+the lease ends. What creates something says so (``Makes``): its ids are planned with the claim, so the one that starts
+again finds what was created.
 """
 
 # No postponed annotations here: FastAPI must see them.
@@ -16,6 +17,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated, Protocol
 from weakref import WeakValueDictionary
 
@@ -24,11 +26,12 @@ from fastapi import Header
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core import cards
-from mainspring.core.errors import Conflict, StoreError, Unsupported
+from mainspring.core.errors import Conflict, NotFound, StoreError, Unsupported
 from mainspring.core.types import Context
+from mainspring.http.request_body import ONCE
 from mainspring.stores.cache.answers import made_for
-from mainspring.stores.cache.idempotency import CLAIM, Repeats
-from mainspring.stores.sql import rows
+from mainspring.stores.cache.idempotency import Plan, Repeats
+from mainspring.stores.sql import ids, rows
 
 KEPT_S = 24 * 3600.0
 # How often one looks whether another process has answered, and a lease is renewed, in seconds.
@@ -37,7 +40,7 @@ REPLAYED = "idempotent-replayed"
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        alias="idempotency-key",
+        alias=ONCE,
         min_length=1,
         max_length=255,
         description="Unique key of the request. A repeated request with the same key and body within a day gets "
@@ -57,6 +60,24 @@ class Answers(Protocol):
     async def put(self, key: str, value: bytes, ttl_s: float, tags: frozenset[str]) -> None: ...
 
 
+Work = Callable[[], Awaitable[HttpResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Makes:
+    """What a request creates, by the ``prefixes`` of its ids. ``shown`` gets the digits of its ids and answers for what
+    is there; where that is nothing, or not all of it, it raises ``NotFound``, and the request is executed again with
+    the same ids."""
+
+    prefixes: Sequence[str]
+    shown: Callable[[str], Awaitable[HttpResponse]]
+
+
+def makes(prefix: str, shown: Callable[[str], Awaitable[HttpResponse]]) -> Makes:
+    """One thing; ``shown`` answers for the one with this id, or raises ``NotFound``."""
+    return Makes((prefix,), lambda digits: shown(prefix + digits))
+
+
 class Idempotency:
     """Answers each key once: in all processes if there are ``claims``, which then keep the answers; else in this
     process, which keeps them in ``answers``."""
@@ -74,12 +95,14 @@ class Idempotency:
         route: str,
         body: Sequence[bytes],
         context: Context,
-        work: Callable[[], Awaitable[HttpResponse]],
+        work: Work,
         *,
         basis: str = "",
         about: str = "",
+        makes: Makes | None = None,
     ) -> HttpResponse:
-        """The answer of ``work``, or the stored one under this key. ``body`` are the parts that must be the same.
+        """The answer of ``work``, or the stored one under this key. ``body`` are the parts that must be the same;
+        ``makes`` says what durable things ``work`` creates.
 
         ``basis`` names the sources of an answer. An answer with another basis is not replayed but made again: it could
         reveal data that has been deleted or closed to the caller. ``about`` is the answer that this is about (where the
@@ -95,7 +118,7 @@ class Idempotency:
         lock = self._running.setdefault(name, asyncio.Lock())
         async with lock:
             if self._claims is not None:
-                return await self._claimed(self._claims, name, digest, basis, about, context, work)
+                return await self._claimed(self._claims, name, digest, basis, about, context, work, makes)
             kept = await self._kept(name)
             if kept is not None and (replayed := _replayed(kept, digest, basis)) is not None:
                 return replayed
@@ -114,11 +137,17 @@ class Idempotency:
         basis: str,
         about: str,
         context: Context,
-        work: Callable[[], Awaitable[HttpResponse]],
+        work: Work,
+        makes: Makes | None,
     ) -> HttpResponse:
         tenant, owner, pause_s = context.principal.tenant, secrets.token_hex(8), PAUSE_S
+        planned = digest if makes is not None else ""
+        plan: Plan | None = None
         try:
-            while (found := await claims.claim(tenant, name, owner, KEPT_S)) != "mine":
+            while (found := await claims.claim(tenant, name, owner, KEPT_S, planned)) != "mine":
+                if isinstance(found, Plan):
+                    plan = found
+                    break
                 if isinstance(found, bytes):
                     if (replayed := _replayed(found, digest, basis)) is not None:
                         return replayed
@@ -139,14 +168,17 @@ class Idempotency:
             return await work()
         renewing = asyncio.create_task(_renew(claims, tenant, name, owner), name="idempotency")
         value: tuple[bytes, frozenset[str]] | None = None
-        CLAIM.set((tenant, name, owner))
         try:
-            response = await work()
+            if plan is None or makes is None:
+                response = await work()
+            else:
+                response = await _planned(
+                    plan, digest, makes, work, lambda new: claims.replan(tenant, name, owner, new)
+                )
             if response.status_code < 300 and not context.privacy.private:
                 value = _packed(response, digest, basis), _tags(tenant, response, basis, about)
             return response
         finally:
-            CLAIM.set(None)
             renewing.cancel()
             # A request that is cancelled in the meantime leaves no claim.
             ending = asyncio.create_task(_end(claims, tenant, name, owner, value))
@@ -168,6 +200,24 @@ class Idempotency:
             await self._answers.put(name, value, KEPT_S, tags)
         except StoreError as error:
             _log.warning("an answer cannot be kept under its Idempotency-Key: %s", error)
+
+
+async def _planned(
+    plan: Plan, digest: str, makes: Makes, work: Work, replan: Callable[[Plan], Awaitable[None]]
+) -> HttpResponse:
+    """The answer of ``work`` with planned ids, or the one for what another process made with them before it died."""
+    if plan.again:
+        try:
+            response = await makes.shown(plan.digits)
+        except NotFound:
+            if plan.digest != digest:
+                await replan(Plan(plan.digits, digest))
+        else:
+            _check_same(plan.digest, digest)
+            response.headers[REPLAYED] = "true"
+            return response
+    with ids.planning(makes.prefixes, plan.digits):
+        return await work()
 
 
 async def _renew(claims: Repeats, tenant: str, name: str, owner: str) -> None:
@@ -223,15 +273,19 @@ def _packed(response: HttpResponse, digest: str, basis: str) -> bytes:
     return orjson.dumps(kept) + b"\n" + cards.scrub_json(body.decode("utf-8", "replace")).encode()
 
 
-def _replayed(kept: bytes, digest: str, basis: str) -> HttpResponse | None:
-    head, _, body = kept.partition(b"\n")
-    said = orjson.loads(head)
-    if said["digest"] != digest:
+def _check_same(before: str, digest: str) -> None:
+    if before != digest:
         raise Conflict(
             "this Idempotency-Key was used with a different body",
             remedy="Use a new key for each new request",
-            param="idempotency-key",
+            param=ONCE,
         )
+
+
+def _replayed(kept: bytes, digest: str, basis: str) -> HttpResponse | None:
+    head, _, body = kept.partition(b"\n")
+    said = orjson.loads(head)
+    _check_same(said["digest"], digest)
     if said.get("basis", "") != basis:
         return None
     return HttpResponse(body, said["status"], {**said["headers"], REPLAYED: "true"})

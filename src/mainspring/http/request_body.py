@@ -28,6 +28,8 @@ from mainspring.http.bodies_in_flight import HeldBody
 
 DEPLOYMENT = "deployment"
 """The name in a request's state of the model that its path names."""
+ONCE = "idempotency-key"
+"""The header under which a route that declares it begins what it is asked for once."""
 Handler = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
 
 
@@ -96,6 +98,8 @@ class JsonRoute(APIRoute):
         handle = super().get_route_handler()
         callers = [each.call for each in _dependants(self.dependant) if isinstance(each.call, Caller)]
         known = [param.alias for each in _dependants(self.dependant) for param in each.query_params]
+        headers = {param.alias for each in _dependants(self.dependant) for param in each.header_params}
+        once = "POST" not in (self.methods or ()) or ONCE in headers
 
         async def strict(http: HttpRequest) -> HttpResponse:
             request = JsonRequest(http.scope, http.receive)
@@ -113,7 +117,10 @@ class JsonRoute(APIRoute):
             finally:
                 if request.held is not None:
                     request.held.release()
-            if names := self._ignored(http, request):
+            names = self._ignored(http, request)
+            if not once and ONCE in http.headers:
+                names.append(ONCE)
+            if names:
                 told = response.headers.get(fields.HEADER)
                 response.headers[fields.HEADER] = ", ".join([*names, *([told] if told else [])])
             return response

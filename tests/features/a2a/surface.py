@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``a2a``."""
 
-from tests.surfaces import ASKS, Surface
+from tests.surfaces import ASKS, MAKES_MORE, MAKES_NOTHING, OWN_ID, SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -48,5 +48,21 @@ SURFACE = Surface(
         "POST /a2a/{agent}/tasks/{id}:subscribe": "",
         "DELETE /a2a/tasks/{id}/pushNotificationConfigs/{push_id}": "",
         "DELETE /a2a/{agent}/tasks/{id}/pushNotificationConfigs/{push_id}": "",
+    },
+    unkeyed={
+        "/a2a/": OWN_ID,
+        "/a2a": OWN_ID,
+        "/a2a/message:send": OWN_ID,
+        "/a2a/message:stream": OWN_ID,
+        "/a2a/tasks/{id}:cancel": SAME_TWICE,
+        "/a2a/tasks/{id}:subscribe": MAKES_NOTHING,
+        "/a2a/tasks/{id}/pushNotificationConfigs": MAKES_MORE,
+        "/a2a/{agent}/": OWN_ID,
+        "/a2a/{agent}": OWN_ID,
+        "/a2a/{agent}/message:send": OWN_ID,
+        "/a2a/{agent}/message:stream": OWN_ID,
+        "/a2a/{agent}/tasks/{id}:cancel": SAME_TWICE,
+        "/a2a/{agent}/tasks/{id}:subscribe": MAKES_NOTHING,
+        "/a2a/{agent}/tasks/{id}/pushNotificationConfigs": MAKES_MORE,
     },
 )

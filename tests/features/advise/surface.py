@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``advise``."""
 
-from tests.surfaces import ASKS, Surface
+from tests.surfaces import ASKS, SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -23,4 +23,7 @@ SURFACE = Surface(
         "advise cancel a",
         "advise delete a",
     ),
+    unkeyed={
+        "/v1/advice/{advice}/cancel": SAME_TWICE,
+    },
 )

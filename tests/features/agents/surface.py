@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``agents``."""
 
-from tests.surfaces import ASKS, WRITES, Surface
+from tests.surfaces import ANSWERS, ASKS, SAME_TWICE, WRITES, Surface
 
 SURFACE = Surface(
     scopes={
@@ -27,5 +27,11 @@ SURFACE = Surface(
     ),
     without_json={
         "agents show": WRITES,
+    },
+    unkeyed={
+        "/v1/agents": SAME_TWICE,
+        "/v1/agents/draft": ANSWERS,
+        "/v1/agents/{name}": SAME_TWICE,
+        "/v1/agents/{name}/restore": SAME_TWICE,
     },
 )

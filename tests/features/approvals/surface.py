@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``approvals``."""
 
-from tests.surfaces import Surface
+from tests.surfaces import SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -18,4 +18,8 @@ SURFACE = Surface(
         "approvals approve a",
         "approvals deny a",
     ),
+    unkeyed={
+        "/v1/approvals/{approval_id}/approve": SAME_TWICE,
+        "/v1/approvals/{approval_id}/deny": SAME_TWICE,
+    },
 )

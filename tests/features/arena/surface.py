@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``arena``."""
 
-from tests.surfaces import ASKS, Surface
+from tests.surfaces import ANSWERS, ASKS, SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -33,4 +33,8 @@ SURFACE = Surface(
         "arena voters main",
         "arena exclude main key_1",
     ),
+    unkeyed={
+        "/v1/arena/{arena}/battles": ANSWERS,
+        "/v1/arena/{arena}/battles/{battle_id}/votes": SAME_TWICE,
+    },
 )

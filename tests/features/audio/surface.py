@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``audio``."""
 
-from tests.surfaces import ASKS, Surface
+from tests.surfaces import ANSWERS, ASKS, Surface
 
 SURFACE = Surface(
     scopes={
@@ -12,5 +12,10 @@ SURFACE = Surface(
         "POST /v1/audio/speech": ASKS,
         "POST /v1/audio/transcriptions": ASKS,
         "POST /v1/audio/translations": ASKS,
+    },
+    unkeyed={
+        "/v1/audio/transcriptions": ANSWERS,
+        "/v1/audio/translations": ANSWERS,
+        "/v1/audio/speech": ANSWERS,
     },
 )

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``batches``."""
 
-from tests.surfaces import STORES, WRITES, Surface
+from tests.surfaces import SAME_TWICE, STORES, WRITES, Surface
 
 SURFACE = Surface(
     scopes={
@@ -28,5 +28,9 @@ SURFACE = Surface(
     ),
     without_json={
         "batches download": WRITES,
+    },
+    unkeyed={
+        "/v1/messages/batches/{batch_id}/cancel": SAME_TWICE,
+        "/v1/batches/{batch_id}/cancel": SAME_TWICE,
     },
 )

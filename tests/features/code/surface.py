@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``code``."""
 
-from tests.surfaces import ASKS, SERVES, Surface
+from tests.surfaces import ANSWERS, ASKS, MAKES_NOTHING, SAME_TWICE, SERVES, Surface
 
 SURFACE = Surface(
     scopes={
@@ -35,5 +35,14 @@ SURFACE = Surface(
     ),
     without_json={
         "code lsp": SERVES,
+    },
+    unkeyed={
+        "/v1/code/workspaces": SAME_TWICE,
+        "/v1/code/workspaces/{workspace_id}/sync": SAME_TWICE,
+        "/v1/code/workspaces/{workspace_id}/files": SAME_TWICE,
+        "/v1/code/workspaces/{workspace_id}/search": MAKES_NOTHING,
+        "/v1/code/complete": ANSWERS,
+        "/complete": ANSWERS,
+        "/v1/code/actions": ANSWERS,
     },
 )

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``completions``."""
 
-from tests.surfaces import Surface
+from tests.surfaces import SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -13,5 +13,8 @@ SURFACE = Surface(
     changes={
         "POST /v1/chat/completions/{completion_id}": "",
         "DELETE /v1/chat/completions/{completion_id}": "",
+    },
+    unkeyed={
+        "/v1/chat/completions/{completion_id}": SAME_TWICE,
     },
 )

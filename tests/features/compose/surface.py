@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``compose``."""
 
-from tests.surfaces import Surface
+from tests.surfaces import ANSWERS, SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -21,4 +21,9 @@ SURFACE = Surface(
     },
     remote=("compose suggest text", "compose figures"),
     elsewhere=("compose eval", "compose export"),
+    unkeyed={
+        "/v1/compose/personal": SAME_TWICE,
+        "/v1/compose": ANSWERS,
+        "/v1/compose/{suggestion_id}/outcome": SAME_TWICE,
+    },
 )

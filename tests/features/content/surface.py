@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``content``."""
 
-from tests.surfaces import ASKS, STORES, WRITES, Surface
+from tests.surfaces import ANSWERS, ASKS, MAKES_MORE, SAME_TWICE, STORES, WRITES, Surface
 
 SURFACE = Surface(
     scopes={
@@ -47,4 +47,14 @@ SURFACE = Surface(
         "content revise a 1 shorter",
     ),
     without_json={"content export": WRITES},
+    unkeyed={
+        "/v1/content/articles/{article_id}/approve": SAME_TWICE,
+        "/v1/content/articles/{article_id}/deny": SAME_TWICE,
+        "/v1/content/articles/{article_id}/cancel": SAME_TWICE,
+        "/v1/content/articles/{article_id}/revise": MAKES_MORE,
+        "/v1/content/notebooks/{notebook_id}": SAME_TWICE,
+        "/v1/content/notebooks/{notebook_id}/ask": ANSWERS,
+        "/v1/content/notebooks/{notebook_id}/studies": ANSWERS,
+        "/v1/content/notebooks/{notebook_id}/recordings": MAKES_MORE,
+    },
 )

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``conversations``."""
 
-from tests.surfaces import Surface
+from tests.surfaces import MAKES_MORE, SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -19,5 +19,9 @@ SURFACE = Surface(
         "DELETE /v1/conversations/{conversation_id}": "",
         "POST /v1/conversations/{conversation_id}/items": "",
         "DELETE /v1/conversations/{conversation_id}/items/{item_id}": "",
+    },
+    unkeyed={
+        "/v1/conversations/{conversation_id}": SAME_TWICE,
+        "/v1/conversations/{conversation_id}/items": MAKES_MORE,
     },
 )

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``datasets``."""
 
-from tests.surfaces import ASKS, WRITES, Surface
+from tests.surfaces import ASKS, MAKES_MORE, SAME_TWICE, WRITES, Surface
 
 SURFACE = Surface(
     scopes={
@@ -35,4 +35,9 @@ SURFACE = Surface(
         "datasets versions d",
     ),
     without_json={"datasets export": WRITES},
+    unkeyed={
+        "/v1/datasets/{name}/versions": MAKES_MORE,
+        "/v1/datasets/{name}/split": MAKES_MORE,
+        "/v1/datasets/{name}/tags": SAME_TWICE,
+    },
 )

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``desk``."""
 
-from tests.surfaces import ASKS, Surface
+from tests.surfaces import ASKS, MAKES_MORE, OWN_ID, SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -55,4 +55,18 @@ SURFACE = Surface(
         "desk reply CS-1 hello",
         "desk close CS-1",
     ),
+    unkeyed={
+        "/v1/desk/next": MAKES_MORE,
+        "/v1/desk/cases/{case}/take": SAME_TWICE,
+        "/v1/desk/cases/{case}/assign": SAME_TWICE,
+        "/v1/desk/cases/{case}/messages": MAKES_MORE,
+        "/v1/desk/cases/{case}/close": SAME_TWICE,
+        "/v1/desk/cases/{case}/hand-back": SAME_TWICE,
+        "/v1/desk/cases/{case}/reopen": SAME_TWICE,
+        "/v1/desk/cases/{case}/suggestions/{suggestion}/reject": SAME_TWICE,
+        "/v1/desk/mail": OWN_ID,
+        "/v1/desk/webhooks/{name}": OWN_ID,
+        "/v1/desk/chats": MAKES_MORE,
+        "/v1/desk/chats/messages": OWN_ID,
+    },
 )

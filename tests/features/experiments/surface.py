@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``experiments``."""
 
-from tests.surfaces import ASKS, Surface
+from tests.surfaces import ASKS, SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -48,4 +48,10 @@ SURFACE = Surface(
         "experiments delete e",
         "experiments scorers",
     ),
+    unkeyed={
+        "/v1/evals/{eval_id}": SAME_TWICE,
+        "/v1/evals/{eval_id}/runs/{run_id}": SAME_TWICE,
+        "/v1/evals/{eval_id}/runs/{run_id}/cancel": SAME_TWICE,
+        "/v1/experiments/{experiment_id}/cancel": SAME_TWICE,
+    },
 )

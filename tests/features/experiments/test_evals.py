@@ -17,7 +17,9 @@ from mainspring.features.experiments.evals import routes
 from mainspring.features.experiments.evals.store import EvalStore
 from mainspring.gateway.edge.app import create_app
 from mainspring.http.access import access_to
+from mainspring.http.idempotency import Idempotency
 from tests.features.experiments.world import Lab, lab, sums
+from tests.gateway.asgi import Kept
 
 SCHEMA = {"type": "object", "properties": {"question": {"type": "string"}, "answer": {"type": "string"}}}
 CHECK: Any = {
@@ -49,7 +51,11 @@ async def client(home: Lab) -> AsyncIterator[openai.AsyncOpenAI]:
     settings = GatewaySettings()
     access = access_to(Keys(home.who), settings.request_timeout_s)
     store = EvalStore(home.rooms.stores.database, 10)
-    app = create_app([routes.router(home.experiments, store, access)], settings, lambda header: TraceParent.new())
+    app = create_app(
+        [routes.router(home.experiments, store, access, Idempotency(Kept()))],
+        settings,
+        lambda header: TraceParent.new(),
+    )
     transport = httpx2.ASGITransport(app=app)
     async with openai.AsyncOpenAI(
         base_url="http://127.0.0.1/v1", api_key="ms-all", http_client=httpx2.AsyncClient(transport=transport)

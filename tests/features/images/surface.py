@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``images``."""
 
-from tests.surfaces import ASKS, Surface
+from tests.surfaces import ANSWERS, ASKS, Surface
 
 SURFACE = Surface(
     scopes={
@@ -12,5 +12,10 @@ SURFACE = Surface(
         "POST /v1/images/generations": ASKS,
         "POST /v1/images/edits": ASKS,
         "POST /v1/images/variations": ASKS,
+    },
+    unkeyed={
+        "/v1/images/generations": ANSWERS,
+        "/v1/images/edits": ANSWERS,
+        "/v1/images/variations": ANSWERS,
     },
 )

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``imports``."""
 
-from tests.surfaces import Surface
+from tests.surfaces import SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -13,5 +13,8 @@ SURFACE = Surface(
     changes={
         "POST /v1/imports": "a job that a file's records are written by",
         "POST /v1/imports/{import_id}/cancel": "",
+    },
+    unkeyed={
+        "/v1/imports/{import_id}/cancel": SAME_TWICE,
     },
 )

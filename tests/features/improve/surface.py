@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``improve``."""
 
-from tests.surfaces import Surface
+from tests.surfaces import MAKES_MORE, ONE_AT_A_TIME, SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -39,4 +39,9 @@ SURFACE = Surface(
         "improve policies delete docs",
     ),
     elsewhere=("improve policies set", "improve demo"),
+    unkeyed={
+        "/v1/improve/policies/{application}/run": ONE_AT_A_TIME,
+        "/v1/improve/applications/{application}/undo": MAKES_MORE,
+        "/v1/improve/campaigns/{campaign}/stop": SAME_TWICE,
+    },
 )

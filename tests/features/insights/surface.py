@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``insights``."""
 
-from tests.surfaces import Surface
+from tests.surfaces import MAKES_MORE, SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -37,4 +37,11 @@ SURFACE = Surface(
         "insights faq delete f",
         "insights faq publish animals",
     ),
+    unkeyed={
+        "/v1/insights/run": SAME_TWICE,
+        "/v1/insights/topics/{topic_id}": SAME_TWICE,
+        "/v1/insights/faq": MAKES_MORE,
+        "/v1/insights/faq/publish": SAME_TWICE,
+        "/v1/insights/faq/{entry_id}": SAME_TWICE,
+    },
 )

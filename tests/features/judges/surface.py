@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``judges``."""
 
-from tests.surfaces import ASKS, Surface
+from tests.surfaces import ANSWERS, ASKS, MAKES_MORE, MAKES_NOTHING, Surface
 
 SURFACE = Surface(
     scopes={
@@ -36,4 +36,10 @@ SURFACE = Surface(
         "judges measurements",
         "judges figures copied",
     ),
+    unkeyed={
+        "/v1/judges/{name}/measure": MAKES_MORE,
+        "/v1/judges/{name}/fit": MAKES_MORE,
+        "/v1/judges/{name}/estimate": MAKES_NOTHING,
+        "/v1/judges/{name}/run": ANSWERS,
+    },
 )

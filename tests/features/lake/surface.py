@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``lake``."""
 
-from tests.surfaces import Surface
+from tests.surfaces import MAKES_NOTHING, ONE_AT_A_TIME, SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -33,4 +33,11 @@ SURFACE = Surface(
     },
     elsewhere=("lake funnel", "lake export"),
     answering=("lake sync", "lake build", "lake sql VALUES(1)", "lake exports", "lake features user ada"),
+    unkeyed={
+        "/v1/lake/features/sync": SAME_TWICE,
+        "/v1/lake/features/read": MAKES_NOTHING,
+        "/v1/lake/sql": MAKES_NOTHING,
+        "/v1/lake/withdrawals": SAME_TWICE,
+        "/v1/lake/builds": ONE_AT_A_TIME,
+    },
 )

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``mcp``."""
 
-from tests.surfaces import SERVES, Surface
+from tests.surfaces import OWN_ID, SERVES, Surface
 
 SURFACE = Surface(
     scopes={
@@ -18,5 +18,8 @@ SURFACE = Surface(
     ),
     without_json={
         "mcp": SERVES,
+    },
+    unkeyed={
+        "/mcp": OWN_ID,
     },
 )

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``memory``."""
 
-from tests.surfaces import Surface
+from tests.surfaces import MAKES_NOTHING, SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -32,4 +32,9 @@ SURFACE = Surface(
         "memory history m",
         "memory consent",
     ),
+    unkeyed={
+        "/v1/memories/search": MAKES_NOTHING,
+        "/v1/memories": SAME_TWICE,
+        "/v1/memories/{memory_id}": SAME_TWICE,
+    },
 )

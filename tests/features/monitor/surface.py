@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``monitor``."""
 
-from tests.surfaces import QUIET, WRITES, Surface
+from tests.surfaces import MAKES_MORE, QUIET, SAME_TWICE, WRITES, Surface
 
 SURFACE = Surface(
     scopes={
@@ -32,5 +32,10 @@ SURFACE = Surface(
         "telemetry rules": WRITES,
         "telemetry write": WRITES,
         "alerts speak": QUIET,
+    },
+    unkeyed={
+        "/v1/alerts/{alert_id}/acknowledge": SAME_TWICE,
+        "/v1/silences": MAKES_MORE,
+        "/v1/drift/accept": SAME_TWICE,
     },
 )

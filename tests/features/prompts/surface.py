@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``prompts``."""
 
-from tests.surfaces import STORES, Surface
+from tests.surfaces import MAKES_MORE, MAKES_NOTHING, STORES, Surface
 
 SURFACE = Surface(
     scopes={
@@ -37,4 +37,8 @@ SURFACE = Surface(
         "prompts rollback p staging",
         "prompts delete p 1",
     ),
+    unkeyed={
+        "/v1/prompts/{name}/versions/{version}/render": MAKES_NOTHING,
+        "/v1/prompts/{name}/labels/{label}/rollback": MAKES_MORE,
+    },
 )

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``replays``."""
 
-from tests.surfaces import Surface
+from tests.surfaces import SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -14,4 +14,7 @@ SURFACE = Surface(
         "POST /v1/replays/{batch_id}/cancel": "",
     },
     remote=("replay {trace}",),
+    unkeyed={
+        "/v1/replays/{batch_id}/cancel": SAME_TWICE,
+    },
 )

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``review``."""
 
-from tests.surfaces import Surface
+from tests.surfaces import MAKES_MORE, SAME_TWICE, Surface
 
 QUEUE = "/v1/review/queues/{queue}"
 SURFACE = Surface(
@@ -59,4 +59,14 @@ SURFACE = Surface(
         "review export weekly tasks.json",
     ),
     elsewhere=("review import",),
+    unkeyed={
+        "/v1/review/run": SAME_TWICE,
+        "/v1/review/queues": SAME_TWICE,
+        "/v1/review/queues/{queue}": SAME_TWICE,
+        "/v1/review/queues/{queue}/items": SAME_TWICE,
+        "/v1/review/queues/{queue}/next": MAKES_MORE,
+        "/v1/review/queues/{queue}/items/{item_id}/return": SAME_TWICE,
+        "/v1/review/queues/{queue}/items/{item_id}/skip": SAME_TWICE,
+        "/v1/review/queues/{queue}/label_studio": SAME_TWICE,
+    },
 )

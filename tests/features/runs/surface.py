@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``runs``."""
 
-from tests.surfaces import ASKS, Surface
+from tests.surfaces import ASKS, MAKES_NOTHING, SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -38,4 +38,11 @@ SURFACE = Surface(
         "runs replay r",
         "runs decide r 1 --give-up",
     ),
+    unkeyed={
+        "/v1/agents/runs/{run_id}/cancel": SAME_TWICE,
+        "/v1/agents/runs/{run_id}/pause": SAME_TWICE,
+        "/v1/agents/runs/{run_id}/resume": SAME_TWICE,
+        "/v1/agents/runs/{run_id}/decide": SAME_TWICE,
+        "/v1/agents/runs/{run_id}/replay": MAKES_NOTHING,
+    },
 )

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``sessions``."""
 
-from tests.surfaces import STORES, WRITES, Surface
+from tests.surfaces import SAME_TWICE, STORES, WRITES, Surface
 
 SURFACE = Surface(
     scopes={
@@ -26,5 +26,8 @@ SURFACE = Surface(
     ),
     without_json={
         "sessions export": WRITES,
+    },
+    unkeyed={
+        "/v1/sessions/{session_id}": SAME_TWICE,
     },
 )

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``train``."""
 
-from tests.surfaces import Surface
+from tests.surfaces import SAME_TWICE, Surface
 
 _TRAINING, _OPENAI = "/v1/training", "/v1/fine_tuning/jobs"
 SURFACE = Surface(
@@ -67,4 +67,14 @@ SURFACE = Surface(
         "train withdraw a@1",
     ),
     elsewhere=("train run",),
+    unkeyed={
+        "/v1/fine_tuning/jobs/{job_id}/cancel": SAME_TWICE,
+        "/v1/fine_tuning/jobs/{job_id}/pause": SAME_TWICE,
+        "/v1/fine_tuning/jobs/{job_id}/resume": SAME_TWICE,
+        "/v1/training/jobs/{job_id}/cancel": SAME_TWICE,
+        "/v1/training/jobs/{job_id}/pause": SAME_TWICE,
+        "/v1/training/jobs/{job_id}/resume": SAME_TWICE,
+        "/v1/training/versions/{version}/serve": SAME_TWICE,
+        "/v1/training/versions/{version}/withdraw": SAME_TWICE,
+    },
 )

@@ -200,3 +200,37 @@ async def test_our_own_routes_show_all(tmp_path: Path, monkeypatch: pytest.Monke
         wrong = await uploaded(client, [{"x": 1}, 3])
         answer = await world.call(key, "POST", "/v1/training/jobs", {**body, "training_file": wrong})
         assert answer.json()["error"]["param"] == "train:2"
+
+
+async def test_a_job_is_made_once_under_a_key_though_its_server_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr("mainspring.stores.cache.idempotency.LEASE_S", 0.0)
+    async with served(tmp_path, monkeypatch) as world:
+        key = world.keys["red"]
+        client = client_of(world, key)
+        drawn, talk = await uploaded(client, points()), await uploaded(client, TALK)
+        for path, body in (
+            ("/v1/training/jobs", {"recipe": "line", "training_file": drawn}),
+            ("/v1/fine_tuning/jobs", {"model": "tiny", "training_file": talk}),
+        ):
+            before = {each["id"] for each in (await world.call(key, "GET", path)).json()["data"]}
+
+            async def order(path: str = path, body: dict[str, Any] = body) -> Any:
+                answer = await world.call(key, "POST", path, body, headers={"idempotency-key": "once"})
+                assert answer.status_code < 300, answer.text
+                return answer
+
+            with monkeypatch.context() as dying:
+                # Its answer was not kept.
+                dying.setattr("mainspring.http.idempotency._end", nothing)
+                first = await order()
+            again = await order()
+            assert again.headers["idempotent-replayed"] == "true"
+            assert again.json()["id"] == first.json()["id"]
+            after = {each["id"] for each in (await world.call(key, "GET", path)).json()["data"]}
+            assert after - before == {first.json()["id"]}
+            await over(client, first.json()["id"])

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``translate``."""
 
-from tests.surfaces import ASKS, STORES, Surface
+from tests.surfaces import ANSWERS, ASKS, MAKES_MORE, MAKES_NOTHING, STORES, Surface
 
 SURFACE = Surface(
     scopes={
@@ -21,4 +21,9 @@ SURFACE = Surface(
         "translate edits pairs.jsonl",
     ),
     elsewhere=("translate file", "translate data", "translate convert"),
+    unkeyed={
+        "/v1/translate": ANSWERS,
+        "/v1/translate/detect": MAKES_NOTHING,
+        "/v1/translate/{answer_id}/edit": MAKES_MORE,
+    },
 )

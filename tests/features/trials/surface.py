@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``trials``."""
 
-from tests.surfaces import Surface
+from tests.surfaces import SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -27,4 +27,8 @@ SURFACE = Surface(
         "outcomes list",
     ),
     elsewhere=("trials start",),
+    unkeyed={
+        "/v1/trials/{trial}": SAME_TWICE,
+        "/v1/trials/{trial}/end": SAME_TWICE,
+    },
 )

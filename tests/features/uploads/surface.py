@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``uploads``."""
 
-from tests.surfaces import STORES, Surface
+from tests.surfaces import SAME_TWICE, STORES, Surface
 
 SURFACE = Surface(
     scopes={
@@ -14,5 +14,10 @@ SURFACE = Surface(
         "POST /v1/uploads/{upload_id}/parts": "see the upload",
         "POST /v1/uploads/{upload_id}/complete": STORES,
         "POST /v1/uploads/{upload_id}/cancel": "",
+    },
+    unkeyed={
+        "/v1/uploads/{upload_id}/parts": SAME_TWICE,
+        "/v1/uploads/{upload_id}/complete": SAME_TWICE,
+        "/v1/uploads/{upload_id}/cancel": SAME_TWICE,
     },
 )

@@ -1,6 +1,6 @@
 """The routes and commands of the feature ``variants``."""
 
-from tests.surfaces import Surface
+from tests.surfaces import MAKES_MORE, SAME_TWICE, Surface
 
 SURFACE = Surface(
     scopes={
@@ -20,4 +20,9 @@ SURFACE = Surface(
     },
     remote=("variants list", "variants undo document-qa"),
     elsewhere=("variants show",),
+    unkeyed={
+        "/v1/variants": SAME_TWICE,
+        "/v1/variants/candidates/{candidate}": SAME_TWICE,
+        "/v1/variants/{application}/undo": MAKES_MORE,
+    },
 )

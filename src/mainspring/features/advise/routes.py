@@ -13,10 +13,11 @@ from mainspring.core.types import Context
 from mainspring.features.advise.rule.rows import WAYS, Way
 from mainspring.features.advise.service import Advise
 from mainspring.features.advise.shapes import advice_body, markdown
+from mainspring.features.advise.store import PREFIX as IDS
 from mainspring.features.advise.wish import Tune, Wish
 from mainspring.http.access import Access, check_lasting
 from mainspring.http.bodies import AtMost, Body, Free, Metadata, Name
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -140,7 +141,10 @@ def router(service: Advise, access: Access, idempotency: Idempotency) -> APIRout
             )
             return json_response(advice_body(row), status=201)
 
-        return await idempotency.once(key, "advice", [await http.body()], context, work)
+        async def shown(advice_id: str) -> HttpResponse:
+            return json_response(advice_body(await service.store.get(context.principal, advice_id)), status=201)
+
+        return await idempotency.once(key, "advice", [await http.body()], context, work, makes=makes(IDS, shown))
 
     @routes.get("")
     async def list_advice(context: askers, page: AskedPage) -> HttpResponse:

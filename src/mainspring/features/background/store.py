@@ -45,6 +45,11 @@ class BackgroundState:
         return self.status in OPEN
 
     @property
+    def is_lost(self) -> bool:
+        """Whether nobody makes it any more, though it did not come to its end."""
+        return self.code == INTERRUPTED or (self.is_open and time.time() - self.beat_at > 2 * BEAT_S)
+
+    @property
     def seen(self) -> BackgroundState:
         """As it is now: an open one whose process is dead has failed."""
         if self.status not in OPEN or time.time() - self.beat_at < LOST_S:

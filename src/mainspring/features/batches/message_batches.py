@@ -25,12 +25,13 @@ from mainspring.features.batches.settings import BatchesSettings
 from mainspring.http.access import Access, check_lasting
 from mainspring.http.anthropic.encode import ERRORS, kind_of
 from mainspring.http.bodies import Body, Free
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 from mainspring.stores.documents.files import REQUESTS, Files
 from mainspring.stores.sql.pages import Page
 from mainspring.stores.work.batches import OVER, Batch, Batches
+from mainspring.stores.work.batches import PREFIX as IDS
 
 PREFIX = "/v1/messages/batches"
 _WINDOW = "24h"
@@ -80,7 +81,12 @@ def router(
             )
             return json_response(await _shown(files, made))
 
-        return await idempotency.once(key, "message_batches", [await http.body()], context, work)
+        async def shown(batch_id: str) -> HttpResponse:
+            return json_response(await _shown(files, await _get(batches, batch_id, context)))
+
+        return await idempotency.once(
+            key, "message_batches", [await http.body()], context, work, makes=makes(IDS, shown)
+        )
 
     @routes.get("")
     async def list_message_batches(

@@ -21,7 +21,7 @@ from mainspring.features.batches.settings import BatchesSettings
 from mainspring.features.batches.work import BatchWork
 from mainspring.http.access import Access, check_lasting
 from mainspring.http.bodies import Body, Metadata
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.openai.past_responses import PastResponses
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
@@ -32,6 +32,7 @@ from mainspring.stores import Stores
 from mainspring.stores.documents.files import REQUESTS, FileInfo, Files
 from mainspring.stores.sql.worker import Worker
 from mainspring.stores.work.batches import KIND, Batch, Batches
+from mainspring.stores.work.batches import PREFIX as IDS
 from mainspring.telemetry import Telemetry
 
 PREFIX = "/v1/batches"
@@ -88,7 +89,11 @@ def router(
             )
             return json_response(batch_body(made))
 
-        return await idempotency.once(key, "batches", [await http.body()], context, work)
+        async def shown(batch_id: str) -> HttpResponse:
+            principal = context.principal
+            return json_response(batch_body(await batches.get(principal.tenant, batch_id, groups=principal.groups)))
+
+        return await idempotency.once(key, "batches", [await http.body()], context, work, makes=makes(IDS, shown))
 
     @routes.get("")
     async def list_batches(context: ingests, page: AskedPage) -> HttpResponse:

@@ -44,7 +44,7 @@ def _routes(http: Http) -> list[APIRouter]:
         return []
     return [
         routes.router(content, http.access, http.idempotency, hiding),
-        notebook_routes.router(content.notebooks, http.access, hiding),
+        notebook_routes.router(content.notebooks, http.access, http.idempotency, hiding),
     ]
 
 

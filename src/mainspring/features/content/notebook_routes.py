@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
+from fastapi import Request as HttpRequest
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
@@ -14,10 +15,12 @@ from mainspring.core.types import Context
 from mainspring.features.content.notebook.notebooks import MOST_DOCUMENTS, Notebooks, OpenedNotebook
 from mainspring.features.content.notebook.studies import Study, StudyKind
 from mainspring.features.content.shapes import redacted
+from mainspring.features.content.store.notebooks import PREFIX as IDS
 from mainspring.features.content.store.notebooks import Notebook, Recording
 from mainspring.features.content.text.article import dump
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body, Name
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -68,15 +71,24 @@ class RecordingBody(Body):
     )
 
 
-def router(notebooks: Notebooks, access: Access, hiding: Hiding) -> APIRouter:
+def router(notebooks: Notebooks, access: Access, idempotency: Idempotency, hiding: Hiding) -> APIRouter:
     """The routes over the notebooks."""
     routes = APIRouter(route_class=JsonRoute, tags=["content"], prefix=PREFIX)
     chats = Annotated[Context, Depends(access("chat"))]
 
     @routes.post("")
-    async def create_notebook(body: NotebookBody, context: chats) -> HttpResponse:
+    async def create_notebook(
+        http: HttpRequest, body: NotebookBody, context: chats, key: IdempotencyKey = None
+    ) -> HttpResponse:
         """Choose documents."""
-        return json_response(_opened(await notebooks.create(context, body.name, body.collection, body.documents)))
+
+        async def work() -> HttpResponse:
+            return json_response(_opened(await notebooks.create(context, body.name, body.collection, body.documents)))
+
+        async def shown(notebook_id: str) -> HttpResponse:
+            return json_response(_opened(await notebooks.open(context.principal, notebook_id)))
+
+        return await idempotency.once(key, "notebooks", [await http.body()], context, work, makes=makes(IDS, shown))
 
     @routes.get("")
     async def list_notebooks(context: chats, page: AskedPage) -> HttpResponse:

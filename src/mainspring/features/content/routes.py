@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
+from mainspring.agents.runs import PREFIX as RUNS
 from mainspring.core.types import Context
 from mainspring.features.content.export.docx import docx
 from mainspring.features.content.export.html import html
@@ -24,9 +25,10 @@ from mainspring.features.content.shapes import (
     shown_body,
     version_body,
 )
+from mainspring.features.content.store.articles import PREFIX as IDS
 from mainspring.features.content.write.seo import slug
 from mainspring.http.access import Access, check_lasting
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, Makes
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -54,7 +56,12 @@ def router(service: Content, access: Access, idempotency: Idempotency, hiding: H
         async def work() -> HttpResponse:
             return json_response(shown_body(await service.order(context, body.brief(), body.user)))
 
-        return await idempotency.once(key, "content/articles", [await http.body()], context, work)
+        async def found(digits: str) -> HttpResponse:
+            return json_response(shown_body(await service.begun(context.principal, IDS + digits)))
+
+        # Two things are made one after the other: the article, and the run that writes it.
+        made = Makes((IDS, RUNS), found)
+        return await idempotency.once(key, "content/articles", [await http.body()], context, work, makes=made)
 
     @routes.get("")
     async def list_articles(context: chats, page: AskedPage) -> HttpResponse:

@@ -75,6 +75,13 @@ class Content:
         await self.articles.change(context.principal, kept.id, run_id=run_id)
         return await self.show(context.principal, kept.id)
 
+    async def begun(self, principal: Principal, article_id: str) -> Shown:
+        """An article whose run has begun. Raises ``NotFound``, also for one whose process died before that."""
+        kept = await self.articles.get(principal, article_id)
+        if not kept.run_id:
+            raise NotFound(f"the article {article_id} has not begun", param="article_id")
+        return await self._shown(kept)
+
     async def show(self, principal: Principal, article_id: str) -> Shown:
         """Raises ``NotFound``."""
         return await self._shown(await self.articles.get(principal, article_id))

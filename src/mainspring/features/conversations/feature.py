@@ -25,7 +25,7 @@ async def _open(rooms: Rooms) -> AsyncIterator[Conversations]:
 
 
 def _routes(http: Http) -> list[APIRouter]:
-    return [router(http.services[Conversations], http.access)]
+    return [router(http.services[Conversations], http.access, http.idempotency)]
 
 
 @asynccontextmanager

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
+from fastapi import Request as HttpRequest
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.types import Context
+from mainspring.features.conversations.store import PREFIX as IDS
 from mainspring.features.conversations.store import Conversation, Conversations
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body, Metadata
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.openai.responses_items import Item, messages_of_items, whole_item
 from mainspring.http.pages import Include, IncludeBrackets, list_body
 from mainspring.http.request_body import JsonRoute
@@ -42,15 +45,24 @@ class ConversationItemsBody(Body):
     items: Items
 
 
-def router(store: Conversations, access: Access) -> APIRouter:
+def router(store: Conversations, access: Access, idempotency: Idempotency) -> APIRouter:
     """The routes over the store."""
     routes = APIRouter(route_class=JsonRoute, tags=["conversations"], prefix=PREFIX)
     chats = Annotated[Context, Depends(access("chat"))]
 
     @routes.post("")
-    async def create_conversation(body: ConversationBody, context: chats) -> HttpResponse:
+    async def create_conversation(
+        http: HttpRequest, body: ConversationBody, context: chats, key: IdempotencyKey = None
+    ) -> HttpResponse:
         items = _checked(body.items or ())
-        return json_response(_body(await store.create(context.principal, body.metadata or {}, items)))
+
+        async def work() -> HttpResponse:
+            return json_response(_body(await store.create(context.principal, body.metadata or {}, items)))
+
+        async def shown(conversation_id: str) -> HttpResponse:
+            return json_response(_body(await store.get(context.principal, conversation_id)))
+
+        return await idempotency.once(key, "conversations", [await http.body()], context, work, makes=makes(IDS, shown))
 
     @routes.get("/{conversation_id}")
     async def get_conversation(conversation_id: str, context: chats) -> HttpResponse:

@@ -32,6 +32,7 @@ from mainspring.features.desk.streams import bodies as _bodies
 from mainspring.features.desk.streams import stream
 from mainspring.http.access import Access
 from mainspring.http.bodies import Few
+from mainspring.http.idempotency import IdempotencyKey
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -81,13 +82,13 @@ def _opening(routes: APIRouter, desk: SupportDesk, access: Access) -> None:
     people = Annotated[Context, Depends(access("desk"))]
 
     @routes.post("/cases", status_code=201)
-    async def open_case(body: CaseBody, context: people) -> HttpResponse:
+    async def open_case(body: CaseBody, context: people, key: IdempotencyKey = None) -> HttpResponse:
         """Open a case, or one for a customer's session in the key's groups. Each `Idempotency-Key` opens one case."""
         new = NewCase(
             body.kind, body.subject, body.reason, body.topic, body.priority, body.customer, body.body, body.references
         )
         origin = Origin(
-            f"http:{context.principal.person}:{context.idempotency_key or ids.new('')}",
+            f"http:{context.principal.person}:{key or ids.new('')}",
             body.session_id,
             stored_name(context.principal, body.session_id) if body.session_id else "",
             person=body.user,

@@ -27,7 +27,7 @@ async def _ready(_: Rooms, services: Services) -> None:
 def _routes(http: Http) -> list[APIRouter]:
     service = http.services[Experiments]
     store = EvalStore(http.rooms.stores.database, service.settings.kept)
-    return [router(service, http.access, http.idempotency), evals.router(service, store, http.access)]
+    return [router(service, http.access, http.idempotency), evals.router(service, store, http.access, http.idempotency)]
 
 
 @asynccontextmanager

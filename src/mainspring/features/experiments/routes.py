@@ -15,9 +15,10 @@ from mainspring.core.types import Context
 from mainspring.features.experiments.service import Experiments
 from mainspring.features.experiments.shapes import experiment_body, markdown, places_body
 from mainspring.features.experiments.spec import MOST_RESPONDERS, MOST_SCORERS, Candidate, Spec, WantedScorer
+from mainspring.features.experiments.store.results import PREFIX as IDS
 from mainspring.http.access import Access, check_lasting
 from mainspring.http.bodies import AtMost, Body, Free, Metadata, Name
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -110,7 +111,11 @@ def router(service: Experiments, access: Access, idempotency: Idempotency) -> AP
             )
             return json_response(experiment_body(row, 0), status=201)
 
-        return await idempotency.once(key, "experiments", [await http.body()], context, work)
+        async def shown(experiment_id: str) -> HttpResponse:
+            row = await service.results.get(context.principal, experiment_id)
+            return json_response(experiment_body(row, await _done(service, row)), status=201)
+
+        return await idempotency.once(key, "experiments", [await http.body()], context, work, makes=makes(IDS, shown))
 
     @routes.get(PREFIX)
     async def list_experiments(

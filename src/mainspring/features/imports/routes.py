@@ -13,10 +13,11 @@ from starlette.responses import Response as HttpResponse
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Context
 from mainspring.features.imports.sources import source
+from mainspring.features.imports.store import PREFIX as IDS
 from mainspring.features.imports.store import Import, Imports
 from mainspring.http.access import Access, check_lasting
 from mainspring.http.bodies import Body
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -81,7 +82,10 @@ def router(
             soon()
             return json_response(import_body(found), status=202)
 
-        return await idempotency.once(key, "imports", [await http.body()], context, work)
+        async def shown(import_id: str) -> HttpResponse:
+            return json_response(import_body(await imports.get(context.principal, import_id)), status=202)
+
+        return await idempotency.once(key, "imports", [await http.body()], context, work, makes=makes(IDS, shown))
 
     @routes.get("")
     async def list_imports(context: importers, page: AskedPage) -> HttpResponse:

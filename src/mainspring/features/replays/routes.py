@@ -24,7 +24,7 @@ from mainspring.features.replays.recorded_requests import Changes
 from mainspring.features.replays.service import Filter, Replay, Replays, Side
 from mainspring.http.access import Access, check_lasting
 from mainspring.http.bodies import Body, Name
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.openai.requests import PromptBody
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
@@ -114,7 +114,11 @@ def router(replays: Replays, jobs: Jobs, access: Access, idempotency: Idempotenc
             made = await while_connected(http, replays.run(answer, body.changes(), context))
             return json_response(replay_body(made), status=201)
 
-        return await idempotency.once(key, "replays", [await http.body()], context, work)
+        async def shown(batch_id: str) -> HttpResponse:
+            queued = await batch_body(replays, await _job(jobs, batch_id, context), context)
+            return json_response(queued, status=202)
+
+        return await idempotency.once(key, "replays", [await http.body()], context, work, makes=makes(BATCH, shown))
 
     @routes.get("")
     async def list_replays(

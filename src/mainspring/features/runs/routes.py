@@ -12,6 +12,7 @@ from fastapi import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 from starlette.responses import StreamingResponse
 
+from mainspring.agents.runs import PREFIX as IDS
 from mainspring.core.types import Context
 from mainspring.features.runs.service import Happening, RunService
 from mainspring.features.runs.shapes import (
@@ -25,7 +26,7 @@ from mainspring.features.runs.shapes import (
 )
 from mainspring.features.runs.store.runs import Run, State
 from mainspring.http.access import Access, check_lasting
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.openai import encode
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
@@ -48,13 +49,21 @@ def router(service: RunService, access: Access, idempotency: Idempotency) -> API
         check_lasting(context, "a run")
 
         async def work() -> HttpResponse:
-            run = await service.begin(context, body.request(), metadata=body.metadata or {}, deadline_s=body.deadline_s)
+            metadata = body.metadata or {}
+            return await told(
+                await service.begin(context, body.request(), metadata=metadata, deadline_s=body.deadline_s)
+            )
+
+        async def told(run: Run) -> HttpResponse:
             if not body.background:
                 wait = service.stopped(context.principal, run.id, context.remaining() or 0.0)
                 run = await while_connected(http, wait)
             return json_response(run_body(run))
 
-        return await idempotency.once(key, "agents/runs", [await http.body()], context, work)
+        async def shown(run_id: str) -> HttpResponse:
+            return await told((await service.get(context.principal, run_id))[0])
+
+        return await idempotency.once(key, "agents/runs", [await http.body()], context, work, makes=makes(IDS, shown))
 
     @routes.get("")
     async def list_runs(
@@ -94,11 +103,11 @@ def router(service: RunService, access: Access, idempotency: Idempotency) -> API
         frames = _beating(service.happenings(context.principal, run_id, first))
         return StreamingResponse(frames, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
-    _steering(routes, service, access)
+    _steering(routes, service, access, idempotency)
     return routes
 
 
-def _steering(routes: APIRouter, service: RunService, access: Access) -> None:
+def _steering(routes: APIRouter, service: RunService, access: Access, idempotency: Idempotency) -> None:
     chats = Annotated[Context, Depends(access("chat"))]
 
     @routes.post("/{run_id}/cancel")
@@ -123,11 +132,22 @@ def _steering(routes: APIRouter, service: RunService, access: Access) -> None:
         return _told(run)
 
     @routes.post("/{run_id}/fork")
-    async def fork_run(run_id: str, body: ForkBody, context: chats) -> HttpResponse:
+    async def fork_run(
+        http: HttpRequest, run_id: str, body: ForkBody, context: chats, key: IdempotencyKey = None
+    ) -> HttpResponse:
         """Start a new run with the first steps of this one. The last of these steps may get another outcome."""
         check_lasting(context, "a run")
         given = {"after": body.after, "outcome": body.outcome, "metadata": body.metadata}
-        return _told(await service.fork(context, run_id, path=body.step, **given))
+
+        async def work() -> HttpResponse:
+            return _told(await service.fork(context, run_id, path=body.step, **given))
+
+        async def shown(made_id: str) -> HttpResponse:
+            return _told((await service.get(context.principal, made_id))[0])
+
+        return await idempotency.once(
+            key, f"fork run {run_id}", [await http.body()], context, work, makes=makes(IDS, shown)
+        )
 
     @routes.post("/{run_id}/replay")
     async def replay_run(run_id: str, context: chats) -> HttpResponse:

@@ -14,11 +14,12 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context, Principal
 from mainspring.features.train.data.uploads import folder_of
 from mainspring.features.train.jobs.running import tail
+from mainspring.features.train.jobs.store import ORDERS
 from mainspring.features.train.service import Training
 from mainspring.features.train.shapes import details, event_body, job_body, recipe_body, version_body
 from mainspring.http.access import Access, acting, check_lasting
 from mainspring.http.bodies import Body, Free, Metadata, Name
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -119,7 +120,11 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
                         view = await service.order(principal, order, metadata=body.metadata, origin=origin)
             return json_response(await _job(service, principal, view.id), status=201)
 
-        return await idempotency.once(key, "training", [await http.body()], context, work)
+        async def shown(order: str) -> HttpResponse:
+            row = await service.jobs.ordered(context.principal, order)
+            return json_response(job_body(row, await service.view(row)), status=201)
+
+        return await idempotency.once(key, "training", [await http.body()], context, work, makes=makes(ORDERS, shown))
 
     _jobs(routes, service, trains)
     _watching(routes, service, trains)

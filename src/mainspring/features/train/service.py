@@ -21,7 +21,7 @@ from mainspring.features.train.jobs import asked, bounds, orders
 from mainspring.features.train.jobs.process import check_needs
 from mainspring.features.train.jobs.running import TrainingWork, last_figures
 from mainspring.features.train.jobs.shedding import Disk, Shedding
-from mainspring.features.train.jobs.store import PREFIX, Row, TrainingJobs
+from mainspring.features.train.jobs.store import ORDERS, PREFIX, Row, TrainingJobs
 from mainspring.features.train.jobs.surroundings import settings_of
 from mainspring.features.train.settings import TrainSettings
 from mainspring.features.train.versions import card, keeping, named
@@ -109,7 +109,8 @@ class Training:
         recipe = recipes.find(order.recipe)
         options = options_of(recipe, order.options)
         bounds.check(options, self.settings)
-        digest = orders.digest(order)
+        # Under a plan there is one run of it, though the ids of those differ that were begun.
+        digest = orders.digest(order) or ids.planned(ORDERS)
         if known := await self.jobs.known(principal.tenant, digest):
             return await self.training_job(principal.tenant, known)
         await self.jobs.admit(principal.tenant)

@@ -21,6 +21,8 @@ from mainspring.stores.sql.pages import Page, Slice
 
 Episode = Literal["answer", "session", "trace"]
 
+PREFIX = "evt_"
+
 
 class Outcomes:
     """Writes and reads outcomes. ``most`` may be told of one episode."""
@@ -39,7 +41,7 @@ class Outcomes:
             subject, trace = answer.id, answer.trace_id
             arms = _arms(AnswerFacts.of(answer.facts))
         facts = OutcomeFacts(metric=metric, value=value, episode=episode, arms=arms)
-        record = EventRecord(ids.new("evt_"), time.time(), principal.tenant, trace, subject, facts)
+        record = EventRecord(ids.new(PREFIX), time.time(), principal.tenant, trace, subject, facts)
 
         def work(connection: sa.Connection) -> None:
             sql.lock(connection, f"outcomes {principal.tenant} {subject}")
@@ -54,6 +56,10 @@ class Outcomes:
 
         await self._database.write(work, durable=True)
         return record
+
+    async def get(self, tenant: str, event_id: str) -> EventRecord:
+        """Raises ``NotFound``."""
+        return await self._log.get(tenant, event_id)
 
     async def page(self, principal: Principal, page: Page, about: str | None) -> Slice[EventRecord]:
         """Outcomes that the principal's groups may see, of an answer by its id or of a session by its name."""

@@ -12,12 +12,13 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.core.types import Context
 from mainspring.features.trials.definitions import Trial
+from mainspring.features.trials.outcomes import PREFIX as IDS
 from mainspring.features.trials.outcomes import Episode, Outcomes
 from mainspring.features.trials.service import Trials
 from mainspring.features.trials.shapes import outcome_body, trial_body, verdict_body
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body, Name
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.openai.response_ids import answer_id as answer_of
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
@@ -112,7 +113,10 @@ def outcome_router(outcomes: Outcomes, access: Access, idempotency: Idempotency)
             made = await outcomes.tell(context.principal, episode, about, body.metric, body.value)
             return json_response(outcome_body(made), status=201)
 
-        return await idempotency.once(key, "outcomes", [await http.body()], context, work)
+        async def shown(event_id: str) -> HttpResponse:
+            return json_response(outcome_body(await outcomes.get(context.principal.tenant, event_id)), status=201)
+
+        return await idempotency.once(key, "outcomes", [await http.body()], context, work, makes=makes(IDS, shown))
 
     @routes.get("/v1/outcomes")
     async def list_outcomes(

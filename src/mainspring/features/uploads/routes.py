@@ -11,12 +11,12 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context
-from mainspring.features.uploads.service import Upload, UploadPart, Uploads
+from mainspring.features.uploads.service import PREFIX, Upload, UploadPart, Uploads
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body
 from mainspring.http.fields import Hint
 from mainspring.http.files import check_form, check_purpose, file_body
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 from mainspring.stores.documents.files import FileInfo
@@ -68,7 +68,10 @@ def router(uploads: Uploads, access: Access, idempotency: Idempotency) -> APIRou
             )
             return json_response(_upload(made))
 
-        return await idempotency.once(key, "uploads", [await http.body()], context, work)
+        async def shown(upload_id: str) -> HttpResponse:
+            return json_response(_upload(await uploads.get(context.principal, upload_id)))
+
+        return await idempotency.once(key, "uploads", [await http.body()], context, work, makes=makes(PREFIX, shown))
 
     @routes.post("/{upload_id}/parts")
     async def add(http: HttpRequest, upload_id: str, data: UploadFile, context: ingests) -> HttpResponse:

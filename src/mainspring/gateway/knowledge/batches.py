@@ -5,20 +5,23 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from fastapi import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.types import Context
 from mainspring.gateway.knowledge.bodies import FileBatchBody
 from mainspring.gateway.knowledge.shapes import batch_body, document_body, missing_file
 from mainspring.http.access import Access
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.pages import AskedPage, cut, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 from mainspring.rag.library import Library
 from mainspring.stores.documents.catalogue import Status
+from mainspring.stores.documents.file_batches import PREFIX, FileBatch
 
 
-def router(library: Library, access: Access) -> APIRouter:
+def router(library: Library, access: Access, idempotency: Idempotency) -> APIRouter:
     """The routes of batches of files over the library."""
     routes = APIRouter(
         route_class=JsonRoute, tags=["vector stores"], prefix="/v1/vector_stores/{store_id}/file_batches"
@@ -27,13 +30,25 @@ def router(library: Library, access: Access) -> APIRouter:
     chats = Annotated[Context, Depends(access("chat"))]
 
     @routes.post("")
-    async def create(store_id: str, body: FileBatchBody, context: ingests) -> HttpResponse:
+    async def create(
+        http: HttpRequest, store_id: str, body: FileBatchBody, context: ingests, key: IdempotencyKey = None
+    ) -> HttpResponse:
         """Files that are not there count as failed; the others are read."""
         wanted = body.attachments(context)
         collection = await library.get(context.principal, store_id)
-        batch = await library.attaching.attach(context.principal, collection, wanted)
-        found = await library.attaching.documents(context.principal, collection, batch)
-        return json_response(batch_body(batch, found))
+
+        async def work() -> HttpResponse:
+            return await told(await library.attaching.attach(context.principal, collection, wanted))
+
+        async def told(batch: FileBatch) -> HttpResponse:
+            found = await library.attaching.documents(context.principal, collection, batch)
+            return json_response(batch_body(batch, found))
+
+        async def shown(batch_id: str) -> HttpResponse:
+            return await told(await library.attaching.batches.get(collection, batch_id))
+
+        parts = [store_id.encode(), await http.body()]
+        return await idempotency.once(key, "file_batches", parts, context, work, makes=makes(PREFIX, shown))
 
     @routes.get("/{batch_id}")
     async def get_batch(store_id: str, batch_id: str, context: chats) -> HttpResponse:

@@ -12,12 +12,12 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context
 from mainspring.http.access import Access, acting
 from mainspring.http.files import check_form, check_purpose, file_body, named_content
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.pages import AskedLongPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 from mainspring.rag.library import Library
-from mainspring.stores.documents.files import Files
+from mainspring.stores.documents.files import PREFIX, Files
 
 CONTENT: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
 ANCHOR, SECONDS = "expires_after[anchor]", "expires_after[seconds]"
@@ -51,10 +51,13 @@ def router(files: Files, library: Library, access: Access, idempotency: Idempote
             made = await files.add(principal.tenant, name, data, purpose, principal.groups, expires_s=seconds)
             return json_response(file_body(made))
 
+        async def shown(file_id: str) -> HttpResponse:
+            return json_response(file_body(await files.get(principal.tenant, file_id, groups=principal.groups)))
+
         # The form as a whole is another one each time: its boundary is drawn by lot.
         words = (name, purpose) if seconds is None else (name, purpose, str(seconds))
         body = (*(each.encode("utf-8", "replace") for each in words), data)
-        return await idempotency.once(key, "files", body, context, work)
+        return await idempotency.once(key, "files", body, context, work, makes=makes(PREFIX, shown))
 
     @routes.get("")
     async def list_files(

@@ -19,13 +19,13 @@ from mainspring.gateway.knowledge.bodies import (
 )
 from mainspring.gateway.knowledge.shapes import store_body
 from mainspring.http.access import Access, acting
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 from mainspring.rag.attaching import Attachment
 from mainspring.rag.library import Library
-from mainspring.stores.documents.collections import Collection
+from mainspring.stores.documents.collections import PREFIX, Collection
 
 
 def router(library: Library, access: Access, idempotency: Idempotency) -> APIRouter:
@@ -53,7 +53,17 @@ def router(library: Library, access: Access, idempotency: Idempotency) -> APIRou
                 await _attach_all(library, context, collection, wanted)
             return json_response(await _one(library, context, collection))
 
-        return await idempotency.once(key, "vector_stores", [await http.body()], context, work)
+        async def shown(store_id: str) -> HttpResponse:
+            collection = await library.get(context.principal, store_id)
+            one = await _one(library, context, collection)
+            if wanted and not one["file_counts"]["total"]:
+                await _attach_all(library, context, collection, wanted)
+                one = await _one(library, context, collection)
+            return json_response(one)
+
+        return await idempotency.once(
+            key, "vector_stores", [await http.body()], context, work, makes=makes(PREFIX, shown)
+        )
 
     @routes.get("")
     async def list_stores(context: chats, page: AskedPage) -> HttpResponse:

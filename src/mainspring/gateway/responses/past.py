@@ -40,10 +40,9 @@ PREFIX = "/v1/responses"
 _INTERRUPTED = "the server stopped while this response was in progress; send the request again"
 
 
-def add(routes: APIRouter, stored: PastResponses, background: BackgroundResponses, access: Access) -> None:
+def add(routes: APIRouter, past: "Past", stored: PastResponses, access: Access) -> None:
     """Add the routes of responses of the past."""
     chats = Annotated[Context, Depends(access("chat"))]
-    past = _Past(stored, background)
 
     @routes.get(f"{PREFIX}/{{response_id}}")
     async def get_response(
@@ -85,7 +84,7 @@ def add(routes: APIRouter, stored: PastResponses, background: BackgroundResponse
         return json_response({"id": response_id, "object": "response", "deleted": True})
 
 
-class _Past:
+class Past:
     """Responses by their ids, whether an answer of theirs is recorded or not yet."""
 
     def __init__(self, stored: PastResponses, background: BackgroundResponses) -> None:
@@ -113,6 +112,19 @@ class _Past:
         if state is not None and state.status == "failed":
             return {**body, "status": "failed", "completed_at": None, "error": _error(state.code)}
         return body
+
+    async def begun(self, named: str, principal: Principal) -> dict[str, Any]:
+        """The response object. Raises ``NotFound``, also for one whose process died before its end: nothing of it
+        stays."""
+        wanted = answer_id(named)
+        state = await self._background.state(principal, wanted)
+        if state is not None and state.is_lost and self._background.run(principal, wanted) is None:
+            try:
+                await self._stored.get(named, principal)
+            except NotFound:
+                await self._background.forget(principal, wanted)
+                raise
+        return await self.body(named, principal)
 
     async def events(self, named: str, principal: Principal, after: int) -> HttpResponse:
         """The events behind the one numbered ``after``: as they were told where they are still known, else told

@@ -27,6 +27,10 @@ class BackgroundState(Protocol):
     def created_at(self) -> float: ...
     @property
     def is_open(self) -> bool: ...
+    @property
+    def is_lost(self) -> bool:
+        """Whether its process is dead, as far as one can tell, and ended before it did."""
+        ...
 
 
 class BackgroundRun(Protocol):

@@ -25,7 +25,7 @@ from mainspring.gateway.responses.file_search import CitingResponder
 from mainspring.gateway.responses.ports import BackgroundResponses, BackgroundRun, ConversationStore
 from mainspring.http.access import Access, consenting
 from mainspring.http.fields import HEADER
-from mainspring.http.idempotency import Idempotency, IdempotencyKey, refuse_key
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes, refuse_key
 from mainspring.http.openai import responses_encode as encode
 from mainspring.http.openai import responses_stream
 from mainspring.http.openai.past_responses import PastResponses, input_items
@@ -69,6 +69,7 @@ def router(
     chats = Annotated[Context, Depends(access("chat"))]
     stored = PastResponses(events, settings.max_messages)
     asking = Asking(stored, behind.conversations, settings, behind.count, behind.window, behind.search, behind.web)
+    told = past.Past(stored, behind.background)
     answering = _Answering(responder, asking, behind.background, settings)
 
     @routes.post(PREFIX, responses=STREAMS)
@@ -92,8 +93,13 @@ def router(
                 return json_response(run.body, left_out(asked))
             return await answering.whole(http, asked, context, left_out(asked))
 
+        async def shown(name: str) -> HttpResponse:
+            return json_response(await told.begun(response_id(name), context.principal), left_out(asked))
+
+        # What is answered at once is asked again: nobody had its answer.
+        made = makes("ans_", shown) if body.background else None
         made_of = "" if key is None else await behind.basis(asked.request, context)
-        return await idempotency.once(key, "responses", [await http.body()], context, work, basis=made_of)
+        return await idempotency.once(key, "responses", [await http.body()], context, work, basis=made_of, makes=made)
 
     @routes.post(f"{PREFIX}/input_tokens")
     async def count_input_tokens(body: InputTokensBody, context: chats) -> HttpResponse:
@@ -111,7 +117,7 @@ def router(
         made = compaction(answer.head, said, summary, encode.usage_body(answer.usage))
         return json_response(made, head_headers(answer.head))
 
-    past.add(routes, stored, behind.background, access)
+    past.add(routes, told, stored, access)
     routes.routes.extend(socket.router().routes)
     return routes
 

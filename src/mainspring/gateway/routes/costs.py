@@ -18,14 +18,14 @@ from mainspring.core.scopes import OPERATE
 from mainspring.core.types import Context
 from mainspring.http.access import Access, acting
 from mainspring.http.bodies import Body
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
 from mainspring.serving.admit.rate_limits import Bucket, duration
 from mainspring.serving.money.pricing import NANO
 from mainspring.stores.events.audit_log import Audit
 from mainspring.stores.money import spending
-from mainspring.stores.money.budgets import Budgets
+from mainspring.stores.money.budgets import PREFIX, Budgets
 from mainspring.stores.money.ledger import Dimension, Ledger, LedgerLine, LedgerQuery
 from mainspring.stores.money.spending import Budget, Spending, Window
 
@@ -96,7 +96,10 @@ def router(budgets: Budgets, ledger: Ledger, access: Access, idempotency: Idempo
             )
             return await shown(made)
 
-        return await idempotency.once(key, "budgets", [await http.body()], context, work)
+        async def found(budget_id: str) -> HttpResponse:
+            return await shown(await budgets.get(context.principal.tenant, budget_id))
+
+        return await idempotency.once(key, "budgets", [await http.body()], context, work, makes=makes(PREFIX, found))
 
     @routes.get("/budgets")
     async def list_budgets(context: admins) -> HttpResponse:

@@ -16,7 +16,7 @@ from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.types import Context, EventRecord, Principal
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.openai.response_ids import answer_id as answer_of
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
@@ -38,6 +38,9 @@ class FeedbackBody(Body):
     consent: bool = False
 
 
+PREFIX = "evt_"
+
+
 def router(
     events: EventLog, new_id: Callable[[str], str], access: Access, idempotency: Idempotency, quotas: Quotas
 ) -> APIRouter:
@@ -54,24 +57,29 @@ def router(
             raise InvalidRequest("feedback needs a rating, an edit or a comment", param="rating")
         principal = context.principal
         answer = await events.answer_for(principal, body.answer_id)
-        record = EventRecord(
-            id=new_id("evt_"),
-            at=time.time(),
-            tenant=principal.tenant,
-            trace_id=answer.trace_id,
-            subject=body.answer_id,
-            parent_id=answer.id,
-            facts=await _facts(events, principal, body),
-            content=body.edit,
-            consent=body.consent,
-        )
 
         async def work() -> HttpResponse:
             await quotas.check(principal.tenant, "feedback_per_answer", body.answer_id)
+            record = EventRecord(
+                id=new_id(PREFIX),
+                at=time.time(),
+                tenant=principal.tenant,
+                trace_id=answer.trace_id,
+                subject=body.answer_id,
+                parent_id=answer.id,
+                facts=await _facts(events, principal, body),
+                content=body.edit,
+                consent=body.consent,
+            )
             await events.append(record)
             return json_response(event_body(record), status=201)
 
-        return await idempotency.once(key, "feedback", [await http.body()], context, work, about=answer.id)
+        async def shown(event_id: str) -> HttpResponse:
+            return json_response(event_body(await events.get(principal.tenant, event_id)), status=201)
+
+        return await idempotency.once(
+            key, "feedback", [await http.body()], context, work, about=answer.id, makes=makes(PREFIX, shown)
+        )
 
     @routes.get("/v1/events")
     async def list_events(

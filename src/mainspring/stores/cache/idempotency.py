@@ -1,52 +1,39 @@
 """Answers to requests that may be sent again under one name, each made once by however many processes share a database.
 
 The first claims a name for as long as it renews its lease; the others wait for its answer. A process that dies leaves a
-claim that ends by itself. What it has made by then is noted in the claim by the transaction that makes it, so that
-whoever takes the claim over finds it, and makes no second one.
+claim that ends by itself. A claim of what creates something has a plan: the digits of the ids of what it makes, and the
+digest of its request. Whoever takes the claim over has the same plan. So it finds what was made, and cannot make it a
+second time.
 """
 
 from __future__ import annotations
 
 import time
-from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
 from mainspring.stores.schema import repeat_tags, repeats
+from mainspring.stores.sql import ids
 from mainspring.stores.sql.database import Database
 
 LEASE_S = 15.0
-_MADE = b"\0made:"
-Claim = bytes | Literal["mine", "busy"]
-"""The answer under the name, or the owner of the claim."""
-ClaimName = tuple[str, str, str]
-"""Tenant, name and owner."""
-CLAIM: ContextVar[ClaimName | None] = ContextVar("claim", default=None)
-"""The claim under which the current task works. Read it outside of transactions: they run in threads."""
+_PLAN = b"\0plan:"
 
 
-def made_before(connection: sa.Connection, claim: ClaimName | None) -> str:
-    """The id of what was made under the claim before; empty: nothing, or there is no claim."""
-    if claim is None:
-        return ""
-    tenant, name, owner = claim
-    mine = sa.select(repeats.c.value).where(_is(tenant, name), repeats.c.owner == owner)
-    value = connection.execute(mine).scalar_one_or_none()
-    return bytes(value)[len(_MADE) :].decode() if value is not None and _unanswered(bytes(value)) else ""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a claim may make. ``again``: another process had the claim before, and may have made it."""
+
+    digits: str
+    digest: str
+    again: bool = False
 
 
-def note_made(connection: sa.Connection, claim: ClaimName | None, made: str) -> None:
-    """Note in the claim what this transaction makes, if there is one."""
-    if claim is not None:
-        tenant, name, owner = claim
-        mine = sa.update(repeats).where(_is(tenant, name), repeats.c.owner == owner)
-        connection.execute(mine.values(value=_MADE + made.encode()))
-
-
-def _unanswered(value: bytes) -> bool:
-    return value.startswith(_MADE)
+Claim = bytes | Plan | Literal["mine", "busy"]
+"""The answer under the name, the plan of one's claim ("mine": a claim without one), or that another has it."""
 
 
 class Repeats:
@@ -55,24 +42,36 @@ class Repeats:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, tenant: str, name: str, owner: str, ttl_s: float) -> Claim:
-        """Claim the name for ``owner`` unless it is claimed already or has an answer."""
+    async def claim(self, tenant: str, name: str, owner: str, ttl_s: float, digest: str = "") -> Claim:
+        """Claim the name for ``owner`` unless it is claimed already or has an answer; with a plan if there is the
+        ``digest`` of a request that creates something."""
         now = time.time()
         new = {"tenant": tenant, "name": name, "owner": owner, "leased_until": now + LEASE_S, "expires_at": now + ttl_s}
+        plan = Plan(ids.new(""), digest)
+        fresh = {**new, "value": _written(plan) if digest else None}
 
         def work(connection: sa.Connection) -> Claim:
             _drop(connection, repeats.c.expires_at < now)
-            if connection.execute(rows.insert_new(connection, repeats), new).rowcount:
-                return "mine"
+            if connection.execute(rows.insert_new(connection, repeats), fresh).rowcount:
+                return plan if digest else "mine"
             found = connection.execute(sa.select(repeats).where(_is(tenant, name))).one()
-            if found.value is not None and not _unanswered(bytes(found.value)):
+            before = _plan(found.value)
+            if found.value is not None and before is None:
                 return bytes(found.value)
             if found.leased_until > now:
                 return "busy"
+            values = new if before is not None else fresh
             over = sa.update(repeats).where(_is(tenant, name), repeats.c.owner == found.owner)
-            return "mine" if connection.execute(over.values(**new)).rowcount else "busy"
+            if not connection.execute(over.values(**values)).rowcount:
+                return "busy"
+            return before or (plan if digest else "mine")
 
         return await self._database.write(work, durable=False)
+
+    async def replan(self, tenant: str, name: str, owner: str, plan: Plan) -> None:
+        """Note another plan: nothing was made under the one before."""
+        mine = sa.update(repeats).where(_is(tenant, name), repeats.c.owner == owner)
+        await self._database.write(lambda connection: connection.execute(mine.values(value=_written(plan))) and None)
 
     async def retake(self, tenant: str, name: str, owner: str, value: bytes) -> bool:
         """Claim the name again for ``owner`` if its answer is still ``value``, which becomes void."""
@@ -99,13 +98,12 @@ class Repeats:
         await self._database.write(work, durable=True)
 
     async def release(self, tenant: str, name: str, owner: str) -> None:
-        """Give up the claim: the next request starts again, with what was made under it."""
+        """Give up the claim: the next request starts again, with the plan."""
         mine = sa.and_(_is(tenant, name), repeats.c.owner == owner)
 
         def work(connection: sa.Connection) -> None:
             connection.execute(sa.delete(repeats).where(mine, repeats.c.value.is_(None)))
-            value = connection.execute(sa.select(repeats.c.value).where(mine)).scalar_one_or_none()
-            if value is not None and _unanswered(bytes(value)):
+            if _plan(connection.execute(sa.select(repeats.c.value).where(mine)).scalar_one_or_none()) is not None:
                 connection.execute(sa.update(repeats).where(mine).values(leased_until=0.0))
 
         await self._database.write(work)
@@ -124,6 +122,18 @@ class Repeats:
         """Drop expired entries; returns their number."""
         old = repeats.c.expires_at < time.time()
         return await self._database.write(lambda connection: _drop(connection, old))
+
+
+def _written(plan: Plan) -> bytes:
+    return _PLAN + f"{plan.digits}:{plan.digest}".encode()
+
+
+def _plan(value: bytes | None) -> Plan | None:
+    """The plan that stands in the place of an answer, if one does."""
+    if value is None or not bytes(value).startswith(_PLAN):
+        return None
+    digits, _, digest = bytes(value)[len(_PLAN) :].decode().partition(":")
+    return Plan(digits, digest, again=True)
 
 
 def _is(tenant: str, name: str) -> sa.ColumnElement[bool]:

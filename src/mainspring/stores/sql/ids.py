@@ -1,17 +1,45 @@
-"""Identifiers: unique, unguessable in their second half, and sorted by the time at which they were made."""
+"""Identifiers: unique, unguessable in their second half, and sorted by the time at which they were made.
+
+A task that may be done a second time after the death of its process plans the ids of what it makes. Then the second
+time has the same ids, so that it finds what the first one made, and no two of it can be made.
+"""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
+_PLANNED: ContextVar[dict[str, str] | None] = ContextVar("planned", default=None)
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 
 
 def new(prefix: str) -> str:
-    """``prefix`` and 26 base-32 digits: 64 bits of Unix time in nanoseconds, then 64 random bits."""
-    return prefix + _written(time.time_ns())
+    """``prefix`` and 26 base-32 digits: 64 bits of Unix time in nanoseconds, then 64 random bits. The first one of a
+    task that planned one of this prefix is that."""
+    return (_PLANNED.get() or {}).pop(prefix, "") or prefix + _written(time.time_ns())
+
+
+@contextmanager
+def planning(prefixes: Iterable[str], digits: str) -> Iterator[None]:
+    """Within the block the first new id of each prefix has these ``digits``, which ``new("")`` made. It holds for the
+    tasks that are begun within, and for no thread of a pool."""
+    plan = {each: each + digits for each in prefixes}
+    token = _PLANNED.set(plan)
+    try:
+        yield
+    finally:
+        # What still runs behind the block plans nothing any more.
+        plan.clear()
+        _PLANNED.reset(token)
+
+
+def planned(prefix: str) -> str:
+    """The planned id of this prefix, which stays planned; empty without one."""
+    return (_PLANNED.get() or {}).get(prefix, "")
 
 
 def after(previous: str, prefix: str) -> str:

@@ -22,7 +22,6 @@ from mainspring.core import cards
 from mainspring.core.errors import Conflict, NotFound
 from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.types import Principal
-from mainspring.stores.cache.idempotency import CLAIM, made_before, note_made
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.documents.files import ANSWERS
 from mainspring.stores.documents.files import PREFIX as FILE_PREFIX
@@ -103,19 +102,10 @@ class Batches:
             output_expires_s=output_expires_s,
         )
 
-        claim = CLAIM.get()
-
         def work(connection: sa.Connection) -> Batch:
-            before = made_before(connection, claim)
-            if before and (
-                row := connection.execute(sa.select(batches).where(_is(batch.tenant, before))).one_or_none()
-            ):
-                # The process that was asked for it first died before it could say so.
-                return _batch(row)
             self._quotas.hold(connection, batch.tenant, "batches")
             connection.execute(sa.insert(batches).values(**_columns(batch)))
             jobs.insert(connection, batch.tenant, batch.id, KIND, {})
-            note_made(connection, claim, batch.id)
             return batch
 
         return await self._database.write(work, durable=True)

@@ -81,6 +81,9 @@ class Articles:
 
         def work(connection: sa.Connection) -> KeptArticle:
             mine = articles.c.tenant == principal.tenant
+            there = sa.select(articles.c.id).where(mine, articles.c.id == row["id"])
+            if connection.execute(there).first() is not None:
+                return _seen(connection, principal, row["id"])
             if connection.execute(sa.select(sa.func.count()).where(mine)).scalar_one() >= self._most:
                 raise QuotaExceeded(f"this tenant has {self._most} articles, and may have no more")
             connection.execute(rows.insert_new(connection, articles).values(**row))

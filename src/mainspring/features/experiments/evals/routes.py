@@ -5,6 +5,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
+from fastapi import Request as HttpRequest
 from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
@@ -13,11 +14,14 @@ from mainspring.core.types import Context
 from mainspring.features.experiments.evals import runs
 from mainspring.features.experiments.evals.graders import options_of
 from mainspring.features.experiments.evals.shapes import eval_body, item_body, run_body
+from mainspring.features.experiments.evals.store import PREFIX as IDS
 from mainspring.features.experiments.evals.store import EvalStore
 from mainspring.features.experiments.service import Experiments
 from mainspring.features.experiments.spec import MOST_SCORERS, Spec
+from mainspring.features.experiments.store.results import PREFIX as EXPERIMENT
 from mainspring.http.access import Access, check_lasting
 from mainspring.http.bodies import AtMost, Body, Metadata
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -62,13 +66,15 @@ class RunBody(Body):
     metadata: Metadata | None = None
 
 
-def router(service: Experiments, store: EvalStore, access: Access) -> APIRouter:
+def router(service: Experiments, store: EvalStore, access: Access, idempotency: Idempotency) -> APIRouter:
     """The routes over evals; their runs are experiments."""
     routes = APIRouter(route_class=JsonRoute, tags=["evals"], prefix=PREFIX)
     runners = Annotated[Context, Depends(access("experiments"))]
 
     @routes.post("", status_code=201)
-    async def create_eval(body: EvalBody, context: runners) -> HttpResponse:
+    async def create_eval(
+        http: HttpRequest, body: EvalBody, context: runners, key: IdempotencyKey = None
+    ) -> HttpResponse:
         """Create an eval: the schema of its items, and its graders."""
         criteria = []
         for each in body.testing_criteria:
@@ -77,8 +83,15 @@ def router(service: Experiments, store: EvalStore, access: Access) -> APIRouter:
             label = str(each.get("name") or name)[:100]
             criteria.append({**each, "name": label, "id": f"{label}-{ids.new('')}"})
         config = body.data_source_config.model_dump(exclude_none=True)
-        made = await store.create(context.principal, body.name or "eval", config, criteria, body.metadata or {})
-        return json_response(eval_body(made), status=201)
+
+        async def work() -> HttpResponse:
+            made = await store.create(context.principal, body.name or "eval", config, criteria, body.metadata or {})
+            return json_response(eval_body(made), status=201)
+
+        async def shown(eval_id: str) -> HttpResponse:
+            return json_response(eval_body(await store.get(context.principal, eval_id)), status=201)
+
+        return await idempotency.once(key, "evals", [await http.body()], context, work, makes=makes(IDS, shown))
 
     @routes.get("")
     async def list_evals(
@@ -108,19 +121,32 @@ def router(service: Experiments, store: EvalStore, access: Access) -> APIRouter:
         await store.delete(context.principal, eval_id)
         return json_response({"object": "eval.deleted", "deleted": True, "eval_id": eval_id})
 
-    _runs(routes, service, store, runners)
+    _runs(routes, service, store, runners, idempotency)
     _items(routes, service, runners)
     return routes
 
 
-def _runs(routes: APIRouter, service: Experiments, store: EvalStore, runners: Any) -> None:
+def _runs(routes: APIRouter, service: Experiments, store: EvalStore, runners: Any, idempotency: Idempotency) -> None:
     @routes.post("/{eval_id}/runs", status_code=201)
-    async def create_run(eval_id: str, body: RunBody, context: runners) -> HttpResponse:
+    async def create_run(
+        http: HttpRequest, eval_id: str, body: RunBody, context: runners, key: IdempotencyKey = None
+    ) -> HttpResponse:
         """Queue a run over the items of `data_source`."""
         check_lasting(context, "a run of an eval")
         of = await store.get(context.principal, eval_id)
-        row = await runs.start(service, context.principal, of, body.data_source, body.name, body.metadata or {})
-        return json_response(run_body(row, await _summary(service, row)), status=201)
+
+        async def work() -> HttpResponse:
+            row = await runs.start(service, context.principal, of, body.data_source, body.name, body.metadata or {})
+            return await told(row)
+
+        async def told(row: Any) -> HttpResponse:
+            return json_response(run_body(row, await _summary(service, row)), status=201)
+
+        async def shown(run_id: str) -> HttpResponse:
+            return await told(await _run(service, context, eval_id, run_id))
+
+        made = makes(EXPERIMENT, shown)
+        return await idempotency.once(key, f"eval {eval_id}", [await http.body()], context, work, makes=made)
 
     @routes.get("/{eval_id}/runs")
     async def list_runs(

@@ -16,10 +16,11 @@ from mainspring.features.lake.exports.sets.formats import ExportFormat
 from mainspring.features.lake.exports.sets.rows import ExportKind, Options
 from mainspring.features.lake.exports.sets.splits import Shares
 from mainspring.features.lake.exports.sets.writing import CARD
+from mainspring.features.lake.exports.store import PREFIX as IDS
 from mainspring.features.lake.exports.store import Export, ExportFile
 from mainspring.http.access import Access, check_lasting
 from mainspring.http.bodies import Body
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -105,7 +106,10 @@ def router(exports: Exports, access: Access, idempotency: Idempotency) -> APIRou
             found = await exports.ask(context.principal, asked, trace_id=context.trace.trace_id)
             return json_response(export_body(found), status=202)
 
-        return await idempotency.once(key, "lake/exports", [await http.body()], context, work)
+        async def shown(export_id: str) -> HttpResponse:
+            return json_response(export_body(await exports.store.get(context.principal, export_id)), status=202)
+
+        return await idempotency.once(key, "lake/exports", [await http.body()], context, work, makes=makes(IDS, shown))
 
     @routes.get("")
     async def list_exports(

@@ -19,19 +19,17 @@ import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.jobs as jobs
 import mainspring.stores.sql.pages as pages
 import mainspring.stores.sql.rows as rows
-from mainspring.agents.runs import RUN
+from mainspring.agents.runs import PREFIX, RUN
 from mainspring.core import cards
 from mainspring.core.errors import Conflict, NotFound, QuotaExceeded
 from mainspring.core.types import ChatRequest, Principal
 from mainspring.features.runs.settings import RunsSettings
 from mainspring.features.runs.tables import run_steps, runs
-from mainspring.stores.cache.idempotency import CLAIM, made_before, note_made
 from mainspring.stores.schema import jobs as jobs_table
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job
 from mainspring.stores.sql.pages import Page, Slice
 
-PREFIX = "run_"
 QUEUED_KIND, ATTENDED_KIND = "agent_run", "agent_run_attended"
 """The kinds of jobs: of runs that any process takes up, and of those for whose answer somebody waits."""
 State = Literal["queued", "running", "waiting", "paused", "interrupted", "completed", "failed", "cancelled"]
@@ -94,7 +92,7 @@ class Runs:
     async def create(self, principal: Principal, new: NewRun, lease: str = "") -> tuple[Run, Job]:
         """A new run, durable when it returns: running under ``lease``, or queued for any process if that is empty.
         Raises ``QuotaExceeded``."""
-        run_id, now, claim = ids.new(PREFIX), time.time(), CLAIM.get()
+        run_id, now = ids.new(PREFIX), time.time()
         row: dict[str, Any] = {
             "tenant": principal.tenant,
             "id": run_id,
@@ -109,11 +107,10 @@ class Runs:
         row |= {"created_at": now, "updated_at": now}
 
         def work(connection: sa.Connection) -> tuple[Run, Job]:
-            before = "" if lease else made_before(connection, claim)
-            if before and connection.execute(sa.select(runs.c.id).where(is_run(principal.tenant, before))).first():
-                # The process that was asked for it first died before it could say so.
-                return one(connection, principal.tenant, before), Job(
-                    principal.tenant, before, QUEUED_KIND, jobs.WAITING
+            if connection.execute(sa.select(runs.c.id).where(is_run(principal.tenant, run_id))).first():
+                # Its id was planned, and a process that died since made it. It has its job.
+                return one(connection, principal.tenant, run_id), Job(
+                    principal.tenant, run_id, QUEUED_KIND, jobs.WAITING
                 )
             mine = sa.and_(runs.c.tenant == principal.tenant, runs.c.state.in_(OPEN))
             if connection.execute(sa.select(sa.func.count()).where(mine)).scalar_one() >= self._settings.per_tenant:
@@ -126,7 +123,6 @@ class Runs:
                 owned = {"tenant": principal.tenant, "run_id": run_id}
                 connection.execute(sa.insert(run_steps), [{**each, **owned} for each in new.steps])
             job = _queued(connection, principal.tenant, run_id, lease, self._settings.lease_s)
-            note_made(connection, claim, run_id)
             return one(connection, principal.tenant, run_id), job
 
         return await self._database.write(work, durable=True)

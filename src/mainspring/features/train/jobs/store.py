@@ -26,6 +26,8 @@ from mainspring.stores.sql.pages import Page, Slice
 from mainspring.stores.sql.row_access import RowAccess
 
 KIND, PREFIX, EVENT = "training", "ftjob-", "ftevent-"
+ORDERS = "order_"
+"""Begins the digest of a planned order, of which one job is made."""
 OVER = ("succeeded", "failed", "cancelled")
 BUSY = ("queued", "waiting", "paused", "running")
 MOST_EVENTS = 500
@@ -104,6 +106,10 @@ class TrainingJobs:
     async def known(self, tenant: str, digest: str) -> str:
         """The job of this digest; empty: there is none."""
         return await self._database.read(lambda connection: _of_digest(connection, tenant, digest)) if digest else ""
+
+    async def ordered(self, principal: Principal, name: str) -> Row:
+        """The job of the planned order ``name``. Raises ``NotFound``."""
+        return await self.get(principal, await self.known(principal.tenant, name) or name)
 
     async def get(self, principal: Principal, job_id: str) -> Row:
         """Raises ``NotFound``."""

@@ -15,13 +15,14 @@ from mainspring.core.errors import InvalidRequest, NotFound, Unsupported
 from mainspring.core.types import Context, Principal
 from mainspring.features.train.data.uploads import folder_of
 from mainspring.features.train.jobs.orders import NAME
+from mainspring.features.train.jobs.store import ORDERS
 from mainspring.features.train.openai.mapping import METHODS, options_of, scorer_of
 from mainspring.features.train.openai.shapes import checkpoints_of, events, job_body
 from mainspring.features.train.service import Training
 from mainspring.http.access import Access, check_lasting
 from mainspring.http.bodies import Body, Free, Metadata, Name
 from mainspring.http.fields import Hint, Refused
-from mainspring.http.idempotency import Idempotency, IdempotencyKey
+from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.pages import AskedPage, cut, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
@@ -168,7 +169,13 @@ def router(service: Training, files: Files, access: Access, idempotency: Idempot
                 view = await service.order(principal, order, metadata=body.metadata, origin=origin)
             return json_response(await _job(service, principal, view.id))
 
-        return await idempotency.once(key, "fine-tuning", [await http.body()], context, work)
+        async def shown(order: str) -> HttpResponse:
+            row = await service.jobs.ordered(context.principal, order)
+            return json_response(job_body(row, await service.view(row)))
+
+        return await idempotency.once(
+            key, "fine-tuning", [await http.body()], context, work, makes=makes(ORDERS, shown)
+        )
 
     @routes.get("")
     async def list_fine_tuning_jobs(
