@@ -135,7 +135,7 @@ def main() -> None:
     }  # fmt: skip
     for outcome in ("cut", "given up", "refused", "unjudged"):
         figures[outcome] = Figure(counts[outcome], "answers", "lower", against=against)
-    report(f"schema_answers-{args.model}", figures)
+    report("schema_answers", figures)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@
     ... --result     write the counts to ../results/suites.json
 
 Each variable names a checkout of the client, or its unpacked source distribution, which has the tests of the version
-that is released. Nothing of theirs is kept here. The client itself is installed in the version of the checkout, and it
-validates answers strictly in half of the tests. ``stand_in.py`` gives their placeholders real things. The exit status is
-1 if a test failed that ``expected.json`` does not give a reason for.
+that is released. Nothing of theirs is kept here. The client is installed in the version of the checkout; half of the
+tests have it validate answers strictly. ``stand_in.py`` gives their placeholders real things. The exit status is 1 if a
+test failed that ``expected.json`` does not give a reason for.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _PYTEST = ("pytest", "pytest-asyncio", "rich")
 
 @dataclass(frozen=True)
 class Suite:
-    """``tests`` are those of resources that the server has; the others of ``tests/api_resources`` are listed as such."""
+    """``tests`` of ``tests/api_resources`` are those of resources that the server has."""
 
     variable: str
     package: str

@@ -1,8 +1,8 @@
 """Stands between a client's own test-suite and a server: it gives the suite's placeholders real things.
 
 The suites of the official clients are written for a server that makes every answer up, so they ask for
-``/batches/batch_id`` and send ``file_ids=["string"]``. Here each such placeholder becomes the id of a thing that was made
-for it (``things.py``). Values that are refused by their names are left out and the request is sent again, so that a test
+``/batches/batch_id`` and send ``file_ids=["string"]``. Here each such placeholder becomes the id of a thing that was
+made for it (``things.py``). Values that are refused by their names are left out and the request is sent again: a test
 with all parameters shows which of them are refused, and checks the answer with all others. Nothing else is altered, and
 no answer is.
 """
@@ -133,7 +133,8 @@ def between(url: str, key: str) -> Iterator[tuple[str, StandIn]]:
         def log_message(self, *_: object) -> None:
             pass
 
-        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = handle_any
+    for method in ("GET", "POST", "PUT", "DELETE", "PATCH"):
+        setattr(Handler, f"do_{method}", Handler.handle_any)
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, request: object, client_address: object) -> None:

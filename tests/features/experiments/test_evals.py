@@ -10,7 +10,6 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-
 from openai.types.evals.runs import OutputItemListResponse
 
 from mainspring.core.settings import GatewaySettings

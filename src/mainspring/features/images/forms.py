@@ -98,9 +98,11 @@ class EditForm(VariationForm):
 
     async def files(self) -> list[Upload]:
         """See ``VariationForm.files``."""
-        several = [("image[]", each) for each in self.images]
-        others = [(name, each) for name, each in (("mask", self.mask), ("markup", self.markup)) if each is not None]
-        return await _read([*(several or [("image", self.image)]), *others])
+        given: list[tuple[str, UploadFile | None]] = [("image[]", each) for each in self.images]
+        given = given or [("image", self.image)]
+        for name, each in (("mask", self.mask), ("markup", self.markup)):
+            given += [(name, each)] if each is not None else []
+        return await _read(given)
 
 
 async def _read(given: Iterable[tuple[str, UploadFile | None]]) -> list[Upload]:

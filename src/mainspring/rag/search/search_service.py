@@ -144,6 +144,11 @@ class Search:
         """The model that searched collections are embedded with."""
         return self._retriever.embedder.name
 
+    @property
+    def dimensions(self) -> int:
+        """Of its vectors."""
+        return self._retriever.embedder.dimensions
+
     async def text(self, text_blob: str) -> str:
         """A document's parsed text. Raises ``NotFound`` if it was removed."""
         return await self._retriever.text(text_blob)
