@@ -125,7 +125,7 @@ def main() -> None:
     tried, whole = counts.total(), counts["fits"] + counts["wrong"] + counts["no JSON"]
     if not whole:
         parser.error("no answer was whole")
-    against = f"{args.model}, n={tried} of {total} schemas, {args.tokens} tokens at most"
+    against = f"{args.model}, n={tried}, drawn from {total} schemas, {args.tokens} tokens at most"
     low, high = wilson(counts["fits"], whole)
     figures = {
         "whole answers that fit": Figure(

@@ -57,7 +57,7 @@ class Painter:
         fields = made.fields
         image = drawn(str(fields.get("prompt", "")), str(fields.get("size") or "auto"))
         data = [{"b64_json": base64.b64encode(image).decode()} for _ in range(int(fields.get("n") or 1))]
-        usage = {"input_tokens": 10, "output_tokens": 40, "total_tokens": 50}
+        usage: dict[str, Any] = {"input_tokens": 10, "output_tokens": 40, "total_tokens": 50}
         usage |= {"input_tokens_details": {"image_tokens": 0, "text_tokens": 10}}
         return web.json_response({"created": 1_700_000_000, "data": data, "usage": usage})
 

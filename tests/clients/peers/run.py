@@ -94,7 +94,8 @@ def _told(outcomes: Mapping[str, str], expected: Mapping[str, str]) -> int:
             continue
         reason = next((why for part, why in expected.items() if part in name), "")
         ours += [] if reason else [name]
-        print(f"{'expected' if reason else 'FAILED'} {name}: {reason or outcome.removeprefix('failed: ')}")
+        said = outcome.removeprefix("failed: ")
+        print(f"expected {name}: {reason} ({said})" if reason else f"FAILED {name}: {said}")
     passed = sum(outcome == "passed" for outcome in outcomes.values())
     skipped = sum(outcome == "skipped" for outcome in outcomes.values())
     failed = len(outcomes) - passed - skipped

@@ -63,6 +63,8 @@ class Things:
         if kind and len(steps) > at and (kind, steps[at]) not in _ACTIONS:
             if kind == "responses" and steps[-1] == "cancel":
                 ids = self._long_response()
+            elif kind == "messages/batches" and steps[-1] == "cancel":
+                ids = self._message_batch(requests=100, wait=False)
             else:
                 ids = self.one(kind, fresh=method == "DELETE" or bool(_ENDING.search(path)) or "parts" in steps)
             steps[at] = ids["id"]
@@ -100,8 +102,13 @@ class Things:
             body["previous_response_id"] = self.one("responses")["id"]
         if "conversation" in body:
             body["conversation"] = self.one("conversations")["id"]
+        if "prompt" in body and isinstance(body["prompt"], dict):
+            body["prompt"] = {"id": self._prompt(), "variables": {"foo": "string"}}
         if "part_ids" in body:
             body["part_ids"] = [self._part(path.split("/")[3])]
+        if any(each.get("url") == "url" for each in body.get("mcp_servers") or ()):
+            # There is no server of tools.
+            del body["mcp_servers"]
         for each in body.get("requests") or ():
             each["params"]["model"] = MODEL
         for each in body.get("testing_criteria") or ():
@@ -160,11 +167,13 @@ class Things:
         asked = {"input_file_id": file, "endpoint": "/v1/responses", "completion_window": "24h"}
         return {"id": self._post("/batches", asked)["id"], "input": file}
 
-    def _message_batch(self) -> Words:
+    def _message_batch(self, requests: int = 1, *, wait: bool = True) -> Words:
         params = _ASKED | {"max_tokens": 10}
-        made = self._post("/messages/batches", {"requests": [{"custom_id": "a", "params": params}]})
+        asked = [{"custom_id": f"a{number}", "params": params} for number in range(requests)]
+        made = self._post("/messages/batches", {"requests": asked})
         path = f"/messages/batches/{made['id']}"
-        self._until(lambda: self._client.get(path).json()["processing_status"] in _ENDED)
+        if wait:
+            self._until(lambda: self._client.get(path).json()["processing_status"] in _ENDED)
         return {"id": made["id"]}
 
     def _store(self) -> Words:

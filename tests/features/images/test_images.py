@@ -172,13 +172,14 @@ async def test_wrong_fields_are_named(tmp_path: Path) -> None:
 
 
 def said(status: int, error: dict[str, Any] | None = None, **headers: str) -> web.Response:
-    return web.json_response({"error": error or {"message": "No."}}, status=status, headers=headers)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return web.json_response({"error": error or {"message": "No."}}, status=status, headers=named)
 
 
 FAILURES: tuple[tuple[web.Response, type[openai.APIStatusError], str], ...] = (
     (said(400, {"message": "No such size.", "param": "size"}), openai.BadRequestError, "No such size"),
     (said(401, {"message": "Wrong key sk-1234."}), openai.InternalServerError, "status 401. Check url, model and api_"),
-    (said(429, **{"retry-after": "7"}), openai.RateLimitError, "No"),
+    (said(429, retry_after="7"), openai.RateLimitError, "No"),
     (said(500), openai.InternalServerError, "lamp refused the request: No"),
     (said(302, location="http://elsewhere/"), openai.InternalServerError, "status 302"),
     (web.Response(text="<html>"), openai.InternalServerError, "lamp answered with no images"),

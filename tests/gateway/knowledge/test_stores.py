@@ -45,11 +45,11 @@ async def test_a_store_needs_no_name_and_takes_any(tmp_path: Path) -> None:
 
 async def test_a_store_may_name_the_embedding_model_of_the_server(tmp_path: Path) -> None:
     async with client_of(tmp_path / "home") as (client, world):
-        search = world.system.library.search
-        own = {"embedding_model": search.embedder_name, "embedding_dimension": search.dimensions}
+        embedder = world.system.library.search.embedder
+        own = {"embedding_model": embedder.name, "embedding_dimension": embedder.dimensions}
         made = await client.vector_stores.with_raw_response.create(extra_body=own | {"provider_id": "here"})
         assert made.headers["x-mainspring-ignored"] == "provider_id"
-        for field, other in (("embedding_model", "another"), ("embedding_dimension", search.dimensions + 1)):
+        for field, other in (("embedding_model", "another"), ("embedding_dimension", embedder.dimensions + 1)):
             with pytest.raises(openai.BadRequestError, match=f"the {field} of all vector stores here is") as refused:
                 await client.vector_stores.create(extra_body=own | {field: other})
             assert refused.value.param == field

@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 from mainspring.core.settings.audio import AudioSettings
 from mainspring.core.types import Context
 from mainspring.serving.admit.rate_limits import Charge
-from mainspring.serving.money.bills import Bill
+from mainspring.serving.money.bills import WorkBill
 from mainspring.serving.money.pricing import MILLION, NANO
 from mainspring.stores import Stores
 
 HEARING, SPEAKING = "transcription", "speech"
 
 
-class SpeechBill(Bill):
+class SpeechBill(WorkBill):
     """Of one recording or text."""
 
     def __init__(self, bills: Bills, context: Context, model: str, operation: str) -> None:

@@ -13,7 +13,7 @@ from mainspring.core.types import Context, Usage
 from mainspring.feature import Rooms
 from mainspring.features.images.provider import Drawn, Provider, Wanted
 from mainspring.features.images.settings import DrawingModel, ImagesSettings
-from mainspring.serving.money.bills import Bill
+from mainspring.serving.money.bills import WorkBill
 from mainspring.serving.money.pricing import MILLION, NANO
 from mainspring.serving.ring.ports import Span
 
@@ -58,7 +58,7 @@ class Images:
             "mainspring.key_id": context.principal.key_id,
         }
         with self._turn(context), self._rooms.telemetry.tracing.span("image", context, **attributes) as span:
-            bill = Bill(self._rooms.stores, span.context, **telling)
+            bill = WorkBill(self._rooms.stores, span.context, **telling)
             async with path.charge(context, 0):
                 try:
                     await bill.hold(_price(model, count, Usage()))

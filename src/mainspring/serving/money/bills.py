@@ -12,7 +12,7 @@ from mainspring.stores.events.of_request import request_event
 from mainspring.stores.money.spending import Exhausted
 
 
-class Bill:
+class WorkBill:
     """What one request takes. Its price is set aside of the hard budgets before the work, and charged after it.
 
     ``subject`` is what its event is about; ``provider`` and ``operation`` are those of its facts.
