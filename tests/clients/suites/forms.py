@@ -79,7 +79,7 @@ class Multipart:
         return made
 
     def without(self, name: str) -> bool:
-        wanted = name.split(".")[0].removesuffix("[]")
+        wanted = re.split(r"[\[.]", name)[0]
         kept = [part for part in self.parts if re.split(r"[\[.]", part.name)[0] != wanted]
         shorter, self.parts = len(kept) < len(self.parts), kept
         return shorter

@@ -9,6 +9,6 @@ ADDRESS = os.environ["STAND_IN"] + "/_test"
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def pytest_runtest_logstart(nodeid: str, location: Any) -> None:  # noqa: ARG001
+def pytest_runtest_logstart(nodeid: str, location: Any) -> None:
     with _OPENER.open(urllib.request.Request(ADDRESS, data=nodeid.encode(), method="POST")):
         pass

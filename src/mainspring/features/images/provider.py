@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import orjson
 
 from mainspring.core.errors import (
     DeadlineExceeded,
@@ -23,6 +25,7 @@ from mainspring.features.images.settings import DrawingModel
 _BLAMED = (400, 413, 415, 422)
 """Statuses by which an endpoint blames the request."""
 _ERROR_BYTES = 65_536
+_IN_LINE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,9 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The endpoint's answer, the number of images in it, and the tokens that it counted."""
+    """The endpoint's answer as it came, the number of images in it, and the tokens that it counted."""
 
-    body: dict[str, Any]
+    raw: bytes
     images: int
     usage: Usage
 
@@ -81,7 +84,9 @@ class Provider:
             ) as answer:
                 if answer.status != 200:
                     raise _refusal(name, answer.status, answer.headers, await answer.content.read(_ERROR_BYTES))
-                return _read(name, await self._whole(name, answer))
+                raw = await self._whole(name, answer)
+                # A large one would hold the event loop.
+                return await asyncio.to_thread(_read, name, raw) if len(raw) > _IN_LINE_BYTES else _read(name, raw)
         except TimeoutError:
             raise DeadlineExceeded(f"{name} made no image within {model.timeout_s:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
@@ -109,7 +114,7 @@ def _form(fields: Mapping[str, Any], files: Sequence[Upload]) -> aiohttp.FormDat
 
 def _read(name: str, raw: bytes) -> Drawn:
     try:
-        body = json.loads(raw)
+        body = orjson.loads(raw)
         images = body["data"]
         if not all(isinstance(each, dict) and (each.get("b64_json") or each.get("url")) for each in images):
             raise ValueError
@@ -118,7 +123,7 @@ def _read(name: str, raw: bytes) -> Drawn:
     told = body.get("usage")
     counted = told if isinstance(told, dict) else {}
     usage = Usage(_count(counted.get("input_tokens")), _count(counted.get("output_tokens")))
-    return Drawn(body, len(images), usage)
+    return Drawn(raw, len(images), usage)
 
 
 def _count(value: Any) -> int:

@@ -14,7 +14,7 @@ from mainspring.features.images.provider import Wanted
 from mainspring.features.images.service import Images
 from mainspring.http.access import Access
 from mainspring.http.request_body import DEPLOYMENT, JsonRoute
-from mainspring.http.respond import json_response, while_connected
+from mainspring.http.respond import while_connected
 from mainspring.serving.admit.rate_limits import Charge
 
 FORM = "multipart/form-data"
@@ -29,7 +29,7 @@ def router(images: Images, access: Access, charge: Charge) -> APIRouter:
         # Azure's clients name the model in the path.
         name = http.scope.get("state", {}).get(DEPLOYMENT, model)
         body = await while_connected(http, images.draw(name, wanted, context))
-        return json_response(body, charge.headers(context.principal))
+        return HttpResponse(body, media_type="application/json", headers=charge.headers(context.principal))
 
     @routes.post("/generations")
     async def generate(http: HttpRequest, body: ImageBody, context: chats) -> HttpResponse:

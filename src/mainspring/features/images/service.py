@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from mainspring.core.errors import InvalidRequest, Overloaded, UnknownModel, Unsupported
 from mainspring.core.nearest import shown
@@ -32,8 +31,8 @@ class Images:
     async def close(self) -> None:
         await self._provider.close()
 
-    async def draw(self, name: str | None, wanted: Wanted, context: Context) -> dict[str, Any]:
-        """The provider's answer, in OpenAI's shape.
+    async def draw(self, name: str | None, wanted: Wanted, context: Context) -> bytes:
+        """The provider's answer: JSON in OpenAI's shape.
 
         Raises ``UnknownModel``, ``Unsupported``, ``NoRegion``, ``GuardRefused``, ``BudgetExceeded``, ``Overloaded`` if
         the tenant has too many open, and what ``Provider.draw`` raises.
@@ -67,7 +66,7 @@ class Images:
                 finally:
                     await bill.close()
             _tell(span, drawn)
-        return drawn.body
+        return drawn.raw
 
     def _chosen(self, name: str | None, operation: str, context: Context) -> tuple[str, DrawingModel]:
         reach = context.principal.reach.models
