@@ -52,6 +52,8 @@ def running(home: Path, **settings: str) -> Iterator[Server]:
         "MAINSPRING_ENGINES__PREFIX_CACHE": "false",
         # Checks of refusals send wrong keys.
         "MAINSPRING_GATEWAY__ADDRESSES__FAILURES_PER_MINUTE": "0",
+        # Some clients of Anthropic's take its names of models only.
+        "MAINSPRING_SERVING__ROUTES": json.dumps({"claude-sonnet-4-5": {"arms": {"all": {"model": "scripted"}}}}),
         "MAINSPRING_A2A__AGENTS": json.dumps({"adk": {"url": ADK, "description": "Repeats."}}),
     }
     with beside("tests.image_provider") as painter:
