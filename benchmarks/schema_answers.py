@@ -125,7 +125,7 @@ def main() -> None:
     tried, whole = counts.total(), counts["fits"] + counts["wrong"] + counts["no JSON"]
     if not whole:
         parser.error("no answer was whole")
-    against = f"{args.model}, n={tried} of {total} schemas, {args.tokens} tokens at most"
+    against = f"{args.model}, n={tried}, drawn from {total} schemas, {args.tokens} tokens at most"
     low, high = wilson(counts["fits"], whole)
     figures = {
         "whole answers that fit": Figure(
@@ -135,7 +135,7 @@ def main() -> None:
     }  # fmt: skip
     for outcome in ("cut", "given up", "refused", "unjudged"):
         figures[outcome] = Figure(counts[outcome], "answers", "lower", against=against)
-    report(f"schema_answers-{args.model}", figures)
+    report("schema_answers", figures)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Whether this version is slower than another one: both run on this machine and take turns.
 
-    python benchmarks/two_versions.py --other CHECKOUT/.venv/bin/python [--pairs 7] [--starts 7] [--requests 1500]
+    python benchmarks/two_versions.py --other CHECKOUT/.venv/bin/python [--pairs 7] [--starts 7] [--requests 1500] [--gateway]
 
 ``--other`` is the interpreter of another checkout's environment. Measured are requests a second and CPU a request
 through the gateway before a stub endpoint, tokens a second and the time to the first token with the default engine,
-and the time from nothing running to the first token. Each figure is this version's over the other's, pair by pair.
+and the time from nothing running to the first token. Each figure is this version's over the other's, pair by pair. ``--gateway``: the first two alone.
 """
 
 from __future__ import annotations
@@ -120,16 +120,16 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--starts", type=int, default=7)
     parser.add_argument("--requests", type=int, default=1500, help="a round through the gateway")
+    parser.add_argument("--gateway", action="store_true", help="only the gateway before a stub endpoint")
     options = parser.parse_args()
     if not options.other:
         skip("it needs another version to compare with: --other CHECKOUT/.venv/bin/python")
     print(f"{version(sys.executable)} against {version(options.other)}")
     figures: dict[str, Figure] = {}
-    for part in (
-        proxied(options.other, options.requests, options.pairs),
-        answered(options.other, options.pairs),
-        started(options.other, options.starts),
-    ):
+    parts = [proxied(options.other, options.requests, options.pairs)]
+    if not options.gateway:
+        parts += [answered(options.other, options.pairs), started(options.other, options.starts)]
+    for part in parts:
         for label, each in part:
             figures[label] = each
             print(f"{label}: {each.value:.3f} ({each.against})", flush=True)

@@ -1,7 +1,11 @@
-"""An endpoint for searches of the web that speaks each provider's shape, as their documentation gives it."""
+"""An endpoint for searches of the web that speaks each provider's shape, as their documentation gives it.
+
+python -m tests.search_endpoint       prints its address, and runs until it is ended
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -91,3 +95,13 @@ async def searches() -> AsyncIterator[Searches]:
         yield made
     finally:
         await runner.cleanup()
+
+
+async def _serve() -> None:
+    async with searches() as made:
+        print(made.url, flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve())

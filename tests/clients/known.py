@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.clients.outcomes import Outcome
 
-REASONS: dict[tuple[str, str], str] = {
-    ("LiteLLM", "anthropic.reasoning_effort"): (
-        "LiteLLM sends thinking to the names of Anthropic's own models only, and raises UnsupportedParamsError itself"
-    ),
-    ("LlamaIndex", "anthropic.chat"): "its Anthropic class takes only the names of Anthropic's models; use OpenAILike",
-}
+REASONS: dict[tuple[str, str], str] = {}
 """(client, call) -> why it fails."""
 
 

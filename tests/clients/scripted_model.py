@@ -4,7 +4,8 @@
     THEN read {"path": "a.py"}             call a tool once those of the lines before have answered
     SAY some text                          its answer: from there to the word END, or to the end of the message
 
-A question with a long word of a tool's name in it has it called, too. After tools have answered, it repeats their
+Asked to think step by step, it thinks aloud before; what it knows is in the variable ``SCRIPTED_KNOWS``. A question
+with a long word of a tool's name in it has it called, too. After tools have answered, it repeats their
 results. Under a JSON schema it writes a small instance of it. If a call is required and none is written, it calls the
 tool that gives the final answer, or else one that it has not called, with an instance of its parameters. Otherwise it
 tells how many messages it has read, and repeats the last one.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import uuid
 from collections.abc import AsyncGenerator
@@ -34,6 +36,9 @@ CALL = re.compile(r"^\s*CALL (\S+) (\{.*\})\s*$", re.MULTILINE)
 THEN = re.compile(r"^\s*THEN (\S+) (\{.*\})\s*$", re.MULTILINE)
 SAY = re.compile(r"\bSAY (.*?)(?: END\b|\Z)", re.DOTALL)
 # What the server asks where a schema is beyond grammars: the answer is validated then.
+# What the suites of others ask a model for, and what it knows: parts of questions with their answers.
+KNOWN: dict[str, str] = json.loads(os.environ.get("SCRIPTED_KNOWS", "{}"))
+THINK = re.compile(r"\bthink step by step\b", re.IGNORECASE)
 SCHEMA = re.compile(r"fits this JSON schema, and nothing else:\n(\{.*\})")
 # Agents that must call a tool to end call one of these.
 FINAL = ("final_result", "final_answer", "finish", "submit", "json")
@@ -139,6 +144,11 @@ def _said(generation: Generation) -> str:
         return "The tools said: " + "; ".join(results)
     if found := SAY.search(last):
         return found[1]
+    thought = "<think>It is asked of me, step by step.</think>" if THINK.search(last) else ""
+    if known := next((fact for part, fact in KNOWN.items() if part in last), ""):
+        return thought + (generation.messages[-2].content.upper() if known == "UPPER" else known)
+    if thought:
+        return f"{thought}It is 4."
     return f"I have read {len(generation.messages)} messages. The last one: {last[-200:]}"
 
 

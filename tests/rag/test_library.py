@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, Literal, cast
 
 import pytest
@@ -27,7 +28,7 @@ WHO = Principal("default", "key")
 
 
 class NoSearch:
-    embedder_name = "words"
+    embedder = SimpleNamespace(name="words")
 
 
 def made(room: Room) -> Library:

@@ -71,7 +71,7 @@ class Library:
         self._syncer = syncer
         self.search = search
         self.answering = answering
-        self._embedder_name = search.embedder_name
+        self._embedder_name = search.embedder.name
         # Builds graphs of documents without one; the room's ``open`` sets it.
         self.graphs: GraphBuilder | None = None
         self.screener: Screener | None = None

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from tests.clients import environments
 from tests.clients.families import HERE
-from tests.clients.server import running
+from tests.clients.server import beside, running
 
 CONFTEST = HERE / "peers" / "ogx_conftest.py"
 EXPECTED = HERE / "peers" / "expected.json"
@@ -46,6 +46,23 @@ A2A_BRANCH = "1.0-dev"
 OGX_FOLDERS = ("responses", "vector_io", "files", "inference")
 
 
+KNOWN = {
+    "Which planet do humans live on": "Humans live on the Earth.",
+    "name of the planet from your previous response": "It was the Earth.",
+    "rings around it with a name starting with letter S": "It is Saturn.",
+    "all caps": "UPPER",
+    "capital of France": "It is Paris.",
+    "Count from 1 to 10": "1, 2, 3, 4, 5, 6, 7, 8, 9, 10",
+    "largest countries": "Russia, Canada, China and the United States",
+    "When was it built": "It was built in 1889.",
+}
+"""What OGX's tests ask a model for, since the scripted one knows nothing: that it arrives is what is tested."""
+
+
+def _web(searches: str) -> dict[str, str]:
+    return {"MAINSPRING_WEB_SEARCH__KIND": "searxng", "MAINSPRING_WEB_SEARCH__URL": searches}
+
+
 def main() -> int:
     given = {name: os.environ.get(name, "") for name in ("OPENRESPONSES", "OGX", "A2A_TCK")}
     if not any(given.values()):
@@ -53,7 +70,12 @@ def main() -> int:
     outcomes: dict[str, str] = {}
     # The kit's webhooks are at this machine.
     a2a = {"MAINSPRING_A2A__AGENT": "tck", "MAINSPRING_A2A__PRIVATE_HOSTS": '["localhost"]'}
-    with tempfile.TemporaryDirectory() as home, running(Path(home) / "server", **a2a) as server:
+    knows = {"SCRIPTED_KNOWS": json.dumps(KNOWN)}
+    with (
+        tempfile.TemporaryDirectory() as home,
+        beside("tests.search_endpoint") as searches,
+        running(Path(home) / "server", **a2a, **knows, **_web(searches)) as server,
+    ):
         if given["OPENRESPONSES"]:
             outcomes |= _openresponses(Path(given["OPENRESPONSES"]), server.url, server.key)
         if given["OGX"]:
@@ -72,7 +94,8 @@ def _told(outcomes: Mapping[str, str], expected: Mapping[str, str]) -> int:
             continue
         reason = next((why for part, why in expected.items() if part in name), "")
         ours += [] if reason else [name]
-        print(f"{'expected' if reason else 'FAILED'} {name}: {reason or outcome.removeprefix('failed: ')}")
+        said = outcome.removeprefix("failed: ")
+        print(f"expected {name}: {reason} ({said})" if reason else f"FAILED {name}: {said}")
     passed = sum(outcome == "passed" for outcome in outcomes.values())
     skipped = sum(outcome == "skipped" for outcome in outcomes.values())
     failed = len(outcomes) - passed - skipped

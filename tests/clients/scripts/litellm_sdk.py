@@ -10,6 +10,7 @@ import litellm
 from checks import (
     BASE,
     BOTH,
+    CLAUDE,
     COLLECTION,
     EMBEDDER,
     KEY,
@@ -147,9 +148,11 @@ def _(provider):
 @check("reasoning_effort", PROVIDERS)
 def _(provider):
     more = {"reasoning_effort": "low", "allowed_openai_params": ["reasoning_effort"]}
+    model = SCRIPTED
     if provider == "anthropic":
-        more = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
-    assert said("SAY yes", f"{provider}/{SCRIPTED}", max_tokens=4000, **more).choices[0].message.content == "yes"
+        # It sends thinking to names of Anthropic's models alone.
+        more, model = {"thinking": {"type": "enabled", "budget_tokens": 1024}}, CLAUDE
+    assert said("SAY yes", f"{provider}/{model}", max_tokens=4000, **more).choices[0].message.content == "yes"
 
 
 @check("openai.collection")

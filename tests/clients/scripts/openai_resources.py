@@ -1,5 +1,6 @@
-"""The official Python client of OpenAI: completions, embeddings, files, vector stores, batches, Azure, audio."""
+"""The official Python client of OpenAI: completions, embeddings, files, vector stores, batches, Azure, audio, images."""
 
+import base64
 import contextlib
 import io
 import json
@@ -7,7 +8,20 @@ import struct
 import time
 
 import openai
-from checks import BASE, COLLECTION, EMBEDDER, KEY, SCRIPTED, SMALL, check, honoured_or_refused, raises, run
+from checks import (
+    BASE,
+    COLLECTION,
+    DRAWING,
+    EMBEDDER,
+    KEY,
+    SCRIPTED,
+    SMALL,
+    check,
+    honoured_or_refused,
+    raises,
+    refused,
+    run,
+)
 
 client = openai.OpenAI(base_url=BASE, api_key=KEY, max_retries=0, timeout=120)
 
@@ -302,7 +316,31 @@ def _():
 
 @check("images.generate")
 def _():
-    honoured_or_refused("image", lambda: client.images.generate(model="gpt-image-1", prompt="a cat"), GONE)
+    made = client.images.generate(model=DRAWING, prompt="a cat", size="24x16", n=2)
+    assert len(made.data) == 2
+    assert image_size(made.data[0].b64_json) == (24, 16)
+
+
+@check("images.edit_and_variation")
+def _():
+    image = base64.b64decode(client.images.generate(model=DRAWING, prompt="a cat").data[0].b64_json)
+    assert image_size(client.images.edit(model=DRAWING, image=image, prompt="a dog", size="8x4").data[0].b64_json) == (
+        8,
+        4,
+    )
+    assert client.images.create_variation(model=DRAWING, image=image).data[0].b64_json
+
+
+@check("images.unknown_model")
+def _():
+    refused("image", lambda: client.images.generate(model="gpt-image-1", prompt="a cat"), GONE)
+
+
+def image_size(encoded):
+    """(width, height) of a PNG."""
+    data = base64.b64decode(encoded)
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", data[16:24])
 
 
 if __name__ == "__main__":

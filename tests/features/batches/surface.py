@@ -8,6 +8,7 @@ SURFACE = Surface(
         "POST /v1/messages/batches": "ingest",
         "GET /v1/messages/batches": "ingest",
         "GET /v1/messages/batches/{batch_id}": "ingest",
+        "DELETE /v1/messages/batches/{batch_id}": "ingest",
         "POST /v1/messages/batches/{batch_id}/cancel": "ingest",
         "GET /v1/messages/batches/{batch_id}/results": "ingest",
         "GET /v1/batches": "ingest",
@@ -16,6 +17,7 @@ SURFACE = Surface(
     },
     changes={
         "POST /v1/messages/batches": STORES,
+        "DELETE /v1/messages/batches/{batch_id}": "",
         "POST /v1/messages/batches/{batch_id}/cancel": "",
         "POST /v1/batches": STORES,
         "POST /v1/batches/{batch_id}/cancel": "",

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from anthropic.types.messages import MessageBatch, MessageBatchIndividualResponse
+from anthropic.types.messages import DeletedMessageBatch, MessageBatch, MessageBatchIndividualResponse
 from fastapi import FastAPI
 
+from mainspring.core.errors import NotFound
 from mainspring.core.settings import GatewaySettings
 from mainspring.features.batches.message_batches import PREFIX, router
 from mainspring.features.batches.routes import create
@@ -104,6 +105,42 @@ async def test_a_cancelled_batch_says_which_were_not_answered(tmp_path: Path) ->
         assert ended.cancel_initiated_at
         lines = (await call("GET", f"/{made['id']}/results")).body.splitlines()
         assert {json.loads(line)["result"]["type"] for line in lines} <= {"canceled"}
+
+
+async def test_a_batch_that_has_ended_is_deleted_with_its_files(tmp_path: Path) -> None:
+    async with desk(tmp_path, start=False) as at:
+        call = Caller(*await app(at))
+        made = (await call("POST", "", {"requests": [asked(1), asked(2)]})).json
+        early = await call("DELETE", f"/{made['id']}")
+        assert (early.status, early.json["error"]["message"]) == (
+            409, f"{made['id']} has not ended yet. Ask again when its processing_status is ended"
+        )  # fmt: skip
+        at.worker.start()
+        await call.over(made["id"])
+        stores = at.home.stores
+        batch = await stores.batches.get("acme", made["id"])
+        # A deletion that was cut short has taken a file with it already.
+        await stores.files.delete("acme", batch.input_file_id, groups=None)
+        gone = (await call("DELETE", f"/{made['id']}")).json
+        assert DeletedMessageBatch.model_validate(gone) == DeletedMessageBatch(
+            id=made["id"], type="message_batch_deleted"
+        )
+        assert batch.output_file_id
+        with pytest.raises(NotFound):
+            await stores.files.get("acme", batch.output_file_id, groups=frozenset())
+        for method, path in (("GET", ""), ("GET", "/results"), ("DELETE", "")):
+            assert (await call(method, f"/{made['id']}{path}")).status == 404
+        assert (await call("GET")).json["data"] == []
+
+
+async def test_a_cursor_of_no_batch_is_named(tmp_path: Path) -> None:
+    async with desk(tmp_path, start=False) as at:
+        call = Caller(*await app(at))
+        for name in ("after_id", "before_id"):
+            reply = await call("GET", f"?{name}=batch_x")
+            assert (reply.status, reply.json["error"]["message"]) == (
+                400, f"{name} is not an ID from this list. Send an ID from the list"
+            )  # fmt: skip
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

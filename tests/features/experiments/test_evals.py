@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from openai.types.evals.runs import OutputItemListResponse
 
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import Principal, TraceParent
@@ -130,6 +131,9 @@ async def test_answers_that_are_there_are_graded_without_asking(home: Lab, clien
     run = await client.evals.runs.retrieve(run.id, eval_id=made.id)
     assert run.result_counts.passed == 1
     assert home.asked == 0
+    (item, *_) = [each async for each in client.evals.runs.output_items.list(run.id, eval_id=made.id)]
+    # Its type has a number for each, also where nothing was sampled.
+    assert OutputItemListResponse.model_validate(item.model_dump())
 
 
 async def test_models_grade_and_cancelled_runs_end(home: Lab, client: openai.AsyncOpenAI) -> None:

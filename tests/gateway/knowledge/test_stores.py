@@ -43,6 +43,18 @@ async def test_a_store_needs_no_name_and_takes_any(tmp_path: Path) -> None:
                 await client.vector_stores.create(name=wrong)
 
 
+async def test_a_store_may_name_the_embedding_model_of_the_server(tmp_path: Path) -> None:
+    async with client_of(tmp_path / "home") as (client, world):
+        embedder = world.system.library.search.embedder
+        own = {"embedding_model": embedder.name, "embedding_dimension": embedder.dimensions}
+        made = await client.vector_stores.with_raw_response.create(extra_body=own | {"provider_id": "here"})
+        assert made.headers["x-mainspring-ignored"] == "provider_id"
+        for field, other in (("embedding_model", "another"), ("embedding_dimension", embedder.dimensions + 1)):
+            with pytest.raises(openai.BadRequestError, match=f"the {field} of all vector stores here is") as refused:
+                await client.vector_stores.create(extra_body=own | {field: other})
+            assert refused.value.param == field
+
+
 async def test_a_store_expires_after_it_was_last_active(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collection_rows, "_TOUCHED_S", 0.0)
     async with client_of(tmp_path / "home") as (client, world):

@@ -290,6 +290,22 @@ def test_counted_tokens_are_those_that_an_answer_reports(client: Any) -> None:
         client.messages.count_tokens(model="document-qa", messages=ASKED["messages"])
 
 
+def test_a_schema_beyond_grammars_is_counted(client: Any) -> None:
+    wanted: Any = {"format": {"type": "json_schema", "schema": {"foo": "bar"}}}
+    asked: Any = {"model": CHAT, "messages": ASKED["messages"]}
+    counted = client.messages.count_tokens(**asked, output_config=wanted).input_tokens
+    assert counted == client.messages.count_tokens(**asked).input_tokens
+
+
+def test_models_are_listed_by_their_stage(client: Any) -> None:
+    assert CHAT in [each.id for each in client.models.list(extra_query={"lifecycle[]": ["active", "retired"]})]
+    assert not client.models.list(extra_query={"lifecycle[]": ["deprecated", "retired"]}).data
+    for wrong in ({"after_id": "no such model"}, {"lifecycle": "active"}):
+        with pytest.raises(anthropic.BadRequestError) as refused:
+            client.models.list(extra_query=wrong)
+        assert refused.value.body["type"] == "error"
+
+
 def test_a_stop_sequence_ends_the_real_engine(client: Any) -> None:
     whole = client.messages.create(**ASKED).content[0].text
     stop = whole.split()[2]

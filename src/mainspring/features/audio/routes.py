@@ -18,7 +18,7 @@ from mainspring.core.errors import MainspringError, Unsupported
 from mainspring.core.types import Context
 from mainspring.engines.audio.base import Heard, Recording, SpokenSegment, Transcriber
 from mainspring.features.audio import shapes
-from mainspring.features.audio.bills import HEARING, SPEAKING, Bill, Bills
+from mainspring.features.audio.bills import HEARING, SPEAKING, Bills, SpeechBill
 from mainspring.features.audio.encode import MEDIA_TYPES, Sound, encoded
 from mainspring.features.audio.forms import TranscriptionForm, TranslationForm
 from mainspring.features.audio.service import Speech
@@ -125,7 +125,9 @@ async def _heard(
     return json_response(shapes.plain(heard, segments), headers)
 
 
-async def _collected(transcriber: Transcriber, wanted: Recording, bill: Bill) -> tuple[Heard, list[SpokenSegment]]:
+async def _collected(
+    transcriber: Transcriber, wanted: Recording, bill: SpeechBill
+) -> tuple[Heard, list[SpokenSegment]]:
     heard, segments = Heard("", 0.0), []
     async with aclosing(transcriber.transcribe(wanted)) as coming:
         async for each in coming:

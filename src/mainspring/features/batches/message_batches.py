@@ -8,6 +8,7 @@ erasure and retention are those of other batches.
 
 import datetime
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 import orjson
@@ -17,12 +18,12 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 from starlette.responses import StreamingResponse
 
-from mainspring.core.errors import Conflict, NotFound
+from mainspring.core.errors import Conflict, InvalidRequest, NotFound
 from mainspring.core.types import Context
 from mainspring.features.batches.lines import MESSAGES
 from mainspring.features.batches.routes import create
 from mainspring.features.batches.settings import BatchesSettings
-from mainspring.http.access import Access, check_lasting
+from mainspring.http.access import Access, acting, check_lasting
 from mainspring.http.anthropic.encode import ERRORS, kind_of
 from mainspring.http.bodies import Body, Free
 from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
@@ -97,7 +98,12 @@ def router(
     ) -> HttpResponse:
         page = Page(limit=min(limit, 100), after=after_id, before=before_id)
         principal = context.principal
-        found = await batches.page(principal.tenant, page, groups=principal.groups, endpoint=MESSAGES)
+        try:
+            found = await batches.page(principal.tenant, page, groups=principal.groups, endpoint=MESSAGES)
+        except InvalidRequest as error:
+            named = f"{error.param}_id"
+            problem = error.message.replace(f"{error.param} ", f"{named} ", 1)
+            raise InvalidRequest(problem, remedy=error.remedy, param=named) from None
         data = [await _shown(files, each) for each in found.rows]
         ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
         return json_response({"data": data, "has_more": found.more, **ends})
@@ -121,12 +127,21 @@ def _add_one(routes: APIRouter, batches: Batches, files: Files, access: Access) 
         cancelled = await batches.cancel(principal.tenant, batch_id, groups=principal.groups)
         return json_response(await _shown(files, cancelled))
 
+    @routes.delete("/{batch_id}")
+    async def delete_message_batch(batch_id: str, context: ingests) -> HttpResponse:
+        """Delete a batch that has ended, its requests and its results."""
+        batch = await _ended(batches, batch_id, context)
+        for file_id in filter(None, (batch.input_file_id, batch.output_file_id, batch.error_file_id)):
+            # A deletion that was cut short goes on here.
+            with suppress(NotFound):
+                await files.delete(context.principal.tenant, file_id, groups=None, by=acting(context))
+        await batches.delete(context.principal.tenant, batch_id)
+        return json_response({"id": batch_id, "type": "message_batch_deleted"})
+
     @routes.get("/{batch_id}/results")
     async def message_batch_results(batch_id: str, context: ingests) -> HttpResponse:
         """A line of JSON for each request, once the batch has ended."""
-        batch = await _get(batches, batch_id, context)
-        if batch.status not in OVER:
-            raise Conflict(f"{batch_id} has not ended yet", remedy="Ask again when its processing_status is ended")
+        batch = await _ended(batches, batch_id, context)
         return StreamingResponse(_results(files, batch), media_type="application/x-jsonl")
 
 
@@ -134,6 +149,14 @@ async def _get(batches: Batches, batch_id: str, context: Context) -> Batch:
     batch = await batches.get(context.principal.tenant, batch_id, groups=context.principal.groups)
     if batch.endpoint != MESSAGES:
         raise NotFound(f"{batch_id} is no message batch", remedy="GET /v1/batches/ID shows it", param="batch_id")
+    return batch
+
+
+async def _ended(batches: Batches, batch_id: str, context: Context) -> Batch:
+    """Raises ``Conflict`` for one that is still answered, and ``NotFound``."""
+    batch = await _get(batches, batch_id, context)
+    if batch.status not in OVER:
+        raise Conflict(f"{batch_id} has not ended yet", remedy="Ask again when its processing_status is ended")
     return batch
 
 

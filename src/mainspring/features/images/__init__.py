@@ -1,1 +1,1 @@
-"""Images: refused clearly, since no model here makes any."""
+"""Images: by the models of providers, in OpenAI's shape."""

@@ -25,6 +25,7 @@ from mainspring.gateway.edge.body_limits import BodyLimit
 from mainspring.gateway.edge.trace_headers import Counted, Edge, TraceOf
 from mainspring.gateway.routes import anthropic
 from mainspring.http.anthropic import encode as anthropic_encode
+from mainspring.http.anthropic.models import VERSION
 from mainspring.http.field_errors import invalid
 from mainspring.http.heartbeat import HEAD
 from mainspring.http.loop_fairness import Pace
@@ -116,7 +117,8 @@ def _with_metadata(challenged: str, where: str) -> str:
 
 def _envelope(http: HttpRequest, error: MainspringError) -> dict[str, object]:
     """The error as the clients of the route read it."""
-    if http.url.path.startswith(anthropic.PREFIX):
+    path = http.url.path
+    if path.startswith(anthropic.PREFIX) or (path.startswith("/v1/models") and VERSION in http.headers):
         return anthropic_encode.error_body(error, http.state.trace.trace_id)
     return encode.error_body(error)
 

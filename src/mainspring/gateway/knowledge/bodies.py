@@ -2,13 +2,14 @@
 
 # No postponed annotations here: FastAPI must see them.
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, StrictBool, StrictInt
 
-from mainspring.core.errors import InvalidRequest
+from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.types import Context
 from mainspring.http.bodies import AtMost, Body, Metadata
+from mainspring.http.fields import Hint
 from mainspring.rag.attaching import Attachment
 from mainspring.rag.ingest.recipe import chunking
 
@@ -57,7 +58,8 @@ Chunking = Annotated[AutoChunking | StaticChunking, Field(discriminator="type")]
 
 
 class StoreBody(Body):
-    """``POST /v1/vector_stores``. ``groups`` is an extension: who may see it (empty: the whole tenant)."""
+    """``POST /v1/vector_stores``. ``groups`` is an extension: who may see it (empty: the whole tenant). So are
+    ``embedding_model`` and ``embedding_dimension``, which OGX's clients send: they must be those of the server."""
 
     name: Name | None = None
     file_ids: Annotated[tuple[Identifier, ...], Field(max_length=500, fail_fast=True)] = ()
@@ -66,6 +68,20 @@ class StoreBody(Body):
     metadata: Metadata | None = None
     expires_after: StoreExpiry | None = None
     chunking_strategy: Chunking | None = None
+    embedding_model: Named | None = None
+    embedding_dimension: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    provider_id: Annotated[Any, Hint("this server is its only provider of vector stores")] = None
+
+    def check_embedder(self, name: str, dimensions: int) -> None:
+        """Other servers let the caller choose. Raises ``Unsupported`` naming what is not that of this one."""
+        wanted = (
+            ("embedding_model", self.embedding_model, name),
+            ("embedding_dimension", self.embedding_dimension, dimensions),
+        )
+        for field, asked, own in wanted:
+            if asked not in (None, own):
+                problem = f"the {field} of all vector stores here is {own}"
+                raise Unsupported(problem, remedy=f"Leave {field} out", param=field)
 
 
 class StoreUpdateBody(Body):

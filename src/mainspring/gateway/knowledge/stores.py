@@ -37,6 +37,7 @@ def router(library: Library, access: Access, idempotency: Idempotency) -> APIRou
     @routes.post("")
     async def create(http: HttpRequest, body: StoreBody, context: ingests, key: IdempotencyKey = None) -> HttpResponse:
         groups = visible_groups(body.groups, context, "the vector store") or frozenset()
+        body.check_embedder(library.search.embedder.name, library.search.embedder.dimensions)
         own = own_chunking(body.chunking_strategy)
         wanted = [Attachment(each, chunking=own) for each in body.file_ids]
 

@@ -2,6 +2,7 @@
 
 # No postponed annotations here: FastAPI must see the local aliases of the dependencies.
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Protocol, runtime_checkable
 
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Depends
 from fastapi import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 
-from mainspring.core.errors import NoRegion, Unsupported
+from mainspring.core.errors import InvalidSchema, NoRegion, Unsupported
 from mainspring.core.path import Layer
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import ChatRequest, Context, Request, Responder, Response
@@ -67,7 +68,13 @@ class PromptCounter:
         if self._applied is not None:
             request = await self._applied(request, context)
         context_fit.check(request, lambda _: model.engine.capabilities.context_window)
-        return await counting.prompt_tokens(request)
+        try:
+            return await counting.prompt_tokens(request)
+        except InvalidSchema:
+            # It is beyond grammars: the answer would be validated.
+            return await counting.prompt_tokens(
+                dataclasses.replace(request, sampling=dataclasses.replace(request.sampling, grammar=None))
+            )
 
     async def window(self, request: ChatRequest, context: Context) -> int:
         """The context window of the request's model, in tokens. Raises ``UnknownModel`` and ``Unsupported``."""

@@ -4,7 +4,7 @@
 
 from collections.abc import Awaitable
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Request as HttpRequest
@@ -25,6 +25,10 @@ from mainspring.http.respond import Storing, collected, head_headers, json_respo
 from mainspring.serving.ring.registry import ModelArrival, Registry, Served
 
 STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+
+
+Stages = Annotated[list[Literal["active", "deprecated", "retired"]] | None, Query(alias="lifecycle[]", max_length=3)]
+"""The stages of models that Anthropic's clients ask for; all that are served are active."""
 
 
 def router(
@@ -87,9 +91,13 @@ def _list_models(routes: APIRouter, models: Registry, access: Access) -> None:
         limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
         after_id: Cursor = None,
         before_id: Cursor = None,
+        lifecycle: Stages = None,
     ) -> HttpResponse:
         """In Anthropic's shape, and in pages, for clients that send ``anthropic-version``."""
         served = await models.models(context.principal)
+        if lifecycle and "active" not in lifecycle:
+            # What is not served any more is not listed.
+            served = []
         if anthropic_models.VERSION in http.headers:
             return json_response(anthropic_models.models_body(served, limit, after_id, before_id))
         body: dict[str, object] = {"object": "list", "data": [_model_body(model) for model in served]}

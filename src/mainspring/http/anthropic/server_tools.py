@@ -49,7 +49,7 @@ class McpServer(Body):
 
     type: Literal["url"]
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")]
-    url: Annotated[str, Field(max_length=2048)]
+    url: Annotated[str, Field(max_length=2048, pattern=r"^https?://")]
     authorization_token: Annotated[str, Field(max_length=16_384)] | None = Field(None, repr=False)
     tool_configuration: McpToolConfiguration | None = None
 

@@ -10,6 +10,7 @@ from typing import Literal
 from mainspring.core.errors import NotFound, Unsupported
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Citation, Context, Message
+from mainspring.engines.base import Embedder
 from mainspring.rag.answer.cite import cite
 from mainspring.rag.answer.context import Sift, sifted
 from mainspring.rag.answer.generate import AnswerWriter
@@ -140,9 +141,9 @@ class Search:
         self._grounded = grounded and writer is not None
 
     @property
-    def embedder_name(self) -> str:
+    def embedder(self) -> Embedder:
         """The model that searched collections are embedded with."""
-        return self._retriever.embedder.name
+        return self._retriever.embedder
 
     async def text(self, text_blob: str) -> str:
         """A document's parsed text. Raises ``NotFound`` if it was removed."""

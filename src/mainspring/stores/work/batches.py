@@ -157,6 +157,19 @@ class Batches:
             raise Conflict(f"{batch_id} is {found.status} and cannot be cancelled", param="batch_id")
         return found
 
+    async def delete(self, tenant: str, batch_id: str) -> None:
+        """Forget a batch that is over, and its lines; its files are others' concern. Raises ``NotFound``."""
+        mine = sa.and_(_is(tenant, batch_id), batches.c.status.in_(OVER))
+
+        def work(connection: sa.Connection) -> int:
+            gone = connection.execute(sa.delete(batches).where(mine)).rowcount
+            if gone:
+                connection.execute(sa.delete(batch_lines).where(_of(tenant, batch_id)))
+            return gone
+
+        if not await self._database.write(work, durable=True):
+            raise NotFound(f"there is no batch {batch_id}", remedy="GET /v1/batches lists them", param="batch_id")
+
     async def begin(self, job: Job, total: int) -> bool:
         """The file was found good, and lines are being answered; whether the lease held. A batch that is being
         cancelled stays so."""

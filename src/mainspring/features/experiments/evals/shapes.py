@@ -57,6 +57,16 @@ def run_body(row: Any, summary: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _sampling(drawn: Any) -> dict[str, float]:
+    """OpenAI's clients type each as a number; 0 stands for what was not asked for."""
+    return {
+        "temperature": 1.0 if drawn is None or drawn.temperature is None else drawn.temperature,
+        "top_p": 1.0 if drawn is None or drawn.top_p is None else drawn.top_p,
+        "max_completion_tokens": 0 if drawn is None else drawn.max_tokens or 0,
+        "seed": 0 if drawn is None else drawn.seed or 0,
+    }
+
+
 def item_body(row: Any, of: Any, example: Mapping[str, Any] | None) -> dict[str, Any]:
     """OpenAI's ``eval.run.output_item``."""
     spec, body, scores = Spec.of(rows.load(of.spec)), rows.load(row.body), rows.load(row.scores)
@@ -93,9 +103,6 @@ def item_body(row: Any, of: Any, example: Mapping[str, Any] | None) -> dict[str,
                 "cached_tokens": 0,
             },
             "error": {"code": row.error.partition(":")[0], "message": row.error} if row.error else _NO_ERROR,
-            "temperature": None if drawn is None else drawn.temperature,
-            "max_completion_tokens": None if drawn is None else drawn.max_tokens,
-            "top_p": None if drawn is None else drawn.top_p,
-            "seed": None if drawn is None else drawn.seed,
+            **_sampling(drawn),
         },
     }
