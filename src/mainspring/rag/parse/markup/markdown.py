@@ -30,24 +30,28 @@ _NUMERIC = re.compile(r"[\s\d.,:%£$€+\-/()]*\d[\s\d.,:%£$€+\-/()]*$")
 @dataclass(frozen=True, slots=True)
 class Grid:
     """A table: its ``cells``, its text with one line a row, whether the first row of ``cells`` names the columns,
-    and the caption that opens each line."""
+    and the caption that opens each line. ``unnamed``: its author left the names of its columns empty."""
 
     cells: list[list[str]]
     lines: list[str]
     header: bool
     caption: str = ""
+    unnamed: bool = False
 
 
-def grid(cells: Sequence[Sequence[str]], caption: str = "") -> Grid:
+def grid(cells: Sequence[Sequence[str]], caption: str = "", *, unnamed: bool = False) -> Grid:
     """A table as lines, one a row. Its first row names the columns unless it holds numbers or gaps.
 
     A first row with merged cells and a second one below it name the columns together: ``Q1`` over ``Price``. A form,
-    whose keys and values are side by side, has a line for each pair.
+    whose keys and values are side by side, has a line for each pair; so has a table of two columns that is ``unnamed``.
     """
     table = [[_flat(cell) for cell in row] for row in cells]
     table = _with_signs([row for row in table if any(row)])
     if not table:
         return Grid([], [], False, caption)
+    if unnamed:
+        keyed = all(len(row) == 2 for row in table)
+        return Grid(table, _pairs(table, caption) if keyed else _lines(table, [], caption), False, caption, True)
     if _is_form(table):
         return Grid(table, _pairs(table, caption), False, caption)
     if len(table) > 2 and _is_group(table[0], table[1]):
@@ -139,7 +143,8 @@ def parts(text: str, *, prefixed: bool = False) -> Iterator[str | Grid]:
                 end += 1
             yield "\n".join(out)
             out = []
-            yield grid([_cells(line), *(_cells(row) for row in lines[index + 2 : end])], caption if prefixed else "")
+            rows = [_cells(line), *(_cells(row) for row in lines[index + 2 : end])]
+            yield grid(rows, caption if prefixed else "", unnamed=not any(cell.strip() for cell in rows[0]))
             index = end
             continue
         out.append(line)
