@@ -135,3 +135,13 @@ async def test_an_item_has_the_date_that_it_stands_under() -> None:
     item = next(each for each in found if each.text == "The registry closes for good")
     assert item.before == "6 August 2031"
     assert found[0] == item
+
+
+async def test_an_item_that_names_those_below_it_is_their_label_and_no_answer() -> None:
+    text = (
+        "- Supervision requirements\n  - Pause the kiln when you leave the room\n"
+        "- Repairs\n  - Ask the porter for repairs\n- Keep the kiln shut"
+    )
+    assert await best("What are the supervision requirements of the kiln?", text) == (
+        "Pause the kiln when you leave the room"
+    )

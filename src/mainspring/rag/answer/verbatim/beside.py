@@ -13,6 +13,8 @@ from mainspring.rag.answer.verbatim import display, extract, question_kind
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.text import terms
 
+# The best passage is sure where it has this share of the question's words, by rarity, and is this far ahead.
+_OWN, _AHEAD = 0.5, 0.1
 _LISTED = ("item", "row")
 
 
@@ -24,7 +26,8 @@ def without(chosen: Sequence[Passage], question: str) -> list[Passage]:
     asked = terms.content(last) or terms.content(question)
     kind = question_kind.wanted(question)
     best = chosen[0]
-    answers = kind == "value" and bool(question_kind.answering(best.text, last))
+    sure = best.terms[:1] >= (_OWN,) and best.score - chosen[1].score >= _AHEAD
+    answers = sure and kind == "value" and bool(question_kind.answering(best.text, last))
     kept = [best]
     for passage in chosen[1:]:
         if any(_sibling(each, passage, asked, kind) for each in kept):

@@ -37,7 +37,8 @@ _LINK = re.compile(
 )
 _QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
 _ASKS_ADDRESS = re.compile(
-    r"\b(?:where|links?|urls?|web ?sites?|web|sites?|pages?|address(?:es)?|e-?mail|forms?|download\w*|online|contact\w*)\b",
+    r"\b(?:where|links?|urls?|web ?sites?|web|sites?|pages?|address(?:es)?|e-?mail|forms?|download\w*|online"
+    r"|contact\w*)\b",
     re.IGNORECASE,
 )
 # A list of up to this many words is shown whole, and is searched this far around its item.
