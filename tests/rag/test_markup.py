@@ -310,7 +310,7 @@ UNNAMED = """# Kinds of ticket
 | Red | 3 | open |
 
 | Area | Children |
-|---|---|
+| - | :-: |
 | **Low risk** <ul><li>Kitchen</li><li>Yard</li></ul> | may<p>come in</p> |
 
 It costs \\$20 &ndash; not \\*less\\*.

@@ -16,7 +16,7 @@ from mainspring.rag.parse.parsed import Heading
 _HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
 _FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})")
 _CAPITALS = re.compile(r"(?:\d{1,2}(?:\.\d{1,2})*[.)]?\s+)?[A-Z][A-Z0-9 ,:&'’()/–-]{2,80}")
-_DIVIDER = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*$")
+_DIVIDER = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _CELL = re.compile(r"(?<!\\)\|")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~<>$&])")
 _EMPHASIS = re.compile(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1")
@@ -137,7 +137,7 @@ def parts(text: str, *, prefixed: bool = False) -> Iterator[str | Grid]:
         if heading:
             caption = _flat(heading[2])
         following = lines[index + 1] if index + 1 < len(lines) else ""
-        if not fence and "|" in line and "|" in following + "|" and _DIVIDER.match(following) and "-" in following:
+        if not fence and "|" in line and _divides(following, line):
             end = index + 2
             while end < len(lines) and "|" in lines[end] and lines[end].strip():
                 end += 1
@@ -150,6 +150,11 @@ def parts(text: str, *, prefixed: bool = False) -> Iterator[str | Grid]:
         out.append(line)
         index += 1
     yield "\n".join(out)
+
+
+def _divides(line: str, header: str) -> bool:
+    """Whether ``line`` is the one below the ``header`` of a table; of single dashes only if it has as many cells."""
+    return bool(_DIVIDER.match(line)) and ("--" in line or len(_cells(line)) == len(_cells(header)))
 
 
 def plain(text: str) -> str:
