@@ -11,7 +11,7 @@ from mainspring.rag.search.hit import Hit
 from mainspring.rag.text.sentences import Kind
 
 
-def passages(kind: Kind, *texts: str, score: float = 1.0, step: float = 0.2, own: float = 0.7) -> list[Passage]:
+def passages(kind: Kind, *texts: str, score: float = 1.0, step: float = 0.11, own: float = 0.7) -> list[Passage]:
     """Passages of one document under one heading, best first."""
     document = "\n\n".join(texts)
     hit = Hit("c", "d", "v", "a.md", document, 0, len(document), None, "Hours", 0.9, 0.5, 1, 1, 1, "b")
@@ -56,3 +56,9 @@ def test_siblings_and_sentences_without_a_value_are_left_out(
 def test_what_is_not_sure_is_shown_beside_others(doubt: dict[str, float]) -> None:
     question = "How much does a ticket for a day cost?"
     assert left(passages("sentence", *TICKETS, **doubt), question) == list(TICKETS)
+
+
+def test_behind_one_with_half_of_the_question_nothing_much_worse_is_shown() -> None:
+    question = "Who sells a ticket for a day?"
+    assert left(passages("sentence", *TICKETS, step=0.2), question) == list(TICKETS[:2])
+    assert left(passages("sentence", *TICKETS, step=0.2, own=0.3), question) == list(TICKETS)

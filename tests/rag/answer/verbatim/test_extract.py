@@ -145,3 +145,12 @@ async def test_an_item_that_names_those_below_it_is_their_label_and_no_answer() 
     assert await best("What are the supervision requirements of the kiln?", text) == (
         "Pause the kiln when you leave the room"
     )
+
+
+async def test_an_identifier_of_a_follow_up_takes_the_place_of_the_one_before() -> None:
+    text = (
+        "The settings max_daily and max_basal work together.\n\n"
+        "By default max_daily is 3 units.\n\nBy default max_basal is 4 units."
+    )
+    question = "What is the default of max_daily in units?\nAnd of max_basal in units?"
+    assert await best(question, text) == "By default max_basal is 4 units."

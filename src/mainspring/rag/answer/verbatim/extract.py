@@ -218,7 +218,7 @@ def apart(chosen: Sequence[Passage], grown: Sequence[Passage] = ()) -> list[Pass
 def _exact(question: str, units: Sequence[_Unit], texts: Mapping[str, str], silent: float) -> list[_Unit]:
     """``units`` with lower scores for those that lack a name of the question which others have: an identifier in the
     unit, its heading or the text before it, a name or a year anywhere in the document or its title."""
-    asked = exact_names.named(question)
+    asked = _meant(question)
     if not asked or not units:
         return list(units)
     exact = [each for each in asked if each.kind == "identifier"]
@@ -238,6 +238,12 @@ def _exact(question: str, units: Sequence[_Unit], texts: Mapping[str, str], sile
         )
         for unit, has, share in zip(units, own, shares, strict=True)
     ]
+
+
+def _meant(question: str) -> list[exact_names.ExactName]:
+    """The names of ``question``; an identifier of a follow-up takes the place of those before it."""
+    latest = [each for each in exact_names.named(question.rpartition("\n")[2]) if each.kind == "identifier"]
+    return [each for each in exact_names.named(question) if each.kind != "identifier" or not latest or each in latest]
 
 
 def _units(
@@ -287,7 +293,7 @@ def _units(
             hit.score,
             hit.dense_score,
             len(own & latest) / len(latest) if latest else 0.0,
-            *(_of_row(body, question, asked) if row else (0.0, 0.0, 0.0)),
+            *(_of_row(body, question, asked) if row else (question_kind.defined(body, question, asked), 0.0, 0.0)),
             -float(row and cases.get(number) is False),
             *(0.0, 0.0, 0.0),
         )
