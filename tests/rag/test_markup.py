@@ -297,6 +297,37 @@ def test_html_and_extensions_of_markdown_leave_no_marks() -> None:
         assert part in prose
 
 
+UNNAMED = """# Kinds of ticket
+
+|      |      |
+| ---- | ---- |
+| **Who may buy it** | Anybody over 18. |
+| **Price** | \\$75 a month. |
+|  | Paid in advance. |
+
+|  |  |  |
+|--|--|--|
+| Red | 3 | open |
+
+| Area | Children |
+| - | :-: |
+| **Low risk** <ul><li>Kitchen</li><li>Yard</li></ul> | may<p>come in</p> |
+
+It costs \\$20 &ndash; not \\*less\\*.
+"""
+
+
+def test_a_table_whose_columns_have_no_names_gets_none() -> None:
+    parsed = read(UNNAMED, "tickets.md")
+    lines = parsed.text.splitlines()
+    assert "| Who may buy it: Anybody over 18. |" in lines
+    assert "| Price: $75 a month. |" in lines
+    assert "| Paid in advance. |" in lines
+    assert "| Red | 3 | open |" in lines
+    assert "| Area: Low risk Kitchen; Yard | Children: may come in |" in lines
+    assert "It costs $20 – not \\*less\\*." in lines
+
+
 @pytest.mark.parametrize(
     "convert", [rst.to_markdown, asciidoc.to_markdown, roff.to_markdown, markdown_extensions.strip]
 )

@@ -75,6 +75,7 @@ def local_models(settings: Settings, registry: Registry) -> list[ChatModel]:
                 entry.price_output,
                 pulled.pulled_at,
                 tuple(replicas),
+                entry.notes,
             )
         )
     return models

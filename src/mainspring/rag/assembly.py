@@ -64,7 +64,7 @@ class Assembly:
         self._chat_reranker = _chat_reranker(path, settings)
         self._reranker = self._chat_reranker or engines.reranker
         self._retriever = Retriever(*self._kept, settings.rag, self._reranker, telemetry.tracing)
-        self._models, self._grounded = self._chosen()
+        self._models = self._chosen()
         self._reader = graph_reader(self._models, path.shown, stores, settings)
         self._graphs = Graphs(stores.graphs, self._retriever)
         self._vocabularies = Vocabularies(self._retriever.scopes, self._retriever.text)
@@ -73,14 +73,18 @@ class Assembly:
         self._ask = _asking(self._models[0], path.chat) if self._models else None
         self._calibration = self._calibrated()
 
-    def _chosen(self) -> tuple[list[ChatModel], bool]:
-        """The chat models, those first that may write over documents, and whether the first may."""
-        models = sorted(self._engines.chat.values(), key=lambda model: not model.grounded)
-        return models, bool(models) and models[0].grounded
+    def _chosen(self) -> list[ChatModel]:
+        """The chat models, those first that may write over documents: grounded ones before those that may over notes
+        alone."""
+        return sorted(self._engines.chat.values(), key=lambda model: (not model.grounded, not model.notes))
+
+    @property
+    def _grounded(self) -> bool:
+        return bool(self._models) and self._models[0].grounded
 
     def _rewire(self, library: Library) -> None:
         """Has answers written by the best chat model, including models loaded later. Graphs are read as before."""
-        self._models, self._grounded = self._chosen()
+        self._models = self._chosen()
         self._writer = self._written_by(self._models, self._path.chat)
         self._ask = _asking(self._models[0], self._path.chat) if self._models else None
         path = self._path
@@ -131,20 +135,20 @@ class Assembly:
         await self._embedders.close()
 
     def _answerer(self, collection: Collection | None, variation: Variation = SETTINGS) -> DocumentAnswerer:
-        writer, grounded = self._writer, self._grounded
+        writer, writes = self._writer, bool(self._models) and self._models[0].writes
         if variation.writer is not None:
             model, responder = variation.writer
-            writer, grounded = self._written_by([model], {model.name: responder}), model.grounded
+            writer, writes = self._written_by([model], {model.name: responder}), model.writes
         elif variation.model:
             model = self._engines.chat[variation.model]
-            writer, grounded = self._written_by([model], self._path.chat), model.grounded
+            writer, writes = self._written_by([model], self._path.chat), model.writes
         return DocumentAnswerer(
             self._retriever.with_reranker(variation.reranker) if variation.reranker else self._retriever,
             self._stores.collections,
             self._settings.rag,
             collection=collection,
             writer=writer,
-            grounded=grounded,
+            grounded=writes,
             ask=self._ask,
             calibration=variation.calibration or self._calibration,
             choice=variation.choice or SHIPPED,
@@ -233,7 +237,7 @@ def _writer(
     elsewhere = model.engine.capabilities.templates
     count = None if elsewhere else model.engine.count_tokens
     responder = responders[model.name]
-    if model.grounded:
+    if model.writes:
         return NoteWriter(
             responder,
             engines.embedder,

@@ -1,7 +1,7 @@
 """Child processes that read documents, kept warm, with limits on CPU time and memory.
 
 A batch pays for the interpreter and the libraries once. A worker is replaced when it dies, when a document makes it run
-out of time, and after some hundred documents.
+out of time, when it keeps a good part of its memory, and after some hundred documents.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 import time
@@ -22,10 +23,13 @@ from mainspring.core.errors import UnreadableDocument
 # pdfium, lxml and OpenCV all leak a little; a fresh worker costs less than a second.
 _RECYCLE_AFTER = 500
 _IDLE_WORKERS = 2
+# OCR keeps the memory of each size of picture that it has seen: the next document gets a worker without them.
+_KEPT_SHARE = 0.3
 # The interval of checks of the child, and how long it may use no CPU at all while a document waits.
 _LOOK_S = 2.0
 _STILL_S = 60.0
 _ENDING_S = 5.0
+_DATA = re.compile(r"^VmData:\s+(\d+) kB", re.MULTILINE)
 _T = TypeVar("_T")
 Hear = Callable[[asyncio.StreamReader], Awaitable[_T]]
 """Reads one answer. Raises ``ValueError`` or ``ConnectionError`` if it is none."""
@@ -92,7 +96,8 @@ class Workers:
         try:
             yield worker
             worker.served += 1
-            healthy = worker.process.returncode is None and worker.served < _RECYCLE_AFTER
+            alive = worker.process.returncode is None and worker.served < _RECYCLE_AFTER
+            healthy = alive and _private_mb(worker.process.pid) <= _KEPT_SHARE * self._memory_mb
         finally:
             if healthy and not self._closed and len(self._idle) < _IDLE_WORKERS:
                 self._idle.append(worker)
@@ -167,6 +172,16 @@ def _cpu_seconds(pid: int) -> float:
     except OSError:
         return time.monotonic() if not Path("/proc/self/stat").exists() else 0.0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _private_mb(pid: int) -> float:
+    """The memory of a process that counts against its limit, in MB; 0 if the system does not report it."""
+    try:
+        told = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    found = _DATA.search(told)
+    return int(found[1]) / 1024 if found else 0.0
 
 
 async def _end(worker: _Worker) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mainspring.core.errors import UnreadableDocument
 from mainspring.rag.parse import formats
 from mainspring.rag.parse.parsed import Parsed
 from mainspring.rag.parse.pdf.hyphens import Mender
@@ -376,3 +377,47 @@ def test_a_picture_that_comes_again_is_read_once_and_time_for_pictures_is_limite
     assert late.warnings == ("only the first 0 pictures were read for text",)
     assert len(read_pictures) == 2
     assert "sentence that goes on" in flat(late)
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> list[int]:
+    """OCR whose engine fails with ``error`` each time; the numbers of pixels that it was asked to read."""
+    seen: list[int] = []
+
+    def engine(_: Any) -> Callable[[Any], Any]:
+        def run(pixels: Any) -> Any:
+            seen.append(pixels.size)
+            raise error
+
+        return run
+
+    monkeypatch.setattr("mainspring.rag.parse.ocr.Recogniser.load", engine)
+    monkeypatch.setattr("mainspring.rag.parse.ocr.installed", lambda: True)
+    return seen
+
+
+def with_picture(paper: Any) -> None:
+    write(paper, 60, 700, [*LEFT, *RIGHT])
+    paper.drawImage(picture("Words in a picture"), 100, 300, 160, 120)
+
+
+def scan_alone(paper: Any) -> None:
+    paper.drawImage(picture("Scanned words stand here"), 0, 300, 595, 200)
+
+
+def test_a_picture_that_ocr_fails_on_costs_its_own_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = failing(monkeypatch, RuntimeError("Traceback: x\nFailed to allocate 134115504 bytes of memory"))
+    parsed = read(with_picture, options=Options())
+    assert "sentence that goes on" in flat(parsed)
+    (warning,) = parsed.warnings
+    assert "more memory than rag.parse_memory_mb allows" in warning
+    assert "Traceback" not in warning
+    assert len(seen) == 2  # the second time with an engine that remembers nothing
+
+
+def test_a_scanned_page_that_ocr_fails_on_costs_that_page_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(monkeypatch, ValueError("bad shape"))
+    parsed = read(with_picture, scan_alone, options=Options())
+    assert "sentence that goes on" in flat(parsed)
+    assert any(each.startswith("page 2 was not read: ") and "(bad shape)" in each for each in parsed.warnings)
+    with pytest.raises(UnreadableDocument, match="bad shape"):
+        read(scan_alone, options=Options())

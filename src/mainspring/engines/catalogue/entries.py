@@ -159,7 +159,8 @@ class FimEntry(_Part):
 class ModelEntry(_Part):
     """One model. Prices are US dollars a million tokens, sizes bytes, windows tokens.
 
-    ``grounded`` says that the model may write answers over sources itself; without it answering is extractive.
+    ``grounded`` says that the model may write answers over sources itself, ``notes`` that it may where each sentence is
+    checked and nothing can be quoted; without either, answering is extractive.
     ``chat_template`` is a Jinja template, or ``gguf`` for the one in the file's metadata. ``reference_perplexity`` is
     that of the unconverted weights over the packaged text (see ``perplexity.py``). ``stop`` are texts that end an
     answer, for models that continue after them; the token that ends a turn needs no entry. ``sampling`` applies where a
@@ -177,6 +178,7 @@ class ModelEntry(_Part):
     chat_template: str | None = None
     stop: tuple[str, ...] = ()
     grounded: bool = False
+    notes: bool = False
     price_input: float = Field(0.0, ge=0)
     price_output: float = Field(0.0, ge=0)
     adapter: AdapterEntry | None = None

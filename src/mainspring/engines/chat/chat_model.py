@@ -29,7 +29,8 @@ class Replica:
 @dataclass(slots=True)
 class ChatModel:
     """A chat model behind its engine. Prices are US dollars a million tokens; ``created`` is when it was pulled, in
-    Unix seconds (0: it is elsewhere). ``engine`` is the first of several ``replicas``."""
+    Unix seconds (0: it is elsewhere). ``engine`` is the first of several ``replicas``. ``notes``: it writes over notes
+    where each of its sentences is checked, though it is not ``grounded``."""
 
     name: str
     engine: Engine
@@ -40,6 +41,12 @@ class ChatModel:
     price_output: float = 0.0
     created: int = 0
     replicas: tuple[Replica, ...] = ()
+    notes: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may write answers over documents, each sentence checked."""
+        return self.grounded or self.notes
 
     def all_replicas(self) -> tuple[Replica, ...]:
         """At least one."""

@@ -64,9 +64,12 @@ class Composer:
         self._page, self._fresh = number, True
         self._pages.append(Page(number, self._length, self._length))
 
-    def table(self, cells: Sequence[Sequence[str]], *, caption: str = "", prefix: str = "") -> None:
-        """Append a table, a line a row. ``caption`` is kept in its record; ``prefix`` opens each row's line."""
-        grid = markdown.grid([[clean(cell) for cell in row] for row in cells], prefix)
+    def table(
+        self, cells: Sequence[Sequence[str]], *, caption: str = "", prefix: str = "", unnamed: bool = False
+    ) -> None:
+        """Append a table, a line a row. ``caption`` is kept in its record; ``prefix`` opens each row's line;
+        ``unnamed``: its columns have no names."""
+        grid = markdown.grid([[clean(cell) for cell in row] for row in cells], prefix, unnamed=unnamed)
         if not grid.lines:
             return
         text = "\n".join(grid.lines)
@@ -86,7 +89,7 @@ class Composer:
             if isinstance(part, str):
                 self.add(part)
             else:
-                self.table(part.cells, prefix=part.caption)
+                self.table(part.cells, prefix=part.caption, unnamed=part.unnamed)
 
     def parsed(self, kind: str, parser: str, *, route: str = "rules", headings: Headings = "markdown") -> Parsed:
         """The document."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import io
 from typing import Any
 
@@ -18,6 +21,10 @@ _MIN_LETTERS = 0.8
 _MANY_UNREAD = 0.3
 
 
+class Unrecognised(UnreadableDocument):
+    """OCR failed on a picture: what else the document has can still be read."""
+
+
 class Recogniser:
     """OCR that is loaded when it is first needed. ``name`` is the document's name in errors.
 
@@ -27,11 +34,15 @@ class Recogniser:
     def __init__(self, name: str) -> None:
         self._name = name
         self._engine: Any = None
+        self._used = False
         self._lines = self._unread = 0
 
     def read(self, pixels: Any, scale: float) -> Sheet:
-        """The text in ``pixels`` (height x width x 3) with ``scale`` pixels a point, as a sheet of the same size."""
-        result = self.load()(pixels)
+        """The text in ``pixels`` (height x width x 3) with ``scale`` pixels a point, as a sheet of the same size.
+
+        Raises ``Unrecognised`` if the engine fails on it twice, the second time with empty memory.
+        """
+        result = self._recognised(pixels)
         height, width = pixels.shape[0] / scale, pixels.shape[1] / scale
         pieces = []
         if result.boxes is not None:
@@ -44,6 +55,29 @@ class Recogniser:
                     continue
                 pieces.append(Piece(left, height - float(ys.max()), right, height - float(ys.min()), text))
         return Sheet(pieces, height=height, width=width, recognised=True)
+
+    def _recognised(self, pixels: Any) -> Any:
+        engine = self.load()
+        try:
+            return engine(pixels)
+        except Exception:
+            # The engine keeps memory for each size that it has seen, up to the limit of this process.
+            self._engine = engine = None
+        _give_back()
+        try:
+            return self.load()(pixels)
+        except Exception as error:
+            self._engine = None
+            said = str(error).strip()
+            if isinstance(error, MemoryError) or "MemoryError" in said or "allocate" in said:
+                raise Unrecognised(
+                    f"{self._name} has a picture that needs more memory than rag.parse_memory_mb allows",
+                    remedy="Raise it, or set rag.ocr to false",
+                ) from None
+            reason = said.splitlines()[-1][:200] if said else type(error).__name__
+            raise Unrecognised(
+                f"{self._name} has a picture that OCR cannot read ({reason})", remedy="Save the picture again"
+            ) from None
 
     def words(self, pixels: Any) -> str:
         """The text in a picture, line by line; empty if it is too little to mean anything."""
@@ -73,7 +107,7 @@ class Recogniser:
     @property
     def used(self) -> bool:
         """Whether anything was read."""
-        return self._engine is not None
+        return self._used
 
     def load(self) -> Any:
         """The engine. Raises ``MissingExtra``."""
@@ -85,7 +119,7 @@ class Recogniser:
                     f"{self._name} is a scan without text, and the extra `ocr` that reads it is not installed",
                     remedy="pip install 'mainspring[ocr]'",
                 ) from None
-            engine = EngineType.OPENVINO
+            engine, self._used = EngineType.OPENVINO, True
             self._engine = RapidOCR(
                 params={
                     "Det.engine_type": engine,
@@ -99,6 +133,13 @@ class Recogniser:
                 }
             )
         return self._engine
+
+
+def _give_back() -> None:
+    """Free what nothing uses, for the kernel's count too."""
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def installed() -> bool:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from mainspring.core.facts.retrievals import QuestionPartFacts
 from mainspring.rag.answer.findings import Findings
-from mainspring.rag.answer.verbatim import extract
+from mainspring.rag.answer.verbatim import beside, extract
 from mainspring.rag.answer.verbatim.choice_weights import SHIPPED, ChoiceWeights
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.query import decompose
@@ -97,11 +97,15 @@ def joined(question: str, found: Sequence[Findings]) -> Findings:
 def choose(
     found: Sequence[Findings], *, max_sentences: int, max_words: int, choice: ChoiceWeights = SHIPPED
 ) -> list[Passage]:
-    """The best passages of each part in turns, at least one a part, within the same budget as for one question."""
+    """The best passages of each part in turns, at least one a part, within the same budget as for one question; what
+    is beside the point is left out."""
     share = max(1, max_words // len(found))
     words = share if len(found) > 1 else max_words
     ranked = [
-        extract.choose(each.passages, max_sentences=max_sentences, max_words=words, choice=choice) for each in found
+        beside.without(
+            extract.choose(each.passages, max_sentences=max_sentences, max_words=words, choice=choice), each.question
+        )
+        for each in found
     ]
     chosen: list[Passage] = []
     for passage in _in_turns(ranked, lambda each: (each.hit.document_id, each.start, each.end)):

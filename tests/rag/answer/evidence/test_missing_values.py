@@ -30,6 +30,8 @@ async def found(question: str, *texts: str) -> list[str]:
         ("How much does the mill pay for a gymnasium membership?", ["mill", "gymnasium membership"]),
         ("What is the salary of the miller in pounds?", ["salary", "miller"]),
         ("How heavy is the press?", ["press"]),
+        ("What is the boiling point of the press?", ["boiling", "press"]),
+        ("At what time does the office of the mill close?", ["office", "mill close"]),
         ("When is the office of the mill open?", ["office", "mill open"]),
         ("What is the phone number of the office?", ["phone number"]),
         ("What is the e-mail address of the office?", ["e-mail address"]),
@@ -54,6 +56,9 @@ async def test_a_value_that_nothing_gives_for_the_thing_is_told(question: str, t
         ("What does joining the library cost?", "Joining the library costs thirty pounds."),
         ("What does joining the library cost?", "Joining the library costs ₹400 or 40 kr."),
         ("How heavy is the press?", "The press weighs twelve kilograms."),
+        ("What is the boiling point of syrup?", "The boiling point of syrup is 104 °C."),
+        ("How hot is the oven?", "The oven is heated to two hundred degrees."),
+        ("At what time does the office of the mill close?", "The office of the mill closes late: 9 to 5."),
         ("How deep is the well of the mill?", "The well of the mill is half a mile deep."),
         # The asker's own affairs, a task and a computed quantity are worded in other ways than documents.
         ("How much do you give me for my gymnasium?", MILL),

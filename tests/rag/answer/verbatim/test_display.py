@@ -123,3 +123,16 @@ def test_wrapped_lines_flow(text: str, shown: str | None) -> None:
     assert display.unwrapped(text) == (
         text if shown else "After five failures in a row within the window, the replica rests."
     )
+
+
+@pytest.mark.parametrize(
+    ("question", "shown"),
+    [
+        ("What does a pass cost?", "See the **list** of fees [by day] before you pay. [1]"),
+        ("Where do I find the fees?", "See the [**list** of fees](/fees#day) [by day] before you pay. [1]"),
+    ],
+)
+def test_targets_of_links_and_marks_of_quotes_are_not_shown(question: str, shown: str) -> None:
+    text = "> See the [**list** of fees](/fees#day) [by day]\n> before you pay."
+    (piece,) = display.pieces([passage(text, text)], question)
+    assert " ".join(piece.text.split()) == shown

@@ -135,3 +135,22 @@ async def test_an_item_has_the_date_that_it_stands_under() -> None:
     item = next(each for each in found if each.text == "The registry closes for good")
     assert item.before == "6 August 2031"
     assert found[0] == item
+
+
+async def test_an_item_that_names_those_below_it_is_their_label_and_no_answer() -> None:
+    text = (
+        "- Supervision requirements\n  - Pause the kiln when you leave the room\n"
+        "- Repairs\n  - Ask the porter for repairs\n- Keep the kiln shut"
+    )
+    assert await best("What are the supervision requirements of the kiln?", text) == (
+        "Pause the kiln when you leave the room"
+    )
+
+
+async def test_an_identifier_of_a_follow_up_takes_the_place_of_the_one_before() -> None:
+    text = (
+        "The settings max_daily and max_basal work together.\n\n"
+        "By default max_daily is 3 units.\n\nBy default max_basal is 4 units."
+    )
+    question = "What is the default of max_daily in units?\nAnd of max_basal in units?"
+    assert await best(question, text) == "By default max_basal is 4 units."

@@ -73,3 +73,18 @@ def test_since_is_a_reason_only_where_a_clause_follows() -> None:
     asked = terms.content(question)
     assert question_kind.has("reason", "It has been closed since our opening ten years ago.", question, asked) == 0
     assert question_kind.has("reason", "It is closed since we water then.", question, asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "share"),
+    [
+        ("What does DIA stand for?", "DIA - Duration of insulin action, in hours.", 1.0),
+        ("What does DIA mean?", "**dia:** how long insulin lasts.", 1.0),
+        ("What is a bolus?", "Bolus - extra insulin given by a pump.", 1.0),
+        ("What does DIA stand for?", "IOB - insulin on board.", 0.0),
+        ("What does DIA stand for?", "With dia set at 3 hours, much is left.", 0.0),
+        ("How long is the DIA?", "DIA - Duration of insulin action.", 0.0),
+    ],
+)
+def test_a_line_that_explains_the_term_whose_meaning_is_asked_for(question: str, text: str, share: float) -> None:
+    assert question_kind.defined(text, question, terms.content(question)) == share

@@ -69,17 +69,27 @@ _DIMENSIONS = (
         re.compile(r"\b(?:height|depth|width|thickness|dimensions?|size|mm|cm)\b", re.IGNORECASE),
     ),
     (
+        re.compile(
+            r"\bhow (?:hot|cold|warm)\b|\b(?:what|which) temperature\b|\btemperature of\b"
+            r"|\b(?:boiling|melting|freezing|flash) (?:point|temperature)\b",
+            re.IGNORECASE,
+        ),
+        re.compile(rf"(?:{_DIGITS}|\d)(?:°|degrees?\b|º|℃|℉|[CFK]\b|kelvin|celsius|fahrenheit)"),
+        re.compile(r"°|\b(?:temperature|degrees?|celsius|fahrenheit)\b", re.IGNORECASE),
+    ),
+    (
         re.compile(r"\bhow loud\b|\bdecibels?\b", re.IGNORECASE),
         _SOUND,
         re.compile(r"\b(?:noise|sound|loudness|db)\b", re.IGNORECASE),
     ),
     (
         re.compile(
-            r"\bwhen (?:is|are|do|does|will) .{1,80}\b(?:open|close|closed|shut)\b|\bopening (?:hours|times)\b",
+            r"\b(?:when|what time) (?:is|are|do|does|will) .{1,80}\b(?:open|close|closed|shut)\b"
+            r"|\b(?:opening|closing) (?:hours|times?)\b",
             re.IGNORECASE,
         ),
         re.compile(
-            r"\d ?[ap]\.?m\b|\b\d{1,2}[:.]\d\d\b|\b\d{1,2}\s?[-–]\s?\d{1,2}\b|\b24 hours\b|\d ?o['’]clock"
+            r"\d ?[ap]\.?m\b|\b\d{1,2}[:.]\d\d\b|\b\d{1,2}(?:\s?[-–]\s?| to )\d{1,2}\b|\b24 hours\b|\d ?o['’]clock"
             r"|\b(?:noon|midnight|daily|every day|closed)\b|\b(?:mon|tues?|wednes|thurs?|fri|satur|sun)(?:day)?s?\b",
             re.IGNORECASE,
         ),
@@ -130,6 +140,7 @@ _ASKING = terms.content(
     "pay pays paid cost costs money charge charges price amount number value total give gives get gets receive "
     "dollars dollar pounds pound euros euro percent percentage share year years month months day days week weeks hour "
     "hours minute minutes people person usually maximum minimum most least come go towards heavy tall deep wide thick "
+    "hot cold warm temperature point time "
     "loud decibels weigh weighs weight kilogram kilograms centimetres metres until hours night ask asks need needs"
 )
 # Set on development questions: of 557 that documents answer 1 is below it.

@@ -31,6 +31,16 @@ _SEVERAL = re.compile(
 _MARK = re.compile(r"\[\d+\]")
 # Where an editor wrapped a sentence: a long line ends within it, and no item, quote or row follows.
 _WRAPPED = re.compile(r"(?<=[^\n]{40})(?<![\s\\.:;!?])[ \t]?\n[ \t]*(?=[^\s\-*+•>|#])(?!\d+[.)]\s)")
+# A link, and marks of quotes at the beginning of a line.
+_LINK = re.compile(
+    r"(?<!!)\[(?P<text>[^\[\]\n]{1,300})\]\((?P<to>[^()\s]*(?:\([^()\s]*\)[^()\s]*)?)(?: \"[^\"\n]*\")?\)"
+)
+_QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
+_ASKS_ADDRESS = re.compile(
+    r"\b(?:where|links?|urls?|web ?sites?|web|sites?|pages?|address(?:es)?|e-?mail|forms?|download\w*|online"
+    r"|contact\w*)\b",
+    re.IGNORECASE,
+)
 # A list of up to this many words is shown whole, and is searched this far around its item.
 _LIST_WORDS, _AROUND = 60, 1500
 _MOST_BOLD, _CLOSE = 2, 40
@@ -112,15 +122,17 @@ def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator
         cells = rows.columns(row, question)
         if cells:
             cells = rows.apart(row, rows.told(row, cells, question), [each for each in parsed if each is not None])
-            yield ShownPiece(f"{rows.short(row, cells)} [{first + at}]", (passage,), True)
+            yield ShownPiece(f"{readable(rows.short(row, cells), question)} [{first + at}]", (passage,), True)
             at += 1
             continue
         like = _alike(chosen[at:], question)
         if len(like) > 1 or len(row.cells) > _PLAIN_CELLS:
             numbers = range(first + at, first + at + len(like))
-            yield ShownPiece(rows.table([each for _, each in like], list(numbers)), tuple(one for one, _ in like), True)
+            shown = readable(rows.table([each for _, each in like], list(numbers)), question)
+            yield ShownPiece(shown, tuple(one for one, _ in like), True)
         else:
-            yield ShownPiece(f"{rows.short(row, row.cells, bold='')} [{first + at}]", (passage,), True)
+            shown = readable(rows.short(row, row.cells, bold=""), question)
+            yield ShownPiece(f"{shown} [{first + at}]", (passage,), True)
         at += len(like) if len(like) > 1 else 1
 
 
@@ -152,7 +164,16 @@ def _prose(passage: Passage, question: str, number: int) -> ShownPiece:
     if passage.kind == "code":
         return ShownPiece(f"```\n{passage.text}\n```\n[{number}]", (passage,), True)
     block = passage.kind != "sentence"
-    return ShownPiece(f"{bold(unwrapped(passage.text), question)} [{number}]", (passage,), block)
+    return ShownPiece(f"{bold(readable(unwrapped(passage.text), question), question)} [{number}]", (passage,), block)
+
+
+def readable(text: str, question: str) -> str:
+    """``text`` without marks that nothing renders beside its answer: those of quotes, and the targets of links unless
+    ``question`` asks for an address."""
+    text = _QUOTE.sub("", text)
+    if _ASKS_ADDRESS.search(question):
+        return text
+    return _LINK.sub(lambda match: match["text"], text)
 
 
 def unwrapped(text: str) -> str:

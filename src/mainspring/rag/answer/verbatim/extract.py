@@ -28,6 +28,8 @@ _ASKED_FROM, _FURTHER = 0.5, 0.6
 _ELSEWHERE, _IDENTIFIER, _NAME = map(LEXICAL.index, ("elsewhere", "identifier", "name"))
 # An item with nested items is their label if it has at most this many words.
 _LABEL_WORDS = 12
+# An item that only names those below it has at most this many words.
+_NAME_WORDS = 5
 # The maximum distance of sentences of one paragraph, in characters.
 _GAP = 1
 # Embedding dominates the cost of an answer: at most this many sentences are embedded, those that share most with the
@@ -216,7 +218,7 @@ def apart(chosen: Sequence[Passage], grown: Sequence[Passage] = ()) -> list[Pass
 def _exact(question: str, units: Sequence[_Unit], texts: Mapping[str, str], silent: float) -> list[_Unit]:
     """``units`` with lower scores for those that lack a name of the question which others have: an identifier in the
     unit, its heading or the text before it, a name or a year anywhere in the document or its title."""
-    asked = exact_names.named(question)
+    asked = _meant(question)
     if not asked or not units:
         return list(units)
     exact = [each for each in asked if each.kind == "identifier"]
@@ -236,6 +238,12 @@ def _exact(question: str, units: Sequence[_Unit], texts: Mapping[str, str], sile
         )
         for unit, has, share in zip(units, own, shares, strict=True)
     ]
+
+
+def _meant(question: str) -> list[exact_names.ExactName]:
+    """The names of ``question``; an identifier of a follow-up takes the place of those before it."""
+    latest = [each for each in exact_names.named(question.rpartition("\n")[2]) if each.kind == "identifier"]
+    return [each for each in exact_names.named(question) if each.kind != "identifier" or not latest or each in latest]
 
 
 def _units(
@@ -264,7 +272,9 @@ def _units(
         told = True
         # The lead-in of a list or a table applies to each of its items or rows.
         lead = body if sentence.role == "lead_in" else lead if sentence.kind in ("item", "row") else ""
-        if not sentence.showable or _titles(text, hit.start + sentence.start, hit.start + sentence.end):
+        if not sentence.showable or _names_items(found, number, text, hit.start):
+            continue
+        if _titles(text, hit.start + sentence.start, hit.start + sentence.end):
             continue
         own = words[number]
         over = _over(found, number, text, hit.start)
@@ -283,7 +293,7 @@ def _units(
             hit.score,
             hit.dense_score,
             len(own & latest) / len(latest) if latest else 0.0,
-            *(_of_row(body, question, asked) if row else (0.0, 0.0, 0.0)),
+            *(_of_row(body, question, asked) if row else (question_kind.defined(body, question, asked), 0.0, 0.0)),
             -float(row and cases.get(number) is False),
             *(0.0, 0.0, 0.0),
         )
@@ -322,8 +332,7 @@ def _over(found: Sequence[tuple[sentences.Sentence, str]], number: int, text: st
     short, such as a date. Empty if there is none. ``base`` is where the chunk begins in ``text``."""
 
     def indent(at: int) -> int:
-        place = base + found[at][0].lead
-        return place - (text.rfind("\n", 0, place) + 1)
+        return _indent(text, base + found[at][0].lead)
 
     own = indent(number)
     for at in range(number - 1, -1, -1):
@@ -332,6 +341,22 @@ def _over(found: Sequence[tuple[sentences.Sentence, str]], number: int, text: st
         if indent(at) < own:
             return found[at][1] if len(found[at][1].split()) <= _LABEL_WORDS else ""
     return ""
+
+
+def _names_items(found: Sequence[tuple[sentences.Sentence, str]], number: int, text: str, base: int) -> bool:
+    """Whether ``found[number]`` is an item of a few words that only names the items below it ("Supervision
+    requirements"): those have it as their label."""
+    if number + 1 == len(found) or found[number][0].kind != "item" or found[number + 1][0].kind != "item":
+        return False
+    body = found[number][1].rstrip(" *_`")
+    says = body.endswith((".", "!", "。")) or any(map(str.isdigit, body)) or len(body.split()) > _NAME_WORDS
+    here, below = (_indent(text, base + found[at][0].lead) for at in (number, number + 1))
+    return not says and here < below
+
+
+def _indent(text: str, place: int) -> int:
+    """The number of characters in front of ``place`` in its line."""
+    return place - (text.rfind("\n", 0, place) + 1)
 
 
 def _titles(text: str, start: int, end: int) -> bool:

@@ -65,6 +65,14 @@ _ASKS_NAME = re.compile(
 _NAME = re.compile(r"(?<=[\w,;:)’'] )[`*_\"“]*(?P<name>[A-Z][\w’'&-]+)")
 
 
+_ASKS_MEANING = re.compile(
+    r"\bwhat (?:is|are|does|do) .{1,80}\b(?:mean|stand for|refer to|short for)\b|\bmeaning of\b|\bdefinition of\b"
+    r"|^\W*what(?:['’]s| is| are) (?:an? |the )?[\w-]+(?: [\w-]+)?\W*$",
+    re.IGNORECASE,
+)
+_EXPLAINS = re.compile(r"[*_`\"“]{0,3}(?P<term>[^\n:*_`\"”–—]{1,40}?)[*_`\"”]{0,3}(?::|\s+[-–—])[*_`]{0,3}\s+\S")
+
+
 def wanted(question: str) -> Wanted:
     """The kind of thing that ``question`` asks for, if its wording shows it."""
     last = question.rpartition("\n")[2]
@@ -77,6 +85,16 @@ def wanted(question: str) -> Wanted:
     if _ASKS_IDENTIFIER.search(last):
         return "identifier"
     return "name" if _ASKS_NAME.search(last) else "anything"
+
+
+def defined(text: str, question: str, asked: frozenset[str]) -> float:
+    """The share of the words of the term that ``text`` explains ("DIA - Duration of insulin action") that are in
+    ``question`` (content words ``asked``), if that asks what something means; else 0."""
+    if not _ASKS_MEANING.search(question.rpartition("\n")[2]):
+        return 0.0
+    match = _EXPLAINS.match(text)
+    own = terms.content(match["term"]) if match else frozenset[str]()
+    return len(own & asked) / len(own) if own else 0.0
 
 
 def asks(heading: str) -> bool:

@@ -15,7 +15,7 @@ Role = Literal["statement", "heading", "question", "lead_in", "footer", "stub"]
 # Closing quotes, brackets and marks of emphasis behind the last mark.
 _CLOSING = " \t\n\"'”’»)]*_`"
 _ASKS = tuple("?？؟፧՞")
-_LEADS_IN = re.compile(r"[:：]\s*[-–—]*$")
+_LEADS_IN = re.compile(r"(?:[:：]\s*[-–—]*|[^\W\d_][*_`)\"”’]*\s[-–—]+|\w—)$")
 _POINTS_ON = re.compile(
     r"\b(?:as follows|the following|(?:listed|shown|given|set out|described|explained|summari[sz]ed|outlined|detailed)"
     r" (?:below|here|(?:in|by) the (?:following |next )?(?:tables?|lists?|figures?|sections?|pages?)(?: below)?))\.$",

@@ -16,7 +16,7 @@ from mainspring.rag.parse.parsed import Heading
 _HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
 _FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})")
 _CAPITALS = re.compile(r"(?:\d{1,2}(?:\.\d{1,2})*[.)]?\s+)?[A-Z][A-Z0-9 ,:&'’()/–-]{2,80}")
-_DIVIDER = re.compile(r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?[ \t]*$")
+_DIVIDER = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _CELL = re.compile(r"(?<!\\)\|")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|~<>$&])")
 _EMPHASIS = re.compile(r"(\*{1,3}|__)(?=\S)(.+?)(?<=\S)\1")
@@ -30,24 +30,28 @@ _NUMERIC = re.compile(r"[\s\d.,:%£$€+\-/()]*\d[\s\d.,:%£$€+\-/()]*$")
 @dataclass(frozen=True, slots=True)
 class Grid:
     """A table: its ``cells``, its text with one line a row, whether the first row of ``cells`` names the columns,
-    and the caption that opens each line."""
+    and the caption that opens each line. ``unnamed``: its author left the names of its columns empty."""
 
     cells: list[list[str]]
     lines: list[str]
     header: bool
     caption: str = ""
+    unnamed: bool = False
 
 
-def grid(cells: Sequence[Sequence[str]], caption: str = "") -> Grid:
+def grid(cells: Sequence[Sequence[str]], caption: str = "", *, unnamed: bool = False) -> Grid:
     """A table as lines, one a row. Its first row names the columns unless it holds numbers or gaps.
 
     A first row with merged cells and a second one below it name the columns together: ``Q1`` over ``Price``. A form,
-    whose keys and values are side by side, has a line for each pair.
+    whose keys and values are side by side, has a line for each pair; so has a table of two columns that is ``unnamed``.
     """
     table = [[_flat(cell) for cell in row] for row in cells]
     table = _with_signs([row for row in table if any(row)])
     if not table:
         return Grid([], [], False, caption)
+    if unnamed:
+        keyed = all(len(row) == 2 for row in table)
+        return Grid(table, _pairs(table, caption) if keyed else _lines(table, [], caption), False, caption, True)
     if _is_form(table):
         return Grid(table, _pairs(table, caption), False, caption)
     if len(table) > 2 and _is_group(table[0], table[1]):
@@ -133,18 +137,24 @@ def parts(text: str, *, prefixed: bool = False) -> Iterator[str | Grid]:
         if heading:
             caption = _flat(heading[2])
         following = lines[index + 1] if index + 1 < len(lines) else ""
-        if not fence and "|" in line and "|" in following + "|" and _DIVIDER.match(following) and "-" in following:
+        if not fence and "|" in line and _divides(following, line):
             end = index + 2
             while end < len(lines) and "|" in lines[end] and lines[end].strip():
                 end += 1
             yield "\n".join(out)
             out = []
-            yield grid([_cells(line), *(_cells(row) for row in lines[index + 2 : end])], caption if prefixed else "")
+            rows = [_cells(line), *(_cells(row) for row in lines[index + 2 : end])]
+            yield grid(rows, caption if prefixed else "", unnamed=not any(cell.strip() for cell in rows[0]))
             index = end
             continue
         out.append(line)
         index += 1
     yield "\n".join(out)
+
+
+def _divides(line: str, header: str) -> bool:
+    """Whether ``line`` is the one below the ``header`` of a table; of single dashes only if it has as many cells."""
+    return bool(_DIVIDER.match(line)) and ("--" in line or len(_cells(line)) == len(_cells(header)))
 
 
 def plain(text: str) -> str:

@@ -21,6 +21,15 @@ _TAGS = (
 _TAG = re.compile(
     rf"</?(?:{'|'.join(_TAGS.split())})(?:\s+[\w:@.-]+(?:=(?:\"[^\"]*\"|'[^']*'|[^\s>]+))?)*\s*/?>", re.IGNORECASE
 )
+# Between items in one line, and between blocks that would run together without their tags.
+_NEXT_ITEM = re.compile(r"(?<!\s)\s*</li>\s*<li(?:\s[^<>]*)?>\s*", re.IGNORECASE)
+_BETWEEN = re.compile(
+    r"(?<=[\w.,;:!?)*`])(?:\s*</?(?:li|ul|ol|p|div|dd|dt|dl|section|article|blockquote|details|summary|figure)"
+    r"(?:\s[^<>]*)?>)+\s*(?=[\w(*`\[])",
+    re.IGNORECASE,
+)
+# Escaped marks that begin nothing once they are bare.
+_ESCAPED = re.compile(r"\\([$&%@.,!?(){}+~<>\"'/:;=^])")
 _ROLE = re.compile(r"\{[\w:+.-]+\}`([^`<]+?)\s*(?:<[^>`]*>)?`|:[\w:+.-]+:`~?([^`<]+?)\s*(?:<[^>`]*>)?`")
 _ATTRIBUTE = r"(?:[.#][\w:.-]+|[\w-]+=(?:\"[^\"]*\"|[^\s}]+))"
 _ATTRIBUTES = re.compile(rf"[ \t]*\{{:?\s*{_ATTRIBUTE}(?:\s+{_ATTRIBUTE})*\s*\}}")
@@ -89,13 +98,14 @@ def _inline(line: str) -> str:
 
 
 def _plain(text: str) -> str:
-    if not any(mark in text for mark in "<{![&"):
+    if not any(mark in text for mark in "<{![&\\"):
         return text
     text = _IMAGE.sub(r"\1", _BADGE.sub("", text))
     if "<" in text:
         text = _CODE_TAG.sub(r"`\1`", text)
+        text = _BETWEEN.sub(" ", _NEXT_ITEM.sub("; ", text))
         text = _TAG.sub("", _BREAK.sub(" ", _IMG.sub(lambda match: match[1] or "", text)))
-    text = _SHORTCODE.sub("", _ATTRIBUTES.sub("", text))
+    text = _ESCAPED.sub(r"\1", _SHORTCODE.sub("", _ATTRIBUTES.sub("", text)))
     return html.unescape(text) if re.search(r"&(?:#\d+|#x[\da-fA-F]+|[a-z]{2,8});", text) else text
 
 

@@ -22,6 +22,8 @@ _SCAN_CHARACTERS = 20
 _SCAN_COVER = 0.7
 _SCAN_SPARSE = 80
 _MAX_PICTURES = 200
+# OCR that fails on so many pictures of a document is not asked about the others.
+_MOST_FAILED = 3
 _PICTURE_DPI = 150
 _MIN_WORDS = 3
 
@@ -79,8 +81,7 @@ def _read(document: Any, name: str, options: Options) -> Parsed:
         composer.warnings.append(f"{len(scans)} pages are scans without text and OCR is off (rag.ocr)")
     recogniser = ocr.Recogniser(name)
     if options.ocr:
-        for number in scans:
-            sheets[number] = _recognised(recogniser, document[number])
+        _read_scans(recogniser, document, sheets, scans, composer)
         # A scan cannot be read without OCR; pictures beside text are read if OCR is installed.
         if any(sheet.pictures for sheet in sheets) and ocr.installed():
             _read_pictures(recogniser, document, sheets, composer, options.pictures_s)
@@ -176,14 +177,28 @@ def _recognised(recogniser: ocr.Recogniser, page: Any) -> Sheet:
     return recogniser.read(page.render(scale=scale).to_numpy(), scale)
 
 
+def _read_scans(
+    recogniser: ocr.Recogniser, document: Any, sheets: list[Sheet], scans: list[int], composer: Composer
+) -> None:
+    """Read the pages ``scans``; one that OCR fails on stays empty. Raises ``Unrecognised`` if nothing else is left."""
+    for number in scans:
+        try:
+            sheets[number] = _recognised(recogniser, document[number])
+        except ocr.Unrecognised as error:
+            if len(scans) == len(sheets) == 1:
+                raise
+            composer.warnings.append(f"page {number + 1} was not read: {error}")
+
+
 def _read_pictures(
     recogniser: ocr.Recogniser, document: Any, sheets: list[Sheet], composer: Composer, seconds: float
 ) -> None:
     """Read the pictures on pages with text of their own; results of only a few letters are dropped.
 
-    A repeated picture is read once. After ``seconds`` of CPU time the remaining pictures are not read.
+    A repeated picture is read once. After ``seconds`` of CPU time the remaining pictures are not read. A picture that
+    cannot be read costs its own text alone.
     """
-    done = 0
+    done = failed = 0
     end = time.process_time() + seconds
     known: dict[tuple[tuple[int, ...], str], str] = {}
     for number, sheet in enumerate(sheets):
@@ -200,7 +215,15 @@ def _read_pictures(
                     composer.warnings.append(f"only the first {done} pictures were read for text")
                     return
                 done += 1
-                known[key] = recogniser.words(pixels)
+                try:
+                    known[key] = recogniser.words(pixels)
+                except ocr.Unrecognised as error:
+                    failed += 1
+                    known[key] = ""
+                    if failed == 1:
+                        composer.warnings.append(f"at least one picture was not read for text: {error}")
+                if failed == _MOST_FAILED:
+                    return
             words = known[key]
             if sum(len(word) >= 3 and word.isalpha() for word in words.split()) >= _MIN_WORDS:
                 sheet.pictures[index] = Picture(*picture.box, words, picture.packed)

@@ -1,0 +1,64 @@
+"""What is shown beside the best passage, and what is left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from mainspring.rag.answer.verbatim import beside
+from mainspring.rag.answer.verbatim.choice_weights import TERMS
+from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.search.hit import Hit
+from mainspring.rag.text.sentences import Kind
+
+
+def passages(kind: Kind, *texts: str, score: float = 1.0, step: float = 0.11, own: float = 0.7) -> list[Passage]:
+    """Passages of one document under one heading, best first."""
+    document = "\n\n".join(texts)
+    hit = Hit("c", "d", "v", "a.md", document, 0, len(document), None, "Hours", 0.9, 0.5, 1, 1, 1, "b")
+    found = []
+    for number, text in enumerate(texts):
+        start = document.index(text)
+        place = (hit, text, start, start + len(text), kind, "Hours", score - step * number, 0.5)
+        found.append(Passage(*place, terms=(own, *[0.0] * (len(TERMS) - 1))))
+    return found
+
+
+def left(chosen: list[Passage], question: str) -> list[str]:
+    return [each.text for each in beside.without(chosen, question)]
+
+
+DAYS = ("**Sunday:** 10:30 to 16:00", "**Saturday:** 10:30 to 18:00", "**Friday:** 9:00 to 18:00")
+TICKETS = (
+    "A day ticket costs €9.",
+    "Tickets are sold at the gate of the garden.",
+    "Children pay €4 for a ticket.",
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts", "question", "expected"),
+    [
+        ("item", DAYS, "When is the museum open on Sunday?", DAYS[:1]),
+        ("item", DAYS, "When is the museum open?", DAYS),
+        ("item", DAYS, "What are the opening hours on Sunday?", DAYS),
+        ("row", ("Ticket: full | Price: €9", "Ticket: reduced | Price: €4"), "What is the full price?", None),
+        ("sentence", TICKETS, "How much does a ticket for a day cost?", (TICKETS[0], TICKETS[2])),
+        ("sentence", TICKETS, "Who sells a ticket for a day?", TICKETS),
+    ],
+)
+def test_siblings_and_sentences_without_a_value_are_left_out(
+    kind: Kind, texts: tuple[str, ...], question: str, expected: tuple[str, ...] | None
+) -> None:
+    assert left(passages(kind, *texts), question) == list(expected or texts[:1])
+
+
+@pytest.mark.parametrize("doubt", [{"own": 0.2}, {"step": 0.02}])
+def test_what_is_not_sure_is_shown_beside_others(doubt: dict[str, float]) -> None:
+    question = "How much does a ticket for a day cost?"
+    assert left(passages("sentence", *TICKETS, **doubt), question) == list(TICKETS)
+
+
+def test_behind_one_with_half_of_the_question_nothing_much_worse_is_shown() -> None:
+    question = "Who sells a ticket for a day?"
+    assert left(passages("sentence", *TICKETS, step=0.2), question) == list(TICKETS[:2])
+    assert left(passages("sentence", *TICKETS, step=0.2, own=0.3), question) == list(TICKETS)
