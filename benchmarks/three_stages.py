@@ -23,7 +23,7 @@ from typing import Any
 
 from _report import Figure, data_sets, report, skip
 from _small_texts import Claim, Row, Sets, claims, dialogues, replies, sentences
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.own.listed import RECIPES
 from mainspring.training.recipe import Interrupted
 from mainspring.training.run import Run
@@ -102,7 +102,7 @@ def stage(path: Path, recipe: str, base: Path | None, options: Row, rows: Sets, 
     if folder.made is None:
         if not folder.data.exists():
             rows.write(folder.data)
-        folder.create(Asked(recipe, options, base=str(base or ""), until=until))
+        folder.create(RunRequest(recipe, options, base=str(base or ""), until=until))
         begun = time.monotonic()
         try:
             made = Run(next(each for each in RECIPES if each.name == recipe), folder, folder.asked).do()

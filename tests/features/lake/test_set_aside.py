@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from mainspring.features.lake.files.columns import raw_row
 from mainspring.features.lake.holdings import LakeRows
 from mainspring.features.lake.stream import aside, preparing
-from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
 from mainspring.stores.schema import contents, events
 from tests.features.lake.world import World
 
@@ -110,7 +110,7 @@ async def test_what_is_erased_is_set_aside_no_longer(world: World) -> None:
         await _damage(world, each)
     await world.lake.syncing.sync()
     holding = LakeRows(world.stores.database, world.stores.blobs)
-    held = Held(answers={bad: Given(bad, "", 0.0)})
+    held = SubjectData(answers={bad: SubjectAnswer(bad, "", 0.0)})
     await holding.erase(Subject("acme", "user", "ada"), held, 9e9)
     assert [each["id"] for each in (await _told(world))["latest"]] == [other]
     await world.stores.database.write(lambda link: link.execute(sa.delete(events).where(events.c.id == other)) and None)

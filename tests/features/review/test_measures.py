@@ -18,7 +18,7 @@ from mainspring.core.types import Principal
 from mainspring.features.review.definition import Definition, Queue
 from mainspring.features.review.measures import calibration, people
 from mainspring.features.review.measures.calibration import Labelled
-from mainspring.features.review.store.verdicts import Given
+from mainspring.features.review.store.verdicts import GivenLabel
 from mainspring.statistics.agreement import alpha
 from mainspring.stores import Stores
 from tests.features.review.world import ANN, BEN, CID, NO, YES, World
@@ -32,10 +32,12 @@ async def opened(tmp_path: Path) -> AsyncIterator[Stores]:
         yield found
 
 
-def given(item: int, by: str, score: float, *, approved: bool | None = None, adjudicated: bool = False) -> Given:
+def given(item: int, by: str, score: float, *, approved: bool | None = None, adjudicated: bool = False) -> GivenLabel:
     yes = score > 0.5 if approved is None else approved
     name = f"item_{item}"
-    return Given(f"l{item}{by}", name, by, {"correct": score}, yes, (), False, adjudicated, 3.0, "e", 1, float(item))
+    return GivenLabel(
+        f"l{item}{by}", name, by, {"correct": score}, yes, (), False, adjudicated, 3.0, "e", 1, float(item)
+    )
 
 
 def queue_of(seen: dict[str, int]) -> Queue:

@@ -25,7 +25,7 @@ from mainspring.features.train.service import Training
 from mainspring.features.train.working import training
 from mainspring.features.variants.service import Variants
 from mainspring.stores import Stores
-from mainspring.training.asking import AskedQuestion, Line
+from mainspring.training.asking import AskedQuestion, RunSocket
 from mainspring.training.folder import Folder
 from mainspring.training.ports import Candidate, JobView, Order
 from mainspring.training.prompts.options import SearchedPromptOptions
@@ -161,7 +161,7 @@ async def test_a_run_asks_no_more_than_its_order_says(world: World, tmp_path: Pa
     async def tried(given: asked.Answering, *questions: AskedQuestion) -> Any:
         async with asked.answered(given) as end:
             assert end is not None
-            line = Line(end.dup())
+            line = RunSocket(end.dup())
             return await asyncio.to_thread(line.ask, questions)
 
     one = await answering(world, tmp_path / "one", who, 10)
@@ -191,7 +191,7 @@ async def test_budgets_end_it(world: World, tmp_path: Path) -> None:
     given = await answering(world, tmp_path / "budget", who, 100)
     async with asked.answered(given) as end:
         assert end is not None
-        line = Line(end.dup())
+        line = RunSocket(end.dup())
         with pytest.raises(QuotaExceeded, match="budget"):
             await asyncio.to_thread(line.ask, [question(number=each) for each in range(20)])
 
@@ -201,7 +201,7 @@ async def test_the_line_ends_with_the_run(world: World, tmp_path: Path) -> None:
     given = await answering(world, tmp_path / "run", who, 10)
     async with asked.answered(given) as end:
         assert end is not None
-        line = Line(end.dup())
+        line = RunSocket(end.dup())
     with pytest.raises(Interrupted):
         await asyncio.to_thread(line.ask, [question()])
 

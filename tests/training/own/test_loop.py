@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import InvalidRequest, NothingLearned, Unsupported
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.recipe import Interrupted, Recipe, RecipeOptions
 from mainspring.training.run import Run
 from tests.conftest import ROOT
@@ -32,7 +32,7 @@ trained(Path(sys.argv[1]), pace=float(sys.argv[2]))
 def _run(path: Path) -> Run:
     folder = Folder(path)
     if not (path / "job.json").exists():
-        folder.create(Asked("none"))
+        folder.create(RunRequest("none"))
     return Run(Recipe("none", "", "language-model", RecipeOptions, "none:none", ("text",)), folder, folder.asked)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.own.listed import RECIPES
 from mainspring.training.recipe import Made
 from mainspring.training.run import Run
@@ -34,7 +34,7 @@ STEPS: dict[str, Any] = {"steps": 60, "every": 20, "save": 30, "rate": 5e-3, "ba
 def run(path: Path, name: str, rows: list[dict[str, Any]], base: Path | None = None, **options: Any) -> Made:
     pytest.importorskip("torch").set_num_threads(1)
     folder = Folder(path)
-    folder.create(Asked(name, options, base=str(base or "")))
+    folder.create(RunRequest(name, options, base=str(base or "")))
     for side in ("train", "validation", "test"):
         chosen = rows if side == "train" else rows[:4]
         (folder.data / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chosen))

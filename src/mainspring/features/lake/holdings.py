@@ -13,7 +13,7 @@ from mainspring.features.lake.files.rewriting import Rewriting
 from mainspring.features.lake.files.storage import opened
 from mainspring.features.lake.stream import aside
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.sql.database import Database
 
 _SHOWN = ("answer_id", "trace_id", "at", "application")
@@ -31,7 +31,7 @@ class LakeRows:
         self._rewriting = Rewriting(database, self._home)
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """The interactions, and in which zones they are; their texts are told with the events that they are made of."""
         zones: dict[str, dict[str, Any]] = {}
@@ -45,7 +45,7 @@ class LakeRows:
                         shown["zones"].append(zone)
         return list(zones.values())
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Rewrite every file that has a row of the subject."""
         answers = None if subject.kind == "tenant" else held.answers
         ids = None if answers is None else sorted(answers)

@@ -69,7 +69,7 @@ class New:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class AddedFact:
     """What became of a new fact: ``memory`` is it, or the one that said the same (not ``new``). ``superseded`` are the
     ids of those whose place it took."""
 
@@ -85,7 +85,7 @@ class MemoryStore:
         self._database = database
         self._settings = settings
 
-    async def add(self, principal: Principal, person: str, new: New) -> Kept | None:
+    async def add(self, principal: Principal, person: str, new: New) -> AddedFact | None:
         """Keep a fact. One that says the same as a present one renews it; one with the same slot, or the opposite,
         supersedes it. None: it was forgotten before, and is kept again only if the person gives it by hand; or it was
         learnt, and the tenant has as many facts as it may. Raises ``QuotaExceeded`` for one given by hand."""
@@ -95,7 +95,7 @@ class MemoryStore:
             raise InvalidRequest("a fact needs words", param="text")
         now = time.time()
 
-        def work(connection: sa.Connection) -> Kept | None:
+        def work(connection: sa.Connection) -> AddedFact | None:
             if new.origin in ("rules", "model") and people.is_forgotten(connection, who, text):
                 return None
             found = _present(connection, principal, who, new.session_id)
@@ -103,7 +103,7 @@ class MemoryStore:
                 if _same(each, text, new.slot):
                     values = {"updated_at": now, "at": max(each.at, new.at or now)}
                     connection.execute(sa.update(memories).where(_one(who, each.id)).values(**values))
-                    return Kept(each, new=False)
+                    return AddedFact(each, new=False)
             try:
                 people.hold(connection, memories, who.tenant, self._settings.tenant_facts, "tenant_facts")
             except QuotaExceeded:
@@ -115,7 +115,7 @@ class MemoryStore:
             old = [each.id for each in found if _contradicted(each, text, new.slot)]
             _supersede(connection, who, old, made.id, now)
             self._bound(connection, who)
-            return Kept(made, new=True, superseded=tuple(old))
+            return AddedFact(made, new=True, superseded=tuple(old))
 
         return await self._database.write(work, durable=True)
 

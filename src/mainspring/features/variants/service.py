@@ -19,7 +19,7 @@ from mainspring.features.variants import moves
 from mainspring.features.variants.kinds import readers
 from mainspring.features.variants.kinds.making import Making, Prepared
 from mainspring.features.variants.settings import VariantsSettings
-from mainspring.features.variants.store import Kept, Place, VariantMove, VariantStore
+from mainspring.features.variants.store import Place, StoredCandidate, VariantMove, VariantStore
 from mainspring.features.variants.values import answers_of
 from mainspring.serving.ring.registry import Served
 from mainspring.serving.route.route import Route
@@ -58,7 +58,7 @@ class Variants:
         self._placed: dict[tuple[str, str], _Placed] = {}
         self._seen = self._whole_at = 0.0
         self._read: TTLCache[tuple[str, ...], Prepared] = TTLCache(_READ, _READ_S)
-        self._admitted: TTLCache[tuple[str, str], Kept] = TTLCache(_KEPT, _KEPT_S)
+        self._admitted: TTLCache[tuple[str, str], StoredCandidate] = TTLCache(_KEPT, _KEPT_S)
 
     # --- the door --------------------------------------------------------------------------------------------------
 
@@ -93,7 +93,7 @@ class Variants:
         """Raises what ``admit`` does, and ``Conflict`` if another candidate is under trial."""
         return await self._place(principal, candidate, moves.promote(candidate.id))
 
-    async def read(self, principal: Principal, candidate_id: str) -> Kept:
+    async def read(self, principal: Principal, candidate_id: str) -> StoredCandidate:
         """A candidate. Raises ``NotFound``, also if the principal lacks a group of what it was made of."""
         kept = await self.store.get(principal.tenant, candidate_id)
         if not readers.may_read(kept, principal):
@@ -151,7 +151,7 @@ class Variants:
                 remedy=f"Ask {candidate.application}@{candidate.id}",
                 param="candidate.application",
             )
-        kept = Kept(candidate, candidate.id, "admitted", "", "", 0.0)
+        kept = StoredCandidate(candidate, candidate.id, "admitted", "", "", 0.0)
         used = self._current(tenant, candidate.application).with_current(kept).currents
         return self.making.responder(served, self._prepared(used), tenant, kept.id)
 
@@ -284,7 +284,7 @@ class Variants:
         except MainspringError as error:
             return cast(Responder, _Failing(error))
 
-    def _prepared(self, used: Sequence[Kept]) -> Prepared:
+    def _prepared(self, used: Sequence[StoredCandidate]) -> Prepared:
         ids = tuple(each.id for each in used)
         if ids not in self._read:
             self._read[ids] = self.making.prepared({each.id: each.candidate for each in used})
@@ -294,7 +294,7 @@ class Variants:
         placed = self._placed.get((tenant, application))
         return Place(tenant, application) if placed is None else placed.place
 
-    async def _find(self, tenant: str, candidate_id: str) -> Kept | None:
+    async def _find(self, tenant: str, candidate_id: str) -> StoredCandidate | None:
         key = tenant, candidate_id
         if key not in self._admitted:
             try:
@@ -360,7 +360,7 @@ def shown(place: Place) -> Placement:
     return Placement(place.application, current, candidate, place.stage, place.share, place.since, currents)
 
 
-def _may_write(used: Sequence[Kept]) -> bool:
+def _may_write(used: Sequence[StoredCandidate]) -> bool:
     """Whether a model may write answers by means of these, where the application quotes by itself."""
     return any(each.candidate.kind in ("model", "router") for each in used)
 

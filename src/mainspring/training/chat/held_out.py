@@ -14,7 +14,7 @@ import torch
 from mainspring.core.errors import MissingExtra
 from mainspring.statistics.significance import interval
 from mainspring.training.chat.options import WantedScore
-from mainspring.training.chat.rows import Question, Told, encoded, questions
+from mainspring.training.chat.rows import LearnedText, Question, encoded, questions
 from mainspring.training.chat.scoring import Scoring
 from mainspring.training.chat.tuning import Tuning
 from mainspring.training.folder import read_json, write_json
@@ -108,7 +108,12 @@ class HeldOut:
     """The side ``test`` of a run: measured before training (once, also by a run that goes on), and after it."""
 
     def __init__(
-        self, work: Work, tuning: Tuning, told: Sequence[Told] = (), *, scorers: Sequence[WantedScore] | None = None
+        self,
+        work: Work,
+        tuning: Tuning,
+        told: Sequence[LearnedText] = (),
+        *,
+        scorers: Sequence[WantedScore] | None = None,
     ) -> None:
         """``scorers``: those that score answers, by default the option's; if given, all rows are answered."""
         self._work = work
@@ -151,7 +156,7 @@ class HeldOut:
 
     def parity(self) -> list[dict[str, Any]]:
         """Texts with their mean loss by torch, for the gate of what is converted."""
-        texts = [Told(self._tuning.tokenizer.decode(row["input_ids"][:100]), ()) for row in self._rows[:16]]
+        texts = [LearnedText(self._tuning.tokenizer.decode(row["input_ids"][:100]), ()) for row in self._rows[:16]]
         rows = []
         for text in texts:
             ids = self._tuning.tokenizer(text.text, add_special_tokens=False)["input_ids"]
