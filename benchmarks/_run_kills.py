@@ -42,7 +42,7 @@ from mainspring.core.types import (
 )
 from mainspring.features.runs.keeping.history import RecordedHistory
 from mainspring.features.runs.keeping.keeper import INPUT, Keeper, reached
-from mainspring.features.runs.keeping.said import RunEvents
+from mainspring.features.runs.keeping.run_events import RunEvents
 from mainspring.features.runs.settings import RunsSettings
 from mainspring.features.runs.store import decisions
 from mainspring.features.runs.store.runs import OVER, QUEUED_KIND, NewRun, Run, Runs

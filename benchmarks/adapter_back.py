@@ -49,7 +49,7 @@ def pulled(name: str) -> Path:
 
 
 def train(keep: Path, seconds: float) -> None:
-    from mainspring.training.chat.listed import RECIPES
+    from mainspring.training.chat.recipe_list import RECIPES
     from mainspring.training.folder import Folder, RunRequest
     from mainspring.training.recipe import Interrupted
     from mainspring.training.run import Run

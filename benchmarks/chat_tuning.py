@@ -114,7 +114,7 @@ PARTS: Mapping[str, Callable[[], tuple[dict[str, Any], Sides]]] = {
 def go_on(part: str, keep: Path, seconds: float, steps: int) -> None:
     """A piece of a run."""
     from mainspring.core.settings import load
-    from mainspring.training.chat.listed import RECIPES
+    from mainspring.training.chat.recipe_list import RECIPES
     from mainspring.training.folder import Folder, RunRequest
     from mainspring.training.recipe import Interrupted
     from mainspring.training.run import Run

@@ -83,7 +83,7 @@ def timed(trainer: Any, clock: Timed) -> float:
 
 def ours(rows: Sequence[Mapping[str, Any]], steps: int, **more: Any) -> float:
     from mainspring.training.chat import loop
-    from mainspring.training.chat.listed import RECIPES
+    from mainspring.training.chat.recipe_list import RECIPES
     from mainspring.training.chat.recipes import sft
     from mainspring.training.chat.tuning import Tuning
     from mainspring.training.folder import Folder, RunRequest

@@ -8,7 +8,7 @@ import pytest
 from mainspring.core.errors import NotFound
 from mainspring.core.types import CONFINED, Principal
 from mainspring.features.memory.holdings import PersonalMemories
-from mainspring.features.memory.people import People, Person
+from mainspring.features.memory.persons import People, Person
 from mainspring.features.memory.settings import MemorySettings
 from mainspring.features.memory.store import MemoryStore, New
 from mainspring.stores import Stores

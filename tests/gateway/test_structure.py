@@ -26,7 +26,7 @@ from mainspring.core.settings import Settings
 from mainspring.feature import features
 from mainspring.features.agents.definition import AgentDefinition
 from mainspring.features.batches import lines
-from mainspring.features.code.complete.asked import CompletionOptions
+from mainspring.features.code.complete.completion_options import CompletionOptions
 from mainspring.features.content.shapes import ArticleBody
 from mainspring.features.conversations.routes import ConversationItemsBody
 from mainspring.features.desk.shapes import CaseBody, NextBody

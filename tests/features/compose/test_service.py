@@ -16,7 +16,7 @@ from mainspring.core.facts.opinions import OutcomeFacts
 from mainspring.core.fair.lane import LANE
 from mainspring.core.settings import Settings
 from mainspring.features.compose.holdings import PersonalPhrases
-from mainspring.features.compose.store.shown import METRIC
+from mainspring.features.compose.store.shown_suggestions import METRIC
 from mainspring.features.compose.suggesting import MailDraft
 from mainspring.features.compose.tables import compose_shown, compose_texts
 from mainspring.stores import Stores

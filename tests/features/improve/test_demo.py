@@ -13,8 +13,8 @@ import pytest
 
 from mainspring.core.errors import StoreError
 from mainspring.features.improve.demo import clerks, story
-from mainspring.features.improve.demo.people import LIKED, DemoQuestion, People
 from mainspring.features.improve.demo.server import DemoAnswer
+from mainspring.features.improve.demo.simulated_people import LIKED, DemoQuestion, People
 from mainspring.features.improve.policy.policy import Policy
 
 SAMPLES = Path(__file__).parents[3] / "samples"

@@ -24,10 +24,10 @@ from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.exports.asking import ExportRequest
 from mainspring.features.lake.exports.sets import grouping, writing
 from mainspring.features.lake.exports.sets.erased import rewritten
-from mainspring.features.lake.exports.sets.held import HeldRows, RowSpill
 from mainspring.features.lake.exports.sets.keys import Distinct, RowKeys
 from mainspring.features.lake.exports.sets.making import Material, make
 from mainspring.features.lake.exports.sets.rows import Options, Row, asked
+from mainspring.features.lake.exports.sets.spooled_interactions import HeldRows, RowSpill
 from mainspring.features.lake.exports.sets.texts import sorted_texts
 from mainspring.features.lake.exports.workplace import sweep_workplaces, workplace, works
 from tests.features.lake.set_of_thousands import digest, opinions, thousands

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from mainspring.features.lake.files.columns import raw_row
 from mainspring.features.lake.holdings import LakeRows
-from mainspring.features.lake.stream import aside, preparing
+from mainspring.features.lake.stream import preparing, set_aside_events
 from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
 from mainspring.stores.schema import contents, events
 from tests.features.lake.world import World
@@ -119,10 +119,10 @@ async def test_what_is_erased_is_set_aside_no_longer(world: World) -> None:
 
 
 async def test_tries_come_less_and_less_often(world: World) -> None:
-    found = aside.Aside("acme", "event", "event-1", "ValueError")
+    found = set_aside_events.Aside("acme", "event", "event-1", "ValueError")
     waits = []
     for _ in range(14):
-        await world.stores.database.write(lambda link: aside.put(link, [found], 1000.0))
+        await world.stores.database.write(lambda link: set_aside_events.put(link, [found], 1000.0))
         waits.append((await _told(world))["latest"][0]["retry_at"] - 1000)
     assert waits[:3] == [60, 120, 240]
     assert waits[-1] == 86_400

@@ -19,7 +19,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import CONFINED, Principal
 from mainspring.features.memory.extract import facts_of
 from mainspring.features.memory.holdings import PersonalMemories
-from mainspring.features.memory.people import People, Person
+from mainspring.features.memory.persons import People, Person
 from mainspring.features.memory.settings import MemorySettings
 from mainspring.features.memory.store import AddedFact, MemoryStore, New
 from mainspring.features.memory.tables import memories, memory_forgotten, memory_people

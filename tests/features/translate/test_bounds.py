@@ -15,7 +15,6 @@ from mainspring.core.errors import InvalidRequest, Overloaded
 from mainspring.core.fair.lane import LANE
 from mainspring.core.types import Principal
 from mainspring.features.translate import assistant, languages, translating
-from mainspring.features.translate.aside import Aside
 from mainspring.features.translate.assistant import TranslationAssistant
 from mainspring.features.translate.documents.pieces import pieces
 from mainspring.features.translate.documents.sentences import cut, sentences
@@ -25,6 +24,7 @@ from mainspring.features.translate.memory import Remembered
 from mainspring.features.translate.placeholders import mask, masks
 from mainspring.features.translate.routes import TranslateBody
 from mainspring.features.translate.settings import TranslateSettings
+from mainspring.features.translate.text_threads import Aside
 from mainspring.features.translate.translating import Job, Translating
 from tests.features.translate.tiny import translator
 

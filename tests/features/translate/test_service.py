@@ -14,7 +14,7 @@ from mainspring.core.errors import NotFound
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
 from mainspring.features.translate import assistant
-from mainspring.features.translate.engine.found import Translators
+from mainspring.features.translate.engine.translators import Translators
 from mainspring.features.translate.feature import Translation
 from mainspring.features.translate.holdings import TranslationEdits
 from mainspring.features.translate.languages import detect

@@ -13,7 +13,7 @@ import pytest
 from mainspring.core.settings import Settings
 from mainspring.engines.catalogue.gguf_weights import GgufWeights
 from mainspring.engines.catalogue.pull import Puller
-from mainspring.training.chat.listed import RECIPES
+from mainspring.training.chat.recipe_list import RECIPES
 from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.run import Run
 from tests.engines import tiny_models as tiny

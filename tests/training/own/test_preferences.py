@@ -10,7 +10,7 @@ import pytest
 
 from mainspring.core.errors import InvalidRequest, NothingLearned
 from mainspring.training.folder import Folder, RunRequest
-from mainspring.training.own.listed import RECIPES
+from mainspring.training.own.recipe_list import RECIPES
 from mainspring.training.recipe import Interrupted, Made
 from mainspring.training.run import Run
 
@@ -109,10 +109,10 @@ def test_advantages_are_those_worked_out_by_hand() -> None:
 
 def test_chances_are_those_of_the_model(stages: tuple[Path, Made]) -> None:
     torch = pytest.importorskip("torch")
-    from mainspring.training.own.models import stored
+    from mainspring.training.own.models import model_files
     from mainspring.training.own.preferences.rollout import Policy, roll
 
-    decoder: Any = stored.load(stages[0] / "sft" / "output")
+    decoder: Any = model_files.load(stages[0] / "sft" / "output")
     prompts = [[1, 30, 31], [1, 40]]
     rolled = roll(decoder, prompts, most=5, temperature=1.0, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from mainspring.core.errors import InvalidRequest, ModelError, NothingLearned
 from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.own import tokenizing, words
-from mainspring.training.own.listed import RECIPES
+from mainspring.training.own.recipe_list import RECIPES
 from mainspring.training.own.texts import RowEncoder, texts, turns_of
 from mainspring.training.own.words import BEGIN, END, SPECIAL, UNKNOWN
 from mainspring.training.run import Run

@@ -22,8 +22,8 @@ def losses(path: Path, layout: Layout, steps: int, *, dtype: str = "float32", st
 
     from mainspring.training.own.feed import Shuffled
     from mainspring.training.own.loop import Fit, Plan
+    from mainspring.training.own.models.model_files import build
     from mainspring.training.own.models.shape import Shape
-    from mainspring.training.own.models.stored import build
     from mainspring.training.parallel.mesh import processes
 
     torch.set_num_threads(1)

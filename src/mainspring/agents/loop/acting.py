@@ -14,8 +14,8 @@ from mainspring.agents.errors import Waiting
 from mainspring.agents.history import Step
 from mainspring.agents.limits.budgets import Budget
 from mainspring.agents.loop.agent_tool import AgentTool, TransferTool
+from mainspring.agents.loop.event_target import Emit, EventTarget, Lanes
 from mainspring.agents.loop.nodes import Node, Toolbox
-from mainspring.agents.loop.shown import Emit, EventTarget, Lanes
 from mainspring.agents.loop.steps import Frame, Run
 from mainspring.agents.tools.base import BaseTool, ToolContext, ToolResult
 from mainspring.agents.tools.effects import Decide, RequestedCall, Verdict

@@ -16,10 +16,10 @@ from mainspring.agents.limits.budgets import Budget
 from mainspring.agents.loop import react, structured
 from mainspring.agents.loop.acting import Acted, Acting
 from mainspring.agents.loop.agent_tool import TRANSFER
+from mainspring.agents.loop.event_target import EventTarget
 from mainspring.agents.loop.instructions import rendered
 from mainspring.agents.loop.nodes import Node
 from mainspring.agents.loop.salvage import HeldBackText, salvaged
-from mainspring.agents.loop.shown import EventTarget
 from mainspring.agents.loop.steps import Frame, Outcome, Reply, Run, ask
 from mainspring.agents.tools.base import ToolResult
 from mainspring.agents.tools.calling import record

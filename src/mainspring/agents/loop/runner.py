@@ -13,10 +13,10 @@ from typing import Any
 from mainspring.agents.agent import Agent, Limits, LlmAgent, LoopAgent, ParallelAgent
 from mainspring.agents.history import History, NoHistory
 from mainspring.agents.limits.budgets import Budget
+from mainspring.agents.loop.event_target import Emit, EventTarget
 from mainspring.agents.loop.llm import run_llm
 from mainspring.agents.loop.nodes import Node, tree
 from mainspring.agents.loop.ports import Surroundings
-from mainspring.agents.loop.shown import Emit, EventTarget
 from mainspring.agents.loop.steps import Frame, Outcome, Run
 from mainspring.agents.loop.workflow import run_loop, run_parallel, run_sequence
 from mainspring.core.types import ChatRequest, Context, Event, Finish, Message, ToolCallDelta

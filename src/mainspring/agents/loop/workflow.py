@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from mainspring.agents.agent import LoopAgent
+from mainspring.agents.loop.event_target import EventTarget, Lanes
 from mainspring.agents.loop.nodes import Node
-from mainspring.agents.loop.shown import EventTarget, Lanes
 from mainspring.agents.loop.steps import Frame, Outcome, Run
 from mainspring.core.types import Message, Text
 

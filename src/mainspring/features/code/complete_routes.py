@@ -13,7 +13,7 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.core.path import Answer
 from mainspring.core.types import CompletionRequest, Context, Responder, Sampling
 from mainspring.features.code.assistant import NAME, REPORT
-from mainspring.features.code.complete.asked import CompletionOptions
+from mainspring.features.code.complete.completion_options import CompletionOptions
 from mainspring.features.code.index.admission import refused_by_name
 from mainspring.features.code.snippets.snippet import CHARACTERS_PER_TOKEN
 from mainspring.http.access import Access

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mainspring.features.compose.store.shown import mail_name
+from mainspring.features.compose.store.shown_suggestions import mail_name
 from mainspring.features.compose.tables import compose_people, compose_shown, compose_texts
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Subject, SubjectData, owners

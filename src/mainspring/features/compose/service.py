@@ -24,7 +24,7 @@ from mainspring.features.compose.model.ngrams import OwnPhrases
 from mainspring.features.compose.model.packed import load
 from mainspring.features.compose.settings import ComposeSettings
 from mainspring.features.compose.store.persons import Agreed, Writer, Writers
-from mainspring.features.compose.store.shown import Outcome, ShownSuggestion, ShownSuggestions, mail_name
+from mainspring.features.compose.store.shown_suggestions import Outcome, ShownSuggestion, ShownSuggestions, mail_name
 from mainspring.features.compose.suggesting import MailDraft, Suggested, Suggesting
 
 _log = logging.getLogger(__name__)

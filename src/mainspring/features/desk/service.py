@@ -27,8 +27,8 @@ from mainspring.features.desk.pulse import Pulse
 from mainspring.features.desk.settings import DeskSettings
 from mainspring.features.desk.store.assists import Assistance, decide
 from mainspring.features.desk.store.cases import CaseStore, Origin
+from mainspring.features.desk.store.desk_persons import DeskPeople, DeskPerson
 from mainspring.features.desk.store.holders import KeyHolders
-from mainspring.features.desk.store.people import DeskPeople, DeskPerson
 from mainspring.features.desk.store.records import Author, Case, CaseMessage
 from mainspring.features.desk.store.work import CaseChange, CaseWork
 from mainspring.features.desk.transcripts import TranscriptLine, transcript

@@ -11,7 +11,7 @@ from pydantic import Field
 from mainspring.agents.handover import CaseKind, CasePriority
 from mainspring.features.desk.service import View
 from mainspring.features.desk.store.assists import Assistance
-from mainspring.features.desk.store.people import DeskPerson
+from mainspring.features.desk.store.desk_persons import DeskPerson
 from mainspring.features.desk.store.records import Case, CaseMessage
 from mainspring.features.desk.store.work import MAX_TEXT
 from mainspring.features.desk.transcripts import TranscriptLine

@@ -55,7 +55,7 @@ RECIPES = (
         summary="Nothing is learned: what somebody wrote goes the way of all candidates",
         makes="given",
         options=GivenOptions,
-        run="mainspring.features.improve.given:made",
+        run="mainspring.features.improve.given_recipe:made",
         reads=("sft", "preference"),
         needs=(),
     ),

@@ -11,7 +11,7 @@ from mainspring.features.lake.features_table.holding import HeldFeatures
 from mainspring.features.lake.files.manifest import LakeFile, Manifest
 from mainspring.features.lake.files.rewriting import Rewriting
 from mainspring.features.lake.files.storage import opened
-from mainspring.features.lake.stream import aside
+from mainspring.features.lake.stream import set_aside_events
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.sql.database import Database
@@ -49,7 +49,9 @@ class LakeRows:
         """Rewrite every file that has a row of the subject."""
         answers = None if subject.kind == "tenant" else held.answers
         ids = None if answers is None else sorted(answers)
-        await self._database.write(lambda connection: aside.forget(connection, subject.tenant, ids), frees=True)
+        await self._database.write(
+            lambda connection: set_aside_events.forget(connection, subject.tenant, ids), frees=True
+        )
         return await self._rewriting.erase(subject.tenant, answers, held.sessions, upto)
 
     async def forget(self, tenant: str, answers: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from mainspring.core.facts.memories import MemoryFacts
 from mainspring.core.types import Allowance, Context, Priority, Settlement
 from mainspring.feature import Rooms
 from mainspring.features.memory.extract import Fact, facts_of, kind_and_slot
-from mainspring.features.memory.people import Consent, People, Person
+from mainspring.features.memory.persons import Consent, People, Person
 from mainspring.features.memory.settings import MemorySettings
 from mainspring.features.memory.store import AddedFact, Memory, MemoryStore, New, Origin
 from mainspring.guards.detect import injection

@@ -19,9 +19,9 @@ import mainspring.stores.sql.rows as rows
 from mainspring.core import cards
 from mainspring.core.errors import InvalidRequest, NotFound, QuotaExceeded
 from mainspring.core.types import Principal, confinement
-from mainspring.features.memory import people
+from mainspring.features.memory import persons
 from mainspring.features.memory.extract import Kind
-from mainspring.features.memory.people import Person
+from mainspring.features.memory.persons import Person
 from mainspring.features.memory.settings import MemorySettings
 from mainspring.features.memory.tables import memories
 from mainspring.serving.memory.terms import words
@@ -96,7 +96,7 @@ class MemoryStore:
         now = time.time()
 
         def work(connection: sa.Connection) -> AddedFact | None:
-            if new.origin in ("rules", "model") and people.is_forgotten(connection, who, text):
+            if new.origin in ("rules", "model") and persons.is_forgotten(connection, who, text):
                 return None
             found = _present(connection, principal, who, new.session_id)
             for each in found:
@@ -105,7 +105,7 @@ class MemoryStore:
                     connection.execute(sa.update(memories).where(_one(who, each.id)).values(**values))
                     return AddedFact(each, new=False)
             try:
-                people.hold(connection, memories, who.tenant, self._settings.tenant_facts, "tenant_facts")
+                persons.hold(connection, memories, who.tenant, self._settings.tenant_facts, "tenant_facts")
             except QuotaExceeded:
                 # A chat is not refused for what would have been learnt from it.
                 if new.origin in ("rules", "model"):
@@ -170,7 +170,7 @@ class MemoryStore:
         def work(connection: sa.Connection) -> int:
             fact = _get(connection, principal, who, memory_id)
             gone = [fact, *_ancestors(connection, principal, who, memory_id)]
-            people.forget(connection, who, [each.text for each in gone], time.time())
+            persons.forget(connection, who, [each.text for each in gone], time.time())
             return _delete(connection, who, [each.id for each in gone])
 
         return await self._database.write(work, durable=True, frees=True)
@@ -181,7 +181,7 @@ class MemoryStore:
 
         def work(connection: sa.Connection) -> int:
             count = connection.execute(sa.delete(memories).where(_of(who))).rowcount
-            people.clear(connection, who)
+            persons.clear(connection, who)
             return int(count)
 
         return await self._database.write(work, durable=True, frees=True)

@@ -15,7 +15,7 @@ from mainspring.core.errors import Conflict, MainspringError, NotFound, Unsuppor
 from mainspring.core.types import ChatRequest, Context, Event, Principal
 from mainspring.features.runs.keeping.history import RecordedHistory
 from mainspring.features.runs.keeping.keeper import INPUT, Keeper, error_body, reached
-from mainspring.features.runs.keeping.said import RunEvents
+from mainspring.features.runs.keeping.run_events import RunEvents
 from mainspring.features.runs.settings import RunsSettings
 from mainspring.features.runs.store import decisions
 from mainspring.features.runs.store.decisions import Decision

@@ -15,7 +15,7 @@ from mainspring.core.path import collect
 from mainspring.core.types import Context, Principal, Priority, Responder, TraceParent
 from mainspring.feature import Rooms
 from mainspring.features.runs.keeping.keeper import Keeper, error_body, may_pass
-from mainspring.features.runs.keeping.said import RunEvents
+from mainspring.features.runs.keeping.run_events import RunEvents
 from mainspring.features.runs.settings import RunsSettings
 from mainspring.features.runs.store.runs import OVER, QUEUED_KIND, Run, request_to_go_on
 from mainspring.features.runs.store.upkeep import Upkeep

@@ -17,7 +17,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import Principal, Responder
 from mainspring.engines.chat.chat_model import ChatModel
 from mainspring.features.train.data import placing
-from mainspring.features.train.jobs import asked, bounds, orders
+from mainspring.features.train.jobs import bounds, orders, run_questions
 from mainspring.features.train.jobs.process import check_needs
 from mainspring.features.train.jobs.running import TrainingWork, last_figures
 from mainspring.features.train.jobs.shedding import Disk, Shedding
@@ -114,7 +114,7 @@ class Training:
             return await self.training_job(principal.tenant, known)
         await self.jobs.admit(principal.tenant)
         await self.disk.check(principal.tenant)
-        await asked.check(self.path, principal, options)
+        await run_questions.check(self.path, principal, options)
         base = await self.bases.find(principal, recipe, order.base)
         given = await named.given(self.bases, self._all, principal, options, by_hand=self.by_hand)
         await check_needs(recipe, self.settings.python)

@@ -21,12 +21,12 @@ from mainspring.core.types import (
     Sampling,
     Text,
 )
-from mainspring.features.translate.aside import Aside
 from mainspring.features.translate.documents.pieces import FORMATS, Format
-from mainspring.features.translate.engine.found import Translators
 from mainspring.features.translate.engine.translator import TranslatedText, Translator
+from mainspring.features.translate.engine.translators import Translators
 from mainspring.features.translate.languages import Guess, detect, name
 from mainspring.features.translate.settings import TranslateSettings
+from mainspring.features.translate.text_threads import Aside
 from mainspring.features.translate.translating import Job, Report, Speaks, Translating
 from mainspring.http.bodies import Closed
 from mainspring.serving.ring.whole_answers import refuse_drawing, with_unread

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from mainspring.core.facts.opinions import session_name
 from mainspring.features.trials.tables import trial_answers, trial_units, trials
-from mainspring.features.trials.units.names import digest
+from mainspring.features.trials.units.unit_digests import digest
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Subject, SubjectData, parts
 from mainspring.stores.sql import ids

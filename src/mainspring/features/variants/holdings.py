@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
-from mainspring.features.variants import moves
+from mainspring.features.variants import placement_changes
 from mainspring.features.variants.store import Change, Place, VariantMove, VariantStore
 from mainspring.features.variants.tables import variant_moves, variant_places, variants
 from mainspring.features.variants.values import answers_of, made_of
@@ -107,7 +107,7 @@ class ExamplesOfPeople:
         current = row.id in _current(connection, row)
         self._store.within(connection, row.tenant, row.application, _taken_out(row.id, row.kind, other, reason), "")
         if current and other is not None:
-            left_of = moves.instead(other.id, row.id, f"what is left of {row.id}: {reason}")
+            left_of = placement_changes.instead(other.id, row.id, f"what is left of {row.id}: {reason}")
             self._store.within(connection, row.tenant, row.application, left_of, "")
         connection.execute(sa.update(variants).where(one).values(**gone))
 

@@ -15,7 +15,7 @@ from mainspring.core.settings.serving.routing import RouteArm, RouteSettings, Sh
 from mainspring.core.types import Principal, Responder
 from mainspring.core.variants import CURRENT, split
 from mainspring.feature import Rooms
-from mainspring.features.variants import moves
+from mainspring.features.variants import placement_changes
 from mainspring.features.variants.kinds import readers
 from mainspring.features.variants.kinds.making import Making, Prepared
 from mainspring.features.variants.settings import VariantsSettings
@@ -82,16 +82,16 @@ class Variants:
         if share > most:
             remedy = f"Ask for at most {most:g}, or have the operator raise variants.shadow_share"
             raise InvalidRequest(f"at most a share of {most:g} is copied", remedy=remedy, param="share")
-        return await self._place(principal, candidate, moves.shadow(candidate.id, _share(share)))
+        return await self._place(principal, candidate, placement_changes.shadow(candidate.id, _share(share)))
 
     async def canary(self, principal: Principal, candidate: Candidate, share: float) -> Placement:
         """The same candidate again with another share moves the share. Raises what ``admit`` does, and ``Conflict`` if
         another candidate is under trial, or this one is current."""
-        return await self._place(principal, candidate, moves.canary(candidate.id, _share(share)))
+        return await self._place(principal, candidate, placement_changes.canary(candidate.id, _share(share)))
 
     async def promote(self, principal: Principal, candidate: Candidate) -> Placement:
         """Raises what ``admit`` does, and ``Conflict`` if another candidate is under trial."""
-        return await self._place(principal, candidate, moves.promote(candidate.id))
+        return await self._place(principal, candidate, placement_changes.promote(candidate.id))
 
     async def read(self, principal: Principal, candidate_id: str) -> StoredCandidate:
         """A candidate. Raises ``NotFound``, also if the principal lacks a group of what it was made of."""
@@ -103,7 +103,7 @@ class Variants:
     async def withdraw(self, principal: Principal, candidate: Candidate, reason: str) -> Placement:
         """If it is current, what was current before becomes so again. Raises ``NotFound``."""
         await self.store.get(principal.tenant, candidate.id)
-        return await self._change(principal, candidate.application, moves.withdraw(candidate.id, reason))
+        return await self._change(principal, candidate.application, placement_changes.withdraw(candidate.id, reason))
 
     async def is_admitted(self, tenant: str, candidate: Candidate) -> bool:
         """See ``Admissions``."""
@@ -115,7 +115,9 @@ class Variants:
     async def withdraw_unused(self, principal: Principal, application: str, candidate_id: str, reason: str) -> bool:
         """See ``Admissions``."""
         before = await self.store.get(principal.tenant, candidate_id)
-        await self._change(principal, application, moves.withdraw_unused(candidate_id, principal.key_id, reason))
+        await self._change(
+            principal, application, placement_changes.withdraw_unused(candidate_id, principal.key_id, reason)
+        )
         after = await self.store.get(principal.tenant, candidate_id)
         return before.status == "admitted" and after.status == "withdrawn"
 
@@ -125,7 +127,7 @@ class Variants:
 
     async def undo(self, principal: Principal, application: str, reason: str) -> Placement:
         """Take the latest promotion back that was not taken back yet; who is under trial is so no more."""
-        return await self._change(principal, application, moves.undo(reason))
+        return await self._change(principal, application, placement_changes.undo(reason))
 
     async def placement(self, tenant: str, application: str) -> Placement:
         return shown(await self.store.place(tenant, application))
@@ -314,13 +316,13 @@ class Variants:
         except UnknownModel as error:
             raise InvalidRequest(error.message, remedy=error.remedy, param="candidate.application") from None
 
-    async def _place(self, principal: Principal, candidate: Candidate, decide: moves.Change) -> Placement:
+    async def _place(self, principal: Principal, candidate: Candidate, decide: placement_changes.Change) -> Placement:
         await self.admit(principal, candidate)
         kept = await self.store.get(principal.tenant, candidate.id)
         readers.check_readers(kept, await self._application(principal, candidate.application))
         return await self._change(principal, candidate.application, decide)
 
-    async def _change(self, principal: Principal, application: str, decide: moves.Change) -> Placement:
+    async def _change(self, principal: Principal, application: str, decide: placement_changes.Change) -> Placement:
         place = await self.store.change(principal.tenant, application, decide, principal.key_id)
         self._admitted.clear()
         self._take(place)

@@ -217,9 +217,7 @@ class Keys:
         self, tenant: str, key_id: str, *, overlap_s: float = 0.0, by: Actor = LOCAL
     ) -> tuple[KeyInfo, str]:
         """A new key with the old key's name, scopes, groups, tier and expiry; the old key expires after ``overlap_s``.
-
-        Raises ``NotFound`` for a key that is unknown, revoked or expired.
-        """
+        Raises ``NotFound`` for a key that is unknown, revoked or expired."""
         old = await self.get(tenant, key_id)
         info, secret, row = _new(
             dataclasses.replace(old, lineage=lineage.extended(old.lineage, old.id), identity=old.identity or old.id)

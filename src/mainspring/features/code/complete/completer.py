@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from mainspring.core.errors import UnknownModel
 from mainspring.core.types import CompletionRequest, Context, Finish, Responder, Text, Usage
-from mainspring.features.code.complete.asked import CompletionOptions
 from mainspring.features.code.complete.checks import CheckedCompletion, check
 from mainspring.features.code.complete.choice import Choice, Chosen
+from mainspring.features.code.complete.completion_options import CompletionOptions
 from mainspring.features.code.complete.ending import Ending
 from mainspring.features.code.complete.place import Place
 from mainspring.features.code.complete.prompt import Prompt, prompt

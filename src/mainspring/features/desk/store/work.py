@@ -15,7 +15,7 @@ from mainspring.core import cards
 from mainspring.core.errors import Conflict, InvalidRequest
 from mainspring.core.types import EventRecord, Message, Principal
 from mainspring.features.desk.store.cases import CaseStore
-from mainspring.features.desk.store.people import DeskPerson
+from mainspring.features.desk.store.desk_persons import DeskPerson
 from mainspring.features.desk.store.records import (
     OPEN,
     Author,

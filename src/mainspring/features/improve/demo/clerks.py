@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from mainspring.features.improve.demo.people import DemoQuestion
+from mainspring.features.improve.demo.simulated_people import DemoQuestion
 
 if TYPE_CHECKING:
     from aiohttp import web

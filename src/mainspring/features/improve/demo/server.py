@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import StoreError
-from mainspring.features.improve.demo.people import DemoOpinion, DemoQuestion, People
+from mainspring.features.improve.demo.simulated_people import DemoOpinion, DemoQuestion, People
 
 if TYPE_CHECKING:
     import aiohttp

@@ -15,8 +15,8 @@ from typing import Any
 
 from mainspring.core.errors import StoreError
 from mainspring.features.improve.demo import clerks
-from mainspring.features.improve.demo.people import DemoQuestion, People, questions, says, sentences
 from mainspring.features.improve.demo.server import AT_ONCE, NAME, DemoAnswer, Served, served
+from mainspring.features.improve.demo.simulated_people import DemoQuestion, People, questions, says, sentences
 
 HELD_OUT, KNOWN, MISLED = "held-out", "known", "misled"
 _ENDS = {

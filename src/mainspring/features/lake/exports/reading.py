@@ -16,8 +16,8 @@ from mainspring.core.types import EventRecord
 from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.exports.asking import ExportRequest
 from mainspring.features.lake.exports.cleaning import Cleaning
-from mainspring.features.lake.exports.sets.held import RowSpill
 from mainspring.features.lake.exports.sets.making import Material, same_question
+from mainspring.features.lake.exports.sets.spooled_interactions import RowSpill
 from mainspring.features.lake.exports.settings import ExportBounds
 from mainspring.stores.events.log import EventLog
 from mainspring.stores.sql.disk_space import DiskRoom

@@ -22,7 +22,7 @@ from mainspring.features.lake.files import manifest
 from mainspring.features.lake.files.manifest import LakeFile, Manifest
 from mainspring.features.lake.files.rewriting import Rewriting
 from mainspring.features.lake.files.storage import Storage, left_over
-from mainspring.features.lake.stream import aside, preparing
+from mainspring.features.lake.stream import preparing, set_aside_events
 from mainspring.features.lake.stream.compacting import Compacting
 from mainspring.features.lake.stream.preparing import Prepared
 from mainspring.features.lake.stream.sweeping import Sweeping
@@ -73,7 +73,7 @@ class Syncing:
             return None
         try:
             if retry:
-                await self._database.write(aside.soon)
+                await self._database.write(set_aside_events.soon)
             return await self._sync(lease, progress)
         finally:
             await self._jobs.release(lease)
@@ -110,7 +110,7 @@ class Syncing:
 
     async def _again(self, lease: Job, done: Synced, touched: set[str]) -> None:
         """Try what was set aside again, as far as it is due."""
-        due = await self._database.read(partial(aside.due, now=time.time()))
+        due = await self._database.read(partial(set_aside_events.due, now=time.time()))
         if not due:
             return
         prepared = await self._database.read(partial(preparing.again, position=done.position, due=due))
@@ -145,7 +145,7 @@ class Syncing:
 
         def work(connection: sa.Connection) -> None:
             manifest.forget(connection, ZONES)
-            aside.forget_all(connection)
+            set_aside_events.forget_all(connection)
             feed.move(connection, NAME, 0)
 
         await self._database.write(work)
@@ -161,8 +161,8 @@ class Syncing:
                 return False
             manifest.add(connection, files)
             for (tenant, what), ids_done in prepared.done().items():
-                aside.done(connection, tenant, what, ids_done)
-            aside.put(connection, prepared.aside.values(), time.time())
+                set_aside_events.done(connection, tenant, what, ids_done)
+            set_aside_events.put(connection, prepared.aside.values(), time.time())
             feed.move(connection, NAME, prepared.position)
             return True
 

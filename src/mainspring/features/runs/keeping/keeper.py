@@ -33,7 +33,7 @@ from mainspring.core.errors import (
 from mainspring.core.types import ChatRequest, Context, EventRecord, Message, Principal
 from mainspring.features.runs.keeping.history import DurableHistory, Wish
 from mainspring.features.runs.keeping.pulses import Pulses
-from mainspring.features.runs.keeping.said import RunEvents
+from mainspring.features.runs.keeping.run_events import RunEvents
 from mainspring.features.runs.settings import RunsSettings
 from mainspring.features.runs.store.runs import NewRun, Run, Runs, State
 from mainspring.features.runs.store.sessions import SessionStates

@@ -17,10 +17,10 @@ from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.build.ending import ends_with_parent
 from mainspring.features.lake.exports.asking import ExportRequest
 from mainspring.features.lake.exports.sets import conversations, passages
-from mainspring.features.lake.exports.sets.held import ChangedRows, ChosenRows
 from mainspring.features.lake.exports.sets.keys import RowKeys, digest
 from mainspring.features.lake.exports.sets.rows import Options, Row, said_by_users
 from mainspring.features.lake.exports.sets.splits import NAMES, places
+from mainspring.features.lake.exports.sets.spooled_interactions import ChangedRows, ChosenRows
 from mainspring.features.lake.exports.sets.writing import Exported, Order, export
 
 _APART = 1_000
