@@ -122,8 +122,8 @@ NAMELESS_CLASSES = frozenset(
 )
 NAMELESS_MODULES = frozenset(
     "advice aside asked assembled bare benches both bound charged checked commits covered event_sight flight found "
-    "given held here hide kept line listed looking made moments moves opened parts people remembered returning said shown "
-    "split step stored told watched whole".split()
+    "given held here hide kept line listed looking made moments moves opened parts people remembered returning said "
+    "shown split step stored told watched whole".split()
 )
 """Names that say what was done with a thing, and not what it is."""
 

@@ -134,7 +134,7 @@ class Improve:
         has promoted what it made."""
         campaign = await self.campaigns.get(principal, campaign_id)
         if campaign.ended_at is not None or campaign.stage in (*PROMOTED, "promoting", "undoing"):
-            raise Conflict(f"the campaign is {campaign.stage}", remedy="Undo takes back what was promoted")
+            raise Conflict(f"the campaign is {campaign.stage}", remedy="Undo reverts a promotion")
         told = Move("withdrawing", reason or "stopped by a person", notes={"then": "stop"}, outcome="stopped")
         return await self._decided(campaign, told, principal)
 

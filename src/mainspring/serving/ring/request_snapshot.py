@@ -122,7 +122,7 @@ def restored_messages(content: Mapping[str, Any], texts: Mapping[str, str]) -> t
     if gone:
         raise Conflict(
             f"{gone} of the {len(content['sent'])} messages of this turn's conversation are not kept any more",
-            remedy="What was erased cannot be asked again",
+            remedy="An erased request cannot be repeated",
         )
     return tuple(found), [f"the {each} of the earlier conversation that the model was shown" for each in made]
 

@@ -245,7 +245,7 @@ def _fits(rule: QueueRule, new: NewCase, origin: Origin) -> bool:
 
 def _check(new: NewCase) -> None:
     if not new.subject.strip():
-        raise InvalidRequest("a case needs a subject", remedy="Say in a line what is wanted", param="subject")
+        raise InvalidRequest("a case needs a subject", remedy="Describe the request in one line", param="subject")
     for name, longest in LONGEST.items():
         if len(getattr(new, name)) > longest:
             raise InvalidRequest(f"{name} may have {longest} characters at most", param=name)

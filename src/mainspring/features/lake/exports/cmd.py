@@ -31,7 +31,7 @@ def export_set(
     out: Annotated[Path, typer.Option(help="Folder to write into", file_okay=False)],
     format: Annotated[str, typer.Option(help="trl, axolotl, openai or anthropic")] = "trl",  # noqa: A002
     split: Annotated[str, typer.Option(help="Shares of train/validation/test")] = ".8/.1/.1",
-    seed: Annotated[int, typer.Option(min=0, help="Of the split, and of what is drawn")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the split and of the samples")] = 0,
     name: Annotated[str, typer.Option(help="Title of the data card")] = "",
     licence: Annotated[str, typer.Option(help="An SPDX identifier, or a text")] = "proprietary",
     days: Annotated[float, typer.Option(min=0, help="Only answers of the last days; 0: all")] = 0,

@@ -105,7 +105,7 @@ async def delete(stores: Parts, principal: Principal, run_id: str, *, trace: Tra
         store.still(connection, run)
         if run.state == "waiting":
             raise Conflict(
-                f"{run_id} waits for a person", remedy="Decide what it waits for, or cancel it", param="run_id"
+                f"{run_id} waits for a person", remedy="Decide its waiting approvals, or cancel it", param="run_id"
             )
         store.delete_runs(connection, run.tenant, [run_id])
         by = Actor(principal.key_id, "" if trace is None else trace.trace_id)
