@@ -1,4 +1,4 @@
-"""The feature: a route that says what is missing."""
+"""The feature: a route whose error says what is missing."""
 
 from __future__ import annotations
 
