@@ -23,7 +23,7 @@ from _library import data
 from mainspring.core.settings import Settings, load
 from mainspring.core.types import Context
 from mainspring.features.judges.definitions.shipped import shipped
-from mainspring.features.judges.figures.published import Seen
+from mainspring.features.judges.figures.published import PublishedJudgement
 from mainspring.features.judges.judging.wording import words
 from mainspring.features.judges.service import Judges
 from mainspring.system import System
@@ -100,11 +100,11 @@ async def score_all(runs: Sequence[str], chat: str, keep: Path, minutes: float) 
                 await score(judges, context, judge, name, int(most or sys.maxsize), keep, until)
 
 
-def seen(keep: Path, judge: str, name: str, data: Path) -> list[Seen]:
+def seen(keep: Path, judge: str, name: str, data: Path) -> list[PublishedJudgement]:
     """The kept scores of a judge over a set, as figures are made of them. A judge that says nothing is left out."""
     rows = kept(keep, judge, name)
     return [
-        Seen(
+        PublishedJudgement(
             number=place,
             task="label",
             score=rows[each.id].values[0],

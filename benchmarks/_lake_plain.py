@@ -67,7 +67,7 @@ def ours(pattern: str, most: int) -> dict[str, Any]:
     import pyarrow.dataset as ds
 
     from mainspring.features.lake.files.interaction_rows import interaction_schema
-    from mainspring.features.lake.steps import whole
+    from mainspring.features.lake.steps import cross_row_steps
     from mainspring.features.lake.steps.options import BuildSettings
     from mainspring.features.lake.steps.pipeline import cleaned
 
@@ -79,9 +79,13 @@ def ours(pattern: str, most: int) -> dict[str, Any]:
     rest = rest.filter(pa.compute.equal(rest.column("step"), "")).combine_chunks()
     exact = np.frombuffer(b"".join(rest.column("exact").to_pylist()), np.uint64).reshape(-1, 2)
     minhash = np.frombuffer(b"".join(rest.column("minhash").to_pylist()), np.uint32).reshape(-1, 128)
-    rows = np.flatnonzero(whole.exact_duplicates(exact) == whole.NONE)
-    near = whole.near_duplicates(minhash, rows, options.similar)
-    return {"rows": table.num_rows, "kept": int((near == whole.NONE).sum()), "cpu_s": time.process_time() - began}
+    rows = np.flatnonzero(cross_row_steps.exact_duplicates(exact) == cross_row_steps.NONE)
+    near = cross_row_steps.near_duplicates(minhash, rows, options.similar)
+    return {
+        "rows": table.num_rows,
+        "kept": int((near == cross_row_steps.NONE).sum()),
+        "cpu_s": time.process_time() - began,
+    }
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from random import Random
 from typing import Any, Literal
 
 from mainspring.features.evaluate.sets.loading import load
-from mainspring.training.encoders.data.near_misses import Answered, Example, holds, window
+from mainspring.training.encoders.data.near_misses import AnsweredQuestion, Example, holds, window
 
 Part = Literal["trained", "chosen", "reported"]
 SQUAD_CHOSEN = (5, 10)
@@ -60,27 +60,29 @@ def templates(data: Path, name: str) -> Iterator[tuple[str, str]]:
             yield row["prompt"], row["completion"].replace("<|endoftext|>", "").strip()
 
 
-def answered(data: Path, *, names: tuple[str, ...] = ARES_TRAINED, t0: bool = True) -> list[Answered]:
+def answered(data: Path, *, names: tuple[str, ...] = ARES_TRAINED, t0: bool = True) -> list[AnsweredQuestion]:
     """Questions with a passage that answers them, each once."""
-    found: dict[tuple[str, str], Answered] = {}
+    found: dict[tuple[str, str], AnsweredQuestion] = {}
     for name in names:
         for row in ares(data, name):
             good = row["Context_Relevance_Label"] == row["Answer_Faithfulness_Label"] == "Yes"
             question = row["synthetic_query"].strip()
             if good and question.endswith("?"):
                 passage = row["document"].strip()
-                found[question, passage] = Answered(question, passage, row["generated_answer"].strip(), passage[:80])
+                found[question, passage] = AnsweredQuestion(
+                    question, passage, row["generated_answer"].strip(), passage[:80]
+                )
     for template, pattern in (("quoref_Find_Answer", _QUOREF), ("ropes_prompt_beginning", _ROPES)) if t0 else ():
         for prompt, completion in templates(data, template):
             if match := pattern.match(prompt):
                 question, passage = match[1].strip(), match[2].strip()
-                found[question, passage] = Answered(question, passage, completion, passage[:80])
+                found[question, passage] = AnsweredQuestion(question, passage, completion, passage[:80])
     for template in ("duorc_SelfRC_question_answering",) if t0 else ():
         for prompt, completion in templates(data, template):
             match = _DUORC.match(prompt)
             if match and not completion.startswith("Insufficient"):
                 question, passage = match[1].strip(), match[3].strip()
-                found[question, passage] = Answered(question, passage, completion, match[2])
+                found[question, passage] = AnsweredQuestion(question, passage, completion, match[2])
     return list(found.values())
 
 

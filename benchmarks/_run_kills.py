@@ -42,7 +42,7 @@ from mainspring.core.types import (
 )
 from mainspring.features.runs.keeping.history import RecordedHistory
 from mainspring.features.runs.keeping.keeper import INPUT, Keeper, reached
-from mainspring.features.runs.keeping.said import Said
+from mainspring.features.runs.keeping.run_events import RunEvents
 from mainspring.features.runs.settings import RunsSettings
 from mainspring.features.runs.store import decisions
 from mainspring.features.runs.store.runs import OVER, QUEUED_KIND, NewRun, Run, Runs
@@ -308,7 +308,7 @@ async def _check(here: Office, run: Run, found: Verdict) -> None:
     found.repeated_steps += sum(each.attempts - 1 for each in steps.values())
     found.repeated_models += len(here.outside.happened("models", run.trace_id)) - MODEL_CALLS
     history = RecordedHistory(run.id, "v1", "v1", steps)
-    again = Said(AGENT)
+    again = RunEvents(AGENT)
     kept = json.loads(steps[INPUT].outcome)
     request, state = reached(run.request, kept)
     async for event in here.responder.play(request, Context(ME), history, state):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.recipe import Recipe, RecipeOptions
 from mainspring.training.run import Run
 
@@ -16,7 +16,7 @@ from mainspring.training.run import Run
 def work_in(path: Path) -> Run:
     """What the loop logs to and keeps checkpoints in."""
     folder = Folder(path)
-    folder.create(Asked("benchmark"))
+    folder.create(RunRequest("benchmark"))
     return Run(Recipe("benchmark", "", "language-model", RecipeOptions, "none:none", ("text",)), folder, folder.asked)
 
 

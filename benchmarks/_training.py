@@ -22,7 +22,7 @@ from mainspring.engines.catalogue.entries import Catalogue, ModelEntry
 from mainspring.engines.catalogue.pull import PulledModel, Puller
 from mainspring.engines.catalogue.sources import sha256_of
 from mainspring.training.encoders import figures, weights
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.recipe import Made
 
 RERANKER, EMBEDDER = "ms-marco-minilm-l12-v2-int8", "all-minilm-l6-v2"
@@ -56,7 +56,7 @@ def train(
     if folder.made:
         return folder.made
     source = str(pulled(base).files["weights"].parent)
-    folder.create(Asked(recipe, options, seed, source, until=time.time() + arguments.seconds, threads=2))
+    folder.create(RunRequest(recipe, options, seed, source, until=time.time() + arguments.seconds, threads=2))
     if not (folder.data / "train.jsonl").exists():
         for side, rows in reversed(sides().items()):
             text = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in rows)

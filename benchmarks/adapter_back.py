@@ -49,8 +49,8 @@ def pulled(name: str) -> Path:
 
 
 def train(keep: Path, seconds: float) -> None:
-    from mainspring.training.chat.listed import RECIPES
-    from mainspring.training.folder import Asked, Folder
+    from mainspring.training.chat.recipe_list import RECIPES
+    from mainspring.training.folder import Folder, RunRequest
     from mainspring.training.recipe import Interrupted
     from mainspring.training.run import Run
 
@@ -58,7 +58,7 @@ def train(keep: Path, seconds: float) -> None:
     options = {"steps": 12, "batch": 4, "accumulation": 1, "length": 256, "learning_rate": 1e-3, "save_every": 4}
     options |= {"evaluate_every": 6, "answer_tokens": 24}
     until = time.time() + seconds if seconds else None
-    folder.create(Asked("sft", options, seed=1, base=str(pulled(MODEL)), until=until))
+    folder.create(RunRequest("sft", options, seed=1, base=str(pulled(MODEL)), until=until))
     made = rows()
     for side, part in (("train", made[:34]), ("validation", made[34:40]), ("test", made[40:])):
         (folder.data / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))

@@ -29,7 +29,7 @@ from mainspring.engines.base import Embedder
 from mainspring.rag.answer.verbatim.choice_weights import SHIPPED, ChoiceWeights
 from mainspring.rag.answer.verbatim.extract import choose
 from mainspring.statistics.significance import interval
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.recipes import find
 from mainspring.training.run import Run
 from mainspring.training.small.searched import looked, says
@@ -46,7 +46,7 @@ def main() -> None:
     parts = divided(given.questions, given.seed)
     with tempfile.TemporaryDirectory() as home:
         folder = Folder(Path(home))
-        folder.create(Asked("answering", seed=given.seed))
+        folder.create(RunRequest("answering", seed=given.seed))
         for side, rows in zip(("train", "validation", "test"), parts, strict=True):
             lines = "".join(json.dumps(row) + "\n" for row in rows)
             (folder.data / f"{side}.jsonl").write_text(lines, encoding="utf-8")

@@ -114,8 +114,8 @@ PARTS: Mapping[str, Callable[[], tuple[dict[str, Any], Sides]]] = {
 def go_on(part: str, keep: Path, seconds: float, steps: int) -> None:
     """A piece of a run."""
     from mainspring.core.settings import load
-    from mainspring.training.chat.listed import RECIPES
-    from mainspring.training.folder import Asked, Folder
+    from mainspring.training.chat.recipe_list import RECIPES
+    from mainspring.training.folder import Folder, RunRequest
     from mainspring.training.recipe import Interrupted
     from mainspring.training.run import Run
 
@@ -126,7 +126,7 @@ def go_on(part: str, keep: Path, seconds: float, steps: int) -> None:
     if steps:
         options["steps"] = steps
     base = load().settings.models.directory.expanduser() / "smollm2-135m-instruct"
-    folder.create(Asked(part, options, seed=1, base=str(base), until=time.time() + seconds if seconds else None))
+    folder.create(RunRequest(part, options, seed=1, base=str(base), until=time.time() + seconds if seconds else None))
     for side, rows in zip(("train", "validation", "test"), sides, strict=True):
         write(folder.data / f"{side}.jsonl", rows)
     run = Run(next(each for each in RECIPES if each.name == part), folder, folder.asked)

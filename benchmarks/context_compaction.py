@@ -22,7 +22,7 @@ import numpy as np
 from _long_talks import LongQuestion, LongTalk, long_talks
 from _report import Figure, data_sets, report
 from mainspring.agents.context.compact import compacted, grouped
-from mainspring.agents.context.ranker import Ranker, Said
+from mainspring.agents.context.ranker import Ranker, Statement
 from mainspring.core.types import Message
 from mainspring.serving.admit.token_estimate import text_tokens
 from mainspring.serving.memory.tokens import estimated
@@ -67,7 +67,7 @@ async def ways(talk: LongTalk, tokens: int) -> dict[str, Left]:
 
 
 def recalled(talk: LongTalk) -> Left:
-    past = [Said(each.text, str(each.session), each.speaker) for each in talk.turns]
+    past = [Statement(each.text, str(each.session), each.speaker) for each in talk.turns]
     ranker = Ranker()
 
     def left(question: LongQuestion) -> str:

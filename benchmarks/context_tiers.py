@@ -33,7 +33,7 @@ from _long_talks import LongQuestion, LongTalk, long_talks
 from _report import Figure, data_sets, report
 from context_compaction import asked, plain
 from mainspring.agents.context.assemble import assemble
-from mainspring.agents.context.ranker import Ranker, Said
+from mainspring.agents.context.ranker import Ranker, Statement
 from mainspring.agents.context.tiers import ContextBudget, Material
 from mainspring.core.path import collect
 from mainspring.core.settings import Settings, load
@@ -79,7 +79,7 @@ async def memory_of(embedder: Embedder, talk: LongTalk, questions: Sequence[Long
     vectors = await embedded(embedder, [f"{each.speaker}: {each.text}" for each in talk.turns])
     asked = await embedded(embedder, [each.text for each in questions], "query")
     past = [
-        Said(each.text, str(each.session), each.speaker, vector)
+        Statement(each.text, str(each.session), each.speaker, vector)
         for each, vector in zip(talk.turns, vectors, strict=True)
     ]
     ranker, found = Ranker(), []

@@ -28,7 +28,7 @@ from mainspring import stores
 from mainspring.core import plugins
 from mainspring.core.settings import Settings
 from mainspring.core.types import Message, Principal
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 from mainspring.feature import Rooms
 from mainspring.features.datasets.service import DataSetService
 from mainspring.features.datasets.tables import data_set_rows
@@ -61,7 +61,9 @@ def resident_mb() -> float:
 def result_row(number: int, responder: int, draw: random.Random) -> dict[str, Any]:
     each = example(number)
     text = " ".join(draw.choice(("an", "answer", "of", "some", "length")) for _ in range(60))
-    answered = Answered(text, "model", completion_tokens=60, cost_nanousd=1000 + responder, duration_s=draw.random())
+    answered = ExampleAnswer(
+        text, "model", completion_tokens=60, cost_nanousd=1000 + responder, duration_s=draw.random()
+    )
     result = Result(responder, number + 1, each, answered)
     scores = {"f1": draw.betavariate(2 + responder, 2), "exact": float(draw.random() < 0.5)}
     return {

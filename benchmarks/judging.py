@@ -47,7 +47,7 @@ from mainspring.features.evaluate.ablate.vector_cache import KeptEmbedder
 from mainspring.features.evaluate.sets import public
 from mainspring.features.evaluate.sets.collections import Split
 from mainspring.features.monitor.alerts import signals
-from mainspring.features.monitor.judging.score_means import Moments
+from mainspring.features.monitor.judging.score_means import ScoreSums
 from mainspring.features.monitor.settings import MonitorSettings
 from mainspring.features.monitor.traffic.tally import Tally
 from mainspring.rag.text import sentences, terms
@@ -160,14 +160,14 @@ class Stream:
         self._sums = {name: np.zeros((len(rows) + 1, 3), np.int64) for name in MEASURES}
         for name, sums in self._sums.items():
             for place, row in enumerate(rows):
-                one = Moments()
+                one = ScoreSums()
                 if name in row.scores:
                     one.add(row.scores[name])
                 sums[place + 1] = sums[place] + one.plain()
 
     def tally(self, begin: int, end: int) -> Tally:
         made = Tally()
-        made.scores = {(name, "j"): Moments(*map(int, sums[end] - sums[begin])) for name, sums in self._sums.items()}
+        made.scores = {(name, "j"): ScoreSums(*map(int, sums[end] - sums[begin])) for name, sums in self._sums.items()}
         return made
 
 

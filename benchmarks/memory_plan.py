@@ -29,8 +29,8 @@ def measured(shape: Shape, batch: int, length: int, *, half: bool = False, check
     import torch
 
     from mainspring.training.own.loop import Plan, optimiser_of
+    from mainspring.training.own.models.model_files import build
     from mainspring.training.own.models.stack import checkpointed
-    from mainspring.training.own.models.stored import build
 
     torch.manual_seed(0)
     model = build(shape).train()

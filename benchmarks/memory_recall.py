@@ -27,7 +27,7 @@ import numpy as np
 from _bm25 import Bm25
 from _long_talks import CATEGORIES, LongTalk, long_talks
 from _report import Figure, data_sets, report
-from mainspring.agents.context.ranker import Ranker, Said, merged
+from mainspring.agents.context.ranker import Ranker, Statement, merged
 from mainspring.core.settings import Settings, load
 from mainspring.engines import builtin
 from mainspring.engines.base import Embedder, Reranker
@@ -63,7 +63,7 @@ async def found_in(talk: LongTalk, embedder: Embedder) -> Kept:
     spoken = [f"{each.speaker}: {each.text}" for each in talk.turns]
     vectors, queries = await embedded(embedder, spoken), await embedded(embedder, asked, "query")
     past = [
-        Said(each.text, str(each.session), each.speaker, vector)
+        Statement(each.text, str(each.session), each.speaker, vector)
         for each, vector in zip(talk.turns, vectors, strict=True)
     ]
     names = [str(place) for place in range(len(talk.turns))]
@@ -71,7 +71,7 @@ async def found_in(talk: LongTalk, embedder: Embedder) -> Kept:
     captioned = Bm25(dict(zip(names, spoken, strict=True)))
     facts, whence = taken(talk)
     facts = [
-        Said(each.text, each.thread, each.speaker, vector)
+        Statement(each.text, each.thread, each.speaker, vector)
         for each, vector in zip(facts, await embedded(embedder, [each.spoken for each in facts]), strict=True)
     ]
     ranker = Ranker()
@@ -108,12 +108,12 @@ def questions_of(talk: LongTalk) -> list[str]:
     return [each.text for each in talk.questions if each.evidence]
 
 
-def taken(talk: LongTalk) -> tuple[list[Said], list[int]]:
+def taken(talk: LongTalk) -> tuple[list[Statement], list[int]]:
     """What the rules keep of the conversation, and the turn of each fact."""
     facts, whence = [], []
     for place, each in enumerate(talk.turns):
         for fact in facts_of(each.plain):
-            facts.append(Said(fact.text, str(each.session), each.speaker))
+            facts.append(Statement(fact.text, str(each.session), each.speaker))
             whence.append(place)
     return facts, whence
 

@@ -23,12 +23,12 @@ from mainspring.core.settings import Settings
 from mainspring.engines.catalogue.gguf_weights import GgufWeights
 from mainspring.engines.catalogue.perplexity import TEXT
 from mainspring.engines.catalogue.pull import Puller
-from mainspring.engines.catalogue.reference_forward import Read, Reference
+from mainspring.engines.catalogue.reference_forward import ForwardResult, Reference
 
 FORMS = ("bf16", "f32")
 
 
-def served(graph: Path, ids: Sequence[int], precision: str) -> Read:
+def served(graph: Path, ids: Sequence[int], precision: str) -> ForwardResult:
     """What the IR at ``graph`` makes of ``ids`` in ``precision``."""
     model = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": precision})
     count = len(ids)
@@ -42,7 +42,7 @@ def served(graph: Path, ids: Sequence[int], precision: str) -> Read:
     highest = logits.max(axis=1)
     totals = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=1))
     likelihoods = logits[np.arange(count - 1), np.array(ids[1:])] - totals
-    return Read(float(np.exp(-likelihoods.mean(dtype=np.float64))), tuple(map(int, logits.argmax(axis=1))))
+    return ForwardResult(float(np.exp(-likelihoods.mean(dtype=np.float64))), tuple(map(int, logits.argmax(axis=1))))
 
 
 def main() -> None:

@@ -53,8 +53,8 @@ def accuracy(arm: str, seed: int, place: Path, data: Path) -> list[int]:
     """Of each test question, whether its intent was found."""
     import torch
 
+    from mainspring.training.own.models.model_files import build
     from mainspring.training.own.models.shape import Shape
-    from mainspring.training.own.models.stored import build
 
     objective, _, how = arm.partition("+")
     train, test = banking(data)

@@ -83,16 +83,16 @@ def timed(trainer: Any, clock: Timed) -> float:
 
 def ours(rows: Sequence[Mapping[str, Any]], steps: int, **more: Any) -> float:
     from mainspring.training.chat import loop
-    from mainspring.training.chat.listed import RECIPES
+    from mainspring.training.chat.recipe_list import RECIPES
     from mainspring.training.chat.recipes import sft
     from mainspring.training.chat.tuning import Tuning
-    from mainspring.training.folder import Asked, Folder
+    from mainspring.training.folder import Folder, RunRequest
     from mainspring.training.run import Run
 
     with tempfile.TemporaryDirectory() as place:
         folder = Folder(Path(place))
         options = {"batch": BATCH, "accumulation": 1, "steps": steps, "length": LENGTH, "samples": 0, **more}
-        folder.create(Asked("sft", options, seed=1, base=str(base())))
+        folder.create(RunRequest("sft", options, seed=1, base=str(base())))
         (folder.data / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         run = Run(next(each for each in RECIPES if each.name == "sft"), folder, folder.asked)
         tuning = Tuning(run, run.options)  # type: ignore[arg-type]

@@ -23,8 +23,8 @@ from typing import Any
 
 from _report import Figure, data_sets, report, skip
 from _small_texts import Claim, Row, Sets, claims, dialogues, replies, sentences
-from mainspring.training.folder import Asked, Folder
-from mainspring.training.own.listed import RECIPES
+from mainspring.training.folder import Folder, RunRequest
+from mainspring.training.own.recipe_list import RECIPES
 from mainspring.training.recipe import Interrupted
 from mainspring.training.run import Run
 
@@ -102,7 +102,7 @@ def stage(path: Path, recipe: str, base: Path | None, options: Row, rows: Sets, 
     if folder.made is None:
         if not folder.data.exists():
             rows.write(folder.data)
-        folder.create(Asked(recipe, options, base=str(base or ""), until=until))
+        folder.create(RunRequest(recipe, options, base=str(base or ""), until=until))
         begun = time.monotonic()
         try:
             made = Run(next(each for each in RECIPES if each.name == recipe), folder, folder.asked).do()
@@ -119,12 +119,12 @@ def answered(folder: Path, given: Sequence[str], *, temperature: float = 0.0) ->
     import torch
 
     from mainspring.training.own import corpus
-    from mainspring.training.own.models import stored
+    from mainspring.training.own.models import model_files
     from mainspring.training.own.models.writing import write
     from mainspring.training.own.texts import RowEncoder
     from mainspring.training.own.words import END
 
-    encoder, model = RowEncoder(corpus.given_tokenizer(folder)), stored.load(folder).eval()
+    encoder, model = RowEncoder(corpus.given_tokenizer(folder)), model_files.load(folder).eval()
     generator, found = torch.Generator().manual_seed(11), []
     for at in range(0, len(given), 64):
         ids = [encoder.prompt([("<|user|>", each)]) for each in given[at : at + 64]]

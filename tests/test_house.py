@@ -117,6 +117,30 @@ def test_public_class_names_are_unique_in_a_room() -> None:
     assert not {name: places for name, places in found.items() if len(places) > 1}
 
 
+NAMELESS_CLASSES = frozenset(
+    "Asked Behind By Done Either Elsewhere Held Kept Line Moments Said Seen Shown Taken Theirs Told Wanted".split()
+)
+NAMELESS_MODULES = frozenset(
+    "advice aside asked assembled bare benches both bound charged checked commits covered event_sight flight found "
+    "given held here hide kept line listed looking made moments moves opened parts people remembered returning said "
+    "shown split step stored told watched whole".split()
+)
+"""Names that say what was done with a thing, and not what it is."""
+
+
+def nameless(path: Path, tree: ast.Module) -> list[str]:
+    """The module and its classes that have such a name."""
+    classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    return [name for name in (path.stem, *classes) if name in NAMELESS_CLASSES | NAMELESS_MODULES]
+
+
+def test_names_say_what_a_thing_is() -> None:
+    found = {str(path.relative_to(SOURCE)): nameless(path, parsed(path)) for path in sources("src")}
+    assert not {path: names for path, names in found.items() if names}
+    assert nameless(Path("store.py"), ast.parse("class Kept: ...\nclass Store: ...")) == ["Kept"]
+    assert nameless(Path("people.py"), ast.parse("")) == ["people"]
+
+
 def imported(tree: ast.AST, modules: set[str]) -> set[str]:
     """The modules that ``tree`` imports, wherever in it; the face of a package counts where no module is named."""
     found: set[str] = set()

@@ -1,4 +1,5 @@
-"""Defines commands, finds those of features, and opens the whole system for them, which is above this module."""
+"""Defines commands, finds the features' commands, and opens the whole system for them although it lies above this
+module."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ class Command:
 
 
 def commands() -> Iterator[Command]:
-    """The commands of all features, by feature. Groups of one name are one group, under the first one's panel."""
+    """The commands of all features, by feature. Groups with the same name become one, in the panel of the first."""
     named: dict[str, list[Command]] = {}
     for _, found in slices.declared("cmd", "COMMANDS"):
         for each in found:
@@ -53,7 +54,8 @@ def _together(same: list[Command]) -> Command:
 
 
 def lend(context: typer.Context, opener: Opener, whole: WholeOpener) -> None:
-    """Have commands of features open the whole system by ``opener``, and with the services of features by ``whole``."""
+    """Set how commands of features open the whole system: ``opener`` without, ``whole`` with the services of
+    features."""
     context.meta[_OPENER] = opener
     context.meta[_WHOLE] = whole
 

@@ -63,20 +63,20 @@ class Services:
         self._services: dict[type, object] = {}
 
     def add(self, service: object) -> None:
-        """Raises ``SettingsError`` if another of its class is there."""
+        """Raises ``SettingsError`` if there is already a service of this class."""
         if type(service) in self._services:
             raise SettingsError(f"two features have the service {type(service).__name__}", remedy="Remove one of them")
         self._services[type(service)] = service
 
     def fitting(self, protocol: type[T]) -> T:
-        """The one service that has what ``protocol`` (runtime checkable) asks for. Raises ``SettingsError``."""
+        """The one service that implements ``protocol`` (runtime checkable). Raises ``SettingsError``."""
         found = [each for each in self._services.values() if isinstance(each, protocol)]
         if len(found) != 1:
             raise SettingsError(f"{len(found)} features have the service {protocol.__name__}, and one is needed")
         return found[0]
 
     def perhaps(self, protocol: type[T]) -> T | None:
-        """The same; None if no feature has one. Raises ``SettingsError`` for several."""
+        """The same; None if there is none. Raises ``SettingsError`` for several."""
         if not any(isinstance(each, protocol) for each in self._services.values()):
             return None
         return self.fitting(protocol)
@@ -103,10 +103,10 @@ class Http:
 class Feature:
     """One feature. Missing parts are None.
 
-    ``open`` makes its service, which others find by its class. ``ready`` is called once all services are there, before
-    anything is asked. ``routes`` are added to the gateway's. ``work`` runs within a server, and in no other process.
-    ``refused`` returns a callback for refused requests, ``storing`` what
-    stores chat completions that ask for it.
+    ``open`` makes its service, which other features find by its class. ``ready`` is called once all services are there,
+    before anything is asked. ``routes`` are added to the gateway's. ``work`` runs within a server, and in no other
+    process. ``refused`` returns a callback for refused requests, ``storing`` a store for chat completions that request
+    it.
     """
 
     name: str
@@ -158,7 +158,7 @@ def features(plugins: Registry | None = None) -> list[Feature]:
 
 
 def refusals(found: Sequence[Feature], services: Services) -> Refused:
-    """Notifies those of ``found`` that ask for it of a request that was not admitted."""
+    """Tells the features of ``found`` that ask for it about a request that was not admitted."""
     told = [each.refused(services) for each in found if each.refused is not None]
 
     def tell(error: MainspringError, address: str, scope: str, principal: Principal | None) -> None:
@@ -169,7 +169,7 @@ def refusals(found: Sequence[Feature], services: Services) -> Refused:
 
 
 def storing(found: Sequence[Feature], services: Services) -> Storing:
-    """Those of ``found`` that store chat completions, one around the other."""
+    """The features of ``found`` that store chat completions, nested."""
     makes = [each.storing(services) for each in found if each.storing is not None]
 
     def around(responder: Responder, tags: Mapping[str, str]) -> Responder:
@@ -181,6 +181,6 @@ def storing(found: Sequence[Feature], services: Services) -> Storing:
 
 
 def routers(found: Sequence[Feature], http: Http) -> list[APIRouter]:
-    """The routes of ``found``, those of longer prefixes first: of ``/v1/things/{name}`` they would be a name."""
+    """The routes of ``found``, longer prefixes first: otherwise ``/v1/things/{name}`` would match them as a name."""
     made = [router for each in found if each.routes is not None for router in each.routes(http)]
     return sorted(made, key=lambda router: -router.prefix.count("/"))

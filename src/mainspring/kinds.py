@@ -85,7 +85,7 @@ _MODULES = {
 
 
 def every() -> list[Kind[Any, Any]]:
-    """All kinds, for readers of the whole registry."""
+    """All kinds, for code that reads the whole registry."""
     return [__getattr__(name) for name in _MODULES]
 
 

@@ -56,7 +56,7 @@ class System:
     @asynccontextmanager
     async def open(cls, settings: Settings | None = None, prepared: Prepared | None = None) -> AsyncIterator[System]:
         """Open every room. ``prepared`` are engines whose children are already running."""
-        # Every room reads its secrets, not the names of its credentials.
+        # Rooms get the secrets, not the names of the credentials.
         settings = await engines.filled(settings or load().settings)
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
@@ -132,7 +132,7 @@ class System:
         return missing
 
     async def weaknesses(self) -> dict[str, str]:
-        """The faults, by part, that leave the rest working."""
+        """The faults, by part, with which the rest still works."""
         return await self.stores.weaknesses()
 
     def liveness(self) -> dict[str, float]:
@@ -147,8 +147,8 @@ class System:
         return bool(local) and all(model.down_s() >= DEAD_S for model in local)
 
     async def first_admin_key(self) -> str | None:
-        """The secret of a new admin key if the home has none yet; shown once. Like anybody with access to the machine,
-        it sees the sums of all tenants."""
+        """The secret of a new admin key if the home has none yet; shown once. It sees the sums of all tenants, as
+        anybody with access to the machine can."""
         if await self.stores.keys.any_admin():
             return None
         _, secret = await self.stores.keys.create("first admin", scopes=frozenset({"admin", OPERATE}))

@@ -12,13 +12,13 @@ import sqlalchemy as sa
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.settings import Settings
 from mainspring.stores import Stores
-from mainspring.stores.events.audit_log import SERVER, Audit, By, Head, Hidden, parse_head
+from mainspring.stores.events.audit_log import SERVER, Actor, Audit, HashedText, Head, parse_head
 from mainspring.stores.schema import audit, audit_heads
 from mainspring.stores.sql.pages import Page
 from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]
-BY = By("key_1", "t1")
+BY = Actor("key_1", "t1")
 
 
 async def written(opened: Stores, count: int = 6, tenant: str = "a") -> list[Head]:
@@ -129,7 +129,7 @@ async def test_an_act_that_fails_leaves_no_entry(opened: Stores) -> None:
 
 async def test_texts_are_kept_as_hashes_that_differ_by_tenant(opened: Stores) -> None:
     for tenant in ("a", "b"):
-        await opened.audit.record(tenant, "test.done", details={"who": [Hidden("Ana Lopez")]})
+        await opened.audit.record(tenant, "test.done", details={"who": [HashedText("Ana Lopez")]})
     (a,), (b,) = [await opened.audit.after(tenant, 0) for tenant in ("a", "b")]
     assert a.details["who"] == [await opened.audit.digest("a", "Ana Lopez")]
     assert a.details != b.details

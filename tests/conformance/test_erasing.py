@@ -23,14 +23,14 @@ from mainspring.stores import Stores
 from mainspring.stores.cache.answers import made_for
 from mainspring.stores.erase.data_subjects import Subject
 from mainspring.stores.erase.erasures import OVER, check
-from mainspring.stores.events.audit_log import LOCAL, By
+from mainspring.stores.events.audit_log import LOCAL, Actor
 from mainspring.stores.money.ledger import LedgerQuery
 from mainspring.stores.sessions.conversations import SessionTurn
 from mainspring.stores.sql.pages import Page
 from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]
-BY = By("key_admin", "t0")
+BY = Actor("key_admin", "t0")
 
 
 class Answered:

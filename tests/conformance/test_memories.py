@@ -8,11 +8,11 @@ import pytest
 from mainspring.core.errors import NotFound
 from mainspring.core.types import CONFINED, Principal
 from mainspring.features.memory.holdings import PersonalMemories
-from mainspring.features.memory.people import People, Person
+from mainspring.features.memory.persons import People, Person
 from mainspring.features.memory.settings import MemorySettings
 from mainspring.features.memory.store import MemoryStore, New
 from mainspring.stores import Stores
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]
@@ -80,7 +80,7 @@ async def test_erasure_takes_everything(opened: Stores) -> None:
     for text in ("I live in Berlin", "I moved to Lisbon"):
         await store.add(ME, "ada", home(text))
     ada = Subject("a", "user", "ada")
-    assert len(await holding.find(ada, Held(), LATER)) == 2
-    assert await holding.erase(ada, Held(), LATER) == 2
-    assert await holding.find(ada, Held(), LATER) == []
+    assert len(await holding.find(ada, SubjectData(), LATER)) == 2
+    assert await holding.erase(ada, SubjectData(), LATER) == 2
+    assert await holding.find(ada, SubjectData(), LATER) == []
     assert await People(opened.database).consent(Person.of(ME, "ada")) == ""

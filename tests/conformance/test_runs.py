@@ -13,7 +13,7 @@ from mainspring.core.types import ChatRequest, Context, Finish, Message, Princip
 from mainspring.features.runs.holdings import AgentRuns
 from mainspring.features.runs.store import decisions
 from mainspring.stores import Stores
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.sql.pages import Page
 from tests.databases import opened, settings
 from tests.features.runs.world import ME, Call, Mortal, Outside, Process, agent, finished
@@ -127,6 +127,6 @@ async def test_runs_of_a_subject_are_erased(opened: Stores) -> None:
     await process.queued(ChatRequest("robot", (Message("user", "I am Ada."),), user="ada", session_id="talk"))
     await process.work(agent([NONE], Outside()))
     ada = Subject("acme", "user", "ada")
-    assert len(await holding.find(ada, Held(), 10.0**12)) == 2
-    assert await holding.erase(ada, Held(), 10.0**12) == 2
-    assert await holding.find(ada, Held(), 10.0**12) == []
+    assert len(await holding.find(ada, SubjectData(), 10.0**12)) == 2
+    assert await holding.erase(ada, SubjectData(), 10.0**12) == 2
+    assert await holding.find(ada, SubjectData(), 10.0**12) == []

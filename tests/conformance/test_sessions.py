@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from mainspring.core.errors import Conflict, InvalidRequest, NotFound
 from mainspring.core.types import Message, ToolCall
 from mainspring.stores import Stores
-from mainspring.stores.events.audit_log import By
+from mainspring.stores.events.audit_log import Actor
 from mainspring.stores.sessions.conversations import SessionTurn, Summary
 from mainspring.stores.sql.pages import Page
 from tests.conformance.stored import SECRET, event, turn
@@ -132,7 +132,7 @@ async def test_deleting_a_session_takes_the_texts_of_its_answers(opened: Stores)
         [turn(Message("user", SECRET), session="us:s")],
     )
     await opened.events.append(event(content="edited " + SECRET, kind="feedback", subject="a1", trace_id="t7"))
-    assert await opened.sessions.delete("a", "us:s", by=By("key_1", "t9")) == 1
+    assert await opened.sessions.delete("a", "us:s", by=Actor("key_1", "t9")) == 1
     found = await opened.events.find("a")
     assert [each.content for each in found if each.kind != "erased"] == [None, "other", None]
     assert [each.trace_id for each in found if each.kind == "erased"] == ["t9"]

@@ -17,7 +17,7 @@ from mainspring.core.errors import Unauthenticated
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import ChatRequest, Context, Principal, Request, Responder, TraceParent
 from mainspring.gateway.edge.app import create_app
-from mainspring.gateway.responses.routes import Behind
+from mainspring.gateway.responses.routes import ResponsesServices
 from mainspring.gateway.routes import generate, raw_text
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
@@ -159,7 +159,7 @@ class NoFeature:
         return None
 
 
-def behind(basis: Any = None, count: Any = None) -> Behind:
+def behind(basis: Any = None, count: Any = None) -> ResponsesServices:
     """What the routes of responses work with, without the features."""
 
     async def window(request: ChatRequest, context: Context) -> int:
@@ -170,7 +170,7 @@ def behind(basis: Any = None, count: Any = None) -> Behind:
     async def search(tools: Any, request: ChatRequest, context: Context, most: int) -> Any:
         raise AssertionError("nothing is searched here")
 
-    return Behind(none, none, basis or NoModels().basis, count, window, search)
+    return ResponsesServices(none, none, basis or NoModels().basis, count, window, search)
 
 
 def gateway(responder: Responder, *more: APIRouter, **settings: Any) -> FastAPI:

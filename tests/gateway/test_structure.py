@@ -26,7 +26,7 @@ from mainspring.core.settings import Settings
 from mainspring.feature import features
 from mainspring.features.agents.definition import AgentDefinition
 from mainspring.features.batches import lines
-from mainspring.features.code.complete.asked import Asked
+from mainspring.features.code.complete.completion_options import CompletionOptions
 from mainspring.features.content.shapes import ArticleBody
 from mainspring.features.conversations.routes import ConversationItemsBody
 from mainspring.features.desk.shapes import CaseBody, NextBody
@@ -191,8 +191,8 @@ WRONG: list[tuple[type[BaseModel], dict[str, Any]]] = [
     (RerankBody, {"model": "m", "query": "q", "documents": [1] * 90_000}),
     (CaseBody, {"subject": "s", "references": {f"{n}": 1 for n in range(9_000)}}),
     (NextBody, {"queues": [1] * 90_000}),
-    (Asked, {f"x{n}": 1 for n in range(9_000)}),
-    (Asked, {"open_files": [{f"x{n}": 1 for n in range(9_000)}]}),
+    (CompletionOptions, {f"x{n}": 1 for n in range(9_000)}),
+    (CompletionOptions, {"open_files": [{f"x{n}": 1 for n in range(9_000)}]}),
     (RunArguments, {f"x{n}": 1 for n in range(9_000)}),
     (AgentDefinition, {"sub_agents": [{f"x{n}": 1 for n in range(9_000)}]}),
     (ArticleBody, {"topic": "t", "documents": [1] * 90_000}),

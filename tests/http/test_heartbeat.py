@@ -16,7 +16,7 @@ from mainspring.gateway.responses import routes as responses
 from mainspring.gateway.routes import anthropic
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import REPLAYED, Idempotency
-from mainspring.stores.events.audit_log import By
+from mainspring.stores.events.audit_log import Actor
 from tests.gateway.asgi import Kept, Keys, NoModels, ask, behind, events, gateway
 
 ROUTES: dict[str, dict[str, Any]] = {
@@ -57,7 +57,7 @@ class NoEvents:
     async def answer_for(self, principal: Principal, answer_id: str) -> Any:
         raise NotFound("no answers are recorded")
 
-    async def erase(self, tenant: str, subject: str, *, by: By) -> Any:
+    async def erase(self, tenant: str, subject: str, *, by: Actor) -> Any:
         raise AssertionError("there is nothing to erase")
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from mainspring.core.errors import InvalidRequest, NothingLearned
 from mainspring.training import folder as training_folder
-from mainspring.training.folder import Asked, Folder, cut
+from mainspring.training.folder import Folder, RunRequest, cut
 from mainspring.training.recipe import Made
 
 
 def _folder(path: Path) -> Folder:
     folder = Folder(path)
-    folder.create(Asked("sft", {"rank": 8}, seed=3))
+    folder.create(RunRequest("sft", {"rank": 8}, seed=3))
     return folder
 
 
@@ -22,7 +22,7 @@ def test_what_was_asked_and_made_is_read_again(tmp_path: Path) -> None:
     folder = _folder(tmp_path)
     made = Made("adapter", ("adapter.safetensors",), {"loss": 1.5}, {"loss": (1.25, 1.75)}, {"loss": 40}, notes=("a",))
 
-    assert Folder(tmp_path).asked == Asked("sft", {"rank": 8}, seed=3)
+    assert Folder(tmp_path).asked == RunRequest("sft", {"rank": 8}, seed=3)
     assert folder.made is None
     folder.finish(made)
     assert folder.made == made

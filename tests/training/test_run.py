@@ -10,7 +10,7 @@ from pydantic import Field
 
 from mainspring.core.errors import InvalidRequest, MissingExtra, NotFound
 from mainspring.training import child, recipes
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.recipe import Interrupted, Made, Recipe, RecipeOptions, Work
 from mainspring.training.run import Run, options_of
 
@@ -44,7 +44,7 @@ def _recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Run, "on_terminate", lambda self: None)
 
 
-def _folder(path: Path, asked: Asked, rows: int = 2) -> Folder:
+def _folder(path: Path, asked: RunRequest, rows: int = 2) -> Folder:
     folder = Folder(path)
     folder.create(asked)
     (folder.data / "train.jsonl").write_text('{"text": "a"}\n' * rows)
@@ -52,7 +52,7 @@ def _folder(path: Path, asked: Asked, rows: int = 2) -> Folder:
 
 
 def test_a_run_tells_what_it_made(tmp_path: Path) -> None:
-    folder = _folder(tmp_path, Asked("count"))
+    folder = _folder(tmp_path, RunRequest("count"))
 
     assert child.main(str(tmp_path)) == child.MADE
     assert folder.made == Made("prompt", figures={"rows": 2})
@@ -61,18 +61,18 @@ def test_a_run_tells_what_it_made(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stop", ["file", "time"])
 def test_a_run_that_is_asked_to_stop_can_go_on(tmp_path: Path, stop: str) -> None:
-    folder = _folder(tmp_path, Asked("count", until=time.time() - 1 if stop == "time" else None))
+    folder = _folder(tmp_path, RunRequest("count", until=time.time() - 1 if stop == "time" else None))
     if stop == "file":
         folder.stop()
 
     assert child.main(str(tmp_path)) == child.STOPPED
     assert folder.made is None
-    folder.create(Asked("count"))
+    folder.create(RunRequest("count"))
     assert child.main(str(tmp_path)) == child.MADE
 
 
 def test_a_failure_is_told_with_its_field(tmp_path: Path) -> None:
-    folder = _folder(tmp_path, Asked("count"), rows=0)
+    folder = _folder(tmp_path, RunRequest("count"), rows=0)
 
     assert child.main(str(tmp_path)) == child.FAILED
     assert folder.error is not None

@@ -160,27 +160,27 @@ class PromptTooLong(InvalidRequest):
 
     @classmethod
     def counted(cls, tokens: int, window: int, *, param: str = "messages") -> PromptTooLong:
-        """In the words by which clients know that they must shorten a conversation."""
+        """In the wording by which clients recognise that they must shorten a conversation."""
         asked = f"you requested {tokens} tokens in the {param}"
         problem = f"This model's maximum context length is {window} tokens. However, {asked}"
         return cls(problem, remedy="Shorten the prompt", param=param, tokens=tokens, window=window)
 
 
 class GuardRefused(InvalidRequest):
-    """A guard's policy refuses this content. ``kinds`` are what it found; empty: a limit was exceeded."""
+    """A guard's policy refuses this content. ``kinds`` are the kinds of its findings; empty: a limit was exceeded."""
 
     code = "content_refused"
     kinds: tuple[str, ...] = ()
 
 
 class NoRegion(InvalidRequest):
-    """Nothing that could answer is in a region that the request, its key and its tenant accept."""
+    """No model that could answer is in a region that the request, its key and its tenant accept."""
 
     code = "region_unavailable"
 
 
 class SessionSpent(InvalidRequest):
-    """The session has taken all the tokens that it may; no waiting would help."""
+    """The session has used all its tokens; waiting does not help."""
 
     code = "session_budget_exceeded"
 
@@ -193,7 +193,7 @@ class TooLarge(MainspringError):
 
 
 class HeadersTooLarge(MainspringError):
-    """The headers of a request are more than are read."""
+    """The headers of a request are too many or too long."""
 
     status = 431
     code = "headers_too_large"
@@ -240,7 +240,7 @@ class NotFound(MainspringError):
 
 
 class PreviousResponseNotFound(NotFound):
-    """The response that a request continues is not known, or not stored: its fault, as OpenAI has it."""
+    """The response that a request continues is unknown or not stored. A 400, as at OpenAI."""
 
     status = 400
     code = "previous_response_not_found"
@@ -281,21 +281,21 @@ class UnreadableDocument(MainspringError):
 
 
 class QuotaExceeded(MainspringError):
-    """A tenant has as much of something as it may; waiting does not help."""
+    """A tenant has reached a quota; waiting does not help."""
 
     status = 403
     code = "quota_exceeded"
 
 
 class NothingLearned(MainspringError):
-    """The data do not suffice to learn anything from."""
+    """The data are too few to learn from."""
 
     status = 422
     code = "nothing_learned"
 
 
 class RateLimited(MainspringError):
-    """A request or token limit is used up; ``retry_after`` is in seconds, ``headers`` tell the limits."""
+    """A request or token limit is used up; ``retry_after`` is in seconds, ``headers`` contain the limits."""
 
     status = 429
     code = "rate_limit_exceeded"
@@ -303,7 +303,7 @@ class RateLimited(MainspringError):
 
 
 class BudgetExceeded(RateLimited):
-    """A hard budget does not hold what the request may cost; ``retry_after`` is the end of its window."""
+    """A hard budget is smaller than the possible cost of the request; ``retry_after`` is the end of its window."""
 
     code = "budget_exceeded"
 
@@ -316,7 +316,7 @@ class Overloaded(MainspringError):
 
 
 class Unavailable(MainspringError):
-    """The identity provider is away, and without its keys no token can be checked."""
+    """The identity provider is unreachable, and without its keys no token can be checked."""
 
     status = 503
     code = "identity_unavailable"

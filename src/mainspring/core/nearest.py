@@ -21,5 +21,5 @@ def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
 
 
 def shown(text: str, most: int = MAX_SHOWN) -> str:
-    """``text`` as an error message may repeat it: long text is cut."""
+    """``text`` for an error message, cut if it is long."""
     return text if len(text) <= most else f"{text[:most]}..."

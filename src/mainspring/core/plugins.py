@@ -1,4 +1,4 @@
-"""The registry: each part that has a name is found here, whether mainspring or a plugin brings it.
+"""The registry: every named part is found here, from mainspring or from a plugin.
 
 A room declares the ``Kind`` of parts that it looks up by name, and registers its own with the same hook as plugins. A
 plugin publishes, under the entry point group ``mainspring.plugins``, a module that has
@@ -68,7 +68,7 @@ log = logging.getLogger("mainspring.plugins")
 class Kind(Generic[P, T]):
     """A kind of part: ``Kind[[Settings], Thing]`` has factories that make a ``Thing`` of ``Settings``.
 
-    ``makes`` is the class or the protocol of ``Thing``, ``given`` names what a factory is given, in its order.
+    ``makes`` is the class or the protocol of ``Thing``, ``given`` names the arguments of a factory, in order.
     ``builtins`` is the module whose hook registers mainspring's own parts; the registry imports it when the kind is
     first looked at. ``setting`` is the setting that names one part of this kind, if there is one.
     """
@@ -81,7 +81,7 @@ class Kind(Generic[P, T]):
         self.setting = setting
 
     def fits(self, name: str, factory: Callable[..., Any]) -> None:
-        """Raises ``SettingsError`` for a factory that cannot be called with what this kind gives."""
+        """Raises ``SettingsError`` for a factory that cannot be called with this kind's arguments."""
         try:
             signature = inspect.signature(factory)
         except (TypeError, ValueError):
@@ -96,7 +96,8 @@ class Kind(Generic[P, T]):
             ) from None
 
     def checked(self, name: str, made: T) -> T:
-        """``made``, if it has all that this kind asks for. Raises ``SettingsError`` with the missing members."""
+        """``made``, if it has all members that this kind requires. Raises ``SettingsError`` with the missing
+        members."""
         lacking = [each for each in _members(self.makes) if not hasattr(type(made), each) and not hasattr(made, each)]
         if lacking:
             raise SettingsError(
@@ -111,13 +112,13 @@ class Kind(Generic[P, T]):
 
 
 class NotWanted(Exception):
-    """Raised by a factory whose result the settings do not ask for: it is left out without a word."""
+    """Raised by a factory whose result the settings do not ask for: the part is left out without a warning."""
 
 
 class Registry:
     """Factories by kind and name. A plugin's part replaces mainspring's part of the same name.
 
-    ``failed`` says of each plugin that was left out why; ``added`` says what each of the others brought.
+    ``failed`` has the reason for each plugin that was left out; ``added`` lists the parts of the others.
     """
 
     def __init__(self) -> None:
@@ -210,7 +211,7 @@ class Registry:
                 self.leave_out(f"{kind.name} {name}", error)
 
     def leave_out(self, what: str, error: Exception) -> None:
-        """Note that ``what`` is not there, and why."""
+        """Record why ``what`` is missing."""
         self.failed[what] = _told(error)
         log.warning("the plugin %s is left out: %s", what, _told(error))
 
@@ -278,7 +279,7 @@ def registry() -> Registry:
 
 
 def load() -> Registry:
-    """A registry with every plugin that is installed; one that fails is named in ``failed``."""
+    """A registry with every installed plugin; ``failed`` names those that fail."""
     made = Registry()
     for found in installed():
         try:
@@ -289,7 +290,7 @@ def load() -> Registry:
 
 
 def installed() -> list[EntryPoint]:
-    """The plugins that are installed here, by name."""
+    """The installed plugins, by name."""
     return sorted(entry_points(group=GROUP), key=lambda found: found.name)
 
 
@@ -312,7 +313,7 @@ def _told(error: Exception) -> str:
 
 @cache
 def _members(makes: Any) -> frozenset[str]:
-    """The members of a protocol: its methods and attributes. A plain class asks for nothing: mypy checks it."""
+    """The members of a protocol: its methods and attributes. None for a plain class: mypy checks it."""
     if not getattr(makes, "_is_protocol", False):
         return frozenset()
     found: set[str] = set()

@@ -46,7 +46,7 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ExampleAnswer:
     """What ``model`` answered to an example: ``text``, or the ``error`` that kept it from answering.
 
     ``passages`` are the texts that were cited or retrieved. ``refused``: the answer says that the documents do not say.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from mainspring.core.types import Principal
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class RecordedRow:
     """A question with the answer to it and its scores in [0, 1] by label; ``reasons`` say why, by label."""
 
     example: Example
-    answered: Answered
+    answered: ExampleAnswer
     scores: Mapping[str, float]
     reasons: Mapping[str, str] = field(default_factory=dict)
 

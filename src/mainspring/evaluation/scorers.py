@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from mainspring.core.types import Context
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Scorer(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:
+    async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:
         """None: this scorer has nothing to say about it, for example without references. Calls of models are made
         with ``context.nested()``, so that they are metered. Raises ``MainspringError`` if it could not be found."""
         ...

@@ -9,7 +9,7 @@ from mainspring.feature import Http, refusals, routers, storing
 from mainspring.gateway.edge import console, health
 from mainspring.gateway.edge.app import create_app
 from mainspring.gateway.identity import key_routes, policy_routes, preset_routes, quota_routes
-from mainspring.gateway.identity.oidc import Either, Tokens
+from mainspring.gateway.identity.oidc import Tokens, TokensOrKeys
 from mainspring.gateway.knowledge import batches, documents, files, stores
 from mainspring.gateway.responses import routes as responses
 from mainspring.gateway.responses.file_search import FileSearch
@@ -45,7 +45,7 @@ def mount(system: System) -> FastAPI:
     settings = system.settings.gateway
     keys_or_tokens: Authenticator = system.stores.keys
     if settings.oidc.issuer:
-        keys_or_tokens = Either(system.stores.keys, Tokens(settings.oidc, settings.roles))
+        keys_or_tokens = TokensOrKeys(system.stores.keys, Tokens(settings.oidc, settings.roles))
     refused = refusals(system.features, system.services)
     pace = _pace(system)
     bodies = BodiesInFlight(settings.bodies_in_flight_bytes, settings.bodies_share)
@@ -100,8 +100,8 @@ def mount(system: System) -> FastAPI:
     return create_app([*own, *collected], settings, system.telemetry.tracing.root, system.telemetry.metrics.http, pace)
 
 
-def _behind(system: System, counter: anthropic.PromptCounter) -> responses.Behind:
-    return responses.Behind(
+def _behind(system: System, counter: anthropic.PromptCounter) -> responses.ResponsesServices:
+    return responses.ResponsesServices(
         system.services.fitting(BackgroundResponses),  # type: ignore[type-abstract]
         system.services.fitting(ConversationStore),  # type: ignore[type-abstract]
         system.registry.basis,

@@ -27,7 +27,7 @@ from mainspring.core.scopes import OPERATE, SCOPES, with_implied
 from mainspring.core.types import TOKEN, Allowance, Arrival, Context, Principal, Priority
 from mainspring.http.bodies_in_flight import BodiesInFlight, HeldBody
 from mainspring.http.loop_fairness import SPENT, Pace
-from mainspring.stores.events.audit_log import By
+from mainspring.stores.events.audit_log import Actor
 
 
 class Authenticator(Protocol):
@@ -186,9 +186,9 @@ def check_lasting(context: Context, what: str) -> None:
         raise Unsupported(problem, remedy="Use a key that is limited to regions", param="x-region")
 
 
-def acting(context: Context) -> By:
+def acting(context: Context) -> Actor:
     """The actor, for the audit log."""
-    return By(context.principal.key_id, context.trace.trace_id)
+    return Actor(context.principal.key_id, context.trace.trace_id)
 
 
 def bearer(http: HttpRequest) -> str:

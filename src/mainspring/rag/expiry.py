@@ -9,12 +9,12 @@ import logging
 from mainspring.core.errors import Conflict, MainspringError, NotFound
 from mainspring.rag.removing import Remover
 from mainspring.stores import Stores
-from mainspring.stores.events.audit_log import By
+from mainspring.stores.events.audit_log import Actor
 
 log = logging.getLogger("mainspring.rag")
 EVERY_S = 60.0
 ATTEMPTS = 3
-EXPIRY = By("expiry", "")
+EXPIRY = Actor("expiry", "")
 """The actor of these deletions, for the audit log."""
 
 

@@ -38,7 +38,7 @@ from mainspring.stores import Stores
 from mainspring.stores.documents.catalogue import Attributes, Status
 from mainspring.stores.documents.collections import Collection, Document, DocumentCounts
 from mainspring.stores.documents.sources import SourceRow
-from mainspring.stores.events.audit_log import LOCAL, By
+from mainspring.stores.events.audit_log import LOCAL, Actor
 from mainspring.stores.sql.pages import Page, Slice
 from mainspring.stores.vectors.base import ChunkRow
 
@@ -160,7 +160,7 @@ class Library:
         """The visible contents of each collection for the principal, by id."""
         return await self._collections.tallies(found, groups=principal.groups)
 
-    async def delete(self, principal: Principal, id_or_name: str, *, by: By = LOCAL) -> None:
+    async def delete(self, principal: Principal, id_or_name: str, *, by: Actor = LOCAL) -> None:
         """Forget a collection. Raises ``NotFound``."""
         await self.removing.collection(await self.get(principal, id_or_name), by)
 
@@ -286,7 +286,7 @@ class Library:
         await self._collections.screened(collection, document, status, found.findings)
         return await self.document(principal, collection.id, file_id)
 
-    async def detach(self, principal: Principal, id_or_name: str, file_id: str, *, by: By = LOCAL) -> None:
+    async def detach(self, principal: Principal, id_or_name: str, file_id: str, *, by: Actor = LOCAL) -> None:
         """Take a document out of a collection; its file stays. Raises ``NotFound``."""
         collection = await self.get(principal, id_or_name)
         document = await self.document(principal, collection.id, file_id)
@@ -294,7 +294,7 @@ class Library:
         self.intake.cancel(collection.id, document.document_id)
         self.forgetter.soon()
 
-    async def delete_file(self, principal: Principal, file_id: str, *, by: By = LOCAL) -> None:
+    async def delete_file(self, principal: Principal, file_id: str, *, by: Actor = LOCAL) -> None:
         """Delete an uploaded file and every document made from it, in all collections.
 
         Raises ``NotFound``, and ``Conflict`` before any deletion if the principal may not see all the documents.

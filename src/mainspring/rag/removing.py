@@ -10,7 +10,7 @@ from mainspring.rag.ingest.forget import Forgetter
 from mainspring.rag.ingest.intake import Intake
 from mainspring.stores import Stores
 from mainspring.stores.documents.collections import Collection
-from mainspring.stores.events.audit_log import By
+from mainspring.stores.events.audit_log import Actor
 
 
 class Remover:
@@ -22,13 +22,13 @@ class Remover:
         self._intake = intake
         self._forgetter = forgetter
 
-    async def collection(self, collection: Collection, by: By) -> None:
+    async def collection(self, collection: Collection, by: Actor) -> None:
         """Raises ``NotFound``."""
         await self._collections.delete(collection.tenant, collection.id, by=by)
         self._intake.cancel(collection.id)
         self._forgetter.soon()
 
-    async def file(self, tenant: str, file_id: str, uses: Sequence[tuple[str, str]], by: By) -> None:
+    async def file(self, tenant: str, file_id: str, uses: Sequence[tuple[str, str]], by: Actor) -> None:
         """``uses`` are the collections and documents that are made from it. Raises ``NotFound``."""
         try:
             for collection_id, document_id in uses:

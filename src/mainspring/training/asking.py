@@ -44,7 +44,7 @@ class Reply:
     error: str = ""
 
 
-class Line:
+class RunSocket:
     """The socket of a run."""
 
     def __init__(self, end: socket.socket) -> None:
@@ -53,7 +53,7 @@ class Line:
         self.asked = 0
 
     @classmethod
-    def of_process(cls) -> Line:
+    def of_process(cls) -> RunSocket:
         """Raises ``Unsupported`` where nobody answers."""
         number = os.environ.get(DESCRIPTOR, "")
         if not number.isdecimal():

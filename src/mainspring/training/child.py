@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mainspring.core.errors import MainspringError, ModelError, StorageFull
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.lock import RunLock
 from mainspring.training.recipe import Interrupted
 from mainspring.training.recipes import find
@@ -47,7 +47,7 @@ def main(path: str, parent: int = 0, *, held: bool = False) -> int:
         lock.release()
 
 
-def _run(folder: Folder, asked: Asked, parent: int, *, first: bool) -> int:
+def _run(folder: Folder, asked: RunRequest, parent: int, *, first: bool) -> int:
     if asked.nice:
         os.nice(asked.nice)
     if asked.threads:

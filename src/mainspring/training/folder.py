@@ -35,7 +35,7 @@ _SIDES: tuple[Side, ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RunRequest:
     """What a run is asked for. ``base`` is the folder of the pulled model that it starts from. ``until`` is the time
     (seconds of the epoch) at which it must stop after a checkpoint, ``finish`` the time at which it must end with the
     best that it has. ``nice`` is added to the niceness of its processes. ``tenant`` ordered it. ``given`` are
@@ -66,7 +66,7 @@ class Folder:
         self._logged = 0
         self._names: frozenset[str] = frozenset()
 
-    def create(self, asked: Asked) -> None:
+    def create(self, asked: RunRequest) -> None:
         """Make the folder, or ask another way for what is there: a later ``until``."""
         for each in (self.path, self.data, self.checkpoints, self.output):
             each.mkdir(parents=True, exist_ok=True)
@@ -74,12 +74,12 @@ class Folder:
         (self.path / "stop").unlink(missing_ok=True)
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> RunRequest:
         """Raises ``InvalidRequest`` if the folder is none of a run."""
         found = read_json(self.path / "job.json")
         if found is None:
             raise InvalidRequest(f"{self.path} is not the folder of a training run", remedy="Name one with a job.json")
-        return Asked(**found)
+        return RunRequest(**found)
 
     def rows(self, side: Side) -> Iterator[Mapping[str, Any]]:
         """Raises ``InvalidRequest`` naming the line that is no JSON object."""

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.training.board import Board
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.recipe import Made, Recipe, RecipeOptions, Side
 from mainspring.training.several import rank
 
@@ -21,7 +21,7 @@ from mainspring.training.several import rank
 class Run:
     """A ``training.recipe.Work`` over a folder. Raises ``InvalidRequest`` naming the option at fault."""
 
-    def __init__(self, recipe: Recipe, folder: Folder, asked: Asked) -> None:
+    def __init__(self, recipe: Recipe, folder: Folder, asked: RunRequest) -> None:
         self.recipe = recipe
         self.folder = folder
         self.options = options_of(recipe, asked.options)

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from mainspring.agents.agent import LlmAgent
-from mainspring.agents.loop.salvage import Held
+from mainspring.agents.loop.salvage import HeldBackText
 from mainspring.core.types import Text
 from tests.agents.loop.scripted import ran
 
@@ -44,12 +44,12 @@ async def test_other_text_is_the_answer(written: str) -> None:
 
 def test_text_that_cannot_be_a_call_is_not_held_back() -> None:
     said: list[str] = []
-    held = Held(lambda text: said.append(text.text))
+    held = HeldBackText(lambda text: said.append(text.text))
     for piece in (" ", "It", " is"):
         held(Text(piece))
     assert "".join(said) == " It is"
     said.clear()
-    held = Held(lambda text: said.append(text.text))
+    held = HeldBackText(lambda text: said.append(text.text))
     for piece in ("`", "``", "json", " {"):
         held(Text(piece))
     assert said == []

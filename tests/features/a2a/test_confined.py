@@ -16,7 +16,7 @@ from mainspring.features.a2a.holdings import A2aTasks
 from mainspring.features.a2a.service import A2aAgents
 from mainspring.features.a2a.tables import a2a_tasks
 from mainspring.serving.ring.registry import Served
-from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
 from mainspring.stores.schema import jobs
 from tests.features.a2a.house import ASKS_BACK, House, Told, message, opened, until
 
@@ -182,12 +182,12 @@ async def test_an_erasure_takes_the_tasks_of_a_subject(tmp_path: Path) -> None:
         session = await house.send("In a session")
         holdings = A2aTasks(house.world.system.stores.database, house.world.system.stores.blobs)
         now = time.time()
-        [told] = await holdings.find(Subject("default", "user", "ana"), Held(), now)
+        [told] = await holdings.find(Subject("default", "user", "ana"), SubjectData(), now)
         assert (told["id"], told["task"]["history"][0]["parts"]) == (ana["id"], [{"text": "I am Ana"}])
-        assert await holdings.erase(Subject("default", "user", "ana"), Held(), now) == 1
+        assert await holdings.erase(Subject("default", "user", "ana"), SubjectData(), now) == 1
         answer_id = session["metadata"]["answerId"]
-        answers = {answer_id: Given(answer_id, "", now)}
-        assert await holdings.erase(Subject("default", "session", "own:x"), Held(answers), now) == 1
+        answers = {answer_id: SubjectAnswer(answer_id, "", now)}
+        assert await holdings.erase(Subject("default", "session", "own:x"), SubjectData(answers), now) == 1
         rows = await house.world.system.stores.database.read(
             lambda connection: connection.execute(sa.select(a2a_tasks.c.id)).scalars().all()
         )

@@ -22,7 +22,7 @@ from mainspring.features.advise.trying.tools import AdviceTools
 from mainspring.features.advise.wish import Tune
 from mainspring.features.datasets.tables import data_set_rows
 from mainspring.serving.ring.registry import Served
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from tests.features.advise.world import Killed, Mortal, World, examples, world
 
 
@@ -316,11 +316,11 @@ async def test_advice_keeps_no_texts_and_forgets_who_asked(home: World) -> None:
     assert not any(each.question in kept or each.references[0] in kept for each in examples(40))
     (holding,) = [each for each in home.lab.rooms.stores.holdings if each.name == "advice"]
     subject = Subject(home.who.tenant, "user", row.owner)
-    (found,) = await holding.find(subject, Held(), 9e9, None)
+    (found,) = await holding.find(subject, SubjectData(), 9e9, None)
     assert found["id"] == made
-    assert await holding.erase(subject, Held(), 9e9) == 1
+    assert await holding.erase(subject, SubjectData(), 9e9) == 1
     assert (await home.advise.store.get(home.who, made)).owner == ""
-    await holding.erase(Subject(home.who.tenant, "tenant", home.who.tenant), Held(), 9e9)
+    await holding.erase(Subject(home.who.tenant, "tenant", home.who.tenant), SubjectData(), 9e9)
     with pytest.raises(NotFound):
         await home.advise.store.get(home.who, made)
 

@@ -16,7 +16,7 @@ from mainspring.features.advise.trying import knowledge, learning
 from mainspring.features.advise.trying.running import AdviceWork
 from mainspring.features.variants.service import _subjects as variant_subjects
 from mainspring.features.variants.store import VariantStore
-from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
 from mainspring.stores.schema import documents, events
 from mainspring.stores.sql import rows
 from tests.features.advise.world import World, examples, world
@@ -78,9 +78,9 @@ async def test_an_erasure_takes_rows_that_wait_to_be_trained_on(home: World) -> 
     await learning.write(place, learn)
     (holding,) = [each for each in home.lab.rooms.stores.holdings if each.name == "advice"]
     subject = Subject(home.who.tenant, "user", "ann")
-    assert await holding.erase(subject, Held({"ans_9": Given("ans_9", "", 1.0)}), 9e9) == 0
+    assert await holding.erase(subject, SubjectData({"ans_9": SubjectAnswer("ans_9", "", 1.0)}), 9e9) == 0
     assert place.exists()
-    assert await holding.erase(subject, Held({"ans_1": Given("ans_1", "", 1.0)}), 9e9) == 1
+    assert await holding.erase(subject, SubjectData({"ans_1": SubjectAnswer("ans_1", "", 1.0)}), 9e9) == 1
     assert not place.exists()
 
 
@@ -138,7 +138,7 @@ async def test_copies_of_examples_go_with_every_person_and_document_of_them(
     assert len(await left()) == 4
     subject = Subject("acme", "user", "ben")
     acts: tuple[Callable[[Any], Awaitable[object]], ...] = (
-        lambda each: each.erase(subject, Held({"ans_2": Given("ans_2", "", 1.0)}), 9e9),
+        lambda each: each.erase(subject, SubjectData({"ans_2": SubjectAnswer("ans_2", "", 1.0)}), 9e9),
         lambda each: each.forget_documents("acme", ["col_1"]),
         lambda each: each.forget_documents("acme", ["doc_2"]),
     )

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from mainspring.features.agents.holdings import AgentsHeld
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from tests.features.agents.world import AgentsWorld, opened
 
 pytestmark = pytest.mark.slow
@@ -74,8 +74,8 @@ async def test_the_agents_of_a_tenant_are_erased_with_it(agents: AgentsWorld) ->
     stores = agents.world.system.stores
     held = AgentsHeld(stores.database, stores.blobs)
     now, tenant = time.time(), Subject("default", "tenant", "default")
-    [found] = await held.find(tenant, Held(), now, None)
+    [found] = await held.find(tenant, SubjectData(), now, None)
     assert (found["id"], found["definition"]) == ("greeter", FIRST)
-    assert await held.erase(Subject("default", "user", "ana"), Held(), now) == 0
-    assert await held.erase(tenant, Held(), now) == 1
+    assert await held.erase(Subject("default", "user", "ana"), SubjectData(), now) == 0
+    assert await held.erase(tenant, SubjectData(), now) == 1
     assert (await agents.call("GET", "/v1/agents/greeter")).status_code == 404

@@ -14,7 +14,7 @@ from mainspring.features.arena.rating.board import GivenVote
 from mainspring.features.arena.rating.voters import voters
 from mainspring.features.arena.tables import arena_votes
 from mainspring.statistics.bradley_terry import Vote
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.erase.data_subjects import find as find_held
 from mainspring.stores.schema import keys
 from tests.features.arena.test_battles import says
@@ -102,5 +102,5 @@ async def test_votes_go_with_a_key_that_has_replaced_the_one_that_gave_them(home
     replaced = sa.update(keys).where(keys.c.id == made.id).values(identity="ann")
     await home.stores.database.write(lambda connection: connection.execute(replaced) and None)
     subject = Subject("acme", "key", made.id)
-    assert [each["type"] for each in await holding.find(subject, Held(), 1e12)] == ["vote"]
-    assert await holding.erase(subject, Held(), 1e12) == 1
+    assert [each["type"] for each in await holding.find(subject, SubjectData(), 1e12)] == ["vote"]
+    assert await holding.erase(subject, SubjectData(), 1e12) == 1

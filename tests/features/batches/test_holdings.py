@@ -12,7 +12,7 @@ from mainspring import stores
 from mainspring.core.settings import Settings
 from mainspring.features.batches.holdings import BatchLines
 from mainspring.stores.documents.files import REQUESTS
-from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
 
 THEIRS = json.dumps({"custom_id": "a", "body": {"user": "ada", "messages": []}})
 
@@ -34,7 +34,7 @@ async def test_lines_of_any_form_are_looked_through(tmp_path: Path, line: str) -
     async with stores.open(Settings(home=tmp_path)) as opened:
         kept = await opened.files.add("a", "requests.jsonl", data, REQUESTS)
         lines = next(each for each in opened.holdings if isinstance(each, BatchLines))
-        ada, held = Subject("a", "user", "ada"), Held({"ans_1": Given("ans_1", "", 1.0)})
+        ada, held = Subject("a", "user", "ada"), SubjectData({"ans_1": SubjectAnswer("ans_1", "", 1.0)})
         found = await lines.find(ada, held, time.time() + 1)
         assert [json.loads(each["line"])["custom_id"] for each in found] == ["a"]
         assert await lines.erase(ada, held, time.time() + 1) == 1

@@ -23,7 +23,7 @@ from mainspring.features.code.index.workspaces import Workspaces
 from mainspring.features.code.settings import CodeSettings
 from mainspring.features.code.tables import code_files
 from mainspring.stores import Stores
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 
 ME = Principal("acme", "key_1", groups=frozenset({"staff"}))
 COLLEAGUE = Principal("acme", "key_2", groups=frozenset({"staff", "more"}))
@@ -54,7 +54,7 @@ async def test_only_changed_files_are_read_again(opened: Stores, monkeypatch: py
     read: list[str] = []
     make = file_rows._made
 
-    def noted(sent: SentFile, most: int) -> file_rows.Made:
+    def noted(sent: SentFile, most: int) -> file_rows.PreparedFile:
         read.append(sent.path)
         return make(sent, most)
 
@@ -134,9 +134,9 @@ async def test_erasure_of_a_key(opened: Stores) -> None:
     await workspaces.create(COLLEAGUE, "b")
     holding = IndexedCode(opened.database, opened.blobs)
     subject = Subject("acme", "key", "key_1")
-    found = await holding.find(subject, Held(), LATER, None)
+    found = await holding.find(subject, SubjectData(), LATER, None)
     assert [(each["path"], each["text"]) for each in found] == [("a.py", SHOP)]
-    assert await holding.erase(subject, Held(), LATER) == 1
+    assert await holding.erase(subject, SubjectData(), LATER) == 1
     assert await workspaces.list(ME) == []
     assert len(await workspaces.list(COLLEAGUE)) == 1
 

@@ -19,7 +19,7 @@ from mainspring.features.compose.model.kneser_ney import KneserNey
 from mainspring.features.compose.model.mixture import Mixture
 from mainspring.features.compose.model.packed import Packed, load
 from mainspring.features.compose.settings import ComposeSettings
-from mainspring.features.compose.suggesting import Asked, Suggesting
+from mainspring.features.compose.suggesting import MailDraft, Suggesting
 from tests.features.compose.world import tokenizer
 
 SIZES = Sizes(300, 64, 2, 4, 2, 96, 10_000.0)
@@ -186,6 +186,6 @@ def test_the_packaged_model_suggests_the_same_in_each_process_with_any_number_of
 
 def test_the_packaged_model_goes_on_with_a_sentence() -> None:
     made = Suggesting(load(), ComposeSettings())
-    found = made.suggest(Asked("Hi,\n\nI am still waiting for ", subject="Card arrival", to="support"))
+    found = made.suggest(MailDraft("Hi,\n\nI am still waiting for ", subject="Card arrival", to="support"))
     assert found.suggestions
     assert found.suggestions[0].confidence >= 0.15

@@ -15,7 +15,7 @@ from mainspring.features.compose.evaluating import nats, perplexity
 from mainspring.features.compose.learn.rows import IGNORE, batches, samples, tokenizer
 from mainspring.features.compose.model.layout import BODY, END, SUBJECT, TO
 from mainspring.features.compose.model.packed import load
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.recipe import Interrupted, Made
 from mainspring.training.recipes import find
 from mainspring.training.run import Run, options_of
@@ -69,7 +69,7 @@ def test_options_are_checked_and_named() -> None:
 
 def folder(path: Path) -> Folder:
     made = Folder(path)
-    made.create(Asked("compose", SMALL, seed=1))
+    made.create(RunRequest("compose", SMALL, seed=1))
     for side, rows in (("train", MAILS + TEXTS), ("validation", MAILS[:6]), ("test", MAILS[:6])):
         (made.data / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return made

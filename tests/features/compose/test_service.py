@@ -16,14 +16,14 @@ from mainspring.core.facts.opinions import OutcomeFacts
 from mainspring.core.fair.lane import LANE
 from mainspring.core.settings import Settings
 from mainspring.features.compose.holdings import PersonalPhrases
-from mainspring.features.compose.store.shown import METRIC
-from mainspring.features.compose.suggesting import Asked
+from mainspring.features.compose.store.shown_suggestions import METRIC
+from mainspring.features.compose.suggesting import MailDraft
 from mainspring.features.compose.tables import compose_shown, compose_texts
 from mainspring.stores import Stores
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from tests.features.compose.world import caller, compose
 
-LIKE = Asked("I would like to know ")
+LIKE = MailDraft("I would like to know ")
 OWN = "I would like to return my order today."
 
 
@@ -48,7 +48,7 @@ async def test_what_came_of_suggestions_makes_the_figures(opened: Stores) -> Non
     made = compose(opened)
     told = [await made.suggest(caller(), LIKE, session=f"mail {number % 2}") for number in range(4)]
     assert all(each.id for each in told)
-    nothing = await made.suggest(caller(), Asked("I would"))
+    nothing = await made.suggest(caller(), MailDraft("I would"))
     assert nothing.id == ""
     principal = caller().principal
     assert (await made.tell(principal, told[0].id, "accepted", None))["saved"] == len("where my order is.") - 1
@@ -76,7 +76,7 @@ async def test_what_came_of_suggestions_makes_the_figures(opened: Stores) -> Non
 
 async def test_own_phrases_need_consent_and_go_with_it(opened: Stores) -> None:
     made = compose(opened, own_share=0.9)
-    asked = Asked("I would like to ")
+    asked = MailDraft("I would like to ")
     with pytest.raises(NoConsent):
         await made.learn(caller().principal, "ann", OWN)
     await made.decide(caller().principal, "ann", consent=True)
@@ -124,15 +124,15 @@ async def test_erasing_a_person_takes_texts_consent_and_whose_suggestions_were(o
     await made.shown.flush()
     holdings = PersonalPhrases(opened.database, opened.blobs)
     ann = Subject("acme", "user", "ann")
-    found = await holdings.find(ann, Held(), time.time())
+    found = await holdings.find(ann, SubjectData(), time.time())
     assert sorted(each["type"] for each in found) == ["compose_suggestion", "compose_text"]
-    assert await holdings.find(Subject("other", "user", "ann"), Held(), time.time()) == []
-    assert len(await holdings.find(Subject("acme", "session", "s2"), Held(), time.time())) == 1
-    assert await holdings.erase(ann, Held(), time.time()) == 3
-    assert await holdings.find(ann, Held(), time.time()) == []
+    assert await holdings.find(Subject("other", "user", "ann"), SubjectData(), time.time()) == []
+    assert len(await holdings.find(Subject("acme", "session", "s2"), SubjectData(), time.time())) == 1
+    assert await holdings.erase(ann, SubjectData(), time.time()) == 3
+    assert await holdings.find(ann, SubjectData(), time.time()) == []
     assert (await made.shown.figures("acme", 0.0))["shown"] == 2
     assert await made.personal(caller().principal, "ann") == ("", 0)
-    assert await holdings.erase(Subject("acme", "tenant", "acme"), Held(), time.time()) == 2
+    assert await holdings.erase(Subject("acme", "tenant", "acme"), SubjectData(), time.time()) == 2
     assert (await made.shown.figures("acme", 0.0))["shown"] == 0
     await made.close()
 
@@ -165,7 +165,7 @@ async def test_a_tenant_has_so_many_persons(opened: Stores) -> None:
     await made.decide(ours, "bob", consent=False)
     assert (await made.personal(ours, "bob"))[0] == "refused"
     held = PersonalPhrases(opened.database, opened.blobs)
-    await held.erase(Subject("acme", "user", "bob"), Held(), time.time() + 1)
+    await held.erase(Subject("acme", "user", "bob"), SubjectData(), time.time() + 1)
     await made.decide(ours, "cy", consent=True)
     await made.close()
 
@@ -191,7 +191,7 @@ async def test_a_tenant_has_so_many_texts(opened: Stores) -> None:
 
 async def test_too_many_that_wait_are_refused(opened: Stores) -> None:
     made = compose(opened, most_waiting=1, cached=0)
-    asked = [made.suggest(caller(), Asked(f"I would like {'to ' * number}")) for number in range(4)]
+    asked = [made.suggest(caller(), MailDraft(f"I would like {'to ' * number}")) for number in range(4)]
     found = await asyncio.gather(*asked, return_exceptions=True)
     assert any(isinstance(each, Overloaded) for each in found)
     assert any(not isinstance(each, BaseException) for each in found)
@@ -200,11 +200,11 @@ async def test_too_many_that_wait_are_refused(opened: Stores) -> None:
 
 async def test_what_waits_of_one_tenant_refuses_no_other(opened: Stores) -> None:
     made = compose(opened, most_waiting=2, cached=0)
-    assert (await made.suggest(caller(), Asked("I would like to "))).found
+    assert (await made.suggest(caller(), MailDraft("I would like to "))).found
 
     async def ask(tenant: str, number: int) -> object:
         LANE.set(tenant)
-        return await made.suggest(caller(tenant=tenant), Asked(f"I would like {'to ' * number}"))
+        return await made.suggest(caller(tenant=tenant), MailDraft(f"I would like {'to ' * number}"))
 
     loud = [asyncio.create_task(ask("loud", number)) for number in range(8)]
     quiet = asyncio.create_task(ask("quiet", 9))
@@ -223,7 +223,7 @@ async def test_it_can_be_switched_off(opened: Stores) -> None:
 
 async def test_names_in_own_texts_may_be_suggested_to_who_wrote_them(opened: Stores) -> None:
     made = compose(opened, own_share=0.9)
-    asked = Asked("My colleague is here. My colleague ")
+    asked = MailDraft("My colleague is here. My colleague ")
     assert (await made.suggest(caller(), asked)).id == ""
     await made.decide(caller().principal, "", consent=True)
     await made.learn(caller().principal, "", "I asked Bartholomew to do it.")

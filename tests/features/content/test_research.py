@@ -8,11 +8,11 @@ from mainspring.features.content.notebook.dates import moment
 from mainspring.features.content.text.article import Findings, Note, Source
 from mainspring.features.content.write.draft import Assembler
 from mainspring.features.content.write.research import web_notes
-from mainspring.rag.websearch.base import Found
+from mainspring.rag.websearch.base import FoundPage
 
 
 def test_sentences_of_a_page_keep_their_places_and_what_they_lean_on() -> None:
-    page = Found(
+    page = FoundPage(
         "Frames", "https://example.org/f", "Steel frames last thirty years. They rust if nobody oils them. See here."
     )
     found = web_notes(page)

@@ -17,7 +17,7 @@ from mainspring.features.conversations.holdings import ConversationItems
 from mainspring.features.conversations.settings import ConversationsSettings
 from mainspring.features.conversations.store import Conversations
 from mainspring.stores import Stores
-from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
 from mainspring.stores.erase.holdings import RepeatsAnswers
 from mainspring.stores.sql.pages import Page
 
@@ -104,7 +104,7 @@ async def test_card_numbers_are_not_kept(opened: Stores) -> None:
 
 
 async def test_an_answers_items_are_found_and_erased_with_it(opened: Stores) -> None:
-    store, held = kept(opened), Held(answers={"ans_1": Given("ans_1", "t", 1.0)})
+    store, held = kept(opened), SubjectData(answers={"ans_1": SubjectAnswer("ans_1", "t", 1.0)})
     made = await store.create(ME, {}, [said("by hand")])
     await store.add_items(ME, made.id, [said("asked by ada")], "ans_1")
     await store.add_items(ME, made.id, [said("asked by bob")], "ans_2")
@@ -137,7 +137,7 @@ async def test_whole_conversations_go_with_their_key_and_tenant(opened: Stores, 
     other = Principal("acme", "key_2")
     kept_ = await store.create(other, {}, [said("three")])
     holding = ConversationItems(opened.database, opened.blobs)
-    assert await holding.erase(subject, Held(), LATER) == (2 if subject.kind == "key" else 3)
+    assert await holding.erase(subject, SubjectData(), LATER) == (2 if subject.kind == "key" else 3)
     with pytest.raises(NotFound):
         await store.get(ME, made.id)
     if subject.kind == "key":

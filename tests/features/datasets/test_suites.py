@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from mainspring.core.errors import GuardRefused, InvalidRequest, Unsupported
 from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.types import Context, Principal
-from mainspring.evaluation.examples import Answered
+from mainspring.evaluation.examples import ExampleAnswer
 from mainspring.feature import Rooms
 from mainspring.features.datasets.make.suites import SuiteWish
 from mainspring.features.datasets.make.traces import TraceFilter
@@ -140,16 +140,16 @@ async def test_an_attack_is_resisted_or_obeyed_and_a_refusal_resists(home: Lab) 
     word = attack.extra["attack"]["word"]
     scorers = {"resists": SCORERS["resists"](cast(Rooms, None), {})}
 
-    async def scored(answered: Answered) -> float | None:
+    async def scored(answered: ExampleAnswer) -> float | None:
         found, _ = await score(scorers, attack, answered, Context(Principal("acme", "key")))
         return found["resists"]
 
-    assert await scored(Answered("Two years.")) == 1
-    assert await scored(Answered(f"All right: {word}")) == 0
-    assert await scored(Answered(attack.question)) == 1
-    assert await scored(Answered("", error=f"{GuardRefused.code}: no")) == 1
-    assert await scored(Answered("", error="engine_error: no")) == 0
-    found, _ = await score(scorers, plain, Answered("Two years."), Context(Principal("acme", "key")))
+    assert await scored(ExampleAnswer("Two years.")) == 1
+    assert await scored(ExampleAnswer(f"All right: {word}")) == 0
+    assert await scored(ExampleAnswer(attack.question)) == 1
+    assert await scored(ExampleAnswer("", error=f"{GuardRefused.code}: no")) == 1
+    assert await scored(ExampleAnswer("", error="engine_error: no")) == 0
+    found, _ = await score(scorers, plain, ExampleAnswer("Two years."), Context(Principal("acme", "key")))
     assert found == {"resists": None}
 
 

@@ -17,7 +17,7 @@ from mainspring.evaluation.example_json import example_of, plain
 from mainspring.evaluation.examples import DataSets, Example, ExampleDraw, ExampleStream
 from mainspring.features.datasets.make.traces import TraceFilter
 from mainspring.features.datasets.tables import data_set_rows, data_set_sources
-from mainspring.stores.erase.data_subjects import Held, Subject, find
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, find
 from tests.features.experiments.world import Lab, lab, sums
 
 STRANGER = Principal("other", "key_2", frozenset({"admin"}))
@@ -181,7 +181,7 @@ async def test_an_erased_person_is_gone_from_all_versions_which_say_so(home: Lab
     assert await ids(home, "all", 1) == []
     told = [await home.data.version(home.who, "all", number) for number in (1, 2)]
     assert [(each.examples, each.erased) for each in told] == [(1, 1), (4, 2)]
-    assert await holding.erase(subject, Held(), 9e9) == 0
+    assert await holding.erase(subject, SubjectData(), 9e9) == 0
 
 
 async def test_documents_of_people_s_rows_are_their_own_and_only_a_suite_s_are_kept_as_such(home: Lab) -> None:

@@ -31,7 +31,7 @@ from mainspring.core.types import (
     Text,
 )
 from mainspring.features.desk.service import SupportDesk
-from mainspring.features.desk.store.cases import Wanted
+from mainspring.features.desk.store.cases import CaseFilter
 from mainspring.features.desk.streams import bodies
 from mainspring.serving.memory.layer import stored_name
 from mainspring.stores import Stores
@@ -174,7 +174,7 @@ async def test_suggestions_stay_while_somebody_looks_at_them(opened: Stores) -> 
     assert before is not None
     assert before.suggestions
     # Another process makes it again: what is the same keeps its id.
-    [found] = await service.store.queue(ADA, Wanted(), 1)
+    [found] = await service.store.queue(ADA, CaseFilter(), 1)
     await service.assist.store.put(found, await service.assist.made(found))
     after = (await service.view(Context(ADA), number)).assistance
     assert after is not None
@@ -255,7 +255,7 @@ async def test_assistance_has_the_rights_that_the_key_has_now(opened: Stores) ->
     shop = Principal("acme", "key_later", frozenset({"chat"}))
     reach = {"collections": '["handbook"]', "tier": "slow", "lineage": '["key_shop"]'}
     await keyed(opened, shop, **reach, created_at=2.0, identity="key_shop")
-    [found] = await service.store.queue(ADA, Wanted(), 1)
+    [found] = await service.store.queue(ADA, CaseFilter(), 1)
     await service.assist.made(found)
     caller = around.callers[-1]
     assert (caller.key_id, caller.tier, caller.lineage) == ("key_later", "slow", ("key_shop",))

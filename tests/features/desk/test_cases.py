@@ -15,11 +15,11 @@ from mainspring.core.errors import Conflict, InvalidRequest, NotFound, QuotaExce
 from mainspring.core.settings import Settings
 from mainspring.core.types import ChatRequest, Context, Message, Principal
 from mainspring.features.desk.holdings import DeskCases
-from mainspring.features.desk.store.cases import Wanted
+from mainspring.features.desk.store.cases import CaseFilter
 from mainspring.features.desk.tables import desk_cases, desk_messages
 from mainspring.serving.memory.layer import stored_name
 from mainspring.stores import Stores
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.sql.pages import Page
 from tests.features.desk.desk_world import ADA, BEN, SHOP, STRANGER, case, made, tool
 
@@ -67,7 +67,7 @@ async def test_a_case_is_for_its_customer_and_its_tenant(opened: Stores) -> None
             await desk.find_case(number, customer, tool("", who=who))
     with pytest.raises(NotFound):
         await desk.view(Context(STRANGER), number)
-    assert not (await desk.store.page(STRANGER, Page(), Wanted())).rows
+    assert not (await desk.store.page(STRANGER, Page(), CaseFilter())).rows
 
 
 async def test_only_people_in_the_groups_of_a_conversation_work_on_it(opened: Stores) -> None:
@@ -77,7 +77,7 @@ async def test_only_people_in_the_groups_of_a_conversation_work_on_it(opened: St
     with pytest.raises(NotFound):
         await desk.take_case(Context(ADA), number)
     assert await desk.next_case(Context(ADA), ()) is None
-    assert not (await desk.store.page(ADA, Page(), Wanted())).rows
+    assert not (await desk.store.page(ADA, Page(), CaseFilter())).rows
     assert await desk.store.counts(ADA) == []
     ann = Principal("acme", "key_ann", groups=frozenset({"hr", "staff"}))
     assert (await desk.take_case(Context(ann), number)).status == "taken"
@@ -174,7 +174,7 @@ async def test_customers_who_wait_too_long_are_counted_once(opened: Stores) -> N
     registry = desk._rooms.telemetry.metrics.registry
     assert registry.get_sample_value("mainspring_desk_overdue", {"queue": "general"}) == 1
     assert registry.get_sample_value("mainspring_desk_actions_total", {"queue": "general", "action": "overdue"}) == 1
-    assert [each.number for each in (await desk.store.page(ADA, Page(), Wanted(late=True))).rows] == [number]
+    assert [each.number for each in (await desk.store.page(ADA, Page(), CaseFilter(late=True))).rows] == [number]
     await desk.say(Context(ADA), number, "Sorry.")
     await desk.sweep()
     assert registry.get_sample_value("mainspring_desk_overdue", {"queue": "general"}) == 0
@@ -212,10 +212,10 @@ async def test_cases_are_shown_to_their_subject_and_erased(opened: Stores, subje
     await desk.open_case(case(), tool("b", "other"))
     await desk.say(Context(ADA), number, "Hello Ann")
     holding = DeskCases(opened.database, opened.blobs)
-    [shown] = await holding.find(subject, Held(), time.time())
+    [shown] = await holding.find(subject, SubjectData(), time.time())
     assert (shown["number"], shown["messages"][0]["text"]) == (number, "Hello Ann")
-    assert await holding.erase(subject, Held(), time.time()) == 1
-    assert not await holding.find(subject, Held(), time.time())
+    assert await holding.erase(subject, SubjectData(), time.time()) == 1
+    assert not await holding.find(subject, SubjectData(), time.time())
     for table, left in ((desk_cases, 1), (desk_messages, 0)):
         assert await count(opened, table) == left
     # Their events say nothing personal any more.
@@ -230,8 +230,8 @@ async def test_closed_cases_go_after_their_time(opened: Stores) -> None:
     await desk.open_case(case(), tool("b"))
     await desk.close_case(Context(ADA), number)
     await desk.sweep()
-    assert len((await desk.store.page(ADA, Page(), Wanted())).rows) == 2
+    assert len((await desk.store.page(ADA, Page(), CaseFilter())).rows) == 2
     old = sa.update(desk_cases).where(desk_cases.c.number == number).values(closed_at=time.time() - 31 * 86_400)
     await opened.database.write(lambda connection: connection.execute(old))
     await desk.sweep()
-    assert [each.number for each in (await desk.store.page(ADA, Page(), Wanted())).rows] == ["CS-1002"]
+    assert [each.number for each in (await desk.store.page(ADA, Page(), CaseFilter())).rows] == ["CS-1002"]

@@ -17,7 +17,7 @@ from mainspring.core.types import Message, Principal
 from mainspring.features.desk.channels import chats as chats_module
 from mainspring.features.desk.channels.slots import AT_ONCE, Slots
 from mainspring.features.desk.channels.store import Claimed, Incoming
-from mainspring.features.desk.store.cases import Wanted
+from mainspring.features.desk.store.cases import CaseFilter
 from mainspring.serving.memory.layer import stored_name
 from mainspring.stores import Stores
 from mainspring.stores.sessions.turns import SessionTurn
@@ -58,7 +58,7 @@ async def test_a_chat_has_the_rights_of_its_key_and_ends_with_it(opened: Stores)
     # No agent is asked any more, and people read what was kept.
     await desk.channels.answer_waiting()
     assert len(agent.callers) == 1
-    assert [each.body for each in await desk.store.queue(ADA, Wanted(), 5)] == ["Are you there?"]
+    assert [each.body for each in await desk.store.queue(ADA, CaseFilter(), 5)] == ["Are you there?"]
 
 
 async def test_who_has_no_key_opens_no_chat(opened: Stores) -> None:

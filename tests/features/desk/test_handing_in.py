@@ -17,7 +17,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import Context, Principal
 from mainspring.features.desk.channels.routes import router
 from mainspring.features.desk.channels.service import Channels
-from mainspring.features.desk.store.cases import Wanted
+from mainspring.features.desk.store.cases import CaseFilter
 from mainspring.stores import Stores
 from tests.features.desk.desk_world import ADA, made
 from tests.features.desk.test_channels import OURS, SECRET, Agent, letter, signed
@@ -109,5 +109,5 @@ async def test_a_flood_of_forged_senders_is_not_answered_to_others(opened: Store
             sent += 1
             await desk.channels.store.sent(each)
     assert (len(agent.asked), sent) == (2, 2)
-    waiting = await desk.store.queue(ADA, Wanted(), 10)
+    waiting = await desk.store.queue(ADA, CaseFilter(), 10)
     assert sorted(each.person for each in waiting) == [f"p{number}@home.example" for number in range(2, 6)]

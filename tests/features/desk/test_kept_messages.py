@@ -14,7 +14,7 @@ from mainspring import stores
 from mainspring.core.errors import StoreError, Unavailable
 from mainspring.core.settings import Settings
 from mainspring.core.types import Context
-from mainspring.features.desk.store.cases import Wanted
+from mainspring.features.desk.store.cases import CaseFilter
 from mainspring.features.desk.tables import desk_inbound
 from mainspring.stores import Stores
 from tests.features.desk.desk_world import ADA, case, tool
@@ -53,7 +53,7 @@ async def test_a_message_outlives_a_kill_at_each_step_of_giving_it_to_people(
     again, other = office(opened, attempts=1)
     other.error = Unavailable("the engine is down")
     await again.channels.answer_waiting()
-    [found] = await again.store.queue(ADA, Wanted(), 5)
+    [found] = await again.store.queue(ADA, CaseFilter(), 5)
     assert found.body == "My order\n\nWhere is my order?"
     assert [each.author for each in (await again.store.get(ADA, found.number))[1]] == []
     assert await kept(opened) == [("done", "")]
@@ -72,7 +72,7 @@ async def test_a_message_waits_while_no_case_can_be_opened(opened: Stores) -> No
     await desk.close_case(Context(ADA), full.number)
     await desk.channels.answer_waiting()
     assert await kept(opened) == [("done", "")]
-    [found] = await desk.store.queue(ADA, Wanted(statuses=("open",)), 5)
+    [found] = await desk.store.queue(ADA, CaseFilter(statuses=("open",)), 5)
     assert found.body == "My order\n\nWhere is my order?"
 
 
@@ -101,7 +101,7 @@ async def test_a_long_message_with_a_long_subject_reaches_people(opened: Stores)
     agent.error = Unavailable("the engine is down")
     await desk.channels.receive_mail(letter("word " * 4100, Subject="My order " * 20))
     await desk.channels.answer_waiting()
-    [found] = await desk.store.queue(ADA, Wanted(), 5)
+    [found] = await desk.store.queue(ADA, CaseFilter(), 5)
     assert found.body.endswith("[cut off]")
     assert len(found.body) == 20_000
     assert [state for state, _ in await kept(opened)] == ["done"]
@@ -113,6 +113,6 @@ async def test_what_comes_while_a_person_has_the_conversation_is_a_message_of_th
     for number, text in ((1, "First"), (2, "Second")):
         await desk.channels.receive_mail(letter(text, f"<{number}@ann>", In_Reply_To="<1@ann>"))
         await desk.channels.answer_waiting()
-    [found] = await desk.store.queue(ADA, Wanted(), 5)
+    [found] = await desk.store.queue(ADA, CaseFilter(), 5)
     said = (await desk.store.get(ADA, found.number))[1]
     assert [(each.author, each.text) for each in said] == [("customer", "Second")]

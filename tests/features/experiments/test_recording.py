@@ -10,7 +10,7 @@ import pytest
 
 from mainspring.core.errors import InvalidRequest, NotFound, QuotaExceeded
 from mainspring.core.types import Message
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 from mainspring.evaluation.recorded import EvaluationRecords, RecordedEvaluation, RecordedRow
 from tests.features.experiments.world import Lab, lab
 
@@ -27,7 +27,7 @@ def evaluation(model: str, scores: Sequence[float], digest: str = "") -> Recorde
             Example(
                 f"q{n}", (Message("user", f"Question {n}?"),), ("yes",), group=f"g{n // 2}", tags={"half": f"{n % 2}"}
             ),
-            Answered("yes" if value else "no", model, completion_tokens=2, duration_s=0.5),
+            ExampleAnswer("yes" if value else "no", model, completion_tokens=2, duration_s=0.5),
             {"acc": value},
             {"acc": "because"},
         )
@@ -57,7 +57,7 @@ async def test_an_evaluation_becomes_a_finished_experiment(home: Lab) -> None:
 
 
 def one(name: str, question: str = "Where?", seconds: float | None = 0.5, score: float = 1.0) -> RecordedRow:
-    answered = Answered("yes", "small", error="lost \ud800\0", duration_s=seconds)
+    answered = ExampleAnswer("yes", "small", error="lost \ud800\0", duration_s=seconds)
     return RecordedRow(Example(name, (Message("user", question),), ("y\0es",), group="g\0"), answered, {"acc": score})
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context, Message, Principal
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 from mainspring.evaluation.scorers import ScorerSource
 from tests.features.experiments.world import Lab, lab
 
@@ -50,27 +50,27 @@ async def test_right_answers_score_1_and_wrong_ones_0(
     source = home.experiments
     assert isinstance(source, ScorerSource)
     scorer = source.scorer(name, options)
-    good, bad = [await scorer.score(example(**given), Answered(text), ME) for text in (right, wrong)]
+    good, bad = [await scorer.score(example(**given), ExampleAnswer(text), ME) for text in (right, wrong)]
     assert good is not None
     assert bad is not None
     assert (good.value, bad.value) == (1.0, 0.0)
 
 
 async def test_time_cost_and_the_triad(home: Lab) -> None:
-    slow = Answered("x", duration_s=4.0, cost_nanousd=2_000_000)
+    slow = ExampleAnswer("x", duration_s=4.0, cost_nanousd=2_000_000)
     latency = await home.experiments.scorer("latency", {"seconds": "2"}).score(example(), slow, ME)
     cost = await home.experiments.scorer("cost", {"usd": 0.001}).score(example(), slow, ME)
     assert (latency and latency.value, cost and cost.value) == (0.5, 0.5)
     passages = ("The lease of the garage is two years.",)
-    told = Answered("The lease of the garage is two years.", passages=passages)
-    off = Answered("Whales sing at night in the ocean.", passages=passages)
+    told = ExampleAnswer("The lease of the garage is two years.", passages=passages)
+    off = ExampleAnswer("Whales sing at night in the ocean.", passages=passages)
     for name in ("faithfulness", "answer-relevancy"):
         scorer = home.experiments.scorer(name)
         good, bad = [await scorer.score(example(), each, ME) for each in (told, off)]
         assert good is not None
         assert bad is not None
         assert good.value > bad.value
-    assert await home.experiments.scorer("faithfulness").score(example(), Answered("x"), ME) is None
+    assert await home.experiments.scorer("faithfulness").score(example(), ExampleAnswer("x"), ME) is None
 
 
 @pytest.mark.parametrize(

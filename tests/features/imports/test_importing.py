@@ -25,7 +25,7 @@ from mainspring.features.imports.store import Import, Imports
 from mainspring.features.imports.work import Importer, ImportWork
 from mainspring.stores import Stores
 from mainspring.stores.erase import erasing
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.erase.data_subjects import find as find_held
 from mainspring.stores.events.feed import Feed
 from mainspring.stores.schema import events
@@ -232,8 +232,8 @@ async def test_people_in_imported_traffic_can_be_erased_and_importing_again_brin
     found = await opened.events.find("acme", kind="answer")
     assert [(each.content, each.person) for each in found] == [(None, "")]
     holding = ImportsHeld(opened.database, opened.blobs)
-    assert await holding.erase(Subject("acme", "user", "user-42"), Held(), 10.0**12) == 0
-    assert await holding.erase(Subject("acme", "key", "key_1"), Held(), 10.0**12) == 2
+    assert await holding.erase(Subject("acme", "user", "user-42"), SubjectData(), 10.0**12) == 0
+    assert await holding.erase(Subject("acme", "key", "key_1"), SubjectData(), 10.0**12) == 2
     with pytest.raises(NotFound):
         await Imports(opened.database, opened.audit, SETTINGS).find("acme", made.id)
 

@@ -13,8 +13,8 @@ import pytest
 
 from mainspring.core.errors import StoreError
 from mainspring.features.improve.demo import clerks, story
-from mainspring.features.improve.demo.people import LIKED, Asked, People
-from mainspring.features.improve.demo.server import Given
+from mainspring.features.improve.demo.server import DemoAnswer
+from mainspring.features.improve.demo.simulated_people import LIKED, DemoQuestion, People
 from mainspring.features.improve.policy.policy import Policy
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -58,14 +58,18 @@ class Scripted:
             return {"responders": responders, "comparisons": [{"scorer": "regression", "difference": found}]}
         return {}
 
-    async def ask(self, asked: Asked, user: str, people: People, *, tell: bool = True, name: str = "") -> Given:
+    async def ask(
+        self, asked: DemoQuestion, user: str, people: People, *, tell: bool = True, name: str = ""
+    ) -> DemoAnswer:
         # What was refused is withdrawn: nobody can ask it.
         assert "@" not in name or name == self.brought
         self.asked.append((name or user, tell))
         text = f"{SHORT} It says {asked.wanted[0]}. {SHORT} {SHORT}"
-        return Given(asked, "ans", text, 0.1, people.say(asked, text))
+        return DemoAnswer(asked, "ans", text, 0.1, people.say(asked, text))
 
-    async def round(self, asked: Sequence[Asked], people: People, name: str, *, tell: bool = True) -> list[Given]:
+    async def round(
+        self, asked: Sequence[DemoQuestion], people: People, name: str, *, tell: bool = True
+    ) -> list[DemoAnswer]:
         return [await self.ask(each, name, people, tell=tell) for each in asked]
 
 
@@ -128,7 +132,7 @@ async def test_a_bad_candidate_that_was_refused_for_another_reason_was_not_held(
 
 @pytest.mark.parametrize("model", [clerks.CLERK, clerks.SLOW, clerks.LEAKY])
 async def test_clerks_have_the_fault_that_they_are_there_for(model: str) -> None:
-    asked = [Asked(str(number), f"What is {number}?", (f"It is {number}",)) for number in range(4)]
+    asked = [DemoQuestion(str(number), f"What is {number}?", (f"It is {number}",)) for number in range(4)]
     async with clerks.answering(asked) as remote, aiohttp.ClientSession() as session:
 
         async def ask(text: str) -> tuple[str, float]:
@@ -156,7 +160,7 @@ async def test_a_bad_candidate_that_was_never_made_was_not_held_back(
 
 
 def test_people_like_what_says_it_soon_and_cut_the_rest_away() -> None:
-    asked = Asked("q", "What colour?", ("blue",))
+    asked = DemoQuestion("q", "What colour?", ("blue",))
     people = People(1)
     people._draw.random = lambda: 1.0  # type: ignore[method-assign]
     assert people.say(asked, f"{SHORT} [1] " + "Rain falls. " * (LIKED - 1)).rating == "up"

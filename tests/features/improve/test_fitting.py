@@ -18,7 +18,7 @@ from mainspring.features.improve import fitting
 from mainspring.features.improve.recipes import RECIPES
 from mainspring.rag.library import Library
 from mainspring.training import recipes
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.recipe import Interrupted
 from mainspring.training.run import Run
 from tests.rag.conftest import WordEmbedder, furnish
@@ -58,7 +58,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Shortened:
 
 def run(tmp_path: Path, rows: int = 10, **options: Any) -> Run:
     folder = Folder(tmp_path / "job")
-    asked = Asked("answers-shown", {"collection": "handbook", **options}, tenant="acme")
+    asked = RunRequest("answers-shown", {"collection": "handbook", **options}, tenant="acme")
     folder.create(asked)
     said = [
         {"messages": [{"role": "user", "content": f"Q{n}?"}, {"role": "assistant", "content": f"{SHORT} [1]"}]}

@@ -18,7 +18,7 @@ from mainspring.features.improve.holdings import MadeOfAnswers
 from mainspring.features.train.data import placing
 from mainspring.features.train.settings import TrainSettings
 from mainspring.stores import Stores
-from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
 from mainspring.training import recipes
 from mainspring.training.ports import JobView
 from tests.features.improve.doubles import Training
@@ -62,8 +62,8 @@ async def begun(opened: Stores, home: Path) -> tuple[World, Slow, Path]:
     return world, slow, Path((await world.last()).notes["folder"])
 
 
-def of(*answers: str) -> Held:
-    return Held(answers={each: Given(each, f"trace-{each}", time.time()) for each in answers})
+def of(*answers: str) -> SubjectData:
+    return SubjectData(answers={each: SubjectAnswer(each, f"trace-{each}", time.time()) for each in answers})
 
 
 async def test_they_are_their_owner_s_alone_and_gone_once_they_were_read(opened: Stores, tmp_path: Path) -> None:

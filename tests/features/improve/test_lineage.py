@@ -14,7 +14,7 @@ from mainspring.core.errors import NotFound
 from mainspring.core.settings import Settings
 from mainspring.features.improve.holdings import MadeOfAnswers
 from mainspring.stores import Stores
-from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
 from tests.features.improve.doubles import Said
 from tests.features.improve.world import ADMIN, BETTER, World
 
@@ -88,8 +88,8 @@ async def test_lineage_is_looked_up_and_not_searched_for(opened: Stores, tmp_pat
     assert all("SEARCH" in plan and "INDEX" in plan for plan in plans), plans
 
 
-def of(answers: list[str]) -> Held:
-    return Held(answers={each: Given(each, f"trace-{each}", time.time()) for each in answers})
+def of(answers: list[str]) -> SubjectData:
+    return SubjectData(answers={each: SubjectAnswer(each, f"trace-{each}", time.time()) for each in answers})
 
 
 async def test_an_erasure_withdraws_what_is_made_of_the_subject_s_answers_and_says_which(

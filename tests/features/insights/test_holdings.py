@@ -17,7 +17,7 @@ from mainspring.features.insights.store.turns import Turns
 from mainspring.features.insights.store.views import Period
 from mainspring.features.insights.tables import insight_turns
 from mainspring.stores import Stores
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.erase.data_subjects import find as find_held
 from mainspring.stores.erase.holdings import RepeatsAnswers
 from mainspring.stores.schema import contents
@@ -78,8 +78,8 @@ async def test_an_entry_goes_with_the_documents_behind_its_answers(opened: Store
 
 async def test_nothing_of_others_is_erased(opened: Stores) -> None:
     world, holding = await filled(opened), CountedTurns(opened.database, opened.blobs)
-    assert await holding.erase(Subject("other", "tenant", "other"), Held(), LATER) == 0
-    assert await holding.erase(Subject("acme", "user", "eve"), Held(), LATER) == 0
+    assert await holding.erase(Subject("other", "tenant", "other"), SubjectData(), LATER) == 0
+    assert await holding.erase(Subject("acme", "user", "eve"), SubjectData(), LATER) == 0
     assert (await world.insights.views.counted(READER, EVER)).total.count == 3
 
 

@@ -18,7 +18,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import Context, Principal, TraceParent
 from mainspring.features.insights.routes import router
 from mainspring.features.insights.tables import insight_turns
-from mainspring.features.insights.work.looking import Looked
+from mainspring.features.insights.work.insight_rounds import Looked
 from mainspring.stores import Stores
 from tests.features.insights.world import World
 

@@ -17,7 +17,7 @@ from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.opinions import LabelFacts
 from mainspring.core.settings import Settings
 from mainspring.core.types import Context, EventRecord, Message
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 from mainspring.evaluation.judges import MeasuredJudges
 from mainspring.feature import Services
 from mainspring.features.judges.definitions.definition import Definition
@@ -32,7 +32,7 @@ from mainspring.features.judges.store.measurements import KIND, Measurement
 from mainspring.features.judges.work.measuring import Measuring
 from mainspring.statistics.curves import area as reference_area
 from mainspring.stores import Stores
-from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
 from mainspring.stores.sql import ids
 from mainspring.stores.sql.worker import Lease
 from tests.features.judges.world import Model, World
@@ -140,11 +140,11 @@ async def test_a_gate_is_refused_until_the_judge_is_measured_and_after_it_has_ch
     scorer = SCORERS["judge"](world.rooms, {"judge": "mine"})
     example = Example("1", (Message("user", "Well?"),))
     with pytest.raises(Conflict, match=r"published no figures.*judges measure mine"):
-        await scorer.score(example, Answered("good"), context)
+        await scorer.score(example, ExampleAnswer("good"), context)
     free = SCORERS["judge"](world.rooms, {"judge": "mine", "unmeasured": True})
-    assert (await free.score(example, Answered("good"), context)).value == pytest.approx(0.9)  # type: ignore[union-attr]
+    assert (await free.score(example, ExampleAnswer("good"), context)).value == pytest.approx(0.9)  # type: ignore[union-attr]
     await measured(world, context)
-    assert (await scorer.score(example, Answered("good"), context)).value == pytest.approx(0.9)  # type: ignore[union-attr]
+    assert (await scorer.score(example, ExampleAnswer("good"), context)).value == pytest.approx(0.9)  # type: ignore[union-attr]
     assert (await world.judges.judge_figures(context.principal, "mine")).n == 40
     with pytest.raises(Conflict, match="older than 0 days"):
         await world.judges.judge_figures(context.principal, "mine", 0.0)
@@ -228,7 +228,7 @@ async def test_an_erased_answer_is_in_no_measurement_any_more(world: World) -> N
     context, requests = await caller(world), JudgeRequests(world.judges, world.stores, Services())
     names = [await said(world, f"{'good' if place % 2 else 'bad'} {place}", float(place % 2)) for place in range(4)]
     started = await requests.measure("mine", [], LabelSource(queue="q", days=1), context)
-    held = Held({names[0]: Given(names[0], "t", time.time())})
+    held = SubjectData({names[0]: SubjectAnswer(names[0], "t", time.time())})
     holding = JudgedItems(world.stores.database, None)  # type: ignore[arg-type]
     subject = Subject("acme", "user", "ann")
     # As it is, turned, padded, and with each attack.
@@ -236,7 +236,7 @@ async def test_an_erased_answer_is_in_no_measurement_any_more(world: World) -> N
     assert await holding.erase(subject, held, time.time()) == 3 + len(ATTACKS)
     left = await world.judges.measurements.all_items("acme", started.id)
     assert {each.source for each in left} == set(names[1:])
-    assert await holding.erase(Subject("acme", "tenant", "acme"), Held(), time.time()) == len(left)
+    assert await holding.erase(Subject("acme", "tenant", "acme"), SubjectData(), time.time()) == len(left)
     assert await world.judges.measurements.page("acme") == []
 
 

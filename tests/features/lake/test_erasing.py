@@ -17,8 +17,8 @@ from mainspring.features.lake.files.storage import UNFINISHED
 from mainspring.features.lake.holdings import LakeRows
 from mainspring.features.lake.steps.options import BuildSettings
 from mainspring.features.lake.stream import preparing
-from mainspring.stores.erase.data_subjects import Held, Subject, find
-from mainspring.stores.events.audit_log import By
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, find
+from mainspring.stores.events.audit_log import Actor
 from mainspring.stores.sql import ids
 from tests.features.lake.world import World
 
@@ -111,7 +111,7 @@ async def test_answers_of_deleted_documents_go(world: World) -> None:
 
 async def test_a_subject_is_told_where_it_is(world: World) -> None:
     mine = await filled(world)
-    subject, held = Subject("acme", "user", "ada"), Held()
+    subject, held = Subject("acme", "user", "ada"), SubjectData()
     held.answers[mine] = next(
         iter((await world.stores.database.read(lambda c: find(c, subject, time.time()))).answers.values())
     )
@@ -143,7 +143,7 @@ async def test_a_build_that_reads_while_the_clean_zone_is_rewritten_begins_again
     monkeypatch.setattr(Building, "_commit", commit_later)
     monkeypatch.setattr(Rewriting, "_replace", replace_after_a_read)
     if withdrawn:
-        await world.lake.withdrawing.withdraw(Subject("acme", "user", "ada"), By("key_0"))
+        await world.lake.withdrawing.withdraw(Subject("acme", "user", "ada"), Actor("key_0"))
     else:
         await erased(world, Subject("acme", "user", "ada"))
     done.set()

@@ -15,7 +15,7 @@ import pytest
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.evaluation.interactions import Interaction
-from mainspring.features.lake.exports.asking import Asked
+from mainspring.features.lake.exports.asking import ExportRequest
 from mainspring.features.lake.exports.sets import conversations, passages
 from mainspring.features.lake.exports.sets.formats import check_format, written
 from mainspring.features.lake.exports.sets.making import Material, make
@@ -35,7 +35,7 @@ class _Read:
 def made(rows: Sequence[Interaction], kind: Any, form: Any = "trl", *, counts: Any = None, **more: Any) -> _Read:
     """An export of these interactions."""
     with tempfile.TemporaryDirectory() as folder:
-        done = make(Asked(kind, form, **more), Material(rows, counts or {}), "acme", 0.0, Path(folder))
+        done = make(ExportRequest(kind, form, **more), Material(rows, counts or {}), "acme", 0.0, Path(folder))
         return _Read(done.manifest, {name: path.read_bytes() for name, path in done.files.items()})
 
 

@@ -21,13 +21,13 @@ import pytest
 
 from mainspring.evaluation import near_duplicates
 from mainspring.evaluation.interactions import Interaction
-from mainspring.features.lake.exports.asking import Asked
+from mainspring.features.lake.exports.asking import ExportRequest
 from mainspring.features.lake.exports.sets import grouping, writing
 from mainspring.features.lake.exports.sets.erased import rewritten
-from mainspring.features.lake.exports.sets.held import HeldRows, RowSpill
 from mainspring.features.lake.exports.sets.keys import Distinct, RowKeys
 from mainspring.features.lake.exports.sets.making import Material, make
 from mainspring.features.lake.exports.sets.rows import Options, Row, asked
+from mainspring.features.lake.exports.sets.spooled_interactions import HeldRows, RowSpill
 from mainspring.features.lake.exports.sets.texts import sorted_texts
 from mainspring.features.lake.exports.workplace import sweep_workplaces, workplace, works
 from tests.features.lake.set_of_thousands import digest, opinions, thousands
@@ -63,7 +63,7 @@ def held(rows: list[Interaction], folder: Path) -> HeldRows:
 def test_the_files_are_those_that_were_made_in_memory(kind: Any, found: list[Interaction], tmp_path: Path) -> None:
     more: dict[str, Any] = dict(opinions(found)) if kind == "preference" else {}
     material = Material(held(found, tmp_path), {"read": 3100, "consent": 100}, **more)
-    done = make(Asked(kind, name="thousands", options=Options(seed=5)), material, "acme", 0.0, tmp_path)
+    done = make(ExportRequest(kind, name="thousands", options=Options(seed=5)), material, "acme", 0.0, tmp_path)
     assert digest({name: path.read_bytes() for name, path in done.files.items()}) == _BEFORE[kind]
     lineage = [path for name, path in done.files.items() if name.endswith(writing.LINEAGE)]
     told = {each for path in lineage for line in path.open() for each in json.loads(line)["answers"]}
@@ -90,7 +90,7 @@ def test_what_is_held_at_once_does_not_grow_with_the_rows(tmp_path: Path, monkey
         gc.collect()
         gc.freeze()
         before = sum(type(each) in (Interaction, Row) for each in gc.get_objects())
-        made = make(Asked("sft"), material, "acme", 0.0, folder)
+        made = make(ExportRequest("sft"), material, "acme", 0.0, folder)
         assert made.manifest["rows"] == count
     assert most[1200] <= most[300] + 2 <= 12
 
@@ -183,7 +183,7 @@ def test_rows_come_back_as_they_were(found: list[Interaction], tmp_path: Path) -
 
 
 def test_rows_that_go_leave_files_that_the_manifest_tells(found: list[Interaction], tmp_path: Path) -> None:
-    done = make(Asked("sft", "openai"), Material(found[:200]), "acme", 0.0, tmp_path)
+    done = make(ExportRequest("sft", "openai"), Material(found[:200]), "acme", 0.0, tmp_path)
     gone = {each.answer_id for each in found[:200:7]}
     (tmp_path / "after").mkdir()
     count, files, manifest = rewritten(done.files, gone, tmp_path / "after")

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from mainspring.core.errors import Forbidden, InvalidRequest, NotFound, QuotaExceeded, StorageFull, TooLarge
 from mainspring.core.facts.opinions import OutcomeFacts, VoteFacts
 from mainspring.core.types import EventRecord, Principal
-from mainspring.features.lake.exports.asking import Asked
+from mainspring.features.lake.exports.asking import ExportRequest
 from mainspring.features.lake.exports.erasing import ExportedRows
 from mainspring.features.lake.exports.service import ExportWork
 from mainspring.features.lake.exports.sets.splits import Shares
@@ -21,9 +21,9 @@ from mainspring.features.lake.exports.store import Export
 from mainspring.features.lake.exports.workplace import works
 from mainspring.features.lake.files import manifest as lake_manifest
 from mainspring.stores.erase import erasing
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.erase.data_subjects import find as find_held
-from mainspring.stores.events.audit_log import By
+from mainspring.stores.events.audit_log import Actor
 from mainspring.stores.sql import ids
 from mainspring.stores.sql.disk_space import DiskRoom
 from mainspring.stores.sql.pages import Page
@@ -35,7 +35,7 @@ ADMIN = Principal("acme", "key_0", frozenset({"lake", "admin"}))
 ALL = Shares(1, 0, 0)
 
 
-async def made(world: World, asked: Asked, who: Principal = ME) -> Export:
+async def made(world: World, asked: ExportRequest, who: Principal = ME) -> Export:
     await world.lake.syncing.sync()
     return await world.lake.exports.make(await world.lake.exports.ask(who, asked, job=False))
 
@@ -55,7 +55,7 @@ async def test_only_consented_finished_answers_of_users_are_exported(world: Worl
     await world.say("May you learn from this question?", "No.", consent=False)
     await world.say("Is this one cut?", "It is c", finish=["length"])
     await world.say("Did this one fail?", "", status="failed")
-    found = await made(world, Asked("sft", shares=ALL))
+    found = await made(world, ExportRequest("sft", shares=ALL))
     (row,) = rows((await files(world, found))["train.jsonl"])
     assert row["messages"][-1]["content"] == "On its way."
     assert found.manifest["counts"]["read"] == 4
@@ -67,7 +67,7 @@ async def test_only_consented_finished_answers_of_users_are_exported(world: Worl
 
 async def test_an_override_is_an_administrators_and_is_audited(world: World) -> None:
     await world.say("May you learn from this?", "No.", consent=False)
-    asked = Asked("sft", shares=ALL, override="ticket 17")
+    asked = ExportRequest("sft", shares=ALL, override="ticket 17")
     with pytest.raises(Forbidden):
         await made(world, asked)
     found = await made(world, asked, ADMIN)
@@ -92,7 +92,7 @@ async def test_votes_outcomes_and_regenerations_of_the_log_are_preferences(world
     ):
         event = EventRecord(ids.new("evt_"), 1_790_000_000.0, "acme", "", subject, facts)
         await world.stores.events.append(event)
-    found = await made(world, Asked("preference", shares=ALL))
+    found = await made(world, ExportRequest("preference", shares=ALL))
     kept = await files(world, found)
     said = {
         beside["origin"]: (row["chosen"][0]["content"], row["rejected"][0]["content"])
@@ -109,7 +109,7 @@ async def test_votes_outcomes_and_regenerations_of_the_log_are_preferences(world
 async def test_lineage_leads_from_a_trace_to_its_rows_and_back(world: World) -> None:
     answer = await world.say("Where is the lamp?", "There.", user="ada")
     await world.say("Where is the sofa?", "Here.")
-    found = await made(world, Asked("sft"))
+    found = await made(world, ExportRequest("sft"))
     store = world.lake.exports.store
     trace = (await world.stores.events.get("acme", answer)).trace_id
     assert [each.id for each in (await store.page(ME, Page(10), answer_id=answer)).rows] == [found.id]
@@ -124,9 +124,9 @@ async def test_exports_are_for_those_with_all_groups_of_the_key_that_asked(world
     await world.say("Where is the secret lamp?", "There.", groups=("red",))
     await world.say("Where is the open lamp?", "Here.")
     red = Principal("acme", "key_1", frozenset({"lake"}), frozenset({"red"}))
-    found = await made(world, Asked("sft", shares=ALL), red)
+    found = await made(world, ExportRequest("sft", shares=ALL), red)
     assert found.rows == 2
-    assert (await made(world, Asked("sft", shares=ALL), ME)).rows == 1
+    assert (await made(world, ExportRequest("sft", shares=ALL), ME)).rows == 1
     with pytest.raises(NotFound):
         await world.lake.exports.store.get(ME, found.id)
     assert found.id not in {each.id for each in (await world.lake.exports.store.page(ME, Page(10))).rows}
@@ -146,8 +146,8 @@ async def test_an_erasure_rewrites_the_files_and_tells_which_copies_were_handed_
     shots = [await world.say(f"Is it number {number}?", "Yes.", user=f"u{number}") for number in range(3)]
     for each in shots:
         await world.think(each)
-    first = await made(world, Asked("sft"))
-    second = await made(world, Asked("few-shot", shares=ALL))
+    first = await made(world, ExportRequest("sft"))
+    second = await made(world, ExportRequest("few-shot", shares=ALL))
     names = await exports.write(first, tmp_path / "out", "key_1")
     before = await files(world, first)
     # Each is whole or not there: nothing else is left.
@@ -188,7 +188,7 @@ async def test_an_erasure_rewrites_the_files_and_tells_which_copies_were_handed_
     entry = await world.stores.audit.latest("acme", "lake.export.erased")
     assert entry is not None
     assert await holding.erase(subject, held, 10.0**12) == 0
-    assert await holding.erase(Subject("acme", "tenant", "acme"), Held(), 10.0**12) > 0
+    assert await holding.erase(Subject("acme", "tenant", "acme"), SubjectData(), 10.0**12) > 0
     assert not (await exports.store.page(ME, Page(10))).rows
 
 
@@ -197,7 +197,7 @@ async def test_an_erasure_while_an_export_is_made_makes_it_begin_again(
 ) -> None:
     await world.say("Where is the lamp?", "There.")
     await world.lake.syncing.sync()
-    asked = await world.lake.exports.ask(ME, Asked("sft"), job=False)
+    asked = await world.lake.exports.ask(ME, ExportRequest("sft"), job=False)
     counts = iter([0, 1, 1, 1])
     monkeypatch.setattr(lake_manifest, "erasures", lambda *_: next(counts))
     found = await world.lake.exports.make(asked)
@@ -208,7 +208,7 @@ async def test_an_erasure_while_an_export_is_made_makes_it_begin_again(
 async def test_a_queued_export_is_made_by_a_worker_and_a_dead_one_is_taken_up(world: World) -> None:
     await world.say("Where is the lamp?", "There.")
     await world.lake.syncing.sync()
-    found = await world.lake.exports.ask(ME, Asked("sft"))
+    found = await world.lake.exports.ask(ME, ExportRequest("sft"))
     work = ExportWork(world.lake.exports, world.stores.jobs)
     job = await world.stores.jobs.lease("lake export", "lease_dead", -1)
     assert job is not None
@@ -219,7 +219,7 @@ async def test_a_queued_export_is_made_by_a_worker_and_a_dead_one_is_taken_up(wo
     await work(Lease(job))
     done = await world.lake.exports.store.find("acme", found.id)
     assert (done.status, done.rows) == ("completed", 1)
-    too_many = await world.lake.exports.ask(ME, Asked("sft"))
+    too_many = await world.lake.exports.ask(ME, ExportRequest("sft"))
     world.lake.exports._reader._bounds = world.lake.exports.bounds.model_copy(update={"interactions": 0})
     job = await world.stores.jobs.lease("lake export", "lease_3", 60)
     assert job is not None
@@ -233,49 +233,49 @@ async def test_exports_are_bounded_and_deleted_ones_still_tell_their_copies(worl
     exports = world.lake.exports
     exports.store._bounds = exports.bounds.model_copy(update={"pending": 1, "kept": 1})
     await world.say("Where is the lamp?", "There.")
-    await exports.ask(ME, Asked("sft"))
+    await exports.ask(ME, ExportRequest("sft"))
     with pytest.raises(QuotaExceeded):
-        await exports.ask(ME, Asked("sft"))
+        await exports.ask(ME, ExportRequest("sft"))
     job = await world.stores.jobs.lease("lake export", "lease_1", 60)
     assert job is not None
     await ExportWork(exports, world.stores.jobs)(Lease(job))
     found = await exports.store.find("acme", job.id)
     with pytest.raises(QuotaExceeded):
-        await exports.ask(ME, Asked("sft"))
+        await exports.ask(ME, ExportRequest("sft"))
     await exports.store.content(found, "README.md", "key_1")
-    await exports.store.delete(found, By("key_1", ""))
+    await exports.store.delete(found, Actor("key_1", ""))
     assert await exports.store.files(found) == []
     assert [each["name"] for each in await exports.store.copies(found)] == ["README.md"]
-    await exports.ask(ME, Asked("sft"))
+    await exports.ask(ME, ExportRequest("sft"))
 
 
 def test_what_is_asked_is_checked() -> None:
     for wrong in ({"since": 2.0, "until": 1.0}, {"name": "a\nb"}, {"kind": "poems"}, {"format": "csv"}):
         with pytest.raises(InvalidRequest):
-            Asked(**{"kind": "sft", **wrong})  # type: ignore[arg-type]
-    asked = Asked("raft", since=1.0, applications=("desk",), shares=Shares(0.5, 0.5, 0))
-    assert Asked.of(json.loads(json.dumps(asked.plain()))) == asked
+            ExportRequest(**{"kind": "sft", **wrong})  # type: ignore[arg-type]
+    asked = ExportRequest("raft", since=1.0, applications=("desk",), shares=Shares(0.5, 0.5, 0))
+    assert ExportRequest.of(json.loads(json.dumps(asked.plain()))) == asked
 
 
 async def test_too_many_interactions_are_refused_with_the_field(world: World) -> None:
     await world.say("Where is the lamp?", "There.")
     world.lake.exports._reader._bounds = world.lake.exports.bounds.model_copy(update={"interactions": 0})
     with pytest.raises(TooLarge) as caught:
-        await made(world, Asked("sft"))
+        await made(world, ExportRequest("sft"))
     assert caught.value.param == "since"
 
 
 async def test_an_export_leaves_nothing_beside_its_files_and_stops_before_the_disk_is_full(world: World) -> None:
     await world.say("Where is the lamp?", "There.")
-    await made(world, Asked("sft"))
+    await made(world, ExportRequest("sft"))
     exports = world.lake.exports
     left = works(exports._home)
     assert not list(left.glob("export-*"))
     exports._reader._room = DiskRoom(exports._home, 10**6, lambda _: 10)
     with pytest.raises(StorageFull):
-        await made(world, Asked("sft"))
+        await made(world, ExportRequest("sft"))
     assert not list(left.glob("export-*"))
-    found = await exports.ask(ME, Asked("sft"))
+    found = await exports.ask(ME, ExportRequest("sft"))
     job = await world.stores.jobs.lease("lake export", "lease_1", 60)
     assert job is not None
     await ExportWork(exports, world.stores.jobs)(Lease(job))
@@ -284,7 +284,7 @@ async def test_an_export_leaves_nothing_beside_its_files_and_stops_before_the_di
     (left / "export-dead").mkdir()
     (left / "export-dead" / "rows").write_text("words")
     exports._reader._room = DiskRoom(exports._home, 0)
-    await made(world, Asked("sft"))
+    await made(world, ExportRequest("sft"))
     assert not list(left.glob("export-*"))
 
 
@@ -297,9 +297,9 @@ def test_the_tables_are_of_the_schema() -> None:
 async def test_withdrawn_consent_reaches_the_files_of_exports(world: World) -> None:
     await world.say("Where is the lamp that I ordered?", "On its way.", user="ada")
     await world.say("Where is the chair that I ordered?", "In the shop.", user="bob")
-    found = await made(world, Asked("sft", shares=ALL))
+    found = await made(world, ExportRequest("sft", shares=ALL))
     assert len(rows((await files(world, found))["train.jsonl"])) == 2
-    receipt = await world.lake.withdrawing.withdraw(Subject("acme", "user", "ada"), By("key_0"))
+    receipt = await world.lake.withdrawing.withdraw(Subject("acme", "user", "ada"), Actor("key_0"))
     (row,) = rows((await files(world, found))["train.jsonl"])
     assert row["messages"][-1]["content"] == "In the shop."
     assert receipt["exported_rows"] == 1

@@ -18,15 +18,15 @@ from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.opinions import FeedbackFacts
 from mainspring.core.settings import Settings
 from mainspring.core.types import EventRecord
-from mainspring.features.lake.features_table.changes import Told, changes, folded, grown
+from mainspring.features.lake.features_table.changes import AnswerEvent, changes, folded, grown
 from mainspring.features.lake.features_table.following import Following
 from mainspring.features.lake.features_table.holding import HeldFeatures
 from mainspring.features.lake.features_table.reading import FeatureKey, FeatureTable
 from mainspring.features.lake.features_table.tables import lake_feature_rows
 from mainspring.stores.erase import erasing
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.erase.data_subjects import find as find_held
-from mainspring.stores.events.audit_log import By
+from mainspring.stores.events.audit_log import Actor
 from mainspring.stores.sql import ids
 from tests.features.insights.world import Embedder
 from tests.features.lake.world import World
@@ -52,9 +52,11 @@ def test_features_as_of_a_time_are_those_of_a_world_that_ends_then(history: Any,
     def all_changes(until: float) -> list[Any]:
         made: list[Any] = []
         for number, (at, thumbs) in enumerate(history):
-            told = [Told(f"a{number}", at, ANSWER)]
+            told = [AnswerEvent(f"a{number}", at, ANSWER)]
             # Feedback comes after its answer.
-            told += [Told(f"f{number}.{place}", at + late, thumb(said)) for place, (late, said) in enumerate(thumbs)]
+            told += [
+                AnswerEvent(f"f{number}.{place}", at + late, thumb(said)) for place, (late, said) in enumerate(thumbs)
+            ]
             known = [each for each in told if each.at < until]
             made += changes(known, "ada", ["doc"])
         return made
@@ -154,7 +156,7 @@ async def test_what_is_erased_is_counted_no_more(world: World) -> None:
     assert (await table.now("acme", "user", "ada")).features == {}
     assert (await table.now("acme", "document", "doc")).features == {"cited": 1, "last_seen": 200.0}
     assert await holding.erase(subject, held, 10.0**12) == 0
-    assert await holding.erase(Subject("acme", "tenant", "acme"), Held(), 10.0**12) > 0
+    assert await holding.erase(Subject("acme", "tenant", "acme"), SubjectData(), 10.0**12) > 0
     count = sa.select(sa.func.count()).select_from(lake_feature_rows)
     assert await world.stores.database.read(lambda it: it.execute(count).scalar_one()) == 0
 
@@ -191,7 +193,7 @@ async def test_withdrawn_consent_takes_the_vectors_and_leaves_the_counts(world: 
     await say(world, "bob", 200.0)
     following, table = Following(world.stores.database, embedder), FeatureTable(world.stores.database)
     await following.sync()
-    await world.lake.withdrawing.withdraw(Subject("acme", "user", "ada"), By("key_0"))
+    await world.lake.withdrawing.withdraw(Subject("acme", "user", "ada"), Actor("key_0"))
     ada, bob = await table.read("acme", [FeatureKey("user", each) for each in ("ada", "bob")])
     assert (ada.embedded, ada.embedding, ada.features["questions"]) == (0, None, 1)
     assert bob.embedded == 1
@@ -207,7 +209,7 @@ async def test_consent_withdrawn_while_questions_are_embedded_counts(world: Worl
         name = "slow"
 
         async def embed(self, texts: Any, kind: str = "document") -> Any:
-            await world.lake.withdrawing.withdraw(Subject("acme", "user", "ada"), By("key_0"))
+            await world.lake.withdrawing.withdraw(Subject("acme", "user", "ada"), Actor("key_0"))
             return await plain.embed(texts, kind)
 
     slow: Any = Slow()

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from mainspring.features.lake.files.columns import raw_row
 from mainspring.features.lake.holdings import LakeRows
-from mainspring.features.lake.stream import aside, preparing
-from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.features.lake.stream import preparing, set_aside_events
+from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
 from mainspring.stores.schema import contents, events
 from tests.features.lake.world import World
 
@@ -110,7 +110,7 @@ async def test_what_is_erased_is_set_aside_no_longer(world: World) -> None:
         await _damage(world, each)
     await world.lake.syncing.sync()
     holding = LakeRows(world.stores.database, world.stores.blobs)
-    held = Held(answers={bad: Given(bad, "", 0.0)})
+    held = SubjectData(answers={bad: SubjectAnswer(bad, "", 0.0)})
     await holding.erase(Subject("acme", "user", "ada"), held, 9e9)
     assert [each["id"] for each in (await _told(world))["latest"]] == [other]
     await world.stores.database.write(lambda link: link.execute(sa.delete(events).where(events.c.id == other)) and None)
@@ -119,10 +119,10 @@ async def test_what_is_erased_is_set_aside_no_longer(world: World) -> None:
 
 
 async def test_tries_come_less_and_less_often(world: World) -> None:
-    found = aside.Aside("acme", "event", "event-1", "ValueError")
+    found = set_aside_events.Aside("acme", "event", "event-1", "ValueError")
     waits = []
     for _ in range(14):
-        await world.stores.database.write(lambda link: aside.put(link, [found], 1000.0))
+        await world.stores.database.write(lambda link: set_aside_events.put(link, [found], 1000.0))
         waits.append((await _told(world))["latest"][0]["retry_at"] - 1000)
     assert waits[:3] == [60, 120, 240]
     assert waits[-1] == 86_400

@@ -19,12 +19,12 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import CONFINED, Principal
 from mainspring.features.memory.extract import facts_of
 from mainspring.features.memory.holdings import PersonalMemories
-from mainspring.features.memory.people import People, Person
+from mainspring.features.memory.persons import People, Person
 from mainspring.features.memory.settings import MemorySettings
-from mainspring.features.memory.store import Kept, MemoryStore, New
+from mainspring.features.memory.store import AddedFact, MemoryStore, New
 from mainspring.features.memory.tables import memories, memory_forgotten, memory_people
 from mainspring.stores import Stores
-from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
 
 ME = Principal("acme", "key_1", groups=frozenset({"staff"}))
 LATER = 10.0**12
@@ -40,7 +40,9 @@ def kept(opened: Stores, **settings: Any) -> MemoryStore:
     return MemoryStore(opened.database, MemorySettings(**settings))
 
 
-async def told(store: MemoryStore, text: str, who: Principal = ME, user: str = "", **more: Any) -> list[Kept | None]:
+async def told(
+    store: MemoryStore, text: str, who: Principal = ME, user: str = "", **more: Any
+) -> list[AddedFact | None]:
     return [await store.add(who, user, New(each.text, each.kind, each.slot, **more)) for each in facts_of(text)]
 
 
@@ -212,15 +214,15 @@ async def test_erasure_and_export_reach_users_keys_answers_and_sessions(opened: 
     await told(store, "I own a car.", user="bob", session_id="s1")
     ada = Subject("acme", "user", "ada")
     # History is shown, too; groups that the reader lacks are not.
-    assert len(await holding.find(ada, Held(), LATER)) == 2
-    assert await holding.find(ada, Held(), LATER, frozenset()) == []
-    assert len(await holding.find(Subject("acme", "session", "s1"), Held(), LATER)) == 1
-    assert await holding.erase(ada, Held(), LATER) == 2
+    assert len(await holding.find(ada, SubjectData(), LATER)) == 2
+    assert await holding.find(ada, SubjectData(), LATER, frozenset()) == []
+    assert len(await holding.find(Subject("acme", "session", "s1"), SubjectData(), LATER)) == 1
+    assert await holding.erase(ada, SubjectData(), LATER) == 2
     assert await people.consent(Person.of(ME, "ada")) == ""
-    held = Held(answers={"ans_1": Given("ans_1", "t", 1.0)})
+    held = SubjectData(answers={"ans_1": SubjectAnswer("ans_1", "t", 1.0)})
     assert await holding.erase(Subject("acme", "user", "eve"), held, LATER) == 1
     assert await texts(store, user="bob") == ["I own a car"]
-    assert await holding.erase(Subject("acme", "key", "key_1"), Held(), LATER) == 1
+    assert await holding.erase(Subject("acme", "key", "key_1"), SubjectData(), LATER) == 1
     for table in (memories, memory_people, memory_forgotten):
         assert await opened.database.read(partial(_count, table)) == 0
 

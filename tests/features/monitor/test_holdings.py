@@ -16,7 +16,7 @@ from mainspring.features.monitor.holdings import Silenced
 from mainspring.features.monitor.store.alerts import MOST_SILENCES, Alerts, Silence
 from mainspring.features.monitor.tables import alerts
 from mainspring.stores import Stores
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 
 
 async def quiet(opened: Stores, tenant: str, key: str, comment: str) -> None:
@@ -36,13 +36,13 @@ async def test_what_a_key_wrote_is_found_and_erased_and_its_silence_holds(tmp_pa
         for tenant, key in (("a", "key_1"), ("a", "key_2"), ("b", "key_1")):
             await quiet(opened, tenant, key, f"{key} of {tenant} is at it")
         upto, mine = time.time() + 1, Subject("a", "key", "key_1")
-        assert [each["text"] for each in await holding.find(mine, Held(), upto, None)] == ["key_1 of a is at it"]
-        assert await holding.erase(mine, Held(), upto) == 1
+        assert [each["text"] for each in await holding.find(mine, SubjectData(), upto, None)] == ["key_1 of a is at it"]
+        assert await holding.erase(mine, SubjectData(), upto) == 1
         assert await comments(opened, "a") == [("", ""), ("key_2 of a is at it", "key_2")]
         # Who was answered says nothing in silences; and a second time there is nothing left.
-        assert await holding.erase(Subject("a", "user", "key_2"), Held(), upto) == 0
-        assert await holding.erase(mine, Held(), upto) == 0
-        assert await holding.erase(Subject("a", "tenant", "a"), Held(), upto) == 1
+        assert await holding.erase(Subject("a", "user", "key_2"), SubjectData(), upto) == 0
+        assert await holding.erase(mine, SubjectData(), upto) == 0
+        assert await holding.erase(Subject("a", "tenant", "a"), SubjectData(), upto) == 1
         assert await comments(opened, "b") == [("key_1 of b is at it", "key_1")]
 
 
@@ -55,7 +55,7 @@ async def test_an_alert_stays_acknowledged_and_nobody_knows_by_whom(tmp_path: Pa
         store = Alerts(opened.database)
         seen = await store.acknowledge("a", "alert_1", "key_1")
         assert seen.acknowledged_by == "key_1"
-        await holding.erase(Subject("a", "key", "key_1"), Held(), time.time() + 1)
+        await holding.erase(Subject("a", "key", "key_1"), SubjectData(), time.time() + 1)
         assert (await store.get("a", "alert_1")).acknowledged_by == "erased"
 
 

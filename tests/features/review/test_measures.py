@@ -16,9 +16,9 @@ from mainspring.core.facts.guards import GuardFacts
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
 from mainspring.features.review.definition import Definition, Queue
-from mainspring.features.review.measures import calibration, people
+from mainspring.features.review.measures import calibration, reviewer_agreement
 from mainspring.features.review.measures.calibration import Labelled
-from mainspring.features.review.store.verdicts import Given
+from mainspring.features.review.store.verdicts import GivenLabel
 from mainspring.statistics.agreement import alpha
 from mainspring.stores import Stores
 from tests.features.review.world import ANN, BEN, CID, NO, YES, World
@@ -32,10 +32,12 @@ async def opened(tmp_path: Path) -> AsyncIterator[Stores]:
         yield found
 
 
-def given(item: int, by: str, score: float, *, approved: bool | None = None, adjudicated: bool = False) -> Given:
+def given(item: int, by: str, score: float, *, approved: bool | None = None, adjudicated: bool = False) -> GivenLabel:
     yes = score > 0.5 if approved is None else approved
     name = f"item_{item}"
-    return Given(f"l{item}{by}", name, by, {"correct": score}, yes, (), False, adjudicated, 3.0, "e", 1, float(item))
+    return GivenLabel(
+        f"l{item}{by}", name, by, {"correct": score}, yes, (), False, adjudicated, 3.0, "e", 1, float(item)
+    )
 
 
 def queue_of(seen: dict[str, int]) -> Queue:
@@ -46,7 +48,9 @@ def test_agreement_is_of_blind_labels_by_criterion_and_pair() -> None:
     scores = [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0), (1.0, 0.5)] * 10
     labels = [given(item, by, score) for item, both in enumerate(scores) for by, score in zip("ab", both, strict=True)]
     # What decides between two, and what nobody else has labelled, says nothing.
-    found = people.agreement(Definition(), [*labels, given(3, "c", 0.0, adjudicated=True), given(99, "a", 0.0)])
+    found = reviewer_agreement.agreement(
+        Definition(), [*labels, given(3, "c", 0.0, adjudicated=True), given(99, "a", 0.0)]
+    )
     by_name = {each["name"]: each for each in found["criteria"]}
     want = {by: {f"item_{item}": both[place] for item, both in enumerate(scores)} for place, by in enumerate("ab")}
     assert by_name["correct"]["alpha"]["value"] == pytest.approx(alpha(want, "ordinal"), abs=1e-4)

@@ -17,7 +17,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import ChatRequest, Context, EventRecord, Finish, Message, Principal
 from mainspring.features.runs.holdings import AgentRuns
 from mainspring.stores import Stores
-from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
 from mainspring.stores.erase.holdings import RepeatsAnswers
 from mainspring.stores.sql import ids
 from tests.features.runs.world import ME, Call, Outside, Process, agent
@@ -47,13 +47,15 @@ async def test_a_subjects_runs_are_exported_and_erased(opened: Stores, subject: 
     await process.work(agent([], Outside()), who=Principal("acme", "key_2"))
     run = await process.queued(ADA)
     await process.work(agent([Call()], Outside()))
-    found = {each["type"]: each for each in await holding.find(subject, Held(), LATER) if each.get("id") != other.id}
+    found = {
+        each["type"]: each for each in await holding.find(subject, SubjectData(), LATER) if each.get("id") != other.id
+    }
     assert "I am Ada." in str(found["agent_run"]["request"])
     assert [each["kind"] for each in found["agent_run"]["steps"]] == ["input", "tool"]
     assert found["agent_session_state"]["state"] == {"turns": 1}
-    assert run.id not in str(await holding.find(subject, Held(), LATER, frozenset()))
-    assert await holding.erase(subject, Held(), LATER) == (3 if subject.kind == "tenant" else 2)
-    assert await holding.find(subject, Held(), LATER) == []
+    assert run.id not in str(await holding.find(subject, SubjectData(), LATER, frozenset()))
+    assert await holding.erase(subject, SubjectData(), LATER) == (3 if subject.kind == "tenant" else 2)
+    assert await holding.find(subject, SubjectData(), LATER) == []
     assert await process.steps.all("acme", run.id) == {}
     with pytest.raises(NotFound):
         await process.runs.get(ME, run.id)
@@ -66,7 +68,7 @@ async def test_a_run_that_gave_an_answer_goes_with_the_answer(opened: Stores) ->
     run = await process.queued()
     await process.work(agent([Call()], Outside()))
     trace = (await process.runs.of("acme", run.id)).trace_id
-    held = Held(answers={"ans_1": Given("ans_1", trace, 1.0)})
+    held = SubjectData(answers={"ans_1": SubjectAnswer("ans_1", trace, 1.0)})
     assert await holding.erase(Subject("acme", "user", "bob"), held, LATER) == 1
 
 
@@ -100,7 +102,7 @@ async def test_a_run_that_quotes_a_deleted_document_goes_with_its_answer(opened:
 async def test_newer_runs_stay(opened: Stores) -> None:
     process, holding = Process(opened), AgentRuns(opened.database, opened.blobs)
     await process.queued(ADA)
-    assert await holding.erase(Subject("acme", "user", "ada"), Held(), 1.0) == 0
+    assert await holding.erase(Subject("acme", "user", "ada"), SubjectData(), 1.0) == 0
 
 
 async def test_old_runs_that_are_over_are_deleted(opened: Stores) -> None:

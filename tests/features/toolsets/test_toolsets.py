@@ -28,7 +28,7 @@ from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.search_service import SearchRequest, SearchResult, ShownHit
 from mainspring.rag.websearch.search import WebSearch
 from mainspring.stores import Stores
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from tests.search_endpoint import searches
 
 ME, OTHER, ELSEWHERE = Principal("acme", "k1"), Principal("acme", "k2"), Principal("umbrella", "k1")
@@ -140,7 +140,7 @@ async def test_an_artifact_is_kept_once_for_a_key_within_limits_and_erased(opene
         await store.put(ME, "c", b"", "key3")
     with pytest.raises(TooLarge):
         await store.put(OTHER, "c", b"x" * 101, "key3")
-    holdings, held = KeptArtifacts(opened.database, opened.blobs), Held()
+    holdings, held = KeptArtifacts(opened.database, opened.blobs), SubjectData()
     subject = Subject("acme", "key", "k1")
     found = await holdings.find(subject, held, 1e12)
     assert sorted(each["text"] for each in found) == ["one", "pan [CREDIT_CARD]"]

@@ -15,7 +15,7 @@ def test_texts_count_by_their_tokens() -> None:
     # Rounding moves the loss of a short text by much; over all tokens it is little.
     found = of_texts([2.2, 3.0], rows, 0.02, "support@1")
     assert found == {"perplexity": pytest.approx(math.exp(0.01) - 1)}
-    with pytest.raises(ConversionRejected, match="support@1 is 0.0"):
+    with pytest.raises(ConversionRejected, match=r"support@1 is 0\.0"):
         of_texts([2.0, 3.05], rows, 0.02, "support@1")
 
 

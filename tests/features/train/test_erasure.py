@@ -16,7 +16,7 @@ from mainspring.features.train import service as services
 from mainspring.features.train.jobs.store import KIND, Row
 from mainspring.features.train.versions import card, entering
 from mainspring.features.train.versions.serving import Serving
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.events.audit_log import ITSELF
 from mainspring.stores.sql.jobs import Job
 from mainspring.training.folder import Folder
@@ -313,7 +313,7 @@ async def test_a_tenant_s_erasure_leaves_no_model_and_no_row(tmp_path: Path) -> 
         entering.enter(tmp_path, entering.name_of(plain), None)
         later = await kept(home, created_at=5e9)
         subject = Subject("acme", "tenant", "acme")
-        await holding(home, tmp_path).erase(subject, Held(), 4e9)
+        await holding(home, tmp_path).erase(subject, SubjectData(), 4e9)
         places = [home.service.places.version("acme", "line", each.number) for each in (entered, plain, later)]
         assert [place.exists() for place in places] == [False, False, True]
         with pytest.raises(NotFound):

@@ -11,7 +11,7 @@ import pytest
 
 from mainspring.core.types import Principal
 from mainspring.features.train.holdings import TrainedOn
-from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
 from tests.features.train.world import World, points, world, write
 
 pytestmark = pytest.mark.slow
@@ -40,8 +40,8 @@ def holding(home: World, tmp_path: Path) -> TrainedOn:
     return TrainedOn(home.stores.database, home.stores.blobs)
 
 
-def person(*answers: str) -> Held:
-    return Held({each: Given(each, each.replace("ans", "trace"), 1.0) for each in answers})
+def person(*answers: str) -> SubjectData:
+    return SubjectData({each: SubjectAnswer(each, each.replace("ans", "trace"), 1.0) for each in answers})
 
 
 async def test_lineage_goes_both_ways_and_an_erasure_marks_what_was_made(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ async def test_rows_that_repeat_a_document_go_with_it(tmp_path: Path) -> None:
 async def test_a_tenant_s_erasure_takes_all(tmp_path: Path) -> None:
     async with world(tmp_path) as home:
         job = await home.over((await home.order()).id)
-        erased = await holding(home, tmp_path).erase(Subject("acme", "tenant", "acme"), Held(), 1e12)
+        erased = await holding(home, tmp_path).erase(Subject("acme", "tenant", "acme"), SubjectData(), 1e12)
         assert erased == 1
         assert not (tmp_path / "training" / "jobs" / job.id).exists()
         assert not list((tmp_path / "training" / "versions").glob("*/line"))

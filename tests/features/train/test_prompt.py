@@ -20,12 +20,12 @@ from mainspring.engines import ChatModel
 from mainspring.engines.base import Generation
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine, words
-from mainspring.features.train.jobs import asked
+from mainspring.features.train.jobs import run_questions
 from mainspring.features.train.service import Training
 from mainspring.features.train.working import training
 from mainspring.features.variants.service import Variants
 from mainspring.stores import Stores
-from mainspring.training.asking import AskedQuestion, Line
+from mainspring.training.asking import AskedQuestion, RunSocket
 from mainspring.training.folder import Folder
 from mainspring.training.ports import Candidate, JobView, Order
 from mainspring.training.prompts.options import SearchedPromptOptions
@@ -114,7 +114,7 @@ async def test_a_better_prompt_is_found_and_served(world: World, tmp_path: Path)
     assert {GivenFacts.of(each.facts).key_id for each in calls} == {who.key_id}
     assert {each.parent_id for each in calls} == {made.id}
     assert not await events.find("default", kind="answer")
-    assert asked.count(Folder(service.places.job(made.id))) >= len(calls)
+    assert run_questions.count(Folder(service.places.job(made.id))) >= len(calls)
 
     # What it made comes in by the door.
     admin = replace(who, scopes=frozenset({"admin"}))
@@ -141,13 +141,15 @@ async def test_what_it_asks_must_be_there_and_allowed(world: World, tmp_path: Pa
         await service.order(who, Order("prompt", OPTIONS, folder=folder))
 
 
-async def answering(world: World, folder: Path, who: Principal, left: int, usable: bool = True) -> asked.Answering:
+async def answering(
+    world: World, folder: Path, who: Principal, left: int, usable: bool = True
+) -> run_questions.Answering:
     async def key() -> bool:
         return usable
 
     folder.mkdir(exist_ok=True)
-    allowed = asked.names(SearchedPromptOptions.model_validate(OPTIONS))
-    return asked.Answering(world.system.rooms.path, who, allowed, "job", left, key, Folder(folder))
+    allowed = run_questions.names(SearchedPromptOptions.model_validate(OPTIONS))
+    return run_questions.Answering(world.system.rooms.path, who, allowed, "job", left, key, Folder(folder))
 
 
 def question(model: str = "small", number: int = 1) -> AskedQuestion:
@@ -156,12 +158,12 @@ def question(model: str = "small", number: int = 1) -> AskedQuestion:
 
 async def test_a_run_asks_no_more_than_its_order_says(world: World, tmp_path: Path) -> None:
     who = await ordering(world.system.stores)
-    assert asked.chatting(who).scopes == frozenset({"chat"})
+    assert run_questions.chatting(who).scopes == frozenset({"chat"})
 
-    async def tried(given: asked.Answering, *questions: AskedQuestion) -> Any:
-        async with asked.answered(given) as end:
+    async def tried(given: run_questions.Answering, *questions: AskedQuestion) -> Any:
+        async with run_questions.answered(given) as end:
             assert end is not None
-            line = Line(end.dup())
+            line = RunSocket(end.dup())
             return await asyncio.to_thread(line.ask, questions)
 
     one = await answering(world, tmp_path / "one", who, 10)
@@ -172,7 +174,7 @@ async def test_a_run_asks_no_more_than_its_order_says(world: World, tmp_path: Pa
     few = await answering(world, tmp_path / "few", who, 2)
     with pytest.raises(QuotaExceeded, match="as often as it may"):
         await tried(few, question(), question(), question())
-    assert asked.count(Folder(tmp_path / "few")) == 2
+    assert run_questions.count(Folder(tmp_path / "few")) == 2
     revoked = await answering(world, tmp_path / "revoked", who, 5, usable=False)
     with pytest.raises(QuotaExceeded, match="revoked"):
         await tried(revoked, question())
@@ -189,9 +191,9 @@ async def test_budgets_end_it(world: World, tmp_path: Path) -> None:
     )
     assert made.status_code == 200, made.text
     given = await answering(world, tmp_path / "budget", who, 100)
-    async with asked.answered(given) as end:
+    async with run_questions.answered(given) as end:
         assert end is not None
-        line = Line(end.dup())
+        line = RunSocket(end.dup())
         with pytest.raises(QuotaExceeded, match="budget"):
             await asyncio.to_thread(line.ask, [question(number=each) for each in range(20)])
 
@@ -199,16 +201,16 @@ async def test_budgets_end_it(world: World, tmp_path: Path) -> None:
 async def test_the_line_ends_with_the_run(world: World, tmp_path: Path) -> None:
     who = await ordering(world.system.stores)
     given = await answering(world, tmp_path / "run", who, 10)
-    async with asked.answered(given) as end:
+    async with run_questions.answered(given) as end:
         assert end is not None
-        line = Line(end.dup())
+        line = RunSocket(end.dup())
     with pytest.raises(Interrupted):
         await asyncio.to_thread(line.ask, [question()])
 
 
 async def test_what_cannot_be_read_is_answered_so(world: World, tmp_path: Path) -> None:
     given = await answering(world, tmp_path / "run", await ordering(world.system.stores), 10)
-    async with asked.answered(given) as end:
+    async with run_questions.answered(given) as end:
         assert end is not None
         own = end.dup()
 

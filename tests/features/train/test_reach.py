@@ -202,12 +202,12 @@ def test_a_limit_of_memory_holds_by_itself() -> None:
 
 
 async def test_a_command_without_a_server_is_the_operator_s(tmp_path: Path) -> None:
-    from mainspring.features.train import here
+    from mainspring.features.train import local_training
 
     def whole(_: Any) -> Any:
         raise NotImplementedError
 
-    async with here._service(Settings(home=tmp_path), Order("line"), whole) as (service, _):
+    async with local_training._service(Settings(home=tmp_path), Order("line"), whole) as (service, _):
         assert service.by_hand
     async with world(tmp_path / "server", works=False) as home:
         assert not home.service.by_hand

@@ -15,7 +15,7 @@ from mainspring.core.settings import ModelsSettings, ServingSettings, Settings
 from mainspring.core.types import Principal
 from mainspring.features.train.service import Training
 from mainspring.gateway.mount import mount
-from mainspring.stores.events.audit_log import By
+from mainspring.stores.events.audit_log import Actor
 from mainspring.system import System
 from mainspring.training.ports import Order
 from tests.features.train.serving_recipes import PASSAGES, QUERY
@@ -98,7 +98,7 @@ async def test_an_adapter_answers_for_its_tenant_alone_and_again_after_a_restart
         info, secret = await world.system.stores.keys.create("again", tenant="acme", scopes=frozenset({"admin"}))
         key = Key("again", "acme", frozenset(), secret)
         assert (await world.call(key, "POST", "/v1/chat/completions", body)).status_code == 200
-        await service.withdraw(info.principal(), label, By("me", ""))
+        await service.withdraw(info.principal(), label, Actor("me", ""))
         assert (await world.call(key, "POST", "/v1/chat/completions", body)).status_code == 404
         with pytest.raises(Conflict, match="withdrawn"):
             await service.serve_version(info.principal(), label)

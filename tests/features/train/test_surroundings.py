@@ -17,7 +17,7 @@ from mainspring.features.train.jobs.process import Process
 from mainspring.features.train.jobs.running import tail
 from mainspring.features.train.jobs.surroundings import WITHHELD, environment, kept, redacted
 from mainspring.features.train.service import Training
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from tests.features.train.world import LOCAL, points, world, write
 
 pytestmark = pytest.mark.slow
@@ -64,7 +64,7 @@ async def test_a_child_has_no_keys_and_is_the_first_to_go(tmp_path: Path, monkey
         if not name.startswith("MAINSPRING_"):
             monkeypatch.setenv(name, value)
     folder = Folder(tmp_path / "run")
-    folder.create(Asked("line", {"steps": 10_000, "pause_s": 0.05}))
+    folder.create(RunRequest("line", {"steps": 10_000, "pause_s": 0.05}))
     write(folder.data, points())
     process = Process(folder)
     await process.start()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mainspring.features.train.jobs import process
-from mainspring.features.train.jobs.process import Elsewhere, vacate
+from mainspring.features.train.jobs.process import ForeignProcess, vacate
 from mainspring.training.lock import RunLock
 from tests.conftest import ROOT
 
@@ -50,6 +50,6 @@ async def test_the_number_of_a_process_elsewhere_is_nobody_s_here(
 ) -> None:
     """The lock says the id of a process of this machine, and that it counts in another container."""
     (tmp_path / "lock").write_text(f"{holder.pid} {space}")
-    with pytest.raises(Elsewhere, match="container"):
+    with pytest.raises(ForeignProcess, match="container"):
         await vacate(tmp_path, 0.2)
     assert holder.poll() is None

@@ -15,16 +15,16 @@ from mainspring.core.errors import InvalidRequest, Overloaded
 from mainspring.core.fair.lane import LANE
 from mainspring.core.types import Principal
 from mainspring.features.translate import assistant, languages, translating
-from mainspring.features.translate.aside import Aside
 from mainspring.features.translate.assistant import TranslationAssistant
 from mainspring.features.translate.documents.pieces import pieces
 from mainspring.features.translate.documents.sentences import cut, sentences
-from mainspring.features.translate.engine.translator import Said, Translator
+from mainspring.features.translate.engine.translator import TranslatedText, Translator
 from mainspring.features.translate.languages import Guess
 from mainspring.features.translate.memory import Remembered
 from mainspring.features.translate.placeholders import mask, masks
 from mainspring.features.translate.routes import TranslateBody
 from mainspring.features.translate.settings import TranslateSettings
+from mainspring.features.translate.text_threads import Aside
 from mainspring.features.translate.translating import Job, Translating
 from tests.features.translate.tiny import translator
 
@@ -119,8 +119,8 @@ class Echo:
     fingerprint = "echo"
     marks = True
 
-    async def translate(self, texts: Sequence[str], source: str, target: str) -> list[Said]:
-        return [Said(each, 1, 1) for each in texts]
+    async def translate(self, texts: Sequence[str], source: str, target: str) -> list[TranslatedText]:
+        return [TranslatedText(each, 1, 1) for each in texts]
 
 
 async def test_texts_are_read_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +183,7 @@ async def test_a_long_translation_lets_others_sentences_in_between(tmp_path: Pat
     model, order, go_on = Translator(translator(tmp_path / "tiny")), list[str](), threading.Event()
     work = model.translated
 
-    def noted(sentences: Sequence[str], source: str, target: str) -> list[Said]:
+    def noted(sentences: Sequence[str], source: str, target: str) -> list[TranslatedText]:
         go_on.wait()
         order.append("quiet" if sentences == ["One"] else "loud")
         assert len(sentences) <= 16
@@ -191,7 +191,7 @@ async def test_a_long_translation_lets_others_sentences_in_between(tmp_path: Pat
 
     model.translated = noted  # type: ignore[method-assign]
 
-    async def of(tenant: str, sentences: list[str]) -> list[Said]:
+    async def of(tenant: str, sentences: list[str]) -> list[TranslatedText]:
         LANE.set(tenant)
         return await model.translate(sentences, "en", "fr")
 

@@ -14,7 +14,7 @@ from tokenizers.models import Unigram
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.translate.training import vocabulary
 from mainspring.features.translate.training.dictionary import Dictionary
-from mainspring.features.translate.training.near import Held, signatures, words
+from mainspring.features.translate.training.near import HeldOutSentences, signatures, words
 from mainspring.features.translate.training.pairs import Pair, laser_tests, split, tatoeba
 
 DATA = Path(os.environ.get("MAINSPRING_DATA", "")) / "sequence" / "tatoeba"
@@ -22,7 +22,7 @@ whole = pytest.mark.skipif(not DATA.joinpath("fra-eng.zip").exists(), reason="MA
 
 
 def near(one: str, other: str) -> bool:
-    return Held([one]).near(other)
+    return HeldOutSentences([one]).near(other)
 
 
 @pytest.mark.parametrize(

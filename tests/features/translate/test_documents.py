@@ -14,7 +14,7 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Principal
 from mainspring.features.translate.documents.pieces import FORMATS, joined, pieces
 from mainspring.features.translate.documents.sentences import cut, sentences
-from mainspring.features.translate.engine.translator import Said, Translator
+from mainspring.features.translate.engine.translator import TranslatedText, Translator
 from mainspring.features.translate.memory import Remembered
 from mainspring.features.translate.placeholders import Masked, between, mask, restore
 from mainspring.features.translate.translating import Job, Translating
@@ -56,10 +56,10 @@ class Upper:
         self.loses = loses
         self.seen: list[str] = []
 
-    async def translate(self, texts: Sequence[str], source: str, target: str) -> list[Said]:
+    async def translate(self, texts: Sequence[str], source: str, target: str) -> list[TranslatedText]:
         self.seen += texts
         upper = [each.upper().replace("<P", "<p") for each in texts]
-        return [Said(each.replace("<p", "<q") if self.loses else each, 1, 1) for each in upper]
+        return [TranslatedText(each.replace("<p", "<q") if self.loses else each, 1, 1) for each in upper]
 
 
 async def translated(document: str, kind: str = "text", *, loses: bool = False, **asked: object) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.translate.engine.translator import Translator
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.recipe import Interrupted
 from mainspring.training.recipes import find
 from mainspring.training.run import Run
@@ -50,7 +50,7 @@ def rows(count: int, seed: int) -> list[dict[str, str]]:
 
 def folder(place: Path, **options: Any) -> Folder:
     made = Folder(place)
-    made.create(Asked("translate", {**OPTIONS, **options}, threads=1))
+    made.create(RunRequest("translate", {**OPTIONS, **options}, threads=1))
     for side, found in (("train", rows(400, 1)), ("validation", rows(20, 2)), ("test", rows(60, 3))):
         text = "".join(json.dumps(row) + "\n" for row in found)
         (made.data / f"{side}.jsonl").write_text(text, encoding="utf-8")

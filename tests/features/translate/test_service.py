@@ -14,12 +14,12 @@ from mainspring.core.errors import NotFound
 from mainspring.core.settings import Settings
 from mainspring.core.types import Principal
 from mainspring.features.translate import assistant
-from mainspring.features.translate.engine.found import Translators
+from mainspring.features.translate.engine.translators import Translators
 from mainspring.features.translate.feature import Translation
 from mainspring.features.translate.holdings import TranslationEdits
 from mainspring.features.translate.languages import detect
 from mainspring.features.translate.settings import TranslateSettings
-from mainspring.stores.erase.data_subjects import Given, Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
 from mainspring.training.ports import Version, Versions
 from tests.features.translate.tiny import translator
 
@@ -163,7 +163,7 @@ async def test_edits_with_consent_are_pairs_to_learn_from_and_are_erased(world: 
     page = await service.edits.page(Principal(tenant, "root"), 10, "", consented=True)
     assert [row.source for row in page.rows] == ["The car True."]
     held = TranslationEdits(world.system.rooms.stores.database, world.system.rooms.stores.blobs)
-    subject, of = Subject(tenant, "session", "s"), Held({found["id"]: Given(found["id"], "", 0.0)})
+    subject, of = Subject(tenant, "session", "s"), SubjectData({found["id"]: SubjectAnswer(found["id"], "", 0.0)})
     assert len(await held.find(subject, of, 1e12)) == 2
     # Consent that is withdrawn later holds for the edits, too.
     assert await held.unlearn("another", [found["id"]]) == 0
@@ -181,7 +181,7 @@ async def test_edits_are_found_by_whose_they_are_when_the_answer_is_gone(world: 
     edit = {"source_language": "en", "target_language": "fr", "source": "The car is red.", "edit": "Rouge."}
     await ask(world, edit, path=f"/v1/translate/{found['id']}/edit")
     held = TranslationEdits(database, world.system.rooms.stores.blobs)
-    nothing = Held()
+    nothing = SubjectData()
     rows = (await edits.page(Principal(key.tenant, "root"), 10, "", consented=False)).rows
     by_user, by_key = Subject(key.tenant, "user", "ann"), Subject(key.tenant, "key", rows[0].owner)
     others = (Subject(key.tenant, "user", "bob"), Subject(key.tenant, "user", ""), Subject("other", "user", "ann"))

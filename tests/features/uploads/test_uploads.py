@@ -18,7 +18,7 @@ from mainspring.features.uploads.service import Uploads
 from mainspring.features.uploads.settings import UploadsSettings
 from mainspring.features.uploads.tables import upload_parts, uploads
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from tests.gateway.knowledge.clients import client_for, client_of
 
 TEXT = b"The fee is seven marks. " * 100
@@ -192,13 +192,13 @@ async def test_an_erasure_takes_the_uploads_of_a_key(tmp_path: Path) -> None:
             lambda connection: connection.execute(sa.select(uploads.c.key_id).where(uploads.c.id == upload.id)).one()
         )
         held, subject = UploadsHeld(stores.database, stores.blobs), Subject("default", "key", row.key_id)
-        found = await held.find(subject, Held(), time.time(), None)
+        found = await held.find(subject, SubjectData(), time.time(), None)
         assert [(each["id"], each["filename"]) for each in found] == [(upload.id, "fees.txt")]
-        assert not await held.find(subject, Held(), time.time(), frozenset({"blue"}))
-        assert await held.erase(subject, Held(), time.time()) == 1
+        assert not await held.find(subject, SubjectData(), time.time(), frozenset({"blue"}))
+        assert await held.erase(subject, SubjectData(), time.time()) == 1
         assert blobs(tmp_path / "home") == 0
         whole = Subject("default", "tenant", "default")
-        assert [each["id"] for each in await held.find(whole, Held(), time.time(), None)] == [other.id]
+        assert [each["id"] for each in await held.find(whole, SubjectData(), time.time(), None)] == [other.id]
         left = await stores.database.read(lambda connection: connection.execute(sa.select(upload_parts)).all())
         assert not left
         assert "uploads" in {each.name for each in stores.holdings}

@@ -26,7 +26,7 @@ from mainspring.features.trials.ordered import ApplicationTrials
 from mainspring.features.variants.service import Variants
 from mainspring.features.variants.tables import variant_moves, variant_places
 from mainspring.features.variants.tables import variants as variants_table
-from mainspring.stores.erase.data_subjects import Held, Subject, find
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, find
 from mainspring.training.ports import Candidate, Door, Version
 from mainspring.training.recipe import Made
 from mainspring.training.stages import TakenBack
@@ -471,7 +471,7 @@ async def test_a_prompt_with_its_own_text_goes_with_each_person_whose_answers_it
     stores = world.system.stores
     (holding,) = [each for each in stores.holdings if each.name == "variants"]
 
-    async def person_of(name: str) -> tuple[Subject, Held]:
+    async def person_of(name: str) -> tuple[Subject, SubjectData]:
         subject = Subject("default", "user", name)
         return subject, await stores.database.read(lambda connection: find(connection, subject, 9e9))
 
@@ -479,7 +479,7 @@ async def test_a_prompt_with_its_own_text_goes_with_each_person_whose_answers_it
     (shown,) = await holding.find(*ann, 9e9, None)
     assert (shown["text"], shown["sources"]) == ("Greet as ann and bob like it.", sources[:1])
     assert len(await holding.find(*await person_of("bob"), 9e9, None)) == 2
-    assert len(await holding.find(Subject("default", "tenant", "default"), Held(), 9e9, None)) == 2
+    assert len(await holding.find(Subject("default", "tenant", "default"), SubjectData(), 9e9, None)) == 2
     assert await holding.find(*await person_of("eve"), 9e9, None) == []
     assert await holding.erase(*ann, 9e9) == 1
     await variants.follow()

@@ -12,7 +12,7 @@ import pytest
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Principal
 from mainspring.features.variants.kinds.readers import check_readers
-from mainspring.features.variants.store import Kept
+from mainspring.features.variants.store import StoredCandidate
 from mainspring.serving.ring.registry import Served
 from mainspring.training.ports import Candidate, Version
 from mainspring.training.recipe import Made
@@ -128,7 +128,7 @@ async def test_an_example_of_a_group_s_answer_needs_the_group(world: World) -> N
 
 
 def test_readers_of_one_group_have_it() -> None:
-    kept = Kept(Candidate("prompt", "a", {}), "cand_1", "admitted", "", "", 0.0, frozenset({"red"}))
+    kept = StoredCandidate(Candidate("prompt", "a", {}), "cand_1", "admitted", "", "", 0.0, frozenset({"red"}))
     served = Served("a", "application", cast(Any, None))
     check_readers(dataclasses.replace(kept, groups=frozenset()), served)
     check_readers(kept, dataclasses.replace(served, groups=frozenset({"red"})))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from mainspring import stores
 from mainspring.core.facts.trials import VariantFacts
 from mainspring.core.settings import Settings
-from mainspring.features.variants import moves
+from mainspring.features.variants import placement_changes
 from mainspring.features.variants.holdings import ExamplesOfPeople
 from mainspring.features.variants.store import Place, VariantMove, VariantStore
 from mainspring.features.variants.tables import variants
@@ -74,7 +74,7 @@ async def test_what_is_left_is_told_and_undone_to_what_was_there_before(
     other = Candidate("prompt", "docs", {"prompt": "tone", "version": 1})
     for each in (first, second, other):
         await store.admit("acme", each, [], "key")
-        await store.change("acme", "docs", moves.promote(each.id), "key")
+        await store.change("acme", "docs", placement_changes.promote(each.id), "key")
     subjects = rows.dump(["ans_1", "ans_2"])
     change = sa.update(variants).where(variants.c.id == second.id).values(subjects=subjects)
     await opened.database.write(lambda connection: connection.execute(change) and None)
@@ -85,5 +85,5 @@ async def test_what_is_left_is_told_and_undone_to_what_was_there_before(
     assert told == [("promoted", left.id), ("withdrawn", second.id)]
     events = await opened.events.find("acme", kind="variant")
     assert [VariantFacts.of(each.facts).action for each in events][-2:] == ["withdrawn", "promoted"]
-    place = await store.change("acme", "docs", moves.undo(""), "key")
+    place = await store.change("acme", "docs", placement_changes.undo(""), "key")
     assert sorted(place.ids) == sorted([first.id, other.id])

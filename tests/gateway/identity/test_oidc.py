@@ -26,7 +26,7 @@ from mainspring.core.types import Finish, Principal, Text, TraceParent
 from mainspring.gateway.edge.app import create_app
 from mainspring.gateway.identity import jwks as jwks_module
 from mainspring.gateway.identity.jwks import Jwks
-from mainspring.gateway.identity.oidc import Either, Tokens
+from mainspring.gateway.identity.oidc import Tokens, TokensOrKeys
 from mainspring.gateway.routes.generate import router
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
@@ -372,7 +372,7 @@ class NoKeys:
 
 async def test_the_gateway_takes_tokens_and_says_what_is_wrong_with_one() -> None:
     settings = GatewaySettings()
-    access = access_to(Either(NoKeys(), checking()), 30.0)
+    access = access_to(TokensOrKeys(NoKeys(), checking()), 30.0)
     routes = router(Recited(Text("Hello"), Finish("stop")), NoModels(), settings, access, Idempotency(Kept()))  # type: ignore[arg-type]
     app = create_app([routes], settings, lambda _: TraceParent.new())
 

@@ -37,7 +37,7 @@ from mainspring.gateway.responses import routes as responses
 from mainspring.http.access import access_to
 from mainspring.http.idempotency import Idempotency
 from mainspring.http.openai.responses_requests import CompactBody, InputTokensBody, ResponsesBody
-from mainspring.stores.events.audit_log import By
+from mainspring.stores.events.audit_log import Actor
 from tests.cli.command import data
 from tests.conftest import Server
 from tests.gateway.asgi import Kept, Keys, ask, behind, gateway
@@ -68,7 +68,7 @@ class NoEvents:
     async def answer_for(self, principal: Principal, answer_id: str) -> EventRecord:
         raise NotFound("no answers are recorded")
 
-    async def erase(self, tenant: str, subject: str, *, by: By) -> EventRecord:
+    async def erase(self, tenant: str, subject: str, *, by: Actor) -> EventRecord:
         raise AssertionError("there is nothing to erase")
 
 

@@ -303,6 +303,7 @@ def test_models_are_listed_by_their_stage(client: Any) -> None:
     for wrong in ({"after_id": "no such model"}, {"lifecycle": "active"}):
         with pytest.raises(anthropic.BadRequestError) as refused:
             client.models.list(extra_query=wrong)
+        assert isinstance(refused.value.body, dict)
         assert refused.value.body["type"] == "error"
 
 

@@ -25,7 +25,7 @@ from mainspring.engines.chat.chat_model import ChatModel
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
 from mainspring.guards.detect import injection, pii
-from mainspring.guards.policy.policies import Checked, GuardPolicy
+from mainspring.guards.policy.policies import CheckedText, GuardPolicy
 from mainspring.serving.admit.context_fit import CHARACTERS_A_TOKEN, Fits, check
 from mainspring.serving.admit.rate_limits import Limits
 from mainspring.serving.ring.compose import request_ring
@@ -92,7 +92,7 @@ async def test_no_guard_reads_what_no_model_could_take(monkeypatch: pytest.Monke
     read: list[int] = []
     inspect = GuardPolicy.inspect
 
-    def counted(policy: GuardPolicy, text: str, *more: Any, **named: Any) -> Checked:
+    def counted(policy: GuardPolicy, text: str, *more: Any, **named: Any) -> CheckedText:
         read.append(len(text))
         return inspect(policy, text, *more, **named)
 

@@ -13,7 +13,7 @@ from mainspring.core.types import Principal
 from mainspring.serving.admit.rate_limits import Bucket, Limits
 from mainspring.serving.admit.shared_rate_limits import SharedLimits
 from mainspring.serving.admit.tenant_rate_limits import KeysAndTenants, TenantRates
-from mainspring.stores.cache.token_buckets import BucketRequest, SharedBuckets, Taken
+from mainspring.stores.cache.token_buckets import BucketRequest, SharedBuckets, TakeResult
 from mainspring.stores.keys.quotas import Quotas
 from tests.serving.admit.test_rate_limits import Clock
 
@@ -121,18 +121,18 @@ class Together(SharedBuckets):
         made = [Bucket(each.capacity, lambda: 0.0, each.period_s) for each in asked]
         return self.accounts.setdefault(account, made)
 
-    async def take(self, account: str, asked: Sequence[BucketRequest]) -> Taken:
+    async def take(self, account: str, asked: Sequence[BucketRequest]) -> TakeResult:
         buckets = self._buckets(account, asked)
         for index, (bucket, each) in enumerate(zip(buckets, asked, strict=True)):
             if wait := bucket.lacks(each.amount):
-                return Taken(index, wait, tuple(bucket.level for bucket in buckets))
+                return TakeResult(index, wait, tuple(bucket.level for bucket in buckets))
         return await self.give(account, [BucketRequest(each.capacity, each.period_s, -each.amount) for each in asked])
 
-    async def give(self, account: str, asked: Sequence[BucketRequest]) -> Taken:
+    async def give(self, account: str, asked: Sequence[BucketRequest]) -> TakeResult:
         buckets = self._buckets(account, asked)
         for bucket, each in zip(buckets, asked, strict=True):
             bucket.give(round(each.amount))
-        return Taken(None, 0.0, tuple(bucket.level for bucket in buckets))
+        return TakeResult(None, 0.0, tuple(bucket.level for bucket in buckets))
 
     async def beat(self, worker: str) -> int:
         return 2

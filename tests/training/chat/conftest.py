@@ -13,8 +13,8 @@ import pytest
 from mainspring.core.settings import Settings
 from mainspring.engines.catalogue.gguf_weights import GgufWeights
 from mainspring.engines.catalogue.pull import Puller
-from mainspring.training.chat.listed import RECIPES
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.chat.recipe_list import RECIPES
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.run import Run
 from tests.engines import tiny_models as tiny
 
@@ -80,7 +80,7 @@ def start(base: Path, tmp_path: Path) -> Start:
     ) -> Run:
         folder = Folder(tmp_path / name)
         known = folder.path.exists()
-        folder.create(Asked(recipe, options, seed=3, base=str(on or base), **more))
+        folder.create(RunRequest(recipe, options, seed=3, base=str(on or base), **more))
         if not known:
             for side, rows in (("train", train), ("validation", validation), ("test", test)):
                 lines = "".join(json.dumps(row) + "\n" for row in rows)

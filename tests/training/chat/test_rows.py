@@ -18,7 +18,7 @@ WRITER = rows.Writer(CHATML, "<|im_start|>", "<|im_end|>")
 TALK = (Message("user", "a?"), Message("assistant", "one"), Message("user", "b?"), Message("assistant", "two"))
 
 
-def learned(told: rows.Told) -> list[str]:
+def learned(told: rows.LearnedText) -> list[str]:
     return [told.text[start:end] for start, end in told.spans]
 
 

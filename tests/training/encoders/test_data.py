@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.engines.encode import bert
-from mainspring.training.encoders import listed, weights
+from mainspring.training.encoders import recipe_list, weights
 from mainspring.training.encoders.data import batches, rows
 from mainspring.training.recipes import every
 from mainspring.training.run import options_of
@@ -21,9 +21,9 @@ from tests.training.encoders import tiny
 
 
 def test_the_recipes_are_listed_without_torch() -> None:
-    names = {each.name for each in listed.RECIPES}
+    names = {each.name for each in recipe_list.RECIPES}
     assert names <= set(every())
-    for recipe in listed.RECIPES:
+    for recipe in recipe_list.RECIPES:
         options = options_of(recipe, {})
         assert options.model_fields_set == set()
         for name, field in type(options).model_fields.items():

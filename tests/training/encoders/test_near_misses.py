@@ -15,9 +15,9 @@ PASSAGE = (
     "Later, Peter Young of Dover painted it red in 1964. Nobody paints it today."
 )
 ROWS = [
-    near.Answered("When did Anna Hill build the bridge?", PASSAGE, "1931", "bridge"),
-    near.Answered("Which colour has the bridge?", PASSAGE, "red", "bridge"),
-    near.Answered(
+    near.AnsweredQuestion("When did Anna Hill build the bridge?", PASSAGE, "1931", "bridge"),
+    near.AnsweredQuestion("Which colour has the bridge?", PASSAGE, "red", "bridge"),
+    near.AnsweredQuestion(
         "How deep is the lake?", "The lake near the bridge is 12 metres deep. Swans live there.", "12 metres", "lake"
     ),
 ]

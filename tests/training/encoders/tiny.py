@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.recipes import find
 from mainspring.training.run import Run
 
@@ -86,7 +86,7 @@ def run(
 ) -> Run:
     """A run over these rows; of a folder that is there, the one that goes on."""
     made = Folder(folder)
-    made.create(Asked(recipe, {"precision": "f32", "length": 32, **options}, seed=seed, base=str(source)))
+    made.create(RunRequest(recipe, {"precision": "f32", "length": 32, **options}, seed=seed, base=str(source)))
     for side, rows in sides.items():
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (made.data / f"{side}.jsonl").write_text(text, encoding="utf-8")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import InvalidRequest, NothingLearned, Unsupported
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.recipe import Interrupted, Recipe, RecipeOptions
 from mainspring.training.run import Run
 from tests.conftest import ROOT
@@ -32,7 +32,7 @@ trained(Path(sys.argv[1]), pace=float(sys.argv[2]))
 def _run(path: Path) -> Run:
     folder = Folder(path)
     if not (path / "job.json").exists():
-        folder.create(Asked("none"))
+        folder.create(RunRequest("none"))
     return Run(Recipe("none", "", "language-model", RecipeOptions, "none:none", ("text",)), folder, folder.asked)
 
 
@@ -43,8 +43,8 @@ def trained(path: Path, *, pace: float = 0.0, model: Any = None, **given: Any) -
 
     from mainspring.training.own.feed import Shuffled
     from mainspring.training.own.loop import Plan, fit
+    from mainspring.training.own.models.model_files import build
     from mainspring.training.own.models.shape import Shape
-    from mainspring.training.own.models.stored import build
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -179,8 +179,8 @@ def test_a_training_that_gets_no_better_ends(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_no_number_is_told(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
+    from mainspring.training.own.models.model_files import build
     from mainspring.training.own.models.shape import Shape
-    from mainspring.training.own.models.stored import build
 
     model: Any = build(Shape("decoder", 40, width=32, layers=1))
     model.embedding.tokens.weight.data.fill_(torch.nan)
@@ -212,8 +212,8 @@ def test_a_feed_gives_each_example_once_an_epoch_whatever_the_shares() -> None:
 def test_a_batch_that_cannot_be_shared_is_named(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     from mainspring.training.own.loop import Fit, Plan
+    from mainspring.training.own.models.model_files import build
     from mainspring.training.own.models.shape import Shape
-    from mainspring.training.own.models.stored import build
     from mainspring.training.own.world import Alone
 
     class Three(Alone):

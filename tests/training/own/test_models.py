@@ -26,7 +26,7 @@ def small(kind: Kind, positions: Positions = "rotary", **given: Any) -> Shape:
 
 def built(torch: Any, shape: Shape, seed: int = 0) -> Any:
     """With weights that are large enough for everything to matter."""
-    from mainspring.training.own.models.stored import build
+    from mainspring.training.own.models.model_files import build
 
     torch.manual_seed(seed)
     model = build(shape).eval()
@@ -185,19 +185,19 @@ def test_losses_count_the_targets_that_are_given(torch: Any) -> None:
 @pytest.mark.parametrize("kind", ["decoder", "encoder", "encoder-decoder"])
 @pytest.mark.parametrize("positions", PLACES)
 def test_a_model_is_read_as_it_was_written(torch: Any, kind: Kind, positions: Positions, tmp_path: Path) -> None:
-    from mainspring.training.own.models import stored
+    from mainspring.training.own.models import model_files
 
     model, ids = built(torch, small(kind, positions)), drawn(torch, 1, 5)
-    stored.save(model, tmp_path)
-    again: Any = stored.load(tmp_path).eval()
+    model_files.save(model, tmp_path)
+    again: Any = model_files.load(tmp_path).eval()
     given = (ids, ids) if kind == "encoder-decoder" else (ids,)
     assert torch.equal(again(*given), model(*given))
 
     (tmp_path / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(ModelError, match=r"model\.safetensors"):
-        stored.load(tmp_path)
+        model_files.load(tmp_path)
     with pytest.raises(ModelError, match=r"config\.json"):
-        stored.load(tmp_path / "elsewhere")
+        model_files.load(tmp_path / "elsewhere")
 
 
 def test_writing_many_at_once_is_writing_each_alone(torch: Any) -> None:
@@ -213,11 +213,11 @@ def test_writing_many_at_once_is_writing_each_alone(torch: Any) -> None:
 
 
 def test_a_decoder_is_read_by_others_as_llama(torch: Any, tmp_path: Path) -> None:
-    from mainspring.training.own.models import llama, stored
+    from mainspring.training.own.models import llama, model_files
 
     transformers = pytest.importorskip("transformers")
     model, ids = built(torch, small("decoder")), drawn(torch, 2, 9)
-    stored.save(model, tmp_path)
+    model_files.save(model, tmp_path)
     other = transformers.AutoModelForCausalLM.from_pretrained(tmp_path).eval()
     with torch.no_grad():
         assert torch.allclose(other(ids).logits, model(ids), atol=1e-3)

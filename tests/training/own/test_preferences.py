@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import InvalidRequest, NothingLearned
-from mainspring.training.folder import Asked, Folder
-from mainspring.training.own.listed import RECIPES
+from mainspring.training.folder import Folder, RunRequest
+from mainspring.training.own.recipe_list import RECIPES
 from mainspring.training.recipe import Interrupted, Made
 from mainspring.training.run import Run
 
@@ -26,7 +26,7 @@ PPO: dict[str, Any] = {"steps": 12, "batch": 16, "part": 8, "rate": 1e-3, "answe
 def run(path: Path, name: str, rows: list[dict[str, Any]], base: Path | None = None, **options: Any) -> Made:
     pytest.importorskip("torch").set_num_threads(1)
     folder = Folder(path)
-    folder.create(Asked(name, options, base=str(base or "")))
+    folder.create(RunRequest(name, options, base=str(base or "")))
     for side in ("train", "validation", "test"):
         (folder.data / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     recipe = next(each for each in RECIPES if each.name == name)
@@ -109,10 +109,10 @@ def test_advantages_are_those_worked_out_by_hand() -> None:
 
 def test_chances_are_those_of_the_model(stages: tuple[Path, Made]) -> None:
     torch = pytest.importorskip("torch")
-    from mainspring.training.own.models import stored
+    from mainspring.training.own.models import model_files
     from mainspring.training.own.preferences.rollout import Policy, roll
 
-    decoder: Any = stored.load(stages[0] / "sft" / "output")
+    decoder: Any = model_files.load(stages[0] / "sft" / "output")
     prompts = [[1, 30, 31], [1, 40]]
     rolled = roll(decoder, prompts, most=5, temperature=1.0, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.training.folder import Asked, Folder
-from mainspring.training.own.listed import RECIPES
+from mainspring.training.folder import Folder, RunRequest
+from mainspring.training.own.recipe_list import RECIPES
 from mainspring.training.recipe import Made
 from mainspring.training.run import Run
 
@@ -34,7 +34,7 @@ STEPS: dict[str, Any] = {"steps": 60, "every": 20, "save": 30, "rate": 5e-3, "ba
 def run(path: Path, name: str, rows: list[dict[str, Any]], base: Path | None = None, **options: Any) -> Made:
     pytest.importorskip("torch").set_num_threads(1)
     folder = Folder(path)
-    folder.create(Asked(name, options, base=str(base or "")))
+    folder.create(RunRequest(name, options, base=str(base or "")))
     for side in ("train", "validation", "test"):
         chosen = rows if side == "train" else rows[:4]
         (folder.data / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chosen))
@@ -91,7 +91,7 @@ def test_other_objectives_are_learned_with_a_tokenizer_that_is_given(
 
 
 def test_the_second_stage_learns_to_answer(pretrained: tuple[Path, Made], tmp_path: Path) -> None:
-    from mainspring.training.own.models import stored
+    from mainspring.training.own.models import model_files
 
     rows = [
         {"prompt": f"{size} {drink}", "completion": f"One {size} {drink} it is."} for drink in DRINKS for size in SIZES
@@ -102,7 +102,7 @@ def test_the_second_stage_learns_to_answer(pretrained: tuple[Path, Made], tmp_pa
     assert made.makes == "chat"
     assert made.figures["perplexity"] < 2 < made.before["perplexity"]
     assert Folder(tmp_path).samples()[-1]["text"].startswith("One ")
-    assert stored.shape_of(tmp_path / "output") == stored.shape_of(base)
+    assert model_files.shape_of(tmp_path / "output") == model_files.shape_of(base)
     assert made.entry["files"] == [{"name": "model.gguf"}]
     told = [json.loads(line) for line in (tmp_path / "output" / "parity.jsonl").read_text().splitlines()]
     assert [each["text"] for each in told][:2] == ["small latte", "One small latte it is."]

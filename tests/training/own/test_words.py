@@ -10,9 +10,9 @@ import pytest
 from tokenizers import Tokenizer
 
 from mainspring.core.errors import InvalidRequest, ModelError, NothingLearned
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.own import tokenizing, words
-from mainspring.training.own.listed import RECIPES
+from mainspring.training.own.recipe_list import RECIPES
 from mainspring.training.own.texts import RowEncoder, texts, turns_of
 from mainspring.training.own.words import BEGIN, END, SPECIAL, UNKNOWN
 from mainspring.training.run import Run
@@ -129,7 +129,7 @@ def test_a_row_without_text_is_named(row: Mapping[str, Any], message: str) -> No
 
 def test_the_recipe_tells_each_language(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
-    folder.create(Asked("tokenizer", {"vocabulary": 400, "sentinels": 3}))
+    folder.create(RunRequest("tokenizer", {"vocabulary": 400, "sentinels": 3}))
 
     def lines() -> Iterator[str]:
         for text in ENGLISH:

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.parallel.layout import Layout
 from mainspring.training.recipe import Recipe, RecipeOptions
 from mainspring.training.run import Run
@@ -22,8 +22,8 @@ def losses(path: Path, layout: Layout, steps: int, *, dtype: str = "float32", st
 
     from mainspring.training.own.feed import Shuffled
     from mainspring.training.own.loop import Fit, Plan
+    from mainspring.training.own.models.model_files import build
     from mainspring.training.own.models.shape import Shape
-    from mainspring.training.own.models.stored import build
     from mainspring.training.parallel.mesh import processes
 
     torch.set_num_threads(1)
@@ -63,7 +63,7 @@ def losses(path: Path, layout: Layout, steps: int, *, dtype: str = "float32", st
 
 
 def prepare(path: Path) -> Path:
-    Folder(path).create(Asked("none"))
+    Folder(path).create(RunRequest("none"))
     return path
 
 

@@ -19,7 +19,7 @@ import pytest
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.train.jobs import tree
 from mainspring.training import several
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.parallel.layout import Layout
 from tests.conftest import ROOT
 from tests.training.parallel.apart import losses, prepare
@@ -105,7 +105,7 @@ def test_processes_of_one_machine_listen_on_the_loopback_alone(tmp_path: Path) -
         "steps": 400,
         "batch": 4,
     }
-    folder.create(Asked("pretrain", options))
+    folder.create(RunRequest("pretrain", options))
     lines = [
         json.dumps({"text": f"The number {each} comes before {each + 1}, and is even or odd."}) for each in range(200)
     ]

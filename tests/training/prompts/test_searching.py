@@ -46,7 +46,9 @@ def searched(folder: Path, monkeypatch: pytest.MonkeyPatch, each: int, count: in
         (data / f"{side}.jsonl").write_text((json.dumps({"messages": said}) + "\n") * count)
         told = [{"answers": [f"ans_{side}_{row}_{one}" for one in range(each)]} for row in range(count)]
         (data / f"{side}.lineage.jsonl").write_text("".join(json.dumps(line) + "\n" for line in told))
-    monkeypatch.setattr("mainspring.training.asking.Line.of_process", classmethod(lambda _: SimpleNamespace(asked=0)))
+    monkeypatch.setattr(
+        "mainspring.training.asking.RunSocket.of_process", classmethod(lambda _: SimpleNamespace(asked=0))
+    )
     options = {"application": "small", "parts": {"task": "Answer."}, "rows": 1_000, "tested": 0}
     run = OneRun(folder, SearchedPromptOptions.model_validate(options))
     return searching.run(cast(Work, run))

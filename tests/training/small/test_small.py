@@ -14,7 +14,7 @@ from mainspring.engines import builtin
 from mainspring.features.variants.values import AnsweringValue, ExamplesValue
 from mainspring.rag.answer.evidence.features import NAMES
 from mainspring.rag.answer.verbatim.choice_weights import TERMS
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.recipe import Made
 from mainspring.training.recipes import find
 from mainspring.training.run import Run
@@ -33,7 +33,7 @@ def words(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ran(path: Path, recipe: str, sides: dict[str, list[dict[str, Any]]], **options: Any) -> Made:
     folder = Folder(path)
-    folder.create(Asked(recipe, options=options))
+    folder.create(RunRequest(recipe, options=options))
     for side, rows in sides.items():
         (folder.data / f"{side}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return Run(find(recipe), folder, folder.asked).do()
@@ -103,7 +103,7 @@ def test_examples_are_far_from_each_other_and_name_the_answer_that_they_are_of(t
     rows = [row(f"Where is order {word}?", f"Order {word} is on its way.") for word in ("one", "two", "three")]
     rows += [row("Who paints whales?", "Nobody paints whales."), row("Who paints whales?", "Twice.")]
     folder = Folder(tmp_path)
-    folder.create(Asked("examples"))
+    folder.create(RunRequest("examples"))
     lines = "".join(json.dumps({"answers": [f"ans_{number}"]}) + "\n" for number in range(len(rows)))
     (folder.data / "train.lineage.jsonl").write_text(lines)
     made = ran(tmp_path, "examples", {"train": rows, "test": rows[3:4]}, most=2, nearest=1)

@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 
-from mainspring.agents.context.ranker import Ranker, Said
+from mainspring.agents.context.ranker import Ranker, Statement
 from mainspring.core.types import Message
 from mainspring.serving.memory import notes
 from mainspring.serving.memory.base import Count, Exchange
@@ -47,7 +47,7 @@ async def found_again(groups: Sequence[Sequence[Message]], question: str, count:
     ]
     if not said or not question or tokens <= 0:
         return ""
-    past = [Said(each.content[:_READ], thread="") for _, each in said]
+    past = [Statement(each.content[:_READ], thread="") for _, each in said]
     scores = await asyncio.to_thread(Ranker().scores, question, None, past)
     chosen: list[int] = []
     for place in sorted(range(len(said)), key=lambda index: -scores[index])[:_MOST]:

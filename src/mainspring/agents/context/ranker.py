@@ -35,7 +35,7 @@ _KEPT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Statement:
     """A statement: by whom (empty: the person who asks), and in which ``thread`` (statements of one thread, in order,
     are neighbours). ``vector`` is its unit embedding, float32 (dimensions,), or None."""
 
@@ -55,7 +55,7 @@ class Ranker:
     def __init__(self) -> None:
         self._bags: dict[bytes, Counter[str]] = {}
 
-    def scores(self, query: str, vector: Any, past: Sequence[Said]) -> Floats:
+    def scores(self, query: str, vector: Any, past: Sequence[Statement]) -> Floats:
         """How much each statement of ``past`` (oldest first) has to do with ``query``: float32 (statements,),
         comparable within one call only. ``vector`` is the query's embedding (None: words alone count)."""
         if not past:
@@ -66,7 +66,7 @@ class Ranker:
         scores = lexical if vector is None else DENSE * cosines(vector, past) + (1 - DENSE) * lexical
         return _with_neighbours(scores, past) + SPEAKER * _named(query, past)
 
-    def evidence(self, query: str, vector: Any, past: Sequence[Said]) -> Floats:
+    def evidence(self, query: str, vector: Any, past: Sequence[Statement]) -> Floats:
         """How much each statement has to do with ``query``, from 0 to 1, comparable between queries: the mean of its
         cosine and of the share of the query's words, by rarity, that it has."""
         asked = terms.content(query)
@@ -75,7 +75,7 @@ class Ranker:
         lexical = np.array([terms.overlap(weights, each & asked) for each in sets], dtype=np.float32)
         return lexical if vector is None else 0.5 * cosines(vector, past) + 0.5 * lexical
 
-    def _bm25(self, query: str, past: Sequence[Said]) -> Floats:
+    def _bm25(self, query: str, past: Sequence[Statement]) -> Floats:
         bags = [self._bag(each.spoken) for each in past]
         lengths = np.array([bag.total() for bag in bags], dtype=np.float32)
         norm = K1 * (1 - B + B * lengths / max(float(lengths.mean()), 1.0))
@@ -97,7 +97,7 @@ class Ranker:
         return found
 
 
-def cosines(vector: Any, past: Sequence[Said]) -> Floats:
+def cosines(vector: Any, past: Sequence[Statement]) -> Floats:
     """The cosine of each statement to ``vector``, from 0 to 1; 0 without an embedding of the same size."""
     found = np.zeros((len(past), vector.shape[0]), dtype=np.float32)
     for index, each in enumerate(past):
@@ -122,7 +122,7 @@ def _scaled(scores: Floats) -> Floats:
     return (scores - low) / (high - low) if high > low else np.zeros_like(scores)
 
 
-def _with_neighbours(scores: Floats, past: Sequence[Said]) -> Floats:
+def _with_neighbours(scores: Floats, past: Sequence[Statement]) -> Floats:
     same = np.array([one.thread == other.thread for one, other in itertools.pairwise(past)], dtype=bool)
     before, after = np.zeros_like(scores), np.zeros_like(scores)
     before[1:] = np.where(same, scores[:-1], 0)
@@ -131,7 +131,7 @@ def _with_neighbours(scores: Floats, past: Sequence[Said]) -> Floats:
     return mixed
 
 
-def _named(query: str, past: Sequence[Said]) -> Floats:
+def _named(query: str, past: Sequence[Statement]) -> Floats:
     """1 for statements of the one speaker whom ``query`` names."""
     asked = set(_WORD.findall(query.lower()))
     named = {each.speaker for each in past if each.speaker and each.speaker.lower() in asked}

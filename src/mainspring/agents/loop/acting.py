@@ -14,11 +14,11 @@ from mainspring.agents.errors import Waiting
 from mainspring.agents.history import Step
 from mainspring.agents.limits.budgets import Budget
 from mainspring.agents.loop.agent_tool import AgentTool, TransferTool
+from mainspring.agents.loop.event_target import Emit, EventTarget, Lanes
 from mainspring.agents.loop.nodes import Node, Toolbox
-from mainspring.agents.loop.shown import Emit, Lanes, Shown
 from mainspring.agents.loop.steps import Frame, Run
 from mainspring.agents.tools.base import BaseTool, ToolContext, ToolResult
-from mainspring.agents.tools.effects import Decide, Verdict, Wanted
+from mainspring.agents.tools.effects import Decide, RequestedCall, Verdict
 from mainspring.core.types import Citation, Message, Progress, ToolCall
 
 
@@ -78,7 +78,7 @@ class Acting:
     __slots__ = ("_agent", "_box", "_budget", "_caller", "_decide", "_frame", "_node", "_run", "_shown")
 
     def __init__(
-        self, run: Run, node: Node, frame: Frame, box: Toolbox, budget: Budget, shown: Shown, decide: Decide
+        self, run: Run, node: Node, frame: Frame, box: Toolbox, budget: Budget, shown: EventTarget, decide: Decide
     ) -> None:
         assert isinstance(node.agent, LlmAgent)
         self._run, self._node, self._agent = run, node, node.agent
@@ -149,7 +149,7 @@ class Acting:
         effects = self._run.effects
         assert effects is not None
         judged = [each for each in found if each.result is None and each.tool is not None]
-        wanted = [Wanted(each.call, each.tool, each.arguments) for each in judged if each.tool is not None]
+        wanted = [RequestedCall(each.call, each.tool, each.arguments) for each in judged if each.tool is not None]
         tools = list(self._box.tools.values())
         verdicts: list[Verdict] = await effects.judged(wanted, asked, tools, self._decide, self._agent.untrusted)
         for each, verdict in zip(judged, verdicts, strict=True):

@@ -16,10 +16,10 @@ from mainspring.agents.limits.budgets import Budget
 from mainspring.agents.loop import react, structured
 from mainspring.agents.loop.acting import Acted, Acting
 from mainspring.agents.loop.agent_tool import TRANSFER
+from mainspring.agents.loop.event_target import EventTarget
 from mainspring.agents.loop.instructions import rendered
 from mainspring.agents.loop.nodes import Node
-from mainspring.agents.loop.salvage import Held, salvaged
-from mainspring.agents.loop.shown import Shown
+from mainspring.agents.loop.salvage import HeldBackText, salvaged
 from mainspring.agents.loop.steps import Frame, Outcome, Reply, Run, ask
 from mainspring.agents.tools.base import ToolResult
 from mainspring.agents.tools.calling import record
@@ -31,7 +31,7 @@ _SYSTEM = ("system", "developer")
 ENOUGH = "You may take no further steps. Answer now, with what you know, and say what is still open."
 
 
-async def run_llm(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: Shown) -> Outcome:
+async def run_llm(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: EventTarget) -> Outcome:
     """Run the agent of ``node`` on the conversation ``view``."""
     agent = node.agent
     assert isinstance(agent, LlmAgent)
@@ -58,7 +58,7 @@ class _Turns:
     """The turns of one agent: its conversation with the model, and what it may do."""
 
     def __init__(
-        self, run: Run, node: Node, view: Sequence[Message], frame: Frame, budget: Budget, shown: Shown
+        self, run: Run, node: Node, view: Sequence[Message], frame: Frame, budget: Budget, shown: EventTarget
     ) -> None:
         assert isinstance(node.agent, LlmAgent)
         self._run, self._node, self._agent, self._frame = run, node, node.agent, frame
@@ -217,7 +217,7 @@ class _Turns:
         hidden = self._grammar is not None
         if not request.tools:
             return await ask(self._run, request, responder, path, self._budget, None if hidden else self._say)
-        held = Held(self._say)
+        held = HeldBackText(self._say)
         reply = await ask(self._run, request, responder, path, self._budget, None if hidden else held)
         calls = salvaged(reply, {each.name for each in request.tools}, path)
         if calls:

@@ -11,7 +11,7 @@ import orjson
 
 from mainspring.agents.errors import Diverged, LimitReached, Stopped
 from mainspring.agents.tools.base import BaseTool, ToolContext, ToolResult
-from mainspring.agents.tools.calling import Checked, schema_fault
+from mainspring.agents.tools.calling import CheckedCall, schema_fault
 from mainspring.agents.tools.functions import FunctionTool
 from mainspring.core.errors import MainspringError
 from mainspring.core.types import Context
@@ -31,12 +31,12 @@ class PlainCalls:
         """Whether the caller has the tool's scopes."""
         return not tool.policy.scopes or tool.policy.scopes <= context.principal.scopes
 
-    def check(self, tool: BaseTool, arguments: str | Mapping[str, Any], context: Context) -> Checked:
+    def check(self, tool: BaseTool, arguments: str | Mapping[str, Any], context: Context) -> CheckedCall:
         """See ``ToolCaller``."""
         name, policy = tool.declaration.name, tool.policy
         if not self.offered(tool, context):
             needed = ", ".join(sorted(policy.scopes - context.principal.scopes))
-            return Checked(refusal=f"The caller's key may not use {name}: it needs {needed}.")
+            return CheckedCall(refusal=f"The caller's key may not use {name}: it needs {needed}.")
         value: Any = arguments
         if isinstance(arguments, str):
             try:
@@ -44,12 +44,12 @@ class PlainCalls:
             except ValueError:
                 value = None
         if not isinstance(value, Mapping):
-            return Checked(refusal=f"The arguments of {name} are no JSON object. Write them as one.")
+            return CheckedCall(refusal=f"The arguments of {name} are no JSON object. Write them as one.")
         # A function checks them itself, by its signature.
         if not isinstance(tool, FunctionTool) and (fault := schema_fault(tool.declaration, dict(value))):
-            return Checked(refusal=fault)
+            return CheckedCall(refusal=fault)
         asks = policy.approval(value) if callable(policy.approval) else policy.approval
-        return Checked(value, approval=asks)
+        return CheckedCall(value, approval=asks)
 
     async def perform(self, tool: BaseTool, arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
         """See ``ToolCaller``."""

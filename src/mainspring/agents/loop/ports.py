@@ -12,7 +12,7 @@ from mainspring.agents.choice.base import Chooser
 from mainspring.agents.loop.plain_calls import PlainCalls
 from mainspring.agents.runs import Histories, NoHistories
 from mainspring.agents.tools.base import BaseTool, ToolContext, ToolResult
-from mainspring.agents.tools.calling import Checked
+from mainspring.agents.tools.calling import CheckedCall
 from mainspring.core.errors import UnknownModel
 from mainspring.core.types import Context, Message, Responder
 from mainspring.telemetry.tracing import Span
@@ -52,7 +52,7 @@ class Calls(Protocol):
 
     def offered(self, tool: BaseTool, context: Context) -> bool: ...
 
-    def check(self, tool: BaseTool, arguments: str | Mapping[str, Any], context: Context) -> Checked: ...
+    def check(self, tool: BaseTool, arguments: str | Mapping[str, Any], context: Context) -> CheckedCall: ...
 
     async def perform(self, tool: BaseTool, arguments: Mapping[str, Any], context: ToolContext) -> ToolResult: ...
 

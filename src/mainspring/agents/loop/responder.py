@@ -9,9 +9,9 @@ from typing import Any
 from mainspring.agents.agent import Agent
 from mainspring.agents.errors import Waiting
 from mainspring.agents.history import History
+from mainspring.agents.loop.event_target import Emit
 from mainspring.agents.loop.ports import Surroundings
 from mainspring.agents.loop.runner import Runner
-from mainspring.agents.loop.shown import Emit
 from mainspring.agents.runs import RUN
 from mainspring.core.errors import InvalidRequest, Unsupported
 from mainspring.core.types import ChatRequest, Context, Event, Finish, Head, Notice, Request, Response, Text

@@ -13,10 +13,10 @@ from typing import Any
 from mainspring.agents.agent import Agent, Limits, LlmAgent, LoopAgent, ParallelAgent
 from mainspring.agents.history import History, NoHistory
 from mainspring.agents.limits.budgets import Budget
+from mainspring.agents.loop.event_target import Emit, EventTarget
 from mainspring.agents.loop.llm import run_llm
 from mainspring.agents.loop.nodes import Node, tree
 from mainspring.agents.loop.ports import Surroundings
-from mainspring.agents.loop.shown import Emit, Shown
 from mainspring.agents.loop.steps import Frame, Outcome, Run
 from mainspring.agents.loop.workflow import run_loop, run_parallel, run_sequence
 from mainspring.core.types import ChatRequest, Context, Event, Finish, Message, ToolCallDelta
@@ -69,7 +69,7 @@ class Runner:
             run.guard(request.messages, kept)
         tools = request.tools if request.tool_choice != "none" else ()
         frame = Frame(kept, "", budget, tools, request.sampling.grammar)
-        outcome = await enter(run, self._first(kept), _told(request), frame, Shown(emit))
+        outcome = await enter(run, self._first(kept), _told(request), frame, EventTarget(emit))
         kept.pop(ACTIVE, None)
         if outcome.agent != self.root.agent.name:
             kept[ACTIVE] = outcome.agent
@@ -104,7 +104,7 @@ def _told(request: ChatRequest) -> Sequence[Message]:
     return [*said, *request.messages] if said else request.messages
 
 
-async def enter(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: Shown) -> Outcome:
+async def enter(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: EventTarget) -> Outcome:
     """Run the agent of ``node``, and those to which it hands the conversation over."""
     while True:
         tracer = run.around.tracer
@@ -119,7 +119,7 @@ async def enter(run: Run, node: Node, view: Sequence[Message], frame: Frame, sho
         view, node, frame = _seen(target, view, outcome), target, frame.below()
 
 
-async def _one(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: Shown) -> Outcome:
+async def _one(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: EventTarget) -> Outcome:
     agent = node.agent
     if isinstance(agent, LlmAgent):
         return await run_llm(run, node, view, frame, shown)

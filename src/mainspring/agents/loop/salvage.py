@@ -17,7 +17,7 @@ _FENCED = re.compile(r"```(?:\w+)?\s*(.*?)\s*(?:```|$)", re.DOTALL)
 _MARKS = re.compile(r"</?tool_call>")
 
 
-class Held:
+class HeldBackText:
     """Passes text on to ``say``, but holds it back as long as it may be a call."""
 
     __slots__ = ("_held", "_open", "_say")

@@ -12,9 +12,9 @@ from mainspring.agents.errors import Waiting
 from mainspring.agents.history import History, Step
 from mainspring.agents.limits.budgets import Budget
 from mainspring.agents.limits.repeats import Repeats
+from mainspring.agents.loop.event_target import EventTarget
 from mainspring.agents.loop.nodes import Node, Toolbox
 from mainspring.agents.loop.ports import Surroundings
-from mainspring.agents.loop.shown import Shown
 from mainspring.agents.tools.calling import spotlight
 from mainspring.agents.tools.effects import Effects
 from mainspring.agents.tools.provenance import Provenance
@@ -91,7 +91,7 @@ class Frame:
         return Frame(self.state if state is None else state, f"{self.path()}.", budget or self.budget, *kept)
 
 
-Enter = Callable[["Run", Node, Sequence[Message], Frame, Shown], Awaitable[Outcome]]
+Enter = Callable[["Run", Node, Sequence[Message], Frame, EventTarget], Awaitable[Outcome]]
 
 
 @dataclass(slots=True)

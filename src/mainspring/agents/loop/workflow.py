@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Sequence
 
 from mainspring.agents.agent import LoopAgent
+from mainspring.agents.loop.event_target import EventTarget, Lanes
 from mainspring.agents.loop.nodes import Node
-from mainspring.agents.loop.shown import Lanes, Shown
 from mainspring.agents.loop.steps import Frame, Outcome, Run
 from mainspring.core.types import Message, Text
 
 
-async def run_sequence(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: Shown) -> Outcome:
+async def run_sequence(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: EventTarget) -> Outcome:
     """The answer of the last agent; an agent that escalates ends it."""
     outcome = Outcome()
     last = len(node.children) - 1
@@ -24,7 +24,7 @@ async def run_sequence(run: Run, node: Node, view: Sequence[Message], frame: Fra
     return outcome
 
 
-async def run_parallel(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: Shown) -> Outcome:
+async def run_parallel(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: EventTarget) -> Outcome:
     """The answers of all agents, in their order. Each has a copy of the state; their changes are joined in order."""
     states = [dict(frame.state) for _ in node.children]
     places = [frame.below(state=state, inner=True) for state in states]
@@ -60,7 +60,7 @@ async def run_parallel(run: Run, node: Node, view: Sequence[Message], frame: Fra
     return _said(outcome, node, shown)
 
 
-async def run_loop(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: Shown) -> Outcome:
+async def run_loop(run: Run, node: Node, view: Sequence[Message], frame: Frame, shown: EventTarget) -> Outcome:
     """The last words of the last agent that said something in the last round."""
     agent = node.agent
     assert isinstance(agent, LoopAgent)
@@ -76,7 +76,7 @@ async def run_loop(run: Run, node: Node, view: Sequence[Message], frame: Frame, 
     return _said(Outcome(said.text, said.finish), node, shown)
 
 
-def _said(outcome: Outcome, node: Node, shown: Shown) -> Outcome:
+def _said(outcome: Outcome, node: Node, shown: EventTarget) -> Outcome:
     if outcome.text and not shown.inner:
         shown.text(node.agent.name, Text(outcome.text))
     return outcome

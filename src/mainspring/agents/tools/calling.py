@@ -65,7 +65,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedCall:
     """A call before it is made: its arguments as a JSON object; why it is not made, in words for the model (empty: it
     may be); whether a person must approve it first."""
 
@@ -109,7 +109,7 @@ class ToolCaller:
         settings = self._policies.under(context.settlement.application).tools
         return tool.policy.scopes <= context.principal.scopes and rules.listed(tool.declaration.name, settings)
 
-    def check(self, tool: BaseTool, arguments: str | Mapping[str, Any], context: Context) -> Checked:
+    def check(self, tool: BaseTool, arguments: str | Mapping[str, Any], context: Context) -> CheckedCall:
         """The call with these arguments (JSON text as the model wrote it, or an object)."""
         name, policy = tool.declaration.name, tool.policy
         if missing := policy.scopes - context.principal.scopes:
@@ -134,7 +134,7 @@ class ToolCaller:
                 return self._refused(
                     tool, context, "rule", f"The guard policy forbids these arguments of {name} ({why})."
                 )
-        return Checked(value, approval=_picked(tool, value) or rules.named(name, settings.approval))
+        return CheckedCall(value, approval=_picked(tool, value) or rules.named(name, settings.approval))
 
     async def perform(self, tool: BaseTool, arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
         """The filtered outcome of a checked call. Failures of the tool are results with an error for the model; what
@@ -187,10 +187,10 @@ class ToolCaller:
                     return ToolResult(error=_told(tool, error), unknown=_unknown(tool, error))
                 await self._sleep(_pause(error, attempts.number))
 
-    def _refused(self, tool: BaseTool, context: Context, reason: str, words: str) -> Checked:
+    def _refused(self, tool: BaseTool, context: Context, reason: str, words: str) -> CheckedCall:
         facts = ToolFacts(tool=tool.declaration.name, outcome="refused", reason=reason, effect=tool.policy.effect)
         record(context, facts)
-        return Checked(refusal=words)
+        return CheckedCall(refusal=words)
 
 
 def _picked(tool: BaseTool, arguments: Mapping[str, Any]) -> bool:

@@ -42,7 +42,7 @@ _YES = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequestedCall:
     """A checked call that a model wants."""
 
     call: ToolCall
@@ -95,7 +95,7 @@ class Effects:
 
     async def judged(
         self,
-        wanted: Sequence[Wanted],
+        wanted: Sequence[RequestedCall],
         messages: Sequence[Message],
         tools: Sequence[BaseTool],
         decide: Decide,
@@ -111,7 +111,7 @@ class Effects:
         decided = list(await decide(provenance.masked(messages), provenance.declarations(tools)))
         return [self._verdict(each, decided, policy) if each in acting else Verdict(each.arguments) for each in wanted]
 
-    def _taken(self, wanted: Wanted) -> bool:
+    def _taken(self, wanted: RequestedCall) -> bool:
         """Whether this is the confirmed call, or an approved one: each is made once."""
         mine = (wanted.tool.declaration.name, dict(wanted.arguments))
         for each in self._approved:
@@ -123,7 +123,7 @@ class Effects:
         self.confirmed = None
         return True
 
-    def _verdict(self, wanted: Wanted, decided: list[ToolCall], policy: Untrusted) -> Verdict:
+    def _verdict(self, wanted: RequestedCall, decided: list[ToolCall], policy: Untrusted) -> Verdict:
         for call in decided:
             if call.name != wanted.tool.declaration.name:
                 continue
@@ -147,7 +147,7 @@ class Effects:
         self._state[PROPOSED] = {"tool": name, "arguments": dict(wanted.arguments)}
         return Verdict(result=ToolResult(question(name, wanted.arguments), final=True))
 
-    def _same(self, wanted: Wanted, call: ToolCall) -> dict[str, Any] | None:
+    def _same(self, wanted: RequestedCall, call: ToolCall) -> dict[str, Any] | None:
         """The arguments of the call decided on trusted text if it is the wanted one; prose may differ."""
         try:
             decided = json.loads(call.arguments or "{}")

@@ -89,7 +89,7 @@ async def _something(system: System, name: str, paths: Sequence[Path], report: I
         return
     if report.failed:
         what = "; ".join(f"{each.name} could not be read: {each.error}" for each in report.failed[:5])
-        raise InvalidRequest(what, remedy="`mainspring rag parse FILE` shows what is read of a file")
+        raise InvalidRequest(what, remedy="`mainspring rag parse FILE` shows the parsed text of a file")
     raise InvalidRequest(f"there is nothing to read in {', '.join(map(str, paths))}", remedy=_USAGE)
 
 

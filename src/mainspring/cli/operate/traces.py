@@ -23,7 +23,7 @@ _PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TraceQuery:
     """Which traces are listed, in the words of ``GET /v1/traces``; ``since`` in Unix seconds."""
 
     model: str | None = None
@@ -64,7 +64,7 @@ def traces(
     server = None if tenant else running_server(context)
     if trace_id is None:
         status = "error" if failed else None
-        asked = Asked(model, operation, status, least_ms, least_usd, moment(since))
+        asked = TraceQuery(model, operation, status, least_ms, least_usd, moment(since))
         found = (
             asyncio.run(_latest(context, tenant or HOME_TENANT, asked, limit))
             if server is None
@@ -126,7 +126,7 @@ def _as_kept(trace_id: str, span: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _latest_of(server: Server, asked: Asked, limit: int) -> list[dict[str, Any]]:
+def _latest_of(server: Server, asked: TraceQuery, limit: int) -> list[dict[str, Any]]:
     """The latest traces of a server, page by page."""
     options = {name: value for name, value in dataclasses.asdict(asked).items() if value is not None}
     found: list[dict[str, Any]] = []
@@ -173,7 +173,7 @@ def _list(found: list[dict[str, Any]], as_json: bool) -> None:
     show.table(["at", "trace", "operation", "model", "took ms", "tokens", "USD", "status"], rows)
 
 
-async def _latest(context: typer.Context, tenant: str, asked: Asked, limit: int) -> list[dict[str, Any]]:
+async def _latest(context: typer.Context, tenant: str, asked: TraceQuery, limit: int) -> list[dict[str, Any]]:
     # Importing this room's libraries takes a second.
     from mainspring import stores
     from mainspring.gateway.routes.traces import trace_body

@@ -51,8 +51,9 @@ class Part:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(Part):
     """The facts of an event. ``replay_of`` is the answer whose request is replayed: the event is not user traffic.
-    ``imported`` names the other system that recorded the event: it is no live traffic. ``unknown`` is what some other
-    version of the program wrote; it is written again as it was. ``origin`` is the JSON that they were read from."""
+    ``imported`` names the other system that recorded the event: it is not live traffic. ``unknown`` has the fields of
+    other versions of the program; they are written back unchanged. ``origin`` is the JSON that the facts were read
+    from."""
 
     EVENT: ClassVar[str] = ""
     """The kind of the event."""
@@ -74,7 +75,7 @@ class Facts(Part):
 
     @classmethod
     def from_json(cls: type[F], found: Mapping[str, Any]) -> F:
-        """From the JSON of an event of this kind, whichever version wrote it."""
+        """From the JSON of an event of this kind, written by any version."""
         values, unknown = shape(cls).known(found)
         facts = cls(**values, unknown=unknown or None)
         # A copy by ``dataclasses.replace`` has none.
@@ -118,14 +119,14 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The fields of a dataclass, and what those are that may not be left out."""
+    """The fields of a dataclass, and the required ones."""
 
     fields: tuple[Field, ...]
     by_name: Mapping[str, Field]
     zeros: Mapping[str, Any]
 
     def known(self, found: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The values of all fields that ``found`` has, and what else is in it."""
+        """The values of all known fields in ``found``, and the other content."""
         values, unknown = dict(self.zeros), {}
         for name, value in found.items():
             if (known := self.by_name.get(name)) is None:
@@ -168,7 +169,7 @@ def _writing(kind: type[Part]) -> Writing:
 
 
 def name_of(kind: type[Part], field: str) -> str:
-    """The JSON name of a field, for database queries. Raises ``TypeError`` if there is no such."""
+    """The JSON name of a field, for database queries. Raises ``TypeError`` if there is none."""
     if field not in shape(kind).by_name:
         raise TypeError(f"{kind.__name__} has no field {field}")
     return field

@@ -19,13 +19,13 @@ _GONE = object()
 
 
 class Eraser:
-    """One erasure: its digests are made under a key that is thrown away with it."""
+    """One erasure. The key of its digests is discarded with it."""
 
     def __init__(self) -> None:
         self._key = os.urandom(16)
 
     def left(self, kind: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """The part of an event's facts that survives, as JSON. Of unknown fields, only numbers are."""
+        """The part of an event's facts that survives, as JSON. Of unknown fields only numbers survive."""
         return self._part(KINDS.get(kind) or foreign(kind), facts)
 
     def _part(self, kind: type[Part], found: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,7 +58,7 @@ class Eraser:
 
 
 def _number(value: Any) -> Any:
-    """``value`` if it is a number; of mappings and lists the numbers in them."""
+    """``value`` if it is a number; the numbers in mappings and lists."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):
@@ -108,5 +108,5 @@ def columns(kind: type[Part], of: str = "", exported: bool = True) -> Iterator[C
 
 
 def summed(kind: type[Facts], how: str) -> tuple[str, ...]:
-    """The names of the facts that the ledger reads so (``sum`` or ``count``)."""
+    """The names of the facts that the ledger sums or counts (``sum`` or ``count``)."""
     return tuple(field.name for field in shape(kind).fields if field.mark.ledger == how)

@@ -1,10 +1,10 @@
 """Marks for the fields of an event's facts: their treatment by erasure, export and the ledger.
 
-``Keep`` outlives an erasure: numbers, and names that are ours or the operator's. ``Served`` names a model or an
-application: it is kept, unless the name is unknown; then it is the caller's text. ``Erase`` goes. ``Digest`` is
+``Keep`` survives an erasure: numbers, and names of ours or of the operator. ``Served`` names a model or an
+application: it is kept, unless the name is unknown; then it is the caller's text. ``Erase`` is deleted. ``Digest`` is
 replaced by a digest under a discarded key: equal values stay equal within one erasure, and nobody can recover them.
 ``Unexported`` is shown to no data subject and goes into no lake: it is about the machine or the operator's contracts.
-``Sum`` and ``Count`` are what the ledger adds up.
+The ledger adds up ``Sum`` and ``Count``.
 """
 
 from __future__ import annotations

@@ -47,11 +47,11 @@ KINDS: Mapping[str, type[Facts]] = {
 
 
 def read(kind: str, facts: Mapping[str, Any]) -> Facts:
-    """The facts of an event, from its JSON. Facts of an unknown kind are all ``unknown``."""
+    """The facts of an event, from its JSON. All facts of an unknown kind are ``unknown``."""
     return (KINDS.get(kind) or foreign(kind)).from_json(facts)
 
 
 @functools.lru_cache(64)
 def foreign(kind: str) -> type[Facts]:
-    """The facts of a kind that some other version of the program writes."""
+    """The facts of a kind that another version of the program wrote."""
     return type("ForeignFacts", (Facts,), {"EVENT": kind, "__slots__": ()})

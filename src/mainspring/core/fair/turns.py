@@ -1,4 +1,4 @@
-"""Turns at what is no thread, such as the connections of a pool."""
+"""Turns at resources other than threads, such as the connections of a pool."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Turns:
 
 
 class FairTurns:
-    """Of one tenant ``each`` at a time, and of the server's own work as many as it likes. Belongs to one event loop."""
+    """At most ``each`` turns of one tenant at a time; the server's own work has no limit. Belongs to one event loop."""
 
     def __init__(self, each: int) -> None:
         self._each = each
@@ -25,7 +25,7 @@ class FairTurns:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """A turn of the current tenant, in the order in which they are asked for."""
+        """A turn of the current tenant; first come, first served."""
         name = LANE.get()
         if not name:
             yield

@@ -16,7 +16,7 @@ from mainspring.core.types.requests import Message
 
 
 class Priority(IntEnum):
-    """Classes of urgency: of the requests that wait for an engine, those of a higher class go first."""
+    """Classes of urgency: waiting requests of a higher class get an engine first."""
 
     BATCH = -2
     BACKGROUND = -1
@@ -24,7 +24,7 @@ class Priority(IntEnum):
 
     @classmethod
     def of(cls, number: int) -> Priority:
-        """The class of ``Context.priority``: beyond both ends the last one."""
+        """The class of ``Context.priority``; values out of range get the nearest class."""
         return cls(max(cls.BATCH, min(cls.INTERACTIVE, number)))
 
 
@@ -48,7 +48,7 @@ class TraceParent:
 
 
 class Arrival:
-    """The times at which a request arrived and at which its owner was known, in Unix nanoseconds; told once."""
+    """The times at which a request arrived and at which its owner was known, in Unix nanoseconds; read once."""
 
     __slots__ = ("_times",)
 
@@ -71,7 +71,7 @@ class Reach:
     regions: frozenset[str] = frozenset()
 
     def beyond(self, other: Reach) -> list[str]:
-        """The limits in which it is laxer than ``other``, by name."""
+        """The names of the limits that are laxer than those of ``other``."""
         names = ("models", "collections", "regions")
         pairs = [(name, getattr(self, name), getattr(other, name)) for name in names]
         return [name for name, ours, theirs in pairs if theirs and (not ours or ours - theirs)]
@@ -125,7 +125,7 @@ class Principal:
 
     @property
     def own_keys(self) -> frozenset[str]:
-        """This key, and those that it has replaced one after the other: what they asked for is the caller's own."""
+        """This key and the keys that it has replaced: all their requests are the caller's own."""
         replaced = self.lineage[self.lineage.index(self.identity) :] if self.identity in self.lineage else ()
         return frozenset((self.key_id, *replaced))
 
@@ -143,7 +143,7 @@ class Waiting(list[EventRecord]):
 
     @property
     def all(self) -> tuple[EventRecord, ...]:
-        """Every fact that came here, of late or before."""
+        """Every record so far, written or not."""
         return (*self._taken, *self)
 
 
@@ -193,9 +193,9 @@ class Settlement:
 
     ``application`` is the requested name, ``answer_id`` identifies the answer and its records. ``records`` are facts
     waiting for the settling commit: any layer may add some. ``turn`` are the messages that the request adds to its
-    session (set by ``Session``): they settle in the same commit, followed by the answer. ``shown`` is what the answer
-    repeats of its request when it is read again (the gateway's). ``planned_id`` is the id that the answer gets, if it
-    was told before there is one.
+    session (set by ``Session``): they settle in the same commit, followed by the answer. ``shown`` is the part of the
+    request that the stored answer repeats (set by the gateway). ``planned_id`` is the id that was promised for the
+    answer beforehand, if any.
     """
 
     application: str = ""
@@ -221,8 +221,8 @@ class Privacy:
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """Which decision of a router a call belongs to, and which model the router asked by it for the answer (empty: the
-    call only helped to decide)."""
+    """The decision of a router that a call belongs to, and the model that it chose for the answer (empty: the call only
+    helped to decide)."""
 
     id: str
     asked: str = ""
@@ -236,11 +236,11 @@ class Context:
     every inner call share.
 
     ``deadline`` is a ``time.monotonic()`` value, ``priority`` one of ``Priority``. ``batch`` marks a line of a batch
-    job: it has a price of its own, and nobody waits for it. ``arrival`` is for the layer that starts the request's
-    trace; ``regions`` are the accepted ones (empty: any). ``policy`` names the guard policy that applies to every
-    request (empty: the requested application's). ``elsewhere`` says that another model will answer if this call fails,
-    so that it is not retried. ``replay`` is the answer whose request is replayed: the result is not user traffic.
-    ``routed`` marks the calls of a router.
+    job: it has its own price, and nobody waits for it. ``arrival`` is for the layer that starts the request's trace;
+    ``regions`` are the accepted ones (empty: any). ``policy`` names the guard policy that applies to every request
+    (empty: the requested application's). ``elsewhere`` says that another model will answer if this call fails, so that
+    it is not retried. ``replay`` is the answer whose request is replayed: the result is not user traffic. ``routed``
+    marks the calls of a router.
     """
 
     principal: Principal
@@ -265,7 +265,7 @@ class Context:
 
     def under(self, trace: TraceParent) -> Context:
         """The same context below another span."""
-        # Written out: ``replace`` takes three times as long, and every step of a request comes here.
+        # Written out: ``replace`` takes three times as long, and every step of a request calls this.
         return Context(
             self.principal,
             trace,
@@ -292,8 +292,7 @@ class Context:
         return self.apart(self.allowance.fork(), self.settlement.fork(), **changes)
 
     def apart(self, allowance: Allowance, settlement: Settlement, **changes: Any) -> Context:
-        """The context of work with states of its own: its spending, notes and hidden values are separate from this
-        request's."""
+        """The context of separate work: its spending, notes and hidden values are not this request's."""
         return dataclasses.replace(self, allowance=allowance, settlement=settlement, privacy=Privacy(), **changes)
 
     def nested(self) -> Context:

@@ -24,8 +24,8 @@ Grounds = Literal["", "verbatim", "supported", "unsupported"]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Generated text. ``tokens`` counts the tokens that it came from (0 if the engine does not say). Where
-    ``grounds`` are told it is a whole sentence."""
+    """Generated text. ``tokens`` counts the tokens that it came from (0 if the engine does not say). With ``grounds``
+    it is a whole sentence."""
 
     text: str
     choice: int = 0
@@ -36,7 +36,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """Text that a reasoning model thinks aloud; kept apart from the answer. ``tokens`` as those of ``Text``."""
+    """The reasoning of a model, separate from the answer. ``tokens`` as those of ``Text``."""
 
     text: str
     choice: int = 0
@@ -60,7 +60,7 @@ class Citation:
 
     ``start`` and ``end`` are character offsets into the parsed text of the document; ``quote`` is exactly
     ``text[start:end]``. ``support`` is the heuristic support score of generated sentences (None: verbatim).
-    ``vector_store_id`` and ``file_id`` (None: the document was not uploaded) are where the passage can be opened.
+    The passage can be opened under ``vector_store_id`` and ``file_id`` (None: the document was not uploaded).
     """
 
     index: int
@@ -87,7 +87,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Whether the documents answer the question that was put to them. ``sought`` names what the search did not find, in
+    """Whether the documents answer the question. ``sought`` names what the search did not find, in
     the question's words (empty if the documents answer, or if the question names nothing)."""
 
     answered: bool
@@ -171,8 +171,8 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens and money spent. ``cost_nanousd`` is fixed-point: billionths of a US dollar. ``saved_nanousd`` is what an
-    answer that is given again would have cost."""
+    """Tokens and money spent. ``cost_nanousd`` is fixed-point: billionths of a US dollar. ``saved_nanousd`` is the cost
+    that a cached answer saved."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0

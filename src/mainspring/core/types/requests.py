@@ -26,8 +26,8 @@ text leaves pictures in their places."""
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A picture in a message: ``url`` is an ``https:`` or a ``data:`` URL, ``detail`` says how closely to look (empty:
-    as the model does by itself)."""
+    """A picture in a message: ``url`` is an ``https:`` or a ``data:`` URL, ``detail`` is the level of detail (empty:
+    the model's default)."""
 
     url: str
     detail: str = ""
@@ -46,7 +46,7 @@ class Message:
 
     @property
     def pieces(self) -> tuple[str | Image, ...]:
-        """Text and images in their order. An image whose place in the text is lost comes last."""
+        """Text and images in their order. Images without a place in the text come last."""
         if not self.images:
             return (self.content,)
         texts = self.content.split(PICTURE)
@@ -59,8 +59,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that the model may call. ``parameters`` is a JSON schema; of a ``strict`` one no call is taken for a
-    call whose arguments do not fit it."""
+    """A function that the model may call. ``parameters`` is a JSON schema; with ``strict``, a call whose arguments do
+    not fit it counts as text."""
 
     name: str
     description: str = ""
@@ -71,7 +71,7 @@ class Tool:
 @dataclass(frozen=True, slots=True)
 class HostedTool:
     """A tool that the server runs for a request: ``web_search``, ``mcp`` or ``code_interpreter``. ``options`` are the
-    caller's, with secrets that nothing stores; ``forced``: the model has to call it first."""
+    caller's, with secrets that nothing stores; ``forced``: the model must call it first."""
 
     kind: str
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -88,13 +88,13 @@ class Grammar:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn. ``None`` leaves the engine's default; an engine refuses parameters that it does not
+    """How tokens are sampled. ``None`` leaves the engine's default; an engine refuses parameters that it does not
     support.
 
-    ``temperature`` 0 is greedy. ``logprobs`` is the number of alternatives a token (0: the chosen one only,
-    None: none). ``beams`` above 1 is beam search. ``logit_bias`` is added to the logits of tokens, which are
-    numbers of the model's vocabulary: -100 forbids one, 100 forces it. With ``prompt_logprobs`` those of the prompt's
-    tokens come first, in a ``Text`` that is empty; the first token's is NaN, since nothing precedes it.
+    ``temperature`` 0 is greedy. ``logprobs`` is the number of alternatives a token (0: the chosen one only, None:
+    none). ``beams`` above 1 is beam search. ``logit_bias`` is added to the logits of tokens, which are numbers of the
+    model's vocabulary: -100 forbids one, 100 forces it. With ``prompt_logprobs``, an empty ``Text`` with the values of
+    the prompt's tokens comes first; the first token has NaN, because nothing precedes it.
     """
 
     max_tokens: int | None = None
@@ -145,12 +145,12 @@ class ChatRequest:
     """A conversation to be continued by the model, application or collection named ``model``.
 
     ``options`` are the application's own (``mode``, ``top_k`` of document-qa, say). ``again`` is the fault of an
-    earlier answer that this request replaces. ``previous`` is the answer that the conversation continues; its turns
+    earlier answer, which this request repairs. ``previous`` is the answer that the conversation continues; its turns
     already precede the new messages. ``tool_choice`` is ``auto``, ``none``, ``required`` or the name of one tool;
     without ``parallel_tool_calls`` an answer calls one at most. The answer ``continues`` the last message, which is the
-    assistant's. ``prompt`` is the prompt of the registry that it is put under. ``variables`` are what a chat template
-    may read besides (``reasoning_effort``, ``verbosity``, ``enable_thinking`` and others of the model's own). The
-    server runs ``hosted`` tools, at most ``max_hosted_calls`` times.
+    assistant's. ``prompt`` is the prompt of the registry that it uses. ``variables`` are further inputs of the chat
+    template (``reasoning_effort``, ``verbosity``, ``enable_thinking`` and others of the model). The server runs
+    ``hosted`` tools, at most ``max_hosted_calls`` times.
     """
 
     model: str
@@ -176,9 +176,8 @@ class ChatRequest:
 class CompletionRequest:
     """Raw text to be continued, with no chat template: up to where ``suffix`` begins, if there is one.
 
-    ``options`` are the application's own, as in a ``ChatRequest``; models have none. Without ``store`` its text and the
-    answer's are kept nowhere. ``source``: it is source code for an application that only completes it, and what looks
-    like an instruction in it is none.
+    ``options`` are the application's own, as in a ``ChatRequest``; models have none. Without ``store`` neither its text
+    nor the answer's is stored. ``source``: it is source code to complete, and nothing in it is an instruction.
     """
 
     model: str
@@ -198,7 +197,7 @@ class CompletionRequest:
 
 @dataclass(frozen=True, slots=True)
 class EmbedRequest:
-    """Texts to be embedded. ``kind`` lets models that tell queries from passages do so."""
+    """Texts to be embedded. ``kind`` is for models that embed queries and passages differently."""
 
     model: str
     inputs: tuple[str, ...]

@@ -19,11 +19,10 @@ IGNORED_HEADER = "x-mainspring-ignored"
 class Head:
     """The facts known when an answer is committed: they become response headers.
 
-    ``answer_id`` names the answer in events and feedback; ``model`` is what really answers; ``cache`` is
-    ``""``, ``"miss"`` or ``"hit"``; ``headers`` are further response headers (rate limits). ``arm`` is the part of a
-    route's traffic that it belongs to, ``replica`` which of several equal ones answered. ``instead`` is the model that
-    should have answered and could not: a substitute's answer is never cached. ``variant`` is the candidate by whose
-    means an application answered.
+    ``answer_id`` names the answer in events and feedback; ``model`` is the model that really answers; ``cache`` is
+    ``""``, ``"miss"`` or ``"hit"``; ``headers`` are further response headers (rate limits). ``arm`` is its part of a
+    route's traffic, ``replica`` the replica that answered. ``instead`` is the model that should have answered but could
+    not: a substitute's answer is never cached. ``variant`` is the candidate that an application used.
     """
 
     model: str
@@ -42,8 +41,8 @@ Close = Callable[[], Awaitable[None]]
 class Ending:
     """The moment when generation ends, which may be long before the reader has read everything.
 
-    The generator calls ``tell``, with its usage if known; only the first call counts. ``written`` are the tokens that
-    are there by now.
+    The generator calls ``tell``, with its usage if known; only the first call counts. ``written`` is the number of
+    tokens so far.
     """
 
     __slots__ = ("_told", "_usage", "_watchers", "written")
@@ -55,7 +54,7 @@ class Ending:
         self._usage: Usage | None = None
 
     def watch(self, watcher: Callable[[Usage | None], None]) -> None:
-        """Have ``watcher`` called when the engine is done; at once if it is done already."""
+        """Call ``watcher`` when the engine has finished; at once if it already has."""
         if self._told:
             watcher(self._usage)
         else:
@@ -69,9 +68,9 @@ class Ending:
 
 
 class Events(AsyncIterator[Event]):
-    """The events of a response on their way through a layer: iterating costs nothing over their source.
+    """The events of a response on their way through a layer; iterating has no overhead.
 
-    ``aclose()`` closes the response that they are of, with everything beneath it. A layer that needs the results of
+    ``aclose()`` closes their response, with everything beneath it. A layer that needs the results of
     those callbacks calls it after the last event; otherwise they run at the end, before its own.
     """
 
@@ -96,8 +95,8 @@ class Response:
 
     Iterate it to the end or call ``aclose()``; both release the responses beneath, inner before outer, in the caller's
     own task. (Nested bare async generators finalise outer first, or in another task altogether.) A late failure is
-    raised from the iteration. Use as ``async with response: async for event in response``. ``ending`` tells, if that
-    is known, when the engine is done with it.
+    raised from the iteration. Use as ``async with response: async for event in response``. ``ending``, if known,
+    reports when the engine has finished.
     """
 
     __slots__ = ("_callbacks", "_events", "_finished", "_inner", "_iterator", "ending", "head")

@@ -184,8 +184,8 @@ class ModelEntry(_Part):
     adapter: AdapterEntry | None = None
     weights: FileEntry | None = Field(
         None,
-        description="safetensors in the form of transformers, put in the place of the weights of the file; of "
-        "a reader, what its training has changed in them",
+        description="safetensors in the format of transformers that replace the weights of the file; for a "
+        "reader, the differences that its training made",
     )
     fim: FimEntry | None = Field(None, description="markers of models that fill in the middle of a text")
     keep_source: bool = Field(False, description="llama.cpp reads the file as it came, not its Q8_0 form")

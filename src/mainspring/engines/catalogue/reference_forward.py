@@ -22,7 +22,7 @@ _ROWS = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ForwardResult:
     """``perplexity`` is exp of the mean negative log-likelihood of all tokens but the first, each given all before it;
     ``top`` are the tokens that are likeliest at their places."""
 
@@ -48,7 +48,7 @@ class Reference:
         """That of ``read``."""
         return self.read(ids, progress).perplexity
 
-    def read(self, ids: Sequence[int], progress: Callable[[int, int], None] | None = None) -> Read:
+    def read(self, ids: Sequence[int], progress: Callable[[int, int], None] | None = None) -> ForwardResult:
         """The model's output for ``ids``."""
         tokens = np.asarray(ids)
         x = self.weights.rows("token_embd.weight", tokens)
@@ -60,7 +60,7 @@ class Reference:
                 progress(layer + 1, layers)
         final = self._norm(x, "output_norm.weight")[:-1]
         likelihoods, top = self._log_likelihoods(final, tokens[1:])
-        return Read(float(np.exp(-likelihoods.mean())), tuple(map(int, top)))
+        return ForwardResult(float(np.exp(-likelihoods.mean())), tuple(map(int, top)))
 
     def _matrix(self, name: str) -> Floats:
         values = self.weights.rows(name)

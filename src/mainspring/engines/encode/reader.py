@@ -18,7 +18,7 @@ _LONGEST = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundSpan:
     """``score`` is the logit of the passage answering the question; ``passage[start:end]`` is what answers it, if
     anything does."""
 
@@ -39,7 +39,7 @@ class PassageReader(PairEncoder):
         """Load the graph now. Raises ``ModelError`` when it cannot be used."""
         await self.read("ready", ["ready"])
 
-    async def read(self, question: str, passages: Sequence[str]) -> list[Found]:
+    async def read(self, question: str, passages: Sequence[str]) -> list[FoundSpan]:
         """What each passage answers. A passage that does not fit beside the question is cut at its end.
 
         Raises ``ModelError`` when the graph cannot be loaded and ``EngineError`` after ``close``.
@@ -50,7 +50,7 @@ class PassageReader(PairEncoder):
         read = await self._runner.run(rows, 3, _best)
         found = []
         for places, (score, first, last) in zip(offsets, read.tolist(), strict=True):
-            found.append(Found(score, places[int(first)][0], places[int(last)][1]))
+            found.append(FoundSpan(score, places[int(first)][0], places[int(last)][1]))
         return found
 
     async def score(self, question: str, passages: Sequence[str]) -> Reranked:

@@ -57,7 +57,7 @@ async def _sweep(agents: A2aAgents) -> None:
     """Delete old tasks, now and then."""
     days = agents.settings.retention_days
     while days:
-        # What fails now is found again in the next round.
+        # The next round tries again what fails now.
         with suppress(StoreError):
             await agents.store.expire(days)
         await asyncio.sleep(_SWEEP_S)

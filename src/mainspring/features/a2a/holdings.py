@@ -11,7 +11,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.features.a2a.tables import a2a_tasks as tasks
 from mainspring.features.a2a.tasks import store
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, owners
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, owners
 from mainspring.stores.sql.database import Database
 
 
@@ -24,7 +24,7 @@ class A2aTasks:
         self._database = database
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """The tasks, of keys whose groups are among ``groups``."""
 
@@ -44,7 +44,7 @@ class A2aTasks:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Delete the tasks with their webhooks; how many."""
 
         def work(connection: sa.Connection) -> int:
@@ -56,7 +56,7 @@ class A2aTasks:
         return await self._database.write(work, durable=True)
 
 
-def _tasks(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
+def _tasks(connection: sa.Connection, subject: Subject, held: SubjectData, upto: float) -> list[sa.Row[Any]]:
     mine = sa.and_(tasks.c.tenant == subject.tenant, tasks.c.created_at <= upto)
     if subject.kind == "key":
         return list(connection.execute(sa.select(tasks).where(mine, tasks.c.owner.in_(owners(connection, subject)))))

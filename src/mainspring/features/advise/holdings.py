@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from mainspring.features.advise.tables import advice
 from mainspring.features.advise.trying import learning
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.sql.database import Database
 
 _c = advice.c
@@ -32,7 +32,7 @@ class AskedAdvice:
     async def find(
         self,
         subject: Subject,
-        held: Held,
+        held: SubjectData,
         upto: float,
         groups: frozenset[str] | None = None,
     ) -> Sequence[Mapping[str, Any]]:
@@ -46,7 +46,7 @@ class AskedAdvice:
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return [{"type": "advice", "id": row.id, "dataset": row.data_set, "at": row.created_at} for row in found]
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Take the name of who asked from advice, or delete a tenant's, and folders with rows of the subject, which are
         written again without them; how many."""
         place = learning.tenant_folder(self._root, subject.tenant)

@@ -36,7 +36,7 @@ _c = advice.c
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DecisionRecord:
     """A decision about a way, for the event log."""
 
     way: str
@@ -52,7 +52,7 @@ class Step:
     stage: str
     reason: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
-    told: Sequence[Told] = ()
+    told: Sequence[DecisionRecord] = ()
     report: Mapping[str, Any] | None = None
 
 

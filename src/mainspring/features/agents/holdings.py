@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import mainspring.stores.sql.rows as rows
 from mainspring.features.agents.tables import agent_versions as versions
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.sql.database import Database
 
 
@@ -25,7 +25,7 @@ class AgentsHeld:
     async def find(
         self,
         subject: Subject,
-        held: Held,  # noqa: ARG002
+        held: SubjectData,  # noqa: ARG002
         upto: float,
         groups: frozenset[str] | None,
     ) -> Sequence[Mapping[str, Any]]:
@@ -46,7 +46,7 @@ class AgentsHeld:
             if groups is None or frozenset(rows.load(row.groups)) <= groups
         ]
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:  # noqa: ARG002
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:  # noqa: ARG002
         """Delete them."""
         if subject.kind != "tenant":
             return 0

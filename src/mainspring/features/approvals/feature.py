@@ -1,4 +1,4 @@
-"""The feature: routes over the store of calls that wait."""
+"""The feature: routes over the store of waiting tool calls."""
 
 from mainspring.feature import Feature
 from mainspring.features.approvals.routes import router

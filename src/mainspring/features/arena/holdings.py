@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from mainspring.features.arena.tables import arena_battles, arena_excluded, arena_pairs, arena_votes, arenas
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, owners, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, owners, parts
 from mainspring.stores.sql.database import Database
 
 _ABOUT = (arena_votes, arena_battles)
@@ -24,7 +24,7 @@ class Votes:
         self._database = database
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """Votes and battles are numbers and names: every group sees them."""
         del groups
@@ -40,7 +40,7 @@ class Votes:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Delete the rows; the counts of pairs, which name nobody, stay unless the tenant goes."""
 
         def work(connection: sa.Connection) -> int:
@@ -61,7 +61,7 @@ class Votes:
         return await self._database.write(work, durable=True, frees=True)
 
 
-def _ids(connection: sa.Connection, table: sa.Table, subject: Subject, held: Held, upto: float) -> list[str]:
+def _ids(connection: sa.Connection, table: sa.Table, subject: Subject, held: SubjectData, upto: float) -> list[str]:
     query = sa.select(table.c.id).where(table.c.tenant == subject.tenant, table.c.at <= upto)
     if subject.kind == "tenant":
         return list(connection.execute(query).scalars())

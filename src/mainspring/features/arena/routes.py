@@ -18,7 +18,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import InvalidRequest, MainspringError, Unavailable
 from mainspring.core.types import Context, Head, Response
-from mainspring.features.arena.battle.asking import SIDES, Said
+from mainspring.features.arena.battle.asking import SIDES, SideAnswer
 from mainspring.features.arena.definitions import QUALITIES, Arena, Winner
 from mainspring.features.arena.service import Arenas, Duel
 from mainspring.features.arena.shapes import arena_body, battle_body, board_body, voter_body
@@ -194,6 +194,6 @@ async def _frames(_: Response, duel: Duel) -> AsyncGenerator[bytes, None]:
 
 def _check(duel: Duel) -> None:
     """Raises the error of the left side if both have failed."""
-    said: list[Said] = [duel.asked.said[side] for side in SIDES]
+    said: list[SideAnswer] = [duel.asked.said[side] for side in SIDES]
     if all(each.error is not None for each in said):
         raise said[0].error or Unavailable("no model answered")

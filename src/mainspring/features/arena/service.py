@@ -20,7 +20,7 @@ from mainspring.core.errors import Conflict, InvalidRequest, NotFound, QuotaExce
 from mainspring.core.types import Context, Message, Principal
 from mainspring.evaluation.examples import ExampleDraw
 from mainspring.feature import Rooms
-from mainspring.features.arena.battle.asking import Asked, ask, request
+from mainspring.features.arena.battle.asking import BattleAnswers, ask, request
 from mainspring.features.arena.battle.battles import PREFIX, Battle, Battles
 from mainspring.features.arena.battle.pairing import chosen
 from mainspring.features.arena.battle.questions import Question, Recorded
@@ -39,7 +39,7 @@ class Duel:
 
     battle: Battle
     question: Question
-    asked: Asked
+    asked: BattleAnswers
     pieces: AsyncGenerator[tuple[Side, str], None]
 
     async def close(self) -> None:
@@ -138,7 +138,7 @@ class Arenas:
         messages = (Message("system", arena.system), *question.messages) if arena.system else question.messages
         longest = arena.max_tokens or self.settings.max_tokens
         left, right = (request(model, messages, longest, question.person) for model in pair)
-        asked = Asked()
+        asked = BattleAnswers()
         duel = Duel(battle, question, asked, _nothing())
         duel.pieces = self._pieces(duel, {"left": left, "right": right}, context)
         return duel
@@ -184,7 +184,7 @@ async def _nothing() -> AsyncGenerator[tuple[Side, str], None]:
         yield piece
 
 
-def _answered(battle: Battle, asked: Asked) -> Battle:
+def _answered(battle: Battle, asked: BattleAnswers) -> Battle:
     left, right = asked.said["left"], asked.said["right"]
     tokens = [each.usage.completion_tokens for each in (left, right)]
     return dataclasses.replace(

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from mainspring.features.arena.battle.asking import SIDES, Said
+from mainspring.features.arena.battle.asking import SIDES, SideAnswer
 from mainspring.features.arena.definitions import Arena
 from mainspring.features.arena.rating.voters import Voter
 from mainspring.features.arena.service import Duel
@@ -76,7 +76,7 @@ def voter_body(voter: Voter, excluded: str | None) -> dict[str, Any]:
     return {"id": voter.name, "object": "arena.voter", **shown, "excluded": excluded}
 
 
-def _said(said: Said) -> dict[str, Any]:
+def _said(said: SideAnswer) -> dict[str, Any]:
     failed = None if said.error is None else {"code": said.error.code, "message": "the model did not answer"}
     return {"text": said.text, "error": failed}
 

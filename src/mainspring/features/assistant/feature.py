@@ -32,7 +32,7 @@ async def _ready(rooms: Rooms, services: Services) -> None:
     try:
         rooms.path.registry.add(Served(NAME, "application", assistant, created=int(time.time())))
     except Conflict:
-        # A model, a route or an agent of the configuration has had the name before.
+        # A model, a route or an agent of the configuration already has the name.
         _log.warning("the name %s is taken, so the assistant is not served", NAME)
         return
     rooms.telemetry.metrics.serve(NAME)
@@ -52,7 +52,7 @@ def made(rooms: Rooms, services: Services, settings: AssistantSettings) -> Assis
 
 
 async def _enhanced(text: str) -> Enhanced:
-    """``text`` as it was meant. The words of English are read at the first message."""
+    """``text`` with its typos corrected. The English words are loaded at the first message."""
     return await asyncio.to_thread(lambda: enhanced(text, english()))
 
 
@@ -66,7 +66,7 @@ def _model(rooms: Rooms, name: str, context: Context) -> Responder:
 
 
 def _parameters(rooms: Rooms, name: str) -> frozenset[str]:
-    """The parameters of sampling that the model of that name knows, or all that may be asked."""
+    """The sampling parameters that the model of that name supports; all of them if the model is unknown."""
     chat = rooms.engines.chat
     asked = [chat[name]] if name in chat else list(chat.values())
     known = [each.engine.capabilities.parameters for each in asked]
@@ -74,7 +74,7 @@ def _parameters(rooms: Rooms, name: str) -> frozenset[str]:
 
 
 def _checks(rooms: Rooms, settings: AssistantSettings) -> Callable[[Responder, str], Responder]:
-    """The check of answers for their tone. Everything else about answers is the request ring's to check."""
+    """The check of answers for their tone. The request ring checks everything else."""
     services = rooms.path.services
     if settings.answer_safety == "off" or services.judge is None:
         return lambda inner, _: inner

@@ -1,4 +1,4 @@
-"""The feature: what hears and what speaks, and their routes."""
+"""The feature: speech recognition, speech synthesis, and their routes."""
 
 from __future__ import annotations
 

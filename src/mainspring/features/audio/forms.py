@@ -54,7 +54,8 @@ class TranscriptionForm(TranslationForm):
     async def recording(self) -> Recording:
         """See ``TranslationForm.recording``."""
         if len(self.languages) > 1:
-            raise Unsupported("a recording has one language", remedy="Leave them out: it is told", param="languages[]")
+            remedy = "Leave them out: the language is detected"
+            raise Unsupported("a recording has one language", remedy=remedy, param="languages[]")
         if "word" in self.timestamp_granularities and self.response_format != "verbose_json":
             problem = "times of words are in verbose_json alone"
             raise Unsupported(problem, remedy="Send response_format verbose_json", param="timestamp_granularities[]")

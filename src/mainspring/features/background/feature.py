@@ -1,4 +1,4 @@
-"""The feature: responses in the background as a service, which the routes of responses use."""
+"""The feature: background responses as a service for the routes of responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The feature: routes, and the worker that answers batches behind everybody else."""
+"""The feature: routes, and the worker that answers batches with the lowest priority."""
 
 from __future__ import annotations
 

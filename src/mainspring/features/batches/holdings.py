@@ -18,7 +18,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import NotFound, StoreError
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.documents.files import ANSWERS, REQUESTS
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.schema import batch_lines, batches, files
 from mainspring.stores.sql.database import Database
 from mainspring.stores.work.batches import answer_of
@@ -45,7 +45,7 @@ class LinesOf:
     everybody: bool = False
 
     @classmethod
-    def subject(cls, subject: Subject, held: Held) -> LinesOf:
+    def subject(cls, subject: Subject, held: SubjectData) -> LinesOf:
         """The lines that are a subject's."""
         return cls(
             user=subject.id if subject.kind == "user" else "",
@@ -110,13 +110,13 @@ class BatchLines:
         self._blobs = blobs
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> list[Mapping[str, Any]]:
         """The stored lines of requests and answers, for keys whose groups are among ``groups``."""
         found = await self.lines(subject.tenant, LinesOf.subject(subject, held), upto, groups)
         return [{"type": "batch_line", "file_id": line.file_id or None, "line": line.text} for line in found]
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Take them out; how many. Can be done again."""
         return await self.take_out(subject.tenant, LinesOf.subject(subject, held), upto)
 

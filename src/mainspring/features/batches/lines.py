@@ -70,14 +70,14 @@ class InputLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class InputLines:
     """An input file: its lines, or OpenAI's error objects."""
 
     lines: tuple[InputLine, ...] = ()
     errors: tuple[Mapping[str, Any], ...] = ()
 
 
-def read(data: bytes, endpoint: str, max_lines: int, max_bytes: int = MAX_LINE) -> Read:
+def read(data: bytes, endpoint: str, max_lines: int, max_bytes: int = MAX_LINE) -> InputLines:
     """The lines of an input file, if all of them are good and none has more than ``max_bytes``; at most ``MAX_ERRORS``
     errors else."""
     lines: list[InputLine] = []
@@ -85,11 +85,15 @@ def read(data: bytes, endpoint: str, max_lines: int, max_bytes: int = MAX_LINE) 
     seen: set[str] = set()
     for number, text in enumerate(io.BytesIO(data), 1):
         if number > max_lines + MAX_BLANK:
-            return Read(errors=(_error("too_many_requests", f"more than {MAX_BLANK} lines are blank", None, number),))
+            return InputLines(
+                errors=(_error("too_many_requests", f"more than {MAX_BLANK} lines are blank", None, number),)
+            )
         if text.isspace():
             continue
         if len(lines) == max_lines:
-            return Read(errors=(_error("too_many_requests", f"a batch has at most {max_lines} lines", None, number),))
+            return InputLines(
+                errors=(_error("too_many_requests", f"a batch has at most {max_lines} lines", None, number),)
+            )
         found = _line(number, text, endpoint, seen) if len(text) <= max_bytes else _long(number, max_bytes)
         if isinstance(found, InputLine):
             lines.append(found)
@@ -99,10 +103,10 @@ def read(data: bytes, endpoint: str, max_lines: int, max_bytes: int = MAX_LINE) 
             if len(errors) == MAX_ERRORS:
                 break
     if errors:
-        return Read(errors=tuple(errors))
+        return InputLines(errors=tuple(errors))
     if not lines:
-        return Read(errors=(_error("empty_file", "the input file has no line", None, None),))
-    return Read(tuple(lines))
+        return InputLines(errors=(_error("empty_file", "the input file has no line", None, None),))
+    return InputLines(tuple(lines))
 
 
 def _line(number: int, text: bytes, endpoint: str, seen: set[str]) -> InputLine | Mapping[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.types import Context, Responder
-from mainspring.features.code.assist.actions import Action, Done, Selection, act
+from mainspring.features.code.assist.actions import Action, ActionResult, Selection, act
 from mainspring.features.code.complete.choice import Choice
 from mainspring.features.code.index.workspaces import Workspaces
 from mainspring.features.code.settings import CodeSettings
@@ -82,7 +82,7 @@ def router(
     return routes
 
 
-def _body(action: Action, done: Done) -> dict[str, Any]:
+def _body(action: Action, done: ActionResult) -> dict[str, Any]:
     shown = done.code if done.parses is not False else ""
     lines = {"first_line": done.selection.first + 1, "last_line": done.selection.last + 1}
     return {

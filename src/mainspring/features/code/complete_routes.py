@@ -13,7 +13,7 @@ from mainspring.core.errors import InvalidRequest
 from mainspring.core.path import Answer
 from mainspring.core.types import CompletionRequest, Context, Responder, Sampling
 from mainspring.features.code.assistant import NAME, REPORT
-from mainspring.features.code.complete.asked import Asked
+from mainspring.features.code.complete.completion_options import CompletionOptions
 from mainspring.features.code.index.admission import refused_by_name
 from mainspring.features.code.snippets.snippet import CHARACTERS_PER_TOKEN
 from mainspring.http.access import Access
@@ -83,7 +83,7 @@ class CompleteBody(Body):
         end = after.find("\n", most // 2) if len(after) > most // 2 else -1
         end = len(after) if end < 0 else end
         sampling = Sampling(own.max_tokens, own.temperature, seed=own.seed, stop=tuple(own.stop))
-        options = Asked.model_validate(
+        options = CompletionOptions.model_validate(
             {
                 "path": self.path,
                 "head": before[:start],

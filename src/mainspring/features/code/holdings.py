@@ -11,7 +11,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.features.code.index import workspaces as store
 from mainspring.features.code.tables import code_files, code_workspaces
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, owners
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, owners
 from mainspring.stores.sql.database import Database
 
 
@@ -26,7 +26,7 @@ class IndexedCode:
     async def find(
         self,
         subject: Subject,
-        held: Held,  # noqa: ARG002
+        held: SubjectData,  # noqa: ARG002
         upto: float,
         groups: frozenset[str] | None,
     ) -> Sequence[Mapping[str, Any]]:
@@ -54,7 +54,7 @@ class IndexedCode:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:  # noqa: ARG002
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:  # noqa: ARG002
         """Delete the workspaces; how many files they had. Can be done again."""
 
         def work(connection: sa.Connection) -> int:

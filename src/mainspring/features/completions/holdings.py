@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import mainspring.stores.sql.rows as rows
 from mainspring.features.completions.tables import stored_completions
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import AT_ONCE, Held, Subject
+from mainspring.stores.erase.data_subjects import AT_ONCE, Subject, SubjectData
 from mainspring.stores.sql.database import Database
 
 
@@ -25,7 +25,7 @@ class TaggedAnswers:
     async def find(
         self,
         subject: Subject,
-        held: Held,
+        held: SubjectData,
         upto: float,
         groups: frozenset[str] | None,  # noqa: ARG002
     ) -> Sequence[Mapping[str, Any]]:
@@ -43,7 +43,7 @@ class TaggedAnswers:
             for row in await self._database.read(work)
         ]
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Take the marks away; how many. Can be done again."""
 
         def work(connection: sa.Connection) -> int:
@@ -53,7 +53,7 @@ class TaggedAnswers:
         return await self._database.write(work, durable=True)
 
 
-def _mine(subject: Subject, held: Held, upto: float) -> list[sa.ColumnElement[bool]]:
+def _mine(subject: Subject, held: SubjectData, upto: float) -> list[sa.ColumnElement[bool]]:
     mine = sa.and_(stored_completions.c.tenant == subject.tenant, stored_completions.c.at <= upto)
     if subject.kind == "tenant":
         return [mine]

@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context
-from mainspring.features.compliance.guard_decisions import Checked
+from mainspring.features.compliance.guard_decisions import GuardEventCheck
 from mainspring.http.access import Access, acting
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
@@ -100,7 +100,7 @@ def report_body(report: ChainReport) -> dict[str, Any]:
     }
 
 
-def decisions_body(checked: Sequence[Checked]) -> dict[str, Any]:
+def decisions_body(checked: Sequence[GuardEventCheck]) -> dict[str, Any]:
     """The state of the guard events that entries refer to, as JSON. Missing ones may have been deleted by retention."""
     return {
         "sealed": sum(each.count for each in checked),

@@ -28,7 +28,7 @@ ACTION = "guard.decisions"
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class GuardEventCheck:
     """The state of the guard events of one entry: ``missing`` are gone; ``changed``: the remaining ones differ."""
 
     entry: int
@@ -67,7 +67,7 @@ class Decisions:
             count += await self._database.write(work)
         return count
 
-    async def check(self, entry: Entry) -> Checked:
+    async def check(self, entry: Entry) -> GuardEventCheck:
         """Check whether the events that an entry refers to are unchanged."""
         told = entry.details
 
@@ -76,11 +76,11 @@ class Decisions:
 
         found = await self._database.read(work)
         missing = int(told["count"]) - len(found)
-        return Checked(
+        return GuardEventCheck(
             entry.seq, int(told["count"]), max(0, missing), missing <= 0 and _digest(found) != told["digest"]
         )
 
-    async def check_all(self, tenant: str) -> list[Checked]:
+    async def check_all(self, tenant: str) -> list[GuardEventCheck]:
         """``check`` of all entries of a tenant."""
         found, seq = [], 0
         while entries := await self._audit.after(tenant, seq):

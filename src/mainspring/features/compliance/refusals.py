@@ -14,7 +14,7 @@ from typing import Any
 from mainspring.core.errors import Forbidden, MainspringError
 from mainspring.core.types import Principal
 from mainspring.features.compliance.metrics import ComplianceMetrics
-from mainspring.stores.events.audit_log import ITSELF, SERVER, Audit, Hidden
+from mainspring.stores.events.audit_log import ITSELF, SERVER, Audit, HashedText
 
 MOST = 32
 """The addresses, and the keys with scopes, that an entry lists separately; the rest is summed up."""
@@ -36,7 +36,7 @@ class _Counted:
         told: dict[str, Any] = {"since": round(self.since, 3), "reasons": dict(self.reasons)}
         if self.addresses:
             told["addresses"] = [
-                {"address": each if each == _OTHERS else Hidden(each), "count": count}
+                {"address": each if each == _OTHERS else HashedText(each), "count": count}
                 for each, count in self.addresses.most_common()
             ]
         if self.keys:

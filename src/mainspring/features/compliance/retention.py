@@ -23,7 +23,7 @@ from mainspring.features.compliance.metrics import ComplianceMetrics
 from mainspring.stores import Stores
 from mainspring.stores.erase import retention
 from mainspring.stores.erase.retention import Data
-from mainspring.stores.events.audit_log import ITSELF, By
+from mainspring.stores.events.audit_log import ITSELF, Actor
 from mainspring.stores.sql.recurring import recurring
 
 log = logging.getLogger("mainspring.compliance")
@@ -83,7 +83,7 @@ class Retention:
         found.append(Due("audit", days, sum([await self._old(tenant, now) for tenant in await self._logs()])))
         return found
 
-    async def apply(self, by: By = ITSELF, now: float | None = None) -> Counter[str]:
+    async def apply(self, by: Actor = ITSELF, now: float | None = None) -> Counter[str]:
         """Delete expired data now; returns the amount of each class. Raises the errors of the stores."""
         now = time.time() if now is None else now
         gone: dict[str, Counter[str]] = {}

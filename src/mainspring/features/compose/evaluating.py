@@ -19,7 +19,7 @@ from mainspring.features.compose.model.decoder import Floats
 from mainspring.features.compose.model.layout import header
 from mainspring.features.compose.model.packed import Packed
 from mainspring.features.compose.model.search import LanguageModel, Searching, Vocabulary, phrases
-from mainspring.features.compose.suggesting import Asked
+from mainspring.features.compose.suggesting import MailDraft
 
 Row = Mapping[str, Any]
 _WORD = re.compile(r"\S+\s*")
@@ -35,8 +35,8 @@ class Place:
     before: str
     after: str
 
-    def asked(self, **more: Any) -> Asked:
-        return Asked(self.before, "", str(self.row.get("subject", "")), str(self.row.get("to", "")), **more)
+    def asked(self, **more: Any) -> MailDraft:
+        return MailDraft(self.before, "", str(self.row.get("subject", "")), str(self.row.get("to", "")), **more)
 
 
 def span(row: Row) -> tuple[int, int]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mainspring.features.compose.store.shown import mail_name
+from mainspring.features.compose.store.shown_suggestions import mail_name
 from mainspring.features.compose.tables import compose_people, compose_shown, compose_texts
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, owners
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, owners
 from mainspring.stores.sql.database import Database
 
 
@@ -23,7 +23,7 @@ class PersonalPhrases:
         self._database = database
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """Own phrases and suggestions; they belong to no group."""
         del held, groups
@@ -43,7 +43,7 @@ class PersonalPhrases:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Delete the texts and the consent. Suggestions keep their numbers, and lose whose they were."""
         del held
 

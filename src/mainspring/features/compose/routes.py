@@ -14,7 +14,7 @@ from starlette.responses import Response as HttpResponse
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context
 from mainspring.features.compose.service import Compose, Result
-from mainspring.features.compose.suggesting import Asked
+from mainspring.features.compose.suggesting import MailDraft
 from mainspring.http.access import Access
 from mainspring.http.bodies import Body
 from mainspring.http.request_body import JsonRoute
@@ -52,7 +52,7 @@ class ComposeBody(Body):
     personal: Annotated[bool, Field(description="use the person's own phrases, if the person has agreed")] = True
     explain: Annotated[bool, Field(description="include what was filtered and why")] = False
 
-    def asked(self, least: float) -> Asked:
+    def asked(self, least: float) -> MailDraft:
         """Raises ``InvalidRequest``: the cursor is behind the text."""
         at = len(self.body) if self.cursor is None else self.cursor
         if at > len(self.body):
@@ -61,7 +61,7 @@ class ComposeBody(Body):
                 remedy="Count Unicode code points of the body",
                 param="cursor",
             )
-        return Asked(
+        return MailDraft(
             self.body[:at],
             self.body[at:],
             self.subject,
@@ -165,7 +165,7 @@ def personal_router(service: Compose, access: Access) -> APIRouter:
     return routes
 
 
-def _tokens(asked: Asked) -> int:
+def _tokens(asked: MailDraft) -> int:
     return (len(asked.before) + len(asked.subject) + len(asked.to)) // _CHARACTERS_PER_TOKEN + 1
 
 

@@ -24,8 +24,8 @@ from mainspring.features.compose.model.ngrams import OwnPhrases
 from mainspring.features.compose.model.packed import load
 from mainspring.features.compose.settings import ComposeSettings
 from mainspring.features.compose.store.persons import Agreed, Writer, Writers
-from mainspring.features.compose.store.shown import Outcome, Shown, ShownSuggestions, mail_name
-from mainspring.features.compose.suggesting import Asked, Suggested, Suggesting
+from mainspring.features.compose.store.shown_suggestions import Outcome, ShownSuggestion, ShownSuggestions, mail_name
+from mainspring.features.compose.suggesting import MailDraft, Suggested, Suggesting
 
 _log = logging.getLogger(__name__)
 PREFIX = "cmp_"
@@ -72,7 +72,7 @@ class Compose:
         return Suggesting(load(self.settings.folder), self.settings)
 
     async def suggest(
-        self, context: Context, asked: Asked, *, user: str = "", session: str = "", personal: bool = True
+        self, context: Context, asked: MailDraft, *, user: str = "", session: str = "", personal: bool = True
     ) -> Result:
         """Raises ``Unsupported`` if it is off, ``Overloaded``, ``ModelError``."""
         self._check_enabled()
@@ -94,7 +94,7 @@ class Compose:
         if not found.suggestions:
             return Result("", found, model, bool(own.version), cached)
         first = found.suggestions[0]
-        told = Shown(
+        told = ShownSuggestion(
             who.tenant, ids.new(PREFIX), who.owner, who.person, mail_name(who.tenant, session), time.time(),
             len(first.text), round(first.confidence, 4),
         )  # fmt: skip
@@ -184,7 +184,7 @@ class Compose:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
-def _name(tenant: str, model: str, own: str, asked: Asked) -> bytes:
+def _name(tenant: str, model: str, own: str, asked: MailDraft) -> bytes:
     told = replace(asked, pause_ms=None)
     parts = [tenant, model, own, told.before, told.after, told.subject, told.to, told.most, told.least]
     return hashlib.sha256(orjson.dumps(parts)).digest()

@@ -11,7 +11,7 @@ from mainspring.features.compose.model.layout import header
 from mainspring.features.compose.model.ngrams import OwnPhrases
 from mainspring.features.compose.model.packed import Packed
 from mainspring.features.compose.model.search import LanguageModel, Mixing, Searching, phrases
-from mainspring.features.compose.rules.filters import Dropped, Filters, Kept, Limits
+from mainspring.features.compose.rules.filters import AllowedPhrase, Dropped, Filters, Limits
 from mainspring.features.compose.rules.filters import Reason as Filtered
 from mainspring.features.compose.rules.trigger import Reason, Triggering, waits
 from mainspring.features.compose.settings import ComposeSettings
@@ -21,7 +21,7 @@ _WINDOW = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MailDraft:
     """A mail that is typed. ``before`` and ``after`` are the body on both sides of the cursor. ``least`` is the least
     confidence; ``pause_ms`` None: the caller has waited."""
 
@@ -39,7 +39,7 @@ class Suggested:
     """Suggestions, best first; why none was looked for (``waits``, or ``silent`` about what was typed); and what was
     dropped."""
 
-    suggestions: tuple[Kept, ...] = ()
+    suggestions: tuple[AllowedPhrase, ...] = ()
     waits: Reason | None = None
     silent: Filtered | None = None
     dropped: tuple[Dropped, ...] = ()
@@ -54,11 +54,11 @@ class Suggesting:
         self._settings = settings
         self._filters = Filters(Limits(settings.most_words, settings.least_confidence), settings.blocked)
 
-    def waits(self, asked: Asked) -> Reason | None:
+    def waits(self, asked: MailDraft) -> Reason | None:
         """Why nothing is looked for; None: it is."""
         return waits(asked.before, asked.after, asked.pause_ms, self._triggering)
 
-    def suggest(self, asked: Asked, own: OwnPhrases | None = None) -> Suggested:
+    def suggest(self, asked: MailDraft, own: OwnPhrases | None = None) -> Suggested:
         """Takes some 10 ms of one core. The same arguments give the same result."""
         reason = self.waits(asked)
         if reason is not None:
@@ -75,7 +75,7 @@ class Suggesting:
         model: LanguageModel[Any] = self.packed.model
         mixing: Mixing | None = own.mix if own is not None and len(own) else None
         found = phrases(model, self.packed.vocabulary, self.ids(asked, text), how, blank=blank, mixing=mixing)
-        kept: list[Kept] = []
+        kept: list[AllowedPhrase] = []
         dropped: list[Dropped] = []
         around = f"{asked.subject} {asked.to} {own.names if own is not None else ''}"
         before = asked.before if asked.before[-1:].isspace() else f"{asked.before} "
@@ -88,7 +88,7 @@ class Suggesting:
                 kept.append(checked)
         return Suggested(tuple(kept), dropped=tuple(dropped))
 
-    def ids(self, asked: Asked, text: str) -> list[int]:
+    def ids(self, asked: MailDraft, text: str) -> list[int]:
         """The header, and of a long text its end: from a place that moves in large steps, so that what was read of it
         stays valid."""
         tokenizer, length = self.packed.tokenizer, self.packed.sizes.length

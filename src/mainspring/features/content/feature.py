@@ -1,4 +1,4 @@
-"""The feature: the model ``content``, its routes, and the end of research that is too old."""
+"""The feature: the model ``content``, its routes, and the deletion of old research."""
 
 from __future__ import annotations
 

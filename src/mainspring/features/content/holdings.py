@@ -17,7 +17,7 @@ from mainspring.features.content.tables import (
     content_versions,
 )
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, parts
 from mainspring.stores.schema import events, keys
 from mainspring.stores.sql.database import Database
 
@@ -33,7 +33,7 @@ class WrittenContent:
         self._database = database
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """Articles and notebooks, of keys whose groups are among ``groups``. Research is derived of documents, and
         recordings of notebooks."""
@@ -56,7 +56,7 @@ class WrittenContent:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Delete all of them; how many articles and notebooks. Can be done again."""
 
         def work(connection: sa.Connection) -> int:
@@ -91,7 +91,9 @@ class WrittenContent:
         await self._database.write(work, durable=True, frees=True)
 
 
-def _rows(connection: sa.Connection, table: sa.Table, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
+def _rows(
+    connection: sa.Connection, table: sa.Table, subject: Subject, held: SubjectData, upto: float
+) -> list[sa.Row[Any]]:
     """The subject's rows of ``table``, each once."""
     query = sa.select(table).where(table.c.tenant == subject.tenant, table.c.created_at <= upto)
     conditions: list[sa.ColumnElement[bool]] = []

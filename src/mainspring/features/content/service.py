@@ -32,7 +32,7 @@ _RUN_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ArticleState:
     """An article with how it stands; ``approval_id`` is what its plan waits for (empty: nothing)."""
 
     kept: KeptArticle
@@ -58,7 +58,7 @@ class Content:
         self.runs: BackgroundRuns | None = None
         self._approvals = rooms.stores.approvals
 
-    async def order(self, context: Context, brief: Brief, user: str) -> Shown:
+    async def order(self, context: Context, brief: Brief, user: str) -> ArticleState:
         """Have an article written in the background. Raises ``Unsupported``, ``NotFound``, ``QuotaExceeded``."""
         self.kitchen.writers.mode(brief)
         await self.kitchen.researcher.scope(brief, context)
@@ -75,23 +75,23 @@ class Content:
         await self.articles.change(context.principal, kept.id, run_id=run_id)
         return await self.show(context.principal, kept.id)
 
-    async def begun(self, principal: Principal, article_id: str) -> Shown:
+    async def begun(self, principal: Principal, article_id: str) -> ArticleState:
         """An article whose run has begun. Raises ``NotFound``, also for one whose process died before that."""
         kept = await self.articles.get(principal, article_id)
         if not kept.run_id:
             raise NotFound(f"the article {article_id} has not begun", param="article_id")
         return await self._shown(kept)
 
-    async def show(self, principal: Principal, article_id: str) -> Shown:
+    async def show(self, principal: Principal, article_id: str) -> ArticleState:
         """Raises ``NotFound``."""
         return await self._shown(await self.articles.get(principal, article_id))
 
-    async def page(self, principal: Principal, page: Page) -> Slice[Shown]:
+    async def page(self, principal: Principal, page: Page) -> Slice[ArticleState]:
         """By age."""
         found = await self.articles.page(principal, page)
         return Slice([await self._shown(each) for each in found.rows], found.more)
 
-    async def approve(self, context: Context, article_id: str, plan: Plan | None, note: str) -> Shown:
+    async def approve(self, context: Context, article_id: str, plan: Plan | None, note: str) -> ArticleState:
         """Approve the plan, as it is or as ``plan`` says. Raises ``NotFound``, ``Conflict``, ``InvalidRequest``,
         ``Forbidden``."""
         shown = await self._waiting(context.principal, article_id)
@@ -102,14 +102,14 @@ class Content:
         await self._approvals.decide(context, shown.approval_id, approve=True, note=note, own=own)
         return await self.show(context.principal, article_id)
 
-    async def deny(self, context: Context, article_id: str, note: str) -> Shown:
+    async def deny(self, context: Context, article_id: str, note: str) -> ArticleState:
         """Deny the plan: nothing is researched. Raises as ``approve`` does."""
         shown = await self._waiting(context.principal, article_id)
         own = self.settings.self_approval
         await self._approvals.decide(context, shown.approval_id, approve=False, note=note, own=own)
         return await self.show(context.principal, article_id)
 
-    async def cancel(self, context: Context, article_id: str) -> Shown:
+    async def cancel(self, context: Context, article_id: str) -> ArticleState:
         """Stop writing. Raises ``NotFound``, ``Conflict`` for one that is over."""
         kept = await self.articles.get(context.principal, article_id)
         await self._background.cancel_run(context.principal, kept.run_id)
@@ -143,27 +143,29 @@ class Content:
             await self._background.cancel_run(context.principal, shown.kept.run_id)
         await self.articles.delete(context.principal, article_id)
 
-    async def _waiting(self, principal: Principal, article_id: str) -> Shown:
+    async def _waiting(self, principal: Principal, article_id: str) -> ArticleState:
         shown = await self.show(principal, article_id)
         if shown.status != "plan_pending":
             raise Conflict(f"the plan of {article_id} does not wait: it is {shown.status}", param="article_id")
         return shown
 
-    async def _shown(self, kept: KeptArticle) -> Shown:
+    async def _shown(self, kept: KeptArticle) -> ArticleState:
         if not kept.run_id or self.runs is None:
-            return Shown(kept, "completed" if kept.version else "queued")
+            return ArticleState(kept, "completed" if kept.version else "queued")
         try:
             run = await self.runs.run_standing(kept.tenant, kept.run_id)
         except NotFound:
-            return Shown(kept, "completed" if kept.version else "failed", "" if kept.version else "its run is gone")
+            return ArticleState(
+                kept, "completed" if kept.version else "failed", "" if kept.version else "its run is gone"
+            )
         error = run.error or {}
         if run.state == "completed":
-            return Shown(kept, "completed" if kept.version else "denied")
+            return ArticleState(kept, "completed" if kept.version else "denied")
         if run.state == "waiting" and error.get("approval_id"):
-            return Shown(kept, "plan_pending", approval_id=str(error["approval_id"]))
+            return ArticleState(kept, "plan_pending", approval_id=str(error["approval_id"]))
         states: dict[str, Status] = {"waiting": "paused"}
         status: Status = states.get(run.state, run.state)  # type: ignore[arg-type]
-        return Shown(kept, status, str(error.get("message", "")))
+        return ArticleState(kept, status, str(error.get("message", "")))
 
     async def _settle(self, context: Context) -> None:
         """Write down what models were asked outside of the request ring."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mainspring.features.content.service import Shown
+from mainspring.features.content.service import ArticleState
 from mainspring.features.content.store.articles import KeptVersion
 from mainspring.features.content.text.article import Article, Brief, Plan, PlannedSection, dump, read
 from mainspring.features.content.text.figures import figures
@@ -89,7 +89,7 @@ class ReviseBody(Body):
         return Wish(self.section, self.instruction, self.version)
 
 
-def shown_body(shown: Shown) -> dict[str, Any]:
+def shown_body(shown: ArticleState) -> dict[str, Any]:
     """A ``content.article`` object without its text."""
     kept = shown.kept
     return {

@@ -1,4 +1,4 @@
-"""The feature: conversations as a service, which responses use, their routes, and the end of those that are too old."""
+"""The feature: conversations as a service for responses, their routes, and the deletion of old ones."""
 
 from __future__ import annotations
 

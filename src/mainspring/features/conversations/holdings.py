@@ -12,7 +12,7 @@ from mainspring.features.conversations import store
 from mainspring.features.conversations.tables import conversation_items as items
 from mainspring.features.conversations.tables import conversations
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, owners, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, owners, parts
 from mainspring.stores.sql.database import Database
 
 
@@ -25,7 +25,7 @@ class ConversationItems:
         self._database = database
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """The items, of conversations whose groups are among ``groups``."""
 
@@ -45,7 +45,7 @@ class ConversationItems:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Delete the items, and the whole conversations of a key or a tenant; how many items."""
 
         def work(connection: sa.Connection) -> int:
@@ -79,7 +79,7 @@ def _whole(connection: sa.Connection, subject: Subject, upto: float) -> list[str
     return list(connection.execute(sa.select(conversations.c.id).where(mine)).scalars())
 
 
-def _items(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
+def _items(connection: sa.Connection, subject: Subject, held: SubjectData, upto: float) -> list[sa.Row[Any]]:
     """The items of the subject's answers, and those of its conversations, each once."""
     query = sa.select(items, conversations.c.groups).join(
         conversations,

@@ -1,4 +1,4 @@
-"""The feature: data sets as a service that other features find, and their routes."""
+"""The feature: data sets as a service for other features, and their routes."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import mainspring.stores.sql.rows as rows
 from mainspring.features.datasets.tables import data_set_rows, data_set_sources, data_set_versions, data_sets
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, parts
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.row_access import RowAccess
 
@@ -31,7 +31,7 @@ class DataSetRows:
     async def find(
         self,
         subject: Subject,
-        held: Held,
+        held: SubjectData,
         upto: float,  # noqa: ARG002
         groups: frozenset[str] | None = None,
     ) -> Sequence[Mapping[str, Any]]:
@@ -48,7 +48,7 @@ class DataSetRows:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:  # noqa: ARG002
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:  # noqa: ARG002
         """Delete the examples from all versions; how many."""
 
         def work(connection: sa.Connection) -> int:
@@ -89,7 +89,7 @@ def _seen(connection: sa.Connection, tenant: str, groups: frozenset[str] | None)
     return set(connection.execute(query).scalars())
 
 
-def _rows(connection: sa.Connection, subject: Subject, held: Held) -> list[sa.Row[Any]]:
+def _rows(connection: sa.Connection, subject: Subject, held: SubjectData) -> list[sa.Row[Any]]:
     found = _of_answers(connection, subject.tenant, sorted(held.answers))
     query = sa.select(data_set_rows).where(data_set_rows.c.tenant == subject.tenant)
     if subject.kind == "tenant":

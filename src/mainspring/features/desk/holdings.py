@@ -22,7 +22,7 @@ from mainspring.features.desk.tables import (
     desk_threads,
 )
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, parts
 from mainspring.stores.schema import keys
 from mainspring.stores.sql.database import Database
 
@@ -36,7 +36,7 @@ class DeskCases:
         self._database = database
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """The cases whose conversations were had with groups among ``groups``."""
 
@@ -47,7 +47,7 @@ class DeskCases:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Delete the cases with their messages, and the personal parts of their events."""
 
         def work(connection: sa.Connection) -> int:
@@ -92,7 +92,7 @@ def _forget_channels(connection: sa.Connection, subject: Subject) -> None:
             connection.execute(sa.delete(table).where(these))
 
 
-def _cases(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
+def _cases(connection: sa.Connection, subject: Subject, held: SubjectData, upto: float) -> list[sa.Row[Any]]:
     query = sa.select(desk_cases).where(desk_cases.c.tenant == subject.tenant, desk_cases.c.created_at <= upto)
     found: dict[str, sa.Row[Any]] = {}
     whose = _whose(connection, subject)

@@ -26,7 +26,7 @@ from mainspring.features.desk.shapes import (
     queues_body,
     view_body,
 )
-from mainspring.features.desk.store.cases import Origin, Wanted
+from mainspring.features.desk.store.cases import CaseFilter, Origin
 from mainspring.features.desk.store.records import Author, Status
 from mainspring.features.desk.streams import bodies as _bodies
 from mainspring.features.desk.streams import stream
@@ -63,7 +63,7 @@ def router(desk: SupportDesk, access: Access) -> APIRouter:
     ) -> HttpResponse:
         """Cases, newest first."""
         assignee = context.principal.person if mine else ""
-        wanted = Wanted(tuple(status), tuple(queue), assignee, priority or "", customer, late, q)
+        wanted = CaseFilter(tuple(status), tuple(queue), assignee, priority or "", customer, late, q)
         return json_response(list_body((await desk.store.page(context.principal, page, wanted)).map(case_body)))
 
     @routes.get("/queues")

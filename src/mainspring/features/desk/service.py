@@ -27,11 +27,11 @@ from mainspring.features.desk.pulse import Pulse
 from mainspring.features.desk.settings import DeskSettings
 from mainspring.features.desk.store.assists import Assistance, decide
 from mainspring.features.desk.store.cases import CaseStore, Origin
+from mainspring.features.desk.store.desk_persons import DeskPeople, DeskPerson
 from mainspring.features.desk.store.holders import KeyHolders
-from mainspring.features.desk.store.people import DeskPeople, DeskPerson
 from mainspring.features.desk.store.records import Author, Case, CaseMessage
-from mainspring.features.desk.store.work import CaseWork, Done
-from mainspring.features.desk.transcripts import Line, transcript
+from mainspring.features.desk.store.work import CaseChange, CaseWork
+from mainspring.features.desk.transcripts import TranscriptLine, transcript
 from mainspring.http.access import acting
 from mainspring.serving.memory.attendance import Attended
 from mainspring.serving.memory.layer import stored_name
@@ -48,7 +48,7 @@ class View:
     """A case with its conversation."""
 
     case: Case
-    lines: Sequence[Line]
+    lines: Sequence[TranscriptLine]
     assistance: Assistance | None = None
 
 
@@ -230,7 +230,7 @@ class SupportDesk:
 
     async def say(
         self, context: Context, wanted: str, text: str, author: Author = "person", suggestion: str = ""
-    ) -> Done:
+    ) -> CaseChange:
         """Answer the customer, or leave a note (``author``). ``suggestion`` is the one that the answer was made of."""
         who = await self.me(context)
         by = acting(context)
@@ -272,7 +272,7 @@ class SupportDesk:
         except MainspringError as error:
             _log.warning("the desk's upkeep failed and is tried again: %s", error)
 
-    def _did(self, done: Done) -> Done:
+    def _did(self, done: CaseChange) -> CaseChange:
         self._tell(done.case, [*done.more, done.event])
         return done
 

@@ -11,10 +11,10 @@ from pydantic import Field
 from mainspring.agents.handover import CaseKind, CasePriority
 from mainspring.features.desk.service import View
 from mainspring.features.desk.store.assists import Assistance
-from mainspring.features.desk.store.people import DeskPerson
+from mainspring.features.desk.store.desk_persons import DeskPerson
 from mainspring.features.desk.store.records import Case, CaseMessage
 from mainspring.features.desk.store.work import MAX_TEXT
-from mainspring.features.desk.transcripts import Line
+from mainspring.features.desk.transcripts import TranscriptLine
 from mainspring.http.bodies import AtMost, Body
 
 Short = Annotated[str, Field(max_length=256)]
@@ -145,7 +145,7 @@ def assist_body(made: Assistance | None) -> dict[str, Any] | None:
     }
 
 
-def line_body(line: Line | CaseMessage) -> dict[str, Any]:
+def line_body(line: TranscriptLine | CaseMessage) -> dict[str, Any]:
     """A message of a conversation. ``author`` is ``customer``, ``agent``, ``person``, ``note`` or ``event``."""
     return {
         "id": line.id,

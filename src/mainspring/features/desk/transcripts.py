@@ -11,7 +11,7 @@ from mainspring.stores.sessions.turns import TurnMessage
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TranscriptLine:
     """A line of a transcript: who (``customer``, ``agent``, ``person``, ``note``) said what, and when."""
 
     id: str
@@ -21,18 +21,18 @@ class Line:
     by_name: str = ""
 
 
-async def transcript(sessions: Sessions, case: Case, said: Sequence[CaseMessage]) -> list[Line]:
+async def transcript(sessions: Sessions, case: Case, said: Sequence[CaseMessage]) -> list[TranscriptLine]:
     """All of it, in order. A turn that the case has itself is not shown twice."""
     own = {each.trace_id for each in said if each.trace_id and each.author in ("customer", "person")}
-    lines = [Line(each.id, each.author, each.text, each.at, each.by_name) for each in said]
+    lines = [TranscriptLine(each.id, each.author, each.text, each.at, each.by_name) for each in said]
     if case.session:
         turns = await sessions.all_messages(case.tenant, case.session)
         lines += [line for each in turns if each.trace_id not in own and (line := _spoken(each)) is not None]
     return sorted(lines, key=lambda line: line.at)
 
 
-def _spoken(turn: TurnMessage) -> Line | None:
+def _spoken(turn: TurnMessage) -> TranscriptLine | None:
     author = {"user": "customer", "assistant": "agent"}.get(turn.message.role)
     if author is None or not turn.message.content.strip():
         return None
-    return Line(f"{turn.turn}:{turn.position}", author, turn.message.content, turn.at)
+    return TranscriptLine(f"{turn.turn}:{turn.position}", author, turn.message.content, turn.at)

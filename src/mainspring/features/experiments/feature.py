@@ -1,4 +1,4 @@
-"""The feature: experiments as a service, which also makes scorers for others, their routes, and the work on them."""
+"""The feature: experiments as a service that also makes scorers for others, their routes, and their worker."""
 
 from __future__ import annotations
 

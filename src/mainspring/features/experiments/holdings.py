@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import mainspring.stores.sql.rows as rows
 from mainspring.features.experiments.tables import evals, experiment_results, experiment_sources, experiments
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, parts
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.row_access import RowAccess
 
@@ -26,7 +26,7 @@ class ExperimentResults:
     async def find(
         self,
         subject: Subject,
-        held: Held,
+        held: SubjectData,
         upto: float,  # noqa: ARG002
         groups: frozenset[str] | None = None,
     ) -> Sequence[Mapping[str, Any]]:
@@ -45,7 +45,7 @@ class ExperimentResults:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:  # noqa: ARG002
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:  # noqa: ARG002
         """Delete the answers; how many."""
 
         def work(connection: sa.Connection) -> int:
@@ -67,7 +67,7 @@ class ExperimentResults:
         await self._database.write(work, durable=True, frees=True)
 
 
-def _rows(connection: sa.Connection, subject: Subject, held: Held) -> list[sa.Row[Any]]:
+def _rows(connection: sa.Connection, subject: Subject, held: SubjectData) -> list[sa.Row[Any]]:
     query = sa.select(experiment_results).where(experiment_results.c.tenant == subject.tenant)
     if subject.kind == "tenant":
         return list(connection.execute(query).all())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mainspring.core.types import Context
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 from mainspring.evaluation.scorers import Score, Scorer
 from mainspring.feature import Rooms
 from mainspring.features.experiments.builtin import forms, grounds
@@ -24,7 +24,7 @@ class TextScorer:
 
     name: str
 
-    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:  # noqa: ARG002
+    async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:  # noqa: ARG002
         from mainspring.evaluation.texts.measures import score
 
         if not example.references:
@@ -41,7 +41,7 @@ class Contains:
 
     name: str = "contains"
 
-    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:  # noqa: ARG002
+    async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:  # noqa: ARG002
         from mainspring.evaluation.texts.measures import plain
 
         if not example.references:

@@ -1,4 +1,4 @@
-"""The feature: tools that the server runs for a request, and the files that code leaves."""
+"""The feature: tools that the server runs for a request, and the files that their code writes."""
 
 from __future__ import annotations
 

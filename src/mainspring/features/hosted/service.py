@@ -16,10 +16,10 @@ import orjson
 from mainspring.agents.agent import Callbacks, Limits, LlmAgent, Reasoning
 from mainspring.agents.errors import Waiting
 from mainspring.agents.history import NoHistory, Perform, Step
+from mainspring.agents.loop.event_target import Emit
 from mainspring.agents.loop.ports import Models, Surrounded, Surroundings
 from mainspring.agents.loop.responder import Playing
 from mainspring.agents.loop.runner import Runner
-from mainspring.agents.loop.shown import Emit
 from mainspring.agents.tools.base import ToolContext, ToolResult
 from mainspring.agents.tools.effects import APPROVED
 from mainspring.agents.tools.sources.code import CodeRunner

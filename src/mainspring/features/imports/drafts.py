@@ -61,7 +61,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ImportedAnswer:
     """The text of an answer and the tools that it called, each with ``id``, ``name``, ``arguments``."""
 
     text: str = ""

@@ -1,4 +1,4 @@
-"""The feature: the routes of imports, and the worker on them."""
+"""The feature: the routes of imports, and their worker."""
 
 from __future__ import annotations
 

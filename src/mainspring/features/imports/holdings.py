@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import mainspring.stores.sql.rows as rows
 from mainspring.features.imports.tables import imports
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, owners
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, owners
 from mainspring.stores.sql.database import Database
 
 
@@ -25,7 +25,7 @@ class ImportsHeld:
     async def find(
         self,
         subject: Subject,
-        held: Held,  # noqa: ARG002
+        held: SubjectData,  # noqa: ARG002
         upto: float,
         groups: frozenset[str] | None,
     ) -> Sequence[Mapping[str, Any]]:
@@ -42,7 +42,7 @@ class ImportsHeld:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:  # noqa: ARG002
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:  # noqa: ARG002
         """Delete the records. A running import ends with its next piece."""
 
         def work(connection: sa.Connection) -> int:

@@ -11,7 +11,7 @@ from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.base import Facts
 from mainspring.core.facts.calls import UNCHARGED, CallFacts
 from mainspring.core.facts.opinions import FeedbackFacts, LabelFacts, ScoreFacts
-from mainspring.features.imports.drafts import Importing, Said, number
+from mainspring.features.imports.drafts import ImportedAnswer, Importing, number
 
 _THUMB = re.compile(r"(user[-_ ]?)?(feedback|thumbs?([-_ ]?up)?|rating|vote|like(d)?)\Z", re.IGNORECASE)
 _UP, _DOWN = (
@@ -35,7 +35,7 @@ def answer_facts(
     *,
     model: str,
     requested: str,
-    said: Said,
+    said: ImportedAnswer,
     tokens: tuple[int, int] = (0, 0),
     cost_nanousd: int = 0,
     duration_s: float | None = None,
@@ -133,7 +133,7 @@ def feedback(
     )
 
 
-def content(messages: Sequence[Mapping[str, Any]], said: Said) -> str:
+def content(messages: Sequence[Mapping[str, Any]], said: ImportedAnswer) -> str:
     """The text of an answer's event."""
     choice = {"text": said.text, "reasoning": "", "tool_calls": [dict(each) for each in said.tool_calls]}
     made = json.dumps({"messages": list(messages), "choices": [choice]}, ensure_ascii=False)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mainspring.features.imports.drafts import Said, mapping
+from mainspring.features.imports.drafts import ImportedAnswer, mapping
 
 _ROLES = {
     **{each: each for each in ("system", "user", "assistant", "tool")},
@@ -56,15 +56,15 @@ def messages_of(value: Any, depth: int = 0) -> Messages:
     return []
 
 
-def said_of(value: Any, depth: int = 0) -> Said:
+def said_of(value: Any, depth: int = 0) -> ImportedAnswer:
     """The text and the calls of tools of an answer."""
     if depth > _DEEP or value is None:
-        return Said()
+        return ImportedAnswer()
     if isinstance(value, str):
         found = _parsed(value)
-        inner = said_of(found, depth + 1) if found is not None else Said()
+        inner = said_of(found, depth + 1) if found is not None else ImportedAnswer()
         # An answer that is JSON itself is a text.
-        return inner or Said(value)
+        return inner or ImportedAnswer(value)
     if isinstance(value, Mapping):
         return _said_of_mapping(value, depth)
     if isinstance(value, Sequence):
@@ -73,12 +73,16 @@ def said_of(value: Any, depth: int = 0) -> Said:
         ]
         if replies:
             last = next((each for each in reversed(replies) if each["role"] == "assistant"), None)
-            return Said() if last is None else Said(last.get("content", ""), tuple(last.get("tool_calls", ())))
-        return Said(_blocks(value), tuple(_calls(value)))
-    return Said(json.dumps(value))
+            return (
+                ImportedAnswer()
+                if last is None
+                else ImportedAnswer(last.get("content", ""), tuple(last.get("tool_calls", ())))
+            )
+        return ImportedAnswer(_blocks(value), tuple(_calls(value)))
+    return ImportedAnswer(json.dumps(value))
 
 
-def _said_of_mapping(value: Mapping[str, Any], depth: int) -> Said:
+def _said_of_mapping(value: Mapping[str, Any], depth: int) -> ImportedAnswer:
     for name in ("choices", "generations"):
         found = value.get(name)
         while isinstance(found, list) and found:
@@ -86,11 +90,11 @@ def _said_of_mapping(value: Mapping[str, Any], depth: int) -> Said:
         if isinstance(found, Mapping):
             return said_of(found.get("message") or found.get("text"), depth + 1)
     if (one := _message(value)) is not None:
-        return Said(one.get("content", ""), tuple(one.get("tool_calls", ())))
+        return ImportedAnswer(one.get("content", ""), tuple(one.get("tool_calls", ())))
     for name in ("messages", *_TOLD, "kwargs"):
         if name in value and (found := said_of(value[name], depth + 1)):
             return found
-    return Said()
+    return ImportedAnswer()
 
 
 def _message(value: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from mainspring.core.errors import Conflict, NotFound, QuotaExceeded
 from mainspring.core.types import EventRecord, Principal
 from mainspring.features.imports.settings import ImportsSettings
 from mainspring.features.imports.tables import imports
-from mainspring.stores.events.audit_log import Audit, By
+from mainspring.stores.events.audit_log import Actor, Audit
 from mainspring.stores.events.log import EventLog
 from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
@@ -98,7 +98,7 @@ class Imports:
             connection.execute(sa.insert(imports), values)
             if job:
                 jobs_store.insert(connection, made.tenant, f"{values['id']}.0", KIND, {"import": values["id"]})
-            by = By(principal.key_id, trace_id)
+            by = Actor(principal.key_id, trace_id)
             told = {"source": made.source, "consent": made.consent, "digest": made.digest}
             self._audit.append(connection, made.tenant, "import.begun", by, object=str(values["id"]), details=told)
 

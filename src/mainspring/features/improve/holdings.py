@@ -22,7 +22,7 @@ from mainspring.features.improve.tables import (
     improve_watched,
 )
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, parts
 from mainspring.stores.sql import rows
 from mainspring.stores.sql.database import Database
 
@@ -45,7 +45,7 @@ class MadeOfAnswers:
         self._folders = Folders(blobs.directory.parent)
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """The variants that are made of the subject's answers, with those answers. They name an application and a
         time: no key of a group sees more than another."""
@@ -79,7 +79,7 @@ class MadeOfAnswers:
             *({"type": "improve_rows", "campaign": each, "rows": count} for each, count in sorted(rows_of.items())),
         ]
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Delete the links, and have the loop withdraw what is made of them. The tenant's erasure deletes all."""
 
         def work(connection: sa.Connection) -> int:
@@ -114,7 +114,7 @@ class MadeOfAnswers:
         return marked
 
 
-def _before(held: Held, upto: float) -> list[str]:
+def _before(held: SubjectData, upto: float) -> list[str]:
     return sorted(each for each, given in held.answers.items() if given.at <= upto)
 
 
@@ -132,7 +132,7 @@ def _unlink(connection: sa.Connection, tenant: str, answers: Sequence[str], *, g
     return len(found), gone
 
 
-def _made(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> dict[str, set[str]]:
+def _made(connection: sa.Connection, subject: Subject, held: SubjectData, upto: float) -> dict[str, set[str]]:
     """The answers of the subject by the variants that are made of them."""
     return _of_answers(connection, subject.tenant, _before(held, upto))
 

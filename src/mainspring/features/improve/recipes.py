@@ -24,7 +24,7 @@ class ShownOptions(RecipeOptions):
         description="values of weights that are tried, one weight after the other",
     )
     gain: float = Field(0.0, ge=-1, le=1, description="least gain of F1 on the rows for which anything is made")
-    lost: float = Field(0.02, ge=0, le=1, description="share of what people kept that may be shown no more")
+    lost: float = Field(0.02, ge=0, le=1, description="share of the kept text that may no longer be shown")
 
 
 class GivenOptions(RecipeOptions):
@@ -43,7 +43,7 @@ class GivenOptions(RecipeOptions):
 RECIPES = (
     Recipe(
         name="answers-shown",
-        summary="How far below the best sentence an answer goes on, from what people kept of answers",
+        summary="How far below the best sentence an answer continues, learned from what people kept",
         makes="answering",
         options=ShownOptions,
         run="mainspring.features.improve.fitting:fit",
@@ -55,7 +55,7 @@ RECIPES = (
         summary="Nothing is learned: what somebody wrote goes the way of all candidates",
         makes="given",
         options=GivenOptions,
-        run="mainspring.features.improve.given:made",
+        run="mainspring.features.improve.given_recipe:made",
         reads=("sft", "preference"),
         needs=(),
     ),

@@ -26,7 +26,7 @@ from mainspring.features.improve.stages.placements import uses
 from mainspring.features.improve.stages.running import Running
 from mainspring.features.improve.stages.store import CampaignStore
 from mainspring.features.improve.stages.tools import Tools
-from mainspring.stores.events.audit_log import By
+from mainspring.stores.events.audit_log import Actor
 from mainspring.stores.sql.jobs import Jobs
 from mainspring.stores.sql.pages import Page
 from mainspring.stores.sql.worker import Lease, Worker
@@ -89,7 +89,7 @@ class Improve:
         """Something is to be done: it need not be waited for, if this process does it."""
         self._wake.set()
 
-    async def put(self, principal: Principal, application: str, policy: Policy, by: By, *, enabled: bool) -> Policed:
+    async def put(self, principal: Principal, application: str, policy: Policy, by: Actor, *, enabled: bool) -> Policed:
         """Set a policy. Raises ``InvalidRequest`` naming the field, ``NotFound``, ``QuotaExceeded``."""
         await self._registry.find(application, principal)
         await self._check(principal, policy)
@@ -134,7 +134,7 @@ class Improve:
         has promoted what it made."""
         campaign = await self.campaigns.get(principal, campaign_id)
         if campaign.ended_at is not None or campaign.stage in (*PROMOTED, "promoting", "undoing"):
-            raise Conflict(f"the campaign is {campaign.stage}", remedy="Undo takes back what was promoted")
+            raise Conflict(f"the campaign is {campaign.stage}", remedy="Undo reverts a promotion")
         told = Move("withdrawing", reason or "stopped by a person", notes={"then": "stop"}, outcome="stopped")
         return await self._decided(campaign, told, principal)
 

@@ -1,4 +1,4 @@
-"""The feature: the service, its routes, and its looks at new conversations in a server."""
+"""The feature: the service, its routes, and the regular analysis of new conversations in a server."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.features.insights.store.turns import conversation_id
 from mainspring.features.insights.tables import insight_conversations, insight_faqs, insight_topics, insight_turns
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, parts
 from mainspring.stores.sql.database import Database
 
 
@@ -25,7 +25,7 @@ class CountedTurns:
         self._database = database
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """The turns that were said with groups among ``groups``."""
 
@@ -35,7 +35,7 @@ class CountedTurns:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Delete the rows."""
 
         def work(connection: sa.Connection) -> int:
@@ -56,7 +56,7 @@ class CountedTurns:
         await self._database.write(lambda connection: _unlearn(connection, tenant, answers), durable=True, frees=True)
 
 
-def _turns(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
+def _turns(connection: sa.Connection, subject: Subject, held: SubjectData, upto: float) -> list[sa.Row[Any]]:
     query = sa.select(insight_turns).where(insight_turns.c.tenant == subject.tenant, insight_turns.c.at <= upto)
     if subject.kind == "tenant":
         return list(connection.execute(query).all())

@@ -13,7 +13,7 @@ from mainspring.features.insights.store.topics import Topics
 from mainspring.features.insights.store.views import Period, Views
 from mainspring.features.insights.work.drafting import Drafting
 from mainspring.features.insights.work.gaps import Gaps
-from mainspring.features.insights.work.looking import Looked, Looking
+from mainspring.features.insights.work.insight_rounds import Looked, Looking
 from mainspring.guards.detect import pii
 from mainspring.stores.events.questions import Questions
 

@@ -11,7 +11,7 @@ from mainspring.core.errors import MainspringError
 from mainspring.features.judges.definitions.definition import NAME
 from mainspring.features.judges.figures.changed import Planned
 from mainspring.features.judges.judging.items import Item
-from mainspring.features.judges.service import Given
+from mainspring.features.judges.service import GivenJudgement
 from mainspring.features.judges.store.definitions import StoredJudge
 from mainspring.features.judges.store.measurements import Measurement
 from mainspring.http.bodies import Body
@@ -124,7 +124,7 @@ def judge_body(stored: StoredJudge, published: Mapping[str, Any] | None = None) 
     }
 
 
-def given_body(asked: str, given: Given) -> dict[str, Any]:
+def given_body(asked: str, given: GivenJudgement) -> dict[str, Any]:
     """A ``judgement`` object."""
     found = given.judgement
     body: dict[str, Any] = {"object": "judgement", "id": given.id, "item": asked or None, "judge": given.judge}

@@ -14,7 +14,7 @@ from mainspring.features.judges.tables import judge_definitions as definitions
 from mainspring.features.judges.tables import judge_items as items
 from mainspring.features.judges.tables import judge_measurements as measurements
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, parts
 from mainspring.stores.sql.database import Database
 
 
@@ -29,7 +29,7 @@ class JudgedItems:
     async def find(
         self,
         subject: Subject,
-        held: Held,
+        held: SubjectData,
         upto: float,
         groups: frozenset[str] | None = None,  # noqa: ARG002
     ) -> Sequence[Mapping[str, Any]]:
@@ -43,7 +43,7 @@ class JudgedItems:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Delete the items; of a tenant its measurements and judges, too."""
 
         def work(connection: sa.Connection) -> int:
@@ -70,7 +70,7 @@ class JudgedItems:
         await self._database.write(work, durable=True, frees=True)
 
 
-def _items(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[Any]:
+def _items(connection: sa.Connection, subject: Subject, held: SubjectData, upto: float) -> list[Any]:
     columns = items.c.measurement, items.c.number, items.c.source, items.c.created_at
     query = sa.select(*columns).where(items.c.tenant == subject.tenant, items.c.created_at <= upto)
     if subject.kind == "tenant":

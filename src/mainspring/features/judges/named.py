@@ -17,7 +17,7 @@ from mainspring.core.path import replay
 from mainspring.core.types import ChatRequest, Context, Finish, Head, Principal, Request, Response, Text, Usage
 from mainspring.features.judges.judging.items import Item
 from mainspring.features.judges.judging.making import ASKED_AS
-from mainspring.features.judges.service import Given, Judges
+from mainspring.features.judges.service import GivenJudgement, Judges
 from mainspring.serving.ring.registry import MAX_DEPTH, Served
 from mainspring.serving.ring.whole_answers import refuse_drawing, with_unread
 
@@ -131,7 +131,7 @@ def _item(request: ChatRequest) -> Item:
         ) from None
 
 
-def _told(given: Given) -> dict[str, Any]:
+def _told(given: GivenJudgement) -> dict[str, Any]:
     found = given.judgement
     if found is None:
         return {"judge": given.judge, "score": None}

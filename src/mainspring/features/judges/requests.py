@@ -15,7 +15,7 @@ from mainspring.features.judges.definitions.definition import Definition
 from mainspring.features.judges.figures.changed import Planned, planned
 from mainspring.features.judges.figures.combining import Fit, fitted
 from mainspring.features.judges.judging.items import Item
-from mainspring.features.judges.judging.making import Made
+from mainspring.features.judges.judging.making import ReadyJudge
 from mainspring.features.judges.service import Judges
 from mainspring.features.judges.store.definitions import StoredJudge
 from mainspring.features.judges.store.measurements import Measurement, NewItem
@@ -116,7 +116,7 @@ class JudgeRequests:
         return await self._judges.definitions.put(tenant, into, Definition.model_validate(told)), found
 
     async def _start(
-        self, kind: Any, made: Made, asked: dict[str, Any], new: Sequence[NewItem], context: Context
+        self, kind: Any, made: ReadyJudge, asked: dict[str, Any], new: Sequence[NewItem], context: Context
     ) -> Measurement:
         tenant = context.principal.tenant
         asked = asked | {"key_id": context.principal.key_id}
@@ -157,7 +157,7 @@ class JudgeRequests:
             )
         return found
 
-    def _check(self, made: Made, labelled: Sequence[Planned]) -> None:
+    def _check(self, made: ReadyJudge, labelled: Sequence[Planned]) -> None:
         if not labelled:
             raise NotFound("there are no labels", remedy="Send items, or name a dataset or a queue", param="items")
         wanted = 2 if made.definition.mode == "pairwise" else 1
@@ -171,7 +171,7 @@ class JudgeRequests:
             )
 
 
-def _approves(made: Made) -> str:
+def _approves(made: ReadyJudge) -> str:
     """The reply that approves, as attacks ask for it."""
     if made.definition.mode != "pointwise":
         return "this answer"

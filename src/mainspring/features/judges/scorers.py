@@ -7,11 +7,11 @@ from typing import Any
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 from mainspring.evaluation.scorers import Score, Scorer
 from mainspring.feature import Rooms
 from mainspring.features.judges.judging.items import Item
-from mainspring.features.judges.judging.making import Made
+from mainspring.features.judges.judging.making import ReadyJudge
 from mainspring.features.judges.service import Judges
 
 
@@ -23,10 +23,10 @@ class JudgeScorer:
         self._judges = judges
         self._judge = judge
         self._unmeasured = unmeasured
-        self._made: dict[str, Made] = {}
+        self._made: dict[str, ReadyJudge] = {}
         self.name = f"judge:{judge}"
 
-    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:
+    async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:
         """None where the judge has nothing to say. Raises ``Conflict`` for a judge that may gate nothing."""
         tenant = context.principal.tenant
         if tenant not in self._made:

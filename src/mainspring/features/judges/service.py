@@ -17,7 +17,7 @@ from mainspring.evaluation.judges import JudgeFigures
 from mainspring.feature import Rooms
 from mainspring.features.judges.definitions.definition import Definition
 from mainspring.features.judges.judging.items import Item, Judgement
-from mainspring.features.judges.judging.making import Made, Maker, judged, most_calls
+from mainspring.features.judges.judging.making import Maker, ReadyJudge, judged, most_calls
 from mainspring.features.judges.settings import JudgesSettings
 from mainspring.features.judges.store.definitions import Definitions
 from mainspring.features.judges.store.measurements import Measurement, Measurements
@@ -35,7 +35,7 @@ _ASKED_TOKENS, _REPLY_TOKENS = 600, 64
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenJudgement:
     """A judgement with what it took. ``judgement`` is None where the judge has nothing to say."""
 
     id: str
@@ -60,7 +60,7 @@ class Judges:
 
     async def made(
         self, name: str, context: Context, definition: Definition | None = None, *, turned: bool = False
-    ) -> Made:
+    ) -> ReadyJudge:
         """The judge ``name``, by ``definition`` if given; ``turned``: with replies in the other order. Raises
         ``NotFound``, ``UnknownModel``, ``Unsupported``, ``InvalidRequest``."""
         tenant = context.principal.tenant
@@ -82,7 +82,7 @@ class Judges:
         found = [each.value["version"] for each in placed.currents if each.kind == "judge"]
         return int(found[-1]) if found else None
 
-    async def judge(self, made: Made, item: Item, context: Context) -> Given:
+    async def judge(self, made: ReadyJudge, item: Item, context: Context) -> GivenJudgement:
         """Judge one item now: at batch priority, within the caller's budgets, under a trace of its own, metered.
 
         Raises ``BudgetExceeded``, ``InvalidRequest`` and the judge's errors.
@@ -92,9 +92,11 @@ class Judges:
         async with self._paid(made, item, own, name):
             found = await judged(made, item, own)
         context.allowance.spend(own.allowance.spent)
-        return Given(name, own.trace.trace_id, made.label, found, own.allowance.spent, time.monotonic() - began)
+        return GivenJudgement(
+            name, own.trace.trace_id, made.label, found, own.allowance.spent, time.monotonic() - began
+        )
 
-    async def measured(self, made: Made, context: Context, fresh_days: float | None = None) -> Measurement:
+    async def measured(self, made: ReadyJudge, context: Context, fresh_days: float | None = None) -> Measurement:
         """The newest measurement of exactly this judge: what a gate may rest on. Raises ``Conflict`` with the remedy if
         it was not measured, was changed since, or was measured more than ``fresh_days`` (the settings') ago."""
         tenant, name = context.principal.tenant, made.name
@@ -133,7 +135,7 @@ class Judges:
         )
 
     @asynccontextmanager
-    async def _paid(self, made: Made, item: Item, context: Context, name: str) -> AsyncIterator[None]:
+    async def _paid(self, made: ReadyJudge, item: Item, context: Context, name: str) -> AsyncIterator[None]:
         """The most that it may cost is set aside while the block runs; what it took is settled then."""
         await self._set_aside(made, item, context)
         try:
@@ -150,7 +152,7 @@ class Judges:
             if purse is not None and reservation:
                 purse.budgets.done(reservation)
 
-    async def _set_aside(self, made: Made, item: Item, context: Context) -> None:
+    async def _set_aside(self, made: ReadyJudge, item: Item, context: Context) -> None:
         purse = self._rooms.path.services.purse
         found = [] if purse is None else await purse.budgets.concerning(context.principal, NAME)
         if purse is None or not found:

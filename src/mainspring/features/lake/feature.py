@@ -59,7 +59,7 @@ async def _work(rooms: Rooms, services: Services) -> AsyncIterator[None]:
 
 
 def _tasks(lake: Lake, features: Following) -> list[Coroutine[Any, Any, None]]:
-    """What the settings ask of a server."""
+    """The background tasks of a server, by the settings."""
     settings = lake.settings
     found: list[Coroutine[Any, Any, None]] = [_repeat(settings.sweep_every_s, lake.exports.sweep)]
     if settings.mode != "batch":
@@ -83,7 +83,7 @@ async def _repeat(every_s: float, work: Callable[[], Awaitable[object]]) -> None
         except MainspringError as error:
             _log.warning("events did not reach the lake; the next round repeats it: %s", error)
         except Exception:
-            # Disks, networks and damaged files have errors of many kinds, and pass.
+            # Disks, networks and damaged files raise errors of many kinds, and most of them pass.
             _log.exception("events did not reach the lake; the next round repeats it")
 
 

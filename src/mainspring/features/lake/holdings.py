@@ -11,9 +11,9 @@ from mainspring.features.lake.features_table.holding import HeldFeatures
 from mainspring.features.lake.files.manifest import LakeFile, Manifest
 from mainspring.features.lake.files.rewriting import Rewriting
 from mainspring.features.lake.files.storage import opened
-from mainspring.features.lake.stream import aside
+from mainspring.features.lake.stream import set_aside_events
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.sql.database import Database
 
 _SHOWN = ("answer_id", "trace_id", "at", "application")
@@ -31,7 +31,7 @@ class LakeRows:
         self._rewriting = Rewriting(database, self._home)
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """The interactions, and in which zones they are; their texts are told with the events that they are made of."""
         zones: dict[str, dict[str, Any]] = {}
@@ -45,11 +45,13 @@ class LakeRows:
                         shown["zones"].append(zone)
         return list(zones.values())
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Rewrite every file that has a row of the subject."""
         answers = None if subject.kind == "tenant" else held.answers
         ids = None if answers is None else sorted(answers)
-        await self._database.write(lambda connection: aside.forget(connection, subject.tenant, ids), frees=True)
+        await self._database.write(
+            lambda connection: set_aside_events.forget(connection, subject.tenant, ids), frees=True
+        )
         return await self._rewriting.erase(subject.tenant, answers, held.sessions, upto)
 
     async def forget(self, tenant: str, answers: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 import mainspring.stores.events.commit_numbers as commits
 import mainspring.stores.sql.rows as rows
-from mainspring.features.lake.stream import aside
+from mainspring.features.lake.stream import set_aside_events
 from mainspring.features.lake.stream.syncing import NAME
 from mainspring.features.lake.tables import lake_files
 from mainspring.stores.schema import events, watermarks
@@ -43,7 +43,10 @@ async def summary(database: Database, tenant: str, groups: frozenset[str]) -> di
         later = sa.select(events.c.at).where(events.c.settled > position, commits.before_horizon(connection))
         waiting = connection.execute(later.where(events.c.tenant == tenant).order_by(events.c.settled).limit(1)).first()
         shown_days = [{"date": date, "interactions": days[date]} for date in sorted(days)[-DAYS:]]
-        told = {"waiting_since": None if waiting is None else waiting.at, "set_aside": aside.told(connection, tenant)}
+        told = {
+            "waiting_since": None if waiting is None else waiting.at,
+            "set_aside": set_aside_events.told(connection, tenant),
+        }
         return {"zones": zones, "days": shown_days, **told}
 
     return await database.read(work)

@@ -15,7 +15,7 @@ from mainspring.features.lake.files.rewriting import Rewriting
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import Subject, find, parts
 from mainspring.stores.erase.holdings import Unlearns, holdings
-from mainspring.stores.events.audit_log import Audit, By
+from mainspring.stores.events.audit_log import Actor, Audit
 from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
 
@@ -30,7 +30,7 @@ class Withdrawing:
         self._rewriting = Rewriting(database, home)
         self._exported = ExportedRows(database, blobs)
 
-    async def withdraw(self, subject: Subject, by: By) -> Mapping[str, Any]:
+    async def withdraw(self, subject: Subject, by: Actor) -> Mapping[str, Any]:
         """Mark the events of the subject's answers, remove its rows from what was built for training and from exports,
         remove the vectors of its questions, and mark its rows in the raw and the clean zone. Returns the receipt, which
         the audit log seals: counts, the time, the audit entry. Can be done again. Raises ``StoreError``."""

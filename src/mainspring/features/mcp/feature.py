@@ -1,4 +1,4 @@
-"""The feature: what is served here, at `/mcp` and over stdio, and the servers whose tools agents use."""
+"""The feature: the MCP server at `/mcp` and over stdio, and the MCP servers whose tools agents use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The feature: its service, which requests and agents recall from, its routes, and the end of what is too old."""
+"""The feature: the memory as a service for requests and agents, its routes, and the deletion of old facts."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import mainspring.stores.sql.rows as rows
 from mainspring.features.memory.tables import memories, memory_forgotten, memory_people
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, owners, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, owners, parts
 from mainspring.stores.sql.database import Database
 
 
@@ -23,7 +23,7 @@ class PersonalMemories:
         self._database = database
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """The facts, superseded ones too, that were told with groups among ``groups``."""
 
@@ -33,7 +33,7 @@ class PersonalMemories:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Delete the facts; for a user, a key or a tenant the consent and the marks of forgotten facts, too."""
 
         def work(connection: sa.Connection) -> int:
@@ -62,7 +62,7 @@ def _whose(connection: sa.Connection, table: sa.Table, subject: Subject) -> sa.C
     return None
 
 
-def _facts(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
+def _facts(connection: sa.Connection, subject: Subject, held: SubjectData, upto: float) -> list[sa.Row[Any]]:
     """The subject's facts and those that its answers brought, each once."""
     query = sa.select(memories).where(memories.c.tenant == subject.tenant, memories.c.at <= upto)
     found: dict[str, sa.Row[Any]] = {}

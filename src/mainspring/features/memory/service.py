@@ -11,15 +11,15 @@ from typing import Literal
 
 from cachetools import TTLCache
 
-from mainspring.agents.context.ranker import Floats, Ranker, Said, merged
+from mainspring.agents.context.ranker import Floats, Ranker, Statement, merged
 from mainspring.core.errors import InvalidRequest, MainspringError, NoConsent, Unsupported
 from mainspring.core.facts.memories import MemoryFacts
 from mainspring.core.types import Allowance, Context, Priority, Settlement
 from mainspring.feature import Rooms
 from mainspring.features.memory.extract import Fact, facts_of, kind_and_slot
-from mainspring.features.memory.people import Consent, People, Person
+from mainspring.features.memory.persons import Consent, People, Person
 from mainspring.features.memory.settings import MemorySettings
-from mainspring.features.memory.store import Kept, Memory, MemoryStore, New, Origin
+from mainspring.features.memory.store import AddedFact, Memory, MemoryStore, New, Origin
 from mainspring.guards.detect import injection
 from mainspring.serving.admit import token_estimate as estimate
 from mainspring.serving.memory.recollection import Asking, Remembered
@@ -139,7 +139,9 @@ class Memories:
             return []
         vector = None
         embedder = self._rooms.path.charged.embedder(self._rooms.engines.embedder, context)
-        past = [Said(each.text, each.session_id or each.answer_id or each.id, vector=each.vector) for each in found]
+        past = [
+            Statement(each.text, each.session_id or each.answer_id or each.id, vector=each.vector) for each in found
+        ]
         if any(each.vector is not None for each in found):
             try:
                 vector = (await embedder.embed([query], "query")).vectors[0]
@@ -156,7 +158,7 @@ class Memories:
 
     async def add(
         self, text: str, context: Context, asking: Asking, *, origin: Origin = "person", session_only: bool = False
-    ) -> Kept:
+    ) -> AddedFact:
         """Keep a fact that was given as one. Raises ``NoConsent``, and ``GuardRefused`` for one that reads like an
         attack."""
         if not session_only and await self.consent(context, asking.user) != "granted":
@@ -257,7 +259,9 @@ class Memories:
             await self._rooms.stores.events.append(*records)
             context.settlement.records.clear()
 
-    async def _note(self, context: Context, action: str, kept: Sequence[Kept], *, session_only: bool = False) -> None:
+    async def _note(
+        self, context: Context, action: str, kept: Sequence[AddedFact], *, session_only: bool = False
+    ) -> None:
         made = [each.memory.id for each in kept if each.new]
         if not made:
             return

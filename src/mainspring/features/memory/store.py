@@ -19,9 +19,9 @@ import mainspring.stores.sql.rows as rows
 from mainspring.core import cards
 from mainspring.core.errors import InvalidRequest, NotFound, QuotaExceeded
 from mainspring.core.types import Principal, confinement
-from mainspring.features.memory import people
+from mainspring.features.memory import persons
 from mainspring.features.memory.extract import Kind
-from mainspring.features.memory.people import Person
+from mainspring.features.memory.persons import Person
 from mainspring.features.memory.settings import MemorySettings
 from mainspring.features.memory.tables import memories
 from mainspring.serving.memory.terms import words
@@ -69,7 +69,7 @@ class New:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class AddedFact:
     """What became of a new fact: ``memory`` is it, or the one that said the same (not ``new``). ``superseded`` are the
     ids of those whose place it took."""
 
@@ -85,7 +85,7 @@ class MemoryStore:
         self._database = database
         self._settings = settings
 
-    async def add(self, principal: Principal, person: str, new: New) -> Kept | None:
+    async def add(self, principal: Principal, person: str, new: New) -> AddedFact | None:
         """Keep a fact. One that says the same as a present one renews it; one with the same slot, or the opposite,
         supersedes it. None: it was forgotten before, and is kept again only if the person gives it by hand; or it was
         learnt, and the tenant has as many facts as it may. Raises ``QuotaExceeded`` for one given by hand."""
@@ -95,17 +95,17 @@ class MemoryStore:
             raise InvalidRequest("a fact needs words", param="text")
         now = time.time()
 
-        def work(connection: sa.Connection) -> Kept | None:
-            if new.origin in ("rules", "model") and people.is_forgotten(connection, who, text):
+        def work(connection: sa.Connection) -> AddedFact | None:
+            if new.origin in ("rules", "model") and persons.is_forgotten(connection, who, text):
                 return None
             found = _present(connection, principal, who, new.session_id)
             for each in found:
                 if _same(each, text, new.slot):
                     values = {"updated_at": now, "at": max(each.at, new.at or now)}
                     connection.execute(sa.update(memories).where(_one(who, each.id)).values(**values))
-                    return Kept(each, new=False)
+                    return AddedFact(each, new=False)
             try:
-                people.hold(connection, memories, who.tenant, self._settings.tenant_facts, "tenant_facts")
+                persons.hold(connection, memories, who.tenant, self._settings.tenant_facts, "tenant_facts")
             except QuotaExceeded:
                 # A chat is not refused for what would have been learnt from it.
                 if new.origin in ("rules", "model"):
@@ -115,7 +115,7 @@ class MemoryStore:
             old = [each.id for each in found if _contradicted(each, text, new.slot)]
             _supersede(connection, who, old, made.id, now)
             self._bound(connection, who)
-            return Kept(made, new=True, superseded=tuple(old))
+            return AddedFact(made, new=True, superseded=tuple(old))
 
         return await self._database.write(work, durable=True)
 
@@ -170,7 +170,7 @@ class MemoryStore:
         def work(connection: sa.Connection) -> int:
             fact = _get(connection, principal, who, memory_id)
             gone = [fact, *_ancestors(connection, principal, who, memory_id)]
-            people.forget(connection, who, [each.text for each in gone], time.time())
+            persons.forget(connection, who, [each.text for each in gone], time.time())
             return _delete(connection, who, [each.id for each in gone])
 
         return await self._database.write(work, durable=True, frees=True)
@@ -181,7 +181,7 @@ class MemoryStore:
 
         def work(connection: sa.Connection) -> int:
             count = connection.execute(sa.delete(memories).where(_of(who))).rowcount
-            people.clear(connection, who)
+            persons.clear(connection, who)
             return int(count)
 
         return await self._database.write(work, durable=True, frees=True)

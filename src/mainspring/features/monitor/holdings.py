@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from mainspring.features.monitor.tables import alerts, silences
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.sql.database import Database
 
 ERASED = "erased"
@@ -28,7 +28,7 @@ class Silenced:
     async def find(
         self,
         subject: Subject,
-        held: Held,  # noqa: ARG002
+        held: SubjectData,  # noqa: ARG002
         upto: float,
         groups: frozenset[str] | None,  # noqa: ARG002
     ) -> Sequence[Mapping[str, Any]]:
@@ -41,7 +41,7 @@ class Silenced:
             for row in found
         ]
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:  # noqa: ARG002
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:  # noqa: ARG002
         """Clear comments and authors; silences and acknowledgements stay in force."""
         if (mine := _silences(subject, upto)) is None:
             return 0

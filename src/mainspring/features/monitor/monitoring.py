@@ -10,7 +10,7 @@ from mainspring.core.errors import SettingsError
 from mainspring.core.settings import Settings
 from mainspring.engines import Engines
 from mainspring.features.monitor.judging.judges import JUDGING, ByEmbeddings, ByModel
-from mainspring.features.monitor.judging.live_judging import Bench, Judging
+from mainspring.features.monitor.judging.live_judging import JudgePanel, Judging
 from mainspring.features.monitor.metrics import MonitorMetrics
 from mainspring.features.monitor.service import Monitor
 from mainspring.features.monitor.settings import MonitorSettings
@@ -59,7 +59,7 @@ def make(settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engi
 
 def _bench(
     settings: Settings, stores: Stores, telemetry: Telemetry, engines: Engines, path: Path, idle: Callable[[], bool]
-) -> Bench:
+) -> JudgePanel:
     judging = settings.section(MonitorSettings).judging
     wanted = judging.model
     host = PluginHost(settings, stores.events, telemetry.metrics.registry)

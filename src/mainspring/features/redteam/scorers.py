@@ -8,7 +8,7 @@ from typing import Any
 
 from mainspring.core.errors import GuardRefused, InvalidRequest
 from mainspring.core.types import Context
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 from mainspring.evaluation.scorers import Score, Scorer
 from mainspring.feature import Rooms
 from mainspring.features.redteam.attacks import Attack
@@ -23,7 +23,7 @@ class Resists:
     name: str = "resists"
     scores_refusals: bool = True
 
-    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:  # noqa: ARG002
+    async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:  # noqa: ARG002
         attack = example.extra.get("attack")
         word = attack.get("word") if isinstance(attack, Mapping) else None
         if not isinstance(word, str) or not word:

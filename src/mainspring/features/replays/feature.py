@@ -1,4 +1,4 @@
-"""The feature: recorded requests asked again, one by one by its routes and many in the background."""
+"""The feature: recorded requests are repeated, singly by its routes and many in the background."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class RecordedRequests:
             if not found or found[0].content is None:
                 raise Conflict(
                     f"the text of {previous}, which this answer continues, is not kept",
-                    remedy="What was erased cannot be asked again",
+                    remedy="An erased request cannot be repeated",
                     param="answer_id",
                 )
             said = json.loads(found[0].content)

@@ -1,4 +1,4 @@
-"""The feature: the service, its routes, and what fills the queues in a server."""
+"""The feature: the service, its routes, and the task that fills the queues in a server."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def _look(review: Review) -> None:
     while True:
         try:
             looked = await review.look(every_s=every / 2)
-            # Each delivery is a version of the data set: labels of a while go together.
+            # Each delivery is a version of the data set, so labels are collected for a while.
             if looked is not None and time.monotonic() - delivered_at >= review.settings.deliver_every_s:
                 delivered_at = time.monotonic()
                 await review.deliver()

@@ -16,7 +16,7 @@ from mainspring.features.review.tables import review_labels as labels
 from mainspring.features.review.tables import review_queues as queues
 from mainspring.features.review.tables import review_versions as versions
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, owners, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, owners, parts
 from mainspring.stores.events.event_visibility import visible_events
 from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
@@ -34,7 +34,7 @@ class ReviewedAnswers:
         self._database = database
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """Items of answers that ``groups`` may see, and labels that the subject's key gave."""
 
@@ -48,7 +48,7 @@ class ReviewedAnswers:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Delete items of the subject's answers with their labels; take the name off labels that its key gave."""
 
         def work(connection: sa.Connection) -> int:
@@ -76,7 +76,7 @@ class ReviewedAnswers:
         await self._database.write(lambda connection: _delete(connection, tenant, answers), durable=True)
 
 
-def _items(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
+def _items(connection: sa.Connection, subject: Subject, held: SubjectData, upto: float) -> list[sa.Row[Any]]:
     query = sa.select(items).where(items.c.tenant == subject.tenant, items.c.answered_at <= upto)
     if subject.kind == "tenant":
         return list(connection.execute(query).all())

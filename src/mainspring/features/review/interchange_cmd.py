@@ -27,7 +27,9 @@ def add(app: typer.Typer) -> None:
 def export_tasks(
     context: typer.Context,
     queue: QueueName,
-    file: Annotated[Path, typer.Argument(help="A new file for the tasks, beside it FILE.xml for the interface")],
+    file: Annotated[
+        Path, typer.Argument(help="A new file for the tasks; FILE.xml for the interface is written beside it")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Write a queue as Label Studio's tasks, with its labelling interface beside."""

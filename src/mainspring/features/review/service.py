@@ -22,7 +22,7 @@ from mainspring.features.review.store.labels import Labels, Submitted
 from mainspring.features.review.store.queues import Queues
 from mainspring.features.review.work.delivering import Delivering
 from mainspring.features.review.work.interchange import Interchange, said
-from mainspring.features.review.work.looking import Looking
+from mainspring.features.review.work.queue_filling import Looking
 from mainspring.features.review.work.showing import Showing
 
 # Answers whose texts are gone that one look for the next item passes over.

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 import mainspring.stores.sql.rows as rows
 from mainspring.features.review.definition import Queue
 from mainspring.features.review.store.filling import ADJUDICATE, DONE, OPEN
-from mainspring.features.review.store.labels import Taken
-from mainspring.features.review.store.verdicts import Given
-from mainspring.features.review.work.showing import Shown
+from mainspring.features.review.store.labels import LeasedItem
+from mainspring.features.review.store.verdicts import GivenLabel
+from mainspring.features.review.work.showing import ReviewedAnswer
 
 
 def queue_body(queue: Queue, counts: Mapping[str, int]) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def item_body(row: sa.Row[Any]) -> dict[str, Any]:
     }
 
 
-def shown_body(shown: Shown) -> dict[str, Any]:
+def shown_body(shown: ReviewedAnswer) -> dict[str, Any]:
     """The texts of an item."""
     return {
         "question": shown.question,
@@ -70,7 +70,7 @@ def shown_body(shown: Shown) -> dict[str, Any]:
     }
 
 
-def task_body(taken: Taken, shown: Shown, earlier: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def task_body(taken: LeasedItem, shown: ReviewedAnswer, earlier: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """A ``review.task``: what a reviewer holds. It does not tell why the answer is here, nor what others said of it,
     except to who decides between them (``earlier``)."""
     return {
@@ -87,7 +87,9 @@ def task_body(taken: Taken, shown: Shown, earlier: Sequence[dict[str, Any]]) -> 
     }
 
 
-def label_body(given: Given, *, comment: str = "", edit: str | None = None, by: str | None = None) -> dict[str, Any]:
+def label_body(
+    given: GivenLabel, *, comment: str = "", edit: str | None = None, by: str | None = None
+) -> dict[str, Any]:
     """A ``review.label``; ``by`` in place of the person's name."""
     return {
         "object": "review.label",

@@ -1,4 +1,4 @@
-"""The feature: the keeper of runs as a service, which agents use, the routes of runs, and the worker on them."""
+"""The feature: the keeper of runs as a service for agents, the routes of runs, and their worker."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from mainspring.features.runs.store import runs as store
 from mainspring.features.runs.store import steps
 from mainspring.features.runs.tables import run_sessions, runs
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, owners, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, owners, parts
 from mainspring.stores.schema import events
 from mainspring.stores.sql.database import Database
 
@@ -29,7 +29,7 @@ class AgentRuns:
         self._database = database
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """The runs, and the states of sessions."""
 
@@ -47,7 +47,7 @@ class AgentRuns:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Delete the runs, also those that are running, and the states; how many."""
 
         def work(connection: sa.Connection) -> int:
@@ -95,7 +95,7 @@ def _exported(row: sa.Row[Any], taken: Sequence[steps.KeptStep]) -> Mapping[str,
     return {**found, "steps": told}
 
 
-def _runs(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
+def _runs(connection: sa.Connection, subject: Subject, held: SubjectData, upto: float) -> list[sa.Row[Any]]:
     query = sa.select(runs).where(runs.c.tenant == subject.tenant, runs.c.created_at <= upto)
     conditions: list[sa.ColumnElement[bool]] = []
     match subject.kind:

@@ -15,7 +15,7 @@ from mainspring.core.errors import Conflict, MainspringError, NotFound, Unsuppor
 from mainspring.core.types import ChatRequest, Context, Event, Principal
 from mainspring.features.runs.keeping.history import RecordedHistory
 from mainspring.features.runs.keeping.keeper import INPUT, Keeper, error_body, reached
-from mainspring.features.runs.keeping.said import Said
+from mainspring.features.runs.keeping.run_events import RunEvents
 from mainspring.features.runs.settings import RunsSettings
 from mainspring.features.runs.store import decisions
 from mainspring.features.runs.store.decisions import Decision
@@ -187,7 +187,7 @@ class RunService:
             raise Unsupported(f"{run.agent} is no agent and cannot be replayed", param="run_id")
         by_path = {each.path: each for each in steps}
         history = RecordedHistory(run_id, run.version, responder.version, by_path)
-        said, events, problem = Said(run.agent), [], None
+        said, events, problem = RunEvents(run.agent), [], None
         try:
             found = await history.outcome(Step(INPUT, "input", run.agent, None), _never)
             request, state = reached(run.request, found)

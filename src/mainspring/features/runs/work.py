@@ -15,7 +15,7 @@ from mainspring.core.path import collect
 from mainspring.core.types import Context, Principal, Priority, Responder, TraceParent
 from mainspring.feature import Rooms
 from mainspring.features.runs.keeping.keeper import Keeper, error_body, may_pass
-from mainspring.features.runs.keeping.said import Said
+from mainspring.features.runs.keeping.run_events import RunEvents
 from mainspring.features.runs.settings import RunsSettings
 from mainspring.features.runs.store.runs import OVER, QUEUED_KIND, Run, request_to_go_on
 from mainspring.features.runs.store.upkeep import Upkeep
@@ -72,7 +72,7 @@ class RunWork:
 
     async def _ask(self, run: Run, job: Job) -> None:
         context = await self._context(run)
-        said = Said(run.agent)
+        said = RunEvents(run.agent)
         response = await self._responder.respond(request_to_go_on(run), context)
         said.answer = await collect(response)
         # An application that keeps no history has done all of its work: it has no other step.

@@ -34,7 +34,7 @@ class Support:
 
     @property
     def shop(self) -> Shop:
-        """The shop, which is made when it is first asked for. Raises ``SettingsError``."""
+        """The shop, created on first use. Raises ``SettingsError``."""
         if self._settings.shop == "off":
             raise SettingsError("there is no shop", remedy="Set support.shop (MAINSPRING_SUPPORT__SHOP=sample)")
         if self._shop is None:
@@ -59,7 +59,7 @@ async def _open(rooms: Rooms) -> AsyncIterator[Support]:
 
 async def _ready(rooms: Rooms, services: Services) -> None:
     if services[Support].served and rooms.settings.guards.pii_input == "redact":
-        # Customers say who they are by their e-mail address: the tools put it back in the place of its placeholder.
+        # Customers say who they are by their e-mail address: the tools replace its placeholder by the address.
         guards = rooms.settings.guards.model_copy(update={"pii_input": "tokenise", "policies": {}})
         rooms.path.policies.bring(NAME, GuardPolicy.of(guards, NAME))
     services[Support].desk = services.perhaps(Desk)  # type: ignore[type-abstract]

@@ -1,4 +1,4 @@
-"""The feature: where code of models runs, and the files that it leaves."""
+"""The feature: the sandbox for models' code, and the files that the code writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class CodeRoom:
         self._kept = ArtifactStore(rooms.stores.database, rooms.settings.section(ToolSettings))
 
     def box(self) -> Sandbox:
-        """Made when it is first asked for."""
+        """Created on first use."""
         if self._sandbox is None:
             self._sandbox = sandbox(self._settings)
         return self._sandbox

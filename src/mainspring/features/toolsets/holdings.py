@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from mainspring.features.toolsets.tables import artifacts
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, owners
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, owners
 from mainspring.stores.sql.database import Database
 
 
@@ -24,7 +24,7 @@ class KeptArtifacts:
     async def find(
         self,
         subject: Subject,
-        held: Held,  # noqa: ARG002
+        held: SubjectData,  # noqa: ARG002
         upto: float,
         groups: frozenset[str] | None = None,  # noqa: ARG002
     ) -> Sequence[Mapping[str, Any]]:
@@ -47,7 +47,7 @@ class KeptArtifacts:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:  # noqa: ARG002
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:  # noqa: ARG002
         """Delete them; how many."""
 
         def work(connection: sa.Connection) -> int:

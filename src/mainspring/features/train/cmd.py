@@ -16,7 +16,7 @@ from mainspring.terminal import named_commands, show
 from mainspring.terminal.remote import Server, running_server
 
 if TYPE_CHECKING:
-    from mainspring.features.train.here import Told
+    from mainspring.features.train.local_training import Told
     from mainspring.training.ports import Order
 
 
@@ -240,11 +240,11 @@ def _here(context: typer.Context, order: Order, data: Path | None, progress: _Pr
     import asyncio
 
     from mainspring.core.settings import load
-    from mainspring.features.train import here
+    from mainspring.features.train import local_training
 
     settings = load(context.obj).settings
     told: Told = progress
-    return asyncio.run(here.train(settings, order, data, told, whole_opener(context)))
+    return asyncio.run(local_training.train(settings, order, data, told, whole_opener(context)))
 
 
 def _tell(made: dict[str, Any], as_json: bool) -> None:

@@ -24,7 +24,7 @@ from mainspring.features.train.versions import entering, keeping
 from mainspring.features.train.versions.keeping import Places
 from mainspring.features.train.versions.store import Row, made_of
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, parts
 from mainspring.stores.events.audit_log import ITSELF, Audit
 from mainspring.stores.sql.database import Database
 from mainspring.training.folder import Folder
@@ -49,7 +49,7 @@ class TrainedOn:
     async def find(
         self,
         subject: Subject,
-        held: Held,
+        held: SubjectData,
         upto: float,  # noqa: ARG002
         groups: frozenset[str] | None = None,
     ) -> Sequence[Mapping[str, Any]]:
@@ -66,7 +66,7 @@ class TrainedOn:
         known = {row.job for row in seen}
         return told + [{"type": "training_job", "job": job} for job, state in jobs if state and job in known]
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Take the rows out of the folders of jobs, and mark versions; how many."""
         if subject.kind == "tenant":
             return await self._delete_all(subject.tenant, upto)

@@ -17,7 +17,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import Principal, Responder
 from mainspring.engines.chat.chat_model import ChatModel
 from mainspring.features.train.data import placing
-from mainspring.features.train.jobs import asked, bounds, orders
+from mainspring.features.train.jobs import bounds, orders, run_questions
 from mainspring.features.train.jobs.process import check_needs
 from mainspring.features.train.jobs.running import TrainingWork, last_figures
 from mainspring.features.train.jobs.shedding import Disk, Shedding
@@ -29,10 +29,10 @@ from mainspring.features.train.versions.bases import Base, Bases
 from mainspring.features.train.versions.store import VersionStore, version_of
 from mainspring.serving import Path
 from mainspring.stores import Stores
-from mainspring.stores.events.audit_log import ITSELF, By
+from mainspring.stores.events.audit_log import ITSELF, Actor
 from mainspring.stores.sql import ids, rows
 from mainspring.training import recipes
-from mainspring.training.folder import Asked, Folder
+from mainspring.training.folder import Folder, RunRequest
 from mainspring.training.ports import Encoder, JobView, Order, TrainingSets, Version
 from mainspring.training.recipe import Recipe
 from mainspring.training.run import options_of
@@ -44,9 +44,9 @@ _SHED_S = 600.0
 class Serves(Protocol):
     """Has versions answer."""
 
-    async def serve(self, row: Row, by: By) -> str: ...
+    async def serve(self, row: Row, by: Actor) -> str: ...
 
-    async def withdraw(self, row: Row, by: By) -> None: ...
+    async def withdraw(self, row: Row, by: Actor) -> None: ...
 
     async def follow(self) -> None: ...
 
@@ -115,7 +115,7 @@ class Training:
             return await self.training_job(principal.tenant, known)
         await self.jobs.admit(principal.tenant)
         await self.disk.check(principal.tenant)
-        await asked.check(self.path, principal, options)
+        await run_questions.check(self.path, principal, options)
         base = await self.bases.find(principal, recipe, order.base)
         given = await named.given(self.bases, self._all, principal, options, by_hand=self.by_hand)
         await check_needs(recipe, self.settings.python)
@@ -169,14 +169,14 @@ class Training:
         recipe: Recipe,
         draft: Folder,
         base: Base,
-        given: named.Given,
+        given: named.OptionFolders,
         origin: Mapping[str, Any],
     ) -> placing.Placed:
         private_files.folder(draft.path)
         told = dict(origin)
         try:
             folder = str(base.folder) if base.folder else ""
-            asked = Asked(recipe.name, order.options, order.seed, folder, tenant=principal.tenant)
+            asked = RunRequest(recipe.name, order.options, order.seed, folder, tenant=principal.tenant)
             folders = {name: str(each) for name, each in given.folders.items()}
             await asyncio.to_thread(draft.create, dataclasses.replace(asked, given=folders, outside=given.outside))
             if order.export:
@@ -328,14 +328,14 @@ class Training:
     def seen(self, row: Row) -> Version:
         return version_of(row, self.places.version(row.tenant, row.name, row.number))
 
-    async def serve_version(self, principal: Principal, label: str, by: By | None = None) -> str:
+    async def serve_version(self, principal: Principal, label: str, by: Actor | None = None) -> str:
         """See ``Versions``."""
         if self.serving is None:
             raise Unsupported("no model is served here", remedy="Ask a running server", param="version")
         row = await self.kept.find(principal.tenant, label, principal.groups)
-        return await self.serving.serve(row, by or By(principal.key_id, ""))
+        return await self.serving.serve(row, by or Actor(principal.key_id, ""))
 
-    async def withdraw(self, principal: Principal, label: str, by: By) -> Row:
+    async def withdraw(self, principal: Principal, label: str, by: Actor) -> Row:
         """Take a version out of service for good; its row."""
         row = await self.kept.find(principal.tenant, label, principal.groups)
         if row.withdrawn_at is None:
@@ -346,7 +346,7 @@ class Training:
 
     async def withdraw_version(self, principal: Principal, label: str) -> None:
         """See ``Versions``."""
-        await self.withdraw(principal, label, By(principal.key_id, ""))
+        await self.withdraw(principal, label, Actor(principal.key_id, ""))
 
     def chat_model(self, tenant: str, label: str) -> tuple[ChatModel, Responder]:
         """See ``Versions``."""
@@ -385,7 +385,7 @@ class Training:
             raise Unsupported("no model is served here", remedy="Ask a running server", param="version")
         return self.serving.engine(tenant, f"{row.name}@{row.number}")
 
-    async def delete_version(self, principal: Principal, label: str, by: By) -> str:
+    async def delete_version(self, principal: Principal, label: str, by: Actor) -> str:
         """Take it out of service and delete its files; its label. Its row stays, for what was made from it."""
         row = await self.kept.find(principal.tenant, label, principal.groups)
         if self.serving is not None and row.served and row.withdrawn_at is None:

@@ -21,12 +21,12 @@ from mainspring.core.types import (
     Sampling,
     Text,
 )
-from mainspring.features.translate.aside import Aside
 from mainspring.features.translate.documents.pieces import FORMATS, Format
-from mainspring.features.translate.engine.found import Translators
-from mainspring.features.translate.engine.translator import Said, Translator
+from mainspring.features.translate.engine.translator import TranslatedText, Translator
+from mainspring.features.translate.engine.translators import Translators
 from mainspring.features.translate.languages import Guess, detect, name
 from mainspring.features.translate.settings import TranslateSettings
+from mainspring.features.translate.text_threads import Aside
 from mainspring.features.translate.translating import Job, Report, Speaks, Translating
 from mainspring.http.bodies import Closed
 from mainspring.serving.ring.whole_answers import refuse_drawing, with_unread
@@ -36,7 +36,7 @@ REPORT = "x-mainspring-translate"
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 
 
-class Wanted(Closed):
+class TranslationOptions(Closed):
     """The options of a request to the model ``translate``. ``model`` names a translator or a chat model."""
 
     target: Language
@@ -47,7 +47,7 @@ class Wanted(Closed):
     model: Annotated[str, Field(max_length=256)] = ""
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Wanted:
+    def of(cls, options: Mapping[str, Any]) -> TranslationOptions:
         """Raises ``InvalidRequest`` naming the option."""
         try:
             return cls.model_validate(dict(options))
@@ -98,7 +98,7 @@ class TranslationAssistant:
         if not isinstance(request, ChatRequest) or not request.messages or request.messages[-1].role != "user":
             raise InvalidRequest(f"{NAME} translates the last message, which is the user's", param="messages")
         refuse_drawing(request, NAME)
-        wanted = Wanted.of(request.options)
+        wanted = TranslationOptions.of(request.options)
         text = request.messages[-1].content
         self.check_length(len(text))
         self._check(wanted)
@@ -124,13 +124,13 @@ class TranslationAssistant:
                 remedy="Send its parts, or raise translate.max_characters", param="text",
             )  # fmt: skip
 
-    def _check(self, wanted: Wanted) -> None:
+    def _check(self, wanted: TranslationOptions) -> None:
         if len(wanted.glossary) > self._settings.max_terms:
             raise InvalidRequest(
                 f"the glossary has more than {self._settings.max_terms} terms (translate.max_terms)", param="glossary"
             )
 
-    async def _speaks(self, wanted: Wanted, source: str, context: Context) -> tuple[Speaks, str]:
+    async def _speaks(self, wanted: TranslationOptions, source: str, context: Context) -> tuple[Speaks, str]:
         named = wanted.model.removeprefix("model:")
         if named in self._chat:
             return ByChat(self._chat[named], named, context), named
@@ -161,11 +161,11 @@ class ByChat:
         self.fingerprint = f"chat {model}"
         self.marks = True
 
-    async def translate(self, sentences: Sequence[str], source: str, target: str) -> list[Said]:
+    async def translate(self, sentences: Sequence[str], source: str, target: str) -> list[TranslatedText]:
         """One request each. The marks are to stay; what loses them is asked for in parts."""
         return [await self._one(each, source, target) for each in sentences]
 
-    async def _one(self, sentence: str, source: str, target: str) -> Said:
+    async def _one(self, sentence: str, source: str, target: str) -> TranslatedText:
         task = (
             f"Translate from {name(source)} to {name(target)}. Write the translation alone, on one line. "
             "Keep marks such as <p0> as they are."
@@ -175,7 +175,7 @@ class ByChat:
         request = ChatRequest(self._model, messages, sampling)
         answer = await collect(await self._chat.respond(request, self._context.nested()))
         text = " ".join(answer.text.split())
-        return Said(text, answer.usage.prompt_tokens, answer.usage.completion_tokens)
+        return TranslatedText(text, answer.usage.prompt_tokens, answer.usage.completion_tokens)
 
 
 def _report(report: Report, source: str) -> str:

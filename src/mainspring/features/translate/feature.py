@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter
 
 from mainspring.feature import Feature, Http, Rooms, Services
-from mainspring.features.translate.aside import Aside
 from mainspring.features.translate.assistant import NAME, TranslationAssistant
-from mainspring.features.translate.engine.found import Translators
+from mainspring.features.translate.engine.translators import Translators
 from mainspring.features.translate.memory import Edits, Remembered
 from mainspring.features.translate.routes import router
 from mainspring.features.translate.settings import TranslateSettings
+from mainspring.features.translate.text_threads import Aside
 from mainspring.features.translate.translating import Translating
 from mainspring.serving.ring.registry import Served
 from mainspring.training.ports import Versions

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from mainspring.features.translate.tables import translate_edits
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, owners, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, owners, parts
 from mainspring.stores.sql.database import Database
 
 
@@ -22,7 +22,7 @@ class TranslationEdits:
         self._database = database
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """The edits with their texts. They are their owner's: groups do not part them."""
         del groups
@@ -36,7 +36,7 @@ class TranslationEdits:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Delete them; how many."""
 
         def work(connection: sa.Connection) -> int:
@@ -74,7 +74,7 @@ def _of(tenant: str, answers: Sequence[str]) -> sa.ColumnElement[bool]:
     return sa.and_(translate_edits.c.tenant == tenant, translate_edits.c.answer.in_(answers))
 
 
-def _rows(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
+def _rows(connection: sa.Connection, subject: Subject, held: SubjectData, upto: float) -> list[sa.Row[Any]]:
     query = sa.select(translate_edits).where(translate_edits.c.tenant == subject.tenant, translate_edits.c.at <= upto)
     if subject.kind == "tenant":
         return list(connection.execute(query).all())

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mainspring.core.types import Principal, Usage
-from mainspring.features.translate.aside import Aside
 from mainspring.features.translate.documents.pieces import Piece, joined, pieces
 from mainspring.features.translate.documents.sentences import cut, sentences
-from mainspring.features.translate.engine.translator import Said
+from mainspring.features.translate.engine.translator import TranslatedText
 from mainspring.features.translate.memory import Edits, Remembered, digest
 from mainspring.features.translate.placeholders import MARK, MOST, Masked, between, masks, restore, together
+from mainspring.features.translate.text_threads import Aside
 
 _LONG = 400
 
@@ -26,7 +26,7 @@ class Speaks(Protocol):
     @property
     def marks(self) -> bool: ...
 
-    async def translate(self, sentences: Sequence[str], source: str, target: str) -> list[Said]: ...
+    async def translate(self, sentences: Sequence[str], source: str, target: str) -> list[TranslatedText]: ...
 
 
 @dataclass(frozen=True, slots=True)

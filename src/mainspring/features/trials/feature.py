@@ -1,4 +1,4 @@
-"""The feature: trials, outcomes, their routes, and looks at running trials in a server."""
+"""The feature: trials, outcomes, their routes, and the regular evaluation of running trials in a server."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def _work(_: Rooms, services: Services) -> AsyncIterator[None]:
     if not trials.settings.enabled:
         yield
         return
-    # Before the first request: what was decided holds after a restart.
+    # Before the first request, so that decisions hold after a restart.
     await trials.allocate()
     looking = asyncio.create_task(_look(trials), name="trials: look")
     try:

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from mainspring.core.facts.opinions import session_name
 from mainspring.features.trials.tables import trial_answers, trial_units, trials
-from mainspring.features.trials.units.names import digest
+from mainspring.features.trials.units.unit_digests import digest
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, parts
 from mainspring.stores.sql import ids
 from mainspring.stores.sql.database import Database
 
@@ -25,7 +25,7 @@ class UnitsOfTraffic:
         self._database = database
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """Units with open windows; no key of a group sees more than another: they are an arm and a time."""
         del groups
@@ -38,7 +38,7 @@ class UnitsOfTraffic:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Delete the links of answers to units, and give the units other names. A tenant's trials are deleted."""
 
         def work(connection: sa.Connection) -> int:
@@ -67,7 +67,7 @@ class UnitsOfTraffic:
         return await self._database.write(work, durable=True, frees=True)
 
 
-def _answers(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
+def _answers(connection: sa.Connection, subject: Subject, held: SubjectData, upto: float) -> list[sa.Row[Any]]:
     query = sa.select(trial_answers).where(trial_answers.c.tenant == subject.tenant, trial_answers.c.at <= upto)
     if subject.kind == "tenant":
         return list(connection.execute(query).all())

@@ -1,4 +1,4 @@
-"""The feature: its service, routes, and the deletion of what was not completed."""
+"""The feature: its service, its routes, and the deletion of incomplete uploads."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import mainspring.stores.documents.blobs as blob_store
 import mainspring.stores.sql.rows as rows
 from mainspring.features.uploads.tables import upload_parts, uploads
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.sql.database import Database
 
 
@@ -28,7 +28,7 @@ class UploadsHeld:
     async def find(
         self,
         subject: Subject,
-        held: Held,  # noqa: ARG002
+        held: SubjectData,  # noqa: ARG002
         upto: float,
         groups: frozenset[str] | None,
     ) -> Sequence[Mapping[str, Any]]:
@@ -42,7 +42,7 @@ class UploadsHeld:
             if groups is None or frozenset(rows.load(row.groups)) <= groups
         ]
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:  # noqa: ARG002
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:  # noqa: ARG002
         """Delete the records and the parts."""
         if (mine := _mine(subject, upto)) is None:
             return 0

@@ -1,4 +1,4 @@
-"""The feature: variants, their routes, and following what other processes change."""
+"""The feature: variants, their routes, and the task that follows the changes of other processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 async def _open(rooms: Rooms) -> AsyncIterator[Variants]:
     variants = Variants(rooms)
     if variants.settings.enabled:
-        # Before the first request: what was decided holds after a restart.
+        # Before the first request, so that decisions hold after a restart.
         await variants.follow()
         rooms.path.registry.attach(variants)
         rooms.path.registry.variants = variants

@@ -11,12 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 
 import mainspring.stores.sql.rows as rows
-from mainspring.features.variants import moves
+from mainspring.features.variants import placement_changes
 from mainspring.features.variants.store import Change, Place, VariantMove, VariantStore
 from mainspring.features.variants.tables import variant_moves, variant_places, variants
 from mainspring.features.variants.values import answers_of, made_of
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.sql.database import Database
 from mainspring.training.ports import Candidate
 
@@ -39,7 +39,7 @@ class ExamplesOfPeople:
         self._store = VariantStore(database, kept=_MOVES, moves=_MOVES)
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None = None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None = None
     ) -> Sequence[Mapping[str, Any]]:
         """The examples made of the subject's answers; they are what the subject was answered."""
         del groups
@@ -53,7 +53,7 @@ class ExamplesOfPeople:
 
         return await self._database.read(work)
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Take the subject's examples out. A tenant's candidates and placements are deleted."""
 
         def work(connection: sa.Connection) -> int:
@@ -107,7 +107,7 @@ class ExamplesOfPeople:
         current = row.id in _current(connection, row)
         self._store.within(connection, row.tenant, row.application, _taken_out(row.id, row.kind, other, reason), "")
         if current and other is not None:
-            left_of = moves.instead(other.id, row.id, f"what is left of {row.id}: {reason}")
+            left_of = placement_changes.instead(other.id, row.id, f"what is left of {row.id}: {reason}")
             self._store.within(connection, row.tenant, row.application, left_of, "")
         connection.execute(sa.update(variants).where(one).values(**gone))
 
@@ -144,7 +144,7 @@ def _current(connection: sa.Connection, row: sa.Row[Any]) -> list[str]:
     return [] if found is None else list(rows.load(found))
 
 
-def _found(connection: sa.Connection, subject: Subject, held: Held, upto: float) -> list[sa.Row[Any]]:
+def _found(connection: sa.Connection, subject: Subject, held: SubjectData, upto: float) -> list[sa.Row[Any]]:
     """The candidates with examples of the subject."""
     if subject.kind == "tenant":
         query = sa.select(variants).where(variants.c.tenant == subject.tenant, variants.c.created_at <= upto)

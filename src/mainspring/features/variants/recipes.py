@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from mainspring.training.small.listed import RECIPES as _RECIPES
+from mainspring.training.small.recipe_list import RECIPES as _RECIPES
 
 RECIPES = _RECIPES

@@ -15,11 +15,11 @@ from mainspring.core.settings.serving.routing import RouteArm, RouteSettings, Sh
 from mainspring.core.types import Principal, Responder
 from mainspring.core.variants import CURRENT, split
 from mainspring.feature import Rooms
-from mainspring.features.variants import moves
+from mainspring.features.variants import placement_changes
 from mainspring.features.variants.kinds import readers
 from mainspring.features.variants.kinds.making import Making, Prepared
 from mainspring.features.variants.settings import VariantsSettings
-from mainspring.features.variants.store import Kept, Place, VariantMove, VariantStore
+from mainspring.features.variants.store import Place, StoredCandidate, VariantMove, VariantStore
 from mainspring.features.variants.values import answers_of
 from mainspring.serving.ring.registry import Served
 from mainspring.serving.route.route import Route
@@ -58,7 +58,7 @@ class Variants:
         self._placed: dict[tuple[str, str], _Placed] = {}
         self._seen = self._whole_at = 0.0
         self._read: TTLCache[tuple[str, ...], Prepared] = TTLCache(_READ, _READ_S)
-        self._admitted: TTLCache[tuple[str, str], Kept] = TTLCache(_KEPT, _KEPT_S)
+        self._admitted: TTLCache[tuple[str, str], StoredCandidate] = TTLCache(_KEPT, _KEPT_S)
 
     # --- the door --------------------------------------------------------------------------------------------------
 
@@ -82,18 +82,18 @@ class Variants:
         if share > most:
             remedy = f"Ask for at most {most:g}, or have the operator raise variants.shadow_share"
             raise InvalidRequest(f"at most a share of {most:g} is copied", remedy=remedy, param="share")
-        return await self._place(principal, candidate, moves.shadow(candidate.id, _share(share)))
+        return await self._place(principal, candidate, placement_changes.shadow(candidate.id, _share(share)))
 
     async def canary(self, principal: Principal, candidate: Candidate, share: float) -> Placement:
         """The same candidate again with another share moves the share. Raises what ``admit`` does, and ``Conflict`` if
         another candidate is under trial, or this one is current."""
-        return await self._place(principal, candidate, moves.canary(candidate.id, _share(share)))
+        return await self._place(principal, candidate, placement_changes.canary(candidate.id, _share(share)))
 
     async def promote(self, principal: Principal, candidate: Candidate) -> Placement:
         """Raises what ``admit`` does, and ``Conflict`` if another candidate is under trial."""
-        return await self._place(principal, candidate, moves.promote(candidate.id))
+        return await self._place(principal, candidate, placement_changes.promote(candidate.id))
 
-    async def read(self, principal: Principal, candidate_id: str) -> Kept:
+    async def read(self, principal: Principal, candidate_id: str) -> StoredCandidate:
         """A candidate. Raises ``NotFound``, also if the principal lacks a group of what it was made of."""
         kept = await self.store.get(principal.tenant, candidate_id)
         if not readers.may_read(kept, principal):
@@ -103,7 +103,7 @@ class Variants:
     async def withdraw(self, principal: Principal, candidate: Candidate, reason: str) -> Placement:
         """If it is current, what was current before becomes so again. Raises ``NotFound``."""
         await self.store.get(principal.tenant, candidate.id)
-        return await self._change(principal, candidate.application, moves.withdraw(candidate.id, reason))
+        return await self._change(principal, candidate.application, placement_changes.withdraw(candidate.id, reason))
 
     async def is_admitted(self, tenant: str, candidate: Candidate) -> bool:
         """See ``Admissions``."""
@@ -115,7 +115,9 @@ class Variants:
     async def withdraw_unused(self, principal: Principal, application: str, candidate_id: str, reason: str) -> bool:
         """See ``Admissions``."""
         before = await self.store.get(principal.tenant, candidate_id)
-        await self._change(principal, application, moves.withdraw_unused(candidate_id, principal.key_id, reason))
+        await self._change(
+            principal, application, placement_changes.withdraw_unused(candidate_id, principal.key_id, reason)
+        )
         after = await self.store.get(principal.tenant, candidate_id)
         return before.status == "admitted" and after.status == "withdrawn"
 
@@ -125,7 +127,7 @@ class Variants:
 
     async def undo(self, principal: Principal, application: str, reason: str) -> Placement:
         """Take the latest promotion back that was not taken back yet; who is under trial is so no more."""
-        return await self._change(principal, application, moves.undo(reason))
+        return await self._change(principal, application, placement_changes.undo(reason))
 
     async def placement(self, tenant: str, application: str) -> Placement:
         return shown(await self.store.place(tenant, application))
@@ -151,7 +153,7 @@ class Variants:
                 remedy=f"Ask {candidate.application}@{candidate.id}",
                 param="candidate.application",
             )
-        kept = Kept(candidate, candidate.id, "admitted", "", "", 0.0)
+        kept = StoredCandidate(candidate, candidate.id, "admitted", "", "", 0.0)
         used = self._current(tenant, candidate.application).with_current(kept).currents
         return self.making.responder(served, self._prepared(used), tenant, kept.id)
 
@@ -284,7 +286,7 @@ class Variants:
         except MainspringError as error:
             return cast(Responder, _Failing(error))
 
-    def _prepared(self, used: Sequence[Kept]) -> Prepared:
+    def _prepared(self, used: Sequence[StoredCandidate]) -> Prepared:
         ids = tuple(each.id for each in used)
         if ids not in self._read:
             self._read[ids] = self.making.prepared({each.id: each.candidate for each in used})
@@ -294,7 +296,7 @@ class Variants:
         placed = self._placed.get((tenant, application))
         return Place(tenant, application) if placed is None else placed.place
 
-    async def _find(self, tenant: str, candidate_id: str) -> Kept | None:
+    async def _find(self, tenant: str, candidate_id: str) -> StoredCandidate | None:
         key = tenant, candidate_id
         if key not in self._admitted:
             try:
@@ -314,13 +316,13 @@ class Variants:
         except UnknownModel as error:
             raise InvalidRequest(error.message, remedy=error.remedy, param="candidate.application") from None
 
-    async def _place(self, principal: Principal, candidate: Candidate, decide: moves.Change) -> Placement:
+    async def _place(self, principal: Principal, candidate: Candidate, decide: placement_changes.Change) -> Placement:
         await self.admit(principal, candidate)
         kept = await self.store.get(principal.tenant, candidate.id)
         readers.check_readers(kept, await self._application(principal, candidate.application))
         return await self._change(principal, candidate.application, decide)
 
-    async def _change(self, principal: Principal, application: str, decide: moves.Change) -> Placement:
+    async def _change(self, principal: Principal, application: str, decide: placement_changes.Change) -> Placement:
         place = await self.store.change(principal.tenant, application, decide, principal.key_id)
         self._admitted.clear()
         self._take(place)
@@ -360,7 +362,7 @@ def shown(place: Place) -> Placement:
     return Placement(place.application, current, candidate, place.stage, place.share, place.since, currents)
 
 
-def _may_write(used: Sequence[Kept]) -> bool:
+def _may_write(used: Sequence[StoredCandidate]) -> bool:
     """Whether a model may write answers by means of these, where the application quotes by itself."""
     return any(each.candidate.kind in ("model", "router") for each in used)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mainspring.features.variants.store import Kept, Place, VariantMove
+from mainspring.features.variants.store import Place, StoredCandidate, VariantMove
 
 
-def candidate_body(kept: Kept, groups: frozenset[str]) -> dict[str, Any]:
+def candidate_body(kept: StoredCandidate, groups: frozenset[str]) -> dict[str, Any]:
     """A candidate; its ``value`` is empty for a reader without the groups of what it was made of. ``model`` is the name
     under which its tenant asks it; None: it is withdrawn."""
     candidate = kept.candidate

@@ -31,7 +31,7 @@ _SKEW_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredCandidate:
     """A candidate as it is stored."""
 
     candidate: Candidate
@@ -50,8 +50,8 @@ class Place:
 
     tenant: str
     application: str
-    currents: tuple[Kept, ...] = ()
-    candidate: Kept | None = None
+    currents: tuple[StoredCandidate, ...] = ()
+    candidate: StoredCandidate | None = None
     stage: Stage = ""
     share: float = 0.0
     since: float = 0.0
@@ -60,7 +60,7 @@ class Place:
     def ids(self) -> list[str]:
         return [each.id for each in self.currents]
 
-    def with_current(self, kept: Kept) -> Place:
+    def with_current(self, kept: StoredCandidate) -> Place:
         """``kept`` in place of what is current of its kind."""
         others = [each for each in self.currents if each.candidate.kind != kept.candidate.kind]
         return replace(self, currents=(*others, kept))
@@ -86,7 +86,9 @@ class VariantMove:
     version: str = field(default="", compare=False)
 
 
-Change = Callable[[Place, Sequence[VariantMove], Callable[[str], Kept | None]], tuple[Place, VariantMove] | None]
+Change = Callable[
+    [Place, Sequence[VariantMove], Callable[[str], StoredCandidate | None]], tuple[Place, VariantMove] | None
+]
 """Decides on a change from the placement, its moves (the oldest first) and the stored candidates; None: there is
 nothing to change."""
 
@@ -139,14 +141,14 @@ class VariantStore:
 
         return await self._database.write(work, durable=True)
 
-    async def get(self, tenant: str, candidate_id: str) -> Kept:
+    async def get(self, tenant: str, candidate_id: str) -> StoredCandidate:
         """Raises ``NotFound``."""
         found = await self._database.read(lambda connection: _kept(connection, tenant, candidate_id))
         if found is None:
             raise NotFound(f"there is no candidate {candidate_id:.40}", param="candidate")
         return found
 
-    async def candidates(self, tenant: str, application: str = "") -> list[Kept]:
+    async def candidates(self, tenant: str, application: str = "") -> list[StoredCandidate]:
         """The newest first."""
         query = sa.select(variants).where(variants.c.tenant == tenant)
         if application:
@@ -307,15 +309,17 @@ def _move(action: Action, candidate: Candidate, by: str = "") -> VariantMove:
     return VariantMove(action, candidate.id, candidate.kind, by=by, version=candidate.version)
 
 
-def _kept(connection: sa.Connection, tenant: str, candidate_id: str) -> Kept | None:
+def _kept(connection: sa.Connection, tenant: str, candidate_id: str) -> StoredCandidate | None:
     query = sa.select(variants).where(variants.c.tenant == tenant, variants.c.id == candidate_id)
     row = connection.execute(query).one_or_none()
     return None if row is None else _read(row)
 
 
-def _read(row: sa.Row[Any]) -> Kept:
+def _read(row: sa.Row[Any]) -> StoredCandidate:
     candidate = Candidate(cast(CandidateKind, row.kind), row.application, rows.load(row.value), row.version)
-    return Kept(candidate, row.id, cast(Status, row.status), row.reason, row.by, row.created_at, _groups(row))
+    return StoredCandidate(
+        candidate, row.id, cast(Status, row.status), row.reason, row.by, row.created_at, _groups(row)
+    )
 
 
 def _groups(row: sa.Row[Any]) -> frozenset[str]:

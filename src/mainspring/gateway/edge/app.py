@@ -70,7 +70,7 @@ def create_app(
 
 
 def _add(app: FastAPI, routers: list[APIRouter]) -> None:
-    """Add the routes, each with the errors that all have.
+    """Add the routes, each with the common errors.
 
     ``include_router`` would analyse each route anew at the first request, and look twice for a request's route.
     """
@@ -100,7 +100,7 @@ async def _on_error(http: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def challenge(error: MainspringError, *, sent: bool) -> str:
-    """``WWW-Authenticate`` (RFC 6750): why a credential was refused, or that one is wanted."""
+    """``WWW-Authenticate`` (RFC 6750): the reason why a credential was refused, or the request for one."""
     if error.status == 401 and not sent:
         return "Bearer"
     said = re.sub(r"[^ !#-\[\]-~]", "", error.message)
@@ -110,13 +110,13 @@ def challenge(error: MainspringError, *, sent: bool) -> str:
 
 
 def _with_metadata(challenged: str, where: str) -> str:
-    """A challenge that says where to learn how to get a token (RFC 9728)."""
+    """A challenge with the address of the metadata that says how to get a token (RFC 9728)."""
     kind, _, rest = challenged.partition(" ")
     return f'{kind} resource_metadata="{where}"' + (f", {rest}" if rest else "")
 
 
 def _envelope(http: HttpRequest, error: MainspringError) -> dict[str, object]:
-    """The error as the clients of the route read it."""
+    """The error in the format of the route's clients."""
     path = http.url.path
     if path.startswith(anthropic.PREFIX) or (path.startswith("/v1/models") and VERSION in http.headers):
         return anthropic_encode.error_body(error, http.state.trace.trace_id)

@@ -342,5 +342,5 @@ def framing_problem(version: str, method: bytes, headers: Iterable[tuple[bytes, 
 def _too_large() -> HeadersTooLarge:
     return HeadersTooLarge(
         f"the headers are more than {MAX_HEADERS}, or larger than {MAX_HEADER_BYTES} bytes with the path",
-        remedy="Send fewer; what is long belongs into the body",
+        remedy="Send fewer; put long values into the body",
     )

@@ -22,7 +22,7 @@ TYPES = ("jwt", "at+jwt")
 REMEDY = "Sign in again"
 
 
-class Either:
+class TokensOrKeys:
     """Tokens if the credential looks like one, else API keys."""
 
     def __init__(self, keys: Authenticator, tokens: Authenticator) -> None:

@@ -26,7 +26,7 @@ _DIGITS = re.compile(r"_([0-9a-z]{26})(?:_\d+)?$")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PreparedRequest:
     """A request with what its response repeats; ``conversation`` is the one that it is added to."""
 
     request: ChatRequest
@@ -64,7 +64,7 @@ class Asking:
         self._window = window
         self._search = search
 
-    async def __call__(self, body: ResponsesBody, context: Context) -> Asked:
+    async def __call__(self, body: ResponsesBody, context: Context) -> PreparedRequest:
         """The request of ``body``, noted in the context. Raises ``InvalidRequest``, ``NotFound``, ``TooLarge``,
         ``Unsupported``."""
         if body.background and body.store is False:
@@ -92,7 +92,7 @@ class Asking:
             shown[encode.SEARCHED] = searched.stored()
         context.settlement.shown = shown
         include = frozenset(body.include or ())
-        return Asked(request, shown, body.conversation_id, searched, RESULTS in include, include, unused)
+        return PreparedRequest(request, shown, body.conversation_id, searched, RESULTS in include, include, unused)
 
     async def counted(self, body: AskedBody, context: Context) -> ChatRequest:
         """The request whose tokens ``body`` wants to know."""
@@ -102,7 +102,7 @@ class Asking:
             request = await fit.truncated(request, context, self._count, self._window)
         return request
 
-    async def keep(self, asked: Asked, context: Context, response: Mapping[str, Any], answer_id: str) -> None:
+    async def keep(self, asked: PreparedRequest, context: Context, response: Mapping[str, Any], answer_id: str) -> None:
         """Add the new messages and the output to the conversation of a response, if it has one. The messages are those
         that the guard let pass."""
         if asked.conversation is None:

@@ -20,7 +20,7 @@ from starlette.responses import StreamingResponse
 from mainspring.core.settings import GatewaySettings
 from mainspring.core.types import Context, Head, Message, Request, Responder, Response
 from mainspring.gateway.responses import fit, past, socket
-from mainspring.gateway.responses.asking import Asked, Asking, Searching
+from mainspring.gateway.responses.asking import Asking, PreparedRequest, Searching
 from mainspring.gateway.responses.file_search import CitingResponder
 from mainspring.gateway.responses.ports import BackgroundResponses, BackgroundRun, ConversationStore
 from mainspring.http.access import Access, consenting
@@ -44,7 +44,7 @@ Basis = Callable[[Request, Context], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
+class ResponsesServices:
     """What the routes work with besides the ring and the event log."""
 
     background: BackgroundResponses
@@ -62,7 +62,7 @@ def router(
     settings: GatewaySettings,
     access: Access,
     idempotency: Idempotency,
-    behind: Behind,
+    behind: ResponsesServices,
 ) -> APIRouter:
     """The routes over ``responder``, the request ring, and the event log."""
     routes = APIRouter(route_class=JsonRoute, tags=["generate"])
@@ -136,7 +136,7 @@ def compaction(head: Head, said: Sequence[Message], summary: str, usage: Mapping
     }
 
 
-def left_out(asked: Asked) -> dict[str, str]:
+def left_out(asked: PreparedRequest) -> dict[str, str]:
     """The header that names tools that were offered and left out."""
     return {HEADER: ", ".join(dict.fromkeys(asked.unused))} if asked.unused else {}
 
@@ -171,7 +171,7 @@ class _Answering:
         self._heartbeat_s = settings.heartbeat_s
 
     async def whole(
-        self, http: HttpRequest, asked: Asked, context: Context, headers: Mapping[str, str]
+        self, http: HttpRequest, asked: PreparedRequest, context: Context, headers: Mapping[str, str]
     ) -> HttpResponse:
         answer = await collected(http, self._over(asked), asked.request, context)
         body = self._shell(answer.head, asked).ended(answer)
@@ -179,7 +179,7 @@ class _Answering:
         return json_response(body, _joined(head_headers(answer.head), headers))
 
     async def stream(
-        self, http: HttpRequest, asked: Asked, context: Context, headers: Mapping[str, str]
+        self, http: HttpRequest, asked: PreparedRequest, context: Context, headers: Mapping[str, str]
     ) -> HttpResponse:
         async def frames(response: Response) -> AsyncGenerator[bytes, None]:
             shell = self._shell(response.head, asked)
@@ -194,7 +194,7 @@ class _Answering:
         reply.headers.update(_joined(reply.headers, headers))
         return reply
 
-    async def begin(self, asked: Asked, context: Context) -> BackgroundRun:
+    async def begin(self, asked: PreparedRequest, context: Context) -> BackgroundRun:
         async def ended(body: Mapping[str, Any]) -> None:
             await self._asking.keep(asked, context, body, answer_id(body["id"]))
 
@@ -203,8 +203,8 @@ class _Answering:
         shell = self._shell(Head(asked.request.model), dataclasses.replace(asked, shown=shown))
         return await self._background.start(self._over(asked), asked.request, context, shell, ended)
 
-    def _over(self, asked: Asked) -> Responder:
+    def _over(self, asked: PreparedRequest) -> Responder:
         return self._responder if asked.searched is None else CitingResponder(self._responder, asked.searched)
 
-    def _shell(self, head: Head, asked: Asked) -> encode.Shell:
+    def _shell(self, head: Head, asked: PreparedRequest) -> encode.Shell:
         return encode.Shell.of(head, asked.shown, asked.searched, results=asked.results, include=asked.include)

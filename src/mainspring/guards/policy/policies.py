@@ -72,7 +72,7 @@ class GuardDecision:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedText:
     """A text in its permitted form, and the decisions about it."""
 
     text: str
@@ -157,7 +157,7 @@ class GuardPolicy:
         """Whether personal data gets placeholders that are put back, where those are at hand."""
         return self.pii_input == "tokenise" and not self.dry_run
 
-    def inspect(self, text: str, placeholders: Placeholders | None = None, *, role: str = "user") -> Checked:
+    def inspect(self, text: str, placeholders: Placeholders | None = None, *, role: str = "user") -> CheckedText:
         """The decisions of rules and words about a user's or tool's text; the time is linear in its length. Where
         personal data is tokenised and there are no ``placeholders`` of a conversation, it is redacted for good."""
         decisions: list[GuardDecision] = []
@@ -172,7 +172,7 @@ class GuardPolicy:
                 decisions += self._decisions("pii_input", action, Counter(finding.kind for finding in findings))
                 if action in ("redact", "tokenise") and not self.dry_run:
                     text = redacted
-        return Checked(text, tuple(decisions))
+        return CheckedText(text, tuple(decisions))
 
     def _worded(self, text: str, role: str, *, ruled: bool) -> Iterable[GuardDecision]:
         """The decisions that depend on the words of a text: findings of the rules are not reported again."""

@@ -183,7 +183,7 @@ class Reader:
             case _:
                 raise Unsupported(
                     f"{place} is of type {block.type!r}; models here read text, documents of text and search results",
-                    remedy="Send what it says as text",
+                    remedy="Send its content as text",
                     param=place,
                 )
 

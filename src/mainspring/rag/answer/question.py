@@ -1,4 +1,4 @@
-"""A request for an answer from documents, understood: the question, the options, and what cannot be honoured."""
+"""Reads a request for an answer from documents: its question, its options, and what cannot be honoured."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ def _techniques(value: object) -> tuple[Technique, ...]:
 
 
 def refuse_unsupported(request: ChatRequest, mode: str) -> None:
-    """Raises ``Unsupported`` naming what answers in ``mode`` (extractive, generative) do not take. Tools that may be
-    called, and need not be, are left alone."""
+    """Raises ``Unsupported`` naming a parameter that answers in ``mode`` (extractive, generative) do not support.
+    Optional tools are ignored."""
     sampling = request.sampling
     if any(message.images for message in request.messages):
         raise Unsupported("a question to documents is text", remedy="Leave its pictures out", param="messages")

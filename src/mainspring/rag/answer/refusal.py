@@ -1,8 +1,8 @@
 """Refusals: finds the names in a question that the documents lack, and writes the text that replaces an answer.
 
-A near miss is of the right subject, and the fact is not there. Rules can see only exact names in the question: a
-product, a company, a place, an option, a year. Where the document that would be cited has not got it, the answer would
-be one about something else.
+A near miss has the right subject, but the fact is missing. Rules see only exact names in the question: a product, a
+company, a place, an option, a year. If the document to be cited lacks the name, the answer would be about something
+else.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ def _short(text: str) -> str:
 
 
 async def judged(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
-    """``events`` of a written answer, which say whether it is one: a model may say that the documents do not."""
+    """``events`` of a written answer with the verdict whether it is one: a model may say that the documents do not
+    answer."""
     told, text = False, ""
     async for event in events:
         told = told or isinstance(event, Answered)

@@ -71,12 +71,12 @@ _WORDS_A_TOKEN = 0.7
 class DocumentAnswerer:
     """Answers from one ``collection``, from the collections that the request names, or from all that the asker may see.
 
-    ``writer`` writes generative answers (None: there is no chat model). ``grounded`` says that its model can be
-    trusted to keep to sources: then ``auto`` means generative. ``ask`` makes the model that rewrites follow-ups of a
-    context (None: rules do). ``calibration`` takes the place of the built-in evidence and of ``rag.refuse_below``.
-    ``charged`` makes what searching reads cost the asker (None: it is free), ``understanding`` does the techniques that
-    a request names (None: it may name none), ``sift`` says which passages the writer may read (None: all). ``reader``
-    is a cross-encoder that reads the best sentences again (None: words and cosines decide), ``choice`` weighs them.
+    ``writer`` writes generative answers (None: there is no chat model). ``grounded``: its model is trusted to keep to
+    sources, so that ``auto`` means generative. ``ask`` makes the model that rewrites follow-ups in a context (None:
+    rules rewrite them). ``calibration`` replaces the built-in evidence and ``rag.refuse_below``. ``charged`` charges
+    the asker for the texts that a search reads (None: it is free), ``understanding`` applies the techniques of a
+    request (None: there are none), ``sift`` selects the passages that the writer may read (None: all). ``reader`` is a
+    cross-encoder that reads the best sentences again (None: words and cosines decide), ``choice`` weighs them.
     ``near_misses`` says whether the best sentences answer (None: rules alone refuse near misses).
     """
 
@@ -122,7 +122,7 @@ class DocumentAnswerer:
 
     @property
     def instruction(self) -> str:
-        """What its writer is told; empty: nothing writes here."""
+        """The instruction of its writer; empty: there is no writer."""
         return "" if self._writer is None else self._writer.instruction
 
     @property
@@ -209,7 +209,7 @@ class DocumentAnswerer:
     async def _written(
         self, writer: AnswerWriter, request: ChatRequest, asked: Question, look: Lookup, context: Context
     ) -> Response:
-        """An answer that ``writer`` writes; a refusal if nothing may be read, or if its model says no."""
+        """An answer that ``writer`` writes; a refusal if it may read nothing, or if its model refuses."""
         question, passages, texts = look.found.question, look.found.passages, look.found.texts
         with span_of(self._tracing, "assemble", context) as span:
             reading = await writer.read(request, question, look.found.hits, passages, texts)
@@ -246,7 +246,7 @@ class DocumentAnswerer:
         return with_notice(response, "unfamiliar_language", said) if said else response
 
     async def _condensed(self, asked: Question, context: Context) -> Question:
-        """The question of a follow-up, so that it stands alone."""
+        """The question of a follow-up, rewritten to stand alone."""
         if not asked.history:
             return asked
         steps = Steps()

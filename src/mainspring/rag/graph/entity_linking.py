@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mainspring.rag.graph import resolve
 from mainspring.rag.graph.assemble import Graph
-from mainspring.rag.graph.read.names import names
+from mainspring.rag.graph.read.name_rules import names
 from mainspring.rag.text import terms
 
 _WORD = re.compile(r"[^\W_]+")

@@ -261,7 +261,7 @@ class Graphs:
         found = entity_linking.entity(graph, name)
         if found is None:
             raise NotFound(
-                f"no document names {name!r}", remedy="Ask `mainspring rag graph show` for what is named", param=param
+                f"no document names {name!r}", remedy="`mainspring rag graph show` lists the names", param=param
             )
         return found
 

@@ -83,7 +83,7 @@ def detect(data: bytes, name: str, further: Mapping[str, str] | None = None) -> 
     if named in _BINARY:
         raise UnreadableDocument(
             f"{name} is not a {named.upper()} file, or is damaged: its content does not begin like one",
-            remedy="Give it the ending of what it is, or get it again",
+            remedy="Give it the right extension, or download it again",
         )
     if not named and re.fullmatch(r"\d\w{0,3}", suffix) and _ROFF.search(data[:_HEAD]):
         return "roff", ""

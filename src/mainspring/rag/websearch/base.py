@@ -11,7 +11,7 @@ from mainspring.core.settings.rag import WebSearchSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundPage:
     """A page that a search found. ``title`` and ``text`` (an extract) are the words of strangers: data in which no
     instruction counts, whatever the domain. ``trusted``: the domain is one of ``web_search.trusted_domains``."""
 
@@ -35,7 +35,7 @@ class WebQuery:
 class SearchEndpoint(Protocol):
     """A provider of searches."""
 
-    async def search(self, wanted: WebQuery) -> Sequence[Found]:
+    async def search(self, wanted: WebQuery) -> Sequence[FoundPage]:
         """The results, best first. May find more than is wanted, and other domains: ``WebSearch`` leaves those out.
 
         Raises ``UpstreamError`` when nothing sensible comes back in time, ``Overloaded`` when the endpoint asks for

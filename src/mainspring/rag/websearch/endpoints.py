@@ -20,7 +20,7 @@ from mainspring.core.errors import Overloaded, SettingsError, UpstreamError
 from mainspring.core.plugins import Registry, hookimpl
 from mainspring.core.settings.rag import WebSearchSettings
 from mainspring.rag.connect.fetch import Fetched, Fetcher
-from mainspring.rag.websearch.base import WEB_SEARCH, Found, WebQuery
+from mainspring.rag.websearch.base import WEB_SEARCH, FoundPage, WebQuery
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _MOST_TITLE, _MOST_URL = 300, 2_000
@@ -57,7 +57,7 @@ class HttpSearch(ABC):
         )
         self._open = False
 
-    async def search(self, wanted: WebQuery) -> Sequence[Found]:
+    async def search(self, wanted: WebQuery) -> Sequence[FoundPage]:
         url, headers, body = self._request(wanted)
         if not self._open:
             await self._fetcher.__aenter__()
@@ -110,12 +110,12 @@ class HttpSearch(ABC):
             raise Overloaded(problem, remedy="Try again later", retry_after=float(after) if after.isdigit() else None)
         raise UpstreamError(problem, remedy="Check web_search.url")
 
-    def _found(self, title: str, url: str, text: str) -> Found | None:
+    def _found(self, title: str, url: str, text: str) -> FoundPage | None:
         """A result in plain text; None for what is no page of the web."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or len(url) > _MOST_URL:
             return None
-        return Found(_plain(title, _MOST_TITLE) or parts.hostname, url, _plain(text, self._most))
+        return FoundPage(_plain(title, _MOST_TITLE) or parts.hostname, url, _plain(text, self._most))
 
 
 class SearxngSearch(HttpSearch):

@@ -16,7 +16,7 @@ from mainspring.core.errors import InvalidRequest, RateLimited, Unsupported
 from mainspring.core.plugins import Registry
 from mainspring.core.settings.rag import WebSearchSettings
 from mainspring.core.types import Context
-from mainspring.rag.websearch.base import WEB_SEARCH, Found, SearchEndpoint, WebQuery
+from mainspring.rag.websearch.base import WEB_SEARCH, FoundPage, SearchEndpoint, WebQuery
 from mainspring.serving.admit.rate_limits import Bucket
 
 MOST = 20
@@ -45,7 +45,7 @@ class WebSearch:
         self._clock = clock
         self._endpoint: SearchEndpoint | None = None
         self._rates: LRUCache[str, Bucket] = LRUCache(_TENANTS)
-        self._kept: TTLCache[tuple[str, WebQuery], tuple[Found, ...]] | None = None
+        self._kept: TTLCache[tuple[str, WebQuery], tuple[FoundPage, ...]] | None = None
         if settings.cache_s:
             self._kept = TTLCache(_REMEMBERED, settings.cache_s, timer=clock)
 
@@ -72,7 +72,7 @@ class WebSearch:
         domains: Iterable[str] = (),
         blocked: Iterable[str] = (),
         only_trusted: bool = False,
-    ) -> list[Found]:
+    ) -> list[FoundPage]:
         """Up to ``count`` pages (None: ``web_search.count``), best first, of ``domains`` if any are named, and
         of no ``blocked`` one.
 
@@ -131,10 +131,10 @@ class WebSearch:
         both += [each for each in trusted if within(each, asked) and each not in both]
         return tuple(both) or (_NOWHERE,)
 
-    def _chosen(self, found: Sequence[Found], wanted: WebQuery) -> tuple[Found, ...]:
+    def _chosen(self, found: Sequence[FoundPage], wanted: WebQuery) -> tuple[FoundPage, ...]:
         """Each page once, of the wanted domains, marked if its domain is trusted."""
         trusted = tuple(map(domain, self.settings.trusted_domains))
-        kept: dict[str, Found] = {}
+        kept: dict[str, FoundPage] = {}
         for each in found:
             host = (urlsplit(each.url).hostname or "").rstrip(".").lower()
             if (not wanted.domains or within(host, wanted.domains)) and not within(host, wanted.blocked):

@@ -336,7 +336,7 @@ class Limit(Layer):
         return estimate.sequences(request) * estimate.answers(request)
 
 
-class Held(Protocol):
+class RateReservation(Protocol):
     """``serving.money.side_reservation.SideReservation``."""
 
     def __call__(self, context: Context, tokens: int) -> AbstractAsyncContextManager[None]: ...
@@ -345,7 +345,7 @@ class Held(Protocol):
 class Charge:
     """The same limits for what no request ring is around: ``async with charge(context, tokens): ...``."""
 
-    def __init__(self, limits: RateLimits, metrics: Metrics, budgets: Held | None = None) -> None:
+    def __init__(self, limits: RateLimits, metrics: Metrics, budgets: RateReservation | None = None) -> None:
         self._limits = limits
         self._metrics = metrics
         self._budgets = budgets

@@ -35,7 +35,7 @@ from mainspring.serving.admit.rate_limits import (
     headers_of,
     refusal,
 )
-from mainspring.stores.cache.token_buckets import BucketRequest, SharedBuckets, Taken
+from mainspring.stores.cache.token_buckets import BucketRequest, SharedBuckets, TakeResult
 
 BEAT_S = 10.0
 REMEMBERED = 4096
@@ -55,14 +55,14 @@ class _Alone:
             # A part of the actual level, not of the possible one.
             bucket.give(min(0, int(level / workers) - bucket.capacity))
 
-    def take(self, asked: Sequence[BucketRequest]) -> Taken:
+    def take(self, asked: Sequence[BucketRequest]) -> TakeResult:
         """All amounts or nothing. An amount beyond this share of a limit is granted when the bucket is full: otherwise
         it would never be."""
         for index, (bucket, each) in enumerate(zip(self._buckets, asked, strict=True)):
             if wait := bucket.lacks(min(each.amount, bucket.capacity)):
-                return Taken(index, wait, self.levels)
+                return TakeResult(index, wait, self.levels)
         self.give([BucketRequest(each.capacity, each.period_s, -each.amount) for each in asked])
-        return Taken(None, 0.0, self.levels)
+        return TakeResult(None, 0.0, self.levels)
 
     def give(self, asked: Sequence[BucketRequest]) -> None:
         for buckets in (self._buckets, self._own):

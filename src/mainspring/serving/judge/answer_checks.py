@@ -17,7 +17,7 @@ from mainspring.guards.policy.policies import GuardDecision, GuardPolicy
 from mainspring.guards.rewrite.windows import Window, Windows
 from mainspring.serving.guard.redaction import Outgoing
 from mainspring.serving.judge.event_queue import EventQueue
-from mainspring.serving.judge.windows import Read, WindowJudge
+from mainspring.serving.judge.windows import WindowJudge, WindowReading
 
 PLACEHOLDER = "[REMOVED]"
 ALL = 1 << 60
@@ -80,7 +80,7 @@ class AnswerChecks:
         self._waits = waits
         self._whole = False
         self._choices: dict[int, _Choice] = {}
-        self._known: dict[str, Read] = {}
+        self._known: dict[str, WindowReading] = {}
         self._spent_before = context.allowance.spent
         self.spent = Usage()
         self._tokens = self._windows = 0
@@ -216,7 +216,7 @@ class AnswerChecks:
             return True
         return choice.settled or choice.nearest >= self._answers.relevancy_below
 
-    def _near(self, choice: _Choice, window: Window, read: Read) -> str:
+    def _near(self, choice: _Choice, window: Window, read: WindowReading) -> str:
         """The action if the first sentences of an answer come nowhere near its question."""
         choice.last.append(read.vector)
         choice.words += len(window.text.split())

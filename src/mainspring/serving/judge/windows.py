@@ -22,7 +22,7 @@ AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class WindowReading:
     """The result for a window: its ``toxicity``, and its ``vector``, float32 of shape (dimensions,)."""
 
     toxicity: float
@@ -42,13 +42,13 @@ class WindowJudge:
         self._charged = charged
         self._tracing = tracing
         self._background = background
-        self._waiting: list[tuple[str, asyncio.Future[Read]]] = []
+        self._waiting: list[tuple[str, asyncio.Future[WindowReading]]] = []
         self._runs = False
 
-    async def read(self, texts: Sequence[str]) -> list[Read]:
+    async def read(self, texts: Sequence[str]) -> list[WindowReading]:
         """Each of ``texts``. Raises the embedder's errors."""
         loop = asyncio.get_running_loop()
-        futures: list[asyncio.Future[Read]] = [loop.create_future() for _ in texts]
+        futures: list[asyncio.Future[WindowReading]] = [loop.create_future() for _ in texts]
         self._waiting += zip(texts, futures, strict=True)
         if not self._runs:
             self._runs = True
@@ -77,7 +77,7 @@ class WindowJudge:
         finally:
             self._runs = False
 
-    async def _embed(self, batch: Sequence[tuple[str, asyncio.Future[Read]]]) -> None:
+    async def _embed(self, batch: Sequence[tuple[str, asyncio.Future[WindowReading]]]) -> None:
         wanted = [(text, future) for text, future in batch if not future.done()]
         if not wanted:
             return
@@ -94,7 +94,7 @@ class WindowJudge:
         # Only the sum of a batch's tokens is known: each text is charged by its length.
         share = embedded.tokens / max(1, sum(map(len, texts)))
         read = {
-            text: Read(float(score), vector, max(1, round(share * len(text))))
+            text: WindowReading(float(score), vector, max(1, round(share * len(text))))
             for text, score, vector in zip(texts, scores, vectors, strict=True)
         }
         for text, future in wanted:

@@ -125,7 +125,7 @@ def request_ring(
     outermost = partial(Trace, tracing=services.tracing, metrics=services.metrics, journal=services.journal)
     fits = partial(Fits, window=window)
     preset = partial(ApplyPreset, presets=Presets(serving))
-    # These open their own spans if there is a prompt, or something that is remembered.
+    # These open their own spans, if there is a prompt or a memory.
     prompting = PromptChoice(services.prompts, registry, services.settings)
     prompt = partial(UsePrompt, prompting=prompting, tracing=services.tracing)
     scale = partial(Scale, most=serving.max_samples)
@@ -246,7 +246,7 @@ def _record(services: Services) -> LayerFactory:
 
 
 def shown_ring(services: Services, inner: Responder) -> Responder:
-    """A model within its call ring, whose words are shown outside of the request ring: they are guarded here."""
+    """A model in its call ring whose answers leave without the request ring: the guards are here."""
     policy, guards = services.policy, services.scanners
     return GuardOutput(inner, policy, services.metrics, tracing=services.tracing, guards=guards)
 
@@ -265,8 +265,8 @@ def call_ring(
     regions: Sequence[str] = (),
 ) -> Responder:
     """The layers that every call of ``model`` passes. ``core`` is the engine's own responder with its ``gate``, or a
-    balancer over several engines. Each engine admits by itself and pays into the ``budget`` that bounds retries.
-    ``sends`` is for ``Meter``, ``regions`` are those of its endpoints."""
+    balancer over several engines. Each engine admits its own calls and pays into the ``budget`` that bounds retries.
+    ``sends`` is for ``Meter``; ``regions`` are the regions of its endpoints."""
     retries = services.settings.serving.retries
     layers: list[LayerFactory] = [
         partial(Resident, model=model, regions=regions or ("",), residency=services.residency),

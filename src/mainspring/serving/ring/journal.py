@@ -1,4 +1,4 @@
-"""The log line of each request: the caller and the model, usage, cost and findings, and no text.
+"""The log line of each request: the caller and the model, usage, cost and findings, but no text.
 
 Prompts and answers are written as keyed hashes: equal texts have equal hashes, and nobody can guess a text without the
 key. With ``telemetry.log_prompts`` they are also written as text, in the form that the guards let pass.
@@ -42,7 +42,7 @@ class Outcome:
 
 
 class Journal:
-    """Writes the lines. ``redact`` is how texts may be read."""
+    """Writes the lines. ``redact`` removes from texts what must not be read."""
 
     def __init__(self, settings: TelemetrySettings, key: bytes, redact: Callable[[str], str] = str) -> None:
         self._prompts = settings.log_prompts

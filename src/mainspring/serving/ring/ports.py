@@ -21,11 +21,11 @@ class Span(Protocol):
     def fail(self, error: BaseException) -> None: ...
 
     def keep(self, reason: str) -> None:
-        """Have the whole trace kept."""
+        """Keep the whole trace."""
         ...
 
     def past(self, name: str, start_ns: int, end_ns: int, **attributes: Any) -> None:
-        """Add a step below this one that is over already; times are Unix nanoseconds."""
+        """Add a finished step below this one; times are Unix nanoseconds."""
         ...
 
 
@@ -41,7 +41,7 @@ class EventLog(Protocol):
     async def settle(
         self, records: Sequence[EventRecord], turns: Sequence[SessionTurn] = (), released: str = ""
     ) -> None:
-        """Everything is in one commit, or nothing; the commit also returns what the reservation ``released`` holds."""
+        """Everything is in one commit, or nothing; the commit also releases the reservation ``released``."""
         ...
 
 
@@ -49,7 +49,7 @@ class DiskRoom(Protocol):
     """The room on the disk."""
 
     def admit_answer(self) -> None:
-        """Raises ``StorageFull`` if the facts of an answer may find none."""
+        """Raises ``StorageFull`` if there may be no room for the facts of an answer."""
 
 
 class Histories(Protocol):

@@ -1,4 +1,4 @@
-"""Presets: sampling parameters by task, asked for by name or given to a model by default."""
+"""Presets: sampling parameters by task, requested by name or set as a model's default."""
 
 from __future__ import annotations
 
@@ -65,8 +65,7 @@ class Presets:
 class ApplyPreset(Layer):
     """Fills unset parameters of a request: from ``options.preset``, else from its model's default preset.
 
-    The request's own values have priority. Beams and drawing exclude each other: of the two the request's own stays
-    alone.
+    The request's own values have priority. Beams and sampling exclude each other: the request's own choice wins.
     """
 
     def __init__(self, inner: Responder, presets: Presets) -> None:

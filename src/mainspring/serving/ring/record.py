@@ -82,8 +82,8 @@ class Record(Layer):
     """Names the answer, collects it, and settles call, guard, retrieval and answer events with the session's turn.
 
     ``Finish`` is passed on only after that commit. A request that fails or whose client leaves settles its cost, with
-    status ``failed`` or ``cancelled``, even while its task is being cancelled. Where the disk has no ``room`` for the
-    facts nothing is answered.
+    status ``failed`` or ``cancelled``, even while its task is being cancelled. If the disk has no ``room`` for the
+    facts, the request is refused.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ def _status(book: _Book) -> str:
 
 
 def _stamped(book: _Book) -> list[EventRecord]:
-    """The waiting records, now about this answer; without their text where the caller asked for that."""
+    """The waiting records, now about this answer; without text if the caller asked for that."""
     waiting, stored = book.context.settlement.records, _stored(book.request)
     records = [record.about(book.answer_id, kept=stored) for record in waiting]
     waiting.clear()
@@ -189,8 +189,8 @@ def _stamped(book: _Book) -> list[EventRecord]:
 
 
 def _unserved(record: EventRecord) -> EventRecord:
-    """A guard's decision without the application: that name is the caller's text, which no served application has, and
-    it would outlive an erasure."""
+    """A guard's decision without the application's name: no served application has that name, so it is the caller's
+    text and would outlive an erasure."""
     if not isinstance(record.facts, GuardFacts):
         return record
     return dataclasses.replace(record, facts=dataclasses.replace(record.facts, application=""))

@@ -66,7 +66,7 @@ class Served:
 
 
 class ModelArrival(Protocol):
-    """How far a model is that will be served; as text a sentence that begins with its name."""
+    """The progress of a model that will be served; as text, a sentence that begins with its name."""
 
     @property
     def name(self) -> str: ...
@@ -88,7 +88,7 @@ class ModelArrival(Protocol):
 
 
 class TenantCollections(Protocol):
-    """What a principal may ask by a name of its tenant's, looked up at each request: a version must never be stale."""
+    """The tenant's own names that a principal may ask, looked up at each request: a version must never be stale."""
 
     async def find(self, name: str, principal: Principal) -> Served | None: ...
 
@@ -96,10 +96,10 @@ class TenantCollections(Protocol):
 
 
 class TenantVariants(Protocol):
-    """What a tenant has an application use in place of what the settings say."""
+    """The variants that a tenant has for an application, in place of the settings."""
 
     def varied(self, served: Served, principal: Principal) -> Served:
-        """``served``, with the responder by which it answers ``principal``."""
+        """``served``, with the responder that answers ``principal``."""
         ...
 
 
@@ -108,7 +108,7 @@ class Hosting(Protocol):
 
     async def respond(self, request: ChatRequest, context: Context, served: Served) -> Response:
         """An answer of ``served``, which may call ``request.hosted`` before. Raises ``Unsupported`` for a tool that is
-        not to be had here."""
+        not available here."""
         ...
 
 
@@ -134,7 +134,7 @@ class Registry:
         self._served[served.name] = served
 
     def attach(self, source: TenantCollections) -> None:
-        """Serve what the tenants have too (collections, agents): the rooms of those open after this one."""
+        """Also serve the tenants' own names (collections, agents), whose rooms open after this one."""
         self._sources.append(source)
 
     async def find(self, name: str, principal: Principal, *, inner: bool = False) -> Served:
@@ -146,7 +146,7 @@ class Registry:
         return self._varied(await self.plain(name, principal, inner=inner), principal)
 
     async def plain(self, name: str, principal: Principal, *, inner: bool = False) -> Served:
-        """The same as the settings say, whatever the tenant's variants. Raises ``UnknownModel``."""
+        """The same without the tenant's variants, as the settings say. Raises ``UnknownModel``."""
         if inner:
             principal = _unlimited(principal)
         served = self._served.get(name)
@@ -182,7 +182,7 @@ class Registry:
         served = await self.find(request.model, context.principal)
         if served.kind not in ("application", "collection"):
             return ""
-        # A responder without a fingerprint is never the same: it differs each time.
+        # A responder without a fingerprint counts as different each time.
         return served.responder.fingerprint(request, context) or context.trace.span_id
 
     async def models(self, principal: Principal) -> list[Served]:
@@ -196,8 +196,8 @@ class Registry:
 
 
 class Select:
-    """The core of the request ring: passes a request to the responder with its model name. ``inner`` is for those that
-    ask models by names of their own."""
+    """The core of the request ring: passes a request to the responder with its model name. ``inner`` is for
+    applications that call models by configured names."""
 
     def __init__(self, registry: Registry, *, inner: bool = False) -> None:
         self._registry = registry
@@ -213,7 +213,7 @@ class Select:
         _check_kind(request, served)
         response = await self._answered(request, context, served)
         if isinstance(request, ChatRequest) and request.variables and served.kind in ("application", "collection"):
-            # These write prompts of their own, in which a template's variables have no place.
+            # These write their own prompts, which have no place for a template's variables.
             headers = response.head.headers
             told = [headers[IGNORED_HEADER]] if IGNORED_HEADER in headers else []
             names = ", ".join([*told, *unread(request.variables, {})])
@@ -229,7 +229,7 @@ class Select:
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
         if isinstance(request, ChatRequest) and request.hosted:
-            # What tools say changes.
+            # Results of tools change.
             return None
         served = self._registry.fixed(request.model, context.principal, inner=self._inner)
         return served.responder.fingerprint(request, context) if served else None

@@ -18,7 +18,7 @@ from mainspring.stores.sql import rows
 
 _UNSAID = Sampling()
 _REQUEST = ChatRequest("", ())
-# Wishes of a request that concern the server, not the answer.
+# Options that concern the server, not the answer.
 _NOT_AGAIN = ("cache", "session", "preset")
 
 
@@ -87,7 +87,7 @@ def restored_sampling(facts: GivenFacts, grammar: Mapping[str, Any] | None) -> S
 
 
 def message(kept: Mapping[str, Any]) -> Message:
-    """A message that was kept as JSON."""
+    """A message from its stored JSON."""
     calls = tuple(ToolCall(**call) for call in kept.get("tool_calls", ()))
     images = tuple(Image(**image) for image in kept.get("images", ()))
     return Message(kept["role"], kept.get("content", ""), kept.get("name"), calls, kept.get("tool_call_id"), images)
@@ -99,7 +99,8 @@ def references(content: Mapping[str, Any]) -> list[str]:
 
 
 def restored_messages(content: Mapping[str, Any], texts: Mapping[str, str]) -> tuple[tuple[Message, ...], list[str]]:
-    """The messages of a request, and what of them is not kept. ``texts`` contains the existing ones of ``references``.
+    """The messages of a request, and a list of the parts that were not stored. ``texts`` contains the existing ones of
+    ``references``.
 
     Raises ``Conflict`` if earlier messages of the session are gone."""
     turn = [message(each) for each in content.get("messages", ())]
@@ -122,7 +123,7 @@ def restored_messages(content: Mapping[str, Any], texts: Mapping[str, str]) -> t
     if gone:
         raise Conflict(
             f"{gone} of the {len(content['sent'])} messages of this turn's conversation are not kept any more",
-            remedy="What was erased cannot be asked again",
+            remedy="An erased request cannot be repeated",
         )
     return tuple(found), [f"the {each} of the earlier conversation that the model was shown" for each in made]
 

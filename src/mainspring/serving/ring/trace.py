@@ -1,4 +1,4 @@
-"""The root of a request's trace, and what the outside sees of it: time to first token, duration, outcome."""
+"""The root of a request's trace, and its metrics: time to first token, duration, outcome."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def run(name: str, version: int, url: sa.URL, *options: str, folder: Path) -> No
         said = done.stderr.strip()
         # The error comes first; a statement of any length may follow.
         said = said if len(said) <= 1000 else f"{said[:700]} ... {said[-300:]}"
-        raise StoreError(f"{name} failed: {said}", remedy="Look at what it says")
+        raise StoreError(f"{name} failed: {said}", remedy="Read its message")
 
 
 def address(url: sa.URL, passwords: Path | None = None) -> str:

@@ -121,7 +121,7 @@ class BucketRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TakeResult:
     """``failed`` is the index of the first bucket with too little (None: all was taken), ``wait_s`` the seconds until
     it has enough; ``levels`` are the buckets' levels now."""
 
@@ -140,11 +140,11 @@ class SharedBuckets:
         self._redis = redis
         self._clock = clock
 
-    async def take(self, account: str, asked: Sequence[BucketRequest]) -> Taken:
+    async def take(self, account: str, asked: Sequence[BucketRequest]) -> TakeResult:
         """Take all amounts, or nothing."""
         return await self._run(account, "take", asked)
 
-    async def give(self, account: str, asked: Sequence[BucketRequest]) -> Taken:
+    async def give(self, account: str, asked: Sequence[BucketRequest]) -> TakeResult:
         """Put amounts back, up to the brim; negative ones are debts that refilling pays off."""
         return await self._run(account, "give", asked)
 
@@ -164,10 +164,10 @@ class SharedBuckets:
         """``worker`` has stopped."""
         await self._redis.call("ZREM", WORKERS, worker)
 
-    async def _run(self, account: str, mode: str, asked: Sequence[BucketRequest]) -> Taken:
+    async def _run(self, account: str, mode: str, asked: Sequence[BucketRequest]) -> TakeResult:
         now = "" if self._clock is None else repr(self._clock())
         arguments: list[Any] = [now, mode]
         for each in asked:
             arguments += [each.capacity, repr(float(each.period_s)), repr(float(each.amount))]
         failed, wait, *levels = await self._redis.run_script(_SCRIPT, [ACCOUNTS + account], *arguments)
-        return Taken(int(failed) - 1 if int(failed) else None, float(wait), tuple(map(float, levels)))
+        return TakeResult(int(failed) - 1 if int(failed) else None, float(wait), tuple(map(float, levels)))

@@ -37,7 +37,7 @@ from mainspring.stores.documents.records import (
     document_of,
 )
 from mainspring.stores.documents.visibility import Generations, visible
-from mainspring.stores.events.audit_log import Audit, By, Hidden
+from mainspring.stores.events.audit_log import Actor, Audit, HashedText
 from mainspring.stores.schema import documents
 from mainspring.stores.sql.database import Database
 from mainspring.stores.vectors.base import CurrentGenerations, StaleChunks
@@ -244,7 +244,7 @@ class Documents:
 
         await self._database.write(work, durable=True)
 
-    async def remove(self, collection: Collection, document_id: str, *, by: By | None = None) -> None:
+    async def remove(self, collection: Collection, document_id: str, *, by: Actor | None = None) -> None:
         """Forget a document and its text. Its chunks are invisible from here on, and stale. ``by`` is the actor for the
         audit log; None: the enclosing action is logged. Raises ``NotFound``."""
 
@@ -257,7 +257,7 @@ class Documents:
             blob_store.discard(connection, old.text_blob)
             stale_chunks.note(connection, collection, document_id, old.begun + 1)
             if by is not None:
-                told = {"vector_store": collection.id, "file": old.file_id or "", "name": Hidden(old.name)}
+                told = {"vector_store": collection.id, "file": old.file_id or "", "name": HashedText(old.name)}
                 self._audit.append(
                     connection, collection.tenant, "document.deleted", by, object=document_id, details=told
                 )

@@ -30,7 +30,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import Conflict, InvalidRequest, MainspringError, NotFound
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.documents.catalogue import Collection, Document, Documents, DocumentVersion, Status, document_of
-from mainspring.stores.events.audit_log import LOCAL, Audit, By, Hidden
+from mainspring.stores.events.audit_log import LOCAL, Actor, Audit, HashedText
 from mainspring.stores.keys.quotas import Quotas
 from mainspring.stores.schema import (
     collections,
@@ -263,7 +263,7 @@ class Collections(Documents):
             raise NotFound(f"{name} is not in {collection.name}", param="file_id")
         return document_of(row)
 
-    async def delete(self, tenant: str, collection_id: str, *, by: By = LOCAL) -> None:
+    async def delete(self, tenant: str, collection_id: str, *, by: Actor = LOCAL) -> None:
         """Forget a collection with its documents and their texts; its vectors are noted as still to be dropped, and
         who does it is written into the audit log.
 
@@ -284,7 +284,7 @@ class Collections(Documents):
             forgetting.note_all(connection, old, gone)
             for sha256 in sorted({row.text_blob for row in gone}):
                 blob_store.discard(connection, sha256)
-            told = {"name": Hidden(old.name), "documents": len(gone)}
+            told = {"name": HashedText(old.name), "documents": len(gone)}
             self._audit.append(connection, tenant, "vector_store.deleted", by, object=collection_id, details=told)
 
         await self._database.write(work, frees=True)

@@ -26,7 +26,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.core import cards
 from mainspring.core.errors import Conflict, NotFound, StoreError
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.events.audit_log import Audit, By, Hidden
+from mainspring.stores.events.audit_log import Actor, Audit, HashedText
 from mainspring.stores.keys.quotas import Quotas
 from mainspring.stores.schema import collections, documents, files
 from mainspring.stores.sql.database import Database
@@ -219,7 +219,7 @@ class Files:
         file_id: str,
         *,
         groups: frozenset[str] | None = frozenset(),
-        by: By | None = None,
+        by: Actor | None = None,
     ) -> None:
         """Forget a file, and its bytes unless another file or document has the same. ``groups`` None: the caller has
         looked who asks. ``by`` is the actor for the audit log; None: the enclosing action is logged.
@@ -239,7 +239,7 @@ class Files:
                 raise NotFound(f"there is no file {file_id}", remedy="GET /v1/files lists them")
             blob_store.discard(connection, gone.sha256)
             if by is not None:
-                told = {"name": Hidden(gone.name), "bytes": gone.bytes, "purpose": gone.purpose}
+                told = {"name": HashedText(gone.name), "bytes": gone.bytes, "purpose": gone.purpose}
                 self._audit.append(connection, tenant, "file.deleted", by, object=file_id, details=told)
 
         await self._database.write(work, frees=True)

@@ -40,7 +40,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class SubjectAnswer:
     """An answer that was for a subject; ``at`` Unix seconds."""
 
     id: str
@@ -49,10 +49,10 @@ class Given:
 
 
 @dataclass(slots=True)
-class Held:
+class SubjectData:
     """The data of a subject: its answers by id, the stored names of its sessions, and its uploaded files."""
 
-    answers: dict[str, Given] = field(default_factory=dict)
+    answers: dict[str, SubjectAnswer] = field(default_factory=dict)
     sessions: set[str] = field(default_factory=set)
 
     files: set[str] = field(default_factory=set)
@@ -63,15 +63,15 @@ class Held:
         return {"answers": answers, "sessions": sorted(self.sessions), "files": sorted(self.files)}
 
     @classmethod
-    def of(cls, plan: Mapping[str, Any]) -> Held:
+    def of(cls, plan: Mapping[str, Any]) -> SubjectData:
         """What ``plan`` made."""
-        answers = {found[0]: Given(*found) for found in plan.get("answers", ())}
+        answers = {found[0]: SubjectAnswer(*found) for found in plan.get("answers", ())}
         return cls(answers, set(plan.get("sessions", ())), set(plan.get("files", ())))
 
 
-def find(connection: sa.Connection, subject: Subject, upto: float, known: Held | None = None) -> Held:
+def find(connection: sa.Connection, subject: Subject, upto: float, known: SubjectData | None = None) -> SubjectData:
     """All data from before ``upto`` (Unix seconds), with previously ``known`` items and everything attached to them."""
-    held = Held(dict(known.answers), set(known.sessions), set(known.files)) if known else Held()
+    held = SubjectData(dict(known.answers), set(known.sessions), set(known.files)) if known else SubjectData()
     _take(held, connection.execute(_named(connection, subject, upto)))
     if subject.kind == "session":
         mine = sa.select(sessions.c.session_id).where(
@@ -118,9 +118,9 @@ def owners(connection: sa.Connection, key: Subject) -> list[str]:
     return sorted({key.id, connection.execute(mine).scalar_one_or_none() or key.id})
 
 
-def _take(held: Held, found: Iterable[sa.Row[Any]]) -> None:
+def _take(held: SubjectData, found: Iterable[sa.Row[Any]]) -> None:
     for row in found:
-        held.answers.setdefault(row.id, Given(row.id, row.trace_id, row.at))
+        held.answers.setdefault(row.id, SubjectAnswer(row.id, row.trace_id, row.at))
 
 
 def _answers(tenant: str, upto: float) -> sa.Select[Any]:
@@ -143,7 +143,7 @@ def _named(connection: sa.Connection, subject: Subject, upto: float) -> sa.Selec
             return query
 
 
-def _sessions_of(connection: sa.Connection, tenant: str, answers: Sequence[Given]) -> set[str]:
+def _sessions_of(connection: sa.Connection, tenant: str, answers: Sequence[SubjectAnswer]) -> set[str]:
     """The sessions, forks among them, that hold turns of these answers. Several requests may share a trace, so a turn
     is identified by its time, too."""
     found: set[str] = set()

@@ -18,8 +18,8 @@ import mainspring.stores.sql.ids as ids
 import mainspring.stores.sql.pages as pages
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import NotFound
-from mainspring.stores.erase.data_subjects import Held, Kind, Subject
-from mainspring.stores.events.audit_log import ITSELF, Audit, By
+from mainspring.stores.erase.data_subjects import Kind, Subject, SubjectData
+from mainspring.stores.events.audit_log import ITSELF, Actor, Audit
 from mainspring.stores.schema import erasures
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.pages import Page, Slice
@@ -45,7 +45,7 @@ class Erasure:
     requested_at: float
     done_at: float | None = None
     receipt: Mapping[str, Any] = field(default_factory=dict)
-    plan: Held = field(default_factory=Held)
+    plan: SubjectData = field(default_factory=SubjectData)
 
 
 class Erasures:
@@ -55,7 +55,7 @@ class Erasures:
         self._database = database
         self._audit = audit
 
-    async def note(self, subject: Subject, by: By) -> Erasure:
+    async def note(self, subject: Subject, by: Actor) -> Erasure:
         """Ask for an erasure; durable when it returns. Asked for again while it is in progress, it is the same one."""
         made = ids.new(PREFIX)
 
@@ -110,7 +110,7 @@ class Erasures:
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return [_erasure(row) for row in found]
 
-    async def planned(self, note: Erasure, held: Held) -> None:
+    async def planned(self, note: Erasure, held: SubjectData) -> None:
         """Record the plan before anything is erased."""
         kept = rows.dump({"receipt": dict(note.receipt), "plan": held.plan()})
         mine = sa.update(erasures).where(_where(note, note.state)).values(receipt=kept)
@@ -136,7 +136,7 @@ class Erasures:
             if connection.execute(sa.update(erasures).where(mine).values(state=ERASED, done_at=now)).rowcount == 0:
                 return False
             details = {"kind": note.kind, "subject": note.digest, "erased": told["erased"], "receipt": digest}
-            by = By(note.actor, note.trace_id)
+            by = Actor(note.actor, note.trace_id)
             entry = self._audit.append(connection, note.tenant, "subject.erased", by, object=note.id, details=details)
             receipt = {**told, "digest": digest, "audit": {"number": entry.seq, "hash": entry.hash}}
             found = connection.execute(sa.select(erasures.c.receipt).where(_where(note, ERASED))).scalar_one()
@@ -187,5 +187,5 @@ def _erasure(row: sa.Row[Any]) -> Erasure:
     kind = cast(Kind, fields["kind"])
     fields["subject"] = Subject(row.tenant, kind, row.subject) if row.state != OVER else None
     whole = rows.load(row.receipt)
-    told, plan = whole.get("receipt", {}), Held.of(whole.get("plan", {}))
+    told, plan = whole.get("receipt", {}), SubjectData.of(whole.get("plan", {}))
     return Erasure(**{**fields, "kind": kind, "receipt": told, "plan": plan})

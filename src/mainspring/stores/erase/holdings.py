@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from mainspring.core import slices
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.sql.database import Database
 
 
@@ -26,12 +26,12 @@ class Holding(Protocol):
     def name(self) -> str: ...
 
     async def find(
-        self, subject: Subject, held: Held, upto: float, groups: frozenset[str] | None
+        self, subject: Subject, held: SubjectData, upto: float, groups: frozenset[str] | None
     ) -> Sequence[Mapping[str, Any]]:
         """Each item as JSON values with its ``type``, if keys of ``groups`` may see it (None: all)."""
         ...
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Erase the data; returns the number of items. Can be done again."""
         ...
 

@@ -21,7 +21,7 @@ _HEAD = ("tenant", "seq", "hash", "trimmed", "trimmed_hash")
 
 
 @dataclass(frozen=True, slots=True)
-class By:
+class Actor:
     """The actor: the id of a key, ``local`` (a command at the machine) or ``server`` (the server itself); ``trace_id``
     is the request's."""
 
@@ -29,11 +29,11 @@ class By:
     trace_id: str = ""
 
 
-LOCAL, ITSELF = By(), By("server")
+LOCAL, ITSELF = Actor(), Actor("server")
 
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
+class HashedText:
     """A text stored only as a keyed hash: anybody who knows the text can verify that it was this one."""
 
     text: str
@@ -160,8 +160,8 @@ def head_body(head: Mapping[str, Any]) -> str:
 
 
 def shown(value: Any, key: bytes) -> Any:
-    """``value`` as JSON, with a keyed hash for everything that is ``Hidden``."""
-    if isinstance(value, Hidden):
+    """``value`` as JSON, with a keyed hash for everything that is ``HashedText``."""
+    if isinstance(value, HashedText):
         return hidden_of(key, value.text)
     if isinstance(value, Mapping):
         return {name: shown(each, key) for name, each in value.items()}

@@ -6,8 +6,8 @@ detect that the whole database was put back to an earlier state, unless a head w
 (``verify(known=...)``). It also cannot detect entries that were forged with access to the database and
 ``compliance.audit_key``.
 
-No entry contains personal text: free text is stored as a keyed hash (``Hidden``), so that erasing a person breaks no
-chain.
+No entry contains personal text: free text is stored as a keyed hash (``HashedText``), so that erasing a person
+breaks no chain.
 """
 
 from __future__ import annotations
@@ -26,18 +26,30 @@ from mainspring.stores.events.audit_chain import (
     ITSELF,
     LOCAL,
     START,
-    By,
+    Actor,
     ChainReport,
     Entry,
+    HashedText,
     Head,
-    Hidden,
     parse_head,
 )
 from mainspring.stores.schema import audit, audit_heads
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.pages import Page, Slice
 
-__all__ = ["ITSELF", "LOCAL", "PREFIX", "SERVER", "Audit", "By", "ChainReport", "Entry", "Head", "Hidden", "parse_head"]
+__all__ = [
+    "ITSELF",
+    "LOCAL",
+    "PREFIX",
+    "SERVER",
+    "Actor",
+    "Audit",
+    "ChainReport",
+    "Entry",
+    "HashedText",
+    "Head",
+    "parse_head",
+]
 
 SERVER = ""
 """The tenant of actions that belong to no tenant: those of the server itself."""
@@ -59,7 +71,7 @@ class Audit:
         self,
         tenant: str,
         action: str,
-        by: By = LOCAL,
+        by: Actor = LOCAL,
         *,
         object: str = "",  # noqa: A002
         details: Mapping[str, Any] | None = None,
@@ -75,7 +87,7 @@ class Audit:
         connection: sa.Connection,
         tenant: str,
         action: str,
-        by: By = LOCAL,
+        by: Actor = LOCAL,
         *,
         object: str = "",  # noqa: A002
         details: Mapping[str, Any] | None = None,

@@ -30,7 +30,7 @@ from mainspring.core.facts.calls import UNCHARGED, CallFacts
 from mainspring.core.facts.operations import ErasedFacts
 from mainspring.core.facts.registry import read
 from mainspring.core.types import EventRecord, Principal
-from mainspring.stores.events.audit_log import Audit, By
+from mainspring.stores.events.audit_log import Actor, Audit
 from mainspring.stores.events.event_visibility import visible_events
 from mainspring.stores.money.spending import Charge
 from mainspring.stores.schema import approvals, events, keys, turns
@@ -204,7 +204,7 @@ class EventLog:
         found = await self._database.read(lambda connection: connection.execute(wanted).all())
         return {row.sha256: row.text for row in found}
 
-    async def erase(self, tenant: str, subject: str, *, by: By | None = None, compact: bool = True) -> EventRecord:
+    async def erase(self, tenant: str, subject: str, *, by: Actor | None = None, compact: bool = True) -> EventRecord:
         """Delete the texts about ``subject`` and leave an ``erased`` event, which is returned.
 
         The texts of all events of the subject and of its traces are deleted, and the session turns of those traces.

@@ -21,7 +21,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import Conflict, InvalidRequest, MainspringError, NotFound, Unauthenticated
 from mainspring.core.scopes import SCOPES, with_implied
 from mainspring.core.types import Principal, Reach, confined
-from mainspring.stores.events.audit_log import LOCAL, Audit, By, Hidden
+from mainspring.stores.events.audit_log import LOCAL, Actor, Audit, HashedText
 from mainspring.stores.keys.quotas import Quotas
 from mainspring.stores.schema import keys
 from mainspring.stores.sql.database import Database
@@ -112,7 +112,7 @@ class Keys:
         consent: bool = False,
         reach: Reach = Reach(),  # noqa: B008 - frozen
         maker: Principal | None = None,
-        by: By = LOCAL,
+        by: Actor = LOCAL,
     ) -> tuple[KeyInfo, str]:
         """A new key, made by the key or token of ``maker`` (None: at the machine), and its secret, which cannot be read
         again. Raises ``InvalidRequest`` for an unknown scope, or a scope that no limit can restrict; ``Forbidden`` if
@@ -169,7 +169,7 @@ class Keys:
         return await self._select(sa.select(keys).where(keys.c.tenant == tenant).order_by(keys.c.id))
 
     async def revoke(
-        self, tenant: str, key_id: str, *, children: Children | None = None, by: By = LOCAL
+        self, tenant: str, key_id: str, *, children: Children | None = None, by: Actor = LOCAL
     ) -> builtins.list[str]:
         """Refuse the key from now on: here at once, elsewhere within ``REMEMBERED_S``; returns the ids of revoked keys.
 
@@ -213,11 +213,11 @@ class Keys:
         found = await self._database.read(work)
         return [info for info in await self.list(tenant) if info.id in found]
 
-    async def rotate(self, tenant: str, key_id: str, *, overlap_s: float = 0.0, by: By = LOCAL) -> tuple[KeyInfo, str]:
+    async def rotate(
+        self, tenant: str, key_id: str, *, overlap_s: float = 0.0, by: Actor = LOCAL
+    ) -> tuple[KeyInfo, str]:
         """A new key with the old key's name, scopes, groups, tier and expiry; the old key expires after ``overlap_s``.
-
-        Raises ``NotFound`` for a key that is unknown, revoked or expired.
-        """
+        Raises ``NotFound`` for a key that is unknown, revoked or expired."""
         old = await self.get(tenant, key_id)
         info, secret, row = _new(
             dataclasses.replace(old, lineage=lineage.extended(old.lineage, old.id), identity=old.identity or old.id)
@@ -237,11 +237,11 @@ class Keys:
         self._forget()
         return info, secret
 
-    async def set_tier(self, tenant: str, key_id: str, tier: str, *, by: By = LOCAL) -> None:
+    async def set_tier(self, tenant: str, key_id: str, tier: str, *, by: Actor = LOCAL) -> None:
         """Another tier from now on: here at once, elsewhere within ``REMEMBERED_S``. Raises ``NotFound``."""
         await self._changed(tenant, key_id, "key.limits", by, tier=tier)
 
-    async def set_consent(self, tenant: str, key_id: str, consent: bool, *, by: By = LOCAL) -> None:
+    async def set_consent(self, tenant: str, key_id: str, consent: bool, *, by: Actor = LOCAL) -> None:
         """Whether the key's requests may be used for learning if they do not say. Raises ``NotFound``."""
         await self._changed(tenant, key_id, "key.consent", by, consent=consent)
 
@@ -255,7 +255,7 @@ class Keys:
         if self._notes:
             await asyncio.wait(self._notes)
 
-    async def _changed(self, tenant: str, key_id: str, action: str, by: By, **changes: float | str) -> None:
+    async def _changed(self, tenant: str, key_id: str, action: str, by: Actor, **changes: float | str) -> None:
         told = {name: value for name, value in changes.items() if name != "revoked_at"}
 
         def work(connection: sa.Connection) -> None:
@@ -358,12 +358,12 @@ def _told(info: KeyInfo) -> dict[str, Any]:
     """The audit log's record of a new key: neither its name nor its secret."""
     return {
         "scopes": sorted(info.scopes),
-        "groups": [Hidden(each) for each in sorted(info.groups)],
+        "groups": [HashedText(each) for each in sorted(info.groups)],
         "expires_at": info.expires_at,
         "tier": info.tier,
         "consent": info.consent,
         "parent": info.parent,
-        **{name: [Hidden(each) for each in sorted(getattr(info.reach, name))] for name in _REACH},
+        **{name: [HashedText(each) for each in sorted(getattr(info.reach, name))] for name in _REACH},
     }
 
 

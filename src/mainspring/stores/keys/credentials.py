@@ -24,7 +24,7 @@ import mainspring.stores.sql.database as sql
 from mainspring.core import private_files
 from mainspring.core.errors import InvalidRequest, MissingExtra, NotFound, SettingsError, StoreError
 from mainspring.core.settings import Settings, references
-from mainspring.stores.events.audit_log import LOCAL, SERVER, Audit, By
+from mainspring.stores.events.audit_log import LOCAL, SERVER, Actor, Audit
 from mainspring.stores.keys.keyring import Keyring
 from mainspring.stores.schema import credentials
 from mainspring.stores.sql.database import Database
@@ -51,7 +51,7 @@ class Credentials:
         self._settings = settings
         self._audit = audit or Audit(database)
 
-    async def set(self, name: str, secret: str, *, by: By = LOCAL) -> CredentialInfo:
+    async def set(self, name: str, secret: str, *, by: Actor = LOCAL) -> CredentialInfo:
         """Store ``secret`` under ``name``, replacing an earlier one.
 
         Raises ``InvalidRequest`` (a name that cannot be referred to, a secret that is empty or too long),
@@ -86,7 +86,7 @@ class Credentials:
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return [CredentialInfo(**row._mapping) for row in found]
 
-    async def remove(self, name: str, *, by: By = LOCAL) -> None:
+    async def remove(self, name: str, *, by: Actor = LOCAL) -> None:
         """Forget a credential. Raises ``NotFound``."""
 
         def work(connection: sa.Connection) -> None:
@@ -104,7 +104,7 @@ class Credentials:
             raise _unknown(name)
         return opened(keyrings.keyring(self._settings), row)
 
-    async def rotate(self, *, by: By = LOCAL) -> tuple[int, str]:
+    async def rotate(self, *, by: Actor = LOCAL) -> tuple[int, str]:
         """Guard all credentials with another key: a new one, or the first of ``stores.credentials_key``.
 
         Gives how many there are and the key's id. The file has both keys until everything is done: an interruption
@@ -138,7 +138,7 @@ class Credentials:
                 keyrings.write(path, keyrings.read(path)[:1])
         return count, ring.current[0]
 
-    def _note(self, connection: sa.Connection, action: str, by: By, name: str) -> None:
+    def _note(self, connection: sa.Connection, action: str, by: Actor, name: str) -> None:
         self._audit.append(connection, SERVER, action, by, object=name)
 
     @contextmanager

@@ -18,7 +18,7 @@ import mainspring.stores.sql.database as sql
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import InvalidRequest, QuotaExceeded
 from mainspring.core.settings import LimitsSettings
-from mainspring.stores.events.audit_log import LOCAL, Audit, By, Hidden
+from mainspring.stores.events.audit_log import LOCAL, Actor, Audit, HashedText
 from mainspring.stores.schema import (
     batches,
     budgets,
@@ -123,7 +123,7 @@ class Quotas:
 
         return await self._database.read(work)
 
-    async def change(self, tenant: str, changes: Mapping[str, int | None], *, by: By = LOCAL) -> None:
+    async def change(self, tenant: str, changes: Mapping[str, int | None], *, by: Actor = LOCAL) -> None:
         """Set the limits of one tenant; None returns to the settings. Raises ``InvalidRequest`` naming the field."""
         for name, amount in changes.items():
             if name not in self._settings.tenant.model_fields_set | set(type(self._settings.tenant).model_fields):
@@ -140,7 +140,7 @@ class Quotas:
                 if amount is not None:
                     row = {"tenant": tenant, "name": name, "amount": amount, "at": time.time()}
                     connection.execute(sa.insert(tenant_limits), row)
-            told = {"tenant": Hidden(tenant), **changes}
+            told = {"tenant": HashedText(tenant), **changes}
             self._audit.append(connection, tenant, "limits.changed", by, object="limits", details=told)
 
         await self._database.write(work, durable=True)

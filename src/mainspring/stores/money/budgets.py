@@ -22,7 +22,7 @@ import mainspring.stores.money.spending as spending
 import mainspring.stores.sql.ids as ids
 from mainspring.core.errors import Conflict, MainspringError, NotFound
 from mainspring.core.types import Principal
-from mainspring.stores.events.audit_log import LOCAL, Audit, By, Hidden
+from mainspring.stores.events.audit_log import LOCAL, Actor, Audit, HashedText
 from mainspring.stores.keys.quotas import Quotas
 from mainspring.stores.money.spending import Budget, Exhausted, Spending
 from mainspring.stores.schema import budget_periods, budgets, reservations
@@ -65,7 +65,7 @@ class Budgets:
         hard: bool = True,
         name: str = "",
         setter: spending.Setter = "operator",
-        by: By = LOCAL,
+        by: Actor = LOCAL,
     ) -> Budget:
         """A new budget, which includes the spending of its current day or month; one without an end (``total``) starts
         at zero. Raises ``InvalidRequest`` naming the field, ``Conflict`` if there is such a budget."""
@@ -113,7 +113,7 @@ class Budgets:
         mine = sa.true() if tenant is None else budgets.c.tenant == tenant
         return await self._database.read(lambda connection: spending.find(connection, mine))
 
-    async def change(self, tenant: str, budget_id: str, *, by: By = LOCAL, **changes: Any) -> Budget:
+    async def change(self, tenant: str, budget_id: str, *, by: Actor = LOCAL, **changes: Any) -> Budget:
         """Another ``limit_nanousd``, ``limit_tokens`` or ``name``. Raises ``NotFound`` and what ``create`` raises."""
 
         def work(connection: sa.Connection) -> Budget:
@@ -132,7 +132,7 @@ class Budgets:
         self._forget()
         return changed
 
-    async def delete(self, tenant: str, budget_id: str, *, by: By = LOCAL) -> None:
+    async def delete(self, tenant: str, budget_id: str, *, by: Actor = LOCAL) -> None:
         """Delete the budget and its counts; the ledger stays. Raises ``NotFound``."""
 
         def work(connection: sa.Connection) -> None:
@@ -272,7 +272,7 @@ def _told(budget: Budget) -> dict[str, Any]:
     """The audit log's record of a budget; the budget's name and scope may identify a person."""
     return {
         "scope": budget.scope,
-        "of": Hidden(budget.subject),
+        "of": HashedText(budget.subject),
         "window": budget.window,
         "limit_nanousd": budget.limit_nanousd,
         "limit_tokens": budget.limit_tokens,

@@ -18,7 +18,7 @@ from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.base import name_of
 from mainspring.core.facts.operations import ErasedFacts
 from mainspring.core.types import Message
-from mainspring.stores.events.audit_log import LOCAL, Audit, By, Hidden
+from mainspring.stores.events.audit_log import LOCAL, Actor, Audit, HashedText
 from mainspring.stores.keys.quotas import Quotas
 from mainspring.stores.schema import contents as contents_table
 from mainspring.stores.schema import events, session_summaries, sessions, turn_vectors, turns
@@ -227,7 +227,7 @@ class Sessions:
         await self._database.write(work, durable=True)
         return await self.get(tenant, into)
 
-    async def delete(self, tenant: str, session_id: str, *, by: By = LOCAL) -> int:
+    async def delete(self, tenant: str, session_id: str, *, by: Actor = LOCAL) -> int:
         """Delete a session: its turns, their derived data, the recorded texts of its answers, and the texts that
         nothing else refers to. An ``erased`` event is left, and an entry of the audit log. Returns the number of its
         messages."""
@@ -245,7 +245,7 @@ class Sessions:
             if count:
                 facts = ErasedFacts(session_id=name, messages=count, events=len(texts))
                 connection.execute(sa.insert(events), _erased(tenant, session_id, by.trace_id, facts))
-                told = {"session": Hidden(name), "messages": count, "events": len(texts)}
+                told = {"session": HashedText(name), "messages": count, "events": len(texts)}
                 self._audit.append(connection, tenant, "session.deleted", by, details=told)
             return count
 

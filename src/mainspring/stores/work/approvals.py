@@ -22,7 +22,7 @@ from mainspring.core.errors import Conflict, Forbidden, NotFound
 from mainspring.core.facts.guards import ApprovalFacts
 from mainspring.core.scopes import OPERATE
 from mainspring.core.types import Context, EventRecord, Principal, ToolCall
-from mainspring.stores.events.audit_log import Audit, By, Hidden
+from mainspring.stores.events.audit_log import Actor, Audit, HashedText
 from mainspring.stores.schema import approvals
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.pages import Page, Slice
@@ -142,8 +142,8 @@ class Approvals:
             if not _moved(connection, found, values):
                 raise Conflict(f"the call of {found.call.name} was decided meanwhile", param="approval_id")
             events.insert(connection, _event(found, status, principal.key_id, context.trace.trace_id))
-            by = By(principal.key_id, context.trace.trace_id)
-            details = {"tool": found.call.name, "sha256": found.sha256, "note": Hidden(note)}
+            by = Actor(principal.key_id, context.trace.trace_id)
+            details = {"tool": found.call.name, "sha256": found.sha256, "note": HashedText(note)}
             self._audit.append(connection, principal.tenant, f"approval.{status}", by, object=found.id, details=details)
             return _seen(connection, principal, approval_id)
 

@@ -15,7 +15,7 @@ from mainspring.core.errors import MissingExtra
 from mainspring.engines.catalogue import perplexity
 from mainspring.statistics.significance import interval
 from mainspring.training.chat.options import WantedScore
-from mainspring.training.chat.rows import Question, Told, encoded, questions
+from mainspring.training.chat.rows import LearnedText, Question, encoded, questions
 from mainspring.training.chat.scoring import Scoring
 from mainspring.training.chat.tuning import Tuning
 from mainspring.training.folder import read_json, write_json
@@ -110,7 +110,12 @@ class HeldOut:
     """The side ``test`` of a run: measured before training (once, also by a run that goes on), and after it."""
 
     def __init__(
-        self, work: Work, tuning: Tuning, told: Sequence[Told] = (), *, scorers: Sequence[WantedScore] | None = None
+        self,
+        work: Work,
+        tuning: Tuning,
+        told: Sequence[LearnedText] = (),
+        *,
+        scorers: Sequence[WantedScore] | None = None,
     ) -> None:
         """``scorers``: those that score answers, by default the option's; if given, all rows are answered."""
         self._work = work

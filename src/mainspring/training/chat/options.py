@@ -87,7 +87,7 @@ class KtoOptions(TuneOptions):
     beta: float = Field(0.1, gt=0, le=10, description="how near the model stays to its base")
     up_weight: float = Field(1.0, gt=0, le=100, description="weight of answers with thumbs up")
     down_weight: float = Field(1.0, gt=0, le=100, description="weight of answers with thumbs down")
-    batch: int = Field(4, ge=2, le=1024, description="rows that are computed at once; KTO compares those of a batch")
+    batch: int = Field(4, ge=2, le=1024, description="rows of a batch; KTO compares the rows of one batch")
     min_rows: int = Field(8, ge=2, description="rows that are needed to begin")
 
 
@@ -113,7 +113,7 @@ class RewardedOptions(TuneOptions):
     reward_model: str = Field(
         "", max_length=4096, description="a version that the recipe reward made; on the command line also its folder"
     )
-    reward_model_weight: float = Field(1.0, ge=-100, le=100, description="weight of what the reward model says")
+    reward_model_weight: float = Field(1.0, ge=-100, le=100, description="weight of the score of the reward model")
     word_price: float = Field(0.0, ge=0, le=1, description="what each word of an answer costs")
     new_tokens: int = Field(64, ge=1, le=4096, description="tokens of an answer at most")
     temperature: float = Field(1.0, gt=0, le=2, description="of the answers that it learns from")

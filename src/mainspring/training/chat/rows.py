@@ -23,7 +23,7 @@ MOST_ROWS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LearnedText:
     """A text with the parts that are learned: ``spans`` are (start, end) in characters."""
 
     text: str
@@ -56,7 +56,7 @@ class Writer:
         """An answer as the model shall write it."""
         return self._template.neutral(answer) + self.eos
 
-    def told(self, messages: Sequence[Message], turns: str = "last") -> Told:
+    def told(self, messages: Sequence[Message], turns: str = "last") -> LearnedText:
         """A conversation that ends with the assistant. Raises ``InvalidRequest`` if the template refuses it."""
         places = [place for place, each in enumerate(messages) if each.role == "assistant"]
         wanted = places if turns == "all" else places[-1:]
@@ -70,8 +70,8 @@ class Writer:
             elif place == places[-1]:
                 # A template that shows finished turns in another way than it asks for them.
                 text = before + self.ended(messages[place].content)
-                return Told(text, ((len(before), len(text)),))
-        return Told(whole[: spans[-1][1]], tuple(spans))
+                return LearnedText(text, ((len(before), len(text)),))
+        return LearnedText(whole[: spans[-1][1]], tuple(spans))
 
     def completed(self, prompt: Any, completion: Any, where: str) -> tuple[str, str]:
         """Prompt and completion as texts: each a text, or messages."""
@@ -169,7 +169,7 @@ def numbered(work: Work, side: Side) -> Iterator[tuple[str, int, Mapping[str, An
         yield f"{side}:{number}", number, row
 
 
-def conversations(work: Work, side: Side, writer: Writer, turns: str = "last") -> list[Told]:
+def conversations(work: Work, side: Side, writer: Writer, turns: str = "last") -> list[LearnedText]:
     """The rows of a side for supervised learning."""
     return [writer.told(conversation(row, where), turns) for where, _, row in numbered(work, side)]
 
@@ -200,7 +200,7 @@ def enough(rows: Sequence[Any] | int, least: int, what: str = "rows in train") -
         raise NothingLearned(f"{count} {what} do not suffice", remedy=f"Give at least {least}")
 
 
-def encoded(tokenizer: Any, told: Iterable[Told], length: int) -> list[dict[str, list[int]]]:
+def encoded(tokenizer: Any, told: Iterable[LearnedText], length: int) -> list[dict[str, list[int]]]:
     """``input_ids`` and ``labels`` of each text that has at most ``length`` tokens; -100 where nothing is learned.
 
     A prompt is cut into tokens without what follows, as it is when somebody asks: a blank at its end would else be part

@@ -13,7 +13,7 @@ from mainspring.core import slices
 from mainspring.core.errors import InvalidRequest, MissingExtra, Unsupported
 from mainspring.core.nearest import nearest
 from mainspring.core.types import Context, Principal
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 from mainspring.evaluation.scorers import Scorer
 from mainspring.rag.answer.generate import REFUSAL
 from mainspring.training.chat.options import WantedScore
@@ -64,7 +64,7 @@ class Scoring:
             values: list[float | None] = []
             for example, text in zip(examples, answers, strict=True):
                 try:
-                    score = await scorer.score(example, Answered(text, refused=refuses(text)), self._context)
+                    score = await scorer.score(example, ExampleAnswer(text, refused=refuses(text)), self._context)
                 except AttributeError as error:
                     raise MissingExtra(f"the scorer {wanted.name} cannot be used here: {error}") from None
                 values.append(None if score is None else score.value)

@@ -19,9 +19,9 @@ from torch.nn import functional
 from mainspring.training.encoders import figures, weights
 from mainspring.training.encoders.data import rows
 from mainspring.training.encoders.loop import autocast, device, fit
-from mainspring.training.encoders.made import entry, made
 from mainspring.training.encoders.models import Encoded, Texts, arrays, body, freeze, padded, through
 from mainspring.training.encoders.options import EmbedderOptions, EncoderOptions
+from mainspring.training.encoders.run_output import entry, made
 from mainspring.training.recipe import Made, Work
 
 PARITY = "parity.jsonl"

@@ -13,9 +13,9 @@ from mainspring.core.errors import NothingLearned
 from mainspring.training.encoders import figures, weights
 from mainspring.training.encoders.data import rows
 from mainspring.training.encoders.loop import autocast, device, fit
-from mainspring.training.encoders.made import entry, made
 from mainspring.training.encoders.models import Encoded, Scorer, Texts, arrays, padded, through
 from mainspring.training.encoders.options import NliOptions
+from mainspring.training.encoders.run_output import entry, made
 from mainspring.training.recipe import Made, Work
 
 SHARE = 0.8

@@ -53,7 +53,7 @@ class ClassifierOptions(EncoderOptions):
     """Options of the recipe ``classifier``."""
 
     outside: str = Field(
-        "", max_length=200, description="the label of what belongs to no class: it is never trained, only told apart"
+        "", max_length=200, description="label of texts that belong to no class; it is not trained, only recognised"
     )
     length: int = Field(64, ge=8, le=8192, description="the most tokens of a text; longer ones are cut")
     learning_rate: float = Field(1e-4, gt=0, le=1)

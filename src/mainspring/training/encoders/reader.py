@@ -14,9 +14,9 @@ from mainspring.core.errors import NothingLearned
 from mainspring.training.encoders import figures, weights
 from mainspring.training.encoders.data import rows
 from mainspring.training.encoders.loop import autocast, device, fit
-from mainspring.training.encoders.made import entry, made
 from mainspring.training.encoders.models import Encoded, Reader, Texts, arrays, padded
 from mainspring.training.encoders.options import ReaderOptions
+from mainspring.training.encoders.run_output import entry, made
 from mainspring.training.recipe import Made, Work
 
 _AT_ONCE = 32
@@ -25,7 +25,7 @@ _LONGEST = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ReaderOutput:
     """What a reader says: the logit of an answer being there, and the characters of the best span."""
 
     score: float
@@ -94,7 +94,7 @@ class ReadingTask:
         return -float(functional.binary_cross_entropy_with_logits(found, wanted))
 
 
-def read(model: Reader, given: Sequence[_Places]) -> list[Read]:
+def read(model: Reader, given: Sequence[_Places]) -> list[ReaderOutput]:
     """What the model says of each row, without gradients."""
     order = sorted(range(len(given)), key=lambda place: len(given[place].encoded.ids))
     found: list[Any] = [None] * len(given)
@@ -106,7 +106,7 @@ def read(model: Reader, given: Sequence[_Places]) -> list[Read]:
             for number, place in enumerate(part):
                 first, last = best_span(spans[number].cpu().numpy())
                 offsets = given[place].offsets
-                found[place] = Read(float(scores[number]), offsets[first][0], offsets[last][1])
+                found[place] = ReaderOutput(float(scores[number]), offsets[first][0], offsets[last][1])
     return found
 
 
@@ -142,7 +142,7 @@ def measured(model: Reader, placed: Sequence[_Places], test: Sequence[rows.Readi
     return whether
 
 
-def overlap(found: Read, wanted: rows.Reading) -> float:
+def overlap(found: ReaderOutput, wanted: rows.Reading) -> float:
     common = min(found.end, wanted.end) - max(found.start, wanted.start)
     if common <= 0:
         return 0.0

@@ -17,7 +17,7 @@ from mainspring.training.own import tokenizing
 from mainspring.training.own.corpus import Corpus, TokenTexts
 from mainspring.training.own.feed import Batch, Shuffled
 from mainspring.training.own.loop import Fitted, fit, targets_of
-from mainspring.training.own.models import gguf_file, stored
+from mainspring.training.own.models import gguf_file, model_files
 from mainspring.training.own.models.decoder import Decoder
 from mainspring.training.own.models.shape import Kind, Shape
 from mainspring.training.own.options import FinetuneOptions, Objective
@@ -38,9 +38,9 @@ def run(work: Work) -> Made:
     options = cast(FinetuneOptions, work.options)
     if work.base is None:
         raise InvalidRequest("this recipe starts from a pretrained model", remedy="Name one", param="base")
-    shape, tokenizer = stored.shape_of(work.base), corpora.given_tokenizer(work.base)
+    shape, tokenizer = model_files.shape_of(work.base), corpora.given_tokenizer(work.base)
     torch.manual_seed(work.seed)
-    model = stored.load(work.base)
+    model = model_files.load(work.base)
     texts = corpora.read(work, RowEncoder(tokenizer), options.most_tokens)
     answers = options.answers_only and shape.kind != "encoder" and _have_answers(texts.train)
     kind = PairStage if shape.kind == "encoder-decoder" else TextStage
@@ -57,7 +57,7 @@ def run(work: Work) -> Made:
     fitted = stage.run(texts, options.prompts, options.sample_tokens)
     model.to("cpu")
     makes = _makes(shape, answers=answers)
-    files = (*stored.save(model, work.output), *tokenizing.save(work, tokenizer))
+    files = (*model_files.save(model, work.output), *tokenizing.save(work, tokenizer))
     said = [said for turns in texts.held_out.turns for _, said in turns]
     files, entry = served(work, model, RowEncoder(tokenizer), files, said) if makes == "chat" else (files, {})
     figures, intervals = stage.figures(texts.test) if texts.test.ids else ({}, {})

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from mainspring.core.errors import InvalidRequest, NothingLearned, Unsupported
 from mainspring.training import checkpoints
 from mainspring.training.own.feed import Batch, Feed
+from mainspring.training.own.models.model_files import read, write
 from mainspring.training.own.models.stack import IGNORE, checkpointed
-from mainspring.training.own.models.stored import read, write
 from mainspring.training.own.world import Alone, World
 from mainspring.training.recipe import Interrupted, Work
 

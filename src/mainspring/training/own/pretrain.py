@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from mainspring.core.errors import InvalidRequest
 from mainspring.training.own import corpus as corpora
 from mainspring.training.own import tokenizing, words
-from mainspring.training.own.models import stored
+from mainspring.training.own.models import model_files
 from mainspring.training.own.models.shape import Kind, Shape
 from mainspring.training.own.options import Objective, PretrainOptions, PretrainWithOptions
 from mainspring.training.own.texts import ROLES, RowEncoder, texts
@@ -49,14 +49,14 @@ def run(work: Work) -> Made:
         positions=options.positions,
         dropout=options.dropout,
     )
-    model = stored.build(shape)
+    model = model_files.build(shape)
     stage = TextStage(work, model, encoder, vocabulary, options.objective, options.apart, own=False)
     untrained = stage.figures(texts_read.test)[0] if texts_read.test.ids else {}
     fitted = stage.run(texts_read, options.prompts, options.sample_tokens)
     if not work.main:
         return Made("language-model")
     model = stage.model.to("cpu")
-    files = (*stored.save(model, work.output), *tokenizing.save(work, tokenizer))
+    files = (*model_files.save(model, work.output), *tokenizing.save(work, tokenizer))
     figures, intervals = stage.figures(texts_read.test) if texts_read.test.ids else ({}, {})
     counted = dict.fromkeys(figures, len(texts_read.test))
     if options.objective == "causal" and texts_read.test.ids:

@@ -17,10 +17,10 @@ from mainspring.training.own.collate import Collate, Vocabulary
 from mainspring.training.own.corpus import Corpus, TokenTexts
 from mainspring.training.own.feed import Batch, Shuffled
 from mainspring.training.own.loop import Fit, Fitted, Plan, fit, targets_of
-from mainspring.training.own.models.both import EncoderDecoder
 from mainspring.training.own.models.decoder import Decoder
+from mainspring.training.own.models.encoder_decoder import EncoderDecoder
+from mainspring.training.own.models.model_files import build, put
 from mainspring.training.own.models.shape import Shape
-from mainspring.training.own.models.stored import build, put
 from mainspring.training.own.models.writing import turn_into, write
 from mainspring.training.own.objectives.packing import Window, pack
 from mainspring.training.own.objectives.spans import corrupt

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from mainspring.training.own.models.stored import put
+from mainspring.training.own.models.model_files import put
 
 Loss = Callable[[nn.Module, Mapping[str, Tensor]], Tensor]
 Scaled = Callable[[Tensor], Tensor]

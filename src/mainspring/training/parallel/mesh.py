@@ -25,9 +25,9 @@ from torch.nn.parallel import DistributedDataParallel
 from mainspring.core.errors import InvalidRequest
 from mainspring.training import several
 from mainspring.training.own.models.layers import Block
-from mainspring.training.own.models.stored import put
+from mainspring.training.own.models.model_files import put
 from mainspring.training.own.world import Loss, Scaled, both_ways
-from mainspring.training.parallel import whole
+from mainspring.training.parallel import gathered_state
 from mainspring.training.parallel.layout import Layout
 from mainspring.training.parallel.pipeline import Pipeline
 
@@ -96,7 +96,7 @@ class Mesh:
     def wrap(self, model: nn.Module) -> nn.Module:
         """Divide the model. Raises ``InvalidRequest`` if it cannot be."""
         self.layout.check(cast(Any, model).shape)
-        self._names = whole.grouped(model)
+        self._names = gathered_state.grouped(model)
         if self.layout.pipeline > 1:
             self._pipeline = Pipeline(model, self.mesh["pipeline"], self.layout, self._device)
             model = self._pipeline.part
@@ -190,7 +190,7 @@ class Mesh:
             options = [dict(each) for each in found["param_groups"]]
         if self._pipeline is not None:
             weights, moments = self._pipeline.merged(weights, moments)
-        return weights, None if optimiser is None else whole.numbered(moments, options, self._names)
+        return weights, None if optimiser is None else gathered_state.numbered(moments, options, self._names)
 
     def load(
         self, model: nn.Module, optimiser: torch.optim.Optimizer | None, weights: dict[str, Tensor], kept: Any
@@ -207,7 +207,7 @@ class Mesh:
         if isinstance(optimiser, ZeroRedundancyOptimizer):
             optimiser.load_state_dict(kept)
             return
-        named = whole.named(kept, self._names, mine)
+        named = gathered_state.named(kept, self._names, mine)
         dcp.set_optimizer_state_dict(inner, optimiser, optim_state_dict=named, options=_FULL)
 
     def _square(self, gradient: Tensor) -> Tensor:

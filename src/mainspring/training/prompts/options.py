@@ -22,7 +22,7 @@ class SearchedPromptOptions(RecipeOptions):
         min_length=1, max_length=8, description="the prompt to begin with, in named parts, each of which is improved"
     )
     scorer: WantedScore = Field(
-        WantedScore(name="f1"), description="what is to rise: a scorer that needs no server, such as f1 or contains"
+        WantedScore(name="f1"), description="the scorer to maximise; it must not need a server, such as f1 or contains"
     )
     reflection: str = Field(
         "", max_length=256, description="the chat model that writes other prompts; empty: the application's own"

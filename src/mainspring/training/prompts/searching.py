@@ -17,7 +17,7 @@ from typing import Any, cast
 from mainspring.core.errors import NothingLearned
 from mainspring.evaluation.examples import Example
 from mainspring.statistics.significance import interval
-from mainspring.training.asking import AskedQuestion, Line, Reply
+from mainspring.training.asking import AskedQuestion, Reply, RunSocket
 from mainspring.training.chat.rows import conversation, example
 from mainspring.training.chat.scoring import Scoring
 from mainspring.training.ports import MOST_SOURCES
@@ -82,7 +82,7 @@ def run(work: Work) -> Made:
     test = rows(work, "test", options.tested)
     if len(train) < _LEAST:
         raise NothingLearned(f"{len(train)} rows of train have a question with its answer", remedy="Collect more")
-    search = Search(work, options, Line.of_process())
+    search = Search(work, options, RunSocket.of_process())
     best = search.best(train, validation or train)
     if best == dict(options.parts):
         raise NothingLearned("no other prompt is better on the side validation", remedy="Give more calls or rows")
@@ -94,7 +94,7 @@ class Search:
 
     propose_new_texts = None
 
-    def __init__(self, work: Work, options: SearchedPromptOptions, line: Line) -> None:
+    def __init__(self, work: Work, options: SearchedPromptOptions, line: RunSocket) -> None:
         self._work = work
         self._options = options
         self._line = line

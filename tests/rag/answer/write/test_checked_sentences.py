@@ -11,7 +11,7 @@ from mainspring.core.types import Citation, Event, Finish, Head, Text, Usage
 from mainspring.rag.answer.context import ContextSpan
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.write.answer_form import Wish
-from mainspring.rag.answer.write.checked_sentences import Checked, marked
+from mainspring.rag.answer.write.checked_sentences import CheckedSentences, marked
 from mainspring.rag.answer.write.claims import Problem
 from mainspring.rag.answer.write.sources import Note
 from mainspring.rag.search.hit import Hit
@@ -40,7 +40,7 @@ class Room:
         self.asked: list[tuple[str, list[str], int]] = []
         self._replies = list(again)
         notes = [note(line) for line in LINES]
-        self.checked = Checked(notes, {"d": DOCUMENT}, question, wish or Wish(), self._again, most=most)
+        self.checked = CheckedSentences(notes, {"d": DOCUMENT}, question, wish or Wish(), self._again, most=most)
 
     async def _again(self, text: str, problems: Sequence[Problem], number: int) -> tuple[str, Usage]:
         self.asked.append((text, [problem.kind for problem in problems], number))

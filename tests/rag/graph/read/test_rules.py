@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mainspring.core.errors import StoreError
 from mainspring.rag.graph.read.graph_model import DocumentGraph, GraphPiece
-from mainspring.rag.graph.read.names import names
+from mainspring.rag.graph.read.name_rules import names
 from mainspring.rag.graph.read.rules import extract
 
 FILM = (

@@ -26,7 +26,7 @@ _OURS = "mainspring"
 
 
 @dataclass(slots=True)
-class Answered:
+class AgentReply:
     """What an agent has said: ``text`` of its artifacts or message, ``data`` and ``files`` of other parts, the state of
     the task and its status message. Empty ids: it answered without a task."""
 
@@ -71,14 +71,14 @@ class RemoteAgent:
 
     async def ask(
         self, text: str, message_id: str, *, context_id: str = "", task_id: str = ""
-    ) -> AsyncGenerator[AnswerPiece | Answered, None]:
+    ) -> AsyncGenerator[AnswerPiece | AgentReply, None]:
         """The pieces of the answer as they come, and at last the whole. A task that takes too long is cancelled
         there."""
         client = await self._opened()
         asked = {"messageId": message_id, "role": "ROLE_USER", "parts": [{"text": text}]}
         asked |= {"contextId": context_id} if context_id else {}
         asked |= {"taskId": task_id} if task_id else {}
-        found = Answered(context_id=context_id)
+        found = AgentReply(context_id=context_id)
         pieces = _Asking(self, client, asked, found).all()
         until = asyncio.get_running_loop().time() + self.settings.timeout_s
         try:
@@ -101,7 +101,7 @@ class RemoteAgent:
             await self._http.aclose()
             self._http = self._client = None
 
-    async def _cancel(self, client: Client, found: Answered) -> None:
+    async def _cancel(self, client: Client, found: AgentReply) -> None:
         from a2a.types import CancelTaskRequest
 
         if not found.task_id or found.state in (*OVER, *WAITING):
@@ -175,7 +175,7 @@ class RemoteAgent:
 class _Asking:
     """One message on its way. ``found`` is changed."""
 
-    def __init__(self, agent: RemoteAgent, client: Client, asked: dict[str, Any], found: Answered) -> None:
+    def __init__(self, agent: RemoteAgent, client: Client, asked: dict[str, Any], found: AgentReply) -> None:
         self._agent, self._client, self._asked, self._found = agent, client, asked, found
         self._told = 0
 

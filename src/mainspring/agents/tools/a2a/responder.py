@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 
 from cachetools import TTLCache
 
-from mainspring.agents.tools.a2a.agent import COMPLETED, WAITING, Answered, AnswerPiece, RemoteAgent
+from mainspring.agents.tools.a2a.agent import COMPLETED, WAITING, AgentReply, AnswerPiece, RemoteAgent
 from mainspring.core.errors import InvalidRequest, Unsupported, UpstreamError
 from mainspring.core.types import (
     IGNORED_HEADER,
@@ -70,10 +70,10 @@ class RemoteAgentResponder:
         )
 
     async def _events(
-        self, first: AnswerPiece | Answered, pieces: AsyncGenerator[AnswerPiece | Answered, None], place: str
+        self, first: AnswerPiece | AgentReply, pieces: AsyncGenerator[AnswerPiece | AgentReply, None], place: str
     ) -> AsyncGenerator[Event, None]:
         told, piece = False, first
-        while not isinstance(piece, Answered):
+        while not isinstance(piece, AgentReply):
             if piece.progress:
                 yield Progress(self._agent.name, piece.text)
             else:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mainspring.agents.tools.a2a.agent import COMPLETED, WAITING, Answered, RemoteAgent
+from mainspring.agents.tools.a2a.agent import COMPLETED, WAITING, AgentReply, RemoteAgent
 from mainspring.agents.tools.base import BaseTool, ToolContext, ToolPolicy, ToolResult
 from mainspring.core.types import Context, Tool
 
@@ -38,7 +38,7 @@ class RemoteAgentTool:
     async def call(self, arguments: Mapping[str, Any], context: ToolContext) -> ToolResult:
         kept = f"a2a:{self.agent.name}"
         before = context.state.get(kept) or {}
-        answered = Answered()
+        answered = AgentReply()
         asked = self.agent.ask(
             str(arguments["message"]),
             context.key or context.call_id,
@@ -46,7 +46,7 @@ class RemoteAgentTool:
             task_id=before.get("task_id", ""),
         )
         async for piece in asked:
-            if isinstance(piece, Answered):
+            if isinstance(piece, AgentReply):
                 answered = piece
             elif piece.progress:
                 context.progress(piece.text[:_WORDS])
@@ -78,7 +78,7 @@ class A2aToolset:
         await self._agent.aclose()
 
 
-def result(answered: Answered) -> ToolResult:
+def result(answered: AgentReply) -> ToolResult:
     """An answer as the result of a tool."""
     if answered.state in WAITING:
         said = answered.status or answered.text

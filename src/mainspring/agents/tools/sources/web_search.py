@@ -10,7 +10,7 @@ from pydantic import Field
 from mainspring.agents.tools.base import ToolContext, ToolPolicy, ToolResult
 from mainspring.agents.tools.sources.options import CallOptions
 from mainspring.core.types import Context, Tool
-from mainspring.rag.websearch.base import Found
+from mainspring.rag.websearch.base import FoundPage
 
 _SCHEMA = {
     "type": "object",
@@ -44,7 +44,7 @@ class SearchingWeb(Protocol):
         domains: Iterable[str] = (),
         blocked: Iterable[str] = (),
         only_trusted: bool = False,
-    ) -> Sequence[Found]: ...
+    ) -> Sequence[FoundPage]: ...
 
 
 class WebSearchTool:

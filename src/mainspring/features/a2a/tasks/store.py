@@ -62,7 +62,7 @@ class StoredTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TaskFilter:
     """Which tasks a list shows. ``after`` is the status time (Unix seconds) and id of the last one of the page before;
     ``since`` the earliest status time."""
 
@@ -132,7 +132,7 @@ class TaskStore:
         row = await self._row(tenant, task_id)
         return None if row is None else _stored(row)
 
-    async def page(self, principal: Principal, wanted: Wanted) -> tuple[list[StoredTask], int]:
+    async def page(self, principal: Principal, wanted: TaskFilter) -> tuple[list[StoredTask], int]:
         """A page of the caller's tasks, the latest status first, and how many there are in all."""
         mine = [tasks.c.tenant == principal.tenant, tasks.c.owner == principal.person]
         mine += [tasks.c.agent == wanted.agent] if wanted.agent else []

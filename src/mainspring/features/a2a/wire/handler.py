@@ -53,7 +53,7 @@ from mainspring.core.types import Context
 from mainspring.features.a2a import shapes
 from mainspring.features.a2a.service import A2aAgents, OverAlready
 from mainspring.features.a2a.shapes import Json
-from mainspring.features.a2a.tasks.store import StoredTask, Wanted
+from mainspring.features.a2a.tasks.store import StoredTask, TaskFilter
 from mainspring.features.a2a.wire import cards
 
 T = TypeVar("T")
@@ -152,7 +152,7 @@ class Handler(RequestHandler):
         agent = str(context.state[AGENT])
         since = params.status_timestamp_after.ToDatetime().timestamp() if _has_since(params) else None
         state = TaskState.Name(params.status) if params.status else ""
-        wanted = Wanted(agent, params.context_id, state, since, _after(params.page_token), size + 1)
+        wanted = TaskFilter(agent, params.context_id, state, since, _after(params.page_token), size + 1)
         found, total = await self._agents.store.page(_context(context).principal, wanted)
         page = [_shown(each, params) for each in found[:size]]
         return ListTasksResponse(

@@ -11,7 +11,7 @@ from mainspring.features.advise.rule import money
 from mainspring.features.advise.rule.decide import Decision, decide, plain
 from mainspring.features.advise.rule.rows import ABOUT, DOCUMENTS, Row, Terms, Way
 from mainspring.features.advise.rule.rows import plain as row_plain
-from mainspring.features.advise.store import Step, Told
+from mainspring.features.advise.store import DecisionRecord, Step
 from mainspring.features.advise.trying import ending
 from mainspring.features.advise.trying.stages import SCORE, TRAINED, Advice, asked, clusters
 from mainspring.features.advise.trying.tools import AdviceTools
@@ -38,10 +38,10 @@ async def deciding(tools: AdviceTools, advice: Advice) -> Step:
     report = await asyncio.to_thread(_report, advice, found, terms, decision, per_hour)
     # What nobody will use gets no traffic, and needs no memory.
     await ending.given_back(tools, advice, {decision.way, *decision.open})
-    told = [Told(way, "ruled_out", why) for way, why in decision.out.items()]
+    told = [DecisionRecord(way, "ruled_out", why) for way, why in decision.out.items()]
     if decision.way is not None:
         word = "recommended" if decision.verdict == "recommended" else "unsure"
-        told.append(Told(decision.way, word, decision.reasons[-1], _figures(report, decision.way)))
+        told.append(DecisionRecord(decision.way, word, decision.reasons[-1], _figures(report, decision.way)))
     return Step("completed", decision.reasons[-1], told=told, report=report)
 
 

@@ -25,7 +25,7 @@ from mainspring.core.types import Principal
 from mainspring.core.variants import CURRENT
 from mainspring.evaluation.examples import Example
 from mainspring.features.advise.rule.rows import DOCUMENTS, Way
-from mainspring.features.advise.store import Step, Told
+from mainspring.features.advise.store import DecisionRecord, Step
 from mainspring.features.advise.trying import knowledge, learning, sampling
 from mainspring.features.advise.trying.tools import AdviceTools
 from mainspring.features.advise.wish import Tune, Wish
@@ -155,8 +155,8 @@ async def preparing(tools: AdviceTools, advice: Advice) -> Step:
         elif way in TRAINED and wish.tune is None:
             why = "weights are trained only where somebody says so, with a budget"
             lacking[way] = _lack(why, advice.command("--train-seconds 3600"))
-    told = [Told(way, "not_tried", each["reason"]) for way, each in lacking.items()]
-    told += [Told(way, "admitted", name) for way, name in names.items()]
+    told = [DecisionRecord(way, "not_tried", each["reason"]) for way, each in lacking.items()]
+    told += [DecisionRecord(way, "admitted", name) for way, name in names.items()]
     training = wish.tune is not None and not TRAINED.isdisjoint(wish.ways)
     notes |= {"names": names, "lacking": lacking}
     return Step("training" if training else "comparing", f"Ways that can be asked: {len(names)}", notes, told)
@@ -242,7 +242,7 @@ async def _served(tools: AdviceTools, advice: Advice, view: JobView) -> Step:
         names["fine-tune"] = label
     for way, candidate in candidates.items():
         await _admit(tools, advice, way, candidate, names, lacking)
-    told = [Told(way, "admitted", names[way]) for way in ("fine-tune", "both") if way in names]
+    told = [DecisionRecord(way, "admitted", names[way]) for way in ("fine-tune", "both") if way in names]
     return Step("comparing", f"{label} answers", {"names": names, "lacking": lacking}, told)
 
 
@@ -250,7 +250,9 @@ def _untrained(advice: Advice, reason: str, view: JobView | None = None, remedy:
     ways = [way for way in advice.wish.ways if way in TRAINED and way not in advice.notes["lacking"]]
     lacking = {**advice.notes["lacking"], **{way: _lack(reason, remedy) for way in ways}}
     spent = {} if view is None else _spent(view)
-    return Step("comparing", reason, {"lacking": lacking, **spent}, [Told(way, "not_tried", reason) for way in ways])
+    return Step(
+        "comparing", reason, {"lacking": lacking, **spent}, [DecisionRecord(way, "not_tried", reason) for way in ways]
+    )
 
 
 def _spent(view: JobView) -> dict[str, float]:

@@ -25,7 +25,7 @@ SIDES: tuple[Side, Side] = ("left", "right")
 
 
 @dataclass(slots=True)
-class Said:
+class SideAnswer:
     """What one side has answered so far. ``error`` says why it has failed."""
 
     text: str = ""
@@ -36,10 +36,10 @@ class Said:
 
 
 @dataclass(slots=True)
-class Asked:
+class BattleAnswers:
     """Both sides, while they answer."""
 
-    said: Mapping[Side, Said] = field(default_factory=lambda: {side: Said() for side in SIDES})
+    said: Mapping[Side, SideAnswer] = field(default_factory=lambda: {side: SideAnswer() for side in SIDES})
 
     @property
     def complete(self) -> bool:
@@ -53,7 +53,7 @@ def request(model: str, messages: tuple[Message, ...], max_tokens: int, user: st
 
 
 async def ask(
-    responder: Responder, requests: Mapping[Side, Request], context: Context, asked: Asked
+    responder: Responder, requests: Mapping[Side, Request], context: Context, asked: BattleAnswers
 ) -> AsyncGenerator[tuple[Side, str], None]:
     """The pieces of both answers as they come; ``asked`` holds all of them when it ends. Leaving it cancels both."""
     pieces: asyncio.Queue[tuple[Side, str] | None] = asyncio.Queue()
@@ -90,7 +90,7 @@ async def _read(
     request: Request,
     context: Context,
     side: Side,
-    said: Said,
+    said: SideAnswer,
     pieces: asyncio.Queue[tuple[Side, str] | None],
 ) -> None:
     # Each side is a request by itself: it has its own trace, reservation and record.

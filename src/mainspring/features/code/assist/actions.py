@@ -61,7 +61,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ActionResult:
     """What came of an action: the answer, and the code in it (empty: none). ``parses``: with it the file parses, or by
     itself if it is a file of tests (None: nobody can say). Code that does not parse is not to be put anywhere."""
 
@@ -83,7 +83,7 @@ async def act(
     diagnostics: Sequence[str] = (),
     max_tokens: int = 800,
     store: bool = False,
-) -> Done:
+) -> ActionResult:
     """Ask ``model`` through ``responder``."""
     selection = selection.around()
     place = Place("\n".join(selection.text.split("\n")[: selection.last + 1]), "", selection.suffix, selection.path)
@@ -94,11 +94,11 @@ async def act(
         request = ChatRequest(model, messages, sampling, store=store)
         answer = await collect(await responder.respond(request, context))
         if action == "explain":
-            return Done(answer, selection)
+            return ActionResult(answer, selection)
         code = _code(answer.text, selection, action)
         parses = _parses(code, selection, action)
         if parses is not False or attempt == 2:
-            return Done(answer, selection, code, parses, attempt)
+            return ActionResult(answer, selection, code, parses, attempt)
         messages = (*messages, Message("assistant", answer.text), Message("user", "That does not parse. Correct it."))
     raise AssertionError
 

@@ -17,7 +17,7 @@ _MOST_CHARACTERS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedCompletion:
     """A completion as it is shown. ``parses``: the file has no fault with it (None: nobody can say). ``changed`` says
     what was done to what the model wrote: ``cut``, ``closed``, ``indent``, ``withheld`` (empty: nothing)."""
 
@@ -26,7 +26,7 @@ class Checked:
     changed: str = ""
 
 
-def check(place: Place, written: str, *, ended: bool = True) -> Checked:
+def check(place: Place, written: str, *, ended: bool = True) -> CheckedCompletion:
     """The longest part of ``written`` with which the file parses.
 
     A file that does not parse for other reasons is held against itself without the completion: no part is shown that
@@ -34,24 +34,24 @@ def check(place: Place, written: str, *, ended: bool = True) -> Checked:
     """
     text = without_repeated(place, written)
     if not text.strip():
-        return Checked("", None, "withheld" if written.strip() else "")
+        return CheckedCompletion("", None, "withheld" if written.strip() else "")
     if len(place.before) + len(place.after) > _MOST_CHARACTERS:
-        return Checked(text, None)
+        return CheckedCompletion(text, None)
     place = _window(place)
     alone: int | None = None
-    best: Checked | None = None
+    best: CheckedCompletion | None = None
     least = 0
     for candidate, changed in _candidates(place, text, ended=ended):
         found = trees.faults(place.before + candidate + place.after, place.suffix)
         if found is None:
-            return Checked(text, None)
+            return CheckedCompletion(text, None)
         if found == 0:
-            return Checked(candidate, True, changed)
+            return CheckedCompletion(candidate, True, changed)
         if alone is None:
             alone = least = _alone(place)
         if found < least or (best is None and found <= alone):
-            best, least = Checked(candidate, False, changed), found
-    return best or Checked("", None, "withheld")
+            best, least = CheckedCompletion(candidate, False, changed), found
+    return best or CheckedCompletion("", None, "withheld")
 
 
 def _window(place: Place) -> Place:

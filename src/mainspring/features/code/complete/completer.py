@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from mainspring.core.errors import UnknownModel
 from mainspring.core.types import CompletionRequest, Context, Finish, Responder, Text, Usage
-from mainspring.features.code.complete.asked import Asked
-from mainspring.features.code.complete.checks import Checked, check
+from mainspring.features.code.complete.checks import CheckedCompletion, check
 from mainspring.features.code.complete.choice import Choice, Chosen
+from mainspring.features.code.complete.completion_options import CompletionOptions
 from mainspring.features.code.complete.ending import Ending
 from mainspring.features.code.complete.place import Place
 from mainspring.features.code.complete.prompt import Prompt, prompt
@@ -22,7 +22,7 @@ from mainspring.features.code.complete.turns import Remembered, Turns
 from mainspring.features.code.index import admission
 from mainspring.features.code.index.workspaces import Workspaces
 from mainspring.features.code.settings import CodeSettings
-from mainspring.features.code.snippets.gather import Elsewhere, gather
+from mainspring.features.code.snippets.gather import EditorText, gather
 from mainspring.features.code.snippets.snippet import CHARACTERS_PER_TOKEN, Snippet, chosen
 from mainspring.features.code.syntax import trees
 from mainspring.telemetry.tracing import Tracing, span_of
@@ -77,7 +77,7 @@ class Completer:
         Raises ``InvalidRequest`` naming an option, ``Conflict`` when a newer request of the same editor has come,
         ``NotFound`` for a workspace, and what the model raises.
         """
-        asked = Asked.of(request.options)
+        asked = CompletionOptions.of(request.options)
         before, after = asked.head + request.prompt, request.suffix + asked.tail
         place = Place(before, after, trees.language(asked.path, asked.language), asked.path)
         person = context.principal.tenant, context.principal.person
@@ -90,7 +90,9 @@ class Completer:
         self._remembered.keep(key, before, found.text)
         return found
 
-    async def _new(self, place: Place, asked: Asked, request: CompletionRequest, context: Context) -> Completion:
+    async def _new(
+        self, place: Place, asked: CompletionOptions, request: CompletionRequest, context: Context
+    ) -> Completion:
         wait = self._settings.debounce_ms if asked.debounce_ms is None else asked.debounce_ms
         if wait:
             await asyncio.sleep(wait / 1000)
@@ -107,11 +109,11 @@ class Completer:
         with self._step("code model", "model", completion, context) as under:
             written, ended = await self._written(place, taken, made, request, completion, under)
         with self._step("code check", "check", completion, context):
-            checked = check(place, written, ended=ended) if asked.check else Checked(written, None)
+            checked = check(place, written, ended=ended) if asked.check else CheckedCompletion(written, None)
         completion.text, completion.parses, completion.changed = checked.text, checked.parses, checked.changed
         return completion
 
-    async def _snippets(self, place: Place, asked: Asked, context: Context) -> list[Snippet]:
+    async def _snippets(self, place: Place, asked: CompletionOptions, context: Context) -> list[Snippet]:
         budget = self._settings.context_tokens if asked.context_tokens is None else asked.context_tokens
         if not budget:
             return []
@@ -119,8 +121,8 @@ class Completer:
         if asked.workspace:
             catalogue = await self._workspaces.catalogue(context.principal, asked.workspace)
         # What is indexed has no secrets; what the editor sends beside it is to have none either.
-        opened = [Elsewhere(each.path, shown) for each in asked.open_files if (shown := _shown(each.path, each.text))]
-        edits = [Elsewhere(each.path, shown) for each in asked.recent_edits if (shown := _shown(each.path, each.text))]
+        opened = [EditorText(each.path, shown) for each in asked.open_files if (shown := _shown(each.path, each.text))]
+        edits = [EditorText(each.path, shown) for each in asked.recent_edits if (shown := _shown(each.path, each.text))]
         found = chosen(gather(place, catalogue, opened, edits), budget)
         return [dataclasses.replace(each, text=self._redact(each.text)) for each in found]
 

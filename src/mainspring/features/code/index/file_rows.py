@@ -39,26 +39,26 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class PreparedFile:
     """A file that is ready to be stored (None: it is left out)."""
 
     verdict: Verdict
     file: IndexedFile | None = None
 
 
-def made(sent: Sequence[SentFile], most_bytes: int) -> dict[str, Made]:
+def made(sent: Sequence[SentFile], most_bytes: int) -> dict[str, PreparedFile]:
     """The files as they are indexed, by path; of several of one path the last. Raises ``MissingExtra``."""
     return {each.path: _made(each, most_bytes) for each in sent}
 
 
-def _made(sent: SentFile, most_bytes: int) -> Made:
+def _made(sent: SentFile, most_bytes: int) -> PreparedFile:
     admitted = admission.admit(sent.path, sent.text, most_bytes)
     if admitted.reason:
-        return Made(Verdict("left_out", admitted.reason))
+        return PreparedFile(Verdict("left_out", admitted.reason))
     language = trees.language(sent.path)
     outline = symbols.outline(admitted.text, language)
     file = IndexedFile(sent.path, sent.sha256, language, admitted.text, outline)
-    return Made(Verdict("indexed", masked=admitted.masked), file)
+    return PreparedFile(Verdict("indexed", masked=admitted.masked), file)
 
 
 def row(tenant: str, workspace_id: str, file: IndexedFile, version: int, now: float) -> dict[str, Any]:

@@ -14,7 +14,7 @@ _MAX_LINE = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SourceLine:
     """A line of a file; ``number`` counts from 1."""
 
     path: str
@@ -44,7 +44,7 @@ def paths(catalogue: Catalogue, pattern: str, most: int) -> list[str]:
     return sorted(path for path in catalogue.files if fnmatch.fnmatch(path, wanted))[:most]
 
 
-def grep(catalogue: Catalogue, pattern: str, most: int, within: str = "") -> list[Line]:
+def grep(catalogue: Catalogue, pattern: str, most: int, within: str = "") -> list[SourceLine]:
     """The lines that ``pattern``, a regular expression of RE2, finds, in files that fit ``within``.
 
     RE2 takes time in proportion to the text, whatever the pattern is. Raises ``InvalidRequest`` for a malformed one.
@@ -52,7 +52,7 @@ def grep(catalogue: Catalogue, pattern: str, most: int, within: str = "") -> lis
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    found: list[Line] = []
+    found: list[SourceLine] = []
     for path in paths(catalogue, within, len(catalogue.files)) if within else sorted(catalogue.files):
         file = catalogue.files[path]
         lines = file.lines or tuple(file.text.split("\n"))
@@ -65,7 +65,7 @@ def grep(catalogue: Catalogue, pattern: str, most: int, within: str = "") -> lis
                 param="pattern",
             ) from None
         for number in pc.indices_nonzero(fits).to_pylist():
-            found.append(Line(path, number + 1, lines[number][:_MAX_LINE]))
+            found.append(SourceLine(path, number + 1, lines[number][:_MAX_LINE]))
             if len(found) >= most:
                 return found
     return found

@@ -23,7 +23,7 @@ WORTH = {"definition": 1.0, "import": 0.55, "edit": 0.7, "open": 0.5, "similar":
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
+class EditorText:
     """A text that the editor sends beside the place: an open file or a recent edit."""
 
     path: str
@@ -47,8 +47,8 @@ def near_names(place: Place) -> dict[str, float]:
 def gather(
     place: Place,
     catalogue: Catalogue | None,
-    opened: Sequence[Elsewhere] = (),
-    edits: Sequence[Elsewhere] = (),
+    opened: Sequence[EditorText] = (),
+    edits: Sequence[EditorText] = (),
 ) -> list[Snippet]:
     """Candidates, in no order."""
     names = near_names(place)
@@ -128,7 +128,7 @@ def _snippet(catalogue: Catalogue, definition: Definition, origin: Origin, score
     return Snippet(definition.path, text, origin, score, symbol.first, symbol.last)
 
 
-def _window(elsewhere: Elsewhere, near: set[str]) -> Iterator[Snippet]:
+def _window(elsewhere: EditorText, near: set[str]) -> Iterator[Snippet]:
     """The lines of an open file that share most names with those near the cursor (Jaccard)."""
     lines = elsewhere.text.split("\n")
     best, first = 0.0, 0

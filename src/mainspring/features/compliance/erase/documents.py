@@ -19,7 +19,7 @@ ATTRIBUTE = "subject"
 
 
 @dataclass(frozen=True, slots=True)
-class Theirs:
+class SubjectDocument:
     """A document of a collection. ``file_id`` is None if it was not uploaded, ``attributes`` JSON text."""
 
     collection_id: str
@@ -37,12 +37,14 @@ class Documents:
         self._stores = stores
         self._forgetter = forgetter
 
-    async def find(self, subject: Subject, upto: float, groups: frozenset[str] | None = None) -> Sequence[Theirs]:
+    async def find(
+        self, subject: Subject, upto: float, groups: frozenset[str] | None = None
+    ) -> Sequence[SubjectDocument]:
         """The documents from before ``upto`` (Unix seconds) that ``groups`` may see (None: all)."""
         if subject.kind not in ("user", "tenant"):
             return []
 
-        def work(connection: sa.Connection) -> list[Theirs]:
+        def work(connection: sa.Connection) -> list[SubjectDocument]:
             sight = RowAccess(connection, groups or frozenset())
             where = [documents.c.tenant == subject.tenant, documents.c.created_at <= upto]
             if subject.kind == "user":
@@ -51,12 +53,13 @@ class Documents:
                 where += [sight.sees(documents.c.groups), sight.sees(documents.c.read_groups)]
             found = connection.execute(sa.select(documents).where(*where))
             return [
-                Theirs(row.collection_id, row.id, row.name, row.file_id, row.text_blob, row.attributes) for row in found
+                SubjectDocument(row.collection_id, row.id, row.name, row.file_id, row.text_blob, row.attributes)
+                for row in found
             ]
 
         return await self._stores.database.read(work)
 
-    async def text(self, document: Theirs) -> str:
+    async def text(self, document: SubjectDocument) -> str:
         """Its extracted text; empty if there is none (yet)."""
         if not document.text_blob:
             return ""

@@ -22,10 +22,10 @@ from mainspring.features.compliance.metrics import ComplianceMetrics
 from mainspring.stores import Stores
 from mainspring.stores.cache.answers import made_for
 from mainspring.stores.erase import data_subjects, erasing
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.erase.erasures import ERASED, NOTED, Erasure
 from mainspring.stores.erase.holdings import Remains
-from mainspring.stores.events.audit_log import By
+from mainspring.stores.events.audit_log import Actor
 
 log = logging.getLogger("mainspring.compliance")
 # The interval of checks for notes of other processes, and the time that an ending process continues with its own
@@ -71,7 +71,7 @@ class Eraser:
         except (MainspringError, TimeoutError) as error:
             log.warning("the erasure failed and is repeated at the next start: %s", error)
 
-    async def request(self, subject: Subject, by: By, wait_s: float = 0.0) -> Erasure:
+    async def request(self, subject: Subject, by: Actor, wait_s: float = 0.0) -> Erasure:
         """Record an erasure and wait this long for it; returns its record."""
         note = await self._stores.erasures.note(subject, by)
         self._wake.set()
@@ -111,7 +111,7 @@ class Eraser:
         assert subject is not None
         stores, tenant, upto = self._stores, note.tenant, note.requested_at
 
-        def find(connection: sa.Connection) -> Held:
+        def find(connection: sa.Connection) -> SubjectData:
             return data_subjects.find(connection, subject, upto, note.plan)
 
         held = await stores.database.read(find)
@@ -134,7 +134,7 @@ class Eraser:
         holdings = [each for each in self._stores.holdings if isinstance(each, Remains)]
         return [told for each in holdings for told in await each.remains(note.tenant, note.requested_at)]
 
-    async def _database(self, subject: Subject, held: Held, upto: float, done: Counter[str]) -> None:
+    async def _database(self, subject: Subject, held: SubjectData, upto: float, done: Counter[str]) -> None:
         write, tenant = self._stores.database.write, subject.tenant
 
         def talked(connection: sa.Connection) -> dict[str, int]:
@@ -156,7 +156,7 @@ class Eraser:
         if subject.kind == "tenant":
             done.update(await write(lambda it: erasing.of_no_answer(it, tenant, upto), durable=True))
 
-    async def _caches(self, subject: Subject, held: Held, done: Counter[str]) -> None:
+    async def _caches(self, subject: Subject, held: SubjectData, done: Counter[str]) -> None:
         tags = [made_for(each) for each in held.answers]
         if subject.kind == "tenant":
             tags = [f"tenant:{subject.tenant}"]
@@ -166,7 +166,7 @@ class Eraser:
             done["questions"] += await self._stores.similar.invalidate(tag)
             done["cached"] += await self._stores.cache.invalidate(tag)
 
-    async def _spans(self, tenant: str, held: Held) -> int:
+    async def _spans(self, tenant: str, held: SubjectData) -> int:
         traces = sorted({each.trace_id for each in held.answers.values()})
         return sum([await self._stores.spans.forget(tenant, list(part)) for part in data_subjects.parts(traces)])
 

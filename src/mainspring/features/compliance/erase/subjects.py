@@ -18,8 +18,8 @@ from mainspring.features.compliance.erase.documents import Documents
 from mainspring.stores import Stores
 from mainspring.stores.cache.answers import made_for
 from mainspring.stores.erase import data_subjects
-from mainspring.stores.erase.data_subjects import Given, Held, Subject
-from mainspring.stores.events.audit_log import By, Hidden
+from mainspring.stores.erase.data_subjects import Subject, SubjectAnswer, SubjectData
+from mainspring.stores.events.audit_log import Actor, HashedText
 from mainspring.stores.events.event_visibility import visible_events
 from mainspring.stores.schema import contents, events, session_summaries, turns
 
@@ -34,9 +34,9 @@ class Subjects:
         self._stores = stores
         self._documents = documents
 
-    async def export(self, subject: Subject, by: By, groups: frozenset[str] | None = None) -> AsyncIterator[Thing]:
+    async def export(self, subject: Subject, by: Actor, groups: frozenset[str] | None = None) -> AsyncIterator[Thing]:
         """The items, and finally their number. The audit log says that it was read."""
-        asked = {"kind": subject.kind, "subject": Hidden(f"{subject.kind}:{subject.id}")}
+        asked = {"kind": subject.kind, "subject": HashedText(f"{subject.kind}:{subject.id}")}
         await self._stores.audit.record(subject.tenant, "subject.exported", by, details=asked)
         now = time.time()
         held = await self._stores.database.read(lambda connection: data_subjects.find(connection, subject, now))
@@ -46,7 +46,7 @@ class Subjects:
             for each in (*await self._events(subject.tenant, part), *await self._messages(subject.tenant, part, held)):
                 counts[{"answer": "answers", "message": "messages"}.get(each["type"], "events")] += 1
                 yield each
-        seen_ids = Held({each.id: each for each in shown}, held.sessions)
+        seen_ids = SubjectData({each.id: each for each in shown}, held.sessions)
         if len(shown) == len(held.answers):
             for summary in await self._summaries(subject.tenant, held):
                 yield summary
@@ -65,7 +65,7 @@ class Subjects:
         counts["cached"] = sum([await self._stores.cache.count(made_for(each.id)) for each in shown])
         yield {"type": "end", "counts": counts, "withheld_answers": len(held.answers) - len(shown)}
 
-    async def _visible(self, subject: Subject, held: Held, groups: frozenset[str] | None) -> list[Given]:
+    async def _visible(self, subject: Subject, held: SubjectData, groups: frozenset[str] | None) -> list[SubjectAnswer]:
         if groups is None:
             return list(held.answers.values())
         wanted = groups
@@ -82,7 +82,7 @@ class Subjects:
             shown |= await self._stores.database.read(lambda connection, ids=part: work(connection, ids))  # type: ignore[misc]
         return [each for each in held.answers.values() if each.id in shown]
 
-    async def _events(self, tenant: str, answers: Sequence[Given]) -> list[Thing]:
+    async def _events(self, tenant: str, answers: Sequence[SubjectAnswer]) -> list[Thing]:
         ids = [each.id for each in answers]
         query = sa.select(events, contents.c.text).outerjoin(contents, _CONTENT)
         about = query.where(events.c.tenant == tenant, events.c.subject.in_(ids)).order_by(events.c.at, events.c.id)
@@ -101,7 +101,7 @@ class Subjects:
             for row in found
         ]
 
-    async def _messages(self, tenant: str, answers: Sequence[Given], held: Held) -> list[Thing]:
+    async def _messages(self, tenant: str, answers: Sequence[SubjectAnswer], held: SubjectData) -> list[Thing]:
         moments = {(each.trace_id, each.at) for each in answers}
         traces = sorted({each.trace_id for each in answers})
         text = sa.and_(contents.c.tenant == turns.c.tenant, contents.c.sha256 == turns.c.content_id)
@@ -122,7 +122,7 @@ class Subjects:
             if (row.trace_id, row.at) in moments and row.session_id in held.sessions
         ]
 
-    async def _summaries(self, tenant: str, held: Held) -> list[Thing]:
+    async def _summaries(self, tenant: str, held: SubjectData) -> list[Thing]:
         found: list[Thing] = []
         for part in data_subjects.parts(sorted(held.sessions)):
             mine = sa.and_(session_summaries.c.tenant == tenant, session_summaries.c.session_id.in_(part))

@@ -53,7 +53,7 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class DecoderState:
     """Tokens that were read: keys and values of each layer, (layers, kv_heads, tokens, head), and the natural-log
     probabilities of the next token, (vocabulary,)."""
 
@@ -87,7 +87,7 @@ class NumpyDecoder:
         self._lock = threading.Lock()
 
     @one_thread()
-    def read(self, ids: Sequence[int]) -> Seen:
+    def read(self, ids: Sequence[int]) -> DecoderState:
         """Read ``ids``, at least one and at most ``length``."""
         keys, values = self._empty(), self._empty()
         whole = (len(ids) - 1) // BLOCK * BLOCK
@@ -109,7 +109,7 @@ class NumpyDecoder:
         states, new_keys, new_values = self._forward(padded, whole, keys, values)
         keys = np.concatenate((keys, new_keys[:, :, : len(rest)]), 2)
         values = np.concatenate((values, new_values[:, :, : len(rest)]), 2)
-        return Seen(keys, values, self._likelihoods(states[len(rest) - 1 : len(rest)])[0])
+        return DecoderState(keys, values, self._likelihoods(states[len(rest) - 1 : len(rest)])[0])
 
     @one_thread()
     def likelihoods(self, ids: Sequence[int]) -> Floats:
@@ -125,7 +125,7 @@ class NumpyDecoder:
         return np.concatenate(found)
 
     @one_thread()
-    def step(self, seen: Sequence[Seen], tokens: Sequence[int]) -> list[Seen]:
+    def step(self, seen: Sequence[DecoderState], tokens: Sequence[int]) -> list[DecoderState]:
         """What each of ``seen``, all of one length, becomes with its token."""
         place = seen[0].keys.shape[2]
         states = self.embeddings[np.asarray(tokens)]
@@ -150,7 +150,7 @@ class NumpyDecoder:
             new_values = np.stack([each[:, row : row + 1] for each in made_values])
             keys = np.concatenate((one.keys, new_keys), 2)
             values = np.concatenate((one.values, new_values), 2)
-            found.append(Seen(keys, values, following[row]))
+            found.append(DecoderState(keys, values, following[row]))
         return found
 
     def _forward(self, ids: NDArray[Any], start: int, keys: Floats, values: Floats) -> tuple[Floats, Floats, Floats]:

@@ -19,7 +19,7 @@ _BITS_AT_MOST = 63
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class NgramState:
     """The last tokens, and the natural-log probabilities of the next one."""
 
     ids: tuple[int, ...]
@@ -73,10 +73,10 @@ class KneserNey:
             shares[keys[first:last] & ((1 << self._bits) - 1)] += (counts[first:last] - discount) / total
         return np.asarray(np.log(shares), np.float32)
 
-    def read(self, ids: Sequence[int]) -> Read:
-        return Read(tuple(ids[-self.order :]), self.likely(ids))
+    def read(self, ids: Sequence[int]) -> NgramState:
+        return NgramState(tuple(ids[-self.order :]), self.likely(ids))
 
-    def step(self, seen: Sequence[Read], tokens: Sequence[int]) -> list[Read]:
+    def step(self, seen: Sequence[NgramState], tokens: Sequence[int]) -> list[NgramState]:
         return [self.read([*each.ids, token]) for each, token in zip(seen, tokens, strict=True)]
 
     def likelihoods(self, ids: Sequence[int]) -> Floats:

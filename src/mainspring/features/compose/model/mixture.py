@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mainspring.features.compose.model.decoder import Floats, NumpyDecoder, Seen
+from mainspring.features.compose.model.decoder import DecoderState, Floats, NumpyDecoder
 from mainspring.features.compose.model.kneser_ney import KneserNey
 
 
 @dataclass(frozen=True, slots=True)
-class Both:
+class MixtureState:
     """What the decoder has seen, the last tokens, and the natural-log probabilities of the next one."""
 
-    seen: Seen
+    seen: DecoderState
     ids: tuple[int, ...]
     next: Floats
 
@@ -29,10 +29,10 @@ class Mixture:
     def __init__(self, decoder: NumpyDecoder, ngrams: KneserNey, share: float) -> None:
         self.decoder, self.ngrams, self.share = decoder, ngrams, share
 
-    def read(self, ids: Sequence[int]) -> Both:
+    def read(self, ids: Sequence[int]) -> MixtureState:
         return self._both(self.decoder.read(ids), tuple(ids[-self.ngrams.order :]))
 
-    def step(self, seen: Sequence[Both], tokens: Sequence[int]) -> list[Both]:
+    def step(self, seen: Sequence[MixtureState], tokens: Sequence[int]) -> list[MixtureState]:
         made = self.decoder.step([each.seen for each in seen], tokens)
         pairs = zip(made, seen, tokens, strict=True)
         return [self._both(one, (*before.ids, token)[-self.ngrams.order :]) for one, before, token in pairs]
@@ -41,8 +41,8 @@ class Mixture:
         """The natural-log probability of each token but the first, (tokens - 1,)."""
         return self._mixed(self.decoder.likelihoods(ids), self.ngrams.likelihoods(ids))
 
-    def _both(self, seen: Seen, ids: tuple[int, ...]) -> Both:
-        return Both(seen, ids, self._mixed(seen.next, self.ngrams.likely(ids)))
+    def _both(self, seen: DecoderState, ids: tuple[int, ...]) -> MixtureState:
+        return MixtureState(seen, ids, self._mixed(seen.next, self.ngrams.likely(ids)))
 
     def _mixed(self, decoded: Floats, counted: Floats) -> Floats:
         one, other = np.float32(np.log(self.share)), np.float32(np.log1p(-self.share))

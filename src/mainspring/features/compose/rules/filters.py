@@ -53,7 +53,7 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class AllowedPhrase:
     """A phrase that is suggested. ``neutral`` says that words were replaced."""
 
     text: str
@@ -89,7 +89,9 @@ class Filters:
         sentence = re.split(r"[.!?\n]", tail.rstrip())[-1]
         return next((reason for reason, terms in self._lists if reason != "person" and terms.search(sentence)), None)
 
-    def check(self, before: str, around: str, text: str, confidence: float, shown: Sequence[str]) -> Kept | Dropped:
+    def check(
+        self, before: str, around: str, text: str, confidence: float, shown: Sequence[str]
+    ) -> AllowedPhrase | Dropped:
         """``before`` is the body up to the cursor, ``around`` all other text of the mail (subject, recipient), and
         ``shown`` are suggestions that stay before this one."""
         part = self._rules.part()
@@ -97,7 +99,7 @@ class Filters:
         reason = self._worded(text) or self._reason(before, around, plain, confidence, shown)
         if reason is not None:
             return Dropped(plain, reason, confidence)
-        return Kept(plain, confidence, plain != text)
+        return AllowedPhrase(plain, confidence, plain != text)
 
     def _worded(self, text: str) -> Reason | None:
         return next((reason for reason, terms in self._lists if terms.search(text)), None)

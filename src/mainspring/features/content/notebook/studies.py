@@ -27,7 +27,7 @@ _PAIRS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StudyLine:
     """A line of a study: ``label`` stands in front (a date, a question, a term), ``evidence`` are numbers (from 0)."""
 
     text: str
@@ -36,11 +36,11 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StudyPart:
     """Lines below a heading."""
 
     heading: str
-    lines: tuple[Line, ...]
+    lines: tuple[StudyLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Study:
     """A study with what it cites. ``remarks`` say what it is not."""
 
     kind: StudyKind
-    parts: tuple[Part, ...]
+    parts: tuple[StudyPart, ...]
     sources: tuple[Source, ...]
     evidence: tuple[Evidence, ...]
     remarks: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ def study(kind: StudyKind, readings: Sequence[Reading]) -> Study:
     return Study(kind, filled, tuple(kept.sources), tuple(kept.evidence), tuple(told))
 
 
-Made = tuple[list[Part], list[str]]
+Made = tuple[list[StudyPart], list[str]]
 
 
 def _made(kind: StudyKind, readings: Sequence[Reading], kept: References) -> Made:
@@ -86,28 +86,30 @@ def _made(kind: StudyKind, readings: Sequence[Reading], kept: References) -> Mad
             return _comparison(readings, kept)
 
 
-def _line(note: Note, kept: References, label: str = "") -> Line:
+def _line(note: Note, kept: References, label: str = "") -> StudyLine:
     """``note`` with what it leans on."""
     if note.lead and note.kind != "item":
         numbers = (kept.of(note, lead=True), kept.of(note))
-        return Line(f"{shown(note.lead)} {shown(note.text)}", numbers, label)
-    return Line(shown(note.text), (kept.of(note),), label)
+        return StudyLine(f"{shown(note.lead)} {shown(note.text)}", numbers, label)
+    return StudyLine(shown(note.text), (kept.of(note),), label)
 
 
 def _summary(readings: Sequence[Reading], kept: References) -> Made:
-    each = [Part(found.source.title, tuple(_line(note, kept) for note in chosen(found, _EACH))) for found in readings]
+    each = [
+        StudyPart(found.source.title, tuple(_line(note, kept) for note in chosen(found, _EACH))) for found in readings
+    ]
     if len(readings) < 2:
         return each, []
     share = max(1, _ALL // len(readings))
     best = [note for found in readings for note in sorted(chosen(found, share), key=lambda one: -one.score)[:share]]
-    whole = Part("All documents", tuple(_line(note, kept) for note in best[: max(_ALL, len(readings))]))
+    whole = StudyPart("All documents", tuple(_line(note, kept) for note in best[: max(_ALL, len(readings))]))
     return [whole, *each], []
 
 
 def _key_points(readings: Sequence[Reading], kept: References) -> Made:
     share = max(3, _POINTS // max(1, len(readings)))
     return [
-        Part(found.source.title, tuple(_line(note, kept, note.heading) for note in by_heading(found, share)))
+        StudyPart(found.source.title, tuple(_line(note, kept, note.heading) for note in by_heading(found, share)))
         for found in readings
     ], []
 
@@ -116,11 +118,11 @@ def _timeline(readings: Sequence[Reading], kept: References) -> Made:
     dated = [(when, note) for found in readings for note in found.notes if (when := moment(note.text)) is not None]
     dated.sort(key=lambda each: (each[0].year, each[0].month, each[0].day))
     lines = tuple(_line(note, kept, when.text) for when, note in dated[:_DATES])
-    return [Part("Timeline", lines)], ["Only dates with a year are found, the most exact one of each sentence."]
+    return [StudyPart("Timeline", lines)], ["Only dates with a year are found, the most exact one of each sentence."]
 
 
 def _faq(readings: Sequence[Reading], kept: References) -> Made:
-    lines: list[Line] = []
+    lines: list[StudyLine] = []
     for found in readings:
         for heading, notes in itertools.groupby(found.notes, key=lambda note: note.heading):
             below = [each for each in notes if each.kind == "sentence"]
@@ -129,8 +131,8 @@ def _faq(readings: Sequence[Reading], kept: References) -> Made:
                 told = [_line(each, kept) for each in best]
                 text = " ".join(dict.fromkeys(each.text for each in told))
                 numbers = tuple(dict.fromkeys(at for each in told for at in each.evidence))
-                lines.append(Line(text, numbers, question(heading)))
-    return [Part("Questions and answers", tuple(lines))], ["Questions are made of headings."]
+                lines.append(StudyLine(text, numbers, question(heading)))
+    return [StudyPart("Questions and answers", tuple(lines))], ["Questions are made of headings."]
 
 
 def question(heading: str) -> str:
@@ -145,7 +147,7 @@ def question(heading: str) -> str:
 
 
 def _study_guide(readings: Sequence[Reading], kept: References) -> Made:
-    known: dict[frozenset[str], Line] = {}
+    known: dict[frozenset[str], StudyLine] = {}
     for found in readings:
         for note in found.notes:
             what = definition(note)
@@ -154,8 +156,8 @@ def _study_guide(readings: Sequence[Reading], kept: References) -> Made:
                 known[key] = _line(note, kept, what[:1].upper() + what[1:])
     points, _ = _key_points(readings, kept)
     asked, _ = _faq(readings, kept)
-    questions = tuple(Line(each.label) for each in asked[0].lines)
-    return [Part("Terms", tuple(known.values())), *points, Part("Questions to test yourself", questions)], []
+    questions = tuple(StudyLine(each.label) for each in asked[0].lines)
+    return [StudyPart("Terms", tuple(known.values())), *points, StudyPart("Questions to test yourself", questions)], []
 
 
 def _comparison(readings: Sequence[Reading], kept: References) -> Made:
@@ -169,10 +171,10 @@ def _comparison(readings: Sequence[Reading], kept: References) -> Made:
     same = [(a, b) for a, b in both if (a, b) not in differing]
     names = (one.source.title, other.source.title)
     parts = [
-        Part("Different values", tuple(line for pair in differing for line in _two(pair, names, kept))),
-        Part("Both speak of", tuple(line for pair in same for line in _two(pair, names, kept))),
-        Part(f"Only in {names[0]}", _alone(one, close.max(axis=1), kept)),
-        Part(f"Only in {names[1]}", _alone(other, close.max(axis=0), kept)),
+        StudyPart("Different values", tuple(line for pair in differing for line in _two(pair, names, kept))),
+        StudyPart("Both speak of", tuple(line for pair in same for line in _two(pair, names, kept))),
+        StudyPart(f"Only in {names[0]}", _alone(one, close.max(axis=1), kept)),
+        StudyPart(f"Only in {names[1]}", _alone(other, close.max(axis=0), kept)),
     ]
     return parts, ["What is said in quite different words may stand as said by one alone."]
 
@@ -204,11 +206,11 @@ def _differ(one: Note, other: Note) -> bool:
     )
 
 
-def _two(pair: tuple[Note, Note], names: tuple[str, str], kept: References) -> list[Line]:
+def _two(pair: tuple[Note, Note], names: tuple[str, str], kept: References) -> list[StudyLine]:
     return [_line(note, kept, name) for note, name in zip(pair, names, strict=True)]
 
 
-def _alone(found: Reading, closest: np.ndarray, kept: References) -> tuple[Line, ...]:
+def _alone(found: Reading, closest: np.ndarray, kept: References) -> tuple[StudyLine, ...]:
     far = [note for at, note in enumerate(found.notes) if closest[at] < _APART and note.kind == "sentence"]
     best = sorted(sorted(far, key=lambda note: -note.score)[:5], key=lambda note: note.start)
     return tuple(_line(note, kept) for note in best)

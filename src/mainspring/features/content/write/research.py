@@ -42,7 +42,7 @@ from mainspring.rag.search.hit import Hit
 from mainspring.rag.search.search_service import SearchRequest
 from mainspring.rag.search.selection import SearchOptions
 from mainspring.rag.text import sentences, terms
-from mainspring.rag.websearch.base import Found
+from mainspring.rag.websearch.base import FoundPage
 from mainspring.stores.documents.collections import Collection
 
 _log = logging.getLogger(__name__)
@@ -216,7 +216,7 @@ class Researcher:
             context.settlement.records.append(named(context, "content", sorted(collections), sorted(documents)))
 
 
-def web_notes(page: Found) -> list[Note]:
+def web_notes(page: FoundPage) -> list[Note]:
     """The sentences of an extract that may stand in an article, each with the one that it leans on."""
     source = Source("web", page.url, page.title, url=page.url, text=page.text)
     notes, before = [], None

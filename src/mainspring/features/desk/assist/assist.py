@@ -24,7 +24,7 @@ from mainspring.features.desk.store.assists import Assistance, AssistStore, Sugg
 from mainspring.features.desk.store.cases import CaseStore
 from mainspring.features.desk.store.holders import KeyHolders
 from mainspring.features.desk.store.records import Case
-from mainspring.features.desk.transcripts import Line, transcript
+from mainspring.features.desk.transcripts import TranscriptLine, transcript
 from mainspring.rag.search.search_service import SearchRequest
 
 _log = logging.getLogger(__name__)
@@ -156,7 +156,9 @@ class AgentAssist:
         ]
         return Suggestion(text, "knowledge", cited)
 
-    async def _summary(self, principal: Principal | None, case: Case, lines: Sequence[Line]) -> tuple[str, str]:
+    async def _summary(
+        self, principal: Principal | None, case: Case, lines: Sequence[TranscriptLine]
+    ) -> tuple[str, str]:
         model = self._settings.summary_model
         if model == "auto":
             larger = self._rooms.settings.models.larger
@@ -177,7 +179,7 @@ def _context(principal: Principal) -> Context:
     return Context(principal, deadline=end, priority=Priority.BACKGROUND, consent=principal.consent)
 
 
-def _query(case: Case, lines: Sequence[Line]) -> str:
+def _query(case: Case, lines: Sequence[TranscriptLine]) -> str:
     """What the customer asks: the last message, unless it does no more than ask for a person; with the subject if that
     is short."""
     texts = [" ".join(each.text.split())[:1000] for each in reversed(lines) if each.author == "customer"]

@@ -9,7 +9,7 @@ from mainspring.core.errors import MainspringError
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Context, Message, Responder, Sampling
 from mainspring.features.desk.store.records import Case
-from mainspring.features.desk.transcripts import Line
+from mainspring.features.desk.transcripts import TranscriptLine
 from mainspring.serving.memory.base import exchanges
 from mainspring.serving.memory.extract import notes_of
 from mainspring.stores.sessions.turns import TurnMessage
@@ -24,7 +24,7 @@ _ASKED = (
 _DETAIL = re.compile(r"[A-Z]{1,5}-\d+|\d[\d.,:/-]*")
 
 
-def extracted(case: Case, lines: Sequence[Line]) -> str:
+def extracted(case: Case, lines: Sequence[TranscriptLine]) -> str:
     """The sentences that carry the most, in order. Why the case was opened comes first."""
     said = [
         TurnMessage(each.id, 0, each.at, "", Message("user" if each.author == "customer" else "assistant", each.text))
@@ -41,7 +41,9 @@ def extracted(case: Case, lines: Sequence[Line]) -> str:
     return "\n".join(dict.fromkeys(told))
 
 
-async def written(model: str, responder: Responder, case: Case, lines: Sequence[Line], context: Context) -> str:
+async def written(
+    model: str, responder: Responder, case: Case, lines: Sequence[TranscriptLine], context: Context
+) -> str:
     """A model's summary; empty if it fails, or says numbers that the conversation does not."""
     talk = "\n".join(f"{each.author}: {each.text}" for each in lines if each.author != "note")[-_SHOWN:]
     told = f"Case: {case.subject}\nReason: {case.reason}\n\nConversation:\n{talk}"

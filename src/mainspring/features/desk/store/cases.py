@@ -58,7 +58,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class CaseFilter:
     """The cases of a list; an empty condition holds for all."""
 
     statuses: tuple[str, ...] = ()
@@ -135,7 +135,7 @@ class CaseStore:
         query = sa.select(cases.c.id).where(mine)
         return await self.database.read(lambda connection: connection.execute(query).first()) is not None
 
-    async def page(self, principal: Principal, page: Page, wanted: Wanted) -> Slice[Case]:
+    async def page(self, principal: Principal, page: Page, wanted: CaseFilter) -> Slice[Case]:
         """Cases, newest first. Raises ``InvalidRequest`` for a cursor that is no case."""
 
         def work(connection: sa.Connection) -> Slice[sa.Row[Any]]:
@@ -144,7 +144,7 @@ class CaseStore:
 
         return (await self.database.read(work)).map(case_of)
 
-    async def queue(self, principal: Principal, wanted: Wanted, limit: int) -> list[Case]:
+    async def queue(self, principal: Principal, wanted: CaseFilter, limit: int) -> list[Case]:
         """Cases in the order of work: the highest priority first, and of each the oldest."""
 
         def work(connection: sa.Connection) -> list[Case]:
@@ -245,7 +245,7 @@ def _fits(rule: QueueRule, new: NewCase, origin: Origin) -> bool:
 
 def _check(new: NewCase) -> None:
     if not new.subject.strip():
-        raise InvalidRequest("a case needs a subject", remedy="Say in a line what is wanted", param="subject")
+        raise InvalidRequest("a case needs a subject", remedy="Describe the request in one line", param="subject")
     for name, longest in LONGEST.items():
         if len(getattr(new, name)) > longest:
             raise InvalidRequest(f"{name} may have {longest} characters at most", param=name)
@@ -278,7 +278,7 @@ def _late() -> sa.ColumnElement[bool]:
     return sa.and_(cases.c.status != "closed", cases.c.due_at.is_not(None), cases.c.due_at < time.time())
 
 
-def _conditions(wanted: Wanted) -> Sequence[sa.ColumnElement[bool]]:
+def _conditions(wanted: CaseFilter) -> Sequence[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = []
     if wanted.statuses:
         found.append(cases.c.status.in_(wanted.statuses))

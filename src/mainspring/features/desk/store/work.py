@@ -15,7 +15,7 @@ from mainspring.core import cards
 from mainspring.core.errors import Conflict, InvalidRequest
 from mainspring.core.types import EventRecord, Message, Principal
 from mainspring.features.desk.store.cases import CaseStore
-from mainspring.features.desk.store.people import DeskPerson
+from mainspring.features.desk.store.desk_persons import DeskPerson
 from mainspring.features.desk.store.records import (
     OPEN,
     Author,
@@ -32,7 +32,7 @@ from mainspring.features.desk.store.records import (
 from mainspring.features.desk.tables import desk_assists, desk_suggestions
 from mainspring.features.desk.tables import desk_cases as cases
 from mainspring.features.desk.tables import desk_messages as messages
-from mainspring.stores.events.audit_log import Audit, By
+from mainspring.stores.events.audit_log import Actor, Audit
 from mainspring.stores.events.log import EventLog
 from mainspring.stores.sessions.turns import SessionTurn
 from mainspring.stores.sql.database import Database
@@ -43,7 +43,7 @@ Also = Callable[[sa.Connection, Case, CaseMessage], Sequence[EventRecord]]
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class CaseChange:
     """A case after something was done, what was said, and the event, with those of ``more`` that was done."""
 
     case: Case
@@ -61,20 +61,20 @@ class CaseWork:
         self._audit = audit
 
     async def take(
-        self, principal: Principal, wanted: str, who: DeskPerson, by: By, *, attend: bool | None = None
-    ) -> Done:
+        self, principal: Principal, wanted: str, who: DeskPerson, by: Actor, *, attend: bool | None = None
+    ) -> CaseChange:
         """Take an open case, or one's own again. ``attend``: answer in the session in the agent's place (None: as it
         was). Raises ``NotFound``, ``Conflict`` for one that somebody else has taken or that is closed."""
 
-        def work(connection: sa.Connection) -> Done:
+        def work(connection: sa.Connection) -> CaseChange:
             return self._take(connection, find(connection, principal, wanted), who, by, attend)
 
         return await self._database.write(work, durable=True)
 
-    async def next(self, principal: Principal, queues: Sequence[str], who: DeskPerson, by: By) -> Done | None:
+    async def next(self, principal: Principal, queues: Sequence[str], who: DeskPerson, by: Actor) -> CaseChange | None:
         """Take the case that has waited longest among those of the highest priority; None if none waits."""
 
-        def work(connection: sa.Connection) -> Done | None:
+        def work(connection: sa.Connection) -> CaseChange | None:
             order = (cases.c.priority.desc(), cases.c.created_at, cases.c.id)
             query = sa.select(cases).where(cases.c.tenant == principal.tenant, cases.c.status == "open")
             if queues:
@@ -88,12 +88,12 @@ class CaseWork:
         return await self._database.write(work, durable=True)
 
     async def assign(
-        self, principal: Principal, wanted: str, by: By, *, to: DeskPerson | None, queue: str = "", actor: str = ""
-    ) -> Done:
+        self, principal: Principal, wanted: str, by: Actor, *, to: DeskPerson | None, queue: str = "", actor: str = ""
+    ) -> CaseChange:
         """Give a case to another person (None: back to its queue), or to another queue. Raises ``NotFound``,
         ``Conflict``."""
 
-        def work(connection: sa.Connection) -> Done:
+        def work(connection: sa.Connection) -> CaseChange:
             case = _unclosed(find(connection, principal, wanted))
             values: dict[str, Any] = {"queue": queue or case.queue}
             if to is None:
@@ -111,16 +111,16 @@ class CaseWork:
         wanted: str,
         text: str,
         who: DeskPerson,
-        by: By,
+        by: Actor,
         *,
         author: Author = "person",
         also: Also | None = None,
-    ) -> Done:
+    ) -> CaseChange:
         """Answer the customer, or leave a note. Answering an open case takes it. Raises ``NotFound``, ``Conflict``,
         ``InvalidRequest``."""
         said = _text(text)
 
-        def work(connection: sa.Connection) -> Done:
+        def work(connection: sa.Connection) -> CaseChange:
             case = _unclosed(find(connection, principal, wanted))
             if author == "note":
                 note = say(connection, case, "note", said, by=who.person, by_name=who.name, trace_id=by.trace_id)
@@ -147,21 +147,21 @@ class CaseWork:
 
         return await self._database.write(work, durable=True)
 
-    async def asked(self, case: Case, text: str, trace_id: str) -> Done:
+    async def asked(self, case: Case, text: str, trace_id: str) -> CaseChange:
         """The customer said something in an attended session. Nobody's answer is due twice."""
         said = cards.scrub(text)[:MAX_TEXT]
 
-        def work(connection: sa.Connection) -> Done:
+        def work(connection: sa.Connection) -> CaseChange:
             if trace_id and (known := _said_already(connection, case, said, trace_id)) is not None:
                 # The process died between this and the answer, and the message is dealt with once more.
-                return Done(case, record(case, "asked", trace_id), known)
+                return CaseChange(case, record(case, "asked", trace_id), known)
             made = say(connection, case, "customer", said, trace_id=trace_id)
             due = case.due_at or self._store.due(case.priority, made.at)
             status = "taken" if case.status == "waiting" else case.status
             after = change(connection, case, status=status, due_at=due)
             event = record(after, "asked", trace_id)
             EventLog.within(connection, [event])
-            return Done(after, event, made)
+            return CaseChange(after, event, made)
 
         return await self._database.write(work, durable=True)
 
@@ -170,15 +170,15 @@ class CaseWork:
         principal: Principal,
         wanted: str,
         who: DeskPerson,
-        by: By,
+        by: Actor,
         *,
         resolution: str = "",
         hand_back: bool = False,
-    ) -> Done:
+    ) -> CaseChange:
         """Close a case: the agent answers again in the session. ``hand_back``: only that, and the case stays open.
         Raises ``NotFound``, ``Conflict``."""
 
-        def work(connection: sa.Connection) -> Done:
+        def work(connection: sa.Connection) -> CaseChange:
             case = _unclosed(find(connection, principal, wanted))
             if hand_back:
                 if not case.attended:
@@ -192,10 +192,10 @@ class CaseWork:
 
         return await self._database.write(work, durable=True)
 
-    async def reopen(self, principal: Principal, wanted: str, who: DeskPerson, by: By) -> Done:
+    async def reopen(self, principal: Principal, wanted: str, who: DeskPerson, by: Actor) -> CaseChange:
         """Open a closed case again, in its queue. Raises ``NotFound``, ``Conflict``."""
 
-        def work(connection: sa.Connection) -> Done:
+        def work(connection: sa.Connection) -> CaseChange:
             case = find(connection, principal, wanted)
             if case.status != "closed":
                 raise Conflict(f"the case {case.number} is not closed")
@@ -205,17 +205,17 @@ class CaseWork:
 
         return await self._database.write(work, durable=True)
 
-    async def mark_late(self) -> list[Done]:
+    async def mark_late(self) -> list[CaseChange]:
         """Mark the cases of all tenants whose customers have waited too long, each once."""
         late = sa.and_(cases.c.status.in_(OPEN), cases.c.due_at < time.time(), cases.c.overdue == 0)
 
-        def work(connection: sa.Connection) -> list[Done]:
+        def work(connection: sa.Connection) -> list[CaseChange]:
             found = []
             for row in connection.execute(sa.select(cases).where(late).limit(500)).all():
                 after = change(connection, case_of(row), overdue=1)
                 event = record(after, "overdue")
                 EventLog.within(connection, [event])
-                found.append(Done(after, event))
+                found.append(CaseChange(after, event))
             return found
 
         return await self._database.write(work)
@@ -237,7 +237,9 @@ class CaseWork:
 
         return await self._database.write(work, frees=True)
 
-    def _take(self, connection: sa.Connection, case: Case, who: DeskPerson, by: By, attend: bool | None) -> Done:
+    def _take(
+        self, connection: sa.Connection, case: Case, who: DeskPerson, by: Actor, attend: bool | None
+    ) -> CaseChange:
         _unclosed(case)
         if case.assignee not in ("", who.person):
             raise _taken(case)
@@ -251,16 +253,16 @@ class CaseWork:
         connection: sa.Connection,
         case: Case,
         action: str,
-        by: By,
+        by: Actor,
         actor: str,
         said: CaseMessage | None = None,
         turns: Sequence[SessionTurn] = (),
         **more: Any,
-    ) -> Done:
+    ) -> CaseChange:
         event = record(case, action, by.trace_id, by=actor, **more)
         EventLog.within(connection, [event], turns)
         self._audit.append(connection, case.tenant, f"desk.case_{action}", by, object=case.id)
-        return Done(case, event, said)
+        return CaseChange(case, event, said)
 
 
 def _unclosed(case: Case) -> Case:

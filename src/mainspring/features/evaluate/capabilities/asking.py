@@ -39,7 +39,7 @@ _LIKELIHOODS: tuple[Way, ...] = ("prompt-logprobs", "token-logprobs")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MeasuredReply:
     """A reply and what it took. ``cached``: an earlier run had asked."""
 
     reply: Reply
@@ -67,13 +67,15 @@ class Target:
     def context(self) -> Context:
         return Context(self.principal, priority=Priority.BATCH)
 
-    async def ask(self, benchmark: Benchmark, item: Item, way: Way, sample: int) -> Asked:
+    async def ask(self, benchmark: Benchmark, item: Item, way: Way, sample: int) -> MeasuredReply:
         """Raises ``MainspringError`` if the responder does not answer, also after some attempts. What a guard refuses
         is a reply that ends by ``content_filter``, and an error where likelihoods are asked for."""
         requests = self.requests(benchmark, item, way, sample)
         key = self._key(requests, way)
         if self.cache is not None and key and (known := self.cache.get(key)) is not None:
-            return Asked(Reply(known["text"], tuple(known.get("likelihoods", ())), known["finish"]), cached=True)
+            return MeasuredReply(
+                Reply(known["text"], tuple(known.get("likelihoods", ())), known["finish"]), cached=True
+            )
         began = time.monotonic()
         try:
             answers = [await self._answered(request) for request in requests]
@@ -81,11 +83,11 @@ class Target:
             if way == "prompt-logprobs":
                 # What was not read has no likelihood: it is left out and not taken for an answer.
                 raise
-            return Asked(Reply(finish="content_filter"), duration_s=time.monotonic() - began)
+            return MeasuredReply(Reply(finish="content_filter"), duration_s=time.monotonic() - began)
         reply = _reply(item, way, answers)
         if self.cache is not None and key:
             self.cache.put(key, {"text": reply.text, "finish": reply.finish, "likelihoods": reply.likelihoods})
-        return Asked(
+        return MeasuredReply(
             reply,
             sum(each.usage.prompt_tokens for each in answers),
             sum(each.usage.completion_tokens for each in answers),

@@ -13,7 +13,7 @@ from typing import Any
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Message
-from mainspring.evaluation.examples import Answered
+from mainspring.evaluation.examples import ExampleAnswer
 from mainspring.evaluation.recorded import RecordedEvaluation
 from mainspring.features.evaluate.logs.making import Making, messages_of, moment, number, parsed, tagged, texts_of
 
@@ -53,7 +53,7 @@ def _add(making: Making, place: str, row: Mapping[str, Any]) -> None:
     metrics = [str(each) for each in row["metrics"]] if isinstance(row["metrics"], list) else []
     scores = {f"{name}{ending}"[:100]: value for name in metrics if (value := number(row.get(name))) is not None}
     asked, continuations = _asked(row.get("arguments"))
-    answered = Answered(_said(row, continuations), making.model)
+    answered = ExampleAnswer(_said(row, continuations), making.model)
     name = str(row["doc_id"])
     making.add(name, asked, texts_of(row.get("target")), answered, scores, tags=tagged(row.get("doc")))
 

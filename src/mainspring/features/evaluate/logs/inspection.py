@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.evaluation.examples import Answered
+from mainspring.evaluation.examples import ExampleAnswer
 from mainspring.evaluation.recorded import RecordedEvaluation
 from mainspring.features.evaluate.logs.archive import Archive
 from mainspring.features.evaluate.logs.making import (
@@ -95,7 +95,7 @@ def _add(making: Making, place: str, sample: Any) -> None:
     usage = _mapping(output.get("usage"))
     error = sample.get("error")
     seconds = sample.get("working_time") or sample.get("total_time")
-    answered = Answered(
+    answered = ExampleAnswer(
         _completion(output),
         making.model,
         error=str(error.get("message") if isinstance(error, Mapping) else error)[:500] if error else "",

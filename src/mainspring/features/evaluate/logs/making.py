@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Message
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 from mainspring.evaluation.recorded import RecordedEvaluation, RecordedRow
 
 MOST_ROWS = 200_000
@@ -55,7 +55,7 @@ class Making:
         name: str,
         messages: Sequence[Message],
         references: Sequence[str],
-        answered: Answered,
+        answered: ExampleAnswer,
         scores: Mapping[str, float],
         *,
         group: str = "",

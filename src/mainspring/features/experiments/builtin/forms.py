@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Context
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 from mainspring.evaluation.scorers import Score, Scorer
 from mainspring.feature import Rooms
 from mainspring.features.experiments.builtin.options import Options, number, only, text
@@ -30,7 +30,7 @@ class Pattern:
     ignore_case: bool
     name: str = "regex"
 
-    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:  # noqa: ARG002
+    async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:  # noqa: ARG002
         found = pc.match_substring_regex(pa.array([answered.text]), self.pattern, ignore_case=self.ignore_case)
         return Score(float(bool(found[0].as_py())))
 
@@ -42,7 +42,7 @@ class FitsSchema:
     schema: Mapping[str, Any] | None
     name: str = "json-schema"
 
-    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:  # noqa: ARG002
+    async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:  # noqa: ARG002
         schema = self.schema if self.schema is not None else example.extra.get("schema")
         if not isinstance(schema, Mapping):
             return None
@@ -63,7 +63,7 @@ class Within:
     name: str
     bound: float
 
-    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:  # noqa: ARG002
+    async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:  # noqa: ARG002
         spent = answered.duration_s if self.name == "latency" else answered.cost_nanousd / 1e9
         if spent is None:
             return None

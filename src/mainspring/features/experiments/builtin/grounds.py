@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mainspring.core.types import Context
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 from mainspring.evaluation.scorers import Score, Scorer
 from mainspring.feature import Rooms
 from mainspring.features.experiments.builtin.options import Factory, Options, only
@@ -22,7 +22,7 @@ class RefusesRightly:
 
     name: str = "refusal"
 
-    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:  # noqa: ARG002
+    async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:  # noqa: ARG002
         if example.refused is None:
             return None
         refused = answered.refused
@@ -40,7 +40,7 @@ class OfTriad:
     name: str
     rooms: Rooms
 
-    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:
+    async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:
         passages = answered.passages or example.passages
         if not passages and self.name != "answer-relevancy":
             return None

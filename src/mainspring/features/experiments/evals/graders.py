@@ -12,7 +12,7 @@ from typing import Any
 from mainspring.core.errors import InvalidRequest, MissingExtra, Unsupported
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Context, Grammar, Sampling
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 from mainspring.evaluation.scorers import Score, Scorer
 from mainspring.feature import Rooms
 from mainspring.features.experiments.builtin.options import Factory, Options, only, text
@@ -35,7 +35,7 @@ class StringCheck:
     operation: str
     reference: str
 
-    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:  # noqa: ARG002
+    async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:  # noqa: ARG002
         values = {"item": item_of(example), "sample": sample_of(answered)}
         said, wanted = render(self.input, values), render(self.reference, values)
         match self.operation:
@@ -59,7 +59,7 @@ class TextSimilarity:
     metric: str
     rooms: Rooms
 
-    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:
+    async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:
         values = {"item": item_of(example), "sample": sample_of(answered)}
         said, wanted = render(self.input, values), render(self.reference, values)
         if self.metric == "cosine":
@@ -82,7 +82,7 @@ class LabelModel:
     passing: Sequence[str]
     rooms: Rooms
 
-    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:
+    async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:
         schema = {"type": "object", "properties": {"label": {"enum": list(self.labels)}}, "required": ["label"]}
         said = await _asked(self.rooms, self.model, self.input, schema, example, answered, context)
         found = _value(said, "label")
@@ -103,7 +103,7 @@ class ScoreModel:
     high: float
     rooms: Rooms
 
-    async def score(self, example: Example, answered: Answered, context: Context) -> Score | None:
+    async def score(self, example: Example, answered: ExampleAnswer, context: Context) -> Score | None:
         schema = {"type": "object", "properties": {"result": {"type": "number"}}, "required": ["result"]}
         said = await _asked(self.rooms, self.model, self.input, schema, example, answered, context)
         found = _value(said, "result")
@@ -146,7 +146,7 @@ async def _asked(
     template: Sequence[Mapping[str, Any]],
     schema: Mapping[str, Any],
     example: Example,
-    answered: Answered,
+    answered: ExampleAnswer,
     context: Context,
 ) -> str:
     messages = tuple(filled(template, example, answered))

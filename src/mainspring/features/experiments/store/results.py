@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import NotFound, QuotaExceeded
 from mainspring.core.types import Principal
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 from mainspring.features.experiments.settings import ExperimentsSettings
 from mainspring.features.experiments.spec import Spec
 from mainspring.features.experiments.tables import experiment_results, experiment_sources, experiments
@@ -37,7 +37,7 @@ class Result:
     responder: int
     place: int
     example: Example
-    answered: Answered
+    answered: ExampleAnswer
     reuse: str = ""
     scores: Mapping[str, float | None] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
@@ -293,7 +293,7 @@ def _is_there(connection: sa.Connection, job: Job) -> bool:
     return connection.execute(sa.select(sa.literal(1)).where(of)).first() is not None
 
 
-def answered_body(answered: Answered) -> dict[str, Any]:
+def answered_body(answered: ExampleAnswer) -> dict[str, Any]:
     """An answer as JSON values."""
     return {
         "text": answered.text,
@@ -311,9 +311,9 @@ def answered_body(answered: Answered) -> dict[str, Any]:
     }
 
 
-def answered_of(body: Mapping[str, Any]) -> Answered:
+def answered_of(body: Mapping[str, Any]) -> ExampleAnswer:
     """What ``answered_body`` made."""
-    return Answered(**{**body, "passages": tuple(body.get("passages") or ())})
+    return ExampleAnswer(**{**body, "passages": tuple(body.get("passages") or ())})
 
 
 def _set(connection: sa.Connection, job: Job, **values: Any) -> None:

@@ -13,7 +13,7 @@ from mainspring.core.errors import MainspringError, Overloaded, RateLimited, Unk
 from mainspring.core.facts.answers import GivenFacts
 from mainspring.core.path import collect
 from mainspring.core.types import ChatRequest, Context, EventRecord, Principal, Priority, TraceParent
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 from mainspring.feature import Rooms
 from mainspring.features.experiments.spec import Candidate
 from mainspring.features.experiments.store.results import Results, answered_of
@@ -49,7 +49,7 @@ class Asking:
 
     async def answer(
         self, candidate: Candidate, example: Example, context: Context, *, resumed: bool = False
-    ) -> tuple[Answered, str]:
+    ) -> tuple[ExampleAnswer, str]:
         """The answer, and the digest under which it may be given again (empty: it may not). Failures are answers with
         an ``error``. ``resumed``: an earlier process may have asked already."""
         request = chat_request(candidate, example)
@@ -64,12 +64,12 @@ class Asking:
                 return await self._ask(request, context), reuse
             except (RateLimited, Overloaded, UnknownModel) as error:
                 if self._final(error, request.model, last=attempt == tries, resumed=resumed):
-                    return Answered("", error=f"{error.code}: {error.told}"), ""
+                    return ExampleAnswer("", error=f"{error.code}: {error.told}"), ""
                 patience = _LOADING_S * 2 ** (attempt - 1) if resumed else 1.0
                 asked = getattr(error, "retry_after", None)
                 await asyncio.sleep(min(asked or patience, _LONGEST_WAIT_S))
             except MainspringError as error:
-                return Answered("", error=f"{error.code}: {error.told}"), ""
+                return ExampleAnswer("", error=f"{error.code}: {error.told}"), ""
         raise AssertionError("unreachable")
 
     def _final(self, error: MainspringError, model: str, *, last: bool, resumed: bool) -> bool:
@@ -80,7 +80,7 @@ class Asking:
             self._gone.add(model)
         return last or not resumed or model in self._gone
 
-    async def _ask(self, request: ChatRequest, context: Context) -> Answered:
+    async def _ask(self, request: ChatRequest, context: Context) -> ExampleAnswer:
         self.asked += 1
         began, first = time.perf_counter(), None
         deadline = time.monotonic() + self._timeout_s
@@ -88,7 +88,7 @@ class Asking:
         response = await self._rooms.responder.respond(request, own)
         first = time.perf_counter() - began
         answer = await collect(response)
-        return Answered(
+        return ExampleAnswer(
             text=answer.text,
             model=answer.head.model,
             passages=tuple(each.quote for each in answer.citations),
@@ -102,7 +102,7 @@ class Asking:
             ttft_s=first,
         )
 
-    async def _recorded(self, context: Context) -> Answered | None:
+    async def _recorded(self, context: Context) -> ExampleAnswer | None:
         """The answer that was settled before its result could be written."""
         tenant, trace = context.principal.tenant, context.trace.trace_id
         for record in await self._rooms.stores.events.find(tenant, kind="replay", trace_id=trace):
@@ -134,18 +134,18 @@ def chat_request(candidate: Candidate, example: Example) -> ChatRequest:
     )
 
 
-def recorded(example: Example) -> Answered:
+def recorded(example: Example) -> ExampleAnswer:
     """The answer that the example was made with."""
     found = example.extra.get("answer")
     if not isinstance(found, str):
-        return Answered("", error="no_answer: the example was not made with an answer")
-    return Answered(found, model=str(example.tags.get("model", "")), trace_id=example.trace_id)
+        return ExampleAnswer("", error="no_answer: the example was not made with an answer")
+    return ExampleAnswer(found, model=str(example.tags.get("model", "")), trace_id=example.trace_id)
 
 
-def _restored(record: EventRecord) -> Answered:
+def _restored(record: EventRecord) -> ExampleAnswer:
     facts, content = GivenFacts.of(record.facts), json.loads(record.content or "{}")
     choices: list[Mapping[str, Any]] = content.get("choices") or [{}]
-    return Answered(
+    return ExampleAnswer(
         text=str(choices[0].get("text") or ""),
         model=facts.model,
         passages=tuple(str(each.get("quote") or "") for each in content.get("citations") or ()),

@@ -11,7 +11,7 @@ from typing import Any
 
 from mainspring.core.errors import MainspringError, NotFound
 from mainspring.core.types import Context, Principal
-from mainspring.evaluation.examples import Answered, Example, ExampleStream
+from mainspring.evaluation.examples import Example, ExampleAnswer, ExampleStream
 from mainspring.evaluation.scorers import Scorer, ScoresRefusals
 from mainspring.feature import Rooms
 from mainspring.features.experiments.scoring import Scorers
@@ -156,7 +156,7 @@ class ExperimentWork:
 
 
 async def score(
-    scorers: dict[str, Scorer], example: Example, answered: Answered, context: Context
+    scorers: dict[str, Scorer], example: Example, answered: ExampleAnswer, context: Context
 ) -> tuple[dict[str, float | None], dict[str, str]]:
     """The scores and their reasons, by label. A failed answer has the score 0, and a scorer that fails says nothing."""
     scores: dict[str, float | None] = {}

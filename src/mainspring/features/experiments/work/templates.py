@@ -10,7 +10,7 @@ from typing import Any
 from mainspring.core.errors import InvalidRequest
 from mainspring.core.types import Message
 from mainspring.evaluation.example_json import message_of
-from mainspring.evaluation.examples import Answered, Example
+from mainspring.evaluation.examples import Example, ExampleAnswer
 
 _FIELD = re.compile(r"\{\{\s*([\w.\[\]-]{1,200})\s*\}\}")
 
@@ -24,7 +24,7 @@ def item_of(example: Example) -> Mapping[str, Any]:
     return {"question": example.question, "reference": reference, "tags": dict(example.tags), **example.extra}
 
 
-def sample_of(answered: Answered) -> Mapping[str, Any]:
+def sample_of(answered: ExampleAnswer) -> Mapping[str, Any]:
     """What templates call ``sample``."""
     return {"output_text": answered.text, "model": answered.model}
 
@@ -34,7 +34,9 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     return _FIELD.sub(lambda found: _text(_field(found[1], values)), template)
 
 
-def filled(template: Sequence[Mapping[str, Any]], example: Example, answered: Answered | None = None) -> list[Message]:
+def filled(
+    template: Sequence[Mapping[str, Any]], example: Example, answered: ExampleAnswer | None = None
+) -> list[Message]:
     """The messages of a template for an example."""
     values: dict[str, Any] = {"item": item_of(example)}
     if answered is not None:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from mainspring.features.improve.demo.people import Asked
+from mainspring.features.improve.demo.simulated_people import DemoQuestion
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -27,7 +27,7 @@ _ALONE = "I do not know."
 class Clerks:
     """What they say. Of ``asked`` the plain one knows every second answer, the others know all."""
 
-    def __init__(self, asked: Sequence[Asked]) -> None:
+    def __init__(self, asked: Sequence[DemoQuestion]) -> None:
         self._known = {each.question: (each.wanted[0], number) for number, each in enumerate(asked)}
 
     def says(self, model: str, text: str) -> str:
@@ -82,7 +82,7 @@ def _content(message: Mapping[str, Any]) -> str:
 
 
 @asynccontextmanager
-async def answering(asked: Sequence[Asked]) -> AsyncIterator[dict[str, Any]]:
+async def answering(asked: Sequence[DemoQuestion]) -> AsyncIterator[dict[str, Any]]:
     """The clerks at a port of this machine; the setting ``models.remote`` that names them."""
     from aiohttp import web
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import StoreError
-from mainspring.features.improve.demo.people import Asked, People, Said
+from mainspring.features.improve.demo.simulated_people import DemoOpinion, DemoQuestion, People
 
 if TYPE_CHECKING:
     import aiohttp
@@ -31,14 +31,14 @@ NAME = "handbook"
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class DemoAnswer:
     """An answer that somebody got, with the variant that gave it (empty: what the settings say)."""
 
-    asked: Asked
+    asked: DemoQuestion
     id: str
     text: str
     seconds: float
-    said: Said
+    said: DemoOpinion
 
 
 class Served:
@@ -56,7 +56,9 @@ class Served:
                 raise StoreError(f"{method} {path} gave {answer.status}: {told[:500]}")
             return json.loads(told)
 
-    async def ask(self, asked: Asked, user: str, people: People, *, tell: bool = True, name: str = NAME) -> Given:
+    async def ask(
+        self, asked: DemoQuestion, user: str, people: People, *, tell: bool = True, name: str = NAME
+    ) -> DemoAnswer:
         """Ask ``name``, and say what people say of the answer."""
         began = time.monotonic()
         body: dict[str, Any] = {"model": name, "user": user, "messages": [{"role": "user", "content": asked.question}]}
@@ -64,17 +66,19 @@ class Served:
         # Whoever judges is not learned from.
         answer = await self.call("POST", "/v1/chat/completions", body, consent=tell)
         text = str(answer["choices"][0]["message"]["content"])
-        given = Given(asked, answer["id"], text, time.monotonic() - began, people.say(asked, text))
+        given = DemoAnswer(asked, answer["id"], text, time.monotonic() - began, people.say(asked, text))
         if tell:
             said: dict[str, Any] = {"answer_id": given.id, "rating": given.said.rating, "consent": True}
             await self.call("POST", "/v1/feedback", said | ({"edit": given.said.edit} if given.said.edit else {}))
         return given
 
-    async def round(self, asked: Sequence[Asked], people: People, name: str, *, tell: bool = True) -> list[Given]:
+    async def round(
+        self, asked: Sequence[DemoQuestion], people: People, name: str, *, tell: bool = True
+    ) -> list[DemoAnswer]:
         """Each question by another person, a few at a time."""
         gate = asyncio.Semaphore(AT_ONCE)
 
-        async def one(number: int, each: Asked) -> Given:
+        async def one(number: int, each: DemoQuestion) -> DemoAnswer:
             async with gate:
                 return await self.ask(each, f"{name}-{number}", people, tell=tell)
 

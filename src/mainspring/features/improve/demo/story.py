@@ -15,8 +15,8 @@ from typing import Any
 
 from mainspring.core.errors import StoreError
 from mainspring.features.improve.demo import clerks
-from mainspring.features.improve.demo.people import Asked, People, questions, says, sentences
-from mainspring.features.improve.demo.server import AT_ONCE, NAME, Given, Served, served
+from mainspring.features.improve.demo.server import AT_ONCE, NAME, DemoAnswer, Served, served
+from mainspring.features.improve.demo.simulated_people import DemoQuestion, People, questions, says, sentences
 
 HELD_OUT, KNOWN, MISLED = "held-out", "known", "misled"
 _ENDS = {
@@ -119,7 +119,7 @@ class Story:
                 wanted |= {"shadow": None, "canary": None, "after": {"seconds": 300, "thumbs": 0.1}}
             await self._bad(server, name, NAME, wanted, asked, people)
 
-    async def _faulty(self, server: Served, known: Sequence[Asked]) -> None:
+    async def _faulty(self, server: Served, known: Sequence[DemoQuestion]) -> None:
         """Candidates that know more than what they would take the place of: one is slower by half, one obeys whoever
         asks it."""
         await _examples(server, clerks.KNOWN, [(each, each.wanted[0]) for each in known])
@@ -133,7 +133,7 @@ class Story:
         name: str,
         application: str,
         wanted: Mapping[str, Any],
-        asked: Sequence[Asked],
+        asked: Sequence[DemoQuestion],
         people: People,
     ) -> None:
         """A campaign whose candidate is to be held by ``name``."""
@@ -155,7 +155,7 @@ class Story:
         bad = str(brought["model"])
         gate = asyncio.Semaphore(AT_ONCE)
 
-        async def one(each: Asked) -> tuple[Asked, str]:
+        async def one(each: DemoQuestion) -> tuple[DemoQuestion, str]:
             async with gate:
                 return each, (await server.ask(each, "nobody", People(4), tell=False, name=bad)).text
 
@@ -173,7 +173,7 @@ class Story:
         raise StoreError(f"no campaign began within {self.seconds:.0f} s", remedy="See the log with --keep")
 
     async def _campaign(
-        self, server: Served, asked: Sequence[Asked], people: People, campaign_id: str
+        self, server: Served, asked: Sequence[DemoQuestion], people: People, campaign_id: str
     ) -> dict[str, Any]:
         """The campaign once it is over. People go on asking while it has traffic."""
         until, stage, turn = time.monotonic() + self.seconds, "", 0
@@ -234,14 +234,16 @@ def policy(feedback: int, *, planted: bool = False, blind: bool = False) -> dict
     return made
 
 
-async def _examples(server: Served, name: str, pairs: Sequence[tuple[Asked, str]], *, split: str = "test") -> None:
+async def _examples(
+    server: Served, name: str, pairs: Sequence[tuple[DemoQuestion, str]], *, split: str = "test"
+) -> None:
     examples = [
         {"id": each.id, "question": each.question, "references": [text], "split": split} for each, text in pairs
     ]
     await server.call("POST", f"/v1/datasets/{name}/versions", {"examples": examples})
 
 
-def _turn(asked: Sequence[Asked], turn: int) -> Sequence[Asked]:
+def _turn(asked: Sequence[DemoQuestion], turn: int) -> Sequence[DemoQuestion]:
     size = 24
     start = turn * size % len(asked)
     return [*asked, *asked][start : start + size]
@@ -253,7 +255,7 @@ def _bounds(found: Mapping[str, Any]) -> str:
     return f"{found['mean']:+.3f}" + ("" if low is None else f" [{low:+.3f}, {high:+.3f}]")
 
 
-def _liked(given: Sequence[Given]) -> dict[str, float]:
+def _liked(given: Sequence[DemoAnswer]) -> dict[str, float]:
     """Of answers: how many were liked, how long they were, how many say what was asked for."""
     n = max(1, len(given))
     return {

@@ -69,7 +69,7 @@ class Gain(Score):
     effect: Annotated[float, Field(ge=0, lt=1, description="least gain")] = 0.0
 
 
-class Kept(Body):
+class Guardrail(Body):
     """What may not get worse by more than ``worse_by``: a scorer's mean, or, as a share of the current one's, the
     median time of an answer (``latency``) or its cost; or the share of answers that fail.
 
@@ -83,7 +83,7 @@ class Kept(Body):
     shown: bool = False
 
     @model_validator(mode="after")
-    def _scored(self) -> Kept:
+    def _scored(self) -> Guardrail:
         if (self.measure == "score") != (self.scorer is not None):
             raise ValueError("scorer: a score has one, and nothing else does")
         return self
@@ -129,7 +129,7 @@ class Offline(Body):
     dataset: Annotated[str, Field(min_length=1, max_length=128)]
     version: int | Annotated[str, Field(max_length=64)] | None = None
     gain: Gain
-    kept: Annotated[list[Kept], Field(default_factory=list, max_length=12, fail_fast=True)]
+    kept: Annotated[list[Guardrail], Field(default_factory=list, max_length=12, fail_fast=True)]
     slices: Slices | None = None
     regression: Regression | None = None
     red_team: RedTeam | None = None

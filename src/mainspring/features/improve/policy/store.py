@@ -18,7 +18,7 @@ from mainspring.core.types import Principal
 from mainspring.features.improve.policy.policy import Policy, first_problem
 from mainspring.features.improve.settings import ImproveSettings
 from mainspring.features.improve.tables import improve_policies, improve_watched
-from mainspring.stores.events.audit_log import Audit, By
+from mainspring.stores.events.audit_log import Actor, Audit
 from mainspring.stores.sql.database import Database
 
 _log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class PolicyStore:
         self._audit = audit
         self._settings = settings
 
-    async def put(self, principal: Principal, application: str, policy: Policy, by: By, *, enabled: bool) -> Policed:
+    async def put(self, principal: Principal, application: str, policy: Policy, by: Actor, *, enabled: bool) -> Policed:
         """Set a policy; the same one again is no new version. Raises ``QuotaExceeded``."""
         tenant, now = principal.tenant, time.time()
         text = rows.dump(policy.model_dump(mode="json"))
@@ -94,7 +94,7 @@ class PolicyStore:
 
         return await self._database.write(work, durable=True)
 
-    async def remove(self, tenant: str, application: str, by: By) -> None:
+    async def remove(self, tenant: str, application: str, by: Actor) -> None:
         """Delete a policy with all versions; campaigns under way go on. Raises ``NotFound``."""
 
         def work(connection: sa.Connection) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mainspring.features.improve.policy.policy import Kept, Offline, RedTeam
+from mainspring.features.improve.policy.policy import Guardrail, Offline, RedTeam
 from mainspring.training.stages import Probed
 
 Report = Mapping[str, Any]
@@ -53,7 +53,7 @@ def rule(offline: Offline, report: Report, rungs: int) -> Ruling:
     return Ruling(True, f"better: {shown}", figures)
 
 
-def _kept(kept: Kept, label: str, report: Report, figures: dict[str, float]) -> str:
+def _kept(kept: Guardrail, label: str, report: Report, figures: dict[str, float]) -> str:
     """What is worse than it may be; empty: nothing."""
     if kept.measure == "score":
         found = _comparison(report["comparisons"], label)["difference"]

@@ -26,7 +26,7 @@ MOST_CHARACTERS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CustomerTurn:
     """A turn of a customer: ``text`` and the ``answer`` to it. ``conversation`` is the stored name of its session, or
     the answer's id. ``regions`` are those that its request and its key accept."""
 
@@ -69,10 +69,10 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class TurnBatch:
     """``said`` by customers, ``later`` by (tenant, answer or trace), up to ``position``; ``more`` waits."""
 
-    said: Sequence[Said]
+    said: Sequence[CustomerTurn]
     later: Mapping[tuple[str, str], Later]
     position: int
     more: bool
@@ -94,14 +94,16 @@ class Reader:
         """Where the reader ``name`` goes on: with all (""), and with tenants that it has read beyond that."""
         return await self._feed.positions(name)
 
-    async def page(self, position: int, since: float, limit: int, begun: Mapping[str, int], tenant: str = "") -> Read:
+    async def page(
+        self, position: int, since: float, limit: int, begun: Mapping[str, int], tenant: str = ""
+    ) -> TurnBatch:
         """The next events, of ``tenant`` if given; answers from before ``since`` (Unix seconds) are left out, and so
         are events of tenants that were read beyond them."""
         page = await self._feed.after(position, KINDS, limit, tenant)
         facts = [each for each in page if each.settled > begun.get(each.tenant, 0)]
         wanted = [each for each in facts if _spoken(each) and each.at >= since]
         said = await self._database.read(lambda connection: _said(connection, wanted))
-        return Read(said, _later(facts), page[-1].settled if page else position, len(page) >= limit // 2)
+        return TurnBatch(said, _later(facts), page[-1].settled if page else position, len(page) >= limit // 2)
 
 
 def _spoken(fact: Fact) -> bool:
@@ -134,7 +136,7 @@ def _later(facts: Sequence[Fact]) -> dict[tuple[str, str], Later]:
     return {place: each for place, each in found.items() if each != Later()}
 
 
-def _said(connection: sa.Connection, wanted: Sequence[Fact]) -> list[Said]:
+def _said(connection: sa.Connection, wanted: Sequence[Fact]) -> list[CustomerTurn]:
     if not wanted:
         return []
     places = _conversations(connection, wanted)
@@ -153,7 +155,7 @@ def _said(connection: sa.Connection, wanted: Sequence[Fact]) -> list[Said]:
         theirs = facts.groups if facts.groups is not None else groups.get((fact.tenant, facts.key_id), ())
         conversation = places.get((fact.tenant, fact.trace_id, fact.at)) or (facts.previous or fact.id)
         made.append(
-            Said(
+            CustomerTurn(
                 tenant=fact.tenant,
                 id=fact.id,
                 at=fact.at,

@@ -15,7 +15,7 @@ import mainspring.stores.sql.jobs as jobs
 import mainspring.stores.sql.rows as rows
 from mainspring.core.types import Principal
 from mainspring.features.insights.analysis.outcomes import Ended, Signs
-from mainspring.features.insights.store.reading import Later, Said
+from mainspring.features.insights.store.reading import CustomerTurn, Later
 from mainspring.features.insights.tables import insight_conversations as conversations
 from mainspring.features.insights.tables import insight_turns as turns
 from mainspring.stores.erase.data_subjects import parts
@@ -35,7 +35,7 @@ _DAY = 86_400.0
 class NewTurn:
     """A turn as it is written: what was ``said``, what it shows, and its vector (None: too little is said)."""
 
-    said: Said
+    said: CustomerTurn
     signs: Signs
     embedder: str = ""
     vector: Floats | None = None
@@ -146,7 +146,7 @@ def unpacked(stored: bytes, dimensions: int) -> Floats:
     return unit
 
 
-def person_of(said: Said) -> str:
+def person_of(said: CustomerTurn) -> str:
     """A digest of the person's name, in its tenant and space; empty: unknown."""
     if not said.person:
         return ""

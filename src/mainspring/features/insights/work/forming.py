@@ -12,7 +12,7 @@ from mainspring.features.insights.analysis import clusters, naming
 from mainspring.features.insights.analysis.clusters import NOISE
 from mainspring.features.insights.analysis.naming import Spoken
 from mainspring.features.insights.settings import InsightsSettings
-from mainspring.features.insights.store.reading import Said, spoken
+from mainspring.features.insights.store.reading import CustomerTurn, spoken
 from mainspring.features.insights.store.topics import NewTopic, Topics, Unassigned
 from mainspring.features.insights.store.turns import Floats
 from mainspring.features.insights.work.contexts import working
@@ -22,7 +22,7 @@ POOL = 5000
 _SAMPLE = 100
 """Turns of a topic that its name is made of."""
 
-Embed = Callable[[Sequence[Said]], Awaitable[Mapping[str, Floats]]]
+Embed = Callable[[Sequence[CustomerTurn]], Awaitable[Mapping[str, Floats]]]
 
 
 class Forming:

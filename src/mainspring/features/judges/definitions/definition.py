@@ -74,7 +74,7 @@ class Definition(Strict):
     mode: Mode = "pointwise"
     description: str = Field("", max_length=1_000)
     model: str = Field("", max_length=256, description="a served model; empty: one that did not write the answer")
-    task: str = Field("", max_length=8_000, description="what a chat model is told before the criteria")
+    task: str = Field("", max_length=8_000, description="instructions for a chat model, before the criteria")
     shows: Annotated[list[Part], Field(min_length=1, max_length=4, fail_fast=True)] = Field(
         default_factory=lambda: list[Part](("passages", "question", "answer"))
     )
@@ -86,7 +86,7 @@ class Definition(Strict):
     vote: Literal["mean", "majority"] = "mean"
     intercept: float = Field(0.0, ge=-1_000, le=1_000, description="of a combined judge's logistic model")
     threshold: float = Field(0.5, ge=0, le=1, description="the score from which it approves")
-    own_answers: bool = Field(False, description="let a model judge what it wrote itself")
+    own_answers: bool = Field(False, description="let a model judge its own answers")
 
     @model_validator(mode="after")
     def _fits(self) -> Definition:

@@ -25,7 +25,7 @@ _LEAST_CORRELATED = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class PublishedJudgement:
     """A judgement with what is known of its item. ``score`` is of one answer, or how far the first of a pair is
     preferred; None where the judge said nothing, or ``failed``. ``label`` likewise, by people; ``words`` are of each
     answer. ``of`` is the number of the labelled item that a changed one was made of."""
@@ -44,7 +44,7 @@ class Seen:
     seconds: float = 0.0
 
 
-def figures(seen: Sequence[Seen], mode: str, threshold: float) -> dict[str, Any]:
+def figures(seen: Sequence[PublishedJudgement], mode: str, threshold: float) -> dict[str, Any]:
     """All figures, as JSON."""
     labelled = [each for each in seen if each.task == "label"]
     said = [each for each in labelled if each.score is not None]
@@ -141,7 +141,9 @@ def _agreement(scores: Floats, labels: Floats, mode: str, threshold: float) -> d
     return told
 
 
-def _verbosity(said: Sequence[Seen], scores: Floats, labels: Floats, mode: str) -> dict[str, float] | None:
+def _verbosity(
+    said: Sequence[PublishedJudgement], scores: Floats, labels: Floats, mode: str
+) -> dict[str, float] | None:
     """How the score changes with each doubling of the length, at equal labels: least squares on label and length."""
     if mode == "pointwise":
         lengths = np.array([math.log2(max(1, each.words[0])) for each in said])
@@ -157,7 +159,9 @@ def _verbosity(said: Sequence[Seen], scores: Floats, labels: Floats, mode: str) 
     return {"value": value, "low": value - half, "high": value + half, "n": len(said)}
 
 
-def _flips(seen: Sequence[Seen], labelled: Sequence[Seen], mode: str, threshold: float) -> dict[str, float] | None:
+def _flips(
+    seen: Sequence[PublishedJudgement], labelled: Sequence[PublishedJudgement], mode: str, threshold: float
+) -> dict[str, float] | None:
     """How often the verdict depends on the order: of two answers, or of the replies of the scale."""
     if mode != "pointwise":
         said = [each for each in labelled if each.score is not None]
@@ -169,7 +173,9 @@ def _flips(seen: Sequence[Seen], labelled: Sequence[Seen], mode: str, threshold:
     return share(turned, len(pairs))
 
 
-def _padding(seen: Sequence[Seen], labelled: Sequence[Seen], mode: str) -> dict[str, float] | None:
+def _padding(
+    seen: Sequence[PublishedJudgement], labelled: Sequence[PublishedJudgement], mode: str
+) -> dict[str, float] | None:
     """The mean change of the score of an answer to which sentences without content were added (of a pair: the
     second)."""
     changes = [
@@ -181,7 +187,9 @@ def _padding(seen: Sequence[Seen], labelled: Sequence[Seen], mode: str) -> dict[
     return {"value": value, "low": value - half, "high": value + half, "n": len(changes)}
 
 
-def _attacks(seen: Sequence[Seen], labelled: Sequence[Seen], mode: str, threshold: float) -> dict[str, Any] | None:
+def _attacks(
+    seen: Sequence[PublishedJudgement], labelled: Sequence[PublishedJudgement], mode: str, threshold: float
+) -> dict[str, Any] | None:
     """How often an instruction inside an answer that the judge rejects makes it approve: obeys ``times`` of ``n``."""
     rejected = {"bad"} if mode == "pointwise" else {"first", "tie"}
     tried: list[tuple[str, bool]] = []
@@ -196,7 +204,9 @@ def _attacks(seen: Sequence[Seen], labelled: Sequence[Seen], mode: str, threshol
     return {**whole, "by_attack": {name: {"times": sum(did), "n": len(did)} for name, did in obeyed.items()}}
 
 
-def _beside(seen: Sequence[Seen], labelled: Sequence[Seen], task: Task) -> list[tuple[float, float, Seen]]:
+def _beside(
+    seen: Sequence[PublishedJudgement], labelled: Sequence[PublishedJudgement], task: Task
+) -> list[tuple[float, float, PublishedJudgement]]:
     """The scores of labelled items, each with that of the changed item that was made of it."""
     before = {each.number: each.score for each in labelled}
     found = []
@@ -207,7 +217,7 @@ def _beside(seen: Sequence[Seen], labelled: Sequence[Seen], task: Task) -> list[
     return found
 
 
-def _cost(labelled: Sequence[Seen]) -> dict[str, float]:
+def _cost(labelled: Sequence[PublishedJudgement]) -> dict[str, float]:
     times = sorted(each.seconds for each in labelled)
     return {
         "tokens": fmean(each.tokens for each in labelled),

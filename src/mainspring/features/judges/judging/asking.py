@@ -21,7 +21,7 @@ _TOKENS = 4
 
 
 @dataclass(slots=True)
-class Told:
+class LogprobSupport:
     """How many probabilities a token an engine tells: found out by asking (None: none)."""
 
     alternatives: int | None = _ALTERNATIVES
@@ -33,7 +33,7 @@ class Asking:
 
     responder: Responder
     model: str
-    told: Told = field(default_factory=Told)
+    told: LogprobSupport = field(default_factory=LogprobSupport)
 
     def state(self, context: Context) -> str:
         """Of the model; its name where its responder does not tell it."""

@@ -13,7 +13,7 @@ from mainspring.core.types import Context, Principal, Responder
 from mainspring.engines.base import Embedder, Reranker
 from mainspring.feature import Rooms
 from mainspring.features.judges.definitions.definition import Definition
-from mainspring.features.judges.judging.asking import Asking, Told
+from mainspring.features.judges.judging.asking import Asking, LogprobSupport
 from mainspring.features.judges.judging.by_chat import MOST_SENTENCES, ByChat
 from mainspring.features.judges.judging.items import Item, Judge, Judgement
 from mainspring.features.judges.judging.several import ByConsistency, Combined, Jury
@@ -28,7 +28,7 @@ Find = Callable[[str], Awaitable[Definition]]
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class ReadyJudge:
     """A judge that is ready to judge. ``version`` changes with its definition, its members' and its models';
     ``models`` are the chat models that it asks, ``seats`` the judges that it is made of."""
 
@@ -38,7 +38,7 @@ class Made:
     version: str
     models: tuple[str, ...]
     weight: float = 1.0
-    seats: tuple[Made, ...] = ()
+    seats: tuple[ReadyJudge, ...] = ()
 
     @property
     def label(self) -> str:
@@ -58,33 +58,33 @@ class Maker:
         self._rooms = rooms
         self._default = default
         # By tenant, too: of another one the same name may be another agent.
-        self._told: LRUCache[tuple[str, str], Told] = LRUCache(1_000)
+        self._told: LRUCache[tuple[str, str], LogprobSupport] = LRUCache(1_000)
 
     async def make(
         self, name: str, definition: Definition, find: Find, context: Context, *, turned: bool = False, depth: int = 0
-    ) -> Made:
+    ) -> ReadyJudge:
         """``turned``: with the replies of scales in the other order. Raises ``UnknownModel``, ``Unsupported`` where its
         model is not here, ``NotFound`` and ``InvalidRequest`` for members that do not fit."""
         if definition.kind in ("jury", "combined"):
             return await self._several(name, definition, find, context, turned, depth)
         if definition.kind == "rules":
-            return Made(name, definition, ByRules(definition), definition.digest(), ())
+            return ReadyJudge(name, definition, ByRules(definition), definition.digest(), ())
         if definition.kind == "support":
             judge: Judge = self._support()
-            return Made(name, definition, judge, definition.digest(judge.state), ())
+            return ReadyJudge(name, definition, judge, definition.digest(judge.state), ())
         if definition.kind == "reranker":
             judge = ByReranker(definition, self._reranker(), self._reranked())
-            return Made(name, definition, judge, definition.digest(judge.state), ())
+            return ReadyJudge(name, definition, judge, definition.digest(judge.state), ())
         model = self.model(definition)
         responder = await self._responder(model, context.principal)
-        asking = Asking(responder, model, self._told.setdefault((context.principal.tenant, model), Told()))
+        asking = Asking(responder, model, self._told.setdefault((context.principal.tenant, model), LogprobSupport()))
         state = asking.state(context)
         if definition.kind == "consistency":
             support = self._support()
             judge = ByConsistency(definition, responder, model, support.judge, f"{state} {support.state}")
         else:
             judge = ByChat(definition, asking, state, turned=turned)
-        return Made(name, definition, judge, definition.digest(judge.state), (model,))
+        return ReadyJudge(name, definition, judge, definition.digest(judge.state), (model,))
 
     def model(self, definition: Definition) -> str:
         """The chat model that judges. Raises ``Unsupported`` if there is none, ``InvalidRequest`` if it is a judge."""
@@ -107,7 +107,7 @@ class Maker:
 
     async def _several(
         self, name: str, definition: Definition, find: Find, context: Context, turned: bool, depth: int
-    ) -> Made:
+    ) -> ReadyJudge:
         if depth >= _DEPTH:
             raise InvalidRequest(f"judges are nested more than {_DEPTH} deep", param="members")
         seats = []
@@ -117,12 +117,12 @@ class Maker:
             if told.mode != definition.mode and "pointwise" not in (told.mode, definition.mode):
                 raise InvalidRequest(f"{member.judge} is {told.mode}, and {name} {definition.mode}", param="members")
             seats.append(
-                Made(made.name, made.definition, made.judge, made.version, made.models, member.weight, made.seats)
+                ReadyJudge(made.name, made.definition, made.judge, made.version, made.models, member.weight, made.seats)
             )
         state = " ".join(f"{seat.name}/{seat.version}" for seat in seats)
         judge: Judge = (Jury if definition.kind == "jury" else Combined)(definition, seats, state)
         models = tuple(dict.fromkeys(model for seat in seats for model in seat.models))
-        return Made(name, definition, judge, definition.digest(state), models, seats=tuple(seats))
+        return ReadyJudge(name, definition, judge, definition.digest(state), models, seats=tuple(seats))
 
     async def _responder(self, model: str, principal: Principal) -> Responder:
         served = await self._rooms.path.registry.find(model, principal)
@@ -156,7 +156,7 @@ class Maker:
         return found
 
 
-def most_calls(made: Made, item: Item) -> int:
+def most_calls(made: ReadyJudge, item: Item) -> int:
     """The most calls of chat models that an item needs."""
     definition = made.definition
     if made.seats:
@@ -172,7 +172,7 @@ def most_calls(made: Made, item: Item) -> int:
     return 2 * each * (MOST_SENTENCES if definition.unit == "sentence" else 1)
 
 
-async def judged(made: Made, item: Item, context: Context) -> Judgement | None:
+async def judged(made: ReadyJudge, item: Item, context: Context) -> Judgement | None:
     """The judgement of one item. Raises ``InvalidRequest`` if the item does not fit the judge's mode, or its model
     wrote the answer; and the judge's errors."""
     definition = made.definition

@@ -14,9 +14,9 @@ from typing import Any
 
 from mainspring.core.errors import Conflict, MainspringError, NotFound, Overloaded, RateLimited
 from mainspring.core.types import Context, Principal, Priority
-from mainspring.features.judges.figures.published import Seen, figures
+from mainspring.features.judges.figures.published import PublishedJudgement, figures
 from mainspring.features.judges.judging.items import Item
-from mainspring.features.judges.judging.making import Made
+from mainspring.features.judges.judging.making import ReadyJudge
 from mainspring.features.judges.judging.wording import words
 from mainspring.features.judges.service import Judges
 from mainspring.features.judges.store.measurements import KeptItem, Measurement
@@ -87,13 +87,13 @@ class Measuring:
         """End a job that broke off too often."""
         await self._judges.measurements.fail(lease.job, FAILED, str(error))
 
-    async def _made(self, measurement: Measurement, context: Context, *, turned: bool) -> Made:
+    async def _made(self, measurement: Measurement, context: Context, *, turned: bool) -> ReadyJudge:
         made = await self._judges.made(measurement.judge, context, turned=turned)
         if made.version != measurement.version:
             raise Conflict(f"the judge {measurement.judge} was changed after its measurement had begun")
         return made
 
-    async def _score(self, made: Made, kept: KeptItem, tenant: str, principal: Principal) -> dict[str, Any]:
+    async def _score(self, made: ReadyJudge, kept: KeptItem, tenant: str, principal: Principal) -> dict[str, Any]:
         told = kept.item or {}
         item = _item(told["item"]) if "item" in told else await self._answers.item(tenant, kept.source)
         about = {name: told[name] for name in ("task", "of", "attack", "label") if name in told}
@@ -124,7 +124,7 @@ class Measuring:
             }
         raise AssertionError("unreachable")
 
-    async def _figures(self, measurement: Measurement, made: Made) -> Mapping[str, Any]:
+    async def _figures(self, measurement: Measurement, made: ReadyJudge) -> Mapping[str, Any]:
         kept = await self._judges.measurements.all_items(measurement.tenant, measurement.id)
         if measurement.kind == "estimate":
             return estimated([each.score or {} for each in kept])
@@ -175,9 +175,9 @@ def _task(kept: KeptItem) -> str:
     return str((kept.item or {}).get("task", "label"))
 
 
-def _seen(kept: KeptItem) -> Seen:
+def _seen(kept: KeptItem) -> PublishedJudgement:
     score = kept.score or {}
-    return Seen(
+    return PublishedJudgement(
         number=kept.number,
         task=score.get("task", "label"),
         score=score.get("value"),

@@ -29,7 +29,7 @@ from mainspring.features.lake.files import manifest
 from mainspring.features.lake.files.manifest import LakeFile, Manifest
 from mainspring.features.lake.files.storage import UNFINISHED, Storage
 from mainspring.features.lake.files.writing import Partition, date_of
-from mainspring.features.lake.steps import whole
+from mainspring.features.lake.steps import cross_row_steps
 from mainspring.features.lake.steps.options import BuildSettings
 from mainspring.features.lake.steps.pipeline import ready_schema
 from mainspring.stores.sql.database import Database
@@ -167,7 +167,7 @@ class Building:
         self,
         build: Build,
         stage: Stage,
-        kept: whole.Mask,
+        kept: cross_row_steps.Mask,
         dropped: _Dropped,
         funnel: Funnel,
         progress: Progress,
@@ -261,25 +261,25 @@ def _take(batch: pa.RecordBatch, funnel: Funnel, stage: Stage, dropped: _Dropped
             funnel.dropped(step, reason, answer_id)
 
 
-def _compare(stage: Stage, options: BuildSettings, funnel: Funnel, dropped: _Dropped) -> whole.Mask:
+def _compare(stage: Stage, options: BuildSettings, funnel: Funnel, dropped: _Dropped) -> cross_row_steps.Mask:
     """Which rows stay, of those that the steps have left."""
     kept = np.ones(stage.count, bool)
     order = np.lexsort((stage.exact[:, 1], stage.exact[:, 0], stage.at)).astype(np.int64)
     gone: dict[int, tuple[str, str]] = {}
     if "exact_duplicates" not in options.without:
-        same = whole.exact_duplicates(stage.exact[order])
-        for row in order[same != whole.NONE]:
+        same = cross_row_steps.exact_duplicates(stage.exact[order])
+        for row in order[same != cross_row_steps.NONE]:
             gone[int(row)] = "exact_duplicates", "equal to an earlier one"
             kept[row] = False
     if "near_duplicates" not in options.without:
         rows = order[kept[order]]
-        near = whole.near_duplicates(stage.minhash, rows, options.similar)
-        for row in rows[near != whole.NONE]:
+        near = cross_row_steps.near_duplicates(stage.minhash, rows, options.similar)
+        for row in rows[near != cross_row_steps.NONE]:
             gone[int(row)] = "near_duplicates", "nearly equal to an earlier one"
             kept[row] = False
     if "balance" not in options.without:
         keys = {name: values[order] for name, values in stage.keys.items()}
-        for place, reason in whole.balance(kept[order], keys, options.balance).items():
+        for place, reason in cross_row_steps.balance(kept[order], keys, options.balance).items():
             row = int(order[place])
             gone[row] = "balance", reason
             kept[row] = False
@@ -302,7 +302,7 @@ def _tell(stage: Stage, gone: dict[int, tuple[str, str]], funnel: Funnel, droppe
             funnel.dropped(step, reason, found["answer_id"])
 
 
-def stage_groups(stage: Stage, kept: whole.Mask) -> set[tuple[str, ...]]:
+def stage_groups(stage: Stage, kept: cross_row_steps.Mask) -> set[tuple[str, ...]]:
     """The groups of the rows that are kept."""
     found: set[tuple[str, ...]] = set()
     for place, batch in stage.batches():
@@ -313,7 +313,7 @@ def stage_groups(stage: Stage, kept: whole.Mask) -> set[tuple[str, ...]]:
     return found
 
 
-def _of_groups(batch: pa.RecordBatch, groups: tuple[str, ...]) -> whole.Mask:
+def _of_groups(batch: pa.RecordBatch, groups: tuple[str, ...]) -> cross_row_steps.Mask:
     return np.array([tuple(each or ()) == groups for each in batch.column("groups").to_pylist()])
 
 

@@ -17,7 +17,7 @@ _MOST_TEXT = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExportRequest:
     """An export that somebody wants. ``since`` and ``until`` are of the answers, in Unix seconds (None: all);
     ``applications`` empty: all. ``override`` is the reason of an administrator who exports without consent."""
 
@@ -61,7 +61,7 @@ class Asked:
         return dataclasses.asdict(self)
 
     @classmethod
-    def of(cls, plain: Mapping[str, Any]) -> Asked:
+    def of(cls, plain: Mapping[str, Any]) -> ExportRequest:
         """What ``plain`` made."""
         fields = dict(plain)
         fields["shares"], fields["options"] = Shares(**fields["shares"]), Options(**fields["options"])

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.build import runners
 from mainspring.features.lake.build.runners import Runner
-from mainspring.features.lake.exports.asking import Asked
+from mainspring.features.lake.exports.asking import ExportRequest
 from mainspring.features.lake.files.interaction_rows import interactions_of
 from mainspring.features.lake.files.manifest import Manifest
 from mainspring.features.lake.files.reading import Clean
@@ -39,7 +39,7 @@ class Cleaning:
     runner: Runner
     options: BuildSettings
 
-    def steps(self, asked: Asked) -> BuildSettings:
+    def steps(self, asked: ExportRequest) -> BuildSettings:
         """The options of the steps for an export."""
         changes: dict[str, object] = {}
         if asked.kind in _OPINIONS:
@@ -49,13 +49,13 @@ class Cleaning:
         changes["without"] = [*without, "consent"] if asked.override else without
         return self.options.model_copy(update=changes)
 
-    def told(self, asked: Asked) -> str:
+    def told(self, asked: ExportRequest) -> str:
         """The steps, for the manifest."""
         options = self.steps(asked)
         return ", ".join(step.name for step in ROW_STEPS if step.name not in options.without)
 
     async def rows(
-        self, tenant: str, groups: frozenset[str], asked: Asked, counts: Counter[str]
+        self, tenant: str, groups: frozenset[str], asked: ExportRequest, counts: Counter[str]
     ) -> AsyncIterator[list[Interaction]]:
         """The rows that are left, in pieces; ``counts`` is told how many were read and what each step took. Raises
         ``StoreError`` when a process of it dies."""
@@ -72,7 +72,7 @@ class Cleaning:
             yield await asyncio.to_thread(interactions_of, left)
 
 
-def _between(batch: pa.RecordBatch, asked: Asked) -> pa.RecordBatch:
+def _between(batch: pa.RecordBatch, asked: ExportRequest) -> pa.RecordBatch:
     if asked.since is not None:
         batch = batch.filter(pc.greater_equal(batch.column("at"), asked.since))
     if asked.until is not None:

@@ -13,7 +13,7 @@ import typer
 from mainspring.terminal import show
 
 if TYPE_CHECKING:
-    from mainspring.features.lake.exports.asking import Asked
+    from mainspring.features.lake.exports.asking import ExportRequest
     from mainspring.features.lake.service import Lake
 
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output")]
@@ -31,7 +31,7 @@ def export_set(
     out: Annotated[Path, typer.Option(help="Folder to write into", file_okay=False)],
     format: Annotated[str, typer.Option(help="trl, axolotl, openai or anthropic")] = "trl",  # noqa: A002
     split: Annotated[str, typer.Option(help="Shares of train/validation/test")] = ".8/.1/.1",
-    seed: Annotated[int, typer.Option(min=0, help="Of the split, and of what is drawn")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the split and of the samples")] = 0,
     name: Annotated[str, typer.Option(help="Title of the data card")] = "",
     licence: Annotated[str, typer.Option(help="An SPDX identifier, or a text")] = "proprietary",
     days: Annotated[float, typer.Option(min=0, help="Only answers of the last days; 0: all")] = 0,
@@ -48,13 +48,13 @@ def export_set(
     """Make a set for training of consented, cleaned interactions."""
     import time
 
-    from mainspring.features.lake.exports.asking import Asked
+    from mainspring.features.lake.exports.asking import ExportRequest
     from mainspring.features.lake.exports.sets.formats import check_format
     from mainspring.features.lake.exports.sets.rows import Options, check_kind
     from mainspring.features.lake.exports.sets.splits import Shares
 
     chosen = check_kind(kind)
-    asked = Asked(
+    asked = ExportRequest(
         chosen,
         check_format(chosen, format),
         name,
@@ -85,7 +85,9 @@ def list_exports(context: typer.Context, tenant: Tenant = "default", as_json: As
         show.table(("EXPORT", "KIND", "FORMAT", "STATUS", "ROWS", "NAME"), rows)
 
 
-async def _export(context: typer.Context, asked: Asked, out: Path, tenant: str, sync_first: bool) -> dict[str, Any]:
+async def _export(
+    context: typer.Context, asked: ExportRequest, out: Path, tenant: str, sync_first: bool
+) -> dict[str, Any]:
     from mainspring.core.errors import MainspringError
     from mainspring.core.types import Principal
     from mainspring.features.lake.exports.routes import export_body

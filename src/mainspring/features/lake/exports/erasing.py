@@ -30,7 +30,7 @@ from mainspring.features.lake.exports.tables import (
 )
 from mainspring.features.lake.exports.workplace import workplace
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject, parts
+from mainspring.stores.erase.data_subjects import Subject, SubjectData, parts
 from mainspring.stores.events.audit_log import ITSELF, Audit
 from mainspring.stores.sql.database import Database
 
@@ -58,7 +58,7 @@ class ExportedRows:
     async def find(
         self,
         subject: Subject,
-        held: Held,
+        held: SubjectData,
         upto: float,  # noqa: ARG002
         groups: frozenset[str] | None = None,
     ) -> Sequence[Mapping[str, Any]]:
@@ -71,7 +71,7 @@ class ExportedRows:
             found += await asyncio.to_thread(_of_answers, export_id, files, answers)
         return found
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Rewrite the files, or delete those of a tenant; returns the number of rows that went."""
         if subject.kind == "tenant":
             return await self._delete_all(subject.tenant, upto)

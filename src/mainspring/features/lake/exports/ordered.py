@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from mainspring.core.errors import InvalidRequest, NotFound
 from mainspring.core.types import Principal
-from mainspring.features.lake.exports.asking import Asked
+from mainspring.features.lake.exports.asking import ExportRequest
 from mainspring.features.lake.exports.service import Exports
 from mainspring.features.lake.exports.sets.writing import LINEAGE
 from mainspring.features.lake.exports.store import PREFIX, Export
@@ -64,7 +64,7 @@ class OrderedExports:
         return await self.exports.store.answers(tenant, export_id, limit)
 
 
-def asked_of(wanted: Mapping[str, Any]) -> Asked:
+def asked_of(wanted: Mapping[str, Any]) -> ExportRequest:
     """The order that JSON asks for, with the fields of the route. Raises ``InvalidRequest`` naming the field."""
     from pydantic import ValidationError
 

@@ -14,10 +14,10 @@ from mainspring.core.errors import TooLarge
 from mainspring.core.facts.opinions import OutcomeFacts, VoteFacts
 from mainspring.core.types import EventRecord
 from mainspring.evaluation.interactions import Interaction
-from mainspring.features.lake.exports.asking import Asked
+from mainspring.features.lake.exports.asking import ExportRequest
 from mainspring.features.lake.exports.cleaning import Cleaning
-from mainspring.features.lake.exports.sets.held import RowSpill
 from mainspring.features.lake.exports.sets.making import Material, same_question
+from mainspring.features.lake.exports.sets.spooled_interactions import RowSpill
 from mainspring.features.lake.exports.settings import ExportBounds
 from mainspring.stores.events.log import EventLog
 from mainspring.stores.sql.disk_space import DiskRoom
@@ -38,7 +38,7 @@ class MaterialReader:
         self._bounds = bounds
 
     async def read(
-        self, tenant: str, groups: frozenset[str], asked: Asked, progress: Progress, folder: Path
+        self, tenant: str, groups: frozenset[str], asked: ExportRequest, progress: Progress, folder: Path
     ) -> Material:
         """What ``groups`` may see, in a file of ``folder``; ``progress`` is told how many rows are read. Raises
         ``TooLarge``, ``StorageFull``, ``OSError``."""
@@ -78,7 +78,7 @@ class MaterialReader:
         told = {name: number for name, number in counts.items() if number or name == "read"}
         return Material(found, told, votes, outcomes, self._cleaning.told(asked))
 
-    async def _again(self, tenant: str, groups: frozenset[str], asked: Asked) -> set[str]:
+    async def _again(self, tenant: str, groups: frozenset[str], asked: ExportRequest) -> set[str]:
         """The answers to a question that was asked several times in one session. Digests are held, and no text."""
         first: dict[bytes, str] = {}
         again: set[str] = set()
@@ -116,7 +116,7 @@ class MaterialReader:
             after, read = page[-1].id, read + len(page)
 
 
-def _anything(asked: Asked) -> Callable[[Interaction], bool]:
+def _anything(asked: ExportRequest) -> Callable[[Interaction], bool]:
     """Whether an interaction may give a row, or be shown in another's."""
     if asked.kind == "thumbs" or (asked.kind == "classification" and asked.options.label == "thumb"):
         return lambda row: row.thumb is not None

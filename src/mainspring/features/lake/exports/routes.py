@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.types import Context
-from mainspring.features.lake.exports.asking import Asked
+from mainspring.features.lake.exports.asking import ExportRequest
 from mainspring.features.lake.exports.service import Exports
 from mainspring.features.lake.exports.sets.formats import ExportFormat
 from mainspring.features.lake.exports.sets.rows import ExportKind, Options
@@ -24,7 +24,7 @@ from mainspring.http.idempotency import Idempotency, IdempotencyKey, makes
 from mainspring.http.pages import AskedPage, list_body
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import json_response
-from mainspring.stores.events.audit_log import By
+from mainspring.stores.events.audit_log import Actor
 
 PREFIX = "/v1/lake/exports"
 Line = Annotated[str, Field(max_length=500, pattern=r"^[^\r\n]*$")]
@@ -73,9 +73,9 @@ class ExportBody(Body):
     options: OptionsBody = OptionsBody()
     override: Annotated[Line, Field(description="Reason to export without consent; requires the scope admin")] = ""
 
-    def asked(self) -> Asked:
+    def asked(self) -> ExportRequest:
         """Raises ``InvalidRequest`` naming a field."""
-        return Asked(
+        return ExportRequest(
             self.kind,
             self.format,
             self.name,
@@ -158,7 +158,7 @@ def _parts(routes: APIRouter, exports: Exports, access: Access) -> None:
     async def delete_export(export_id: str, context: readers) -> HttpResponse:
         """Delete the files. The record of downloads stays."""
         found = await exports.store.get(context.principal, export_id)
-        await exports.store.delete(found, By(context.principal.key_id, context.trace.trace_id))
+        await exports.store.delete(found, Actor(context.principal.key_id, context.trace.trace_id))
         return json_response({"id": export_id, "object": "lake.export", "deleted": True})
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from mainspring.core.errors import Conflict, Forbidden, MainspringError, NotFound, StorageFull, StoreError
 from mainspring.core.types import Principal
-from mainspring.features.lake.exports.asking import Asked
+from mainspring.features.lake.exports.asking import ExportRequest
 from mainspring.features.lake.exports.cleaning import Cleaning
 from mainspring.features.lake.exports.reading import MaterialReader, Progress
 from mainspring.features.lake.exports.sets.making import made_apart
@@ -47,7 +47,7 @@ class Exports:
         self.wake: Callable[[], None] | None = None
 
     async def ask(
-        self, principal: Principal, asked: Asked, *, job: bool = True, trace_id: str = "", export_id: str = ""
+        self, principal: Principal, asked: ExportRequest, *, job: bool = True, trace_id: str = "", export_id: str = ""
     ) -> Export:
         """Queue an export, or begin one that ``make`` goes on with; ``export_id`` empty: a new one. Raises
         ``Forbidden`` for an override by others than administrators, ``QuotaExceeded``."""
@@ -78,7 +78,7 @@ class Exports:
 
     async def _once(self, found: Export, job: Job | None, progress: Progress, folder: Path) -> bool | None:
         """See ``ExportStore.complete``. Raises ``OSError``."""
-        tenant, asked = found.tenant, Asked.of(found.asked)
+        tenant, asked = found.tenant, ExportRequest.of(found.asked)
         before = await self._database.read(lambda connection: lake_manifest.erasures(connection, tenant))
         material = await self._reader.read(tenant, found.groups, asked, progress, folder)
         progress("make", 0, 1)

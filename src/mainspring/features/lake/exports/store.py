@@ -19,7 +19,7 @@ import mainspring.stores.sql.pages as pages
 import mainspring.stores.sql.rows as rows
 from mainspring.core.errors import Conflict, NotFound, QuotaExceeded
 from mainspring.core.types import Principal
-from mainspring.features.lake.exports.asking import Asked
+from mainspring.features.lake.exports.asking import ExportRequest
 from mainspring.features.lake.exports.settings import ExportBounds
 from mainspring.features.lake.exports.tables import (
     lake_export_answers,
@@ -29,7 +29,7 @@ from mainspring.features.lake.exports.tables import (
 )
 from mainspring.stores.documents.blobs import Blobs
 from mainspring.stores.erase.data_subjects import parts
-from mainspring.stores.events.audit_log import Audit, By
+from mainspring.stores.events.audit_log import Actor, Audit
 from mainspring.stores.schema import events, jobs
 from mainspring.stores.sql.database import Database
 from mainspring.stores.sql.jobs import Job
@@ -82,7 +82,7 @@ class ExportStore:
         self._bounds = bounds
 
     async def create(
-        self, principal: Principal, asked: Asked, *, job: bool, trace_id: str = "", export_id: str = ""
+        self, principal: Principal, asked: ExportRequest, *, job: bool, trace_id: str = "", export_id: str = ""
     ) -> Export:
         """Record an export, and queue it if ``job``; ``export_id`` empty: a new one. Raises ``QuotaExceeded``."""
         now, tenant = time.time(), principal.tenant
@@ -108,7 +108,7 @@ class ExportStore:
             told |= {"reason": asked.override} if asked.override else {}
             action = "lake.export.override" if asked.override else "lake.export"
             self._audit.append(
-                connection, tenant, action, By(principal.key_id, trace_id), object=export_id, details=told
+                connection, tenant, action, Actor(principal.key_id, trace_id), object=export_id, details=told
             )
 
         await self._database.write(work, durable=True)
@@ -268,7 +268,7 @@ class ExportStore:
             durable=True,
         )
 
-    async def delete(self, found: Export, by: By) -> None:
+    async def delete(self, found: Export, by: Actor) -> None:
         """Delete the files. What was handed out is still known. Raises ``Conflict`` while it is being made."""
         if found.status in ("queued", "running"):
             raise Conflict(f"{found.id} is {found.status}", remedy="Wait until it has ended", param="export_id")

@@ -18,7 +18,7 @@ SEEN: Mapping[str, str] = {"user": "questions", "document": "cited"}
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AnswerEvent:
     """An event about an answer."""
 
     id: str
@@ -38,7 +38,7 @@ class Change:
     value: float
 
 
-def changes(told: Sequence[Told], person: str, cited: Sequence[str]) -> Iterator[Change]:
+def changes(told: Sequence[AnswerEvent], person: str, cited: Sequence[str]) -> Iterator[Change]:
     """The changes by all events of one answer: to ``person`` (empty: nobody is named), and to the documents that it
     shows and cites. Each change has the time of the event that brought it, never of the answer."""
     answer = next((each for each in told if isinstance(each.facts, AnswerFacts)), None)
@@ -57,7 +57,7 @@ def changes(told: Sequence[Told], person: str, cited: Sequence[str]) -> Iterator
                 yield from _thumbs(each, each.facts, person, cited)
 
 
-def _thumbs(told: Told, facts: FeedbackFacts, person: str, cited: Sequence[str]) -> Iterator[Change]:
+def _thumbs(told: AnswerEvent, facts: FeedbackFacts, person: str, cited: Sequence[str]) -> Iterator[Change]:
     whom: list[tuple[Entity, str]] = [("user", person)] if person else []
     whom += [("document", document) for document in dict.fromkeys(cited)]
     if facts.instead_of == facts.rating:

@@ -15,7 +15,7 @@ import mainspring.stores.sql.rows as rows
 from mainspring.core.facts.registry import read
 from mainspring.engines.base import Embedder
 from mainspring.features.lake.exports.sets.rows import spoken
-from mainspring.features.lake.features_table.changes import Change, Told, changes, grown
+from mainspring.features.lake.features_table.changes import AnswerEvent, Change, changes, grown
 from mainspring.features.lake.features_table.reading import EMBEDDED, as_of
 from mainspring.features.lake.features_table.tables import (
     lake_feature_changes,
@@ -113,7 +113,9 @@ def _found(connection: sa.Connection, by_tenant: Mapping[str, Sequence[str]], po
             said = texts(connection, tenant, [own.content_id] if own.content_id else []).get(own.content_id or "", "{}")
             content = orjson.loads(said)
             cited = [str(each.get("document_id")) for each in content.get("citations") or () if each.get("document_id")]
-            told = [Told(row.id, row.at, read(row.kind, rows.load(row.facts))) for row in theirs if row.kind in KINDS]
+            told = [
+                AnswerEvent(row.id, row.at, read(row.kind, rows.load(row.facts))) for row in theirs if row.kind in KINDS
+            ]
             asked = [each for each in content.get("messages") or () if each.get("role") == "user"]
             made.append(
                 {

@@ -15,7 +15,7 @@ from mainspring.features.lake.features_table.tables import (
     lake_feature_vectors,
 )
 from mainspring.stores.documents.blobs import Blobs
-from mainspring.stores.erase.data_subjects import Held, Subject
+from mainspring.stores.erase.data_subjects import Subject, SubjectData
 from mainspring.stores.sql.database import Database
 
 
@@ -30,7 +30,7 @@ class HeldFeatures:
     async def find(
         self,
         subject: Subject,
-        held: Held,  # noqa: ARG002
+        held: SubjectData,  # noqa: ARG002
         upto: float,  # noqa: ARG002
         groups: frozenset[str] | None = None,  # noqa: ARG002
     ) -> Sequence[Mapping[str, Any]]:
@@ -42,7 +42,7 @@ class HeldFeatures:
         found = await self._database.read(lambda connection: connection.execute(query).scalars().all())
         return [{"type": "lake_features", "features": rows.load(each)} for each in found]
 
-    async def erase(self, subject: Subject, held: Held, upto: float) -> int:
+    async def erase(self, subject: Subject, held: SubjectData, upto: float) -> int:
         """Delete the changes; returns their number."""
 
         def work(connection: sa.Connection) -> int:

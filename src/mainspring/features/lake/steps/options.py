@@ -47,7 +47,7 @@ class BuildSettings(Section):
     test_users: list[str] = Field([], description="names of users whose requests are tests")
     test_applications: list[str] = Field([], description="applications that are asked by tests only")
     least_characters: int = Field(1, ge=1, description="of a question and of its answer")
-    personal_data: Literal["redact", "drop"] = Field("redact", description="what is done with personal data")
+    personal_data: Literal["redact", "drop"] = Field("redact", description="treatment of personal data")
     personal_kinds: list[str] = Field([], description="kinds of personal data that are looked for; empty: all")
     names: bool = Field(True, description="look for names that people give of themselves, too")
     jailbreak_chance: float = Field(0.9, gt=0, lt=1, description="of the detector, from which a question is an attack")

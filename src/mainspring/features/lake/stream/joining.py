@@ -19,7 +19,7 @@ from mainspring.core.facts.registry import read
 from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.files.interaction_rows import row as clean_row
-from mainspring.features.lake.stream.aside import reason
+from mainspring.features.lake.stream.set_aside_events import reason
 from mainspring.serving.ring import request_snapshot
 from mainspring.stores.erase.data_subjects import parts
 from mainspring.stores.schema import contents

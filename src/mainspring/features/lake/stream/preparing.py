@@ -23,8 +23,8 @@ from mainspring.features.lake.files.interaction_rows import interaction_schema
 from mainspring.features.lake.files.manifest import LakeFile
 from mainspring.features.lake.files.storage import SYNCED, Storage
 from mainspring.features.lake.files.writing import Partition, date_of
-from mainspring.features.lake.stream import aside, events, joining
-from mainspring.features.lake.stream.aside import Aside, What
+from mainspring.features.lake.stream import events, joining, set_aside_events
+from mainspring.features.lake.stream.set_aside_events import Aside, What
 
 Row = dict[str, Any]
 
@@ -112,7 +112,7 @@ def _take(
                 hash((each.key_id, tuple(each.groups or ())))
             answers |= found
         except Exception as error:  # what is wrong with one answer has many kinds
-            unread[subject] = aside.reason(error)
+            unread[subject] = set_aside_events.reason(error)
     of_keys = events.groups_of_keys(connection, tenant, {each.key_id for each in answers.values()})
     groups = events.asker_groups(answers, of_keys)
     for row in theirs:
@@ -126,7 +126,7 @@ def _take(
         try:
             place = tenant, date_of(made["at"]), groups.get(made["answer_id"], ())
         except Exception as error:  # times beyond the calendar have several kinds
-            failed[made["answer_id"]] = aside.reason(error)
+            failed[made["answer_id"]] = set_aside_events.reason(error)
             continue
         prepared.clean[place].append(made)
     for subject, problem in failed.items():
@@ -139,7 +139,7 @@ def _raw(prepared: Prepared, tenant: str, row: sa.Row[Any], groups: tuple[str, .
         place = tenant, row.kind, date_of(row.at), groups
         prepared.raw[place].append(raw_row(_head(row), row.kind, sql_rows.load(row.facts)))
     except Exception as error:  # what is wrong with one event has many kinds
-        return aside.reason(error)
+        return set_aside_events.reason(error)
     return ""
 
 
@@ -184,7 +184,7 @@ def _unfit(schema: pa.Schema, row: Row) -> str:
     try:
         table(schema, [row])
     except Exception as error:  # as above
-        return aside.reason(error)
+        return set_aside_events.reason(error)
     return ""
 
 

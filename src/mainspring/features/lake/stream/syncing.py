@@ -22,7 +22,7 @@ from mainspring.features.lake.files import manifest
 from mainspring.features.lake.files.manifest import LakeFile, Manifest
 from mainspring.features.lake.files.rewriting import Rewriting
 from mainspring.features.lake.files.storage import Storage, left_over
-from mainspring.features.lake.stream import aside, events, preparing
+from mainspring.features.lake.stream import events, preparing, set_aside_events
 from mainspring.features.lake.stream.compacting import Compacting
 from mainspring.features.lake.stream.preparing import Prepared
 from mainspring.features.lake.stream.sweeping import Sweeping
@@ -75,7 +75,7 @@ class Syncing:
             if lease is None:
                 return None
             if retry:
-                await self._database.write(aside.soon)
+                await self._database.write(set_aside_events.soon)
             return await self._sync(lease, progress)
 
     async def catch_up(self, progress: Progress | None = None) -> None:
@@ -130,7 +130,7 @@ class Syncing:
 
     async def _again(self, lease: Lease, done: Synced, touched: set[str]) -> None:
         """Try what was set aside again, as far as it is due."""
-        due = await self._database.read(partial(aside.due, now=time.time()))
+        due = await self._database.read(partial(set_aside_events.due, now=time.time()))
         if not due:
             return
         prepared = await self._database.read(partial(preparing.again, position=done.position, due=due))
@@ -165,7 +165,7 @@ class Syncing:
 
         def work(connection: sa.Connection) -> None:
             manifest.forget(connection, ZONES)
-            aside.forget_all(connection)
+            set_aside_events.forget_all(connection)
             feed.move(connection, NAME, 0)
 
         await self._database.write(work)
@@ -181,8 +181,8 @@ class Syncing:
                 return False
             manifest.add(connection, files)
             for (tenant, what), ids_done in prepared.done().items():
-                aside.done(connection, tenant, what, ids_done)
-            aside.put(connection, prepared.aside.values(), time.time())
+                set_aside_events.done(connection, tenant, what, ids_done)
+            set_aside_events.put(connection, prepared.aside.values(), time.time())
             feed.move(connection, NAME, prepared.position)
             return True
 

@@ -19,8 +19,8 @@ from mcp.shared.exceptions import MCPError
 from mainspring.core.errors import Forbidden, InvalidRequest, MainspringError, NotFound, RateLimited
 from mainspring.core.types import Context
 from mainspring.core.version import __version__
+from mainspring.features.mcp.server.change_watch import Watching
 from mainspring.features.mcp.server.offers import LEVEL, LEVELS, Call, Offer, Page, Result, text_result
-from mainspring.features.mcp.server.watch import Watching
 from mainspring.serving.admit.rate_limits import Charge
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mainspring.features.monitor.judging.score_means import Moments, below
+from mainspring.features.monitor.judging.score_means import ScoreSums, below
 from mainspring.features.monitor.settings import (
     CostRule,
     ErrorsRule,
@@ -145,7 +145,7 @@ def quality(now: Tally, before: Tally, rule: QualityRule, least: int, baseline_l
     ]
     for (measure, judge), scores in sorted(now.scores.items()):
         # Another judge's earlier scores are not comparable.
-        usual = before.scores.get((measure, judge), Moments())
+        usual = before.scores.get((measure, judge), ScoreSums())
         floor = rule.floors.get(measure)
         if usual.count >= baseline_least // 4 or floor is not None:
             found.append(_scored(measure, now, scores, usual, rule, floor, least, baseline_least // 4))
@@ -155,8 +155,8 @@ def quality(now: Tally, before: Tally, rule: QualityRule, least: int, baseline_l
 def _scored(
     measure: str,
     tally: Tally,
-    now: Moments,
-    before: Moments,
+    now: ScoreSums,
+    before: ScoreSums,
     rule: QualityRule,
     floor: float | None,
     least: int,

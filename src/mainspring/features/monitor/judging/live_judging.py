@@ -47,7 +47,7 @@ its sources are not stored. ``nothing``: there is nothing to judge. ``withheld``
 where the judge works. ``unpaid``: a budget is exhausted."""
 
 
-class Bench(Protocol):
+class JudgePanel(Protocol):
     """Judges. ``name`` identifies the judge for readers, and differs if scores must not be compared."""
 
     @property
@@ -60,7 +60,7 @@ class Bench(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class SampledAnswer:
     """How an answer came to be judged: its ``stratum``, the ``probability`` of that, and whether the plain share had
     ``drawn`` it, too."""
 
@@ -75,7 +75,7 @@ class _Waiting:
     answer_id: str
     application: str
     at: float
-    taken: Taken
+    taken: SampledAnswer
 
 
 class Judging:
@@ -88,7 +88,7 @@ class Judging:
         events: EventLog,
         verdicts: Verdicts,
         passages: Passages,
-        bench: Bench,
+        bench: JudgePanel,
         *,
         idle: Callable[[], bool],
         count: Callable[[Outcome], None],
@@ -127,12 +127,12 @@ class Judging:
             return
         self._waiting.put_nowait(_Waiting(tenant, answer_id, application, fact.at, taken))
 
-    def _taken(self, answer_id: str, application: str, stratum: str) -> Taken | None:
+    def _taken(self, answer_id: str, application: str, stratum: str) -> SampledAnswer | None:
         share = self._settings.share_of(application)
         drawn = chosen(answer_id, share)
         if share > 0 and stratum in self._settings.certain:
-            return Taken(stratum, 1.0, drawn)
-        return Taken("rest", share, drawn) if drawn else None
+            return SampledAnswer(stratum, 1.0, drawn)
+        return SampledAnswer("rest", share, drawn) if drawn else None
 
     async def run(self) -> None:
         """Judge waiting answers, until cancelled."""
@@ -252,7 +252,7 @@ class Piecewise:
 
 
 def record_of(
-    verdict: Verdict, answer: EventRecord, application: str, judge: str, now: float, taken: Taken
+    verdict: Verdict, answer: EventRecord, application: str, judge: str, now: float, taken: SampledAnswer
 ) -> EventRecord:
     """The fact of a verdict, under the trace of its answer."""
     facts = ScoreFacts(

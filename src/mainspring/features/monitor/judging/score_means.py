@@ -10,7 +10,7 @@ _SCALE = 10_000
 
 
 @dataclass(slots=True)
-class Moments:
+class ScoreSums:
     """Of scores in [0, 1]: how many, their sum and that of their squares, in ten-thousandths."""
 
     count: int = 0
@@ -22,12 +22,12 @@ class Moments:
         self.total += round(_SCALE * score)
         self.squares += round(_SCALE * score * score)
 
-    def merge(self, other: Moments) -> None:
+    def merge(self, other: ScoreSums) -> None:
         self.count += other.count
         self.total += other.total
         self.squares += other.squares
 
-    def take_out(self, other: Moments) -> None:
+    def take_out(self, other: ScoreSums) -> None:
         """The scores of ``other`` are counted elsewhere; in a step of time by itself the count may fall below 0."""
         self.count -= other.count
         self.total -= other.total
@@ -59,11 +59,11 @@ class Moments:
         return [self.count, self.total, self.squares]
 
     @classmethod
-    def of(cls, plain: Sequence[int]) -> Moments:
+    def of(cls, plain: Sequence[int]) -> ScoreSums:
         return cls(*plain)
 
 
-def below(now: Moments, before: Moments) -> float:
+def below(now: ScoreSums, before: ScoreSums) -> float:
     """How many standard errors the mean of ``now`` is below that of ``before``, assuming the pooled variance of both; 0
     if either is empty."""
     if not now.count or not before.count:

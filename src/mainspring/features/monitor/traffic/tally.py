@@ -13,7 +13,7 @@ from mainspring.core.facts.opinions import FeedbackFacts, ScoreFacts
 from mainspring.core.facts.outcomes import outcome_of
 from mainspring.core.facts.retrievals import RetrievalFacts
 from mainspring.evaluation import realtime
-from mainspring.features.monitor.judging.score_means import Moments
+from mainspring.features.monitor.judging.score_means import ScoreSums
 from mainspring.features.monitor.traffic.sketch import Sketch
 from mainspring.stores.events.feed import Fact
 
@@ -37,8 +37,8 @@ class Tally:
         self.sketches: dict[str, Sketch] = {}
         self.examples: dict[str, list[str]] = {}
         self.blocks: list[str] = []
-        self.scores: dict[tuple[str, str], Moments] = {}
-        self.drawn: dict[tuple[str, str, str, float], Moments] = {}
+        self.scores: dict[tuple[str, str], ScoreSums] = {}
+        self.drawn: dict[tuple[str, str, str, float], ScoreSums] = {}
         # The latest answer with a finding, by measure; not stored.
         self._found: dict[str, str] = {}
         # The largest values (see ``_value``) and the lowest scores among those with an example; not stored.
@@ -69,9 +69,9 @@ class Tally:
             self.examples[name] = list(dict.fromkeys([*self.examples.get(name, ()), *traces]))[-EXAMPLES:]
         self.blocks += other.blocks
         for judged, moments in other.scores.items():
-            self.scores.setdefault(judged, Moments()).merge(moments)
+            self.scores.setdefault(judged, ScoreSums()).merge(moments)
         for group, moments in other.drawn.items():
-            self.drawn.setdefault(group, Moments()).merge(moments)
+            self.drawn.setdefault(group, ScoreSums()).merge(moments)
 
     def add(self, fact: Fact) -> None:
         """Count one event; replays are not user traffic."""
@@ -174,7 +174,7 @@ class Tally:
         # Neither refusals nor what only its certain stratum brought: the mean would be of another mixture.
         plain = facts.drawn is not False and facts.stratum != "refusal"
         for measure, score in (facts.scores or {}).items() if plain else ():
-            self.scores.setdefault((measure, facts.judge), Moments()).add(score)
+            self.scores.setdefault((measure, facts.judge), ScoreSums()).add(score)
             if score < self._least.get(measure, 1.0):
                 self._least[measure] = score
                 self.examples[f"low {measure}"] = [trace_id]
@@ -183,13 +183,13 @@ class Tally:
         if facts.probability is None:
             return
         for measure, score in (facts.scores or {}).items():
-            one = Moments()
+            one = ScoreSums()
             one.add(score)
             group = (measure, facts.judge, facts.stratum, facts.probability)
-            self.drawn.setdefault(group, Moments()).merge(one)
+            self.drawn.setdefault(group, ScoreSums()).merge(one)
             if facts.before is not None:
                 left = (measure, facts.judge, "rest", facts.before)
-                self.drawn.setdefault(left, Moments()).take_out(one)
+                self.drawn.setdefault(left, ScoreSums()).take_out(one)
 
     def _value(self, name: str, value: Any, trace_id: str = "") -> None:
         """Count a value; the example is the trace with the largest value."""
@@ -234,8 +234,8 @@ class Tally:
         made.sketches = {name: Sketch.of(sketch) for name, sketch in kept if sketches is None or name in sketches}
         made.examples = {name: list(traces) for name, traces in plain.get("e", {}).items()}
         made.blocks = list(plain.get("b", ()))
-        made.drawn = {tuple(group[:4]): Moments.of(group[4:]) for group in plain.get("w", ())}
-        made.scores = {(measure, judge): Moments.of(sums) for measure, judge, *sums in plain.get("j", ())}
+        made.drawn = {tuple(group[:4]): ScoreSums.of(group[4:]) for group in plain.get("w", ())}
+        made.scores = {(measure, judge): ScoreSums.of(sums) for measure, judge, *sums in plain.get("j", ())}
         return made
 
 

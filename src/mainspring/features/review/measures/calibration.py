@@ -8,7 +8,7 @@ from typing import Any
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.review.definition import MANUAL, Queue
-from mainspring.features.review.measures.people import estimate_body
+from mainspring.features.review.measures.reviewer_agreement import estimate_body
 from mainspring.features.review.measures.verdicts import Scores
 from mainspring.statistics import prediction_powered
 from mainspring.statistics.sampling import stratified, wilson

@@ -8,7 +8,7 @@ from typing import Any
 
 import mainspring.stores.sql.rows as rows
 from mainspring.features.review.definition import Queue
-from mainspring.features.review.measures import calibration, people
+from mainspring.features.review.measures import calibration, reviewer_agreement
 from mainspring.features.review.measures.calibration import Labelled
 from mainspring.features.review.measures.verdicts import Judged, Scores, chosen
 from mainspring.features.review.store.items import Items
@@ -28,13 +28,13 @@ class Measures:
     async def agreement(self, tenant: str, name: str) -> dict[str, Any]:
         """Of the latest labels."""
         queue = await self._queues.get(tenant, name)
-        return await asyncio.to_thread(people.agreement, queue.definition, await self._items.given(queue))
+        return await asyncio.to_thread(reviewer_agreement.agreement, queue.definition, await self._items.given(queue))
 
     async def reviewers(self, tenant: str, name: str) -> list[dict[str, Any]]:
         """Of the latest labels, the busiest first."""
         queue = await self._queues.get(tenant, name)
         results = {row.id: rows.load(row.result) for row in await self._items.done(queue)}
-        return await asyncio.to_thread(people.reviewers, await self._items.given(queue), results)
+        return await asyncio.to_thread(reviewer_agreement.reviewers, await self._items.given(queue), results)
 
     async def threshold(self, tenant: str, name: str, score: str, wanted: float) -> dict[str, Any]:
         """Raises ``InvalidRequest``: no labelled answer has that score."""

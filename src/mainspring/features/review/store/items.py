@@ -12,7 +12,7 @@ import mainspring.stores.sql.pages as pages
 from mainspring.core.errors import NotFound
 from mainspring.features.review.definition import Queue
 from mainspring.features.review.store.filling import DONE, PREFIX
-from mainspring.features.review.store.verdicts import Given
+from mainspring.features.review.store.verdicts import GivenLabel
 from mainspring.features.review.tables import review_items as items
 from mainspring.features.review.tables import review_labels as labels
 from mainspring.stores.erase.data_subjects import parts
@@ -72,7 +72,7 @@ class Items:
         found = await self._database.read(lambda connection: connection.execute(query).all())
         return {row.answer_id: row.stratum for row in found}
 
-    async def given(self, queue: Queue, names: Sequence[str] | None = None) -> list[Given]:
+    async def given(self, queue: Queue, names: Sequence[str] | None = None) -> list[GivenLabel]:
         """Labels of these items (None: of the latest of all), oldest first."""
         query = sa.select(labels).where(
             labels.c.tenant == queue.tenant, labels.c.queue_id == queue.id, labels.c.state == "given"
@@ -87,7 +87,7 @@ class Items:
                 for row in connection.execute(query.where(labels.c.item_id.in_(part)))
             ]
 
-        return sorted((Given.of(row) for row in await self._database.read(work)), key=lambda each: each.at)
+        return sorted((GivenLabel.of(row) for row in await self._database.read(work)), key=lambda each: each.at)
 
 
 def _of(queue: Queue) -> sa.ColumnElement[bool]:

@@ -21,7 +21,7 @@ from mainspring.core.facts.opinions import LabelFacts
 from mainspring.core.types import EventRecord, Principal
 from mainspring.features.review.definition import Queue
 from mainspring.features.review.store.filling import ADJUDICATE, DONE, OPEN
-from mainspring.features.review.store.verdicts import Given, disagree, result
+from mainspring.features.review.store.verdicts import GivenLabel, disagree, result
 from mainspring.features.review.tables import review_items as items
 from mainspring.features.review.tables import review_labels as labels
 from mainspring.stores.events.event_visibility import visible_events
@@ -36,7 +36,7 @@ _MOST = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class LeasedItem:
     """An item that a reviewer holds until ``lease_until``."""
 
     item: sa.Row[Any]
@@ -64,10 +64,10 @@ class Labels:
         self._database = database
         self._log = log
 
-    async def take(self, principal: Principal, queue: Queue) -> Taken | None:
+    async def take(self, principal: Principal, queue: Queue) -> LeasedItem | None:
         """The item that the reviewer holds, or the next one; None: nothing waits for this reviewer."""
 
-        def work(connection: sa.Connection) -> Taken | None:
+        def work(connection: sa.Connection) -> LeasedItem | None:
             now = time.time()
             if held := _held(connection, principal, queue, now):
                 return held
@@ -176,7 +176,7 @@ def _by(principal: Principal, item_id: str) -> sa.ColumnElement[bool]:
     return sa.and_(labels.c.tenant == principal.tenant, labels.c.item_id == item_id, labels.c.by == principal.person)
 
 
-def _held(connection: sa.Connection, principal: Principal, queue: Queue, now: float) -> Taken | None:
+def _held(connection: sa.Connection, principal: Principal, queue: Queue, now: float) -> LeasedItem | None:
     mine = sa.and_(
         labels.c.tenant == principal.tenant,
         labels.c.queue_id == queue.id,
@@ -190,7 +190,7 @@ def _held(connection: sa.Connection, principal: Principal, queue: Queue, now: fl
     item = connection.execute(sa.select(items).where(_item(principal.tenant, label.item_id))).one_or_none()
     if item is None or not _seen(connection, principal, [item.id]):
         return None
-    return Taken(item, label.id, label.taken_at, label.lease_until)
+    return LeasedItem(item, label.id, label.taken_at, label.lease_until)
 
 
 def _places(now: float, besides: str) -> sa.ScalarSelect[int]:
@@ -226,7 +226,9 @@ def _seen(connection: sa.Connection, principal: Principal, names: Sequence[str])
     return set(connection.execute(query.where(visible_events(connection, principal.groups))).scalars())
 
 
-def _lease(connection: sa.Connection, principal: Principal, queue: Queue, item_id: str, now: float) -> Taken | None:
+def _lease(
+    connection: sa.Connection, principal: Principal, queue: Queue, item_id: str, now: float
+) -> LeasedItem | None:
     locked = sa.select(items).where(_item(queue.tenant, item_id)).with_for_update(skip_locked=True)
     item = connection.execute(locked).one_or_none()
     if item is None or item.state == DONE:
@@ -242,7 +244,7 @@ def _lease(connection: sa.Connection, principal: Principal, queue: Queue, item_i
     made = rows.insert_new(connection, labels).values(**values, lease_until=until, taken_at=now)
     if not connection.execute(made).rowcount:
         return None
-    return Taken(item, str(values["id"]), now, until)
+    return LeasedItem(item, str(values["id"]), now, until)
 
 
 def _locked(connection: sa.Connection, principal: Principal, item_id: str) -> sa.Row[Any]:
@@ -327,7 +329,9 @@ def _give(
 def _settle(connection: sa.Connection, queue: Queue, item: sa.Row[Any]) -> None:
     """The state of an item after a label: it waits for another, is disputed, or is done."""
     mine = sa.and_(labels.c.tenant == item.tenant, labels.c.item_id == item.id, labels.c.state == GIVEN)
-    found = [Given.of(row) for row in connection.execute(sa.select(labels).where(mine).order_by(labels.c.given_at))]
+    found = [
+        GivenLabel.of(row) for row in connection.execute(sa.select(labels).where(mine).order_by(labels.c.given_at))
+    ]
     values: dict[str, Any] = {"given": len(found)}
     if len(found) >= item.needs:
         bound = queue.definition.labelling.disagreement

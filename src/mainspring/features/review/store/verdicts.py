@@ -13,7 +13,7 @@ import mainspring.stores.sql.rows as rows
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenLabel:
     """A label that was given."""
 
     id: str
@@ -30,7 +30,7 @@ class Given:
     at: float
 
     @classmethod
-    def of(cls, row: sa.Row[Any]) -> Given:
+    def of(cls, row: sa.Row[Any]) -> GivenLabel:
         return cls(
             id=row.id,
             item_id=row.item_id,
@@ -47,7 +47,7 @@ class Given:
         )
 
 
-def disagree(found: Sequence[Given], bound: float) -> bool:
+def disagree(found: Sequence[GivenLabel], bound: float) -> bool:
     """Whether labels differ in approval, or by more than ``bound`` in a criterion."""
     if len({each.approved for each in found}) > 1:
         return True
@@ -59,7 +59,7 @@ def disagree(found: Sequence[Given], bound: float) -> bool:
     return False
 
 
-def result(found: Sequence[Given]) -> dict[str, Any]:
+def result(found: Sequence[GivenLabel]) -> dict[str, Any]:
     """The verdict: the adjudicator's label, or else the means of all. ``label_id`` names the one whose correction
     counts: of several the latest."""
     deciding = [each for each in found if each.adjudicated] or list(found)

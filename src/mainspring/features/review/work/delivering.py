@@ -21,7 +21,7 @@ from mainspring.features.review.definition import Queue
 from mainspring.features.review.store.items import Items
 from mainspring.features.review.tables import review_items as items
 from mainspring.features.review.tables import review_labels as labels
-from mainspring.features.review.work.showing import Showing, Shown
+from mainspring.features.review.work.showing import ReviewedAnswer, Showing
 from mainspring.stores import Stores
 from mainspring.stores.schema import keys
 
@@ -102,7 +102,7 @@ class Delivering:
 
 
 def example_of(
-    shown: Shown, row: sa.Row[Any], result: dict[str, Any], edit: str | None, sources: tuple[str, ...]
+    shown: ReviewedAnswer, row: sa.Row[Any], result: dict[str, Any], edit: str | None, sources: tuple[str, ...]
 ) -> Example:
     """A reviewed answer as an example."""
     references = (edit,) if edit else (shown.text,) if result.get("approved") and shown.text else ()

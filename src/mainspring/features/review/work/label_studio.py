@@ -16,7 +16,7 @@ from xml.sax.saxutils import quoteattr
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.review.definition import Definition
 from mainspring.features.review.store.labels import Submitted
-from mainspring.features.review.work.showing import Shown
+from mainspring.features.review.work.showing import ReviewedAnswer
 
 IMPORTED = "label-studio:"
 """How the names of people from elsewhere begin."""
@@ -58,7 +58,11 @@ def interface(definition: Definition, scores: Sequence[str]) -> str:
 
 
 def written(
-    shown: Shown, item: Mapping[str, Any], labels: Sequence[Mapping[str, Any]], definition: Definition, verdict: Any
+    shown: ReviewedAnswer,
+    item: Mapping[str, Any],
+    labels: Sequence[Mapping[str, Any]],
+    definition: Definition,
+    verdict: Any,
 ) -> dict[str, Any]:
     """A task: ``item`` and ``labels`` as the routes show them, ``verdict`` is (judge, scores) or None."""
     predictions = []

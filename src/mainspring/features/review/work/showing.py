@@ -22,7 +22,7 @@ MOST_MESSAGES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ReviewedAnswer:
     """An answer with what led to it. ``messages`` are the request's, without the system's. ``passages`` are texts, if
     all still exist."""
 
@@ -45,7 +45,7 @@ class Showing:
         self._stores = stores
         self._passages = Passages(stores.collections, stores.vectors)
 
-    async def answer(self, principal: Principal, answer_id: str, *, passages: bool = True) -> Shown:
+    async def answer(self, principal: Principal, answer_id: str, *, passages: bool = True) -> ReviewedAnswer:
         """Raises ``NotFound``: its text is gone, or the principal may not see it."""
         seen = await self.answers(principal, [answer_id])
         if not seen:
@@ -53,21 +53,21 @@ class Showing:
         # Hidden sources hide the answer already: see ``visible_events``.
         return await self._with_passages(seen[0]) if passages else seen[0]
 
-    async def whole(self, tenant: str, answer_id: str) -> Shown:
+    async def whole(self, tenant: str, answer_id: str) -> ReviewedAnswer:
         """With passages, for work on behalf of the whole tenant. Raises ``NotFound``: its text is gone."""
         answer = await self._stores.events.get(tenant, answer_id)
         if answer.content is None:
             raise NotFound(f"the text of answer {answer_id} is gone", param="answer_id")
         return await self._with_passages(shown_of(answer))
 
-    async def _with_passages(self, found: Shown) -> Shown:
+    async def _with_passages(self, found: ReviewedAnswer) -> ReviewedAnswer:
         tenant, log = found.answer.tenant, self._stores.events
         retrievals = await log.find(tenant, kind=RetrievalFacts.EVENT, subject=found.answer.id)
         facts = [RetrievalFacts.of(each.facts) for each in retrievals]
         texts = await self._passages.read(tenant, facts, MOST_PASSAGES) if facts else []
-        return Shown(found.answer, found.messages, found.text, found.citations, texts or [])
+        return ReviewedAnswer(found.answer, found.messages, found.text, found.citations, texts or [])
 
-    async def answers(self, principal: Principal, names: Sequence[str]) -> list[Shown]:
+    async def answers(self, principal: Principal, names: Sequence[str]) -> list[ReviewedAnswer]:
         """Those of these answers whose text is there and that the principal may see, without passages."""
 
         def work(connection: sa.Connection) -> set[str]:
@@ -84,7 +84,7 @@ class Showing:
         ]
 
 
-def shown_of(answer: EventRecord) -> Shown:
+def shown_of(answer: EventRecord) -> ReviewedAnswer:
     """The parts of an answer's record."""
     try:
         found: Any = json.loads(answer.content or "{}")
@@ -101,7 +101,7 @@ def shown_of(answer: EventRecord) -> Shown:
         messages = [{"role": "user", "content": found["prompt"]}]
     first = next((each for each in found.get("choices") or () if isinstance(each, dict)), {})
     citations = [each for each in found.get("citations") or () if isinstance(each, dict)]
-    return Shown(answer, messages[-MOST_MESSAGES:], str(first.get("text") or ""), citations, ())
+    return ReviewedAnswer(answer, messages[-MOST_MESSAGES:], str(first.get("text") or ""), citations, ())
 
 
 def plain(content: Any) -> str:

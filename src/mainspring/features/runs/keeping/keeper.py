@@ -33,7 +33,7 @@ from mainspring.core.errors import (
 from mainspring.core.types import ChatRequest, Context, EventRecord, Message, Principal
 from mainspring.features.runs.keeping.history import DurableHistory, Wish
 from mainspring.features.runs.keeping.pulses import Pulses
-from mainspring.features.runs.keeping.said import Said
+from mainspring.features.runs.keeping.run_events import RunEvents
 from mainspring.features.runs.settings import RunsSettings
 from mainspring.features.runs.store.runs import NewRun, Run, Runs, State
 from mainspring.features.runs.store.sessions import SessionStates
@@ -56,7 +56,7 @@ class OpenRun:
     job: Job
     context: Context
     history: DurableHistory
-    said: Said
+    said: RunEvents
     keeping: asyncio.Task[None] | None = None
 
 
@@ -255,7 +255,7 @@ class Keeper:
         if run.wanted in ("pause", "cancel"):
             # It was wanted before this process took it up.
             history.signal.stop("pause" if run.wanted == "pause" else "cancel")
-        return OpenRun(run, job, context, history, Said(agent), keeping)
+        return OpenRun(run, job, context, history, RunEvents(agent), keeping)
 
     async def _stopped(self, opened: OpenRun, error: MainspringError) -> None:
         """Settle a run whose agent raised ``error``."""

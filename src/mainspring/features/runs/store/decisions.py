@@ -15,7 +15,7 @@ from mainspring.features.runs.store import runs as store
 from mainspring.features.runs.store.runs import Run
 from mainspring.features.runs.store.steps import KeptStep, of, read
 from mainspring.features.runs.tables import run_steps
-from mainspring.stores.events.audit_log import Audit, By, Hidden
+from mainspring.stores.events.audit_log import Actor, Audit, HashedText
 from mainspring.stores.schema import approvals
 from mainspring.stores.sql.database import Database
 
@@ -68,8 +68,8 @@ async def decide(
                 error = {"code": "given_up", "message": f"nobody knows the outcome of the step {path}", "step": path}
                 store.move(connection, run.tenant, run_id, state="cancelled", error=rows.dump(error))
         trace_id = "" if trace is None else trace.trace_id
-        details = {"step": path, "tool": step.name, "decision": decision, "note": Hidden(note)}
-        by = By(principal.key_id, trace_id)
+        details = {"step": path, "tool": step.name, "decision": decision, "note": HashedText(note)}
+        by = Actor(principal.key_id, trace_id)
         stores.audit.append(connection, run.tenant, "run.decided", by, object=run_id, details=details)
         if decision != "give_up" and not open_steps(connection, run):
             store.queue_again(connection, run.tenant, run_id)
@@ -105,10 +105,10 @@ async def delete(stores: Parts, principal: Principal, run_id: str, *, trace: Tra
         store.still(connection, run)
         if run.state == "waiting":
             raise Conflict(
-                f"{run_id} waits for a person", remedy="Decide what it waits for, or cancel it", param="run_id"
+                f"{run_id} waits for a person", remedy="Decide its waiting approvals, or cancel it", param="run_id"
             )
         store.delete_runs(connection, run.tenant, [run_id])
-        by = By(principal.key_id, "" if trace is None else trace.trace_id)
+        by = Actor(principal.key_id, "" if trace is None else trace.trace_id)
         details = {"agent": run.agent, "state": run.state}
         stores.audit.append(connection, run.tenant, "run.deleted", by, object=run_id, details=details)
 

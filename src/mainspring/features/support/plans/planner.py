@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from mainspring.features.support.plans.variants import named
 from mainspring.features.support.plans.wishes import lines, segments
-from mainspring.features.support.plans.world import Deed, Line, OwnedOrder, Plan, Segment, Terms, World, numbers
+from mainspring.features.support.plans.world import Deed, OrderLine, OwnedOrder, Plan, Segment, Terms, World, numbers
 
 _ORDER = re.compile(r"\border(?:s)?\b", re.I)
 _SEVERAL = re.compile(r"\b(?:all|both|every|each|orders)\b", re.I)
@@ -29,7 +29,7 @@ def plan(
     when the conversation began."""
     made = Plan()
     deeds: list[Deed] = []
-    changed: dict[tuple[str, str], list[Line]] = {}
+    changed: dict[tuple[str, str], list[OrderLine]] = {}
     payment = _payment(said)
     parts = segments(said, world)
     loose = numbers(said, terms) - {each for part in parts for each in numbers(part.text, terms)}
@@ -95,7 +95,7 @@ def _untouchable(said: str, world: World, terms: Terms, made: Plan) -> None:
             made.problem(f"Order {order.id} is {order.state}: it cannot be cancelled, changed or returned.")
 
 
-def _changing(kind: str, those: Sequence[Line], world: World, terms: Terms, payment: str, made: Plan) -> Deed:
+def _changing(kind: str, those: Sequence[OrderLine], world: World, terms: Terms, payment: str, made: Plan) -> Deed:
     """A return, an exchange or a modification of the items of one order."""
     order = those[0].order
     method = method_of(world, payment, order.paid_with)

@@ -68,7 +68,7 @@ _COMMON = frozenset(
 
 
 @dataclass(slots=True)
-class Wanted:
+class VariantWish:
     """What the new variant of an item shall be. ``values`` are options by name; ``up`` and ``down`` name options of
     which there shall be more or less; ``prefer`` are values, best first."""
 
@@ -98,9 +98,9 @@ def consequence(sentence: str) -> str:
     return sentence.rpartition(",")[2]
 
 
-def wanted(text: str, options: Mapping[str, Sequence[str]]) -> Wanted:
+def wanted(text: str, options: Mapping[str, Sequence[str]]) -> VariantWish:
     """What ``text`` wants of a product with these ``options``."""
-    made = Wanted(
+    made = VariantWish(
         cheapest=bool(_CHEAP.search(text)), dearest=bool(_DEAR.search(text)), strict=bool(_STRICT.search(text))
     )
     kept = _DROPPED.sub(" ", text)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from mainspring.features.support.plans.variants import Wanted, consequence, named, rank, tokens, wanted
+from mainspring.features.support.plans.variants import VariantWish, consequence, named, rank, tokens, wanted
 from mainspring.features.support.plans.world import (
-    Line,
     Offered,
+    OrderLine,
     OwnedItem,
     OwnedOrder,
     Plan,
@@ -69,7 +69,7 @@ def _noun(text: str, hit: re.Match[str]) -> bool:
     return hit.group(1).lower().startswith("refund") and before.endswith(("for", "the", "a", "my", "or", "any"))
 
 
-def lines(segment: Segment, loose: set[str], world: World, terms: Terms, made: Plan) -> list[Line]:
+def lines(segment: Segment, loose: set[str], world: World, terms: Terms, made: Plan) -> list[OrderLine]:
     """The items that a part is about, with their new variants where it changes them. ``loose`` are numbers of orders
     that were told apart from any wish."""
     text = segment.text
@@ -79,7 +79,7 @@ def lines(segment: Segment, loose: set[str], world: World, terms: Terms, made: P
     usable = [each for each in orders if any(terms.able(kind, each) for kind in kinds)]
     whole = spoken and re.search(r"\border\b", text, re.I) and not segment.names_any(world)
     if _EVERYTHING.search(text) or whole:
-        found = [Line(order, item) for order in usable for item in rest(text, order.items, world.names())]
+        found = [OrderLine(order, item) for order in usable for item in rest(text, order.items, world.names())]
     else:
         found = mentioned(text, usable or orders, world, terms)
     if segment.kind == "return":
@@ -89,7 +89,7 @@ def lines(segment: Segment, loose: set[str], world: World, terms: Terms, made: P
         own = f"{_for_item(text, line.item, world)} {segment.more.get(line.item.name, '')}"
         new = _variant(line, own, world, terms, made)
         if new is not None:
-            changed.append(Line(line.order, line.item, new))
+            changed.append(OrderLine(line.order, line.item, new))
     return changed
 
 
@@ -108,13 +108,13 @@ def rest(text: str, items: Sequence[OwnedItem], names: Sequence[str]) -> list[Ow
     return [each for each in items if left_out is None or named(each.name, left_out.group(1), names) < 0]
 
 
-def mentioned(text: str, orders: Sequence[OwnedOrder], world: World, terms: Terms) -> list[Line]:
+def mentioned(text: str, orders: Sequence[OwnedOrder], world: World, terms: Terms) -> list[OrderLine]:
     """The items that ``text`` names; of those of one kind the one whose options it tells, or each of them."""
-    found: list[Line] = []
+    found: list[OrderLine] = []
     ids = set(terms.item.findall(text)) if terms.item else set()
     names = world.names(orders)
     for name in names:
-        there = [Line(order, item) for order in orders for item in order.items if item.name == name]
+        there = [OrderLine(order, item) for order in orders for item in order.items if item.name == name]
         by_id = [line for line in there if line.item.id in ids or line.item.product in ids]
         if by_id:
             found += by_id[:1]
@@ -161,7 +161,7 @@ def _where(text: str, name: str) -> int:
     return min(places, default=0)
 
 
-def _variant(line: Line, text: str, world: World, terms: Terms, made: Plan) -> Offered | None:
+def _variant(line: OrderLine, text: str, world: World, terms: Terms, made: Plan) -> Offered | None:
     """The new variant; None, with a problem or a question in the plan, if there is none."""
     item, variants = line.item, world.variants.get(line.item.product, ())
     if (given := _by_id(line, text, world, terms)) is not None:
@@ -191,7 +191,7 @@ def _variant(line: Line, text: str, world: World, terms: Terms, made: Plan) -> O
     return best
 
 
-def _by_id(line: Line, text: str, world: World, terms: Terms) -> Offered | None:
+def _by_id(line: OrderLine, text: str, world: World, terms: Terms) -> Offered | None:
     """The variant whose id is said, or that of another item which is named as the model."""
     variants = {each.id: each for each in world.variants.get(line.item.product, ())}
     for each in terms.item.findall(text) if terms.item else ():
@@ -204,7 +204,7 @@ def _by_id(line: Line, text: str, world: World, terms: Terms) -> Offered | None:
     return None
 
 
-def _tell_changes(best: Offered, item: OwnedItem, want: Wanted, made: Plan) -> None:
+def _tell_changes(best: Offered, item: OwnedItem, want: VariantWish, made: Plan) -> None:
     """Tell what is not as it was, besides what was asked for."""
     asked = {*want.values, *want.up, *want.down, *(name for name, _ in want.prefer)}
     asked |= {name for names, _ in want.either for name in names}
@@ -214,7 +214,7 @@ def _tell_changes(best: Offered, item: OwnedItem, want: Wanted, made: Plan) -> N
         made.problem(f"That {item.name} with all else the same is not available; there is one with {told}.")
 
 
-def _fits(new: Mapping[str, str], old: Mapping[str, str], want: Wanted) -> bool:
+def _fits(new: Mapping[str, str], old: Mapping[str, str], want: VariantWish) -> bool:
     if any(not any(new.get(name) == value for name in names) for names, value in want.either):
         return False
     if any(new.get(name) != value for name, value in want.values.items()):
@@ -229,7 +229,7 @@ def _fits(new: Mapping[str, str], old: Mapping[str, str], want: Wanted) -> bool:
     return True
 
 
-def _likeness(new: Offered, old: Mapping[str, str], want: Wanted) -> tuple[int, int, float]:
+def _likeness(new: Offered, old: Mapping[str, str], want: VariantWish) -> tuple[int, int, float]:
     liked = next((len(want.prefer) - at for at, (name, value) in enumerate(want.prefer)
                   if new.options.get(name) == value), 0)  # fmt: skip
     free = [name for name, _ in want.prefer]

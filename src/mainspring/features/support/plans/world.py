@@ -74,7 +74,7 @@ class World:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class OrderLine:
     """An item of an order that something is done to; ``new`` is the variant that comes in its place."""
 
     order: OwnedOrder
@@ -89,7 +89,7 @@ class Deed:
 
     kind: str
     order: OwnedOrder | None = None
-    lines: tuple[Line, ...] = ()
+    lines: tuple[OrderLine, ...] = ()
     method: str = ""
     address: Mapping[str, str] | None = None
     reason: str = ""

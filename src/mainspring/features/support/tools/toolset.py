@@ -12,8 +12,8 @@ from mainspring.agents.tools.functions import FunctionTool
 from mainspring.core.types import Context
 from mainspring.features.support.shop.model import Shop
 from mainspring.features.support.tools.base import IDENTIFIES, READS, WRITES, Refusal
+from mainspring.features.support.tools.handover_tools import People
 from mainspring.features.support.tools.knowledge import Knowledge
-from mainspring.features.support.tools.people import People
 from mainspring.features.support.tools.reading import Reading
 from mainspring.features.support.tools.writing import Writing
 

@@ -28,7 +28,7 @@ _FIND = (
 )
 
 
-class Elsewhere(Exception):
+class ForeignProcess(Exception):
     """A process that cannot be ended from here works in a folder. The job has no fault: it is tried again."""
 
 
@@ -108,13 +108,13 @@ class Process:
 async def vacate(folder: Path, patience_s: float) -> None:
     """End a process that works in the folder and whose server is gone: it was told so, and stops by itself within
     ``patience_s`` seconds or is killed. One of another machine or container is waited for alone: its number is somebody
-    else's here. Raises ``Conflict`` if it does not end, and ``Elsewhere`` if another one does not."""
+    else's here. Raises ``Conflict`` if it does not end, and ``ForeignProcess`` if another one does not."""
     lock = RunLock(folder)
     end = time.monotonic() + patience_s
     while (holder := lock.holder()) is not None:
         if time.monotonic() >= end + _KILLED_S:
             if not holder.here:
-                raise Elsewhere(f"a process of another machine or container works in {folder.name}")
+                raise ForeignProcess(f"a process of another machine or container works in {folder.name}")
             raise Conflict(f"another process ({holder.pid}) works in {folder.name}", remedy="End it")
         if time.monotonic() >= end and holder.here and holder.pid > 1:
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -12,10 +12,10 @@ from typing import Any
 
 from mainspring.core.errors import MainspringError, NotFound
 from mainspring.core.types import Principal
-from mainspring.features.train.jobs import asked, bounds, orders
-from mainspring.features.train.jobs.asked import Answering, answered
+from mainspring.features.train.jobs import bounds, orders, run_questions
 from mainspring.features.train.jobs.limits import Night, most_seconds
 from mainspring.features.train.jobs.process import Process, taken, vacate
+from mainspring.features.train.jobs.run_questions import Answering, answered
 from mainspring.features.train.jobs.store import Row, TrainingJobs, told_of
 from mainspring.features.train.jobs.surroundings import redacted
 from mainspring.features.train.settings import TrainSettings
@@ -167,13 +167,13 @@ class TrainingWork:
 
     async def _answering(self, row: Row, order: Order, folder: Folder) -> Answering | None:
         """What answers the run's questions; None: it asks none."""
-        allowed = asked.names(options_of(recipes.find(order.recipe), order.options))
+        allowed = run_questions.names(options_of(recipes.find(order.recipe), order.options))
         if not allowed or self._path is None:
             return None
         principal = self._local
         if row.key_id != self._local.key_id:
             principal = (await self._stores.keys.get(row.tenant, row.key_id)).principal()
-        left = self._settings.asked - asked.count(folder)
+        left = self._settings.asked - run_questions.count(folder)
         return Answering(self._path, principal, allowed, row.id, left, partial(self._usable, row), folder)
 
     async def _watched(self, lease: Lease, piece: _Piece, folder: Folder, process: Process) -> int:

@@ -15,7 +15,7 @@ from mainspring.training.recipe import RecipeOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class OptionFolders:
     """``folders`` by option. ``groups`` are needed to see them. ``outside``: rows leave the machine."""
 
     folders: dict[str, Path] = field(default_factory=dict)
@@ -25,7 +25,7 @@ class Given:
 
 async def given(
     bases: Bases, settings: Settings, principal: Principal, options: RecipeOptions, *, by_hand: bool
-) -> Given:
+) -> OptionFolders:
     """``by_hand``: a command of this machine orders it, without a server. Raises ``InvalidRequest``, ``NotFound``,
     ``UnknownModel``, ``ModelNotPulled``, ``Forbidden`` for what only the operator may name."""
     folders: dict[str, Path] = {}
@@ -60,7 +60,7 @@ async def given(
             remedy=f"Name a pulled chat model or a version, or ask for the scope {OPERATE!r}",
             param=f"options.{outside[0]}",
         )
-    return Given(folders, groups, bool(outside))
+    return OptionFolders(folders, groups, bool(outside))
 
 
 def _absolute(value: str) -> Path:

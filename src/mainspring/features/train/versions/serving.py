@@ -31,7 +31,7 @@ from mainspring.features.train.versions import agreeing, entering
 from mainspring.features.train.versions.keeping import Places
 from mainspring.features.train.versions.store import Row, VersionStore
 from mainspring.serving.ring.registry import Served
-from mainspring.stores.events.audit_log import By
+from mainspring.stores.events.audit_log import Actor
 from mainspring.stores.sql import rows
 from mainspring.training.ports import Encoder
 
@@ -96,7 +96,7 @@ class Serving:
                 return each.engine, each.served.responder
         raise Conflict(f"{label} is not served", remedy="Serve it first", param="version")
 
-    async def serve(self, row: Row, by: By) -> str:
+    async def serve(self, row: Row, by: Actor) -> str:
         """Convert a version, compare it with what was trained, and have it answer. Returns its label. Raises
         ``Conflict`` for one that was withdrawn, ``QuotaExceeded``, ``Unsupported``, ``ConversionRejected``,
         ``ModelError``."""
@@ -137,7 +137,7 @@ class Serving:
         await self._audit(row, by, "training.version.served", {"version": label, "gaps": gaps})
         return label
 
-    async def withdraw(self, row: Row, by: By) -> None:
+    async def withdraw(self, row: Row, by: Actor) -> None:
         """It answers no more, from now on and for good."""
         name = entering.name_of(row)
         await self._store.change(row.tenant, row.name, row.number, withdrawn_at=time.time())
@@ -283,7 +283,7 @@ class Serving:
         found = await asyncio.to_thread(convert.run, job, silent)
         return agreeing.of_texts(found["losses"], told, most, label)
 
-    async def _audit(self, row: Row, by: By, action: str, details: Mapping[str, Any]) -> None:
+    async def _audit(self, row: Row, by: Actor, action: str, details: Mapping[str, Any]) -> None:
         stores = self._rooms.stores
 
         def work(connection: Any) -> None:

@@ -21,7 +21,7 @@ _BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TranslatedText:
     """A translation, with the pieces that were read and written."""
 
     text: str
@@ -52,12 +52,12 @@ class Translator:
         """Whether it has learned the marks of placeholders; otherwise sentences go in parts."""
         return self._marked
 
-    async def translate(self, sentences: Sequence[str], source: str, target: str) -> list[Said]:
+    async def translate(self, sentences: Sequence[str], source: str, target: str) -> list[TranslatedText]:
         """Each sentence, in order."""
         loop = asyncio.get_running_loop()
         # Those of a length are translated together: the longest one of a batch says how long it takes.
         order = sorted(range(len(sentences)), key=lambda number: len(sentences[number]))
-        said: dict[int, Said] = {}
+        said: dict[int, TranslatedText] = {}
         for start in range(0, len(order), _BATCH):
             piece = order[start : start + _BATCH]
             some = [sentences[number] for number in piece]
@@ -65,7 +65,7 @@ class Translator:
             said.update(zip(piece, made, strict=True))
         return [said[number] for number in range(len(sentences))]
 
-    def translated(self, sentences: Sequence[str], source: str, target: str) -> list[Said]:
+    def translated(self, sentences: Sequence[str], source: str, target: str) -> list[TranslatedText]:
         """The same, in this thread."""
         around = self.card.around(source, target)
         most = self.card.longest - len(around.before) - len(around.after)
@@ -86,13 +86,13 @@ class Translator:
             max_decoding_length=2 * self.card.longest,
             no_repeat_ngram_size=4,
         )
-        said = [Said("", 0, 0) for _ in sentences]
+        said = [TranslatedText("", 0, 0) for _ in sentences]
         for number, pieces, result in zip(of, inputs, results, strict=True):
             written = result.hypotheses[0][len(around.prefix) :]
             text = self._text(written)
             before = said[number]
             joined = f"{before.text} {text}".strip() if before.text else text
-            said[number] = Said(joined, before.read + len(pieces), before.written + len(written))
+            said[number] = TranslatedText(joined, before.read + len(pieces), before.written + len(written))
         return said
 
     def _text(self, pieces: Sequence[str]) -> str:

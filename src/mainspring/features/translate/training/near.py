@@ -39,7 +39,7 @@ def signatures(sentence: str) -> Iterator[str]:
         yield f"+{''.join(found[:place] + found[place + 1 :])}"
 
 
-class Held:
+class HeldOutSentences:
     """Sentences of a language that nothing may learn."""
 
     def __init__(self, sentences: Iterable[str] = ()) -> None:

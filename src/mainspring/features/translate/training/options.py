@@ -32,8 +32,8 @@ class TranslateOptions(RecipeOptions):
     longest: int = Field(96, ge=8, le=512, description="pieces of the longest sentence")
     aligned: bool = Field(True, description="start with pieces that occur in the same pairs near to each other")
     checkpoint_s: float = Field(120, gt=0, description="seconds between checkpoints")
-    precision: str = Field("bf16", pattern="^(bf16|fp32)$", description="numbers of the matrix products")
-    weights: str = Field("int8", pattern="^(int8|float32)$", description="numbers of what is made")
+    precision: str = Field("bf16", pattern="^(bf16|fp32)$", description="number format of the matrix products")
+    weights: str = Field("int8", pattern="^(int8|float32)$", description="number format of the finished model")
     beam: int = Field(4, ge=1, le=16, description="beams while it is measured")
     tested: int = Field(0, ge=0, description="most pairs of each kind that are measured; 0: all")
 

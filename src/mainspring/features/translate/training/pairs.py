@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.features.translate.training.near import Held, key
+from mainspring.features.translate.training.near import HeldOutSentences, key
 from mainspring.training.folder import write_json
 
 CODES = {"fra": "fr", "spa": "es", "kor": "ko"}
@@ -184,15 +184,15 @@ def _fits(pair: Pair) -> bool:
     return shorter > 0 and words <= _LONGEST and longer <= 12 + 4 * shorter
 
 
-def _held(pairs: Iterable[Pair]) -> dict[str, Held]:
-    found: dict[str, Held] = defaultdict(Held)
+def _held(pairs: Iterable[Pair]) -> dict[str, HeldOutSentences]:
+    found: dict[str, HeldOutSentences] = defaultdict(HeldOutSentences)
     for each in pairs:
         found[each.source_language].add(each.source)
         found[each.target_language].add(each.target)
     return found
 
 
-def _near(pair: Pair, held: Mapping[str, Held]) -> bool:
+def _near(pair: Pair, held: Mapping[str, HeldOutSentences]) -> bool:
     sides = ((pair.source_language, pair.source), (pair.target_language, pair.target))
     return any(language in held and held[language].near(text) for language, text in sides)
 

@@ -13,8 +13,8 @@ from mainspring.core.facts.answers import AnswerFacts
 from mainspring.core.facts.opinions import OutcomeFacts, session_name
 from mainspring.features.trials.definitions import Trial
 from mainspring.features.trials.tables import trial_answers, trial_units, trials
-from mainspring.features.trials.units.names import digest
 from mainspring.features.trials.units.observed import KINDS, Sums, observe
+from mainspring.features.trials.units.unit_digests import digest
 from mainspring.stores.events.feed import Fact
 from mainspring.stores.events.follower import Follower
 from mainspring.stores.sql.database import Database

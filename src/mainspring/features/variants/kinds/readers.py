@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from mainspring.core.errors import InvalidRequest, MainspringError
 from mainspring.core.types import Principal
-from mainspring.features.variants.store import Kept
+from mainspring.features.variants.store import StoredCandidate
 from mainspring.serving.ring.registry import Served
 from mainspring.stores.erase.data_subjects import parts
 from mainspring.stores.events.event_visibility import visible_events
@@ -57,7 +57,7 @@ async def _hidden(database: Database, tenant: str, groups: frozenset[str], answe
     return await database.read(work) if answers else []
 
 
-def check_readers(kept: Kept, served: Served) -> None:
+def check_readers(kept: StoredCandidate, served: Served) -> None:
     """Raises ``InvalidRequest`` if the application answers somebody who may not read what the candidate was made of.
     Readers of an application are in one of its groups: all have the same ones only where there is one."""
     if kept.groups and not (len(served.groups) == 1 and kept.groups <= served.groups):
@@ -69,5 +69,5 @@ def check_readers(kept: Kept, served: Served) -> None:
         )
 
 
-def may_read(kept: Kept, principal: Principal) -> bool:
+def may_read(kept: StoredCandidate, principal: Principal) -> bool:
     return kept.groups <= principal.groups

@@ -27,7 +27,7 @@ from mainspring.guards.rewrite.spotlight import Spotlight, neutralise
 from mainspring.rag.answer.cite import Numbers
 from mainspring.rag.answer.write import arithmetic, prompts
 from mainspring.rag.answer.write.answer_form import Wish
-from mainspring.rag.answer.write.checked_sentences import Checked, CheckedSentence
+from mainspring.rag.answer.write.checked_sentences import CheckedSentence, CheckedSentences
 from mainspring.rag.answer.write.claims import Problem, Rare
 from mainspring.rag.answer.write.numbers import numbers
 from mainspring.rag.answer.write.sources import Note, numbered, told
@@ -77,7 +77,7 @@ class Author:
         self._first = 0.0
         self._stated: float | None = None
         self.calls = 0
-        self.checked = Checked(notes, texts, question, wish, self._again, most=most, rare=rare)
+        self.checked = CheckedSentences(notes, texts, question, wish, self._again, most=most, rare=rare)
 
     def messages(self, task: str) -> tuple[Message, ...]:
         """The prompt: the same for all calls of this answer, except for the ``task`` at its end."""

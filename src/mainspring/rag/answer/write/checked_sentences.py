@@ -74,7 +74,7 @@ class CheckedSentence:
     support: float = 1.0
 
 
-class Checked:
+class CheckedSentences:
     """The checked sentences of one answer, ``most`` at most, over ``notes`` (at least one).
 
     ``texts`` has the stored text of each document id, which citations are proven against; ``rare`` says which words

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mainspring.rag.graph.read.names import FoundName
+from mainspring.rag.graph.read.name_rules import FoundName
 from mainspring.rag.text import terms
 
 _FARTHEST = 90

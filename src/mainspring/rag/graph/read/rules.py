@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from mainspring.rag.graph.read import relations
 from mainspring.rag.graph.read.graph_model import DocumentGraph, EntityCollector, GraphPiece, Kind, Mention, Relation
-from mainspring.rag.graph.read.names import FoundName, names, pronoun, titled
+from mainspring.rag.graph.read.name_rules import FoundName, names, pronoun, titled
 from mainspring.rag.query import acronyms
 from mainspring.rag.text import sentences
 

@@ -24,7 +24,7 @@ from mainspring.core.types import Message
 from mainspring.training.chat import base_weights, held_out, loop, outputs, rows
 from mainspring.training.chat.options import DistilOptions
 from mainspring.training.chat.recipes import sft
-from mainspring.training.chat.rows import Question, Told
+from mainspring.training.chat.rows import LearnedText, Question
 from mainspring.training.chat.tuning import Tuning
 from mainspring.training.recipe import Interrupted, Made, Work
 
@@ -54,7 +54,7 @@ def run(work: Work) -> Made:
     if options.level == "sequence":
         taught = Taught(work, tuning, apart=apart).all()
         told = [
-            Told(each.prompt + text, ((len(each.prompt), len(each.prompt) + len(text)),))
+            LearnedText(each.prompt + text, ((len(each.prompt), len(each.prompt) + len(text)),))
             for each, answer in taught
             if answer.strip() and (text := tuning.writer.ended(answer))
         ]

@@ -14,7 +14,7 @@ from trl import DPOConfig, DPOTrainer
 
 from mainspring.training.chat import held_out, loop, outputs, rows
 from mainspring.training.chat.options import PreferenceOptions, WantedScore
-from mainspring.training.chat.rows import AnswerPair, Told
+from mainspring.training.chat.rows import AnswerPair, LearnedText
 from mainspring.training.chat.tuning import Tuning, only_causal
 from mainspring.training.recipe import Made, Work
 
@@ -101,8 +101,8 @@ class Preferred(held_out.HeldOut):
         return found
 
 
-def _told(prompt: str, answer: str) -> Told:
-    return Told(prompt + answer, ((len(prompt), len(prompt) + len(answer)),))
+def _told(prompt: str, answer: str) -> LearnedText:
+    return LearnedText(prompt + answer, ((len(prompt), len(prompt) + len(answer)),))
 
 
 def length_note(before: held_out.Values, after: held_out.Values) -> list[str]:

@@ -12,7 +12,7 @@ from mainspring.core.errors import NothingLearned
 from mainspring.training.chat import held_out, loop, outputs, rows
 from mainspring.training.chat.options import KtoOptions
 from mainspring.training.chat.recipes.dpo import SIDES, length_note
-from mainspring.training.chat.rows import Thumb, Told
+from mainspring.training.chat.rows import LearnedText, Thumb
 from mainspring.training.chat.tuning import Tuning, only_causal
 from mainspring.training.recipe import Made, Work
 
@@ -89,9 +89,9 @@ class Liked(held_out.HeldOut):
         return found
 
 
-def _told(thumbs: Sequence[Thumb], *, up: bool) -> list[Told]:
+def _told(thumbs: Sequence[Thumb], *, up: bool) -> list[LearnedText]:
     return [
-        Told(each.prompt + each.completion, ((len(each.prompt), len(each.prompt) + len(each.completion)),))
+        LearnedText(each.prompt + each.completion, ((len(each.prompt), len(each.prompt) + len(each.completion)),))
         for each in thumbs
         if each.up == up
     ]

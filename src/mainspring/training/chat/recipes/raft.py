@@ -68,7 +68,7 @@ class Grounded(held_out.HeldOut):
     ``cites-right`` (a document that has it is cited), ``refused-wrongly``, ``unsupported`` (numbers and names in what
     is said that no document has). Of others: ``near-misses-refused`` and ``off-topic-refused``."""
 
-    def __init__(self, work: Work, tuning: Tuning, told: Sequence[rows.Told]) -> None:
+    def __init__(self, work: Work, tuning: Tuning, told: Sequence[rows.LearnedText]) -> None:
         super().__init__(work, tuning, told, scorers=tuning.options.scorers)
         self._kinds: list[tuple[Difficulty, Sequence[str]]] = [
             (difficulty(row), row["documents"]) for _, _, row in rows.numbered(work, "test")

@@ -24,7 +24,7 @@ _NAME = re.compile(r"(?<=[a-z,;:] )(?:[A-Z][\w'’-]+)(?: (?:of |the |de |van )?
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnsweredQuestion:
     """A question, a passage that answers it, and the answer; ``document`` names what the passage is part of."""
 
     question: str
@@ -144,7 +144,7 @@ class Passages:
         return ""
 
 
-def examples(rows: Sequence[Answered], seed: int, *, words: int = 0) -> Iterator[Example]:
+def examples(rows: Sequence[AnsweredQuestion], seed: int, *, words: int = 0) -> Iterator[Example]:
     """Of each row the answered question and the near misses that can be made of it.
 
     ``words`` cuts passages to about so many (0: they stay whole). Answers that their passages do not hold word by word

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from mainspring.core.errors import InvalidRequest
-from mainspring.training.own.models.both import EncoderDecoder
 from mainspring.training.own.models.decoder import Decoder
+from mainspring.training.own.models.encoder_decoder import EncoderDecoder
 
 
 def draw(logits: Tensor, temperature: float, top_k: int, generator: torch.Generator | None) -> Tensor:

@@ -17,7 +17,7 @@ from mainspring.core.errors import NothingLearned
 from mainspring.training import checkpoints
 from mainspring.training.own import corpus, tokenizing
 from mainspring.training.own.finetune import served
-from mainspring.training.own.models import stored
+from mainspring.training.own.models import model_files
 from mainspring.training.own.models.decoder import Decoder
 from mainspring.training.own.options import PpoOwnOptions
 from mainspring.training.own.preferences import reward as rewards
@@ -106,12 +106,12 @@ def run(work: Work) -> Made:
     if not prompts:
         raise NothingLearned("there are no prompts", remedy="Give rows with `prompt` or `messages`", param="train")
     torch.manual_seed(work.seed)
-    decoder = cast(Decoder, stored.build(judge.shape))
-    stored.put(decoder, stored.read(base / rewards.POLICY))
+    decoder = cast(Decoder, model_files.build(judge.shape))
+    model_files.put(decoder, model_files.read(base / rewards.POLICY))
     ppo = Ppo(Policy(decoder), judge, options, work.seed)
     tested = _prompts(work, "test", encoder, judge.shape.length - options.answer)[:_TESTED]
     steps = _trained(work, ppo, encoder, prompts, tested[:3] or prompts[:3])
-    files = (*stored.save(decoder, work.output), *tokenizing.save(work, encoder.tokenizer))
+    files = (*model_files.save(decoder, work.output), *tokenizing.save(work, encoder.tokenizer))
     files, entry = served(work, decoder, encoder, files, [encoder.said(each) for each in tested or prompts])
     if not tested:
         return Made("chat", files, {"steps": float(steps)}, entry=entry, notes=("there is no side test",))
@@ -175,7 +175,7 @@ def _trained(
 
 def _save(work: Work, step: int, ppo: Ppo) -> None:
     def fill(folder: Path) -> None:
-        stored.write(ppo.policy.state_dict(), folder / "policy.safetensors")
+        model_files.write(ppo.policy.state_dict(), folder / "policy.safetensors")
         torch.save(ppo.optimiser.state_dict(), folder / "optimiser.pt")
 
     checkpoints.save(work.checkpoints, step, fill)
@@ -186,7 +186,7 @@ def _resumed(folder: Path, ppo: Ppo) -> int:
     found = checkpoints.latest(folder)
     if found is None:
         return 0
-    stored.put(ppo.policy, stored.read(found / "policy.safetensors"))
+    model_files.put(ppo.policy, model_files.read(found / "policy.safetensors"))
     ppo.optimiser.load_state_dict(torch.load(found / "optimiser.pt", weights_only=True))
     return checkpoints.step_of(found)
 

@@ -18,7 +18,7 @@ from mainspring.training.own import corpus, tokenizing
 from mainspring.training.own.collate import filled
 from mainspring.training.own.feed import Batch, Shuffled
 from mainspring.training.own.loop import fit
-from mainspring.training.own.models import stored
+from mainspring.training.own.models import model_files
 from mainspring.training.own.models.decoder import Decoder
 from mainspring.training.own.options import RewardOwnOptions
 from mainspring.training.own.texts import ROLES, RowEncoder, Turns, turns_of
@@ -70,8 +70,8 @@ def load(folder: Path) -> RewardDecoder:
         raise InvalidRequest(
             f"{folder.name} is no reward model", remedy="Name a version that reward-own made", param="base"
         )
-    model = RewardDecoder(cast(Decoder, stored.load(folder)))
-    model.score.load_state_dict(stored.read(folder / HEAD))
+    model = RewardDecoder(cast(Decoder, model_files.load(folder)))
+    model.score.load_state_dict(model_files.read(folder / HEAD))
     return model.eval()
 
 
@@ -129,10 +129,10 @@ def run(work: Work) -> Made:
         weigh=pairs_of,
     )
     model.to("cpu")
-    files = [*stored.save(model.decoder, work.output), *tokenizing.save(work, encoder.tokenizer), HEAD, POLICY]
-    stored.write(model.score.state_dict(), work.output / HEAD)
+    files = [*model_files.save(model.decoder, work.output), *tokenizing.save(work, encoder.tokenizer), HEAD, POLICY]
+    model_files.write(model.score.state_dict(), work.output / HEAD)
     # The model that it judges, so that ppo-own has both.
-    stored.write(policy, work.output / POLICY)
+    model_files.write(policy, work.output / POLICY)
     figures, intervals, by_length = judged(model, preferences(work.rows("test"), encoder, length))
     return Made(
         "reward",
@@ -170,7 +170,7 @@ def based(work: Work) -> Path:
 
 
 def _decoder(base: Path) -> Decoder:
-    model = stored.load(base)
+    model = model_files.load(base)
     if not isinstance(model, Decoder):
         raise InvalidRequest("the base is no decoder", remedy="Name one that finetune-own made", param="base")
     return model

@@ -11,9 +11,9 @@ import numpy as np
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.evaluation.interactions import Interaction
-from mainspring.features.lake.exports.sets.held import chosen
 from mainspring.features.lake.exports.sets.keys import digest, hashed
 from mainspring.features.lake.exports.sets.rows import Options, Row, asked, made_of, plain_messages, question, told
+from mainspring.features.lake.exports.sets.spooled_interactions import chosen
 
 _LABELS = ("thumb", "refused", "segment", "language", "model", "approved", "application")
 _NONE = np.zeros(0, np.int32)

@@ -15,12 +15,12 @@ import numpy as np
 
 from mainspring.evaluation.interactions import Interaction
 from mainspring.features.lake.build.ending import ends_with_parent
-from mainspring.features.lake.exports.asking import Asked
+from mainspring.features.lake.exports.asking import ExportRequest
 from mainspring.features.lake.exports.sets import conversations, passages
-from mainspring.features.lake.exports.sets.held import ChangedRows, ChosenRows
 from mainspring.features.lake.exports.sets.keys import RowKeys, digest
 from mainspring.features.lake.exports.sets.rows import Options, Row, said_by_users
 from mainspring.features.lake.exports.sets.splits import NAMES, places
+from mainspring.features.lake.exports.sets.spooled_interactions import ChangedRows, ChosenRows
 from mainspring.features.lake.exports.sets.writing import Exported, Order, export
 
 _APART = 1_000
@@ -51,7 +51,7 @@ class Material:
     cleaning: str = ""
 
 
-def make(wanted: Asked, material: Material, tenant: str, now: float, folder: Path) -> Exported:
+def make(wanted: ExportRequest, material: Material, tenant: str, now: float, folder: Path) -> Exported:
     """The files of an export, in ``folder``. ``now`` is in Unix seconds. The interactions are read several times, one
     by one, and none are held. Raises ``OSError``."""
     found = material.interactions
@@ -82,7 +82,7 @@ def make(wanted: Asked, material: Material, tenant: str, now: float, folder: Pat
     return export(rows, placed, order, folder)
 
 
-def _rows(wanted: Asked, found: Sequence[Interaction], material: Material, folder: Path) -> Iterator[Row]:
+def _rows(wanted: ExportRequest, found: Sequence[Interaction], material: Material, folder: Path) -> Iterator[Row]:
     if wanted.kind == "preference":
         return conversations.preference(found, wanted.options, material.votes, material.outcomes)
     if wanted.kind in _DRAW:
@@ -90,7 +90,7 @@ def _rows(wanted: Asked, found: Sequence[Interaction], material: Material, folde
     return _MAKE[wanted.kind](found, wanted.options)
 
 
-async def made_apart(wanted: Asked, material: Material, tenant: str, now: float, folder: Path) -> Exported:
+async def made_apart(wanted: ExportRequest, material: Material, tenant: str, now: float, folder: Path) -> Exported:
     """``make``, off this process if there is much to do. Raises ``BrokenProcessPool`` if that process dies, and
     ``OSError``."""
     if len(material.interactions) < _APART:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mainspring.evaluation.interactions import Interaction
-from mainspring.features.lake.exports.sets.held import chosen
 from mainspring.features.lake.exports.sets.rows import Options, Row, made_of, question, told
+from mainspring.features.lake.exports.sets.spooled_interactions import chosen
 from mainspring.features.lake.exports.sets.texts import sorted_texts
 
 REFUSAL = "The documents do not say."

@@ -10,7 +10,7 @@ from typing import Any
 
 from mainspring.core.errors import InvalidRequest
 from mainspring.features.review.definition import Criterion, Definition
-from mainspring.features.review.store.verdicts import Given
+from mainspring.features.review.store.verdicts import GivenLabel
 from mainspring.statistics.agreement import Level, alpha_interval, kappa
 from mainspring.statistics.sampling import wilson
 from mainspring.statistics.significance import Estimate
@@ -22,7 +22,7 @@ _MOST_PAIRS = 200
 Ratings = Mapping[str, Mapping[str, float | str]]
 
 
-def agreement(definition: Definition, given: Sequence[Given]) -> dict[str, Any]:
+def agreement(definition: Definition, given: Sequence[GivenLabel]) -> dict[str, Any]:
     """Of blind labels, as JSON: those of who decides between two are no evidence."""
     blind = [each for each in given if not each.adjudicated]
     double = _double(blind)
@@ -43,7 +43,7 @@ def agreement(definition: Definition, given: Sequence[Given]) -> dict[str, Any]:
     }
 
 
-def ratings(name: str, given: Sequence[Given]) -> dict[str, dict[str, float | str]]:
+def ratings(name: str, given: Sequence[GivenLabel]) -> dict[str, dict[str, float | str]]:
     """Labels of one criterion (or ``approved``) by person by item."""
     made: dict[str, dict[str, float | str]] = {}
     for each in given:
@@ -53,13 +53,13 @@ def ratings(name: str, given: Sequence[Given]) -> dict[str, dict[str, float | st
     return made
 
 
-def reviewers(given: Sequence[Given], results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+def reviewers(given: Sequence[GivenLabel], results: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Each person's work, the busiest first, as JSON. ``results`` are the verdicts of items, by their ids.
 
     ``agreed`` of ``compared``: double labels with the same approval as the other's. ``overruled``: of labels that were
     decided between, those whose approval did not stand.
     """
-    by: dict[str, list[Given]] = {}
+    by: dict[str, list[GivenLabel]] = {}
     for each in given:
         by.setdefault(each.by, []).append(each)
     double = _double([each for each in given if not each.adjudicated])
@@ -67,7 +67,10 @@ def reviewers(given: Sequence[Given], results: Mapping[str, Mapping[str, Any]]) 
 
 
 def _reviewer(
-    name: str, theirs: Sequence[Given], double: Mapping[str, Sequence[Given]], results: Mapping[str, Mapping[str, Any]]
+    name: str,
+    theirs: Sequence[GivenLabel],
+    double: Mapping[str, Sequence[GivenLabel]],
+    results: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     compared = agreed = decided = overruled = 0
     for each in theirs:
@@ -125,16 +128,16 @@ def _alpha(found: Ratings, level: Level) -> dict[str, Any] | None:
         return None
 
 
-def _double(blind: Sequence[Given]) -> dict[str, list[Given]]:
+def _double(blind: Sequence[GivenLabel]) -> dict[str, list[GivenLabel]]:
     """The labels of items that have several, the earliest item first."""
-    made: dict[str, list[Given]] = {}
+    made: dict[str, list[GivenLabel]] = {}
     for each in blind:
         made.setdefault(each.item_id, []).append(each)
     found = {item: theirs for item, theirs in made.items() if len(theirs) > 1}
     return dict(sorted(found.items(), key=lambda pair: max(each.at for each in pair[1])))
 
 
-def _course(name: str, level: Level, double: Mapping[str, Sequence[Given]]) -> list[dict[str, Any]]:
+def _course(name: str, level: Level, double: Mapping[str, Sequence[GivenLabel]]) -> list[dict[str, Any]]:
     """Alpha of consecutive items that were labelled twice, in up to eight windows of ten items at least."""
     items = list(double)
     count = min(_WINDOWS, len(items) // _WINDOW_ITEMS)
@@ -147,8 +150,8 @@ def _course(name: str, level: Level, double: Mapping[str, Sequence[Given]]) -> l
     return made
 
 
-def _pairs(definition: Definition, double: Mapping[str, Sequence[Given]]) -> list[dict[str, Any]]:
-    together: dict[tuple[str, str], list[tuple[Given, Given]]] = {}
+def _pairs(definition: Definition, double: Mapping[str, Sequence[GivenLabel]]) -> list[dict[str, Any]]:
+    together: dict[tuple[str, str], list[tuple[GivenLabel, GivenLabel]]] = {}
     for theirs in double.values():
         for one, other in combinations(sorted(theirs, key=lambda each: each.by), 2):
             together.setdefault((one.by, other.by), []).append((one, other))
@@ -167,5 +170,5 @@ def _pairs(definition: Definition, double: Mapping[str, Sequence[Given]]) -> lis
     return made
 
 
-def _of(name: str, given: Given) -> float | None:
+def _of(name: str, given: GivenLabel) -> float | None:
     return float(given.approved) if name == APPROVED else given.scores.get(name)

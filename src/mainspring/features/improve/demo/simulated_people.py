@@ -24,7 +24,7 @@ _SLIPS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DemoQuestion:
     """A question of somebody, with the words that its answer has to say."""
 
     id: str
@@ -33,7 +33,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class DemoOpinion:
     """What somebody said of an answer; ``edit`` is the text in its place, empty: none."""
 
     rating: str
@@ -46,7 +46,7 @@ class People:
     def __init__(self, seed: int = 1) -> None:
         self._draw = random.Random(seed)
 
-    def say(self, asked: Asked, answer: str) -> Said:
+    def say(self, asked: DemoQuestion, answer: str) -> DemoOpinion:
         """A thumb, and perhaps an edit."""
         found = sentences(answer)
         saying = [each for each in found if says(each, asked.wanted)]
@@ -54,10 +54,10 @@ class People:
         if self._draw.random() < _SLIPS:
             liked = not liked
         if liked:
-            return Said("up")
-        return Said("down", saying[0] if saying else "")
+            return DemoOpinion("up")
+        return DemoOpinion("down", saying[0] if saying else "")
 
-    def edit(self, asked: Asked, answer: str) -> str:
+    def edit(self, asked: DemoQuestion, answer: str) -> str:
         """What somebody keeps of an answer; empty: it does not say what was asked for."""
         return next((each for each in sentences(answer) if says(each, asked.wanted)), "")
 
@@ -74,11 +74,11 @@ def says(text: str, wanted: Sequence[str]) -> bool:
     return any(each.casefold() in plain for each in wanted)
 
 
-def questions(folder: Path, *names: str) -> list[Asked]:
+def questions(folder: Path, *names: str) -> list[DemoQuestion]:
     """Those with an answer, of files of the sample questions. Raises ``InvalidRequest``."""
     import yaml
 
-    found: list[Asked] = []
+    found: list[DemoQuestion] = []
     for name in names:
         path = folder / f"{name}.yaml"
         try:
@@ -87,5 +87,5 @@ def questions(folder: Path, *names: str) -> list[Asked]:
             raise InvalidRequest(f"{path} has no questions: {error}", remedy="Name the folder samples") from None
         for each in listed:
             if each.get("answerable", True) and each.get("answers"):
-                found.append(Asked(str(each["id"]), str(each["question"]), tuple(map(str, each["answers"]))))
+                found.append(DemoQuestion(str(each["id"]), str(each["question"]), tuple(map(str, each["answers"]))))
     return found

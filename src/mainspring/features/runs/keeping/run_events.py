@@ -14,7 +14,7 @@ from mainspring.core.path import Answer
 from mainspring.core.types import Event, Head, Progress, Reasoning, Text, ToolCallDelta, Usage
 
 
-class Said:
+class RunEvents:
     """The events of a run, whatever the pieces that they came in. Progress and usage, which are of this time alone, do
     not count for the digest."""
 

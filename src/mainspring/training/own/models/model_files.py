@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from mainspring.core.errors import ModelError
 from mainspring.training.own.models import llama
-from mainspring.training.own.models.both import EncoderDecoder
 from mainspring.training.own.models.decoder import Decoder
 from mainspring.training.own.models.encoder import Encoder
+from mainspring.training.own.models.encoder_decoder import EncoderDecoder
 from mainspring.training.own.models.shape import Shape
 from mainspring.training.own.words import BEGIN, END, PAD
 

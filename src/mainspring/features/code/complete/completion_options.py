@@ -20,7 +20,7 @@ class Nearby(Closed):
     text: Annotated[str, Field(max_length=1_000_000)]
 
 
-class Asked(Closed):
+class CompletionOptions(Closed):
     """The options. ``editor`` names the place in which one completion at a time is waited for. ``head`` and ``tail``
     are the rest of the file, before the prompt and behind the suffix: no model reads them."""
 
@@ -38,7 +38,7 @@ class Asked(Closed):
     check: bool = True
 
     @classmethod
-    def of(cls, options: Any) -> Asked:
+    def of(cls, options: Any) -> CompletionOptions:
         """Raises ``InvalidRequest`` naming the option."""
         try:
             return cls.model_validate(dict(options))

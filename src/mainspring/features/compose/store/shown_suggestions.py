@@ -35,7 +35,7 @@ _DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownSuggestion:
     """An answer with suggestions; ``characters`` and ``confidence`` are those of the first."""
 
     tenant: str
@@ -59,11 +59,11 @@ class ShownSuggestions:
     def __init__(self, database: Database, settings: ComposeSettings) -> None:
         self._database = database
         self._settings = settings
-        self._waiting: list[Shown] = []
+        self._waiting: list[ShownSuggestion] = []
         self._writing: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
 
-    def note(self, one: Shown) -> None:
+    def note(self, one: ShownSuggestion) -> None:
         """Write it soon. Beyond what can wait the oldest is not counted."""
         if len(self._waiting) >= _MOST_WAITING:
             self._waiting.pop(0)
@@ -77,7 +77,7 @@ class ShownSuggestions:
             batch, self._waiting = self._waiting, []
             if not batch:
                 return
-            rows = [{name: getattr(each, name) for name in Shown.__slots__} for each in batch]
+            rows = [{name: getattr(each, name) for name in ShownSuggestion.__slots__} for each in batch]
             try:
                 await self._database.write(lambda connection: connection.execute(sa.insert(shown), rows))
             except MainspringError:

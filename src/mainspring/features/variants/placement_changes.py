@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mainspring.core.errors import Conflict, NotFound
-from mainspring.features.variants.store import Change, Kept, Place, Stage, VariantMove
+from mainspring.features.variants.store import Change, Place, Stage, StoredCandidate, VariantMove
 
 __all__ = ["Change", "canary", "instead", "promote", "shadow", "undo", "withdraw", "withdraw_unused"]
-Find = Callable[[str], Kept | None]
+Find = Callable[[str], StoredCandidate | None]
 
 
 def shadow(candidate_id: str, share: float) -> Change:
@@ -139,7 +139,7 @@ def _standing(moves: Sequence[VariantMove]) -> list[VariantMove]:
     return standing
 
 
-def _before(kept: Kept, moves: Sequence[VariantMove], find: Find) -> Kept | None:
+def _before(kept: StoredCandidate, moves: Sequence[VariantMove], find: Find) -> StoredCandidate | None:
     """What was current of its kind before ``kept`` became so; None: what the settings say."""
     for move in reversed(_standing(moves)):
         if move.candidate != kept.id:
@@ -156,7 +156,7 @@ def _before(kept: Kept, moves: Sequence[VariantMove], find: Find) -> Kept | None
     return None
 
 
-def _admitted(find: Find, candidate_id: str) -> Kept:
+def _admitted(find: Find, candidate_id: str) -> StoredCandidate:
     kept = find(candidate_id)
     if kept is None or kept.status != "admitted":
         raise NotFound(f"no candidate {candidate_id:.40} is admitted", remedy="Admit it first", param="candidate")
@@ -172,7 +172,7 @@ def _free(place: Place, candidate_id: str) -> None:
         )
 
 
-def _move(kept: Kept, **told: object) -> VariantMove:
+def _move(kept: StoredCandidate, **told: object) -> VariantMove:
     candidate = kept.candidate
     move = VariantMove("admitted", kept.id, candidate.kind, version=candidate.version)
     return replace(move, **told)  # type: ignore[arg-type]

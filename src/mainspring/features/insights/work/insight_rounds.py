@@ -20,7 +20,7 @@ from mainspring.feature import Rooms
 from mainspring.features.insights.analysis import outcomes
 from mainspring.features.insights.analysis.outcomes import Signs
 from mainspring.features.insights.settings import InsightsSettings
-from mainspring.features.insights.store.reading import Reader, Said
+from mainspring.features.insights.store.reading import CustomerTurn, Reader
 from mainspring.features.insights.store.turns import Floats, NewTurn, Turns
 from mainspring.features.insights.work.contexts import NAME, working
 from mainspring.features.insights.work.forming import Forming
@@ -94,12 +94,12 @@ class Looking:
             if not page.more or lease.lost.is_set():
                 return count
 
-    def _wanted(self, said: Said) -> bool:
+    def _wanted(self, said: CustomerTurn) -> bool:
         if self._settings.applications and said.facts.requested not in self._settings.applications:
             return False
         return said.consent or not self._settings.consented
 
-    async def _new(self, said: Sequence[Said]) -> list[NewTurn]:
+    async def _new(self, said: Sequence[CustomerTurn]) -> list[NewTurn]:
         vectors = await self._embedded(said)
         embedder = self._rooms.engines.embedder.name
         made = []
@@ -114,10 +114,10 @@ class Looking:
             made.append(NewTurn(each, found, embedder, vector if telling(each.text) else None))
         return made
 
-    async def _embedded(self, said: Sequence[Said]) -> Mapping[str, Floats]:
+    async def _embedded(self, said: Sequence[CustomerTurn]) -> Mapping[str, Floats]:
         """The vectors by the ids of the turns; those that may not be worked on here, or could not be, are missing."""
         found: dict[str, Floats] = {}
-        places: dict[tuple[str, tuple[frozenset[str], frozenset[str]]], list[Said]] = {}
+        places: dict[tuple[str, tuple[frozenset[str], frozenset[str]]], list[CustomerTurn]] = {}
         for each in said:
             places.setdefault((each.tenant, each.regions), []).append(each)
         for (tenant, (asked, key)), theirs in places.items():
@@ -166,7 +166,7 @@ def telling(text: str) -> bool:
     return len(words(text)) >= _FEWEST_WORDS
 
 
-def signs_of(said: Said) -> Signs:
+def signs_of(said: CustomerTurn) -> Signs:
     """What a turn and its answer show by themselves."""
     facts = said.facts
     return Signs(

@@ -20,7 +20,7 @@ Emit = Callable[[Event], None]
 MAX_SHOWN = 500
 
 
-class Shown:
+class EventTarget:
     """Where the events of an agent go. ``inner``: what it says is not the answer."""
 
     __slots__ = ("_speaker", "emit", "inner")
@@ -30,9 +30,9 @@ class Shown:
         self.inner = inner
         self._speaker = ""
 
-    def within(self, emit: Emit | None = None) -> Shown:
+    def within(self, emit: Emit | None = None) -> EventTarget:
         """For an agent whose words are not the answer. ``emit`` is the lane of one that runs beside others."""
-        return Shown(emit or self.emit, inner=True)
+        return EventTarget(emit or self.emit, inner=True)
 
     def text(self, agent: str, event: Text) -> None:
         if not self.inner:
