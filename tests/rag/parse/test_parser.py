@@ -90,6 +90,15 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         formats.read((HANDBOOK / "repair-centre-notice.pdf").read_bytes(), "scan.pdf", "pdf")
 
 
+@pytest.mark.slow
+async def test_a_worker_that_keeps_much_memory_serves_no_other_document(
+    own_parser: Parser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "_private_mb", lambda _: 10.0**6)
+    await own_parser.parse(b"One line.", "a.txt")
+    assert not own_parser._idle
+
+
 async def test_one_worker_serves_a_batch(own_parser: Parser) -> None:
     for number in range(5):
         await own_parser.parse(f"text {number}".encode(), f"{number}.txt")
