@@ -202,8 +202,10 @@ class TestOpenVinoEmbedder(EmbedderSuite):
 class TestCrossEncoder(RerankerSuite):
     @pytest.fixture
     async def reranker(self) -> AsyncIterator[Reranker]:
+        from mainspring.engines.encode.reranker import CrossEncoder
+
         made = builtin.reranker(Settings(models=ModelsSettings(reranker="ms-marco-minilm-l12-v2-int8")))
-        assert made is not None
+        assert isinstance(made, CrossEncoder)
         await made.start()
         yield made
         await made.close()
