@@ -45,8 +45,8 @@ def install(extras: str, folder: Path) -> tuple[float, int, float]:
     target = f"{ROOT}[{extras}]" if extras else str(ROOT)
     lock = ["--constraints", str(ROOT / "requirements.lock")]
     started = time.perf_counter()
-    # Copies, because the size of hard links into uv's cache would be shared with it.
-    command = [*uv, "pip", "install", "--quiet", "--link-mode=copy", "--python", str(environment / "bin/python")]
+    # Files may be hard links into uv's cache, as uv makes them by itself: each counts with its whole size.
+    command = [*uv, "pip", "install", "--quiet", "--python", str(environment / "bin/python")]
     subprocess.run([*command, *lock, target], check=True)
     seconds = time.perf_counter() - started
     packages = len(list(environment.glob("lib/python*/site-packages/*.dist-info")))

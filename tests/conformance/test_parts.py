@@ -10,16 +10,18 @@ from typing import Any, cast
 import pytest
 
 from mainspring.core import plugins
-from mainspring.core.settings import RagSettings, Settings
+from mainspring.core.settings import ModelsSettings, RagSettings, Settings
 from mainspring.core.types import Responder
-from mainspring.engines.base import Embedder
+from mainspring.engines import builtin
+from mainspring.engines.base import Embedder, Reranker
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
+from mainspring.evaluation.scorers import Scorer
 from mainspring.guards.detect import pii
 from mainspring.guards.policy.output import PieceFilter
 from mainspring.guards.policy.policies import GuardPolicy
 from mainspring.guards.policy.scanners import Found, TextGuard
-from mainspring.kinds import CHUNKER, EMBEDDER, METRIC, PARSER
+from mainspring.kinds import CHUNKER, EMBEDDER, METRIC, PARSER, SCORER
 from mainspring.rag.chunk.base import Chunker
 from mainspring.rag.parse.formats import DocumentReader
 from mainspring.rag.triad.live import TRIAD, AnswerMetric, GivenAnswer
@@ -31,6 +33,8 @@ from mainspring.testing import (
     GuardSuite,
     MetricSuite,
     ParserSuite,
+    RerankerSuite,
+    ScorerSuite,
     WordEmbedder,
 )
 from tests.conftest import ROOT
@@ -90,6 +94,14 @@ class TestMetrics(MetricSuite):
         worse = (wrong,) if request.param == "context_relevance" else self.better.passages
         self.worse = GivenAnswer(question, wrong, worse)
         return plugins.registry().make(METRIC, cast(str, request.param), cast(Any, None))
+
+
+class TestTextScorers(ScorerSuite):
+    """Those that compare texts: the others ask models, or what an answer took."""
+
+    @pytest.fixture(params=["exact", "f1", "rouge-1", "rouge-2", "rouge-l", "chrf", "contains"])
+    def scorer(self, request: pytest.FixtureRequest) -> Scorer:
+        return plugins.registry().make(SCORER, cast(str, request.param), cast(Any, None), {})
 
 
 class PolicyGuard:
@@ -181,6 +193,19 @@ class TestOpenVinoEmbedder(EmbedderSuite):
         settings = Settings()
         made = plugins.registry().make(EMBEDDER, "openvino", settings.models.embedding, settings)
         assert isinstance(made, OpenVinoEmbedder)
+        await made.start()
+        yield made
+        await made.close()
+
+
+@pytest.mark.slow
+class TestCrossEncoder(RerankerSuite):
+    @pytest.fixture
+    async def reranker(self) -> AsyncIterator[Reranker]:
+        from mainspring.engines.encode.reranker import CrossEncoder
+
+        made = builtin.reranker(Settings(models=ModelsSettings(reranker="ms-marco-minilm-l12-v2-int8")))
+        assert isinstance(made, CrossEncoder)
         await made.start()
         yield made
         await made.close()

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mainspring.testing.guards import GuardSuite
     from mainspring.testing.metrics import MetricSuite
     from mainspring.testing.parsers import ParserSuite
+    from mainspring.testing.rerankers import RerankerSuite
+    from mainspring.testing.scorers import ScorerSuite
     from mainspring.testing.vectors import VectorStoreSuite
 
 __all__ = [
@@ -39,6 +41,8 @@ __all__ = [
     "GuardSuite",
     "MetricSuite",
     "ParserSuite",
+    "RerankerSuite",
+    "ScorerSuite",
     "VectorStoreSuite",
     "WordEmbedder",
     "assert_not_worse",
@@ -53,6 +57,8 @@ _MODULES = {
     "GuardSuite": "guards",
     "MetricSuite": "metrics",
     "ParserSuite": "parsers",
+    "RerankerSuite": "rerankers",
+    "ScorerSuite": "scorers",
     "VectorStoreSuite": "vectors",
     "WordEmbedder": "embedders",
     "assert_not_worse": "gates",
