@@ -1,10 +1,12 @@
 """Whether this version is slower than another one: both run on this machine and take turns.
 
-    python benchmarks/two_versions.py --other CHECKOUT/.venv/bin/python [--pairs 7] [--starts 7] [--requests 1500] [--gateway]
+    python benchmarks/two_versions.py --other CHECKOUT/.venv/bin/python [--pairs 7] [--starts 7] [--requests 1500]
+        [--gateway]
 
 ``--other`` is the interpreter of another checkout's environment. Measured are requests a second and CPU a request
 through the gateway before a stub endpoint, tokens a second and the time to the first token with the default engine,
-and the time from nothing running to the first token. Each figure is this version's over the other's, pair by pair. ``--gateway``: the first two alone.
+and the time from nothing running to the first token. Each figure is this version's over the other's, pair by pair.
+``--gateway``: the first two alone.
 """
 
 from __future__ import annotations
