@@ -298,8 +298,8 @@ def test_a_schema_beyond_grammars_is_counted(client: Any) -> None:
 
 
 def test_models_are_listed_by_their_stage(client: Any) -> None:
-    assert CHAT in [each.id for each in client.models.list(extra_query={"lifecycle[]": ["active", "retired"]})]
-    assert not client.models.list(extra_query={"lifecycle[]": ["deprecated", "retired"]}).data
+    assert CHAT in [each.id for each in client.models.list(extra_query={"lifecycle": ["active", "retired"]})]
+    assert not client.models.list(extra_query={"lifecycle": ["deprecated", "retired"]}).data
     for wrong in ({"after_id": "no such model"}, {"lifecycle": "active"}):
         with pytest.raises(anthropic.BadRequestError) as refused:
             client.models.list(extra_query=wrong)
