@@ -303,7 +303,8 @@ def test_models_are_listed_by_their_stage(client: Any) -> None:
     for wrong in ({"after_id": "no such model"}, {"lifecycle": "active"}):
         with pytest.raises(anthropic.BadRequestError) as refused:
             client.models.list(extra_query=wrong)
-        assert refused.value.body["type"] == "error"
+        body: Any = refused.value.body
+        assert body["type"] == "error"
 
 
 def test_a_stop_sequence_ends_the_real_engine(client: Any) -> None:
