@@ -17,7 +17,7 @@ INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraints $(LOCK
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run loop test test-fast test-kills test-train test-writer test-services test-providers test-clients test-agents test-peers test-neighbours check format console console-check bench docs lock clean
+.PHONY: help run loop test test-fast test-kills test-train test-writer test-services test-providers test-clients test-agents test-peers test-suites test-neighbours check format console console-check bench docs lock clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -96,6 +96,10 @@ test-agents: $(VENV)/.test ## Have Claude Code, Codex and Qwen Code edit a file 
 test-peers: $(VENV)/.test ## Run the conformance suites of others from checkouts (OPENRESPONSES=/path OGX=/path A2A_TCK=/path)
 	@$(BIN)/mainspring models pull
 	@OPENRESPONSES="$(OPENRESPONSES)" OGX="$(OGX)" A2A_TCK="$(A2A_TCK)" $(BIN)/python -m tests.clients.peers.run $(ARGS)
+
+test-suites: $(VENV)/.test ## Run the official clients' own tests from checkouts (SUITE_OPENAI=/path SUITE_ANTHROPIC=/path)
+	@$(BIN)/mainspring models pull
+	@SUITE_OPENAI="$(SUITE_OPENAI)" SUITE_ANTHROPIC="$(SUITE_ANTHROPIC)" $(BIN)/python -m tests.clients.suites.run $(ARGS)
 
 test-neighbours: $(VENV)/.test ## What a tenant gets while another does its worst (ARGS=--dry writes no result)
 	@$(BIN)/mainspring models pull

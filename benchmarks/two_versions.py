@@ -1,7 +1,7 @@
 """Whether this version is slower than another one: both run on this machine and take turns.
 
     python benchmarks/two_versions.py --other CHECKOUT/.venv/bin/python [--pairs 7] [--starts 7] [--requests 1500]
-    [--gateway]
+        [--gateway]
 
 ``--other`` is the interpreter of another checkout's environment. Measured are requests a second and CPU a request
 through the gateway before a stub endpoint, tokens a second and the time to the first token with the default engine,

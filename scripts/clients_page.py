@@ -15,6 +15,10 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "guides" / "clients" / "README.md"
 RESULT = ROOT / "tests" / "clients" / "results" / "clients.json"
+OTHERS = ("peers.json", "suites.json")
+NAMES = {"openresponses": "OpenResponses' compliance suite", "ogx": "OGX's integration tests", "a2a": "A2A's kit"}
+REASONS, LEFT_OUT = "failed, by reason", "left out, since it is refused by name"
+COUNTS = ("passed", "failed", "skipped")
 START, END = "<!-- the result: make test-clients -->", "<!-- end of the result -->"
 
 
@@ -22,7 +26,32 @@ def page() -> str:
     """The whole page, with the table of the result."""
     before, rest = PAGE.read_text(encoding="utf-8").split(START)
     _, after = rest.split(END)
-    return f"{before}{START}\n\n{table(json.loads(RESULT.read_text(encoding='utf-8')))}\n{END}{after}"
+    shown = table(json.loads(RESULT.read_text(encoding="utf-8")))
+    others = suites(*(json.loads((RESULT.parent / name).read_text(encoding="utf-8")) for name in OTHERS))
+    return f"{before}{START}\n\n{shown}\n{others}\n{END}{after}"
+
+
+def suites(peers: dict[str, Any], official: dict[str, Any]) -> str:
+    """The suites of others: their counts, what failed by its reason, and what is refused by name."""
+    counted = [(NAMES[name], told["measured_at"], told, told[REASONS]) for name, told in peers.items()]
+    counted += [
+        (f"{name} {told['version']}, its own tests", told["measured_at"], told["total"], told[REASONS])
+        for name, told in official.items()
+    ]
+    lines = ["### Suites of others", "", "| Suite | Date | Passed | Failed | Skipped |", "|---|---|---:|---:|---:|"]
+    for name, date, counts, _ in counted:
+        lines.append(f"| {name} | {date} | {' | '.join(str(counts.get(word, 0)) for word in COUNTS)} |")
+    lines += ["", "| Suite | Failed | Reason |", "|---|---:|---|"]
+    for name, _, _, reasons in counted:
+        lines += [f"| {name} | {count} | {_cell(reason)} |" for reason, count in reasons.items()]
+    lines += ["", "| Client | Tests of | Passed | Failed |", "|---|---|---:|---:|"]
+    for name, told in official.items():
+        for resource, counts in told["resources"].items():
+            lines.append(f"| {name} | {resource} | {counts.get('passed', 0)} | {counts.get('failed', 0)} |")
+    lines += ["", "| Client | Left out of its requests | The server's words |", "|---|---|---|"]
+    for name, told in official.items():
+        lines += [f"| {name} | {_cell(field)} | {_cell(words)} |" for field, words in told[LEFT_OUT].items()]
+    return "\n".join([*lines, ""])
 
 
 def table(result: dict[str, Any]) -> str:
@@ -48,6 +77,10 @@ def table(result: dict[str, Any]) -> str:
         f"{total['skipped']} could not be run there."
     )
     return "\n".join([head, "", *lines, "", *_calls(clients), *_others(clients)])
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())[:300]
 
 
 def _calls(clients: dict[str, Any]) -> list[str]:

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.clients.outcomes import Outcome
 
-REASONS: dict[tuple[str, str], str] = {}
+REASONS: dict[tuple[str, str], str] = {
+    ("LlamaIndex", "anthropic.chat"): (
+        "its Anthropic class makes a message of a type that is a union in the newest anthropic package; use OpenAILike"
+    ),
+}
 """(client, call) -> why it fails."""
 
 

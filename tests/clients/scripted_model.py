@@ -37,6 +37,7 @@ THEN = re.compile(r"^\s*THEN (\S+) (\{.*\})\s*$", re.MULTILINE)
 SAY = re.compile(r"\bSAY (.*?)(?: END\b|\Z)", re.DOTALL)
 # What the server asks where a schema is beyond grammars: the answer is validated then.
 # What the suites of others ask a model for, and what it knows: parts of questions with their answers.
+# UPPER is the message before in capitals, BEFORE all that it has read before.
 KNOWN: dict[str, str] = json.loads(os.environ.get("SCRIPTED_KNOWS", "{}"))
 THINK = re.compile(r"\bthink step by step\b", re.IGNORECASE)
 SCHEMA = re.compile(r"fits this JSON schema, and nothing else:\n(\{.*\})")
@@ -146,7 +147,8 @@ def _said(generation: Generation) -> str:
         return found[1]
     thought = "<think>It is asked of me, step by step.</think>" if THINK.search(last) else ""
     if known := next((fact for part, fact in KNOWN.items() if part in last), ""):
-        return thought + (generation.messages[-2].content.upper() if known == "UPPER" else known)
+        before = [each.content for each in generation.messages[:-1]]
+        return thought + {"UPPER": "".join(before[-1:]).upper(), "BEFORE": " ".join(before)}.get(known, known)
     if thought:
         return f"{thought}It is 4."
     return f"I have read {len(generation.messages)} messages. The last one: {last[-200:]}"

@@ -7,7 +7,8 @@
 Each variable names a checkout, or a bare git directory. OpenResponses' compliance suite runs in Node. OGX's integration
 tests for responses, vector_io, files and inference run with the official client in place of OGX's own
 (``ogx_conftest.py``). A2A's compatibility kit (its branch 1.0-dev) asks an agent that follows its scenarios
-(``a2a_agent.py``), with the key that its clients lack (``a2a_key.py``). The exit status is 1 if a test failed that
+(``a2a_agent.py``), with the key that its clients lack (``a2a_key.py``). ``--result`` writes the counts, and
+the failures by their reasons, to ``../results/peers.json``. The exit status is 1 if a test failed that
 ``expected.json`` does not give a reason for.
 """
 
@@ -20,8 +21,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tests.clients import environments
 from tests.clients.families import HERE
@@ -29,6 +33,7 @@ from tests.clients.server import beside, running
 
 CONFTEST = HERE / "peers" / "ogx_conftest.py"
 EXPECTED = HERE / "peers" / "expected.json"
+RESULT = HERE / "results" / "peers.json"
 OGX_PACKAGES = (
     "openai==3.57.0",
     "langchain==1.5.2",
@@ -51,6 +56,10 @@ KNOWN = {
     "name of the planet from your previous response": "It was the Earth.",
     "rings around it with a name starting with letter S": "It is Saturn.",
     "all caps": "UPPER",
+    "What do I like to eat": "BEFORE",
+    "How many experts does the Llama 4 Maverick model have": "BEFORE",
+    "name of the Sun in latin": "It is Sol.",
+    "name of the US captial": "It is Washington.",
     "capital of France": "It is Paris.",
     "Count from 1 to 10": "1, 2, 3, 4, 5, 6, 7, 8, 9, 10",
     "largest countries": "Russia, Canada, China and the United States",
@@ -67,6 +76,7 @@ def main() -> int:
     given = {name: os.environ.get(name, "") for name in ("OPENRESPONSES", "OGX", "A2A_TCK")}
     if not any(given.values()):
         sys.exit("set OPENRESPONSES, OGX or A2A_TCK to a checkout of the suite")
+    only = [each for each in sys.argv[1:] if each != "--result"]
     outcomes: dict[str, str] = {}
     # The kit's webhooks are at this machine.
     a2a = {"MAINSPRING_A2A__AGENT": "tck", "MAINSPRING_A2A__PRIVATE_HOSTS": '["localhost"]'}
@@ -79,11 +89,31 @@ def main() -> int:
         if given["OPENRESPONSES"]:
             outcomes |= _openresponses(Path(given["OPENRESPONSES"]), server.url, server.key)
         if given["OGX"]:
-            outcomes |= _ogx(Path(given["OGX"]), Path(home), server.url, server.key, sys.argv[1:])
+            outcomes |= _ogx(Path(given["OGX"]), Path(home), server.url, server.key, only)
         if given["A2A_TCK"]:
-            outcomes |= _a2a(Path(given["A2A_TCK"]), Path(home), server.url, server.key, sys.argv[1:])
+            outcomes |= _a2a(Path(given["A2A_TCK"]), Path(home), server.url, server.key, only)
     expected: Mapping[str, str] = json.loads(EXPECTED.read_text(encoding="utf-8"))
+    if "--result" in sys.argv:
+        _write(outcomes, expected)
     return _told(outcomes, expected)
+
+
+def _write(outcomes: Mapping[str, str], expected: Mapping[str, str]) -> None:
+    """The counts of each suite that ran, in the place of those before, and how many tests failed for each reason."""
+    told: dict[str, Any] = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
+    for suite in {name.split()[0] for name in outcomes}:
+        own = {name: outcome for name, outcome in outcomes.items() if name.split()[0] == suite}
+        failed = [name for name, outcome in own.items() if outcome.startswith("failed")]
+        reasons = Counter(_reason(name, expected) or own[name] for name in failed)
+        skipped = sum(outcome == "skipped" for outcome in own.values())
+        counts = {"passed": len(own) - len(failed) - skipped, "failed": len(failed), "skipped": skipped}
+        today = datetime.now(UTC).date().isoformat()
+        told[suite] = {"measured_at": today, **counts, "failed, by reason": dict(reasons.most_common())}
+    RESULT.write_text(json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _reason(name: str, expected: Mapping[str, str]) -> str:
+    return next((why for part, why in expected.items() if part in name), "")
 
 
 def _told(outcomes: Mapping[str, str], expected: Mapping[str, str]) -> int:
@@ -92,7 +122,7 @@ def _told(outcomes: Mapping[str, str], expected: Mapping[str, str]) -> int:
     for name, outcome in outcomes.items():
         if not outcome.startswith("failed"):
             continue
-        reason = next((why for part, why in expected.items() if part in name), "")
+        reason = _reason(name, expected)
         ours += [] if reason else [name]
         said = outcome.removeprefix("failed: ")
         print(f"expected {name}: {reason} ({said})" if reason else f"FAILED {name}: {said}")

@@ -1,4 +1,4 @@
-"""OpenAI's Python client: completions, embeddings, files, vector stores, batches, Azure, audio, images."""
+"""The official Python client of OpenAI: completions, embeddings, files, stores, batches, Azure, audio, images."""
 
 import base64
 import contextlib

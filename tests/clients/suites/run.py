@@ -23,6 +23,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -169,6 +170,7 @@ def _told(
         print(f"  without {field}: {why}")
     told = {
         "version": version,
+        "measured_at": datetime.now(UTC).date().isoformat(),
         "total": dict(total),
         "resources": {name: dict(each) for name, each in sorted(counts.items())},
         "failed, by reason": dict(failed.most_common()),

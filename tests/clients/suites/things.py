@@ -148,7 +148,8 @@ class Things:
 
     def _prompt(self) -> str:
         name = "suite"
-        self._post(f"/prompts/{name}/versions", {"messages": [{"role": "user", "content": "{{foo}}"}]})
+        made = self._post(f"/prompts/{name}/versions", {"messages": [{"role": "user", "content": "{{foo}}"}]})
+        self._client.put(f"/prompts/{name}/labels/production", json={"version": made["version"]}).raise_for_status()
         return name
 
     def _conversation(self) -> Words:

@@ -534,8 +534,12 @@ def test_a_response_in_the_background_is_fetched_followed_and_cancelled(client: 
     then = client.responses.create(**{**ASKED, "input": "Again."}, previous_response_id=begun.id)
     assert then.previous_response_id == begun.id
     long = client.responses.create(**{**ASKED, "max_output_tokens": 400, "input": "Count to 500."}, background=True)
+    # Also while it is in progress.
+    (item,) = client.responses.input_items.list(long.id).data
+    assert (item.role, item.content[0].text) == ("user", "Count to 500.")
     stopped = client.responses.cancel(long.id)
     assert stopped.status in ("cancelled", "completed", "incomplete")
+    assert [each.id for each in client.responses.input_items.list(long.id).data] == [item.id]
     with pytest.raises(openai.BadRequestError, match="background"):
         client.responses.cancel(then.id)
     with pytest.raises(openai.BadRequestError, match="stored"):

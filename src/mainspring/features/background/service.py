@@ -10,13 +10,13 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from mainspring.core.errors import MainspringError
 from mainspring.core.path import Answer
-from mainspring.core.types import ChatRequest, Context, Head, Principal, Responder
+from mainspring.core.types import ChatRequest, Context, Head, Message, Principal, Responder
 from mainspring.features.background.settings import BackgroundSettings
 from mainspring.features.background.store import BEAT_S, INTERRUPTED, BackgroundState, BackgroundStates, Status
 from mainspring.http.openai import responses_stream
@@ -34,8 +34,9 @@ Ended = Callable[[Mapping[str, Any]], Awaitable[None]]
 class BackgroundRun:
     """One response on its way: its events so far, and its object."""
 
-    def __init__(self, shell: Shell, principal: Principal) -> None:
+    def __init__(self, shell: Shell, principal: Principal, said: Sequence[Message] = ()) -> None:
         self.principal = principal
+        self.said = said
         self.body: Mapping[str, Any] = shell.body("queued")
         self.over = False
         self.task: asyncio.Task[None] | None = None
@@ -94,7 +95,7 @@ class Background:
         answer_id, principal = ids.new("ans_"), context.principal
         await self._states.open(principal, answer_id, request.model, self._settings.per_tenant)
         shell = dataclasses.replace(shell, id=response_id(answer_id))
-        run = BackgroundRun(shell, principal)
+        run = BackgroundRun(shell, principal, context.settlement.turn or request.messages)
         self._runs[principal.tenant, answer_id] = run
         context.settlement.planned_id = answer_id
         context = dataclasses.replace(context, deadline=time.monotonic() + self._settings.timeout_s)

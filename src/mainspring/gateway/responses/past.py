@@ -30,7 +30,7 @@ from mainspring.http.access import Access
 from mainspring.http.openai import responses_encode as encode
 from mainspring.http.openai import responses_stream
 from mainspring.http.openai.hosted.items import ALL
-from mainspring.http.openai.past_responses import PastResponses, answer_of, content_of, items_of
+from mainspring.http.openai.past_responses import PastResponses, answer_of, content_of, input_items, items_of
 from mainspring.http.openai.response_ids import answer_id, response_id
 from mainspring.http.openai.responses_searches import Searched
 from mainspring.http.pages import AskedPage, Include, IncludeBrackets, cut, list_body
@@ -75,8 +75,7 @@ def add(routes: APIRouter, past: "Past", stored: PastResponses, access: Access) 
         include: Include = None,  # noqa: ARG001
         brackets: IncludeBrackets = None,  # noqa: ARG001
     ) -> HttpResponse:
-        record = await stored.get(response_id, context.principal)
-        return json_response(list_body(cut(items_of(record), page)))
+        return json_response(list_body(cut(await past.items(response_id, context.principal), page)))
 
     @routes.delete(f"{PREFIX}/{{response_id}}")
     async def delete_response(response_id: str, context: chats) -> HttpResponse:
@@ -125,6 +124,18 @@ class Past:
                 await self._background.forget(principal, wanted)
                 raise
         return await self.body(named, principal)
+
+    async def items(self, named: str, principal: Principal) -> list[dict[str, Any]]:
+        """What it was asked with. Raises ``NotFound``."""
+        run = self._background.run(principal, wanted := answer_id(named))
+        if run is None or run.over:
+            try:
+                return items_of(await self._stored.get(named, principal))
+            except NotFound:
+                # One that was cancelled early has no answer.
+                if run is None:
+                    raise
+        return [item for number, each in enumerate(run.said) for item in input_items(wanted, number, each)]
 
     async def events(self, named: str, principal: Principal, after: int) -> HttpResponse:
         """The events behind the one numbered ``after``: as they were told where they are still known, else told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-from mainspring.core.types import ChatRequest, Context, Principal, Responder
+from mainspring.core.types import ChatRequest, Context, Message, Principal, Responder
 from mainspring.http.openai.responses_encode import Shell
 
 Ended = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -40,6 +40,10 @@ class BackgroundRun(Protocol):
     def body(self) -> Mapping[str, Any]: ...
     @property
     def over(self) -> bool: ...
+    @property
+    def said(self) -> Sequence[Message]:
+        """The messages that it was asked with."""
+        ...
 
     def read(self, after: int) -> AsyncGenerator[Mapping[str, Any], None]:
         """The events behind the one numbered ``after``, until there are no more."""

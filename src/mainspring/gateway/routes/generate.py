@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Request as HttpRequest
+from pydantic import Field
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import UnknownModel
@@ -27,7 +28,8 @@ from mainspring.serving.ring.registry import ModelArrival, Registry, Served
 STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 
 
-Stages = Annotated[list[Literal["active", "deprecated", "retired"]] | None, Query(alias="lifecycle[]", max_length=3)]
+Stage = Literal["active", "deprecated", "retired"]
+Stages = Annotated[Annotated[list[Stage], Field(max_length=3, fail_fast=True)] | None, Query(alias="lifecycle[]")]
 """The stages of models that Anthropic's clients ask for; all that are served are active."""
 
 

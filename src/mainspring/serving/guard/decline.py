@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Protocol, runtime_checkable
 
 from mainspring.core.errors import GuardRefused
@@ -40,6 +41,12 @@ class Declining(Protocol):
         ...
 
 
+@cache
+def _declines(kind: type) -> bool:
+    """Whether responders of this class do: a look at a protocol's methods costs more than most layers."""
+    return issubclass(kind, Declining)
+
+
 class Names(Protocol):
     """The registry of served names."""
 
@@ -66,8 +73,9 @@ class Decline(Layer):
 
     async def respond(self, request: Request, context: Context) -> Response:
         served = self._names.fixed(request.model, context.principal)
-        if served is None or not isinstance(served.responder, Declining) or not isinstance(request, ChatRequest):
+        if served is None or not isinstance(request, ChatRequest) or not _declines(type(served.responder)):
             return await self.inner.respond(request, context)
+        assert isinstance(served.responder, Declining)
         words = served.responder
         try:
             return await self.inner.respond(_without_refused(request, words, context), context)
