@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mainspring.core.errors import UnreadableDocument
+from mainspring.core.fair.slots import FairSlots
 
 # pdfium, lxml and OpenCV all leak a little; a fresh worker costs less than a second.
 _RECYCLE_AFTER = 500
@@ -53,7 +54,7 @@ class Workers:
         self._module = module
         self._memory_mb = memory_mb
         self._idle: list[_Worker] = []
-        self._slots = asyncio.Semaphore(max(1, min(4, os.cpu_count() or 1)))
+        self._slots = FairSlots(max(1, min(4, os.cpu_count() or 1)))
         self._closed = False
 
     async def ask(self, name: str, timeout_s: float, pieces: Sequence[bytes], hear: Hear[_T]) -> _T:
@@ -62,7 +63,7 @@ class Workers:
         Raises ``UnreadableDocument`` if the child runs out of time or memory, on the second attempt if another cause
         may have killed it.
         """
-        async with self._slots:
+        async with self._slots.slot():
             try:
                 return await self._read(name, timeout_s, pieces, hear)
             except _Crashed:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from mainspring.agents.sandbox.base import FOLDER, CodeResult, SandboxLimits, checked, cut, inside, plain
 from mainspring.core.errors import SettingsError
+from mainspring.core.fair.slots import FairSlots
 
 _GRACE_S = 10.0
 """What the jail itself may take to start, in seconds."""
@@ -67,13 +68,14 @@ class _Started:
 
 
 class ProcessSandbox(ABC):
-    """Starts a process for each run, at most ``concurrent`` at a time. ``packages`` are folders that the code may
-    import from. One process more waits for the next run, for ``spare_s`` seconds at most (0: none does)."""
+    """Starts a process for each run, at most ``concurrent`` at a time, by turns of tenants. ``packages`` are folders
+    that the code may import from. One process more waits for the next run, for ``spare_s`` seconds at most (0: none
+    does)."""
 
     name = "process"
 
     def __init__(self, concurrent: int = 2, packages: Sequence[str] = (), spare_s: float = SPARE_S) -> None:
-        self._free = asyncio.Semaphore(concurrent)
+        self._free = FairSlots(concurrent)
         self._packages = tuple(packages)
         self._spare_s = spare_s
         self._spare: asyncio.Task[_Started] | None = None
@@ -94,7 +96,7 @@ class ProcessSandbox(ABC):
         checked(files, limits)
         mark = secrets.token_bytes(16)
         request = _request(mark, code, files, limits, self._packages)
-        async with self._free:
+        async with self._free.slot():
             ended = await self._ran(await self._taken(limits), request, mark, limits)
             if ended is None or (mark not in ended.output and not ended.stopped and not ended.output):
                 # The one that waited had died. The code had not begun, so it begins in another.

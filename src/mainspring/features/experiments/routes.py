@@ -133,7 +133,11 @@ def router(service: Experiments, access: Access, idempotency: Idempotency) -> AP
         return json_response(experiment_body(row, await _done(service, row)))
 
     _reading(routes, service, runners)
+    _ending(routes, service, runners)
+    return routes
 
+
+def _ending(routes: APIRouter, service: Experiments, runners: Any) -> None:
     @routes.post(PREFIX + "/{experiment_id}/cancel")
     async def cancel_experiment(experiment_id: str, context: runners) -> HttpResponse:
         """Stop an experiment. Answers in progress are completed."""
@@ -145,8 +149,6 @@ def router(service: Experiments, access: Access, idempotency: Idempotency) -> AP
         """Delete an experiment with its results."""
         await service.delete(context.principal, experiment_id)
         return json_response({"id": experiment_id, "object": "experiment.deleted", "deleted": True})
-
-    return routes
 
 
 def _reading(routes: APIRouter, service: Experiments, runners: Any) -> None:

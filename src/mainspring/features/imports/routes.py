@@ -92,6 +92,11 @@ def router(
         """Imports of this key. With the scope `admin`, imports of all keys in its groups."""
         return json_response(list_body((await imports.page(context.principal, page)).map(import_body)))
 
+    _one(routes, imports, importers)
+    return routes
+
+
+def _one(routes: APIRouter, imports: Imports, importers: Any) -> None:
     @routes.get("/{import_id}")
     async def get_import(import_id: str, context: importers) -> HttpResponse:
         """The progress of an import, and the first errors in its records."""
@@ -103,8 +108,6 @@ def router(
         made = await imports.get(context.principal, import_id)
         await imports.cancel(made)
         return json_response(import_body(await imports.get(context.principal, import_id)))
-
-    return routes
 
 
 def import_body(made: Import) -> dict[str, Any]:

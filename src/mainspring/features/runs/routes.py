@@ -87,6 +87,14 @@ def router(service: RunService, access: Access, idempotency: Idempotency) -> API
         await service.delete(context, run_id)
         return json_response({"id": run_id, "object": "agent.run.deleted", "deleted": True})
 
+    _watching(routes, service, access)
+    _steering(routes, service, access, idempotency)
+    return routes
+
+
+def _watching(routes: APIRouter, service: RunService, access: Access) -> None:
+    chats = Annotated[Context, Depends(access("chat"))]
+
     @routes.get("/{run_id}/steps")
     async def list_steps(run_id: str, context: chats) -> HttpResponse:
         """All steps in the order in which they ended. Unfinished steps are last."""
@@ -102,9 +110,6 @@ def router(service: RunService, access: Access, idempotency: Idempotency) -> API
         first = after if after is not None else last_event_id or 0
         frames = _beating(service.happenings(context.principal, run_id, first))
         return StreamingResponse(frames, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
-
-    _steering(routes, service, access, idempotency)
-    return routes
 
 
 def _steering(routes: APIRouter, service: RunService, access: Access, idempotency: Idempotency) -> None:

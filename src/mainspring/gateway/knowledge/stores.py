@@ -76,6 +76,11 @@ def router(library: Library, access: Access, idempotency: Idempotency) -> APIRou
     async def get_store(store_id: str, context: chats) -> HttpResponse:
         return json_response(await _one(library, context, await library.get(context.principal, store_id)))
 
+    _changes(routes, library, ingests)
+    return routes
+
+
+def _changes(routes: APIRouter, library: Library, ingests: Any) -> None:
     @routes.post("/{store_id}")
     async def update(store_id: str, body: StoreUpdateBody, context: ingests) -> HttpResponse:
         kept = "expires_after" not in body.model_fields_set
@@ -92,8 +97,6 @@ def router(library: Library, access: Access, idempotency: Idempotency) -> APIRou
     async def delete(store_id: str, context: ingests) -> HttpResponse:
         await library.delete(context.principal, store_id, by=acting(context))
         return json_response({"id": store_id, "object": "vector_store.deleted", "deleted": True})
-
-    return routes
 
 
 async def _attach_all(library: Library, context: Context, collection: Collection, wanted: list[Attachment]) -> None:

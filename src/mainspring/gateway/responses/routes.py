@@ -101,6 +101,16 @@ def router(
         made_of = "" if key is None else await behind.basis(asked.request, context)
         return await idempotency.once(key, "responses", [await http.body()], context, work, basis=made_of, makes=made)
 
+    _counting(routes, responder, asking, behind, access)
+    past.add(routes, told, stored, access)
+    routes.routes.extend(socket.router().routes)
+    return routes
+
+
+def _counting(routes: APIRouter, responder: Responder, asking: Asking, behind: Behind, access: Access) -> None:
+    """The routes that count and sum up."""
+    chats = Annotated[Context, Depends(access("chat"))]
+
     @routes.post(f"{PREFIX}/input_tokens")
     async def count_input_tokens(body: InputTokensBody, context: chats) -> HttpResponse:
         tokens = await behind.count(await asking.counted(body, context), context)
@@ -116,10 +126,6 @@ def router(
         said = [each for each in whole.messages if each.role == "user" and not each.content.startswith(fit.SUMMARY)]
         made = compaction(answer.head, said, summary, encode.usage_body(answer.usage))
         return json_response(made, head_headers(answer.head))
-
-    past.add(routes, told, stored, access)
-    routes.routes.extend(socket.router().routes)
-    return routes
 
 
 def compaction(head: Head, said: Sequence[Message], summary: str, usage: Mapping[str, Any]) -> dict[str, Any]:

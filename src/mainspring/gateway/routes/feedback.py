@@ -47,7 +47,6 @@ def router(
     """The feedback routes over the event log."""
     routes = APIRouter(route_class=JsonRoute, tags=["feedback"])
     chats = Annotated[Context, Depends(access("chat"))]
-    admins = Annotated[Context, Depends(access("admin"))]
 
     @routes.post("/v1/feedback", status_code=201)
     async def give_feedback(
@@ -81,6 +80,13 @@ def router(
             key, "feedback", [await http.body()], context, work, about=answer.id, makes=makes(PREFIX, shown)
         )
 
+    _events(routes, events, access)
+    return routes
+
+
+def _events(routes: APIRouter, events: EventLog, access: Access) -> None:
+    admins = Annotated[Context, Depends(access("admin"))]
+
     @routes.get("/v1/events")
     async def list_events(
         context: admins,
@@ -100,8 +106,6 @@ def router(
             principal.tenant, page, groups=principal.groups, kind=kind, subject=answer_id, trace_id=trace_id
         )
         return json_response(list_body(found.map(event_body)))
-
-    return routes
 
 
 async def _facts(events: EventLog, principal: Principal, body: FeedbackBody) -> FeedbackFacts:

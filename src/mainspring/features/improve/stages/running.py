@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 import mainspring.features.improve.lineage.store as lineage
 from mainspring.core.errors import Conflict, MainspringError, NotFound, Overloaded, QuotaExceeded, RateLimited
+from mainspring.core.fair.lane import LANE
 from mainspring.core.types import Principal
 from mainspring.features.improve.lineage.following import Following
 from mainspring.features.improve.lineage.store import Variant
@@ -89,6 +90,8 @@ class Running:
             task.add_done_callback(lambda _: self._tasks.pop(key, None))
 
     async def _alone(self, campaign: Campaign) -> None:
+        # A task of its own: what it does in threads is done in its tenant's turns.
+        LANE.set(campaign.tenant)
         async with self._bound:
             try:
                 # It may have waited for its turn.
