@@ -40,7 +40,7 @@ PREFIX = "/v1/responses"
 _INTERRUPTED = "the server stopped while this response was in progress; send the request again"
 
 
-def add(routes: APIRouter, past: "Past", stored: PastResponses, access: Access) -> None:
+def add(routes: APIRouter, past: "Past", access: Access) -> None:
     """Add the routes of responses of the past."""
     chats = Annotated[Context, Depends(access("chat"))]
 

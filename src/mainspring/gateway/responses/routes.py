@@ -102,12 +102,14 @@ def router(
         return await idempotency.once(key, "responses", [await http.body()], context, work, basis=made_of, makes=made)
 
     _counting(routes, responder, asking, behind, access)
-    past.add(routes, told, stored, access)
+    past.add(routes, told, access)
     routes.routes.extend(socket.router().routes)
     return routes
 
 
-def _counting(routes: APIRouter, responder: Responder, asking: Asking, behind: Behind, access: Access) -> None:
+def _counting(
+    routes: APIRouter, responder: Responder, asking: Asking, behind: ResponsesServices, access: Access
+) -> None:
     """The routes that count and sum up."""
     chats = Annotated[Context, Depends(access("chat"))]
 
