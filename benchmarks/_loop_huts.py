@@ -142,10 +142,7 @@ class Walkers:
 
     async def prepare(self, number: int) -> None:
         """Edits to learn from, examples that are held out, and people who like it as it is."""
-        form = aiohttp.FormData({"purpose": "assistants"})
-        form.add_field("file", document(), filename="huts.md")
-        async with self._session.post("/v1/files", data=form) as response:
-            file = (await response.json())["id"]
+        file = await self._uploaded()
         store = (await self.call("POST", "/v1/vector_stores", {"name": NAME, "file_ids": [file]}))[0]["id"]
         while (await self.call("GET", f"/v1/vector_stores/{store}"))[0]["file_counts"]["completed"] < 1:
             await asyncio.sleep(0.1)
@@ -165,6 +162,20 @@ class Walkers:
         await self.call("POST", f"/v1/datasets/{HELD_OUT}/versions", {"examples": held})
         known = [{"id": hut, "question": question(hut), "references": [key_of(hut)]} for hut in _NAMES[:TAUGHT]]
         await self.call("POST", f"/v1/datasets/{KNOWN}/versions", {"examples": known})
+
+    async def _uploaded(self) -> str:
+        """The id of the document's file. A busy machine may refuse it for a while."""
+        end = time.monotonic() + _PATIENCE_S
+        while True:
+            form = aiohttp.FormData({"purpose": "assistants"})
+            form.add_field("file", document(), filename="huts.md")
+            async with self._session.post("/v1/files", data=form) as response:
+                found = await response.json()
+            if response.status == 200:
+                return str(found["id"])
+            if time.monotonic() > end:
+                raise RuntimeError(f"POST /v1/files does not say yes: {response.status} {found}")
+            await asyncio.sleep(1)
 
     async def run(self) -> None:
         """Ask, rate and approve until it is over."""
