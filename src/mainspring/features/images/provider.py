@@ -39,7 +39,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ImageOrder:
     """``fields`` as OpenAI's clients write them; with ``files`` they are sent as a form."""
 
     operation: str
@@ -67,7 +67,7 @@ class Provider:
         if self._session is not None:
             await self._session.close()
 
-    async def draw(self, name: str, model: DrawingModel, wanted: Wanted) -> Drawn:
+    async def draw(self, name: str, model: DrawingModel, wanted: ImageOrder) -> Drawn:
         """Raises ``InvalidRequest`` if the endpoint blames the request, ``RateLimited``, ``UpstreamError``,
         ``DeadlineExceeded``."""
         if self._session is None:

@@ -10,7 +10,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.core.types import Context
 from mainspring.features.images.forms import EditForm, ImageBody, VariationForm
-from mainspring.features.images.provider import Wanted
+from mainspring.features.images.provider import ImageOrder
 from mainspring.features.images.service import Images
 from mainspring.http.access import Access
 from mainspring.http.request_body import DEPLOYMENT, JsonRoute
@@ -25,7 +25,7 @@ def router(images: Images, access: Access, charge: Charge) -> APIRouter:
     routes = APIRouter(route_class=JsonRoute, tags=["images"], prefix="/v1/images")
     chats = Annotated[Context, Depends(access("chat"))]
 
-    async def drawn(http: HttpRequest, model: str | None, wanted: Wanted, context: Context) -> HttpResponse:
+    async def drawn(http: HttpRequest, model: str | None, wanted: ImageOrder, context: Context) -> HttpResponse:
         # Azure's clients name the model in the path.
         name = http.scope.get("state", {}).get(DEPLOYMENT, model)
         body = await while_connected(http, images.draw(name, wanted, context))
@@ -33,16 +33,16 @@ def router(images: Images, access: Access, charge: Charge) -> APIRouter:
 
     @routes.post("/generations")
     async def generate(http: HttpRequest, body: ImageBody, context: chats) -> HttpResponse:
-        return await drawn(http, body.model, Wanted("generations", body.fields()), context)
+        return await drawn(http, body.model, ImageOrder("generations", body.fields()), context)
 
     @routes.post("/edits")
     async def edit(http: HttpRequest, form: Annotated[EditForm, Form(media_type=FORM)], context: chats) -> HttpResponse:
-        return await drawn(http, form.model, Wanted("edits", form.fields(), await form.files()), context)
+        return await drawn(http, form.model, ImageOrder("edits", form.fields(), await form.files()), context)
 
     @routes.post("/variations")
     async def vary(
         http: HttpRequest, form: Annotated[VariationForm, Form(media_type=FORM)], context: chats
     ) -> HttpResponse:
-        return await drawn(http, form.model, Wanted("variations", form.fields(), await form.files()), context)
+        return await drawn(http, form.model, ImageOrder("variations", form.fields(), await form.files()), context)
 
     return routes

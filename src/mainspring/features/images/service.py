@@ -10,7 +10,7 @@ from mainspring.core.errors import InvalidRequest, Overloaded, UnknownModel, Uns
 from mainspring.core.nearest import shown
 from mainspring.core.types import Context, Usage
 from mainspring.feature import Rooms
-from mainspring.features.images.provider import Drawn, Provider, Wanted
+from mainspring.features.images.provider import Drawn, ImageOrder, Provider
 from mainspring.features.images.settings import DrawingModel, ImagesSettings
 from mainspring.serving.money.bills import WorkBill
 from mainspring.serving.money.pricing import MILLION, NANO
@@ -31,7 +31,7 @@ class Images:
     async def close(self) -> None:
         await self._provider.close()
 
-    async def draw(self, name: str | None, wanted: Wanted, context: Context) -> bytes:
+    async def draw(self, name: str | None, wanted: ImageOrder, context: Context) -> bytes:
         """The provider's answer: JSON in OpenAI's shape.
 
         Raises ``UnknownModel``, ``Unsupported``, ``NoRegion``, ``GuardRefused``, ``BudgetExceeded``, ``Overloaded`` if
@@ -61,7 +61,7 @@ class Images:
             async with path.charge(context, 0):
                 try:
                     await bill.hold(_price(model, count, Usage()))
-                    drawn = await self._provider.draw(name, model, Wanted(wanted.operation, fields, wanted.files))
+                    drawn = await self._provider.draw(name, model, ImageOrder(wanted.operation, fields, wanted.files))
                     bill.owe(_price(model, drawn.images, drawn.usage), drawn.usage)
                 finally:
                     await bill.close()
