@@ -104,20 +104,10 @@ class Webhooks:
 
     async def _claim(self) -> list[Mapping[str, Any]]:
         """The due notifications, with their webhooks; nobody else takes them for a while."""
-        earlier = notifications.alias()
-        before = sa.and_(
-            earlier.c.tenant == notifications.c.tenant,
-            earlier.c.task_id == notifications.c.task_id,
-            earlier.c.webhook_id == notifications.c.webhook_id,
-            earlier.c.id < notifications.c.id,
-        )
         now = time.time()
-        query = sa.select(notifications).where(notifications.c.next_at <= now)
-        query = query.where(~sa.select(sa.literal(1)).where(before).exists())
-        query = query.order_by(notifications.c.next_at).limit(_AT_ONCE).with_for_update(skip_locked=True)
 
         def work(connection: sa.Connection) -> list[Mapping[str, Any]]:
-            found: list[dict[str, Any]] = [dict(row._mapping) for row in connection.execute(query)]
+            found: list[dict[str, Any]] = [dict(row._mapping) for row in connection.execute(_due(now))]
             for each in found:
                 this = notifications.c.tenant == each["tenant"], notifications.c.id == each["id"]
                 claimed = sa.update(notifications).where(*this)
@@ -188,3 +178,17 @@ def shown(webhook: Json) -> Json:
 def _these(tenant: str, task_id: str, webhook_id: str = "") -> list[sa.ColumnElement[bool]]:
     mine = [webhooks.c.tenant == tenant, webhooks.c.task_id == task_id]
     return [*mine, webhooks.c.id == webhook_id] if webhook_id else mine
+
+
+def _due(now: float) -> sa.Select[Any]:
+    """The notifications that are due, the oldest of each webhook of a task, for whoever locks them."""
+    earlier = notifications.alias()
+    before = sa.and_(
+        earlier.c.tenant == notifications.c.tenant,
+        earlier.c.task_id == notifications.c.task_id,
+        earlier.c.webhook_id == notifications.c.webhook_id,
+        earlier.c.id < notifications.c.id,
+    )
+    found = sa.select(notifications).where(notifications.c.next_at <= now)
+    found = found.where(~sa.select(sa.literal(1)).where(before).exists())
+    return found.order_by(notifications.c.next_at).limit(_AT_ONCE).with_for_update(skip_locked=True)

@@ -141,19 +141,12 @@ class ChannelStore:
         Tenants take turns: first who has the fewest in work (``busy``), and nobody has more than ``_TENANT_AT_ONCE``.
         Conversations of a tenant take turns too: first the one that has waited longest since its last turn.
         """
-        earlier = inbound.alias()
-        before = sa.and_(
-            earlier.c.tenant == inbound.c.tenant,
-            earlier.c.session_id == inbound.c.session_id,
-            earlier.c.state == "waits",
-            sa.or_(earlier.c.at < inbound.c.at, sa.and_(earlier.c.at == inbound.c.at, _behind(earlier))),
-        )
         due = sa.and_(inbound.c.state == "waits", inbound.c.next_at <= time.time())
-        first = sa.and_(due, ~sa.select(sa.literal(1)).where(before).exists())
-        query = _in_turn(first, busy or {}).limit(max(0, most))
 
         def work(connection: sa.Connection) -> list[Claimed]:
             found = []
+            # Made only when something waits: twice a second it would be the most that an idle server does.
+            query = _in_turn(_firsts(due), busy or {}).limit(max(0, most))
             for place in connection.execute(query).all():
                 one = _incoming(place.tenant, place.channel, place.external_id)
                 row = connection.execute(sa.select(inbound).where(one, due).with_for_update()).one_or_none()
@@ -195,17 +188,17 @@ class ChannelStore:
 
     async def claim_outgoing(self) -> list[Claimed]:
         """Answers that are due, the oldest of each conversation."""
-        earlier = outbound.alias()
-        before = sa.and_(
-            earlier.c.tenant == outbound.c.tenant,
-            earlier.c.session_id == outbound.c.session_id,
-            earlier.c.id < outbound.c.id,
-        )
         due = outbound.c.next_at <= time.time()
-        query = sa.select(outbound).where(due, ~sa.select(sa.literal(1)).where(before).exists())
 
         def work(connection: sa.Connection) -> list[Claimed]:
             found = []
+            earlier = outbound.alias()
+            before = sa.and_(
+                earlier.c.tenant == outbound.c.tenant,
+                earlier.c.session_id == outbound.c.session_id,
+                earlier.c.id < outbound.c.id,
+            )
+            query = sa.select(outbound).where(due, ~sa.select(sa.literal(1)).where(before).exists())
             for row in connection.execute(query.order_by(outbound.c.id).limit(_AT_ONCE).with_for_update()).all():
                 one = sa.and_(outbound.c.tenant == row.tenant, outbound.c.id == row.id)
                 thread = thread_of(connection, row.tenant, row.session_id)
@@ -288,6 +281,18 @@ def _mail(connection: sa.Connection, tenant: str, message_id: str, session_id: s
 def _incoming(tenant: str, channel: str, external_id: str) -> sa.ColumnElement[bool]:
     mine = sa.and_(inbound.c.tenant == tenant, inbound.c.channel == channel)
     return sa.and_(mine, inbound.c.external_id == external_id)
+
+
+def _firsts(due: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Those of the messages that are ``due`` which are the oldest of their conversation."""
+    earlier = inbound.alias()
+    before = sa.and_(
+        earlier.c.tenant == inbound.c.tenant,
+        earlier.c.session_id == inbound.c.session_id,
+        earlier.c.state == "waits",
+        sa.or_(earlier.c.at < inbound.c.at, sa.and_(earlier.c.at == inbound.c.at, _behind(earlier))),
+    )
+    return sa.and_(due, ~sa.select(sa.literal(1)).where(before).exists())
 
 
 def _in_turn(due: sa.ColumnElement[bool], busy: Mapping[str, int]) -> sa.Select[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,6 +13,35 @@ from mainspring.features.runs.tables import run_sessions, run_steps, runs
 from mainspring.stores.schema import approvals
 from mainspring.stores.schema import jobs as jobs_table
 from mainspring.stores.sql.database import Database
+
+
+def _waits() -> sa.Select[Any]:
+    """Runs that wait for approvals of which one was decided or has expired before ``now``."""
+    decided = sa.and_(
+        approvals.c.tenant == run_steps.c.tenant,
+        approvals.c.id == run_steps.c.approval_id,
+        sa.or_(approvals.c.status != "pending", approvals.c.expires_at <= sa.bindparam("now", type_=sa.Float)),
+    )
+    asked = sa.and_(run_steps.c.tenant == runs.c.tenant, run_steps.c.run_id == runs.c.id, run_steps.c.state == "asked")
+    asks = sa.exists(sa.select(run_steps.c.path).where(asked, sa.exists().where(decided)))
+    doubts = sa.exists(
+        sa.select(run_steps.c.path).where(
+            run_steps.c.tenant == runs.c.tenant, run_steps.c.run_id == runs.c.id, run_steps.c.state == "unknown"
+        )
+    )
+    return sa.select(runs.c.tenant, runs.c.id).where(runs.c.state == "waiting", asks, ~doubts).limit(100)
+
+
+def _left() -> sa.Select[Any]:
+    """Attended runs whose process is dead ``now``, and which nobody takes up."""
+    lease = sa.and_(jobs_table.c.tenant == runs.c.tenant, jobs_table.c.id == runs.c.id)
+    held = jobs_table.c.lease_until >= sa.bindparam("now", type_=sa.Float)
+    alive = sa.exists(sa.select(jobs_table.c.id).where(lease, held))
+    return sa.select(runs.c.tenant, runs.c.id).where(runs.c.state == "running", runs.c.attended, ~alive).limit(100)
+
+
+# Made once: a server asks them every second, and making them takes longer than running them.
+_WAITS, _LEFT = _waits(), _left()
 
 
 class Upkeep:
@@ -24,27 +54,9 @@ class Upkeep:
     async def wake(self) -> int:
         """Queue runs that waited for approvals of which one was decided or has expired, and note those whose process is
         dead and that nobody takes up; how many were queued."""
-        now = time.time()
-        decided = sa.and_(
-            approvals.c.tenant == run_steps.c.tenant,
-            approvals.c.id == run_steps.c.approval_id,
-            sa.or_(approvals.c.status != "pending", approvals.c.expires_at <= now),
-        )
-        asked = sa.and_(
-            run_steps.c.tenant == runs.c.tenant, run_steps.c.run_id == runs.c.id, run_steps.c.state == "asked"
-        )
-        asks = sa.exists(sa.select(run_steps.c.path).where(asked, sa.exists().where(decided)))
-        doubts = sa.exists(
-            sa.select(run_steps.c.path).where(
-                run_steps.c.tenant == runs.c.tenant, run_steps.c.run_id == runs.c.id, run_steps.c.state == "unknown"
-            )
-        )
-        waits = sa.select(runs.c.tenant, runs.c.id).where(runs.c.state == "waiting", asks, ~doubts)
-        lease = sa.and_(jobs_table.c.tenant == runs.c.tenant, jobs_table.c.id == runs.c.id)
-        alive = sa.exists(sa.select(jobs_table.c.id).where(lease, jobs_table.c.lease_until >= now))
-        left = sa.select(runs.c.tenant, runs.c.id).where(runs.c.state == "running", runs.c.attended, ~alive)
+        now = {"now": time.time()}
         found, dead = await self._database.read(
-            lambda connection: (connection.execute(waits.limit(100)).all(), connection.execute(left.limit(100)).all())
+            lambda connection: (connection.execute(_WAITS, now).all(), connection.execute(_LEFT, now).all())
         )
 
         def work(connection: sa.Connection) -> int:
