@@ -164,9 +164,9 @@ SCRIPT = """
 import json, sys
 from mainspring.features.compose.model.packed import load
 from mainspring.features.compose.settings import ComposeSettings
-from mainspring.features.compose.suggesting import Asked, Suggesting
+from mainspring.features.compose.suggesting import MailDraft, Suggesting
 made = Suggesting(load(), ComposeSettings())
-asked = [Asked(each, subject="My card", to="support", most=5, least=0.02) for each in json.loads(sys.argv[1])]
+asked = [MailDraft(each, subject="My card", to="support", most=5, least=0.02) for each in json.loads(sys.argv[1])]
 found = [made.suggest(each) for each in asked]
 print(json.dumps([[(each.text, each.confidence.hex()) for each in one.suggestions] for one in found]))
 """

@@ -212,7 +212,7 @@ REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
     ({"tools": [{**LOOK, "max_uses": 2}]}, "max_uses belongs"),
     ({"tools": [{"type": "mcp_toolset", "mcp_server_name": "x"}]}, "mcp_server_name names none"),
     ({"mcp_servers": [{"type": "url", "name": "x", "url": "http://127.0.0.1:9/mcp"}]}, "no public address"),
-    ({"mcp_servers": [{"type": "url", "name": "x", "url": "ftp://x"}]}, "no http address"),
+    ({"mcp_servers": [{"type": "url", "name": "x", "url": "ftp://x"}]}, r"mcp_servers\.0\.url"),
     ({"tools": [PYTHON], "container": "cntr_1"}, "nothing of a container is kept"),
     ({"tools": [LOOK], "tool_choice": {"type": "tool", "name": "web_search"}}, "not among tools"),
 )
