@@ -13,7 +13,7 @@ from mainspring.stores import Stores
 from mainspring.stores.documents.catalogue import About
 from mainspring.stores.events.feed import Feed
 from mainspring.stores.sql.pages import Page
-from tests.conformance.stored import SECRET, event, turn
+from tests.conformance.stored import SECRET, event, followed, turn
 from tests.databases import opened, settings
 
 __all__ = ["opened", "settings"]
@@ -188,4 +188,5 @@ async def test_events_are_paged_by_time_across_kinds(opened: Stores) -> None:
 async def test_events_of_one_commit_are_read_in_the_order_in_which_they_happened(opened: Stores) -> None:
     late, first = (dataclasses.replace(event(kind="answer"), at=at) for at in (200.0, 100.0))
     await opened.events.settle([late, first], [])
+    await followed(opened)
     assert [each.id for each in await Feed(opened.database).after(0, ["answer"], 10)] == [first.id, late.id]

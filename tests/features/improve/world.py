@@ -26,6 +26,7 @@ from mainspring.stores.events.audit_log import LOCAL
 from mainspring.stores.sql import ids
 from mainspring.stores.sql.pages import Page
 from mainspring.training.stages import OnlineVerdict
+from tests.conformance.stored import followed
 from tests.features.improve.doubles import (
     Alarming,
     Attacks,
@@ -142,11 +143,13 @@ class World:
             records.append(self.answer(number, **facts))
             records.append(self.thumb(number, "up" if (number - start) < ups * count else "down"))
         await self.stores.events.settle(records, [])
+        await followed(self.stores)
 
     async def consent(self, *answers: str) -> None:
         """Record these answers (``ans_NUMBER``) with the consent to learn from them."""
         made = [replace(self.answer(int(each.removeprefix("ans_"))), consent=True) for each in answers]
         await self.stores.events.settle(made, [])
+        await followed(self.stores)
 
     async def row(self, work: Callable[[sa.Connection], T]) -> T:
         return await self.stores.database.read(work)
