@@ -22,8 +22,8 @@ from mainspring.rag.search.hit import Hit
 from mainspring.telemetry.tracing import Tracing, span_of
 
 _SHORT = 3
-# Forms that need no writing.
-_QUOTED = ("plain", "yes_no")
+# Forms that need no writing. Of a comparison a small model's checked answer often has one side alone.
+_QUOTED, _QUOTED_SMALL = ("plain", "yes_no"), ("plain", "yes_no", "comparison")
 
 
 class NoteWriter(AnswerWriter):
@@ -92,7 +92,8 @@ class NoteWriter(AnswerWriter):
         """Whether the documents' own words answer better if the caller did not choose: a row with a cell that the
         question names, or text that a small model would only paraphrase, at the risk of the wrong note."""
         wished = wish(question)
-        if not passages or wished.form not in _QUOTED or wished.simple or wished.language != "en":
+        quoted = _QUOTED if self._wide else _QUOTED_SMALL
+        if not passages or wished.form not in quoted or wished.simple or wished.language != "en":
             return False
         row = rows.parsed(passages[0].text) if passages[0].kind == "row" else None
         return not self._wide or (row is not None and bool(rows.columns(row, question)))
