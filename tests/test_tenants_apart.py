@@ -214,7 +214,8 @@ async def responses(house: House, party: Party) -> None:
 
 async def documents(house: House, party: Party) -> None:
     """A store of the same name with a document of the same words."""
-    text = f"The word of the house is {party.mark}. Nobody else has this word.\n"
+    # One sentence: which of two is quoted would depend on how the encoder reads the mark.
+    text = f"The word of the house, which nobody else has, is {party.mark}.\n"
     files = {"file": ("house.md", text.encode()), "purpose": (None, "assistants")}
     # Under the same idempotency key, too.
     upload: dict[str, Any] = {"files": files, "headers": {"idempotency-key": "house"}}

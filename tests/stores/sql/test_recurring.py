@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mainspring import stores
+from mainspring.core.errors import MainspringError, StoreError
 from mainspring.core.settings import Settings
 from mainspring.stores.sql.recurring import recurring
 
@@ -50,3 +51,31 @@ async def test_work_that_failed_is_not_put_off(tmp_path: Path) -> None:
             assert again is not None
         async with recurring(opened.jobs, "look", every_s=3600) as soon:
             assert soon is None
+
+
+async def test_a_loop_ends_though_its_lease_cannot_be_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def loop() -> None:
+        while True:
+            try:
+                async with recurring(opened.jobs, "look"):
+                    begun.set()
+                    await asyncio.sleep(60)
+            except MainspringError:
+                await asyncio.sleep(60)
+
+    async def fail(*_: object, **__: object) -> None:
+        raise StoreError("the database is damaged", remedy="Restore it")
+
+    async with stores.open(Settings(home=tmp_path)) as opened:
+        working = asyncio.create_task(loop())
+        await begun.wait()
+        with monkeypatch.context() as patched:
+            patched.setattr(opened.jobs, "release", fail)
+            working.cancel()
+            async with asyncio.timeout(10):
+                await asyncio.gather(working, return_exceptions=True)
+        assert working.cancelled()

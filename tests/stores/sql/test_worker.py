@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from mainspring.core.errors import StoreError
 from mainspring.core.fair.lane import LANE
 from mainspring.stores.sql.jobs import Job, Jobs
 from mainspring.stores.sql.worker import Lease, Worker
@@ -99,3 +100,28 @@ async def test_what_was_leased_while_it_is_closed_is_given_back(turns: int) -> N
     async with asyncio.timeout(30):
         await worker.close()
     assert set(jobs.released) == ({"j"} if jobs._left is None else set())
+
+
+class Damaged(Idle):
+    """A database that begins to fail while a job is looked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails = asyncio.Event()
+
+    async def lease(self, kind: str, owner: str, lease_s: float) -> Job | None:
+        self.asked.set()
+        await self.fails.wait()
+        raise StoreError("the database is damaged", remedy="Restore it")
+
+
+async def test_a_worker_ends_though_the_database_fails_meanwhile() -> None:
+    jobs = Damaged()
+    worker = Worker(cast(Jobs, cast(Any, jobs)), "any", _nothing, poll_s=3600.0)
+    worker.start()
+    await jobs.asked.wait()
+    closing = asyncio.create_task(worker.close())
+    await asyncio.sleep(0)
+    jobs.fails.set()
+    async with asyncio.timeout(10):
+        await closing

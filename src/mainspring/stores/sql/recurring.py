@@ -39,7 +39,12 @@ async def recurring(
     finally:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
-        await asyncio.shield(jobs.release(job, ran=ran))
+        try:
+            await asyncio.shield(jobs.release(job, ran=ran))
+        except StoreError as error:
+            # It ends with its time. Raised here, this would take the place of a cancellation, and the loop around the
+            # block would go on.
+            _log.warning("the lease of %s could not be given back: %s", kind, error)
 
 
 async def _keep(jobs: Jobs, lease: Lease, lease_s: float) -> None:

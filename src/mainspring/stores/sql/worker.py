@@ -116,9 +116,13 @@ class Worker:
             return await asyncio.shield(leasing)
         except asyncio.CancelledError:
             # The database has written by now, or will: nobody else would take the job until the lease has passed.
-            job = await leasing
-            if job is not None:
-                await self._jobs.release(job)
+            try:
+                job = await leasing
+                if job is not None:
+                    await self._jobs.release(job)
+            except StoreError as error:
+                # Raised here, this would take the place of the cancellation, and the worker would go on.
+                _log.warning("a job that was leased meanwhile could not be given back: %s", error)
             raise
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -131,7 +135,8 @@ class Worker:
         try:
             await self._work(lease)
         except asyncio.CancelledError:
-            await asyncio.shield(self._jobs.release(lease.job))
+            with contextlib.suppress(StoreError):
+                await asyncio.shield(self._jobs.release(lease.job))
             raise
         except Exception as error:
             # A bug in one job must not end the worker of all.
