@@ -11,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
+
+from typing_extensions import get_protocol_members
 
 from mainspring.agents.agent import BaseAgent
 from mainspring.agents.tools.base import Toolset
@@ -70,14 +73,14 @@ class Services:
 
     def fitting(self, protocol: type[T]) -> T:
         """The one service that implements ``protocol`` (runtime checkable). Raises ``SettingsError``."""
-        found = [each for each in self._services.values() if isinstance(each, protocol)]
+        found = [each for each in self._services.values() if _fits(each, protocol)]
         if len(found) != 1:
             raise SettingsError(f"{len(found)} features have the service {protocol.__name__}, and one is needed")
         return found[0]
 
     def perhaps(self, protocol: type[T]) -> T | None:
         """The same; None if there is none. Raises ``SettingsError`` for several."""
-        if not any(isinstance(each, protocol) for each in self._services.values()):
+        if not any(_fits(each, protocol) for each in self._services.values()):
             return None
         return self.fitting(protocol)
 
@@ -87,6 +90,16 @@ class Services:
         if not isinstance(service, kind):
             raise SettingsError(f"no feature has the service {kind.__name__}")
         return service
+
+
+def _fits(service: object, protocol: type[T]) -> TypeGuard[T]:
+    # Python 3.11's isinstance collects the members of a protocol anew each time: a tenth of a server's start.
+    return all(getattr(service, name, None) is not None for name in _members(protocol))  # type: ignore[arg-type]
+
+
+@cache
+def _members(protocol: type) -> frozenset[str]:
+    return get_protocol_members(protocol)
 
 
 @dataclass(frozen=True, slots=True)

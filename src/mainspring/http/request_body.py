@@ -14,7 +14,6 @@ from typing import Any
 import orjson
 from fastapi import Request as HttpRequest
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response as HttpResponse
@@ -25,6 +24,7 @@ from mainspring.core.nearest import nearest, shown
 from mainspring.http import fields
 from mainspring.http.access import Caller
 from mainspring.http.bodies_in_flight import HeldBody
+from mainspring.http.late_route import LateRoute
 
 DEPLOYMENT = "deployment"
 """The name in a request's state of the model that its path names."""
@@ -87,7 +87,7 @@ class JsonRequest(HttpRequest):
             raise
 
 
-class JsonRoute(APIRoute):
+class JsonRoute(LateRoute):
     """A route that reads its requests in this order. Routers name it as their ``route_class``.
 
     The framework would read the body before the route's dependencies run; here a request without a key is refused

@@ -11,6 +11,7 @@ from mainspring.agents.tools.sources.artifacts import KeptFile
 from mainspring.agents.tools.sources.code import CodeRunner
 from mainspring.core.types import Context
 from mainspring.http.access import Access
+from mainspring.http.late_route import LateRoute
 from mainspring.http.respond import json_response
 
 PREFIX = "/v1/containers/{container_id}/files/{file_id}"
@@ -18,7 +19,7 @@ PREFIX = "/v1/containers/{container_id}/files/{file_id}"
 
 def router(code: CodeRunner, access: Access) -> APIRouter:
     """The routes. A file belongs to the key whose request made it; no other finds it."""
-    routes = APIRouter(tags=["generate"])
+    routes = APIRouter(route_class=LateRoute, tags=["generate"])
     chats = Annotated[Context, Depends(access("chat"))]
 
     @routes.get(PREFIX)

@@ -28,6 +28,7 @@ from mainspring.http.anthropic import encode as anthropic_encode
 from mainspring.http.anthropic.models import VERSION
 from mainspring.http.field_errors import invalid
 from mainspring.http.heartbeat import HEAD
+from mainspring.http.late_route import LateRoute
 from mainspring.http.loop_fairness import Pace
 from mainspring.http.openai import encode
 from mainspring.http.respond import json_response
@@ -77,7 +78,9 @@ def _add(app: FastAPI, routers: list[APIRouter]) -> None:
     common = APIRoute("/", lambda: None, responses=_ERRORS)
     for router in routers:
         for route in router.routes:
-            if isinstance(route, APIRoute):
+            if isinstance(route, LateRoute):
+                route.answers_too(common)
+            elif isinstance(route, APIRoute):
                 route.responses = {**common.responses, **route.responses}
                 route.response_fields = {**common.response_fields, **route.response_fields}
         app.router.routes.extend(router.routes)

@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse
 from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import NotFound
+from mainspring.http.late_route import LateRoute
 
 PREFIX = "/console"
 PAGE = "index.html"
@@ -83,7 +84,7 @@ def built() -> dict[str, BuiltFile]:
 
 def router(files: dict[str, BuiltFile]) -> APIRouter:
     """The routes of the console over ``files``; they are no part of the API's description."""
-    routes = APIRouter(include_in_schema=False)
+    routes = APIRouter(route_class=LateRoute, include_in_schema=False)
 
     @routes.get("/")
     async def home() -> HttpResponse:

@@ -11,6 +11,7 @@ from starlette.responses import Response as HttpResponse
 
 from mainspring.core.errors import Unauthenticated
 from mainspring.http.access import Access, bearer
+from mainspring.http.late_route import LateRoute
 from mainspring.http.respond import json_response
 from mainspring.system import System
 from mainspring.telemetry.metrics import Metrics
@@ -18,7 +19,7 @@ from mainspring.telemetry.metrics import Metrics
 
 def router(health: System, metrics: Metrics, metrics_key: str, access: Access) -> APIRouter:
     """The health routes. With ``metrics_key``, the metrics require it or an admin key."""
-    routes = APIRouter(tags=["health"])
+    routes = APIRouter(route_class=LateRoute, tags=["health"])
     admins = access("admin")
 
     @routes.get("/health", responses={503: {"description": "As of /healthz"}})

@@ -12,12 +12,13 @@ from mainspring.core.errors import NotFound
 from mainspring.core.types import Context
 from mainspring.guards.policy.by_application import Policies
 from mainspring.http.access import Access
+from mainspring.http.late_route import LateRoute
 from mainspring.http.respond import json_response
 
 
 def router(policies: Policies, access: Access) -> APIRouter:
     """The routes over the policies in force."""
-    routes = APIRouter(tags=["operate"])
+    routes = APIRouter(route_class=LateRoute, tags=["operate"])
     admins = Annotated[Context, Depends(access("admin"))]
 
     @routes.get("/v1/policies")

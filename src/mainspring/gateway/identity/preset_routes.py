@@ -12,12 +12,13 @@ from mainspring.core.errors import NotFound
 from mainspring.core.settings.serving.rings import Preset
 from mainspring.core.types import Context
 from mainspring.http.access import Access
+from mainspring.http.late_route import LateRoute
 from mainspring.http.respond import json_response
 
 
 def router(presets: Mapping[str, Preset], access: Access) -> APIRouter:
     """The routes over ``presets``, by name."""
-    routes = APIRouter(tags=["generate"])
+    routes = APIRouter(route_class=LateRoute, tags=["generate"])
     chats = Annotated[Context, Depends(access("chat"))]
 
     @routes.get("/v1/presets")

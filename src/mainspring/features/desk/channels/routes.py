@@ -13,6 +13,7 @@ from mainspring.core.types import Context
 from mainspring.features.desk.channels import signing
 from mainspring.features.desk.channels.service import Channels
 from mainspring.http.access import Access
+from mainspring.http.late_route import LateRoute
 from mainspring.http.respond import json_response
 
 _MAIL, _MESSAGE = 10 * 1024 * 1024, 256 * 1024
@@ -21,7 +22,7 @@ _MAIL, _MESSAGE = 10 * 1024 * 1024, 256 * 1024
 
 def router(channels: Channels, access: Access) -> APIRouter:
     """The routes over the channels."""
-    routes = APIRouter(tags=["desk"], prefix="/v1/desk")
+    routes = APIRouter(route_class=LateRoute, tags=["desk"], prefix="/v1/desk")
     carriers = Annotated[Context, Depends(access("deliver"))]
 
     @routes.post("/mail", status_code=202)
