@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -154,6 +157,13 @@ class FeatureLoad:
         while (status := (await self._ask("GET", f"{path}/{name}"))[0]["status"]) in ("queued", "running", "writing"):
             await asyncio.sleep(0.5)
         return str(status)
+
+
+def waiting(home: Path) -> int:
+    """How many messages of customers have no answer yet. A server that was killed takes them up again by and by."""
+    with closing(sqlite3.connect(f"file:{home / 'mainspring.db'}?mode=ro", uri=True)) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM desk_inbound WHERE state != 'done'").fetchone()
+    return int(count)
 
 
 async def wrong(opened: Stores, tenant: str, told: FeaturesTold) -> list[str]:

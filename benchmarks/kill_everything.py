@@ -245,17 +245,18 @@ async def loaded(house: House, key: str, told: Told, seed: int) -> AsyncIterator
         client.ending.set()
         # An answer that a server's death cuts short again and again may come long after the last kill.
         await task
-        await _done(client)
+        await _done(client, house.home)
 
 
-async def _done(client: Client) -> None:
-    """Until every file is read and every batch over. Raises ``TimeoutError``."""
+async def _done(client: Client, home: Path) -> None:
+    """Until every file is read, every batch over and every customer answered. Raises ``TimeoutError``."""
     async with asyncio.timeout(DONE_S):
         while True:
             store, _ = await client.ask("GET", f"/v1/vector_stores/{client.store}")
             batches, _ = await client.ask("GET", "/v1/batches?limit=100")
             open_ones = [each for each in batches["data"] if each["status"] not in ("completed", "failed")]
-            if not store["file_counts"]["in_progress"] and not open_ones:
+            waiting = await asyncio.to_thread(_kill_features.waiting, home)
+            if not store["file_counts"]["in_progress"] and not open_ones and not waiting:
                 return
             await asyncio.sleep(0.5)
 
