@@ -37,6 +37,12 @@ class RagSettings(Section):
         0.0, ge=0, description="age difference in days that halves a document's score; 0: age does not count"
     )
     mode: Literal["auto", "extractive", "generative"] = "auto"
+    write_within_s: float = Field(
+        15.0,
+        gt=0,
+        description="in mode auto, quote if the writing model has no checked sentence after so many seconds, or cannot "
+        "be asked",
+    )
     prompt: PromptReference | None = Field(None, description="replaces the built-in instruction")
     refuse_below: float = Field(0.33, ge=0, le=1)
     read_below: float = Field(

@@ -39,6 +39,7 @@ from mainspring.rag.answer.context import Candidate, ContextReading, ContextSpan
 from mainspring.rag.answer.evidence.support import SUPPORTED, support
 from mainspring.rag.answer.findings import checked
 from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.answer.write.first_sentence import Unwritten
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import sentences
 
@@ -142,9 +143,9 @@ class AnswerWriter:
         texts: Mapping[str, str],
         context: Context,
         notes: Notes | None = None,
-    ) -> Response | None:
+    ) -> Response | Unwritten:
         """Write over what ``read`` gave; commit with the model's first words, raise the model's errors up to then.
-        None if the model says that the sources do not state the answer.
+        ``Unwritten`` if the documents' own words or a refusal are the answer.
 
         ``passages`` are used to check sentences; ``notes`` follow the answer.
         """

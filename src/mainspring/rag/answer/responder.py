@@ -47,6 +47,7 @@ from mainspring.rag.answer.question import Question, refuse_unsupported, underst
 from mainspring.rag.answer.verbatim import display, extract, unit_rerank
 from mainspring.rag.answer.verbatim.choice_weights import SHIPPED, ChoiceWeights
 from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.answer.write.first_sentence import Unwritten, in_time
 from mainspring.rag.graph import citations as told
 from mainspring.rag.graph.graphs import Graphs
 from mainspring.rag.graph.results import GraphResult, Theme
@@ -101,8 +102,7 @@ class DocumentAnswerer:
         near_misses: Reranker | None = None,
         tracing: Tracing | None = None,
     ) -> None:
-        self._tracing = tracing
-        self._retriever = retriever
+        self._tracing, self._retriever = tracing, retriever
         self._collections = collections
         self._settings = settings
         self.collection = collection
@@ -209,18 +209,20 @@ class DocumentAnswerer:
     async def _written(
         self, writer: AnswerWriter, request: ChatRequest, asked: Question, look: Lookup, context: Context
     ) -> Response:
-        """An answer that ``writer`` writes; a refusal if it may read nothing, or if its model refuses."""
+        """An answer that ``writer`` writes; quotes if it cannot; a refusal if it may read nothing, or refuses."""
         question, passages, texts = look.found.question, look.found.passages, look.found.texts
         with span_of(self._tracing, "assemble", context) as span:
             reading = await writer.read(request, question, look.found.hits, passages, texts)
             if self._sift is not None:
                 reading = await sifted(reading, self._sift, span.context)
-        response = None
-        if reading.sources:
-            notes = Notes(question, passages, texts, look.missing)
-            response = await writer.write(request, question, reading, passages, texts, context, notes)
-        if response is None:
+        if not reading.sources:
             return self._quoted(asked, look, True, context, reading.facts())
+        notes = Notes(question, passages, texts, look.missing)
+        writing = writer.write(request, question, reading, passages, texts, context, notes)
+        response = await (in_time(writing, self._settings.write_within_s) if asked.free else writing)
+        if isinstance(response, Unwritten):
+            quoted = asked if response is Unwritten.REFUSED else replace(asked, mode="extractive")
+            return self._quoted(quoted, look, response is Unwritten.REFUSED, context, reading.facts())
         self._record(context, asked, look, False, (), reading.facts())
         return self._noticed(asked, look, response.with_head(model=self._name).through(refusal.judged))
 

@@ -131,6 +131,11 @@ def shared(sentence: str, source: str, question: str = "") -> float:
     return len(said & (terms.content(source) | terms.content(question))) / len(said)
 
 
+def bare(sentence: str) -> bool:
+    """Whether ``sentence`` is a value alone, which says of nothing that it is so."""
+    return not terms.content(_without_values(_OPENING.sub("", sentence, count=1)))
+
+
 def fit(sentence: str, source: str, question: str) -> float:
     """How well ``source`` goes with ``sentence``, from 0 to 2: its words, and those of them that the question lacks."""
     said, asked, there = terms.content(sentence), terms.content(question), terms.content(source)

@@ -12,7 +12,7 @@ INSTRUCTION = "You answer questions from notes. Use only what the notes say, and
 # No examples: a small model writes them down as the answer.
 _EXACT = "Keep to the words of the notes, with all numbers, names and conditions."
 _FORMS = {
-    "plain": f"Answer the question in one short sentence. {_EXACT}",
+    "plain": f"Answer the question in one short, whole sentence that names what it is about. {_EXACT}",
     "yes_no": f"Answer with Yes or No, and give the reason in the same short sentence. {_EXACT}",
     "comparison": f"Answer in two short sentences, one about each side. {_EXACT}",
     "summary": f"Sum up what the notes say in three short sentences. {_EXACT}",

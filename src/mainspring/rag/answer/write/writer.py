@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 from mainspring.core.facts.base import name_of
@@ -18,12 +19,15 @@ from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.write import prompts, sources, summary
 from mainspring.rag.answer.write.answer_form import wish
 from mainspring.rag.answer.write.author import MOST_TOKENS, Author, prompt
+from mainspring.rag.answer.write.first_sentence import Unwritten, checked_first
 from mainspring.rag.search.hit import Hit
 from mainspring.telemetry.tracing import Tracing, span_of
 
 _SHORT = 3
-# Forms that need no writing. Of a comparison a small model's checked answer often has one side alone.
-_QUOTED, _QUOTED_SMALL = ("plain", "yes_no"), ("plain", "yes_no", "comparison")
+# Forms that a small model answers worse than the documents: it drops the condition of a yes or no, and one side of a
+# comparison.
+_QUOTED = ("yes_no", "comparison")
+_STEPS = re.compile(r"^\W*(?:(?:and|but|so|also|then)\s+)?how\s+(?:do|does|can|could|should|would|must|to)\b", re.IGNORECASE)
 
 
 class NoteWriter(AnswerWriter):
@@ -90,13 +94,14 @@ class NoteWriter(AnswerWriter):
 
     def quotes(self, question: str, passages: Sequence[Passage]) -> bool:
         """Whether the documents' own words answer better if the caller did not choose: a row with a cell that the
-        question names, or text that a small model would only paraphrase, at the risk of the wrong note."""
+        question names; for a small model also a yes or no, a comparison, and how to do something."""
         wished = wish(question)
-        quoted = _QUOTED if self._wide else _QUOTED_SMALL
-        if not passages or wished.form not in quoted or wished.simple or wished.language != "en":
+        if not passages or wished.simple or wished.language != "en" or wished.form not in ("plain", *_QUOTED):
             return False
+        if not self._wide and (wished.form in _QUOTED or _STEPS.search(question)):
+            return True
         row = rows.parsed(passages[0].text) if passages[0].kind == "row" else None
-        return not self._wide or (row is not None and bool(rows.columns(row, question)))
+        return wished.form != "comparison" and row is not None and bool(rows.columns(row, question))
 
     async def write(
         self,
@@ -107,7 +112,7 @@ class NoteWriter(AnswerWriter):
         texts: Mapping[str, str],
         context: Context,
         notes: Notes | None = None,
-    ) -> Response | None:
+    ) -> Response | Unwritten:
         found = [text for each in reading.sources for text in (each.name, each.text)]
         wished = wish(question)
         if wished.form == "summary":
@@ -134,9 +139,10 @@ class NoteWriter(AnswerWriter):
             stated = await author.stated()
             if stated is not None and stated < self._stated_below:
                 context.settlement.records.append(checked(context, author.facts()))
-                return None
-        response = await author.write()
-        return response.through(lambda events: self._settled(author, events, context))
+                return Unwritten.REFUSED
+        response = (await author.write()).through(lambda events: self._settled(author, events, context))
+        quotable = wished.form in ("plain", "yes_no") and not wished.simple and wished.language == "en"
+        return await checked_first(response) if quotable else response
 
     def _rare(self, word: str) -> bool:
         """Whether the embedding model, whose tokens are the words that much text has, knows ``word`` in pieces only."""
