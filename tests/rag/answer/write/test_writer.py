@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import math
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import pytest
 
-from mainspring.core.errors import InvalidRequest
+from mainspring.core.errors import BudgetExceeded, EngineError, InvalidRequest, MainspringError, Overloaded
 from mainspring.core.path import collect
 from mainspring.core.types import (
     ChatRequest,
@@ -89,7 +91,53 @@ async def test_a_wrong_number_never_leaves(room: Room, asker: Context) -> None:
     await fill(room)
     found = await collect(await writing(room, Model("You have 99 days of holiday.")).respond(written(QUESTION), asker))
     assert "99" not in found.text
-    assert found.text == "Everybody has 25 days of holiday a year. [1]"
+    assert found.text == "Everybody has **25 days** of holiday a year. [1]", "as an answer in the documents' words"
+    retrieval = next(told(record) for record in asker.settlement.records if record.kind == "retrieval")
+    assert (retrieval["mode"], retrieval["refused"]) == ("extractive", False)
+    assert found.usage.completion_tokens > 0
+
+
+async def test_a_value_alone_says_nothing_of_what_it_is(room: Room, asker: Context) -> None:
+    await fill(room)
+    found = await collect(await writing(room, Model("25 days.")).respond(written(QUESTION), asker))
+    assert found.text == "Everybody has **25 days** of holiday a year. [1]"
+
+
+@pytest.mark.parametrize("question", ["Does everybody have 25 days of holiday?", "How do I take 25 days of holiday?"])
+async def test_a_wide_model_writes_these_too(room: Room, asker: Context, question: str) -> None:
+    await fill(room)
+    wide = Model("You have 25 days of holiday a year.")
+    await collect(await writing(room, wide, wide=True).respond(ask(question), asker))
+    assert wide.asked != []
+
+
+class Failing(Model):
+    """Cannot be asked, or takes a minute."""
+
+    def __init__(self, error: MainspringError | None) -> None:
+        super().__init__("You have 25 days of holiday a year.")
+        self._error = error
+
+    async def respond(self, request: Request, context: Context) -> Response:
+        if self._error is not None:
+            raise self._error
+        await asyncio.sleep(60)
+        return await super().respond(request, context)
+
+
+@pytest.mark.parametrize("error", [Overloaded("busy"), EngineError("it died"), BudgetExceeded("spent"), None])
+async def test_a_model_that_cannot_write_now_leaves_the_documents_words(
+    room: Room, asker: Context, error: MainspringError | None
+) -> None:
+    await fill(room)
+    settings = room.settings.model_copy(update={"write_within_s": 0.2})
+    writer = NoteWriter(Failing(error), room.embedder, model="m", context_window=2048)
+    answerer = dataclasses.replace(room, settings=settings).answerer(writer=writer, grounded=True)
+    found = await collect(await answerer.respond(ask(QUESTION), asker))
+    assert found.text == "Everybody has **25 days** of holiday a year. [1]"
+    if error is not None:
+        with pytest.raises(type(error)):
+            await answerer.respond(written(QUESTION), asker)
 
 
 async def test_a_model_that_says_no_refuses_where_the_settings_let_it(room: Room, asker: Context) -> None:
@@ -156,12 +204,13 @@ async def test_a_rare_word_of_the_question_is_not_given_to_what_the_source_speak
     assert found.citations
 
 
-async def test_what_only_a_model_can_do_is_written_and_the_rest_quoted(room: Room, asker: Context) -> None:
+async def test_what_a_small_model_answers_worse_is_quoted_and_the_rest_written(room: Room, asker: Context) -> None:
     await fill(room)
     model = Model("You have 25 days of holiday a year.")
     answerer = writing(room, model)
     for question, written in (
-        (QUESTION, False),
+        (QUESTION, True),
+        ("How do I take a holiday?", False),
         ("Is there a holiday in March for everybody?", False),
         # A small model's comparison often has one side alone.
         ("Compare the holiday of everybody with the sick leave", False),

@@ -172,7 +172,9 @@ class CheckedSentences:
             # The decision that the documents answer was made before: the best note itself can still be shown.
             return None if self._shown else self._quoted(self._best(marks))
         found, problems = self._verdict(text, marks)
-        if found is not None and not (self._wish.form == "plain" and claims.bare(found.text)):
+        if found is not None and self._wish.form == "plain" and claims.bare(found.text):
+            found, problems = None, [Problem("words", found.text)]
+        if found is not None:
             return found
         for problem in problems:
             self.tally.problems[problem.kind] = self.tally.problems.get(problem.kind, 0) + 1
