@@ -97,9 +97,12 @@ async def test_a_wrong_number_never_leaves(room: Room, asker: Context) -> None:
     assert found.usage.completion_tokens > 0
 
 
-async def test_a_value_alone_says_nothing_of_what_it_is(room: Room, asker: Context) -> None:
+@pytest.mark.parametrize(
+    "said", ["25 days.", "Unused ones expire in March.", "Everybody has days of holiday.", "It is 25 a year."]
+)
+async def test_what_answers_no_question_or_another_one_is_not_shown(room: Room, asker: Context, said: str) -> None:
     await fill(room)
-    found = await collect(await writing(room, Model("25 days.")).respond(written(QUESTION), asker))
+    found = await collect(await writing(room, Model(said)).respond(written(QUESTION), asker))
     assert found.text == "Everybody has **25 days** of holiday a year. [1]"
 
 

@@ -172,7 +172,7 @@ class CheckedSentences:
             # The decision that the documents answer was made before: the best note itself can still be shown.
             return None if self._shown else self._quoted(self._best(marks))
         found, problems = self._verdict(text, marks)
-        if found is not None and self._wish.form == "plain" and claims.bare(found.text):
+        if found is not None and self._wish == Wish() and claims.beside(found.text, self._question):
             found, problems = None, [Problem("words", found.text)]
         if found is not None:
             return found

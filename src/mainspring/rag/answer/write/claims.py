@@ -131,9 +131,12 @@ def shared(sentence: str, source: str, question: str = "") -> float:
     return len(said & (terms.content(source) | terms.content(question))) / len(said)
 
 
-def bare(sentence: str) -> bool:
-    """Whether ``sentence`` is a value alone, which says of nothing that it is so."""
-    return not terms.content(_without_values(_OPENING.sub("", sentence, count=1)))
+def beside(sentence: str, question: str) -> bool:
+    """Whether ``sentence`` cannot be an answer to ``question``: it is a value alone, which says of nothing that it is
+    so; it has no word of the question, and so answers another one; or it has nothing but the question's words."""
+    body = _OPENING.sub("", sentence, count=1)
+    said, asked = terms.content(_without_values(body)), terms.content(question)
+    return not said & asked or (not values(body) and not said - asked)
 
 
 def fit(sentence: str, source: str, question: str) -> float:

@@ -27,7 +27,9 @@ _SHORT = 3
 # Forms that a small model answers worse than the documents: it drops the condition of a yes or no, and one side of a
 # comparison.
 _QUOTED = ("yes_no", "comparison")
-_STEPS = re.compile(r"^\W*(?:(?:and|but|so|also|then)\s+)?how\s+(?:do|does|can|could|should|would|must|to)\b", re.IGNORECASE)
+_STEPS = re.compile(
+    r"^\W*(?:(?:and|but|so|also|then)\s+)?how\s+(?:do|does|can|could|should|would|must|to)\b", re.IGNORECASE
+)
 
 
 class NoteWriter(AnswerWriter):
