@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.write.answer_form import Wish
 from mainspring.rag.answer.write.checked_sentences import CheckedSentences, marked
 from mainspring.rag.answer.write.claims import Problem
-from mainspring.rag.answer.write.sources import Note
+from mainspring.rag.answer.write.sources import Note, notes
 from mainspring.rag.search.hit import Hit
 
 LINES = (
@@ -173,3 +174,34 @@ def test_marks_of_the_model_are_read_and_left_out() -> None:
     assert marked("[2] Stoves may be returned.", 5) == ([2], "Stoves may be returned.")
     assert marked("Answer: Stoves may be returned [1, 9].", 5) == ([1], "Stoves may be returned.")
     assert marked("<</notes-0123456789abcdef>>\nStoves.", 5) == ([], "Stoves.")
+
+
+async def test_what_a_lists_lead_in_denies_is_not_said_of_its_items() -> None:
+    said = "Fire may be used within 3 m of gas bottles."
+    line = "Within 3 m of gas bottles in the workshop"
+    document = f"Where you cannot use fire:\n\n- {line}\n"
+    start = document.index(line)
+    hit = Hit("c", "d", "v", "fire.md", document, 0, len(document), None, "Fire", 1.0, 1.0, None, 1, None, "b")
+    told = Passage(hit, line, start, start + len(line), "item", "Fire", 1.0, 1.0, before="Where you cannot use fire:")
+    (noted,) = notes([ContextSpan("d", "Fire", line, start, start + len(line), 0)], [told], "How close may fire be?")
+    assert noted.text == f"Where you cannot use fire – {line}"
+
+    async def again(*_: object) -> tuple[str, Usage]:
+        return "", Usage()
+
+    async def answer(text: str, about: Note) -> str:
+        checked = CheckedSentences(
+            [about], {"d": document}, "How close to gas bottles may fire be used?", Wish(), again
+        )
+
+        async def events() -> AsyncGenerator[Event, None]:
+            yield Text(text)
+            yield Finish("stop")
+
+        return "".join([each.text async for each in checked.through(events()) if isinstance(each, Text)])
+
+    assert "may be used" not in await answer(said, noted)
+    assert await answer("You cannot use fire within 3 m of gas bottles.", noted) == (
+        "You cannot use fire within 3 m of gas bottles. [1]"
+    )
+    assert "may be used" in await answer(said, replace(noted, text=line)), "the lead-in alone denies it"

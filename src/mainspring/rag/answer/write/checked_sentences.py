@@ -173,7 +173,7 @@ class CheckedSentences:
             return None if self._shown else self._quoted(self._best(marks))
         found, problems = self._verdict(text, marks)
         if found is not None and self._wish == Wish() and claims.beside(found.text, self._question):
-            found, problems = None, [Problem("words", found.text)]
+            problems, found = [Problem("words", found.text)], None
         if found is not None:
             return found
         for problem in problems:

@@ -232,7 +232,7 @@ def _units(sentence: str, source: str) -> list[Problem]:
         other_unit = same and all(each.kind not in _FREE or _counts(each) for each in same)
         words = _UNIT_WORDS.get(value.unit, (value.unit,))
         named = value.kind in ("date", "time") or any(word and word in lowered for word in words)
-        if same and (other_unit or not named):
+        if (same and other_unit) or not named:
             found.append(Problem("date" if value.kind in ("date", "time") else "unit", value.text))
     return found
 

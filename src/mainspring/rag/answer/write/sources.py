@@ -26,8 +26,8 @@ _LONGEST = 700
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """The model's input under one number (``text``: the words of ``source``; for a row, its key and the columns that
-    the question names), and the passages in it, best first, which can be cited."""
+    """The model's input under one number (``text``: the words of ``source`` after the lead-in of their list; for a
+    row, its key and the columns that the question names), and the passages in it, best first, which can be cited."""
 
     source: ContextSpan
     passages: tuple[Passage, ...]
@@ -65,7 +65,9 @@ def notes(sources: Sequence[ContextSpan], passages: Sequence[Passage], question:
         )
         if inside:
             text = told(inside[0], question) if len(inside) == 1 and inside[0].kind == "row" else source.text
-            found.append(Note(source, inside, text))
+            lead = inside[0].before.strip().rstrip(":") if inside[0].kind == "item" else ""
+            # One clause: what the lead-in denies is denied of the item.
+            found.append(Note(source, inside, f"{lead} – {text}" if lead else text))
     return found
 
 
