@@ -8,6 +8,7 @@ from typing import Any, cast
 from unittest.mock import AsyncMock, MagicMock
 
 import orjson
+import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 from fastapi.routing import APIRoute
@@ -18,6 +19,7 @@ from mainspring.core.settings import Settings
 from mainspring.core.types import Context, Principal, TraceParent
 from mainspring.features.insights.routes import router
 from mainspring.features.insights.tables import insight_turns
+from mainspring.features.insights.work import insight_rounds
 from mainspring.features.insights.work.insight_rounds import Looked
 from mainspring.stores import Stores
 from tests.features.insights.world import World
@@ -72,3 +74,33 @@ async def test_the_route_looks_at_the_tenant_of_its_key() -> None:
     reply: Any = await cast(Any, run.endpoint)(context=context)
     service.look.assert_awaited_once_with(tenant="other")
     assert orjson.loads(reply.body)["turns"] == 3
+
+
+class Busy:
+    """Always has a request under way, and counts who asks."""
+
+    asked = 0
+
+    @property
+    def under_way(self) -> int:
+        self.asked += 1
+        return 1
+
+
+async def test_requests_go_first_and_do_not_keep_it_from_its_end(
+    opened: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, busy = World(opened), Busy()
+    cast(Any, world.rooms.telemetry).tracing = busy
+    monkeypatch.setattr(insight_rounds, "PAGE", 1)
+    monkeypatch.setattr(insight_rounds, "_LOOK_S", 0.001)
+    for place in range(3):
+        await world.say(f"where is my parcel number {place}", session=f"s{place}")
+    assert (await world.insights.look(tenant="acme")) == Looked(turns=3, conversations=3)
+    assert busy.asked == 0, "somebody waits for a look that was asked for"
+    for place in range(3):
+        await world.say(f"where is my letter number {place}", session=f"t{place}")
+    did = await world.insights.look()
+    assert did is not None
+    assert did.turns == 3
+    assert busy.asked > 3, "it rested again and again"

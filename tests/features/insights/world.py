@@ -108,4 +108,7 @@ def rooms(opened: Stores, embedder: Embedder, **insights: Any) -> Rooms:
     )
     settings = Settings.model_validate({"insights": {"similarity": 0.4, **insights}})
     engines = SimpleNamespace(embedder=embedder, reranker=None)
-    return cast(Rooms, SimpleNamespace(settings=settings, stores=opened, path=path, engines=engines))
+    telemetry = SimpleNamespace(tracing=SimpleNamespace(under_way=0))
+    return cast(
+        Rooms, SimpleNamespace(settings=settings, stores=opened, path=path, engines=engines, telemetry=telemetry)
+    )

@@ -21,6 +21,9 @@ class InsightsSettings(Section):
     applications: list[str] = Field([], description="agents, applications and models to read; empty: all")
     consented: bool = Field(False, description="read only conversations whose askers let them be used for learning")
     every_s: float = Field(600.0, ge=1, description="seconds between two checks for new conversations")
+    share: float = Field(
+        0.15, gt=0, le=1, description="share of the time that such a check works while there are requests"
+    )
     keep_days: float = Field(180.0, gt=0, description="days for which turns are counted")
     topics: list[FixedTopic] = Field([], description="topics with examples, in addition to the topics that are found")
     similarity: float = Field(0.5, gt=0, lt=1, description="minimum cosine of a turn and its topic")

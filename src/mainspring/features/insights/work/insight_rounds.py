@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,9 @@ from mainspring.serving.memory.terms import words
 from mainspring.stores.sql.recurring import recurring
 from mainspring.stores.sql.worker import Lease
 
-PAGE = 400
+PAGE = 100
+# Seconds: the longest wait for requests between two pages, and how often it is looked whether there are any.
+_REST_S, _LOOK_S = 10.0, 0.1
 _TOGETHER = 16
 _DAY = 86_400.0
 # Content words from which a turn says what it is about.
@@ -82,6 +85,7 @@ class Looking:
             position = max(position, begun.get(tenant, 0))
         since = time.time() - self._settings.keep_days * _DAY
         while True:
+            started = time.perf_counter()
             page = await self._reader.page(position, since, PAGE, begun, tenant)
             new = await self._new([each for each in page.said if self._wanted(each)])
             if page.position != position:
@@ -93,6 +97,17 @@ class Looking:
             position = page.position
             if not page.more or lease.lost.is_set():
                 return count
+            if not tenant:
+                await self._give_way(time.perf_counter() - started)
+
+    async def _give_way(self, worked: float) -> None:
+        """Rest while there are requests, ``worked`` seconds of which are ``share`` of the time with the rest. Reading a
+        turn costs as much as a request that is passed on."""
+        rest = min(worked * (1 / self._settings.share - 1), _REST_S)
+        for _ in range(math.ceil(rest / _LOOK_S)):
+            if not self._rooms.telemetry.tracing.under_way:
+                return
+            await asyncio.sleep(_LOOK_S)
 
     def _wanted(self, said: CustomerTurn) -> bool:
         if self._settings.applications and said.facts.requested not in self._settings.applications:
