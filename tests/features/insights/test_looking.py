@@ -92,7 +92,7 @@ async def test_requests_go_first_and_do_not_keep_it_from_its_end(
 ) -> None:
     world, busy = World(opened), Busy()
     cast(Any, world.rooms.telemetry).tracing = busy
-    monkeypatch.setattr(insight_rounds, "PAGE", 1)
+    monkeypatch.setattr(insight_rounds, "PAGE", 2)
     monkeypatch.setattr(insight_rounds, "_LOOK_S", 0.001)
     for place in range(3):
         await world.say(f"where is my parcel number {place}", session=f"s{place}")
