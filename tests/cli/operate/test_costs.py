@@ -71,8 +71,8 @@ def test_costs_by_model_and_by_more(run: Run, tmp_path: Path) -> None:
     assert data(run("costs", "--tenant", "other", "--json").stdout) == []
     assert len(data(run("costs", "--trace", "t1", "--json").stdout)) == 2
     assert "nothing was spent under trace t2" in str(run("costs", "--trace", "t2").exception)
-    assert "not kept by colour" in str(run("costs", "--by", "colour").exception)
-    assert "'soon' is no time" in str(run("costs", "--since", "soon").exception)
+    assert "cannot be grouped by colour" in str(run("costs", "--by", "colour").exception)
+    assert "'soon' is not a time" in str(run("costs", "--since", "soon").exception)
 
 
 def test_what_routing_saved_is_told_where_it_is_known(run: Run, tmp_path: Path) -> None:

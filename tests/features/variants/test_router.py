@@ -90,7 +90,7 @@ async def test_a_policy_is_a_candidate_without_weights(world: World) -> None:
 @pytest.mark.parametrize(
     ("application", "value", "why"),
     [
-        ("small", {"policy": "rules"}, "chooses among no models"),
+        ("small", {"policy": "rules"}, "does not choose among models"),
         ("auto", {}, "give weights"),
         ("auto", {"weights": {"format": "other"}}, "no classifier"),
         ("auto", {"policy": "classifier"}, "fitted"),

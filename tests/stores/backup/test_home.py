@@ -232,7 +232,7 @@ def test_links_in_a_pack_are_refused(tmp_path: Path) -> None:
         link = tarfile.TarInfo("home/mainspring.db")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         pack.addfile(link)
-    with pytest.raises(StoreError, match="is no plain file"):
+    with pytest.raises(StoreError, match="is not a plain file"):
         restore.read(io.BytesIO(out.getvalue()), tmp_path / "new", tell=quiet)
 
 

@@ -82,7 +82,7 @@ function Change({ queue, onClose, onSave }: { queue?: Queue; onClose: () => void
       const definition: unknown = JSON.parse(text);
       onSave(queue ? at(queue.name) : "/v1/review/queues", queue ? { definition, guideline } : { name: name.trim(), definition, guideline });
     } catch (error) {
-      setWrong(`This is no JSON: ${(error as Error).message}`);
+      setWrong(`This is not JSON: ${(error as Error).message}`);
     }
   };
   return (

@@ -148,7 +148,7 @@ class Training:
         if made != job_id:
             await asyncio.to_thread(shutil.rmtree, self.places.job(job_id), True)
         elif order.usd is not None and not self._per_hour:
-            told = "The machine has no price (prices.per_hour): its dollars do not end this job, its seconds do."
+            told = "The machine has no price (prices.per_hour): only the time limit ends this job, not the cost limit."
             await self.jobs.tell(principal.tenant, made, told, "warn")
         self.queued()
         return await self.training_job(principal.tenant, made)

@@ -144,7 +144,7 @@ class Replicas:
         if not others and not force:
             raise Conflict(
                 f"{replica} is the last replica of {model} that takes calls",
-                remedy="Say force to do it all the same",
+                remedy="Send force to drain it anyway",
             )
         arm.drained = True
         return arm.view(time.monotonic())

@@ -27,4 +27,4 @@ class ExamplesOptions(RecipeOptions):
     most: int = Field(64, ge=1, le=1_000, description="examples of the set")
     nearest: int = Field(3, ge=0, le=32, description="examples that each question gets; 0: all")
     max_rows: int = Field(5_000, ge=2, le=50_000, description="rows of each side that are read")
-    longest: int = Field(2_000, ge=50, le=8_000, description="most characters of a question or an answer")
+    longest: int = Field(2_000, ge=50, le=8_000, description="maximum characters of a question or an answer")

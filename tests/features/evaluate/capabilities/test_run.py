@@ -200,7 +200,7 @@ def test_a_larger_limit_goes_on(file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("nothing\n", "line 1 is no JSON"),
+        ("nothing\n", "line 1 is not JSON"),
         ('{"question": "q"}\n', "line 1 has no field 'answer'"),
         ('{"question": "q", "answer": "42"}\n', "line 1 is not as this benchmark's rows are"),
         ("\n", "has no items"),

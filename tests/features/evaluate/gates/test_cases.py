@@ -29,8 +29,8 @@ def test_questions_and_messages_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("nothing", "line 1 is no JSON"),
-        ("[]", "line 1 is no JSON object"),
+        ("nothing", "line 1 is not JSON"),
+        ("[]", "line 1 is not a JSON object"),
         ('{"question": "a"}', "references are"),
         ('{"reference": "a"}', "needs a question"),
         ('{"question": "a", "messages": [], "reference": "a"}', "needs a question"),
