@@ -127,7 +127,7 @@ def test_rewards_of_a_scorer_are_learned(recipe: str, start: Start) -> None:
 
 def test_what_rewards_nothing_or_breaks_groups_is_told(start: Start, tmp_path: Path) -> None:
     prompts = [{"prompt": "a"}] * 4
-    with pytest.raises(InvalidRequest, match="nothing rewards"):
+    with pytest.raises(InvalidRequest, match="no reward is given"):
         start("grpo", OPTIONS, prompts).do()
     with pytest.raises(InvalidRequest, match="not whole groups of 3"):
         start("grpo", {**OPTIONS, "group": 3}, prompts, name="groups").do()

@@ -142,7 +142,7 @@ async def test_another_run_is_not_continued(tmp_path: Path) -> None:
     with pytest.raises(Conflict, match="model was told, is other"):
         Sheet.open(path, {**RUN, "model": "other"})
     (tmp_path / "notes.txt").write_text("shopping\n")
-    with pytest.raises(InvalidRequest, match="no file of a benchmark's run"):
+    with pytest.raises(InvalidRequest, match="not a file of a benchmark's run"):
         Sheet.open(tmp_path / "notes.txt", RUN)
 
 
