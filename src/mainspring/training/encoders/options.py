@@ -16,11 +16,11 @@ class EncoderOptions(RecipeOptions):
     steps: int = Field(0, ge=0, le=10_000_000, description="maximum steps; 0: all steps of the epochs")
     batch: int = Field(16, ge=1, le=4096, description="rows of a batch")
     accumulate: int = Field(1, ge=1, le=1024, description="batches per optimiser step")
-    learning_rate: float = Field(3e-5, gt=0, le=1)
+    learning_rate: float = Field(3e-5, gt=0, le=1, description="highest learning rate")
     warmup: float = Field(0.1, ge=0, le=1, description="share of the steps in which the learning rate rises")
-    weight_decay: float = Field(0.01, ge=0, le=1)
+    weight_decay: float = Field(0.01, ge=0, le=1, description="weight decay of AdamW")
     clip: float = Field(1.0, gt=0, le=1000, description="maximum norm of a step's gradient")
-    dropout: float = Field(0.1, ge=0, lt=1)
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout while training")
     length: int = Field(256, ge=8, le=8192, description="maximum tokens of a row; longer rows are cut")
     freeze: int = Field(
         0,
@@ -59,11 +59,11 @@ class ClassifierOptions(EncoderOptions):
         "", max_length=200, description="label of texts that belong to no class; it is not trained, only recognised"
     )
     length: int = Field(64, ge=8, le=8192, description="maximum tokens of a text; longer texts are cut")
-    learning_rate: float = Field(1e-4, gt=0, le=1)
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="highest learning rate")
 
 
 class EmbedderOptions(EncoderOptions):
     """Options of the recipe ``embedder``."""
 
     scale: float = Field(20.0, gt=0, le=1000, description="factor of cosines in the loss")
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout while training")
