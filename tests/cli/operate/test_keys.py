@@ -84,8 +84,8 @@ def test_a_key_is_rotated(command: Command) -> None:
     [
         (("x", "--days", "nan"), "is not a time"),
         (("x", "--days", "inf"), "is not a time"),
-        (("x", "--tenant", ""), "is no tenant"),
-        (("x", "--tenant", "a\nb"), "is no tenant"),
+        (("x", "--tenant", ""), "is not a tenant"),
+        (("x", "--tenant", "a\nb"), "is not a tenant"),
         (("a\x1b[31mb",), "is not a name"),
         (("",), "is not a name"),
     ],
