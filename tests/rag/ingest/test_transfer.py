@@ -159,7 +159,7 @@ async def test_what_is_there_stays(room: Room, exported: Path, elsewhere: Stores
     with pytest.raises(Conflict, match=r"the file .* exists already"):
         await export_collection(room.stores, room.collection, exported)
     await bring(elsewhere, exported)
-    with pytest.raises(Conflict, match=r"a collection handbook already.*--name"):
+    with pytest.raises(Conflict, match=r"the collection handbook exists already.*--name"):
         await bring(elsewhere, exported)
     assert (await bring(elsewhere, exported, name="again")).documents == 3
 
