@@ -330,9 +330,8 @@ def _check_named(name: str, tenant: str, expires_at: float | None) -> None:
     """Raises ``InvalidRequest``."""
     for what, text, most in (("name", name, 128), ("tenant", tenant, 64)):
         if not text.isprintable() or not 0 < len(text) <= most:
-            raise InvalidRequest(
-                f"{text!r} is not a {what}", remedy=f"Use 1 to {most} printable characters", param=what
-            )
+            remedy = f"Use 1 to {most} printable characters"
+            raise InvalidRequest(f"{text!r} is not a {what}", remedy=remedy, param=what)
     # An end that is no number would be before every time; one that no calendar has cannot be shown.
     if expires_at is not None and not 0 <= expires_at < _NO_END:
         raise InvalidRequest("the key's end is not a time", remedy="Leave it out for a key without end", param="days")
