@@ -319,5 +319,6 @@ def test_doctor_names_what_each_plugin_brings_and_the_one_that_fails(sample: Pat
     assert any("plugin broken" in line and "wrong" in line and "nothing_of_this_name" in line for line in lines)
     (sampled,) = [line for line in lines if "plugin sample" in line]
     assert "ok" in sampled
-    for part in ("engine parrot", "guard loud", "parser tickets", "metric brevity", "application shout"):
+    parts = ("engine parrot", "guard loud", "parser tickets", "metric brevity", "application shout", "toolset lamps")
+    for part in parts:
         assert part in sampled

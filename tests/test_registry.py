@@ -73,7 +73,7 @@ def test_a_connector_of_a_plugin_reads_what_it_names(registry: Registry, tmp_pat
     made = connector(spec, tmp_path)
     assert made.location == "wiki:harbour?de"
     assert stored(spec, made).text == "wiki:harbour?de"
-    with pytest.raises(InvalidRequest, match=r"depth is no option of a wiki source.*language"):
+    with pytest.raises(InvalidRequest, match=r"depth is not an option of a wiki source.*language"):
         connector(Spec("wiki:harbour", {"depth": 2}), tmp_path)
     assert Spec("https://example.com").kind == "web"
 

@@ -96,7 +96,7 @@ function SignOut({ onYes, onClose }: { onYes: (forgetting: boolean) => void; onC
   const [forgetting, setForgetting] = useState(false);
   return (
     <Confirm title="Sign out?" verb="Sign out" onYes={() => onYes(forgetting)} onClose={onClose}>
-      <p>All tabs of this browser are signed out. Your conversations stay on the server, and are there again when the same key signs in, here or elsewhere.</p>
+      <p>All tabs of this browser are signed out. Your conversations stay on the server and are there again when you sign in with the same key.</p>
       <label className="check">
         <input type="checkbox" checked={forgetting} onChange={(event) => setForgetting(event.target.checked)} />
         <span>Delete them, here and on the server</span>

@@ -100,7 +100,7 @@ async def test_sums_by_every_dimension(opened: Stores) -> None:
     assert await opened.ledger.total(LedgerQuery("nobody")) == LedgerLine({})
     both = await sums(["key", "model"], mine)
     assert (both[0].of, both[0].cost_nanousd) == ({"key": "key_1", "model": "big"}, 19)
-    with pytest.raises(InvalidRequest, match="not kept by colour"):
+    with pytest.raises(InvalidRequest, match="cannot be grouped by colour"):
         await sums(["colour"])  # type: ignore[list-item]
 
 

@@ -169,7 +169,7 @@ def test_an_agent_is_edited_as_yaml_as_it_stands_in_a_configuration(office: Serv
     desk.click(".choice button", "YAML")
     assert "sub_agents:\n  - instruction: One.\n" in str(desk.find(place).get_attribute("value"))
     desk.fill(place, "name: pair\nsub_agents: [")
-    desk.find(".field .hint.bad", "This is no YAML")
+    desk.find(".field .hint.bad", "This is not YAML")
     assert not desk.find(".card > .stack > div button", "Save version").is_enabled()
     desk.fill(place, "name: pair\ntype: loop\nmax_iterations: 0\nsub_agents: [{name: first}]\n")
     desk.click("button", "Save version")

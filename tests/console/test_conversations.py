@@ -46,7 +46,7 @@ def test_another_browser_of_the_key_has_the_conversation_and_what_is_erased_is_g
     browser.click("dialog button.danger", "Delete")
     browser.gone(".history-title")
     browser.driver.refresh()
-    browser.says("kept on the server, for your key alone")
+    browser.says("kept on the server. Only your key can see them")
     # Another key of the tenant never saw it.
     browser.sign_in(server.key)
     assert "Sending grinders back" not in browser.find(".history").text

@@ -41,7 +41,7 @@ def test_a_page_whose_original_is_gone_says_so_beside_the_text(
     # What is no PDF has no pages.
     status, refused = server.call("GET", f"/v1/vector_stores/{handbook['id']}/files/{sheet['id']}/pages/1")
     assert status == 422, refused
-    assert "is no PDF" in refused["error"]["message"]
+    assert "is not a PDF" in refused["error"]["message"]
     assert server.call("GET", f"/v1/vector_stores/{store}/files/{sheet['id']}/pages/1")[0] == 404
     # A row of a table is shown as one.
     browser.sign_in(server.key, f"/console/knowledge/{handbook['id']}/{sheet['id']}")

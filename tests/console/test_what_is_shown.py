@@ -69,7 +69,7 @@ def test_an_abstention_is_no_answer_wherever_it_is_counted(browser: Browser, ser
     def counted() -> dict[str, str]:
         # The monitor counts a moment after the answer, and the page shows what was counted when it was opened.
         browser.open("/console/quality/overview")
-        browser.until(lambda: browser.all(".stacked") or "Nothing was asked" in browser.text(), "the overview")
+        browser.until(lambda: browser.all(".stacked") or "There were no requests" in browser.text(), "the overview")
         told = figures(browser)
         return told if told and of_requests(told["Not in the documents"])[0] else {}
 
@@ -130,7 +130,7 @@ def test_a_key_is_made_with_its_limits_and_its_budget(browser: Browser, server: 
     browser.sign_in(server.key, "/console/settings")
     browser.click("button", "New key")
     # Who is in no group is told why none can be given.
-    assert "your key is in none" in browser.find("dialog").text
+    assert "your key is in no group" in browser.find("dialog").text
     browser.type("dialog input", name)
     for label, value in (("Models", CHAT), ("Budget in US dollars a month", "2.5"), ("Expires after days", "3")):
         field = browser.find("dialog label", label).get_attribute("for")

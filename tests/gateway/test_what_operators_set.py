@@ -90,7 +90,7 @@ async def test_who_asked_for_a_call_does_not_approve_it_by_a_key_that_it_made(op
         return (await opened.approvals.request(call, "shop", context(principal), 60)).id
 
     for asker, decider in ((boss, boss), (boss, made), (other, new)):
-        with pytest.raises(Forbidden, match="its own calls"):
+        with pytest.raises(Forbidden, match="calls of itself"):
             await opened.approvals.decide(context(decider.principal()), await waits(asker.principal()), approve=True)
     # Whoever made a program's key decides on what the program asks for; so does an operator on anything.
     for who, asker in ((boss.principal(), made), (operator, boss), (made.principal(), other)):

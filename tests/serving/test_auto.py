@@ -334,7 +334,7 @@ def test_a_classifier_is_what_it_was_when_it_is_read_again(tmp_path: Path) -> No
     for text, vector in (("a sum", [1.0, 0.0]), ("a tale", [0.0, 1.0])):
         assert again.chance(np.array(vector), text) == pytest.approx(made.chance(np.array(vector), text), abs=1e-3)
     assert again.card == {"prompts": 40}
-    for damage, said in (("{", "not JSON"), ('{"format": "x"}', "no classifier"), (None, "cannot be read")):
+    for damage, said in (("{", "not JSON"), ('{"format": "x"}', "not a classifier"), (None, "cannot be read")):
         other = tmp_path / "other.json"
         other.unlink(missing_ok=True)
         if damage is not None:

@@ -60,7 +60,7 @@ export function lineOf(text: string, path: string): number | undefined {
 export function problem(text: string): string {
   try {
     const made: unknown = JSON.parse(text);
-    return typeof made === "object" && made !== null && !Array.isArray(made) ? "" : "A definition is an object.";
+    return typeof made === "object" && made !== null && !Array.isArray(made) ? "" : "A definition must be an object.";
   } catch (error) {
     return `This is not JSON: ${(error as Error).message}.`;
   }

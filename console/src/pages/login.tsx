@@ -36,7 +36,7 @@ export function Login({ why, onKey }: { why: string; onKey: () => void }): React
         <Field
           label="API key"
           error={error}
-          hint="It stays in the tabs of this browser and goes nowhere but to this server."
+          hint="It stays in this browser's tabs and is only sent to this server."
         >
           {(ids) => (
             <input

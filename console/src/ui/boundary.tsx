@@ -15,7 +15,7 @@ export class Boundary extends Component<{ children: ReactNode }, { failed: boole
     return (
       <div role="alert">
         <Empty icon="warning" title="This page has failed" action={<Button icon="refresh" onClick={() => location.reload()}>Load it again</Button>}>
-          That is a mistake of the console, and the server is not harmed by it. The browser's log says more.
+          This is an error in the console; the server is not affected. See the browser's log.
         </Empty>
       </div>
     );

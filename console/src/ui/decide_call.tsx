@@ -35,8 +35,8 @@ export function DecideCall({ id, name, verb, onClose, onDone }: Props): ReactNod
       actions={<><Button onClick={onClose}>Cancel</Button><Button kind={verb === "approve" ? "primary" : "danger"} onClick={() => void submit()}>{verb === "approve" ? "Approve" : "Deny"}</Button></>}
     >
       {error && <Note tone="bad">{error}</Note>}
-      <p>{verb === "approve" ? "The call is handed out once, with exactly these arguments." : "The call is never handed out. Whoever asked is told so."}</p>
-      <Field label="Note" hint="told to whoever asked, optional">{(ids) => <input {...ids} value={note} maxLength={500} onChange={(event) => setNote(event.target.value)} />}</Field>
+      <p>{verb === "approve" ? "The call is released once, with exactly these arguments." : "The call is never released. The requester is told."}</p>
+      <Field label="Note" hint="note for the requester, optional">{(ids) => <input {...ids} value={note} maxLength={500} onChange={(event) => setNote(event.target.value)} />}</Field>
     </Dialog>
   );
 }

@@ -48,7 +48,7 @@ export function PagePicture({ pages, number, span, label }: Props): ReactNode {
   return (
     <figure className="page-picture">
       <canvas ref={canvas} role="img" aria-label={`${where} of ${label}${shown.marks > 0 ? ", the passage marked" : ""}`} />
-      <figcaption className="muted small">{where}{shown.marks === 0 && " · the passage is not marked: the page has no text of its own, or writes it in other words"}</figcaption>
+      <figcaption className="muted small">{where}{shown.marks === 0 && " · the passage is not marked: the page has no text, or its text differs"}</figcaption>
     </figure>
   );
 }

@@ -43,7 +43,7 @@ it("rows have quality with n and interval, cost, and why", async () => {
   expect(rows[1]!.textContent).toContain("0.200 [0.100, 0.300], n 60");
   within(rows[1]!).getByText("out", { selector: ".badge" });
   expect(rows[3]!.textContent).toContain("not tried");
-  const words = within(screen.getByRole("list", { name: "Each way in words" })).getAllByRole("listitem");
+  const words = within(screen.getByRole("list", { name: "Description of each way" })).getAllByRole("listitem");
   expect(words[0]!.textContent).toContain("Out: rag is better beyond doubt");
   expect(words[1]!.textContent).toContain("Facts come from documents.");
   within(words[2]!).getByText("mainspring advise asked@1 --train-seconds 3600", { selector: "code" });
@@ -72,5 +72,5 @@ it("one that is under way is cancelled, and what the server refuses is said", as
 it("where nobody asked the page says how to", async () => {
   serve({ "GET /v1/advice": { data: [] } });
   show(<AdvicePage />);
-  await screen.findByText("Nobody asked for advice");
+  await screen.findByText("There is no advice yet");
 });

@@ -52,7 +52,7 @@ describe("an agent", () => {
     const area = screen.getByRole<HTMLTextAreaElement>("textbox", { name: "Definition" });
     expect(area.value).toBe("name: greeter\ninstruction: Greet.\ntools:\n  - memory\n");
     fireEvent.change(area, { target: { value: "name: greeter\ninstruction: [" } });
-    await screen.findByText(/This is no YAML: .*in line \d/);
+    await screen.findByText(/This is not YAML: .*in line \d/);
     expect(screen.getByText("Save version").closest("button")!.disabled).toBe(true);
     fireEvent.change(area, { target: { value: "- greeter" } });
     await screen.findByText(/A definition has fields/);
@@ -110,6 +110,6 @@ describe("a field in JSON", () => {
   it("is nowhere in what is no JSON", () => {
     expect(lineOf('{"a"', "a.b")).toBeUndefined();
     expect(lineOf(text, "nowhere")).toBeUndefined();
-    expect(problem("[]")).toBe("A definition is an object.");
+    expect(problem("[]")).toBe("A definition must be an object.");
   });
 });

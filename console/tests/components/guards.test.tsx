@@ -41,7 +41,7 @@ describe("guard decisions", () => {
     await screen.findByText("The store is gone.");
     serve({ "GET /v1/events": { data: [], has_more: false } });
     fireEvent.click(screen.getByText("Try again"));
-    await screen.findByText("No guard had anything to decide");
+    await screen.findByText("There were no findings");
   });
 });
 

@@ -58,7 +58,7 @@ it("a campaign shows where it stands, what came of each recipe, and each decisio
   show(<CampaignView id="imp_1" />);
   const stages = within(await screen.findByRole("region", { name: "Stages" })).getAllByRole("listitem");
   expect(stages.map((each) => each.textContent)).toEqual(["exporting, done", "comparing, done", "canary, now", "watching, not reached"]);
-  const tried = within(screen.getByRole("group", { name: "What came of each recipe" }));
+  const tried = within(screen.getByRole("group", { name: "Result of each recipe" }));
   tried.getByText(RUNG.reason);
   tried.getByText("difference 0.01, p value 0.432");
   const decided = within(screen.getByRole("group", { name: "Decisions in their order" }));

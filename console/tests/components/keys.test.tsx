@@ -19,7 +19,7 @@ it("a key that made others is revoked once it is said what becomes of these", as
   expect(screen.getByText("made by nightly")).toBeTruthy();
   fireEvent.click(screen.getByRole("button", { name: "Revoke" }));
   await screen.findByText("It made 2 keys that still work.");
-  fireEvent.click(screen.getByLabelText(/revoked with it/));
+  fireEvent.click(screen.getByLabelText(/revoked too/));
   fireEvent.click(screen.getByRole("button", { name: "Revoke" }));
   await waitFor(() => expect(calls.some((call) => call.path === "/v1/keys/key_2?children=revoke")).toBe(true));
   await waitFor(() => expect(screen.queryByRole("dialog")).toBeNull());

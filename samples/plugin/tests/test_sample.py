@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 from mainspring_sample.brevity import Brevity
+from mainspring_sample.lamps import lamps
 from mainspring_sample.loud import Loud
 from mainspring_sample.shout import Shout
 from mainspring_sample.tickets import Tickets
 from prometheus_client import CollectorRegistry
 
+from mainspring.agents.tools.base import Toolset
 from mainspring.engines.chat.responder import ModelResponder
 from mainspring.engines.scripted import ScriptedEngine
 from mainspring.rag.triad.live import GivenAnswer
-from mainspring.testing import ApplicationSuite, EngineSuite, GuardSuite, MetricSuite, ParserSuite
+from mainspring.testing import ApplicationSuite, EngineSuite, GuardSuite, MetricSuite, ParserSuite, ToolsetSuite
 
 
 class TestParrot(EngineSuite):
@@ -57,3 +59,14 @@ class TestShout(ApplicationSuite):
     def application(self) -> Shout:
         model = ModelResponder(ScriptedEngine(templates=True), model_name="scripted", fingerprint="1")
         return Shout(("scripted", model))
+
+
+CALLS = {"lamp_price": {"kind": "desk"}}
+
+
+class TestLamps(ToolsetSuite):
+    calls = CALLS
+
+    @pytest.fixture
+    def toolset(self) -> Toolset:
+        return lamps({})

@@ -63,7 +63,7 @@ def message_of(body: Any, place: str = "messages") -> Message:
     calls = body.get("tool_calls") or [] if isinstance(body, Mapping) else []
     if role not in _ROLES or not isinstance(content if content is not None else "", str) or not isinstance(calls, list):
         raise InvalidRequest(
-            f"{place}: a message has a role ({', '.join(_ROLES)}) and content that is a text", param="messages"
+            f"{place}: a message needs a role ({', '.join(_ROLES)}) and content that is a text", param="messages"
         )
     return Message(
         role,
@@ -77,7 +77,7 @@ def message_of(body: Any, place: str = "messages") -> Message:
 def _call(body: Any, place: str) -> ToolCall:
     function = body.get("function", body) if isinstance(body, Mapping) else None
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-        raise InvalidRequest(f"{place}: a tool call has a function with a name", param="messages")
+        raise InvalidRequest(f"{place}: a tool call needs a function with a name", param="messages")
     return ToolCall(str(body.get("id") or ""), function["name"], str(function.get("arguments") or "{}"))
 
 
@@ -89,7 +89,7 @@ def example_of(row: Any, place: str = "example") -> Example:
     ``documents``: people's rows have whole passages there. Raises ``InvalidRequest`` naming ``place`` and the field.
     """
     if not isinstance(row, Mapping):
-        raise InvalidRequest(f"{place} is no JSON object", param="examples")
+        raise InvalidRequest(f"{place} is not a JSON object", param="examples")
     item = row.get("item")
     if isinstance(item, Mapping):
         row = {**item, **{name: value for name, value in row.items() if name != "item"}}
@@ -129,11 +129,13 @@ def checked(example: Example, place: str = "example") -> Example:
     """``example`` with an id. Raises ``InvalidRequest`` if it is too long or has no messages."""
     body = rows.dump(plain(example))
     if len(body) > MOST_BYTES:
-        raise InvalidRequest(f"{place} has {len(body)} bytes of JSON, and {MOST_BYTES} are the most", param="examples")
+        raise InvalidRequest(
+            f"{place} has {len(body)} bytes of JSON, but at most {MOST_BYTES} are allowed", param="examples"
+        )
     if not example.messages:
         raise InvalidRequest(f"{place} needs a question, or messages", param="messages")
     if len(example.id) > 128:
-        raise InvalidRequest(f"{place}: an id has 128 characters at most", param="id")
+        raise InvalidRequest(f"{place}: an id may have at most 128 characters", param="id")
     return example if example.id else dataclasses.replace(example, id=f"ex_{rows.digest(body)[:24]}")
 
 
@@ -154,7 +156,7 @@ def _texts(row: Mapping[str, Any], names: Sequence[str], place: str) -> tuple[st
             continue
         several = [value] if isinstance(value, str) else value
         if not isinstance(several, list | tuple) or not all(isinstance(each, str) for each in several):
-            raise InvalidRequest(f"{place}: {name} is a text or a list of texts", param=name)
+            raise InvalidRequest(f"{place}: {name} must be a text or a list of texts", param=name)
         return tuple(several)
     return ()
 
@@ -162,14 +164,14 @@ def _texts(row: Mapping[str, Any], names: Sequence[str], place: str) -> tuple[st
 def _text(row: Mapping[str, Any], name: str, place: str) -> str:
     value = row.get(name)
     if value is not None and not isinstance(value, str):
-        raise InvalidRequest(f"{place}: {name} is a text", param=name)
+        raise InvalidRequest(f"{place}: {name} must be a text", param=name)
     return value or ""
 
 
 def _tags(row: Mapping[str, Any], place: str) -> dict[str, str]:
     value = row.get("tags") or {}
     if not isinstance(value, Mapping) or len(value) > 32:
-        raise InvalidRequest(f"{place}: tags are at most 32 texts by name", param="tags")
+        raise InvalidRequest(f"{place}: tags must be at most 32 texts by name", param="tags")
     return {str(name): str(each) for name, each in value.items()}
 
 
@@ -178,13 +180,13 @@ def _refused(row: Mapping[str, Any], place: str) -> bool | None:
     if isinstance(value, str):
         value = {"true": True, "false": False, "": None}.get(value.lower(), value)
     if value is not None and not isinstance(value, bool):
-        raise InvalidRequest(f"{place}: refused is true or false", param="refused")
+        raise InvalidRequest(f"{place}: refused must be true or false", param="refused")
     return value
 
 
 def _split(row: Mapping[str, Any], place: str) -> Split:
     value: Any = row.get("split") or "test"
     if value not in get_args(Split):
-        raise InvalidRequest(f"{place}: split is one of {', '.join(get_args(Split))}", param="split")
+        raise InvalidRequest(f"{place}: split must be one of {', '.join(get_args(Split))}", param="split")
     found: Split = value
     return found

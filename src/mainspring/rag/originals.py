@@ -44,7 +44,7 @@ class Originals:
         """
         if not self._shown:
             raise Conflict(
-                f"the original of {document.name} is not shown: what is personal in documents is covered here",
+                f"the original of {document.name} is not shown, because personal data in documents is masked here",
                 remedy="Open its text",
             )
         digest = hashlib.sha256(quote.encode("utf-8", "replace")).hexdigest()
@@ -71,7 +71,7 @@ class Originals:
                 if data is not None:
                     return data
         raise Conflict(
-            f"the original of {document.name} is not kept: there is the text that was read of it",
+            f"the original of {document.name} is not kept, only its parsed text",
             remedy="Upload the file, or read its source again",
         )
 
@@ -92,7 +92,7 @@ class Originals:
         """The tenant's turn: its requests delay no other tenant."""
         lock, waiting = self._lines.get(tenant, (asyncio.Lock(), 0))
         if waiting >= _WAITING:
-            problem = f"{waiting} pictures of pages are waited for already"
+            problem = f"{waiting} pictures of pages are already being rendered"
             raise Overloaded(problem, remedy="Ask again in a moment", retry_after=_RETRY_S)
         self._lines[tenant] = lock, waiting + 1
         try:

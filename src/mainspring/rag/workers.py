@@ -83,7 +83,7 @@ class Workers:
             except TimeoutError:
                 await _end(worker)
                 raise UnreadableDocument(
-                    f"{name} made its parser stand still for {_STILL_S:g} seconds", remedy="Save the document again"
+                    f"the parser of {name} made no progress for {_STILL_S:g} seconds", remedy="Save the document again"
                 ) from None
             except (asyncio.IncompleteReadError, ConnectionError, ValueError):
                 raise await _ended(worker, name, timeout_s) from None

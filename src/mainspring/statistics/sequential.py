@@ -88,11 +88,11 @@ class Arms:
     def __init__(self, names: Sequence[str], *, effect: float, alpha: float = 0.05, dropping: bool = False) -> None:
         """Raises ``InvalidRequest`` for fewer than two arms, and for an effect or alpha outside (0, 1)."""
         if len(set(names)) != len(names) or len(names) < 2:
-            raise InvalidRequest("a comparison needs two different arms at least", param="arms")
+            raise InvalidRequest("a comparison needs at least two different arms", param="arms")
         if not 0 < effect < 1:
-            raise InvalidRequest("the effect is a difference of rates between 0 and 1", param="effect")
+            raise InvalidRequest("the effect must be a difference of rates between 0 and 1", param="effect")
         if not 0 < alpha < 1:
-            raise InvalidRequest("alpha is a chance between 0 and 1", param="alpha")
+            raise InvalidRequest("alpha must be a probability between 0 and 1", param="alpha")
         self.names = tuple(names)
         self.alpha = alpha
         self.effect = effect
@@ -198,7 +198,7 @@ class Pairs:
     def __post_init__(self) -> None:
         for name in ("margin", "alpha", "beta"):
             if not 0 < getattr(self, name) < 1:
-                raise InvalidRequest(f"{name} lies between 0 and 1", param=name)
+                raise InvalidRequest(f"{name} must be between 0 and 1", param=name)
 
     def add(self, difference: float) -> Verdict:
         """Count a pair; the verdict, which is final once it is decided. Raises ``InvalidRequest``."""

@@ -78,7 +78,7 @@ def threshold(
     Raises ``InvalidRequest`` for unequal lengths, or a ``wanted`` share that is not in (0, 1].
     """
     if not 0 < wanted <= 1:
-        raise InvalidRequest("a wanted approval lies above 0, up to 1", param="approval")
+        raise InvalidRequest("a wanted approval must be above 0 and at most 1", param="approval")
     values, yes, weight = _sorted(scores, approved, weights)
     n = len(values)
     if n < least:

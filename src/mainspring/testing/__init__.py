@@ -30,20 +30,35 @@ if TYPE_CHECKING:
     from mainspring.testing.parsers import ParserSuite
     from mainspring.testing.rerankers import RerankerSuite
     from mainspring.testing.scorers import ScorerSuite
+    from mainspring.testing.suites.connectors import ConnectorSuite
+    from mainspring.testing.suites.databases import DatabaseSuite
+    from mainspring.testing.suites.layers import LayerSuite
+    from mainspring.testing.suites.recipes import RecipeSuite
+    from mainspring.testing.suites.speech import TranscriberSuite, VoiceSuite
+    from mainspring.testing.suites.toolsets import ToolsetSuite
+    from mainspring.testing.suites.web_search import WebSearchSuite
     from mainspring.testing.vectors import VectorStoreSuite
 
 __all__ = [
     "ApplicationSuite",
     "CacheSuite",
     "ChunkerSuite",
+    "ConnectorSuite",
+    "DatabaseSuite",
     "EmbedderSuite",
     "EngineSuite",
     "GuardSuite",
+    "LayerSuite",
     "MetricSuite",
     "ParserSuite",
+    "RecipeSuite",
     "RerankerSuite",
     "ScorerSuite",
+    "ToolsetSuite",
+    "TranscriberSuite",
     "VectorStoreSuite",
+    "VoiceSuite",
+    "WebSearchSuite",
     "WordEmbedder",
     "assert_not_worse",
 ]
@@ -52,14 +67,22 @@ _MODULES = {
     "ApplicationSuite": "applications",
     "CacheSuite": "caches",
     "ChunkerSuite": "chunkers",
+    "ConnectorSuite": "suites.connectors",
+    "DatabaseSuite": "suites.databases",
     "EmbedderSuite": "embedders",
     "EngineSuite": "engines",
     "GuardSuite": "guards",
+    "LayerSuite": "suites.layers",
     "MetricSuite": "metrics",
     "ParserSuite": "parsers",
+    "RecipeSuite": "suites.recipes",
     "RerankerSuite": "rerankers",
     "ScorerSuite": "scorers",
+    "ToolsetSuite": "suites.toolsets",
+    "TranscriberSuite": "suites.speech",
     "VectorStoreSuite": "vectors",
+    "VoiceSuite": "suites.speech",
+    "WebSearchSuite": "suites.web_search",
     "WordEmbedder": "embedders",
     "assert_not_worse": "gates",
 }

@@ -71,8 +71,8 @@ def test_costs_by_model_and_by_more(run: Run, tmp_path: Path) -> None:
     assert data(run("costs", "--tenant", "other", "--json").stdout) == []
     assert len(data(run("costs", "--trace", "t1", "--json").stdout)) == 2
     assert "nothing was spent under trace t2" in str(run("costs", "--trace", "t2").exception)
-    assert "not kept by colour" in str(run("costs", "--by", "colour").exception)
-    assert "'soon' is no time" in str(run("costs", "--since", "soon").exception)
+    assert "cannot be grouped by colour" in str(run("costs", "--by", "colour").exception)
+    assert "'soon' is not a time" in str(run("costs", "--since", "soon").exception)
 
 
 def test_what_routing_saved_is_told_where_it_is_known(run: Run, tmp_path: Path) -> None:
@@ -139,9 +139,9 @@ def test_the_life_of_a_budget(run: Run, tmp_path: Path) -> None:
     assert data(run("budgets", "list", "--json").stdout)[0]["limit_nanousd"] == 3 * 10**9
     for wrong, said in (
         (("create",), "needs limit_usd or limit_tokens"),
-        (("create", "--usd", "much"), "no amount"),
+        (("create", "--usd", "much"), "not an amount"),
         (("create", "--usd", "0.0000000001"), "nine places"),
-        (("create", "--usd", "nan"), "no amount"),
+        (("create", "--usd", "nan"), "not an amount"),
         (("create", "--usd", "1", "--scope", "planet"), "unknown scope"),
         (("create", "--usd", "1e19"), "from 0 to 1,000,000,000"),
         (("change", made, "--usd", "-1"), "from 0 to"),

@@ -82,12 +82,12 @@ def test_a_key_is_rotated(command: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("x", "--days", "nan"), "is no time"),
-        (("x", "--days", "inf"), "is no time"),
-        (("x", "--tenant", ""), "is no tenant"),
-        (("x", "--tenant", "a\nb"), "is no tenant"),
-        (("a\x1b[31mb",), "is no name"),
-        (("",), "is no name"),
+        (("x", "--days", "nan"), "is not a time"),
+        (("x", "--days", "inf"), "is not a time"),
+        (("x", "--tenant", ""), "is not a tenant"),
+        (("x", "--tenant", "a\nb"), "is not a tenant"),
+        (("a\x1b[31mb",), "is not a name"),
+        (("",), "is not a name"),
     ],
 )
 def test_what_would_be_no_usable_key_is_refused(

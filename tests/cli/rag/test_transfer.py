@@ -27,9 +27,9 @@ def test_a_collection_travels_and_is_measured_and_moved(said: Said, tmp_path: Pa
     said("ingest", "notes", "otters.md", "crabs.md")
     written = said("rag", "export", "notes", "notes.zip")
     assert written.startswith(f"notes: 2 documents, 2 chunks with vectors of {MODEL} in notes.zip (")
-    with pytest.raises(Conflict, match=r"a file notes\.zip already"):
+    with pytest.raises(Conflict, match=r"the file notes\.zip exists already"):
         said("rag", "export", "notes", "notes.zip")
-    with pytest.raises(Conflict, match=r"a collection notes already\. Give it another with --name"):
+    with pytest.raises(Conflict, match=r"the collection notes exists already\. Choose another name with --name"):
         said("rag", "import", "notes.zip")
 
     # The vectors' own model serves, whichever the configured one is; where it is not here it is not fetched unasked.

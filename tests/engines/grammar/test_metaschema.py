@@ -55,7 +55,7 @@ def test_it_is_what_the_metaschema_says(schema: dict[str, Any]) -> None:
         ({"required": "a"}, "at required"),
         ({"properties": {"a": {"anyOf": [{"minimum": "3"}]}}}, "at properties/a/anyOf/0/minimum"),
         ({"required": ["a", "a"]}, "twice"),
-        ({"pattern": "("}, "no regular expression"),
+        ({"pattern": "("}, "not a regular expression"),
     ],
 )
 def test_it_names_the_place(schema: dict[str, Any], says: str) -> None:

@@ -69,7 +69,7 @@ def test_a_definition_becomes_what_the_classes_are() -> None:
     [
         ({"definitions": {"a": {"tools": [{"sqll": {}}]}}}, r"agents.definitions.a.tools.0.sqll: no toolset"),
         ({"modules": ["tests.features.agents.shop:nobody"]}, "cannot be imported"),
-        ({"modules": ["tests.features.agents.shop:get_order"]}, "is no agent"),
+        ({"modules": ["tests.features.agents.shop:get_order"]}, "is not an agent"),
     ],
 )
 async def test_a_wrong_setting_is_told_at_the_start(

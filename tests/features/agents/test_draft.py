@@ -39,7 +39,7 @@ def test_a_brief_has_three_parts_of_which_the_last_may_have_commas() -> None:
 def test_a_draft_that_invents_or_forgets_something_is_refused(change: dict[str, Any], fault: str) -> None:
     assert checked(json.dumps(GOOD), BRIEF)[1] == []
     assert fault in " ".join(checked(json.dumps({**GOOD, **change}), BRIEF)[1])
-    assert checked("no", BRIEF)[1] == ["It is no JSON."]
+    assert checked("no", BRIEF)[1] == ["It is not JSON."]
 
 
 @pytest.mark.slow

@@ -269,7 +269,7 @@ async def test_a_recording_that_nobody_waits_for_ends_the_process(tmp_path: Path
         await coming.aclose()
         assert first is not None
         assert first.returncode is not None
-        with pytest.raises(Exception, match="2 are heard"):
+        with pytest.raises(Exception, match="at most 2 are allowed"):
             _ = [each async for each in hears.transcribe(Recording(SPOKEN))]
         assert hears._process is not None
         assert hears._process.returncode is None

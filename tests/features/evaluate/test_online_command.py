@@ -62,7 +62,7 @@ def test_what_is_no_event_is_named(tmp_path: Path, line: str) -> None:
     path.write_text(f"\n{line}\n")
     done = run_within(("eval", "online", "--events", path), {"MAINSPRING_HOME": str(tmp_path / "home")}, tmp_path)
     assert done.returncode == 1
-    assert "line 2 is no event" in done.stderr
+    assert "line 2 is not an event" in done.stderr
 
 
 async def test_the_events_of_a_home(tmp_path: Path) -> None:

@@ -193,13 +193,13 @@ async def test_what_is_not_run_is_refused_by_name(client: openai.AsyncOpenAI) ->
     python: Any = {"type": "python", "name": "mine", "source": "def grade(sample, item): return 1.0"}
     with pytest.raises(openai.BadRequestError, match="python are not run here"):
         await defined(client, python)
-    with pytest.raises(openai.BadRequestError, match="operation is one of"):
+    with pytest.raises(openai.BadRequestError, match="operation must be one of"):
         await defined(client, {**CHECK, "operation": "almost"})
     made = await defined(client)
     assert [each.id async for each in client.evals.list()] == [made.id]
     assert (await client.evals.update(made.id, name="other")).name == "other"
     source: Any = {"type": "jsonl", "source": {"type": "file_content", "content": [{"question": "no item"}]}}
-    with pytest.raises(openai.BadRequestError, match="item 1 is no object"):
+    with pytest.raises(openai.BadRequestError, match="item 1 is not an object"):
         await client.evals.runs.create(made.id, data_source=source)
     assert (await client.evals.delete(made.id)).deleted
     with pytest.raises(openai.NotFoundError):

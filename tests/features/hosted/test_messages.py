@@ -228,5 +228,5 @@ async def test_what_cannot_be_is_refused_by_its_name(monkeypatch: pytest.MonkeyP
         assert w.model.seen == []
     web = section("web_search", kind="searxng", url="http://127.0.0.1:9")
     async with world(monkeypatch, tmp_path / "web", lambda _: "Hello.", web_search=web) as w:
-        with pytest.raises(anthropic.BadRequestError, match="no domain"):
+        with pytest.raises(anthropic.BadRequestError, match="not a domain"):
             await official(w).messages.create(**asked({**WEB, "allowed_domains": ["nowhere"]}))

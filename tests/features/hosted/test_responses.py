@@ -268,7 +268,7 @@ async def test_a_stranger_cannot_have_a_call_made(
 
 REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
     (mcp("http://127.0.0.1:9/mcp"), "no public address"),
-    (mcp("ftp://x"), "no http address"),
+    (mcp("ftp://x"), "not an http address"),
     ({"type": "mcp", "server_label": "x"}, "server_url or connector_id"),
     ({"type": "mcp", "server_label": "x", "connector_id": "connector_gmail"}, r"hosted\.connectors"),
     ({"type": "code_interpreter", "container": "cntr_1"}, "file_ids"),

@@ -76,7 +76,7 @@ async def test_importing_again_adds_nothing(opened: Stores, tmp_path: Path) -> N
         "events": 8,
         "known": 0,
         "faulty": 0,
-        "left_out": {"a step that is no call of a model": 1},
+        "left_out": {"a step that is not a call of a model": 1},
     }
     again = await brought(opened, path, "langfuse")
     assert (again.counts["events"], again.counts["known"], await counted(opened)) == (0, 8, 8)

@@ -344,7 +344,7 @@ async def test_what_a_person_took_away_stays_away_after_a_kill(opened: Stores, t
     world.open()
     await world.look(3)
     campaign = await world.last()
-    assert (campaign.stage, campaign.reason) == ("refused", "somebody took it away")
+    assert (campaign.stage, campaign.reason) == ("refused", "somebody withdrew it")
     assert world.door.count("promote") == 1
     assert (await world.door.placement("acme", "docs")).current is None
     assert asked[-1] == ("acme", campaign.candidate_id, campaign.created_at)

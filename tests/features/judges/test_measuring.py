@@ -261,7 +261,7 @@ async def test_a_jury_is_weighed_by_the_labels_that_it_was_measured_on(world: Wo
     assert fit.left_out is not None
     assert fit.mean is not None
     assert fit.left_out["value"] > 0.95 > fit.mean["value"]
-    with pytest.raises(InvalidRequest, match="no pointwise jury"):
+    with pytest.raises(InvalidRequest, match="not a pointwise jury"):
         await requests.fit("knows", "weighed", context)
 
 

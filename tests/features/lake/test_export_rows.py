@@ -114,7 +114,7 @@ def test_classes_are_values_of_a_named_field() -> None:
     ]
     made = list(conversations.classification(rows, Options(label="refused")))
     assert [(row.body["text"], row.body["label"]) for row in made] == [("Where?", "refused"), ("When?", "answered")]
-    with pytest.raises(InvalidRequest, match="no label"):
+    with pytest.raises(InvalidRequest, match="not a label"):
         list(conversations.classification(rows, Options(label="subject")))
 
 

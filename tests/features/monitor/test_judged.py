@@ -146,7 +146,7 @@ async def test_a_model_judges_behind_its_call_ring_and_is_charged_to_judging(
         assert lines["document-qa"].cost_nanousd == 0
 
 
-@pytest.mark.parametrize(("name", "why"), [("echo", "too weak to judge"), ("none", "is no chat model here")])
+@pytest.mark.parametrize(("name", "why"), [("echo", "too weak to judge"), ("none", "is not a chat model here")])
 async def test_a_judge_that_is_not_there_or_too_weak_is_refused_at_the_start(
     tmp_path: Path, name: str, why: str
 ) -> None:

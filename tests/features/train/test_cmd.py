@@ -43,7 +43,7 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
     for words, told in (
         (("lin", "--data", str(folder)), "Did you mean line"),
         (("line",), "--data or --export"),
-        (("line", "--data", str(tmp_path / "none")), "is no folder"),
+        (("line", "--data", str(tmp_path / "none")), "is not a folder"),
         (("line", "--data", str(folder), "--option", "steps"), "Write NAME=VALUE"),
         (("line", "--data", str(folder), "--option", "steps=0"), "steps"),
     ):

@@ -100,7 +100,7 @@ async def test_a_recipe_that_fails_says_why(tmp_path: Path) -> None:
             "full": "the disk is full",
             "link": "has a link",
             "outside": "not in its output folder",
-            "crash": "ended 5 times without a step forward",
+            "crash": "ended 5 times without progress",
         }.items():
             job = await home.over((await home.order(options={"fails": how})).id)
             assert job.state == "failed", (how, job)

@@ -71,7 +71,7 @@ async def test_a_version_is_tried_promoted_and_undone(world: World) -> None:
 @pytest.mark.parametrize(
     ("application", "value", "why"),
     [
-        ("small", {"judge": "strict", "version": 1}, "judges nothing"),
+        ("small", {"judge": "strict", "version": 1}, "is not a judge"),
         ("judge:strict", {"judge": "strict", "version": 9}, "no version 9"),
         ("judge:strict", {"judge": "other", "version": 1}, "no version 1"),
         ("judge:nobody", {"judge": "nobody", "version": 1}, "judge:nobody"),

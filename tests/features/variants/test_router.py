@@ -90,9 +90,9 @@ async def test_a_policy_is_a_candidate_without_weights(world: World) -> None:
 @pytest.mark.parametrize(
     ("application", "value", "why"),
     [
-        ("small", {"policy": "rules"}, "chooses among no models"),
+        ("small", {"policy": "rules"}, "does not choose among models"),
         ("auto", {}, "give weights"),
-        ("auto", {"weights": {"format": "other"}}, "no classifier"),
+        ("auto", {"weights": {"format": "other"}}, "not a classifier"),
         ("auto", {"policy": "classifier"}, "fitted"),
         ("auto", {"accept_above": 2}, "less than or equal to 1"),
         ("auto", {"policy": "hybrid", "sure_above": 0.1, "sure_below": 0.5}, "must not be above"),

@@ -139,8 +139,8 @@ def test_files_that_are_wrong_are_named(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     for changes, said in (
         ({"key": other.key}, "is not the key of"),
-        ({"certificate": junk}, "no PEM file"),
-        ({"key": junk}, "no PEM file"),
+        ({"certificate": junk}, "not a PEM file"),
+        ({"key": junk}, "not a PEM file"),
         ({"certificate": gone}, f"gateway.tls.certificate {gone} cannot be read"),
         ({"key": gone}, f"gateway.tls.key {gone} cannot be read"),
     ):

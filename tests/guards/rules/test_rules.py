@@ -205,7 +205,7 @@ def test_what_is_verbatim_is_not_rewritten() -> None:
         (r"patterns: [{find: '(a)\1', replace: x}]", "reference"),
         ("patterns: [{find: 'a(?=b)', replace: x}]", "ahead"),
         ("patterns: [{find: 'a*', replace: x}]", "empty"),
-        ("patterns: [{find: '(', replace: x}]", "no expression"),
+        ("patterns: [{find: '(', replace: x}]", "not an expression"),
         ("terms: [{find: '', replace: x}]", "term"),
         ("pronoun: they", "pronoun"),
         ("format: {max_sentences: 0}", "max_sentences"),

@@ -116,6 +116,6 @@ async def test_each_row_has_its_own_list(room: Room, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", ["[red", '[{"a": 1}]', '[["red"]]', b"red"])
 async def test_a_value_that_is_no_list_opens_nothing(room: Room, tmp_path: Path, value: Any) -> None:
-    with pytest.raises(InvalidRequest, match="readers has a value that is no list of groups"):
+    with pytest.raises(InvalidRequest, match="readers has a value that is not a list of groups"):
         await room.ingestor.follow(room.collection, rows(tmp_path, value))
     assert await room.documents() == {}

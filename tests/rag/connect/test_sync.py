@@ -33,7 +33,7 @@ def test_sources_are_read_as_they_are_written(text: str, kind: str, location: st
 
 
 def test_options_belong_to_their_kind(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match="depth is no option of a folder"):
+    with pytest.raises(InvalidRequest, match="depth is not an option of a folder"):
         connector(Spec("/srv", {"depth": 2}), tmp_path)
     with pytest.raises(InvalidRequest, match="--query"):
         connector(Spec("sql+sqlite:///x.db", {"id": "id", "text": ["body"]}), tmp_path)

@@ -156,10 +156,10 @@ async def test_a_file_that_is_not_whole_leaves_nothing(exported: Path, elsewhere
 
 
 async def test_what_is_there_stays(room: Room, exported: Path, elsewhere: Stores) -> None:
-    with pytest.raises(Conflict, match=r"a file .* already"):
+    with pytest.raises(Conflict, match=r"the file .* exists already"):
         await export_collection(room.stores, room.collection, exported)
     await bring(elsewhere, exported)
-    with pytest.raises(Conflict, match=r"a collection handbook already.*--name"):
+    with pytest.raises(Conflict, match=r"the collection handbook exists already.*--name"):
         await bring(elsewhere, exported)
     assert (await bring(elsewhere, exported, name="again")).documents == 3
 

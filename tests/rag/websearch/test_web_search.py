@@ -101,7 +101,7 @@ async def test_a_tenant_has_a_rate_of_its_own(endpoint: Searches) -> None:
     await web.search("one", 2, HERE)
     await web.search("two", 2, HERE)
     await web.search("two", 2, HERE)  # it is remembered
-    with pytest.raises(RateLimited, match="2 searches of the web a minute") as refused:
+    with pytest.raises(RateLimited, match="2 web searches a minute") as refused:
         await web.search("three", 2, HERE)
     assert refused.value.retry_after == pytest.approx(30)
     await web.search("three", 2, ELSEWHERE)
@@ -182,7 +182,7 @@ async def test_queries_are_bounded(endpoint: Searches, wrong: str) -> None:
 
 @pytest.mark.parametrize("wrong", ["localhost", "a b.example", ".example", "x) OR site:evil.example"])
 async def test_domains_are_checked(endpoint: Searches, wrong: str) -> None:
-    with pytest.raises(InvalidRequest, match="is no domain"):
+    with pytest.raises(InvalidRequest, match="is not a domain"):
         await WebSearch(settings(endpoint)).search("bread", 2, HERE, domains=[wrong])
     assert endpoint.asked == []
 

@@ -45,7 +45,7 @@ async def granted(at: KeysAndTenants, numbers: Any, tokens: int = 1) -> list[Any
 async def test_many_keys_have_no_more_requests_than_their_tenant() -> None:
     at = limits(Given(requests_per_minute=5))
     await granted(at, range(5))
-    with pytest.raises(RateLimited, match="of this tenant, all its keys together: the limit of 5 requests") as caught:
+    with pytest.raises(RateLimited, match="for all keys of this tenant together: the limit of 5 requests") as caught:
         await at.grant(one(6), 1)
     assert caught.value.retry_after == 12
     assert caught.value.param == "requests_per_minute"

@@ -232,7 +232,7 @@ def test_links_in_a_pack_are_refused(tmp_path: Path) -> None:
         link = tarfile.TarInfo("home/mainspring.db")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         pack.addfile(link)
-    with pytest.raises(StoreError, match="is no plain file"):
+    with pytest.raises(StoreError, match="is not a plain file"):
         restore.read(io.BytesIO(out.getvalue()), tmp_path / "new", tell=quiet)
 
 
@@ -240,7 +240,7 @@ def test_links_in_a_pack_are_refused(tmp_path: Path) -> None:
 def test_a_pack_that_is_cut_off_is_refused(packed: bytes, tmp_path: Path, part: float) -> None:
     # Behind its last member a pack is padded with zeros, which nobody misses.
     end = int(part * len(packed.rstrip(b"\0"))) if isinstance(part, float) else int(part)
-    with pytest.raises(StoreError, match="no whole backup"):
+    with pytest.raises(StoreError, match="not a whole backup"):
         restore.read(io.BytesIO(packed[:end]), tmp_path / "new", tell=quiet)
 
 

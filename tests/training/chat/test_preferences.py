@@ -65,7 +65,7 @@ def test_kto_moves_liked_and_disliked_answers_apart(start: Start) -> None:
     assert made.figures["disliked-loss-change"] > made.figures["loss-change"]
     with pytest.raises(NothingLearned, match="one way"):
         start("kto", OPTIONS, [thumb(2 * each) for each in range(12)], name="one").do()
-    with pytest.raises(InvalidRequest, match="train:1: a thumb has"):
+    with pytest.raises(InvalidRequest, match="train:1: a thumb needs"):
         start("kto", OPTIONS, [talk("a", "b")] * 9, name="none").do()
 
 
@@ -127,12 +127,12 @@ def test_rewards_of_a_scorer_are_learned(recipe: str, start: Start) -> None:
 
 def test_what_rewards_nothing_or_breaks_groups_is_told(start: Start, tmp_path: Path) -> None:
     prompts = [{"prompt": "a"}] * 4
-    with pytest.raises(InvalidRequest, match="nothing rewards"):
+    with pytest.raises(InvalidRequest, match="no reward is given"):
         start("grpo", OPTIONS, prompts).do()
-    with pytest.raises(InvalidRequest, match="no whole groups of 3"):
+    with pytest.raises(InvalidRequest, match="not whole groups of 3"):
         start("grpo", {**OPTIONS, "group": 3}, prompts, name="groups").do()
     given = {"reward_model": str(tmp_path)}
-    with pytest.raises(InvalidRequest, match="is no reward model"):
+    with pytest.raises(InvalidRequest, match="is not a reward model"):
         start("ppo", {**OPTIONS, "reward_model": "r@1"}, prompts, name="model", given=given).do()
     # A folder in the options is none that the service has found.
     with pytest.raises(InvalidRequest, match="was not found when the job was ordered"):

@@ -68,7 +68,7 @@ def test_a_row_that_says_nothing_is_named(row: dict[str, Any]) -> None:
 
 
 def test_too_few_rows_are_told() -> None:
-    with pytest.raises(NothingLearned, match="2 rows in train do not suffice"):
+    with pytest.raises(NothingLearned, match="2 rows in train are too few"):
         rows.enough(2, 8)
 
 

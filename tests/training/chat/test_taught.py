@@ -107,7 +107,7 @@ def test_the_probabilities_of_a_pulled_teacher_are_learned(start: Start, base: P
 def test_a_teacher_must_be_there(start: Start) -> None:
     with pytest.raises(InvalidRequest, match="name one teacher"):
         start("distil", OPTIONS, talks(9)).do()
-    with pytest.raises(InvalidRequest, match="does not tell the probabilities"):
+    with pytest.raises(InvalidRequest, match="does not return the probabilities"):
         start(
             "distil", {**OPTIONS, "level": "logits", "teacher_url": "http://x"}, talks(9), name="b", outside=True
         ).do()

@@ -58,7 +58,7 @@ def test_a_reward_model_orders_answers_as_people_do(stages: tuple[Path, Made]) -
     texts = [[1, 20, 21, 22, 2], [1, 20]]
     alone = [model.rate([each])[0] for each in texts]
     assert model.rate(texts) == pytest.approx(alone, abs=1e-5)
-    with pytest.raises(InvalidRequest, match="no reward model"):
+    with pytest.raises(InvalidRequest, match="not a reward model"):
         reward.load(path / "sft" / "output")
 
 

@@ -113,7 +113,7 @@ function Rows({ report }: { report: AdviceReport }): ReactNode {
           </tbody>
         </table>
       </div>
-      <ul className="stack" aria-label="Each way in words">
+      <ul className="stack" aria-label="Description of each way">
         {report.rows.map((row) => <li key={row.way} className="card"><Because row={row} out={report.out[row.way]} /></li>)}
       </ul>
     </section>
@@ -135,7 +135,7 @@ function Differences({ report }: { report: AdviceReport }): ReactNode {
   if (report.pairs.length === 0 && report.break_even.length === 0) return null;
   return (
     <section className="stack" aria-label="Differences">
-      <h2>How they differ</h2>
+      <h2>Differences between the ways</h2>
       {report.pairs.length > 0 && (
         <div className="scroll" tabIndex={0} role="group" aria-label="Pairs of ways">
           <table className="table compact">
@@ -164,7 +164,7 @@ function Steps({ steps }: { steps: Advice["steps"] }): ReactNode {
   if (steps.length === 0) return null;
   return (
     <section className="stack" aria-label="Steps">
-      <h2>How it came about</h2>
+      <h2>Steps of the analysis</h2>
       <div className="scroll" tabIndex={0} role="group" aria-label="Steps in their order">
         <table className="table compact">
           <thead><tr><th>When</th><th>To</th><th>Why</th></tr></thead>

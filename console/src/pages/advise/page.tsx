@@ -29,13 +29,13 @@ function AdviceList(): ReactNode {
       <header className="page-head">
         <div>
           <h1>Advice</h1>
-          <p className="muted">Prompt, examples, documents or weights: each tried on your questions, and weighed by quality, cost and how often facts change.</p>
+          <p className="muted">Prompt, examples, documents or weights: each is tried on your questions and compared by quality, cost and how often facts change.</p>
         </div>
         <IconButton icon="refresh" label="Refresh" onClick={found.reload} disabled={found.loading} />
       </header>
       <Loaded of={found} what="Reading the advice">
         {({ data }) => data.length === 0 ? (
-          <Empty icon="branch" title="Nobody asked for advice">Ask with <code>mainspring advise DATASET --model NAME --collection NAME</code>.</Empty>
+          <Empty icon="branch" title="There is no advice yet">Ask with <code>mainspring advise DATASET --model NAME --collection NAME</code>.</Empty>
         ) : (
           <div className="scroll" tabIndex={0} role="group" aria-label="Advice">
             <table className="table">

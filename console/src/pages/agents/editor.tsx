@@ -113,7 +113,7 @@ export function readYaml(text: string): { definition?: Definition; problem: stri
     read = load(text);
   } catch (failure) {
     const { reason, mark } = failure as YAMLException;
-    return { problem: `This is no YAML: ${reason}${mark ? `, in line ${mark.line + 1}` : ""}` };
+    return { problem: `This is not YAML: ${reason}${mark ? `, in line ${mark.line + 1}` : ""}` };
   }
   if (typeof read !== "object" || read === null || Array.isArray(read)) return { problem: "A definition has fields: name, instruction and others" };
   return { definition: read as Definition, problem: "" };

@@ -28,7 +28,7 @@ export function AgentList(): ReactNode {
       <Loaded of={agents} what="Reading the agents">
         {(found) =>
           found.length === 0 ? (
-            <Empty icon="agents" title="There are no agents yet" action={make}>They are made here, over HTTP, or named in the configuration.</Empty>
+            <Empty icon="agents" title="There are no agents yet" action={make}>Create them here or over HTTP, or name them in the configuration.</Empty>
           ) : (
             <div className="cards">
               {found.map((agent) => (
@@ -42,7 +42,7 @@ export function AgentList(): ReactNode {
         }
       </Loaded>
       {making && (
-        <Dialog title="New agent" subtitle="It is served at once under its name." wide onClose={() => setMaking(false)}>
+        <Dialog title="New agent" subtitle="It answers under its name immediately." wide onClose={() => setMaking(false)}>
           <Editor definition={{ name: "", description: "", instruction: "" }} onSaved={(agent) => go(path("agents", agent.id))} />
         </Dialog>
       )}

@@ -47,7 +47,7 @@ export function Trial({ name }: { name: string }): ReactNode {
           void start();
         }}
       >
-        <Field label="Question" hint="its tools are called as for anybody who asks">{(ids) => <textarea {...ids} rows={3} value={question} onChange={(event) => setQuestion(event.target.value)} />}</Field>
+        <Field label="Question" hint="its tools are really called">{(ids) => <textarea {...ids} rows={3} value={question} onChange={(event) => setQuestion(event.target.value)} />}</Field>
         <div className="row">
           <Button kind="primary" icon="send" type="submit" disabled={!question.trim() || told?.busy}>Ask</Button>
           {told?.busy && <Button icon="stop" onClick={() => stopping.current?.abort()}>Stop</Button>}

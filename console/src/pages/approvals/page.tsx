@@ -44,7 +44,7 @@ export default function ApprovalsPage(): ReactNode {
       <header className="page-head">
         <div>
           <h1>Approvals</h1>
-          <p className="muted">Calls of tools that an application may only make when somebody agrees.</p>
+          <p className="muted">Tool calls that need a person's approval.</p>
         </div>
         <div className="row">
           <Choice label="Which" value={which} onChange={setWhich} options={[{ value: "pending", label: "Waiting" }, { value: "all", label: "All" }]} />

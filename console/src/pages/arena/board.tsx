@@ -26,7 +26,7 @@ export function BoardView({ arena }: { arena: Arena }): ReactNode {
               {arena.categories.map((each) => <option key={each}>{each}</option>)}
             </select>
           )}
-          <label className="check"><input type="checkbox" checked={styled} onChange={(event) => setStyled(event.target.checked)} /> As if all answers had one style</label>
+          <label className="check"><input type="checkbox" checked={styled} onChange={(event) => setStyled(event.target.checked)} /> Corrected for the style of answers</label>
         </span>
         <IconButton icon="refresh" label="Refresh" onClick={board.reload} disabled={board.loading} />
       </div>

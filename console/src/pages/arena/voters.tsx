@@ -10,7 +10,7 @@ import { Badge, Button, IconButton } from "../../ui/controls";
 import { Empty, Loaded } from "../../ui/states";
 import { toast } from "../../ui/toast";
 
-const WHY: Record<string, string> = { side: "always one side", quick: "too quick to have read", against: "against everybody else" };
+const WHY: Record<string, string> = { side: "always one side", quick: "too fast to have read the answers", against: "against everybody else" };
 
 export function VotersView({ arena }: { arena: Arena }): ReactNode {
   const url = of(arena.id, "voters");
@@ -30,7 +30,7 @@ export function VotersView({ arena }: { arena: Arena }): ReactNode {
         <IconButton icon="refresh" label="Refresh" onClick={found.reload} disabled={found.loading} />
       </div>
       <Loaded of={found} what="Reading the votes">
-        {({ data }) => data.length === 0 ? <Empty icon="columns" title="Nobody has voted" /> : (
+        {({ data }) => data.length === 0 ? <Empty icon="columns" title="There are no votes yet" /> : (
           <div className="scroll" tabIndex={0} role="group" aria-label="Voters">
             <table className="table">
               <thead><tr><th>Key</th><th className="number">Votes</th><th className="number">Left wins</th><th className="number">Time</th><th className="number">Agreement</th><th className="number">Drift</th><th className="wide">By week</th><th>Suspicions</th><th className="tools"><span className="hidden">Actions</span></th></tr></thead>
@@ -53,7 +53,7 @@ export function VotersView({ arena }: { arena: Arena }): ReactNode {
           </div>
         )}
       </Loaded>
-      <p className="muted small">Agreement and drift are standard errors from what the others' ratings let expect: below −2.5 a person votes against everybody else.</p>
+      <p className="muted small">Agreement and drift are in standard errors from the value that the others' ratings predict. Below −2.5, a person votes against everybody else.</p>
     </section>
   );
 }

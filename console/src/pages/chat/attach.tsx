@@ -30,7 +30,7 @@ export function AttachDialog({ attached, onFiles, onClose }: DialogProps): React
       {store ? (
         <p>They are added to <strong>{store.name}</strong>, as the files before.</p>
       ) : (
-        <Field label="Collection" hint={chosen ? "Everybody who may read this collection can find the files." : "Made now. You find it under Knowledge."}>
+        <Field label="Collection" hint={chosen ? "Everybody who may read this collection can find the files." : "It is created now and appears under Knowledge."}>
           {(ids) => (
             <select {...ids} value={into} onChange={(event) => setInto(event.target.value)}>
               <option value="">A new one for this conversation</option>
@@ -55,7 +55,7 @@ export function AttachedRow({ conversation, attached, onLeave }: { conversation:
         <span className="attached-store small">
           <Icon name="knowledge" size={14} />
           <span>Answers from <Link to={path("knowledge", attached.store.id)}>{attached.store.name}</Link></span>
-          <button type="button" className="chip-close" aria-label={`Stop answering from ${attached.store.name}`} title="Answer from everything again" onClick={onLeave}>
+          <button type="button" className="chip-close" aria-label={`Stop answering from ${attached.store.name}`} title="Answer from all documents again" onClick={onLeave}>
             <Icon name="close" size={12} />
           </button>
         </span>

@@ -7,7 +7,7 @@ export function ComingModels({ coming }: { coming: Coming[] }): ReactNode {
   const shown = coming.filter((model) => model.state !== "served");
   if (shown.length === 0) return null;
   return (
-    <ul className="coming small" aria-label="Models on their way">
+    <ul className="coming small" aria-label="Models that are being added">
       {shown.map((model) => (
         <li key={model.id}>
           <strong>{model.id}</strong> <span className={model.state === "failed" ? "bad" : "muted"}>{progress(model)}</span>

@@ -89,7 +89,7 @@ export function Composer({ input, busy, waiting, onAttach, onFiles, children, on
       {waiting ? (
         <p className="muted small" role="status">{waiting}</p>
       ) : (
-        <p className="muted small wide-only"><kbd>Enter</kbd> to send, <kbd>Shift</kbd> <kbd>Enter</kbd> for a new line, <kbd>Esc</kbd> to stop, <kbd>/</kbd> to write, <kbd>?</kbd> for all keys</p>
+        <p className="muted small wide-only"><kbd>Enter</kbd> to send, <kbd>Shift</kbd> <kbd>Enter</kbd> for a new line, <kbd>Esc</kbd> to stop, <kbd>/</kbd> to write, <kbd>?</kbd> for all shortcuts</p>
       )}
     </form>
   );

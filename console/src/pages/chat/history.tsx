@@ -56,7 +56,7 @@ export function History({ all, current, onNew, onClose }: Props): ReactNode {
         <IconButton className="only-narrow" icon="close" label="Close the list" onClick={onClose} />
       </div>
       {(all.length > 4 || words !== "") && <input type="search" aria-label="Find a conversation" placeholder="Find a conversation" value={words} onChange={(event) => setWords(event.target.value)} />}
-      {all.length === 0 && <p className="muted small pad">What you ask is kept on the server, for your key alone.</p>}
+      {all.length === 0 && <p className="muted small pad">Your questions are kept on the server. Only your key can see them.</p>}
       <ul>
         {shown.map((each) => (
           <li key={each.id}>
@@ -88,7 +88,7 @@ export function History({ all, current, onNew, onClose }: Props): ReactNode {
             setGoing(undefined);
           }}
         >
-          <p>“{named(going)}” is deleted with all its answers, here and on the server. That these were given, and what they cost, stays in the records.</p>
+          <p>“{named(going)}” is deleted with all its answers, here and on the server. The records keep that the answers were given, and their cost.</p>
           {going.attached?.store?.own && (
             <label className="check">
               <input type="checkbox" checked={files} onChange={(event) => setFiles(event.target.checked)} />

@@ -38,7 +38,7 @@ export default function ChatPage(): ReactNode {
   const answering = models.data.data.filter((model) => ANSWERING.has(model.kind));
   if (answering.length === 0) {
     return (
-      <Empty icon="chat" title="Nothing here answers yet">
+      <Empty icon="chat" title="There is no model or collection yet">
         {models.data.coming?.length ? <ComingModels coming={models.data.coming} /> : <>Configure a chat model, or fill a collection: <code>mainspring ingest NAME FOLDER</code></>}
       </Empty>
     );

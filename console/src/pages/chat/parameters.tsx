@@ -53,11 +53,11 @@ export function ParametersPanel({ value, presets, onChange }: Props): ReactNode 
           <select {...ids} value={value.mode ?? ""} onChange={(event) => set("mode", event.target.value)}>
             <option value="">As the server thinks best</option>
             <option value="extractive">Verbatim: the documents' own sentences</option>
-            <option value="generative">Written by a model over them</option>
+            <option value="generative">Written by a model from them</option>
           </select>
         )}
       </Field>
-      <Field label="System prompt" hint="read by models, not by applications and collections">
+      <Field label="System prompt" hint="used by models, not by applications and collections">
         {(ids) => (
           <textarea {...ids} rows={2} value={value.system} placeholder="You are …" onChange={(event) => set("system", event.target.value)} />
         )}

@@ -39,7 +39,7 @@ export function Thread({ conversation, pane, index, models, onExample }: Props):
   const branch = (turn: Turn): void => {
     const made = branchOff(conversation, index, turn.id);
     go(path("chat", made.id));
-    toast("This goes on as a conversation of its own");
+    toast("This continues as a separate conversation");
   };
   const two = conversation.panes.length > 1;
   const kind = models.find((model) => model.id === pane.model)?.kind;
@@ -102,8 +102,8 @@ function Start({ model, kind, index, onExample }: { model: string; kind?: string
       <h2 className="start-title">{documents ? "Ask your documents" : "Ask a model"}</h2>
       <p className="muted">
         {documents
-          ? "Every sentence of an answer carries the number of the passage that says so. Open it with a click."
-          : "Answers are written as you watch. Compare two models with the columns above."}
+          ? "Every sentence of an answer has the number of its passage. Click the number to read it."
+          : "Answers appear while they are generated. Use the columns above to compare two models."}
       </p>
       {index === 0 && (
         <div className="examples">

@@ -133,7 +133,7 @@ export function ComposeBox({ subject, to, session, onOutcome }: Props): ReactNod
         className="compose-text"
         aria-label="Mail"
         aria-describedby={told}
-        placeholder="Write a mail: after three words it is completed"
+        placeholder="Write a mail: suggestions start after three words"
         value={text}
         onChange={(event) => changed(event.target.value, event.target.selectionStart)}
         onKeyDown={pressed}

@@ -35,7 +35,7 @@ export default function ComposePage(): ReactNode {
       <header className="page-head">
         <div>
           <h1>Compose</h1>
-          <p className="muted">A mail is completed while you type: three words, a short pause, and never within a word.</p>
+          <p className="muted">Suggestions appear after three words and a short pause, never within a word.</p>
         </div>
         <Button icon="plus" onClick={() => setMail((each) => each + 1)}>New mail</Button>
       </header>

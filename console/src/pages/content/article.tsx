@@ -59,7 +59,7 @@ export function ArticleView({ id }: { id: string }): ReactNode {
           </>
         )}
       </Loaded>
-      {deleting && <Confirm title="Delete this article?" verb="Delete" onYes={() => void erase()} onClose={() => setDeleting(false)}><p>All its versions go with it. What still writes it is stopped.</p></Confirm>}
+      {deleting && <Confirm title="Delete this article?" verb="Delete" onYes={() => void erase()} onClose={() => setDeleting(false)}><p>All its versions are deleted. A running job that writes it is stopped.</p></Confirm>}
     </div>
   );
 }
@@ -107,7 +107,7 @@ function Text({ kept, version, onChange }: { kept: KeptArticle; version: Version
   return (
     <>
       <dl className="figures">
-        <div><dt>Made</dt><dd>{article.mode === "written" ? `written by ${article.model}` : "assembled of sentences"}</dd></div>
+        <div><dt>Made</dt><dd>{article.mode === "written" ? `written by ${article.model}` : "assembled from sentences"}</dd></div>
         <div><dt>Words</dt><dd>{count(figures["words"] ?? 0)}</dd></div>
         <div><dt>Supported</dt><dd>{Math.round(100 * (figures["supported"] ?? 1))} % of {count(figures["statements"] ?? 0)}</dd></div>
         <div><dt>Sources</dt><dd>{count(figures["sources"] ?? 0)}</dd></div>
@@ -181,8 +181,8 @@ function Revise({ kept, section, onClose, onDone }: { kept: KeptArticle; section
   };
   return (
     <Dialog title={`Revise section ${section}`} onClose={onClose} actions={<><Button onClick={onClose}>Cancel</Button><Button kind="primary" disabled={busy || !wish.trim()} onClick={() => void revise()}>Revise</Button></>}>
-      <label className="stack">What should become of it<textarea rows={3} maxLength={1000} value={wish} onChange={(event) => setWish(event.target.value)} /></label>
-      <p className="muted small">Without a model that writes, a section can be made shorter or longer.</p>
+      <label className="stack">What should change<textarea rows={3} maxLength={1000} value={wish} onChange={(event) => setWish(event.target.value)} /></label>
+      <p className="muted small">Without a writing model, a section can only be made shorter or longer.</p>
     </Dialog>
   );
 }

@@ -107,7 +107,7 @@ function Order({ onClose }: { onClose: () => void }): ReactNode {
               </div>
             )}
           </Loaded>
-          <p className="muted small">None chosen: all that you may see.</p>
+          <p className="muted small">None chosen: all collections that you may see.</p>
         </fieldset>
         <label className="row"><input type="checkbox" checked={approval} onChange={(event) => setApproval(event.target.checked)} />I approve the plan before anything is researched</label>
       </form>

@@ -37,13 +37,13 @@ export function NotebookView({ id }: { id: string }): ReactNode {
               </div>
               <IconButton icon="trash" label="Delete the notebook" onClick={() => setDeleting(true)} />
             </header>
-            {found.gone > 0 && <Note tone="warn">{`${plural(found.gone, "document")} of it cannot be seen any more.`}</Note>}
+            {found.gone > 0 && <Note tone="warn">{`${plural(found.gone, "document")} of it can no longer be seen.`}</Note>}
             <Ask url={url} />
             <Studies notebook={found} url={url} onChange={notebook.reload} />
           </>
         )}
       </Loaded>
-      {deleting && <Confirm title="Delete this notebook?" verb="Delete" onYes={erase} onClose={() => setDeleting(false)}><p>Its recordings go with it. The documents stay.</p></Confirm>}
+      {deleting && <Confirm title="Delete this notebook?" verb="Delete" onYes={erase} onClose={() => setDeleting(false)}><p>Its recordings are deleted. The documents stay.</p></Confirm>}
     </div>
   );
 }

@@ -16,7 +16,7 @@ export default function ContentPage(): ReactNode {
     <Tabbed
       page="content"
       title="Content"
-      about="Articles from your documents and the web, every sentence cited; and notebooks to look into chosen documents."
+      about="Articles from your documents and the web, with a citation for every sentence; and notebooks to study chosen documents."
       views={[
         { name: "articles", title: "Articles", view: () => <ArticleList /> },
         { name: "notebooks", title: "Notebooks", view: () => <NotebookList /> },

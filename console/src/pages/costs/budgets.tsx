@@ -43,7 +43,7 @@ export function Budgets({ names }: { names?: Map<string, string> }): ReactNode {
       {making && <NewBudget names={names} onClose={() => setMaking(false)} onMade={() => { setMaking(false); budgets.reload(); }} />}
       {going && (
         <Confirm title="Delete this budget?" verb="Delete" onYes={() => void drop(going)} onClose={() => setGoing(undefined)}>
-          <p>Requests are no longer held to it.</p>
+          <p>It no longer limits requests.</p>
         </Confirm>
       )}
     </section>
@@ -136,7 +136,7 @@ function NewBudget({ names, onClose, onMade }: { names?: Map<string, string>; on
         </Field>
       )}
       {scope === "application" && (
-        <Field label="Application, collection or model" hint="the name that is asked">
+        <Field label="Application, collection or model" hint="the name in requests">
           {(ids) => <input {...ids} value={subject} onChange={(event) => setSubject(event.target.value)} />}
         </Field>
       )}

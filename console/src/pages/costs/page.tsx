@@ -88,7 +88,7 @@ function Spent({ found, days, now }: { found: Lines; days: number; now: number }
   const [measure, setMeasure] = useState<Measure>("cost");
   const all = totals(found.days);
   if (all.calls === 0 && all.hits === 0) {
-    return <Empty icon="costs" title="Nothing was spent in this time">Ask a model, and its calls are counted here.</Empty>;
+    return <Empty icon="costs" title="Nothing was spent in this time">Calls appear here after you ask a model.</Empty>;
   }
   const said = (value: number): string => (measure === "cost" ? money(value) : measure === "tokens" ? `${short(value)} tokens` : plural(value, "call"));
   const bars = byDay(found.days, days, now).map(({ day, lines }) => {
@@ -99,7 +99,7 @@ function Spent({ found, days, now }: { found: Lines; days: number; now: number }
     <>
       <dl className="figures large">
         <div><dt>Spent</dt><dd>{money(all.cost)}<small>{all.calls > 0 ? `${money(all.cost / all.calls)} per call` : "no calls"}</small></dd></div>
-        <div><dt>Saved by caches</dt><dd>{money(all.saved)}<small>{all.saved > 0 ? `${share(all.saved, all.saved + all.cost)} of what it would have been` : "nothing so far"}</small></dd></div>
+        <div><dt>Saved by caches</dt><dd>{money(all.saved)}<small>{all.saved > 0 ? `${share(all.saved, all.saved + all.cost)} of the cost without them` : "nothing so far"}</small></dd></div>
         <div><dt>Saved by routing</dt><dd>{all.routed > 0 && all.routed === all.unknown ? "unknown" : money(all.routing)}<small>{routed(all)}</small></dd></div>
         <div><dt>Model calls</dt><dd>{short(all.calls)}<small>{plural(all.hits, "answer")} from caches</small></dd></div>
         <div><dt>Tokens</dt><dd>{short(all.tokens)}<small>{short(all.tokens / days)} per day</small></dd></div>

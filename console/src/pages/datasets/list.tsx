@@ -18,14 +18,14 @@ export function SetList(): ReactNode {
       <header className="page-head">
         <div>
           <h1>Datasets</h1>
-          <p className="muted">Versions of examples, made of files, of traces and by hand. A version never changes.</p>
+          <p className="muted">Versions of examples from files, from traces and by hand. A version never changes.</p>
         </div>
         <IconButton icon="refresh" label="Refresh" onClick={sets.reload} disabled={sets.loading} />
       </header>
       <Loaded of={sets} what="Reading the data sets">
         {(found) =>
           found.data.length === 0 ? (
-            <Empty icon="columns" title="There are no data sets">Make one with <code>mainspring datasets add NAME FILE.jsonl</code>, or of traces with <code>mainspring datasets from-traces NAME --thumb down</code>.</Empty>
+            <Empty icon="columns" title="There are no data sets">Make one with <code>mainspring datasets add NAME FILE.jsonl</code>, or from traces with <code>mainspring datasets from-traces NAME --thumb down</code>.</Empty>
           ) : (
             <>
               <div className="scroll" tabIndex={0} role="group" aria-label="Data sets">

@@ -8,7 +8,7 @@ import { Button, IconButton } from "../../ui/controls";
 import { toast } from "../../ui/toast";
 import { open } from "./case";
 
-const SOURCES: Record<Suggestion["source"], string> = { knowledge: "From knowledge", tools: "From what tools said", greeting: "Greeting" };
+const SOURCES: Record<Suggestion["source"], string> = { knowledge: "From knowledge", tools: "From the results of tools", greeting: "Greeting" };
 
 export function Assist({ of, onUse }: { of: CaseView; onUse: (chosen: Suggestion) => void }): ReactNode {
   const me = useMe();

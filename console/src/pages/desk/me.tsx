@@ -35,7 +35,7 @@ function Edit({ of, queues, onClose, onDone }: { of: Person; queues: string[]; o
   return (
     <Dialog title="You at the desk" onClose={onClose} actions={<><Button onClick={onClose}>Cancel</Button><Button kind="primary" disabled={!name.trim()} onClick={() => void save()}>Save</Button></>}>
       <Field label="Name" hint="Customers read it beside your answers.">{(ids) => <input {...ids} value={name} maxLength={100} onChange={(event) => setName(event.target.value)} />}</Field>
-      <Field label="Queues" hint={`Names with commas between; none: all. There are ${queues.join(", ") || "none yet"}.`}>{(ids) => <input {...ids} value={own} onChange={(event) => setOwn(event.target.value)} />}</Field>
+      <Field label="Queues" hint={`Names separated by commas; empty: all. There are ${queues.join(", ") || "none yet"}.`}>{(ids) => <input {...ids} value={own} onChange={(event) => setOwn(event.target.value)} />}</Field>
       {error && <Note tone="bad">{error}</Note>}
     </Dialog>
   );

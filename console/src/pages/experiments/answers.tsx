@@ -38,7 +38,7 @@ export function Answers({ id, scorer, comparisons }: { id: string; scorer: strin
           const order = (each: Place): number => (wanted ? wanted.indexOf(each.place) : each.place);
           const next = wanted ? (after + SHOWN < all ? after + SHOWN : null) : found.next;
           return found.data.length === 0 ? (
-            <Empty icon="columns" title="There are no such answers">Nothing was answered yet, or nobody lost or won.</Empty>
+            <Empty icon="columns" title="There are no such answers">There are no answers yet, or no responder lost or won.</Empty>
           ) : (
             <>
               <ul className="stack">{[...found.data].sort((one, other) => order(one) - order(other)).map((each) => <Side key={each.place} of={each} scorer={scorer} />)}</ul>

@@ -148,7 +148,7 @@ function Erasures({ one }: { one: ExportDetails }): ReactNode {
         {one.erasures.map((each) => (
           <li key={each.at}>
             {moment(each.at)}: {plural(each.rows, "row")} erased.{" "}
-            {each.copies.length === 0 ? "No copy had been handed out." : `Copies that still have them: ${each.copies.map((copy) => `${copy.name} (${copy.sha256.slice(0, 12)}…)`).join(", ")}.`}
+            {each.copies.length === 0 ? "No copies were downloaded." : `Copies that still contain them: ${each.copies.map((copy) => `${copy.name} (${copy.sha256.slice(0, 12)}…)`).join(", ")}.`}
           </li>
         ))}
       </ul>

@@ -29,7 +29,7 @@ export function ExportList(): ReactNode {
       <header className="page-head">
         <div>
           <h1>Exports</h1>
-          <p className="muted">Sets for training, made of consented and cleaned traffic. Each row knows the events that it is made of.</p>
+          <p className="muted">Training data from consented and cleaned traffic. Each row names the events that it comes from.</p>
         </div>
         <IconButton icon="refresh" label="Refresh" onClick={exports.reload} disabled={exports.loading} />
       </header>
@@ -38,7 +38,7 @@ export function ExportList(): ReactNode {
       <Loaded of={exports} what="Reading the exports">
         {(found) =>
           found.data.length === 0 ? (
-            <Empty icon="out" title={of ? "No export has it" : "There are no exports"}>
+            <Empty icon="out" title={of ? "No export contains it" : "There are no exports"}>
               {of ? "It was not exported, or was erased since." : <>Bring events into the lake first: <code>mainspring lake sync</code></>}
             </Empty>
           ) : (

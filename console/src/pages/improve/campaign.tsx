@@ -82,7 +82,7 @@ function Rungs({ rungs }: { rungs: Rung[] }): ReactNode {
   return (
     <section className="stack" aria-label="Recipes">
       <h2>Recipes, the cheapest first</h2>
-      <div className="scroll" tabIndex={0} role="group" aria-label="What came of each recipe">
+      <div className="scroll" tabIndex={0} role="group" aria-label="Result of each recipe">
         <table className="table">
           <thead><tr><th>Recipe</th><th>Outcome</th><th>Why</th><th>Figures</th><th>Made</th></tr></thead>
           <tbody>

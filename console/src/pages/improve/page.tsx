@@ -30,7 +30,7 @@ function Loop(): ReactNode {
       <header className="page-head">
         <div>
           <h1>Loop</h1>
-          <p className="muted">Feedback becomes a candidate, which is compared, tried out on a part of the traffic, and promoted or refused.</p>
+          <p className="muted">Feedback produces a candidate, which is evaluated, tried on a part of the traffic, and promoted or refused.</p>
         </div>
         <IconButton icon="refresh" label="Refresh" onClick={found.reload} disabled={found.loading} />
       </header>
@@ -111,5 +111,5 @@ function begins({ policy, watched }: Improved): string {
     ...(drift ? ["when quality drifts"] : []),
     ...(every_s === null ? [] : [`every ${duration(every_s)}`]),
   ];
-  return policy.enabled && said.length > 0 ? said.join(", or ") : "when a person says so";
+  return policy.enabled && said.length > 0 ? said.join(", or ") : "when a person starts it";
 }

@@ -41,7 +41,7 @@ function Said({ turn }: { turn: Turn }): ReactNode {
   return (
     <li className="card between top">
       <div>
-        <p className="breaking">{turn.text ?? <span className="muted">Its words may not be seen, or are gone.</span>}</p>
+        <p className="breaking">{turn.text ?? <span className="muted">Its text is not visible to you, or was deleted.</span>}</p>
         <p className="row wraps muted small">
           <span>{moment(turn.at)}</span>
           {turn.refused && <Badge tone="warn">no answer</Badge>}

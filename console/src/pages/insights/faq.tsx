@@ -25,7 +25,7 @@ export function FaqView(): ReactNode {
   const draft = async (): Promise<void> => {
     try {
       const { drafts } = await post<{ drafts: number }>("/v1/insights/faq", { days: 90 });
-      toast(drafts > 0 ? plural(drafts, "new draft") : "No question is frequent enough that has a good answer and no entry");
+      toast(drafts > 0 ? plural(drafts, "new draft") : "There is no frequent question with a good answer and without an entry");
       found.reload();
     } catch (error) {
       toast((error as ApiError).message);
@@ -111,7 +111,7 @@ function Publish({ onClose }: { onClose: () => void }): ReactNode {
     }
   };
   return (
-    <Dialog title="Publish the FAQ" subtitle="The approved entries become one document of a collection, in the place of the former one." onClose={onClose} actions={<Button kind="primary" disabled={!collection.trim()} onClick={() => void publish()}>Publish</Button>}>
+    <Dialog title="Publish the FAQ" subtitle="The approved entries become one document of a collection and replace the previous one." onClose={onClose} actions={<Button kind="primary" disabled={!collection.trim()} onClick={() => void publish()}>Publish</Button>}>
       <Field label="Collection">{(field) => <input {...field} value={collection} onChange={(event) => setCollection(event.target.value)} />}</Field>
     </Dialog>
   );

@@ -47,7 +47,7 @@ function GapCard({ gap }: { gap: Gap }): ReactNode {
       {gap.nearest ? (
         <p className="breaking"><span className="muted">Nearest ({gap.nearest.score.toFixed(2)}), {gap.nearest.source} in {gap.nearest.collection}:</span> {gap.nearest.text}</p>
       ) : (
-        <p className="muted">No document of yours is near it.</p>
+        <p className="muted">None of your documents is close to it.</p>
       )}
       <details>
         <summary>{plural(gap.examples.length, "example")}</summary>

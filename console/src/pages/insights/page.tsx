@@ -18,5 +18,5 @@ const VIEWS: View[] = [
 export default function InsightsPage(): ReactNode {
   const { rest } = usePlace();
   if (rest[0] === "conversations" && rest[1]) return <ConversationView key={rest[1]} id={rest[1]} />;
-  return <Tabbed page="insights" title="Insights" about="What conversations are about, in which mood, how they end, and what the documents lack." views={VIEWS} />;
+  return <Tabbed page="insights" title="Insights" about="Topics, sentiment and outcomes of conversations, and gaps in the documents." views={VIEWS} />;
 }

@@ -27,7 +27,7 @@ export function TopicsView(): ReactNode {
     setRunning(true);
     try {
       const did = await post<{ started: boolean; turns?: number; topics?: number }>("/v1/insights/run", {});
-      toast(did.started ? `${plural(did.turns!, "new turn")}, ${plural(did.topics!, "new topic")}` : "Another process looks at them already");
+      toast(did.started ? `${plural(did.turns!, "new turn")}, ${plural(did.topics!, "new topic")}` : "Another process is already analysing them");
     } catch (error) {
       toast((error as ApiError).message);
     }
@@ -54,13 +54,13 @@ export function TopicsView(): ReactNode {
 }
 
 function Total({ all }: { all: Summary }): ReactNode {
-  if (all.conversations === 0) return <Empty icon="insights" title="No conversations in this time">New ones are looked at every few minutes, or at once with Look now.</Empty>;
+  if (all.conversations === 0) return <Empty icon="insights" title="No conversations in this time">New ones are analysed every few minutes, or immediately with Look now.</Empty>;
   const unusual = spikes(all.trend);
   return (
     <>
       <dl className="figures large">
         <div><dt>Conversations</dt><dd>{count(all.conversations)}<small>{plural(all.outcomes.open, "is", "are")} going on</small></dd></div>
-        <div><dt>Resolved</dt><dd>{share(all.outcomes.resolved, over(all))}<small>{count(all.outcomes.resolved)} of {count(over(all))} that are over</small></dd></div>
+        <div><dt>Resolved</dt><dd>{share(all.outcomes.resolved, over(all))}<small>{count(all.outcomes.resolved)} of {count(over(all))} that have ended</small></dd></div>
         <div><dt>To people</dt><dd>{share(all.outcomes.escalated, over(all))}<small>{count(all.outcomes.escalated)}</small></dd></div>
         <div><dt>No answer</dt><dd>{share(all.outcomes.refused, over(all))}<small>{count(all.outcomes.refused)}</small></dd></div>
         <div><dt>Sentiment</dt><dd>{signed(all.sentiment)}<small>{signed(all.sentiment_course)} from first to last turn</small></dd></div>

@@ -22,7 +22,7 @@ function JudgesView(): ReactNode {
       <header className="page-head">
         <div>
           <h1>Judges</h1>
-          <p className="muted">What judges answers, and what each is worth on people's labels. A judge without figures may gate nothing.</p>
+          <p className="muted">Judges of answers, and how well they agree with people's labels. A judge without figures cannot be used in a gate.</p>
         </div>
         <IconButton icon="refresh" label="Refresh" onClick={found.reload} disabled={found.loading} />
       </header>

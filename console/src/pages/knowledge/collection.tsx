@@ -154,7 +154,7 @@ function Documents({ store, files, fills, onGone }: DocumentsProps): ReactNode {
       {shown.length === 0 && <p className="muted">No document's name contains “{wanted}”. <Button kind="quiet" onClick={() => setWanted("")}>Show all</Button></p>}
       {going && (
         <Confirm title={`Remove ${going.filename}?`} verb="Remove" onYes={() => void detach(going)} onClose={() => setGoing(undefined)}>
-          <p>Answers from {store.name} do not use it any more. What it was made of stays where it is.</p>
+          <p>Answers from {store.name} no longer use it. Its original stays where it is.</p>
         </Confirm>
       )}
     </section>

@@ -22,7 +22,7 @@ export function Collections(): ReactNode {
       <header className="page-head">
         <div>
           <h1>Knowledge</h1>
-          <p className="muted">Collections of documents that answers are made of.</p>
+          <p className="muted">Collections of documents that answers come from.</p>
         </div>
         {fills && stores.data && stores.data.length > 0 && make}
       </header>
@@ -92,7 +92,7 @@ function NewCollection({ onClose }: { onClose: () => void }): ReactNode {
       }
     >
       <form className="stack" onSubmit={(event) => void submit(event)}>
-        <Field label="Name" hint="It is asked as a model of this name." error={error}>
+        <Field label="Name" hint="It answers as a model with this name." error={error}>
           {(ids) => <input {...ids} autoFocus value={name} maxLength={128} aria-invalid={error !== ""} onChange={(event) => setName(event.target.value)} />}
         </Field>
         <Field label="Description" hint="optional">
@@ -101,7 +101,7 @@ function NewCollection({ onClose }: { onClose: () => void }): ReactNode {
         {me.groups.length > 0 && (
           <fieldset>
             <legend>Who may see it</legend>
-            <p className="hint">Nobody chosen: everybody of the tenant.</p>
+            <p className="hint">None chosen: everybody in the tenant.</p>
             <div className="checks">
               {me.groups.map((group) => (
                 <label className="check" key={group}>

@@ -51,7 +51,7 @@ export function SourceList({ store, onChange }: { store: Store; onChange: () => 
       await post(`${url}/${encodeURIComponent(source.id)}/sync`, {});
       sources.reload();
     } catch (error) {
-      toast(error instanceof ApiError ? error.message : "The sync was not begun.");
+      toast(error instanceof ApiError ? error.message : "The sync did not start.");
     }
   };
   return (

@@ -54,7 +54,7 @@ export function FunnelView(): ReactNode {
             <>
               {running && <p className="muted" role="status">A build is under way.</p>}
               {data[0]?.state === "failed" && <p role="alert"><Badge tone="bad">failed</Badge> The last build ended without data: {data[0].error}</p>}
-              {shown ? <Build key={shown} id={shown} /> : <Empty icon="lake" title="No build yet">A build takes all interactions through the steps and says what each took.</Empty>}
+              {shown ? <Build key={shown} id={shown} /> : <Empty icon="lake" title="No build yet">A build runs all interactions through the steps and reports what each step removed.</Empty>}
             </>
           );
         }}
@@ -120,7 +120,7 @@ function Samples({ build, step, onClose }: { build: string; step: BuildStep; onC
       <Loaded of={found} what="Reading examples">
         {({ data }) =>
           data.length === 0 ? (
-            <Empty icon="lake" title="No examples">Their texts are gone, or are not yours to see.</Empty>
+            <Empty icon="lake" title="No examples">Their texts were deleted, or are not visible to you.</Empty>
           ) : (
             <ul className="stack">
               {data.map((each) => (

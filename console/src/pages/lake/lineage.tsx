@@ -22,7 +22,7 @@ export function LineageView(): ReactNode {
         <Field label="Trace or answer">{(field) => <input {...field} value={typed} maxLength={128} onChange={(event) => setTyped(event.target.value)} placeholder="ans_... or a trace id" />}</Field>
         <Button icon="search" type="submit" disabled={!typed.trim()}>Look up</Button>
       </form>
-      {of ? <Found key={of} of={of} /> : <Empty icon="lake" title="Where did it go?">An answer&apos;s id, or a trace&apos;s, leads to its events, its interaction, and the builds that used or dropped it.</Empty>}
+      {of ? <Found key={of} of={of} /> : <Empty icon="lake" title="Find a trace or an answer">An answer&apos;s id, or a trace&apos;s, leads to its events, its interaction, and the builds that used or dropped it.</Empty>}
     </section>
   );
 }
@@ -39,7 +39,7 @@ function Found({ of }: { of: string }): ReactNode {
           ...lineage.ready.map((each) => ({ zone: "ready", name: each.answer_id, at: each.at, told: `build ${each.build}`, tone: "good" as const })),
           ...lineage.dropped.map((each) => ({ zone: "dropped", name: each.answer_id, at: each.at, told: `${each.step}: ${each.reason} (build ${each.build})`, tone: "warn" as const })),
         ];
-        if (rows.length === 0) return <Empty icon="lake" title="Nothing in the lake">It has not been brought in yet, or was erased.</Empty>;
+        if (rows.length === 0) return <Empty icon="lake" title="Nothing in the lake">It has not been imported yet, or was erased.</Empty>;
         return (
           <>
             <p>Trace <Link to={path("traces", lineage.trace_id)} className="mono">{lineage.trace_id}</Link></p>

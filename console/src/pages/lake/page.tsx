@@ -12,5 +12,5 @@ const VIEWS: View[] = [
 ];
 
 export default function LakePage(): ReactNode {
-  return <Tabbed page="lake" title="Lake" about="What happened, as files, and what of it is fit for training." views={VIEWS} />;
+  return <Tabbed page="lake" title="Lake" about="Recorded events as files, and the part of them that is ready for training." views={VIEWS} />;
 }

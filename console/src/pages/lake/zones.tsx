@@ -10,9 +10,9 @@ import { Empty, Loaded } from "../../ui/states";
 
 const ZONES = [
   ["raw", "the facts of all events"],
-  ["clean", "answers with all that became known of them"],
-  ["ready", "what is fit for training"],
-  ["dropped", "what steps took, and why"],
+  ["clean", "answers with everything recorded about them"],
+  ["ready", "rows that are ready for training"],
+  ["dropped", "rows that steps removed, with the reason"],
 ] as const;
 
 export function ZonesView(): ReactNode {
@@ -40,7 +40,7 @@ function Aside({ of }: { of: LakeSummary }): ReactNode {
 }
 
 function Zones({ summary }: { summary: LakeSummary }): ReactNode {
-  if (!summary.zones.raw) return <Empty icon="lake" title="The lake is empty">Events come with each build, or within seconds if lake.mode is stream.</Empty>;
+  if (!summary.zones.raw) return <Empty icon="lake" title="The lake is empty">Events enter with each build, or within seconds if lake.mode is stream.</Empty>;
   return (
     <>
       <section className="card stack" aria-label="Interactions by day">

@@ -98,7 +98,7 @@ interface Chart {
 
 const CHARTS: Chart[] = [
   { label: "Output tokens per second", hint: "all models", of: (b, a, s) => rate(b, a, s, "mainspring_tokens_total", { direction: "output" }), format: fraction(1) },
-  { label: "Requests per second", hint: "answered, refused or given up", of: (b, a, s) => rate(b, a, s, "mainspring_requests_total"), format: fraction(2) },
+  { label: "Requests per second", hint: "answered, refused or cancelled", of: (b, a, s) => rate(b, a, s, "mainspring_requests_total"), format: fraction(2) },
   { label: "Errors per second", hint: "all kinds", of: (b, a, s) => rate(b, a, s, "mainspring_errors_total"), format: fraction(2), max: 1 },
   { label: "Time to first token, median", hint: LATEST, of: (b, a) => quantile(b, a, "mainspring_ttft_seconds", 0.5), format: seconds },
   { label: "Time to first token, p95", hint: LATEST, of: (b, a) => quantile(b, a, "mainspring_ttft_seconds", 0.95), format: seconds },

@@ -58,7 +58,7 @@ export function ReplicaTables({ found, onChange }: Props): ReactNode {
           onYes={() => void change("drain", { model: draining.model, replica: draining.replica, force: draining.last })}
           onClose={() => setDraining(undefined)}
         >
-          <p>Calls that run there end by themselves. New ones go to the other replicas of {draining.model} until you put it back.</p>
+          <p>Running calls finish there. New ones go to the other replicas of {draining.model} until you put it back.</p>
           {draining.last && <p className="bad">It is the last one that takes calls: {draining.model} answers nothing without it.</p>}
         </Confirm>
       )}

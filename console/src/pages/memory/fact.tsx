@@ -46,7 +46,7 @@ export function FactCard({ fact, user, onChange }: { fact: Fact; user: string; o
       </div>
       {doing === "edit" && <TextDialog title="Change a fact" verb="Save" text={fact.text} onClose={close} onText={async (text) => {
         await post(url, { text, user });
-        toast("Changed; the former words are history");
+        toast("Changed; the previous text is in the history");
         close();
         onChange();
       }} />}

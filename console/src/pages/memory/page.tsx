@@ -55,7 +55,7 @@ export default function MemoryPage(): ReactNode {
       <header className="page-head">
         <div>
           <h1>Memory</h1>
-          <p className="muted">What is known {whose}, across sessions. Nothing is remembered without consent.</p>
+          <p className="muted">Facts that are known {whose}, across sessions. Nothing is remembered without consent.</p>
         </div>
         <Button kind="primary" icon="plus" disabled={!agreed} onClick={() => setDoing("add")}>Add</Button>
       </header>
@@ -86,13 +86,13 @@ export default function MemoryPage(): ReactNode {
       <Loaded of={facts} what="Reading the memory">
         {({ data, has_more: more }) =>
           data.length === 0 ? (
-            <Empty icon="memory" title={query ? "Nothing fits" : "Nothing is known"}>{query ? "Other words may find it." : "Facts come from what is said in conversations, or are added here."}</Empty>
+            <Empty icon="memory" title={query ? "Nothing fits" : "Nothing is known"}>{query ? "Other words may find it." : "Facts come from conversations, or are added here."}</Empty>
           ) : (
             <>
               <ul className="stack" aria-label="Facts">
                 {data.map((fact) => <FactCard key={fact.id} fact={fact} user={user} onChange={facts.reload} />)}
               </ul>
-              {more && <p className="muted">These are the latest 100. Search finds the others.</p>}
+              {more && <p className="muted">These are the latest 100. Use the search for older ones.</p>}
               {!query && <div><Button kind="danger" icon="trash" onClick={() => setDoing("forget")}>Forget everything</Button></div>}
             </>
           )
@@ -100,7 +100,7 @@ export default function MemoryPage(): ReactNode {
       </Loaded>
       {doing === "add" && <TextDialog title="Add to the memory" verb="Remember" onClose={() => setDoing(undefined)} onText={async (text) => {
         const { superseded, new: fresh } = await post<{ superseded: string[]; new: boolean }>("/v1/memories", { text, user });
-        toast(!fresh ? "It was known already" : superseded.length > 0 ? "Remembered; what it contradicts is history" : "Remembered");
+        toast(!fresh ? "It was known already" : superseded.length > 0 ? "Remembered; facts that it contradicts are in the history" : "Remembered");
         setDoing(undefined);
         facts.reload();
       }} />}

@@ -38,7 +38,7 @@ export function VersionEditor({ name, from, onClose, onMade }: Props): ReactNode
   return (
     <Dialog
       title={name ? `New version of ${name}` : "New prompt"}
-      subtitle="Variables stand in double braces, as in {{ customer }}."
+      subtitle="Variables are in double braces, as in {{ customer }}."
       onClose={onClose}
       actions={
         <>

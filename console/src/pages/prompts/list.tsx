@@ -18,7 +18,7 @@ export function PromptList(): ReactNode {
       <header className="page-head">
         <div>
           <h1>Prompts</h1>
-          <p className="muted">Kept in versions. Requests and settings name a prompt by its label, and a label moves without a deployment.</p>
+          <p className="muted">Prompts have versions. Requests and settings name a prompt by its label, and a label can move without a deployment.</p>
         </div>
         {prompts.data && prompts.data.length > 0 && make}
       </header>

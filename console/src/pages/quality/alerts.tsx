@@ -22,7 +22,7 @@ export function AlertsView(): ReactNode {
   const acknowledge = async (alert: Alert): Promise<void> => {
     try {
       await post(`/v1/alerts/${alert.id}/acknowledge`, {});
-      toast("You look after it: nobody is told again while it lasts");
+      toast("Acknowledged: nobody is notified again while it lasts");
     } catch (error) {
       toast((error as ApiError).message);
     }
@@ -41,7 +41,7 @@ export function AlertsView(): ReactNode {
         {(found) =>
           found.data.length === 0 ? (
             <Empty icon="check" title={which === "firing" ? "Nothing is firing" : "No alerts"}>
-              Latency, errors, costs, quality, safety, drift and objectives are watched. What is out of the ordinary appears here.
+              Latency, errors, costs, quality, safety, drift and objectives are monitored. Unusual values appear here.
             </Empty>
           ) : (
             <ul className="stack">
@@ -193,7 +193,7 @@ function NewSilence({ alert, onClose, onMade }: { alert?: Alert; onClose: () => 
   return (
     <Dialog
       title="New silence"
-      subtitle="Nobody is told of these alerts. They are recorded all the same."
+      subtitle="Nobody is notified of these alerts. They are still recorded."
       onClose={onClose}
       actions={<><Button onClick={onClose}>Cancel</Button><Button kind="primary" onClick={() => void submit()}>Silence</Button></>}
     >

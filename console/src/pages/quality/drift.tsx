@@ -18,7 +18,7 @@ export function DriftView(): ReactNode {
   const accept = async (application: string): Promise<void> => {
     try {
       await post("/v1/drift/accept", { application });
-      toast(`The present traffic of ${application} is what is expected from now on`);
+      toast(`The present traffic of ${application} is the new reference`);
     } catch (error) {
       toast((error as ApiError).message);
     }
@@ -27,7 +27,7 @@ export function DriftView(): ReactNode {
   };
   return (
     <section className="stack" aria-label="Drift">
-      <p className="muted">Questions, what is found for them, answers and guard decisions of the last hours, compared with the days before. A large and unlikely change is marked.</p>
+      <p className="muted">Questions, search results, answers and guard decisions of the last hours, compared with the days before. A large and unlikely change is marked.</p>
       <Loaded of={drift} what="Comparing the traffic">
         {(found) =>
           found.data.length === 0 ? (
@@ -39,7 +39,7 @@ export function DriftView(): ReactNode {
       </Loaded>
       {accepting !== undefined && (
         <Confirm title={`Accept the traffic of ${accepting || UNNAMED}?`} verb="Accept" onYes={() => void accept(accepting)} onClose={() => setAccepting(undefined)}>
-          <p>The alert ends, and later traffic is compared with that from now on. Do this when the change is meant.</p>
+          <p>The alert ends, and later traffic is compared with that from now on. Do this if the change is intended.</p>
         </Confirm>
       )}
     </section>

@@ -87,7 +87,7 @@ function Given({ read, cut }: { read: Recorded; cut: ReturnType<typeof cutOf> })
         <h2>What was said</h2>
         <Choice label="Which" value={which} onChange={setWhich} options={[{ value: "all", label: "All" }, { value: "down", label: "Thumbs down" }, { value: "words", label: "In words" }]} />
       </div>
-      {shown.length === 0 && <p className="muted">None of this kind in this time.</p>}
+      {shown.length === 0 && <p className="muted">There is none of this kind in this period.</p>}
       <ul className="stack">
         {shown.slice(0, many).map((event) => <Said key={event.id} event={event} />)}
       </ul>

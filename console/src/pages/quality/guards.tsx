@@ -72,7 +72,7 @@ function Decisions({ read, cut }: { read: Recorded; cut: ReturnType<typeof cutOf
   const [wanted, setWanted] = useState("");
   const all = useMemo(() => read.events.map(decision), [read]);
   if (all.length === 0) {
-    return <Empty icon="shield" title="No guard had anything to decide">Guards look at every request and answer. What they find in this period appears here.</Empty>;
+    return <Empty icon="shield" title="There were no findings">Guards check every request and answer. Their findings in this period appear here.</Empty>;
   }
   const shown = wanted ? all.filter((each) => each.guard === wanted) : all;
   const total = (action: string): number => shown.reduce((sum, each) => sum + (each.action === action && !each.dryRun ? each.count : 0), 0);

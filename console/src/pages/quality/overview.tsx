@@ -61,7 +61,7 @@ function answered(counted: Counted): number {
 function Report({ report, cut }: { report: QualityReport; cut: ReturnType<typeof cutOf> }): ReactNode {
   const total = report.total;
   const ended = total.ok + total.failed + total.refused + total.cancelled;
-  if (ended === 0) return <Empty icon="shield" title="Nothing was asked in this time">How requests end, and what is found wanting in answers, is added up here.</Empty>;
+  if (ended === 0) return <Empty icon="shield" title="There were no requests in this period">Outcomes of requests and faults of answers are counted here.</Empty>;
   const rows = new Map(report.data.map((row) => [Math.floor(row.at / cut.width), row]));
   const last = Math.floor(cut.now / cut.width);
   const slots = Array.from({ length: cut.many }, (_, index) => {

@@ -22,7 +22,7 @@ export default function QualityPage(): ReactNode {
     <Tabbed
       page="quality"
       title="Quality & safety"
-      about="How requests end, what guards decide, what people say of answers, and whether anything is out of the ordinary."
+      about="Outcomes of requests, decisions of guards, feedback from people, and alerts."
       views={VIEWS}
     />
   );

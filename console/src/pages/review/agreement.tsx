@@ -61,7 +61,7 @@ function Reviewers({ rows }: { rows: Reviewer[] }): ReactNode {
   return (
     <div className="scroll" tabIndex={0} role="group" aria-label="Reviewers">
       <table className="table">
-        <thead><tr><th>Reviewer</th><th className="number">Labels</th><th className="number">Approved</th><th className="number">Seconds</th><th className="number">As the other</th><th className="number">Overruled</th></tr></thead>
+        <thead><tr><th>Reviewer</th><th className="number">Labels</th><th className="number">Approved</th><th className="number">Seconds</th><th className="number">Agrees with the other</th><th className="number">Overruled</th></tr></thead>
         <tbody>
           {rows.map((each) => (
             <tr key={each.by}>

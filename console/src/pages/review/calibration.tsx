@@ -42,10 +42,10 @@ function Approval({ found }: { found: Population }): ReactNode {
       <dl className="figures large">
         <div><dt>Answers that people would approve</dt><dd>{percent(found.calibrated.value)}<small>{within(found.calibrated)}, calibrated{found.score && ` with ${found.score}`}</small></dd></div>
         <div><dt>By labels alone</dt><dd>{percent(found.labels_alone.value)}<small>{within(found.labels_alone)}, {count(found.labels_alone.n)} labels</small></dd></div>
-        <div><dt>Of what was labelled</dt><dd>{percent(found.plain_mean)}<small>this is no estimate: bad ones are looked at more</small></dd></div>
-        <div><dt>Answers</dt><dd>{count(found.answers)}<small>{percent(found.covered)} are spoken of</small></dd></div>
+        <div><dt>Of what was labelled</dt><dd>{percent(found.plain_mean)}<small>this is not an estimate: bad answers are reviewed more often</small></dd></div>
+        <div><dt>Answers</dt><dd>{count(found.answers)}<small>{percent(found.covered)} are covered</small></dd></div>
       </dl>
-      {found.dropped > 0 && <Note tone="warn">{`${count(found.dropped)} answers found no room in the queue: the estimate knows nothing of them.`}</Note>}
+      {found.dropped > 0 && <Note tone="warn">{`${count(found.dropped)} answers did not fit into the queue and are not part of the estimate.`}</Note>}
     </>
   );
 }

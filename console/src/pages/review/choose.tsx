@@ -22,7 +22,7 @@ export function OfQueue({ view, label, tools, children }: Props): ReactNode {
       <Loaded of={queues} what="Reading the queues">
         {({ data }) => {
           const queue = data.find((each) => each.name === rest[1]) ?? data[0];
-          if (!queue) return <Empty icon="review" title="There is no review queue">Who may curate makes one under Queues, or with <code>mainspring review create NAME</code>.</Empty>;
+          if (!queue) return <Empty icon="review" title="There is no review queue">A key with the scope curate can create one under Queues, or with <code>mainspring review create NAME</code>.</Empty>;
           return (
             <>
               <div className="section-head">

@@ -18,5 +18,5 @@ const CURATE: View[] = [
 
 export default function ReviewPage(): ReactNode {
   const views = may(useMe(), "curate") ? [WORK, ...CURATE] : [WORK];
-  return <Tabbed page="review" title="Review" about="Answers that people label, whether they agree, and what scores are worth." views={views} />;
+  return <Tabbed page="review" title="Review" about="Answers for people to label, agreement of reviewers, and calibration of scores." views={views} />;
 }

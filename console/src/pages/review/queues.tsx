@@ -40,7 +40,7 @@ export function QueuesView(): ReactNode {
         {({ data }) => (data.length === 0 ? <Empty icon="review" title="No queues yet">A queue fills with answers by its rule: all errors, refusals and thumbs-down, and a share of the rest.</Empty> : <Table queues={data} onChange={setChanging} onDelete={setDeleting} />)}
       </Loaded>
       {changing && <Change queue={changing === "new" ? undefined : changing} onClose={() => setChanging(undefined)} onSave={(to, body) => void attempt(() => post(to, body), "Saved")} />}
-      {deleting && <Confirm title={`Delete ${deleting.name}?`} verb="Delete" onClose={() => setDeleting(undefined)} onYes={() => void attempt(() => remove(at(deleting.name)), "Deleted")}>Its items go. The events of its labels stay.</Confirm>}
+      {deleting && <Confirm title={`Delete ${deleting.name}?`} verb="Delete" onClose={() => setDeleting(undefined)} onYes={() => void attempt(() => remove(at(deleting.name)), "Deleted")}>Its items are deleted. The events of its labels stay.</Confirm>}
     </section>
   );
 }
@@ -55,7 +55,7 @@ function Table({ queues, onChange, onDelete }: { queues: Queue[]; onChange: (que
             const dropped = Object.values(queue.strata).reduce((sum, each) => sum + each.dropped, 0);
             return (
               <tr key={queue.id}>
-                <td><Link to={path("review", "work", queue.name)}>{queue.definition.title || queue.name}</Link> <span className="muted small">version {queue.version}</span>{dropped > 0 && <> <Badge tone="warn">{`${count(dropped)} found no room`}</Badge></>}</td>
+                <td><Link to={path("review", "work", queue.name)}>{queue.definition.title || queue.name}</Link> <span className="muted small">version {queue.version}</span>{dropped > 0 && <> <Badge tone="warn">{`${count(dropped)} did not fit`}</Badge></>}</td>
                 <td className="number">{count(queue.items.open)}</td>
                 <td className="number">{count(queue.items.adjudicate)}</td>
                 <td className="number">{count(queue.items.done)}</td>
@@ -82,14 +82,14 @@ function Change({ queue, onClose, onSave }: { queue?: Queue; onClose: () => void
       const definition: unknown = JSON.parse(text);
       onSave(queue ? at(queue.name) : "/v1/review/queues", queue ? { definition, guideline } : { name: name.trim(), definition, guideline });
     } catch (error) {
-      setWrong(`This is no JSON: ${(error as Error).message}`);
+      setWrong(`This is not JSON: ${(error as Error).message}`);
     }
   };
   return (
     <Dialog title={queue ? `Change ${queue.name}` : "A new queue"} subtitle="Each change makes a new version; labels keep theirs." wide onClose={onClose} actions={<Button kind="primary" disabled={!name.trim()} onClick={save}>Save</Button>}>
       <div className="stack">
         {!queue && <Field label="Name" hint="Small letters, digits, - and _.">{(field) => <input {...field} value={name} maxLength={64} onChange={(event) => setName(event.target.value)} />}</Field>}
-        <Field label="Definition" hint="Rule, criteria, errors and labelling, as JSON; what is left out is as by default." error={wrong}>{(field) => <textarea {...field} className="mono" rows={12} spellCheck={false} value={text} onChange={(event) => setText(event.target.value)} />}</Field>
+        <Field label="Definition" hint="Rule, criteria, errors and labelling, as JSON; fields that are left out have their defaults." error={wrong}>{(field) => <textarea {...field} className="mono" rows={12} spellCheck={false} value={text} onChange={(event) => setText(event.target.value)} />}</Field>
         <Field label="Guideline" hint="Markdown; reviewers read it above each answer.">{(field) => <textarea {...field} rows={8} value={guideline} onChange={(event) => setGuideline(event.target.value)} />}</Field>
       </div>
     </Dialog>

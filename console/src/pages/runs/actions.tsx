@@ -70,12 +70,12 @@ export function Actions({ run, steps, onChange }: { run: Run; steps: RunStep[]; 
       {DELETABLE.includes(run.status) && <Button icon="trash" disabled={busy} onClick={() => setDeleting(true)}>Delete run</Button>}
       {deleting && (
         <Confirm title="Delete this run?" verb="Delete run" busy={busy} onYes={() => void drop()} onClose={() => setDeleting(false)}>
-          <p>It is deleted with its steps, and cannot be replayed or forked any more. What it has done stays done, and what it cost stays in the ledger.</p>
+          <p>It is deleted with its steps, and cannot be replayed or forked any more. Its effects stay, and its cost stays in the ledger.</p>
         </Confirm>
       )}
       {cancelling && (
         <Confirm title="Cancel this run?" verb="Cancel run" busy={busy} onYes={() => void steer("cancel", "It stops for good")} onClose={() => setCancelling(false)}>
-          <p>It stops for good. A call that is being made ends first. What is done stays done; it can be forked later.</p>
+          <p>It stops for good. A running call ends first. Its effects stay, and it can be forked later.</p>
         </Confirm>
       )}
       {replayed && <ReplayOutcome run={run} replayed={replayed} onClose={() => setReplayed(undefined)} />}

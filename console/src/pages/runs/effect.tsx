@@ -1,4 +1,4 @@
-// What became of an effect of which nobody but a person can know.
+// What happened to an effect of which nobody but a person can know.
 import { useState, type ReactNode } from "react";
 import { ApiError, post } from "../../api/client";
 import { runUrl, type Run, type RunStep } from "../../api/runs";
@@ -32,7 +32,7 @@ export function DecideEffect({ run, step, onClose, onDone }: { run: Run; step: R
   };
   return (
     <Dialog
-      title={`What became of ${step.name}?`}
+      title={`What happened to ${step.name}?`}
       onClose={onClose}
       actions={<><Button onClick={onClose}>Cancel</Button><Button kind={decision === "give_up" ? "danger" : "primary"} onClick={() => void submit()}>{decision === "give_up" ? "Give up" : "Go on"}</Button></>}
     >

@@ -33,7 +33,7 @@ export function RunList(): ReactNode {
       <header className="page-head">
         <div>
           <h1>Runs</h1>
-          <p className="muted">What agents have done and are doing, step by step. A run goes on after a restart.</p>
+          <p className="muted">Every run of an agent, step by step. A run continues after a restart.</p>
         </div>
         <IconButton icon="refresh" label="Refresh" onClick={runs.reload} disabled={runs.loading} />
       </header>
@@ -53,7 +53,7 @@ export function RunList(): ReactNode {
       <Loaded of={runs} what="Reading the runs">
         {(found) =>
           found.data.length === 0 ? (
-            <Empty icon="runs" title="There are no such runs">Whoever asks an agent begins one. Keys with the scope <code>runs</code> see those of others, too.</Empty>
+            <Empty icon="runs" title="There are no such runs">Every question to an agent starts a run. Keys with the scope <code>runs</code> also see runs of other keys.</Empty>
           ) : (
             <>
               <div className="scroll" tabIndex={0} role="group" aria-label="Runs">

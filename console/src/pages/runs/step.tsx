@@ -88,7 +88,7 @@ function Unknown({ run, step, onChange }: { run: Run; step: RunStep; onChange: (
   return (
     <>
       <Arguments step={step} />
-      <Note tone="warn">The call was made, and nobody knows whether it has had its effect. Look it up where the effect would be, and say so here.</Note>
+      <Note tone="warn">The call was made, but it is unknown whether it took effect. Check the target system, then enter the outcome here.</Note>
       {!OVER.includes(run.status) && <div><Button kind="primary" onClick={() => setDeciding(true)}>Decide</Button></div>}
       {deciding && <DecideEffect run={run} step={step} onClose={() => setDeciding(false)} onDone={() => { setDeciding(false); onChange(); }} />}
     </>

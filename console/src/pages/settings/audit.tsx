@@ -51,7 +51,7 @@ export function AuditLog(): ReactNode {
   return (
     <section className="stack" aria-label="Audit log">
       <div className="section-head">
-        <p className="muted">Each entry is chained to the one before it, so that a change shows.</p>
+        <p className="muted">Each entry is chained to the one before it, so changes are detected.</p>
         <span className="row">
           <Button icon="check" disabled={report === "busy"} onClick={verify}>{report === "busy" ? "Verifying …" : "Verify"}</Button>
           <Button icon="file" onClick={() => void download()}>Export</Button>
@@ -63,7 +63,7 @@ export function AuditLog(): ReactNode {
         {(page) => {
           const rows = [...page.data, ...(known?.rows ?? [])];
           if (rows.length === 0) {
-            return <Empty icon="lock" title="Nothing is logged" action={action ? <Button onClick={() => setAction("")}>All actions</Button> : undefined}>What is done to keys, budgets, prompts and replicas appears here.</Empty>;
+            return <Empty icon="lock" title="Nothing is logged" action={action ? <Button onClick={() => setAction("")}>All actions</Button> : undefined}>Changes of keys, budgets, prompts and replicas appear here.</Empty>;
           }
           return (
             <>

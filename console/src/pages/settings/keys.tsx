@@ -90,7 +90,7 @@ export function KeyTable(): ReactNode {
         >
           {changing.heirs && (
             <fieldset>
-              <legend>What becomes of the keys that it made?</legend>
+              <legend>What happens to the keys that it created?</legend>
               <p className="hint">{changing.asked}</p>
               {HEIRS.map(({ heirs, what }) => (
                 <label className="check" key={heirs}>
@@ -100,7 +100,7 @@ export function KeyTable(): ReactNode {
               ))}
             </fieldset>
           )}
-          <p>{changing.how === "revoke" ? "Whoever uses it is refused from now on. It cannot be taken back." : "A new secret is made. The old one works for another hour, so that programs can be changed."}</p>
+          <p>{changing.how === "revoke" ? "Requests with this key are refused from now on. This cannot be undone." : "A new secret is created. The old one works for another hour, so you can update programs."}</p>
         </Confirm>
       )}
     </section>
@@ -108,14 +108,14 @@ export function KeyTable(): ReactNode {
 }
 
 const HEIRS = [
-  { heirs: "keep", what: "They go on working" },
-  { heirs: "revoke", what: "They are revoked with it, and those that they made" },
+  { heirs: "keep", what: "They keep working" },
+  { heirs: "revoke", what: "They are revoked too, with the keys that they created" },
 ] as const;
 
 function Secret({ made, onClose }: { made: Key; onClose: () => void }): ReactNode {
   return (
     <Dialog title={`The secret of ${made.name}`} onClose={onClose} actions={<Button kind="primary" onClick={onClose}>Done</Button>}>
-      <Note tone="warn">Copy it now: it is shown this once. The server keeps only a hash.</Note>
+      <Note tone="warn">Copy it now: it is shown only once. The server keeps only a hash.</Note>
       <div className="secret">
         <code>{made.secret}</code>
         <IconButton icon="copy" label="Copy the secret" onClick={() => void copy(made.secret ?? "", "Secret")} />
@@ -193,13 +193,13 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) =
           </div>
         </fieldset>
       ) : (
-        <p className="hint">Groups: your key is in none, so it can give none. A key of a group is made with <code>mainspring keys create NAME --group GROUP</code>.</p>
+        <p className="hint">Groups: your key is in no group, so it cannot assign one. A key of a group is made with <code>mainspring keys create NAME --group GROUP</code>.</p>
       )}
       <div className="parameters-grid">
         <Field label="Expires after days" hint="empty: never">{(ids) => <input {...ids} type="number" min={1} value={days} onChange={(event) => setDays(event.target.value)} />}</Field>
-        <Field label="Models" hint="commas between; empty: any">{(ids) => <input {...ids} value={models} onChange={(event) => setModels(event.target.value)} />}</Field>
-        <Field label="Collections" hint="commas between; empty: any">{(ids) => <input {...ids} value={collections} onChange={(event) => setCollections(event.target.value)} />}</Field>
-        <Field label="Budget in US dollars a month" hint="empty: none; more is refused">{(ids) => <input {...ids} type="number" min={0} step="any" value={usd} onChange={(event) => setUsd(event.target.value)} />}</Field>
+        <Field label="Models" hint="separated by commas; empty: any">{(ids) => <input {...ids} value={models} onChange={(event) => setModels(event.target.value)} />}</Field>
+        <Field label="Collections" hint="separated by commas; empty: any">{(ids) => <input {...ids} value={collections} onChange={(event) => setCollections(event.target.value)} />}</Field>
+        <Field label="Budget in US dollars a month" hint="empty: no budget; requests beyond it are refused">{(ids) => <input {...ids} type="number" min={0} step="any" value={usd} onChange={(event) => setUsd(event.target.value)} />}</Field>
         {tiers.length > 0 && (
           <Field label="Tier" hint="its limits">
             {(ids) => <select {...ids} value={tier} onChange={(event) => setTier(event.target.value)}><option value="">none</option>{tiers.map((each) => <option key={each}>{each}</option>)}</select>}
@@ -208,7 +208,7 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: (key: Key) =
       </div>
       <label className="check">
         <input type="checkbox" checked={consent} onChange={(event) => setConsent(event.target.checked)} />
-        <span>What is asked with it may be used to improve models</span>
+        <span>Requests with this key may be used to improve models</span>
       </label>
     </Dialog>
   );

@@ -21,7 +21,7 @@ const VIEWS: View[] = [
 ];
 
 export default function SettingsPage(): ReactNode {
-  return <Tabbed page="settings" title="Settings" about="Who may ask, how much, what answers, under which rules, and what was done." views={VIEWS} />;
+  return <Tabbed page="settings" title="Settings" about="Keys, limits, models, policies and the audit log." views={VIEWS} />;
 }
 
 /** How long an answer may be. */
@@ -37,7 +37,7 @@ function LimitTable(): ReactNode {
     <Loaded of={limits}>
       {(found) => (
         <section className="stack" aria-label="Limits">
-          <p className="muted">What one key may ask for. They are set in <code>mainspring.yaml</code> under <code>serving</code>.</p>
+          <p className="muted">Limits of one key. They are set in <code>mainspring.yaml</code> under <code>serving</code>.</p>
           <div className="scroll" tabIndex={0} role="group" aria-label="Limits">
             <table className="table">
               <thead><tr><th>Keys</th><th className="number">Requests per minute</th><th className="number">Tokens per minute</th><th className="number">Requests per day</th></tr></thead>
@@ -62,7 +62,7 @@ function TenantQuotas(): ReactNode {
       {(found) => (
         <>
           <h2>All keys of {found.tenant} together</h2>
-          <p className="muted">Whoever operates the server sets them.</p>
+          <p className="muted">The operator of the server sets them.</p>
           <div className="scroll" tabIndex={0} role="group" aria-label="Limits of the tenant">
             <table className="table">
               <thead><tr><th>What</th><th className="number">Used</th><th className="number">Limit</th><th className="wide"><span className="hidden">Share</span></th></tr></thead>

@@ -14,7 +14,7 @@ export function PolicyList(): ReactNode {
   const policies = useResource("policies", (signal) => get<List<Policy>>("/v1/policies", signal));
   return (
     <section className="stack" aria-label="Policies">
-      <p className="muted">What guards look for and what they do. They are set in <code>mainspring.yaml</code> under <code>guards</code>, and each decision names the version that made it.</p>
+      <p className="muted">What guards check and how they act. Policies are set in <code>mainspring.yaml</code> under <code>guards</code>, and each decision names the version that made it.</p>
       <Loaded of={policies} what="Reading the policies">
         {(found) => <>{found.data.map((policy) => <PolicyCard key={policy.name} policy={policy} />)}</>}
       </Loaded>
@@ -33,7 +33,7 @@ function PolicyCard({ policy }: { policy: Policy }): ReactNode {
         </div>
         <code>{policy.version}</code>
       </div>
-      <p className="muted small">{policy.applications?.length ? `For ${policy.applications.join(", ")}` : "For everything that has no policy of its own"}</p>
+      <p className="muted small">{policy.applications?.length ? `For ${policy.applications.join(", ")}` : "For all applications without their own policy"}</p>
       <dl className="pairs columns">
         {said.map(([name, value]) => <div key={name}><dt>{name.replaceAll("_", " ").replaceAll(".", " › ")}</dt><dd>{value}</dd></div>)}
       </dl>

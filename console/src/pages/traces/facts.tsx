@@ -8,7 +8,7 @@ const KINDS: Record<string, string> = { call: "Model call", answer: "Answer", re
 
 export function Facts({ events }: { events: EventRecord[] }): ReactNode {
   if (events.length === 0) {
-    return <p className="muted">Nothing is recorded of this trace that this key may see.</p>;
+    return <p className="muted">There are no facts of this trace that this key may see.</p>;
   }
   return (
     <ul className="facts-list">

@@ -32,7 +32,7 @@ export function Hits({ trace, retrieval, cited }: { trace: string; retrieval: Ev
         {plural(hits.length, "chunk was", "chunks were")} found{evidence}. The answer cites {plural(cited.length, "passage")}.
         {hits.length > SHOWN && ` The first ${SHOWN} are shown.`}
       </p>
-      {places.error && <Note tone="warn">Where they stand could not be read: {places.error.message}</Note>}
+      {places.error && <Note tone="warn">Their positions could not be read: {places.error.message}</Note>}
       <div className="scroll" tabIndex={0} role="group" aria-label="What was found">
         <table className="table compact">
           <thead><tr><th className="number">Place</th><th>Passage</th><th className="number">Dense</th><th className="number">Sparse</th><th className="number">Score</th></tr></thead>

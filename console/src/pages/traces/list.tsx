@@ -42,7 +42,7 @@ export function TraceList(): ReactNode {
       <header className="page-head">
         <div>
           <h1>Traces</h1>
-          <p className="muted">Every request, with each step it took.</p>
+          <p className="muted">Every request with its steps.</p>
         </div>
         <OpenById />
       </header>

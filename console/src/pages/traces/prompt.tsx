@@ -22,7 +22,7 @@ interface Sent {
 export function PromptView({ trace, events }: { trace: string; events: EventRecord[] }): ReactNode {
   const answers = events.filter((event) => event.kind === "answer" || event.kind === "replay");
   if (answers.length === 0) {
-    return <Empty icon="prompts" title="No answer is recorded of this trace">Searches and embeddings have none, and texts are kept as long as the retention of their data says.</Empty>;
+    return <Empty icon="prompts" title="No answer is recorded of this trace">Searches and embeddings have none, and texts are deleted after their retention period.</Empty>;
   }
   return (
     <>
@@ -71,7 +71,7 @@ function Call({ call }: { call: Sent }): ReactNode {
       ))}
       {call.rendered && (
         <details>
-          <summary>As the template renders it</summary>
+          <summary>Rendered by the template</summary>
           <pre tabIndex={0}>{call.rendered}</pre>
         </details>
       )}

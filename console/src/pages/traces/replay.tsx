@@ -77,7 +77,7 @@ export function ReplayDialog({ trace, requested, onClose }: { trace: string; req
   return (
     <Dialog
       title="Replay this request"
-      subtitle="It is asked again as it was recorded, with what you change here. Both answers are shown side by side."
+      subtitle="The recorded request is sent again with your changes. Both answers are shown side by side."
       onClose={onClose}
       actions={<><Button onClick={onClose}>Cancel</Button><Button kind="primary" disabled={busy} onClick={() => void submit()}>{busy ? "Asking …" : "Replay"}</Button></>}
     >

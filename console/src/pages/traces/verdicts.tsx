@@ -12,7 +12,7 @@ export function Verdicts({ found }: { found: Verdict[] }): ReactNode {
         ))}
         {verdict.claims > 0 && <div><dt>Supported statements</dt><dd>{verdict.supported} of {verdict.claims}</dd></div>}
       </dl>
-      <p className="muted small">Judged by {verdict.judge.split("@")[0]}, from 0 to 1. Of a single answer such scores say little; their means tell whether answers get worse.</p>
+      <p className="muted small">Judged by {verdict.judge.split("@")[0]}, from 0 to 1. The score of a single answer says little; means show whether answers get worse.</p>
     </section>
   ));
 }

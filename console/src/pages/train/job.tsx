@@ -131,7 +131,7 @@ function Samples({ url, step }: { url: string; step: number }): ReactNode {
   if (samples.length === 0) return null;
   return (
     <section className="stack" aria-label="Samples">
-      <h2>What it writes, before and after</h2>
+      <h2>Sample answers before and after</h2>
       <ul className="stack">
         {samples.map(({ prompt, first, last }) => (
           <li key={prompt} className="card stack">
@@ -157,7 +157,7 @@ function Happened({ url, step, status }: { url: string; step: number; status: st
       <ol className="plain-list">
         {events.data?.data.map((each) => <li key={each.id}><span className="muted small nowrap">{moment(each.at)}</span> {each.message}</li>)}
       </ol>
-      {log.data?.text && <details><summary>What its process wrote</summary><pre className="wrapped" tabIndex={0}>{log.data.text}</pre></details>}
+      {log.data?.text && <details><summary>Log of the process</summary><pre className="wrapped" tabIndex={0}>{log.data.text}</pre></details>}
     </section>
   );
 }

@@ -16,7 +16,7 @@ export default function TrainPage(): ReactNode {
     <Tabbed
       page="train"
       title="Training"
-      about="Models and smaller things that are made of your data, and how each was made."
+      about="Models, prompts and thresholds that are trained on your data, and how each was made."
       views={[
         { name: "jobs", title: "Jobs", view: () => <JobList /> },
         { name: "models", title: "Models", view: () => <VersionList /> },

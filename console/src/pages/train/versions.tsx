@@ -17,7 +17,7 @@ export function VersionList(): ReactNode {
     <section className="stack" aria-label="Models">
       <Loaded of={found} what="Reading what was trained">
         {({ data, has_more }) => data.length === 0 ? (
-          <Empty icon="columns" title="Nothing was made yet">What a job of training makes stands here, with its card.</Empty>
+          <Empty icon="columns" title="There are no versions yet">Results of training jobs appear here, with their cards.</Empty>
         ) : (
           <>
             <div className="scroll" tabIndex={0} role="group" aria-label="What was trained">

@@ -32,7 +32,7 @@ export default function TranslatePage(): ReactNode {
       <Loaded of={known} what="Looking for translators">
         {({ data, languages }) =>
           data.length === 0
-            ? <Empty icon="columns" title="There is no translator yet">Put one into <code>translators/</code> of the server's home, or train one of rows of pairs: <code>mainspring train translate --data FOLDER</code></Empty>
+            ? <Empty icon="columns" title="There is no translator yet">Put one into <code>translators/</code> of the server's home, or train one on pairs: <code>mainspring train translate --data FOLDER</code></Empty>
             : <Panes languages={languages} pairs={data.flatMap((each) => each.pairs)} />
         }
       </Loaded>
@@ -67,7 +67,7 @@ function Panes({ languages, pairs }: { languages: Language[]; pairs: string[] })
         <Field label="From">
           {(ids) => (
             <select {...ids} value={source} onChange={(event) => setSource(event.target.value)}>
-              <option value="">Tell the language</option>
+              <option value="">Choose the language</option>
               {languages.map((each) => <option key={each.language} value={each.language}>{each.name}</option>)}
             </select>
           )}
@@ -113,7 +113,7 @@ function Said({ said, text, from }: { said: Translation & { of: string; target: 
       await post(`/v1/translate/${encodeURIComponent(said.id ?? "")}/edit`, {
         source: said.of, translation: text, edit, source_language: said.source, target_language: said.target, consent,
       });
-      toast("Thank you: it is translated so for you from now on");
+      toast("Thank you: your translation is used for you from now on");
     } catch (error) {
       toast(error instanceof ApiError ? error.message : "It was not recorded.");
     }
@@ -130,7 +130,7 @@ function Said({ said, text, from }: { said: Translation & { of: string; target: 
       </p>
       {changed && said.id && (
         <>
-          <label className="check"><input type="checkbox" checked={consent} onChange={(event) => setConsent(event.target.checked)} /><span>Models may learn from it</span></label>
+          <label className="check"><input type="checkbox" checked={consent} onChange={(event) => setConsent(event.target.checked)} /><span>It may be used to improve models</span></label>
           <Button icon="send" onClick={() => void send()}>Suggest this</Button>
         </>
       )}

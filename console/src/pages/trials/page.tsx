@@ -22,7 +22,7 @@ function TrialList(): ReactNode {
       <header className="page-head">
         <div>
           <h1>Online experiments</h1>
-          <p className="muted">Arms of a route, compared on live traffic. Look as often as you like.</p>
+          <p className="muted">Arms of a route, compared on live traffic. The result stays valid however often you look.</p>
         </div>
       </header>
       <section className="stack" aria-label="Online experiments">

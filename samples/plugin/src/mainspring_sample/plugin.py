@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import SettingsError
 from mainspring.core.plugins import Registry, hookimpl
-from mainspring.kinds import APPLICATION, ENGINE, FEATURE, GUARD, METRIC, PARSER
+from mainspring.kinds import APPLICATION, ENGINE, FEATURE, GUARD, METRIC, PARSER, TOOLSET
 from mainspring_sample.settings import NAME, SampleSettings
 
 if TYPE_CHECKING:
+    from mainspring.agents.tools.base import Toolset
     from mainspring.core.settings import Settings
     from mainspring.core.types import Responder
     from mainspring.engines.base import Engine
@@ -30,6 +32,7 @@ def mainspring_register(registry: Registry) -> None:
     registry.add(METRIC, "brevity", _brevity)
     registry.add(APPLICATION, "shout", _shout)
     registry.add(FEATURE, "hello", _hello)
+    registry.add(TOOLSET, "lamps", _lamps)
 
 
 def _parrot(pulled: PulledModel, _settings: Settings) -> Engine:
@@ -68,3 +71,9 @@ def _hello() -> Feature:
     from mainspring_sample.hello import FEATURE as HELLO
 
     return HELLO
+
+
+def _lamps(_rooms: Rooms, options: Mapping[str, Any]) -> Toolset:
+    from mainspring_sample.lamps import lamps
+
+    return lamps(options)

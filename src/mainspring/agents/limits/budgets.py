@@ -30,7 +30,7 @@ class Budget:
         while over._above is not None:
             over = over._above
             if self.depth - over.depth > over._limits.depth:
-                raise over._reached("depth", f"agents stand {over._limits.depth} deep within it")
+                raise over._reached("depth", f"agents stand {over._limits.depth} deep below it")
 
     def take(self) -> None:
         """One more step begins. Raises ``LimitReached``."""

@@ -44,7 +44,7 @@ class PlainCalls:
             except ValueError:
                 value = None
         if not isinstance(value, Mapping):
-            return CheckedCall(refusal=f"The arguments of {name} are no JSON object. Write them as one.")
+            return CheckedCall(refusal=f"The arguments of {name} are not a JSON object. Write them as one.")
         # A function checks them itself, by its signature.
         if not isinstance(tool, FunctionTool) and (fault := schema_fault(tool.declaration, dict(value))):
             return CheckedCall(refusal=fault)

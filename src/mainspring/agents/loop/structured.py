@@ -39,7 +39,7 @@ def fault(wanted: Grammar, text: str) -> str | None:
     try:
         value = json.loads(text)
     except ValueError:
-        return "it is no JSON"
+        return "it is not JSON"
     found: jsonschema.ValidationError | None = _checker(wanted.source)(value)
     if found is None:
         return None

@@ -68,7 +68,7 @@ def checked(files: Mapping[str, bytes], limits: SandboxLimits) -> None:
     checked_sizes([len(each) for each in files.values()], limits)
     for name in files:
         if not inside(name):
-            raise InvalidRequest(f"{name[:200]!r} is no name of a file for a run", param="files")
+            raise InvalidRequest(f"{name[:200]!r} is not a name of a file for a run", param="files")
 
 
 def checked_sizes(sizes: Sequence[int], limits: SandboxLimits) -> None:

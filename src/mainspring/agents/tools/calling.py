@@ -125,7 +125,7 @@ class ToolCaller:
             value = json.loads(arguments or "{}") if isinstance(arguments, str) else dict(arguments)
         except (ValueError, RecursionError):
             return self._refused(
-                tool, context, "json", f"The arguments of {name} are no JSON object. Write them again."
+                tool, context, "json", f"The arguments of {name} are not a JSON object. Write them again."
             )
         if fault := schema_fault(tool.declaration, value):
             return self._refused(tool, context, "schema", fault)

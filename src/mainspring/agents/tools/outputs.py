@@ -42,7 +42,7 @@ class Filter:
             text = orjson.dumps(result.output, option=orjson.OPT_NON_STR_KEYS).decode()
             output = orjson.loads(text)
         except (TypeError, ValueError, RecursionError):
-            return _withheld(tool, "it is no JSON value")
+            return _withheld(tool, "it is not a JSON value")
         if fault := _unfit(tool, output):
             return _withheld(tool, fault)
         policy = self._policies.under(context.settlement.application)

@@ -91,7 +91,7 @@ def grade_model(context: typer.Context, name: Name, as_json: AsJson = False) -> 
         return
     show.table(("FIGURE", "VALUE"), [(key, str(value)) for key, value in asdict(found).items() if key != "fingerprint"])
     what = "may write answers over documents" if found.grounded else "does not write answers over documents by itself"
-    where = "" if kept else "; say so in its settings: it is no model of this machine"
+    where = "" if kept else "; its settings must say so, because it does not run on this machine"
     print(f"{name} {what}{where}")
 
 

@@ -150,5 +150,5 @@ def _nano(dollars: str | None) -> int | None:
     except InvalidOperation:
         pass
     raise InvalidRequest(
-        f"{dollars!r} is no amount of US dollars", remedy=f"Write 12.50, from 0 to {MOST_USD:,}; nine places"
+        f"{dollars!r} is not an amount of US dollars", remedy=f"Write 12.50, from 0 to {MOST_USD:,}; nine places"
     )

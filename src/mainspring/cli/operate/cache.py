@@ -134,7 +134,7 @@ def _served(loaded: LoadedSettings, method: str) -> dict[str, Any] | None:
     gateway = loaded.settings.gateway
     url = loaded.environment.get("MAINSPRING_URL") or gateway.url
     if not url.startswith(("http://", "https://")):
-        raise UpstreamError(f"MAINSPRING_URL is {url}, which is no address", remedy="Write http://host:port")
+        raise UpstreamError(f"MAINSPRING_URL is {url}, which is not an address", remedy="Write http://host:port")
     key = loaded.environment.get("MAINSPRING_API_KEY", "")
     request = urllib.request.Request(f"{url}/v1/cache", headers={"authorization": f"Bearer {key}"}, method=method)  # noqa: S310
     try:

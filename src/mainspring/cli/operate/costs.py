@@ -294,5 +294,5 @@ def _start(since: str) -> float:
         return float(calendar.timegm(time.strptime(since, "%Y-%m-%d")))
     except ValueError:
         raise InvalidRequest(
-            f"{since!r} is no time", remedy="Write 12h, 7d, 4w or a day like 2026-11-25", param="since"
+            f"{since!r} is not a time", remedy="Write 12h, 7d, 4w or a day like 2026-11-25", param="since"
         ) from None

@@ -71,5 +71,5 @@ async def _within(opened: Stores, tenant: str, changes: dict[str, int | None], b
 def _pair(text: str) -> tuple[str, int | None]:
     name, separator, amount = text.partition("=")
     if not separator or not (amount == "" or (amount.isascii() and amount.isdigit())):
-        raise InvalidRequest(f"{text!r} is no limit", remedy="Write NAME=AMOUNT, as keys=50", param="given")
+        raise InvalidRequest(f"{text!r} is not a limit", remedy="Write NAME=AMOUNT, as keys=50", param="given")
     return name, int(amount) if amount else None

@@ -41,7 +41,7 @@ def logs(
     from mainspring.telemetry.logs import FILE, REQUESTS, files
 
     if level not in LEVELS:
-        raise InvalidRequest(f"{level} is no level", remedy=f"Levels are {', '.join(LEVELS)}", param="level")
+        raise InvalidRequest(f"{level} is not a level", remedy=f"Levels are {', '.join(LEVELS)}", param="level")
     wanted = {
         "trace_id": trace,
         "model": model,
@@ -99,7 +99,7 @@ def moment(text: str | None) -> float | None:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
         remedy = "Say 90s, 15m, 2h, 7d, or a time such as 2026-01-31T12:00"
-        raise InvalidRequest(f"{text} is no time", remedy=remedy, param="since") from None
+        raise InvalidRequest(f"{text} is not a time", remedy=remedy, param="since") from None
 
 
 class LogFiles:

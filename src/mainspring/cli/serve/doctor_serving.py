@@ -31,7 +31,9 @@ def names(settings: Settings) -> list[Check]:
         auto = serving.auto
         asked["serving.auto"] = [auto.small, auto.large, auto.judge, *(rule.use for rule in auto.rules)]
     for setting, wanted in asked.items():
-        found += [f"{setting} names {name}, which is no chat model here" for name in wanted if name not in ("", *chat)]
+        found += [
+            f"{setting} names {name}, which is not a chat model here" for name in wanted if name not in ("", *chat)
+        ]
     return [("names", "wrong", detail) for detail in found]
 
 

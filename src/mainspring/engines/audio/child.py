@@ -55,12 +55,12 @@ def heard(model: Any, data: bytes, max_seconds: int, **asked: Any) -> Any:
     try:
         samples = decode_audio(io.BytesIO(data), sampling_rate=RATE)
     except (ValueError, OSError, RuntimeError, IndexError) as error:
-        raise _Unreadable(f"it is no audio that can be read ({type(error).__name__})") from error
+        raise _Unreadable(f"it is not audio that can be read ({type(error).__name__})") from error
     seconds = len(samples) / RATE
     if not len(samples):
         raise _Unreadable("it has no sound")
     if seconds > max_seconds:
-        raise _Unreadable(f"it is {seconds:.0f} seconds long, {max_seconds} are heard")
+        raise _Unreadable(f"it is {seconds:.0f} seconds long, but at most {max_seconds} are allowed")
     segments, info = model.transcribe(
         samples,
         language=asked["language"] or None,

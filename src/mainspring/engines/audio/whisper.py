@@ -40,7 +40,7 @@ class FasterWhisper:
     async def transcribe(self, wanted: Recording) -> AsyncGenerator[Heard | SpokenSegment, None]:
         """See ``Transcriber``."""
         if self._waiting > self._audio.waiting:
-            raise Overloaded("too many recordings wait to be heard", remedy="Come back later", retry_after=10.0)
+            raise Overloaded("too many recordings wait to be transcribed", remedy="Try again later", retry_after=10.0)
         self._waiting += 1
         try:
             await self._turn.acquire()
@@ -64,9 +64,9 @@ class FasterWhisper:
             raise
         except (TimeoutError, ConnectionError, asyncio.IncompleteReadError, ValueError) as error:
             slow = isinstance(error, TimeoutError)
-            problem = "it took too long" if slow else "the process that hears ended"
+            problem = "it took too long" if slow else "the transcription process ended"
             remedy = "Send a shorter recording, or raise audio.timeout_s and audio.memory_mb"
-            raise EngineDied(f"the recording was not heard: {problem}", remedy=remedy) from None
+            raise EngineDied(f"the recording was not transcribed: {problem}", remedy=remedy) from None
         finally:
             if not whole:
                 # What it would say next is about a recording that nobody waits for.
@@ -88,7 +88,7 @@ class FasterWhisper:
             async with asyncio.timeout(self._audio.timeout_s):
                 message = await _message(process)
             if "unreadable" in message:
-                problem = f"the file cannot be heard: {message['unreadable']}"
+                problem = f"the file cannot be transcribed: {message['unreadable']}"
                 raise InvalidRequest(problem, remedy="Send it as WAV, MP3, FLAC, Ogg, M4A or WebM", param="file")
             if "end" in message:
                 return
@@ -102,10 +102,12 @@ class FasterWhisper:
         if self._multilingual:
             return
         if wanted.translate:
-            raise Unsupported(f"{self.name} knows English alone", remedy="Set audio.model to another", param="model")
+            raise Unsupported(
+                f"{self.name} only knows English", remedy="Set audio.model to a multilingual model", param="model"
+            )
         if wanted.language not in ("", "en"):
             remedy = "Set audio.model to a model of several languages"
-            raise Unsupported(f"{self.name} knows English alone", remedy=remedy, param="language")
+            raise Unsupported(f"{self.name} only knows English", remedy=remedy, param="language")
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process is not None and self._process.returncode is None:
@@ -137,7 +139,7 @@ class FasterWhisper:
         pulled = Puller(self._settings).local(self._audio.model)
         if pulled.entry.kind != "transcriber":
             raise ModelError(
-                f"{self._audio.model} is a {pulled.entry.kind} model and hears nothing", remedy="Set audio.model"
+                f"{self._audio.model} is a {pulled.entry.kind} model and cannot transcribe", remedy="Set audio.model"
             )
         return pulled.directory
 
@@ -153,6 +155,6 @@ async def _message(process: asyncio.subprocess.Process) -> dict[str, Any]:
     assert process.stdout is not None
     (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
     if length > MOST:
-        raise ConnectionError("the process says more than a segment")
+        raise ConnectionError("the process sent more than a segment")
     found: dict[str, Any] = orjson.loads(await process.stdout.readexactly(length))
     return found

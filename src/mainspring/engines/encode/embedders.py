@@ -95,6 +95,6 @@ def embedders_of(given: Embedder | Embedders) -> Embedders:
 
 def _conflict(name: str, what: str, default: str) -> Conflict:
     return Conflict(
-        f"{what} was embedded with {name}, which is no model of a catalogue here (models.embedding is {default})",
+        f"{what} was embedded with {name}, which is not a model of a catalogue here (models.embedding is {default})",
         remedy="Add the model to models.catalogues, or move the collection with `mainspring rag reindex`",
     )

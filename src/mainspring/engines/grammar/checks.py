@@ -121,7 +121,7 @@ def check_schema(schema: Any) -> dict[str, Any]:
 
 def _parse(source: str) -> Any:
     def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no number of JSON")
+        raise ValueError(f"{constant} is not a number of JSON")
 
     try:
         return json.loads(source, parse_constant=refuse)

@@ -119,5 +119,5 @@ def _expression(text: str) -> str:
     try:
         re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
-        raise PydanticCustomError("expression", "it is no regular expression: {why}", {"why": str(error)}) from None
+        raise PydanticCustomError("expression", "it is not a regular expression: {why}", {"why": str(error)}) from None
     return text

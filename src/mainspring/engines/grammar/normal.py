@@ -79,7 +79,7 @@ def parsed(source: str) -> Any:
     """The JSON value of ``source``. Raises ``InvalidSchema``."""
 
     def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no number of JSON")
+        raise ValueError(f"{constant} is not a number of JSON")
 
     try:
         root = json.loads(source, parse_constant=refuse)

@@ -74,7 +74,7 @@ def _multiple(validator: Any, step: float, instance: Any, _: Any) -> Any:  # noq
     except InvalidOperation:
         return
     if rest:
-        yield jsonschema.ValidationError(f"it is no multiple of {step}")
+        yield jsonschema.ValidationError(f"it is not a multiple of {step}")
 
 
 def _of_patterns(validator: Any, patterns: dict[str, Any], instance: Any, _: Any) -> Any:

@@ -321,7 +321,7 @@ class LlamaCppEngine:
         except EngineDied:
             raise
         except EngineError:
-            raise InvalidRequest(f"these are no tokens of {self._name}", remedy=SEND_TEXT) from None
+            raise InvalidRequest(f"these are not tokens of {self._name}", remedy=SEND_TEXT) from None
 
     async def count_tokens(self, text: str) -> int:
         await self._supervisor.ready(_PATIENCE_S)

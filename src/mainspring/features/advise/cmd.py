@@ -172,7 +172,9 @@ def _options(given: Any) -> dict[str, Any]:
     for each in given:
         name, equals, value = each.partition("=")
         if not equals or not name:
-            raise InvalidRequest(f"{each!r} is no NAME=VALUE", remedy="For example steps=20", param="option")
+            raise InvalidRequest(
+                f"{each!r} is not of the form NAME=VALUE", remedy="For example steps=20", param="option"
+            )
         try:
             told[name] = json.loads(value)
         except ValueError:

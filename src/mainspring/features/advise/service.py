@@ -58,7 +58,7 @@ class Advise:
         if found.examples - found.erased < 2:
             raise InvalidRequest(
                 f"{data_set}@{found.number} has {found.examples - found.erased} examples",
-                remedy="Two are the least, and fifty say something",
+                remedy="Use at least 2 examples; 50 are enough to decide",
                 param="dataset",
             )
         await self._check(principal, wish)
@@ -82,7 +82,7 @@ class Advise:
         served = await self._rooms.path.registry.find(wish.model, principal)
         if served.kind != "chat":
             raise InvalidRequest(
-                f"{wish.model} is of the kind {served.kind}, and advice is about a chat model",
+                f"{wish.model} is of the kind {served.kind}, and only chat models can be advised on",
                 remedy="Name the model that writes",
                 param="model",
             )
@@ -142,11 +142,11 @@ def _check_training(principal: Principal, tune: Tune, per_hour: float) -> None:
         options_of(recipe, tune.options)
     if tune.seconds is None and tune.usd is None:
         raise InvalidRequest(
-            "weights are trained within a budget alone", remedy="Give seconds, or usd", param="fine_tune.seconds"
+            "training weights needs a budget", remedy="Give seconds, or usd", param="fine_tune.seconds"
         )
     if tune.seconds is None and not per_hour:
         raise InvalidRequest(
-            "the machine has no price (prices.per_hour), so that usd end no training",
+            "the machine has no price (prices.per_hour), so usd cannot limit the training",
             remedy="Give seconds",
             param="fine_tune.usd",
         )

@@ -122,12 +122,12 @@ def made(definition: AgentDefinition, making: Making, place: str = "", depth: in
     """The agent of a definition. Raises ``InvalidRequest`` naming the field at fault."""
     if not NAME.fullmatch(definition.name):
         problem = f"{definition.name!r} cannot be an agent's name"
-        remedy = "1 to 64 letters, digits, dots, dashes and underscores, the first a letter or a digit"
+        remedy = "Use 1 to 64 letters, digits, dots, dashes and underscores; the first must be a letter or a digit"
         raise InvalidRequest(problem, remedy=remedy, param=_place(place, "name"))
     if definition.name in RESERVED:
         raise InvalidRequest(f"the name {definition.name} is taken", param=_place(place, "name"))
     if depth > MAX_DEPTH:
-        raise InvalidRequest(f"agents stand at most {MAX_DEPTH} deep within each other", param=place)
+        raise InvalidRequest(f"agents can be nested at most {MAX_DEPTH} deep", param=place)
     _check_fields(definition, place)
     sub_agents = tuple(
         made(each, making, _place(place, "sub_agents", index), depth + 1)
@@ -235,7 +235,7 @@ def _check_fields(definition: AgentDefinition, place: str) -> None:
 
 def _mapping(value: Any, place: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise InvalidRequest(f"{place}: its options are a mapping", param=place)
+        raise InvalidRequest(f"{place}: its options must be a mapping", param=place)
     return value
 
 

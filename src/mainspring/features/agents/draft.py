@@ -102,7 +102,7 @@ def checked(answer: str, brief: Brief) -> tuple[dict[str, Any], list[str]]:
     try:
         found = json.loads(answer)
     except ValueError:
-        return {}, ["It is no JSON."]
+        return {}, ["It is not JSON."]
     if not isinstance(found, dict) or not set(SCHEMA["required"]) <= found.keys():
         return {}, [f"It needs {', '.join(SCHEMA['required'])}."]
     faults: list[str] = []

@@ -86,7 +86,7 @@ class Agents:
             if isinstance(brought, _KINDS):
                 self._add(brought, "plugin" if name in of_plugins else "feature")
             else:
-                rooms.engines.plugins.leave_out(f"agent {name}", SettingsError(f"{name} is no agent"))
+                rooms.engines.plugins.leave_out(f"agent {name}", SettingsError(f"{name} is not an agent"))
         rooms.path.registry.attach(self)
 
     def surroundings(self) -> Surroundings:
@@ -178,5 +178,5 @@ def _imported(name: str) -> Agent:
         raise SettingsError(f"agents.modules names {name!r}, which cannot be imported: {error}") from None
     if not isinstance(found, _KINDS):
         remedy = "Name an LlmAgent, SequentialAgent, ParallelAgent or LoopAgent"
-        raise SettingsError(f"agents.modules names {name!r}, which is no agent", remedy=remedy)
+        raise SettingsError(f"agents.modules names {name!r}, which is not an agent", remedy=remedy)
     return found

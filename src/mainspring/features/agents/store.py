@@ -147,7 +147,7 @@ class AgentStore:
         names = sa.select(sa.func.count(sa.distinct(versions.c.name))).where(versions.c.tenant == tenant)
         count = connection.execute(names).scalar_one()
         if count >= self._max_agents:
-            raise QuotaExceeded(f"there are {count} agents, and there may be no more", remedy="Delete some")
+            raise QuotaExceeded(f"there are {count} agents, the maximum", remedy="Delete some")
 
 
 def _of(tenant: str, name: str) -> sa.ColumnElement[bool]:

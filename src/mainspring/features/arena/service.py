@@ -78,7 +78,7 @@ class Arenas:
                 return
             count = sa.select(sa.func.count()).select_from(arenas).where(arenas.c.tenant == principal.tenant)
             if connection.execute(count).scalar_one() >= self.settings.most_arenas:
-                raise QuotaExceeded("you have as many arenas as you may", remedy="Delete one", param="name")
+                raise QuotaExceeded("this tenant has the maximum number of arenas", remedy="Delete one", param="name")
             values = {"tenant": principal.tenant, "name": name, "definition": definition}
             connection.execute(sa.insert(arenas).values(**values, created_at=now, updated_at=now))
 

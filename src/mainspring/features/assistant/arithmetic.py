@@ -153,7 +153,7 @@ class _Reading:
         if self._next("^"):
             exponent = self._signed()
             if exponent.denominator != 1 or abs(exponent) * max(1, _bits(value)) > _MAX_BITS:
-                raise NoSum("an exponent that is no whole number, or a large one")
+                raise NoSum("an exponent that is not a whole number, or a large one")
             if value == 0 and exponent < 0:
                 raise DividedByZero
             value = self._bounded(value ** int(exponent))

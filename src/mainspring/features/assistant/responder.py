@@ -80,7 +80,8 @@ class Assistant:
             self._zone = ZoneInfo(settings.time_zone)
         except (OSError, ValueError) as error:
             raise SettingsError(
-                f"assistant.time_zone: there is no time zone {settings.time_zone!r}", remedy="Write Europe/Berlin, say"
+                f"assistant.time_zone: there is no time zone {settings.time_zone!r}",
+                remedy="Use a name such as Europe/Berlin",
             ) from error
 
     def fingerprint(self, request: Request, context: Context) -> None:  # noqa: ARG002
@@ -174,7 +175,7 @@ def _wanted(request: ChatRequest, settings: AssistantSettings) -> str:
     wanted = request.options.get(_ENHANCE, settings.enhance)
     wanted = ("on" if wanted else "off") if isinstance(wanted, bool) else wanted
     if wanted not in ("on", "rules", "off"):
-        raise InvalidRequest(f"{_ENHANCE} is on, rules or off", param=f"options.{_ENHANCE}")
+        raise InvalidRequest(f"{_ENHANCE} must be on, rules or off", param=f"options.{_ENHANCE}")
     return str(wanted)
 
 

@@ -46,7 +46,7 @@ class Speech:
     def check_text(self, text: str) -> None:
         """Raises ``InvalidRequest``."""
         if len(text) > self.audio.max_characters:
-            problem = f"input has {len(text)} characters, {self.audio.max_characters} are spoken"
+            problem = f"input has {len(text)} characters, but at most {self.audio.max_characters} are spoken"
             raise InvalidRequest(problem, remedy="Send less, or raise audio.max_characters", param="input")
 
 

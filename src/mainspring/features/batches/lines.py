@@ -117,7 +117,7 @@ def _line(number: int, text: bytes, endpoint: str, seen: set[str]) -> InputLine 
     except MainspringError as error:
         return _error("invalid_json_line", error.message, None, number)
     if not isinstance(found, dict):
-        return _error("invalid_json_line", "this line is no JSON object", None, number)
+        return _error("invalid_json_line", "this line is not a JSON object", None, number)
     for name in found:
         if name not in _FIELDS:
             name = name[:_MAX_ID]
@@ -210,7 +210,7 @@ class LineAnswerer:
     async def _moderation(self, body: Mapping[str, Any], context: Context) -> Any:
         texts = _checked(ModerationBody, body).texts(self._settings.max_embedding_inputs)
         if self._moderate is None:
-            raise Unsupported("no detectors judge texts here", param="url")
+            raise Unsupported("no moderation detectors are loaded here", param="url")
         return moderations_body(await self._moderate(texts, context))
 
     async def _response(self, body: Mapping[str, Any], context: Context) -> Any:

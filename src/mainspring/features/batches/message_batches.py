@@ -148,7 +148,7 @@ def _add_one(routes: APIRouter, batches: Batches, files: Files, access: Access) 
 async def _get(batches: Batches, batch_id: str, context: Context) -> Batch:
     batch = await batches.get(context.principal.tenant, batch_id, groups=context.principal.groups)
     if batch.endpoint != MESSAGES:
-        raise NotFound(f"{batch_id} is no message batch", remedy="GET /v1/batches/ID shows it", param="batch_id")
+        raise NotFound(f"{batch_id} is not a message batch", remedy="GET /v1/batches/ID shows it", param="batch_id")
     return batch
 
 

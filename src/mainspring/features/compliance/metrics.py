@@ -14,7 +14,7 @@ class ComplianceMetrics:
 
         self._erased = counter("erasures", "Executed erasures, by kind.", "kind")
         self._deleted = counter("retention_deleted", "Expired data that was deleted.", "data")
-        self._refused = counter("refused_credentials", "Requests without a key that would do, by reason.", "reason")
+        self._refused = counter("refused_credentials", "Requests without a sufficient key, by reason.", "reason")
 
     def erased(self, kind: str) -> None:
         self._erased.labels(kind).inc()

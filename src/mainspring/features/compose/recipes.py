@@ -17,14 +17,16 @@ class ComposeOptions(RecipeOptions):
     kv_heads: int = Field(2, ge=1, le=16, description="heads of keys and values")
     hidden: int = Field(640, ge=0, le=4096, description="inner width of feed-forward layers; 0: 8/3 of the width")
     length: int = Field(128, ge=16, le=1024, description="tokens that the model sees at once")
-    dropout: float = Field(0.1, ge=0, lt=1, description="share of states that training sets to zero")
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout while training")
     batch_tokens: int = Field(2048, ge=64, le=262_144, description="tokens of a step")
     general_epochs: float = Field(1.0, ge=0, le=100, description="passes over all text, general and mails")
     mail_epochs: float = Field(3.0, ge=0, le=100, description="passes over mails alone, after that")
     learning_rate: float = Field(2e-3, gt=0, le=0.1, description="the highest learning rate")
     weight_decay: float = Field(0.1, ge=0, le=1, description="weight decay of AdamW")
-    every: int = Field(200, ge=1, description="steps between two looks at the validation side, and checkpoints")
-    precision: str = Field("bf16", pattern="^(bf16|f32)$", description="of the arithmetic in training")
+    every: int = Field(
+        200, ge=1, description="steps between two evaluations on the validation side, and between checkpoints"
+    )
+    precision: str = Field("bf16", pattern="^(bf16|f32)$", description="number format of the arithmetic in training")
 
 
 RECIPES = (

@@ -122,7 +122,7 @@ class Content:
         before = await self.articles.version(kept, wish.version)
         if wish.version is not None and wish.version != kept.version:
             raise Conflict(
-                f"{article_id} is at version {kept.version} by now", remedy="Read it and revise again", param="version"
+                f"{article_id} is at version {kept.version} now", remedy="Read it and revise again", param="version"
             )
         article = await revised(self.kitchen, Revision(kept.brief, kept.plan, before.article, wish), context)
         await self._settle(context)
@@ -146,7 +146,9 @@ class Content:
     async def _waiting(self, principal: Principal, article_id: str) -> ArticleState:
         shown = await self.show(principal, article_id)
         if shown.status != "plan_pending":
-            raise Conflict(f"the plan of {article_id} does not wait: it is {shown.status}", param="article_id")
+            raise Conflict(
+                f"the plan of {article_id} does not wait for approval: its status is {shown.status}", param="article_id"
+            )
         return shown
 
     async def _shown(self, kept: KeptArticle) -> ArticleState:

@@ -43,7 +43,7 @@ def add_file(
     """Make the next version with the examples of a file."""
     server = Server.of(context)
     if not file.is_file():
-        raise NotFound(f"there is no file {file}", remedy="Name JSON lines or CSV", param="file")
+        raise NotFound(f"there is no file {file}", remedy="Name a file of JSON Lines or CSV", param="file")
     file_id = server.upload(file, "evals")["id"]
     _made(_posted(server, name, "versions", {"file_id": file_id, "note": note}), as_json)
 

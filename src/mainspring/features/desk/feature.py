@@ -64,7 +64,7 @@ async def _sweep(desk: SupportDesk) -> None:
         try:
             await desk.sweep()
         except Exception as error:
-            _log.warning("the upkeep of the desk failed: %s", type(error).__name__, exc_info=error)
+            _log.warning("the maintenance of the desk failed: %s", type(error).__name__, exc_info=error)
         await asyncio.sleep(_SWEEP_S)
 
 

@@ -270,7 +270,7 @@ class SupportDesk:
             await self.channels.store.expire(self.channels.settings.remembered_days)
             await self.channels.chats.expire()
         except MainspringError as error:
-            _log.warning("the desk's upkeep failed and is tried again: %s", error)
+            _log.warning("the maintenance of the desk failed and is tried again: %s", error)
 
     def _did(self, done: CaseChange) -> CaseChange:
         self._tell(done.case, [*done.more, done.event])

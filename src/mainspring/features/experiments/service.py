@@ -170,7 +170,7 @@ class Experiments(OrderedComparisons):
                 try:
                     found.append(rows.load(line.decode()))
                 except ValueError:
-                    raise InvalidRequest(f"{info.name}, line {number} is no JSON", param="id") from None
+                    raise InvalidRequest(f"{info.name}, line {number} is not JSON", param="id") from None
         return found
 
     async def examples(

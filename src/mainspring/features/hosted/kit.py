@@ -178,7 +178,7 @@ class Kits:
             # The caller is told the tools with each answer, and approves calls: nothing is pinned.
             settings = McpServerSettings(url=url, headers=headers, approve="never")
         except ValueError:
-            raise InvalidRequest(f"{param} is no http address", param=param) from None
+            raise InvalidRequest(f"{param} is not an http address", param=param) from None
         private = host in self._settings.private_hosts
         return McpToolset(label, settings, Connection(label, settings, own_host_private=private), MemoryPins())
 

@@ -66,7 +66,7 @@ class HostedTools:
         assert self._services is not None
         if served.kind != "chat":
             raise Unsupported(
-                f"{served.name} is no chat model, and tools that the server runs belong to one",
+                f"{served.name} is not a chat model, and only chat models can use tools that the server runs",
                 remedy="Name a chat model; an agent has tools of its own, and a collection searches its documents",
                 param="tools",
             )

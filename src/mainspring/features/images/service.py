@@ -40,7 +40,7 @@ class Images:
         name, model = self._chosen(name, wanted.operation, context)
         count = int(wanted.fields.get("n") or 1)
         if count > self.settings.most:
-            problem = f"n is {count}, and {self.settings.most} images can be asked for"
+            problem = f"n is {count}, but at most {self.settings.most} images are allowed"
             raise InvalidRequest(problem, remedy="Ask for fewer, or raise images.most", param="n")
         path = self._rooms.path
         path.services.residency.check(name, (model.region,), context)

@@ -130,14 +130,14 @@ def moment(value: Any, name: str) -> float:
         try:
             found = datetime.datetime.fromisoformat(value.replace(" UTC", "+00:00"))
         except ValueError:
-            raise BadRecord(f"{name} is no time") from None
+            raise BadRecord(f"{name} is not a time") from None
         at = (found if found.tzinfo else found.replace(tzinfo=datetime.UTC)).timestamp()
     elif _finite(value):
         at = float(value)
     else:
-        raise BadRecord(f"{name} is no time")
+        raise BadRecord(f"{name} is not a time")
     if not _EARLIEST <= at < 9e9:
-        raise BadRecord(f"{name} is no time of this century")
+        raise BadRecord(f"{name} is not a time in this century")
     return at
 
 

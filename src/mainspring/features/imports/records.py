@@ -98,8 +98,8 @@ def _record(line: bytes) -> Record | BadRecord:
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return BadRecord("the line is no JSON")
-    return found if isinstance(found, dict) else BadRecord("it is no JSON object")
+        return BadRecord("the line is not JSON")
+    return found if isinstance(found, dict) else BadRecord("it is not a JSON object")
 
 
 def _of_whole(file: IO[bytes], settings: ImportsSettings) -> Iterator[Record | BadRecord]:
@@ -118,9 +118,9 @@ def _of_whole(file: IO[bytes], settings: ImportsSettings) -> Iterator[Record | B
         lists = [value for name in _LISTS if isinstance(value := found.get(name), list)]
         found = [each for value in lists for each in value] if _enveloped(found) else [found]
     if not isinstance(found, list):
-        raise InvalidRequest("the file is no list of records", param="file")
+        raise InvalidRequest("the file is not a list of records", param="file")
     for each in found:
-        yield each if isinstance(each, dict) else BadRecord("it is no JSON object")
+        yield each if isinstance(each, dict) else BadRecord("it is not a JSON object")
 
 
 def _check(total: int, settings: ImportsSettings) -> None:

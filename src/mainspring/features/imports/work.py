@@ -156,7 +156,7 @@ class ImportWork:
         job = lease.job
         try:
             made = await self._imports.find(job.tenant, str(job.payload["import"]))
-            await self._imports.end(made, "failed", f"it broke off: {type(error).__name__}")
+            await self._imports.end(made, "failed", f"it failed: {type(error).__name__}")
         except NotFound:
             pass
         await self._jobs.finish(job, "failed", type(error).__name__)

@@ -142,8 +142,8 @@ class Improve:
         """What was current before becomes current again. Raises ``Conflict`` if nothing was."""
         found = uses(await self.tools.door.placement(principal.tenant, application))
         if not found:
-            problem = f"{application} is as the settings say: nothing was promoted"
-            raise Conflict(problem, remedy="See its campaigns first", param="application")
+            problem = f"{application} uses its settings: nothing was promoted"
+            raise Conflict(problem, remedy="Check its campaigns first", param="application")
         told = reason or "a person undid it"
         ours = [await self.variants.find(principal.tenant, each.id) for each in found]
         latest = max(
@@ -166,7 +166,7 @@ class Improve:
         told = Move(move.stage, move.reason, move.figures, move.notes, move.outcome, by=principal.key_id)
         made = await self.campaigns.move(campaign, told)
         if made is None:
-            raise Conflict("the campaign has gone on meanwhile", remedy="Look at it, and ask again")
+            raise Conflict("the campaign has gone on meanwhile", remedy="Read it again, then repeat the request")
         self.soon()
         return made
 

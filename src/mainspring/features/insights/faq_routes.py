@@ -89,7 +89,7 @@ def _entries(routes: APIRouter, service: Insights, access: Access) -> None:
     async def publish_faq(body: PublishBody, context: writers) -> HttpResponse:
         """Put the approved entries into a collection, in the place of the former ones."""
         if not {"insights", "admin"} & context.principal.scopes:
-            raise Forbidden("this key has not the scope insights", remedy="Use a key with ingest and insights")
+            raise Forbidden("this key lacks the scope insights", remedy="Use a key with the scopes ingest and insights")
         count = await service.drafting.publish(context, body.collection)
         return json_response({"object": "insights.faq.published", "collection": body.collection, "entries": count})
 

@@ -174,7 +174,7 @@ def show_figures(context: typer.Context, name: Name, as_json: AsJson = False) ->
     elif found is None:
         print(f"{name} has published no figures: `mainspring judges measure {name} --labels FILE`")
     else:
-        print("" if found["current"] else "The judge has changed since: these figures count no more.\n", end="")
+        print("" if found["current"] else "The judge has changed since: these figures are out of date.\n", end="")
         _tell_figures(found["figures"])
 
 
@@ -250,7 +250,7 @@ def rows_of(file: Path) -> Iterator[dict[str, Any]]:
             except ValueError:
                 row = None
             if not isinstance(row, dict):
-                raise InvalidRequest(f"{file}:{number} is no JSON object", param="file")
+                raise InvalidRequest(f"{file}:{number} is not a JSON object", param="file")
             yield row
 
 

@@ -40,7 +40,7 @@ class AskedItem(BaseModel):
     def item(self) -> Item:
         """Raises ``InvalidRequest`` without an answer, or with both fields."""
         if bool(self.answer) == bool(self.answers):
-            raise InvalidRequest("an item has answer or answers", param="messages")
+            raise InvalidRequest("an item needs answer or answers", param="messages")
         answers = self.answers or (self.answer,)
         return Item(answers, self.question, self.passages, self.references, self.writer)
 
@@ -123,7 +123,7 @@ def _item(request: ChatRequest) -> Item:
     try:
         return AskedItem.model_validate(json.loads(said)).item()
     except (ValueError, ValidationError) as error:
-        told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is no JSON"
+        told = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is not JSON"
         raise InvalidRequest(
             f"a judge is asked an item as JSON: {told}",
             remedy='Send {"question": ..., "answer": ..., "passages": [...]}',

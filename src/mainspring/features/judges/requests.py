@@ -54,7 +54,7 @@ class JudgeRequests:
         made = await self._judges.made(name, context)
         if made.definition.mode == "listwise":
             raise Unsupported(
-                "a listwise judge is measured by no labels of single answers",
+                "labels of single answers cannot measure a listwise judge",
                 remedy="Measure a pairwise judge with the same question",
                 param="judge",
             )
@@ -102,7 +102,7 @@ class JudgeRequests:
         tenant = context.principal.tenant
         made = await self._judges.made(name, context)
         if made.definition.kind not in ("jury", "combined") or made.definition.mode != "pointwise":
-            raise InvalidRequest(f"{name} is no pointwise jury: there is nothing to weigh", param="judge")
+            raise InvalidRequest(f"{name} is not a pointwise jury: there is nothing to weigh", param="judge")
         measured = await self._judges.measured(made, context)
         kept = await self._judges.measurements.all_items(tenant, measured.id)
         members = [each.judge for each in made.definition.members]
@@ -164,10 +164,14 @@ class JudgeRequests:
         for place, each in enumerate(labelled):
             if len(each.item.answers) != wanted:
                 many = "two answers" if wanted == 2 else "one answer"
-                raise InvalidRequest(f"the judge {made.name} judges {many}, item {place} has others", param="items")
+                raise InvalidRequest(
+                    f"the judge {made.name} judges {many}, but item {place} has another number", param="items"
+                )
         if len({each.label for each in labelled}) < 2:
             raise InvalidRequest(
-                "all labels are equal: agreement with them says nothing", remedy="Send others, too", param="items"
+                "all labels are equal: agreement with them says nothing",
+                remedy="Send items with other labels, too",
+                param="items",
             )
 
 

@@ -106,7 +106,7 @@ class Judges:
         if found is None:
             changed = await self.measurements.published(tenant, name)
             why = "has published no figures" if changed is None else "has changed since its figures were measured"
-            raise Conflict(f"the judge {name} {why}: it may gate nothing", remedy=remedy, param="judge")
+            raise Conflict(f"the judge {name} {why}: it cannot be used in a gate", remedy=remedy, param="judge")
         if time.time() - (found.finished_at or 0.0) > days * _DAY_S:
             raise Conflict(
                 f"the figures of the judge {name} are older than {days:g} days", remedy=remedy, param="judge"

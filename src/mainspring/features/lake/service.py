@@ -86,7 +86,7 @@ class Lake(OrderedExports):
         if len(self._running) >= self.settings.builds:
             # Each takes processes and memory of its own, however many tenants ask.
             raise Overloaded(
-                "this server makes as many builds as it may at a time", remedy="Try again later", retry_after=_RETRY_S
+                "this server already runs the maximum number of builds", remedy="Try again later", retry_after=_RETRY_S
             )
         build_id = ids.new(PREFIX)
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -26,8 +26,8 @@ _STRATEGIES = {
 }
 _NO_COUNTERPART = "has no counterpart here"
 _REASONS = {
-    "rpm": "an endpoint's own limit is heeded when it answers 429; `concurrency` bounds what runs there",
-    "tpm": "an endpoint's own limit is heeded when it answers 429; `concurrency` bounds what runs there",
+    "rpm": "an endpoint's own limit is respected when it answers 429; `concurrency` bounds what runs there",
+    "tpm": "an endpoint's own limit is respected when it answers 429; `concurrency` bounds what runs there",
     "drop_params": "a parameter that a model cannot honour is refused by name, never dropped",
     "master_key": "keys are made with `mainspring keys create`; the first admin key is printed once",
     "database_url": "set `stores.database`; LiteLLM's tables are not read",
@@ -40,7 +40,7 @@ _REASONS = {
     "redis_password": "set `stores.redis`",
     "redis_url": "set `stores.redis`",
     "enable_pre_call_checks": "prompts are always checked against the window where it is known",
-    "content_policy_fallbacks": "a refusal of the content is the caller's to hear",
+    "content_policy_fallbacks": "the caller gets a refusal of the content",
     "environment_variables": "set them in the environment; a value `env:NAME` reads one",
     "guardrails": "see `guards`",
 }
@@ -70,7 +70,7 @@ def convert(document: Any) -> ImportedConfig:
     others."""
     if not isinstance(document, Mapping) or not isinstance(document.get("model_list"), list):
         raise InvalidRequest(
-            "this is no LiteLLM configuration: it has no model_list",
+            "this is not a LiteLLM configuration: it has no model_list",
             remedy="Give the config.yaml that `litellm --config` reads",
         )
     found = ImportedConfig()

@@ -17,7 +17,7 @@ def check_origin(settings: McpSettings, host: str, origin: str | None, *, bound:
     names = {*LOCAL, *settings.hosts, *([bound] if bound not in ("0.0.0.0", "::") else [])}  # noqa: S104
     everywhere = bound not in (*LOCAL, "::1") and not settings.hosts
     if not everywhere and not _named(host, names):
-        raise Forbidden(f"{host[:100]} is no name of this server", remedy="Add it to mcp.hosts")
+        raise Forbidden(f"{host[:100]} is not a name of this server", remedy="Add it to mcp.hosts")
     if origin is None:
         return
     parts = urlsplit(origin)

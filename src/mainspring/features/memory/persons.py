@@ -75,7 +75,7 @@ def hold(connection: sa.Connection, table: sa.Table, tenant: str, most: int, nam
     count = sa.select(sa.func.count()).select_from(table).where(table.c.tenant == tenant)
     if connection.execute(count).scalar_one() >= most:
         raise QuotaExceeded(
-            f"this tenant has {most} {name.replace('tenant_', '')} in its memory, as many as it may",
+            f"this tenant has {most} {name.replace('tenant_', '')} in its memory, the maximum",
             remedy=f"Erase users who are gone, or ask whoever operates the server to raise memory.{name}",
             param="user",
         )

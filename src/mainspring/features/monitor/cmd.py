@@ -131,7 +131,7 @@ def _seconds(text: str) -> float:
     number, unit = text[:-1], text[-1:]
     if unit in UNITS and number.replace(".", "", 1).isdigit():
         return float(number) * UNITS[unit]
-    raise InvalidRequest(f"{text!r} is no time", remedy="Write 30m, 2h or 7d", param="lasting")
+    raise InvalidRequest(f"{text!r} is not a time", remedy="Write 30m, 2h or 7d", param="lasting")
 
 
 COMMANDS = (

@@ -76,7 +76,7 @@ def _bench(
     model = engines.chat.get(wanted)
     if model is None or not model.grounded:
         usable = [name for name, each in engines.chat.items() if each.grounded]
-        why = "is no chat model here" if model is None else "is not marked grounded: it is too weak to judge"
+        why = "is not a chat model here" if model is None else "is not marked grounded: it is too weak to judge"
         raise SettingsError(
             f"monitor.judging.model: {wanted} {why}",
             remedy=f"Use {' or '.join(usable)}" if usable else "Leave it empty to judge by embeddings",

@@ -226,7 +226,7 @@ def _read(file: Path) -> tuple[Message, ...]:
         return tuple(Message(each["role"], each["content"]) for each in json.loads(text))
     except (ValueError, TypeError, KeyError):
         raise InvalidRequest(
-            f"{file} is no list of messages", remedy='Write [{"role": "system", "content": "..."}]'
+            f"{file} is not a list of messages", remedy='Write [{"role": "system", "content": "..."}]'
         ) from None
 
 

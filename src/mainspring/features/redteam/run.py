@@ -183,7 +183,7 @@ def load_regressions(path: Path) -> list[Attack]:
         content = json.loads(path.read_text(encoding="utf-8"))
         return [Attack.parse(each) for each in content["attacks"]]
     except (ValueError, KeyError, TypeError):
-        raise InvalidRequest(f"{path} is no file of attacks", param="regressions") from None
+        raise InvalidRequest(f"{path} is not a file of attacks", param="regressions") from None
 
 
 def save_regressions(path: Path, target: str, attacks: Sequence[Attack]) -> None:

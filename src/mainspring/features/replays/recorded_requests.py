@@ -57,7 +57,7 @@ class RecordedRequests:
         facts = AnswerFacts.of(original.facts)
         if facts.operation not in ("chat", "text_completion"):
             raise Unsupported(
-                f"{original.id} is no chat or completion: {facts.operation} requests are not replayed",
+                f"{original.id} is not a chat or completion: {facts.operation} requests are not replayed",
                 param="answer_id",
             )
         if original.content is None:

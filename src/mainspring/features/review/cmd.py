@@ -262,7 +262,7 @@ def _asked(definition: Path | None, guideline: Path | None) -> dict[str, Any]:
 def _place(text: str) -> tuple[str, int]:
     name, _, place = text.partition("=")
     if not place.strip().isdigit():
-        raise typer.BadParameter(f"{text} is no criterion with a place: correct=2", param_hint="--label")
+        raise typer.BadParameter(f"{text} is not a criterion with a place: correct=2", param_hint="--label")
     return name.strip(), int(place)
 
 

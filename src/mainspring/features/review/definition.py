@@ -40,7 +40,9 @@ class Criterion(Body):
     def score(self, place: int) -> float:
         """That of the label at ``place`` (from 0). Raises ``InvalidRequest``."""
         if not 0 <= place < len(self.scale):
-            raise InvalidRequest(f"{self.name} has labels from 0 to {len(self.scale) - 1}", param=f"scores.{self.name}")
+            raise InvalidRequest(
+                f"{self.name} must have a label from 0 to {len(self.scale) - 1}", param=f"scores.{self.name}"
+            )
         return round(place / (len(self.scale) - 1), 6)
 
     def place(self, score: float) -> int:
@@ -123,9 +125,9 @@ class Definition(Body):
     def _named_once(cls, found: list[Any]) -> list[Any]:
         names = [each.name for each in found]
         if taken := next((name for name in names if name in RESERVED), None):
-            raise ValueError(f"{taken} is a name of its own")
+            raise ValueError(f"{taken} is a reserved name")
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"{twice} stands there twice")
+            raise ValueError(f"{twice} is listed twice")
         return found
 
     def criterion(self, name: str) -> Criterion:

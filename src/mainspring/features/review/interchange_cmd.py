@@ -58,7 +58,7 @@ def import_tasks(
     """Read the labels of Label Studio's export; those that are known are left as they are."""
     tasks = json.loads(file.read_text("utf-8"))
     if not isinstance(tasks, list):
-        raise InvalidRequest(f"{file} is no list of tasks", remedy="Export it as JSON")
+        raise InvalidRequest(f"{file} is not a list of tasks", remedy="Export it as JSON")
     server, at = Server.of(context), f"/v1/review/queues/{quote(queue, safe='')}/label_studio"
     told = {"items": 0, "labels": 0}
     for start in range(0, len(tasks), _AT_ONCE):

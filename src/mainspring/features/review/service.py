@@ -121,7 +121,9 @@ def submitted(definition: Definition, body: Mapping[str, Any]) -> Submitted:
     scores = {name: definition.criterion(name).score(place) for name, place in places.items()}
     for each in definition.criteria:
         if each.required and each.name not in scores:
-            raise InvalidRequest(f"the label lacks {each.name}", remedy="Send its place on the scale", param="labels")
+            raise InvalidRequest(
+                f"the label lacks {each.name}", remedy="Send its position on the scale", param="labels"
+            )
     known = [each.name for each in definition.errors]
     for name in body.get("errors") or ():
         if name not in known:

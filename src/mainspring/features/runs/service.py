@@ -184,7 +184,7 @@ class RunService:
         run, steps = await self.get(context.principal, run_id)
         responder = (await self._registry.find(run.agent, context.principal)).responder
         if not isinstance(responder, AgentPlayer):
-            raise Unsupported(f"{run.agent} is no agent and cannot be replayed", param="run_id")
+            raise Unsupported(f"{run.agent} is not an agent and cannot be replayed", param="run_id")
         by_path = {each.path: each for each in steps}
         history = RecordedHistory(run_id, run.version, responder.version, by_path)
         said, events, problem = RunEvents(run.agent), [], None

@@ -67,7 +67,7 @@ class RunWork:
 
     async def give_up(self, lease: Lease, error: Exception) -> None:
         """Give up a run that broke off repeatedly."""
-        problem = error if isinstance(error, MainspringError) else MainspringError(f"it broke off: {error}")
+        problem = error if isinstance(error, MainspringError) else MainspringError(f"it failed: {error}")
         await self._keeper.runs.end(lease.job, "failed", error=error_body(problem))
 
     async def _ask(self, run: Run, job: Job) -> None:

@@ -265,7 +265,7 @@ def _options(given: list[str]) -> dict[str, Any]:
     for each in given:
         name, sign, value = each.partition("=")
         if not sign or not name:
-            raise InvalidRequest(f"{each!r} is no option", remedy="Write NAME=VALUE", param="option")
+            raise InvalidRequest(f"{each!r} is not an option", remedy="Write NAME=VALUE", param="option")
         try:
             found[name] = json.loads(value)
         except ValueError:

@@ -8,7 +8,7 @@ import dataclasses
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from mainspring.core import private_files
@@ -37,22 +37,12 @@ from mainspring.training.ports import Encoder, JobView, Order, TrainingSets, Ver
 from mainspring.training.recipe import Recipe
 from mainspring.training.run import options_of
 
+if TYPE_CHECKING:
+    # A process that only trains does not load what serves versions.
+    from mainspring.features.train.versions.serving import Serving
+
 _ORPHAN_S = 3600.0
 _SHED_S = 600.0
-
-
-class Serves(Protocol):
-    """Has versions answer."""
-
-    async def serve(self, row: Row, by: Actor) -> str: ...
-
-    async def withdraw(self, row: Row, by: Actor) -> None: ...
-
-    async def follow(self) -> None: ...
-
-    def engine(self, tenant: str, label: str) -> Encoder: ...
-
-    def chat(self, tenant: str, label: str) -> tuple[ChatModel, Responder]: ...
 
 
 class Training:
@@ -70,7 +60,7 @@ class Training:
         self._shedding = Shedding(stores.database, self.places.job, self.settings, kept_days)
         self._shed_at = 0.0
         self.sets: TrainingSets | None = None
-        self.serving: Serves | None = None
+        self.serving: Serving | None = None
         self.path: Path | None = None
         self.queued: Callable[[], None] = lambda: None
         self.stores = stores
@@ -148,7 +138,7 @@ class Training:
         if made != job_id:
             await asyncio.to_thread(shutil.rmtree, self.places.job(job_id), True)
         elif order.usd is not None and not self._per_hour:
-            told = "The machine has no price (prices.per_hour): its dollars do not end this job, its seconds do."
+            told = "The machine has no price (prices.per_hour): only the time limit ends this job, not the cost limit."
             await self.jobs.tell(principal.tenant, made, told, "warn")
         self.queued()
         return await self.training_job(principal.tenant, made)

@@ -120,7 +120,7 @@ class TranslationAssistant:
         """Raises ``InvalidRequest``: so many are not translated at once."""
         if characters > self._settings.max_characters:
             raise InvalidRequest(
-                f"the text has {characters} characters, and {self._settings.max_characters} are translated at once",
+                f"the text has {characters} characters, but at most {self._settings.max_characters} may be sent",
                 remedy="Send its parts, or raise translate.max_characters", param="text",
             )  # fmt: skip
 
@@ -147,7 +147,7 @@ class TranslationAssistant:
         )  # fmt: skip
         raise InvalidRequest(
             f"nothing translates {name(source)} to {name(wanted.target)} ({source}-{wanted.target})",
-            remedy=f"{known}. A chat model does it by its name, as `model`", param="target",
+            remedy=f"{known}. To use a chat model, name it as `model`", param="target",
         )  # fmt: skip
 
 

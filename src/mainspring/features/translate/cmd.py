@@ -63,7 +63,9 @@ def translate_file(
     try:
         document = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"{path} cannot be read: {error}", remedy="It is text in UTF-8", param="path") from None
+        raise InvalidRequest(
+            f"{path} cannot be read: {error}", remedy="Send a text file in UTF-8", param="path"
+        ) from None
     kind = SUFFIXES.get(path.suffix.lower(), "text")
     found = _translated(context, {"document": document, "format": kind}, to, source, model)
     place = out or path.with_name(f"{path.stem}.{to}{path.suffix}")
@@ -134,7 +136,7 @@ def data(
             found += pairs.home_assistant(wheel) if "home_assistant" in wheel.name else pairs.catalogues(wheel)
         except (OSError, BadZipFile) as error:
             raise InvalidRequest(
-                f"{wheel} cannot be read: {error}", remedy="`pip download` one", param="strings"
+                f"{wheel} cannot be read: {error}", remedy="Get one with `pip download`", param="strings"
             ) from None
     made = pairs.split(found, pairs.laser_tests(tests or tatoeba / "laser_test"), out, seed=seed)
     show.done(f"{out} has {sum(made.train.values())} pairs to learn.", asdict(made), as_json)
@@ -158,13 +160,15 @@ def convert(
         )
     if not (model / "config.json").exists():
         raise InvalidRequest(
-            f"{model} has no config.json", remedy="`mainspring models pull hf:OWNER/NAME`", param="model"
+            f"{model} has no config.json", remedy="Pull it with `mainspring models pull hf:OWNER/NAME`", param="model"
         )
     module = "mainspring.features.translate.training.convert"
     # The caller's own Python, with a module of this package.
     done = subprocess.run([python or sys.executable, "-m", module, str(model), str(out)], check=False)  # noqa: S603
     if done.returncode == 3:
-        raise MissingExtra("conversion needs torch and transformers", remedy="--python of an environment that has them")
+        raise MissingExtra(
+            "conversion needs torch and transformers", remedy="Name an environment that has them with --python"
+        )
     if done.returncode:
         raise ModelError(f"{model} was not converted", remedy="The lines above say why")
     Card(family, tuple(pair), longest=256).write(out)
@@ -177,7 +181,9 @@ def _translated(context: typer.Context, given: dict[str, Any], to: str, source: 
     found = Server.of(context).call("POST", "/v1/translate", body)
     if found["needs_source"]:
         likely = ", ".join(f"{each['name']} (--from {each['language']})" for each in found["detected"])
-        raise InvalidRequest("the language of the text is not certain", remedy=f"Say it: {likely}", param="source")
+        raise InvalidRequest(
+            "the language of the text is not certain", remedy=f"Name the language: {likely}", param="source"
+        )
     return found
 
 

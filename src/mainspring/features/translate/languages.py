@@ -66,7 +66,7 @@ def _identifier(languages: tuple[str, ...]) -> Any:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ModuleNotFoundError:
         raise MissingExtra(
-            "languages are told by py3langid, which is not installed",
+            "detecting languages needs py3langid, which is not installed",
             remedy="pip install 'mainspring[translate]', or send `source`",
         ) from None
     made = LanguageIdentifier.from_model_file(MODEL_FILE)

@@ -93,7 +93,7 @@ def tell_outcome(
     body: dict[str, Any] = {"metric": metric, "value": value}
     body |= {name: given for name, given in about.items() if given is not None}
     made = Server.of(context).call("POST", "/v1/outcomes", body)
-    show.done(f"{metric} {value:g} is told of the {made['episode']} {made['about']}.", made, as_json)
+    show.done(f"{metric} {value:g} is reported for the {made['episode']} {made['about']}.", made, as_json)
 
 
 @outcomes.command("list")

@@ -50,7 +50,9 @@ class Outcomes:
             )
             if connection.execute(told).scalar_one() >= self._most:
                 raise QuotaExceeded(
-                    f"{self._most} outcomes of this {episode} are told", remedy="Tell the latest only", param="value"
+                    f"{self._most} outcomes of this {episode} are recorded, the maximum",
+                    remedy="Report only the latest outcome",
+                    param="value",
                 )
             EventLog.within(connection, [record])
 

@@ -193,7 +193,7 @@ class Trials:
             if row.route == route:
                 raise Conflict(f"the trial {row.name} runs over {route}", remedy="End it first", param="route")
         if len(busy) >= self.settings.most_running:
-            raise QuotaExceeded("as many trials run as you may have", remedy="End one", param="trial")
+            raise QuotaExceeded("this tenant has the maximum number of running trials", remedy="End one", param="trial")
 
     async def _decide(self, state: State, now: float) -> None:
         verdict = await self.verdict(state, now)

@@ -129,7 +129,7 @@ class Uploads:
             there = sa.select(sa.func.coalesce(sa.func.sum(upload_parts.c.bytes), 0)).where(_parts_of(upload))
             total = int(connection.execute(there).scalar_one()) + part.bytes
             if total > upload.bytes:
-                raise InvalidRequest(f"the parts have {total} bytes, {upload.bytes} were announced", param="data")
+                raise InvalidRequest(f"the parts have {total} bytes, but {upload.bytes} were announced", param="data")
             if not blob_store.claim(connection, self._blobs, sha256):
                 self._blobs.write(data)
             row = {
@@ -157,7 +157,7 @@ class Uploads:
             raise InvalidRequest("a part is named twice", param="part_ids")
         parts = [found[each] for each in part_ids]
         if (total := sum(each.bytes for each in parts)) != upload.bytes:
-            raise InvalidRequest(f"the parts have {total} bytes, {upload.bytes} were announced", param="part_ids")
+            raise InvalidRequest(f"the parts have {total} bytes, but {upload.bytes} were announced", param="part_ids")
         turn = self._turns.setdefault(upload.tenant, asyncio.Lock())
         async with turn, self._one:
             info = await self._put_together(principal, upload, parts, md5)
@@ -175,7 +175,7 @@ class Uploads:
         # It hands out its own bytes: no copy.
         data = buffer.getvalue()
         if md5 is not None and await asyncio.to_thread(_md5, data) != md5.lower():
-            raise InvalidRequest("the bytes have another md5", remedy="Upload the parts again", param="md5")
+            raise InvalidRequest("the bytes do not match md5", remedy="Upload the parts again", param="md5")
         await self._turn(principal, upload.id, "pending", "completing")
         try:
             return await self._files.add(

@@ -26,7 +26,7 @@ def list_variants(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         show.as_json(found)
     elif not found:
-        print("Every application is as the settings say.")
+        print("Every application uses its settings.")
     else:
         show.table(("APPLICATION", "CURRENT", "CANDIDATE", "STAGE"), [_row(each) for each in found])
 

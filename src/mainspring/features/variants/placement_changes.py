@@ -117,7 +117,7 @@ def undo(reason: str) -> Change:
         if not standing:
             under = place.candidate is not None
             remedy = "Withdraw the candidate to take it from its trial" if under else ""
-            raise Conflict(f"nothing was current before in {place.application}", remedy=remedy, param="application")
+            raise Conflict(f"{place.application} had no current variant before", remedy=remedy, param="application")
         last = standing[-1]
         found = [find(each) for each in last.before]
         currents = tuple(each for each in found if each is not None and each.status == "admitted")

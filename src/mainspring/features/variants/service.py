@@ -81,7 +81,7 @@ class Variants:
         most = self.settings.shadow_share
         if share > most:
             remedy = f"Ask for at most {most:g}, or have the operator raise variants.shadow_share"
-            raise InvalidRequest(f"at most a share of {most:g} is copied", remedy=remedy, param="share")
+            raise InvalidRequest(f"at most a share of {most:g} may be copied", remedy=remedy, param="share")
         return await self._place(principal, candidate, placement_changes.shadow(candidate.id, _share(share)))
 
     async def canary(self, principal: Principal, candidate: Candidate, share: float) -> Placement:
@@ -332,7 +332,7 @@ class Variants:
         """The newest first. Raises ``NotFound`` if nothing ever came to the application."""
         found = await self.store.history(tenant, application)
         if not found:
-            raise NotFound(f"nothing ever came to an application {application:.100}", param="application")
+            raise NotFound(f"no requests were ever sent to an application {application:.100}", param="application")
         return found
 
 

@@ -123,7 +123,9 @@ class VariantStore:
             _check_there(connection, tenant, subjects)
             count = connection.execute(sa.select(sa.func.count()).where(mine)).scalar_one()
             if count >= self._kept:
-                raise QuotaExceeded(f"{count} candidates are admitted", remedy="Withdraw one", param="candidate")
+                raise QuotaExceeded(
+                    f"{count} candidates are admitted, the maximum", remedy="Withdraw one", param="candidate"
+                )
             now = time.time()
             told: dict[str, Any] = {"status": "admitted", "reason": "", "updated_at": now}
             if found is not None:
@@ -300,7 +302,7 @@ def _check_there(connection: sa.Connection, tenant: str, subjects: Sequence[str]
         if lost := [each for each in part if each not in there]:
             raise InvalidRequest(
                 f"there is no answer {lost[0]:.60} that an example is of",
-                remedy="Leave this example out, or its source if it is no answer's",
+                remedy="Leave this example out, or its source if it is not an answer's",
                 param="candidate.value.examples",
             )
 

@@ -99,7 +99,7 @@ class CalibrationValue(VariantValue):
     @classmethod
     def _known(cls, weights: dict[str, float]) -> dict[str, float]:
         if unknown := weights.keys() - set(NAMES):
-            raise ValueError(f"{min(unknown):.60} is no feature of evidence; those are {', '.join(NAMES)}")
+            raise ValueError(f"{min(unknown):.60} is not a feature of evidence; those are {', '.join(NAMES)}")
         return weights
 
     def made(self) -> Calibration:

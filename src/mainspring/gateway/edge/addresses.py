@@ -147,8 +147,8 @@ class Forwarded:
             if named and (place := network(client[0])) not in self._warned and not self._trusted(client[0]):
                 self._warned.add(place)
                 log.warning(
-                    "%s sends X-Forwarded-For and is no trusted proxy: all that comes through it counts as one address."
-                    " Where it is yours, name it in gateway.trusted_proxies",
+                    "%s sends X-Forwarded-For and is not a trusted proxy: all its requests count as one address."
+                    " If the proxy is yours, name it in gateway.trusted_proxies",
                     place,
                 )
         await self.app(scope, receive, send)

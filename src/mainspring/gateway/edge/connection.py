@@ -277,7 +277,7 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._refuse(
                 TooSlow(
-                    f"the {self._awaited} of the request did not come in time",
+                    f"the {self._awaited} of the request did not arrive in time",
                     remedy="Send faster, or raise gateway.read_timeout_s",
                 )
             )
@@ -323,14 +323,14 @@ def framing_problem(version: str, method: bytes, headers: Iterable[tuple[bytes, 
     already refused other ambiguities: two lengths, a length beside a transfer coding, bare line feeds, folded
     lines.)"""
     if version not in ("1.0", "1.1"):
-        return f"HTTP/{version} is not spoken here"
+        return f"HTTP/{version} is not supported"
     if method == b"CONNECT":
-        return "this is no proxy: CONNECT is not for it"
+        return "this server is not a proxy: CONNECT is not supported"
     seen: set[bytes] = set()
     for name, value in headers:
         if name in ONCE:
             if name in seen:
-                return f"the header {name.decode()} stands there twice"
+                return f"the header {name.decode()} occurs twice"
             seen.add(name)
         if name == b"transfer-encoding" and (version == "1.0" or value.strip().lower() != b"chunked"):
             return "the only transfer coding is chunked, in HTTP/1.1"

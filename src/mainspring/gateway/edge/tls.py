@@ -73,7 +73,7 @@ def _explained(settings: TlsSettings, error: ssl.SSLError) -> str:
     if settings.key is not None and b"ENCRYPTED" in settings.key.read_bytes():
         return f"gateway.tls.password does not open {settings.key}"
     pair = f"gateway.tls.certificate {settings.certificate} or gateway.tls.key {settings.key}"
-    return f"{pair} is no PEM file of what it should be ({error.reason or error})"
+    return f"{pair} is not a PEM file of what it should be ({error.reason or error})"
 
 
 def _shown(certificate: Path, server: ssl.SSLContext) -> tuple[str, dict[str, Any]]:

@@ -59,7 +59,7 @@ class Jwks:
             return found
         if self._clock() - self._had_at > self._limit:
             raise Unavailable(
-                f"the keys of the identity provider cannot be had: {self._problem or 'it was not asked yet'}",
+                f"the keys of the identity provider cannot be fetched: {self._problem or 'they were not fetched yet'}",
                 remedy="Try again shortly, or use an API key",
                 retry_after=COOLDOWN_S,
             )
@@ -69,7 +69,7 @@ class Jwks:
         """Fetch the keys now; returns their number. Raises ``Unavailable``."""
         await self._renewed()
         if self._problem:
-            raise Unavailable(f"the keys of the identity provider cannot be had: {self._problem}")
+            raise Unavailable(f"the keys of the identity provider cannot be fetched: {self._problem}")
         return len(self._keys)
 
     @property
@@ -111,7 +111,7 @@ class Jwks:
         if not url:
             about = await self._fetch(f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration")
             if not isinstance(about, Mapping) or about.get("issuer") != settings.issuer:
-                raise ValueError("what the issuer says of itself is of another issuer")
+                raise ValueError("the discovery document names another issuer")
             url = str(about.get("jwks_uri", ""))
             parts = urlsplit(url)
             if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):

@@ -44,8 +44,8 @@ class KeyDelegation:
         if wanted is None:
             return last
         raise Forbidden(
-            f"no key outlives the one that makes it, which ends at {_day(last)}",
-            remedy="Send fewer `days`, or none: then it ends with that one",
+            f"a key cannot outlive the key that creates it, which expires on {_day(last)}",
+            remedy="Send fewer `days`, or none: the key then expires with that one",
         )
 
     async def _end(self, giver: Principal) -> float | None:
@@ -76,7 +76,7 @@ def _within(groups: frozenset[str], giver: Principal) -> None:
     if beyond := groups - giver.groups:
         raise Forbidden(
             f"this API key is not in {', '.join(sorted(beyond))} itself",
-            remedy="Make it at the machine: `mainspring keys create NAME --group GROUP`",
+            remedy="Create it on the server's machine: `mainspring keys create NAME --group GROUP`",
         )
 
 
@@ -94,8 +94,8 @@ def _no_more(scopes: frozenset[str], giver: Principal) -> None:
     if beyond := scopes - with_implied(giver.scopes):
         scope = sorted(beyond)[0]
         raise Forbidden(
-            f"this API key lacks the scope {scope!r} itself, and makes or replaces no key that has it",
-            remedy=f"Do it at the machine: `mainspring keys create NAME --scope admin --scope {scope}`",
+            f"this API key lacks the scope {scope!r} itself, so it cannot create or replace a key that has it",
+            remedy=f"Do it on the server's machine: `mainspring keys create NAME --scope admin --scope {scope}`",
         )
 
 

@@ -160,7 +160,7 @@ def _changes(routes: APIRouter, keys: Keys, access: Access, bestowal: KeyDelegat
         if OPERATE not in principal.scopes and OPERATE in (await keys.get(principal.tenant, key_id)).scopes:
             raise Forbidden(
                 f"this API key lacks the scope {OPERATE!r}, which {key_id} has",
-                remedy="Revoke it at the machine: `mainspring keys revoke ID`",
+                remedy="Revoke it on the server's machine: `mainspring keys revoke ID`",
             )
         ended = await keys.revoke(principal.tenant, key_id, children=children, by=acting(context))
         also = [each for each in ended if each != key_id]
@@ -179,8 +179,8 @@ def _above(key_id: str, principal: Principal) -> None:
     """Raises ``Forbidden`` for a key that made the principal's: it would be out of reach of who is to revoke it."""
     if key_id in principal.lineage:
         raise Forbidden(
-            f"{key_id} made this API key, which neither replaces nor revokes it",
-            remedy="Do it with another admin key, or at the machine",
+            f"{key_id} created this API key, so this key cannot replace or revoke it",
+            remedy="Do it with another admin key, or on the server's machine",
         )
 
 

@@ -62,13 +62,13 @@ class Tokens:
         try:
             header: Mapping[str, Any] = self._jwt.get_unverified_header(token)
         except self._jwt.InvalidTokenError:
-            raise InvalidToken("this is no token", remedy=REMEDY) from None
+            raise InvalidToken("this is not a token", remedy=REMEDY) from None
         algorithm, kid, kind = header.get("alg"), header.get("kid", ""), header.get("typ", "JWT")
         if algorithm not in self._settings.algorithms:
             known = ", ".join(self._settings.algorithms)
             raise InvalidToken(f"the token is not signed by one of {known}", remedy=REMEDY)
         if not isinstance(kid, str) or not isinstance(kind, str) or kind.lower() not in TYPES or "crit" in header:
-            raise InvalidToken("the token is of a kind that is not read here", remedy=REMEDY)
+            raise InvalidToken("the token has an unsupported type", remedy=REMEDY)
         return algorithm, kid
 
     def _claims(self, token: str, key: Any, algorithm: str) -> Mapping[str, Any]:
@@ -86,9 +86,11 @@ class Tokens:
         except jwt.ExpiredSignatureError:
             raise InvalidToken("the token has expired", remedy=REMEDY) from None
         except jwt.ImmatureSignatureError:
-            raise InvalidToken("the token is not valid yet", remedy="Look at the clocks of both sides") from None
+            raise InvalidToken("the token is not valid yet", remedy="Check the clocks of both machines") from None
         except jwt.InvalidAudienceError:
-            raise InvalidToken("the token is for another audience", remedy="Ask the provider for one for us") from None
+            raise InvalidToken(
+                "the token is for another audience", remedy="Request a token for an audience of gateway.oidc.audience"
+            ) from None
         except jwt.InvalidIssuerError:
             raise InvalidToken("the token is of another issuer", remedy=REMEDY) from None
         except jwt.MissingRequiredClaimError as error:
@@ -109,7 +111,9 @@ class Tokens:
         scopes = frozenset(scope for role in roles or settings.default_roles for scope in self._roles[role])
         regions = _names(claims, settings.regions_claim) if settings.regions_claim else []
         if not all(REGION.fullmatch(region) for region in regions):
-            raise InvalidToken(f"the token's claim {settings.regions_claim} names what is no region", remedy=REMEDY)
+            raise InvalidToken(
+                f"the token's claim {settings.regions_claim} names something that is not a region", remedy=REMEDY
+            )
         subject = claims["sub"]
         if not isinstance(subject, str) or not subject:
             raise InvalidToken("the token names no subject", remedy=REMEDY)
@@ -134,5 +138,5 @@ def _names(claims: Mapping[str, Any], path: str) -> list[str]:
             value = value.get(part) if isinstance(value, Mapping) else None
     found = [] if value is None else value if isinstance(value, list) else [value]
     if len(found) > MOST or not all(isinstance(each, str) and NAME.fullmatch(each) for each in found):
-        raise InvalidToken(f"the token's claim {path} is no list of names", remedy=REMEDY)
+        raise InvalidToken(f"the token's claim {path} is not a list of names", remedy=REMEDY)
     return list(found)

@@ -138,7 +138,9 @@ class FileBatchBody(Body):
             return [Attachment(each, self.attributes, None, own) for each in self.file_ids or ()]
         for name in ("attributes", "chunking_strategy"):
             if getattr(self, name) is not None:
-                raise InvalidRequest(f"{name} beside files says nothing", remedy="Give each file its own", param=name)
+                raise InvalidRequest(
+                    f"{name} cannot be combined with files", remedy="Set it in each entry of files", param=name
+                )
         return [each.attachment(context) for each in self.files]
 
 

@@ -68,7 +68,7 @@ class Asking:
         """The request of ``body``, noted in the context. Raises ``InvalidRequest``, ``NotFound``, ``TooLarge``,
         ``Unsupported``."""
         if body.background and body.store is False:
-            raise InvalidRequest("a response in the background is stored", remedy="Leave store out", param="store")
+            raise InvalidRequest("a background response must be stored", remedy="Leave store out", param="store")
         history, found = await self._before(body, context.principal)
         request = body.request(history, self._most, found)
         unused = body.tool_set().unused
@@ -140,7 +140,7 @@ class Asking:
             await self._window(request, context)
         except Unsupported:
             raise Unsupported(
-                f"{request.model} is no chat model, and file_search shows passages to one",
+                f"{request.model} is not a chat model, and file_search shows passages to one",
                 remedy="Name a chat model, or leave the tool out: a collection searches its own documents",
                 param="tools",
             ) from None

@@ -246,13 +246,13 @@ def _body(text: str | bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         raise InvalidRequest("the message is not valid JSON in UTF-8") from None
     if not isinstance(found, dict) or found.get("type") != "response.create":
-        raise InvalidRequest("a message has the type response.create", param="type")
+        raise InvalidRequest("a message must have the type response.create", param="type")
     for name in _HTTP_ONLY:
         if found.get(name) is not None:
-            raise InvalidRequest(f"{name} is not sent over a socket", remedy="Leave it out", param=name)
+            raise InvalidRequest(f"{name} cannot be sent over a socket", remedy="Leave it out", param=name)
     asked = found.get("input")
     if asked is not None and not isinstance(asked, str | list):
-        raise InvalidRequest("input is a text or a list of items", param="input")
+        raise InvalidRequest("input must be a text or a list of items", param="input")
     return {name: value for name, value in found.items() if name != "type"}
 
 

@@ -4,7 +4,7 @@
 
 from collections.abc import Awaitable
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi import Request as HttpRequest
@@ -23,7 +23,10 @@ from mainspring.http.openai.requests import ChatBody
 from mainspring.http.pages import Cursor
 from mainspring.http.request_body import JsonRoute
 from mainspring.http.respond import Storing, collected, head_headers, json_response, streamed
-from mainspring.serving.ring.registry import ModelArrival, Registry, Served
+from mainspring.serving.ring.registry import Registry, Served
+
+if TYPE_CHECKING:
+    from mainspring.engines.catalogue.larger_model import Progress
 
 STREAMS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 
@@ -126,6 +129,6 @@ def _model_body(model: Served) -> dict[str, object]:
     }
 
 
-def _coming_body(model: ModelArrival) -> dict[str, object]:
+def _coming_body(model: "Progress") -> dict[str, object]:
     fields = ("state", "stage", "done", "total", "detail")
     return {"id": model.name, **{name: getattr(model, name) for name in fields}}

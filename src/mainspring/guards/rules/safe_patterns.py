@@ -36,7 +36,7 @@ def checked(source: str, where: str) -> tuple[re.Pattern[str], int]:
         parsed = _parser.parse(source, re.IGNORECASE)
         pattern = re.compile(source, re.IGNORECASE)
     except (re.error, RecursionError, OverflowError) as error:
-        raise SettingsError(f"{where}: {source!r} is no expression: {error}", remedy="Correct it") from None
+        raise SettingsError(f"{where}: {source!r} is not an expression: {error}", remedy="Correct it") from None
     least, most = parsed.getwidth()
     problem = ""
     if least == 0:

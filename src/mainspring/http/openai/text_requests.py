@@ -70,7 +70,7 @@ class CompletionBody(SamplingBody):
         if drawn < wanted:
             raise InvalidRequest(f"best_of ({drawn}) must not be less than n", param="best_of")
         if drawn > wanted and self.stream:
-            problem = "the best of several is known at their end"
+            problem = "best_of is only known when all answers have ended"
             raise Unsupported(problem, remedy="Leave stream or best_of out", param="best_of")
         echoes = bool(self.echo) and self.logprobs is not None
         if echoes and (self.stream or drawn > wanted):

@@ -36,7 +36,9 @@ def opened(document: Document, text: str, start: int, end: int | None, around: i
     if not start <= last <= len(text):
         raise InvalidRequest(f"end must be from start to {len(text)}, the document's length", param="end")
     if last - start > MOST:
-        raise InvalidRequest(f"{last - start} characters at once, the most is {MOST}", param="end")
+        raise InvalidRequest(
+            f"{last - start} characters were requested, but the maximum at once is {MOST}", param="end"
+        )
     first, final = _edge(text, start - around, start, 1), _edge(text, last + around, last, -1)
     return PassageView(document, text[start:last], start, last, text[first:start], text[last:final], len(text))
 

@@ -107,7 +107,7 @@ def _techniques(value: object) -> tuple[Technique, ...]:
     for name in ("condense", "decompose"):
         if name in found:
             remedy = "Follow-ups and the parts of questions are seen to without it"
-            raise InvalidRequest(f"{name} is no technique of answers", remedy=remedy, param="options.techniques")
+            raise InvalidRequest(f"{name} is not a technique of answers", remedy=remedy, param="options.techniques")
     return found
 
 
@@ -116,7 +116,7 @@ def refuse_unsupported(request: ChatRequest, mode: str) -> None:
     Optional tools are ignored."""
     sampling = request.sampling
     if any(message.images for message in request.messages):
-        raise Unsupported("a question to documents is text", remedy="Leave its pictures out", param="messages")
+        raise Unsupported("a question to documents must be text", remedy="Leave its pictures out", param="messages")
     if request.tools and request.tool_choice not in ("auto", "none"):
         remedy = "Leave tool_choice at auto: the documents answer, and the tools are not called"
         raise Unsupported("answers from documents call no tools", remedy=remedy, param="tool_choice")

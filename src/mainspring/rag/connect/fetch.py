@@ -209,10 +209,10 @@ def check(url: str, private_hosts: Collection[str] = ()) -> None:
         # The client's own reading of the address: it folds other scripts' digits and dots, which may hide one.
         parts = yarl.URL(url)
     except ValueError as error:
-        raise InvalidRequest(f"{url} is no http address: {error}", param="url") from None
+        raise InvalidRequest(f"{url} is not an http address: {error}", param="url") from None
     host = parts.host
     if parts.scheme not in ("http", "https") or not host:
-        raise InvalidRequest(f"{url} is no http address", remedy="Give one that begins with https://", param="url")
+        raise InvalidRequest(f"{url} is not an http address", remedy="Give one that begins with https://", param="url")
     if parts.user or parts.password:
         raise InvalidRequest("the address has credentials in it, which would be stored", param="url")
     if host in private_hosts:

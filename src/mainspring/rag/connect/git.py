@@ -76,7 +76,7 @@ class Git:
                 param="source",
             )
         if ref.startswith("-") or any(each.isspace() for each in ref):
-            raise InvalidRequest(f"{ref!r} is no ref", remedy="Give a branch, a tag or a commit", param="source")
+            raise InvalidRequest(f"{ref!r} is not a ref", remedy="Give a branch, a tag or a commit", param="source")
         self.url = url
         self.ref = ref
         self._include = tuple(include)

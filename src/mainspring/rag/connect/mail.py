@@ -34,7 +34,7 @@ class Mail:
 
     def __init__(self, form: str, path: Path) -> None:
         if form not in FORMS:
-            raise InvalidRequest(f"{form} is no form of mail", remedy=f"Use {', '.join(FORMS)}", param="source")
+            raise InvalidRequest(f"{form} is not a form of mail", remedy=f"Use {', '.join(FORMS)}", param="source")
         self._form = form
         self.path = path.expanduser().resolve()
 

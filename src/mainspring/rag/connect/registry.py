@@ -77,7 +77,7 @@ def connector(spec: Spec, home: Path) -> Connector:
     if unknown:
         known = ", ".join(sorted(made.options)) or "none"
         raise InvalidRequest(
-            f"{unknown[0]} is no option of a {kind} source", remedy=f"Its options: {known}", param=unknown[0]
+            f"{unknown[0]} is not an option of a {kind} source", remedy=f"Its options: {known}", param=unknown[0]
         )
     return made.open(spec, {name: value for name, value in spec.options.items() if name != GROUPS}, home)
 
@@ -89,7 +89,7 @@ def _reader(text: str) -> tuple[str, ConnectorType]:
         made = registry.make(CONNECTOR, name)
         if made.names(text):
             return name, made
-    raise InvalidRequest(f"{text} is no source that anything reads")
+    raise InvalidRequest(f"{text} is not a source that anything reads")
 
 
 def stored(spec: Spec, made: Connector) -> Spec:

@@ -71,7 +71,7 @@ class Sql:
         for column in (id, *text, *filter(None, [changed, groups_column])):
             if not _NAME.match(column):
                 raise InvalidRequest(
-                    f"{column!r} is no column name", remedy="Give it an alias in the query", param="id"
+                    f"{column!r} is not a column name", remedy="Give it an alias in the query", param="id"
                 )
         if not text:
             raise InvalidRequest("no text columns are named", remedy="Give --text COLUMN", param="text")
@@ -119,7 +119,7 @@ class Sql:
             cause = str(getattr(error, "orig", None) or error)
             raise UpstreamError(
                 f"the database {self.address} failed: {cause}",
-                remedy="Check the query; passwords are not kept, so a source that needs one is given with its URL anew",
+                remedy="Check the query; passwords are not stored: if the source needs one, add it again with its URL",
             ) from None
 
     def _engine(self) -> sa.Engine:
@@ -212,7 +212,7 @@ def _groups(value: Any, column: str) -> frozenset[str]:
     listed = isinstance(value, Sequence) and not isinstance(value, bytes)
     if not listed or not all(isinstance(each, str | int) for each in value):
         raise InvalidRequest(
-            f"the column {column} has a value that is no list of groups",
+            f"the column {column} has a value that is not a list of groups",
             remedy="Let the query give a text with commas, a JSON list or an array",
             param="groups_column",
         )

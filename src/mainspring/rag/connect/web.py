@@ -101,7 +101,7 @@ class Web:
     ) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise InvalidRequest(
-                f"{url} is no web address", remedy="Give one that begins with https://", param="source"
+                f"{url} is not a web address", remedy="Give one that begins with https://", param="source"
             )
         self.url = pages.canonical(url)
         self._depth = depth
@@ -146,7 +146,9 @@ class Web:
         leads: dict[str, list[str]] = json.loads(seen.cursor)["leads"] if seen.cursor else {}
         crawl = _Crawl(seen, robots, follows, leads)
         if not robots.can_fetch(self.url, AGENT):
-            raise Forbidden(f"{pages.site(self.url)}/robots.txt excludes {self.url}", remedy="Ask the site's owner")
+            raise Forbidden(
+                f"{pages.site(self.url)}/robots.txt excludes {self.url}", remedy="Ask the site's owner for permission"
+            )
         if follows:
             crawl.enqueue(self.url, 0)
             return crawl

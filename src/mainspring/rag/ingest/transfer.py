@@ -74,7 +74,7 @@ async def export_collection(
     without chunks, ``StoreError``.
     """
     if await asyncio.to_thread(path.exists):
-        raise Conflict(f"there is a file {path} already", remedy="Choose another name, or move it away", param="file")
+        raise Conflict(f"the file {path} exists already", remedy="Choose another name, or move it away", param="file")
     found = await stores.collections.documents(collection, None)
     complete = [each for each in found if each.status == "completed"]
     if not any(each.chunks for each in complete):
@@ -253,7 +253,7 @@ async def _claim(
         )
     if (there.metadata, there.embedder, there.groups) == (mark, embedder, theirs):
         return there
-    raise Conflict(f"there is a collection {wanted} already", remedy="Give it another with --name", param="name")
+    raise Conflict(f"the collection {wanted} exists already", remedy="Choose another name with --name", param="name")
 
 
 async def _add(

@@ -34,7 +34,7 @@ def read_csv(data: bytes, name: str, kind: str) -> Parsed:
     try:
         rows = list(csv.reader(io.StringIO(text), dialect))
     except csv.Error as error:
-        raise UnreadableDocument(f"{name} is no readable table: {error}", remedy="Check its quotes") from None
+        raise UnreadableDocument(f"{name} is not a readable table: {error}", remedy="Check its quotes") from None
     composer = Composer(name)
     composer.warnings.append(warning)
     composer.table(rows)

@@ -58,7 +58,7 @@ class WebSearch:
         """Raises ``Unsupported`` with the remedy if there is no endpoint."""
         if not self.configured:
             raise Unsupported(
-                "no search of the web is configured here",
+                "web search is not configured here",
                 remedy="Set web_search.kind (searxng, brave, tavily) and web_search.url or web_search.api_key",
                 param=param,
             )
@@ -116,7 +116,7 @@ class WebSearch:
         if rate is None:
             rate = self._rates[tenant] = Bucket(most, self._clock)
         if wait := rate.take(1):
-            problem = f"{most} searches of the web a minute are permitted to a tenant"
+            problem = f"{most} web searches a minute are allowed for each tenant"
             raise RateLimited(problem, remedy=f"Wait {math.ceil(wait)} s", retry_after=wait)
 
     def _domains(self, named: Iterable[str], only_trusted: bool) -> tuple[str, ...]:
@@ -159,5 +159,7 @@ def domain(text: str) -> str:
     except UnicodeError:
         host = ""
     if "." not in host or not _DOMAIN_CHARACTERS.issuperset(host) or host.startswith("."):
-        raise InvalidRequest(f"{text[:100]!r} is no domain", remedy="Write it like docs.example.org", param="domains")
+        raise InvalidRequest(
+            f"{text[:100]!r} is not a domain", remedy="Write it like docs.example.org", param="domains"
+        )
     return host

@@ -265,7 +265,7 @@ def check_size(tokens: int, rates: Rates) -> None:
     """Raise ``TooLarge`` for what no waiting would grant."""
     if tokens > rates.tokens_per_minute:
         raise TooLarge(
-            f"the request may take {tokens} tokens and this key is granted {rates.tokens_per_minute} a minute",
+            f"the request may take {tokens} tokens, but this key may use {rates.tokens_per_minute} a minute",
             remedy="Lower max_tokens or shorten the input",
             param="max_tokens",
         )

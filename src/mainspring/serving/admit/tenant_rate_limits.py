@@ -112,7 +112,7 @@ class KeysAndTenants:
             return await self._tenants.grant(account, tokens)
         except RateLimited as error:
             told = RateLimited(
-                f"of this tenant, all its keys together: {error.message}",
+                f"for all keys of this tenant together: {error.message}",
                 remedy=error.remedy,
                 param=error.param,
                 retry_after=error.retry_after,

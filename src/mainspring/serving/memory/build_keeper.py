@@ -48,7 +48,7 @@ def _summariser(wanted: str, chat: Mapping[str, ChatModel]) -> str:
         return next((name for name, model in chat.items() if model.grounded), "")
     if wanted not in chat:
         raise SettingsError(
-            f"sessions.summariser names {wanted!r}, which is no chat model here",
+            f"sessions.summariser names {wanted!r}, which is not a chat model here",
             remedy=f"Use auto, extractive, or one of {', '.join(chat) or 'models.chat'}",
         )
     if not chat[wanted].grounded:

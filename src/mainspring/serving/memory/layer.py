@@ -162,8 +162,8 @@ class Session(Layer):
                 left = await self._set_aside(kept, choice, need, history.known)
         if left is not None:
             raise SessionSpent(
-                f"the session may take {choice.token_budget} tokens, {left} of them are left and this request "
-                f"may take {need}",
+                f"the session may take {choice.token_budget} tokens, {left} of them are left, "
+                f"and this request may take {need}",
                 remedy="Begin a new session, or fork this one at an earlier turn",
                 param="session_id",
             )

@@ -38,7 +38,7 @@ class Reference:
         name, at, wanted = text.removeprefix(PREFIX).partition("@")
         good = text.startswith(PREFIX) and NAME.fullmatch(name) and (not at or is_wanted(wanted))
         if not good:
-            raise ValueError(f"{text!r} is no prompt: write prompt:NAME, prompt:NAME@LABEL or prompt:NAME@VERSION")
+            raise ValueError(f"{text!r} is not a prompt: write prompt:NAME, prompt:NAME@LABEL or prompt:NAME@VERSION")
         return cls(name, wanted)
 
 
@@ -50,7 +50,7 @@ def is_wanted(text: str) -> bool:
 def check_label(label: str) -> None:
     """Raises ``InvalidRequest`` for what cannot be set as a label."""
     if not LABEL.fullmatch(label) or label == LATEST:
-        reason = "always is the newest version" if label == LATEST else "is no label"
+        reason = "always is the newest version" if label == LATEST else "is not a label"
         raise InvalidRequest(
             f"{label!r} {reason}",
             remedy="A label begins with a small letter; small letters, digits, - and _ follow",

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from mainspring.core.errors import (
     Conflict,
@@ -30,6 +30,10 @@ from mainspring.core.types import (
     Response,
 )
 from mainspring.engines.chat.template import unread
+
+if TYPE_CHECKING:
+    # The layers do not load what pulls models.
+    from mainspring.engines.catalogue.larger_model import Progress
 
 Kind = Literal["chat", "embedding", "reranker", "application", "collection"]
 MAX_DEPTH = 8
@@ -65,28 +69,6 @@ class Served:
         return self.kind == "collection" and bool(reach.collections)
 
 
-class ModelArrival(Protocol):
-    """The progress of a model that will be served; as text, a sentence that begins with its name."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def state(self) -> str: ...
-
-    @property
-    def stage(self) -> str: ...
-
-    @property
-    def done(self) -> int: ...
-
-    @property
-    def total(self) -> int: ...
-
-    @property
-    def detail(self) -> str: ...
-
-
 class TenantCollections(Protocol):
     """The tenant's own names that a principal may ask, looked up at each request: a version must never be stale."""
 
@@ -118,7 +100,7 @@ class Registry:
     def __init__(self, collections: TenantCollections | None = None) -> None:
         self._served: dict[str, Served] = {}
         self._sources = [collections] if collections is not None else []
-        self.coming: dict[str, Callable[[], ModelArrival]] = {}
+        self.coming: dict[str, Callable[[], Progress]] = {}
         """Chat models that are not served yet, and their progress."""
         self.hosting: Hosting | None = None
         self.variants: TenantVariants | None = None

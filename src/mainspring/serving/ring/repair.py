@@ -270,8 +270,8 @@ def _misfit(request: ChatRequest) -> Validator:
             call = json.loads(text)
             error = faults[call["name"]](call["arguments"])
         except (ValueError, RecursionError, LookupError, TypeError):
-            return "", "the answer is no call of one of the tools"
-        return "", _problem(error) if error is not None else "the answer is no call of one of the tools"
+            return "", "the answer is not a call of one of the tools"
+        return "", _problem(error) if error is not None else "the answer is not a call of one of the tools"
 
     return wrong
 

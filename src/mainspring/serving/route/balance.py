@@ -317,9 +317,7 @@ class Balance:
                 f"no replica of {self.model} can answer ({said})", remedy="Try again shortly", retry_after=soonest
             )
         if "paused" in states and "full" not in states:
-            return RateLimited(
-                f"every replica of {self.model} asks for patience ({said})", retry_after=max(1.0, soonest)
-            )
+            return RateLimited(f"every replica of {self.model} is rate-limited ({said})", retry_after=max(1.0, soonest))
         return Overloaded(f"every replica of {self.model} is full", remedy="Try again shortly", retry_after=1.0)
 
 

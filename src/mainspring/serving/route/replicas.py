@@ -13,13 +13,14 @@ from mainspring.core.settings.serving.routing import RouteSettings
 from mainspring.core.types import Context, Request, Responder, Response
 from mainspring.engines import ChatModel
 from mainspring.engines import Replica as Engine
+from mainspring.serving.money.side_reservation import CopyReservation
 from mainspring.serving.ring.ports import EventLog
 from mainspring.serving.route.balance import Balance
 from mainspring.serving.route.replica_state import Arm, Replica
 from mainspring.serving.route.residency import Residency
 from mainspring.serving.route.retry_budget import Budget
 from mainspring.serving.route.route import Route
-from mainspring.serving.route.shadow import Purse, Shadows
+from mainspring.serving.route.shadow import Shadows
 from mainspring.telemetry.routing_metrics import ArmMetrics
 
 
@@ -32,7 +33,7 @@ class Replicas:
         metrics: ArmMetrics,
         events: EventLog,
         residency: Residency | None = None,
-        purse: Purse | None = None,
+        purse: CopyReservation | None = None,
     ) -> None:
         self._settings = settings
         self._residency = residency or Residency()
@@ -144,7 +145,7 @@ class Replicas:
         if not others and not force:
             raise Conflict(
                 f"{replica} is the last replica of {model} that takes calls",
-                remedy="Say force to do it all the same",
+                remedy="Send force to drain it anyway",
             )
         arm.drained = True
         return arm.view(time.monotonic())

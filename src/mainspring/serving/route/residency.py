@@ -58,7 +58,7 @@ class Residency:
             return
         asked = " and ".join(f"{who} asks for {', '.join(sorted(each))}" for who, each in wanted)
         known = sorted({region for region in regions if region})
-        where = f"is in {', '.join(known)}" if known else "is in no region that anybody has named"
+        where = f"is in {', '.join(known)}" if known else "has no configured region"
         raise NoRegion(
             f"{asked}; {model} {where}",
             remedy="Ask for another model or region, or give an endpoint of it a `region` in the configuration",

@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from mainspring.core.errors import MainspringError
 from mainspring.core.facts.calls import TENANT, UNCHARGED, CallFacts
@@ -25,6 +24,7 @@ from mainspring.core.types import (
     Responder,
     Settlement,
 )
+from mainspring.serving.money.side_reservation import CopyReservation
 from mainspring.serving.ring.ports import EventLog
 from mainspring.serving.ring.record import error_code
 from mainspring.serving.route.fallback import named
@@ -34,20 +34,11 @@ from mainspring.telemetry.routing_metrics import ArmMetrics
 _log = logging.getLogger(__name__)
 
 
-class Purse(Protocol):
-    """The budgets of tenants (``serving.money.side_reservation.CopyReservation``)."""
-
-    async def hold(self, request: Request, context: Context) -> None:
-        """Raises ``BudgetExceeded``, or what else keeps it from being paid for."""
-
-    def done(self, context: Context) -> None: ...
-
-
 class Shadows:
     """The copies that run beside the shown request, in separate tasks; ``close`` ends them. ``purse`` bounds those that
     their tenant pays for (None: by nothing)."""
 
-    def __init__(self, events: EventLog, metrics: ArmMetrics, purse: Purse | None = None) -> None:
+    def __init__(self, events: EventLog, metrics: ArmMetrics, purse: CopyReservation | None = None) -> None:
         self._events = events
         self._purse = purse
         self._metrics = metrics

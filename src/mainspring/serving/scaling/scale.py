@@ -61,7 +61,7 @@ class Scaled:
     async def respond(self, request: Request, context: Context) -> Response:
         """Raises ``InvalidRequest`` if it is no chat."""
         if not isinstance(request, ChatRequest):
-            raise InvalidRequest(f"{request.model} scales chats and does nothing else", param="model")
+            raise InvalidRequest(f"{request.model} only answers chats", param="model")
         return await scaled(self._inner, self._plan, dataclasses.replace(request, model=self._plan.model), context)
 
     def fingerprint(self, request: Request, context: Context) -> str | None:
@@ -110,7 +110,7 @@ def _refuse(plan: ScalingPlan, request: ChatRequest) -> None:
     }
     for name, found in wrong.items():
         if found:
-            raise InvalidRequest(f"{name} cannot stand beside scaling by {plan.method}", param=name)
+            raise InvalidRequest(f"{name} cannot be combined with scaling by {plan.method}", param=name)
     if plan.score == "schema" and sampling.grammar is None:
         raise InvalidRequest("the score schema needs a response_format", param="response_format")
 

@@ -98,7 +98,7 @@ def _unpack(source: IO[bytes], staged: Path, tell: Tell) -> Restored:
                 if head is None and member.name != HEAD_NAME:
                     raise _damaged("it does not begin as one")
                 if not member.isreg():
-                    raise _damaged(f"{member.name!r} is no plain file")
+                    raise _damaged(f"{member.name!r} is not a plain file")
                 file = pack.extractfile(member)
                 assert file is not None
                 if member.name == HEAD_NAME:
@@ -183,4 +183,4 @@ def _json(file: IO[bytes], size: int) -> Mapping[str, Any]:
 
 
 def _damaged(what: str) -> StoreError:
-    return StoreError(f"this is no whole backup: {what}", remedy="Take another copy of it")
+    return StoreError(f"this is not a whole backup: {what}", remedy="Take another copy of it")

@@ -105,7 +105,7 @@ class Documents:
             version = changes.require(connection, collection, hold=True)
             old = _locked(connection, collection, document_id)
             if old.begun != old.generation:
-                raise Conflict(f"an ingest of {old.name} has begun", remedy="Its result will count")
+                raise Conflict(f"an ingest of {old.name} has begun", remedy="The later ingest replaces this one")
             values = {
                 "source_key": source_key,
                 "name": name,

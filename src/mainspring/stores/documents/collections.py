@@ -372,7 +372,7 @@ def _called(name: str) -> sa.ColumnElement[bool]:
 
 def _checked(name: str) -> str:
     if not name.strip() or name.startswith(PREFIX):
-        raise InvalidRequest(f"{name!r} is no name for a collection", remedy="Choose another", param="name")
+        raise InvalidRequest(f"{name!r} is not a name for a collection", remedy="Choose another", param="name")
     return rows.clean(name)
 
 

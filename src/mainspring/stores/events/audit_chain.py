@@ -107,7 +107,7 @@ def parse_head(tenant: str, text: str) -> Head | None:
 def check(row: Mapping[str, Any], keys: Mapping[str, bytes], report: ChainReport) -> None:
     """Add the faults of a single entry to ``report``."""
     if hash_of(row) != row["hash"]:
-        report.tell(row["seq"], "it was changed: its hash is another")
+        report.tell(row["seq"], "it was changed: its hash differs")
     elif row["key_id"] not in keys:
         report.tell(
             row["seq"], "it is sealed with a key that is not known; compliance.audit_keys_before names earlier ones"

@@ -126,10 +126,10 @@ class Keys:
         _check_named(name, tenant, expires_at)
         for each in (*groups, *reach.models, *reach.collections, *reach.regions):
             if not each or not each.isprintable():
-                raise InvalidRequest(f"{each!r} is no name", remedy="Leave out what cannot be printed", param="groups")
+                raise InvalidRequest(f"{each!r} is not a name", remedy="Use printable characters only", param="groups")
         if "admin" in scopes and (reach.models or reach.collections):
             raise InvalidRequest(
-                "the scope admin is over a whole tenant: no list of models or collections limits it",
+                "the scope admin covers a whole tenant, so models and collections cannot limit it",
                 remedy="Leave out the scope, or the lists",
                 param="scopes",
             )
@@ -330,10 +330,11 @@ def _check_named(name: str, tenant: str, expires_at: float | None) -> None:
     """Raises ``InvalidRequest``."""
     for what, text, most in (("name", name, 128), ("tenant", tenant, 64)):
         if not text.isprintable() or not 0 < len(text) <= most:
-            raise InvalidRequest(f"{text!r} is no {what}", remedy=f"Use 1 to {most} printable characters", param=what)
+            remedy = f"Use 1 to {most} printable characters"
+            raise InvalidRequest(f"{text!r} is not a {what}", remedy=remedy, param=what)
     # An end that is no number would be before every time; one that no calendar has cannot be shown.
     if expires_at is not None and not 0 <= expires_at < _NO_END:
-        raise InvalidRequest("the key's end is no time", remedy="Leave it out for a key without end", param="days")
+        raise InvalidRequest("the key's end is not a time", remedy="Leave it out for a key without end", param="days")
 
 
 def _new(like: KeyInfo) -> tuple[KeyInfo, str, dict[str, Any]]:

@@ -58,7 +58,7 @@ class Credentials:
         ``SettingsError`` and ``MissingExtra``.
         """
         if not references.CREDENTIAL.fullmatch(f"{references.PREFIX}{name}"):
-            raise InvalidRequest(f"{name!r} is no name", remedy="Use letters, digits, -, _ and .", param="name")
+            raise InvalidRequest(f"{name!r} is not a name", remedy="Use letters, digits, -, _ and .", param="name")
         if not secret or len(secret.encode()) > MAX_BYTES or not secret.isprintable():
             problem = f"the secret is empty, longer than {MAX_BYTES} bytes, or holds control characters"
             raise InvalidRequest(problem, remedy="Send it alone, in one line", param="secret")
@@ -164,7 +164,9 @@ async def resolved(settings: Settings) -> Settings:
         return settings
     for place in named:
         if place.startswith("stores."):
-            raise SettingsError(f"{place} cannot be a credential: they are kept there", remedy="Use env:NAME")
+            raise SettingsError(
+                f"{place} cannot be a credential, because credentials are stored there", remedy="Use env:NAME"
+            )
     private_files.folder(settings.home)
     async with sql.open(settings) as database:
         kept = Credentials(database, settings)
@@ -204,7 +206,7 @@ def opened(ring: Keyring, row: sa.Row[Any]) -> str:
     if secret is None:
         raise StoreError(
             f"the credential {row.name} was changed in the database: it does not decrypt",
-            remedy=f"Find out who did; set it again: `mainspring credentials set {row.name}`",
+            remedy=f"Find out who changed it, and set it again: `mainspring credentials set {row.name}`",
         )
     return secret.decode()
 

@@ -60,7 +60,7 @@ def keyring(settings: Settings, *, make: bool = False) -> Keyring:
         _write(path, [new_key()], replace=False)
     try:
         if path.stat().st_mode & 0o077:
-            raise SettingsError(f"others may read the key file {path}", remedy=f"chmod 600 {path}")
+            raise SettingsError(f"other users can read the key file {path}", remedy=f"chmod 600 {path}")
         lines = path.read_text(encoding="ascii").split()
     except FileNotFoundError:
         remedy = f"Put the file back, or set {SETTING}; `mainspring credentials set` makes a new one"

@@ -27,7 +27,8 @@ def extended(above: Sequence[str], key_id: str) -> tuple[str, ...]:
     """The lineage of what ``key_id``, itself of the lineage ``above``, makes. Raises ``Conflict``."""
     if len(above) >= MOST:
         raise Conflict(
-            f"this key descends from {MOST} others", remedy="Make a new one at the machine: `mainspring keys create`"
+            f"this key descends from {MOST} others",
+            remedy="Create a new one on the server's machine: `mainspring keys create`",
         )
     return (*above, key_id)
 
@@ -40,10 +41,11 @@ def check_parent(connection: sa.Connection, tenant: str, parent: str, expires_at
     # A concurrent revocation either finds the new key or prevents its creation.
     found = connection.execute(query.with_for_update()).one_or_none()
     if found is None or found.revoked_at is not None or (found.expires_at or time.time() + 1) <= time.time():
-        raise Forbidden("the key that would make this one has ended", remedy="Use another")
+        raise Forbidden("the creating key has expired or was revoked", remedy="Use another")
     if found.expires_at is not None and (expires_at is None or expires_at > found.expires_at):
         raise Forbidden(
-            "a key does not outlive the one that made it", remedy="Give it fewer `days`, or none: then it ends as that"
+            "a key cannot outlive the key that created it",
+            remedy="Give it fewer `days`, or none: it then expires with that key",
         )
 
 
@@ -108,6 +110,6 @@ def has_made(key_id: str, living: Sequence[tuple[str, str]]) -> Conflict:
     shown = ", ".join(f"{name} ({each})" for each, name in living[:5]) + (", ..." if len(living) > 5 else "")
     return Conflict(
         f"{key_id} made {len(living)} {'key that is' if len(living) == 1 else 'keys that are'} in use: {shown}",
-        remedy="Decide about the keys that it created: children=revoke or children=keep (--children at the machine)",
+        remedy="Decide about the keys that it created: children=revoke or children=keep (or --children)",
         param="children",
     )

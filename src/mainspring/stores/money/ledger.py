@@ -88,7 +88,7 @@ class Ledger:
         for name in (*by, *asked.where):
             if name not in DIMENSIONS:
                 raise InvalidRequest(
-                    f"costs are not kept by {name}", remedy=f"There are: {', '.join(DIMENSIONS)}", param="by"
+                    f"costs cannot be grouped by {name}", remedy=f"There are: {', '.join(DIMENSIONS)}", param="by"
                 )
 
         def work(connection: sa.Connection) -> list[LedgerLine]:
@@ -105,7 +105,9 @@ class Ledger:
         found = await self._database.read(work)
         if most is not None and len(found) > most:
             raise InvalidRequest(
-                f"these are more than {most} lines", remedy="Narrow it by since and until, or by a filter", param="by"
+                f"the result has more than {most} lines",
+                remedy="Narrow it by since and until, or by a filter",
+                param="by",
             )
         return sorted(found, key=lambda line: (-line.cost_nanousd, tuple(line.of.values())))
 

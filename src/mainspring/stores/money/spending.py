@@ -126,7 +126,7 @@ def check(budget: Budget) -> None:
         raise InvalidRequest("a budget needs limit_usd or limit_tokens", param="limit_usd")
     for name, limit in limits:
         if limit is not None and not 0 <= limit <= MOST:
-            raise InvalidRequest(f"{name} must not be negative, nor more than anybody has", param=name)
+            raise InvalidRequest(f"{name} must not be negative or impossibly large", param=name)
     if budget.scope not in SCOPES:
         raise InvalidRequest(f"unknown scope {budget.scope}", remedy=f"There are: {', '.join(SCOPES)}", param="scope")
     if budget.window not in WINDOWS:

@@ -43,16 +43,16 @@ class DiskRoom:
         """Raises ``StorageFull`` if ``size`` more bytes of documents would leave less than the reserve."""
         if self._reserve and self.free() - size < self._reserve:
             raise StorageFull(
-                "the disk of this server is nearly full: nothing is added to it",
-                remedy="Delete documents, files or sessions, or ask who runs the server for space",
+                "the disk of this server is nearly full, so nothing can be added",
+                remedy="Delete documents, files or sessions, or ask the operator of the server for space",
             )
 
     def admit_answer(self) -> None:
         """Raises ``StorageFull`` if there may be no space for the facts of an answer."""
         if self._reserve and self.free() < self._reserve // 4:
             raise StorageFull(
-                "the disk of this server is full: what is answered could not be recorded",
-                remedy="Delete documents, files or sessions, or ask who runs the server for space",
+                "the disk of this server is full, so answers could not be recorded",
+                remedy="Delete documents, files or sessions, or ask the operator of the server for space",
                 retry_after=30.0,
             )
 

@@ -72,7 +72,7 @@ class Redis:
     async def call(self, *command: Argument) -> Any:
         """The answer to one command, as in ``call("GET", key)``; texts come as bytes. Raises ``StoreError``."""
         if not self.available:
-            raise StoreError(f"{self.name} does not answer", remedy="It is tried again within half a minute")
+            raise StoreError(f"{self.name} does not answer", remedy="The server tries again within half a minute")
         # While this call finds out whether a server that was away is back, the others need not wait for it.
         trial = self._next_trial > 0
         if trial:

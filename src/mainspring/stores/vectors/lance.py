@@ -391,5 +391,5 @@ def _now_ns(directory: Path) -> int:
 
 def _table_name(collection_id: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", collection_id):
-        raise StoreError(f"{collection_id!r} is no collection id")
+        raise StoreError(f"{collection_id!r} is not a collection id")
     return collection_id

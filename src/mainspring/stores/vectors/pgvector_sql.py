@@ -63,7 +63,7 @@ class Tables:
     def __post_init__(self) -> None:
         # Postgres cuts identifiers at 63 bytes, silently.
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,48}", self.name):
-            raise StoreError(f"{self.name!r} is no collection id")
+            raise StoreError(f"{self.name!r} is not a collection id")
         object.__setattr__(self, "chunks", f'{SCHEMA}."{self.name}"')
         object.__setattr__(self, "words", f'{SCHEMA}."{self.name} words"')
 

@@ -134,7 +134,7 @@ class Approvals:
             asker = found.key_id == principal.key_id or found.key_id in principal.lineage
             if asker and not own and OPERATE not in principal.scopes:
                 raise Forbidden(
-                    "a key cannot approve its own calls, nor one that it made",
+                    "a key cannot approve calls of itself or of keys that it created",
                     remedy="Use another key with the scope 'approve'",
                 )
             values = {"status": status, "decided_at": now, "decided_by": principal.key_id, "note": note}

@@ -54,7 +54,7 @@ def _pulled(folder: Path) -> ChatBase | None:
     roles, described = manifest["roles"], manifest.get("described", {})
     name = str(manifest.get("name", folder.name))
     if "gguf" not in roles:
-        raise InvalidRequest(f"{name} is no chat model", remedy="Name one of the kind chat", param="base")
+        raise InvalidRequest(f"{name} is not a chat model", remedy="Name one of the kind chat", param="base")
     if "tokenizer" not in roles:
         raise Unsupported(f"the tokenizer of {name} is unknown here, so it cannot be trained", param="base")
     return ChatBase(

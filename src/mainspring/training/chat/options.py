@@ -27,29 +27,31 @@ class WantedScore(BaseModel):
 class TuneOptions(RecipeOptions):
     """What every recipe of a chat model takes."""
 
-    method: Literal["lora", "full", "qlora"] = Field("lora", description="what learns: an adapter, or all weights")
+    method: Literal["lora", "full", "qlora"] = Field("lora", description="what is trained: an adapter, or all weights")
     rank: int = Field(16, ge=1, le=256, description="rank of the adapter")
-    alpha: float = Field(32.0, gt=0, le=1024, description="the adapter counts alpha / rank times")
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of the adapter's inputs left out while training")
+    alpha: float = Field(32.0, gt=0, le=1024, description="the adapter is scaled by alpha / rank")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout of the adapter's inputs")
     modules: tuple[Module, ...] = Field(MODULES, min_length=1, max_length=7, description="matrices with an adapter")
-    epochs: float = Field(1.0, gt=0, le=100, description="times that all rows are seen")
-    steps: int = Field(0, ge=0, le=1_000_000, description="steps at most; 0: as many as the epochs have")
-    learning_rate: float = Field(2e-4, gt=0, le=1, description="the highest rate of the schedule")
-    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="how the rate falls")
-    warmup: float = Field(0.03, ge=0, lt=1, description="share of the steps in which the rate rises")
+    epochs: float = Field(1.0, gt=0, le=100, description="passes over all rows")
+    steps: int = Field(0, ge=0, le=1_000_000, description="maximum steps; 0: all steps of the epochs")
+    learning_rate: float = Field(2e-4, gt=0, le=1, description="highest learning rate of the schedule")
+    schedule: Literal["cosine", "linear", "constant"] = Field("cosine", description="how the learning rate falls")
+    warmup: float = Field(0.03, ge=0, lt=1, description="share of the steps in which the learning rate rises")
     weight_decay: float = Field(0.0, ge=0, le=1, description="of AdamW")
     batch: int = Field(4, ge=1, le=1024, description="rows that are computed at once")
-    accumulation: int = Field(2, ge=1, le=1024, description="batches of one step")
-    length: int = Field(1024, ge=16, le=131_072, description="tokens of a row at most; longer rows are left out")
+    accumulation: int = Field(2, ge=1, le=1024, description="batches per optimiser step")
+    length: int = Field(1024, ge=16, le=131_072, description="maximum tokens of a row; longer rows are left out")
     precision: Literal["auto", "bf16", "fp32", "fp16"] = Field("auto", description="auto: bf16 where it is native")
     gradient_checkpointing: bool = Field(False, description="compute activations twice instead of keeping them")
     evaluate_every: int = Field(0, ge=0, description="steps between losses on validation; 0: a tenth of the run")
-    patience: int = Field(3, ge=0, description="stop after so many evaluations without a better loss; 0: never")
-    save_every: int = Field(50, ge=1, description="steps between checkpoints; two minutes at the latest")
+    patience: int = Field(3, ge=0, description="stop after this many evaluations without a better loss; 0: never")
+    save_every: int = Field(
+        50, ge=1, description="steps between checkpoints; a checkpoint is also written every two minutes"
+    )
     samples: int = Field(3, ge=0, le=50, description="questions whose answers are kept before and after")
     scorers: tuple[WantedScore, ...] = Field((), max_length=8, description="what scores answers on the side test")
     tested: int = Field(100, ge=0, le=10_000, description="rows of the side test that are answered and scored")
-    answer_tokens: int = Field(128, ge=1, le=4096, description="tokens of such an answer at most")
+    answer_tokens: int = Field(128, ge=1, le=4096, description="maximum tokens of such an answer")
 
     @field_validator("modules")
     @classmethod
@@ -62,42 +64,45 @@ class SftOptions(TuneOptions):
 
     packing: bool = Field(False, description="fill each row of a batch with several rows, apart by attention")
     turns: Literal["last", "all"] = Field("last", description="which answers of a conversation are learned")
-    min_rows: int = Field(8, ge=1, description="rows that are needed to begin")
+    min_rows: int = Field(8, ge=1, description="minimum number of rows")
 
 
 class PreferenceOptions(TuneOptions):
     """Options of ``dpo``. Lengths of answers are measured before and after: preferences are often for longer ones."""
 
-    learning_rate: float = Field(5e-5, gt=0, le=1, description="the highest rate of the schedule")
-    beta: float = Field(0.1, gt=0, le=10, description="how near the model stays to its base")
+    learning_rate: float = Field(5e-5, gt=0, le=1, description="highest learning rate of the schedule")
+    beta: float = Field(0.1, gt=0, le=10, description="higher values keep the model closer to its base")
     loss: Literal["sigmoid", "ipo", "hinge", "robust", "sppo_hard", "apo_zero"] = Field(
-        "sigmoid", description="the loss of DPO, or one of its kin"
+        "sigmoid", description="the loss of DPO, or one of its variants"
     )
     label_smoothing: float = Field(0.0, ge=0, lt=0.5, description="share of preferences that may be wrong")
     lengths_apart: float = Field(
-        1.0, ge=0, le=1, description="how far tokens beyond the shorter answer's length count; less: longer pays less"
+        1.0,
+        ge=0,
+        le=1,
+        description="weight of tokens beyond the shorter answer's length; a lower value rewards length less",
     )
-    min_rows: int = Field(8, ge=1, description="pairs that are needed to begin")
+    min_rows: int = Field(8, ge=1, description="minimum number of pairs")
 
 
 class KtoOptions(TuneOptions):
     """Options of ``kto``."""
 
-    learning_rate: float = Field(5e-5, gt=0, le=1, description="the highest rate of the schedule")
-    beta: float = Field(0.1, gt=0, le=10, description="how near the model stays to its base")
+    learning_rate: float = Field(5e-5, gt=0, le=1, description="highest learning rate of the schedule")
+    beta: float = Field(0.1, gt=0, le=10, description="higher values keep the model closer to its base")
     up_weight: float = Field(1.0, gt=0, le=100, description="weight of answers with thumbs up")
     down_weight: float = Field(1.0, gt=0, le=100, description="weight of answers with thumbs down")
     batch: int = Field(4, ge=2, le=1024, description="rows of a batch; KTO compares the rows of one batch")
-    min_rows: int = Field(8, ge=2, description="rows that are needed to begin")
+    min_rows: int = Field(8, ge=2, description="minimum number of rows")
 
 
 class RewardOptions(TuneOptions):
     """Options of ``reward``."""
 
-    learning_rate: float = Field(1e-4, gt=0, le=1, description="the highest rate of the schedule")
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="highest learning rate of the schedule")
     method: Literal["lora"] = Field("lora", description="an adapter learns, and the layer that gives the number")
     centre: float = Field(0.01, ge=0, le=1, description="keeps rewards around zero")
-    min_rows: int = Field(8, ge=1, description="pairs that are needed to begin")
+    min_rows: int = Field(8, ge=1, description="minimum number of pairs")
 
 
 class RewardedOptions(TuneOptions):
@@ -106,19 +111,19 @@ class RewardedOptions(TuneOptions):
 
     named: ClassVar[Mapping[str, tuple[str, ...]]] = {"reward_model": ("reward",)}
 
-    learning_rate: float = Field(2e-5, gt=0, le=1, description="the highest rate of the schedule")
+    learning_rate: float = Field(2e-5, gt=0, le=1, description="highest learning rate of the schedule")
     batch: int = Field(8, ge=2, le=1024, description="answers that are computed at once")
-    accumulation: int = Field(1, ge=1, le=1024, description="batches of one step")
+    accumulation: int = Field(1, ge=1, le=1024, description="batches per optimiser step")
     rewards: tuple[WantedScore, ...] = Field((), max_length=8, description="scorers whose scores are the reward")
     reward_model: str = Field(
         "", max_length=4096, description="a version that the recipe reward made; on the command line also its folder"
     )
     reward_model_weight: float = Field(1.0, ge=-100, le=100, description="weight of the score of the reward model")
-    word_price: float = Field(0.0, ge=0, le=1, description="what each word of an answer costs")
-    new_tokens: int = Field(64, ge=1, le=4096, description="tokens of an answer at most")
-    temperature: float = Field(1.0, gt=0, le=2, description="of the answers that it learns from")
-    beta: float = Field(0.02, ge=0, le=10, description="price of leaving the base (KL); 0: none")
-    min_rows: int = Field(4, ge=1, description="prompts that are needed to begin")
+    word_price: float = Field(0.0, ge=0, le=1, description="penalty per word of an answer")
+    new_tokens: int = Field(64, ge=1, le=4096, description="maximum tokens of an answer")
+    temperature: float = Field(1.0, gt=0, le=2, description="sampling temperature of the answers that it learns from")
+    beta: float = Field(0.02, ge=0, le=10, description="weight of the KL divergence from the base; 0: none")
+    min_rows: int = Field(4, ge=1, description="minimum number of prompts")
 
 
 class GrpoOptions(RewardedOptions):
@@ -130,10 +135,10 @@ class GrpoOptions(RewardedOptions):
 class PpoOptions(RewardedOptions):
     """Options of ``ppo``."""
 
-    beta: float = Field(0.05, ge=0, le=10, description="price of each token's leaving the base (KL)")
-    passes: int = Field(2, ge=1, le=16, description="times that answers are learned from")
-    clip: float = Field(0.2, gt=0, lt=1, description="how far a pass may move the odds of a token")
-    discount: float = Field(1.0, gt=0, le=1, description="what a later reward is worth")
+    beta: float = Field(0.05, ge=0, le=10, description="weight of each token's KL divergence from the base")
+    passes: int = Field(2, ge=1, le=16, description="passes over the answers")
+    clip: float = Field(0.2, gt=0, lt=1, description="clip range of a token's probability ratio")
+    discount: float = Field(1.0, gt=0, le=1, description="discount of later rewards")
     trace: float = Field(0.95, ge=0, le=1, description="lambda of the advantages (GAE)")
     value_weight: float = Field(0.1, ge=0, le=10, description="weight of the loss of values")
 
@@ -141,11 +146,11 @@ class PpoOptions(RewardedOptions):
 class RaftOptions(SftOptions):
     """Options of ``raft``. The rows of the export kind ``raft`` are seen by difficulty; see ``curriculum``."""
 
-    learning_rate: float = Field(1e-4, gt=0, le=1, description="the highest rate of the schedule")
-    schedule: Literal["cosine", "linear", "constant"] = Field("constant", description="how the rate falls")
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="highest learning rate of the schedule")
+    schedule: Literal["cosine", "linear", "constant"] = Field("constant", description="how the learning rate falls")
     curriculum: bool = Field(True, description="answerable first, then other subjects, then near misses")
-    refusals: float = Field(0.2, ge=0, le=0.5, description="share of refusals within a stage that has any, at most")
-    answer_tokens: int = Field(64, ge=1, le=4096, description="tokens of an answer at most")
+    refusals: float = Field(0.2, ge=0, le=0.5, description="maximum share of refusals within a stage that has any")
+    answer_tokens: int = Field(64, ge=1, le=4096, description="maximum tokens of an answer")
 
 
 class DistilOptions(SftOptions):
@@ -169,7 +174,7 @@ class DistilOptions(SftOptions):
         description="an OpenAI-compatible API at a public address, without key (for the operator)",
     )
     teacher_model: str = Field("", max_length=200, description="the teacher's name at teacher_url")
-    teacher_tokens: int = Field(256, ge=1, le=4096, description="tokens of a teacher's answer at most")
-    teacher_temperature: float = Field(0.0, ge=0, le=2, description="of the teacher's answers")
+    teacher_tokens: int = Field(256, ge=1, le=4096, description="maximum tokens of a teacher's answer")
+    teacher_temperature: float = Field(0.0, ge=0, le=2, description="sampling temperature of the teacher's answers")
     softness: float = Field(1.0, gt=0, le=20, description="temperature of the probabilities (logits)")
     mix: float = Field(0.5, ge=0, le=1, description="weight of the teacher's probabilities against the texts (logits)")

@@ -30,7 +30,7 @@ class RewardModel:
         config = read_json(folder / "adapter_config.json")
         if told is None or config is None or not (folder / ADAPTER).exists():
             raise InvalidRequest(
-                f"{folder} is no reward model",
+                f"{folder} is not a reward model",
                 remedy="Name the output folder of the recipe reward",
                 param="options.reward_model",
             )
@@ -86,7 +86,7 @@ class Rewards:
         """``given`` has the folder of ``reward_model``, if there is one."""
         if not options.rewards and not options.reward_model:
             raise InvalidRequest(
-                "nothing rewards answers",
+                "no reward is given",
                 remedy="Give rewards, such as [{name: contains}], or a reward_model",
                 param="options.rewards",
             )

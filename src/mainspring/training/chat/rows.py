@@ -88,16 +88,16 @@ def parsed(messages: Any, where: str) -> tuple[Message, ...]:
     """Messages as ``{"role", "content"}``, with ``tool_calls`` in OpenAI's form. Raises ``InvalidRequest`` naming the
     row."""
     if not isinstance(messages, list) or not messages:
-        raise InvalidRequest(f"{where}: messages is a list of at least one message", param=where)
+        raise InvalidRequest(f"{where}: messages must be a list of at least one message", param=where)
     return tuple(_message(each, where) for each in messages)
 
 
 def _message(each: Any, where: str) -> Message:
     if not isinstance(each, Mapping) or each.get("role") not in _ROLES:
-        raise InvalidRequest(f"{where}: a message has a role of {', '.join(_ROLES)}", param=where)
+        raise InvalidRequest(f"{where}: a message must have a role of {', '.join(_ROLES)}", param=where)
     content = each.get("content")
     if content is not None and not isinstance(content, str):
-        raise InvalidRequest(f"{where}: the content of a message is a text", param=where)
+        raise InvalidRequest(f"{where}: the content of a message must be a text", param=where)
     calls = tuple(_call(call, where) for call in each.get("tool_calls") or ())
     return Message(each["role"], content or "", tool_calls=calls, tool_call_id=each.get("tool_call_id"))
 
@@ -105,7 +105,7 @@ def _message(each: Any, where: str) -> Message:
 def _call(call: Any, where: str) -> ToolCall:
     function = call.get("function") if isinstance(call, Mapping) else None
     if not isinstance(function, Mapping) or not function.get("name"):
-        raise InvalidRequest(f"{where}: a tool call has a function with a name", param=where)
+        raise InvalidRequest(f"{where}: a tool call needs a function with a name", param=where)
     arguments = function.get("arguments", "")
     said = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
     return ToolCall(str(call.get("id", "")), str(function["name"]), said)
@@ -125,12 +125,12 @@ def conversation(row: Mapping[str, Any], where: str) -> tuple[Message, ...]:
         found = (*before, *after)
     else:
         raise InvalidRequest(
-            f"{where}: a row has messages, or prompt and completion, not {', '.join(sorted(row)) or 'nothing'}",
+            f"{where}: a row needs messages, or prompt and completion, not {', '.join(sorted(row)) or 'nothing'}",
             remedy="Export the lake in the format trl, or write such rows",
             param=where,
         )
     if found[-1].role != "assistant" or not (found[-1].content.strip() or found[-1].tool_calls):
-        raise InvalidRequest(f"{where}: a conversation ends with an answer of the assistant", param=where)
+        raise InvalidRequest(f"{where}: a conversation must end with an answer of the assistant", param=where)
     return found
 
 
@@ -197,7 +197,7 @@ def enough(rows: Sequence[Any] | int, least: int, what: str = "rows in train") -
     """Raises ``NothingLearned`` for fewer than ``least``."""
     count = rows if isinstance(rows, int) else len(rows)
     if count < least:
-        raise NothingLearned(f"{count} {what} do not suffice", remedy=f"Give at least {least}")
+        raise NothingLearned(f"{count} {what} are too few", remedy=f"Give at least {least}")
 
 
 def encoded(tokenizer: Any, told: Iterable[LearnedText], length: int) -> list[dict[str, list[int]]]:
@@ -268,7 +268,7 @@ def thumbs(work: Work, side: Side, writer: Writer) -> list[Thumb]:
             continue
         if "prompt" not in row or "completion" not in row or not isinstance(row.get("label"), bool):
             raise InvalidRequest(
-                f"{where}: a thumb has prompt, completion and label (true or false)",
+                f"{where}: a thumb needs prompt, completion and label (true or false)",
                 remedy="Export the kind thumbs in the format trl",
                 param=where,
             )

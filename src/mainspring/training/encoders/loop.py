@@ -137,7 +137,7 @@ class _Fit:
             self.scaler.scale(loss).backward()
             total += float(loss.detach())
         if total != total:
-            raise ModelError("the loss is no number", remedy="Use a smaller learning_rate, or precision f32")
+            raise ModelError("the loss is not a number", remedy="Use a smaller learning_rate, or precision f32")
         self.scaler.unscale_(self.optimiser)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
         self.scaler.step(self.optimiser)

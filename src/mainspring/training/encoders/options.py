@@ -12,24 +12,27 @@ from mainspring.training.recipe import RecipeOptions
 class EncoderOptions(RecipeOptions):
     """What all of them have. A step is one change of the weights."""
 
-    epochs: int = Field(2, ge=1, le=1000, description="times that each row is read")
-    steps: int = Field(0, ge=0, le=10_000_000, description="the most steps; 0: as many as the epochs have")
-    batch: int = Field(16, ge=1, le=4096, description="rows of a step, before accumulation")
-    accumulate: int = Field(1, ge=1, le=1024, description="batches of a step")
-    learning_rate: float = Field(3e-5, gt=0, le=1)
+    epochs: int = Field(2, ge=1, le=1000, description="passes over the rows")
+    steps: int = Field(0, ge=0, le=10_000_000, description="maximum steps; 0: all steps of the epochs")
+    batch: int = Field(16, ge=1, le=4096, description="rows of a batch")
+    accumulate: int = Field(1, ge=1, le=1024, description="batches per optimiser step")
+    learning_rate: float = Field(3e-5, gt=0, le=1, description="highest learning rate")
     warmup: float = Field(0.1, ge=0, le=1, description="share of the steps in which the learning rate rises")
-    weight_decay: float = Field(0.01, ge=0, le=1)
-    clip: float = Field(1.0, gt=0, le=1000, description="the greatest norm of a step's gradient")
-    dropout: float = Field(0.1, ge=0, lt=1)
-    length: int = Field(256, ge=8, le=8192, description="the most tokens of a row; longer ones are cut")
+    weight_decay: float = Field(0.01, ge=0, le=1, description="weight decay of AdamW")
+    clip: float = Field(1.0, gt=0, le=1000, description="maximum norm of a step's gradient")
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout while training")
+    length: int = Field(256, ge=8, le=8192, description="maximum tokens of a row; longer rows are cut")
     freeze: int = Field(
-        0, ge=0, le=1000, description="lowest layers that stay as they are, with the table of words: less work a step"
+        0,
+        ge=0,
+        le=1000,
+        description="number of lowest layers that are frozen, with the word embeddings; makes steps faster",
     )
     precision: Literal["f32", "bf16", "fp16"] = Field(
-        "bf16", description="that of the matrices' products; fp16 scales its loss and needs a GPU"
+        "bf16", description="number format of matrix products; fp16 scales its loss and needs a GPU"
     )
-    evaluate_every: int = Field(200, ge=1, le=1_000_000, description="steps between looks at the validation rows")
-    patience: int = Field(3, ge=0, le=1000, description="looks without a gain before it stops; 0: it never does")
+    evaluate_every: int = Field(200, ge=1, le=1_000_000, description="steps between evaluations on the validation rows")
+    patience: int = Field(3, ge=0, le=1000, description="evaluations without a gain before training stops; 0: never")
     save_every_s: float = Field(60, gt=0, le=86_400, description="seconds between checkpoints")
     most_rows: int = Field(200_000, ge=1, le=5_000_000, description="rows of a side that are held in memory")
     int8: bool = Field(True, description="write matrices in eight bits, a quarter of the size")
@@ -42,7 +45,7 @@ class RerankerOptions(EncoderOptions):
 class ReaderOptions(EncoderOptions):
     """Options of the recipe ``reader``."""
 
-    answerability: float = Field(0.5, ge=0, le=1, description="share of the loss for whether there is an answer")
+    answerability: float = Field(0.5, ge=0, le=1, description="weight of the answerability in the loss")
 
 
 class NliOptions(EncoderOptions):
@@ -55,12 +58,12 @@ class ClassifierOptions(EncoderOptions):
     outside: str = Field(
         "", max_length=200, description="label of texts that belong to no class; it is not trained, only recognised"
     )
-    length: int = Field(64, ge=8, le=8192, description="the most tokens of a text; longer ones are cut")
-    learning_rate: float = Field(1e-4, gt=0, le=1)
+    length: int = Field(64, ge=8, le=8192, description="maximum tokens of a text; longer texts are cut")
+    learning_rate: float = Field(1e-4, gt=0, le=1, description="highest learning rate")
 
 
 class EmbedderOptions(EncoderOptions):
     """Options of the recipe ``embedder``."""
 
-    scale: float = Field(20.0, gt=0, le=1000, description="what cosines are multiplied by in the loss")
-    dropout: float = Field(0.0, ge=0, lt=1)
+    scale: float = Field(20.0, gt=0, le=1000, description="factor of cosines in the loss")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout while training")

@@ -83,7 +83,7 @@ class PairStage(TextStage):
         for turns in texts.turns:
             if len(turns) != 2:
                 raise InvalidRequest(
-                    "a row is no pair, which an encoder with decoder learns from",
+                    "a row is not a pair, and an encoder with a decoder learns only from pairs",
                     remedy="Give rows with `source` and `target`, or `prompt` and `completion`",
                     param="train",
                 )

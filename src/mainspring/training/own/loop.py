@@ -202,7 +202,7 @@ class Fit:
         mean = self.world.sum(summed_loss).item() / total
         if not math.isfinite(mean):
             raise NothingLearned(
-                f"the loss of step {step + 1} is no number", remedy="Use a smaller rate, or float32", param="rate"
+                f"the loss of step {step + 1} is not a number", remedy="Use a smaller rate, or float32", param="rate"
             )
         return mean, norm, sum(tokens_of(each) for each in batches)
 

@@ -17,13 +17,13 @@ class TokenizerOptions(RecipeOptions):
     """What a tokenizer looks like."""
 
     algorithm: Algorithm = Field("bpe", description="bpe (bytes), wordpiece, unigram, character or word")
-    vocabulary: int = Field(8_000, ge=32, le=500_000, description="how many tokens at most")
-    lowercase: bool = Field(False, description="make all letters small first")
+    vocabulary: int = Field(8_000, ge=32, le=500_000, description="maximum number of tokens")
+    lowercase: bool = Field(False, description="convert all letters to lower case first")
     sentinels: int = Field(64, ge=0, le=1_000, description="tokens for the spans of span corruption")
     special: list[str] = Field(
         default_factory=lambda: ["<|system|>", "<|user|>", "<|assistant|>"],
         max_length=200,
-        description="further tokens that are never divided",
+        description="additional tokens that are never divided",
     )
 
 
@@ -52,17 +52,17 @@ class StepOptions(RecipeOptions):
 
     steps: int = Field(500, ge=1, le=10_000_000, description="steps of the optimiser")
     batch: int = Field(32, ge=1, le=65_536, description="windows or texts of a step")
-    micro: int = Field(0, ge=0, le=65_536, description="of these, how many in one pass (0: all); saves memory")
+    micro: int = Field(0, ge=0, le=65_536, description="how many of these in one pass (0: all); fewer save memory")
     rate: float = Field(1e-3, gt=0, le=1, description="highest learning rate")
-    warmup: int = Field(30, ge=0, description="steps in which the rate grows to it")
+    warmup: int = Field(30, ge=0, description="steps of warm-up to the learning rate")
     decay: float = Field(0.1, ge=0, le=1, description="decay of the weights")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradients")
     precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="of the arithmetic; float16 scales losses and needs a GPU"
+        "float32", description="number format of the arithmetic; float16 scales losses and needs a GPU"
     )
     checkpointing: bool = Field(False, description="compute states again instead of keeping them; saves memory")
-    every: int = Field(50, ge=1, description="steps between two looks at the held-out loss")
-    patience: int = Field(4, ge=0, description="looks without a better loss after which training ends (0: never)")
+    every: int = Field(50, ge=1, description="steps between two evaluations of the held-out loss")
+    patience: int = Field(4, ge=0, description="evaluations without a better loss after which training ends (0: never)")
     save: int = Field(50, ge=1, description="steps between two checkpoints")
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu or cuda")
     most_tokens: int = Field(20_000_000, ge=100, le=1_000_000_000, description="tokens of the data that are read")
@@ -75,7 +75,7 @@ class LayoutOptions(RecipeOptions):
     tensor: int = Field(1, ge=1, le=64, description="processes that share each matrix")
     pipeline: int = Field(1, ge=1, le=64, description="processes that share the layers")
     shard: Shard = Field(
-        "none", description="what processes of data keep a part of: optimiser (ZeRO-1), gradients, weights (FSDP)"
+        "none", description="what data-parallel processes shard: optimiser (ZeRO-1), gradients, weights (FSDP)"
     )
     parts: int = Field(0, ge=0, le=4_096, description="parts of a batch in a pipeline (0: twice its processes)")
 
@@ -93,17 +93,17 @@ class PretrainWithOptions(SizeOptions, StepOptions, LayoutOptions):
     """Pretraining with a tokenizer that is given."""
 
     objective: Objective = Field("causal", description="causal (decoder), masked (encoder), span (both)")
-    apart: bool = Field(False, description="tokens do not see other texts of their window (causal alone)")
-    prompts: list[str] = Field(default_factory=list, max_length=10, description="what samples begin with")
-    sample_tokens: int = Field(40, ge=1, le=1_000, description="tokens of a sample at most")
+    apart: bool = Field(False, description="tokens do not attend to other texts of their window (only causal)")
+    prompts: list[str] = Field(default_factory=list, max_length=10, description="beginning of the samples")
+    sample_tokens: int = Field(40, ge=1, le=1_000, description="maximum tokens of a sample")
 
 
 class PretrainOptions(PretrainWithOptions):
     """Pretraining with a tokenizer that is trained on the same texts."""
 
     algorithm: Algorithm = Field("bpe", description="algorithm of the tokenizer")
-    vocabulary: int = Field(4_000, ge=32, le=500_000, description="tokens of the tokenizer at most")
-    lowercase: bool = Field(False, description="the tokenizer makes all letters small")
+    vocabulary: int = Field(4_000, ge=32, le=500_000, description="maximum tokens of the tokenizer")
+    lowercase: bool = Field(False, description="the tokenizer converts all letters to lower case")
 
 
 class FinetuneOptions(StepOptions):
@@ -111,9 +111,9 @@ class FinetuneOptions(StepOptions):
 
     steps: int = Field(200, ge=1, le=10_000_000, description="steps of the optimiser")
     rate: float = Field(3e-4, gt=0, le=1, description="highest learning rate")
-    answers_only: bool = Field(True, description="of conversations, learn the assistant's turns alone")
-    prompts: list[str] = Field(default_factory=list, max_length=10, description="what samples answer")
-    sample_tokens: int = Field(40, ge=1, le=1_000, description="tokens of a sample at most")
+    answers_only: bool = Field(True, description="learn only the assistant's turns of conversations")
+    prompts: list[str] = Field(default_factory=list, max_length=10, description="prompts of the samples")
+    sample_tokens: int = Field(40, ge=1, le=1_000, description="maximum tokens of a sample")
 
 
 class RewardOwnOptions(StepOptions):
@@ -132,11 +132,11 @@ class PpoOwnOptions(RecipeOptions):
     part: int = Field(24, ge=1, le=4_096, description="answers of one step of the optimiser")
     rate: float = Field(1e-4, gt=0, le=1, description="learning rate")
     answer: int = Field(32, ge=1, le=4_096, description="tokens of an answer at most")
-    temperature: float = Field(1.0, gt=0, le=5, description="how boldly answers are drawn")
-    kl: float = Field(0.05, ge=0, le=10, description="what a nat of distance to the first model costs")
-    clip_change: float = Field(0.2, gt=0, lt=1, description="how far a token's chance may change in a round")
-    decay: float = Field(0.95, gt=0, le=1, description="how far rewards reach back (lambda of GAE)")
-    length_cost: float = Field(0.0, ge=0, le=10, description="what a token of an answer costs")
-    no_end: float = Field(1.0, ge=0, le=100, description="what an answer that is cut costs")
+    temperature: float = Field(1.0, gt=0, le=5, description="sampling temperature of answers")
+    kl: float = Field(0.05, ge=0, le=10, description="weight of the KL divergence from the first model")
+    clip_change: float = Field(0.2, gt=0, lt=1, description="clip range of a token's probability ratio in a round")
+    decay: float = Field(0.95, gt=0, le=1, description="lambda of GAE: how far rewards reach back")
+    length_cost: float = Field(0.0, ge=0, le=10, description="penalty per token of an answer")
+    no_end: float = Field(1.0, ge=0, le=100, description="penalty for an answer that is cut off")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradients")
     save: int = Field(10, ge=1, description="rounds between two checkpoints")

@@ -142,7 +142,7 @@ def load(path: Path) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # The package raises a plain Exception.
         raise ModelError(
-            f"{path.name} is no tokenizer: {error}", remedy="Train one with the recipe tokenizer"
+            f"{path.name} is not a tokenizer: {error}", remedy="Train one with the recipe tokenizer"
         ) from None
     for number, name in enumerate(SPECIAL):
         if tokenizer.token_to_id(name) != number:

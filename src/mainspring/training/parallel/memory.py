@@ -68,7 +68,9 @@ def planned(
     pipeline parallelism divide is divided evenly; ``activations`` are those of one process. Raises ``InvalidRequest``
     for an unknown precision."""
     if precision not in PRECISIONS:
-        raise InvalidRequest(f"no precision {precision!r}", remedy=f"Use {', '.join(PRECISIONS)}", param="precision")
+        raise InvalidRequest(
+            f"there is no precision {precision!r}", remedy=f"Use {', '.join(PRECISIONS)}", param="precision"
+        )
     layout, each = layout or Layout(), PRECISIONS[precision]
     held = parameters / (layout.tensor * layout.pipeline)
     learned = (parameters if trained is None else trained) / (layout.tensor * layout.pipeline)

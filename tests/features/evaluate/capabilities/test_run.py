@@ -142,7 +142,7 @@ async def test_another_run_is_not_continued(tmp_path: Path) -> None:
     with pytest.raises(Conflict, match="model was told, is other"):
         Sheet.open(path, {**RUN, "model": "other"})
     (tmp_path / "notes.txt").write_text("shopping\n")
-    with pytest.raises(InvalidRequest, match="no file of a benchmark's run"):
+    with pytest.raises(InvalidRequest, match="not a file of a benchmark's run"):
         Sheet.open(tmp_path / "notes.txt", RUN)
 
 
@@ -200,7 +200,7 @@ def test_a_larger_limit_goes_on(file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("nothing\n", "line 1 is no JSON"),
+        ("nothing\n", "line 1 is not JSON"),
         ('{"question": "q"}\n', "line 1 has no field 'answer'"),
         ('{"question": "q", "answer": "42"}\n', "line 1 is not as this benchmark's rows are"),
         ("\n", "has no items"),

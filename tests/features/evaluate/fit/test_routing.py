@@ -74,7 +74,7 @@ def test_rows_are_read_as_written(tmp_path: Path) -> None:
     ("line", "said"),
     [
         ("{", "line 1 is not JSON"),
-        ("[1]", "no JSON object"),
+        ("[1]", "not a JSON object"),
         ("", "has no rows"),
         ('{"prompt": "", "answers": ["a"]}', "prompt must be a text"),
         ('{"prompt": "a", "answers": []}', "answers must be a list"),

@@ -29,12 +29,12 @@ def test_questions_and_messages_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("nothing", "line 1 is no JSON"),
-        ("[]", "line 1 is no JSON object"),
-        ('{"question": "a"}', "references are"),
+        ("nothing", "line 1 is not JSON"),
+        ("[]", "line 1 is not a JSON object"),
+        ('{"question": "a"}', "references must be"),
         ('{"reference": "a"}', "needs a question"),
         ('{"question": "a", "messages": [], "reference": "a"}', "needs a question"),
-        ('{"messages": [{"role": "tool", "content": "a"}], "reference": "a"}', "a message has the role"),
+        ('{"messages": [{"role": "tool", "content": "a"}], "reference": "a"}', "a message needs the role"),
         ('{"messages": [{"role": "assistant", "content": "a"}], "reference": "a"}', "the last message"),
         ('{"id": 1, "question": "a", "reference": "a"}\n' * 2, "two cases of one id"),
     ],

@@ -171,15 +171,15 @@ def test_chats_and_older_lists_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.jsonl", b"{", "line 1 is no JSON"),
-        ("a.jsonl", b"[" * 100_000, "line 1 is no JSON"),
-        ("a.jsonl", b"[1]", "no JSON object"),
+        ("a.jsonl", b"{", "line 1 is not JSON"),
+        ("a.jsonl", b"[" * 100_000, "line 1 is not JSON"),
+        ("a.jsonl", b"[1]", "not a JSON object"),
         ("a.jsonl", b'{"question": "x"}', "no doc_id and metrics"),
         ("a.jsonl", b"\n\n", "no samples with scores"),
-        ("a.json", b'{"samples": []}', "no log of Inspect"),
-        ("a.json", b"\xff\xfe\x00", "no JSON"),
-        ("a.eval", b"PK\x03\x04 and no more", "no readable archive"),
-        ("a.eval", b"", "no readable archive"),
+        ("a.json", b'{"samples": []}', "not a log of Inspect"),
+        ("a.json", b"\xff\xfe\x00", "not JSON"),
+        ("a.eval", b"PK\x03\x04 and no more", "not a readable archive"),
+        ("a.eval", b"", "not a readable archive"),
         ("results_x.json", b"{}", "has no samples"),
     ],
 )
@@ -194,8 +194,8 @@ def test_what_is_no_log_is_named(tmp_path: Path, name: str, content: bytes, said
     ("members", "said"),
     [
         ({"samples/1.json": sample(1)}, "has no header.json"),
-        ({"header.json": {"eval": 7}}, "no log of Inspect"),
-        ({"header.json": HEADER, "samples/1.json": [1]}, "is no sample"),
+        ({"header.json": {"eval": 7}}, "not a log of Inspect"),
+        ({"header.json": HEADER, "samples/1.json": [1]}, "is not a sample"),
         ({"header.json": HEADER, "samples/1.json": sample(1, scores=None)}, "no samples with scores"),
         ({"header.json": HEADER, "samples/1.json": sample(1, scores={"a": "nan"})}, "no samples with scores"),
     ],

@@ -22,11 +22,11 @@ def test_fields_may_have_their_usual_names(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("", "no examples"),
-        ("{", "line 1 is no JSON"),
-        ("[1]", "line 1 is no JSON object"),
+        ("{", "line 1 is not JSON"),
+        ("[1]", "line 1 is not a JSON object"),
         ('{"reference": "a"}', "line 1 has no prediction"),
         ('{"prediction": "a"}', "line 1 has no references"),
-        ('{"prediction": 1, "reference": "a"}', "prediction is no text"),
+        ('{"prediction": 1, "reference": "a"}', "prediction is not text"),
         ('{"prediction": "a", "reference": []}', "references are"),
     ],
 )

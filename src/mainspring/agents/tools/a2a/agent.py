@@ -164,7 +164,7 @@ class RemoteAgent:
     def _pin(self, read: Any) -> None:
         """Raises ``UpstreamError`` for another card than the pinned one."""
         if not isinstance(read, dict):
-            raise UpstreamError(f"the card of the agent {self.name} is no object")
+            raise UpstreamError(f"the card of the agent {self.name} is not an object")
         pinned = self.settings.card_sha256 or (digest(self._card) if self._card is not None else "")
         if pinned and digest(read) != pinned:
             problem = f"the card of the agent {self.name} has changed (its SHA-256 is {digest(read)})"

@@ -103,7 +103,7 @@ class McpToolset:
             if index >= self._settings.max_tools:
                 self.dropped[shown] = f"the server has more than {self._settings.max_tools} tools"
             elif parameters is None:
-                self.dropped[shown] = "its schema is no object, too large, or refers to other documents"
+                self.dropped[shown] = "its schema is not an object, is too large, or refers to other documents"
             elif name in names:
                 self.dropped[shown] = "the server has two tools of this name"
             else:

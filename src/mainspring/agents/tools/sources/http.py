@@ -67,7 +67,7 @@ class HttpOptions(CallOptions):
             raise ValueError("url must be an http address whose host is fixed")
         missing = [each for each in _PLACE.findall(self.url) if each not in self.parameters]
         if missing:
-            raise ValueError(f"url has a place for {missing[0]}, which is no parameter")
+            raise ValueError(f"url has a place for {missing[0]}, which is not a parameter")
         return self
 
 

@@ -65,7 +65,7 @@ def read(options: OpenApiOptions) -> Mapping[str, Any]:
             raise InvalidRequest(f"document: {path} cannot be read: {error}", param="document") from None
     if not isinstance(found, Mapping) or not str(found.get("openapi", "")).startswith("3"):
         raise InvalidRequest(
-            "document: this is no OpenAPI 3 document", remedy="Convert it, if it is Swagger 2", param="document"
+            "document: this is not an OpenAPI 3 document", remedy="Convert it, if it is Swagger 2", param="document"
         )
     return found
 

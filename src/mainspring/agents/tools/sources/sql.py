@@ -89,7 +89,9 @@ def opened(url: str) -> Statements:
         except ImportError:
             raise MissingExtra("asyncpg is not installed", remedy="pip install 'mainspring[postgres]'") from None
         return PostgresStatements(url)
-    raise SettingsError("a database of tools is sqlite:///path or postgresql://...", remedy="Correct tools.databases")
+    raise SettingsError(
+        "a database of tools must be sqlite:///path or postgresql://...", remedy="Correct tools.databases"
+    )
 
 
 class SqliteStatements:

@@ -29,7 +29,7 @@ class ToolRule(Section):
                 # RE2's syntax, whose matching takes linear time: arguments come from any caller.
                 SchemaValidator(core_schema.str_schema(pattern=source))
             except SchemaError:
-                raise ValueError(f"{source!r} is no expression that can be matched in linear time") from None
+                raise ValueError(f"{source!r} is not an expression that can be matched in linear time") from None
         return value
 
 

@@ -50,7 +50,7 @@ def _row(
 ) -> Row:
     lack = advice.notes.get("lacking", {}).get(way)
     if measured is None:
-        reason = "the comparison has nothing of it" if lack is None else lack["reason"]
+        reason = "the comparison has no answers of it" if lack is None else lack["reason"]
         return Row(way, reason=reason, command="" if lack is None else lack["command"])
     seconds = float(measured.get("seconds_p50") or 0.0)
     usd, notes = float(measured.get("cost_per_answer_usd") or 0.0), []
@@ -59,7 +59,7 @@ def _row(
     priced = bool(usd) or told
     if not usd and per_hour:
         usd = seconds * per_hour / _HOUR_S
-        notes.append("the ledger has no price of it: seconds of the machine at its price")
+        notes.append("the ledger has no price of it, so the seconds of the machine are counted at its price")
     elif not priced:
         notes.append("its cost is unknown: the ledger has no price of it, nor has the machine (--usd-per-hour)")
     answers = max(1, int(measured.get("answers") or 0))

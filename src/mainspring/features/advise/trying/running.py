@@ -110,7 +110,7 @@ class AdviceWork:
                 await ending.stopped(self._tools, Advice.of(row, await self._principal(job) or _acting(job, row)))
         except Exception as problem:
             _log.warning("what %s ordered could not be stopped: %s", job.id, problem)
-        await self._store.end(job, "failed", f"it broke off: {told}")
+        await self._store.end(job, "failed", f"it failed: {told}")
 
     async def _principal(self, job: Job) -> Principal | None:
         local = self._tools.rooms.local

@@ -201,7 +201,7 @@ def _check_votes(connection: sa.Connection, principal: Principal, arena: str, mo
     count = connection.execute(sa.select(sa.func.count()).select_from(arena_votes).where(mine)).scalar_one()
     if count >= most:
         raise QuotaExceeded(
-            f"you have given {count} votes within a day, the most that this arena counts",
+            f"you have given {count} votes within a day, the maximum of this arena",
             remedy="Go on tomorrow, or raise votes_per_day",
             param="arena",
         )

@@ -79,7 +79,7 @@ class IgnoreRules:
 def files(root: Path, most_bytes: int) -> Iterator[FolderFile]:
     """The files below ``root`` that belong into an index, by path. Raises ``InvalidRequest`` if it is no folder."""
     if not root.is_dir():
-        raise InvalidRequest(f"{root} is no folder", remedy="Name the folder of a workspace")
+        raise InvalidRequest(f"{root} is not a folder", remedy="Name the folder of a workspace")
     rules = IgnoreRules(root)
     for folder, folders, names in os.walk(root):
         above = PurePosixPath(Path(folder).relative_to(root).as_posix())

@@ -60,8 +60,8 @@ def grep(catalogue: Catalogue, pattern: str, most: int, within: str = "") -> lis
             fits = pc.match_substring_regex(pa.array(lines, pa.string()), pattern)
         except pa.ArrowInvalid as error:
             raise InvalidRequest(
-                f"{pattern[:100]!r} is no regular expression: {error}",
-                remedy="Write one of RE2: no look-around, no back references",
+                f"{pattern[:100]!r} is not a regular expression: {error}",
+                remedy="Write it in RE2's syntax, without look-around and back references",
                 param="pattern",
             ) from None
         for number in pc.indices_nonzero(fits).to_pylist():

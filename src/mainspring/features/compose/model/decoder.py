@@ -45,7 +45,9 @@ class Sizes:
     def read(cls, told: Mapping[str, Any]) -> Sizes:
         """Raises ``ModelError``: it is no decoder with rotary positions."""
         if told.get("kind") != "decoder" or told.get("positions") != "rotary":
-            raise ModelError("the model is no decoder with rotary positions", remedy="Train one by the recipe compose")
+            raise ModelError(
+                "the model is not a decoder with rotary positions", remedy="Train one by the recipe compose"
+            )
         try:
             return cls(*(told[name] for name in cls.__dataclass_fields__))
         except KeyError as error:

@@ -106,7 +106,7 @@ class Writers:
         if _count(connection, table, table.c.tenant == tenant) >= most:
             what = "persons" if table is people else "texts of persons"
             raise QuotaExceeded(
-                f"this tenant has {most} {what}, as many as it may",
+                f"this tenant has {most} {what}, the maximum",
                 remedy=f"Erase users who are gone, or ask whoever operates the server to raise compose.{name}",
                 param="user",
             )

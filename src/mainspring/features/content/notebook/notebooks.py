@@ -84,8 +84,8 @@ class Notebooks:
             if not named or {each.document_id, each.file_id} & named
         ]
         if kind == "comparison" and len(kept) != 2:
-            problem = f"a comparison is of two documents, and these are {len(kept)}"
-            raise InvalidRequest(problem, remedy="Name two of the notebook's", param="documents")
+            problem = f"a comparison needs two documents, not {len(kept)}"
+            raise InvalidRequest(problem, remedy="Name two documents of the notebook", param="documents")
         if not kept:
             raise NotFound("the notebook has none of these documents", param="documents")
         embedder = self._rooms.path.charged.embedder(self._rooms.engines.embedder, context)
@@ -139,7 +139,9 @@ class Notebooks:
         for place in found.documents:
             if await self._document(principal, place) is None:
                 await self.store.drop_recording(principal, recording_id)
-                raise NotFound(f"a document of {recording_id} is gone, and the recording with it", param="recording_id")
+                raise NotFound(
+                    f"a document of {recording_id} was deleted, so the recording was deleted too", param="recording_id"
+                )
         return found
 
     def _speaker(self) -> Voice:
@@ -162,9 +164,7 @@ class Notebooks:
         else:
             found = await self._rooms.library.documents(principal, store.id)
         if not 1 <= len(found) <= MOST_DOCUMENTS:
-            raise InvalidRequest(
-                f"a notebook has 1 to {MOST_DOCUMENTS} documents, and these are {len(found)}", param="documents"
-            )
+            raise InvalidRequest(f"a notebook has 1 to {MOST_DOCUMENTS} documents, not {len(found)}", param="documents")
         return list(dict.fromkeys((store.id, each.document_id) for each in found))
 
     async def _document(self, principal: Principal, place: Place) -> Document | None:

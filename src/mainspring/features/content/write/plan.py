@@ -65,7 +65,7 @@ def of_headings(brief: Brief, hits: Sequence[Hit]) -> Plan:
     sections = _different([*own, *found])
     if not sections:
         raise InvalidRequest(
-            f"no source speaks of {brief.topic!r}",
+            f"no source mentions {brief.topic!r}",
             remedy="Name other collections, or add documents about it",
             param="topic",
         )

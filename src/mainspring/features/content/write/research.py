@@ -82,7 +82,7 @@ class Researcher:
         if brief.collections:
             found = [await library.get(principal, name) for name in brief.collections]
             if beyond := [each.name for each in found if trusted and each.name not in trusted]:
-                problem = f"{beyond[0]} is no trusted source"
+                problem = f"{beyond[0]} is not a trusted source"
                 raise InvalidRequest(problem, remedy="Name others, or none", param="collections")
         else:
             found = [each for each in await library.collections(principal) if not trusted or each.name in trusted]

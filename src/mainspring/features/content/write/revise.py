@@ -79,8 +79,8 @@ async def revised(kitchen: Kitchen, asked: Revision, context: Context) -> Articl
         made = await _longer(kitchen, asked, section, assembler, context)
     else:
         raise Unsupported(
-            "sentences of sources cannot be worded otherwise without a model that writes",
-            remedy="Ask for it shorter or longer, or set content.draft_model",
+            "no model here rewords the sentences of sources",
+            remedy="Ask for a shorter or longer section, or set content.draft_model",
             param="instruction",
         )
     sections = list(article.sections)

@@ -39,7 +39,7 @@ def _example(line: str, place: str) -> Example:
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise InvalidRequest(f"{place} is no JSON: {error}", param="file") from None
+        raise InvalidRequest(f"{place} is not JSON: {error}", param="file") from None
     return example_of(row, place)
 
 

@@ -108,7 +108,7 @@ class Writing:
             if number is not None:
                 tags[tag] = number
             if len(tags) > _MOST_TAGS:
-                raise QuotaExceeded(f"{name} has {_MOST_TAGS} tags, which are the most", param="tag")
+                raise QuotaExceeded(f"{name} has {_MOST_TAGS} tags, the maximum", param="tag")
             connection.execute(sa.update(data_sets).where(_is(principal.tenant, name)).values(tags=rows.dump(tags)))
             return tags
 
@@ -192,7 +192,7 @@ class Writing:
         mine = sa.and_(data_sets.c.tenant == tenant, data_sets.c.deleted.is_(False))
         known = connection.execute(sa.select(sa.func.count()).select_from(data_sets).where(mine)).scalar_one()
         if known >= self._settings.max_sets:
-            raise QuotaExceeded(f"{known} data sets are the most of this tenant", remedy="Delete some", param="name")
+            raise QuotaExceeded(f"this tenant has {known} data sets, the maximum", remedy="Delete some", param="name")
         made = {"description": description, "kind": kind, "created_by": principal.key_id, "created_at": now}
         made |= {"updated_at": now, "deleted": False}
         new = rows.insert_new(connection, data_sets).values(tenant=tenant, name=name, **made)
@@ -212,7 +212,7 @@ class Writing:
             _clear(connection, tenant, name, found.newest)
         if found.newest >= self._settings.max_versions:
             raise QuotaExceeded(
-                f"{name} has {found.newest} versions, which are the most", remedy="Copy it to another", param="name"
+                f"{name} has {found.newest} versions, the maximum", remedy="Copy it to another data set", param="name"
             )
         draft = Draft(tenant, name, ids.new("draft_"), found.newest + 1, found.newest)
         if (before := _version(connection, draft, found.newest)) is not None:
@@ -283,7 +283,7 @@ class Writing:
         known = connection.execute(counted.where(data_sets.c.tenant == draft.tenant)).scalar_one()
         if known + count > self._settings.max_rows:
             raise QuotaExceeded(
-                f"{self._settings.max_rows} rows are the most of this tenant's data sets",
+                f"the data sets of this tenant would have more than {self._settings.max_rows} rows",
                 remedy="Delete a data set",
                 param="examples",
             )

@@ -78,7 +78,7 @@ class Chats:
             mine = sa.select(chats.c.digest).where(chats.c.tenant == principal.tenant, chats.c.expires_at > now)
             some = mine.limit(most).subquery()
             if connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one() >= most:
-                raise QuotaExceeded(f"{most} chats are open, and no more may be", remedy="See channels.chats")
+                raise QuotaExceeded(f"{most} chats are open, the maximum", remedy="See channels.chats")
             connection.execute(made)
 
         await self._database.write(work, durable=True)
@@ -89,7 +89,7 @@ class Chats:
         query = sa.select(chats).where(chats.c.digest == _digest(token), chats.c.expires_at > time.time())
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         if not token.startswith(_PREFIX) or row is None:
-            raise Unauthenticated("this chat is over, or there is no such", remedy="Open another one")
+            raise Unauthenticated("this chat has ended or does not exist", remedy="Open a new chat")
         principal = await self._holders.principal(row.tenant, row.key_id, frozenset(rows.load(row.groups)))
         return Chat(row.session_id, principal, row.person, row.expires_at)
 

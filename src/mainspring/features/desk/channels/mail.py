@@ -64,7 +64,7 @@ def read(data: bytes, own: str) -> Mail:
         AssertionError,
         RecursionError,
     ) as error:
-        raise InvalidRequest(f"this is no readable mail: {type(error).__name__}") from None
+        raise InvalidRequest(f"this is not a readable mail: {type(error).__name__}") from None
 
 
 def _read(data: bytes, own: str) -> Mail:

@@ -128,7 +128,7 @@ class Channels:
         try:
             found = structure.loads(body)
         except orjson.JSONDecodeError:
-            raise InvalidRequest("the body is no JSON") from None
+            raise InvalidRequest("the body is not valid JSON") from None
         texts = [found.get(field) if isinstance(found, dict) else None for field in ("conversation", "from", "text")]
         conversation, person, text = (each if isinstance(each, str) else "" for each in texts)
         if not conversation or not text.strip() or len(conversation) > 100 or len(person) > 256:

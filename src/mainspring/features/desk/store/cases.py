@@ -220,9 +220,7 @@ class CaseStore:
         mine = sa.and_(cases.c.tenant == tenant, cases.c.status.in_(OPEN))
         count = connection.execute(sa.select(sa.func.count()).select_from(cases).where(mine)).scalar_one()
         if count >= self._settings.max_open:
-            raise QuotaExceeded(
-                f"{count} cases are open, and no more may be", remedy="Close some, or set desk.max_open"
-            )
+            raise QuotaExceeded(f"{count} cases are open, the maximum", remedy="Close some, or set desk.max_open")
 
 
 def queue_of(settings: DeskSettings, new: NewCase, origin: Origin) -> str:
@@ -257,7 +255,7 @@ def _check(new: NewCase) -> None:
     if len(new.references) > 32 or any(
         len(name) > 64 or len(str(value)) > 512 for name, value in new.references.items()
     ):
-        raise InvalidRequest("references are 32 at most, of 512 characters each", param="references")
+        raise InvalidRequest("references may have at most 32 entries of 512 characters each", param="references")
 
 
 def _next(connection: sa.Connection, tenant: str) -> int:

@@ -50,7 +50,7 @@ class DeskPeople:
     async def put(self, principal: Principal, name: str, queues: tuple[str, ...]) -> DeskPerson:
         """Set the caller's name and queues. Raises ``InvalidRequest``."""
         if any(not each or len(each) > 64 for each in queues):
-            raise InvalidRequest("queues are names of 1 to 64 characters", param="queues")
+            raise InvalidRequest("the names of queues must have 1 to 64 characters", param="queues")
         who = DeskPerson(principal.person, " ".join(cards.scrub(name).split()), tuple(dict.fromkeys(queues)))
         values = {"name": who.name, "queues": rows.dump(list(who.queues)), "changed_at": time.time()}
 

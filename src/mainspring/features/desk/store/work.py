@@ -273,13 +273,13 @@ def _unclosed(case: Case) -> Case:
 
 def _taken(case: Case) -> Conflict:
     who = case.assignee_name or "somebody else"
-    return Conflict(f"{who} works on the case {case.number}", remedy="Have it released or reassigned")
+    return Conflict(f"{who} works on the case {case.number}", remedy="Ask for it to be released or reassigned")
 
 
 def _text(text: str) -> str:
     said = cards.scrub(text).strip()
     if not said or len(said) > MAX_TEXT:
-        raise InvalidRequest(f"text has 1 to {MAX_TEXT} characters", param="text")
+        raise InvalidRequest(f"text must have 1 to {MAX_TEXT} characters", param="text")
     return said
 
 

@@ -79,7 +79,7 @@ def _all(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, str, Row]]:
 def _numbered(path: Path, found: Iterator[Row] | Sequence[Row]) -> Iterator[tuple[str, Row]]:
     for number, row in enumerate(found, 1):
         if not isinstance(row, Mapping):
-            raise InvalidRequest(f"{path.name}, row {number} is no object", param="file")
+            raise InvalidRequest(f"{path.name}, row {number} is not an object", param="file")
         yield f"{path.name}, row {number}", row
 
 
@@ -91,9 +91,9 @@ def _lines(path: Path, text: str) -> Iterator[tuple[str, Row]]:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise InvalidRequest(f"{place} is no JSON: {error}", param="file") from None
+            raise InvalidRequest(f"{place} is not JSON: {error}", param="file") from None
         if not isinstance(row, Mapping):
-            raise InvalidRequest(f"{place} is no JSON object", param="file")
+            raise InvalidRequest(f"{place} is not a JSON object", param="file")
         yield place, row
 
 

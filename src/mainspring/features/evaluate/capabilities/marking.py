@@ -57,7 +57,9 @@ class Marker:
 
         detector = embedding_detector.packaged()
         if self._embedder is None or self._embedder.name != detector.embedder:
-            raise SettingsError(f"toxicity is measured with {detector.embedder}", remedy="Set models.embedding to it")
+            raise SettingsError(
+                f"toxicity is measured with {detector.embedder}", remedy="Set models.embedding to this model"
+            )
         windows = embedding_detector.windows(text) or [text]
         vectors = (await self._embedder.embed(windows)).vectors
         (found,) = detector.score(vectors, [0] * len(windows), 1, ("toxicity",))

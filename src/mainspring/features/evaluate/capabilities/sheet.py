@@ -121,7 +121,9 @@ def outcomes(path: Path, *, errors: bool = False) -> Iterator[Outcome]:
             try:
                 outcome = Outcome.of(json.loads(line))
             except (ValueError, TypeError, AttributeError):
-                raise InvalidRequest(f"{path.name}, line {number} is no outcome of a benchmark", param="file") from None
+                raise InvalidRequest(
+                    f"{path.name}, line {number} is not an outcome of a benchmark", param="file"
+                ) from None
             found[outcome.key] = outcome
     return (each for each in found.values() if errors or not each.error)
 
@@ -159,7 +161,7 @@ def _run(path: Path, line: bytes) -> dict[str, Any]:
             return dict(run)
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
-    raise InvalidRequest(f"{path} is no file of a benchmark's run", param="file")
+    raise InvalidRequest(f"{path} is not a file of a benchmark's run", param="file")
 
 
 def _line(row: Mapping[str, Any]) -> bytes:

@@ -63,7 +63,7 @@ def online(
     if as_json:
         show.as_json(told(watch, found))
         return
-    print(f"{watch.answers} answers, {watch.unnamed} of them to nobody that is named")
+    print(f"{watch.answers} answers, {watch.unnamed} of them to unnamed users")
     rows = [
         (metric, arm or "all", *_shown(metric, value)) for metric, arms in found.items() for arm, value in arms.items()
     ]
@@ -114,7 +114,7 @@ def read(path: Path, tenant: str) -> list[EventRecord]:
                     found.append(EventRecord(str(row["id"]), at, tenant, "", subject, facts, person=person))
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 raise InvalidRequest(
-                    f"{path.name}, line {number} is no event",
+                    f"{path.name}, line {number} is not an event",
                     param="events",
                     remedy="Each line is an object with id, created_at, kind, subject and facts",
                 ) from None

@@ -50,7 +50,7 @@ def explain(
     if as_json:
         show.as_json(facts)
         return
-    print(found.header + ("; the answer is checked, and a weak one asked again of the large model" * found.cascade))
+    print(found.header + ("; the answer is checked, and the large model answers again if it is weak" * found.cascade))
 
 
 @app.command("judge")

@@ -232,7 +232,7 @@ def _lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
         except ValueError:
             raise InvalidRequest(f"{path}, line {number} is not JSON") from None
         if not isinstance(row, dict):
-            raise InvalidRequest(f"{path}, line {number} is no JSON object")
+            raise InvalidRequest(f"{path}, line {number} is not a JSON object")
         found.append((number, row))
     if not found:
         raise InvalidRequest(f"{path} has no rows")

@@ -46,13 +46,13 @@ def _case(line: str, place: str, number: str) -> Case:
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise InvalidRequest(f"{place} is no JSON: {error}", param="file") from None
+        raise InvalidRequest(f"{place} is not JSON: {error}", param="file") from None
     if not isinstance(row, Mapping):
-        raise InvalidRequest(f"{place} is no JSON object", param="file")
+        raise InvalidRequest(f"{place} is not a JSON object", param="file")
     wanted = row.get("references", row.get("reference"))
     several = [wanted] if isinstance(wanted, str) else wanted
     if not isinstance(several, list) or not several or not all(isinstance(each, str) for each in several):
-        raise InvalidRequest(f"{place}: references are a text or a list of texts", param="references")
+        raise InvalidRequest(f"{place}: references must be a text or a list of texts", param="references")
     return Case(str(row.get("id", number)), _messages(row, place), tuple(several), str(row.get("source") or ""))
 
 
@@ -67,9 +67,9 @@ def _messages(row: Mapping[str, Any], place: str) -> tuple[Message, ...]:
         role, content = (turn.get("role"), turn.get("content")) if isinstance(turn, Mapping) else (None, None)
         if role not in _ROLES or not isinstance(content, str):
             raise InvalidRequest(
-                f"{place}: a message has the role {', '.join(_ROLES)} and content that is a text", param="messages"
+                f"{place}: a message needs the role {', '.join(_ROLES)} and content that is a text", param="messages"
             )
         found.append(Message(role, content))
     if found[-1].role != "user":
-        raise InvalidRequest(f"{place}: the last message is the user's", param="messages")
+        raise InvalidRequest(f"{place}: the last message must be the user's", param="messages")
     return tuple(found)

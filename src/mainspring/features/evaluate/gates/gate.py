@@ -103,7 +103,7 @@ async def gate(
 
 def _checked(score: float) -> float:
     if not 0 <= score <= 1:
-        raise InvalidRequest(f"a score lies between 0 and 1, not at {score:g}", param="score")
+        raise InvalidRequest(f"a score must be between 0 and 1, not {score:g}", param="score")
     return score
 
 

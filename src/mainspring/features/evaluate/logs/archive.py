@@ -108,7 +108,7 @@ class Archive:
             NotImplementedError,
         ) as error:
             raise InvalidRequest(
-                f"{self._path.name} is no readable archive: {error}",
+                f"{self._path.name} is not a readable archive: {error}",
                 param="file",
                 remedy="Give a log of Inspect (.eval)",
             ) from None

@@ -110,5 +110,5 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 continue
             row = parsed(line, place)
             if not isinstance(row, Mapping):
-                raise InvalidRequest(f"{place} is no JSON object", param="file")
+                raise InvalidRequest(f"{place} is not a JSON object", param="file")
             yield place, row

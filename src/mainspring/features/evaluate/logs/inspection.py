@@ -64,7 +64,7 @@ def _samples(log: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _begun(path: Path, header: Any, model: str) -> Making:
     about = header.get("eval") if isinstance(header, Mapping) else None
     if not isinstance(about, Mapping) or "task" not in about:
-        raise InvalidRequest(f"{path.name} is no log of Inspect", param="file", remedy="Give an .eval or .json log")
+        raise InvalidRequest(f"{path.name} is not a log of Inspect", param="file", remedy="Give an .eval or .json log")
     making = Making(path, str(about["task"]).split("/")[-1], model or str(about.get("model") or "unknown"))
     making.created_at = moment(about.get("created"))
     version = str(_mapping(about.get("packages")).get("inspect_ai") or "")
@@ -79,7 +79,7 @@ def _begun(path: Path, header: Any, model: str) -> Making:
 
 def _add(making: Making, place: str, sample: Any) -> None:
     if not isinstance(sample, Mapping) or "id" not in sample:
-        raise InvalidRequest(f"{making.path.name}: {place:.100} is no sample", param="file")
+        raise InvalidRequest(f"{making.path.name}: {place:.100} is not a sample", param="file")
     scores: dict[str, float] = {}
     reasons: dict[str, str] = {}
     given = sample.get("scores")

@@ -208,7 +208,7 @@ def parsed(raw: str | bytes, place: str) -> Any:
     try:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"{place} is no JSON: {str(error)[:200]}", param="file") from None
+        raise InvalidRequest(f"{place} is not JSON: {str(error)[:200]}", param="file") from None
 
 
 def tagged(metadata: Any) -> dict[str, str]:

@@ -40,7 +40,7 @@ def load(name_or_folder: str, data: Path | None = None) -> JudgedCollection:
     if name_or_folder in known:
         if data is None:
             raise NotFound(
-                f"the data of {name_or_folder} is not known to lie anywhere",
+                f"the data of {name_or_folder} has no known folder",
                 remedy="Give its folder with --data, or set MAINSPRING_DATA (docs/guides/evaluation.md)",
             )
         return known[name_or_folder][1](data)

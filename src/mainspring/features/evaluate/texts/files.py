@@ -44,14 +44,14 @@ def _example(line: str, place: str, number: int) -> Example:
     try:
         row = json.loads(line)
     except ValueError as error:
-        raise InvalidRequest(f"{place} is no JSON: {error}", param="file") from None
+        raise InvalidRequest(f"{place} is not JSON: {error}", param="file") from None
     if not isinstance(row, Mapping):
-        raise InvalidRequest(f"{place} is no JSON object", param="file")
+        raise InvalidRequest(f"{place} is not a JSON object", param="file")
     prediction = _field(row, _PREDICTION, place)
     wanted = _field(row, _REFERENCES, place)
     several = [wanted] if isinstance(wanted, str) else wanted
     if not isinstance(prediction, str):
-        raise InvalidRequest(f"{place}: the prediction is no text", param=_PREDICTION[0])
+        raise InvalidRequest(f"{place}: the prediction is not text", param=_PREDICTION[0])
     if not isinstance(several, list) or not several or not all(isinstance(each, str) for each in several):
         raise InvalidRequest(f"{place}: references are a text or a list of texts", param=_REFERENCES[0])
     return Example(str(row.get("id", number)), prediction, tuple(several), str(row.get("source") or ""))

@@ -51,7 +51,7 @@ class FitsSchema:
         try:
             value = json.loads(said)
         except (ValueError, RecursionError) as error:
-            return Score(0.0, f"no JSON: {error}"[:200])
+            return Score(0.0, f"not JSON: {error}"[:200])
         wrong = await asyncio.to_thread(lambda: next(iter(checker.iter_errors(value)), None))
         return Score(1.0) if wrong is None else Score(0.0, str(wrong.message)[:200])
 

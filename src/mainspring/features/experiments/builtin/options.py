@@ -27,7 +27,7 @@ def number(name: str, options: Options, option: str, default: float) -> float:
     except (TypeError, ValueError):
         found = 0.0
     if not 0 < found < 1e12:
-        raise InvalidRequest(f"the option {option} of the scorer {name} is a positive number", param="options")
+        raise InvalidRequest(f"the option {option} of the scorer {name} must be a positive number", param="options")
     return found
 
 

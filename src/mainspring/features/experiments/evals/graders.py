@@ -186,7 +186,7 @@ def _string_check(_: Rooms, options: Options) -> Scorer:
     only("string-check", options, "name", "input", "operation", "reference")
     operation = text("string-check", options, "operation")
     if operation not in _OPERATIONS:
-        raise InvalidRequest(f"operation is one of {', '.join(_OPERATIONS)}", param="operation")
+        raise InvalidRequest(f"operation must be one of {', '.join(_OPERATIONS)}", param="operation")
     wanted = options.get("reference", "")
     return StringCheck(_named(options, "string-check"), text("string-check", options, "input"), operation, str(wanted))
 
@@ -195,7 +195,7 @@ def _text_similarity(rooms: Rooms, options: Options) -> Scorer:
     only("text-similarity", options, "name", "input", "reference", "evaluation_metric")
     metric = text("text-similarity", options, "evaluation_metric")
     if metric not in METRICS:
-        raise InvalidRequest(f"evaluation_metric is one of {', '.join(METRICS)}", param="evaluation_metric")
+        raise InvalidRequest(f"evaluation_metric must be one of {', '.join(METRICS)}", param="evaluation_metric")
     said, wanted = (text("text-similarity", options, each) for each in ("input", "reference"))
     return TextSimilarity(_named(options, "text-similarity"), said, wanted, metric, rooms)
 
@@ -204,7 +204,7 @@ def _label_model(rooms: Rooms, options: Options) -> Scorer:
     only("label-model", options, "name", "model", "input", "labels", "passing_labels")
     labels, passing = (_labels(options, each) for each in ("labels", "passing_labels"))
     if not set(passing) <= set(labels):
-        raise InvalidRequest("passing_labels are among the labels", param="passing_labels")
+        raise InvalidRequest("passing_labels must be among the labels", param="passing_labels")
     model = text("label-model", options, "model")
     return LabelModel(_named(options, "label-model"), model, _template(options), labels, passing, rooms)
 
@@ -220,24 +220,24 @@ def ends(options: Options) -> tuple[float, float]:
     """The range of a ``score_model``. Raises ``InvalidRequest``."""
     found = options.get("range") or [0.0, 1.0]
     if not isinstance(found, list) or len(found) != 2 or not all(isinstance(each, int | float) for each in found):
-        raise InvalidRequest("range has two numbers", param="range")
+        raise InvalidRequest("range must have two numbers", param="range")
     low, high = map(float, found)
     if not low < high:
-        raise InvalidRequest("the second number of range is the larger one", param="range")
+        raise InvalidRequest("the second number of range must be larger than the first", param="range")
     return low, high
 
 
 def _labels(options: Options, name: str) -> list[str]:
     found = options.get(name)
     if not isinstance(found, list) or not 1 <= len(found) <= 64 or not all(isinstance(each, str) for each in found):
-        raise InvalidRequest(f"{name} are 1 to 64 texts", param=name)
+        raise InvalidRequest(f"{name} must be 1 to 64 texts", param=name)
     return found
 
 
 def _template(options: Options) -> list[Mapping[str, Any]]:
     found = options.get("input")
     if not isinstance(found, list) or not 1 <= len(found) <= 64:
-        raise InvalidRequest("input has 1 to 64 messages", param="input")
+        raise InvalidRequest("input must have 1 to 64 messages", param="input")
     return [{**each, "content": content(each.get("content"))} for each in found if isinstance(each, Mapping)]
 
 
@@ -249,7 +249,7 @@ def content(found: Any) -> str:
         return str(found["text"])
     if isinstance(found, list):
         return "\n".join(content(each) for each in found)
-    raise Unsupported("messages of templates are texts", param="input")
+    raise Unsupported("messages of templates must be texts", param="input")
 
 
 def _named(options: Options, kind: str) -> str:

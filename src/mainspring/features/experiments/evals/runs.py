@@ -37,7 +37,7 @@ async def start(
     examples = [_example(number, each, source) for number, each in enumerate(items, 1)]
     model = source.get("model")
     if source.get("type") in ("completions", "responses") and source.get("input_messages") and not model:
-        raise InvalidRequest("a run that samples names a model", param="data_source.model")
+        raise InvalidRequest("a run that samples needs a model", param="data_source.model")
     criteria = rows.load(of.criteria)
     scorers = tuple(_scorer(each) for each in criteria)
     drawn = _sampling(source.get("sampling_params") or {})
@@ -78,10 +78,10 @@ async def _items(service: Experiments, principal: Principal, source: Mapping[str
                 param="data_source.source.type",
             )
     if not isinstance(found, list) or not 1 <= len(found) <= MOST_ITEMS:
-        raise InvalidRequest(f"a run has 1 to {MOST_ITEMS} items", param="data_source.source")
+        raise InvalidRequest(f"a run must have 1 to  {MOST_ITEMS} items", param="data_source.source")
     for number, each in enumerate(found, 1):
         if not isinstance(each, Mapping) or not isinstance(each.get("item"), Mapping):
-            raise InvalidRequest(f"item {number} is no object with an item", param="data_source.source")
+            raise InvalidRequest(f"item {number} is not an object with an item", param="data_source.source")
     return found
 
 
@@ -143,14 +143,14 @@ def _messages(asked: Mapping[str, Any], example: Example) -> list[Message]:
         case "template":
             template = asked.get("template")
             if not isinstance(template, list) or not 1 <= len(template) <= 64:
-                raise InvalidRequest("a template has 1 to 64 messages", param="data_source.input_messages")
+                raise InvalidRequest("a template must have 1 to 64 messages", param="data_source.input_messages")
             parts = [{"role": e.get("role"), "content": content(e.get("content"))} for e in template]
             return filled(parts, example)
         case "item_reference":
             field = str(asked.get("item_reference", "")).removeprefix("item.")
             found = example.extra["item"].get(field)
             if not isinstance(found, list):
-                raise InvalidRequest(f"item.{field:.50} is no list of messages", param="data_source.input_messages")
+                raise InvalidRequest(f"item.{field:.50} is not a list of messages", param="data_source.input_messages")
             return [message_of(each, f"item.{field:.50}") for each in found]
         case other:
             raise InvalidRequest(f"input_messages of the type {other!s:.50}", param="data_source.input_messages")

@@ -41,7 +41,7 @@ class EvalStore:
         def work(connection: sa.Connection) -> None:
             counted = sa.select(sa.func.count()).select_from(evals).where(evals.c.tenant == tenant)
             if connection.execute(counted).scalar_one() >= self._most:
-                raise QuotaExceeded(f"{self._most} evals are kept", remedy="Delete some", param="name")
+                raise QuotaExceeded(f"{self._most} evals are kept, the maximum", remedy="Delete some", param="name")
             connection.execute(
                 sa.insert(evals).values(
                     tenant=tenant,

@@ -60,7 +60,9 @@ class Results:
             if busy >= self._settings.per_tenant:
                 raise QuotaExceeded(f"{busy} experiments are queued or running", remedy="Wait for one", param="dataset")
             if connection.execute(counted).scalar_one() >= self._settings.kept:
-                raise QuotaExceeded(f"{self._settings.kept} experiments are kept", remedy="Delete some", param="name")
+                raise QuotaExceeded(
+                    f"{self._settings.kept} experiments are kept, the maximum", remedy="Delete some", param="name"
+                )
             made = {"tenant": tenant, "id": experiment_id, "state": "queued", "key_id": principal.key_id, **values}
             made |= {"owner": principal.person, "created_at": now, "updated_at": now, "spec": rows.dump(spec.plain())}
             connection.execute(sa.insert(experiments).values(**made))
@@ -202,7 +204,9 @@ class Results:
         def work(connection: sa.Connection) -> bool:
             of = sa.select(sa.func.count()).select_from(experiments).where(experiments.c.tenant == tenant)
             if connection.execute(of).scalar_one() >= self._settings.kept:
-                raise QuotaExceeded(f"{self._settings.kept} experiments are kept", remedy="Delete some", param="name")
+                raise QuotaExceeded(
+                    f"{self._settings.kept} experiments are kept, the maximum", remedy="Delete some", param="name"
+                )
             there = connection.execute(rows.insert_new(connection, experiments).values(**made, done=len(answers)))
             if not there.rowcount:
                 return False

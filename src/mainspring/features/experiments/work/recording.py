@@ -71,7 +71,7 @@ def _checked(found: RecordedEvaluation) -> RecordedEvaluation:
         if not all(0 <= score <= 1 for score in row.scores.values()):
             _refuse(number, "a score that is not from 0 to 1", "Leave it out, or divide it by the highest")
         if answered.duration_s is not None and not 0 <= answered.duration_s < math.inf:
-            _refuse(number, "seconds that no answer takes", "Leave them out")
+            _refuse(number, "an impossible number of seconds", "Leave them out")
         example = dataclasses.replace(
             example, id=name, messages=messages, references=references, group=rows.clean(example.group)
         )

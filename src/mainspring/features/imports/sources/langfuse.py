@@ -105,7 +105,7 @@ def _observation(found: Mapping[str, Any], importing: Importing) -> Iterator[Dra
     if kind == "GENERATION":
         yield from _call(found, importing)
     elif not root:
-        raise LeftOut("a step that is no call of a model")
+        raise LeftOut("a step that is not a call of a model")
     if root:
         messages, said = messages_of(found.get("input")), said_of(found.get("output"))
         if messages and said:

@@ -38,7 +38,7 @@ class LangSmith:
         elif "key" in record and ("run_id" in record or "trace_id" in record):
             yield from _feedback(record, importing)
         else:
-            raise BadRecord("it is no run and no feedback: run_type and key are missing")
+            raise BadRecord("it is neither a run nor feedback: run_type and key are missing")
 
 
 def _run(run: Record, importing: Importing) -> Iterator[Draft]:
@@ -57,7 +57,7 @@ def _run(run: Record, importing: Importing) -> Iterator[Draft]:
         elif not calls:
             raise LeftOut("a root run without inputs or outputs")
     elif not calls:
-        raise LeftOut("a step that is no call of a model")
+        raise LeftOut("a step that is not a call of a model")
     for child in run.get("child_runs") or ():
         if isinstance(child, Mapping) and child.get("run_type") == "llm":
             yield _call(needed(child, "id"), trace, moment(child.get("start_time"), "start_time"), child, importing)

@@ -40,7 +40,7 @@ class OpenAI:
             raise BadRecord("messages are missing")
         if "choices" in response or "output" in response:
             if not isinstance(response.get("choices", []), list):
-                raise BadRecord("choices are no list")
+                raise BadRecord("choices are not a list")
             said = said_of({"choices": response["choices"]} if response.get("choices") else response.get("output"))
         elif messages[-1]["role"] == "assistant":
             said = said_of(messages.pop())

@@ -52,7 +52,7 @@ class TensorZero:
                 raise LeftOut("a demonstration without text")
             yield _opinion("demonstration", record, about, making.feedback(NAME, importing, edited=True), edit.text)
         else:
-            raise BadRecord("it is no row of an inference or of feedback: function_name and metric_name are missing")
+            raise BadRecord("it is not a row of an inference or of feedback: function_name and metric_name are missing")
 
 
 def _inference(row: Record, importing: Importing) -> Draft:
@@ -98,7 +98,7 @@ def _metric(row: Record, importing: Importing) -> Iterator[Draft]:
     about, metric, value = needed(row, "target_id"), needed(row, "metric_name"), row.get("value")
     found = float(value) if isinstance(value, bool) else number(value)
     if found is None:
-        raise BadRecord("value is no number")
+        raise BadRecord("value is not a number")
     outcome = OutcomeFacts(imported=NAME, metric=metric[:200], value=found, episode=about)
     yield _opinion("metric", row, about, outcome)
     thumb = making.opinion(NAME, importing, metric, value)

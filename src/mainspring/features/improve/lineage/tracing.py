@@ -71,7 +71,7 @@ class Tracing:
         ``NotFound``."""
         record = await self._events.get(principal.tenant, event_id)
         if record.facts.EVENT not in _OPINIONS:
-            raise NotFound(f"{event_id:.100} is no feedback", param="feedback")
+            raise NotFound(f"{event_id:.100} is not feedback", param="feedback")
         return {**await self.of_answer(principal, record.subject, limit), "feedback_id": event_id}
 
     async def _served(self, variant: Variant, limit: int) -> dict[str, Any]:

@@ -19,9 +19,13 @@ Worse = Annotated[float, Field(ge=0, le=10)]
 class Watch(Body):
     """What begins a campaign; whichever comes first. Without any of them people begin campaigns alone."""
 
-    feedback: Annotated[int | None, Field(ge=1, le=10_000_000, description="so much feedback since the last")] = None
-    drift: Annotated[bool, Field(description="an alert of drift fires")] = False
-    every_s: Annotated[float | None, Field(ge=60, le=366 * 86_400.0, description="so long after the last")] = None
+    feedback: Annotated[
+        int | None, Field(ge=1, le=10_000_000, description="start after this much feedback since the last campaign")
+    ] = None
+    drift: Annotated[bool, Field(description="start when a drift alert fires")] = False
+    every_s: Annotated[
+        float | None, Field(ge=60, le=366 * 86_400.0, description="start this long after the last campaign")
+    ] = None
 
 
 class Data(Body):
@@ -31,7 +35,7 @@ class Data(Body):
     export: Annotated[Free | None, Field(description="fields of an export")] = None
     dataset: Annotated[str, Field(max_length=128)] = ""
     version: int | Annotated[str, Field(max_length=64)] | None = None
-    least_rows: Annotated[int, Field(ge=1, le=10_000_000, description="fewer rows for training train nothing")] = 20
+    least_rows: Annotated[int, Field(ge=1, le=10_000_000, description="minimum number of rows for training")] = 20
 
     @model_validator(mode="after")
     def _one(self) -> Data:
@@ -48,7 +52,9 @@ class Rung(Body):
     options: Annotated[Free, Field(default_factory=dict)]
     base: Annotated[str, Field(max_length=256, description="a name of the catalogue")] = ""
     data: Data | None = None
-    seconds: Annotated[float | None, Field(gt=0, le=_MONTH_S, description="training ends with its best by then")] = None
+    seconds: Annotated[
+        float | None, Field(gt=0, le=_MONTH_S, description="time limit of training; the best checkpoint so far is kept")
+    ] = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 
@@ -161,7 +167,7 @@ class Canary(Body):
     @model_validator(mode="after")
     def _grows(self) -> Canary:
         if sorted(self.steps) != self.steps:
-            raise ValueError("steps: each share is larger than the one before it")
+            raise ValueError("steps: each share must be larger than the one before it")
         return self
 
 
@@ -195,12 +201,12 @@ class Policy(Body):
     canary: Canary | None = None
     after: Annotated[After, Field(default_factory=After)]
     budget: Annotated[Budget, Field(default_factory=Budget)]
-    night: Annotated[bool, Field(description="training works at night alone")] = False
-    gate: Annotated[bool, Field(description="a person approves before the candidate gets traffic")] = False
+    night: Annotated[bool, Field(description="train only at night")] = False
+    gate: Annotated[bool, Field(description="a person must approve before the candidate gets traffic")] = False
     gate_s: Annotated[float, Field(gt=0, le=90 * 86_400.0)] = 7 * 86_400.0
-    cooldown_s: Annotated[Seconds, Field(description="rest after a campaign that promoted nothing")] = 86_400.0
+    cooldown_s: Annotated[Seconds, Field(description="pause after a campaign that promoted nothing")] = 86_400.0
     on_erasure: Annotated[
-        Literal["withdraw", "retrain"], Field(description="what happens to what erased people's data is in")
+        Literal["withdraw", "retrain"], Field(description="what happens to variants that contain data of erased people")
     ] = "withdraw"
 
     def data_of(self, rung: int) -> Data:

@@ -74,7 +74,8 @@ class PolicyStore:
                 count = sa.select(sa.func.count(_p.application.distinct())).where(_p.tenant == tenant)
                 if connection.execute(count).scalar_one() >= self._settings.policies:
                     raise QuotaExceeded(
-                        f"{self._settings.policies} applications have policies", remedy="Delete one of them"
+                        f"{self._settings.policies} applications have policies, the maximum",
+                        remedy="Delete one of them",
                     )
             if found and (found[0].policy, found[0].enabled, found[0].key_id) == (text, enabled, principal.key_id):
                 return _policed(found[0])

@@ -147,7 +147,7 @@ class Running:
             # A bug in one campaign is not the others'.
             _log.exception("campaign %s is %s and is tried again", campaign.id, campaign.stage)
             if time.time() - campaign.entered_at > self.tools.settings.patience_s and not giving_back:
-                return refused(campaign, "it broke off again and again: see the log"), ()
+                return refused(campaign, "it failed repeatedly: see the log"), ()
             return None
 
     async def principal(self, tenant: str, key_id: str) -> Principal | None:

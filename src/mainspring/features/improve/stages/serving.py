@@ -24,7 +24,7 @@ from mainspring.stores.work.approvals import Approval
 from mainspring.training.ports import Placement
 
 APPROVED_CALL = "promote"
-TAKEN_AWAY = "somebody took it away"
+TAKEN_AWAY = "somebody withdrew it"
 
 
 async def waiting(tools: Tools, campaign: Campaign, principal: Principal) -> Result:

@@ -101,7 +101,7 @@ class Definition(Strict):
         if self.unit == "sentence" and (self.kind != "chat" or self.mode != "pointwise"):
             raise ValueError("only a pointwise chat judge looks at sentences one by one")
         if self.kind == "jury" and any(each.weight < 0 for each in self.members):
-            raise ValueError("votes have no negative weight")
+            raise ValueError("the weights of votes must not be negative")
         return self
 
     def plain(self) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class Maker:
             told = await find(member.judge)
             made = await self.make(member.judge, told, find, context, turned=turned, depth=depth + 1)
             if told.mode != definition.mode and "pointwise" not in (told.mode, definition.mode):
-                raise InvalidRequest(f"{member.judge} is {told.mode}, and {name} {definition.mode}", param="members")
+                raise InvalidRequest(f"{member.judge} is {told.mode}, but {name} is {definition.mode}", param="members")
             seats.append(
                 ReadyJudge(made.name, made.definition, made.judge, made.version, made.models, member.weight, made.seats)
             )
@@ -127,7 +127,7 @@ class Maker:
     async def _responder(self, model: str, principal: Principal) -> Responder:
         served = await self._rooms.path.registry.find(model, principal)
         if served.kind not in ("chat", "application", "collection"):
-            raise Unsupported(f"{model} is no chat model: it cannot judge", param="model")
+            raise Unsupported(f"{model} is not a chat model: it cannot judge", param="model")
         return self._rooms.path.chat.get(model, served.responder)
 
     def _support(self) -> BySupport:

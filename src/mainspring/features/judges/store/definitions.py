@@ -86,10 +86,10 @@ class Definitions:
             if row is None or row.deleted:
                 others = [each for each in _newest(connection, tenant) if not each.deleted]
                 if len(others) >= self._most:
-                    raise QuotaExceeded(f"a tenant defines {self._most} judges at most", remedy="Delete one")
+                    raise QuotaExceeded(f"this tenant has {self._most} judges, the maximum", remedy="Delete one")
             number = 1 if row is None else int(row.number) + 1
             if number > MOST_VERSIONS:
-                raise QuotaExceeded(f"a judge has {MOST_VERSIONS} versions at most", remedy="Use another name")
+                raise QuotaExceeded(f"the judge has {MOST_VERSIONS} versions, the maximum", remedy="Use another name")
             now = time.time()
             values = {"tenant": tenant, "name": name, "number": number, "definition": plain, "created_at": now}
             connection.execute(sa.insert(table).values(values))

@@ -93,12 +93,13 @@ class Measurements:
         def work(connection: sa.Connection) -> None:
             mine = sa.select(sa.func.count()).select_from(table).where(table.c.tenant == tenant)
             if connection.execute(mine).scalar_one() >= MOST_KEPT:
-                raise QuotaExceeded(f"{MOST_KEPT} measurements of yours are kept", remedy="Delete old ones")
+                raise QuotaExceeded(f"{MOST_KEPT} of your measurements are kept, the maximum", remedy="Delete old ones")
             unfinished = mine.where(table.c.figures.is_(None), jobs_table.c.state.in_((WAITING, RUNNING)))
             joined = unfinished.join(jobs_table, _of_job())
             if connection.execute(joined).scalar_one() >= MOST_UNFINISHED:
                 raise QuotaExceeded(
-                    f"{MOST_UNFINISHED} measurements of yours are not finished", remedy="Wait for one, or delete one"
+                    f"{MOST_UNFINISHED} of your measurements are not finished, the maximum",
+                    remedy="Wait for one, or delete one",
                 )
             values: dict[str, Any] = {"tenant": tenant, "id": name, "kind": kind, "judge": judge, "version": version}
             values |= {"asked": rows.dump(dict(asked)), "items": len(new), "created_at": now}

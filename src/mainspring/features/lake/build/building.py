@@ -118,7 +118,7 @@ class Building:
                 if await self._once(build, lease, options, progress):
                     await self._prune(tenant, options.keep)
                     return await self.builds.get(tenant, build.id)
-            raise Conflict("erasures came in between again and again", remedy="Build again later")
+            raise Conflict("erasures interrupted the build repeatedly", remedy="Build again later")
         except BaseException as error:
             await self.builds.failed(tenant, build.id, str(error) or type(error).__name__)
             raise

@@ -36,13 +36,13 @@ class ExportRequest:
         check_kind(self.kind)
         check_format(self.kind, self.format)
         if self.since is not None and self.until is not None and self.since >= self.until:
-            raise InvalidRequest("since is not before until", param="since")
+            raise InvalidRequest("since must be before until", param="since")
         for name in ("name", "licence", "override"):
             if len(getattr(self, name)) > _MOST_TEXT or "\n" in getattr(self, name):
-                raise InvalidRequest(f"{name} has one line of {_MOST_TEXT} characters at most", param=name)
+                raise InvalidRequest(f"{name} must be one line of at most {_MOST_TEXT} characters", param=name)
         options = self.options
         if not 0 <= options.shots <= 50 or not 0 <= options.distractors <= 20 or not 0 <= options.keep_oracle <= 1:
-            problem = "shots are 0 to 50, distractors 0 to 20, and keep_oracle is 0 to 1"
+            problem = "shots must be from 0 to 50, distractors from 0 to 20, and keep_oracle from 0 to 1"
             raise InvalidRequest(problem, param="options")
 
     @property

@@ -53,7 +53,7 @@ class Exports:
         ``Forbidden`` for an override by others than administrators, ``QuotaExceeded``."""
         if asked.override and "admin" not in principal.scopes:
             raise Forbidden(
-                "administrators alone export what people did not consent to",
+                "only administrators may export data without consent",
                 remedy="Leave override out, or use a key with the scope 'admin'",
             )
         found = await self.store.create(principal, asked, job=job, trace_id=trace_id, export_id=export_id)

@@ -119,10 +119,10 @@ class ExportStore:
         pending = count.where(lake_exports.c.status.in_(("queued", "running")))
         if connection.execute(pending).scalar_one() >= self._bounds.pending:
             remedy = "Wait for one to end, or raise lake.exports.pending"
-            raise QuotaExceeded("this tenant has as many exports under way as it may", remedy=remedy)
+            raise QuotaExceeded("this tenant has the maximum number of exports under way", remedy=remedy)
         if connection.execute(count.where(lake_exports.c.kept)).scalar_one() >= self._bounds.kept:
             remedy = "Delete one: DELETE /v1/lake/exports/{id}; or raise lake.exports.kept"
-            raise QuotaExceeded(f"this tenant keeps {self._bounds.kept} exports", remedy=remedy)
+            raise QuotaExceeded(f"this tenant keeps {self._bounds.kept} exports, the maximum", remedy=remedy)
 
     async def find(self, tenant: str, export_id: str) -> Export:
         """Raises ``NotFound``."""

@@ -101,7 +101,7 @@ class Sql:
                 out, _ = await process.communicate(json.dumps(asked).encode())
         except TimeoutError:
             raise TooSlow(
-                f"the query ran for {self._bounds.seconds:g} s, which is all that lake.sql.seconds allows",
+                f"the query ran for {self._bounds.seconds:g} s, the maximum of lake.sql.seconds",
                 remedy="Ask for fewer rows or columns",
             ) from None
         finally:

@@ -128,7 +128,7 @@ def _invalid(answer_id: str, at: float, messages: Any, tokens: int, event_ids: S
     if at is None or not math.isfinite(at) or at <= 0:
         return "the time is none"
     if not isinstance(messages, list) or not all(isinstance(each, dict) for each in messages):
-        return "messages are no list of objects"
+        return "messages are not a list of objects"
     if any(each.get("role") not in _ROLES for each in messages):
         return "a message has an unknown role"
     if tokens is None or tokens < 0:

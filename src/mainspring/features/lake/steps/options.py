@@ -30,10 +30,10 @@ StepName = Literal[
 class Balance(Section):
     """What no group of rows may exceed."""
 
-    per_subject: int = Field(0, ge=0, description="most rows of one person; 0: any number")
-    per_session: int = Field(0, ge=0, description="most rows of one session; 0: any number")
-    application_share: float = Field(1.0, gt=0, le=1, description="largest share of one application")
-    language_share: float = Field(1.0, gt=0, le=1, description="largest share of one language")
+    per_subject: int = Field(0, ge=0, description="maximum rows of one person; 0: no limit")
+    per_session: int = Field(0, ge=0, description="maximum rows of one session; 0: no limit")
+    application_share: float = Field(1.0, gt=0, le=1, description="maximum share of one application")
+    language_share: float = Field(1.0, gt=0, le=1, description="maximum share of one language")
 
 
 class BuildSettings(Section):
@@ -49,7 +49,7 @@ class BuildSettings(Section):
     least_characters: int = Field(1, ge=1, description="of a question and of its answer")
     personal_data: Literal["redact", "drop"] = Field("redact", description="treatment of personal data")
     personal_kinds: list[str] = Field([], description="kinds of personal data that are looked for; empty: all")
-    names: bool = Field(True, description="look for names that people give of themselves, too")
+    names: bool = Field(True, description="also look for names that people give of themselves")
     jailbreak_chance: float = Field(0.9, gt=0, lt=1, description="of the detector, from which a question is an attack")
     quality: Literal["any", "not_bad", "good"] = Field(
         "not_bad",

@@ -161,7 +161,7 @@ class Syncing:
         still = await self._manifest.paths(ZONES) if gone else set()
         if not any(path in still for path in gone):
             return False
-        _log.warning("%d files of the lake are gone: it is made anew of the events", len(gone))
+        _log.warning("%d files of the lake are gone: it is rebuilt from the events", len(gone))
 
         def work(connection: sa.Connection) -> None:
             manifest.forget(connection, ZONES)

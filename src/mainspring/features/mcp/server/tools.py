@@ -153,7 +153,7 @@ class ServedTools(Offer):
         request = ChatRequest(model, (Message("user", asked_for.question),))
         served = await self._rooms.path.registry.find(model, call.context.principal)
         if served.kind != "collection" and model != DOCUMENTS_ANSWERER:
-            raise InvalidRequest(f"{model} is no collection", remedy="list_collections has them", param="collection")
+            raise InvalidRequest(f"{model} is not a collection", remedy="list_collections has them", param="collection")
         return await self._answered(call, request, documents=True)
 
     async def _chat(self, call: Call, asked_for: ChatArguments) -> Result:

@@ -59,7 +59,7 @@ class Delivering:
                 continue
             except InvalidRequest as error:
                 # It would keep all others out.
-                _log.warning("the answer %s is no example for a data set: %s", row.answer_id, error)
+                _log.warning("the answer %s is not an example for a data set: %s", row.answer_id, error)
         try:
             if made:
                 await sets.add_examples(principal, name, made, note=f"reviewed in {queue.name}")

@@ -95,10 +95,10 @@ def _task(task: Any, definition: Definition, param: str) -> Task:
     answer_id = data.get("answer_id") if isinstance(data, dict) else None
     if not isinstance(answer_id, str) or not answer_id:
         remedy = "Send tasks that an export of a queue made"
-        raise InvalidRequest("a task names its answer", remedy=remedy, param=f"{param}.data.answer_id")
+        raise InvalidRequest("a task must name its answer", remedy=remedy, param=f"{param}.data.answer_id")
     found = task.get("annotations") or []
     if not isinstance(found, list):
-        raise InvalidRequest("annotations are a list", param=f"{param}.annotations")
+        raise InvalidRequest("annotations must be a list", param=f"{param}.annotations")
     kept = [each for each in found if not (isinstance(each, dict) and each.get("was_cancelled"))]
     return Task(
         answer_id, [_said(each, definition, f"{param}.annotations[{place}]") for place, each in enumerate(kept)]
@@ -108,7 +108,7 @@ def _task(task: Any, definition: Definition, param: str) -> Task:
 def _said(annotation: Any, definition: Definition, param: str) -> Annotation:
     result = annotation.get("result") if isinstance(annotation, dict) else None
     if not isinstance(result, list):
-        raise InvalidRequest("an annotation has a result, which is a list", param=f"{param}.result")
+        raise InvalidRequest("an annotation needs a result, which must be a list", param=f"{param}.result")
     scores: dict[str, float] = {}
     texts: dict[str, str] = {}
     approved: bool | None = None
@@ -129,7 +129,7 @@ def _said(annotation: Any, definition: Definition, param: str) -> Annotation:
                 raise InvalidRequest(f"{name} has no label {chosen[0]!r}", param=f"{param}.result")
             scores[criterion.name] = criterion.score(criterion.scale.index(chosen[0]))
     if approved is None:
-        raise InvalidRequest("an annotation says whether it approves", param=f"{param}.result")
+        raise InvalidRequest("an annotation must say whether it approves", param=f"{param}.result")
     known = {each.name for each in definition.errors}
     if strange := next((name for name in errors if name not in known), None):
         raise InvalidRequest(f"there is no error {strange!r}", param=f"{param}.result")

@@ -56,7 +56,9 @@ class Signal:
             case "cancel":
                 raise Cancelled("the run is cancelled")
             case "late":
-                raise DeadlineExceeded("the run's deadline has passed", remedy="Begin another with a later one")
+                raise DeadlineExceeded(
+                    "the run's deadline has passed", remedy="Start another run with a later deadline"
+                )
             case "lost":
                 raise Cancelled("another process has taken the run over")
             case _:
@@ -163,7 +165,7 @@ class DurableHistory:
             if found.state == "done":
                 return rows.load(found.outcome)
         if found is None and len(self._kept) >= self._settings.max_steps:
-            raise TooLarge(f"a run has {self._settings.max_steps} steps at most", remedy="Raise runs.max_steps")
+            raise TooLarge(f"a run may have at most {self._settings.max_steps} steps", remedy="Raise runs.max_steps")
         self.signal.check()
         if step.kind == "approval":
             return await self._approval(step, found)

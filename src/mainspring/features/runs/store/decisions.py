@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -15,26 +15,17 @@ from mainspring.features.runs.store import runs as store
 from mainspring.features.runs.store.runs import Run
 from mainspring.features.runs.store.steps import KeptStep, of, read
 from mainspring.features.runs.tables import run_steps
-from mainspring.stores.events.audit_log import Actor, Audit, HashedText
+from mainspring.stores import Stores
+from mainspring.stores.events.audit_log import Actor, HashedText
 from mainspring.stores.schema import approvals
-from mainspring.stores.sql.database import Database
 
 Decision = Literal["happened", "not_happened", "give_up"]
 RESUMABLE = ("waiting", "paused", "interrupted", "failed", "running")
 """Running ones whose process is dead among them."""
 
 
-class Parts(Protocol):
-    """The stores that decisions are written to."""
-
-    @property
-    def database(self) -> Database: ...
-    @property
-    def audit(self) -> Audit: ...
-
-
 async def decide(
-    stores: Parts,
+    stores: Stores,
     principal: Principal,
     run_id: str,
     path: str,
@@ -78,7 +69,7 @@ async def decide(
     return await stores.database.write(work, durable=True)
 
 
-async def resume(stores: Parts, principal: Principal, run_id: str) -> Run:
+async def resume(stores: Stores, principal: Principal, run_id: str) -> Run:
     """Have a run that stands still go on. Raises ``NotFound``, ``Conflict`` if it is over or waits for a person."""
 
     def work(connection: sa.Connection) -> Run:
@@ -96,7 +87,7 @@ async def resume(stores: Parts, principal: Principal, run_id: str) -> Run:
     return await stores.database.write(work, durable=True)
 
 
-async def delete(stores: Parts, principal: Principal, run_id: str, *, trace: TraceParent | None = None) -> None:
+async def delete(stores: Stores, principal: Principal, run_id: str, *, trace: TraceParent | None = None) -> None:
     """Delete the record of a run with its steps; who did stands in the audit log. Raises ``NotFound``, and ``Conflict``
     if a process works on it or it waits for a person: what it has begun would be known to nobody."""
 

@@ -115,8 +115,8 @@ class Runs:
             mine = sa.and_(runs.c.tenant == principal.tenant, runs.c.state.in_(OPEN))
             if connection.execute(sa.select(sa.func.count()).where(mine)).scalar_one() >= self._settings.per_tenant:
                 raise QuotaExceeded(
-                    f"{self._settings.per_tenant} runs of this tenant are queued or running, and no more may be",
-                    remedy="Wait until some are over, or cancel them",
+                    f"{self._settings.per_tenant} runs of this tenant are queued or running, the maximum",
+                    remedy="Wait until some have ended, or cancel them",
                 )
             connection.execute(sa.insert(runs).values(**row))
             if new.steps:

@@ -55,14 +55,14 @@ def _content(message: Mapping[str, Any]) -> str:
 
 def _messages(name: str, value: Any, *, ends: str = "") -> str:
     if not isinstance(value, list) or not value:
-        return f"{name} is a list of messages"
+        return f"{name} must be a list of messages"
     for place, each in enumerate(value):
         if not isinstance(each, dict) or each.get("role") not in ROLES:
-            return f"{name}[{place}] is a message with a role of {', '.join(sorted(ROLES))}"
+            return f"{name}[{place}] must be a message with a role of {', '.join(sorted(ROLES))}"
         if not _content(each).strip() and not each.get("tool_calls") and not each.get("function_call"):
             return f"{name}[{place}] has no content"
     if ends and value[-1]["role"] != ends:
-        return f"{name} ends with a message of the {ends}"
+        return f"{name} must end with a message of the {ends}"
     return ""
 
 
@@ -77,7 +77,7 @@ def _text(row: Row, *names: str) -> str:
     for name in names:
         value = row.get(name)
         if not isinstance(value, str) or not value.strip():
-            return f"{name} is a text"
+            return f"{name} must be a text"
     return ""
 
 
@@ -94,28 +94,28 @@ def _preference(row: Row) -> str:
 
 def _thumbs(row: Row) -> str:
     told = _said("prompt", row.get("prompt")) or _said("completion", row.get("completion"))
-    return told or ("" if isinstance(row.get("label"), bool) else "label is true or false")
+    return told or ("" if isinstance(row.get("label"), bool) else "label must be true or false")
 
 
 def _raft(row: Row) -> str:
     documents = row.get("documents")
     if not isinstance(documents, list) or not all(isinstance(each, str) for each in documents):
-        return "documents is a list of texts"
+        return "documents must be a list of texts"
     return _text(row, "question", "answer")
 
 
 def _few_shot(row: Row) -> str:
-    return "" if isinstance(row.get("examples"), list) else "examples is a list"
+    return "" if isinstance(row.get("examples"), list) else "examples must be a list"
 
 
 def _label(row: Row) -> str:
-    return "" if isinstance(row.get("label"), str | int | float) else "label is a text or a number"
+    return "" if isinstance(row.get("label"), str | int | float) else "label must be a text or a number"
 
 
 def _rerank(row: Row) -> str:
     label = row.get("label")
     right = isinstance(label, int | float) and 0 <= label <= 1
-    return _text(row, "query", "passage") or ("" if right else "label is a number from 0 to 1")
+    return _text(row, "query", "passage") or ("" if right else "label must be a number from 0 to 1")
 
 
 def _check(kind: str, row: Row) -> str:

@@ -36,7 +36,7 @@ def copy(source: Path, target: Path, bounds: TrainSettings) -> None:
     """Take the files of a set over from a folder. Raises ``InvalidRequest`` if there is no ``train.jsonl``, and
     ``TooLarge``."""
     if not source.is_dir():
-        raise InvalidRequest(f"{source} is no folder", remedy="Name one with train.jsonl", param="folder")
+        raise InvalidRequest(f"{source} is not a folder", remedy="Name one with train.jsonl", param="folder")
     if not (source / "train.jsonl").exists():
         raise InvalidRequest(
             f"{source} has no train.jsonl", remedy="Put a JSON object on each line of it", param="folder"
@@ -50,7 +50,7 @@ def copy(source: Path, target: Path, bounds: TrainSettings) -> None:
             while block := read.read(2**20):
                 total += len(block)
                 if total > bounds.bytes:
-                    raise TooLarge(f"the data has more than train.bytes ({bounds.bytes})", param="folder")
+                    raise TooLarge(f"the data has more than {bounds.bytes} bytes (train.bytes)", param="folder")
                 written.write(block)
 
 
@@ -62,7 +62,7 @@ def place(data: Path, recipe: Recipe, bounds: TrainSettings, seed: int, told: Ma
     if not counts["train"]:
         raise InvalidRequest("train.jsonl has no rows", param="train")
     if sum(counts.values()) > bounds.rows:
-        raise TooLarge(f"the data has more than train.rows ({bounds.rows}) rows", param="train")
+        raise TooLarge(f"the data has more than {bounds.rows} rows (train.rows)", param="train")
     split = "as given"
     if not counts["validation"]:
         split = divided(data, seed, test=not counts["test"])
@@ -118,7 +118,7 @@ def _plain(path: Path) -> IO[bytes]:
     file = os.fdopen(handle, "rb")
     if not path.is_file():
         file.close()
-        raise InvalidRequest(f"{path.name} is no file", param="folder")
+        raise InvalidRequest(f"{path.name} is not a file", param="folder")
     return file
 
 
@@ -142,7 +142,7 @@ def _checked(path: Path, recipe: Recipe, bounds: TrainSettings) -> int:
             written.write(line if line.endswith(b"\n") else line + b"\n")
             count += 1
             if count > bounds.rows:
-                raise TooLarge(f"{path.name} has more than train.rows ({bounds.rows}) rows", param=path.name)
+                raise TooLarge(f"{path.name} has more than {bounds.rows} rows (train.rows)", param=path.name)
     if changed or not _ends(path):
         draft.replace(path)
     else:

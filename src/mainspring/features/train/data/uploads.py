@@ -36,7 +36,7 @@ async def folder_of(
                 )
             left -= info.bytes
             if left < 0:
-                raise TooLarge(f"with {file_id} the data has more than train.bytes ({bounds.bytes})", param=side)
+                raise TooLarge(f"with {file_id} the data has more than {bounds.bytes} bytes (train.bytes)", param=side)
             await files.copy(principal.tenant, file_id, made / f"{side}.jsonl", groups=principal.groups)
         yield made
     finally:

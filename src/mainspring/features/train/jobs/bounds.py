@@ -12,7 +12,7 @@ def check(options: RecipeOptions, settings: TrainSettings) -> None:
     """Raises ``InvalidRequest`` for more processes or weights than a run may have."""
     if options.processes > settings.processes:
         raise InvalidRequest(
-            f"the run asks for {options.processes} processes, and may have {settings.processes}",
+            f"the run asks for {options.processes} processes, but may have at most {settings.processes}",
             remedy="Ask for fewer, or have the operator raise train.processes",
             param="options.data",
         )

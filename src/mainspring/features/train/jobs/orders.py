@@ -35,17 +35,17 @@ def check(order: Order) -> None:
     """Raises ``InvalidRequest`` naming the field."""
     if order.suffix and not NAME.fullmatch(order.suffix):
         raise InvalidRequest(
-            "a name has 1 to 64 lower-case letters, digits, dots, hyphens and underscores",
+            "a name must have 1 to 64 lower-case letters, digits, dots, hyphens and underscores",
             remedy="For example support-v2",
             param="suffix",
         )
     if bool(order.export) == (order.folder is not None):
-        raise InvalidRequest("name the data: an export or a folder, and not both", param="export")
+        raise InvalidRequest("name either an export or a folder as the data", param="export")
     if not 0 <= order.seed < MOST_SEED:
-        raise InvalidRequest("a seed is a number from 0 to 2147483647", param="seed")
+        raise InvalidRequest("a seed must be a number from 0 to 2147483647", param="seed")
     for name, value in (("seconds", order.seconds), ("usd", order.usd)):
         if value is not None and not 0 < value < 1e9:
-            raise InvalidRequest(f"{name} are more than 0", param=name)
+            raise InvalidRequest(f"{name} must be more than 0", param=name)
 
 
 def name_of(order: Order, recipe: Recipe) -> str:

@@ -255,7 +255,7 @@ class TrainingWork:
     async def _again(self, job: Job, piece: _Piece, message: str) -> bool:
         piece.deaths += 1
         if piece.deaths >= _DEATHS:
-            told = f"its process ended {_DEATHS} times without a step forward"
+            told = f"its process ended {_DEATHS} times without progress"
             error = {"code": "training_died", "message": f"{told}: see its log", "param": None}
             await self._jobs.end(job, "failed", error)
             return True
@@ -280,7 +280,7 @@ _FAULTS: Mapping[str, Mapping[str, str]] = {
     "key": {"code": "key_revoked", "message": "the key that asked for it is revoked or has expired"},
     "erased": {
         "code": "rows_erased",
-        "message": "rows that it was trained on were erased meanwhile; order it again with what is left",
+        "message": "rows that it was trained on were erased meanwhile; order it again with the remaining rows",
     },
     "memory": {
         "code": "memory_exceeded",

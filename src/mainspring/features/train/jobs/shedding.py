@@ -47,7 +47,7 @@ class Disk:
         used = await self.used(tenant)
         if used + more > self._most or used == self._most:
             raise QuotaExceeded(
-                f"training takes {(used + more) / 1e9:.1f} GB of the disk, and may take {self._most / 1e9:.1f}"
+                f"training takes {(used + more) / 1e9:.1f} GB of the disk, but may take at most {self._most / 1e9:.1f}"
                 " (train.tenant_bytes)",
                 remedy="Delete jobs or versions",
             )

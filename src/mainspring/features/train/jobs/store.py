@@ -38,7 +38,7 @@ SHEDDING, GONE, FORGOTTEN = "shedding", "gone", "forgotten"
 from it."""
 ROWS_ERASED: Mapping[str, Any] = {
     "code": "rows_erased",
-    "message": "rows that it was trained on were erased; order it again with what is left",
+    "message": "rows that it was trained on were erased; order it again with the remaining rows",
     "param": None,
 }
 Row = sa.Row[Any]
@@ -91,7 +91,7 @@ class TrainingJobs:
         counted = sa.select(sa.func.count()).select_from(training_jobs).where(training_jobs.c.tenant == tenant)
         busy = self.room(connection, tenant)
         if connection.execute(counted).scalar_one() >= self._settings.kept:
-            raise QuotaExceeded(f"{self._settings.kept} training jobs are kept", remedy="Delete some")
+            raise QuotaExceeded(f"{self._settings.kept} training jobs are kept, the maximum", remedy="Delete some")
         return busy
 
     def room(self, connection: sa.Connection, tenant: str) -> int:
@@ -210,7 +210,7 @@ class TrainingJobs:
         def work(connection: sa.Connection) -> None:
             state = _state(connection, tenant, job_id)
             if state in OVER or (state == "paused" and wanted == "pause"):
-                raise Conflict(f"the job is {state}", remedy="See its state before", param="job_id")
+                raise Conflict(f"the job is {state}", remedy="Check its state first", param="job_id")
             if erased(connection, tenant, job_id):
                 raise Conflict(f"the job ends: {ROWS_ERASED['message']}", remedy="Wait for its end", param="job_id")
             if state == "running":
@@ -288,7 +288,7 @@ class TrainingJobs:
 
         def work(connection: sa.Connection) -> None:
             if _state(connection, tenant, job_id) not in OVER:
-                raise Conflict("the job is not over", remedy="Cancel it first", param="job_id")
+                raise Conflict("the job has not ended", remedy="Cancel it first", param="job_id")
             _unqueue(connection, tenant, job_id)
             connection.execute(
                 sa.delete(training_events).where(training_events.c.tenant == tenant, training_events.c.job == job_id)

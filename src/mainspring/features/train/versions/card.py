@@ -14,7 +14,7 @@ _STALE, _WRITES = "**Stale:**", "## What it writes"
 _USES: Mapping[str, str] = {
     "chat": "It writes answers, as its base does.",
     "adapter": "It changes how its base writes answers; the licence of the base holds for it.",
-    "reward": "It scores answers while others are trained. It is no judge of facts.",
+    "reward": "It scores answers while others are trained. It is not a judge of facts.",
     "embedding": "It finds texts. Vectors of another model cannot be compared with its own.",
     "reranker": "It orders passages by how well they answer a question.",
     "reader": "It says which sentences answer a question.",

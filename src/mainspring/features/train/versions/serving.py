@@ -202,7 +202,7 @@ class Serving:
         there = [each for each in await self._store.in_service() if each.tenant == row.tenant and each.job != row.job]
         if len(there) >= self._settings.served:
             raise QuotaExceeded(
-                f"{len(there)} versions are served, as many as may be (train.served)",
+                f"{len(there)} versions are served, the maximum (train.served)",
                 remedy="Withdraw one of them first",
                 param="version",
             )

@@ -53,7 +53,9 @@ class VersionStore:
             counted = sa.select(sa.func.count()).select_from(training_versions)
             kept = counted.where(of.tenant == job.tenant, of.state.in_(HERE))
             if connection.execute(kept).scalar_one() >= self._most:
-                raise QuotaExceeded(f"{self._most} versions are kept", remedy="Delete some, then resume the job")
+                raise QuotaExceeded(
+                    f"{self._most} versions are kept, the maximum", remedy="Delete some, then resume the job"
+                )
             newest = sa.select(sa.func.max(of.number)).where(of.tenant == job.tenant, of.name == job.name)
             number = int(connection.execute(newest).scalar() or 0) + 1
             asked = rows.load(job.asked)

@@ -173,7 +173,7 @@ def _json(text: str) -> Iterator[Piece]:
         json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(
-            f"the document is not JSON: {error}", remedy="Or say another format", param="format"
+            f"the document is not JSON: {error}", remedy="Name another format, or correct it", param="format"
         ) from None
     at = 0
     for string in _STRING.finditer(text):

@@ -57,7 +57,7 @@ class Making:
         documents = isinstance(served.responder, DocumentAnswerer)
         if isinstance(value, AnsweringValue):
             if not documents:
-                raise _wrong(candidate, "it answers from no documents, so that it weighs no evidence")
+                raise _wrong(candidate, "it does not answer from documents, so it weighs no evidence")
             value.choice()
             self._check_calibration(candidate, value.calibration)
         elif isinstance(value, ModelValue):
@@ -72,11 +72,11 @@ class Making:
             await self._check_words(principal, candidate, value)
         elif isinstance(value, RerankerValue):
             if not documents:
-                raise _wrong(candidate, "it searches no documents")
+                raise _wrong(candidate, "it does not search documents")
             await self._check_reranker(principal, candidate, value)
         elif isinstance(value, RouterValue):
             if not isinstance(served.responder, Auto):
-                raise _wrong(candidate, "it chooses among no models", f"{AUTO} does")
+                raise _wrong(candidate, "it does not choose among models", f"{AUTO} does")
             try:
                 routed(served.responder, value)
             except InvalidRequest as error:
@@ -84,7 +84,7 @@ class Making:
         elif isinstance(value, JudgeValue):
             judge = served.responder
             if not isinstance(judge, VersionedJudge):
-                raise _wrong(candidate, "it judges nothing", f"Name judge:{value.judge}")
+                raise _wrong(candidate, "it is not a judge", f"Name judge:{value.judge}")
             if not await judge.has_judge_version(principal.tenant, value.judge, value.version):
                 raise _wrong(candidate, f"there is no version {value.version} of it", "mainspring judges lists them")
         else:

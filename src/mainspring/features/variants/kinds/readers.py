@@ -35,7 +35,7 @@ async def groups_of(
     if lost := await _hidden(database, principal.tenant, principal.groups, subjects):
         raise InvalidRequest(
             f"there is no answer {lost[0]:.60} that an example is of",
-            remedy="Leave this example out, or its source if it is no answer's",
+            remedy="Leave this example out, or its source if it is not an answer's",
             param="candidate.value.examples",
         )
     if await _hidden(database, principal.tenant, frozenset(), subjects):
@@ -62,9 +62,9 @@ def check_readers(kept: StoredCandidate, served: Served) -> None:
     Readers of an application are in one of its groups: all have the same ones only where there is one."""
     if kept.groups and not (len(served.groups) == 1 and kept.groups <= served.groups):
         raise InvalidRequest(
-            f"the candidate was made of what only readers in {', '.join(sorted(kept.groups))} may see, and "
-            f"{served.name} answers others, too",
-            remedy="Have it made by a key without groups, or give the application the group",
+            f"the candidate contains texts that only readers in {', '.join(sorted(kept.groups))} may see, but "
+            f"{served.name} also answers others",
+            remedy="Make it with a key without groups, or give the application the group",
             param="candidate",
         )
 

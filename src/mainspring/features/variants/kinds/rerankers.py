@@ -28,7 +28,7 @@ class TrainedReranker:
         engine = await self._versions.engine(self._tenant, self._label)
         rerank = getattr(engine, "rerank", None)
         if rerank is None:
-            raise Conflict(f"{self._label} reranks nothing", param="version")
+            raise Conflict(f"{self._label} is not a reranker", param="version")
         found: Reranked = await rerank(query, passages)
         return found
 

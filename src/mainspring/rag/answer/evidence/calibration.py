@@ -57,7 +57,7 @@ def load(path: Path, *, embedder: str, reranker: str) -> Calibration:
     except OSError as error:
         raise SettingsError(f"rag.calibration: {path} cannot be read: {error.strerror}", remedy=remedy) from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise SettingsError(f"rag.calibration: {path} is no calibration: {error}", remedy=remedy) from None
+        raise SettingsError(f"rag.calibration: {path} is not a calibration: {error}", remedy=remedy) from None
     if (found.embedder, found.reranker) != (embedder, reranker):
         raise SettingsError(
             f"rag.calibration: {path} was fitted with {found.embedder} and reranker {found.reranker or 'none'}, not "

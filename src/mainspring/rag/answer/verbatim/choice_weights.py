@@ -79,7 +79,7 @@ class ChoiceWeights:
         for name, value in given.items():
             at = f"{param}.{name:.60}"
             if name not in known:
-                raise InvalidRequest(f"{at} is no weight of choosing", remedy=f"Use {', '.join(known)}", param=at)
+                raise InvalidRequest(f"{at} is not a weight of choosing", remedy=f"Use {', '.join(known)}", param=at)
             number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
             if not number or not 0 <= value <= _MOST:
                 raise InvalidRequest(f"{at} must be a number from 0 to {_MOST:g}", param=at)

@@ -38,7 +38,9 @@ def read(data: bytes, name: str) -> Parsed:
         main = next((path for _, kind, path in package.relations("") if kind == "officeDocument"), "word/document.xml")
         body = package.xml(main).find(f"{_W}body")
         if body is None:
-            raise UnreadableDocument(f"{name} is damaged: it has no body", remedy="Open it and save it again")
+            raise UnreadableDocument(
+                f"{name} is damaged: it has no body", remedy="Open it in its program and save it again"
+            )
         related = {row[0]: row[1:] for row in package.relations(main)}
         paths = dict(related.values())
         styles = _styles(package, paths.get("styles", ""))

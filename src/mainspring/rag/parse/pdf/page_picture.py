@@ -39,7 +39,7 @@ def render_page(data: bytes, name: str, number: int, quote: str, max_pages: int)
 
     kind, _ = kinds.detect(data, name)
     if kind != "pdf":
-        raise UnreadableDocument(f"{name} is no PDF: it has no pages to be shown", remedy="Open its text")
+        raise UnreadableDocument(f"{name} is not a PDF: it has no pages to be shown", remedy="Open its text")
     document = reader.opened(data, name, max_pages)
     try:
         if not 1 <= number <= len(document):

@@ -74,7 +74,7 @@ def read_pairs(path: Path) -> list[Pair]:
             one = other = alike = None
         if not (isinstance(one, str) and isinstance(other, str) and isinstance(alike, bool) and one and other):
             raise InvalidRequest(
-                f"{path}, line {number}, is no labelled pair",
+                f"{path}, line {number}, is not a labelled pair",
                 remedy='Write {"one": "a question", "other": "another", "same": true} on each line',
             )
         pairs.append(Pair(one, other, alike))

@@ -107,7 +107,7 @@ class Classifier:
         """Of the JSON values that ``save`` writes; ``path`` is named in errors. Raises ``SettingsError``."""
         remedy = _REMEDY
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise SettingsError(f"{path} is no classifier of routes", remedy=remedy)
+            raise SettingsError(f"{path} is not a classifier of routes", remedy=remedy)
         try:
             weights, mean, scale = (np.asarray(content[name], np.float64) for name in ("weights", "mean", "scale"))
             names = content["embedder"], content["model"]

@@ -45,7 +45,7 @@ def run(work: Work) -> Made:
         )
     if options.level == "logits" and apart:
         raise InvalidRequest(
-            "an API does not tell the probabilities of all tokens",
+            "an API does not return the probabilities of all tokens",
             remedy="Use level: sequence, or a pulled model as teacher",
             param="options.level",
         )

@@ -27,7 +27,7 @@ def run(work: Work) -> Made:
     only_causal(options, "grpo")
     if options.batch * options.accumulation % options.group:
         raise InvalidRequest(
-            f"{options.batch} x {options.accumulation} answers a step are no whole groups of {options.group}",
+            f"{options.batch} x {options.accumulation} answers a step are not whole groups of {options.group}",
             remedy="Choose a batch that is a multiple of group",
             param="options.batch",
         )

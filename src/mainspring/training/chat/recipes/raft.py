@@ -52,7 +52,7 @@ def staged(work: Work, tuning: Tuning) -> list[dict[str, list[int]]]:
     for where, _, row in rows.numbered(work, "train"):
         if "question" not in row or "documents" not in row:
             raise InvalidRequest(
-                f"{where}: a row of RAFT has question, documents and answer",
+                f"{where}: a row of RAFT needs question, documents and answer",
                 remedy="Export the kind raft in the format trl",
                 param=where,
             )

@@ -30,7 +30,9 @@ def told(model: Decoder, *, pad: int, begin: int, end: int) -> tuple[dict[str, A
     shape = model.shape
     if shape.positions != "rotary":
         raise Unsupported(
-            f"a decoder with {shape.positions} positions is no Llama", remedy="Use rotary positions", param="positions"
+            f"a decoder with {shape.positions} positions is not a Llama",
+            remedy="Use rotary positions",
+            param="positions",
         )
     config: dict[str, Any] = {
         "architectures": ["LlamaForCausalLM"],

@@ -68,7 +68,7 @@ def load(folder: Path) -> RewardDecoder:
     """The reward model in the folder of a version. Raises ``InvalidRequest`` if there is none."""
     if not (folder / HEAD).exists():
         raise InvalidRequest(
-            f"{folder.name} is no reward model", remedy="Name a version that reward-own made", param="base"
+            f"{folder.name} is not a reward model", remedy="Name a version that reward-own made", param="base"
         )
     model = RewardDecoder(cast(Decoder, model_files.load(folder)))
     model.score.load_state_dict(model_files.read(folder / HEAD))
@@ -172,7 +172,7 @@ def based(work: Work) -> Path:
 def _decoder(base: Path) -> Decoder:
     model = model_files.load(base)
     if not isinstance(model, Decoder):
-        raise InvalidRequest("the base is no decoder", remedy="Name one that finetune-own made", param="base")
+        raise InvalidRequest("the base is not a decoder", remedy="Name one that finetune-own made", param="base")
     return model
 
 

@@ -163,7 +163,9 @@ def classification(rows: Iterable[Interaction], options: Options) -> Iterator[Ro
     """``text`` (the question) and ``label``: the value of one field, or a tag of the answer."""
     if options.label not in _LABELS:
         known = ", ".join(_LABELS)
-        raise InvalidRequest(f"{options.label!r} is no label", remedy=f"Choose one of {known}", param="options.label")
+        raise InvalidRequest(
+            f"{options.label!r} is not a label", remedy=f"Choose one of {known}", param="options.label"
+        )
     for row in rows:
         if (label := _label(row, options.label)) and question(row):
             yield made_of({"text": question(row), "label": label}, row, origin=options.label)

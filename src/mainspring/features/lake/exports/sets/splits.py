@@ -49,7 +49,7 @@ class Shares:
         except ValueError:
             numbers = []
         if len(numbers) != 3:
-            problem = f"{text!r} is no split: it is train/validation/test"
+            problem = f"{text!r} is not a split: it is train/validation/test"
             raise InvalidRequest(problem, remedy="For example .8/.1/.1", param="split")
         return cls(*numbers)
 
