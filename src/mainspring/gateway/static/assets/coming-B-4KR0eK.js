@@ -1,0 +1,1 @@
+function a(t){return t.state==="pulling"?`being pulled: ${t.stage}${t.total?` ${Math.floor(100*t.done/t.total)} %`:""}`:t.state==="failed"?`could not be added: ${t.detail}`:t.state==="loading"?"being loaded":"waits for its turn"}export{a as p};
