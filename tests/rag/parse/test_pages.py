@@ -37,9 +37,10 @@ def test_a_part_of_a_page_that_is_not_utf_8_is_read() -> None:
 
 
 def test_nothing_of_a_part_of_a_page_is_lost_but_what_is_not_seen() -> None:
-    page = """<style>p { color: red }</style><div><h1>Fees</h1>
+    page = """<style>p { color: red } old, .older { display:none }
+    @media print { h2 { display: none } }</style><div><h1>Fees</h1>
     <div><h2>Sailing</h2><p>Sailors <a href="/vote">vote</a>.</p><p style="display: none">Old</p>
-    <p hidden>Older</p></div>
+    <p hidden>Older</p><old>1</old><p class="a older">2</p></div>
     <div><h2>Social</h2><p>Others <b>may not</b>.</p><img src="a.png" alt="A boat"></div></div>"""
     assert read(page) == "# Fees\n\n## Sailing\n\nSailors vote.\n\n## Social\n\nOthers may not."
 

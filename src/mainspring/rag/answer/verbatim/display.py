@@ -31,6 +31,11 @@ _SEVERAL = re.compile(
 _MARK = re.compile(r"\[\d+\]")
 # Where an editor wrapped a sentence: a long line ends within it, and no item, quote or row follows.
 _WRAPPED = re.compile(r"(?<=[^\n]{40})(?<![\s\\.:;!?])[ \t]?\n[ \t]*(?=[^\s\-*+•>|#])(?!\d+[.)]\s)")
+_FLOWS = re.compile(r"(?<=[a-zß-ÿ,])\n[ \t]*(?=[a-zß-ÿ])")
+# Blank lines between items of a list.
+_APART = re.compile(r"\n[ \t]*\n(?=[ \t]*(?:[-*+•‣◦▪■●○–]|\(?\w{1,3}[.)])[ \t])")
+# The number of a clause in front of its text.
+_CLAUSE = re.compile(r"[ \t]*\(?\d{1,3}(?:\.\d{1,3}){1,5}[.)]?\s")
 # A link, and marks of quotes at the beginning of a line.
 _LINK = re.compile(
     r"(?<!!)\[(?P<text>[^\[\]\n]{1,300})\]\((?P<to>[^()\s]*(?:\([^()\s]*\)[^()\s]*)?)(?: \"[^\"\n]*\")?\)"
@@ -49,6 +54,8 @@ _ASKS_ADDRESS = re.compile(
 _LIST_WORDS = 60
 _MOST_BOLD, _CLOSE = 2, 40
 _LEADS_TO = re.compile(r"\b(?:until|by|within|up to|at most|no later than|no more than|takes?|costs?) $", re.IGNORECASE)
+_DIGITS = re.compile(r"[\d.,]+")
+_CLOSING = " *_`\"'”’)]"
 # A row without named columns is shown as a table if it has more than this many cells.
 _PLAIN_CELLS = 3
 
@@ -120,11 +127,12 @@ def repeated(shown: Sequence[ShownPiece], history: Sequence[Message]) -> bool:
 def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator[ShownPiece]:
     """The displayed pieces of ``chosen``, in order; citations are numbered from ``first`` on."""
     parsed = [rows.parsed(each.text) if each.kind == "row" else None for each in chosen]
+    titles = _titles(chosen)
     at = 0
     while at < len(chosen):
         passage, row = chosen[at], parsed[at]
         if row is None:
-            yield _prose(passage, question, first + at)
+            yield _prose(passage, question, first + at, titles.get(at, ""))
             at += 1
             continue
         cells = rows.columns(row, question)
@@ -146,7 +154,8 @@ def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator
 
 def bold(sentence: str, question: str) -> str:
     """``sentence`` with the value that answers ``question`` in bold, where that asks for one."""
-    found = answering(sentence, question)
+    clause = _CLAUSE.match(sentence)
+    found = [value for value in answering(sentence, question) if clause is None or value.start >= clause.end()]
     if len(found) > _MOST_BOLD:
         found = [max(found, key=lambda value: _around(sentence, value, terms.content(question)))]
     parts, place = [], 0
@@ -168,25 +177,38 @@ def _around(sentence: str, value: Value, asked: frozenset[str]) -> int:
     return len(terms.content(near) & asked) + 2 * bool(_LEADS_TO.search(sentence[: value.start]))
 
 
-def _prose(passage: Passage, question: str, number: int) -> ShownPiece:
+def _titles(chosen: Sequence[Passage]) -> dict[int, str]:
+    """The headings of those of ``chosen``, by number, that differ from another in their numbers alone: of two lines
+    "Family £94" and "Family £224", the sections say for what each is."""
+    forms = [_DIGITS.sub("", each.text) if each.kind in ("sentence", "item") else "" for each in chosen]
+    heads = [each.heading.rpartition(" > ")[2] for each in chosen]
+    return {
+        at: heads[at]
+        for at, form in enumerate(forms)
+        if form and heads[at] and any(form == other and heads[at] != heads[n] for n, other in enumerate(forms))
+    }
+
+
+def _prose(passage: Passage, question: str, number: int, title: str = "") -> ShownPiece:
     if passage.kind == "code":
         return ShownPiece(f"```\n{passage.text}\n```\n[{number}]", (passage,), True)
-    block = passage.kind != "sentence"
-    shown = readable(_BARE.sub("", unwrapped(passage.text)), question)
+    # What ends without a mark is a line by itself, as of a price list.
+    block = passage.kind != "sentence" or passage.text.rstrip(_CLOSING)[-1:].isalnum()
+    shown = readable(_BARE.sub("", _APART.sub("\n", unwrapped(passage.text))), question)
     if passage.kind == "row":
         # Cells without names: the first is what the figures behind it are of.
         cells = [cell.strip() for cell in passage.text.split("|") if cell.strip()]
         first = cells[:1] if rows.keyed(passage.text) else []
         shown = readable(": ".join([*first, "; ".join(cells[len(first) :])]), question)
-    more = " …" if _is_cut(passage) else ""
-    return ShownPiece(f"{bold(shown, question)}{more} [{number}]", (passage,), block)
+    more, under = " …" if _is_cut(passage) else "", f"{readable(title, question)}: " if title else ""
+    return ShownPiece(f"{under}{bold(shown, question)}{more} [{number}]", (passage,), block)
 
 
 def _is_cut(passage: Passage) -> bool:
     """Whether what follows ``passage`` in its line belongs to it."""
     rest = passage.hit.text[max(0, passage.end - passage.hit.start) :]
     goes_on = rest.split("\n", 1)[0].strip(" |*_`\"'”’)")
-    return bool(goes_on) and passage.text.rstrip("*_`\"'”’)")[-1:] not in ".!?…:。！？"
+    return bool(goes_on) and passage.text.rstrip(_CLOSING)[-1:] not in ".!?…:。！？"
 
 
 def readable(text: str, question: str) -> str:
@@ -200,7 +222,7 @@ def readable(text: str, question: str) -> str:
 
 def unwrapped(text: str) -> str:
     """``text`` without the line breaks at which its source was wrapped; those of lists, rows and short lines stay."""
-    return _WRAPPED.sub(" ", text)
+    return _FLOWS.sub(" ", _WRAPPED.sub(" ", text))
 
 
 def _alike(passages: Sequence[Passage], question: str) -> list[tuple[Passage, rows.Row]]:

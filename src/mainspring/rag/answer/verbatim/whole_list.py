@@ -23,8 +23,9 @@ _HOW = re.compile(
     re.IGNORECASE,
 )
 _ORDERED = re.compile(r"\(?(?:\d{1,3}|[a-z])[.)]\s", re.IGNORECASE)
-# A bulleted list is the one that is asked for if what stands over it has this share of the question's words.
-_OVER = 0.5
+# A list is the one that is asked for if what stands over it has this share of the question's words: one of bullets, and
+# one of steps.
+_OVER, _OVER_STEPS = 0.5, 0.3
 _MOST_LEAD = 160
 
 
@@ -47,7 +48,7 @@ def answers(passage: Passage, question: str, text: str) -> bool:
     over = text[units[first - 1].start : units[first - 1].end] if first else ""
     named = terms.content(f"{passage.heading} {over if len(over) <= _MOST_LEAD else ''}") & asked
     ordered = all(_ORDERED.match(text, one.lead) for one in units[first : last + 1])
-    return bool(named) if ordered else len(named) >= _OVER * len(asked) > 0
+    return len(named) >= (_OVER_STEPS if ordered else _OVER) * len(asked) > 0
 
 
 def of(passage: Passage, text: str, words: int | None = None) -> Passage:

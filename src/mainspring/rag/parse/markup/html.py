@@ -21,6 +21,10 @@ _SPACE = re.compile(r"[ \t\r\n]*\n[ \t\r\n]*")
 # A whole page, and not a part of one.
 _PAGE = re.compile(r"<(?:html|body)\b", re.IGNORECASE)
 _UNSEEN = ("script", "style", "noscript", "template", "nav", "iframe", "svg", "head")
+_BRACE = re.compile(r"[{}]")
+_DISPLAY_NONE = re.compile(r"\bdisplay\s*:\s*none\b")
+_BY_NAME, _BY_CLASS = re.compile(r"[a-z][a-z0-9-]*"), re.compile(r"\.[\w-]+")
+_MAX_STYLE = 100_000
 _PICTURE = re.compile(r"!\[[^\[\]\n]{0,300}\]\([^()\n]{0,2000}\)")
 _LINK = re.compile(r"\[([^\[\]\n]{0,300})\]\((?:[^()\s]|\([^()\s]{0,200}\)){0,2000}(?: \"[^\"\n]{0,300}\")?\)")
 _TITLES = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -93,9 +97,10 @@ def _everything(tree: Any, html: Any) -> str:
         import kreuzberg
     except ImportError:
         return ""
+    hidden = _hidden_by_style(tree)
     for each in list(tree.iter(*_UNSEEN)):
         each.drop_tree()
-    for each in tree.xpath("//*[@hidden or contains(translate(@style, ' ', ''), 'display:none')]"):
+    for each in [*hidden, *tree.xpath("//*[@hidden or contains(translate(@style, ' ', ''), 'display:none')]")]:
         if each.getparent() is not None:
             each.drop_tree()
     settings: dict[str, Any] = {"output_format": "markdown", "use_cache": False, "disable_ocr": True}
@@ -105,6 +110,39 @@ def _everything(tree: Any, html: Any) -> str:
     except Exception:
         return ""
     return _LINK.sub(r"\1", _PICTURE.sub("", str(found.content)))
+
+
+def _hidden_by_style(tree: Any) -> list[Any]:
+    """The elements that a page's own style hides by their name or class, whatever shows it."""
+    found: list[Any] = []
+    for style in tree.iter("style"):
+        for selectors, body in _rules(style.text or ""):
+            if not _DISPLAY_NONE.search(body):
+                continue
+            for selector in (each.strip() for each in selectors.split(",")):
+                if _BY_NAME.fullmatch(selector):
+                    found += tree.iter(selector)
+                elif _BY_CLASS.fullmatch(selector):
+                    found += tree.find_class(selector[1:])
+    return found
+
+
+def _rules(style: str) -> Iterator[tuple[str, str]]:
+    """(selectors, declarations) of each rule of a style; those for one medium (at-rules) say nothing of others."""
+    first, *others = style[:_MAX_STYLE].split("/*")
+    text = "".join([first, *(part.partition("*/")[2] for part in others)])
+    depth = start = opened = 0
+    for brace in _BRACE.finditer(text):
+        if brace.group() == "{":
+            opened = opened if depth else brace.start()
+            depth += 1
+        elif depth:
+            depth -= 1
+            if not depth:
+                selectors = text[start:opened].rpartition(";")[2].strip()
+                if not selectors.startswith("@"):
+                    yield selectors, text[opened + 1 : brace.start()]
+                start = brace.end()
 
 
 def _as_blocks(tree: Any) -> None:
