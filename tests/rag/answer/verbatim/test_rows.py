@@ -170,6 +170,9 @@ def test_a_cell_without_a_name_is_the_key_where_the_others_are_alike() -> None:
     assert row is not None
     assert row.key == rows.Cell("", "lab, yard")
     assert rows.full(row) == "lab, yard: Minors, under 13: Active supervision; Minors, under 18: General supervision"
+    note = rows.parsed("Read me | Topic: Weight | Note: Weight of the packed parcel in kilograms")
+    assert note is not None
+    assert (note.caption, note.key.value) == (("Read me",), "Weight")
     # In front of a column of keys it is a caption.
     express = rows.parsed(EXPRESS.format(2))
     assert express is not None

@@ -80,12 +80,19 @@ def parsed(text: str) -> Row | None:
 
 
 def _are_alike(cells: Sequence[Cell]) -> bool:
-    """Whether the names of all ``cells`` share a word, or their values do: none is the key of the others."""
+    """Whether the names of all ``cells`` are mostly the same words, or half of their values are: none is the key of the
+    others."""
     if len(cells) < 2:
         return False
-    names = [terms.content(cell.name) for cell in cells]
-    told = [terms.content(cell.value) for cell in cells]
-    return bool(frozenset.intersection(*names) or frozenset.intersection(*told))
+    names = _least_shared([cell.name for cell in cells])
+    return names > _MOST_OF_IT or _least_shared([cell.value for cell in cells]) >= _MOST_OF_IT
+
+
+def _least_shared(texts: Sequence[str]) -> float:
+    """The share of the words of each of ``texts`` that all of them have, at the least."""
+    words = [terms.content(text) for text in texts]
+    shared = frozenset.intersection(*words)
+    return min(len(shared) / max(1, len(each)) for each in words)
 
 
 def keyed(text: str) -> str:
