@@ -16,6 +16,7 @@ from mainspring.rag.parse.parsed import Box, Dropped, Figure, Heading, Page, Par
 
 MAX_CHARACTERS = 50_000_000
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ufeff\ufffe\ufdd0-\ufdef\ud800-\udfff]")
+_PERIODS = re.compile(r"(?:FY ?)?(?:19|20)\d\d(?:[ \t]+(?:FY ?)?(?:19|20)\d\d){1,9}")
 _RUNS_ON = re.compile(r"[\w,;-]$")
 Headings = Literal["markdown", "capitals", "none"]
 
@@ -41,6 +42,8 @@ class Composer:
         self._fresh = False
         self._tables: list[Table] = []
         self._figures: list[Figure] = []
+        # Years that stand in a line of their own, over tables whose figures they name.
+        self._periods: list[str] = []
         self.dropped: list[Dropped] = []
         self.warnings: list[str] = []
 
@@ -53,6 +56,8 @@ class Composer:
             # A sentence that runs over a page's end stays one sentence.
             runs_on = self._fresh and text[:1].islower() and _RUNS_ON.search(self._last)
             self._append(" " if runs_on else "\n" if close else "\n\n")
+        if _PERIODS.fullmatch(text):
+            self._periods = text.split()
         if self._fresh:
             self._pages[-1] = Page(self._pages[-1].number, self._length, self._length)
             self._fresh = False
@@ -62,6 +67,7 @@ class Composer:
         """The following text is on page ``number``."""
         self._end_page()
         self._page, self._fresh = number, True
+        self._periods = []
         self._pages.append(Page(number, self._length, self._length))
 
     def table(
@@ -69,7 +75,10 @@ class Composer:
     ) -> None:
         """Append a table, a line a row. ``caption`` is kept in its record; ``prefix`` opens each row's line;
         ``unnamed``: its columns have no names."""
-        grid = markdown.grid([[clean(cell) for cell in row] for row in cells], prefix, unnamed=unnamed)
+        cleaned = [[clean(cell) for cell in row] for row in cells]
+        if markdown.has_figures(cleaned, len(self._periods)):
+            cleaned.insert(0, ["", *self._periods])
+        grid = markdown.grid(cleaned, prefix, unnamed=unnamed)
         if not grid.lines:
             return
         text = "\n".join(grid.lines)

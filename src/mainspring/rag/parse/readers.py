@@ -137,7 +137,7 @@ def _html(data: bytes, name: str, kind: str) -> Parsed:
     title = _TITLE.search(front)
     if title and "<h1" not in text.lower():
         composer.add(f"# {title[1]}")
-    html.write_html(text if "<body" in text.lower() else f"<html><body><main>{text}</main></body></html>", composer)
+    html.write_html(text, composer)
     composer.markdown(_described(front))
     return composer.parsed(kind, "trafilatura")
 

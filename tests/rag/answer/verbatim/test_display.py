@@ -136,3 +136,59 @@ def test_targets_of_links_and_marks_of_quotes_are_not_shown(question: str, shown
     text = "> See the [**list** of fees](/fees#day) [by day]\n> before you pay."
     (piece,) = display.pieces([passage(text, text)], question)
     assert " ".join(piece.text.split()) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "shown"),
+    [
+        ("**16.6** Dogs are allowed.", "sentence", "16.6 Dogs are allowed. [1]"),
+        ("5.2.2 The office lasts 3 years.", "sentence", "5.2.2 The office lasts 3 years. [1]"),
+        ("The member shall be\nresponsible.", "sentence", "The member shall be responsible. [1]"),
+        ("1. Open it.\n\n2. Close it.", "item", "1. Open it.\n2. Close it. [1]"),
+        ("**Dogs** are allowed.", "sentence", "**Dogs** are allowed. [1]"),
+        ("Bodger](https://example.org/a?b=c). Buy it there.", "sentence", "Bodger. Buy it there. [1]"),
+        ("Any unpaid item | |", "sentence", "Any unpaid item [1]"),
+        ("Ticket sales | - | 226,811", "row", "Ticket sales: -; 226,811 [1]"),
+        ("one | | two | three", "row", "one; two; three [1]"),
+    ],
+)
+def test_nothing_of_the_form_of_its_source_is_shown(text: str, kind: Kind, shown: str) -> None:
+    (piece,) = display.pieces([passage(text, text, kind)], "May I?")
+    assert piece.text == shown
+
+
+def test_what_ends_within_its_line_says_so() -> None:
+    text = "Requests are placed by phone, over the computer or in person. Then wait."
+    (piece,) = display.pieces([passage(text, "Requests are placed by phone")], "May I?")
+    assert piece.text == "Requests are placed by phone … [1]"
+    (piece,) = display.pieces([passage(text, text[:61])], "May I?")
+    assert piece.text == f"{text[:61]} [1]"
+
+
+def test_a_sentence_that_its_chunk_cuts_is_shown_whole() -> None:
+    text = "# Cards\n\nOpen at nine. A lost card costs a pound, and nobody waits for it. Ask at the desk."
+    start, end = text.index("costs"), text.index("nobody")
+    part = Passage(
+        Hit("c", "d", "vs", "a.md", text[start:end], start, end, None, "", 1.0, 0.5, 1.0, 1, 1, "blob"),
+        *(text[start:end].rstrip(), start, start + len(text[start:end].rstrip()), "sentence", "", 1.0, 0.5),
+    )
+    found = display.whole(part, "What does a card cost?", {"d": text}, 60)
+    assert found.text == "A lost card costs a pound, and nobody waits for it."
+    assert text[found.start : found.end] == found.text
+
+
+def test_the_number_of_a_clause_is_no_value() -> None:
+    question = "How many years does the office last?"
+    assert display.bold("5.2.2 The office lasts 3 years.", question) == "5.2.2 The office lasts **3 years**."
+    assert display.bold("5.2 of them for 1 year", "How many are there for a year?").startswith("5.2 ")
+
+
+def test_lines_that_differ_in_a_number_alone_are_told_apart_by_their_headings() -> None:
+    text = "Family £94\n\nFamily £224\n\nSingle £68"
+    social, sailing, single = (passage(text, each) for each in text.split("\n\n"))
+    social, single = replace(social, heading="Fees > Social"), replace(single, heading="Fees > Social")
+    sailing = replace(sailing, heading="Fees > Sailing")
+    shown = [piece.text for piece in display.pieces([sailing, social, single], "What does a family pay?")]
+    assert shown == ["Sailing: Family **£224** [1]", "Social: Family **£94** [2]", "Single **£68** [3]"]
+    assert next(display.pieces([sailing, single], "What does a family pay?")).text == "Family **£224** [1]"
+    assert next(display.pieces([sailing], "What does a family pay?")).block

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from mainspring.rag.answer.verbatim.extract import Passage, apart, choose, likelihoods, passages
+from mainspring.rag.answer.verbatim.extract import Passage, apart, by_key, choose, likelihoods, passages
 from mainspring.rag.search.hit import Hit
+from mainspring.rag.text import terms
 from tests.rag.conftest import WordEmbedder
 
 
@@ -17,6 +18,10 @@ def passage(document: str, number: int, *, hit: float, score: float, words: int 
     end = start + len(text)
     found = Hit("c", document, "vs", "name", text, start, end, None, "", hit, 0.5, 1.0, 1, 1, "blob")
     return Passage(found, text, start, end, "sentence", "", score, 0.5)
+
+
+def hit_of(text: str) -> Hit:
+    return Hit("c", "d", "vs", "a.md", text, 0, len(text), None, "", 1.0, 0.5, 1.0, 1, 1, "blob")
 
 
 def documents(ranked: list[Passage]) -> list[str]:
@@ -154,3 +159,24 @@ async def test_an_identifier_of_a_follow_up_takes_the_place_of_the_one_before() 
     )
     question = "What is the default of max_daily in units?\nAnd of max_basal in units?"
     assert await best(question, text) == "By default max_basal is 4 units."
+
+
+def test_a_row_whose_key_has_less_of_the_question_is_behind_one_that_has_more() -> None:
+    document = "| Merchandise sales | 2,545 |\n| Ticket sales | 226,811 |\n| Ticket sales of old | 7 |"
+    other, asked, longer = (
+        Passage(hit_of(document), line.strip("| "), document.index(line), 0, "row", "", score, 0.5)
+        for line, score in zip(document.split("\n"), (2.0, 1.5, 1.4), strict=True)
+    )
+    found = by_key([other, asked, longer], terms.content("What were ticket sales?"))
+    assert [each.text for each in found] == [asked.text, longer.text, other.text]
+    assert found[0].score == 2.0
+    # Another section's rows are of another table.
+    apart = replace(asked, heading="Elsewhere")
+    assert by_key([other, apart], terms.content("What were ticket sales?")) == [other, apart]
+
+
+def test_what_is_cut_ends_with_a_sentence() -> None:
+    text = "It stops all writing to the device, whatever it is. It has no use in a test, and nothing else ever"
+    whole = Passage(hit_of(text), text, 0, len(text), "item", "", 1.0, 0.5)
+    (shown,) = choose([whole], max_sentences=3, max_words=18)
+    assert shown.text == "It stops all writing to the device, whatever it is."

@@ -48,6 +48,10 @@ from mainspring.rag.text.sentences import split
         ("This page intentionally left blank", "stub"),
         ("Very well.", "stub"),
         ("12", "stub"),
+        ("**16.6**", "stub"),
+        ("2019 2018 2017", "stub"),
+        ("2019 was better than 2018.", "statement"),
+        ("16.6 million", "statement"),
     ],
 )  # fmt: skip
 def test_the_role_of_a_sentence(text: str, role: Role) -> None:

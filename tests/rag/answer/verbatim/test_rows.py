@@ -139,3 +139,62 @@ def test_rows_of_one_key_are_told_apart() -> None:
     # A row that stands alone says what was asked, and a cell that is shown already tells them apart.
     assert rows.apart(body, [period], [body]) == (period,)
     assert rows.apart(body, body.cells, [body, burrs]) == body.cells
+
+
+LOANS = "2 weeks: Films | 4 weeks: Maps"
+RISKS = "Medium risk: lab, yard | Minors, under 13: Active supervision | Minors, under 18: General supervision"
+BINS = "Red bin: Paper | Green bin: Glass | Blue bin: Food"
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "expected"),
+    [
+        (LOANS, "How long can I keep films?", "Films: **2 weeks**"),
+        (LOANS, "How long can I keep maps?", "Maps: **4 weeks**"),
+        (LOANS, "How long can I keep puzzles?", "2 weeks: Films; 4 weeks: Maps"),
+        ("Included: Breakfast | Not included: Parking", "Is breakfast included?",
+         "Included: Breakfast; Not included: **Parking**"),
+        ("Name: Ada Byron | Room: 12 | Team: Marine biology", "Which room is marine biology in?",
+         "Ada Byron: Team **Marine biology**; Room **12**"),
+    ],
+)  # fmt: skip
+def test_a_value_is_never_told_of_what_it_is_not_for(text: str, question: str, expected: str) -> None:
+    row = rows.parsed(text)
+    assert row is not None
+    cells = rows.told(row, rows.columns(row, question), question)
+    assert rows.short(row, cells or row.cells) == expected
+
+
+def test_a_cell_without_a_name_is_the_key_where_the_others_are_alike() -> None:
+    row = rows.parsed(RISKS.replace("Medium risk: ", ""))
+    assert row is not None
+    assert row.key == rows.Cell("", "lab, yard")
+    assert rows.full(row) == "lab, yard: Minors, under 13: Active supervision; Minors, under 18: General supervision"
+    note = rows.parsed("Read me | Topic: Weight | Note: Weight of the packed parcel in kilograms")
+    assert note is not None
+    assert (note.caption, note.key.value) == (("Read me",), "Weight")
+    # In front of a column of keys it is a caption.
+    express = rows.parsed(EXPRESS.format(2))
+    assert express is not None
+    assert (express.caption, express.key.value) == (("Express",), "Up to 2 kg")
+
+
+def test_a_row_without_named_columns_is_told_with_all_names() -> None:
+    row = rows.parsed(BINS)
+    assert row is not None
+    assert rows.columns(row, "Where does glass go?") == ()
+    assert rows.full(row) == "Red bin: Paper; Green bin: Glass; Blue bin: Food"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("Ticket sales | - | 226,811 | (133)", "Ticket sales"),
+        ("Year: 2018 | Sales: 5", "2018"),
+        (LOANS, "Films Maps"),
+        ("one | two", ""),
+        ("alone", ""),
+    ],
+)
+def test_the_key_of_a_row_of_any_form(text: str, key: str) -> None:
+    assert rows.keyed(text) == key

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from mainspring.core.types import Message
 from mainspring.rag.answer.evidence.values import Value
-from mainspring.rag.answer.verbatim import extract, rows
+from mainspring.rag.answer.verbatim import extract, rows, whole_list
 from mainspring.rag.answer.verbatim.extract import Passage
 from mainspring.rag.answer.verbatim.question_kind import answering, asks
 from mainspring.rag.answer.verbatim.roles import key
@@ -31,20 +31,31 @@ _SEVERAL = re.compile(
 _MARK = re.compile(r"\[\d+\]")
 # Where an editor wrapped a sentence: a long line ends within it, and no item, quote or row follows.
 _WRAPPED = re.compile(r"(?<=[^\n]{40})(?<![\s\\.:;!?])[ \t]?\n[ \t]*(?=[^\s\-*+•>|#])(?!\d+[.)]\s)")
+_FLOWS = re.compile(r"(?<=[a-zß-ÿ,])\n[ \t]*(?=[a-zß-ÿ])")
+# Blank lines between items of a list.
+_APART = re.compile(r"\n[ \t]*\n(?=[ \t]*(?:[-*+•‣◦▪■●○–]|\(?\w{1,3}[.)])[ \t])")
+# The number of a clause in front of its text.
+_CLAUSE = re.compile(r"[ \t]*\(?\d{1,3}(?:\.\d{1,3}){1,5}[.)]?\s")
 # A link, and marks of quotes at the beginning of a line.
 _LINK = re.compile(
     r"(?<!!)\[(?P<text>[^\[\]\n]{1,300})\]\((?P<to>[^()\s]*(?:\([^()\s]*\)[^()\s]*)?)(?: \"[^\"\n]*\")?\)"
 )
 _QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
+# What a sentence has of a link that begins in the one before, the number of a clause in bold, and cells without text.
+_HALF_LINK = re.compile(r"(?<=[\w.!?)])\]\((?:https?:|/|#|\.)[^()\s]{0,2000}\)")
+_NUMBERED = re.compile(r"^[ \t]*(?:\*\*|__)(\(?\d{1,3}(?:\.\d{1,3}){0,5}[.)]?)(?:\*\*|__)(?=\s)", re.MULTILINE)
+_BARE = re.compile(r"(?:[ \t]*\|)+[ \t]*(?=$)|^[ \t]*(?:\|[ \t]*){2,}", re.MULTILINE)
 _ASKS_ADDRESS = re.compile(
     r"\b(?:where|links?|urls?|web ?sites?|web|sites?|pages?|address(?:es)?|e-?mail|forms?|download\w*|online"
     r"|contact\w*)\b",
     re.IGNORECASE,
 )
-# A list of up to this many words is shown whole, and is searched this far around its item.
-_LIST_WORDS, _AROUND = 60, 1500
+# A list of up to this many words is shown whole.
+_LIST_WORDS = 60
 _MOST_BOLD, _CLOSE = 2, 40
 _LEADS_TO = re.compile(r"\b(?:until|by|within|up to|at most|no later than|no more than|takes?|costs?) $", re.IGNORECASE)
+_DIGITS = re.compile(r"[\d.,]+")
+_CLOSING = " *_`\"'”’)]"
 # A row without named columns is shown as a table if it has more than this many cells.
 _PLAIN_CELLS = 3
 
@@ -71,21 +82,25 @@ def several(question: str) -> bool:
 
 def whole(passage: Passage, question: str, texts: Mapping[str, str], room: int) -> Passage:
     """``passage`` with the context that it needs, within ``room`` words: the sentence before one that refers to it, the
-    label above an item, and all items of its list or lines of its paragraph if the question asks for several things or
-    the heading above does."""
+    rest of one that its chunk cuts, the label above an item, and all items of its list or lines of its paragraph if the
+    question asks how something is done or for several things, or the heading above does."""
     text = texts[passage.hit.document_id]
     grown = passage
-    if passage.kind == "item" and (several(question) or asks(passage.heading)):
-        grown = _list(passage, text)
+    if passage.kind == "item" and whole_list.answers(passage, question, text):
+        grown = whole_list.of(passage, text, room)
+    elif passage.kind == "item" and (several(question) or asks(passage.heading)):
+        grown = whole_list.of(passage, text)
     elif passage.kind == "item":
         grown = _labelled(passage, text)
     elif passage.kind == "sentence" and several(question):
         grown = _paragraph(passage, text)
     elif passage.kind == "sentence" and passage.before and leans(passage.text):
-        start = text.rfind(passage.before, max(0, passage.start - _AROUND), passage.start)
+        start = text.rfind(passage.before, max(0, passage.start - whole_list.AROUND), passage.start)
         between = text[start + len(passage.before) : passage.start]
         if start >= 0 and not between.strip() and "\n\n" not in between:
             grown = _span(passage, text, start, passage.end)
+    elif passage.kind == "sentence":
+        grown = _completed(passage, text)
     return grown if grown.words <= max(room, passage.words) else passage
 
 
@@ -112,11 +127,12 @@ def repeated(shown: Sequence[ShownPiece], history: Sequence[Message]) -> bool:
 def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator[ShownPiece]:
     """The displayed pieces of ``chosen``, in order; citations are numbered from ``first`` on."""
     parsed = [rows.parsed(each.text) if each.kind == "row" else None for each in chosen]
+    titles = _titles(chosen)
     at = 0
     while at < len(chosen):
         passage, row = chosen[at], parsed[at]
         if row is None:
-            yield _prose(passage, question, first + at)
+            yield _prose(passage, question, first + at, titles.get(at, ""))
             at += 1
             continue
         cells = rows.columns(row, question)
@@ -131,14 +147,15 @@ def pieces(chosen: Sequence[Passage], question: str, first: int = 1) -> Iterator
             shown = readable(rows.table([each for _, each in like], list(numbers)), question)
             yield ShownPiece(shown, tuple(one for one, _ in like), True)
         else:
-            shown = readable(rows.short(row, row.cells, bold=""), question)
+            shown = readable(rows.full(row), question)
             yield ShownPiece(f"{shown} [{first + at}]", (passage,), True)
         at += len(like) if len(like) > 1 else 1
 
 
 def bold(sentence: str, question: str) -> str:
     """``sentence`` with the value that answers ``question`` in bold, where that asks for one."""
-    found = answering(sentence, question)
+    clause = _CLAUSE.match(sentence)
+    found = [value for value in answering(sentence, question) if clause is None or value.start >= clause.end()]
     if len(found) > _MOST_BOLD:
         found = [max(found, key=lambda value: _around(sentence, value, terms.content(question)))]
     parts, place = [], 0
@@ -160,25 +177,52 @@ def _around(sentence: str, value: Value, asked: frozenset[str]) -> int:
     return len(terms.content(near) & asked) + 2 * bool(_LEADS_TO.search(sentence[: value.start]))
 
 
-def _prose(passage: Passage, question: str, number: int) -> ShownPiece:
+def _titles(chosen: Sequence[Passage]) -> dict[int, str]:
+    """The headings of those of ``chosen``, by number, that differ from another in their numbers alone: of two lines
+    "Family £94" and "Family £224", the sections say for what each is."""
+    forms = [_DIGITS.sub("", each.text) if each.kind in ("sentence", "item") else "" for each in chosen]
+    heads = [each.heading.rpartition(" > ")[2] for each in chosen]
+    return {
+        at: heads[at]
+        for at, form in enumerate(forms)
+        if form and heads[at] and any(form == other and heads[at] != heads[n] for n, other in enumerate(forms))
+    }
+
+
+def _prose(passage: Passage, question: str, number: int, title: str = "") -> ShownPiece:
     if passage.kind == "code":
         return ShownPiece(f"```\n{passage.text}\n```\n[{number}]", (passage,), True)
-    block = passage.kind != "sentence"
-    return ShownPiece(f"{bold(readable(unwrapped(passage.text), question), question)} [{number}]", (passage,), block)
+    # What ends without a mark is a line by itself, as of a price list.
+    block = passage.kind != "sentence" or passage.text.rstrip(_CLOSING)[-1:].isalnum()
+    shown = readable(_BARE.sub("", _APART.sub("\n", unwrapped(passage.text))), question)
+    if passage.kind == "row":
+        # Cells without names: the first is what the figures behind it are of.
+        cells = [cell.strip() for cell in passage.text.split("|") if cell.strip()]
+        first = cells[:1] if rows.keyed(passage.text) else []
+        shown = readable(": ".join([*first, "; ".join(cells[len(first) :])]), question)
+    more, under = " …" if _is_cut(passage) else "", f"{readable(title, question)}: " if title else ""
+    return ShownPiece(f"{under}{bold(shown, question)}{more} [{number}]", (passage,), block)
+
+
+def _is_cut(passage: Passage) -> bool:
+    """Whether what follows ``passage`` in its line belongs to it."""
+    rest = passage.hit.text[max(0, passage.end - passage.hit.start) :]
+    goes_on = rest.split("\n", 1)[0].strip(" |*_`\"'”’)")
+    return bool(goes_on) and passage.text.rstrip(_CLOSING)[-1:] not in ".!?…:。！？"
 
 
 def readable(text: str, question: str) -> str:
     """``text`` without marks that nothing renders beside its answer: those of quotes, and the targets of links unless
     ``question`` asks for an address."""
-    text = _QUOTE.sub("", text)
+    text = _NUMBERED.sub(r"\1", _QUOTE.sub("", text))
     if _ASKS_ADDRESS.search(question):
         return text
-    return _LINK.sub(lambda match: match["text"], text)
+    return _HALF_LINK.sub("", _LINK.sub(lambda match: match["text"], text))
 
 
 def unwrapped(text: str) -> str:
     """``text`` without the line breaks at which its source was wrapped; those of lists, rows and short lines stay."""
-    return _WRAPPED.sub(" ", text)
+    return _FLOWS.sub(" ", _WRAPPED.sub(" ", text))
 
 
 def _alike(passages: Sequence[Passage], question: str) -> list[tuple[Passage, rows.Row]]:
@@ -198,31 +242,9 @@ def _alike(passages: Sequence[Passage], question: str) -> list[tuple[Passage, ro
     return found
 
 
-def _list(passage: Passage, text: str) -> Passage:
-    """All items of the list that contains ``passage``, with its lead-in."""
-    begin = max(0, passage.start - _AROUND)
-    window = text[begin : passage.end + _AROUND]
-    units = [
-        replace(one, start=one.start + begin, end=one.end + begin, lead=one.lead + begin)
-        for one in sentences.split(window)
-    ]
-    at = next((n for n, one in enumerate(units) if one.start <= passage.start < one.end), None)
-    if at is None:
-        return passage
-    first = last = at
-    while first and units[first - 1].kind == "item":
-        first -= 1
-    while last + 1 < len(units) and units[last + 1].kind == "item":
-        last += 1
-    start = units[first].lead
-    if first and units[first - 1].role == "lead_in":
-        start = units[first - 1].start
-    return _span(passage, text, start, units[last].end)
-
-
 def _labelled(passage: Passage, text: str) -> Passage:
     """An item with its label ("August 6" above "the service ends"), and the text between."""
-    begin = max(0, passage.start - _AROUND)
+    begin = max(0, passage.start - whole_list.AROUND)
     label = text.rfind(passage.before, begin, passage.start) if passage.before else -1
     line = text.rfind("\n", 0, passage.start) + 1
     if label < 0 or "\n" not in text[label : passage.start] or passage.before.rstrip().endswith(":"):
@@ -238,6 +260,20 @@ def _indent(text: str, line: int) -> int:
     end = text.find("\n", line)
     own = text[line : end if end >= 0 else len(text)]
     return len(own) - len(own.lstrip())
+
+
+def _completed(passage: Passage, text: str) -> Passage:
+    """The whole sentence, where its chunk begins or ends within it."""
+    if passage.start > passage.hit.start and passage.end < passage.hit.end:
+        return passage
+    begin = text.rfind("\n\n", max(0, passage.start - whole_list.AROUND), passage.start) + 1
+    end = text.find("\n\n", passage.end, passage.end + whole_list.AROUND)
+    window = text[begin : end if end >= 0 else passage.end + whole_list.AROUND]
+    for one in sentences.split(window):
+        start, stop = one.start + begin, one.end + begin
+        if start <= passage.start and passage.end <= stop and one.kind == "sentence":
+            return _span(passage, text, start, stop)
+    return passage
 
 
 def _paragraph(passage: Passage, text: str) -> Passage:

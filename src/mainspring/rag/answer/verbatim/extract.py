@@ -8,6 +8,7 @@ have, for offering the kind of thing asked for, and for its chunk's scores. ``ch
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ import numpy as np
 
 from mainspring.engines.base import Embedder
 from mainspring.rag.answer.evidence import exact_names
-from mainspring.rag.answer.verbatim import question_kind, rows
+from mainspring.rag.answer.verbatim import question_kind, rows, unit_place
 from mainspring.rag.answer.verbatim.choice_weights import LEXICAL, SHIPPED, ChoiceWeights
 from mainspring.rag.search.hit import Hit
 from mainspring.rag.text import sentences, terms
@@ -26,10 +27,7 @@ from mainspring.rag.text import sentences, terms
 # The cosine of a heading that asks the question, above which it counts, and how much less it does for each unit below.
 _ASKED_FROM, _FURTHER = 0.5, 0.6
 _ELSEWHERE, _IDENTIFIER, _NAME = map(LEXICAL.index, ("elsewhere", "identifier", "name"))
-# An item with nested items is their label if it has at most this many words.
-_LABEL_WORDS = 12
-# An item that only names those below it has at most this many words.
-_NAME_WORDS = 5
+_SENTENCE_END = re.compile(r"(?<=[^\W\d_]{2})[.!?](?=\s+[A-Z])")
 # The maximum distance of sentences of one paragraph, in characters.
 _GAP = 1
 # Embedding dominates the cost of an answer: at most this many sentences are embedded, those that share most with the
@@ -131,7 +129,31 @@ async def passages(
         score, cosine = choice.score(told), max(alone[number], under[number])
         place = (unit.hit, unit.text, unit.start, unit.end, unit.kind, unit.heading)
         ranked.append(Passage(*place, score, cosine, unit.before, terms=told))
-    return sorted(ranked, key=lambda passage: -passage.score)
+    return by_key(sorted(ranked, key=lambda passage: -passage.score), asked)
+
+
+def by_key(ranked: Sequence[Passage], asked: frozenset[str]) -> list[Passage]:
+    """``ranked``, with no row in front of one of the same section whose key has all that its own key has of ``asked``,
+    and more: such a row takes its place and its score."""
+    found: list[Passage] = []
+    for passage in ranked:
+        own = terms.content(rows.keyed(passage.text)) & asked if passage.kind == "row" else frozenset[str]()
+        at = next(
+            (
+                number
+                for number, each in enumerate(found)
+                if own
+                and each.kind == "row"
+                and (each.hit.document_id, each.heading) == (passage.hit.document_id, passage.heading)
+                and terms.content(rows.keyed(each.text)) & asked < own
+            ),
+            None,
+        )
+        if at is None:
+            found.append(passage)
+        else:
+            found.insert(at, replace(passage, score=found[at].score))
+    return found
 
 
 def _promising(units: Sequence[_Unit], choice: ChoiceWeights) -> list[_Unit]:
@@ -265,19 +287,19 @@ def _units(
     for number, (sentence, body) in enumerate(found):
         if sentence.kind == "heading":
             # A chunk's path is that of its first sentence; a heading after that sentence opens another section.
-            path = _below(hit.heading, body) if told else path
+            path = unit_place.below(hit.heading, body) if told else path
             below = 0
             above = terms.content(path) & asked
             continue
         told = True
         # The lead-in of a list or a table applies to each of its items or rows.
         lead = body if sentence.role == "lead_in" else lead if sentence.kind in ("item", "row") else ""
-        if not sentence.showable or _names_items(found, number, text, hit.start):
+        if not sentence.showable or unit_place.names_items(found, number, text, hit.start):
             continue
-        if _titles(text, hit.start + sentence.start, hit.start + sentence.end):
+        if unit_place.titles(text, hit.start + sentence.start, hit.start + sentence.end):
             continue
         own = words[number]
-        over = _over(found, number, text, hit.start)
+        over = unit_place.over(found, number, text, hit.start)
         told_by = over or lead
         previous = found[number - 1][1] if number and found[number - 1][0].kind != "heading" else ""
         previous = told_by if sentence.kind == "item" or told_by else previous
@@ -324,58 +346,21 @@ def _of_row(body: str, question: str, asked: frozenset[str]) -> tuple[float, flo
     if row is not None:
         keyed += rows.matched(row, asked)
         within = rows.within(row, question)
+    elif pair is None:
+        keyed += rows.share(rows.keyed(body), asked)
     return keyed, within, -said
 
 
-def _over(found: Sequence[tuple[sentences.Sentence, str]], number: int, text: str, base: int) -> str:
-    """The label of the item ``found[number]`` in its list: the nearest item before it with less indentation, if that is
-    short, such as a date. Empty if there is none. ``base`` is where the chunk begins in ``text``."""
-
-    def indent(at: int) -> int:
-        return _indent(text, base + found[at][0].lead)
-
-    own = indent(number)
-    for at in range(number - 1, -1, -1):
-        if found[number][0].kind != "item" or found[at][0].kind != "item":
-            return ""
-        if indent(at) < own:
-            return found[at][1] if len(found[at][1].split()) <= _LABEL_WORDS else ""
-    return ""
-
-
-def _names_items(found: Sequence[tuple[sentences.Sentence, str]], number: int, text: str, base: int) -> bool:
-    """Whether ``found[number]`` is an item of a few words that only names the items below it ("Supervision
-    requirements"): those have it as their label."""
-    if number + 1 == len(found) or found[number][0].kind != "item" or found[number + 1][0].kind != "item":
-        return False
-    body = found[number][1].rstrip(" *_`")
-    says = body.endswith((".", "!", "。")) or any(map(str.isdigit, body)) or len(body.split()) > _NAME_WORDS
-    here, below = (_indent(text, base + found[at][0].lead) for at in (number, number + 1))
-    return not says and here < below
-
-
-def _indent(text: str, place: int) -> int:
-    """The number of characters in front of ``place`` in its line."""
-    return place - (text.rfind("\n", 0, place) + 1)
-
-
-def _titles(text: str, start: int, end: int) -> bool:
-    """Whether ``text[start:end]`` is the first line of a document, by itself and no sentence: its title."""
-    alone = text.startswith("\n\n", end) and "\n" not in text[start:end]
-    return alone and not text[:start].strip() and not text[start:end].rstrip("*_`").endswith((".", "!", "?", "。"))
-
-
-def _below(path: str, title: str) -> str:
-    """The path of a section ``title`` of the document that ``path`` leads into."""
-    return f"{path.split(' > ', 1)[0]} > {title}" if path else title
-
-
 def _shortened(passage: Passage, words: int) -> Passage:
-    """The first ``words`` words of a passage, up to the last comma or semicolon among them if there is one."""
+    """The first ``words`` words of a passage, up to the last end of a sentence among them if that is in the second
+    half, else up to the last comma or semicolon."""
     end = 0
     for part in passage.text.split()[:words]:
         end = passage.text.index(part, end) + len(part)
     kept = passage.text[:end]
+    ended = max((match.start() + 1 for match in _SENTENCE_END.finditer(kept)), default=0)
+    if ended > len(kept) // 2:
+        return replace(passage, text=kept[:ended], end=passage.start + ended)
     cut = max(kept.rfind(mark) for mark in (";", ",", ":", "|"))
     kept = kept[:cut].rstrip() if cut > len(kept) // 2 else kept
     return replace(passage, text=kept, end=passage.start + len(kept))

@@ -67,6 +67,8 @@ _NUMBERING = re.compile(
     r"|\d{1,3}(?:\.\d{1,3})*[.):]?|\(?[a-zivx]{1,4}[.)])\s+",
     re.IGNORECASE,
 )
+# The number of a clause, or years over columns of figures.
+_ONLY_NUMBERS = re.compile(r"[*_\s(]*\d{1,3}(?:\.\d{1,3}){0,5}[.)*_\s]*|(?:(?:FY ?)?(?:19|20)\d\d\s*){2,10}")
 _END_MARK = tuple(".!?…:;,。！？।۔")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _SMALL = frozenset("a an and as at by for from in into of on or our per the their this to vs with your".split())
@@ -132,6 +134,8 @@ def _role_of_row(text: str) -> Role:
 
 def _says_something(body: str) -> bool:
     """Whether a sentence has three words, or two and a number; scripts without spaces have one word a sentence."""
+    if _ONLY_NUMBERS.fullmatch(body):
+        return False
     words = body.split()
     if len(words) >= 3 or any(map(str.isdigit, body)):
         return bool(_NOT_ALPHANUMERIC.sub("", body)) and not body.isdigit()

@@ -1,7 +1,8 @@
 """Rows of tables as answers: the row's key and the columns that a question names.
 
 A row is a line of cells between pipes, each with its column's name ("Zone 3: 23.95"); cells in front without a name
-are a caption. The first named cell is the key.
+are a caption. The first named cell is the key, unless it is like the others: then the cell in front of it is. Columns
+whose names are values ("2 weeks | 4 weeks") list what has each value, and such a row has no key.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from mainspring.rag.text import terms
 _BETWEEN = " | "
 _NAMED = re.compile(r"(?P<name>[^:|]{1,60}):\s+(?P<value>.+)", re.DOTALL)
 _NUMERIC = re.compile(r"[-+(]?\s*[$£€¥]?\s*[-+(]?\d[\d.,\s]*[%)]*(?:\s?[a-z%]{1,3})?|[-–—]", re.IGNORECASE)
-_SAYS_NOTHING = frozenset("value values amount answer description detail details result text content".split())
+_MOST_OF_IT = 0.5
+_SAYS_NOTHING = frozenset(
+    "value values amount answer definition description detail details explanation meaning message result text"
+    " content".split()
+)
 _RANGES = (
     ("up", re.compile(r"\b(?:up to|at most|under|below|less than|not over|max(?:imum)?\.?)\b|[<≤]", re.IGNORECASE)),
     ("from", re.compile(r"\b(?:over|above|more than|at least|from|and (?:over|above|more|up))\b|[>≥+]", re.IGNORECASE)),
@@ -46,11 +51,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a table. ``caption`` are the cells in front of its key that have no name."""
+    """A row of a table. ``caption`` are the cells in front of its key that have no name. ``lists``: the names of its
+    columns are values of what is in them, and ``key`` is only its first cell."""
 
     caption: tuple[str, ...]
     key: Cell
     cells: tuple[Cell, ...]
+    lists: bool = False
 
 
 def parsed(text: str) -> Row | None:
@@ -62,11 +69,41 @@ def parsed(text: str) -> Row | None:
     first = next((number for number, cell in enumerate(cells) if cell.name), None)
     if first is None or len(cells) < 2:
         return None
-    captions = tuple(cell.value for cell in cells[:first])
-    if first and _NUMERIC.fullmatch(cells[first].value):
+    captions, named = tuple(cell.value for cell in cells[:first]), cells[first:]
+    if first and (_NUMERIC.fullmatch(named[0].value) or _are_alike(named)):
         # "Net sales | 2023: 5": the column of keys has no name.
-        return Row(captions[:-1], cells[first - 1], tuple(cells[first:]))
-    return Row(captions, cells[first], tuple(cells[first + 1 :])) if len(cells) > first + 1 else None
+        return Row(captions[:-1], cells[first - 1], tuple(named))
+    if len(named) == 1:
+        return None
+    lists = all(values(cell.name) and not values(cell.value) for cell in named)
+    return Row(captions, named[0], tuple(named[1:]), lists)
+
+
+def _are_alike(cells: Sequence[Cell]) -> bool:
+    """Whether the names of all ``cells`` are mostly the same words, or half of their values are: none is the key of the
+    others."""
+    if len(cells) < 2:
+        return False
+    names = _least_shared([cell.name for cell in cells])
+    return names > _MOST_OF_IT or _least_shared([cell.value for cell in cells]) >= _MOST_OF_IT
+
+
+def _least_shared(texts: Sequence[str]) -> float:
+    """The share of the words of each of ``texts`` that all of them have, at the least."""
+    words = [terms.content(text) for text in texts]
+    shared = frozenset.intersection(*words)
+    return min(len(shared) / max(1, len(each)) for each in words)
+
+
+def keyed(text: str) -> str:
+    """The key of the row ``text``: the first cell of one without names, if all others are figures. Empty: it has
+    none."""
+    row = parsed(text)
+    if row is not None:
+        return " ".join(cell.value for cell in (row.key, *row.cells)) if row.lists else row.key.value
+    first, *others = (cell.strip() for cell in text.split(_BETWEEN))
+    figures = bool(others) and all(_NUMERIC.fullmatch(cell) for cell in others) and not _NUMERIC.fullmatch(first)
+    return first if figures else ""
 
 
 def pair(text: str) -> Cell | None:
@@ -81,6 +118,9 @@ def columns(row: Row, question: str, most: int = 2) -> tuple[Cell, ...]:
 
     In a follow-up, which is in the last line, its own names have priority over the earlier question's.
     """
+    if row.lists:
+        asked = terms.content(question.rpartition("\n")[2])
+        return tuple(cell for cell in (row.key, *row.cells) if terms.content(cell.value) & asked)
     if len(row.cells) == 1:
         return row.cells
     *before, last = question.split("\n")
@@ -132,14 +172,22 @@ def cases(bodies: Sequence[str], question: str) -> dict[int, bool]:
 
 
 def told(row: Row, cells: Sequence[Cell], question: str) -> tuple[Cell, ...]:
-    """``cells`` of ``row`` behind the one that says what the row is for: one with a name of ``question``, or the one
-    that is for all others."""
-    names = [each for each in exact_names.named(question) if each.kind == "name"]
-    if not names:
+    """``cells`` of ``row`` behind the one that says what the row is for: one with a name of ``question``, the one that
+    is for all others, or one with what it asks about where the row's key has nothing of it."""
+    if row.lists:
         return tuple(cells)
+    names = [each for each in exact_names.named(question) if each.kind == "name"]
     said = next((cell for cell in row.cells if any(exact_names.has(cell.value, each) for each in names)), None)
-    said = said or for_others(row)
+    said = said or (for_others(row) if names else None) or _about(row, terms.content(question))
     return tuple(cells) if said is None or said in (row.key, *cells) else (said, *cells)
+
+
+def _about(row: Row, asked: frozenset[str]) -> Cell | None:
+    """The cell of ``row`` most of whose words are in ``asked``, if the key and the caption have none of them."""
+    if terms.content(" ".join((*row.caption, row.key.value))) & asked:
+        return None
+    best = max(row.cells, key=lambda cell: share(cell.value, asked))
+    return best if share(best.value, asked) > _MOST_OF_IT else None
 
 
 def apart(row: Row, cells: Sequence[Cell], shown: Sequence[Row]) -> tuple[Cell, ...]:
@@ -155,6 +203,8 @@ def apart(row: Row, cells: Sequence[Cell], shown: Sequence[Row]) -> tuple[Cell, 
 
 def matched(row: Row, asked: frozenset[str]) -> float:
     """The share of the words of the row's key that are in ``asked`` (the content words of a question)."""
+    if row.lists:
+        return max(share(cell.value, asked) for cell in (row.key, *row.cells))
     return share(row.key.value, asked)
 
 
@@ -194,10 +244,37 @@ def within(row: Row, question: str) -> float:
 
 
 def short(row: Row, cells: Sequence[Cell], *, bold: str = "**") -> str:
-    """The row in a few words: caption, key and ``cells`` with their values between ``bold``."""
+    """The row in a few words: caption, key and ``cells`` with their values between ``bold``. Where the key and the
+    cell are both words, their columns say how they belong together."""
+    if row.lists:
+        if cells is row.cells:
+            # All that is behind the key stands for the whole row; the same cells may also be those that are asked for.
+            return full(row)
+        found = [cell for cell in (row.key, *row.cells) if cell in cells]
+        return ", ".join((*row.caption, "; ".join(f"{cell.value}: {bold}{cell.name}{bold}" for cell in found)))
     alone = len(row.cells) == 1
+    if alone and cells and row.key.name and _is_worded(row.cells[0]):
+        return full(row, row.cells, bold=bold)
     told = "; ".join(f"{_shown_name(cell, alone)}{bold}{cell.value}{bold}" for cell in cells)
     return f"{', '.join((*row.caption, row.key.value))}: {told}"
+
+
+def full(row: Row, told: Sequence[Cell] = (), *, bold: str = "**") -> str:
+    """The whole row, each cell with the name of its column; the values of those ``told`` are between ``bold``."""
+    parts = [
+        f"{cell.name}: {bold}{cell.value}{bold}" if cell in told else f"{cell.name}: {cell.value}".removeprefix(": ")
+        for cell in (row.key, *row.cells)
+    ]
+    if not row.key.name:
+        # "Medium risk: Under 13 active supervision" is read as a pair of them all.
+        parts = [f"{parts[0]}: {'; '.join(parts[1:])}"]
+    return ", ".join((*row.caption, "; ".join(parts)))
+
+
+def _is_worded(cell: Cell) -> bool:
+    """Whether ``cell`` has a name that says something and a value that is no figure."""
+    says = bool(cell.name) and cell.name.lower() not in _SAYS_NOTHING
+    return says and not _NUMERIC.fullmatch(cell.value) and not values(cell.value)
 
 
 def _shown_name(cell: Cell, alone: bool) -> str:

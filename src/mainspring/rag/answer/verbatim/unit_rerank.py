@@ -13,9 +13,10 @@ from dataclasses import replace
 
 from mainspring.core.errors import EngineError
 from mainspring.engines.base import Reranker
-from mainspring.rag.answer.verbatim import display, rows
+from mainspring.rag.answer.verbatim import display, extract, rows
 from mainspring.rag.answer.verbatim.choice_weights import SHIPPED, ChoiceWeights
 from mainspring.rag.answer.verbatim.extract import Passage
+from mainspring.rag.text import terms
 
 log = logging.getLogger("mainspring.rag")
 MOST = 16
@@ -47,7 +48,8 @@ async def reread(
         likely = _likely(said[text])
         score = passage.score + choice.read * likely
         read.append(replace(passage, score=score, read=said[text], terms=(*passage.terms, likely)))
-    return sorted(read, key=lambda passage: -passage.score) + list(ranked[MOST:])
+    ordered = sorted(read, key=lambda passage: -passage.score) + list(ranked[MOST:])
+    return extract.by_key(ordered, terms.content(question))
 
 
 def form(passage: Passage, question: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage, MIMEPart
 from typing import Any
@@ -17,6 +17,17 @@ from mainspring.rag.parse.parsed import Parsed
 
 _MARK = "zqtable{}zq"
 _MARKED = re.compile(r"zqtable(\d+)zq")
+_SPACE = re.compile(r"[ \t\r\n]*\n[ \t\r\n]*")
+# A whole page, and not a part of one.
+_PAGE = re.compile(r"<(?:html|body)\b", re.IGNORECASE)
+_UNSEEN = ("script", "style", "noscript", "template", "nav", "iframe", "svg", "head")
+_BRACE = re.compile(r"[{}]")
+_DISPLAY_NONE = re.compile(r"\bdisplay\s*:\s*none\b")
+_BY_NAME, _BY_CLASS = re.compile(r"[a-z][a-z0-9-]*"), re.compile(r"\.[\w-]+")
+_MAX_STYLE = 100_000
+_PICTURE = re.compile(r"!\[[^\[\]\n]{0,300}\]\([^()\n]{0,2000}\)")
+_LINK = re.compile(r"\[([^\[\]\n]{0,300})\]\((?:[^()\s]|\([^()\s]{0,200}\)){0,2000}(?: \"[^\"\n]{0,300}\")?\)")
+_TITLES = ("h1", "h2", "h3", "h4", "h5", "h6")
 _MAX_SPAN = 200
 _MAX_CELLS = 1_000_000
 _MAX_PARTS = 1000
@@ -43,16 +54,20 @@ def write_html(source: bytes | str, composer: Composer) -> None:
         # Bytes with an unreadable declaration make lxml guess; valid UTF-8 is decoded here.
         with contextlib.suppress(UnicodeDecodeError):
             source = source.decode()
-    tree = trafilatura.load_html(source)
+    tree = _loaded(source, trafilatura.load_html)
     if tree is None:
         return
     title = " ".join((tree.findtext(".//title") or "").split())
     tables = _take_tables(tree, html)
-    options: dict[str, Any] = {"include_tables": True, "include_links": False, "include_comments": False}
-    text = trafilatura.extract(tree, output_format="markdown", include_formatting=True, favor_recall=True, **options)
+    _as_blocks(tree)
+    _flow(tree)
+    part = _PAGE.search(source if isinstance(source, str) else source.decode("latin-1")) is None
+    text = _everything(tree, html) if part else ""
     if not text:
-        text = trafilatura.html2txt(source)
-    text = markdown.plain(text or "")
+        options: dict[str, Any] = {"include_tables": True, "include_links": False, "include_comments": False}
+        options |= {"output_format": "markdown", "include_formatting": True, "favor_recall": True}
+        text = trafilatura.extract(tree, **options) or trafilatura.html2txt(tree) or ""
+    text = markdown.plain(text)
     if title and not markdown.headings(text):
         composer.add(f"# {title.lstrip('# ')}")
     at = 0
@@ -64,6 +79,94 @@ def write_html(source: bytes | str, composer: Composer) -> None:
     composer.markdown(text[at:])
 
 
+def _loaded(source: bytes | str, load: Callable[[bytes | str], Any]) -> Any:
+    """The tree of a page, or of a part of one: a file of a site's generator often begins within the body. None if it is
+    empty."""
+    tree = load(source)
+    if tree is not None:
+        return tree
+    # ``load`` refuses what names no document at its beginning and has one element at its top.
+    text = source if isinstance(source, str) else decode(source, "")[0]
+    return load(f"<!DOCTYPE html>\n<html><body>{text}</body></html>") if text.strip() else None
+
+
+def _everything(tree: Any, html: Any) -> str:
+    """A part of a page as Markdown, whole: no menus stand around it, and what looks for the main text of a page drops
+    headings and paragraphs of it. Empty if it cannot be converted."""
+    try:
+        import kreuzberg
+    except ImportError:
+        return ""
+    hidden = _hidden_by_style(tree)
+    for each in list(tree.iter(*_UNSEEN)):
+        each.drop_tree()
+    for each in [*hidden, *tree.xpath("//*[@hidden or contains(translate(@style, ' ', ''), 'display:none')]")]:
+        if each.getparent() is not None:
+            each.drop_tree()
+    settings: dict[str, Any] = {"output_format": "markdown", "use_cache": False, "disable_ocr": True}
+    config = kreuzberg.ExtractionConfig(**settings)
+    try:
+        found = kreuzberg.extract_bytes_sync(html.tostring(tree, encoding="utf-8"), "text/html", config=config)
+    except Exception:
+        return ""
+    return _LINK.sub(r"\1", _PICTURE.sub("", str(found.content)))
+
+
+def _hidden_by_style(tree: Any) -> list[Any]:
+    """The elements that a page's own style hides by their name or class, whatever shows it."""
+    found: list[Any] = []
+    for style in tree.iter("style"):
+        for selectors, body in _rules(style.text or ""):
+            if not _DISPLAY_NONE.search(body):
+                continue
+            for selector in (each.strip() for each in selectors.split(",")):
+                if _BY_NAME.fullmatch(selector):
+                    found += tree.iter(selector)
+                elif _BY_CLASS.fullmatch(selector):
+                    found += tree.find_class(selector[1:])
+    return found
+
+
+def _rules(style: str) -> Iterator[tuple[str, str]]:
+    """(selectors, declarations) of each rule of a style; those for one medium (at-rules) say nothing of others."""
+    first, *others = style[:_MAX_STYLE].split("/*")
+    text = "".join([first, *(part.partition("*/")[2] for part in others)])
+    depth = start = opened = 0
+    for brace in _BRACE.finditer(text):
+        if brace.group() == "{":
+            opened = opened if depth else brace.start()
+            depth += 1
+        elif depth:
+            depth -= 1
+            if not depth:
+                selectors = text[start:opened].rpartition(";")[2].strip()
+                if not selectors.startswith("@"):
+                    yield selectors, text[opened + 1 : brace.start()]
+                start = brace.end()
+
+
+def _as_blocks(tree: Any) -> None:
+    """Make the cells of what is left of tables, which only lay out a page, blocks of their own: as cells of a row,
+    headings, paragraphs and lists would run into one line."""
+    for table in list(tree.iter("table")):
+        for each in list(table.iter("thead", "tbody", "tfoot", "colgroup", "col", "tr", "td", "th", "caption")):
+            each.tag = "div"
+            each.attrib.clear()
+        table.tag = "div"
+        table.attrib.clear()
+
+
+def _flow(tree: Any) -> None:
+    """Let lines flow as a browser does: where its source was wrapped, a text has a space."""
+    kept = {each for pre in tree.iter("pre", "textarea", "code") for each in pre.iter()}
+    for each in tree.iter():
+        if each.text and each not in kept:
+            each.text = _SPACE.sub(" ", each.text)
+        parent = each.getparent()
+        if each.tail and parent not in kept:
+            each.tail = _SPACE.sub(" ", each.tail)
+
+
 def _take_tables(tree: Any, html: Any) -> list[tuple[str, list[list[str]]]]:
     """Put a mark in the place of each table of data; (caption, cells) of each. Tables for layout stay."""
     found: list[tuple[str, list[list[str]]]] = []
@@ -73,7 +176,8 @@ def _take_tables(tree: Any, html: Any) -> list[tuple[str, list[list[str]]]]:
         cells = _grid(table)
         if len(cells) < 2 or max(len(row) for row in cells) < 2 or table.get("role") == "presentation":
             continue
-        if next(table.iterancestors("table", "nav", "footer"), None) is not None:
+        # A table around others lays out the page; those within are data as they are elsewhere.
+        if next(table.iterancestors("nav", "footer"), None) is not None or _lays_out(table):
             continue
         words = [len(cell.split()) for row in cells for cell in row]
         if sum(words) > 60 * len(words):
@@ -84,6 +188,16 @@ def _take_tables(tree: Any, html: Any) -> list[tuple[str, list[list[str]]]]:
         table.getparent().replace(table, mark)
         found.append((caption, cells))
     return found
+
+
+def _lays_out(table: Any) -> bool:
+    """Whether a cell of ``table`` has a heading over other text: it is a part of the page."""
+    titles = (title for title in table.iter(*_TITLES) if title.text_content().strip())
+    for title in titles:
+        cell = next(title.iterancestors("td", "th"), None)
+        if cell is not None and len(cell.text_content().split()) > len(title.text_content().split()):
+            return True
+    return False
 
 
 def _grid(table: Any) -> list[list[str]]:

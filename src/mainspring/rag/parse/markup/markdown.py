@@ -24,6 +24,7 @@ _SIGNS = frozenset("$£€¥")
 _YEAR = re.compile(r"(?:FY ?)?(?:19|20)\d\d[AE]?")
 # Minimum share of cells in a form's key columns that end with a colon; its value columns may not have a larger share.
 _KEYS = 0.8
+_ORDINAL = re.compile(r"\(?(\d{1,3}|[a-z])[.)]\s")
 _NUMERIC = re.compile(r"[\s\d.,:%£$€+\-/()]*\d[\s\d.,:%£$€+\-/()]*$")
 
 
@@ -57,7 +58,7 @@ def grid(cells: Sequence[Sequence[str]], caption: str = "", *, unnamed: bool = F
     if len(table) > 2 and _is_group(table[0], table[1]):
         joined = [_joined(upper, lower) for upper, lower in zip(table[0], table[1], strict=True)]
         return Grid([joined, *table[2:]], _lines(table[2:], joined, caption), True, caption)
-    header = len(table) > 1 and len(table[0]) > 1 and is_header(table[0])
+    header = len(table) > 1 and len(table[0]) > 1 and is_header(table[0]) and not _counts(table[0], table[1])
     names, body = (table[0], table[1:]) if header else ([], table)
     return Grid(table, _lines(body, names, caption), header, caption)
 
@@ -116,6 +117,18 @@ def _is_group(upper: Sequence[str], lower: Sequence[str]) -> bool:
     spans = [a == b for a, b in pairwise(upper)]
     differ = [a != b for a, b in pairwise(lower)]
     return any(span and differs for span, differs in zip(spans, differ, strict=True))
+
+
+def _counts(upper: Sequence[str], lower: Sequence[str]) -> bool:
+    """Whether the numbers at the beginning of a column go on from a row to the next ("1. Name", "2. Purpose"): both are
+    rows of the table's body."""
+    pairs = [(_ORDINAL.match(a), _ORDINAL.match(b)) for a, b in zip(upper, lower, strict=False)]
+    return any(a and b and _place(b[1]) == _place(a[1]) + 1 for a, b in pairs)
+
+
+def _place(mark: str) -> int:
+    """The place of a number, or of a letter in the alphabet from beyond all numbers."""
+    return int(mark) if mark.isdigit() else 1000 + ord(mark)
 
 
 def _joined(upper: str, lower: str) -> str:
@@ -212,6 +225,13 @@ def is_header(row: Sequence[str]) -> bool:
         ordered = once in (sorted(once), sorted(once, reverse=True)) and len(once) > 1
         return ordered and years == once * (len(years) // len(once)) and not _NUMERIC.match(row[0])
     return all(row[1:]) and not any(_NUMERIC.match(cell) for cell in row)
+
+
+def has_figures(table: Sequence[Sequence[str]], periods: int) -> bool:
+    """Whether each row of ``table`` has a name and ``periods`` figures, and none names the columns."""
+    full = periods > 1 and all(len(row) == periods + 1 and row[0] for row in table)
+    figures = full and all(_NUMERIC.match(cell) or cell.strip(" -–—") == "" for row in table for cell in row[1:])
+    return figures and bool(table) and not any(_NUMERIC.match(row[0]) for row in table) and not is_header(table[0])
 
 
 def _line(row: Sequence[str], names: Sequence[str], caption: str) -> str:
