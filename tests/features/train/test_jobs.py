@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -263,6 +263,7 @@ async def test_stale_versions_are_withdrawn_if_the_settings_say_so(tmp_path: Pat
             for number in (1, 2):
                 await home.service.kept.change("acme", "line", number, served=f"line.v{number}")
             await home.service.kept.change("acme", "line", 1, stale="rows were erased")
-            serving = home.service.serving = Serving()
+            serving = Serving()
+            home.service.serving = cast(Any, serving)
             await home.service.follow()
             assert sorted(set(serving.withdrawn)) == gone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -324,7 +324,7 @@ async def test_a_copy_whose_payment_cannot_be_held_is_counted_by_why(house: Buil
         arms={"main": {"model": "a"}},
         shadows={"trial": {"model": "b", "recorded": True}},
     )
-    models.shadows._purse = ShutPurse()
+    models.shadows._purse = cast(Any, ShutPurse())
     assert (await models.ask()).text == "A"
     await models.shadowed()
     assert models.counts.shadows == {("trial", StoreError("").code): 1}

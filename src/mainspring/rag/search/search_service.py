@@ -9,12 +9,13 @@ from typing import Literal
 
 from mainspring.core.errors import NotFound, Unsupported
 from mainspring.core.path import collect
-from mainspring.core.types import ChatRequest, Citation, Context, Message
+from mainspring.core.types import ChatRequest, Citation, Context, Message, Response
 from mainspring.engines.base import Embedder
 from mainspring.rag.answer.cite import cite
 from mainspring.rag.answer.context import Sift, sifted
 from mainspring.rag.answer.generate import AnswerWriter
 from mainspring.rag.answer.verbatim import extract
+from mainspring.rag.answer.write.first_sentence import Unwritten
 from mainspring.rag.graph import citations as told
 from mainspring.rag.graph.graphs import Graphs
 from mainspring.rag.graph.results import GraphResult
@@ -342,10 +343,10 @@ class Search:
                 reading = await self._writer.read(request, told, shown, passages, texts)
                 if self._sift is not None:
                     reading = await sifted(reading, self._sift, context)
-                writing = None
+                writing: Response | Unwritten = Unwritten.QUOTED
                 if reading.sources:
                     writing = await self._writer.write(request, told, reading, passages, texts, context)
-                if writing is not None:
+                if isinstance(writing, Response):
                     answer = await collect(writing)
                     step.tokens = answer.usage.total_tokens
                     return Summary("generative", answer.text, tuple(answer.citations))
