@@ -352,7 +352,7 @@ def main() -> None:
         print(f"{len(given_up)} files failed as both of their readers were killed")
     print("\n".join(problems) if problems else "nothing lost, nothing doubled; budgets and audit logs agree")
     if not options.dry:
-        against = f"{acknowledged}; {counted}"
+        against = f"{counted}; {acknowledged}"
         figures = {
             "kills": Figure(kills, "kills", "higher", floor=100, against="what was asked for"),
             "acknowledgements": Figure(told.count, "acknowledged", "higher", against=acknowledged),

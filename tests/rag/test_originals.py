@@ -187,6 +187,6 @@ async def test_a_file_of_a_folder_is_shown_while_it_is_what_was_read(room: Room,
 async def test_nothing_is_shown_where_what_is_personal_is_covered(room: Room) -> None:
     draws = Draws()
     originals = Originals(room.stores.blobs, room.stores.sources, draws, shown=False)  # type: ignore[arg-type]
-    with pytest.raises(Conflict, match="covered"):
+    with pytest.raises(Conflict, match="is masked"):
         await originals.page(room.collection, await uploaded(room), 1)
     assert draws.drawn == []

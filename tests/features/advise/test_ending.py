@@ -127,7 +127,7 @@ async def test_a_revoked_key_and_a_given_up_advice_stop_their_training(
     job = await home.lab.rooms.stores.jobs.lease(KIND, ids.new("lease_"), 30.0)
     assert job is not None
     await home.advise.work().give_up(Lease(job), EngineError("the engine is gone"))
-    assert (await told(home, again.id))["error"] == "it broke off: the engine is gone"
+    assert (await told(home, again.id))["error"] == "it failed: the engine is gone"
     assert len(home.trainer.cancelled) == 2
 
 

@@ -96,7 +96,7 @@ def test_another_tokenizer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="<pad>"):
         words.load(path)
     path.write_text("{}")
-    with pytest.raises(ModelError, match="no tokenizer"):
+    with pytest.raises(ModelError, match="is not a tokenizer"):
         words.load(path)
 
 
