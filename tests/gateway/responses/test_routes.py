@@ -601,7 +601,7 @@ def test_files_are_searched_for_a_chat_model(client: Any) -> None:
     kinds = [event.type for event in client.responses.create(**asked, stream=True)]
     assert kinds[3:6] == [f"response.file_search_call.{state}" for state in ("in_progress", "searching", "completed")]
     assert client.responses.create(**asked, tool_choice="none").output[0].type != "file_search_call"
-    with pytest.raises(openai.BadRequestError, match="no chat model"):
+    with pytest.raises(openai.BadRequestError, match="is not a chat model"):
         client.responses.create(**{**asked, "model": "handbook"})
     with pytest.raises(openai.NotFoundError):
         client.responses.create(**{**asked, "tools": [{**tool, "vector_store_ids": ["vs_none"]}]})
