@@ -122,7 +122,7 @@ def _():
 def _():
     asked = {"tools": [{"type": "code_interpreter", "container": {"type": "auto"}}]}
     error = raises(openai.BadRequestError, lambda: client.responses.create(model=AGENT, input="Hi", **asked))
-    assert "no chat model" in str(error)
+    assert "not a chat model" in str(error)
 
 
 @check("agent.n_is_refused")
