@@ -315,7 +315,7 @@ class DocumentAnswerer:
         if not asked.techniques:
             return QueryPlan.of(asked.question)
         if self._understanding is None:
-            raise Unsupported(f"{self._name} is not supported by answers", param="options.techniques")
+            raise Unsupported(f"{self._name} does not support techniques", param="options.techniques")
         ask = self._ask(context) if self._ask is not None else None
         query = Query(asked.question, chosen, context.principal.groups, top_k=asked.top_k)
         return await self._understanding.plan(query, asked.techniques, ask=ask, param="options.techniques")

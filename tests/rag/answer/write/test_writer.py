@@ -98,7 +98,14 @@ async def test_a_wrong_number_never_leaves(room: Room, asker: Context) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["25 days.", "Unused ones expire in March.", "Everybody has days of holiday.", "It is 25 a year."]
+    "said",
+    [
+        "25 days.",
+        "Unused ones expire in March.",
+        "Everybody has days of holiday.",
+        "It is 25 a year.",
+        "It is 25 months of holiday.",
+    ],
 )
 async def test_what_answers_no_question_or_another_one_is_not_shown(room: Room, asker: Context, said: str) -> None:
     await fill(room)

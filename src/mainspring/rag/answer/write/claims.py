@@ -68,6 +68,7 @@ _PAIRS = tuple(
         (r"mandatory|required|compulsory", r"optional|voluntary"),
     )
 )
+_HOW_MANY = re.compile(r"\bhow many (?:\w+ )?(?P<unit>minute|hour|day|week|month|year)s?\b", re.IGNORECASE)
 _SHORT = 3
 # Capitalised words that name nothing, at any place.
 _PLAIN = frozenset("i i'm i'd i'll i've yes no ok".split())
@@ -133,10 +134,19 @@ def shared(sentence: str, source: str, question: str = "") -> float:
 
 def beside(sentence: str, question: str) -> bool:
     """Whether ``sentence`` cannot be an answer to ``question``: it is a value alone, which says of nothing that it is
-    so; it has no word of the question, and so answers another one; or it has nothing but the question's words."""
+    so; it has no word of the question, and so answers another one; it has nothing but the question's words; or it has
+    months where days are asked for."""
     body = _OPENING.sub("", sentence, count=1)
     said, asked = terms.content(_without_values(body)), terms.content(question)
-    return not said & asked or (not values(body) and not said - asked)
+    there = values(body)
+    return not said & asked or (not there and not said - asked) or _measures_otherwise(there, question)
+
+
+def _measures_otherwise(there: list[Value], question: str) -> bool:
+    """Whether ``question`` asks how many of a unit of time, and no value of an answer is of its kind."""
+    asked = _HOW_MANY.search(question)
+    wanted = values(f"2 {asked['unit']}") if asked else []
+    return bool(there and wanted) and all(value.key != wanted[0].key for value in there)
 
 
 def fit(sentence: str, source: str, question: str) -> float:
