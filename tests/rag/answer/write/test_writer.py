@@ -141,7 +141,7 @@ async def test_a_model_that_cannot_write_now_leaves_the_documents_words(
 ) -> None:
     await fill(room)
     settings = room.settings.model_copy(update={"write_within_s": 0.2})
-    writer = NoteWriter(Failing(error), room.embedder, model="m", context_window=2048)
+    writer = NoteWriter(Failing(error), room.embedder, model="m", context_window=2048, wide=True)
     answerer = dataclasses.replace(room, settings=settings).answerer(writer=writer, grounded=True)
     found = await collect(await answerer.respond(ask(QUESTION), asker))
     assert found.text == "Everybody has **25 days** of holiday a year. [1]"
@@ -219,7 +219,7 @@ async def test_what_a_small_model_answers_worse_is_quoted_and_the_rest_written(r
     model = Model("You have 25 days of holiday a year.")
     answerer = writing(room, model)
     for question, written in (
-        (QUESTION, True),
+        (QUESTION, False),
         ("How do I take a holiday?", False),
         ("Is there a holiday in March for everybody?", False),
         # A small model's comparison often has one side alone.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 from mainspring.core.facts.base import name_of
@@ -24,12 +23,9 @@ from mainspring.rag.search.hit import Hit
 from mainspring.telemetry.tracing import Tracing, span_of
 
 _SHORT = 3
-# Forms that a small model answers worse than the documents: it drops the condition of a yes or no, and one side of a
-# comparison.
-_QUOTED = ("yes_no", "comparison")
-_STEPS = re.compile(
-    r"^\W*(?:(?:and|but|so|also|then)\s+)?how\s+(?:do|does|can|could|should|would|must|to)\b", re.IGNORECASE
-)
+# Forms that a small model answers worse than the documents: it takes the number of another sentence, drops the
+# condition of a yes or no, and one side of a comparison.
+_QUOTED = ("plain", "yes_no", "comparison")
 
 
 class NoteWriter(AnswerWriter):
@@ -96,11 +92,11 @@ class NoteWriter(AnswerWriter):
 
     def quotes(self, question: str, passages: Sequence[Passage]) -> bool:
         """Whether the documents' own words answer better if the caller did not choose: a row with a cell that the
-        question names; for a small model also a yes or no, a comparison, and how to do something."""
+        question names, and for a small model all that can be quoted."""
         wished = wish(question)
-        if not passages or wished.simple or wished.language != "en" or wished.form not in ("plain", *_QUOTED):
+        if not passages or wished.simple or wished.language != "en" or wished.form not in _QUOTED:
             return False
-        if not self._wide and (wished.form in _QUOTED or _STEPS.search(question)):
+        if not self._wide:
             return True
         row = rows.parsed(passages[0].text) if passages[0].kind == "row" else None
         return wished.form != "comparison" and row is not None and bool(rows.columns(row, question))
