@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
+
+
+# Whoever looks for the holder has the lock shared for a moment.
+_LOOKED_AT_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +33,16 @@ class RunLock:
     def take(self) -> bool:
         """Take it for the life of this process; False: another process has it."""
         handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return False
+        until = time.monotonic() + _LOOKED_AT_S
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    os.close(handle)
+                    return False
+                time.sleep(0.01)
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()} {_space()}".encode(), 0)
         self._held = handle
